@@ -1,0 +1,28 @@
+//! Switchboard's gateway: holds the frontends' WebSockets so that no other service has to.
+//!
+//! Top uses bottom; nobody calls upward, not even by callback.
+//!
+//! | module | what |
+//! |---|---|
+//! | `server` | public and internal listeners, wiring, drain: the story of a process's life |
+//! | `api` | REST handlers of the internal listener, OpenAPI, problem documents |
+//! | `transport` | sockets to frames: the WebSocket upgrade |
+//! | `connection` | drives one session over one transport; carries out the session's actions |
+//! | `services` | calls, events and links of services |
+//! | `hub` | a worker's connections, subscriptions and outboxes; fan-out; the timer wheel |
+//! | `session` | one connection's state machine; sans-I/O |
+//! | `protocol` | frames to commands and events; sans-I/O |
+//! | `channel` | namespaces, permissions, positions, feeds: the no-loss logic; sans-I/O |
+//! | `broker` | publications, history, presence; the workers' mailboxes |
+//! | `cluster` | nodes, and messages between them |
+//! | `auth` | tokens, origins, API keys |
+//! | `limits` | token buckets, byte budgets |
+//! | `telemetry` | traces, metrics, propagation |
+//! | `settings` | raw typed configuration |
+//! | `model` | ids, names, positions, publications, the error table |
+
+pub mod broker;
+pub mod channel;
+pub mod model;
+pub mod protocol;
+pub mod session;

@@ -1,0 +1,197 @@
+//! Names of channels, users and services, checked where they enter.
+
+use std::{borrow::Borrow, fmt, ops::Deref, str::FromStr, sync::Arc};
+
+/// Why a name was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Nothing there.
+    #[error("is empty")]
+    Empty,
+    /// Longer than 255 bytes.
+    #[error("is longer than 255 bytes")]
+    TooLong,
+    /// A byte outside the allowed set.
+    #[error("holds a character other than A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *")]
+    Character,
+    /// `#` somewhere else than in front, or `:` in a personal channel.
+    #[error("holds '#' or ':' where a personal channel, '#user', does not allow it")]
+    Personal,
+    /// Nothing before or after the colon.
+    #[error("has nothing before or after its first ':'")]
+    EmptyPart,
+}
+
+const MAX: usize = 255;
+
+fn allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.:/@=+,~!$&()'*".contains(&byte)
+}
+
+fn check(name: &str, max: usize, extra: impl Fn(u8) -> bool) -> Result<(), InvalidName> {
+    match name.len() {
+        0 => Err(InvalidName::Empty),
+        n if n > max => Err(InvalidName::TooLong),
+        _ if !name.bytes().all(|b| allowed(b) || extra(b)) => Err(InvalidName::Character),
+        _ => Ok(()),
+    }
+}
+
+macro_rules! name {
+    ($(#[$meta:meta])* $type:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str { &self.0 }
+        }
+        impl Deref for $type {
+            type Target = str;
+            fn deref(&self) -> &str { &self.0 }
+        }
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str { &self.0 }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+        }
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&*self.0, f) }
+        }
+    };
+}
+
+name! {
+    /// A channel: 1 to 255 bytes of `A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *`. The first `:` ends the namespace;
+    /// a leading `#` makes it the personal channel of a user.
+    ChannelName
+}
+name! {
+    /// A user: empty for anonymous, else what may follow `#` in a personal channel.
+    UserId
+}
+name! {
+    /// A service: 1 to 64 bytes of `a-z 0-9 _ -`.
+    ServiceName
+}
+
+impl ChannelName {
+    /// The personal channel of a user; none for anonymous.
+    pub fn personal(user: &UserId) -> Option<Self> {
+        (!user.is_empty()).then(|| Self(format!("#{user}").into()))
+    }
+
+    /// The part before the first `:`, if any.
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.split_once(':').map(|(namespace, _)| namespace)
+    }
+
+    /// The user whose personal channel this is.
+    pub fn owner(&self) -> Option<&str> {
+        self.0.strip_prefix('#')
+    }
+}
+
+impl FromStr for ChannelName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        check(name, MAX, |b| b == b'#')?;
+        if let Some(user) = name.strip_prefix('#') {
+            if user.is_empty() {
+                return Err(InvalidName::Empty);
+            }
+            if user.contains(['#', ':']) {
+                return Err(InvalidName::Personal);
+            }
+        } else if name.contains('#') {
+            return Err(InvalidName::Personal);
+        } else if name.split_once(':').is_some_and(|(namespace, rest)| namespace.is_empty() || rest.is_empty()) {
+            return Err(InvalidName::EmptyPart);
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl UserId {
+    /// No user in particular.
+    pub fn anonymous() -> Self {
+        Self(Arc::from(""))
+    }
+
+    /// Whether nobody is known behind the connection.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for UserId {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        if name.is_empty() {
+            return Ok(Self::anonymous());
+        }
+        check(name, MAX - 1, |_| false)?;
+        if name.contains(':') {
+            return Err(InvalidName::Personal);
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl FromStr for ServiceName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        check(name, 64, |_| false)?;
+        if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-') {
+            return Err(InvalidName::Character);
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_take_the_documented_forms_only() {
+        for good in ["news", "chat:lobby", "#alice", "#a@b.c", "a:b:c", &"x".repeat(255)] {
+            assert_eq!(good.parse::<ChannelName>().as_ref().map(ChannelName::as_str), Ok(good));
+        }
+        for (bad, why) in [
+            ("", InvalidName::Empty),
+            ("#", InvalidName::Empty),
+            (&*"x".repeat(256), InvalidName::TooLong),
+            ("a b", InvalidName::Character),
+            ("ä", InvalidName::Character),
+            ("a\nb", InvalidName::Character),
+            ("{a}", InvalidName::Character),
+            ("#a:b", InvalidName::Personal),
+            ("a#b", InvalidName::Personal),
+            ("##a", InvalidName::Personal),
+            (":a", InvalidName::EmptyPart),
+            ("a:", InvalidName::EmptyPart),
+        ] {
+            assert_eq!(bad.parse::<ChannelName>(), Err(why), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_user_has_a_valid_personal_channel() {
+        let long = "u".repeat(254);
+        for user in ["alice", "a@b.c", &long] {
+            let user: UserId = user.parse().expect("valid");
+            let channel = ChannelName::personal(&user).expect("not anonymous");
+            assert_eq!(channel.parse::<ChannelName>(), Ok(channel.clone()));
+            assert_eq!(channel.owner(), Some(user.as_str()));
+        }
+        assert_eq!(ChannelName::personal(&UserId::anonymous()), None);
+        assert_eq!("a:b".parse::<UserId>(), Err(InvalidName::Personal));
+        assert_eq!("#a".parse::<UserId>(), Err(InvalidName::Character));
+    }
+}

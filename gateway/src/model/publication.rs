@@ -1,0 +1,186 @@
+//! What travels through channels.
+
+use super::{ConnectionId, UserId};
+use serde_json::value::RawValue;
+use std::{collections::BTreeMap, fmt};
+
+/// Opaque JSON, without line breaks between its tokens, of bounded depth. Never parsed again.
+#[derive(Clone)]
+pub struct Data(Box<RawValue>);
+
+/// Why data was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidData {
+    /// Nested too deep.
+    #[error("is nested deeper than {0} levels")]
+    TooDeep(u16),
+}
+
+impl Data {
+    /// Levels of arrays and objects that data may have.
+    pub const MAX_DEPTH: u16 = 64;
+
+    /// Checks the depth and removes white space between tokens; one scan. `raw` is valid JSON, as its type says.
+    pub fn parse(raw: &RawValue) -> Result<Self, InvalidData> {
+        let text = raw.get();
+        let (mut depth, mut deepest, mut in_string, mut escaped, mut loose) = (0u32, 0u32, false, false, false);
+        for byte in text.bytes() {
+            if in_string {
+                match byte {
+                    _ if escaped => escaped = false,
+                    b'\\' => escaped = true,
+                    b'"' => in_string = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'"' => in_string = true,
+                b'[' | b'{' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b' ' | b'\t' | b'\n' | b'\r' => loose = true,
+                _ => {}
+            }
+        }
+        if deepest > u32::from(Self::MAX_DEPTH) {
+            return Err(InvalidData::TooDeep(Self::MAX_DEPTH));
+        }
+        if !loose {
+            return Ok(Self(raw.to_owned()));
+        }
+        Ok(RawValue::from_string(compact(text)).map_or_else(|_| Self(raw.to_owned()), Self))
+    }
+
+    /// The JSON text.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+
+    /// For serialization.
+    pub fn raw(&self) -> &RawValue {
+        &self.0
+    }
+
+    /// `null`.
+    pub fn null() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+}
+
+/// Valid JSON without the white space between its tokens.
+fn compact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in text.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if in_string => escaped = true,
+            '"' => in_string = !in_string,
+            ' ' | '\t' | '\n' | '\r' if !in_string => continue,
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+impl From<Data> for Box<RawValue> {
+    fn from(data: Data) -> Self {
+        data.0
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Eq for Data {}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+/// What a publisher puts beside the data.
+pub type Tags = BTreeMap<String, String>;
+
+/// A connection as others in a channel see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// The user behind it.
+    pub user: UserId,
+    /// The connection.
+    pub client: ConnectionId,
+    /// From the connection's token.
+    pub conn_info: Option<Data>,
+    /// From the subscription's token.
+    pub chan_info: Option<Data>,
+}
+
+/// One message in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Where it stands; none without history and for ephemeral ones.
+    pub position: Option<super::Position>,
+    /// Opaque JSON.
+    pub data: Data,
+    /// What the publisher put beside the data.
+    pub tags: Tags,
+    /// The frontend that published it; none where a service did.
+    pub info: Option<Box<ClientInfo>>,
+    /// Milliseconds since 1970 when the gateway took it.
+    pub time_ms: u64,
+    /// W3C trace context of the publish, for links of the delivery.
+    pub traceparent: Option<Box<str>>,
+}
+
+impl Publication {
+    /// Bytes it takes in histories and queues, about.
+    pub fn size(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|(k, v)| k.len() + v.len() + 48).sum();
+        self.data.get().len() + tags + size_of::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn data(text: &str) -> Result<Data, InvalidData> {
+        Data::parse(serde_json::from_str(text).expect("valid JSON"))
+    }
+
+    #[test]
+    fn white_space_between_tokens_goes_and_within_strings_stays() {
+        let parsed = data("{ \"a b\" :\r\n [ 1 ,\t\"x \\\" y\\\\\" , null ] }").expect("shallow");
+        assert_eq!(parsed.get(), r#"{"a b":[1,"x \" y\\",null]}"#);
+    }
+
+    #[test]
+    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(data(&nested(64)).is_ok());
+        assert_eq!(data(&nested(65)), Err(InvalidData::TooDeep(64)));
+        assert!(data(&format!("\"{}\"", "[".repeat(500))).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn compaction_keeps_the_value(text in "[ \\[\\]{}:,\"a\\\\\n0-9]{0,40}") {
+            if let Ok(raw) = serde_json::from_str::<Box<RawValue>>(&text) {
+                let parsed = Data::parse(&raw).expect("shallow");
+                prop_assert!(!parsed.get().contains('\n'));
+                let before: serde_json::Value = serde_json::from_str(&text).expect("valid");
+                let after: serde_json::Value = serde_json::from_str(parsed.get()).expect("valid");
+                prop_assert_eq!(before, after);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The one table of everything that can go wrong, and of how each transport says it.
+
+use std::fmt;
+
+/// Whether sending the same request again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The request itself has to change first.
+    Never,
+    /// The request was surely not carried out: send it again, later.
+    Safe,
+    /// Nobody knows whether it was carried out: send it again only with the same idempotency key.
+    SameKeyOnly,
+}
+
+/// One row of the error table.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorRow {
+    /// The error this row describes.
+    pub code: ErrorCode,
+    /// Name in problem documents and logs.
+    pub name: &'static str,
+    /// Code in the frontend protocol. 100 to 399 are the protocol's own, from 400 ours.
+    pub client: u32,
+    /// HTTP status of the REST interface.
+    pub http: u16,
+    /// Whether a retry helps.
+    pub retry: Retry,
+    /// What happened and what to do, for people.
+    pub doc: &'static str,
+}
+
+macro_rules! errors {
+    ($($variant:ident, $name:literal, $client:literal, $http:literal, $retry:ident, $doc:literal;)*) => {
+        /// An error that a frontend or a service can be told.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorCode { $(#[doc = $doc] $variant,)* }
+
+        /// Every error, in the order of its declaration.
+        pub const ERRORS: &[ErrorRow] = &[$(ErrorRow {
+            code: ErrorCode::$variant, name: $name, client: $client, http: $http, retry: Retry::$retry, doc: $doc,
+        },)*];
+    };
+}
+
+errors! {
+    Internal, "internal", 100, 500, Safe, "The gateway failed to answer. Try again; if it stays, look into the gateway's log.";
+    Unauthorized, "unauthorized", 101, 401, Never, "The credentials are missing or not accepted. Send a valid token or API key.";
+    UnknownChannel, "unknown_channel", 102, 404, Never, "The channel's namespace is not configured. Check the part before the colon.";
+    PermissionDenied, "permission_denied", 103, 403, Never, "The namespace's permissions do not allow this. Use a channel token or ask a service to do it.";
+    NotFound, "not_found", 104, 404, Never, "There is nothing under this name.";
+    AlreadySubscribed, "already_subscribed", 105, 409, Never, "This connection is subscribed to the channel already.";
+    LimitExceeded, "limit_exceeded", 106, 422, Never, "A configured limit would be exceeded.";
+    BadRequest, "bad_request", 107, 400, Never, "The request is malformed. The detail names the place.";
+    NotAvailable, "not_available", 108, 409, Never, "The channel's namespace has this feature switched off.";
+    TokenExpired, "token_expired", 109, 401, Never, "The token has expired. Get a new one and connect or subscribe again.";
+    Expired, "expired", 110, 401, Never, "The connection or subscription has expired and was not refreshed in time.";
+    TooManyRequests, "too_many_requests", 111, 429, Safe, "Too much at once. Slow down and try again.";
+    UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The stream no longer holds everything after the given position. Load the state anew, then subscribe without recovery.";
+    ServiceUnavailable, "unavailable", 1000, 503, Safe, "Nobody can take this now: it was surely not carried out. Try again shortly.";
+    Timeout, "timeout", 1001, 504, SameKeyOnly, "No answer came in time. It may or may not have been carried out.";
+    Overloaded, "overloaded", 1002, 503, Safe, "The service has no capacity left for now. Try again with a growing pause.";
+    Rejected, "rejected", 1003, 422, Never, "The service refused the request. Its own code and message say why.";
+    BadReply, "bad_reply", 1004, 502, Never, "The service answered with something that is not a valid reply. Tell its developers.";
+    OutcomeUnknown, "outcome_unknown", 1005, 504, SameKeyOnly, "The store did not confirm in time. Send it again with the same idempotency key, which the detail names.";
+    PayloadTooLarge, "payload_too_large", 1006, 413, Never, "The message is larger than the configured limit.";
+    IdempotencyMismatch, "idempotency_mismatch", 1007, 422, Never, "This idempotency key was used for another request. Use a new key.";
+    IdempotencyInProgress, "idempotency_in_progress", 1008, 409, Safe, "The first request with this idempotency key is still running. Ask again shortly.";
+    ConnectionGone, "connection_gone", 1009, 410, Never, "The connection has ended and will not come back under this id.";
+    MethodNotAllowed, "method_not_allowed", 1010, 405, Never, "This path does not take this method.";
+    UpgradeRequired, "upgrade_required", 1011, 426, Never, "This path speaks WebSocket, version 13. Send a WebSocket upgrade request.";
+    OriginNotAllowed, "origin_not_allowed", 1012, 403, Never, "Pages of this origin may not connect. Add it to public.allowed_origins.";
+    ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node holds as many connections as it may. Try another node, or later.";
+    Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again; another node answers.";
+}
+
+impl ErrorCode {
+    /// This error's row of the table.
+    pub fn row(self) -> &'static ErrorRow {
+        &ERRORS[self as usize]
+    }
+
+    /// The row with this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        ERRORS.iter().find(|row| row.name == name).map(|row| row.code)
+    }
+
+    /// Whether the official SDKs should try again by themselves (`temporary` in the frontend protocol).
+    pub fn temporary(self) -> bool {
+        self.row().retry == Retry::Safe
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().name)
+    }
+}
+
+/// One row of the tables of disconnect and unsubscribe codes.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeRow {
+    /// The code on the wire.
+    pub code: u16,
+    /// The short reason sent with it.
+    pub reason: &'static str,
+    /// What it means, for people.
+    pub doc: &'static str,
+}
+
+macro_rules! codes {
+    ($(#[$meta:meta])* $enum:ident, $table:ident; $($variant:ident = $code:literal, $reason:literal, $doc:literal;)*) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $enum { $(#[doc = $doc] $variant,)* }
+
+        impl $enum {
+            /// The code on the wire.
+            pub fn code(self) -> u16 { self.row().code }
+            /// The short reason sent with it.
+            pub fn reason(self) -> &'static str { self.row().reason }
+            /// This code's row of the table.
+            pub fn row(self) -> &'static CodeRow { &$table[self as usize] }
+        }
+
+        /// Every code, in the order of its declaration.
+        pub const $table: &[CodeRow] = &[$(CodeRow { code: $code, reason: $reason, doc: $doc },)*];
+    };
+}
+
+codes! {
+    /// Why a connection is closed; the code is the WebSocket close code. 3000 to 3499 let the SDK reconnect, 3500 to 3999 do not.
+    Disconnect, DISCONNECTS;
+    Closed = 3000, "connection closed", "The connection ended without a particular reason.";
+    Shutdown = 3001, "shutdown", "The node is shutting down; the SDK reconnects to another one.";
+    ServerError = 3004, "internal server error", "The gateway failed in a way that only a new connection mends.";
+    Expired = 3005, "connection expired", "The connection's token expired and was not refreshed in time.";
+    SubscriptionExpired = 3006, "subscription expired", "A server-side subscription expired.";
+    Slow = 3008, "slow", "The client read too slowly and its queue is full; after reconnecting it recovers what it missed.";
+    InsufficientState = 3010, "insufficient state", "A stream was lost in part; after reconnecting the client learns what is missing.";
+    ForceReconnect = 3011, "force reconnect", "A service asked this connection to reconnect.";
+    NoPong = 3012, "no pong", "The client did not answer a ping in time.";
+    TooManyRequests = 3013, "too many requests", "The client sent more than its limits allow for too long.";
+    InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or lacks what is required of it.";
+    BadRequest = 3501, "bad request", "The client sent something that is not a frame of the protocol.";
+    Stale = 3502, "stale", "No connect command came within the time allowed.";
+    ForceDisconnect = 3503, "force disconnect", "A service asked for this connection to be closed for good.";
+    ConnectionLimit = 3504, "connection limit", "The user holds as many connections as it may.";
+    ChannelLimit = 3505, "channel limit", "The connection subscribed to more channels than it may.";
+    InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not speak.";
+    PermissionDenied = 3507, "permission denied", "The connection may not do what it asked for.";
+    NotAvailable = 3508, "not available", "What the connection asked for is switched off.";
+    TooManyErrors = 3509, "too many errors", "The client's commands failed too often.";
+}
+
+impl Disconnect {
+    /// Whether the SDK may reconnect after this code.
+    pub fn reconnect(self) -> bool {
+        self.code() < 3500
+    }
+}
+
+codes! {
+    /// Why a subscription ended. From 2500 on the SDK subscribes again by itself.
+    Unsubscribe, UNSUBSCRIBES;
+    Client = 0, "unsubscribed", "The client asked for it.";
+    Disconnected = 1, "disconnected", "The connection ended.";
+    Server = 2000, "server unsubscribe", "A service asked for it.";
+    InsufficientState = 2500, "insufficient state", "Publications were lost on the way; the SDK subscribes again and recovers what is held.";
+    Expired = 2501, "subscription expired", "The subscription's token expired and was not refreshed in time.";
+    StateInvalidated = 2502, "state invalidated", "What the client knows of this channel is no longer valid; it has to load it anew.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn rows_stand_at_their_own_index_and_are_unique() {
+        let mut names = HashSet::new();
+        let mut codes = HashSet::new();
+        for row in ERRORS {
+            assert_eq!(row.code.row().name, row.name);
+            assert_eq!(ErrorCode::by_name(row.name), Some(row.code));
+            assert!(names.insert(row.name) && codes.insert(row.client), "{} is there twice", row.name);
+        }
+        for table in [DISCONNECTS, UNSUBSCRIBES] {
+            for row in table {
+                assert!(row.reason.len() <= 123, "a close reason holds 123 bytes");
+                assert!(codes.insert(u32::from(row.code)), "{} is there twice", row.code);
+            }
+        }
+    }
+}

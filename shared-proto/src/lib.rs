@@ -1,0 +1,15 @@
+//! What travels between Switchboard, its frontends and its services.
+//!
+//! - [`errors`]: the one table of error, unsubscribe and disconnect codes
+//! - [`frontend`]: frames of the frontend protocol (JSON form of the Centrifuge client protocol)
+//! - [`link`]: frames of the service link
+//! - [`rest`]: bodies of the gateway's REST interface
+//! - [`client`] (feature `client`): the typed REST and link clients for services
+
+pub mod errors;
+pub mod link;
+pub mod rest;
+
+#[cfg(feature = "client")]
+pub mod client;
+pub mod frontend;
