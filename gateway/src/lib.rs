@@ -23,6 +23,8 @@
 
 pub mod broker;
 pub mod channel;
+pub mod hub;
 pub mod model;
 pub mod protocol;
 pub mod session;
+pub mod telemetry;

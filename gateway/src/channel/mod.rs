@@ -1,5 +1,7 @@
 //! Namespaces, permissions, positions, feeds: the no-loss logic. Sans-I/O.
 
+pub mod feed;
 mod options;
+pub mod recovery;
 
 pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};
