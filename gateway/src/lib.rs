@@ -27,4 +27,5 @@ pub mod hub;
 pub mod model;
 pub mod protocol;
 pub mod session;
+pub mod settings;
 pub mod telemetry;

@@ -1,6 +1,7 @@
 //! Namespaces, permissions, positions, feeds: the no-loss logic. Sans-I/O.
 
 pub mod feed;
+mod from_settings;
 mod options;
 pub mod recovery;
 
