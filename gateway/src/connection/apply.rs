@@ -1,7 +1,7 @@
 //! Carries out what a session wants, in its order.
 
 use super::{
-    Connection,
+    Driver,
     ending::Cause,
     operations::{Requester, Running, Task},
 };
@@ -20,7 +20,7 @@ thread_local! {
 /// A buffer that grew beyond this is not kept.
 const KEEP: usize = 64 * 1024;
 
-impl<T> Connection<T> {
+impl Driver {
     pub(super) fn apply(&mut self, actions: &mut Vec<Action>) {
         let mut lines = LINES.take();
         for action in actions.drain(..) {

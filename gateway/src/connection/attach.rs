@@ -19,7 +19,7 @@ pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> 
     if !worker.hub.join(key, &attach.channel, &options, told.clone(), attach.join_leave) {
         return Outcome::Failed(ErrorCode::Internal.into());
     }
-    match tokio::time::timeout(worker.deadlines.attach, establish(&worker, key, &attach, options.retention, told)).await {
+    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, told)).await {
         Ok(Ok(attached)) => Outcome::Attached(attached),
         Ok(Err(error)) => Outcome::Failed(unavailable(&error.to_string())),
         Err(_) => Outcome::Failed(unavailable("the channel could not be joined in time")),
