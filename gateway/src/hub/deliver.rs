@@ -42,6 +42,10 @@ impl Hub {
             Post::Delivery(channel, Delivery::Publication(publication)) => self.publication(&channel, publication),
             Post::Delivery(channel, Delivery::Announcement(announcement)) => self.announcement(&channel, announcement),
             Post::Dirty(channel) => self.dirty(&channel),
+            Post::AllDirty => {
+                let channels: Vec<_> = self.state.borrow().channels.keys().cloned().collect();
+                channels.iter().for_each(|channel| self.dirty(channel));
+            }
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
             Post::Drain(plan) => {

@@ -21,8 +21,9 @@ pub fn message<T>(lines: impl IntoIterator<Item = T>, mut encode: impl FnMut(T, 
 
 /// One text frame.
 pub fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(payload.len() + 10);
-    websocket::encode_text(payload, &mut out);
+    let mut out = Vec::with_capacity(payload.len() + websocket::encode::MAX_HEADER);
+    websocket::encode::header(websocket::Opcode::Text, payload.len(), &mut out);
+    out.extend_from_slice(payload);
     out
 }
 

@@ -24,6 +24,9 @@ mod slot;
 mod subscribe;
 mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     broker::{Broker, Mailbox, PageLimit, mailbox::ConnectionSummary},
     channel::Namespaces,
