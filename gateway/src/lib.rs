@@ -26,3 +26,4 @@ pub mod channel;
 pub mod model;
 pub mod protocol;
 pub mod session;
+pub mod transport;
