@@ -29,3 +29,4 @@ pub mod protocol;
 pub mod session;
 pub mod settings;
 pub mod telemetry;
+pub mod transport;
