@@ -41,7 +41,7 @@ impl Driver {
             return;
         }
         let mut close = Vec::new();
-        websocket::close(Some(code), reason, &mut close);
+        websocket::encode::close(Some(code), reason, &mut close);
         self.finish(cause, code, close);
     }
 
@@ -52,7 +52,7 @@ impl Driver {
             return;
         }
         let mut close = Vec::new();
-        websocket::close(code, "", &mut close);
+        websocket::encode::close(code, "", &mut close);
         self.finish(Cause::Peer, code.unwrap_or(0), close);
     }
 

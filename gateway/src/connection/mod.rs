@@ -202,7 +202,7 @@ impl Driver {
 
     fn pong(&mut self, payload: &[u8]) {
         let mut frame = Vec::new();
-        websocket::pong(payload, &mut frame);
+        websocket::encode::pong(payload, &mut frame);
         self.registered.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
@@ -289,7 +289,7 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
         this.driver.registered.outbox().register(cx.waker());
         this.driver.notices();
         if !this.driver.deadlines() {
-            this.wire.io().abort();
+            this.wire.abort();
             return Poll::Ready(());
         }
         this.driver.operations(cx);

@@ -5,13 +5,13 @@ use crate::{
     auth::TokenError,
     broker::{BrokerError, Page, Span},
     hub::{Advance, ConnKey, Outbox},
-    model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, Refusal, UserId},
+    model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, Refusal, Tags, UserId},
     protocol::RecoverFrom,
-    publish::Publish,
+    publish::Draft,
     services::{CallError, Caller},
     session::{Identity, Op, OpId, Outcome},
 };
-use std::{future::Future, pin::Pin, rc::Rc, sync::Arc};
+use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::{Duration, SystemTime}};
 
 /// An operation in flight.
 pub(super) struct Running {
@@ -60,7 +60,7 @@ async fn run(op: Op, by: Requester) -> Outcome {
         Op::Refresh { token } => return by.refresh(&token),
         Op::Authorize { channel, token } => return by.authorize(&channel, &token),
         Op::Call { method, data } => return by.call(&method, data).await,
-        Op::Event { service, data } => by.event(&service, data).await,
+        Op::Event { service, data } => by.event(&service, data),
         Op::Publish { channel, data } => by.publish(channel, data).await,
         Op::Presence { channel } => {
             by.worker.node.broker.presence(&channel, by.worker.node.presence_limit).await.map(Outcome::Presence).map_err(Refusal::from)
@@ -87,7 +87,7 @@ impl Requester {
                 channels: Vec::new(),
             }));
         }
-        let claims = match node.tokens.verify_connection(token) {
+        let claims = match node.tokens.verify_connection(token, unix_seconds()) {
             Ok(claims) => claims,
             Err(error) => return refused(&error),
         };
@@ -99,24 +99,24 @@ impl Requester {
         channels.extend(stored.into_iter().map(|subscription| subscription.channel));
         channels.sort_unstable();
         channels.dedup();
-        Outcome::Authenticated(Box::new(Identity { user: claims.user, expires_in: claims.expires_in, info: claims.info, channels }))
+        Outcome::Authenticated(Box::new(Identity { user: claims.user, expires_in: claims.expires_in(unix_seconds()), info: claims.info, channels }))
     }
 
     fn refresh(&self, token: &str) -> Outcome {
-        match self.worker.node.tokens.verify_connection(token) {
-            Ok(claims) => Outcome::Refreshed { user: claims.user, expires_in: claims.expires_in },
+        match self.worker.node.tokens.verify_connection(token, unix_seconds()) {
+            Ok(claims) => Outcome::Refreshed { user: claims.user, expires_in: claims.expires_in(unix_seconds()) },
             Err(error) => refused(&error),
         }
     }
 
     fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
         let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
-        match self.worker.node.tokens.verify_subscription(token) {
+        match self.worker.node.tokens.verify_subscription(token, unix_seconds()) {
             Ok(claims) if claims.channel != *channel || claims.user != user => {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
-            Ok(claims) => Outcome::Authorized { info: claims.info, expires_in: claims.expires_in },
+            Ok(claims) => Outcome::Authorized { info: claims.info, expires_in: claims.expires_in(unix_seconds()) },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
         }
@@ -124,8 +124,9 @@ impl Requester {
 
     async fn publish(&self, channel: ChannelName, data: Data) -> Result<Outcome, Refusal> {
         let info = self.info.as_deref().cloned().map(Box::new);
-        let publish = Publish { info, traceparent: self.traceparent.clone(), ..Publish::new(channel, data) };
-        self.worker.node.publisher.publish(publish).await.map(|_| Outcome::Published)
+        let traceparent = self.traceparent.clone();
+        let draft = Draft { channel, data, tags: Tags::new(), ephemeral: false, info, traceparent, key: None };
+        self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
     }
 
     async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
@@ -150,20 +151,27 @@ impl Requester {
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
     }
 
-    fn caller(&self) -> Caller {
-        Caller { info: self.info.clone(), traceparent: self.traceparent.clone() }
+    /// None before the connection has connected; then there are no calls.
+    fn caller(&self) -> Result<Caller, Refusal> {
+        let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
+        let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
+        Ok(Caller { user, connection, channel: None, idempotency_key: None, traceparent })
     }
 
     async fn call(&self, method: &str, data: Data) -> Outcome {
-        match self.worker.node.services.call(method, data, self.caller()).await {
+        let caller = match self.caller() {
+            Ok(caller) => caller,
+            Err(refusal) => return Outcome::Failed(refusal),
+        };
+        match self.worker.node.services.call(method, data, &caller, Duration::MAX).await {
             Ok(reply) => Outcome::Called(reply),
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
         }
     }
 
-    async fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
-        self.worker.node.services.event(service, data, self.caller()).await.map(|()| Outcome::Sent)
+    fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
+        self.worker.node.services.event(service, data, &self.caller()?).map(|()| Outcome::Sent)
     }
 }
 
@@ -176,4 +184,8 @@ fn refused(error: &TokenError) -> Outcome {
 
 fn unavailable(error: &BrokerError) -> Refusal {
     Refusal::new(ErrorCode::Internal, format!("{error}; try again"))
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -55,7 +55,7 @@ impl Hub {
                 Some((channel, info, Change::Depart)) => {
                     while let Err(error) = self.change(&channel, Announcement::Leave(info.clone())).await {
                         tracing::warn!(%channel, %error, "a departure cannot be told yet");
-                        tokio::time::sleep(self.parts.limits.retry).await;
+                        tokio::time::sleep(self.retry()).await;
                     }
                 }
             }

@@ -33,7 +33,7 @@ impl Hub {
                 },
                 Err(error) => {
                     tracing::warn!(%channel, %error, "a gap cannot be read yet");
-                    tokio::time::sleep(self.parts.limits.retry.mul_f32(rand::random_range(0.5..1.5))).await;
+                    tokio::time::sleep(self.retry()).await;
                 }
             }
         }

@@ -168,6 +168,21 @@ impl Hub {
         Tick(self.start.elapsed().as_millis() as u64)
     }
 
+    /// Which worker this is.
+    pub fn worker(&self) -> WorkerId {
+        self.parts.worker
+    }
+
+    /// Bounds of one read of a stream.
+    pub fn page(&self) -> PageLimit {
+        self.parts.limits.page
+    }
+
+    /// A pause, different each time, before a read that failed is tried again.
+    pub fn retry(&self) -> Duration {
+        self.parts.limits.retry.mul_f32(rand::random_range(0.5..1.5))
+    }
+
     /// This worker's counts.
     pub fn metrics(&self) -> &Arc<WorkerMetrics> {
         &self.parts.metrics

@@ -15,6 +15,17 @@ impl Count {
     }
 }
 #[derive(Clone, Copy, Debug)]
+pub enum CloseCause {
+    Session,
+    OutboxFull,
+    WorkerOutboxesFull,
+    WriteTimeout,
+    Violation,
+    MessageTimeout,
+    Peer,
+    PeerGone,
+}
+#[derive(Clone, Copy, Debug)]
 pub enum DropCause {
     AtMostOnce,
     Latest,
@@ -29,7 +40,11 @@ pub struct WorkerMetrics {
     pub fan_out_batches: Count,
     pub backfills: Count,
     pub gaps_lost: Count,
+    pub connections_opened: Count,
+    pub frames_in: Count,
+    pub bytes_out: Count,
 }
 impl WorkerMetrics {
+    pub fn closed(&self, _: CloseCause, _: u16) {}
     pub fn dropped(&self, _: DropCause, _: u64) {}
 }

@@ -10,3 +10,6 @@ mod buffers;
 pub mod socket;
 pub mod websocket;
 pub mod wire;
+
+pub use socket::Abort;
+pub use wire::{End, Next, Wire, Wrote};

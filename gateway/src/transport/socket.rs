@@ -52,21 +52,21 @@ impl SocketOptions {
 }
 
 /// A socket that can be cut at once.
-pub trait Abort: Sized {
-    /// Drops the socket such that the kernel forgets what it has not sent. An ordinary drop would leave it in FIN-WAIT, with its
+pub trait Abort {
+    /// Has the kernel forget, when the socket is dropped, what it has not sent. An ordinary drop would leave it in FIN-WAIT, with its
     /// memory, for as long as the peer does not read.
-    fn abort(self);
+    fn abort(&self);
 }
 
 impl Abort for TcpStream {
-    fn abort(self) {
+    fn abort(&self) {
         // It fails only where the peer is gone already: then there is nothing to forget.
         let _ = self.set_zero_linger();
     }
 }
 
 impl Abort for tokio::io::DuplexStream {
-    fn abort(self) {}
+    fn abort(&self) {}
 }
 
 /// Raises the number of files that this process may open to its hard limit. Returns what it is now; none where it has no limit.

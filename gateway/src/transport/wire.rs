@@ -6,7 +6,6 @@ use std::{
     collections::VecDeque,
     io,
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -123,8 +122,8 @@ impl<T> Wire<T> {
 }
 
 impl<T: Abort> Wire<T> {
-    /// Cuts the connection: the kernel forgets what it has not sent, instead of holding it for a peer that does not read.
-    pub fn abort(self) {
+    /// Cuts the connection as soon as this is dropped: the kernel forgets what it has not sent, instead of holding it for a peer that does not read.
+    pub fn abort(&self) {
         self.io.abort();
     }
 }
@@ -206,7 +205,7 @@ impl Stop {
 impl<T: AsyncWrite + Unpin> Wire<T> {
     /// Writes the queue's frames, each whole and in order, and takes those off that are out. Small ones are gathered into one write.
     /// The caller may hold a borrow of the queue meanwhile: nothing but the socket is called.
-    pub fn poll_write(&mut self, cx: &mut Context<'_>, queue: &mut VecDeque<Rc<[u8]>>) -> Wrote {
+    pub fn poll_write<F: AsRef<[u8]>>(&mut self, cx: &mut Context<'_>, queue: &mut VecDeque<F>) -> Wrote {
         let mut bytes = 0;
         let state = loop {
             if queue.is_empty() {
@@ -235,17 +234,17 @@ impl<T: AsyncWrite + Unpin> Wire<T> {
         Poll::Ready(Ok(()))
     }
 
-    fn write_once(&mut self, cx: &mut Context<'_>, queue: &VecDeque<Rc<[u8]>>) -> Poll<io::Result<usize>> {
+    fn write_once<F: AsRef<[u8]>>(&mut self, cx: &mut Context<'_>, queue: &VecDeque<F>) -> Poll<io::Result<usize>> {
         let Some(front) = queue.front() else { return Poll::Ready(Ok(0)) };
-        let front = &front[self.begun..];
+        let front = &front.as_ref()[self.begun..];
         let io = Pin::new(&mut self.io);
         let room = GATHER.saturating_sub(front.len());
-        if queue.get(1).is_none_or(|second| second.len() > room) {
+        if queue.get(1).is_none_or(|second| second.as_ref().len() > room) {
             return io.poll_write(cx, front);
         }
         buffers::with_gather(|gather| {
             gather.extend_from_slice(front);
-            for frame in queue.iter().skip(1) {
+            for frame in queue.iter().skip(1).map(AsRef::as_ref) {
                 if gather.len() + frame.len() > GATHER {
                     break;
                 }
@@ -256,11 +255,11 @@ impl<T: AsyncWrite + Unpin> Wire<T> {
     }
 
     /// Notes `written` bytes; returns the bytes of the frames that are out with them.
-    fn take_off(&mut self, written: usize, queue: &mut VecDeque<Rc<[u8]>>) -> usize {
+    fn take_off<F: AsRef<[u8]>>(&mut self, written: usize, queue: &mut VecDeque<F>) -> usize {
         self.unflushed = true;
         self.begun += written;
         let mut gone = 0;
-        while let Some(size) = queue.front().map(|frame| frame.len()).filter(|size| *size <= self.begun) {
+        while let Some(size) = queue.front().map(|frame| frame.as_ref().len()).filter(|size| *size <= self.begun) {
             queue.pop_front();
             self.begun -= size;
             gone += size;
