@@ -23,6 +23,7 @@
 //! | `settings` | raw typed configuration |
 //! | `model` | ids, names, positions, publications, the error table |
 
+pub mod auth;
 pub mod broker;
 pub mod channel;
 pub mod hub;
