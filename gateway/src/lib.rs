@@ -26,12 +26,11 @@
 pub mod auth;
 pub mod broker;
 pub mod channel;
-pub mod hub;
 pub mod cluster;
+pub mod connection;
+pub mod hub;
 pub mod model;
 pub mod node;
-pub mod connection;
-pub mod auth;
 pub mod protocol;
 pub mod publish;
 pub mod services;
