@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bounds of the memory broker. Everything it keeps is within one of them; what they push out is counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct MemoryLimits {
     /// How long idempotency keys are remembered.
     pub idempotency_ttl: Duration,

@@ -65,6 +65,11 @@ impl Shard {
         self.channels.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.names.capacity()
+    }
+
     /// Who subscribes to a channel, and its name as all of its deliveries share it.
     pub(super) fn subscribers(&self, name: &ChannelName) -> Option<(&ChannelName, WorkerSet)> {
         self.names.get(name).map(|slot| &self.channels[*slot]).map(|channel| (&channel.name, channel.workers))
@@ -243,7 +248,7 @@ impl Shard {
         let Some(stream) = &mut self.channels[slot].stream else { return };
         let timer = match stream.timer {
             _ if stream.is_empty() => None,
-            Some(timer) if timer > now => return,
+            Some(timer) if timer > now && timer <= stream.expires() => return,
             _ => Some(stream.expires()),
         };
         if let Some(before) = std::mem::replace(&mut stream.timer, timer) {

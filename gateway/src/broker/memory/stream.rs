@@ -40,7 +40,8 @@ pub(super) struct Stream {
     held: VecDeque<Arc<Publication>>,
     bytes: usize,
     ttl: Duration,
-    expires: Tick,
+    /// When the newest was published.
+    last: Tick,
     /// When the shard looks at it again; some exactly while it holds publications.
     pub(super) timer: Option<Tick>,
 }
@@ -48,7 +49,7 @@ pub(super) struct Stream {
 impl Stream {
     /// An empty stream that goes on from here.
     pub(super) fn new(position: Position, ttl: Duration) -> Self {
-        Self { position, held: VecDeque::new(), bytes: 0, ttl, expires: Tick(0), timer: None }
+        Self { position, held: VecDeque::new(), bytes: 0, ttl, last: Tick(0), timer: None }
     }
 
     /// Its newest position.
@@ -69,7 +70,7 @@ impl Stream {
     }
 
     pub(super) fn expires(&self) -> Tick {
-        self.expires
+        self.last.after(self.ttl)
     }
 
     /// The position of the next publication.
@@ -83,7 +84,7 @@ impl Stream {
         debug_assert_eq!(publication.position, Some(self.position));
         self.ttl = retention.ttl;
         // Two publishers may have read the clock in the other order.
-        self.expires = self.expires.max(now.after(retention.ttl));
+        self.last = self.last.max(now);
         let room = retention.size.max(1) as usize - 1;
         let gone = self.drop_oldest(|stream, _| stream.held.len() > room);
         self.bytes += publication.size();
@@ -93,7 +94,7 @@ impl Stream {
 
     /// Lets go of everything if its time has passed; returns what that was.
     pub(super) fn expire(&mut self, now: Tick) -> Held {
-        if self.expires <= now { self.clear() } else { Held::default() }
+        if self.expires() <= now { self.clear() } else { Held::default() }
     }
 
     /// Lets go of everything; the position stays.
