@@ -9,7 +9,7 @@ pub struct MemoryLimits {
     pub idempotency_ttl: Duration,
     /// How many of them per node; the oldest go first. Some 300 bytes each.
     pub idempotency_keys: usize,
-    /// Bytes of all histories together; the oldest publications of large ones go first.
+    /// Bytes of all histories together, with some 300 for each channel that has one; the oldest publications of large ones go first.
     pub history_bytes: usize,
     /// How long epoch and offset of an idle channel are remembered after its last publication expired, unless its history's `ttl` is longer.
     pub meta_ttl: Duration,

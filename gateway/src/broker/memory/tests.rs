@@ -170,6 +170,16 @@ fn all_histories_together_are_bounded_and_large_ones_pay() {
 }
 
 #[test]
+fn many_small_histories_are_bounded_too() {
+    let store = store(&LIMITS);
+    (0..10_000).for_each(|n| _ = publish(&store, n / 100, &format!("c:{n}"), retention(1, HOUR)));
+    let stats = store.stats();
+    assert!(stats.bytes <= LIMITS.history_bytes && stats.channels < 1000, "{stats:?}");
+    assert_eq!((stats.channels, stats.idle_channels), (stats.publications, 10));
+    assert_eq!(stats.publications as u64 + stats.trimmed.bytes, 10_000);
+}
+
+#[test]
 fn a_publication_larger_than_all_room_is_delivered_and_not_held() {
     let store = store(&MemoryLimits { history_bytes: 10, ..LIMITS });
     store.subscribe(&channel("c"), worker(0));
