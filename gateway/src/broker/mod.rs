@@ -10,6 +10,8 @@ mod stats;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod fixtures;
 
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
 pub use mailbox::{Delivery, Dropped, Mailbox, MailboxStats, Post};

@@ -7,7 +7,7 @@ pub struct BrokerStats {
     pub channels: usize,
     /// Publications held.
     pub publications: usize,
-    /// Their bytes, about.
+    /// Their bytes, with what their channels take, about.
     pub bytes: usize,
     /// Idle channels whose epoch and offset are remembered.
     pub idle_channels: usize,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// Bounds of the memory broker. Everything it keeps is within one of them; what they push out is counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct MemoryLimits {
     /// How long idempotency keys are remembered.
     pub idempotency_ttl: Duration,
     /// How many of them per node; the oldest go first. Some 300 bytes each.
     pub idempotency_keys: usize,
-    /// Bytes of all histories together; the oldest publications of large ones go first.
+    /// Bytes of all histories together, with some 300 for each channel that has one; the oldest publications of large ones go first.
     pub history_bytes: usize,
     /// How long epoch and offset of an idle channel are remembered after its last publication expired, unless its history's `ttl` is longer.
     pub meta_ttl: Duration,

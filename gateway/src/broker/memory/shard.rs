@@ -65,6 +65,11 @@ impl Shard {
         self.channels.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.names.capacity()
+    }
+
     /// Who subscribes to a channel, and its name as all of its deliveries share it.
     pub(super) fn subscribers(&self, name: &ChannelName) -> Option<(&ChannelName, WorkerSet)> {
         self.names.get(name).map(|slot| &self.channels[*slot]).map(|channel| (&channel.name, channel.workers))
@@ -97,11 +102,11 @@ impl Shard {
         let position = stream.next();
         publication.position = Some(position);
         let publication = Arc::new(publication);
-        let added = Held { publications: 1, bytes: publication.size() };
+        let before = stream.held();
         let gone = stream.append(Arc::clone(&publication), retention, now);
-        self.held += added;
-        self.held -= gone;
-        self.trimmed.size += gone.publications as u64;
+        let after = stream.held();
+        self.held.replace(before, after);
+        self.trimmed.size += gone as u64;
         self.track(slot, now);
         (position, publication)
     }
@@ -127,12 +132,10 @@ impl Shard {
     }
 
     pub(super) fn clear(&mut self, name: &ChannelName, now: Tick, idle: &IdleChannels) {
-        let Some(&slot) = self.names.get(name) else { return };
-        let Some(stream) = &mut self.channels[slot].stream else { return };
-        let gone = stream.clear();
-        self.held -= gone;
-        self.trimmed.cleared += gone.publications as u64;
-        self.settle(slot, now, idle);
+        if let Some(&slot) = self.names.get(name) {
+            self.trimmed.cleared += self.drop_some(slot, Stream::clear);
+            self.settle(slot, now, idle);
+        }
     }
 
     /// Who is present; none if nobody is.
@@ -191,11 +194,7 @@ impl Shard {
         });
         let (Some(hand), Some((_, slot))) = (last, largest) else { return false };
         self.hand = hand;
-        if let Some(stream) = &mut self.channels[slot].stream {
-            let gone = stream.free(bytes);
-            self.held -= gone;
-            self.trimmed.bytes += gone.publications as u64;
-        }
+        self.trimmed.bytes += self.drop_some(slot, |stream| stream.free(bytes));
         self.settle(slot, now, idle);
         true
     }
@@ -218,11 +217,16 @@ impl Shard {
     }
 
     fn expire(&mut self, slot: Slot, now: Tick) {
-        if let Some(stream) = &mut self.channels[slot].stream {
-            let gone = stream.expire(now);
-            self.held -= gone;
-            self.trimmed.expired += gone.publications as u64;
-        }
+        self.trimmed.expired += self.drop_some(slot, |stream| stream.expire(now));
+    }
+
+    /// Takes publications out of the channel's stream, if it has one; returns how many went.
+    fn drop_some(&mut self, slot: Slot, drop: impl FnOnce(&mut Stream) -> usize) -> u64 {
+        let Some(stream) = &mut self.channels[slot].stream else { return 0 };
+        let before = stream.held();
+        let gone = drop(stream);
+        self.held.replace(before, stream.held());
+        gone as u64
     }
 
     /// After a channel may have lost something: takes it out if nothing is left of it.
@@ -243,7 +247,7 @@ impl Shard {
         let Some(stream) = &mut self.channels[slot].stream else { return };
         let timer = match stream.timer {
             _ if stream.is_empty() => None,
-            Some(timer) if timer > now => return,
+            Some(timer) if timer > now && timer <= stream.expires() => return,
             _ => Some(stream.expires()),
         };
         if let Some(before) = std::mem::replace(&mut stream.timer, timer) {

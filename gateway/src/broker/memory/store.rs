@@ -4,6 +4,7 @@ use super::{
     MemoryLimits,
     idempotency::{Idempotency, Request},
     idle::IdleChannels,
+    presence::Presence,
     shard::Shard,
     users::UserSubscriptions,
 };
@@ -129,7 +130,7 @@ impl Store {
     }
 
     pub(super) fn presence_stats(&self, channel: &ChannelName) -> PresenceStats {
-        self.shard_of(channel).presence(channel).map_or_else(PresenceStats::default, |presence| presence.stats())
+        self.shard_of(channel).presence(channel).map_or_else(PresenceStats::default, Presence::stats)
     }
 
     /// Active channels of one shard that match. They are matched outside the lock: it is held no longer for a hostile pattern.
@@ -170,10 +171,10 @@ impl Store {
         let user_subscriptions = lock(&self.users).len();
         let rest = BrokerStats {
             idle_channels,
-            idle_evicted,
             idempotency_keys,
-            idempotency_evicted,
             user_subscriptions,
+            idle_evicted,
+            idempotency_evicted,
             ..BrokerStats::default()
         };
         (0..Self::SHARDS).fold(rest, |mut sum, shard| {
@@ -184,6 +185,11 @@ impl Store {
             sum.trimmed += shard.trimmed();
             sum
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn mailboxes(&self) -> &[Arc<Mailbox>] {
+        &self.mailboxes
     }
 
     /// Puts a delivery into the mailboxes of all workers that subscribe; returns those that have to be woken, once the lock is free.

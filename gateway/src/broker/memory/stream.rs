@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-/// Some publications in figures.
+/// Some publications in figures; bytes with what their channels take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) publications: usize,
@@ -14,22 +14,10 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn one(publication: &Publication) -> Self {
-        Self { publications: 1, bytes: publication.size() }
-    }
-}
-
-impl std::ops::AddAssign for Held {
-    fn add_assign(&mut self, other: Self) {
-        self.publications += other.publications;
-        self.bytes += other.bytes;
-    }
-}
-
-impl std::ops::SubAssign for Held {
-    fn sub_assign(&mut self, other: Self) {
-        self.publications -= other.publications;
-        self.bytes -= other.bytes;
+    /// Brings a sum up to date with one of its parts.
+    pub(super) fn replace(&mut self, before: Self, after: Self) {
+        self.publications = self.publications - before.publications + after.publications;
+        self.bytes = self.bytes - before.bytes + after.bytes;
     }
 }
 
@@ -40,15 +28,19 @@ pub(super) struct Stream {
     held: VecDeque<Arc<Publication>>,
     bytes: usize,
     ttl: Duration,
-    expires: Tick,
+    /// When the newest was published.
+    last: Tick,
     /// When the shard looks at it again; some exactly while it holds publications.
     pub(super) timer: Option<Tick>,
 }
 
 impl Stream {
+    /// What a channel that holds publications takes beside them, about.
+    const OVERHEAD: usize = 320;
+
     /// An empty stream that goes on from here.
     pub(super) fn new(position: Position, ttl: Duration) -> Self {
-        Self { position, held: VecDeque::new(), bytes: 0, ttl, expires: Tick(0), timer: None }
+        Self { position, held: VecDeque::new(), bytes: 0, ttl, last: Tick(0), timer: None }
     }
 
     /// Its newest position.
@@ -57,7 +49,8 @@ impl Stream {
     }
 
     pub(super) fn held(&self) -> Held {
-        Held { publications: self.held.len(), bytes: self.bytes }
+        let overhead = if self.is_empty() { 0 } else { Self::OVERHEAD };
+        Held { publications: self.held.len(), bytes: self.bytes + overhead }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,7 +62,7 @@ impl Stream {
     }
 
     pub(super) fn expires(&self) -> Tick {
-        self.expires
+        self.last.after(self.ttl)
     }
 
     /// The position of the next publication.
@@ -77,13 +70,13 @@ impl Stream {
         Position { offset: self.position.offset + 1, ..self.position }
     }
 
-    /// Appends the publication of [`Self::next`]; returns what had to go for it.
-    pub(super) fn append(&mut self, publication: Arc<Publication>, retention: Retention, now: Tick) -> Held {
+    /// Appends the publication of [`Self::next`]; returns how many had to go for it.
+    pub(super) fn append(&mut self, publication: Arc<Publication>, retention: Retention, now: Tick) -> usize {
         self.position = self.next();
         debug_assert_eq!(publication.position, Some(self.position));
         self.ttl = retention.ttl;
         // Two publishers may have read the clock in the other order.
-        self.expires = self.expires.max(now.after(retention.ttl));
+        self.last = self.last.max(now);
         let room = retention.size.max(1) as usize - 1;
         let gone = self.drop_oldest(|stream, _| stream.held.len() > room);
         self.bytes += publication.size();
@@ -91,33 +84,31 @@ impl Stream {
         gone
     }
 
-    /// Lets go of everything if its time has passed; returns what that was.
-    pub(super) fn expire(&mut self, now: Tick) -> Held {
-        if self.expires <= now { self.clear() } else { Held::default() }
+    /// Lets go of everything if its time has passed; returns how many that were.
+    pub(super) fn expire(&mut self, now: Tick) -> usize {
+        if self.expires() <= now { self.clear() } else { 0 }
     }
 
-    /// Lets go of everything; the position stays.
-    pub(super) fn clear(&mut self) -> Held {
-        let gone = self.held();
-        (self.held, self.bytes) = (VecDeque::new(), 0);
-        gone
+    /// Lets go of everything and returns how many that were; the position stays.
+    pub(super) fn clear(&mut self) -> usize {
+        self.bytes = 0;
+        std::mem::take(&mut self.held).len()
     }
 
-    /// Lets go of the oldest until so many bytes are free.
-    pub(super) fn free(&mut self, bytes: usize) -> Held {
-        self.drop_oldest(|_, gone| gone.bytes < bytes)
+    /// Lets go of the oldest until so many bytes are free; returns how many went.
+    pub(super) fn free(&mut self, bytes: usize) -> usize {
+        self.drop_oldest(|_, freed| freed < bytes)
     }
 
-    fn drop_oldest(&mut self, more: impl Fn(&Self, Held) -> bool) -> Held {
-        let mut gone = Held::default();
-        while more(self, gone)
+    /// `more` sees the bytes that are free already.
+    fn drop_oldest(&mut self, more: impl Fn(&Self, usize) -> bool) -> usize {
+        let (before, bytes) = (self.held.len(), self.bytes);
+        while more(self, bytes - self.bytes)
             && let Some(oldest) = self.held.pop_front()
         {
-            let one = Held::one(&oldest);
-            self.bytes -= one.bytes;
-            gone += one;
+            self.bytes -= oldest.size();
         }
-        gone
+        before - self.held.len()
     }
 
     /// What a reader gets.
