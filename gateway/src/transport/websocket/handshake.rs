@@ -8,11 +8,13 @@ use actix_http::{
     ws::{self, HandshakeError},
 };
 
+/// Refuses CONNECT, whose target is no path.
+pub(super) fn check_target(head: &RequestHead) -> Result<(), Denial> {
+    if head.method == Method::CONNECT { Err(method("CONNECT")) } else { Ok(()) }
+}
+
 /// Whether this is a correct handshake, apart from its path and origin.
 pub(super) fn check(head: &RequestHead) -> Result<(), Denial> {
-    if head.method == Method::CONNECT {
-        return Err(method("CONNECT"));
-    }
     ws::verify_handshake(head).map_err(|error| denial(error, head))?;
     if head.version != Version::HTTP_11 {
         return Err(malformed("WebSocket needs HTTP/1.1."));

@@ -49,6 +49,7 @@ where
 }
 
 fn decide<T, G: Gate<T>>(gate: &G, request: &Request) -> Result<super::Admission<G::Pass>, Denial> {
+    handshake::check_target(request.head())?;
     let route = gate.route(request.path()).ok_or_else(|| {
         Denial::from(Refusal::new(ErrorCode::NotFound, "No WebSocket is served under this path. The frontends' is /connection/websocket."))
     })?;
