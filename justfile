@@ -58,7 +58,7 @@ test-sdk *files: setup-node
 [group('test')]
 test-browser *files: setup-node setup-browser
     cargo build {{ test_targets }}
-    @"{{ native }}/node-tests" web/tests "$@"
+    @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" web/tests "$@"
 
 # Fuzz a target for so many seconds; needs a nightly toolchain and cargo-fuzz
 [group('test')]
@@ -121,8 +121,8 @@ setup: setup-node setup-browser
 
 [private]
 setup-node:
-    @"{{ native }}/apt-package" node
+    @"{{ native }}/requirement" node
 
 [private]
 setup-browser:
-    @"{{ native }}/apt-package" browser
+    @"{{ native }}/requirement" browser
