@@ -33,6 +33,7 @@ pub mod model;
 pub mod node;
 pub mod protocol;
 pub mod publish;
+pub mod server;
 pub mod services;
 pub mod session;
 pub mod settings;

@@ -194,9 +194,11 @@ impl Driver {
 
     fn text(&mut self, text: &str) {
         self.worker.hub.metrics().frames_in.add(1);
-        let decoded = centrifuge::decode(text, |command| self.input(Input::Command(command)));
-        if let Err(bad) = decoded {
-            self.end(Cause::Session, Disconnect::BadRequest.code(), &bad.to_string());
+        for command in centrifuge::decode(text) {
+            match command {
+                Ok(command) => self.input(Input::Command(command)),
+                Err(bad) => return self.end(Cause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
+            }
         }
     }
 

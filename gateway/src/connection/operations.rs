@@ -11,7 +11,13 @@ use crate::{
     services::{CallError, Caller},
     session::{Identity, Op, OpId, Outcome},
 };
-use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// An operation in flight.
 pub(super) struct Running {
@@ -63,7 +69,7 @@ async fn run(op: Op, by: Requester) -> Outcome {
         Op::Event { service, data } => by.event(&service, data),
         Op::Publish { channel, data } => by.publish(channel, data).await,
         Op::Presence { channel } => {
-            by.worker.node.broker.presence(&channel, by.worker.node.presence_limit).await.map(Outcome::Presence).map_err(Refusal::from)
+            by.worker.node.broker.presence(&channel, by.worker.node.api.presence).await.map(Outcome::Presence).map_err(Refusal::from)
         }
         Op::PresenceStats { channel } => {
             by.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
@@ -76,35 +82,28 @@ async fn run(op: Op, by: Requester) -> Outcome {
 impl Requester {
     async fn authenticate(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
-        if token.is_empty() {
-            if !node.anonymous {
-                return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
-            }
-            return Outcome::Authenticated(Box::new(Identity {
-                user: UserId::anonymous(),
-                expires_in: None,
-                info: None,
-                channels: Vec::new(),
-            }));
-        }
         let claims = match node.tokens.verify_connection(token, unix_seconds()) {
             Ok(claims) => claims,
+            Err(_) if token.is_empty() => {
+                return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
+            }
             Err(error) => return refused(&error),
         };
         let stored = match node.broker.user_subscriptions(&claims.user).await {
             Ok(stored) => stored,
             Err(error) => return Outcome::Failed(unavailable(&error)),
         };
+        let expires_in = claims.expires_in(unix_seconds());
         let mut channels = claims.channels;
         channels.extend(stored.into_iter().map(|subscription| subscription.channel));
         channels.sort_unstable();
         channels.dedup();
-        Outcome::Authenticated(Box::new(Identity { user: claims.user, expires_in: claims.expires_in(unix_seconds()), info: claims.info, channels }))
+        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels }))
     }
 
     fn refresh(&self, token: &str) -> Outcome {
         match self.worker.node.tokens.verify_connection(token, unix_seconds()) {
-            Ok(claims) => Outcome::Refreshed { user: claims.user, expires_in: claims.expires_in(unix_seconds()) },
+            Ok(claims) => Outcome::Refreshed { expires_in: claims.expires_in(unix_seconds()), user: claims.user },
             Err(error) => refused(&error),
         }
     }
@@ -116,7 +115,7 @@ impl Requester {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
-            Ok(claims) => Outcome::Authorized { info: claims.info, expires_in: claims.expires_in(unix_seconds()) },
+            Ok(claims) => Outcome::Authorized { expires_in: claims.expires_in(unix_seconds()), info: claims.info },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
         }
@@ -138,7 +137,7 @@ impl Requester {
             (_, true) => Span::Before(offset),
             (_, false) => Span::After(offset.unwrap_or(0)),
         };
-        let page = crate::broker::PageLimit { entries: limit, bytes: node.history_bytes };
+        let page = crate::broker::PageLimit { entries: limit, bytes: node.api.history_bytes };
         let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
         if let Some(since) = since
             && !since.epoch.is_empty()
