@@ -23,10 +23,12 @@
 //! | `settings` | raw typed configuration |
 //! | `model` | ids, names, positions, publications, the error table |
 
+pub mod api;
 pub mod broker;
 pub mod channel;
 pub mod cluster;
 pub mod model;
+pub mod node;
 pub mod protocol;
 pub mod publish;
 pub mod services;
