@@ -24,6 +24,7 @@
 //! | `model` | ids, names, positions, publications, the error table |
 
 pub mod auth;
+pub mod api;
 pub mod broker;
 pub mod channel;
 pub mod cluster;

@@ -148,11 +148,17 @@ impl Publisher {
         self.broker.publish(&draft.channel, publication).await.map_err(|e| with_key(e.into(), key.as_deref()))
     }
 
-    fn check(&self, draft: &Draft) -> Result<(), Refusal> {
-        let (size, limit) = (draft.data.get().len(), self.limits.data);
+    /// Whether data is small enough to be sent to frontends.
+    pub fn check_size(&self, data: &Data) -> Result<(), Refusal> {
+        let (size, limit) = (data.get().len(), self.limits.data);
         if size > limit {
             return Err(Refusal::new(ErrorCode::PayloadTooLarge, format!("The data has {size} bytes; {limit} are allowed.")));
         }
+        Ok(())
+    }
+
+    fn check(&self, draft: &Draft) -> Result<(), Refusal> {
+        self.check_size(&draft.data)?;
         let (count, limit) = (draft.tags.len(), self.limits.tags);
         if count > limit {
             return Err(Refusal::new(ErrorCode::LimitExceeded, format!("There are {count} tags; {limit} are allowed.")));

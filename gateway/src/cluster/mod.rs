@@ -16,9 +16,6 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-#[cfg(test)]
-mod tests;
-
 /// Time that every worker has for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 

@@ -6,16 +6,10 @@ use crate::{
 use std::time::Duration;
 
 fn publisher(limits: PublishLimits) -> Publisher {
-    let limits_of_memory = MemoryLimits {
-        idempotency_ttl: Duration::from_secs(60),
-        idempotency_keys: 100,
-        history_bytes: 1 << 20,
-        meta_ttl: Duration::from_secs(60),
-    };
     let retention = Some(Retention { size: 10, ttl: Duration::from_secs(60) });
     let kept = Arc::new(ChannelOptions { retention, ..ChannelOptions::default() });
     let namespaces = Namespaces { named: [("news".into(), kept)].into(), ..Namespaces::default() };
-    Publisher::new(Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), limits_of_memory))), namespaces, limits)
+    Publisher::new(Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default()))), namespaces, limits)
 }
 
 fn draft(channel: &str, json: &str) -> Draft {

@@ -178,6 +178,11 @@ impl Services {
         self.services.values().map(each).collect()
     }
 
+    /// What this node accepts on links.
+    pub fn link_limits(&self) -> &link::LinkLimits {
+        &self.links
+    }
+
     /// What happened so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
