@@ -1,7 +1,7 @@
 /** The connection panel and the state shown in the header. */
 
 import { alarm, tell } from './announce.js';
-import { byId, h, show, write } from './dom.js';
+import { byId, count, h, show, write } from './dom.js';
 import { milliseconds, Plot } from './plot.js';
 import { closedInWords } from './words.js';
 
@@ -99,11 +99,12 @@ export class ConnectionView {
   /** Recovered messages are handed over in the turns after the connect reply. */
   #arrived(before) {
     const isBack = before !== '' && this.#link.drops > 0;
+    this.#sample();
     this.#note(`${isBack ? 'Back on' : 'Connected to'} ${this.#line.node || 'the gateway'}`);
     if (!isBack) return;
     setTimeout(() => {
       const missed = this.#link.recovered - this.#recoveredBefore;
-      const words = missed === 1 ? '1 message recovered' : `${missed} messages recovered`;
+      const words = `${count(missed, 'message')} recovered`;
       this.#note(words);
       tell(`Connected again. ${words}.`);
     }, 400);
