@@ -74,7 +74,8 @@ export class ConnectionView {
     write(byId('transport'), this.#link.transport || '–');
     write(byId('client-id'), this.#link.client || '–');
     write(byId('recovered'), this.#link.recovered.toLocaleString('en'));
-    write(byId('drops'), this.#link.drops.toLocaleString('en'));
+    write(byId('missing'), this.#link.ledger.missing.toLocaleString('en'));
+    write(byId('doubled'), this.#link.ledger.doubled.toLocaleString('en'));
     byId('cut').disabled = state !== 'connected' || this.#line.cutUntil > 0;
     show(byId('banner'), state !== 'connected' && !(state === 'connecting' && this.#shown === ''));
     this.#tick();

@@ -6,8 +6,8 @@ import { avatar, h, icon, show, write } from './dom.js';
 const BOTS = new Set(['chatbot', 'bot']);
 
 const END_NOTES = {
-  aborted: 'The bot went away before it finished.',
-  failed: 'The bot could not finish this answer.',
+  aborted: 'This answer was cut short.',
+  failed: 'The bot broke down before it finished this answer.',
   gone: 'No more of this answer came.',
 };
 

@@ -1,5 +1,6 @@
 /** Errors and closings in words a person can act on. */
 
+/** By error code. A rejection (1003) is left to the service's own words. */
 const BY_CODE = {
   1: 'No answer came in time.',
   2: 'The connection broke before an answer came.',
@@ -19,7 +20,6 @@ const BY_CODE = {
   1000: 'The chat bot is not available just now. Try again in a moment.',
   1001: 'The chat bot did not answer in time.',
   1002: 'The chat bot has too much to do. Try again in a moment.',
-  1003: 'The chat bot did not accept that.',
   1004: 'The chat bot answered with something unreadable.',
   1005: 'The server could not say whether it worked.',
   1006: 'That message is too long.',
@@ -28,9 +28,14 @@ const BY_CODE = {
 /** Codes that leave open whether the request was carried out. */
 const UNSURE = new Set([1, 2, 11, 1001, 1004, 1005]);
 
-/** What went wrong with a call, in a sentence. */
+/** What went wrong with a call, in a sentence. A service's own refusal speaks for itself. */
 export function inWords(error) {
-  return BY_CODE[error?.code] ?? (error?.message ? `It did not work: ${error.message}.` : 'It did not work. Try again.');
+  return BY_CODE[error?.code] ?? (error?.message ? sentence(error.message) : 'It did not work. Try again.');
+}
+
+function sentence(message) {
+  const text = message[0].toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** Whether the request may have been carried out although its answer never came. */

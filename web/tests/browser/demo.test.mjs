@@ -40,7 +40,7 @@ test('two people and the bot talk, and a reload finds the same conversation', as
   const [alice, bob] = [unique('alice'), unique('bob')];
   const [one, two] = [await tabOf(alice), await tabOf(bob)];
   await one.locator(`#people [data-user="${bob}"]`).waitFor();
-  const [hello, reply] = [unique('hello'), unique('reply')];
+  const [hello, reply] = [unique(`@${bob} hello`), unique(`@${alice} reply`)];
   await say(one, hello);
   const first = await sees(two, hello, alice);
   await say(two, reply);
@@ -122,7 +122,7 @@ test('a notification sent while its user was away is there on return; one that i
 test('the line is cut for 5 s while the bot streams: nothing missing, doubled or out of order', async () => {
   const [alice, bob] = [unique('alice'), unique('bob')];
   const [one, two] = [await tabOf(alice), await tabOf(bob)];
-  const mark = unique('mark');
+  const mark = unique('@nobody mark');
   await say(one, mark);
   const first = await sees(one, mark, alice);
   await say(one, LONG);
@@ -136,7 +136,7 @@ test('the line is cut for 5 s while the bot streams: nothing missing, doubled or
   await one.locator('#cut').click();
   await one.waitForSelector('body[data-link="cut"]');
   const textAtCut = await entry.locator('.entry-text').textContent();
-  const meanwhile = [unique('while you were away'), unique('and one more')];
+  const meanwhile = [unique('@nobody while you were away'), unique('@nobody and one more')];
   for (const text of meanwhile) {
     await say(two, text);
     await sees(two, text, bob);
@@ -148,6 +148,10 @@ test('the line is cut for 5 s while the bot streams: nothing missing, doubled or
   await one.waitForSelector(`#messages > li[data-id="${id}"][data-state="done"]`, { timeout: 60_000 });
   await two.waitForSelector(`#messages > li[data-id="${id}"][data-state="done"]`, { timeout: 60_000 });
   await one.waitForFunction(() => Number(document.getElementById('recovered').textContent) > 0);
+
+  for (const tab of [one, two]) {
+    for (const count of ['#missing', '#doubled']) assert.equal(await tab.locator(count).textContent(), '0', count);
+  }
 
   const held = await settled(first);
   assert.deepEqual(since(plain(await entries(one)), first), held);

@@ -100,3 +100,13 @@ test('a new epoch stands after the old one although its offsets begin anew', () 
   assert.deepEqual(ids(timeline), ['old', 'new']);
   assert.equal(timeline.oldestOffset, 1);
 });
+
+test('a line that ended early says so, live and from history', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  timeline.apply(stream(1, 's'));
+  const early = (id) => ({ kind: 'message', id, from: 'chatbot', text: 'I begin', stream: id, reason: 'failed' });
+  timeline.apply({ offset: 2, data: early('s') });
+  timeline.apply({ offset: 3, data: early('t') });
+  assert.deepEqual(timeline.list().map(({ state }) => state), ['failed', 'failed']);
+});
