@@ -176,9 +176,9 @@ export function showPeople(users, me) {
     avatar(name),
     h('span', { class: 'person-name' }, name || 'a guest', name === me && h('span', { class: 'faint' }, ' (you)')),
     connections > 1 && h('span', { class: 'faint tabular' }, `${connections} tabs`));
-  const bot = h('li', { class: 'person' },
-    avatar('chatbot', { bot: true }),
-    h('span', { class: 'person-name' }, 'chatbot'),
+  const bot = h('li', { class: 'person', 'data-service': 'chatbot' },
+    avatar('bot', { bot: true }),
+    h('span', { class: 'person-name' }, 'bot'),
     h('span', { class: 'tag' }, icon('plug'), 'service'));
   byId('people').replaceChildren(...users.map(row), bot);
   write(byId('people-count'), users.length === 1 ? '1 person here' : `${users.length} people here`);

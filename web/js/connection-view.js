@@ -6,6 +6,8 @@ import { milliseconds, Plot } from './plot.js';
 import { closedInWords } from './words.js';
 
 const SAMPLE_EVERY = 2_000;
+/** Right after connecting the page itself is busy and would be measured too. */
+const FIRST_SAMPLE_AFTER = 600;
 const CUT_FOR = 5_000;
 const LOG_LINES = 6;
 
@@ -25,7 +27,6 @@ export class ConnectionView {
   #link;
   #channel;
   #plot = new Plot(byId('rtt-plot'));
-  #timers = [];
   #shown = '';
   #trafficDue = false;
   #recoveredBefore = 0;
@@ -40,7 +41,8 @@ export class ConnectionView {
     line.addEventListener('traffic', () => this.#trafficSoon());
     byId('cut').addEventListener('click', () => this.#cut());
     for (const button of document.querySelectorAll('[data-do="try-now"]')) button.addEventListener('click', () => line.tryNow());
-    this.#timers.push(setInterval(() => this.#sample(), SAMPLE_EVERY), setInterval(() => this.#tick(), 100));
+    setInterval(() => this.#sample(), SAMPLE_EVERY);
+    setInterval(() => this.#tick(), 100);
     this.#render();
   }
 
@@ -100,7 +102,7 @@ export class ConnectionView {
   /** Recovered messages are handed over in the turns after the connect reply. */
   #arrived(before) {
     const isBack = before !== '' && this.#link.drops > 0;
-    this.#sample();
+    setTimeout(() => this.#sample(), FIRST_SAMPLE_AFTER);
     this.#note(`${isBack ? 'Back on' : 'Connected to'} ${this.#line.node || 'the gateway'}`);
     if (!isBack) return;
     setTimeout(() => {

@@ -99,6 +99,7 @@ export class Timeline {
       from: String(data.from ?? ''),
       text: streams ? '' : String(data.text ?? ''),
       channel: data.channel ?? null,
+      isBot: streams || typeof data.stream === 'string',
       offset: offset ?? Infinity,
       era: this.#era,
       at: data.at ? Date.parse(data.at) : at,
