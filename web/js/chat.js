@@ -86,7 +86,7 @@ export class Chat extends EventTarget {
       this.#timeline.accept(draft, data?.message ?? null);
     } catch (error) {
       const unsure = isUnsure(error);
-      const words = unsure ? 'Not confirmed: it may have arrived or not.' : inWords(error);
+      const words = unsure ? `${inWords(error)} Your message may have arrived all the same.` : inWords(error);
       if (this.#timeline.fail(draft, words, unsure)) this.#emit('trouble', words);
     }
     this.#emit('change');

@@ -9,6 +9,9 @@
 
 let nextDraft = 1;
 
+/** The state of a finished line by the reason its stream ended for; none means that all was said. */
+const END_STATES = { aborted: 'aborted', failed: 'failed' };
+
 /** Entry states: sending, unsure, refused (own lines); streaming, aborted, failed, gone; done. */
 export class Timeline {
   #me;
@@ -96,10 +99,11 @@ export class Timeline {
       from: String(data.from ?? ''),
       text: streams ? '' : String(data.text ?? ''),
       channel: data.channel ?? null,
+      isBot: streams || typeof data.stream === 'string',
       offset: offset ?? Infinity,
       era: this.#era,
       at: data.at ? Date.parse(data.at) : at,
-      state: streams ? 'streaming' : 'done',
+      state: streams ? 'streaming' : END_STATES[data.reason] ?? 'done',
       note: '',
       parts: 0,
     };
@@ -111,7 +115,8 @@ export class Timeline {
   #finish(entry, data) {
     entry.kind = 'message';
     entry.text = String(data.text ?? '');
-    entry.state = entry.state === 'streaming' || entry.state === 'gone' ? 'done' : entry.state;
+    const wasOpen = entry.state === 'streaming' || entry.state === 'gone';
+    entry.state = END_STATES[data.reason] ?? (wasOpen ? 'done' : entry.state);
     return entry;
   }
 
