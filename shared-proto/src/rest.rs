@@ -79,30 +79,6 @@ pub struct HistoryBody {
     pub publications: Vec<PublicationBody>,
 }
 
-/// Who is subscribed to a channel now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PresenceBody {
-    /// One entry per connection, so that a user may be there several times.
-    pub clients: Vec<ClientInfoBody>,
-}
-
-/// A page of the active channels.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ChannelsBody {
-    /// In the order of their names.
-    pub channels: Vec<ChannelBody>,
-    /// Where the next page begins (`after` of the next request); absent on the last page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// One active channel.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ChannelBody {
-    /// Its full name.
-    pub channel: String,
-}
-
 /// RFC 9457 problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
