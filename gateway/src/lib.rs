@@ -24,12 +24,18 @@
 //! | `model` | ids, names, positions, publications, the error table |
 
 pub mod api;
+pub mod auth;
 pub mod broker;
 pub mod channel;
 pub mod cluster;
+pub mod connection;
+pub mod hub;
 pub mod model;
 pub mod node;
 pub mod protocol;
 pub mod publish;
 pub mod services;
 pub mod session;
+pub mod settings;
+pub mod telemetry;
+pub mod transport;

@@ -1,0 +1,185 @@
+/** The conversation on the page. */
+
+import { tell, alarm } from './announce.js';
+import { avatar, byId, h, icon, show, write } from './dom.js';
+import { entryElement, refreshEntry } from './entry-view.js';
+import { Typists, typingWords } from './typing.js';
+
+const NEAR_END = 80;
+
+export class ChatView {
+  #chat;
+  #me;
+  #list = byId('messages');
+  #scroller = byId('scroller');
+  #field = byId('line');
+  #elements = new Map();
+  #typists = new Typists((names) => this.#showTyping(names));
+  #unseen = 0;
+
+  constructor(chat, me) {
+    this.#chat = chat;
+    this.#me = me;
+    chat.addEventListener('change', () => this.#render());
+    chat.addEventListener('grow', ({ detail }) => this.#grow(detail));
+    chat.addEventListener('heard', ({ detail }) => this.#heard(detail));
+    chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.heard(detail));
+    chat.addEventListener('trouble', ({ detail }) => alarm(detail));
+    chat.addEventListener('loaded', ({ detail }) => this.#loaded(detail));
+    this.#wireComposer();
+    this.#wireScrolling();
+  }
+
+  #wireComposer() {
+    const form = byId('composer');
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    this.#field.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#send();
+    });
+    this.#field.addEventListener('input', () => {
+      this.#fit();
+      if (this.#field.value.trim() !== '') this.#chat.typing();
+    });
+    for (const chip of document.querySelectorAll('[data-say]')) {
+      chip.addEventListener('click', () => this.#say(chip.dataset.say));
+    }
+    this.#fit();
+  }
+
+  #wireScrolling() {
+    byId('older').addEventListener('click', () => this.#showOlder());
+    byId('to-end').addEventListener('click', () => {
+      this.#toEnd();
+      this.#field.focus();
+    });
+    this.#scroller.addEventListener('scroll', () => this.#atEnd() && this.#showUnseen(0), { passive: true });
+  }
+
+  #send() {
+    const text = this.#field.value.trim();
+    if (text === '') return;
+    this.#field.value = '';
+    this.#fit();
+    this.#say(text);
+  }
+
+  #say(text) {
+    this.#chat.say(text);
+    this.#toEnd();
+  }
+
+  /** The field grows with its text; the button works only where there is something to send. */
+  #fit() {
+    this.#field.style.height = 'auto';
+    this.#field.style.height = `${this.#field.scrollHeight}px`;
+    byId('send').disabled = this.#field.value.trim() === '';
+  }
+
+  async #showOlder() {
+    const before = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+    await this.#chat.loadOlder();
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - before;
+  }
+
+  #loaded(hasOlder) {
+    byId('skeleton')?.remove();
+    this.#list.removeAttribute('aria-busy');
+    show(byId('older'), hasOlder);
+    this.#render();
+    this.#toEnd();
+  }
+
+  #render() {
+    const stick = this.#atEnd();
+    const entries = this.#chat.entries();
+    const keys = new Set(entries.map(({ key }) => key));
+    for (const [key, element] of this.#elements) if (!keys.has(key)) this.#forget(key, element);
+    let previous = null;
+    entries.forEach((entry, index) => {
+      const element = this.#place(entry, index);
+      element.classList.toggle('follows', previous?.from === entry.from);
+      previous = entry;
+    });
+    show(byId('empty'), entries.length === 0 && !byIdOrNull('skeleton'));
+    if (stick) this.#toEnd();
+  }
+
+  #place(entry, index) {
+    let element = this.#elements.get(entry.key);
+    if (!element) {
+      element = entryElement(entry, { isMine: entry.from === this.#me, onRetry: () => this.#chat.retry(entry), onDiscard: () => this.#discard(entry) });
+      this.#elements.set(entry.key, element);
+    }
+    refreshEntry(element, entry);
+    if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
+    return element;
+  }
+
+  #discard(entry) {
+    this.#chat.discard(entry);
+    this.#field.focus();
+  }
+
+  #forget(key, element) {
+    if (element.contains(document.activeElement)) this.#field.focus();
+    element.remove();
+    this.#elements.delete(key);
+  }
+
+  #grow(entry) {
+    const stick = this.#atEnd();
+    const element = this.#elements.get(entry.key);
+    if (element) refreshEntry(element, entry);
+    if (stick) this.#toEnd();
+  }
+
+  #heard(entry) {
+    this.#typists.stopped(entry.from);
+    if (entry.from === this.#me) return;
+    if (!this.#atEnd()) this.#showUnseen(this.#unseen + 1);
+    if (entry.state !== 'streaming') tell(`${entry.from}: ${entry.text}`);
+  }
+
+  #showTyping(names) {
+    write(byId('typing-words'), typingWords(names));
+    byId('typing').classList.toggle('on', names.length > 0);
+  }
+
+  #atEnd() {
+    return this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight < NEAR_END;
+  }
+
+  #toEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#showUnseen(0);
+  }
+
+  #showUnseen(number) {
+    this.#unseen = number;
+    show(byId('to-end'), number > 0);
+    write(byId('to-end-words'), number === 1 ? '1 new message' : `${number} new messages`);
+  }
+}
+
+function byIdOrNull(id) {
+  return document.getElementById(id);
+}
+
+/** The people beside the conversation. The bot is no connection, but it is there too. */
+export function showPeople(users, me) {
+  const row = ({ name, connections }) => h('li', { class: 'person', 'data-user': name },
+    avatar(name),
+    h('span', { class: 'person-name' }, name || 'a guest', name === me && h('span', { class: 'faint' }, ' (you)')),
+    connections > 1 && h('span', { class: 'faint tabular' }, `${connections} tabs`));
+  const bot = h('li', { class: 'person' },
+    avatar('chatbot', { bot: true }),
+    h('span', { class: 'person-name' }, 'chatbot'),
+    h('span', { class: 'tag' }, icon('plug'), 'service'));
+  byId('people').replaceChildren(...users.map(row), bot);
+  write(byId('people-count'), users.length === 1 ? '1 person here' : `${users.length} people here`);
+}
