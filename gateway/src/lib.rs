@@ -23,8 +23,8 @@
 //! | `settings` | raw typed configuration |
 //! | `model` | ids, names, positions, publications, the error table |
 
-pub mod auth;
 pub mod api;
+pub mod auth;
 pub mod broker;
 pub mod channel;
 pub mod cluster;

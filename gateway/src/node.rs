@@ -29,8 +29,14 @@ pub struct Node {
     pub cluster: Cluster,
     /// Who frontends are.
     pub tokens: Tokens,
+    /// Whether a connection may come without a token.
+    pub anonymous: bool,
     /// Who services are.
     pub api_keys: ApiKeys,
+    /// Entries of one presence answer at most.
+    pub presence_limit: usize,
+    /// Bytes of one history answer at most.
+    pub history_bytes: usize,
     /// Bounds of the REST interface.
     pub api: ApiLimits,
     /// Whether this process can serve.
@@ -48,17 +54,13 @@ pub struct ApiLimits {
     pub batch: usize,
     /// Publications of a page of history at most.
     pub history: usize,
-    /// Bytes of a page of history at most.
-    pub history_bytes: usize,
-    /// Connections that a presence answer lists at most.
-    pub presence: usize,
     /// Channels of a page at most.
     pub channels: usize,
 }
 
 impl Default for ApiLimits {
     fn default() -> Self {
-        Self { body: 1 << 20, batch: 1000, history: 1000, history_bytes: 1 << 20, presence: 1000, channels: 1000 }
+        Self { body: 1 << 20, batch: 1000, history: 1000, channels: 1000 }
     }
 }
 

@@ -79,6 +79,35 @@ pub struct HistoryBody {
     pub publications: Vec<PublicationBody>,
 }
 
+/// Who is subscribed to a channel now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PresenceBody {
+    /// One entry per connection, so that a user may be there several times; up to a limit.
+    pub clients: Vec<ClientInfoBody>,
+}
+
+/// How many are subscribed to a channel now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PresenceStatsBody {
+    /// Connections.
+    pub clients: usize,
+    /// Different users.
+    pub users: usize,
+}
+
+/// A page of the active channels.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChannelsBody {
+    /// In the order of their names.
+    pub channels: Vec<ChannelBody>,
+    /// Where the next page begins (`after` of the next request); absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// RFC 9457 problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -164,17 +193,6 @@ pub struct ChannelBody {
     pub held: usize,
 }
 
-/// A page of active channels.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ChannelsBody {
-    /// By name.
-    pub channels: Vec<ChannelBody>,
-    /// The next page's `cursor`; absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
 /// One channel now.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -186,19 +204,6 @@ pub struct ChannelDetailBody {
     /// Its newest position; absent where it keeps no history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionBody>,
-}
-
-/// Who is in a channel.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PresenceBody {
-    /// Connections.
-    pub clients: usize,
-    /// Different users.
-    pub users: usize,
-    /// Each of them, up to a limit; absent where only the counts were asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub present: Option<Vec<ClientInfoBody>>,
 }
 
 /// One connection.

@@ -12,7 +12,7 @@ use crate::{
 };
 use actix_web::{HttpResponse, web::Data};
 use serde::Deserialize;
-use shared_proto::rest::{ChannelBody, ChannelDetailBody, ChannelsBody, PresenceBody, Problem};
+use shared_proto::rest::{ChannelBody, ChannelDetailBody, ChannelsBody, PresenceBody, PresenceStatsBody, Problem};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -22,7 +22,7 @@ pub(super) struct ListQuery {
     #[param(example = "chat:*")]
     pattern: Option<String>,
     /// `next` of the page before.
-    cursor: Option<String>,
+    after: Option<String>,
     /// Channels at most, at least 1; 100 where it is absent.
     limit: Option<usize>,
 }
@@ -42,8 +42,8 @@ pub(super) async fn list(node: Data<Node>, Query(query): Query<ListQuery>) -> Re
     if pattern.len() > 255 {
         return Err(ApiError(Refusal::new(ErrorCode::BadRequest, "pattern is longer than 255 bytes.")));
     }
-    let cursor = query.cursor.as_deref().map(crate::publish::parse_channel).transpose()?;
-    let mut found = node.broker.channels(pattern, cursor.as_deref(), limit + 1).await.map_err(Refusal::from)?;
+    let after = query.after.as_deref().map(crate::publish::parse_channel).transpose()?;
+    let mut found = node.broker.channels(pattern, after.as_deref(), limit + 1).await.map_err(Refusal::from)?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| last.name.to_string());
@@ -86,7 +86,7 @@ pub(super) struct PresenceQuery {
 /// Tell who is in a channel.
 #[utoipa::path(get, path = "/v1/channels/{channel}/presence", tag = "channels",
     params(("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby"), PresenceQuery),
-    responses((status = 200, description = "Counts, and without `stats` each connection", body = PresenceBody),
+    responses((status = 200, description = "Each connection, or with `stats=true` the counts alone: `clients` and `users`", body = PresenceBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace has no presence", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -99,12 +99,10 @@ pub(super) async fn presence(
         let detail = "The channel's namespace has no presence. Set presence = true for it.";
         return Err(ApiError(Refusal::new(ErrorCode::NotAvailable, detail)));
     }
-    let stats = node.broker.presence_stats(&channel).await.map_err(Refusal::from)?;
-    let present = if query.stats {
-        None
-    } else {
-        let all = node.broker.presence(&channel, node.api.presence).await.map_err(Refusal::from)?;
-        Some(all.iter().map(|info| client_info(info)).collect())
-    };
-    Ok(HttpResponse::Ok().json(PresenceBody { clients: stats.clients, users: stats.users, present }))
+    if query.stats {
+        let stats = node.broker.presence_stats(&channel).await.map_err(Refusal::from)?;
+        return Ok(HttpResponse::Ok().json(PresenceStatsBody { clients: stats.clients, users: stats.users }));
+    }
+    let present = node.broker.presence(&channel, node.presence_limit).await.map_err(Refusal::from)?;
+    Ok(HttpResponse::Ok().json(PresenceBody { clients: present.iter().map(|info| client_info(info)).collect() }))
 }

@@ -23,7 +23,7 @@ use utoipa_swagger_ui::SwaggerUi;
         cluster::nodes, cluster::services, link::open,
         operations::metrics, operations::livez, operations::readyz, document,
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, shared_proto::rest::PresenceStatsBody)),
     modifiers(&Common),
     security(("api_key" = [])),
 )]

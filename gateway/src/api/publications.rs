@@ -141,7 +141,7 @@ pub(super) async fn history(
         (Order::Desc, since) => Span::Before(since.map(|p| p.offset)),
     };
     let page =
-        node.broker.read(&channel, retention, span, PageLimit { entries, bytes: node.api.history_bytes }).await.map_err(Refusal::from)?;
+        node.broker.read(&channel, retention, span, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
     if let Some(since) = since {
         check_since(&page, since, query.order)?;
     }

@@ -84,7 +84,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
         ("GET", "/v1/channels/chat:a/presence?stats=maybe", "", 400, "bad_request"),
         ("GET", "/v1/channels?limit=0", "", 422, "limit_exceeded"),
         ("GET", "/v1/channels?limit=1001", "", 422, "limit_exceeded"),
-        ("GET", "/v1/channels?cursor=a%20b", "", 400, "bad_request"),
+        ("GET", "/v1/channels?after=a%20b", "", 400, "bad_request"),
         ("GET", "/v1/channels?page=2", "", 400, "bad_request"),
         ("POST", "/v1/publications", &batch, 422, "limit_exceeded"),
         ("POST", "/v1/publications", r#"{"publications":[{"channel":"news:a"}]}"#, 400, "bad_request"),

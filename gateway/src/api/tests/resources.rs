@@ -119,7 +119,7 @@ async fn channels_come_in_pages_by_name_and_pattern() {
     };
     let first = fixture.ask("GET", "/v1/channels?pattern=news:*&limit=2", "").await.json();
     assert_eq!((names(&first), &first["next"]), (vec!["news:a".to_owned(), "news:b".into()], &json!("news:b")));
-    let second = fixture.ask("GET", "/v1/channels?pattern=news:*&limit=2&cursor=news:b", "").await.json();
+    let second = fixture.ask("GET", "/v1/channels?pattern=news:*&limit=2&after=news:b", "").await.json();
     assert_eq!((names(&second), &second["next"]), (vec!["news:c".to_owned()], &Value::Null));
     assert_eq!(names(&fixture.ask("GET", "/v1/channels", "").await.json()).len(), 4);
     let one = fixture.ask("GET", "/v1/channels/news:a", "").await.json();
@@ -132,7 +132,7 @@ async fn presence_lists_who_is_there_or_counts() {
     let info = crate::model::ClientInfo { user: "alice".parse().expect("valid"), client: fixture.alice, conn_info: None, chan_info: None };
     fixture.node.broker.presence_add(&"chat:lobby".parse().expect("valid"), Arc::new(info)).await.expect("stored");
     let full = fixture.ask("GET", "/v1/channels/chat:lobby/presence", "").await.json();
-    assert_eq!((&full["clients"], &full["users"], &full["present"][0]["user"]), (&json!(1), &json!(1), &json!("alice")));
+    assert_eq!(full["clients"][0]["user"], "alice");
     let stats = fixture.ask("GET", "/v1/channels/chat:lobby/presence?stats=true", "").await.json();
     assert_eq!(stats, json!({"clients": 1, "users": 1}));
 }
