@@ -16,6 +16,7 @@ const url = (name) => process.env[name].replace(/\/+$/, '');
 export const page = `${url('SWITCHBOARD_URL')}/`;
 const api = url('SWITCHBOARD_API');
 const notifier = url('NOTIFIER_URL');
+const PAGE = 100;
 const key = process.env.SWITCHBOARD_API_KEY ?? 'dev';
 
 async function request(method, address, body) {
@@ -31,9 +32,14 @@ async function request(method, address, body) {
 
 /** All publications that the channel's history holds, oldest first. */
 export async function history(channel) {
-  const address = `${api}/v1/channels/${encodeURIComponent(channel)}/publications?order=asc&limit=1000`;
-  const { publications } = await request('GET', address);
-  return publications;
+  const address = `${api}/v1/channels/${encodeURIComponent(channel)}/publications?order=asc&limit=${PAGE}`;
+  const all = [];
+  for (let since = ''; ;) {
+    const { epoch, publications } = await request('GET', `${address}${since}`);
+    all.push(...publications);
+    if (publications.length < PAGE) return all;
+    since = `&since=${encodeURIComponent(`${epoch}:${publications.at(-1).offset}`)}`;
+  }
 }
 
 /** Publishes to a channel as a service. */
