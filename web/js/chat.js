@@ -129,8 +129,9 @@ export class Chat extends EventTarget {
   async #load(options) {
     const { publications } = await this.#sub.history(options);
     for (const publication of publications) this.#timeline.apply(publication);
-    this.#lowest = publications.length === PAGE ? publications.at(-1).offset : 0;
-    this.#hasOlder = publications.length === PAGE && this.#timeline.oldestOffset > 1;
+    // A page may hold fewer than asked for: the server bounds its bytes too.
+    this.#lowest = publications.at(-1)?.offset ?? 0;
+    this.#hasOlder = publications.length > 0 && this.#timeline.oldestOffset > 1;
     for (const entry of this.#timeline.list().slice(-PAGE)) this.#follow(entry);
     this.#emit('loaded', this.#hasOlder);
     this.#emit('change');

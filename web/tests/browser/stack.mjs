@@ -35,10 +35,11 @@ export async function history(channel) {
   const address = `${api}/v1/channels/${encodeURIComponent(channel)}/publications?order=asc&limit=${PAGE}`;
   const all = [];
   for (let since = ''; ;) {
-    const { epoch, publications } = await request('GET', `${address}${since}`);
-    all.push(...publications);
-    if (publications.length < PAGE) return all;
-    since = `&since=${encodeURIComponent(`${epoch}:${publications.at(-1).offset}`)}`;
+    const page = await request('GET', `${address}${since}`);
+    all.push(...page.publications);
+    const last = page.publications.at(-1)?.offset ?? page.offset;
+    if (last >= page.offset) return all;
+    since = `&since=${encodeURIComponent(`${page.epoch}:${last}`)}`;
   }
 }
 
