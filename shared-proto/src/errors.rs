@@ -72,6 +72,7 @@ errors! {
     OriginNotAllowed, "origin_not_allowed", 1012, 403, Never, "Pages of this origin may not connect. Add it to public.allowed_origins.";
     ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node holds as many connections as it may. Try another node, or later.";
     Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again; another node answers.";
+    UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body has to be JSON. Send it with Content-Type: application/json.";
 }
 
 impl ErrorCode {

@@ -5,6 +5,7 @@
 //! - [`link`]: frames of the service link
 //! - [`rest`]: bodies of the gateway's REST interface
 //! - [`client`] (feature `client`): the typed REST and link clients for services
+//! - [`process`] (feature `process`): what every service process needs: settings, logs, telemetry, health, signals
 
 pub mod errors;
 pub mod link;
@@ -13,3 +14,5 @@ pub mod rest;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod frontend;
+#[cfg(feature = "process")]
+pub mod process;

@@ -1,5 +1,8 @@
 //! Namespaces, permissions, positions, feeds: the no-loss logic. Sans-I/O.
 
+pub mod feed;
+mod from_settings;
 mod options;
+pub mod recovery;
 
 pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};

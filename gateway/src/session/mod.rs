@@ -130,7 +130,7 @@ pub struct Identity {
 }
 
 /// See [`Outcome::Attached`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Attached {
     /// The position that the answer tells. None without history.
     pub position: Option<Position>,

@@ -1,0 +1,70 @@
+//! What an answer, or its absence, means.
+
+use crate::client::Failure;
+use crate::rest::Problem;
+use reqwest::{Response, StatusCode};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Longest answer that is read: a page of history of the gateway's largest.
+const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+
+pub(super) async fn read<T: DeserializeOwned>(response: Response, read_only: bool) -> Result<T, Failure> {
+    let status = response.status();
+    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+    let body = body_of(response).await.map_err(|detail| unanswered(detail, read_only))?;
+    if status.is_success() {
+        return serde_json::from_slice(&body).map_err(|error| unanswered(format!("not the expected answer: {error}"), read_only));
+    }
+    Err(match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => Failure::named(problem.code, problem.detail, problem.retryable, retry_after),
+        Err(_) => judge_status(status, retry_after),
+    })
+}
+
+async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(format!("the answer is longer than {ANSWER_LIMIT} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Something between us and the gateway answered: it does not speak the error table.
+fn judge_status(status: StatusCode, retry_after: Option<Duration>) -> Failure {
+    let code = format!("http_{}", status.as_u16());
+    let detail = format!("answered {status} without a problem document");
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Failure::NotDone { code, detail, retry_after },
+        StatusCode::REQUEST_TIMEOUT => Failure::Unknown { code, detail },
+        status if status.is_server_error() => Failure::Unknown { code, detail },
+        _ => Failure::Refused { code, detail },
+    }
+}
+
+/// No answer came.
+pub(super) fn judge(error: &reqwest::Error, read_only: bool) -> Failure {
+    if error.is_connect() {
+        Failure::unreachable(root_cause(error))
+    } else if error.is_builder() {
+        Failure::Refused { code: "bad_request".into(), detail: root_cause(error) }
+    } else {
+        unanswered(root_cause(error), read_only)
+    }
+}
+
+/// A read changes nothing, so that it may always be repeated.
+fn unanswered(detail: String, read_only: bool) -> Failure {
+    if read_only { Failure::unreachable(detail) } else { Failure::no_answer(detail) }
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,127 @@
+//! The REST client against a server that says what a test tells it to.
+
+use super::*;
+use serde_json::value::to_raw_value;
+use std::collections::BTreeMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Answers each request with `response`, and tells what the request was.
+async fn server(response: &'static str) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let request = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        while !complete(&request) {
+            let mut chunk = [0; 4096];
+            let read = stream.read(&mut chunk).await.expect("readable");
+            assert!(read > 0, "the request was cut off");
+            request.extend_from_slice(&chunk[..read]);
+        }
+        stream.write_all(response.as_bytes()).await.expect("writable");
+        String::from_utf8(request).expect("text")
+    });
+    (url, request)
+}
+
+fn complete(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok()).unwrap_or(0);
+    body.len() >= length
+}
+
+fn gateway(urls: &[&str]) -> Gateway {
+    let timeout = Duration::from_secs(5);
+    let urls = urls.iter().map(|&url| url.to_owned()).collect();
+    Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout }).expect("the settings are right")
+}
+
+fn body() -> PublishRequest {
+    PublishRequest { data: to_raw_value(&1).expect("JSON"), tags: BTreeMap::new(), ephemeral: false }
+}
+
+/// An address at which nobody listens.
+async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    format!("http://{}", listener.local_addr().expect("bound"))
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 24\r\nconnection: close\r\n\r\n{\"epoch\":\"e\",\"offset\":7}";
+
+#[tokio::test]
+async fn a_publish_carries_key_trace_and_an_encoded_name() {
+    let (url, request) = server(OK).await;
+    let how = Publishing { idempotency_key: Some("k"), traceparent: Some("00-1-2-01") };
+    let position = gateway(&[&url]).publish("chat:a/b ü", &body(), &how).await.expect("published");
+    assert_eq!(position, PositionBody { epoch: "e".into(), offset: 7 });
+    let request = request.await.expect("no panic");
+    assert!(request.starts_with("POST /v1/channels/chat:a%2Fb%20%C3%BC/publications HTTP/1.1\r\n"), "{request}");
+    for line in ["authorization: Bearer key", "idempotency-key: k", "traceparent: 00-1-2-01"] {
+        assert!(request.contains(line), "{line} in {request}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_be_reached_is_passed_over_from_then_on() {
+    let (first, dead) = server(OK).await;
+    let down = nobody().await;
+    let gateway = gateway(&[&down, &first]);
+    gateway.message("alice", &body(), &Publishing::default()).await.expect("by the second node");
+    dead.await.expect("no panic");
+    assert_eq!(gateway.preferred.load(Ordering::Relaxed), 1);
+    let failure = gateway.message("alice", &body(), &Publishing::default()).await.expect_err("both are gone");
+    assert!(matches!(failure, Failure::NotDone { .. }), "{failure}");
+}
+
+#[tokio::test]
+async fn answers_are_judged_by_what_may_have_been_done() {
+    let problem = |status: &str, code: &str| {
+        let body = format!(r#"{{"type":"about:blank","title":"","status":1,"code":"{code}","retryable":true,"detail":"d"}}"#);
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nretry-after: 3\r\nconnection: close\r\n\r\n{body}", body.len())
+    };
+    let empty = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let table = [
+        (problem("503 x", "unavailable"), "not done"),
+        (problem("504 x", "outcome_unknown"), "unknown"),
+        (problem("422 x", "idempotency_mismatch"), "refused"),
+        (empty("429 x"), "not done"),
+        (empty("502 x"), "unknown"),
+        (empty("404 x"), "refused"),
+        (empty("302 x"), "refused"),
+        (empty("200 OK"), "unknown"),
+        (String::new(), "unknown"),
+    ];
+    for (response, expected) in table {
+        let (url, _request) = server(Box::leak(response.clone().into_boxed_str())).await;
+        let failure = gateway(&[&url]).publish("news:a", &body(), &Publishing::default()).await.expect_err("not a success");
+        let said = match &failure {
+            Failure::NotDone { retry_after, .. } => {
+                assert_eq!(*retry_after, response.contains("retry-after").then_some(Duration::from_secs(3)));
+                "not done"
+            }
+            Failure::Unknown { .. } => "unknown",
+            Failure::Refused { .. } => "refused",
+        };
+        assert_eq!(said, expected, "{response}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_may_always_be_repeated() {
+    let (url, _request) = server("").await;
+    let failure = gateway(&[&url]).history("chat:a", &HistoryQuery::newest(5)).await.expect_err("cut off");
+    assert!(matches!(failure, Failure::NotDone { .. }));
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let timeout = Duration::from_secs(1);
+    for (urls, key) in [(vec![], "k"), (vec!["nonsense"], "k"), (vec!["ftp://host"], "k"), (vec!["http://host"], "line\nbreak")] {
+        let urls = urls.into_iter().map(str::to_owned).collect();
+        let config = Config { urls, api_key: key.into(), connect_timeout: timeout, timeout };
+        assert!(Gateway::new(&config).is_err(), "{config:?}");
+    }
+}

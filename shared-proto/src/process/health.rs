@@ -1,0 +1,66 @@
+//! `/livez`, `/readyz` and `/metrics`.
+
+use actix_web::web::{Data, ServiceConfig, get};
+use actix_web::{HttpResponse, Resource, web};
+use prometheus::{Registry, TextEncoder};
+use std::sync::Arc;
+
+/// Whether a process can do its work now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// It cannot, for this reason.
+    NotReady(&'static str),
+}
+
+/// What the health paths show.
+#[derive(Clone)]
+pub struct Health {
+    ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    registry: Registry,
+}
+
+impl Health {
+    /// `ready` is asked with each request.
+    pub fn new(registry: Registry, ready: impl Fn() -> Readiness + Send + Sync + 'static) -> Self {
+        Self { ready: Arc::new(ready), registry }
+    }
+
+    /// Adds the paths to an application.
+    pub fn configure(&self, app: &mut ServiceConfig) {
+        app.app_data(Data::new(self.clone()))
+            .service(only_get("/livez", get().to(livez)))
+            .service(only_get("/readyz", get().to(readyz)))
+            .service(only_get("/metrics", get().to(metrics)));
+    }
+}
+
+fn only_get(path: &'static str, route: actix_web::Route) -> Resource {
+    web::resource(path).route(route)
+}
+
+async fn livez() -> HttpResponse {
+    json(&mut HttpResponse::Ok(), r#"{"status":"alive"}"#.to_owned())
+}
+
+async fn readyz(health: Data<Health>) -> HttpResponse {
+    match (health.ready)() {
+        Readiness::Ready => json(&mut HttpResponse::Ok(), r#"{"status":"ready"}"#.to_owned()),
+        Readiness::NotReady(reason) => {
+            let body = serde_json::json!({"status": "not ready", "reason": reason});
+            json(&mut HttpResponse::ServiceUnavailable(), body.to_string())
+        }
+    }
+}
+
+async fn metrics(health: Data<Health>) -> HttpResponse {
+    match TextEncoder::new().encode_to_string(&health.registry.gather()) {
+        Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
+        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    }
+}
+
+fn json(response: &mut actix_web::HttpResponseBuilder, body: String) -> HttpResponse {
+    response.content_type("application/json").body(body)
+}

@@ -1,0 +1,189 @@
+//! Logs to standard error, metrics for Prometheus, and both traces and metrics by OTLP where an endpoint is set.
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider};
+use opentelemetry::{Context, global};
+use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use prometheus::Registry;
+use serde::Deserialize;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors: one object per line.
+    Json,
+}
+
+/// The section `[telemetry]` of every program.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetrySettings {
+    /// What is logged, in the syntax of `tracing` filters: `info`, `warn,chatbot_backend=debug`.
+    pub log: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Base address of an OTLP/HTTP collector, as `http://127.0.0.1:4318`; empty: none.
+    pub otlp_endpoint: String,
+    /// Share of traces that begin here and are recorded, 0 to 1; traces begun elsewhere keep their own decision.
+    pub trace_ratio: f64,
+}
+
+impl TelemetrySettings {
+    /// Checks what types alone cannot; the text names the key.
+    pub fn check(&self) -> Result<(), String> {
+        EnvFilter::try_new(&self.log).map_err(|error| format!("telemetry.log: {error}"))?;
+        if !(0.0..=1.0).contains(&self.trace_ratio) {
+            return Err(format!("telemetry.trace_ratio = {}: must be 0 to 1", self.trace_ratio));
+        }
+        let endpoint = &self.otlp_endpoint;
+        if endpoint.is_empty() || endpoint.starts_with("http://") {
+            Ok(())
+        } else {
+            Err(format!("telemetry.otlp_endpoint = {endpoint}: must begin with http://"))
+        }
+    }
+}
+
+/// Telemetry of this process; [`Telemetry::finish`] sends what still waits.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    metrics: SdkMeterProvider,
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Why telemetry could not begin.
+#[derive(Debug, thiserror::Error)]
+#[error("telemetry: {0}")]
+pub struct TelemetryError(String);
+
+impl Telemetry {
+    /// Sets up logging, tracing and metrics for the whole process; once.
+    pub fn begin(program: &'static str, settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
+        let bad = |error: &dyn std::fmt::Display| TelemetryError(error.to_string());
+        let filter = EnvFilter::try_new(&settings.log).map_err(|error| bad(&error))?;
+        let logs = match settings.log_format {
+            LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+            LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
+        };
+        let traces = traces(program, settings).map_err(|error| bad(&error))?;
+        let spans = traces.as_ref().map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer(program)));
+        global::set_text_map_propagator(TraceContextPropagator::new());
+        tracing_subscriber::registry().with(spans).with(logs).with(filter).try_init().map_err(|error| bad(&error))?;
+        let registry = Registry::new();
+        let metrics = metrics(program, settings, &registry)?;
+        Ok(Self { registry, metrics, traces })
+    }
+
+    /// Instruments are made from this.
+    pub fn meter(&self, program: &'static str) -> Meter {
+        self.metrics.meter(program)
+    }
+
+    /// What `/metrics` shows.
+    pub fn registry(&self) -> Registry {
+        self.registry.clone()
+    }
+
+    /// Sends what still waits. Blocks for some seconds at most; not for an async task.
+    pub fn finish(self) {
+        if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown()) {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
+        if let Err(error) = self.metrics.shutdown() {
+            tracing::warn!(%error, "the last metrics were not sent");
+        }
+    }
+}
+
+fn resource(program: &'static str) -> Resource {
+    Resource::builder().with_service_name(program).build()
+}
+
+fn traces(program: &'static str, settings: &TelemetrySettings) -> Result<Option<SdkTracerProvider>, TelemetryError> {
+    if settings.otlp_endpoint.is_empty() {
+        return Ok(None);
+    }
+    let endpoint = format!("{}/v1/traces", settings.otlp_endpoint.trim_end_matches('/'));
+    let exporter =
+        SpanExporter::builder().with_http().with_endpoint(endpoint).build().map_err(|error| TelemetryError(error.to_string()))?;
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.trace_ratio)));
+    let provider =
+        SdkTracerProvider::builder().with_resource(resource(program)).with_sampler(sampler).with_batch_exporter(exporter).build();
+    Ok(Some(provider))
+}
+
+fn metrics(program: &'static str, settings: &TelemetrySettings, registry: &Registry) -> Result<SdkMeterProvider, TelemetryError> {
+    let prometheus = opentelemetry_prometheus::exporter()
+        .with_registry(registry.clone())
+        .scope_info_enabled(false)
+        .build()
+        .map_err(|error| TelemetryError(error.to_string()))?;
+    let mut provider = SdkMeterProvider::builder().with_resource(resource(program)).with_reader(prometheus);
+    if !settings.otlp_endpoint.is_empty() {
+        let endpoint = format!("{}/v1/metrics", settings.otlp_endpoint.trim_end_matches('/'));
+        let exporter =
+            MetricExporter::builder().with_http().with_endpoint(endpoint).build().map_err(|error| TelemetryError(error.to_string()))?;
+        provider = provider.with_periodic_exporter(exporter);
+    }
+    Ok(provider.build())
+}
+
+/// Makes `span` a child of the W3C trace context that came with a request, if one came and is well formed.
+pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
+    if let Some(parent) = traceparent.and_then(parse) {
+        // An error says that no collector is set, and then there is nothing to continue.
+        let _no_collector = span.set_parent(Context::new().with_remote_span_context(parent));
+    }
+}
+
+/// The W3C trace context of `span`, to be sent along; none where it belongs to no trace.
+pub fn traceparent(span: &Span) -> Option<String> {
+    let context = span.context();
+    let here = context.span().span_context().clone();
+    here.is_valid().then(|| format!("00-{}-{}-{:02x}", here.trace_id(), here.span_id(), here.trace_flags().to_u8()))
+}
+
+fn parse(text: &str) -> Option<SpanContext> {
+    let mut parts = text.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if (version.len(), trace.len(), span.len(), flags.len()) != (2, 32, 16, 2) || version == "ff" {
+        return None;
+    }
+    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
+    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+    let context = SpanContext::new(trace, span, flags, true, TraceState::default());
+    context.is_valid().then_some(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_formed_trace_contexts_are_taken() {
+        assert!(parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_some_and(|context| context.is_sampled()));
+        for bad in [
+            "",
+            "00",
+            "00-0-0-0",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-zzf7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+}
