@@ -3,6 +3,7 @@
 import { tell, alarm } from './announce.js';
 import { avatar, byId, count, h, icon, show, write } from './dom.js';
 import { entryElement, refreshEntry } from './entry-view.js';
+import { toast } from './toasts.js';
 import { Typists, typingWords } from './typing.js';
 
 const NEAR_END = 80;
@@ -26,7 +27,8 @@ export class ChatView {
     chat.addEventListener('grow', ({ detail }) => this.#grow(detail));
     chat.addEventListener('heard', ({ detail }) => this.#heard(detail));
     chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.heard(detail));
-    chat.addEventListener('trouble', ({ detail }) => alarm(detail));
+    chat.addEventListener('refused', ({ detail }) => alarm(detail));
+    chat.addEventListener('trouble', ({ detail }) => this.#showTrouble(detail));
     chat.addEventListener('loaded', ({ detail }) => this.#loaded(detail));
     this.#wireComposer();
     this.#wireScrolling();
@@ -144,6 +146,11 @@ export class ChatView {
     if (entry.from === this.#me) return;
     if (!this.#stick) this.#showUnseen(this.#unseen + 1);
     if (entry.state !== 'streaming') tell(`${entry.from}: ${entry.text}`);
+  }
+
+  #showTrouble(words) {
+    alarm(words);
+    toast({ title: 'The conversation has a problem', body: words, level: 'error' });
   }
 
   #showTyping(names) {

@@ -40,6 +40,7 @@ export class ConnectionView {
     line.addEventListener('node', () => this.#render());
     line.addEventListener('traffic', () => this.#trafficSoon());
     byId('cut').addEventListener('click', () => this.#cut());
+    byId('again').addEventListener('click', () => location.reload());
     for (const button of document.querySelectorAll('[data-do="try-now"]')) button.addEventListener('click', () => line.tryNow());
     setInterval(() => this.#sample(), SAMPLE_EVERY);
     setInterval(() => this.#tick(), 100);
@@ -118,6 +119,7 @@ export class ConnectionView {
     write(byId('state-words'), this.#stateWords(state));
     if (state !== 'connected') write(byId('banner-words'), this.#bannerWords(state));
     for (const button of document.querySelectorAll('[data-do="try-now"]')) show(button, state === 'waiting');
+    show(byId('again'), state === 'closed');
   }
 
   #stateWords(state) {

@@ -20,6 +20,7 @@ export class Timeline {
   #eras = new Map();
   #era = 0;
   #oldest = Infinity;
+  #newest = 0;
 
   constructor(me) {
     this.#me = me;
@@ -30,9 +31,9 @@ export class Timeline {
     return this.#oldest;
   }
 
-  /** The number of publications' ids known. */
-  get size() {
-    return this.#entries.size;
+  /** The highest offset seen of the current epoch; 0 before the first publication. */
+  get newestOffset() {
+    return this.#newest;
   }
 
   get(id) {
@@ -45,13 +46,14 @@ export class Timeline {
     this.#era = this.#eras.size;
     this.#eras.set(epoch, this.#era);
     this.#oldest = Infinity;
+    this.#newest = 0;
     return this.#era > 0;
   }
 
   /** Takes one publication in. Answers the entry when it is new or has changed, else null. */
   apply({ offset, data }, at = null) {
     if (typeof data?.id !== 'string' || (data.kind !== 'message' && data.kind !== 'stream')) return null;
-    if (offset) this.#oldest = Math.min(this.#oldest, offset);
+    this.#noteOffset(offset);
     const known = this.#entries.get(data.id);
     if (!known) return this.#insert(offset, data, at);
     if (known.era === this.#era && offset && offset < known.offset) known.offset = offset;
@@ -88,6 +90,12 @@ export class Timeline {
   list() {
     const settled = [...this.#entries.values()].sort((a, b) => a.era - b.era || a.offset - b.offset);
     return [...settled, ...this.#drafts.values()];
+  }
+
+  #noteOffset(offset) {
+    if (!offset) return;
+    this.#oldest = Math.min(this.#oldest, offset);
+    this.#newest = Math.max(this.#newest, offset);
   }
 
   #insert(offset, data, at) {

@@ -16,6 +16,7 @@ const url = (name) => process.env[name].replace(/\/+$/, '');
 export const page = `${url('SWITCHBOARD_URL')}/`;
 const api = url('SWITCHBOARD_API');
 const notifier = url('NOTIFIER_URL');
+const PAGE = 100;
 const key = process.env.SWITCHBOARD_API_KEY ?? 'dev';
 
 async function request(method, address, body) {
@@ -31,9 +32,15 @@ async function request(method, address, body) {
 
 /** All publications that the channel's history holds, oldest first. */
 export async function history(channel) {
-  const address = `${api}/v1/channels/${encodeURIComponent(channel)}/publications?order=asc&limit=1000`;
-  const { publications } = await request('GET', address);
-  return publications;
+  const address = `${api}/v1/channels/${encodeURIComponent(channel)}/publications?order=asc&limit=${PAGE}`;
+  const all = [];
+  for (let since = ''; ;) {
+    const page = await request('GET', `${address}${since}`);
+    all.push(...page.publications);
+    const last = page.publications.at(-1)?.offset ?? page.offset;
+    if (last >= page.offset) return all;
+    since = `&since=${encodeURIComponent(`${page.epoch}:${last}`)}`;
+  }
 }
 
 /** Publishes to a channel as a service. */
