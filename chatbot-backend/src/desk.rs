@@ -194,7 +194,7 @@ impl Desk {
 
     async fn present(&self, conversation: &Conversation) -> Result<Vec<String>, Failure> {
         let presence = self.gateway.presence(conversation.as_str()).await?;
-        Ok(presence.present.into_iter().flatten().map(|client| client.user).collect())
+        Ok(presence.clients.into_iter().map(|client| client.user).collect())
     }
 
     async fn before(&self, conversation: &Conversation, id: &str) -> Result<Vec<Line>, Failure> {

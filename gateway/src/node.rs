@@ -29,8 +29,6 @@ pub struct Node {
     pub cluster: Cluster,
     /// Who frontends are.
     pub tokens: Tokens,
-    /// Whether a connection may come without a token.
-    pub anonymous: bool,
     /// Who services are.
     pub api_keys: ApiKeys,
     /// Entries of one presence answer at most.

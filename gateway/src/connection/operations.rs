@@ -69,7 +69,7 @@ async fn run(op: Op, by: Requester) -> Outcome {
         Op::Event { service, data } => by.event(&service, data),
         Op::Publish { channel, data } => by.publish(channel, data).await,
         Op::Presence { channel } => {
-            by.worker.node.broker.presence(&channel, by.worker.node.api.presence).await.map(Outcome::Presence).map_err(Refusal::from)
+            by.worker.node.broker.presence(&channel, by.worker.node.presence_limit).await.map(Outcome::Presence).map_err(Refusal::from)
         }
         Op::PresenceStats { channel } => {
             by.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
@@ -137,7 +137,7 @@ impl Requester {
             (_, true) => Span::Before(offset),
             (_, false) => Span::After(offset.unwrap_or(0)),
         };
-        let page = crate::broker::PageLimit { entries: limit, bytes: node.api.history_bytes };
+        let page = crate::broker::PageLimit { entries: limit, bytes: node.history_bytes };
         let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
         if let Some(since) = since
             && !since.epoch.is_empty()

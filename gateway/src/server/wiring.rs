@@ -17,6 +17,9 @@ use crate::{
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+/// Bytes of one history answer at most; the first publication comes whatever its size.
+const HISTORY_BYTES: usize = 1 << 20;
+
 /// Makes the text of `GET /metrics`.
 pub type Render = Box<dyn Fn() -> String + Send + Sync>;
 
@@ -70,6 +73,8 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, render: Render) ->
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
+        presence_limit: settings.presence.limit,
+        history_bytes: HISTORY_BYTES,
         health: Health::default(),
         metrics: render,
     };
@@ -140,7 +145,6 @@ fn api(settings: &Settings) -> ApiLimits {
     ApiLimits {
         body: settings.internal.body_size.bytes(),
         history: settings.history.limit,
-        presence: settings.presence.limit,
         ..ApiLimits::default()
     }
 }
