@@ -4,5 +4,7 @@ pub mod feed;
 mod from_settings;
 mod options;
 pub mod recovery;
+mod permissions;
 
 pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};
+pub use permissions::{Act, Admission, Standing, admission, may};
