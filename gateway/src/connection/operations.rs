@@ -9,7 +9,7 @@ use crate::{
     protocol::RecoverFrom,
     publish::Draft,
     services::{CallError, Caller},
-    session::{Identity, Op, OpId, Outcome},
+    session::{Identity, Op, OpId, Outcome, ServerSubscription},
 };
 use std::{
     future::Future,
@@ -93,11 +93,15 @@ impl Requester {
             Ok(stored) => stored,
             Err(error) => return Outcome::Failed(unavailable(&error)),
         };
-        let expires_in = claims.expires_in(unix_seconds());
-        let mut channels = claims.channels;
-        channels.extend(stored.into_iter().map(|subscription| subscription.channel));
-        channels.sort_unstable();
-        channels.dedup();
+        let now = unix_seconds();
+        let expires_in = claims.expires_in(now);
+        let stored = stored.into_iter().map(|subscription| ServerSubscription {
+            channel: subscription.channel,
+            expires_in: subscription.expires_at.map(|at| Duration::from_secs(at.saturating_sub(now))),
+        });
+        let mut channels: Vec<_> = claims.channels.into_iter().map(ServerSubscription::from).chain(stored).collect();
+        channels.sort_by(|a, b| a.channel.cmp(&b.channel));
+        channels.dedup_by(|a, b| a.channel == b.channel);
         Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels }))
     }
 

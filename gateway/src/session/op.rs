@@ -172,7 +172,7 @@ impl From<ChannelName> for ServerSubscription {
 }
 
 /// See [`Outcome::Attached`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Attached {
     /// The position that the answer tells. None without history.
     pub position: Option<Position>,
