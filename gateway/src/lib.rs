@@ -26,5 +26,9 @@ pub mod broker;
 pub mod channel;
 pub mod model;
 pub mod protocol;
+mod run;
 pub mod session;
 pub mod settings;
+pub mod telemetry;
+
+pub use run::{RunError, check, run};
