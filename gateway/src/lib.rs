@@ -40,3 +40,9 @@ pub mod session;
 pub mod settings;
 pub mod telemetry;
 pub mod transport;
+mod run;
+pub mod session;
+pub mod settings;
+pub mod telemetry;
+
+pub use run::{RunError, check, run};
