@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::LazyLock,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The test key of RFC 6455, section 1.3.
@@ -66,6 +66,14 @@ impl Client {
         match self.socket.write_all(bytes) {
             Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => panic!("{error}"),
             _ => {}
+        }
+    }
+
+    /// Sends until the server has gone.
+    pub(crate) fn send_until_cut(&mut self) {
+        let started = Instant::now();
+        while self.socket.write_all(&[0; 4096]).is_ok() {
+            assert!(started.elapsed() < PATIENCE, "the server reads for ever");
         }
     }
 

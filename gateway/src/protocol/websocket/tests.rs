@@ -248,7 +248,9 @@ impl Message {
             let opcode = if at > 0 { 0 } else { 2 - u8::from(self.text) };
             let last = if at + 1 == self.fragments.len() { 0x80 } else { 0 };
             bytes.extend(frame(last | opcode, fragment, self.key));
-            if last == 0 && let Some((ping, payload)) = &self.between[at] {
+            if last == 0
+                && let Some((ping, payload)) = &self.between[at]
+            {
                 bytes.extend(frame(if *ping { 0x89 } else { 0x8A }, payload, self.key));
                 expected.push(if *ping { Seen::Ping(payload.clone()) } else { Seen::Pong(payload.clone()) });
             }
