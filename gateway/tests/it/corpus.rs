@@ -1,5 +1,6 @@
 //! What fuzzing found worth keeping, through the same invariant.
 
+#[expect(unreachable_pub, reason = "shared with the fuzz target")]
 #[path = "../../../fuzz/src/invariant.rs"]
 mod invariant;
 

@@ -39,9 +39,9 @@ fn pings(numbers: impl IntoIterator<Item = u8>) -> Vec<u8> {
 
 /// The payloads of the pings of one turn, of which `next` is asked after each.
 fn turn(wire: &mut Wire<DuplexStream>, wakes: &Arc<Wakes>, bytes: usize, mut next: impl FnMut(usize) -> Next) -> (Vec<u8>, Poll<End>) {
-    let waker = wakes.clone().into();
+    let counted = wakes.clone().into();
     let mut seen = Vec::new();
-    let end = wire.poll_turn(&mut Context::from_waker(&waker), bytes, |event| {
+    let end = wire.poll_turn(&mut Context::from_waker(&counted), bytes, |event| {
         if let Event::Ping(payload) = event {
             seen.extend_from_slice(payload);
         }
@@ -215,7 +215,7 @@ async fn what_a_slow_peer_reads_is_what_was_queued() {
         poll_fn(|cx| wire.poll_shutdown(cx)).await.expect("the peer reads");
     };
     let mut got = Vec::new();
-    let (_, read) = tokio::join!(write, peer.read_to_end(&mut got));
+    let ((), read) = tokio::join!(write, peer.read_to_end(&mut got));
     read.expect("the end");
     assert_eq!(got, frames.concat());
     assert_eq!(left, got.len(), "bytes are counted as they leave the queue");
@@ -233,9 +233,9 @@ fn a_flood_never_outlasts_a_turn() {
         }
     }
     let (mut wire, wakes) = (Wire::new(Flood, b"", Decoder::new(100)), Arc::<Wakes>::default());
-    let waker = wakes.clone().into();
+    let counted = wakes.clone().into();
     let mut events = 0;
-    let end = wire.poll_turn(&mut Context::from_waker(&waker), 16 * 1024, |_| {
+    let end = wire.poll_turn(&mut Context::from_waker(&counted), 16 * 1024, |_| {
         events += 1;
         Next::Go
     });
