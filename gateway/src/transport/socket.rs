@@ -8,7 +8,8 @@ use std::{
 };
 use tokio::net::TcpStream;
 
-/// What a public socket is set to, so that a stuck peer costs bounded memory and time.
+/// What a public socket is set to, so that a stuck peer costs bounded memory and time: with the defaults the kernel books at most
+/// 128 KiB to send and 64 KiB received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
     /// How long sent bytes may stay unacknowledged, or a closed window may stay closed, before the kernel gives the peer up (Linux).
@@ -24,7 +25,7 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { user_timeout: Duration::from_secs(30), notsent_lowat: 16 * 1024, send_buffer: 48 * 1024, receive_buffer: 32 * 1024 }
+        Self { user_timeout: Duration::from_secs(30), notsent_lowat: 16 * 1024, send_buffer: 64 * 1024, receive_buffer: 32 * 1024 }
     }
 }
 
@@ -102,4 +103,43 @@ pub fn raise_open_files() -> Option<u64> {
 #[cfg(not(unix))]
 pub fn raise_open_files() -> Option<u64> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn every_option_is_set() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (_peer, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().expect("bound")), listener.accept());
+        let (io, _) = accepted.expect("connected");
+        let options = SocketOptions::default();
+        options.apply(&io).expect("settable");
+        let socket = SockRef::from(&io);
+        assert!(socket.tcp_nodelay().expect("readable"));
+        assert_eq!(socket.tcp_user_timeout().expect("readable"), Some(options.user_timeout));
+        assert_eq!(socket.tcp_notsent_lowat().expect("readable"), options.notsent_lowat);
+        let (send, receive) = (socket.send_buffer_size().expect("readable"), socket.recv_buffer_size().expect("readable"));
+        assert_eq!((send, receive), (2 * options.send_buffer as usize, 2 * options.receive_buffer as usize));
+        assert!(send + receive <= 256 * 1024, "what a peer may cost in the kernel");
+    }
+
+    #[tokio::test]
+    async fn an_aborted_socket_resets_its_peer() {
+        use tokio::io::AsyncReadExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (peer, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().expect("bound")), listener.accept());
+        accepted.expect("connected").0.abort();
+        let error = peer.expect("connected").read(&mut [0]).await.expect_err("not an ordinary end");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn open_files_are_raised_to_the_hard_limit() {
+        use rustix::process::{Resource, getrlimit};
+        assert_eq!(raise_open_files(), getrlimit(Resource::Nofile).maximum);
+    }
 }
