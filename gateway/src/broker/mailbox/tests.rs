@@ -296,7 +296,7 @@ fn a_producer_and_a_consumer_on_two_threads_lose_no_wake_and_no_order() {
 
 #[test]
 fn a_post_that_comes_while_the_consumer_turns_to_wait_wakes_it() {
-    const ROUNDS: u64 = 60_000;
+    const ROUNDS: u64 = 20_000;
     let mailbox = Arc::new(Mailbox::new(4, ROOMY));
     let received = Arc::new(AtomicU64::new(0));
     let producer = {
