@@ -14,6 +14,7 @@ default:
 
 # Build and start the whole stack, print its URLs; ctrl-C stops it
 [group('run')]
+[no-exit-message]
 up *options:
     @"{{ native }}/up" "$@"
 
@@ -63,7 +64,7 @@ test-browser *files: setup-node setup-browser
 # Fuzz a target for so many seconds; needs a nightly toolchain and cargo-fuzz
 [group('test')]
 fuzz target="decoder" seconds="900":
-    cargo +nightly fuzz run --fuzz-dir gateway/fuzz "{{ target }}" -- -max_total_time="{{ seconds }}"
+    cargo +nightly fuzz run "{{ target }}" -- -max_total_time="{{ seconds }}"
 
 # Everything that can be found without running: what fails fastest comes first
 [group('check')]

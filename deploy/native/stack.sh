@@ -139,5 +139,5 @@ stop() {
 # stop_all SECONDS: the gateway before the services, so that its drain can finish the calls that they are answering.
 stop_all() {
     local name
-    for name in build command gateway chatbot-backend notifier-backend warnings; do stop "$name" "$1"; done
+    for name in build command gateway chatbot-backend notifier-backend warnings terminal; do stop "$name" "$1"; done
 }

@@ -2,7 +2,7 @@
 
 import { alarm, tell } from './announce.js';
 import { byId, count, h, icon, show, write } from './dom.js';
-import { LEVEL_ICONS, linkOf, toast } from './toasts.js';
+import { clearToasts, LEVEL_ICONS, linkOf, toast } from './toasts.js';
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
@@ -60,6 +60,7 @@ export class BellView {
     show(this.#panel, open);
     this.#button.setAttribute('aria-expanded', String(open));
     if (open) {
+      clearToasts();
       this.#render();
       byId('inbox-title').focus();
     } else if (keepFocus) this.#button.focus();
@@ -72,7 +73,7 @@ export class BellView {
       return;
     }
     for (const item of items) {
-      toast(item, () => this.#notifications.markRead(item.id));
+      if (this.#panel.hidden) toast(item, () => this.#notifications.markRead(item.id));
       const say = item.level === 'error' ? alarm : tell;
       say(`Notification: ${item.title}. ${item.body}`);
     }

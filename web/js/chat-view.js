@@ -1,8 +1,9 @@
 /** The conversation on the page. */
 
 import { tell, alarm } from './announce.js';
-import { avatar, byId, h, icon, show, write } from './dom.js';
+import { avatar, byId, count, h, icon, show, write } from './dom.js';
 import { entryElement, refreshEntry } from './entry-view.js';
+import { toast } from './toasts.js';
 import { Typists, typingWords } from './typing.js';
 
 const NEAR_END = 80;
@@ -16,6 +17,8 @@ export class ChatView {
   #elements = new Map();
   #typists = new Typists((names) => this.#showTyping(names));
   #unseen = 0;
+  /** Whether the end is in sight, and is to stay so when something grows. */
+  #stick = true;
 
   constructor(chat, me) {
     this.#chat = chat;
@@ -24,7 +27,8 @@ export class ChatView {
     chat.addEventListener('grow', ({ detail }) => this.#grow(detail));
     chat.addEventListener('heard', ({ detail }) => this.#heard(detail));
     chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.heard(detail));
-    chat.addEventListener('trouble', ({ detail }) => alarm(detail));
+    chat.addEventListener('refused', ({ detail }) => alarm(detail));
+    chat.addEventListener('trouble', ({ detail }) => this.#showTrouble(detail));
     chat.addEventListener('loaded', ({ detail }) => this.#loaded(detail));
     this.#wireComposer();
     this.#wireScrolling();
@@ -57,7 +61,8 @@ export class ChatView {
       this.#toEnd();
       this.#field.focus();
     });
-    this.#scroller.addEventListener('scroll', () => this.#atEnd() && this.#showUnseen(0), { passive: true });
+    this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#stick && this.#toEnd()).observe(this.#scroller);
   }
 
   #send() {
@@ -81,6 +86,7 @@ export class ChatView {
   }
 
   async #showOlder() {
+    this.#stick = false;
     const before = this.#scroller.scrollHeight - this.#scroller.scrollTop;
     await this.#chat.loadOlder();
     this.#scroller.scrollTop = this.#scroller.scrollHeight - before;
@@ -91,11 +97,9 @@ export class ChatView {
     this.#list.removeAttribute('aria-busy');
     show(byId('older'), hasOlder);
     this.#render();
-    this.#toEnd();
   }
 
   #render() {
-    const stick = this.#atEnd();
     const entries = this.#chat.entries();
     const keys = new Set(entries.map(({ key }) => key));
     for (const [key, element] of this.#elements) if (!keys.has(key)) this.#forget(key, element);
@@ -105,8 +109,8 @@ export class ChatView {
       element.classList.toggle('follows', previous?.from === entry.from);
       previous = entry;
     });
-    show(byId('empty'), entries.length === 0 && !byIdOrNull('skeleton'));
-    if (stick) this.#toEnd();
+    show(byId('empty'), entries.length === 0 && !document.getElementById('skeleton'));
+    if (this.#stick) this.#toEnd();
   }
 
   #place(entry, index) {
@@ -132,17 +136,21 @@ export class ChatView {
   }
 
   #grow(entry) {
-    const stick = this.#atEnd();
     const element = this.#elements.get(entry.key);
     if (element) refreshEntry(element, entry);
-    if (stick) this.#toEnd();
+    if (this.#stick) this.#toEnd();
   }
 
   #heard(entry) {
     this.#typists.stopped(entry.from);
     if (entry.from === this.#me) return;
-    if (!this.#atEnd()) this.#showUnseen(this.#unseen + 1);
+    if (!this.#stick) this.#showUnseen(this.#unseen + 1);
     if (entry.state !== 'streaming') tell(`${entry.from}: ${entry.text}`);
+  }
+
+  #showTrouble(words) {
+    alarm(words);
+    toast({ title: 'The conversation has a problem', body: words, level: 'error' });
   }
 
   #showTyping(names) {
@@ -150,11 +158,14 @@ export class ChatView {
     byId('typing').classList.toggle('on', names.length > 0);
   }
 
-  #atEnd() {
-    return this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight < NEAR_END;
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    this.#stick = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    if (this.#stick) this.#showUnseen(0);
   }
 
   #toEnd() {
+    this.#stick = true;
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#showUnseen(0);
   }
@@ -162,12 +173,8 @@ export class ChatView {
   #showUnseen(number) {
     this.#unseen = number;
     show(byId('to-end'), number > 0);
-    write(byId('to-end-words'), number === 1 ? '1 new message' : `${number} new messages`);
+    write(byId('to-end-words'), count(number, 'new message'));
   }
-}
-
-function byIdOrNull(id) {
-  return document.getElementById(id);
 }
 
 /** The people beside the conversation. The bot is no connection, but it is there too. */
@@ -176,9 +183,9 @@ export function showPeople(users, me) {
     avatar(name),
     h('span', { class: 'person-name' }, name || 'a guest', name === me && h('span', { class: 'faint' }, ' (you)')),
     connections > 1 && h('span', { class: 'faint tabular' }, `${connections} tabs`));
-  const bot = h('li', { class: 'person' },
-    avatar('chatbot', { bot: true }),
-    h('span', { class: 'person-name' }, 'chatbot'),
+  const bot = h('li', { class: 'person', 'data-service': 'chatbot' },
+    avatar('bot', { bot: true }),
+    h('span', { class: 'person-name' }, 'bot'),
     h('span', { class: 'tag' }, icon('plug'), 'service'));
   byId('people').replaceChildren(...users.map(row), bot);
   write(byId('people-count'), users.length === 1 ? '1 person here' : `${users.length} people here`);

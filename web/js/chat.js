@@ -6,12 +6,14 @@ import { throttledTyping } from './typing.js';
 import { inWords, isUnsure } from './words.js';
 
 const PAGE = 60;
+/** So many pages at most are read to catch up after a recovery that failed. */
+const CATCH_UP_PAGES = 20;
 const END_STATES = { done: 'done', aborted: 'aborted', failed: 'failed' };
 
 /**
  * Events, each with a `detail`: `change` (nothing), `grow` (the entry whose text grew),
- * `heard` (an entry that came live), `typing` (a name), `trouble` (a sentence),
- * `loaded` (whether older entries exist).
+ * `heard` (an entry that came live), `typing` (a name), `refused` (why, beside the line in the
+ * list), `trouble` (a sentence that stands nowhere else), `loaded` (whether older entries exist).
  */
 export class Chat extends EventTarget {
   #client;
@@ -21,6 +23,8 @@ export class Chat extends EventTarget {
   #epoch = '';
   #loaded = false;
   #hasOlder = false;
+  /** The lowest offset of the page read last; 0 where nothing is below it. */
+  #lowest = 0;
   /** Tells the others that this user is writing; call it as often as you like. */
   typing;
 
@@ -86,16 +90,19 @@ export class Chat extends EventTarget {
       this.#timeline.accept(draft, data?.message ?? null);
     } catch (error) {
       const unsure = isUnsure(error);
-      const words = unsure ? 'Not confirmed: it may have arrived or not.' : inWords(error);
-      if (this.#timeline.fail(draft, words, unsure)) this.#emit('trouble', words);
+      const words = unsure ? `${inWords(error)} Your message may have arrived all the same.` : inWords(error);
+      if (this.#timeline.fail(draft, words, unsure)) this.#emit('refused', words);
     }
     this.#emit('change');
   }
 
   #subscribed(context) {
+    const isLost = context.wasRecovering && !context.recovered;
     const epoch = context.streamPosition?.epoch ?? '';
     if (epoch !== this.#epoch) this.#enter(epoch);
-    if (!this.#loaded || (context.wasRecovering && !context.recovered)) this.#loadLatest();
+    const seen = this.#timeline.newestOffset;
+    if (isLost) this.#emit('trouble', 'Some messages may be missing: the server no longer holds everything since the connection broke.');
+    if (!this.#loaded || isLost) this.#loadLatest(seen);
   }
 
   #enter(epoch) {
@@ -104,9 +111,13 @@ export class Chat extends EventTarget {
     this.#emit('change');
   }
 
-  async #loadLatest() {
+  /** Reads the newest page, and on from there down to what this page has seen already. */
+  async #loadLatest(seen) {
     try {
       await this.#load({ limit: PAGE, reverse: true });
+      for (let page = 1; page < CATCH_UP_PAGES && seen > 0 && this.#lowest > seen + 1; page += 1) {
+        await this.#load({ limit: PAGE, reverse: true, since: { offset: this.#lowest, epoch: this.#epoch } });
+      }
       this.#loaded = true;
     } catch (error) {
       // A broken connection asks again by itself when it is back.
@@ -118,7 +129,9 @@ export class Chat extends EventTarget {
   async #load(options) {
     const { publications } = await this.#sub.history(options);
     for (const publication of publications) this.#timeline.apply(publication);
-    this.#hasOlder = publications.length === PAGE && this.#timeline.oldestOffset > 1;
+    // A page may hold fewer than asked for: the server bounds its bytes too.
+    this.#lowest = publications.at(-1)?.offset ?? 0;
+    this.#hasOlder = publications.length > 0 && this.#timeline.oldestOffset > 1;
     for (const entry of this.#timeline.list().slice(-PAGE)) this.#follow(entry);
     this.#emit('loaded', this.#hasOlder);
     this.#emit('change');

@@ -1,11 +1,13 @@
 /** The connection panel and the state shown in the header. */
 
 import { alarm, tell } from './announce.js';
-import { byId, h, show, write } from './dom.js';
+import { byId, count, h, show, write } from './dom.js';
 import { milliseconds, Plot } from './plot.js';
 import { closedInWords } from './words.js';
 
 const SAMPLE_EVERY = 2_000;
+/** Right after connecting the page itself is busy and would be measured too. */
+const FIRST_SAMPLE_AFTER = 600;
 const CUT_FOR = 5_000;
 const LOG_LINES = 6;
 
@@ -25,7 +27,6 @@ export class ConnectionView {
   #link;
   #channel;
   #plot = new Plot(byId('rtt-plot'));
-  #timers = [];
   #shown = '';
   #trafficDue = false;
   #recoveredBefore = 0;
@@ -39,8 +40,10 @@ export class ConnectionView {
     line.addEventListener('node', () => this.#render());
     line.addEventListener('traffic', () => this.#trafficSoon());
     byId('cut').addEventListener('click', () => this.#cut());
+    byId('again').addEventListener('click', () => location.reload());
     for (const button of document.querySelectorAll('[data-do="try-now"]')) button.addEventListener('click', () => line.tryNow());
-    this.#timers.push(setInterval(() => this.#sample(), SAMPLE_EVERY), setInterval(() => this.#tick(), 100));
+    setInterval(() => this.#sample(), SAMPLE_EVERY);
+    setInterval(() => this.#tick(), 100);
     this.#render();
   }
 
@@ -74,7 +77,8 @@ export class ConnectionView {
     write(byId('transport'), this.#link.transport || '–');
     write(byId('client-id'), this.#link.client || '–');
     write(byId('recovered'), this.#link.recovered.toLocaleString('en'));
-    write(byId('drops'), this.#link.drops.toLocaleString('en'));
+    write(byId('missing'), this.#link.ledger.missing.toLocaleString('en'));
+    write(byId('doubled'), this.#link.ledger.doubled.toLocaleString('en'));
     byId('cut').disabled = state !== 'connected' || this.#line.cutUntil > 0;
     show(byId('banner'), state !== 'connected' && !(state === 'connecting' && this.#shown === ''));
     this.#tick();
@@ -99,11 +103,12 @@ export class ConnectionView {
   /** Recovered messages are handed over in the turns after the connect reply. */
   #arrived(before) {
     const isBack = before !== '' && this.#link.drops > 0;
+    setTimeout(() => this.#sample(), FIRST_SAMPLE_AFTER);
     this.#note(`${isBack ? 'Back on' : 'Connected to'} ${this.#line.node || 'the gateway'}`);
     if (!isBack) return;
     setTimeout(() => {
       const missed = this.#link.recovered - this.#recoveredBefore;
-      const words = missed === 1 ? '1 message recovered' : `${missed} messages recovered`;
+      const words = `${count(missed, 'message')} recovered`;
       this.#note(words);
       tell(`Connected again. ${words}.`);
     }, 400);
@@ -114,6 +119,7 @@ export class ConnectionView {
     write(byId('state-words'), this.#stateWords(state));
     if (state !== 'connected') write(byId('banner-words'), this.#bannerWords(state));
     for (const button of document.querySelectorAll('[data-do="try-now"]')) show(button, state === 'waiting');
+    show(byId('again'), state === 'closed');
   }
 
   #stateWords(state) {

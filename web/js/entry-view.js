@@ -2,12 +2,9 @@
 
 import { avatar, h, icon, show, write } from './dom.js';
 
-/** Under these names the chat bot speaks. */
-const BOTS = new Set(['chatbot', 'bot']);
-
 const END_NOTES = {
-  aborted: 'The bot went away before it finished.',
-  failed: 'The bot could not finish this answer.',
+  aborted: 'This answer was cut short.',
+  failed: 'The bot broke down before it finished this answer.',
   gone: 'No more of this answer came.',
 };
 
@@ -15,7 +12,7 @@ const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 
 /** Makes the element of an entry; `refreshEntry` fills it. */
 export function entryElement(entry, { isMine, onRetry, onDiscard }) {
-  const isBot = BOTS.has(entry.from);
+  const { isBot = false } = entry;
   const actions = h('span', { class: 'entry-actions' },
     h('button', { type: 'button', class: 'link', 'data-do': 'retry', onclick: onRetry }, icon('retry'), 'Send again'),
     h('button', { type: 'button', class: 'link', 'data-do': 'discard', onclick: onDiscard }, 'Discard'));

@@ -23,6 +23,12 @@ export function safeLink(link, base = globalThis.location?.href) {
   }
 }
 
+/** A time in milliseconds; now where there is none. */
+function timeOf(at) {
+  const time = Date.parse(at);
+  return Number.isFinite(time) ? time : Date.now();
+}
+
 export class Inbox {
   #items = new Map();
   #seen = new Set();
@@ -51,7 +57,7 @@ export class Inbox {
       body: String(data.body ?? ''),
       level: level(data.level),
       link: typeof data.link === 'string' ? data.link : null,
-      at: Date.parse(data.at) || Date.now(),
+      at: timeOf(data.at),
       read: false,
     };
     this.#seen.add(item.id);

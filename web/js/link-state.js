@@ -1,5 +1,6 @@
 /** What the connection is doing, told from the SDK's events. */
 
+import { Ledger } from './ledger.js';
 import { longestDelay } from './session.js';
 
 /**
@@ -15,6 +16,7 @@ export class LinkState extends EventTarget {
   nextBefore = 0;
   drops = 0;
   recovered = 0;
+  ledger = new Ledger();
   #line;
   #recovering = false;
   #first = true;
@@ -26,36 +28,39 @@ export class LinkState extends EventTarget {
     client.on('connecting', ({ reason }) => this.#lost(reason));
     client.on('error', ({ error }) => this.#failed(error));
     client.on('disconnected', (context) => this.#closed(context));
-    client.on('subscribed', (context) => this.#resumed(context));
-    client.on('publication', () => this.#countRecovered());
+    client.on('subscribed', (context) => this.#subscribed(context, context.wasRecovering));
+    client.on('publication', (publication) => this.#book(publication));
     line.addEventListener('cut', () => this.#change(client.state === 'connected' ? this.state : 'cut'));
     line.addEventListener('mended', () => this.state === 'cut' && this.#change('connecting'));
   }
 
-  /** Counts what this subscription recovers. Its first catching up is reading, not recovery. */
+  /** Keeps book of this subscription. Its first catching up is reading, not recovery. */
   watch = (sub) => {
     let isBack = false;
     sub.on('subscribed', (context) => {
-      if (isBack) this.#resumed(context);
+      this.#subscribed(context, isBack && context.wasRecovering);
       isBack = true;
     });
-    sub.on('publication', () => this.#countRecovered());
+    sub.on('publication', (publication) => this.#book(publication));
+    sub.on('unsubscribed', ({ channel }) => this.ledger.forget(channel));
   };
 
   /**
-   * A subscription is back. The SDK hands over what was recovered right after this event, in
+   * A subscription stands. The SDK hands over what was recovered right after this event, in
    * the same turn: what comes until then was missed while the line was down.
    */
-  #resumed({ wasRecovering, hasRecoveredPublications }) {
-    if (!wasRecovering || !hasRecoveredPublications) return;
+  #subscribed(context, isRecovery) {
+    this.ledger.subscribed(context.channel, context);
+    if (!isRecovery || !context.hasRecoveredPublications) return;
     this.#recovering = true;
     queueMicrotask(() => { this.#recovering = false; });
   }
 
-  #countRecovered() {
-    if (!this.#recovering) return;
-    this.recovered += 1;
-    this.#change(this.state);
+  #book({ channel, offset }) {
+    const { missing, doubled } = this.ledger;
+    this.ledger.publication(channel, offset);
+    if (this.#recovering) this.recovered += 1;
+    if (this.#recovering || missing !== this.ledger.missing || doubled !== this.ledger.doubled) this.#change(this.state);
   }
 
   #connected({ transport, client }) {

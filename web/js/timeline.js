@@ -9,6 +9,9 @@
 
 let nextDraft = 1;
 
+/** The state of a finished line by the reason its stream ended for; none means that all was said. */
+const END_STATES = { aborted: 'aborted', failed: 'failed' };
+
 /** Entry states: sending, unsure, refused (own lines); streaming, aborted, failed, gone; done. */
 export class Timeline {
   #me;
@@ -17,6 +20,7 @@ export class Timeline {
   #eras = new Map();
   #era = 0;
   #oldest = Infinity;
+  #newest = 0;
 
   constructor(me) {
     this.#me = me;
@@ -27,9 +31,9 @@ export class Timeline {
     return this.#oldest;
   }
 
-  /** The number of publications' ids known. */
-  get size() {
-    return this.#entries.size;
+  /** The highest offset seen of the current epoch; 0 before the first publication. */
+  get newestOffset() {
+    return this.#newest;
   }
 
   get(id) {
@@ -42,13 +46,14 @@ export class Timeline {
     this.#era = this.#eras.size;
     this.#eras.set(epoch, this.#era);
     this.#oldest = Infinity;
+    this.#newest = 0;
     return this.#era > 0;
   }
 
   /** Takes one publication in. Answers the entry when it is new or has changed, else null. */
   apply({ offset, data }, at = null) {
     if (typeof data?.id !== 'string' || (data.kind !== 'message' && data.kind !== 'stream')) return null;
-    if (offset) this.#oldest = Math.min(this.#oldest, offset);
+    this.#noteOffset(offset);
     const known = this.#entries.get(data.id);
     if (!known) return this.#insert(offset, data, at);
     if (known.era === this.#era && offset && offset < known.offset) known.offset = offset;
@@ -87,6 +92,12 @@ export class Timeline {
     return [...settled, ...this.#drafts.values()];
   }
 
+  #noteOffset(offset) {
+    if (!offset) return;
+    this.#oldest = Math.min(this.#oldest, offset);
+    this.#newest = Math.max(this.#newest, offset);
+  }
+
   #insert(offset, data, at) {
     const streams = data.kind === 'stream';
     const entry = {
@@ -96,10 +107,11 @@ export class Timeline {
       from: String(data.from ?? ''),
       text: streams ? '' : String(data.text ?? ''),
       channel: data.channel ?? null,
+      isBot: streams || typeof data.stream === 'string',
       offset: offset ?? Infinity,
       era: this.#era,
       at: data.at ? Date.parse(data.at) : at,
-      state: streams ? 'streaming' : 'done',
+      state: streams ? 'streaming' : END_STATES[data.reason] ?? 'done',
       note: '',
       parts: 0,
     };
@@ -111,7 +123,8 @@ export class Timeline {
   #finish(entry, data) {
     entry.kind = 'message';
     entry.text = String(data.text ?? '');
-    entry.state = entry.state === 'streaming' || entry.state === 'gone' ? 'done' : entry.state;
+    const wasOpen = entry.state === 'streaming' || entry.state === 'gone';
+    entry.state = END_STATES[data.reason] ?? (wasOpen ? 'done' : entry.state);
     return entry;
   }
 

@@ -22,6 +22,11 @@ function leave(toast) {
   setTimeout(() => toast.remove(), 220);
 }
 
+/** Takes all toasts away: what they say is in sight elsewhere. */
+export function clearToasts() {
+  for (const element of [...byId('toasts').children]) leave(element);
+}
+
 /** The toast goes by itself, but not while someone points at it or is inside it. */
 function expire(toast) {
   let timer = 0;

@@ -84,12 +84,11 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         cluster: Cluster::single("n1".into(), "ws://n1", vec![Arc::clone(mailbox)]),
         tokens: Tokens::try_from(&settings.tokens).expect("valid"),
         api_keys: ApiKeys::from(&*settings.api_keys),
-        anonymous: false,
         presence_limit: 100,
         history_bytes: 1 << 20,
         api: ApiLimits { body: 4000, batch: 3, ..ApiLimits::default() },
         health: Health::default(),
-        metrics: Box::new(|| "up 1\n".into()),
+        metrics: Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone(),
     }
 }
 

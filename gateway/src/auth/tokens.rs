@@ -40,7 +40,7 @@ impl VerifyingKey {
 
 /// There is no key to sign with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tokens.hmac_secret is empty, so no token can be made")]
+#[error("is empty, so there is no key to sign a token with")]
 pub struct NoSigningKey;
 
 impl Tokens {

@@ -9,9 +9,15 @@ use crate::{
     protocol::RecoverFrom,
     publish::Draft,
     services::{CallError, Caller},
-    session::{Identity, Op, OpId, Outcome},
+    session::{Identity, Op, OpId, Outcome, ServerSubscription},
 };
-use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// An operation in flight.
 pub(super) struct Running {
@@ -76,35 +82,32 @@ async fn run(op: Op, by: Requester) -> Outcome {
 impl Requester {
     async fn authenticate(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
-        if token.is_empty() {
-            if !node.anonymous {
-                return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
-            }
-            return Outcome::Authenticated(Box::new(Identity {
-                user: UserId::anonymous(),
-                expires_in: None,
-                info: None,
-                channels: Vec::new(),
-            }));
-        }
         let claims = match node.tokens.verify_connection(token, unix_seconds()) {
             Ok(claims) => claims,
+            Err(_) if token.is_empty() => {
+                return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
+            }
             Err(error) => return refused(&error),
         };
         let stored = match node.broker.user_subscriptions(&claims.user).await {
             Ok(stored) => stored,
             Err(error) => return Outcome::Failed(unavailable(&error)),
         };
-        let mut channels = claims.channels;
-        channels.extend(stored.into_iter().map(|subscription| subscription.channel));
-        channels.sort_unstable();
-        channels.dedup();
-        Outcome::Authenticated(Box::new(Identity { user: claims.user, expires_in: claims.expires_in(unix_seconds()), info: claims.info, channels }))
+        let now = unix_seconds();
+        let expires_in = claims.expires_in(now);
+        let stored = stored.into_iter().map(|subscription| ServerSubscription {
+            channel: subscription.channel,
+            expires_in: subscription.expires_at.map(|at| Duration::from_secs(at.saturating_sub(now))),
+        });
+        let mut channels: Vec<_> = claims.channels.into_iter().map(ServerSubscription::from).chain(stored).collect();
+        channels.sort_by(|a, b| a.channel.cmp(&b.channel));
+        channels.dedup_by(|a, b| a.channel == b.channel);
+        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels }))
     }
 
     fn refresh(&self, token: &str) -> Outcome {
         match self.worker.node.tokens.verify_connection(token, unix_seconds()) {
-            Ok(claims) => Outcome::Refreshed { user: claims.user, expires_in: claims.expires_in(unix_seconds()) },
+            Ok(claims) => Outcome::Refreshed { expires_in: claims.expires_in(unix_seconds()), user: claims.user },
             Err(error) => refused(&error),
         }
     }
@@ -116,7 +119,7 @@ impl Requester {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
-            Ok(claims) => Outcome::Authorized { info: claims.info, expires_in: claims.expires_in(unix_seconds()) },
+            Ok(claims) => Outcome::Authorized { expires_in: claims.expires_in(unix_seconds()), info: claims.info },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
         }

@@ -1,10 +1,15 @@
 //! Socket options and limits of the operating system. All that only Linux has is here; elsewhere it is left out, and said once.
 
 use socket2::SockRef;
-use std::{io, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
 use tokio::net::TcpStream;
 
-/// What a public socket is set to, so that a stuck peer costs bounded memory and time.
+/// What a public socket is set to, so that a stuck peer costs bounded memory and time: with the defaults the kernel books at most
+/// 128 KiB to send and 64 KiB received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
     /// How long sent bytes may stay unacknowledged, or a closed window may stay closed, before the kernel gives the peer up (Linux).
@@ -20,7 +25,7 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { user_timeout: Duration::from_secs(30), notsent_lowat: 16 * 1024, send_buffer: 48 * 1024, receive_buffer: 32 * 1024 }
+        Self { user_timeout: Duration::from_secs(30), notsent_lowat: 16 * 1024, send_buffer: 64 * 1024, receive_buffer: 32 * 1024 }
     }
 }
 
@@ -49,6 +54,20 @@ impl SocketOptions {
         SAID.call_once(|| tracing::warn!("TCP_USER_TIMEOUT and TCP_NOTSENT_LOWAT are set on Linux only: a stuck peer costs more here"));
         Ok(())
     }
+}
+
+/// Connections that may wait to be accepted; the kernel has a bound of its own.
+const BACKLOG: i32 = 4096;
+
+/// Listens on an address, which may have been in use a moment ago.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// A socket that can be cut at once.
@@ -84,4 +103,43 @@ pub fn raise_open_files() -> Option<u64> {
 #[cfg(not(unix))]
 pub fn raise_open_files() -> Option<u64> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn every_option_is_set() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (_peer, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().expect("bound")), listener.accept());
+        let (io, _) = accepted.expect("connected");
+        let options = SocketOptions::default();
+        options.apply(&io).expect("settable");
+        let socket = SockRef::from(&io);
+        assert!(socket.tcp_nodelay().expect("readable"));
+        assert_eq!(socket.tcp_user_timeout().expect("readable"), Some(options.user_timeout));
+        assert_eq!(socket.tcp_notsent_lowat().expect("readable"), options.notsent_lowat);
+        let (send, receive) = (socket.send_buffer_size().expect("readable"), socket.recv_buffer_size().expect("readable"));
+        assert_eq!((send, receive), (2 * options.send_buffer as usize, 2 * options.receive_buffer as usize));
+        assert!(send + receive <= 256 * 1024, "what a peer may cost in the kernel");
+    }
+
+    #[tokio::test]
+    async fn an_aborted_socket_resets_its_peer() {
+        use tokio::io::AsyncReadExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (peer, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().expect("bound")), listener.accept());
+        accepted.expect("connected").0.abort();
+        let error = peer.expect("connected").read(&mut [0]).await.expect_err("not an ordinary end");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn open_files_are_raised_to_the_hard_limit() {
+        use rustix::process::{Resource, getrlimit};
+        assert_eq!(raise_open_files(), getrlimit(Resource::Nofile).maximum);
+    }
 }

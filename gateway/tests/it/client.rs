@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::LazyLock,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The test key of RFC 6455, section 1.3.
@@ -66,6 +66,14 @@ impl Client {
         match self.socket.write_all(bytes) {
             Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => panic!("{error}"),
             _ => {}
+        }
+    }
+
+    /// Sends until the server has gone.
+    pub(crate) fn send_until_cut(&mut self) {
+        let started = Instant::now();
+        while self.socket.write_all(&[0; 4096]).is_ok() {
+            assert!(started.elapsed() < PATIENCE, "the server reads for ever");
         }
     }
 
@@ -157,11 +165,11 @@ pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         n @ 0..=125 => frame.push(0x80 | n as u8),
         n @ 126..=0xFFFF => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7E);
             frame.extend_from_slice(&(n as u16).to_be_bytes());
         }
         n => {
-            frame.push(0x80 | 127);
+            frame.push(0x80 | 0x7F);
             frame.extend_from_slice(&(n as u64).to_be_bytes());
         }
     }

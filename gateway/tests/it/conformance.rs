@@ -102,8 +102,8 @@ fn case_2_pings_are_answered_with_their_payload() {
     case("2.8", &[masked(PONG, b"unasked"), normal()], &[Close(Some(1000))]);
     case("2.9", &[masked(PONG, b"unasked"), masked(PING, b"ping"), normal()], &[Pong(b"ping".into()), Close(Some(1000))]);
     let pings: Vec<_> = (0..10).map(|number| masked(PING, &[number])).chain([normal()]).collect();
-    let pongs: Vec<_> = (0..10).map(|number| Pong(vec![number])).chain([Close(Some(1000))]).collect();
-    case("2.10", &pings, &pongs);
+    let answers: Vec<_> = (0..10).map(|number| Pong(vec![number])).chain([Close(Some(1000))]).collect();
+    case("2.10", &pings, &answers);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn case_9_limits_hold_for_a_frame_and_for_all_fragments_together() {
     let split = [masked(BINARY_FIRST, &most[..60_000]), masked(LAST, &most[60_000..]), normal()].concat();
     assert_eq!(talk(address, &split, Cut::Whole), [Binary(most.clone()), Close(Some(1000))]);
     for (name, bytes) in [
-        ("one more byte, told from the header", masked(BINARY, &[0; 100_001])[..10].to_vec()),
+        ("one more byte, told from the header", masked(BINARY, &vec![0; 100_001])[..10].to_vec()),
         ("1 GiB announced", vec![BINARY, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0]),
         ("8 EiB announced", vec![BINARY, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
         ("in fragments", [masked(BINARY_FIRST, &most), masked(LAST, b"1")[..2].to_vec()].concat()),

@@ -5,4 +5,5 @@ mod echo;
 
 mod client;
 mod conformance;
+mod corpus;
 mod upgrade;

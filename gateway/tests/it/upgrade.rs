@@ -109,14 +109,12 @@ fn a_refusal_arrives_whole_although_the_client_goes_on_sending() {
 }
 
 #[test]
-fn a_refused_client_that_stays_is_left_after_a_second() {
+fn a_refused_client_that_never_stops_sending_is_left_after_a_second() {
     let mut client = Client::connect(shared());
     client.send(handshake("/nowhere").as_bytes());
     client.head();
-    let started = std::time::Instant::now();
     client.rest();
-    client.send(b"x");
-    assert!(started.elapsed() < Duration::from_secs(10), "our side is closed with the answer");
+    client.send_until_cut();
 }
 
 #[test]

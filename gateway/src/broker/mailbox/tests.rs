@@ -5,8 +5,9 @@ use futures_util::task::{ArcWake, waker};
 use proptest::prelude::*;
 use std::{
     collections::{HashMap, HashSet},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 const ROOMY: usize = 1 << 30;
@@ -264,7 +265,7 @@ fn a_producer_and_a_consumer_on_two_threads_lose_no_wake_and_no_order() {
                 let name = &names[offset as usize % 2];
                 mailbox.deliver(name, Delivery::Publication(sized(offset, 2)));
             }
-            mailbox.post(Post::Drain(DrainPlan { window: std::time::Duration::ZERO }))
+            mailbox.post(Post::Drain(DrainPlan { window: Duration::ZERO }))
         })
     };
     let (mut posts, mut received, mut ended) = (Vec::new(), 0, false);
@@ -293,6 +294,38 @@ fn a_producer_and_a_consumer_on_two_threads_lose_no_wake_and_no_order() {
     assert_eq!(received + full + share + dirty, LAST);
 }
 
+#[test]
+fn a_post_that_comes_while_the_consumer_turns_to_wait_wakes_it() {
+    const ROUNDS: u64 = 20_000;
+    let mailbox = Arc::new(Mailbox::new(4, ROOMY));
+    let received = Arc::new(AtomicU64::new(0));
+    let producer = {
+        let (mailbox, received) = (Arc::clone(&mailbox), Arc::clone(&received));
+        thread::spawn(move || {
+            let name = channel("a");
+            for offset in 1..=ROUNDS {
+                let publication = sized(offset, 2);
+                // Nothing waits, and the consumer is on its way from the last post to its sleep.
+                while received.load(Ordering::SeqCst) + 1 < offset {
+                    std::hint::spin_loop();
+                }
+                (0..offset % 64).for_each(|_| std::hint::spin_loop());
+                mailbox.deliver(&name, Delivery::Publication(publication));
+            }
+        })
+    };
+    let mut posts = Vec::new();
+    for _ in 0..ROUNDS {
+        block_on(std::future::poll_fn(|cx| mailbox.poll_take(cx, &mut posts)));
+        received.fetch_add(posts.drain(..).count() as u64, Ordering::SeqCst);
+    }
+    producer.join().expect("the producer ends");
+    assert_eq!(received.load(Ordering::SeqCst), ROUNDS);
+}
+
+/// Nobody sleeps so long here unless its wake was lost.
+const LOST: Duration = Duration::from_secs(30);
+
 /// Runs a future on this thread.
 fn block_on(future: impl Future<Output = ()>) {
     struct Unpark(thread::Thread);
@@ -304,6 +337,8 @@ fn block_on(future: impl Future<Output = ()>) {
     let waker = waker(Arc::new(Unpark(thread::current())));
     let mut future = std::pin::pin!(future);
     while future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-        thread::park();
+        let asleep = Instant::now();
+        thread::park_timeout(LOST);
+        assert!(asleep.elapsed() < LOST, "a wake was lost");
     }
 }

@@ -4,11 +4,7 @@ use crate::{
     broker::lock,
     model::{ChannelName, Position, Tick},
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 /// Positions of idle channels, so that they go on where they were. Bounded: the longest idle are forgotten first.
 #[derive(Debug)]
@@ -20,7 +16,8 @@ pub(super) struct IdleChannels {
 
 #[derive(Debug, Default)]
 struct Inner {
-    channels: HashMap<ChannelName, Idle, foldhash::fast::RandomState>,
+    /// A tree, since a hash table of which entries come and go for good doubles in size for what it has deleted.
+    channels: BTreeMap<ChannelName, Idle>,
     /// By the time at which they became idle.
     order: BTreeMap<u64, ChannelName>,
     next: u64,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::broker::{
-    Broker, Trimmed,
+    Broker, Delivery, Post, Trimmed,
     contract::{Bed, contract},
     fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
 };
@@ -222,6 +222,26 @@ fn stored_subscriptions_are_bounded_and_end() {
     assert_eq!(store.stats().user_subscriptions, 3);
     assert_eq!(put(20, "carol", "a", None), Ok(()), "room comes free at the very end of one");
     assert_eq!(store.user_subscriptions(at(20), &"alice".parse().expect("valid")).len(), 1);
+}
+
+#[test]
+fn threads_that_publish_at_once_agree_on_one_order_in_every_mailbox() {
+    const EACH: u64 = 20_000;
+    let mailboxes: Vec<_> = (0..2).map(|_| Arc::new(Mailbox::new(1 << 20, 1 << 30))).collect();
+    let store = Store::new(mailboxes.clone(), &MemoryLimits::default());
+    (0..2).for_each(|index| store.subscribe(&channel("c"), worker(index)));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..EACH).for_each(|_| _ = publish(&store, 0, "c", retention(10, HOUR))));
+        }
+    });
+    for mailbox in &mailboxes {
+        let offsets = taken(mailbox).into_iter().map(|post| match post {
+            Post::Delivery(_, Delivery::Publication(publication)) => offset(&publication),
+            other => panic!("unexpected {other:?}"),
+        });
+        assert!(offsets.eq(1..=4 * EACH));
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ struct Connect {
     token: String,
     name: String,
     version: String,
-    subs: BTreeMap<String, Recover>,
+    subs: BTreeMap<String, Known>,
     headers: Headers,
 }
 
@@ -52,7 +52,7 @@ struct Headers {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Recover {
+struct Known {
     recover: bool,
     epoch: String,
     offset: u64,
@@ -178,9 +178,9 @@ impl Connect {
     }
 }
 
-impl Recover {
+impl Known {
     fn into_position(self) -> Option<RecoverFrom> {
-        self.recover.then(|| RecoverFrom { epoch: self.epoch, offset: self.offset })
+        self.recover.then_some(RecoverFrom { epoch: self.epoch, offset: self.offset })
     }
 }
 
@@ -189,7 +189,7 @@ impl Subscribe {
         if self.kind != 0 {
             return not_available("subscriptions other than those to streams are");
         }
-        let recover = Recover { recover: self.recover, epoch: self.epoch, offset: self.offset };
+        let recover = Known { recover: self.recover, epoch: self.epoch, offset: self.offset };
         Request::Subscribe(Box::new(SubscribeRequest {
             channel: self.channel,
             token: self.token,

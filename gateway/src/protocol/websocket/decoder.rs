@@ -1,5 +1,7 @@
 //! Bytes to messages, header first.
 
+#![expect(clippy::mut_mut, reason = "the input is a cursor: what is taken off a slice has to keep the slice's own lifetime")]
+
 use super::{
     Opcode, Violation,
     header::{self, Context, Header},

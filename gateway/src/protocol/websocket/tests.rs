@@ -182,7 +182,7 @@ fn nothing_is_reserved_for_what_a_header_only_announces() {
 fn after_a_close_frame_nothing_is_delivered() {
     let bytes = [frame(0x88, b"\x03\xE8bye", [5; 4]), text(b"late"), vec![0xFF; 9]].concat();
     let close = Seen::Close(Some(1000), "bye".into());
-    assert_eq!(decode([&bytes[..]]), [close.clone()]);
+    assert_eq!(decode([&bytes[..]]), std::slice::from_ref(&close));
     assert_eq!(decode(bytes.chunks(1)), [close]);
     assert_eq!(decode([&frame(0x88, b"", [5; 4])[..]]), [Seen::Close(None, String::new())]);
 }
@@ -248,7 +248,9 @@ impl Message {
             let opcode = if at > 0 { 0 } else { 2 - u8::from(self.text) };
             let last = if at + 1 == self.fragments.len() { 0x80 } else { 0 };
             bytes.extend(frame(last | opcode, fragment, self.key));
-            if last == 0 && let Some((ping, payload)) = &self.between[at] {
+            if last == 0
+                && let Some((ping, payload)) = &self.between[at]
+            {
                 bytes.extend(frame(if *ping { 0x89 } else { 0x8A }, payload, self.key));
                 expected.push(if *ping { Seen::Ping(payload.clone()) } else { Seen::Pong(payload.clone()) });
             }

@@ -1,5 +1,8 @@
 //! One WebSocket: bytes in, in turns; frames out, gathered.
 
+#[cfg(test)]
+mod tests;
+
 use super::{buffers, socket::Abort};
 use crate::protocol::websocket::{Decoder, Event, Violation};
 use std::{

@@ -1,0 +1,140 @@
+//! The story of the process's life.
+
+use crate::brain::Rules;
+use crate::desk::Desk;
+use crate::service::Chatbot;
+use crate::settings::{PROGRAM, Settings};
+use crate::sweep;
+use actix_web::{App, HttpServer};
+use opentelemetry::metrics::Meter;
+use shared_proto::client::link::{Config, Link, Monitor};
+use shared_proto::client::rest::{self, ConfigError, Gateway};
+use shared_proto::process::health::{Health, Readiness};
+use shared_proto::process::settings::list;
+use shared_proto::process::{signal, telemetry::Telemetry};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// For streams that were cut at shutdown to write their end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Why the process could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The gateway's address or key cannot be used.
+    #[error("gateway: {0}")]
+    Gateway(#[from] ConfigError),
+    /// The health listener could not be opened, or no signal handler set.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs until a signal, then leaves in order.
+pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
+    let bot = Chatbot::new(Rules::new(&settings.bot.name), settings.bot.clone());
+    let urls = list(&settings.gateway.urls);
+    let mut config = Config::new(&settings.bot.service, urls.clone(), &settings.gateway.api_key);
+    config.credit = settings.bot.credit;
+    let request_timeout = Duration::from_millis(settings.gateway.timeout_ms);
+    let api_key = settings.gateway.api_key.clone();
+    let gateway = Gateway::new(&rest::Config {
+        urls,
+        api_key,
+        connect_timeout: request_timeout.min(Duration::from_secs(1)),
+        timeout: request_timeout,
+    })?;
+    let link = Link::start(config, bot.clone())?;
+    let desk = Arc::new(Desk::new(link.publisher(), gateway, settings.bot.clone()));
+    bot.seat(desk.clone());
+    let sweeper = tokio::spawn(sweep::run(desk, bot.running()));
+    observe(&telemetry.meter(PROGRAM.name), &link.monitor(), &bot);
+    let server = serve_health(&settings, telemetry, link.monitor())?;
+    tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, "chat bot started");
+
+    signal::shutdown().await?;
+    tracing::info!("leaving");
+    leave(Duration::from_secs(settings.shutdown.drain_s), link, &bot).await;
+    sweeper.abort();
+    server.stop(false).await;
+    Ok(())
+}
+
+/// No new calls; answers under way finish, or are ended as aborted; then the links close.
+async fn leave(within: Duration, link: Link, bot: &Chatbot<Rules>) {
+    let answered = timeout(within, async {
+        link.drain(within).await;
+        bot.finished().await;
+    });
+    if answered.await.is_err() {
+        bot.running().stop(None);
+        if timeout(LAST_WORDS, bot.finished()).await.is_err() {
+            tracing::warn!("some streams were left without an end; other instances will end them");
+        }
+    }
+    if !link.shutdown(LAST_WORDS).await {
+        tracing::warn!("the links did not close in order");
+    }
+}
+
+fn serve_health(settings: &Settings, telemetry: &Telemetry, monitor: Monitor) -> io::Result<actix_web::dev::ServerHandle> {
+    let health = Health::new(telemetry.registry(), move || {
+        if monitor.is_ready() { Readiness::Ready } else { Readiness::NotReady("no gateway node has welcomed this instance") }
+    });
+    let server = HttpServer::new(move || App::new().configure(|app| health.configure(app)))
+        .workers(1)
+        .disable_signals()
+        .bind(settings.http.address)?
+        .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
+
+fn observe(meter: &Meter, monitor: &Monitor, bot: &Chatbot<Rules>) {
+    let (links, running) = (monitor.clone(), monitor.clone());
+    let streams = bot.running();
+    meter
+        .u64_observable_gauge("links")
+        .with_description("Links that stand")
+        .with_callback(move |seen| seen.observe(links.links() as u64, &[]))
+        .build();
+    meter
+        .u64_observable_gauge("calls_running")
+        .with_description("Calls under way")
+        .with_callback(move |seen| seen.observe(running.running() as u64, &[]))
+        .build();
+    meter
+        .u64_observable_gauge("streams_running")
+        .with_description("Answers that stream")
+        .with_callback(move |seen| seen.observe(streams.count() as u64, &[]))
+        .build();
+    observe_links(meter, monitor);
+}
+
+fn observe_links(meter: &Meter, monitor: &Monitor) {
+    type Pick = fn(&shared_proto::client::link::Counts) -> &AtomicU64;
+    let counters: [(&'static str, Pick); 12] = [
+        ("links_welcomed", |c| &c.welcomed),
+        ("links_lost", |c| &c.lost),
+        ("calls_answered", |c| &c.answered),
+        ("calls_abandoned", |c| &c.abandoned),
+        ("calls_beyond_credit", |c| &c.beyond_credit),
+        ("events_dropped", |c| &c.events_dropped),
+        ("frames_malformed", |c| &c.malformed),
+        ("frames_unknown", |c| &c.unknown),
+        ("publications", |c| &c.published),
+        ("publications_resent", |c| &c.resent),
+        ("publications_refused", |c| &c.refused),
+        ("publications_expired", |c| &c.expired),
+    ];
+    for (name, pick) in counters {
+        let monitor = monitor.clone();
+        meter
+            .u64_observable_counter(name)
+            .with_callback(move |seen| seen.observe(pick(monitor.counts()).load(Ordering::Relaxed), &[]))
+            .build();
+    }
+}

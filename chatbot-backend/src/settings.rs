@@ -1,0 +1,118 @@
+//! Settings, raw and checked.
+
+use serde::Deserialize;
+use shared_proto::process::settings::{Program, Settings as Checked, in_range};
+use shared_proto::process::telemetry::TelemetrySettings;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What is particular to this program.
+pub const PROGRAM: Program = Program {
+    name: env!("CARGO_PKG_NAME"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
+    version: env!("CARGO_PKG_VERSION"),
+    prefix: "CHATBOT",
+    defaults: include_str!("../config/default.toml"),
+};
+
+/// All settings; `config/default.toml` says what each means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `[http]`
+    pub http: Http,
+    /// `[gateway]`
+    pub gateway: Gateway,
+    /// `[bot]`
+    pub bot: Bot,
+    /// `[shutdown]`
+    pub shutdown: Shutdown,
+    /// `[telemetry]`
+    pub telemetry: TelemetrySettings,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Of the health paths.
+    pub address: SocketAddr,
+}
+
+/// `[gateway]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Base addresses, with commas between.
+    pub urls: String,
+    /// Sent as bearer token.
+    pub api_key: String,
+    /// For a whole REST request, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("urls", &self.urls).field("timeout_ms", &self.timeout_ms).finish_non_exhaustive()
+    }
+}
+
+/// `[bot]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bot {
+    /// Name of the service.
+    pub service: String,
+    /// Under which the bot speaks.
+    pub name: String,
+    /// Calls under way per node.
+    pub credit: u32,
+    /// Answers that stream at the same time.
+    pub streams: usize,
+    /// Longest line in bytes.
+    pub text_limit: usize,
+    /// Least distance of two parts, in milliseconds.
+    pub part_ms: u64,
+    /// Pause between two words, in milliseconds.
+    pub word_ms: u64,
+}
+
+impl Bot {
+    /// Least distance of two parts.
+    pub fn part_pause(&self) -> Duration {
+        Duration::from_millis(self.part_ms)
+    }
+
+    /// Pause between two words.
+    pub fn word_pause(&self) -> Duration {
+        Duration::from_millis(self.word_ms)
+    }
+}
+
+/// `[shutdown]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// Seconds for calls and streams to finish.
+    pub drain_s: u64,
+}
+
+impl Checked for Settings {
+    fn check(&self) -> Result<(), String> {
+        in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;
+        in_range("bot.credit", u64::from(self.bot.credit), 1, 10_000)?;
+        in_range("bot.streams", self.bot.streams as u64, 1, 10_000)?;
+        in_range("bot.text_limit", self.bot.text_limit as u64, 1, 65_536)?;
+        in_range("bot.part_ms", self.bot.part_ms, 20, 1000)?;
+        in_range("bot.word_ms", self.bot.word_ms, 0, 1000)?;
+        in_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
+        for (key, name) in [("bot.service", &self.bot.service), ("bot.name", &self.bot.name)] {
+            let fits =
+                !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            if !fits {
+                return Err(format!("{key} = {name:?}: must be 1 to 64 letters, digits, - or _"));
+            }
+        }
+        self.telemetry.check()
+    }
+}
