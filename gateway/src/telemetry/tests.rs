@@ -31,7 +31,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
     let telemetry = telemetry();
     let metrics = telemetry.metrics();
     let _workers = [metrics.worker(), metrics.worker()];
-    metrics.node().rest_request("/v1/nodes", "GET", 200, Duration::from_millis(3));
+    metrics.node().rest_request("/v1/nodes".into(), "GET", 200, Duration::from_millis(3));
     metrics.node().call("chatbot", "answered", Duration::from_millis(30));
     for series in OBSERVED.iter().copied() {
         metrics.observe(series, move |tell| tell(&vec!["x"; series.row().labels.len()], 7));
