@@ -43,6 +43,8 @@ pub enum ToService {
     Nack(Nack),
     /// This node is about to leave; its calls in flight may still be answered.
     Drain(Drain),
+    /// Why the node closes the link; the close frame follows.
+    Error(LinkError),
 }
 
 /// See [`ToGateway::Hello`].

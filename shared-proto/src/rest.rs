@@ -70,30 +70,6 @@ pub struct HistoryBody {
     pub publications: Vec<PublicationBody>,
 }
 
-/// Who is subscribed to a channel now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PresenceBody {
-    /// One entry per connection, so that a user may be there several times.
-    pub clients: Vec<ClientInfoBody>,
-}
-
-/// A page of the active channels.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ChannelsBody {
-    /// In the order of their names.
-    pub channels: Vec<ChannelBody>,
-    /// Where the next page begins (`after` of the next request); absent on the last page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// One active channel.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ChannelBody {
-    /// Its full name.
-    pub channel: String,
-}
-
 /// RFC 9457 problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -110,4 +86,38 @@ pub struct Problem {
     pub retryable: bool,
     /// What happened and what to do.
     pub detail: String,
+}
+
+/// One active channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelBody {
+    /// Its name.
+    pub channel: String,
+    /// Its newest position; absent where it keeps no history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<PositionBody>,
+    /// Publications that are held.
+    pub held: usize,
+}
+
+/// A page of active channels.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChannelsBody {
+    /// By name.
+    pub channels: Vec<ChannelBody>,
+    /// The next page's `cursor`; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Who is in a channel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PresenceBody {
+    /// Connections.
+    pub clients: usize,
+    /// Different users.
+    pub users: usize,
+    /// Each of them, up to a limit; absent where only the counts were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub present: Option<Vec<ClientInfoBody>>,
 }
