@@ -161,12 +161,12 @@ impl Desk {
     /// Ids of the streams that are held, page by page up to a bound.
     pub async fn streams(&self) -> Result<Vec<String>, Failure> {
         let mut ids = Vec::new();
-        let mut cursor: Option<String> = None;
+        let mut after: Option<String> = None;
         for _ in 0..PAGES {
-            let page = self.gateway.channels(&format!("{STREAM}*"), cursor.as_deref()).await?;
+            let page = self.gateway.channels(&format!("{STREAM}*"), after.as_deref()).await?;
             ids.extend(page.channels.iter().filter_map(|channel| channel.channel.strip_prefix(STREAM)).map(str::to_owned));
-            cursor = page.next;
-            if cursor.is_none() {
+            after = page.next;
+            if after.is_none() {
                 break;
             }
         }
@@ -194,7 +194,7 @@ impl Desk {
 
     async fn present(&self, conversation: &Conversation) -> Result<Vec<String>, Failure> {
         let presence = self.gateway.presence(conversation.as_str()).await?;
-        Ok(presence.present.unwrap_or_default().into_iter().map(|client| client.user).collect())
+        Ok(presence.clients.into_iter().map(|client| client.user).collect())
     }
 
     async fn before(&self, conversation: &Conversation, id: &str) -> Result<Vec<Line>, Failure> {

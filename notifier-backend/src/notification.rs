@@ -296,7 +296,7 @@ mod tests {
             (r#"{"user":"a","title":"T","at":"2999-01-01T00:00:00Z"}"#.into(), "more than a year"),
             (r#"{"user":"a","title":"T","colour":"red"}"#.into(), "colour"),
             (r#"{"user":7,"title":"T"}"#.into(), "string"),
-            ("[]".into(), "title"),
+            ("[]".into(), "expected struct Request"),
         ] {
             let error = check(&json).expect_err(&json);
             assert!(error.contains(named), "{json:.80}: {error}");

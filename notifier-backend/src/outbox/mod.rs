@@ -112,11 +112,10 @@ impl Outbox {
     pub fn open(settings: &settings::Outbox) -> Result<Self, StoreError> {
         let (writes, to_write) = mpsc::channel(settings.queue);
         let (reads, to_read) = mpsc::channel(settings.queue);
-        let writer = store::open(&settings.path)?;
-        let reader = store::open(&settings.path)?;
-        let pending = store::pending(&reader)?;
-        threads::start_writer(writer, to_write, pending, settings.pending_limit)?;
-        threads::start_reader(reader, to_read)?;
+        let connection = store::open(&settings.path)?;
+        let pending = store::pending(&connection)?;
+        threads::start_writer(connection, to_write, pending, settings.pending_limit)?;
+        threads::start_reader(store::open(&settings.path)?, to_read)?;
         let keep = (Duration::from_secs(settings.keep_hours * 3600), settings.keep_count);
         Ok(Self { writes, reads, accepted: Arc::default(), keep })
     }

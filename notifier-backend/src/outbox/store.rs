@@ -76,7 +76,7 @@ pub(super) fn due(connection: &Connection, now: Millis, limit: usize) -> Result<
          ) d JOIN notifications n ON n.seq = d.notification
          WHERE d.place = 1 AND d.retry_ms <= :now ORDER BY d.due_ms, d.seq LIMIT :limit",
     )?;
-    let rows = find.query_map(named_params! {":now": now.0, ":limit": limit as i64}, |row| {
+    let rows = find.query_map(named_params! {":now": now.0, ":limit": sql_count(limit)}, |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, Millis(row.get(4)?), row.get(5)?))
     })?;
     rows.map(|row| {
@@ -110,7 +110,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Page, Sto
     )?;
     let state = filter.state.map(|state| state as u8);
     let target = filter.user.as_ref().map(|user| Target::User(user.clone()).to_string());
-    let limit = filter.limit as i64 + 1;
+    let limit = sql_count(filter.limit.saturating_add(1));
     let before = filter.after.unwrap_or(i64::MAX);
     let heads = find.query_map(named_params! {":before": before, ":state": state, ":target": target, ":limit": limit}, head)?;
     let mut heads = heads.collect::<Result<Vec<_>, _>>()?;
@@ -167,4 +167,8 @@ fn view(connection: &Connection, head: Head) -> Result<NotificationView, StoreEr
         notification: envelope,
         targets,
     })
+}
+
+fn sql_count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

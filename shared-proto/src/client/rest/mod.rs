@@ -106,9 +106,9 @@ impl Gateway {
     }
 
     /// A page of the active channels whose name matches `pattern`, in which `*` stands for anything.
-    pub async fn channels(&self, pattern: &str, cursor: Option<&str>) -> Result<ChannelsBody, Failure> {
+    pub async fn channels(&self, pattern: &str, after: Option<&str>) -> Result<ChannelsBody, Failure> {
         let mut query = vec![("pattern", pattern.to_owned())];
-        query.extend(cursor.map(|cursor| ("cursor", cursor.to_owned())));
+        query.extend(after.map(|last| ("after", last.to_owned())));
         self.call(Request::get(&["v1", "channels"], query)).await
     }
 
