@@ -8,7 +8,9 @@
 //! | `api` | REST handlers of the internal listener, OpenAPI, problem documents |
 //! | `transport` | sockets to frames: the WebSocket upgrade |
 //! | `connection` | drives one session over one transport; carries out the session's actions |
+//! | `node` | what api and connections share: one gateway process |
 //! | `services` | calls, events and links of services |
+//! | `publish` | the one way into channels |
 //! | `hub` | a worker's connections, subscriptions and outboxes; fan-out; the timer wheel |
 //! | `session` | one connection's state machine; sans-I/O |
 //! | `protocol` | frames to commands and events; sans-I/O |
@@ -21,8 +23,26 @@
 //! | `settings` | raw typed configuration |
 //! | `model` | ids, names, positions, publications, the error table |
 
+pub mod api;
+pub mod auth;
 pub mod broker;
 pub mod channel;
+pub mod cluster;
+pub mod connection;
+pub mod hub;
 pub mod model;
+pub mod node;
 pub mod protocol;
+pub mod publish;
+pub mod server;
+pub mod services;
 pub mod session;
+pub mod settings;
+pub mod telemetry;
+pub mod transport;
+mod run;
+pub mod session;
+pub mod settings;
+pub mod telemetry;
+
+pub use run::{RunError, check, run};

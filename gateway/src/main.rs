@@ -1,1 +1,53 @@
-fn main() {}
+//! The gateway's process: settings, telemetry, run, exit code.
+
+mod cli;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use gateway::{RunError, settings::DEFAULTS, telemetry::Telemetry};
+use std::process::ExitCode;
+
+/// Exit codes of sysexits.h: the settings, an address in use, the gateway itself.
+const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+const SOFTWARE: u8 = 70;
+
+fn main() -> ExitCode {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        std::process::exit(if error.use_stderr() { i32::from(USAGE) } else { 0 })
+    });
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gateway: {error}");
+            ExitCode::from(match error {
+                RunError::Settings(_) => USAGE,
+                RunError::AddressInUse { .. } => UNAVAILABLE,
+                RunError::Internal(_) => SOFTWARE,
+            })
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<(), RunError> {
+    if let Some(Command::Token(request)) = cli.command {
+        let settings = request.sources.load()?;
+        println!("{}", request.sign(&settings)?);
+        return Ok(());
+    }
+    if cli.print_defaults {
+        print!("{DEFAULTS}");
+        return Ok(());
+    }
+    let settings = cli.sources.load()?;
+    if cli.check {
+        gateway::check(&settings)?;
+        println!("{}", settings.effective());
+        return Ok(());
+    }
+    let telemetry = Telemetry::start(&settings)?;
+    let ended = gateway::run(settings, &telemetry);
+    telemetry.shutdown();
+    ended
+}

@@ -72,6 +72,7 @@ errors! {
     OriginNotAllowed, "origin_not_allowed", 1012, 403, Never, "Pages of this origin may not connect. Add it to public.allowed_origins.";
     ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node holds as many connections as it may. Try another node, or later.";
     Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again; another node answers.";
+    UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body has to be JSON. Send it with Content-Type: application/json.";
 }
 
 impl ErrorCode {
@@ -135,7 +136,6 @@ codes! {
     Shutdown = 3001, "shutdown", "The node is shutting down; the SDK reconnects to another one.";
     ServerError = 3004, "internal server error", "The gateway failed in a way that only a new connection mends.";
     Expired = 3005, "connection expired", "The connection's token expired and was not refreshed in time.";
-    SubscriptionExpired = 3006, "subscription expired", "A server-side subscription expired.";
     Slow = 3008, "slow", "The client read too slowly and its queue is full; after reconnecting it recovers what it missed.";
     InsufficientState = 3010, "insufficient state", "A stream was lost in part; after reconnecting the client learns what is missing.";
     ForceReconnect = 3011, "force reconnect", "A service asked this connection to reconnect.";
@@ -148,9 +148,6 @@ codes! {
     ConnectionLimit = 3504, "connection limit", "The user holds as many connections as it may.";
     ChannelLimit = 3505, "channel limit", "The connection subscribed to more channels than it may.";
     InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not speak.";
-    PermissionDenied = 3507, "permission denied", "The connection may not do what it asked for.";
-    NotAvailable = 3508, "not available", "What the connection asked for is switched off.";
-    TooManyErrors = 3509, "too many errors", "The client's commands failed too often.";
 }
 
 impl Disconnect {

@@ -2,6 +2,9 @@
 //!
 //! JSON text frames, externally tagged: `{"reply":{"id":7,"data":…}}`. Opaque data travels as [`RawValue`], which fails
 //! at run time inside internally tagged, untagged and flattened types; so there are none here.
+//!
+//! Credit: `hello` says how many calls and events may be under way; each takes one credit, whatever becomes of it. The instance gives
+//! it back with `credit` once it is done with it: answered, failed or stopped after `cancel`. A node without credit sends nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -3,13 +3,24 @@
 //! The broker promises: the order of a channel's deliveries in every mailbox is the order of its offsets; a delivery that does not
 //! fit is never lost in silence, the channel is marked dirty for that worker instead. Whoever consumes the mailbox detects gaps.
 
+mod glob;
 pub mod mailbox;
 mod memory;
+mod stats;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod fixtures;
 
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
-pub use mailbox::{Delivery, Mailbox, Post};
+pub use mailbox::{Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
-use std::{sync::Arc, time::Duration};
+pub use stats::{BrokerStats, Trimmed};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// What the store keeps of a channel's publications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +83,9 @@ pub enum BrokerError {
     /// The first request with this idempotency key has not ended.
     #[error("the first request with this idempotency key is still running")]
     IdempotencyInProgress,
+    /// A configured bound would be exceeded.
+    #[error("{0}")]
+    LimitExceeded(&'static str),
 }
 
 impl From<BrokerError> for Refusal {
@@ -81,6 +95,7 @@ impl From<BrokerError> for Refusal {
             BrokerError::OutcomeUnknown => ErrorCode::OutcomeUnknown,
             BrokerError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
             BrokerError::IdempotencyInProgress => ErrorCode::IdempotencyInProgress,
+            BrokerError::LimitExceeded(what) => return Refusal::new(ErrorCode::LimitExceeded, what),
         };
         code.into()
     }
@@ -257,8 +272,18 @@ impl Broker {
         each!(self, broker => broker.readiness())
     }
 
+    /// The broker in figures, for metrics.
+    pub fn stats(&self) -> BrokerStats {
+        each!(self, broker => broker.stats())
+    }
+
     /// Runs what the broker does in the background (expiry, connections to the store) until cancelled.
     pub async fn run(&self, stop: tokio_util::sync::CancellationToken) {
         each!(self, broker => broker.run(stop).await);
     }
+}
+
+/// Locks although a holder may have panicked: what these locks guard is changed in steps that each leave it whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

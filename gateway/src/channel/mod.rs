@@ -1,5 +1,10 @@
 //! Namespaces, permissions, positions, feeds: the no-loss logic. Sans-I/O.
 
+pub mod feed;
+mod from_settings;
 mod options;
+pub mod recovery;
+mod permissions;
 
 pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};
+pub use permissions::{Act, Admission, Standing, admission, may};

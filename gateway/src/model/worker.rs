@@ -8,6 +8,9 @@ impl WorkerId {
     /// Workers that a node may have.
     pub const MAX: usize = 64;
 
+    /// The one that every node has.
+    pub const FIRST: Self = Self(0);
+
     /// The worker with this index; none from [`Self::MAX`] on.
     pub fn new(index: usize) -> Option<Self> {
         (index < Self::MAX).then_some(Self(index as u8))

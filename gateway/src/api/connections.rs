@@ -1,0 +1,95 @@
+//! Single connections.
+
+use super::{
+    extract::{Json, Named, Query},
+    problem::{ApiError, bad_request},
+};
+use crate::{
+    broker::mailbox::ConnectionSummary,
+    model::{CommandTarget, ConnectionId, Data as Payload, Disconnect, ErrorCode, Refusal, ServerCommand},
+    node::Node,
+};
+use actix_web::{HttpResponse, web::Data};
+use serde::Deserialize;
+use shared_proto::rest::{ConcernedBody, ConnectionBody, MessageRequest, Problem};
+
+/// Tell about a connection.
+#[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
+    responses((status = 200, description = "It is there", body = ConnectionBody),
+        (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(node: Data<Node>, Named(id): Named<ConnectionId>) -> Result<HttpResponse, ApiError> {
+    let found = node.cluster.connections(CommandTarget::Connection(id)).await?;
+    let connection = found.first().ok_or(ErrorCode::ConnectionGone)?;
+    Ok(HttpResponse::Ok().json(summary(connection)))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DisconnectQuery {
+    /// Close code, 3000 to 4999; 3503 where it is absent. With 3000 to 3499 and 4000 to 4499 the client reconnects.
+    code: Option<u16>,
+    /// Close reason, at most 123 bytes.
+    reason: Option<String>,
+}
+
+impl DisconnectQuery {
+    pub(super) fn command(self) -> Result<ServerCommand, ApiError> {
+        let code = self.code.unwrap_or(Disconnect::ForceDisconnect.code());
+        if !(3000..=4999).contains(&code) {
+            return Err(bad_request("code has to be 3000 to 4999."));
+        }
+        let reason = self.reason.unwrap_or_else(|| Disconnect::ForceDisconnect.reason().into());
+        if reason.len() > 123 {
+            return Err(bad_request("reason is longer than 123 bytes."));
+        }
+        Ok(ServerCommand::Disconnect { code, reason: reason.into() })
+    }
+}
+
+/// Close a connection.
+#[utoipa::path(delete, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path, description = "32 hex digits"), DisconnectQuery),
+    responses((status = 200, description = "It is being closed", body = ConcernedBody),
+        (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn disconnect(
+    node: Data<Node>,
+    Named(id): Named<ConnectionId>,
+    Query(query): Query<DisconnectQuery>,
+) -> Result<HttpResponse, ApiError> {
+    command_one(&node, id, query.command()?).await
+}
+
+/// Send a connection a message outside any channel: at most once.
+#[utoipa::path(post, path = "/v1/connections/{id}/messages", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
+    request_body(content = MessageRequest, example = json!({"data": {"kind": "hint"}})),
+    responses((status = 200, description = "It is on its way", body = ConcernedBody),
+        (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn message(
+    node: Data<Node>,
+    Named(id): Named<ConnectionId>,
+    Json(body): Json<MessageRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let data = Payload::parse(&body.data).map_err(|error| bad_request(format!("The data {error}.")))?;
+    node.publisher.check_size(&data)?;
+    command_one(&node, id, ServerCommand::Message(data)).await
+}
+
+async fn command_one(node: &Node, id: ConnectionId, command: ServerCommand) -> Result<HttpResponse, ApiError> {
+    match node.cluster.command(CommandTarget::Connection(id), command).await? {
+        0 => Err(Refusal::from(ErrorCode::ConnectionGone).into()),
+        connections => Ok(HttpResponse::Ok().json(ConcernedBody { connections })),
+    }
+}
+
+pub(super) fn summary(connection: &ConnectionSummary) -> ConnectionBody {
+    ConnectionBody {
+        id: connection.id.to_string(),
+        user: connection.user.to_string(),
+        channels: connection.channels.iter().map(ToString::to_string).collect(),
+        since: connection.since_ms,
+    }
+}

@@ -1,0 +1,207 @@
+//! What handlers take out of requests, checked.
+
+use super::problem::{ApiError, bad_request};
+use crate::{
+    model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId},
+    node::Node,
+    publish::{CallerKey, parse_channel},
+};
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest,
+    body::MessageBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    error::PayloadError,
+    http::header,
+    middleware::Next,
+    web::{self, Bytes, Data},
+};
+use serde::de::DeserializeOwned;
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+    str::FromStr,
+};
+
+/// Lets only requests with an API key pass, and remembers its name.
+pub(super) async fn require_key(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let name = {
+        let node = request.app_data::<Data<Node>>().ok_or_else(|| ApiError(ErrorCode::Internal.into()))?;
+        let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        node.api_keys.authorize(shown).map_err(ApiError)?.as_str().to_owned()
+    };
+    request.extensions_mut().insert(KeyName(name));
+    next.call(request).await
+}
+
+/// Name of the API key that the request showed.
+#[derive(Clone, Debug)]
+pub(super) struct KeyName(pub(super) String);
+
+impl FromRequest for KeyName {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(|| ErrorCode::Unauthorized.into()))
+    }
+}
+
+/// The headers of a publish: its key and its trace.
+pub(super) struct PublishHeaders {
+    pub(super) key: Option<CallerKey>,
+    pub(super) traceparent: Option<Box<str>>,
+}
+
+impl FromRequest for PublishHeaders {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let scope = match KeyName::from_request(request, payload).into_inner() {
+            Ok(scope) => scope,
+            Err(error) => return ready(Err(error)),
+        };
+        let mut keys = request.headers().get_all("idempotency-key");
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => Ok(None),
+            (Some(key), None) => CallerKey::new(&scope.0, key.to_str().unwrap_or_default()).map(Some).map_err(ApiError),
+            (Some(_), Some(_)) => Err(bad_request("There are several Idempotency-Key headers. Send one.")),
+        };
+        ready(key.map(|key| Self { key, traceparent: traceparent(request) }))
+    }
+}
+
+/// The request's W3C trace context, if it has a well-formed one.
+pub(super) fn traceparent(request: &HttpRequest) -> Option<Box<str>> {
+    let value = request.headers().get("traceparent")?.to_str().ok()?;
+    let parts: Vec<_> = value.split('-').collect();
+    let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let lengths: Vec<_> = parts.iter().take(4).map(|part| part.len()).collect();
+    (lengths == [2, 32, 16, 2] && parts.iter().take(4).all(hex) && value.len() <= 128).then(|| value.into())
+}
+
+/// A JSON body, in which unknown fields are refused.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let json = is_json(request);
+        let limit = request.app_data::<Data<Node>>().map_or(0, |node| node.api.body);
+        let body = Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let body = body.await.map_err(|error| body_error(&error, limit))?;
+            if !json {
+                return Err(ErrorCode::UnsupportedMediaType.into());
+            }
+            serde_json::from_slice(&body).map(Self).map_err(|error| bad_request(format!("The body is not what is expected here: {error}.")))
+        })
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    request.content_type().eq_ignore_ascii_case("application/json")
+}
+
+fn body_error(error: &Error, limit: usize) -> ApiError {
+    match error.as_error::<PayloadError>() {
+        Some(PayloadError::Overflow) => {
+            ApiError(Refusal::new(ErrorCode::PayloadTooLarge, format!("The body is larger than the limit of {limit} bytes.")))
+        }
+        _ => bad_request("The body did not arrive whole."),
+    }
+}
+
+/// Query parameters, in which unknown names are refused.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parsed = web::Query::<T>::from_query(request.query_string());
+        ready(
+            parsed
+                .map(|query| Self(query.into_inner()))
+                .map_err(|error| bad_request(format!("The query is not what is expected here: {error}."))),
+        )
+    }
+}
+
+/// A checked name out of the path.
+pub(super) trait InPath: Sized {
+    /// What the path's pattern calls it.
+    const SEGMENT: &'static str;
+
+    fn parse(text: &str) -> Result<Self, Refusal>;
+}
+
+impl InPath for ChannelName {
+    const SEGMENT: &'static str = "channel";
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        parse_channel(text)
+    }
+}
+
+fn name<T: FromStr<Err = InvalidName>>(what: &str, text: &str) -> Result<T, Refusal> {
+    text.parse().map_err(|error| Refusal::new(ErrorCode::BadRequest, format!("The name of the {what} {error}.")))
+}
+
+impl InPath for UserId {
+    const SEGMENT: &'static str = "user";
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        name("user", text)
+    }
+}
+
+impl InPath for ServiceName {
+    const SEGMENT: &'static str = "service";
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        name("service", text)
+    }
+}
+
+impl InPath for ConnectionId {
+    const SEGMENT: &'static str = "id";
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        text.parse().map_err(|error| Refusal::new(ErrorCode::BadRequest, format!("The last part of the path {error}.")))
+    }
+}
+
+/// See [`InPath`].
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: InPath> FromRequest for Named<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let segment = request.match_info().query(T::SEGMENT);
+        ready(decode(segment).and_then(|text| T::parse(&text).map_err(ApiError)).map(Self))
+    }
+}
+
+/// Percent-decodes a segment of a path, once.
+fn decode(segment: &str) -> Result<String, ApiError> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16)).map(|d| d as u8);
+        let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
+            return Err(bad_request("The path has a '%' that two hex digits do not follow."));
+        };
+        bytes.push(high << 4 | low);
+    }
+    String::from_utf8(bytes).map_err(|_| bad_request("The path is not UTF-8 once decoded."))
+}

@@ -1,0 +1,71 @@
+//! REST handlers of the internal listener: what services and operators may do.
+//!
+//! Every refusal is a problem document (RFC 9457), and a refused request changes nothing. [`configure`] registers one table of paths,
+//! from which the test takes what the OpenAPI document has to describe.
+
+mod channels;
+mod cluster;
+mod connections;
+mod extract;
+mod link;
+mod observe;
+mod openapi;
+pub mod operations;
+mod problem;
+mod publications;
+mod route;
+#[cfg(test)]
+mod tests;
+mod users;
+
+pub use problem::{ApiError, problem};
+
+use crate::node::Node;
+use actix_web::{
+    middleware::from_fn,
+    web::{self, PayloadConfig, ServiceConfig},
+};
+use route::Path;
+use std::sync::Arc;
+
+/// Paths that need an API key.
+fn guarded() -> Vec<Path> {
+    vec![
+        Path::new("/v1/channels").get(channels::list),
+        Path::new("/v1/channels/{channel}").get(channels::one),
+        Path::new("/v1/channels/{channel}/presence").get(channels::presence),
+        Path::new("/v1/channels/{channel}/publications").post(publications::publish).get(publications::history).delete(publications::clear),
+        Path::new("/v1/publications").post(publications::batch),
+        Path::new("/v1/users/{user}/messages").post(users::message),
+        Path::new("/v1/users/{user}/connections").get(users::connections).delete(users::disconnect),
+        Path::new("/v1/users/{user}/subscriptions/{channel}").put(users::subscribe).delete(users::unsubscribe),
+        Path::new("/v1/connections/{id}").get(connections::one).delete(connections::disconnect),
+        Path::new("/v1/connections/{id}/messages").post(connections::message),
+        Path::new("/v1/nodes").get(cluster::nodes),
+        Path::new("/v1/services").get(cluster::services),
+        Path::new("/v1/services/{service}/link").get(link::open),
+    ]
+}
+
+/// Paths for operations, without a key: who reaches the internal listener may see them.
+fn open() -> Vec<Path> {
+    vec![
+        Path::new("/metrics").get(operations::metrics),
+        Path::new("/livez").get(operations::livez),
+        Path::new("/readyz").get(operations::readyz),
+        Path::new("/openapi.json").get(openapi::document),
+    ]
+}
+
+/// Registers the whole interface, for an App of its own.
+pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
+    let mut all = web::scope("").wrap(from_fn(observe::observe)).default_service(web::to(problem::no_such_path));
+    for path in open() {
+        all = all.service(path.into_resource());
+    }
+    all = all.service(openapi::docs());
+    for path in guarded() {
+        all = all.service(path.into_resource().wrap(from_fn(extract::require_key)));
+    }
+    config.app_data(web::Data::from(Arc::clone(node))).app_data(PayloadConfig::new(node.api.body)).service(all);
+}

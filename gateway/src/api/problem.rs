@@ -1,0 +1,86 @@
+//! Refusals as problem documents.
+
+use crate::model::{ErrorCode, Refusal, Retry};
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use shared_proto::rest::Problem;
+use std::fmt;
+
+/// Seconds that a client should wait before it repeats what was surely not carried out.
+const RETRY_AFTER: &str = "1";
+
+/// A refusal on its way out of a handler.
+#[derive(Debug)]
+pub struct ApiError(pub Refusal);
+
+impl<T: Into<Refusal>> From<T> for ApiError {
+    fn from(refusal: T) -> Self {
+        Self(refusal.into())
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.code.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponse::build(status);
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        match status {
+            StatusCode::UNAUTHORIZED => drop(response.insert_header((header::WWW_AUTHENTICATE, "Bearer"))),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                drop(response.insert_header((header::RETRY_AFTER, RETRY_AFTER)));
+            }
+            StatusCode::UPGRADE_REQUIRED => {
+                response.insert_header((header::UPGRADE, "websocket")).insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
+            }
+            _ => {}
+        }
+        response.body(serde_json::to_string(&problem(&self.0)).unwrap_or_default())
+    }
+}
+
+/// The problem document of a refusal.
+pub fn problem(refusal: &Refusal) -> Problem {
+    let row = refusal.code.row();
+    let title = StatusCode::from_u16(row.http).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
+    Problem {
+        kind: "about:blank".into(),
+        title: title.into(),
+        status: row.http,
+        code: row.name.into(),
+        retryable: row.retry != Retry::Never,
+        detail: refusal.detail.clone(),
+    }
+}
+
+/// A request that is malformed at a named place.
+pub(super) fn bad_request(detail: impl Into<String>) -> ApiError {
+    ApiError(Refusal::new(ErrorCode::BadRequest, detail))
+}
+
+/// Answers what no path matches.
+pub(super) async fn no_such_path(request: HttpRequest) -> HttpResponse {
+    let detail = format!("There is nothing under {}. /docs lists every path.", request.path());
+    ApiError(Refusal::new(ErrorCode::NotFound, detail)).error_response()
+}
+
+/// Answers a method that the path does not take.
+pub(super) fn method_not_allowed(allowed: &str) -> HttpResponse {
+    let detail = format!("This path does not take this method. It takes {allowed}.");
+    let mut response = ApiError(Refusal::new(ErrorCode::MethodNotAllowed, detail)).error_response();
+    if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}

@@ -1,0 +1,213 @@
+//! Publishing, and reading back what was published.
+
+use super::{
+    extract::{Json, KeyName, Named, PublishHeaders, Query},
+    problem::{ApiError, bad_request, problem},
+};
+use crate::{
+    broker::{Page, PageLimit, Published, Retention, Span},
+    model::{ChannelName, ErrorCode, Position, Publication, Refusal},
+    node::Node,
+    publish::{CallerKey, Draft},
+};
+use actix_web::{HttpResponse, web::Data};
+use serde::Deserialize;
+use shared_proto::rest::{
+    BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishRequest,
+};
+
+/// Publish into a channel. With `Idempotency-Key` a repeat is answered with the first position and `Idempotent-Replayed: true`.
+#[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publications",
+    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    request_body(content = PublishRequest, example = json!({"data": {"title": "Rain"}, "tags": {"lang": "en"}})),
+    responses(
+        (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
+        (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_mismatch`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`: surely not published", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "`outcome_unknown`: repeat it with the same key", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn publish(
+    node: Data<Node>,
+    Named(channel): Named<ChannelName>,
+    headers: PublishHeaders,
+    Json(body): Json<PublishRequest>,
+) -> Result<HttpResponse, ApiError> {
+    publish_into(&node, &channel, headers, body).await
+}
+
+pub(super) async fn publish_into(
+    node: &Node,
+    channel: &str,
+    headers: PublishHeaders,
+    body: PublishRequest,
+) -> Result<HttpResponse, ApiError> {
+    let draft = Draft::parse(channel, &body.data, body.tags, body.ephemeral)?.within(headers.traceparent, headers.key);
+    let published = node.publisher.publish(draft).await?;
+    let mut response = HttpResponse::Ok();
+    if published.replayed {
+        response.insert_header(("Idempotent-Replayed", "true"));
+    }
+    Ok(response.json(position(published.position)))
+}
+
+/// Publish many. Each is carried out, in order, as if it came alone, and has an answer of its own.
+#[utoipa::path(post, path = "/v1/publications", tag = "publications",
+    request_body(content = BatchRequest, example = json!({"publications": [{"channel": "news:world", "data": {"title": "Rain"}, "idempotency_key": "a-1"}]})),
+    responses((status = 200, description = "An answer for each, in the request's order", body = BatchBody),
+        (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`limit_exceeded`: too many at once", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn batch(
+    node: Data<Node>,
+    scope: KeyName,
+    headers: PublishHeaders,
+    Json(body): Json<BatchRequest>,
+) -> Result<HttpResponse, ApiError> {
+    if headers.key.is_some() {
+        return Err(bad_request("A batch has no Idempotency-Key of its own: give each publication an idempotency_key."));
+    }
+    let (count, limit) = (body.publications.len(), node.api.batch);
+    if count > limit {
+        return Err(ApiError(Refusal::new(
+            ErrorCode::LimitExceeded,
+            format!("There are {count} publications; {limit} are allowed in one request."),
+        )));
+    }
+    let mut results = Vec::with_capacity(count);
+    for item in body.publications {
+        results.push(match publish_item(&node, &scope, headers.traceparent.clone(), item).await {
+            Ok(published) => BatchResult { position: Some(position(published.position)), replayed: published.replayed, error: None },
+            Err(refusal) => BatchResult { position: None, replayed: false, error: Some(problem(&refusal)) },
+        });
+    }
+    Ok(HttpResponse::Ok().json(BatchBody { results }))
+}
+
+async fn publish_item(node: &Node, scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem) -> Result<Published, Refusal> {
+    let key = item.idempotency_key.map(|key| CallerKey::new(&scope.0, &key)).transpose()?;
+    let draft = Draft::parse(&item.channel, &item.data, item.tags, item.ephemeral)?;
+    node.publisher.publish(draft.within(traceparent, key)).await
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Order {
+    /// Oldest first, after `since`.
+    #[default]
+    Asc,
+    /// Newest first, before `since`.
+    Desc,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HistoryQuery {
+    /// `epoch:offset`, as an earlier answer told them; without it from the oldest (`asc`) or newest (`desc`) that is held.
+    #[param(example = "Xq3h0aZk:41")]
+    since: Option<String>,
+    /// Publications at most, 0 for the position alone; 100 where it is absent.
+    limit: Option<usize>,
+    /// `asc` or `desc`.
+    #[param(inline)]
+    #[serde(default)]
+    order: Order,
+}
+
+/// Read the publications that a channel holds, page by page.
+#[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "publications",
+    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), HistoryQuery),
+    responses((status = 200, description = "One page, of the current timeline", body = HistoryBody),
+        (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: what follows `since` is gone", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn history(
+    node: Data<Node>,
+    Named(channel): Named<ChannelName>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let retention = retention(&node, &channel)?;
+    let since = query.since.as_deref().map(parse_position).transpose()?;
+    let entries = query.limit.unwrap_or(100);
+    if entries > node.api.history {
+        let detail = format!("A page holds at most {} publications. Ask for the next one with since.", node.api.history);
+        return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
+    }
+    let span = match (query.order, since) {
+        _ if entries == 0 => Span::Top,
+        (Order::Asc, since) => Span::After(since.map_or(0, |p| p.offset)),
+        (Order::Desc, since) => Span::Before(since.map(|p| p.offset)),
+    };
+    let page =
+        node.broker.read(&channel, retention, span, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
+    if let Some(since) = since {
+        check_since(&page, since, query.order)?;
+    }
+    let publications = page.publications.iter().map(|p| publication(p)).collect();
+    Ok(HttpResponse::Ok().json(HistoryBody { epoch: page.epoch.to_string(), offset: page.top, publications }))
+}
+
+/// Remove what a channel holds. Epoch and offsets go on.
+#[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "publications",
+    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world")),
+    responses((status = 204, description = "Nothing is held any more"),
+        (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn clear(node: Data<Node>, Named(channel): Named<ChannelName>) -> Result<HttpResponse, ApiError> {
+    retention(&node, &channel)?;
+    node.broker.clear(&channel).await.map_err(Refusal::from)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn retention(node: &Node, channel: &ChannelName) -> Result<Retention, Refusal> {
+    let detail = "The channel's namespace keeps no history. Set history_size and history_ttl for it.";
+    node.publisher.options(channel)?.retention.ok_or_else(|| Refusal::new(ErrorCode::NotAvailable, detail))
+}
+
+fn parse_position(text: &str) -> Result<Position, ApiError> {
+    let parsed = text.split_once(':').and_then(|(epoch, offset)| {
+        let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());
+        let offset = digits.then(|| offset.parse().ok()).flatten()?;
+        Some(Position { epoch: crate::model::Epoch::parse(epoch)?, offset })
+    });
+    parsed.ok_or_else(|| bad_request("since is not epoch:offset, as an answer tells them."))
+}
+
+/// Whether the page is what follows `since`, with nothing missing between.
+fn check_since(page: &Page, since: Position, order: Order) -> Result<(), Refusal> {
+    let known = since.epoch == page.epoch || page.forks.iter().any(|fork| fork.epoch == since.epoch && since.offset <= fork.offset);
+    let first = page.publications.first().and_then(|p| p.position).map(|p| p.offset);
+    let gone = order == Order::Asc && first.is_some_and(|first| first > since.offset + 1);
+    if known && since.offset <= page.top && !gone {
+        return Ok(());
+    }
+    let detail = "The channel no longer holds everything after since. Ask without since for what it holds.";
+    Err(Refusal::new(ErrorCode::UnrecoverablePosition, detail))
+}
+
+pub(super) fn position(position: Option<Position>) -> PositionBody {
+    position
+        .map_or_else(|| PositionBody { epoch: String::new(), offset: 0 }, |p| PositionBody { epoch: p.epoch.to_string(), offset: p.offset })
+}
+
+fn publication(publication: &Publication) -> PublicationBody {
+    PublicationBody {
+        offset: publication.position.map_or(0, |p| p.offset),
+        data: publication.data.raw().to_owned(),
+        tags: publication.tags.clone(),
+        info: publication.info.as_deref().map(client_info),
+        time: publication.time_ms,
+    }
+}
+
+pub(super) fn client_info(info: &crate::model::ClientInfo) -> ClientInfoBody {
+    ClientInfoBody {
+        user: info.user.to_string(),
+        client: info.client.to_string(),
+        conn_info: info.conn_info.as_ref().map(|data| data.raw().to_owned()),
+        chan_info: info.chan_info.as_ref().map(|data| data.raw().to_owned()),
+    }
+}

@@ -1,0 +1,83 @@
+//! A path and its methods.
+
+use super::problem;
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
+
+/// A path of the interface. What is not among its methods is answered with 405 and `Allow`.
+pub(super) struct Path {
+    pub(super) pattern: &'static str,
+    methods: Vec<(Method, Route)>,
+}
+
+impl Path {
+    pub(super) fn new(pattern: &'static str) -> Self {
+        Self { pattern, methods: Vec::new() }
+    }
+
+    pub(super) fn get<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::GET, handler)
+    }
+
+    pub(super) fn post<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::POST, handler)
+    }
+
+    pub(super) fn put<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::PUT, handler)
+    }
+
+    pub(super) fn delete<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::DELETE, handler)
+    }
+
+    fn on<F, A>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let wanted = method.clone();
+        let guard = guard::fn_guard(move |context| {
+            let asked = &context.head().method;
+            *asked == wanted || (wanted == Method::GET && *asked == Method::HEAD)
+        });
+        self.methods.push((method, web::route().guard(guard).to(handler)));
+        self
+    }
+
+    /// What `Allow` says.
+    pub(super) fn allowed(&self) -> String {
+        let names = self.methods.iter().map(|(method, _)| if method == Method::GET { "GET, HEAD" } else { method.as_str() });
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn into_resource(self) -> Resource {
+        let allowed = self.allowed();
+        let refuse = move || {
+            let allowed = allowed.clone();
+            async move { problem::method_not_allowed(&allowed) }
+        };
+        let resource = self.methods.into_iter().fold(web::resource(self.pattern), |resource, (_, route)| resource.route(route));
+        resource.default_service(web::to(refuse))
+    }
+}

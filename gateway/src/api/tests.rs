@@ -1,0 +1,153 @@
+//! The whole interface over the memory broker: what each path answers, and what it refuses.
+
+mod bad_input;
+mod document;
+mod resources;
+
+use super::configure;
+use crate::{
+    auth::{ApiKeys, Tokens},
+    broker::{
+        Broker, Mailbox, MemoryBroker, MemoryLimits, Post, Retention,
+        mailbox::{ConnectionSummary, Survey},
+    },
+    channel::{ChannelOptions, Namespaces},
+    cluster::Cluster,
+    model::{CommandTarget, ConnectionId, ServerCommand},
+    node::{ApiLimits, Health, Node},
+    publish::{PublishLimits, Publisher},
+    services::{ServiceConfig, Services, link::LinkLimits},
+    session::Rules,
+    settings::Settings,
+};
+use actix_http::Request;
+use actix_web::{
+    App, Error,
+    body::BoxBody,
+    dev::{Service, ServiceResponse},
+    http::{Method, StatusCode, header::HeaderMap},
+    test::{TestRequest, call_service, init_service, read_body},
+};
+use serde_json::Value;
+use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
+
+/// A node with one worker, whose hub the test plays: one connection of `alice`, no others.
+struct Fixture {
+    node: Arc<Node>,
+    alice: ConnectionId,
+    commands: Rc<RefCell<Vec<ServerCommand>>>,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+fn node(mailbox: &Arc<Mailbox>) -> Node {
+    let settings =
+        Settings::from_toml("[[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[[api_keys]]\nname = \"other\"\nkey = \"other\"").expect("valid");
+    let kept = |presence| {
+        let retention = Some(Retention { size: 5, ttl: Duration::from_secs(60) });
+        Arc::new(ChannelOptions { retention, presence, ..ChannelOptions::default() })
+    };
+    let named = [("news".into(), kept(false)), ("chat".into(), kept(true)), ("open".into(), Arc::default())];
+    let namespaces = Namespaces { personal: kept(false), named: named.into(), ..Namespaces::default() };
+    let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![Arc::clone(mailbox)], MemoryLimits::default())));
+    let rules = Rules {
+        namespaces: namespaces.clone(),
+        node: "n1".into(),
+        connect_timeout: Duration::from_secs(5),
+        ping_interval: Duration::from_secs(25),
+        pong_timeout: Duration::from_secs(10),
+        expiry_grace: Duration::from_secs(10),
+        max_subscriptions: 100,
+        max_in_flight: 16,
+        history_limit: 100,
+    };
+    Node {
+        name: "n1".into(),
+        rules: Arc::new(rules),
+        publisher: Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() }),
+        broker,
+        services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),
+        cluster: Cluster::single("n1".into(), "ws://n1", vec![Arc::clone(mailbox)]),
+        tokens: Tokens::try_from(&settings.tokens).expect("valid"),
+        api_keys: ApiKeys::from(&*settings.api_keys),
+        presence_limit: 100,
+        history_bytes: 1 << 20,
+        api: ApiLimits { body: 4000, batch: 3, ..ApiLimits::default() },
+        health: Health::default(),
+        metrics: Box::new(|| "up 1\n".into()),
+    }
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
+        let node = Arc::new(node(&mailbox));
+        let (alice, commands) = (ConnectionId::random(), Rc::default());
+        actix_web::rt::spawn(hub(mailbox, alice, Rc::clone(&commands)));
+        Self { node, alice, commands }
+    }
+
+    async fn app(&self) -> impl Service<Request, Response = ServiceResponse<BoxBody>, Error = Error> + use<> {
+        let node = Arc::clone(&self.node);
+        init_service(App::new().configure(move |config| configure(config, &node))).await
+    }
+
+    async fn send(&self, request: TestRequest) -> Answer {
+        let response = call_service(&self.app().await, request.to_request()).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, body: read_body(response).await.to_vec() }
+    }
+
+    /// With a key, and with a body if there is one.
+    async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.send(request(method, path, body)).await
+    }
+}
+
+fn request(method: &str, path: &str, body: &str) -> TestRequest {
+    let request = TestRequest::with_uri(path).method(Method::from_bytes(method.as_bytes()).expect("a method"));
+    let request = request.insert_header(("authorization", "Bearer dev"));
+    if body.is_empty() { request } else { request.insert_header(("content-type", "application/json")).set_payload(body.to_owned()) }
+}
+
+async fn hub(mailbox: Arc<Mailbox>, alice: ConnectionId, commands: Rc<RefCell<Vec<ServerCommand>>>) {
+    let concerns = |target: &CommandTarget| match target {
+        CommandTarget::Connection(id) => *id == alice,
+        CommandTarget::User(user) => user.as_str() == "alice",
+    };
+    let mut posts = Vec::new();
+    loop {
+        poll_fn(|cx| mailbox.poll_take(cx, &mut posts)).await;
+        for post in posts.drain(..) {
+            match post {
+                Post::Command(target, command, answer) => {
+                    let concerned = concerns(&target);
+                    if concerned {
+                        commands.borrow_mut().push(command);
+                    }
+                    let _ = answer.try_send(usize::from(concerned));
+                }
+                Post::Survey(Survey::Connections(target, answer)) => {
+                    let summary = ConnectionSummary { id: alice, user: "alice".parse().expect("valid"), channels: Vec::new(), since_ms: 7 };
+                    let _ = answer.try_send(concerns(&target).then_some(summary).into_iter().collect());
+                }
+                Post::Survey(Survey::Subscribers(_, answer)) => drop(answer.try_send(3)),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+use super::*;
+
+const PUBLISH: &str = "/v1/channels/news:world/publications";
+
+/// Asserts a whole problem document.
+fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) {
+    assert_eq!(answer.status.as_u16(), status, "{what}: {}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
+    let problem: shared_proto::rest::Problem = serde_json::from_slice(&answer.body).expect("a problem document");
+    assert_eq!((problem.status, &*problem.code, &*problem.kind), (status, code, "about:blank"), "{what}");
+    assert!(problem.detail.len() > 10 && problem.detail.ends_with(['.', ')']), "{what}: {}", problem.detail);
+}
+
+async fn assert_untouched(fixture: &Fixture) {
+    assert_eq!(fixture.ask("GET", "/v1/channels", "").await.json()["channels"], serde_json::json!([]));
+    assert!(fixture.commands.borrow().is_empty());
+    assert!(fixture.node.broker.user_subscriptions(&"alice".parse().expect("valid")).await.expect("read").is_empty());
+}
+
+#[actix_web::test]
+async fn every_guarded_path_wants_a_key() {
+    let fixture = Fixture::new();
+    for path in super::super::guarded() {
+        let uri = path.pattern.replace("{channel}", "news:a").replace("{user}", "alice").replace("{service}", "bot").replace("{id}", "x");
+        for key in [None, Some("Bearer wrong"), Some("Basic dev"), Some("dev")] {
+            for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
+                let request = TestRequest::with_uri(&uri).method(method.clone());
+                let answer = fixture.send(key.into_iter().fold(request, |r, key| r.insert_header(("authorization", key)))).await;
+                assert_problem(&answer, 401, "unauthorized", &format!("{method} {uri} {key:?}"));
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+            }
+        }
+    }
+    assert_untouched(&fixture).await;
+}
+
+#[actix_web::test]
+async fn bad_requests_are_refused_and_change_nothing() {
+    let fixture = Fixture::new();
+    let id = fixture.alice;
+    let deep = format!("{{\"data\":{}{}}}", "[".repeat(65), "]".repeat(65));
+    let very_deep = format!("{{\"data\":{}", "[".repeat(3000));
+    let (large, huge) = (format!("{{\"data\":\"{}\"}}", "x".repeat(1001)), format!("{{\"data\":\"{}\"}}", "x".repeat(4000)));
+    let subscription = |channel: &str| format!("/v1/users/alice/subscriptions/{channel}");
+    let tags: Vec<_> = (0..17).map(|n| format!("\"t{n}\":\"\"")).collect();
+    let tags = format!("{{\"data\":1,\"tags\":{{{}}}}}", tags.join(","));
+    let item = r#"{"channel":"news:a","data":1}"#;
+    let batch = format!("{{\"publications\":[{}]}}", [item; 4].join(","));
+    let long = format!("/v1/channels/{}/publications", "x".repeat(256));
+    let reason = format!("/v1/users/alice/connections?reason={}", "x".repeat(124));
+    for (method, path, body, status, code) in [
+        ("POST", PUBLISH, "{", 400, "bad_request"),
+        ("POST", PUBLISH, "[]", 400, "bad_request"),
+        ("POST", PUBLISH, "{}", 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1,"dat":2}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1,"data":2}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1} 2"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1,"tags":{"a":1}}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1,"tags":{"":"a"}}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1,"ephemeral":"yes"}"#, 400, "bad_request"),
+        ("POST", PUBLISH, &tags, 422, "limit_exceeded"),
+        ("POST", PUBLISH, &deep, 400, "bad_request"),
+        ("POST", PUBLISH, &very_deep, 400, "bad_request"),
+        ("POST", PUBLISH, &large, 413, "payload_too_large"),
+        ("POST", PUBLISH, &huge, 413, "payload_too_large"),
+        ("POST", "/v1/channels/nowhere:a/publications", r#"{"data":1}"#, 404, "unknown_channel"),
+        ("POST", "/v1/channels/a%20b/publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/channels/%FF/publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/channels/a%2/publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/channels/%23a%3Ab/publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", &long, r#"{"data":1}"#, 400, "bad_request"),
+        ("GET", "/v1/channels/news:a/publications?since=1", "", 400, "bad_request"),
+        ("GET", "/v1/channels/news:a/publications?since=AAAAAAAA:-1", "", 400, "bad_request"),
+        ("GET", "/v1/channels/news:a/publications?since=AAAAAAAA:99999999999999999999", "", 400, "bad_request"),
+        ("GET", "/v1/channels/news:a/publications?limit=-1", "", 400, "bad_request"),
+        ("GET", "/v1/channels/news:a/publications?limit=1001", "", 422, "limit_exceeded"),
+        ("GET", "/v1/channels/news:a/publications?order=up", "", 400, "bad_request"),
+        ("GET", "/v1/channels/news:a/publications?from=1", "", 400, "bad_request"),
+        ("GET", "/v1/channels/news:a/publications?limit=1&limit=2", "", 400, "bad_request"),
+        ("GET", "/v1/channels/open:a/publications", "", 409, "not_available"),
+        ("DELETE", "/v1/channels/open:a/publications", "", 409, "not_available"),
+        ("GET", "/v1/channels/nowhere:a", "", 404, "unknown_channel"),
+        ("GET", "/v1/channels/news:a/presence", "", 409, "not_available"),
+        ("GET", "/v1/channels/chat:a/presence?stats=maybe", "", 400, "bad_request"),
+        ("GET", "/v1/channels?limit=0", "", 422, "limit_exceeded"),
+        ("GET", "/v1/channels?limit=1001", "", 422, "limit_exceeded"),
+        ("GET", "/v1/channels?after=a%20b", "", 400, "bad_request"),
+        ("GET", "/v1/channels?page=2", "", 400, "bad_request"),
+        ("POST", "/v1/publications", &batch, 422, "limit_exceeded"),
+        ("POST", "/v1/publications", r#"{"publications":[{"channel":"news:a"}]}"#, 400, "bad_request"),
+        ("POST", "/v1/users/a:b/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/alice/messages", "1", 400, "bad_request"),
+        ("DELETE", "/v1/users/alice/connections?code=2999", "", 400, "bad_request"),
+        ("DELETE", "/v1/users/alice/connections?code=5000", "", 400, "bad_request"),
+        ("DELETE", "/v1/users/alice/connections?code=x", "", 400, "bad_request"),
+        ("DELETE", &reason, "", 400, "bad_request"),
+        ("PUT", &subscription("nowhere:a"), "{}", 404, "unknown_channel"),
+        ("PUT", &subscription("chat:a"), r#"{"expires_at":1}"#, 400, "bad_request"),
+        ("PUT", &subscription("chat:a"), r#"{"expires":1}"#, 400, "bad_request"),
+        ("DELETE", &subscription("nowhere:a"), "", 404, "unknown_channel"),
+        ("GET", "/v1/connections/xyz", "", 400, "bad_request"),
+        ("DELETE", &format!("/v1/connections/{id}?code=1000"), "", 400, "bad_request"),
+        ("POST", &format!("/v1/connections/{id}/messages"), "{}", 400, "bad_request"),
+        ("POST", &format!("/v1/connections/{id}/messages"), &large, 413, "payload_too_large"),
+        ("GET", "/v1/services/bot/link", "", 426, "upgrade_required"),
+        ("GET", "/v1/services/nobody/link", "", 404, "not_found"),
+        ("GET", "/v1/services/No/link", "", 400, "bad_request"),
+        ("GET", "/v1/nothing", "", 404, "not_found"),
+        ("GET", "/nothing", "", 404, "not_found"),
+        ("GET", "/v1/channels/", "", 404, "not_found"),
+    ] {
+        let answer = fixture.ask(method, path, body).await;
+        assert_problem(&answer, status, code, &format!("{method} {path} {}", &body[..body.len().min(80)]));
+    }
+    assert_untouched(&fixture).await;
+}
+
+#[actix_web::test]
+async fn a_body_has_to_be_called_json() {
+    let fixture = Fixture::new();
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+        let request = TestRequest::post().uri(PUBLISH).insert_header(("authorization", "Bearer dev")).insert_header(("content-type", kind));
+        assert_problem(&fixture.send(request.set_payload(r#"{"data":1}"#)).await, 415, "unsupported_media_type", kind);
+    }
+    assert_untouched(&fixture).await;
+    let request = TestRequest::post().uri(PUBLISH).insert_header(("authorization", "Bearer dev"));
+    let request = request.insert_header(("content-type", "application/json; charset=utf-8")).set_payload(r#"{"data":1}"#);
+    assert_eq!(fixture.send(request).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn keys_of_publishes_are_checked() {
+    let fixture = Fixture::new();
+    for key in [String::new(), "a b".into(), "ä".into(), "x".repeat(256)] {
+        let answer = fixture.send(request("POST", PUBLISH, r#"{"data":1}"#).insert_header(("idempotency-key", key.as_bytes()))).await;
+        assert_problem(&answer, 400, "bad_request", &key);
+    }
+    let twice = request("POST", PUBLISH, r#"{"data":1}"#).append_header(("idempotency-key", "a")).append_header(("idempotency-key", "b"));
+    assert_problem(&fixture.send(twice).await, 400, "bad_request", "two keys");
+    let batch = request("POST", "/v1/publications", r#"{"publications":[]}"#).insert_header(("idempotency-key", "a"));
+    assert_problem(&fixture.send(batch).await, 400, "bad_request", "a batch's key");
+    assert_untouched(&fixture).await;
+}
+
+#[actix_web::test(start_paused = true)]
+async fn a_worker_that_does_not_answer_is_named() {
+    let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
+    let fixture = Fixture { node: Arc::new(node(&mailbox)), alice: ConnectionId::random(), commands: Rc::default() };
+    let answer = fixture.ask("GET", "/v1/users/alice/connections", "").await;
+    assert_problem(&answer, 503, "unavailable", "a stuck worker");
+    assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("Worker 0 of node n1")));
+}

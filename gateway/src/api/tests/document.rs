@@ -1,0 +1,65 @@
+use super::{
+    super::{guarded, open, openapi},
+    *,
+};
+use std::collections::BTreeSet;
+use utoipa::openapi::PathItem;
+
+fn methods(item: &PathItem) -> BTreeSet<&'static str> {
+    let all = [("GET", &item.get), ("PUT", &item.put), ("POST", &item.post), ("DELETE", &item.delete), ("PATCH", &item.patch)];
+    all.into_iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_document_describes_the_registered_paths_and_methods_and_no_others() {
+    let registered: BTreeSet<_> = guarded().into_iter().chain(open()).map(|path| (path.pattern.to_owned(), path.allowed())).collect();
+    let document = openapi::api();
+    let described: BTreeSet<_> = document
+        .paths
+        .paths
+        .iter()
+        .map(|(path, item)| {
+            let order = ["POST", "PUT", "GET", "DELETE"];
+            let methods = methods(item);
+            let names = order.into_iter().filter(|m| methods.contains(m)).map(|m| if m == "GET" { "GET, HEAD" } else { m });
+            (path.clone(), names.collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    assert_eq!(registered, described);
+}
+
+#[actix_web::test]
+async fn each_path_takes_its_described_methods_and_answers_405_to_others() {
+    let fixture = Fixture::new();
+    for (path, item) in &openapi::api().paths.paths {
+        let uri = path
+            .replace("{channel}", "news:a")
+            .replace("{user}", "alice")
+            .replace("{service}", "bot")
+            .replace("{id}", &fixture.alice.to_string());
+        let described = methods(item);
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"] {
+            let answer = fixture.ask(method, &uri, "").await;
+            assert_eq!(answer.status != StatusCode::METHOD_NOT_ALLOWED, described.contains(method), "{method} {path}: {}", answer.status);
+            if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+                let allowed: BTreeSet<_> = answer.header("allow").expect("Allow").split(", ").filter(|m| *m != "HEAD").collect();
+                assert_eq!(allowed, described, "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_explained_and_every_error_a_problem() {
+    for (path, item) in openapi::api().paths.paths {
+        for operation in [item.get, item.put, item.post, item.delete].into_iter().flatten() {
+            assert!(operation.description.is_some() || operation.summary.is_some(), "{path}");
+            for (status, response) in operation.responses.responses {
+                let utoipa::openapi::RefOr::T(response) = response else { panic!("{path} {status}") };
+                let problem = response.content.contains_key("application/problem+json");
+                let error = status.starts_with(['4', '5']) && path != "/readyz";
+                assert_eq!(problem, error, "{path} {status}");
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+use super::*;
+use serde_json::json;
+
+const NEWS: &str = "/v1/channels/news:world/publications";
+
+async fn publish(fixture: &Fixture, key: Option<&str>, body: &str) -> Answer {
+    let request = request("POST", NEWS, body);
+    fixture.send(key.into_iter().fold(request, |request, key| request.insert_header(("idempotency-key", key)))).await
+}
+
+#[actix_web::test]
+async fn what_is_published_can_be_read_back_page_by_page() {
+    let fixture = Fixture::new();
+    let mut epoch = String::new();
+    for n in 1..=3 {
+        let answer = publish(&fixture, None, &format!("{{\"data\": {{\"n\": {n}}}, \"tags\": {{\"lang\": \"en\"}}}}")).await;
+        assert_eq!((answer.status, &answer.json()["offset"]), (StatusCode::OK, &json!(n)));
+        epoch = answer.json()["epoch"].as_str().expect("a text").to_owned();
+    }
+    let all = fixture.ask("GET", NEWS, "").await.json();
+    assert_eq!((&all["epoch"], &all["offset"]), (&json!(epoch), &json!(3)));
+    assert_eq!(all["publications"][0]["data"], json!({"n": 1}));
+    assert_eq!(all["publications"][0]["tags"], json!({"lang": "en"}));
+    let offsets = |page: &Value| {
+        page["publications"].as_array().expect("a list").iter().map(|p| p["offset"].as_u64().expect("a number")).collect::<Vec<_>>()
+    };
+    for (query, expected) in [
+        (String::new(), vec![1, 2, 3]),
+        ("limit=2".into(), vec![1, 2]),
+        ("limit=0".into(), vec![]),
+        ("order=desc&limit=2".into(), vec![3, 2]),
+        (format!("since={epoch}:1"), vec![2, 3]),
+        (format!("since={epoch}:3"), vec![]),
+        (format!("since={epoch}:3&order=desc"), vec![2, 1]),
+    ] {
+        let page = fixture.ask("GET", &format!("{NEWS}?{query}"), "").await;
+        assert_eq!((page.status, offsets(&page.json())), (StatusCode::OK, expected), "{query}");
+    }
+    assert_eq!(fixture.ask("DELETE", NEWS, "").await.status, StatusCode::NO_CONTENT);
+    let empty = fixture.ask("GET", NEWS, "").await.json();
+    assert_eq!((offsets(&empty), &empty["offset"], &empty["epoch"]), (vec![], &json!(3), &json!(epoch)));
+}
+
+#[actix_web::test]
+async fn a_position_that_is_no_longer_held_is_told() {
+    let fixture = Fixture::new();
+    let mut epoch = String::new();
+    for n in 0..8 {
+        epoch = publish(&fixture, None, &format!("{{\"data\":{n}}}")).await.json()["epoch"].as_str().expect("a text").to_owned();
+    }
+    for since in [format!("{epoch}:1"), format!("{epoch}:9"), "AAAAAAAA:7".into()] {
+        let answer = fixture.ask("GET", &format!("{NEWS}?since={since}"), "").await;
+        assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::CONFLICT, &json!("unrecoverable_position")), "{since}");
+    }
+    assert_eq!(fixture.ask("GET", &format!("{NEWS}?since={epoch}:3"), "").await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn a_key_makes_a_repeat_harmless() {
+    let fixture = Fixture::new();
+    let first = publish(&fixture, Some("k1"), r#"{"data":1}"#).await;
+    assert_eq!(first.header("idempotent-replayed"), None);
+    let again = publish(&fixture, Some("k1"), r#"{ "data" : 1 }"#).await;
+    assert_eq!((again.status, again.json()), (StatusCode::OK, first.json()));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let other = publish(&fixture, Some("k1"), r#"{"data":2}"#).await;
+    assert_eq!((other.status, &other.json()["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("idempotency_mismatch")));
+    let stranger =
+        request("POST", NEWS, r#"{"data":2}"#).insert_header(("authorization", "Bearer other")).insert_header(("idempotency-key", "k1"));
+    assert_eq!(fixture.send(stranger).await.json()["offset"], 2, "keys of different API keys never meet");
+}
+
+#[actix_web::test]
+async fn a_batch_answers_each_in_order() {
+    let fixture = Fixture::new();
+    let body = json!({"publications": [
+        {"channel": "news:a", "data": 1, "idempotency_key": "k"},
+        {"channel": "nowhere:a", "data": 2},
+        {"channel": "news:a", "data": 1, "idempotency_key": "k"},
+    ]});
+    let answer = fixture.ask("POST", "/v1/publications", &body.to_string()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let results = &answer.json()["results"];
+    assert_eq!((&results[0]["position"]["offset"], &results[0]["replayed"]), (&json!(1), &json!(false)));
+    assert_eq!((&results[1]["error"]["code"], &results[1]["position"]), (&json!("unknown_channel"), &Value::Null));
+    assert_eq!((&results[2]["position"], &results[2]["replayed"]), (&results[0]["position"], &json!(true)));
+}
+
+#[actix_web::test]
+async fn ephemeral_and_history_free_publications_have_no_position() {
+    let fixture = Fixture::new();
+    for (channel, body) in [("news:world", r#"{"data":1,"ephemeral":true}"#), ("open:a", r#"{"data":1}"#), ("plain", r#"{"data":1}"#)] {
+        let answer = fixture.ask("POST", &format!("/v1/channels/{channel}/publications"), body).await;
+        assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({"epoch": "", "offset": 0})), "{channel}");
+    }
+}
+
+#[actix_web::test]
+async fn names_in_paths_are_percent_encoded() {
+    let fixture = Fixture::new();
+    for (path, name) in [("news:a%2Fb", "news:a/b"), ("%23alice", "#alice"), ("news%3Aw+x", "news:w+x")] {
+        assert_eq!(
+            fixture.ask("POST", &format!("/v1/channels/{path}/publications"), r#"{"data":1}"#).await.status,
+            StatusCode::OK,
+            "{path}"
+        );
+        assert_eq!(fixture.ask("GET", &format!("/v1/channels/{path}"), "").await.json()["channel"], name);
+    }
+}
+
+#[actix_web::test]
+async fn channels_come_in_pages_by_name_and_pattern() {
+    let fixture = Fixture::new();
+    for name in ["news:a", "news:b", "news:c", "chat:a"] {
+        fixture.ask("POST", &format!("/v1/channels/{name}/publications"), r#"{"data":1}"#).await;
+    }
+    let names = |page: &Value| {
+        page["channels"].as_array().expect("a list").iter().map(|c| c["channel"].as_str().expect("a text").to_owned()).collect::<Vec<_>>()
+    };
+    let first = fixture.ask("GET", "/v1/channels?pattern=news:*&limit=2", "").await.json();
+    assert_eq!((names(&first), &first["next"]), (vec!["news:a".to_owned(), "news:b".into()], &json!("news:b")));
+    let second = fixture.ask("GET", "/v1/channels?pattern=news:*&limit=2&after=news:b", "").await.json();
+    assert_eq!((names(&second), &second["next"]), (vec!["news:c".to_owned()], &Value::Null));
+    assert_eq!(names(&fixture.ask("GET", "/v1/channels", "").await.json()).len(), 4);
+    let one = fixture.ask("GET", "/v1/channels/news:a", "").await.json();
+    assert_eq!((&one["subscribers"], &one["position"]["offset"]), (&json!(3), &json!(1)));
+}
+
+#[actix_web::test]
+async fn presence_lists_who_is_there_or_counts() {
+    let fixture = Fixture::new();
+    let info = crate::model::ClientInfo { user: "alice".parse().expect("valid"), client: fixture.alice, conn_info: None, chan_info: None };
+    fixture.node.broker.presence_add(&"chat:lobby".parse().expect("valid"), Arc::new(info)).await.expect("stored");
+    let full = fixture.ask("GET", "/v1/channels/chat:lobby/presence", "").await.json();
+    assert_eq!(full["clients"][0]["user"], "alice");
+    let stats = fixture.ask("GET", "/v1/channels/chat:lobby/presence?stats=true", "").await.json();
+    assert_eq!(stats, json!({"clients": 1, "users": 1}));
+}
+
+#[actix_web::test]
+async fn users_are_reached_on_all_their_connections() {
+    let fixture = Fixture::new();
+    let id = fixture.alice.to_string();
+    assert_eq!(fixture.ask("POST", "/v1/users/alice/messages", r#"{"data":1}"#).await.json()["offset"], 1);
+    assert_eq!(fixture.ask("GET", "/v1/channels/%23alice", "").await.json()["position"]["offset"], 1);
+    assert_eq!(fixture.ask("GET", "/v1/users/alice/connections", "").await.json()["connections"][0]["id"], id);
+    assert_eq!(fixture.ask("GET", "/v1/users/bob/connections", "").await.json(), json!({"connections": []}));
+    assert_eq!(fixture.ask("DELETE", "/v1/users/alice/connections?code=4100&reason=bye", "").await.json(), json!({"connections": 1}));
+    assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Disconnect { code: 4100, reason }] if &**reason == "bye"));
+}
+
+#[actix_web::test]
+async fn subscriptions_made_for_a_user_are_stored_and_carried_out() {
+    let fixture = Fixture::new();
+    let path = "/v1/users/alice/subscriptions/chat:lobby";
+    let user = "alice".parse().expect("valid");
+    assert_eq!(fixture.ask("PUT", path, "{}").await.json(), json!({"connections": 1}));
+    assert_eq!(fixture.node.broker.user_subscriptions(&user).await.expect("read").len(), 1);
+    assert_eq!(fixture.ask("DELETE", path, "").await.json(), json!({"connections": 1}));
+    assert_eq!(fixture.node.broker.user_subscriptions(&user).await.expect("read").len(), 0);
+    assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Subscribe { .. }, ServerCommand::Unsubscribe { .. }]));
+}
+
+#[actix_web::test]
+async fn a_connection_is_there_or_gone() {
+    let fixture = Fixture::new();
+    let here = format!("/v1/connections/{}", fixture.alice);
+    let gone = format!("/v1/connections/{}", ConnectionId::random());
+    assert_eq!(fixture.ask("GET", &here, "").await.json()["user"], "alice");
+    assert_eq!(fixture.ask("POST", &format!("{here}/messages"), r#"{"data":1}"#).await.status, StatusCode::OK);
+    assert_eq!(fixture.ask("DELETE", &here, "").await.status, StatusCode::OK);
+    assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Message(_), ServerCommand::Disconnect { code: 3503, .. }]));
+    for (method, path, body) in
+        [("GET", gone.clone(), ""), ("DELETE", gone.clone(), ""), ("POST", format!("{gone}/messages"), r#"{"data":1}"#)]
+    {
+        let answer = fixture.ask(method, &path, body).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::GONE, &json!("connection_gone")), "{method}");
+    }
+}
+
+#[actix_web::test]
+async fn operators_see_nodes_services_health_and_metrics() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.ask("GET", "/v1/nodes", "").await.json()["nodes"][0]["name"], "n1");
+    assert_eq!(fixture.ask("GET", "/v1/services", "").await.json()["services"][0]["service"], "bot");
+    for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs/index.html"] {
+        assert_eq!(fixture.send(TestRequest::with_uri(path)).await.status, StatusCode::OK, "{path} needs no key");
+    }
+    fixture.node.health.drain();
+    let answer = fixture.send(TestRequest::with_uri("/readyz")).await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (StatusCode::SERVICE_UNAVAILABLE, json!({"ready": false, "reasons": ["This node is shutting down."]}))
+    );
+    assert_eq!(fixture.send(TestRequest::with_uri("/livez")).await.status, StatusCode::OK, "a draining process is alive");
+}

@@ -1,0 +1,102 @@
+//! Users: all connections of one person.
+
+use super::{
+    connections::{DisconnectQuery, summary},
+    extract::{Json, Named, PublishHeaders, Query},
+    problem::{ApiError, bad_request},
+    publications::publish_into,
+};
+use crate::{
+    broker::UserSubscription,
+    model::{ChannelName, CommandTarget, Refusal, ServerCommand, Unsubscribe, UserId},
+    node::Node,
+};
+use actix_web::{HttpResponse, web::Data};
+use shared_proto::rest::{ConcernedBody, ConnectionsBody, PositionBody, Problem, PublishRequest, SubscriptionRequest};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Publish to a user's personal channel: all devices get it, later ones from its history.
+#[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "users",
+    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    request_body(content = PublishRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}})),
+    responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody),
+        (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_mismatch`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`: surely not published", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "`outcome_unknown`: repeat it with the same key", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn message(
+    node: Data<Node>,
+    Named(user): Named<UserId>,
+    headers: PublishHeaders,
+    Json(body): Json<PublishRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let channel = ChannelName::personal(&user).ok_or_else(|| bad_request("The user is empty."))?;
+    publish_into(&node, &channel, headers, body).await
+}
+
+/// List a user's connections.
+#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded", example = "alice")),
+    responses((status = 200, description = "All of them, none included", body = ConnectionsBody),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) -> Result<HttpResponse, ApiError> {
+    let found = node.cluster.connections(CommandTarget::User(user)).await?;
+    Ok(HttpResponse::Ok().json(ConnectionsBody { connections: found.iter().map(summary).collect() }))
+}
+
+/// Close all of a user's connections.
+#[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users",
+    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), DisconnectQuery),
+    responses((status = 200, description = "They are being closed", body = ConcernedBody),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn disconnect(
+    node: Data<Node>,
+    Named(user): Named<UserId>,
+    Query(query): Query<DisconnectQuery>,
+) -> Result<HttpResponse, ApiError> {
+    command_all(&node, user, query.command()?).await
+}
+
+/// Subscribe a user: the connections that are there, and every later one until the subscription is deleted or expires.
+#[utoipa::path(put, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
+    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
+    request_body(content = SubscriptionRequest, example = json!({"expires_at": 1_900_000_000})),
+    responses((status = 200, description = "Stored; how many connections are there now", body = ConcernedBody),
+        (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn subscribe(
+    node: Data<Node>,
+    Named(user): Named<UserId>,
+    Named(channel): Named<ChannelName>,
+    Json(body): Json<SubscriptionRequest>,
+) -> Result<HttpResponse, ApiError> {
+    node.publisher.options(&channel)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    if body.expires_at.is_some_and(|at| at <= now) {
+        return Err(bad_request("expires_at has passed. It is in seconds since 1970."));
+    }
+    let stored = UserSubscription { channel: channel.clone(), expires_at: body.expires_at };
+    node.broker.put_user_subscription(&user, stored).await.map_err(Refusal::from)?;
+    command_all(&node, user, ServerCommand::Subscribe { channel, since: None }).await
+}
+
+/// End a user's subscription, now and for later connections. Repeating it changes nothing.
+#[utoipa::path(delete, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
+    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
+    responses((status = 200, description = "Forgotten; how many connections are there now", body = ConcernedBody),
+        (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn unsubscribe(
+    node: Data<Node>,
+    Named(user): Named<UserId>,
+    Named(channel): Named<ChannelName>,
+) -> Result<HttpResponse, ApiError> {
+    node.publisher.options(&channel)?;
+    node.broker.delete_user_subscription(&user, &channel).await.map_err(Refusal::from)?;
+    command_all(&node, user, ServerCommand::Unsubscribe { channel, code: Unsubscribe::Server }).await
+}
+
+async fn command_all(node: &Node, user: UserId, command: ServerCommand) -> Result<HttpResponse, ApiError> {
+    let connections = node.cluster.command(CommandTarget::User(user), command).await?;
+    Ok(HttpResponse::Ok().json(ConcernedBody { connections }))
+}

@@ -1,0 +1,198 @@
+//! JSON Web Tokens of frontends (RFC 7519), and how to make them.
+
+use super::claims::{ConnectionClaims, OneOrMany, SubscriptionClaims, TokenError, Wire};
+use crate::{
+    model::{ChannelName, Data, UserId},
+    settings,
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind};
+use secrecy::ExposeSecret as _;
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Checks tokens, and signs them for the demo and the command line.
+pub struct Tokens {
+    keys: Vec<VerifyingKey>,
+    signing: Option<EncodingKey>,
+    anonymous: bool,
+    audience: Option<Box<str>>,
+    issuer: Option<Box<str>>,
+    leeway: u64,
+}
+
+/// A key and the one algorithm that it is for: what a token says of its algorithm never chooses (RFC 8725 section 3.1).
+struct VerifyingKey {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl VerifyingKey {
+    fn new(key: DecodingKey, algorithm: Algorithm) -> Self {
+        // Signature only: dates and names are ours to check, against the caller's clock.
+        let mut validation = Validation::new(algorithm);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        Self { key, validation }
+    }
+}
+
+/// There is no key to sign with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is empty, so there is no key to sign a token with")]
+pub struct NoSigningKey;
+
+impl Tokens {
+    /// Checks a connection token at `now` (seconds since 1970). An empty one stands for an anonymous connection, where
+    /// those may come.
+    pub fn verify_connection(&self, token: &str, now: u64) -> Result<ConnectionClaims, TokenError> {
+        if token.is_empty() && self.anonymous {
+            return Ok(ConnectionClaims::of(UserId::anonymous()));
+        }
+        let wire = self.verify(token, now)?;
+        if wire.channel.is_some() {
+            return Err(TokenError::invalid("is for a subscription, not for a connection"));
+        }
+        let channel =
+            |name: &String| name.parse::<ChannelName>().map_err(|error| TokenError::invalid(format!("names a channel that {error}")));
+        Ok(ConnectionClaims {
+            user: self.user(wire.sub.as_deref())?,
+            expires: wire.exp,
+            info: info(wire.info.as_deref())?,
+            channels: wire.channels.iter().map(channel).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Checks a subscription token at `now` (seconds since 1970). That its user and channel are those of the subscription
+    /// is the caller's to check.
+    pub fn verify_subscription(&self, token: &str, now: u64) -> Result<SubscriptionClaims, TokenError> {
+        let wire = self.verify(token, now)?;
+        let channel = wire.channel.as_deref().ok_or_else(|| TokenError::invalid("has no channel"))?;
+        Ok(SubscriptionClaims {
+            user: self.user(wire.sub.as_deref())?,
+            channel: channel.parse().map_err(|error| TokenError::invalid(format!("names a channel that {error}")))?,
+            expires: wire.exp,
+            info: info(wire.info.as_deref())?,
+        })
+    }
+
+    /// Makes a connection token at `now` (seconds since 1970).
+    pub fn sign_connection(&self, claims: &ConnectionClaims, now: u64) -> Result<String, NoSigningKey> {
+        self.sign(&Wire {
+            sub: Some(claims.user.to_string()),
+            exp: claims.expires,
+            info: claims.info.as_ref().map(|info| info.raw().to_owned()),
+            channels: claims.channels.iter().map(ToString::to_string).collect(),
+            ..self.wire(now)
+        })
+    }
+
+    /// Makes a subscription token at `now` (seconds since 1970).
+    pub fn sign_subscription(&self, claims: &SubscriptionClaims, now: u64) -> Result<String, NoSigningKey> {
+        self.sign(&Wire {
+            sub: Some(claims.user.to_string()),
+            exp: claims.expires,
+            info: claims.info.as_ref().map(|info| info.raw().to_owned()),
+            channel: Some(claims.channel.to_string()),
+            ..self.wire(now)
+        })
+    }
+
+    fn verify(&self, token: &str, now: u64) -> Result<Wire, TokenError> {
+        if token.is_empty() {
+            return Err(TokenError::invalid("is missing"));
+        }
+        let mut refused = TokenError::invalid("cannot be checked, as no key is configured");
+        for VerifyingKey { key, validation } in &self.keys {
+            match decode::<Wire>(token, key, validation) {
+                Ok(decoded) => return self.check(decoded.claims, now),
+                Err(error) => refused = TokenError::invalid(reason(error.kind())),
+            }
+        }
+        Err(refused)
+    }
+
+    fn check(&self, wire: Wire, now: u64) -> Result<Wire, TokenError> {
+        if wire.exp.is_some_and(|exp| now >= exp.saturating_add(self.leeway)) {
+            return Err(TokenError::Expired);
+        }
+        if wire.nbf.is_some_and(|nbf| now.saturating_add(self.leeway) < nbf) {
+            return Err(TokenError::invalid("is not valid yet"));
+        }
+        if let Some(wanted) = &self.audience
+            && !wire.aud.as_ref().is_some_and(|aud| aud.contains(wanted))
+        {
+            return Err(TokenError::invalid("is for another audience"));
+        }
+        if let Some(wanted) = &self.issuer
+            && wire.iss.as_deref() != Some(wanted)
+        {
+            return Err(TokenError::invalid("is of another issuer"));
+        }
+        Ok(wire)
+    }
+
+    fn user(&self, sub: Option<&str>) -> Result<UserId, TokenError> {
+        let user: UserId = sub.unwrap_or_default().parse().map_err(|error| TokenError::invalid(format!("has a sub that {error}")))?;
+        if user.is_anonymous() && !self.anonymous {
+            return Err(TokenError::invalid("has no sub"));
+        }
+        Ok(user)
+    }
+
+    fn wire(&self, now: u64) -> Wire {
+        Wire {
+            iat: Some(now),
+            aud: self.audience.as_deref().map(|audience| OneOrMany::One(audience.into())),
+            iss: self.issuer.as_deref().map(Into::into),
+            ..Wire::default()
+        }
+    }
+
+    fn sign(&self, wire: &Wire) -> Result<String, NoSigningKey> {
+        let key = self.signing.as_ref().ok_or(NoSigningKey)?;
+        encode(&Header::new(Algorithm::HS256), wire, key).map_err(|_| NoSigningKey)
+    }
+}
+
+fn info(raw: Option<&RawValue>) -> Result<Option<Data>, TokenError> {
+    raw.map(Data::parse).transpose().map_err(|error| TokenError::invalid(format!("has an info that {error}")))
+}
+
+/// Says what to look at, and nothing of the token's content.
+fn reason(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidSignature => "has a wrong signature",
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::MissingAlgorithm => {
+            "is signed with another algorithm than the key is for"
+        }
+        ErrorKind::Json(_) => "has a claim of the wrong type",
+        _ => "is not a JSON Web Token",
+    }
+}
+
+impl From<&settings::Tokens> for Tokens {
+    fn from(tokens: &settings::Tokens) -> Self {
+        let secret = tokens.hmac_secret.expose_secret().as_bytes();
+        let set = |text: &String| (!text.is_empty()).then(|| text.as_str().into());
+        let hmac = (!secret.is_empty()).then(|| VerifyingKey::new(DecodingKey::from_secret(secret), Algorithm::HS256));
+        Self {
+            keys: hmac.into_iter().collect(),
+            signing: (!secret.is_empty()).then(|| EncodingKey::from_secret(secret)),
+            anonymous: tokens.anonymous,
+            audience: set(&tokens.audience),
+            issuer: set(&tokens.issuer),
+            leeway: tokens.leeway.as_secs(),
+        }
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("keys", &self.keys.len()).field("anonymous", &self.anonymous).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

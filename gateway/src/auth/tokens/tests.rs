@@ -1,0 +1,168 @@
+use super::*;
+use crate::{
+    model::{ErrorCode, Refusal},
+    settings::Settings,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const NOW: u64 = 1_800_000_000;
+
+fn tokens(toml: &str) -> Tokens {
+    (&Settings::from_toml(&format!("[tokens]\n{toml}")).expect("valid").tokens).into()
+}
+
+fn plain() -> Tokens {
+    tokens("hmac_secret = \"secret\"")
+}
+
+fn signed_with(secret: &str, algorithm: Algorithm, claims: &Value) -> String {
+    encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("signed")
+}
+
+fn signed(claims: &Value) -> String {
+    signed_with("secret", Algorithm::HS256, claims)
+}
+
+fn invalid(says: &str) -> impl Fn(TokenError) -> bool {
+    move |error| matches!(&error, TokenError::Invalid(reason) if reason.contains(says))
+}
+
+#[test]
+fn a_good_token_says_who_is_there() {
+    let claims = json!({"sub": "alice", "exp": NOW + 60, "info": {"name": "Alice A."}, "channels": ["news:world", "#alice"]});
+    let found = plain().verify_connection(&signed(&claims), NOW).expect("good");
+    assert_eq!((found.user.as_str(), found.expires_in(NOW).map(|left| left.as_secs())), ("alice", Some(60)));
+    assert_eq!(found.info.as_ref().map(Data::get), Some(r#"{"name":"Alice A."}"#));
+    assert_eq!(found.channels.iter().map(ChannelName::as_str).collect::<Vec<_>>(), ["news:world", "#alice"]);
+    assert_eq!(plain().verify_connection(&signed(&json!({"sub": "bob"})), NOW), Ok(ConnectionClaims::of("bob".parse().expect("valid"))));
+}
+
+#[test]
+fn dates_are_kept_to_the_second_and_its_leeway() {
+    let exact = tokens("hmac_secret = \"secret\"\nleeway = \"0s\"");
+    let lenient = tokens("hmac_secret = \"secret\"\nleeway = \"10s\"");
+    let token = |claim: &str, date: Value| signed(&json!({"sub": "a", claim: date}));
+    for (tokens, claim, date, good) in [
+        (&exact, "exp", json!(NOW + 1), true),
+        (&exact, "exp", json!(NOW), false),
+        (&lenient, "exp", json!(NOW - 9), true),
+        (&lenient, "exp", json!(NOW - 10), false),
+        (&exact, "nbf", json!(NOW), true),
+        (&exact, "nbf", json!(NOW + 1), false),
+        (&lenient, "nbf", json!(NOW + 10), true),
+        (&lenient, "nbf", json!(NOW + 11), false),
+        (&exact, "exp", json!(NOW as f64 + 1.5), true),
+        (&exact, "exp", json!(-1), false),
+        (&exact, "exp", json!(1e300), false),
+        (&exact, "exp", json!("tomorrow"), false),
+        (&exact, "exp", Value::Null, true),
+    ] {
+        assert_eq!(tokens.verify_connection(&token(claim, date.clone()), NOW).is_ok(), good, "{claim} {date}");
+    }
+    assert_eq!(exact.verify_connection(&token("exp", json!(NOW)), NOW), Err(TokenError::Expired));
+    assert_eq!(Refusal::from(TokenError::Expired).code, ErrorCode::TokenExpired);
+}
+
+#[test]
+fn forged_and_malformed_tokens_are_refused_with_a_reason() {
+    let good = signed(&json!({"sub": "alice"}));
+    let (message, signature) = good.rsplit_once('.').expect("three parts");
+    let (header, payload) = message.split_once('.').expect("three parts");
+    // {"alg":"none"} and {"alg":"RS256"}
+    let none = format!("eyJhbGciOiJub25lIn0.{payload}.");
+    let other = format!("eyJhbGciOiJSUzI1NiJ9.{payload}.{signature}");
+    let swapped = signed(&json!({"sub": "mallory"}));
+    let swapped = format!("{header}.{}.{signature}", swapped.split('.').nth(1).expect("three parts"));
+    for (token, says) in [
+        (signed_with("other", Algorithm::HS256, &json!({"sub": "alice"})), "wrong signature"),
+        (signed_with("secret", Algorithm::HS512, &json!({"sub": "alice"})), "another algorithm"),
+        (none, ""),
+        (other, "another algorithm"),
+        (swapped, "wrong signature"),
+        (message.to_owned(), "not a JSON Web Token"),
+        (format!("{message}."), "wrong signature"),
+        (format!("{good}.x"), ""),
+        ("x".into(), "not a JSON Web Token"),
+        ("..".into(), ""),
+        (String::new(), "is missing"),
+        (signed(&json!({"sub": 7})), "wrong type"),
+        (signed(&json!({"sub": "a:b"})), "has a sub that"),
+        (signed(&json!({"sub": ""})), "has no sub"),
+        (signed(&json!({})), "has no sub"),
+        (signed(&json!({"sub": "a", "channels": ["a b"]})), "names a channel that"),
+        (signed(&json!({"sub": "a", "channels": "news"})), "wrong type"),
+        (signed(&json!({"sub": "a", "channel": "news:x"})), "for a subscription"),
+    ] {
+        let found = plain().verify_connection(&token, NOW).expect_err(&token);
+        assert!(invalid(says)(found.clone()), "{token}: {found}");
+    }
+}
+
+#[test]
+fn audience_and_issuer_have_to_be_there_once_they_are_configured() {
+    let tokens = tokens("hmac_secret = \"secret\"\naudience = \"chat\"\nissuer = \"login\"");
+    for (claims, good) in [
+        (json!({"sub": "a", "aud": "chat", "iss": "login"}), true),
+        (json!({"sub": "a", "aud": ["x", "chat"], "iss": "login"}), true),
+        (json!({"sub": "a", "iss": "login"}), false),
+        (json!({"sub": "a", "aud": "chat"}), false),
+        (json!({"sub": "a", "aud": [], "iss": "login"}), false),
+        (json!({"sub": "a", "aud": "chat", "iss": "log"}), false),
+    ] {
+        assert_eq!(tokens.verify_connection(&signed(&claims), NOW).is_ok(), good, "{claims}");
+    }
+    let own = tokens.sign_connection(&ConnectionClaims::of("a".parse().expect("valid")), NOW).expect("a key");
+    assert!(tokens.verify_connection(&own, NOW).is_ok());
+}
+
+#[test]
+fn anonymous_connections_come_only_where_they_may() {
+    let open = tokens("hmac_secret = \"secret\"\nanonymous = true");
+    assert!(open.verify_connection("", NOW).expect("allowed").user.is_anonymous());
+    assert!(open.verify_connection(&signed(&json!({"sub": ""})), NOW).expect("allowed").user.is_anonymous());
+    assert!(open.verify_connection("x", NOW).is_err());
+    assert!(open.verify_subscription("", NOW).is_err());
+    assert!(plain().verify_connection("", NOW).is_err());
+}
+
+#[test]
+fn without_a_secret_no_token_is_good_not_even_one_signed_with_the_empty_one() {
+    let none = tokens("");
+    assert!(none.verify_connection(&signed(&json!({"sub": "a"})), NOW).is_err_and(invalid("no key")));
+    assert!(none.verify_connection(&signed_with("", Algorithm::HS256, &json!({"sub": "a"})), NOW).is_err());
+    assert_eq!(none.sign_connection(&ConnectionClaims::of("a".parse().expect("valid")), NOW), Err(NoSigningKey));
+}
+
+#[test]
+fn a_connection_token_subscribes_nobody() {
+    let found = plain().verify_subscription(&signed(&json!({"sub": "a", "channels": ["chat:x"]})), NOW);
+    assert!(found.is_err_and(invalid("has no channel")));
+}
+
+#[test]
+fn secrets_are_in_no_log() {
+    assert!(!format!("{:?}", tokens("hmac_secret = \"hush\"")).contains("hush"));
+}
+
+proptest! {
+    #[test]
+    fn what_is_signed_reads_back(user in "[a-z0-9_.@-]{1,20}", ttl in proptest::option::of(1u64..1 << 40), info in "[a-z ]{0,9}") {
+        let user: UserId = user.parse().expect("valid");
+        let info = Data::parse(&RawValue::from_string(json!({"n": info}).to_string()).expect("JSON")).expect("flat");
+        let expires = ttl.map(|ttl| NOW + ttl);
+        let channel: ChannelName = "chat:x".parse().expect("valid");
+        let tokens = plain();
+
+        let claims = ConnectionClaims { user: user.clone(), expires, info: Some(info.clone()), channels: vec![channel.clone()] };
+        prop_assert_eq!(tokens.verify_connection(&tokens.sign_connection(&claims, NOW).expect("a key"), NOW), Ok(claims));
+
+        let claims = SubscriptionClaims { user, channel, expires, info: Some(info) };
+        prop_assert_eq!(tokens.verify_subscription(&tokens.sign_subscription(&claims, NOW).expect("a key"), NOW), Ok(claims));
+    }
+
+    #[test]
+    fn no_text_makes_the_check_panic(token in "[a-zA-Z0-9_=.\\-]{0,80}") {
+        prop_assert!(plain().verify_connection(&token, NOW).is_err());
+    }
+}

@@ -1,0 +1,104 @@
+//! Patterns of channel names.
+
+/// A pattern: `*` stands for any run of bytes, `?` for one byte, everything else for itself.
+#[derive(Debug)]
+pub(super) struct Glob {
+    /// Runs of `*` are one.
+    pattern: Vec<u8>,
+    /// Bytes that a name has at least.
+    shortest: usize,
+    /// Bytes in front that stand for themselves.
+    literal: usize,
+}
+
+impl Glob {
+    pub(super) fn new(pattern: &str) -> Self {
+        let mut pattern = pattern.as_bytes().to_vec();
+        pattern.dedup_by(|a, b| (*a, *b) == (b'*', b'*'));
+        let shortest = pattern.iter().filter(|byte| **byte != b'*').count();
+        let literal = pattern.iter().position(|byte| matches!(byte, b'*' | b'?')).unwrap_or(pattern.len());
+        Self { pattern, shortest, literal }
+    }
+
+    /// Whether the name may match: cheap, and says no to most where the pattern begins literally.
+    pub(super) fn admits(&self, name: &str) -> bool {
+        name.len() >= self.shortest && name.as_bytes().starts_with(&self.pattern[..self.literal])
+    }
+
+    /// Whether the name matches. Takes at most name times pattern steps: where the rest does not match, only the last `*` takes one byte
+    /// more, since an earlier one could win nothing by it.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        if !self.admits(name) {
+            return false;
+        }
+        let (pattern, name) = (&self.pattern[..], name.as_bytes());
+        let (mut p, mut n) = (0, 0);
+        let mut star = None;
+        while n < name.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    star = Some((p + 1, n));
+                    p += 1;
+                }
+                Some(&byte) if byte == b'?' || byte == name[n] => (p, n) = (p + 1, n + 1),
+                _ => {
+                    let Some((after, taken)) = star else { return false };
+                    (p, n) = (after, taken + 1);
+                    star = Some((after, n));
+                }
+            }
+        }
+        matches!(pattern[p..], [] | [b'*'])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        Glob::new(pattern).matches(name)
+    }
+
+    /// The definition, word for word.
+    fn by_definition(pattern: &[u8], name: &[u8]) -> bool {
+        match (pattern, name) {
+            ([], _) => name.is_empty(),
+            ([b'*', rest @ ..], _) => (0..=name.len()).any(|taken| by_definition(rest, &name[taken..])),
+            ([b'?', p @ ..], [_, n @ ..]) => by_definition(p, n),
+            ([a, p @ ..], [b, n @ ..]) => a == b && by_definition(p, n),
+            (_, []) => false,
+        }
+    }
+
+    #[test]
+    fn stars_and_question_marks() {
+        for (pattern, name) in
+            [("*", ""), ("*", "a:b"), ("", ""), ("chat:*", "chat:"), ("chat:?", "chat:a"), ("*:b", "a:b"), ("a**b", "ab")]
+        {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("", "a"), ("?", ""), ("chat:*", "chat"), ("a*b", "abc"), ("a*bc*d", "abd"), ("ab", "a"), ("a?", "a")] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn hostile_patterns_end_soon() {
+        let name = "a".repeat(255);
+        // With backtracking into every star these would outlive the machine.
+        assert!(!matches(&"*a".repeat(120).replace("*a*a", "*aa*a*a"), &"b".repeat(255)));
+        assert!(!matches(&format!("{}b", "a*".repeat(100)), &name));
+        assert!(!matches(&format!("{}b", "*a?".repeat(60)), &name));
+        assert!(matches(&"*".repeat(1_000_000), &name));
+        assert!(!matches(&"?".repeat(1_000_000), &name));
+    }
+
+    proptest! {
+        #[test]
+        fn the_matcher_agrees_with_the_definition(pattern in "[ab*?]{0,8}", name in "[ab]{0,8}") {
+            prop_assert_eq!(matches(&pattern, &name), by_definition(pattern.as_bytes(), name.as_bytes()));
+        }
+    }
+}

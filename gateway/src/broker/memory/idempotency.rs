@@ -1,0 +1,96 @@
+//! Recognises repeated publishes.
+
+use crate::{
+    broker::{BrokerError, IdempotencyKey, Published},
+    model::{ChannelName, Position, Tick},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A request that may come again.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Name {
+    scope: Box<str>,
+    channel: ChannelName,
+    key: Box<str>,
+}
+
+/// A publish as its idempotency key tells it.
+#[derive(Debug)]
+pub(super) struct Request {
+    name: Arc<Name>,
+    fingerprint: [u8; 32],
+}
+
+impl Request {
+    pub(super) fn new(channel: &ChannelName, key: IdempotencyKey) -> Self {
+        let IdempotencyKey { scope, key, fingerprint } = key;
+        Self { name: Arc::new(Name { scope, channel: channel.clone(), key }), fingerprint }
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    fingerprint: [u8; 32],
+    position: Option<Position>,
+    until: Tick,
+}
+
+/// The answers of earlier publishes by their keys, within a time and a number: the oldest go first.
+#[derive(Debug)]
+pub(super) struct Idempotency {
+    ttl: Duration,
+    bound: usize,
+    answers: HashMap<Arc<Name>, Answer, foldhash::fast::RandomState>,
+    /// In the order in which they came, which is that in which they end.
+    order: VecDeque<Arc<Name>>,
+    evicted: u64,
+}
+
+impl Idempotency {
+    pub(super) fn new(ttl: Duration, bound: usize) -> Self {
+        Self { ttl, bound, answers: HashMap::default(), order: VecDeque::new(), evicted: 0 }
+    }
+
+    /// The answer to the same request before; none if this is the first.
+    pub(super) fn recall(&mut self, request: &Request, now: Tick) -> Result<Option<Published>, BrokerError> {
+        self.sweep(now);
+        match self.answers.get(&request.name) {
+            None => Ok(None),
+            Some(answer) if answer.fingerprint != request.fingerprint => Err(BrokerError::IdempotencyMismatch),
+            Some(answer) => Ok(Some(Published { position: answer.position, replayed: true })),
+        }
+    }
+
+    /// Remembers the answer to a request that [`Self::recall`] did not know.
+    pub(super) fn remember(&mut self, request: Request, position: Option<Position>, now: Tick) {
+        let Request { name, fingerprint } = request;
+        self.order.push_back(Arc::clone(&name));
+        self.answers.insert(name, Answer { fingerprint, position, until: now.after(self.ttl) });
+        if self.answers.len() > self.bound {
+            self.forget_oldest();
+            self.evicted += 1;
+        }
+    }
+
+    /// Forgets those whose time has passed.
+    pub(super) fn sweep(&mut self, now: Tick) {
+        while self.order.front().and_then(|name| self.answers.get(name)).is_some_and(|answer| answer.until <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    /// How many are remembered, and how many had to be forgotten early.
+    pub(super) fn stats(&self) -> (usize, u64) {
+        (self.answers.len(), self.evicted)
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(name) = self.order.pop_front() {
+            self.answers.remove(&name);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Some of the channels, under one lock.
+
+use super::{
+    idle::IdleChannels,
+    presence::Presence,
+    stream::{Held, Stream, empty_page},
+};
+use crate::{
+    broker::{ChannelSummary, Page, PageLimit, Retention, Span, Trimmed},
+    model::{ChannelName, ConnectionId, Epoch, Position, Publication, Tick, WorkerId, WorkerSet},
+};
+use slab::Slab;
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
+
+/// Index of a channel in its shard.
+type Slot = usize;
+
+/// Channels by name. A channel is here while it has subscribers, publications or somebody present; else at most its position is
+/// remembered, among the idle ones.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    names: HashMap<ChannelName, Slot, foldhash::fast::RandomState>,
+    channels: Slab<Channel>,
+    /// The channels that hold publications, and when each is looked at again: not later than it expires, and not moved by every publish.
+    timers: BTreeSet<(Tick, Slot)>,
+    held: Held,
+    trimmed: Trimmed,
+    /// Where the search for publications to give up goes on.
+    hand: (Tick, Slot),
+}
+
+#[derive(Debug)]
+struct Channel {
+    name: ChannelName,
+    workers: WorkerSet,
+    stream: Option<Box<Stream>>,
+    presence: Option<Box<Presence>>,
+}
+
+impl Channel {
+    fn is_vacant(&self) -> bool {
+        self.workers.is_empty() && self.presence.is_none() && self.stream.as_ref().is_none_or(|stream| stream.is_empty())
+    }
+}
+
+impl Shard {
+    /// Streams of which the largest gives up publications.
+    const CANDIDATES: usize = 8;
+    /// A table for so many channels is not worth shrinking.
+    const SMALL: usize = 1024;
+
+    pub(super) fn held(&self) -> Held {
+        self.held
+    }
+
+    pub(super) fn trimmed(&self) -> Trimmed {
+        self.trimmed
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.names.capacity()
+    }
+
+    /// Who subscribes to a channel, and its name as all of its deliveries share it.
+    pub(super) fn subscribers(&self, name: &ChannelName) -> Option<(&ChannelName, WorkerSet)> {
+        self.names.get(name).map(|slot| &self.channels[*slot]).map(|channel| (&channel.name, channel.workers))
+    }
+
+    pub(super) fn subscribe(&mut self, name: &ChannelName, worker: WorkerId) {
+        let slot = self.slot_or_new(name);
+        self.channels[slot].workers.insert(worker);
+    }
+
+    pub(super) fn unsubscribe(&mut self, name: &ChannelName, worker: WorkerId, now: Tick, idle: &IdleChannels) {
+        if let Some(&slot) = self.names.get(name)
+            && self.channels[slot].workers.remove(worker)
+        {
+            self.settle(slot, now, idle);
+        }
+    }
+
+    /// Gives a publication its position and stores it.
+    pub(super) fn append(
+        &mut self,
+        name: &ChannelName,
+        mut publication: Publication,
+        retention: Retention,
+        now: Tick,
+        idle: &IdleChannels,
+    ) -> (Position, Arc<Publication>) {
+        let slot = self.slot_or_new(name);
+        let stream = self.stream(slot, retention, now, idle);
+        let position = stream.next();
+        publication.position = Some(position);
+        let publication = Arc::new(publication);
+        let before = stream.held();
+        let gone = stream.append(Arc::clone(&publication), retention, now);
+        let after = stream.held();
+        self.held.replace(before, after);
+        self.trimmed.size += gone as u64;
+        self.track(slot, now);
+        (position, publication)
+    }
+
+    pub(super) fn read(
+        &mut self,
+        name: &ChannelName,
+        retention: Retention,
+        span: Span,
+        limit: PageLimit,
+        now: Tick,
+        idle: &IdleChannels,
+    ) -> Page {
+        let Some(&slot) = self.names.get(name) else {
+            // Only the position is of interest, and it counts as used.
+            let position = recall(name, now, idle);
+            idle.put(name.clone(), position, retention.ttl, now);
+            return empty_page(position);
+        };
+        let page = self.stream(slot, retention, now, idle).page(span, limit);
+        self.settle(slot, now, idle);
+        page
+    }
+
+    pub(super) fn clear(&mut self, name: &ChannelName, now: Tick, idle: &IdleChannels) {
+        if let Some(&slot) = self.names.get(name) {
+            self.trimmed.cleared += self.drop_some(slot, Stream::clear);
+            self.settle(slot, now, idle);
+        }
+    }
+
+    /// Who is present; none if nobody is.
+    pub(super) fn presence(&self, name: &ChannelName) -> Option<&Presence> {
+        self.names.get(name).and_then(|slot| self.channels[*slot].presence.as_deref())
+    }
+
+    pub(super) fn presence_mut(&mut self, name: &ChannelName) -> &mut Presence {
+        let slot = self.slot_or_new(name);
+        self.channels[slot].presence.get_or_insert_default()
+    }
+
+    pub(super) fn presence_remove(&mut self, name: &ChannelName, connection: ConnectionId, now: Tick, idle: &IdleChannels) {
+        let Some(&slot) = self.names.get(name) else { return };
+        let presence = &mut self.channels[slot].presence;
+        if let Some(present) = presence {
+            present.remove(connection);
+            presence.take_if(|present| present.is_empty());
+            self.settle(slot, now, idle);
+        }
+    }
+
+    /// Active channels that `admits` lets through.
+    pub(super) fn summaries(&self, now: Tick, admits: impl Fn(&ChannelName) -> bool) -> Vec<ChannelSummary> {
+        let summary = |channel: &Channel| {
+            let stream = channel.stream.as_deref();
+            let held = stream.filter(|stream| now < stream.expires()).map_or(0, |stream| stream.held().publications);
+            let active = held > 0 || !channel.workers.is_empty();
+            active.then(|| ChannelSummary { name: channel.name.clone(), position: stream.map(Stream::position), held })
+        };
+        self.channels.iter().map(|(_, channel)| channel).filter(|channel| admits(&channel.name)).filter_map(summary).collect()
+    }
+
+    /// Lets go of histories whose time has passed, at most `batch` of them; true if more wait.
+    pub(super) fn sweep(&mut self, now: Tick, batch: usize, idle: &IdleChannels) -> bool {
+        for _ in 0..batch {
+            let Some(&(at, slot)) = self.timers.first() else { break };
+            if at > now {
+                break;
+            }
+            self.expire(slot, now);
+            self.settle(slot, now, idle);
+        }
+        self.shrink();
+        self.timers.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// Lets go of the oldest publications of a large stream to free up to `bytes`; false if this shard holds none.
+    pub(super) fn reclaim(&mut self, bytes: usize, now: Tick, idle: &IdleChannels) -> bool {
+        let size = |slot: Slot| self.channels[slot].stream.as_ref().map_or(0, |stream| stream.held().bytes);
+        let behind = self.timers.range((Bound::Excluded(self.hand), Bound::Unbounded));
+        let candidates = behind.chain(self.timers.range(..=self.hand)).take(Self::CANDIDATES);
+        let (last, largest) = candidates.fold((None, None), |(_, largest), &timer| {
+            let this = (size(timer.1), timer.1);
+            (Some(timer), largest.max(Some(this)))
+        });
+        let (Some(hand), Some((_, slot))) = (last, largest) else { return false };
+        self.hand = hand;
+        self.trimmed.bytes += self.drop_some(slot, |stream| stream.free(bytes));
+        self.settle(slot, now, idle);
+        true
+    }
+
+    fn slot_or_new(&mut self, name: &ChannelName) -> Slot {
+        if let Some(&slot) = self.names.get(name) {
+            return slot;
+        }
+        let channel = Channel { name: name.clone(), workers: WorkerSet::default(), stream: None, presence: None };
+        let slot = self.channels.insert(channel);
+        self.names.insert(name.clone(), slot);
+        slot
+    }
+
+    /// The channel's stream without what has expired, made or remembered where it has none.
+    fn stream(&mut self, slot: Slot, retention: Retention, now: Tick, idle: &IdleChannels) -> &mut Stream {
+        self.expire(slot, now);
+        let Channel { name, stream, .. } = &mut self.channels[slot];
+        stream.get_or_insert_with(|| Box::new(Stream::new(recall(name, now, idle), retention.ttl)))
+    }
+
+    fn expire(&mut self, slot: Slot, now: Tick) {
+        self.trimmed.expired += self.drop_some(slot, |stream| stream.expire(now));
+    }
+
+    /// Takes publications out of the channel's stream, if it has one; returns how many went.
+    fn drop_some(&mut self, slot: Slot, drop: impl FnOnce(&mut Stream) -> usize) -> u64 {
+        let Some(stream) = &mut self.channels[slot].stream else { return 0 };
+        let before = stream.held();
+        let gone = drop(stream);
+        self.held.replace(before, stream.held());
+        gone as u64
+    }
+
+    /// After a channel may have lost something: takes it out if nothing is left of it.
+    fn settle(&mut self, slot: Slot, now: Tick, idle: &IdleChannels) {
+        self.track(slot, now);
+        if !self.channels[slot].is_vacant() {
+            return;
+        }
+        let Channel { name, stream, .. } = self.channels.remove(slot);
+        self.names.remove(&name);
+        if let Some(stream) = stream {
+            idle.put(name, stream.position(), stream.ttl(), now);
+        }
+    }
+
+    /// Sets the channel's timer if its stream holds publications, and takes it away if not.
+    fn track(&mut self, slot: Slot, now: Tick) {
+        let Some(stream) = &mut self.channels[slot].stream else { return };
+        let timer = match stream.timer {
+            _ if stream.is_empty() => None,
+            Some(timer) if timer > now && timer <= stream.expires() => return,
+            _ => Some(stream.expires()),
+        };
+        if let Some(before) = std::mem::replace(&mut stream.timer, timer) {
+            self.timers.remove(&(before, slot));
+        }
+        if let Some(timer) = timer {
+            self.timers.insert((timer, slot));
+        }
+    }
+
+    /// Gives memory back after most channels have gone.
+    fn shrink(&mut self) {
+        let len = self.names.len();
+        if self.names.capacity() > Self::SMALL && self.names.capacity() / 8 > len {
+            self.names.shrink_to(2 * len);
+            self.channels.shrink_to_fit();
+        }
+    }
+}
+
+/// Where an idle channel goes on: where it was, or at the beginning of a new epoch.
+fn recall(name: &ChannelName, now: Tick, idle: &IdleChannels) -> Position {
+    idle.take(name, now).unwrap_or_else(|| Position { epoch: Epoch::random(), offset: 0 })
+}

@@ -1,0 +1,266 @@
+//! Everything the memory broker keeps. Sans-I/O: the time comes in.
+
+use super::{
+    MemoryLimits,
+    idempotency::{Idempotency, Request},
+    idle::IdleChannels,
+    presence::Presence,
+    shard::Shard,
+    users::UserSubscriptions,
+};
+use crate::{
+    broker::{
+        Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Page, PageLimit, PresenceStats,
+        Published, Retention, Span, UserSubscription, glob::Glob, lock,
+    },
+    model::{ChannelName, ClientInfo, ConnectionId, Publication, Tick, UserId, WorkerId, WorkerSet},
+};
+use std::{
+    hash::BuildHasher,
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+/// A moment, on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) tick: Tick,
+    /// Milliseconds since 1970.
+    pub(super) unix_ms: u64,
+}
+
+/// Channels in shards, each under its own lock, and what concerns all channels. Locks are taken in this order: a shard, then one of the
+/// others or a mailbox.
+pub(super) struct Store {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: foldhash::fast::RandomState,
+    mailboxes: Vec<Arc<Mailbox>>,
+    idle: IdleChannels,
+    idempotency: Mutex<Idempotency>,
+    users: Mutex<UserSubscriptions>,
+    /// Of all histories together.
+    bytes: AtomicUsize,
+    bytes_bound: usize,
+    /// The shard that gives up publications next.
+    reclaims: AtomicUsize,
+}
+
+impl Store {
+    /// Shards: enough that the threads of a node seldom meet in one.
+    pub(super) const SHARDS: usize = 64;
+    /// Histories that end under one lock.
+    const SWEEP_BATCH: usize = 256;
+
+    pub(super) fn new(mailboxes: Vec<Arc<Mailbox>>, limits: &MemoryLimits) -> Self {
+        Self {
+            shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: foldhash::fast::RandomState::default(),
+            mailboxes,
+            idle: IdleChannels::new(limits.idle_channels, limits.meta_ttl),
+            idempotency: Mutex::new(Idempotency::new(limits.idempotency_ttl, limits.idempotency_keys)),
+            users: Mutex::new(UserSubscriptions::new(limits.subscriptions_per_user, limits.user_subscriptions)),
+            bytes: AtomicUsize::new(0),
+            bytes_bound: limits.history_bytes,
+            reclaims: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn publish(&self, now: Now, channel: &ChannelName, new: NewPublication) -> Result<Published, BrokerError> {
+        let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
+        let request = idempotency.map(|key| Request::new(channel, key));
+        let publication = Publication { position: None, data, tags, info, time_ms: now.unix_ms, traceparent };
+        // Position, history, mailboxes and key change under one lock: their orders are the same, and a repeat finds all or nothing.
+        let mut shard = self.shard_of(channel);
+        if let Some(request) = &request
+            && let Some(published) = lock(&self.idempotency).recall(request, now.tick)?
+        {
+            return Ok(published);
+        }
+        let (position, publication) = match retention {
+            Some(retention) => {
+                let (position, publication) = shard.append(channel, publication, retention, now.tick, &self.idle);
+                (Some(position), publication)
+            }
+            None => (None, Arc::new(publication)),
+        };
+        let woken = self.deliver(&shard, channel, &Delivery::Publication(publication));
+        if let Some(request) = request {
+            lock(&self.idempotency).remember(request, position, now.tick);
+        }
+        drop(shard);
+        self.wake(woken);
+        self.reclaim(now.tick);
+        Ok(Published { position, replayed: false })
+    }
+
+    pub(super) fn announce(&self, channel: &ChannelName, announcement: Announcement) {
+        let woken = self.deliver(&self.shard_of(channel), channel, &Delivery::Announcement(announcement));
+        self.wake(woken);
+    }
+
+    pub(super) fn subscribe(&self, channel: &ChannelName, worker: WorkerId) {
+        self.shard_of(channel).subscribe(channel, worker);
+    }
+
+    pub(super) fn unsubscribe(&self, now: Now, channel: &ChannelName, worker: WorkerId) {
+        self.shard_of(channel).unsubscribe(channel, worker, now.tick, &self.idle);
+    }
+
+    pub(super) fn read(&self, now: Now, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Page {
+        self.shard_of(channel).read(channel, retention, span, limit, now.tick, &self.idle)
+    }
+
+    pub(super) fn clear(&self, now: Now, channel: &ChannelName) {
+        self.shard_of(channel).clear(channel, now.tick, &self.idle);
+    }
+
+    pub(super) fn presence_add(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
+        self.shard_of(channel).presence_mut(channel).add(info);
+    }
+
+    pub(super) fn presence_remove(&self, now: Now, channel: &ChannelName, connection: ConnectionId) {
+        self.shard_of(channel).presence_remove(channel, connection, now.tick, &self.idle);
+    }
+
+    pub(super) fn presence(&self, channel: &ChannelName, limit: usize) -> Vec<Arc<ClientInfo>> {
+        self.shard_of(channel).presence(channel).map_or_else(Vec::new, |presence| presence.list(limit))
+    }
+
+    pub(super) fn presence_stats(&self, channel: &ChannelName) -> PresenceStats {
+        self.shard_of(channel).presence(channel).map_or_else(PresenceStats::default, Presence::stats)
+    }
+
+    /// Active channels of one shard that match. They are matched outside the lock: it is held no longer for a hostile pattern.
+    pub(super) fn channels(&self, now: Now, shard: usize, pattern: &Glob, after: Option<&str>) -> Vec<ChannelSummary> {
+        let admits = |name: &ChannelName| after.is_none_or(|after| name.as_str() > after) && pattern.admits(name);
+        let mut found = self.lock(shard).summaries(now.tick, admits);
+        found.retain(|channel| pattern.matches(&channel.name));
+        found
+    }
+
+    pub(super) fn put_user_subscription(&self, now: Now, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
+        lock(&self.users).put(user, subscription, now.unix_ms / 1000)
+    }
+
+    pub(super) fn delete_user_subscription(&self, now: Now, user: &UserId, channel: &ChannelName) -> bool {
+        lock(&self.users).delete(user, channel, now.unix_ms / 1000)
+    }
+
+    pub(super) fn user_subscriptions(&self, now: Now, user: &UserId) -> Vec<UserSubscription> {
+        lock(&self.users).list(user, now.unix_ms / 1000)
+    }
+
+    /// Lets go of histories in one shard whose time has passed; true if more wait.
+    pub(super) fn sweep_shard(&self, now: Now, shard: usize) -> bool {
+        self.lock(shard).sweep(now.tick, Self::SWEEP_BATCH, &self.idle)
+    }
+
+    /// Lets go of everything else whose time has passed.
+    pub(super) fn sweep_rest(&self, now: Now) {
+        self.idle.sweep(now.tick);
+        lock(&self.idempotency).sweep(now.tick);
+        lock(&self.users).sweep(now.unix_ms / 1000);
+    }
+
+    pub(super) fn stats(&self) -> BrokerStats {
+        let (idle_channels, idle_evicted) = self.idle.stats();
+        let (idempotency_keys, idempotency_evicted) = lock(&self.idempotency).stats();
+        let user_subscriptions = lock(&self.users).len();
+        let rest = BrokerStats {
+            idle_channels,
+            idempotency_keys,
+            user_subscriptions,
+            idle_evicted,
+            idempotency_evicted,
+            ..BrokerStats::default()
+        };
+        (0..Self::SHARDS).fold(rest, |mut sum, shard| {
+            let shard = self.lock(shard);
+            sum.channels += shard.channels();
+            sum.publications += shard.held().publications;
+            sum.bytes += shard.held().bytes;
+            sum.trimmed += shard.trimmed();
+            sum
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn mailboxes(&self) -> &[Arc<Mailbox>] {
+        &self.mailboxes
+    }
+
+    /// Puts a delivery into the mailboxes of all workers that subscribe; returns those that have to be woken, once the lock is free.
+    fn deliver(&self, shard: &Shard, channel: &ChannelName, delivery: &Delivery) -> WorkerSet {
+        let mut woken = WorkerSet::default();
+        let Some((name, workers)) = shard.subscribers(channel) else { return woken };
+        for worker in workers.iter() {
+            if self.mailboxes.get(worker.index()).is_some_and(|mailbox| mailbox.enqueue(name, delivery.clone())) {
+                woken.insert(worker);
+            }
+        }
+        woken
+    }
+
+    fn wake(&self, workers: WorkerSet) {
+        for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
+            mailbox.wake();
+        }
+    }
+
+    /// Trims histories until all together are within their bound. Every shard in turn gives up what the excess asks for.
+    fn reclaim(&self, now: Tick) {
+        let mut without = 0;
+        while without < Self::SHARDS {
+            let excess = self.bytes.load(Relaxed).saturating_sub(self.bytes_bound);
+            if excess == 0 {
+                return;
+            }
+            let next = self.reclaims.fetch_add(1, Relaxed) % Self::SHARDS;
+            without = if self.lock(next).reclaim(excess, now, &self.idle) { 0 } else { without + 1 };
+        }
+    }
+
+    fn shard_of(&self, channel: &ChannelName) -> Locked<'_> {
+        // The low bits of the hash choose a place within the shard's own table, whose hasher has another seed.
+        self.lock(self.hasher.hash_one(channel) as usize % Self::SHARDS)
+    }
+
+    fn lock(&self, shard: usize) -> Locked<'_> {
+        let shard = lock(&self.shards[shard]);
+        Locked { before: shard.held().bytes, shard, bytes: &self.bytes }
+    }
+}
+
+/// A locked shard, which adds what changed in it to the bytes of all.
+struct Locked<'a> {
+    shard: MutexGuard<'a, Shard>,
+    before: usize,
+    bytes: &'a AtomicUsize,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Shard;
+
+    fn deref(&self) -> &Shard {
+        &self.shard
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Shard {
+        &mut self.shard
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let after = self.shard.held().bytes;
+        if after != self.before {
+            // Adds the difference, negative ones too: the sum wraps around like its parts.
+            self.bytes.fetch_add(after.wrapping_sub(self.before), Relaxed);
+        }
+    }
+}

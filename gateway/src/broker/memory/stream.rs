@@ -1,0 +1,141 @@
+//! The publications of one channel.
+
+use crate::{
+    broker::{Page, PageLimit, Retention, Span},
+    model::{Position, Publication, Tick},
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+/// Some publications in figures; bytes with what their channels take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) publications: usize,
+    pub(super) bytes: usize,
+}
+
+impl Held {
+    /// Brings a sum up to date with one of its parts.
+    pub(super) fn replace(&mut self, before: Self, after: Self) {
+        self.publications = self.publications - before.publications + after.publications;
+        self.bytes = self.bytes - before.bytes + after.bytes;
+    }
+}
+
+/// A timeline and its newest publications: those with the offsets up to and including the top, without gaps.
+#[derive(Debug)]
+pub(super) struct Stream {
+    position: Position,
+    held: VecDeque<Arc<Publication>>,
+    bytes: usize,
+    ttl: Duration,
+    /// When the newest was published.
+    last: Tick,
+    /// When the shard looks at it again; some exactly while it holds publications.
+    pub(super) timer: Option<Tick>,
+}
+
+impl Stream {
+    /// What a channel that holds publications takes beside them, about.
+    const OVERHEAD: usize = 320;
+
+    /// An empty stream that goes on from here.
+    pub(super) fn new(position: Position, ttl: Duration) -> Self {
+        Self { position, held: VecDeque::new(), bytes: 0, ttl, last: Tick(0), timer: None }
+    }
+
+    /// Its newest position.
+    pub(super) fn position(&self) -> Position {
+        self.position
+    }
+
+    pub(super) fn held(&self) -> Held {
+        let overhead = if self.is_empty() { 0 } else { Self::OVERHEAD };
+        Held { publications: self.held.len(), bytes: self.bytes + overhead }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    pub(super) fn expires(&self) -> Tick {
+        self.last.after(self.ttl)
+    }
+
+    /// The position of the next publication.
+    pub(super) fn next(&self) -> Position {
+        Position { offset: self.position.offset + 1, ..self.position }
+    }
+
+    /// Appends the publication of [`Self::next`]; returns how many had to go for it.
+    pub(super) fn append(&mut self, publication: Arc<Publication>, retention: Retention, now: Tick) -> usize {
+        self.position = self.next();
+        debug_assert_eq!(publication.position, Some(self.position));
+        self.ttl = retention.ttl;
+        // Two publishers may have read the clock in the other order.
+        self.last = self.last.max(now);
+        let room = retention.size.max(1) as usize - 1;
+        let gone = self.drop_oldest(|stream, _| stream.held.len() > room);
+        self.bytes += publication.size();
+        self.held.push_back(publication);
+        gone
+    }
+
+    /// Lets go of everything if its time has passed; returns how many that were.
+    pub(super) fn expire(&mut self, now: Tick) -> usize {
+        if self.expires() <= now { self.clear() } else { 0 }
+    }
+
+    /// Lets go of everything and returns how many that were; the position stays.
+    pub(super) fn clear(&mut self) -> usize {
+        self.bytes = 0;
+        std::mem::take(&mut self.held).len()
+    }
+
+    /// Lets go of the oldest until so many bytes are free; returns how many went.
+    pub(super) fn free(&mut self, bytes: usize) -> usize {
+        self.drop_oldest(|_, freed| freed < bytes)
+    }
+
+    /// `more` sees the bytes that are free already.
+    fn drop_oldest(&mut self, more: impl Fn(&Self, usize) -> bool) -> usize {
+        let (before, bytes) = (self.held.len(), self.bytes);
+        while more(self, bytes - self.bytes)
+            && let Some(oldest) = self.held.pop_front()
+        {
+            self.bytes -= oldest.size();
+        }
+        before - self.held.len()
+    }
+
+    /// What a reader gets.
+    pub(super) fn page(&self, span: Span, limit: PageLimit) -> Page {
+        let before_first = self.position.offset - self.held.len() as u64;
+        let index = |offset: u64| offset.clamp(before_first, self.position.offset).abs_diff(before_first) as usize;
+        let publications = match span {
+            Span::Top => Vec::new(),
+            Span::After(offset) => within(self.held.range(index(offset)..), limit),
+            Span::Before(None) => within(self.held.iter().rev(), limit),
+            Span::Before(Some(offset)) => within(self.held.range(..index(offset.saturating_sub(1))).rev(), limit),
+        };
+        Page { publications, ..empty_page(self.position) }
+    }
+}
+
+/// A page without publications. This broker has no forks: its timelines end with the process.
+pub(super) fn empty_page(position: Position) -> Page {
+    Page { epoch: position.epoch, top: position.offset, forks: Vec::new(), publications: Vec::new() }
+}
+
+fn within<'a>(publications: impl Iterator<Item = &'a Arc<Publication>>, limit: PageLimit) -> Vec<Arc<Publication>> {
+    let mut bytes = 0usize;
+    let fits = |publication: &&Arc<Publication>| {
+        let first = bytes == 0;
+        bytes = bytes.saturating_add(publication.size());
+        first || bytes <= limit.bytes
+    };
+    publications.take(limit.entries).take_while(fits).cloned().collect()
+}

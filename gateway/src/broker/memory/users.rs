@@ -1,0 +1,85 @@
+//! Subscriptions that services made for users.
+
+use crate::{
+    broker::{BrokerError, UserSubscription},
+    model::{ChannelName, UserId},
+};
+use std::collections::{BTreeSet, HashMap};
+
+/// Stored subscriptions by user, bounded per user and in all. Times are seconds since 1970.
+#[derive(Debug)]
+pub(super) struct UserSubscriptions {
+    per_user: usize,
+    bound: usize,
+    users: HashMap<UserId, Vec<UserSubscription>, foldhash::fast::RandomState>,
+    ends: BTreeSet<(u64, UserId, ChannelName)>,
+    len: usize,
+}
+
+impl UserSubscriptions {
+    pub(super) fn new(per_user: usize, bound: usize) -> Self {
+        Self { per_user, bound, users: HashMap::default(), ends: BTreeSet::new(), len: 0 }
+    }
+
+    /// Remembers a subscription; replaces one of the same channel. Refused, and nothing changed, where there is no room.
+    pub(super) fn put(&mut self, user: &UserId, subscription: UserSubscription, now: u64) -> Result<(), BrokerError> {
+        self.sweep(now);
+        let own = self.users.get(user).map_or(&[][..], Vec::as_slice);
+        let replaces = own.iter().any(|one| one.channel == subscription.channel);
+        if !replaces && own.len() >= self.per_user {
+            return Err(BrokerError::LimitExceeded("this user has as many stored subscriptions as a user may have: delete one first"));
+        }
+        if !replaces && self.len >= self.bound {
+            return Err(BrokerError::LimitExceeded(
+                "this node stores as many subscriptions of users as it may: delete some, or raise the limit",
+            ));
+        }
+        self.delete(user, &subscription.channel, now);
+        if let Some(end) = subscription.expires_at {
+            self.ends.insert((end, user.clone(), subscription.channel.clone()));
+        }
+        self.users.entry(user.clone()).or_default().push(subscription);
+        self.len += 1;
+        self.sweep(now);
+        Ok(())
+    }
+
+    /// Forgets a subscription; false if there was none.
+    pub(super) fn delete(&mut self, user: &UserId, channel: &ChannelName, now: u64) -> bool {
+        self.sweep(now);
+        self.remove(user, channel)
+    }
+
+    /// What is remembered for a user.
+    pub(super) fn list(&mut self, user: &UserId, now: u64) -> Vec<UserSubscription> {
+        self.sweep(now);
+        self.users.get(user).cloned().unwrap_or_default()
+    }
+
+    /// Forgets those that have ended.
+    pub(super) fn sweep(&mut self, now: u64) {
+        while self.ends.first().is_some_and(|(end, ..)| *end <= now) {
+            if let Some((_, user, channel)) = self.ends.pop_first() {
+                self.remove(&user, &channel);
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn remove(&mut self, user: &UserId, channel: &ChannelName) -> bool {
+        let Some(own) = self.users.get_mut(user) else { return false };
+        let Some(index) = own.iter().position(|one| one.channel == *channel) else { return false };
+        let gone = own.swap_remove(index);
+        if own.is_empty() {
+            self.users.remove(user);
+        }
+        if let Some(end) = gone.expires_at {
+            self.ends.remove(&(end, user.clone(), gone.channel));
+        }
+        self.len -= 1;
+        true
+    }
+}

@@ -1,0 +1,173 @@
+//! What one worker knows of the stream of one channel: the only detector of gaps.
+//!
+//! Publications come over a lane that may lose some (a full mailbox, a broken connection to the store). The feed lets through what
+//! continues its position, drops what it had, and on a gap holds back everything until reads of the stream have closed it.
+
+use crate::{
+    broker::Page,
+    model::{Epoch, Position, Publication},
+};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Publications that a feed may hold back while it catches up.
+pub const HOLD: usize = 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Feed {
+    position: Option<Position>,
+    catching_up: Option<Box<Hold>>,
+}
+
+/// What came over the lane while the range before it was being read.
+#[derive(Debug, Default)]
+struct Hold {
+    publications: VecDeque<Arc<Publication>>,
+    /// The stream has to be read up to here, since the hold overflowed.
+    reach: u64,
+    /// Something was lost after the read that is under way began: another has to follow it.
+    stale: bool,
+}
+
+/// What to do with a publication from the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It is next: deliver it.
+    Deliver,
+    /// It was delivered before.
+    Duplicate,
+    /// It waits for a read that is under way.
+    Held,
+    /// It waits, and a read from the position has to begin.
+    Gap,
+}
+
+/// What a page of the stream brought.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Caught {
+    /// Deliver these, in this order.
+    pub deliver: Vec<Arc<Publication>>,
+    /// And then.
+    pub next: Next,
+}
+
+/// See [`Caught`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Read on after this offset.
+    Read(u64),
+    /// The gap is closed.
+    Live,
+    /// The stream no longer holds what is missing: every subscriber has to be told.
+    Lost,
+}
+
+impl Feed {
+    /// The last publication that was delivered; none before anything is known.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// Whether deliveries wait for a read.
+    pub fn is_catching_up(&self) -> bool {
+        self.catching_up.is_some()
+    }
+
+    /// Takes a publication from the lane. One without a position is no part of the stream.
+    pub fn offer(&mut self, publication: &Arc<Publication>) -> Offer {
+        let Some(at) = publication.position else { return Offer::Deliver };
+        if let Some(hold) = &mut self.catching_up {
+            hold.push(publication);
+            return Offer::Held;
+        }
+        let Some(position) = &mut self.position else {
+            self.position = Some(at);
+            return Offer::Deliver;
+        };
+        if at.epoch == position.epoch && at.offset <= position.offset {
+            return Offer::Duplicate;
+        }
+        if at.epoch == position.epoch && at.offset == position.offset + 1 {
+            position.offset = at.offset;
+            return Offer::Deliver;
+        }
+        self.catching_up.insert(Box::default()).push(publication);
+        Offer::Gap
+    }
+
+    /// The lane lost something. Answers where a read has to begin; none if one is under way or nothing is known yet.
+    pub fn dirty(&mut self) -> Option<u64> {
+        if let Some(hold) = &mut self.catching_up {
+            hold.stale = true;
+            return None;
+        }
+        self.catching_up = Some(Box::default());
+        self.position.map(|position| position.offset)
+    }
+
+    /// A subscriber was attached at `cursor`. The first one gives an unknown feed its position, and may find that a read is due.
+    pub fn start(&mut self, cursor: Position) -> Option<u64> {
+        if self.position.is_some() {
+            return None;
+        }
+        self.position = Some(cursor);
+        self.catching_up.is_some().then_some(cursor.offset)
+    }
+
+    /// Takes the page that was read after the position.
+    pub fn page(&mut self, page: Page) -> Caught {
+        let mut hold = self.catching_up.take().unwrap_or_default();
+        let continues = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));
+        let Some(mut position) = continues else {
+            self.position = Some(Position { epoch: page.epoch, offset: page.top });
+            return Caught { deliver: Vec::new(), next: Next::Lost };
+        };
+        position.epoch = page.epoch;
+        let mut deliver = Vec::new();
+        for publication in page.publications.into_iter().chain(hold.publications.drain(..)) {
+            let Some(at) = publication.position else { continue };
+            if at.offset == position.offset + 1 && at.epoch == position.epoch {
+                position.offset = at.offset;
+                deliver.push(publication);
+            } else if at.offset > position.offset {
+                hold.reach = hold.reach.max(at.offset);
+            }
+        }
+        self.position = Some(position);
+        let stale = std::mem::take(&mut hold.stale);
+        let next = if stale || hold.reach.max(page.top) > position.offset {
+            self.catching_up = Some(hold);
+            Next::Read(position.offset)
+        } else {
+            Next::Live
+        };
+        Caught { deliver, next }
+    }
+}
+
+impl Hold {
+    fn push(&mut self, publication: &Arc<Publication>) {
+        if self.publications.len() < HOLD {
+            self.publications.push_back(publication.clone());
+        } else {
+            self.publications.clear();
+            self.reach = self.reach.max(publication.position.map_or(0, |at| at.offset));
+        }
+    }
+}
+
+/// Whether nothing that `position` stands for was lost since: it is of the current timeline, or of an earlier one before that was left.
+pub fn is_valid(position: Position, epoch: Epoch, forks: &[Position]) -> bool {
+    position.epoch == epoch || forks.iter().any(|fork| fork.epoch == position.epoch && position.offset <= fork.offset)
+}
+
+/// Whether a page that was read after `offset` holds all that followed it, as far as the page goes.
+pub fn continues(offset: u64, page: &Page) -> bool {
+    match page.publications.first().and_then(|first| first.position) {
+        Some(first) => first.offset == offset + 1,
+        None => page.top == offset,
+    }
+}
+
+#[cfg(test)]
+mod tests;

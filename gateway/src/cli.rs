@@ -1,0 +1,124 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use gateway::{
+    auth::{ConnectionClaims, SubscriptionClaims, Tokens},
+    model::{ChannelName, UserId},
+    settings::{Layers, Problems, Settings, parse_duration},
+};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Holds the frontends' WebSockets so that no other service has to.
+#[derive(Parser)]
+#[command(name = "gateway", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Check the settings and end
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the documented default settings and end
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) print_defaults: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Where settings come from besides variables.
+#[derive(Args)]
+pub(crate) struct Sources {
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, such as connection.ping_interval=10s; as often as needed
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    flags: Vec<(String, String)>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print a token for a user, signed with tokens.hmac_secret
+    Token(TokenRequest),
+}
+
+#[derive(Args)]
+pub(crate) struct TokenRequest {
+    /// Whom the token is for
+    #[arg(long)]
+    user: UserId,
+    /// How long it is valid
+    #[arg(long, default_value = "1h", value_parser = ttl)]
+    ttl: Duration,
+    /// Make a subscription token for this channel; without it, a connection token
+    #[arg(long)]
+    channel: Option<ChannelName>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+}
+
+impl Sources {
+    /// Reads all layers.
+    pub(crate) fn load(&self) -> Result<Settings, Problems> {
+        Settings::load(&Layers { file: self.config.as_deref(), variables: None, flags: &self.flags })
+    }
+}
+
+impl TokenRequest {
+    /// The token.
+    pub(crate) fn sign(self, settings: &Settings) -> Result<String, Problems> {
+        let tokens = Tokens::from(&settings.tokens);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (user, expires) = (self.user, Some(now.saturating_add(self.ttl.as_secs())));
+        let signed = match self.channel {
+            Some(channel) => tokens.sign_subscription(&SubscriptionClaims { user, channel, expires, info: None }, now),
+            None => tokens.sign_connection(&ConnectionClaims { expires, ..ConnectionClaims::of(user) }, now),
+        };
+        signed.map_err(|error| Problems::of("tokens.hmac_secret", error.to_string()))
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or("expected KEY=VALUE")
+}
+
+fn ttl(text: &str) -> Result<Duration, &'static str> {
+    parse_duration(text).ok_or("expected a duration with its unit such as 1h")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_is_good_for_what_it_was_asked_for() {
+        let settings = Settings::from_toml("[tokens]\nhmac_secret = \"s\"").expect("valid");
+        let tokens = Tokens::from(&settings.tokens);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let token = |args: &str| {
+            let cli = Cli::try_parse_from(format!("gateway token {args}").split(' ')).unwrap_or_else(|error| panic!("{error}"));
+            let Some(Command::Token(request)) = cli.command else { panic!("a token was asked for") };
+            request.sign(&settings).expect("there is a key")
+        };
+        let claims = tokens.verify_connection(&token("--user alice --ttl 90s"), now).expect("good");
+        assert_eq!(claims.user.as_str(), "alice");
+        assert!((85..=90).contains(&claims.expires_in(now).expect("expires").as_secs()));
+        let claims = tokens.verify_subscription(&token("--user alice --channel chat:x"), now).expect("good");
+        assert_eq!(claims.channel.as_str(), "chat:x");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for args in ["token", "token --user a:b", "token --user a --ttl 90", "--set x", "--check --print-defaults", "--nothing"] {
+            assert!(Cli::try_parse_from(format!("gateway {args}").split(' ')).is_err(), "{args}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Joining a channel: subscribe, read what was missed, and catch up until deliveries may come live.
+
+use super::Worker;
+use crate::{
+    broker::{BrokerError, Retention, Span},
+    channel::recovery::{Judgement, Start, first_span, judge, lost},
+    hub::{Advance, ConnKey, Live, Outbox},
+    model::{ChannelName, ClientInfo, ErrorCode, Refusal},
+    session::{Attach, Attached, Outcome},
+};
+use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
+
+/// Joins; deliveries are held back from then on. Failing leaves no trace, once the session has left the channel.
+pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
+    let Some(options) = worker.node.rules.namespaces.options(&attach.channel).cloned() else {
+        return Outcome::Failed(ErrorCode::UnknownChannel.into());
+    };
+    let told = (options.presence || options.join_leave).then(|| attach.info.clone());
+    if !worker.hub.join(key, &attach.channel, &options, told.clone(), attach.join_leave) {
+        return Outcome::Failed(ErrorCode::Internal.into());
+    }
+    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, told)).await {
+        Ok(Ok(attached)) => Outcome::Attached(attached),
+        Ok(Err(error)) => Outcome::Failed(unavailable(&error.to_string())),
+        Err(_) => Outcome::Failed(unavailable("the channel could not be joined in time")),
+    }
+}
+
+/// The official SDKs try again by themselves.
+fn unavailable(why: &str) -> Refusal {
+    Refusal::new(ErrorCode::Internal, format!("{why}; try again"))
+}
+
+async fn establish(
+    worker: &Worker,
+    key: ConnKey,
+    attach: &Attach,
+    retention: Option<Retention>,
+    told: Option<Arc<ClientInfo>>,
+) -> Result<Attached, BrokerError> {
+    worker.node.broker.subscribe(&attach.channel, worker.hub.worker()).await?;
+    let attached = match retention {
+        None => Attached::default(),
+        Some(retention) => {
+            let start = start(worker, attach, retention).await?;
+            worker.hub.set_cursor(key, &attach.channel, start.cursor, start.top);
+            Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications }
+        }
+    };
+    if let Some(info) = told {
+        worker.hub.arrive(&attach.channel, info).await?;
+    }
+    Ok(attached)
+}
+
+async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
+    let (broker, recover) = (&worker.node.broker, attach.recover.as_ref());
+    let page = broker.read(&attach.channel, retention, first_span(recover), worker.hub.page()).await?;
+    match judge(recover, page) {
+        Judgement::Start(start) => Ok(start),
+        Judgement::ReadAgain(span) => Ok(lost(&broker.read(&attach.channel, retention, span, worker.hub.page()).await?)),
+    }
+}
+
+/// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
+pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
+    loop {
+        // The connection polls this again whenever it has written something.
+        poll_fn(|_| if outbox.has_room() { Poll::Ready(()) } else { Poll::Pending }).await;
+        let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
+            return Advance::To(Live::Gone);
+        };
+        match worker.node.broker.read(&channel, retention, Span::After(offset), worker.hub.page()).await {
+            Ok(page) => match worker.hub.advance(key, &channel, &page) {
+                Advance::To(Live::Behind(next)) => offset = next,
+                end => return end,
+            },
+            Err(error) => {
+                tracing::warn!(%channel, %error, "missed publications cannot be read yet");
+                tokio::time::sleep(worker.hub.retry()).await;
+            }
+        }
+    }
+}

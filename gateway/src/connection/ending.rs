@@ -1,0 +1,95 @@
+//! How a connection closes: politely where the peer reads, by force where it does not.
+
+use super::Driver;
+use crate::{
+    hub::{Batch, Overflow},
+    model::{Disconnect, Tick},
+    protocol::websocket::{self, Violation},
+    telemetry::CloseCause,
+};
+
+/// What ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The session, a service or a drain.
+    Session,
+    /// What is queued is too much or too old.
+    Slow(Overflow),
+    /// The oldest queued byte is too old.
+    Stuck,
+    /// The peer broke RFC 6455.
+    Violation(Violation),
+    /// A message was not complete in time.
+    Incomplete,
+    /// The peer closed.
+    Peer,
+}
+
+/// A connection whose last frame, a close, is queued.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// The peer's time to take it and to answer.
+    pub(super) until: Tick,
+    /// The peer's close has come: nothing more is to be waited for.
+    pub(super) answered: bool,
+}
+
+impl Driver {
+    /// Queues the close frame. The first call counts.
+    pub(super) fn end(&mut self, cause: Cause, code: u16, reason: &str) {
+        if self.ending.is_some() {
+            return;
+        }
+        let mut close = Vec::new();
+        websocket::encode::close(Some(code), reason, &mut close);
+        self.finish(cause, code, close);
+    }
+
+    /// Answers the peer's close with one of the same code.
+    pub(super) fn end_by_peer(&mut self, code: Option<u16>) {
+        if let Some(ending) = &mut self.ending {
+            ending.answered = true;
+            return;
+        }
+        let mut close = Vec::new();
+        websocket::encode::close(code, "", &mut close);
+        self.finish(Cause::Peer, code.unwrap_or(0), close);
+    }
+
+    fn finish(&mut self, cause: Cause, code: u16, close: Vec<u8>) {
+        let (now, outbox) = (self.now(), self.registered.outbox());
+        let close = Batch::new(close, self.worker.hub.budget());
+        match cause {
+            Cause::Slow(_) | Cause::Stuck => outbox.finish(now, close),
+            _ => outbox.close(now, close),
+        }
+        self.running.clear();
+        self.ending = Some(Box::new(Ending { until: now.after(self.worker.limits.close_timeout), answered: cause == Cause::Peer }));
+        self.worker.hub.metrics().closed(cause.counted(), code);
+    }
+
+    /// The socket has ended.
+    pub(super) fn gone(&self) {
+        if self.ending.is_none() {
+            self.worker.hub.metrics().closed(CloseCause::PeerGone, 0);
+        }
+    }
+
+    pub(super) fn end_slow(&mut self, cause: Cause) {
+        self.end(cause, Disconnect::Slow.code(), Disconnect::Slow.reason());
+    }
+}
+
+impl Cause {
+    fn counted(self) -> CloseCause {
+        match self {
+            Self::Session => CloseCause::Session,
+            Self::Slow(Overflow::Connection) => CloseCause::OutboxFull,
+            Self::Slow(Overflow::Worker) => CloseCause::WorkerOutboxesFull,
+            Self::Stuck => CloseCause::WriteTimeout,
+            Self::Violation(_) => CloseCause::Violation,
+            Self::Incomplete => CloseCause::MessageTimeout,
+            Self::Peer => CloseCause::Peer,
+        }
+    }
+}

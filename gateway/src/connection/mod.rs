@@ -1,0 +1,306 @@
+//! Drives one session over one transport: its task, its outbox, its deadlines. Carries out what the session wants.
+//!
+//! - [`apply`]: the session's actions
+//! - [`operations`]: what a session cannot do by itself; [`attach`]: joining a channel and catching up
+//! - [`ending`]: how a connection closes
+
+mod apply;
+mod attach;
+mod ending;
+mod operations;
+
+use crate::{
+    hub::{Advance, Batch, Hub, Notice, Registered, Written},
+    model::{ClientInfo, ConnectionId, Disconnect, Tick},
+    node::Node,
+    protocol::{
+        centrifuge,
+        websocket::{self, Event},
+    },
+    session::{Action, Input, Session},
+    transport::{self, Abort, Wire},
+};
+use ending::{Cause, Ending};
+use operations::{End, Running, Task};
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Bounds of what a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Bytes read in one turn.
+    pub turn_bytes: usize,
+    /// Messages taken in one turn.
+    pub turn_messages: usize,
+    /// For a message to be complete, from its first byte.
+    pub message_timeout: Duration,
+    /// For a queued byte to be written.
+    pub write_timeout: Duration,
+    /// For the peer to answer a close.
+    pub close_timeout: Duration,
+    /// For a subscription to be established.
+    pub attach_timeout: Duration,
+}
+
+/// What all connections of a worker share.
+pub struct Worker {
+    /// Their hub.
+    pub hub: Rc<Hub>,
+    /// Their node.
+    pub node: Arc<Node>,
+    /// Their bounds.
+    pub limits: ConnectionLimits,
+}
+
+/// One connection: a future that ends with it.
+pub struct Connection<T> {
+    wire: Wire<T>,
+    driver: Driver,
+}
+
+/// All of a connection but its transport.
+struct Driver {
+    session: Session,
+    worker: Rc<Worker>,
+    registered: Registered,
+    info: Option<Arc<ClientInfo>>,
+    traceparent: Option<Box<str>>,
+    running: Vec<Running>,
+    ending: Option<Box<Ending>>,
+    /// Since when a message is incomplete.
+    incomplete: Option<Tick>,
+    /// When the hub wakes this connection, if it will.
+    wakes: Option<Tick>,
+}
+
+thread_local! {
+    static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Driver {
+    fn new(worker: Rc<Worker>, traceparent: Option<Box<str>>) -> Self {
+        let id = ConnectionId::random();
+        let registered = worker.hub.register(id);
+        let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
+        worker.hub.metrics().connections_opened.add(1);
+        let (running, ending, incomplete, wakes) = (Vec::new(), None, None, None);
+        Self { session, worker, registered, info: None, traceparent, running, ending, incomplete, wakes }
+    }
+
+    fn now(&self) -> Tick {
+        self.worker.hub.now()
+    }
+
+    /// Gives the session an input and does what it wants.
+    fn input(&mut self, input: Input) {
+        if self.ending.is_some() {
+            return;
+        }
+        let mut actions = ACTIONS.take();
+        self.session.handle(self.now(), input, &mut actions);
+        self.apply(&mut actions);
+        actions.clear();
+        ACTIONS.set(actions);
+    }
+
+    fn notices(&mut self) {
+        for notice in self.registered.outbox().take_notices() {
+            match notice {
+                Notice::Server(command) => self.input(Input::Server(command)),
+                Notice::Lost(channel) => self.input(Input::Lost(channel)),
+                Notice::Tick => {}
+            }
+        }
+    }
+
+    /// Does what is due. False once the peer has had its time to answer the close.
+    fn deadlines(&mut self) -> bool {
+        let now = self.now();
+        if let Some(ending) = &self.ending {
+            return now < ending.until;
+        }
+        if self.incomplete.is_some_and(|since| now.since(since) >= self.worker.limits.message_timeout) {
+            self.end(Cause::Incomplete, 1008, "message not complete in time");
+        }
+        if self.registered.outbox().oldest().is_some_and(|since| now.since(since) >= self.worker.limits.write_timeout) {
+            self.end_slow(Cause::Stuck);
+        }
+        if let Some(overflow) = self.registered.outbox().overflow() {
+            self.end_slow(Cause::Slow(overflow));
+        }
+        if self.session.deadline().is_some_and(|at| at <= now) {
+            self.input(Input::Tick);
+        }
+        true
+    }
+
+    /// Has the hub wake this connection at its next deadline.
+    fn schedule(&mut self) {
+        let limits = &self.worker.limits;
+        let oldest = self.registered.outbox().oldest();
+        let next = match &self.ending {
+            Some(ending) => Some(ending.until),
+            None => [
+                self.session.deadline(),
+                self.incomplete.map(|since| since.after(limits.message_timeout)),
+                oldest.map(|since| since.after(limits.write_timeout)),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+        };
+        let now = self.now();
+        let asked = self.wakes.filter(|at| *at > now);
+        if let Some(next) = next
+            && asked.is_none_or(|at| next < at)
+        {
+            self.wakes = Some(next);
+            self.worker.hub.wake_at(next, self.registered.key());
+        }
+    }
+
+    /// Polls operations until none of them can go on.
+    fn operations(&mut self, cx: &mut Context<'_>) {
+        let mut index = 0;
+        while let Some(running) = self.running.get_mut(index) {
+            let Poll::Ready(end) = running.future.as_mut().poll(cx) else {
+                index += 1;
+                continue;
+            };
+            let task = self.running.swap_remove(index).task;
+            match (task, end) {
+                (Task::Operation(id), End::Operation(outcome)) => self.input(Input::Done(id, outcome)),
+                (Task::CatchUp(channel), End::CatchUp(Advance::Lost)) => self.input(Input::Lost(channel)),
+                _ => {}
+            }
+            index = 0;
+        }
+        if self.running.is_empty() && self.running.capacity() > 0 {
+            self.running = Vec::new();
+        }
+    }
+
+    /// Whether what the peer sent may be taken in.
+    fn wants_input(&self) -> bool {
+        self.ending.is_some() || (self.session.wants_input() && self.registered.outbox().has_room())
+    }
+
+    fn text(&mut self, text: &str) {
+        self.worker.hub.metrics().frames_in.add(1);
+        for command in centrifuge::decode(text) {
+            match command {
+                Ok(command) => self.input(Input::Command(command)),
+                Err(bad) => return self.end(Cause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
+            }
+        }
+    }
+
+    fn pong(&mut self, payload: &[u8]) {
+        let mut frame = Vec::new();
+        websocket::encode::pong(payload, &mut frame);
+        self.registered.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Close(code, _) => self.end_by_peer(code),
+            _ if self.ending.is_some() => {}
+            Event::Text(text) => self.text(text),
+            Event::Binary(_) => {
+                let protocol = Disconnect::InappropriateProtocol;
+                self.end(Cause::Session, protocol.code(), "binary frames: only the JSON form is spoken here");
+            }
+            Event::Ping(payload) => self.pong(payload),
+            Event::Pong(_) => {}
+        }
+    }
+}
+
+impl<T> Connection<T> {
+    /// A connection whose upgrade has been answered. `traceparent` is that of the upgrade request.
+    pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
+        Self { wire, driver: Driver::new(worker, traceparent) }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Reads a turn's worth. False when nothing more will come.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self { wire, driver } = self;
+        if !driver.wants_input() {
+            return true;
+        }
+        let limits = driver.worker.limits;
+        let mut left = limits.turn_messages;
+        let turn = wire.poll_turn(cx, limits.turn_bytes, |event| {
+            driver.event(event);
+            left -= 1;
+            match (left, driver.wants_input()) {
+                (_, false) => transport::Next::Hold,
+                (0, true) => transport::Next::Yield,
+                _ => transport::Next::Go,
+            }
+        });
+        driver.incomplete = wire.is_mid_message().then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
+        let held = !driver.wants_input();
+        driver.operations(cx);
+        if held && driver.wants_input() {
+            cx.waker().wake_by_ref();
+        }
+        match turn {
+            Poll::Pending => true,
+            Poll::Ready(transport::End::Violation(violation)) => {
+                driver.end(Cause::Violation(violation), violation.code(), &violation.to_string());
+                true
+            }
+            Poll::Ready(transport::End::Eof | transport::End::Failed(_)) => false,
+        }
+    }
+
+    /// Writes what waits, and what operations queue as room comes free. False when nothing more can be written or has to be.
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self { wire, driver } = self;
+        loop {
+            let (state, freed) = driver.registered.outbox().write(|frames| {
+                let wrote = wire.poll_write(cx, frames);
+                Written { result: (wrote.state, wrote.bytes), freed: wrote.bytes, begun: wire.begun() > 0 }
+            });
+            driver.worker.hub.metrics().bytes_out.add(freed as u64);
+            match state {
+                Poll::Ready(Err(_)) => return false,
+                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => return false,
+                _ if freed == 0 || driver.running.is_empty() => return true,
+                _ => driver.operations(cx),
+            }
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.driver.registered.outbox().register(cx.waker());
+        this.driver.notices();
+        if !this.driver.deadlines() {
+            this.wire.abort();
+            return Poll::Ready(());
+        }
+        this.driver.operations(cx);
+        let open = this.read(cx);
+        if !(this.write(cx) && open) {
+            this.driver.gone();
+            return Poll::Ready(());
+        }
+        this.driver.schedule();
+        Poll::Pending
+    }
+}

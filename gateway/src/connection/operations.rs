@@ -1,0 +1,194 @@
+//! What a session cannot do by itself: futures that end in an outcome, and are dropped when it is no longer wanted.
+
+use super::{Worker, attach};
+use crate::{
+    auth::TokenError,
+    broker::{BrokerError, Page, Span},
+    hub::{Advance, ConnKey, Outbox},
+    model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, Refusal, Tags, UserId},
+    protocol::RecoverFrom,
+    publish::Draft,
+    services::{CallError, Caller},
+    session::{Identity, Op, OpId, Outcome, ServerSubscription},
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// An operation in flight.
+pub(super) struct Running {
+    pub(super) task: Task,
+    pub(super) future: Pin<Box<dyn Future<Output = End>>>,
+}
+
+/// Whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// The session waits for it.
+    Operation(OpId),
+    /// The connection catches up on this channel.
+    CatchUp(ChannelName),
+}
+
+/// How it ended.
+pub(super) enum End {
+    Operation(Outcome),
+    CatchUp(Advance),
+}
+
+/// Who wants it done.
+pub(super) struct Requester {
+    pub(super) worker: Rc<Worker>,
+    pub(super) key: ConnKey,
+    pub(super) info: Option<Arc<ClientInfo>>,
+    pub(super) traceparent: Option<Box<str>>,
+}
+
+impl Running {
+    pub(super) fn operation(id: OpId, op: Op, by: Requester) -> Self {
+        Self { task: Task::Operation(id), future: Box::pin(async move { End::Operation(run(op, by).await) }) }
+    }
+
+    pub(super) fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
+        let task = Task::CatchUp(channel.clone());
+        Self { task, future: Box::pin(async move { End::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }) }
+    }
+}
+
+async fn run(op: Op, by: Requester) -> Outcome {
+    let result = match op {
+        Op::Attach(attach) => return attach::attach(by.worker, by.key, attach).await,
+        Op::Authenticate { token } => return by.authenticate(&token).await,
+        Op::Refresh { token } => return by.refresh(&token),
+        Op::Authorize { channel, token } => return by.authorize(&channel, &token),
+        Op::Call { method, data } => return by.call(&method, data).await,
+        Op::Event { service, data } => by.event(&service, data),
+        Op::Publish { channel, data } => by.publish(channel, data).await,
+        Op::Presence { channel } => {
+            by.worker.node.broker.presence(&channel, by.worker.node.presence_limit).await.map(Outcome::Presence).map_err(Refusal::from)
+        }
+        Op::PresenceStats { channel } => {
+            by.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
+        }
+        Op::History { channel, since, limit, reverse } => by.history(&channel, since, limit, reverse).await,
+    };
+    result.unwrap_or_else(Outcome::Failed)
+}
+
+impl Requester {
+    async fn authenticate(&self, token: &str) -> Outcome {
+        let node = &self.worker.node;
+        let claims = match node.tokens.verify_connection(token, unix_seconds()) {
+            Ok(claims) => claims,
+            Err(_) if token.is_empty() => {
+                return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
+            }
+            Err(error) => return refused(&error),
+        };
+        let stored = match node.broker.user_subscriptions(&claims.user).await {
+            Ok(stored) => stored,
+            Err(error) => return Outcome::Failed(unavailable(&error)),
+        };
+        let now = unix_seconds();
+        let expires_in = claims.expires_in(now);
+        let stored = stored.into_iter().map(|subscription| ServerSubscription {
+            channel: subscription.channel,
+            expires_in: subscription.expires_at.map(|at| Duration::from_secs(at.saturating_sub(now))),
+        });
+        let mut channels: Vec<_> = claims.channels.into_iter().map(ServerSubscription::from).chain(stored).collect();
+        channels.sort_by(|a, b| a.channel.cmp(&b.channel));
+        channels.dedup_by(|a, b| a.channel == b.channel);
+        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels }))
+    }
+
+    fn refresh(&self, token: &str) -> Outcome {
+        match self.worker.node.tokens.verify_connection(token, unix_seconds()) {
+            Ok(claims) => Outcome::Refreshed { expires_in: claims.expires_in(unix_seconds()), user: claims.user },
+            Err(error) => refused(&error),
+        }
+    }
+
+    fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
+        let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
+        match self.worker.node.tokens.verify_subscription(token, unix_seconds()) {
+            Ok(claims) if claims.channel != *channel || claims.user != user => {
+                let detail = "the subscription token is for another channel or user; get one for this channel and user";
+                Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
+            }
+            Ok(claims) => Outcome::Authorized { expires_in: claims.expires_in(unix_seconds()), info: claims.info },
+            Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
+            Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
+        }
+    }
+
+    async fn publish(&self, channel: ChannelName, data: Data) -> Result<Outcome, Refusal> {
+        let info = self.info.as_deref().cloned().map(Box::new);
+        let traceparent = self.traceparent.clone();
+        let draft = Draft { channel, data, tags: Tags::new(), ephemeral: false, info, traceparent, key: None };
+        self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
+    }
+
+    async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
+        let node = &self.worker.node;
+        let retention = node.rules.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
+        let offset = since.as_ref().map(|since| since.offset);
+        let span = match (limit, reverse) {
+            (0, _) => Span::Top,
+            (_, true) => Span::Before(offset),
+            (_, false) => Span::After(offset.unwrap_or(0)),
+        };
+        let page = crate::broker::PageLimit { entries: limit, bytes: node.history_bytes };
+        let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
+        if let Some(since) = since
+            && !since.epoch.is_empty()
+        {
+            let held = Epoch::parse(&since.epoch).map(|epoch| Position { epoch, offset: since.offset });
+            if !held.is_some_and(|position| crate::channel::feed::is_valid(position, epoch, &forks)) {
+                return Err(ErrorCode::UnrecoverablePosition.into());
+            }
+        }
+        Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
+    }
+
+    /// None before the connection has connected; then there are no calls.
+    fn caller(&self) -> Result<Caller, Refusal> {
+        let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
+        let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
+        Ok(Caller { user, connection, channel: None, idempotency_key: None, traceparent })
+    }
+
+    async fn call(&self, method: &str, data: Data) -> Outcome {
+        let caller = match self.caller() {
+            Ok(caller) => caller,
+            Err(refusal) => return Outcome::Failed(refusal),
+        };
+        match self.worker.node.services.call(method, data, &caller, Duration::MAX).await {
+            Ok(reply) => Outcome::Called(reply),
+            Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
+            Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
+        }
+    }
+
+    fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
+        self.worker.node.services.event(service, data, &self.caller()?).map(|()| Outcome::Sent)
+    }
+}
+
+fn refused(error: &TokenError) -> Outcome {
+    match error {
+        TokenError::Expired => Outcome::Failed(ErrorCode::TokenExpired.into()),
+        invalid => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
+    }
+}
+
+fn unavailable(error: &BrokerError) -> Refusal {
+    Refusal::new(ErrorCode::Internal, format!("{error}; try again"))
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,89 @@
+//! Presence, joins and leaves. One task carries them to the broker in the order in which they happened, so that a connection that
+//! leaves and comes back at once ends up present.
+
+use super::Hub;
+use crate::{
+    broker::{Announcement, BrokerError},
+    model::{ChannelName, ClientInfo},
+    telemetry::DropCause,
+};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
+use tokio::sync::{Notify, oneshot};
+
+/// Arrivals and departures that wait. A subscription has at most one of each here, which bounds the queue.
+#[derive(Default)]
+pub(super) struct Attendance {
+    queue: RefCell<VecDeque<(ChannelName, Arc<ClientInfo>, Change)>>,
+    changed: Notify,
+}
+
+enum Change {
+    Arrive(oneshot::Sender<Result<(), BrokerError>>),
+    Depart,
+}
+
+impl Attendance {
+    pub(super) fn depart(&self, channel: ChannelName, info: Arc<ClientInfo>) {
+        self.queue.borrow_mut().push_back((channel, info, Change::Depart));
+        self.changed.notify_one();
+    }
+}
+
+impl Hub {
+    /// Makes a connection present in a channel and tells the others; resolves when the broker has it.
+    pub async fn arrive(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
+        let (done, arrived) = oneshot::channel();
+        self.attendance.queue.borrow_mut().push_back((channel.clone(), info, Change::Arrive(done)));
+        self.attendance.changed.notify_one();
+        arrived.await.unwrap_or_else(|_| Err(BrokerError::Unavailable("the worker has ended".into())))
+    }
+
+    /// Carries changes to the broker, for good.
+    pub(super) async fn attend(self: Rc<Self>) {
+        loop {
+            let next = self.attendance.queue.borrow_mut().pop_front();
+            match next {
+                None => {
+                    self.attendance.queue.borrow_mut().shrink_to(64);
+                    self.attendance.changed.notified().await;
+                }
+                Some((channel, info, Change::Arrive(done))) => {
+                    let arrived = self.change(&channel, Announcement::Join(info)).await;
+                    // Nobody waits for it if the connection has ended; its departure follows in this queue.
+                    let _ = done.send(arrived);
+                }
+                Some((channel, info, Change::Depart)) => {
+                    while let Err(error) = self.change(&channel, Announcement::Leave(info.clone())).await {
+                        tracing::warn!(%channel, %error, "a departure cannot be told yet");
+                        tokio::time::sleep(self.retry()).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn change(&self, channel: &ChannelName, announcement: Announcement) -> Result<(), BrokerError> {
+        let Some(options) = self.parts.namespaces.options(channel) else { return Ok(()) };
+        let broker = &self.parts.broker;
+        if options.presence {
+            match &announcement {
+                Announcement::Join(info) => broker.presence_add(channel, info.clone()).await?,
+                Announcement::Leave(info) => broker.presence_remove(channel, info.client).await?,
+            }
+        }
+        if !options.join_leave {
+            return Ok(());
+        }
+        let crowd = if options.presence { broker.presence_stats(channel).await?.clients } else { self.members(channel) };
+        if crowd > self.parts.limits.join_leave_max {
+            self.parts.metrics.dropped(DropCause::JoinLeave, 1);
+            return Ok(());
+        }
+        broker.announce(channel, announcement).await
+    }
+
+    pub(super) fn members(&self, channel: &ChannelName) -> usize {
+        let state = self.state.borrow();
+        state.channels.get(channel).and_then(|key| state.slots.get(key.index())).map_or(0, |slot| slot.members.len())
+    }
+}

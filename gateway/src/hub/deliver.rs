@@ -1,0 +1,151 @@
+//! From the mailbox to the slots.
+
+use super::{Hub, Notice, SlotKey};
+use crate::{
+    broker::{Announcement, Delivery, Post},
+    channel::feed::{Next, Offer},
+    model::{ChannelName, Publication},
+    telemetry::DropCause,
+};
+use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
+
+/// Deliveries that may wait in slots before the mailbox is emptied again; what is beyond waits, bounded, in the mailbox.
+const PENDING: usize = 4096;
+
+impl Hub {
+    /// Takes what the broker has for this worker and hands it out, for good.
+    pub(super) async fn deliver_all(self: Rc<Self>) {
+        let mut posts = Vec::new();
+        loop {
+            poll_fn(|cx| {
+                let (busy, full) = {
+                    let state = self.state.borrow();
+                    (!state.line.is_empty(), state.pending >= PENDING)
+                };
+                if full || self.parts.mailbox.poll_take(cx, &mut posts).is_ready() || busy {
+                    return Poll::Ready(());
+                }
+                self.idle.set(Some(cx.waker().clone()));
+                Poll::Pending
+            })
+            .await;
+            for post in posts.drain(..) {
+                self.accept(post);
+            }
+            self.fan_out_turn();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn accept(self: &Rc<Self>, post: Post) {
+        match post {
+            Post::Delivery(channel, Delivery::Publication(publication)) => self.publication(&channel, publication),
+            Post::Delivery(channel, Delivery::Announcement(announcement)) => self.announcement(&channel, announcement),
+            Post::Dirty(channel) => self.dirty(&channel),
+            Post::AllDirty => {
+                let channels: Vec<_> = self.state.borrow().channels.keys().cloned().collect();
+                channels.iter().for_each(|channel| self.dirty(channel));
+            }
+            Post::Command(target, command, answer) => self.command(&target, &command, &answer),
+            Post::Survey(survey) => self.survey(survey),
+            Post::Drain(plan) => {
+                actix_rt::spawn(self.clone().drain(plan));
+            }
+        }
+    }
+
+    fn publication(self: &Rc<Self>, channel: &ChannelName, publication: Arc<Publication>) {
+        let gap = {
+            let mut state = self.state.borrow_mut();
+            let Some(key) = state.channels.get(channel).copied() else { return };
+            let Some(slot) = state.slot(key) else { return };
+            match slot.feed.offer(&publication) {
+                Offer::Deliver => {
+                    let before = slot.pending.len();
+                    slot.deliver(publication, self.parts.limits.attach_buffer);
+                    let added = slot.pending.len() - before;
+                    state.pending += added;
+                    state.queue(key);
+                    None
+                }
+                Offer::Duplicate | Offer::Held => None,
+                Offer::Gap => slot.feed.position().map(|position| (key, position.offset)),
+            }
+        };
+        if let Some((slot, after)) = gap {
+            self.begin_backfill(slot, after);
+        }
+    }
+
+    fn announcement(&self, channel: &ChannelName, announcement: Announcement) {
+        let mut state = self.state.borrow_mut();
+        let Some(key) = state.channels.get(channel).copied() else { return };
+        let Some(slot) = state.slot(key) else { return };
+        let before = slot.pending.len();
+        slot.announce(announcement);
+        let added = slot.pending.len() - before;
+        state.pending += added;
+        state.queue(key);
+    }
+
+    /// The mailbox had no room for some deliveries of this channel.
+    fn dirty(self: &Rc<Self>, channel: &ChannelName) {
+        let (key, read, at_most_once) = {
+            let mut state = self.state.borrow_mut();
+            let Some(key) = state.channels.get(channel).copied() else { return };
+            let Some(slot) = state.slot(key) else { return };
+            if slot.options.retention.is_some() { (key, slot.feed.dirty(), false) } else { (key, None, true) }
+        };
+        if at_most_once {
+            self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
+            self.lost(key);
+        } else if let Some(after) = read {
+            self.begin_backfill(key, after);
+        }
+    }
+
+    /// Tells every subscriber that the stream was lost in part.
+    pub(super) fn lost(&self, key: SlotKey) {
+        let (outboxes, channel) = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(slot) = state.slots.get(key.index()) else { return };
+            let connections = &state.connections;
+            let outbox = |index: u32| connections.get(index as usize).map(|entry| entry.outbox.clone());
+            (slot.members.iter().filter_map(|member| outbox(member.connection)).collect::<Vec<_>>(), slot.name.clone())
+        };
+        for outbox in outboxes {
+            outbox.notify(Notice::Lost(channel.clone()));
+        }
+    }
+
+    /// Takes a page of the stream that closes a gap, for the life of the channel that asked for it; none if that is over.
+    pub(super) fn caught(&self, key: SlotKey, life: u32, page: crate::broker::Page) -> Option<Next> {
+        let mut state = self.state.borrow_mut();
+        let slot = state.slot(key).filter(|slot| slot.life == life)?;
+        let caught = slot.feed.page(page);
+        let before = slot.pending.len();
+        for publication in caught.deliver {
+            slot.deliver(publication, self.parts.limits.attach_buffer);
+        }
+        let added = slot.pending.len() - before;
+        state.pending += added;
+        state.queue(key);
+        if let Some(idle) = self.idle.take() {
+            idle.wake();
+        }
+        Some(caught.next)
+    }
+}
+
+impl super::State {
+    /// Puts a channel in line for its turn, once.
+    pub(super) fn queue(&mut self, key: SlotKey) {
+        if let Some(slot) = self.slot(key)
+            && slot.has_work()
+            && !std::mem::replace(&mut slot.in_line, true)
+        {
+            self.line.push_back(key);
+        }
+    }
+}

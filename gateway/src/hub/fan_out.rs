@@ -1,0 +1,119 @@
+//! From the slots to the outboxes: all that waits becomes one batch, and each turn hands it to a slice of the subscribers.
+
+use super::{
+    Entry, Hub, State,
+    batch::{Batch, Budget},
+    encode,
+    outbox::{Overflow, SlotKey},
+    slot::{Content, FanOut, Member, Run, Slot},
+};
+use crate::{channel::SlowConsumer, model::Tick, telemetry::DropCause};
+use slab::Slab;
+use std::rc::Rc;
+
+impl Hub {
+    /// Serves channels in line until a slice of subscribers has been served.
+    pub(super) fn fan_out_turn(&self) {
+        let now = self.now();
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let mut left = self.parts.limits.slice;
+        let mut turns = state.line.len();
+        while left > 0 && turns > 0 {
+            let Some(key) = state.line.pop_front() else { break };
+            let served = self.serve(state, key, left, now);
+            left -= served.min(left);
+            turns -= 1;
+        }
+    }
+
+    /// One turn of one channel. Answers how many subscribers it served, at least one.
+    fn serve(&self, state: &mut State, key: SlotKey, size: usize, now: Tick) -> usize {
+        let Some(slot) = state.slots.get_mut(key.index()) else { return 1 };
+        slot.in_line = false;
+        if slot.fan_out.is_none() {
+            let before = slot.pending.len();
+            slot.begin(self.parts.limits.batch_bytes, &self.budget);
+            state.pending -= before - slot.pending.len();
+            self.parts.metrics.fan_out_batches.add(1);
+        }
+        let Some(mut fan_out) = slot.fan_out.take() else { return 1 };
+        let delivery = Turn { hub: self, slow: slot.options.slow_consumer, key, now, name: slot.name.clone() };
+        let members = slot.members.slice(size);
+        let served = members.len();
+        for member in members {
+            delivery.hand(&mut fan_out, member, &state.connections);
+        }
+        self.parts.metrics.deliveries.add((served * fan_out.count()) as u64);
+        if served == 0 {
+            self.served.notify_waiters();
+        } else {
+            slot.fan_out = Some(fan_out);
+        }
+        state.queue(key);
+        served.max(1)
+    }
+}
+
+impl Slot {
+    /// Makes what waits into a batch for all who are members now.
+    fn begin(&mut self, bytes: usize, budget: &Rc<Budget>) {
+        let (encoded, content) = match self.next_run(bytes) {
+            None => return,
+            Some(Run::Publications(all)) => (encode::publications(&self.name, &all), Content::Publications(all)),
+            Some(Run::Announcements(all)) => (encode::announcements(&self.name, all), Content::Announcements),
+        };
+        self.members.begin();
+        self.fan_out = Some(Box::new(FanOut { batch: Batch::new(encoded, budget), content, newest: None }));
+    }
+}
+
+/// One turn of one channel.
+struct Turn<'a> {
+    hub: &'a Hub,
+    slow: SlowConsumer,
+    key: SlotKey,
+    now: Tick,
+    name: crate::model::ChannelName,
+}
+
+impl Turn<'_> {
+    /// Gives a member what it lacks of the batch.
+    fn hand(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) {
+        let Some(entry) = connections.get(member.connection as usize) else { return };
+        if matches!(fan_out.content, Content::Announcements) && !member.join_leave {
+            return;
+        }
+        let batch = if fan_out.first_offset().is_some_and(|first| member.joined >= first) {
+            let lacking = fan_out.lacking(member.joined);
+            if lacking.is_empty() {
+                return;
+            }
+            Batch::new(encode::publications(&self.name, &lacking), self.hub.budget())
+        } else {
+            fan_out.batch.clone()
+        };
+        if !entry.outbox.push_channel(self.now, batch, self.key) {
+            self.overflow(fan_out, entry);
+        }
+    }
+
+    /// The namespace's policy for who reads too slowly.
+    fn overflow(&self, fan_out: &mut FanOut, entry: &Entry) {
+        if entry.outbox.overflow().is_some() {
+            return;
+        }
+        if let (SlowConsumer::Latest, Content::Publications(all)) = (self.slow, &fan_out.content) {
+            let dropped = entry.outbox.drop_channel(self.key) + all.len() - 1;
+            self.hub.parts.metrics.dropped(DropCause::Latest, dropped as u64);
+            let newest = fan_out.newest.get_or_insert_with(|| {
+                let newest = &all[all.len().saturating_sub(1)..];
+                Batch::new(encode::publications(&self.name, newest), self.hub.budget())
+            });
+            if entry.outbox.push_channel(self.now, newest.clone(), self.key) {
+                return;
+            }
+        }
+        entry.outbox.fail(Overflow::Connection);
+    }
+}

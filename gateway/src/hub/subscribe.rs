@@ -1,0 +1,240 @@
+//! A subscription's life in the hub: join, go live, leave.
+
+use super::{
+    ConnKey, Entry, Hub, State,
+    batch::Batch,
+    encode,
+    outbox::SlotKey,
+    slot::{Member, Slot},
+};
+use crate::{
+    broker::Page,
+    channel::{
+        ChannelOptions,
+        feed::{continues, is_valid},
+    },
+    model::{ChannelName, ClientInfo, Position},
+};
+use std::{rc::Rc, sync::Arc};
+
+/// A connection's part in a channel.
+pub(super) struct Subscription {
+    pub(super) slot: SlotKey,
+    place: Place,
+    join_leave: bool,
+    /// How others see it, where the channel tells them.
+    pub(super) info: Option<Arc<ClientInfo>>,
+}
+
+enum Place {
+    /// Deliveries are held back; the cursor is known once the stream was read.
+    Attaching(Option<Box<Cursor>>),
+    /// At this index of the slot's members.
+    Live(u32),
+}
+
+/// How far an attaching connection has come.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    /// It has everything up to here.
+    at: Position,
+    /// And has to be read up to here at least.
+    top: u64,
+}
+
+/// What came of an attempt to go live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// Deliveries come from now on.
+    Live,
+    /// More has to be read first, after this offset; see [`Hub::advance`].
+    Behind(u64),
+    /// The connection is no longer attaching to this channel.
+    Gone,
+}
+
+/// What a further page of history led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advance {
+    /// As for [`Hub::go_live`].
+    To(Live),
+    /// The stream was trimmed faster than it could be handed over.
+    Lost,
+}
+
+impl SlotKey {
+    fn new(index: usize) -> Self {
+        Self(std::num::NonZeroU32::MIN.saturating_add(index as u32))
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+impl Entry {
+    fn subscription(&mut self, slot: SlotKey) -> Option<&mut Subscription> {
+        self.subscriptions.iter_mut().find(|subscription| subscription.slot == slot)
+    }
+}
+
+impl Hub {
+    /// Makes the connection an attaching subscriber: from when the broker confirms the worker's subscription, nothing is missed for it.
+    /// `info` is given where the channel tells others. False if the connection is gone.
+    pub fn join(
+        &self,
+        key: ConnKey,
+        channel: &ChannelName,
+        options: &Arc<ChannelOptions>,
+        info: Option<Arc<ClientInfo>>,
+        join_leave: bool,
+    ) -> bool {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        if state.entry(key).is_none() {
+            return false;
+        }
+        let slot = *state.channels.entry(channel.clone()).or_insert_with(|| {
+            self.lives.set(self.lives.get().wrapping_add(1));
+            SlotKey::new(state.slots.insert(Slot::new(channel.clone(), self.lives.get(), options.clone())))
+        });
+        let Some(entry) = state.connections.get_mut(key.index as usize) else { return false };
+        if entry.subscription(slot).is_some() {
+            return true;
+        }
+        entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
+        entry.subscriptions.push(Subscription { slot, place: Place::Attaching(None), join_leave, info });
+        if let Some(slot) = state.slot(slot) {
+            slot.attaching += 1;
+        }
+        self.count(state);
+        true
+    }
+
+    /// Notes how far the stream was read for an attaching connection.
+    pub fn set_cursor(&self, key: ConnKey, channel: &ChannelName, at: Position, top: u64) {
+        let mut state = self.state.borrow_mut();
+        let Some(slot) = state.channels.get(channel).copied() else { return };
+        if let Some(Subscription { place: Place::Attaching(cursor), .. }) = state.entry(key).and_then(|entry| entry.subscription(slot)) {
+            *cursor = Some(Box::new(Cursor { at, top }));
+        }
+    }
+
+    /// Hands over what came since the cursor, and lets deliveries through; unless more has to be read first.
+    pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> Live {
+        let (live, backfill, push) = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(slot_key) = state.channels.get(channel).copied() else { return Live::Gone };
+            let Some(subscription) = state.entry(key).and_then(|entry| entry.subscription(slot_key)) else { return Live::Gone };
+            let Place::Attaching(cursor) = &subscription.place else { return Live::Live };
+            let (cursor, join_leave) = (cursor.as_deref().copied(), subscription.join_leave);
+            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return Live::Gone };
+            let (mut joined, mut backfill, mut missed) = (0, None, Vec::new());
+            if let Some(cursor) = cursor {
+                if cursor.at.offset < cursor.top {
+                    return Live::Behind(cursor.at.offset);
+                }
+                backfill = slot.feed.start(cursor.at).map(|after| (slot_key, after));
+                let Some(since) = slot.since(cursor.at.offset) else { return Live::Behind(cursor.at.offset) };
+                joined = slot.feed.position().map_or(0, |position| position.offset).max(cursor.at.offset);
+                missed = since;
+            }
+            let index = slot.members.add(Member { connection: key.index, join_leave, joined });
+            slot.attached();
+            let push = (!missed.is_empty()).then(|| encode::publications(channel, &missed));
+            let Some(entry) = state.entry(key) else { return Live::Gone };
+            if let Some(subscription) = entry.subscription(slot_key) {
+                subscription.place = Place::Live(index as u32);
+            }
+            (Live::Live, backfill, push.map(|bytes| (entry.outbox.clone(), bytes)))
+        };
+        if let Some((outbox, bytes)) = push {
+            outbox.push(self.now(), Batch::new(bytes, &self.budget));
+        }
+        if let Some((slot, after)) = backfill {
+            self.begin_backfill(slot, after);
+        }
+        live
+    }
+
+    /// Hands a page of history, read after the cursor, to a connection that is behind, and tries again to go live.
+    pub fn advance(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> Advance {
+        let outbox = {
+            let mut state = self.state.borrow_mut();
+            let Some(slot) = state.channels.get(channel).copied() else { return Advance::To(Live::Gone) };
+            let Some(entry) = state.entry(key) else { return Advance::To(Live::Gone) };
+            let outbox = entry.outbox.clone();
+            let Some(Subscription { place: Place::Attaching(Some(cursor)), .. }) = entry.subscription(slot) else {
+                return Advance::To(Live::Gone);
+            };
+            if !is_valid(cursor.at, page.epoch, &page.forks) || !continues(cursor.at.offset, page) {
+                return Advance::Lost;
+            }
+            let last = page.publications.last().and_then(|last| last.position);
+            **cursor =
+                Cursor { at: Position { epoch: page.epoch, offset: last.map_or(cursor.at.offset, |last| last.offset) }, top: page.top };
+            outbox
+        };
+        if !page.publications.is_empty() {
+            outbox.push(self.now(), Batch::new(encode::publications(channel, &page.publications), &self.budget));
+        }
+        Advance::To(self.go_live(key, channel))
+    }
+
+    /// Takes the connection out of a channel, wherever it stands there. Nothing happens if it is not in it.
+    pub fn leave(&self, key: ConnKey, channel: &ChannelName) {
+        let slot = self.state.borrow().channels.get(channel).copied();
+        if let Some(slot) = slot {
+            self.leave_slot(key, slot);
+        }
+    }
+
+    pub(super) fn leave_slot(&self, key: ConnKey, slot_key: SlotKey) {
+        let vacated = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(entry) = state.entry(key) else { return };
+            let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.slot == slot_key) else { return };
+            let gone = entry.subscriptions.swap_remove(at);
+            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return };
+            match gone.place {
+                Place::Attaching(_) => slot.attached(),
+                Place::Live(index) => {
+                    let connections = &mut state.connections;
+                    slot.members.remove(index as usize, |member, to| {
+                        let moved = connections.get_mut(member.connection as usize).and_then(|entry| entry.subscription(slot_key));
+                        if let Some(moved) = moved {
+                            moved.place = Place::Live(to as u32);
+                        }
+                    });
+                }
+            }
+            if let Some(info) = gone.info {
+                self.attendance.depart(slot.name.clone(), info);
+            }
+            let vacated = slot.is_vacant().then(|| state.remove_slot(slot_key)).flatten();
+            self.count(state);
+            vacated
+        };
+        if let Some(channel) = vacated {
+            self.parts.broker.unsubscribe(&channel, self.parts.worker);
+        }
+    }
+
+    fn count(&self, state: &State) {
+        self.parts.metrics.channels_open.set(state.channels.len() as u64);
+    }
+}
+
+impl State {
+    fn remove_slot(&mut self, key: SlotKey) -> Option<ChannelName> {
+        let slot = self.slots.try_remove(key.index())?;
+        self.pending -= slot.pending.len();
+        self.channels.remove(&slot.name);
+        if self.channels.capacity() > 4 * self.channels.len() + 1024 {
+            self.channels.shrink_to_fit();
+        }
+        Some(slot.name)
+    }
+}

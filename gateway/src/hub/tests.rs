@@ -1,0 +1,368 @@
+use super::*;
+use crate::{
+    broker::{BrokerError, MemoryBroker, MemoryLimits, NewPublication, Page, Retention, Span},
+    channel::{ChannelOptions, SlowConsumer},
+    model::{CommandTarget, Data, Disconnect, Position, ServerCommand, Tags},
+};
+use std::future::Future;
+
+/// A hub with its broker, on one thread with paused time.
+struct World {
+    hub: Rc<Hub>,
+    broker: Arc<Broker>,
+    mailbox: Arc<Mailbox>,
+}
+
+const STREAM: Retention = Retention { size: 1000, ttl: Duration::from_secs(3600) };
+
+fn limits() -> HubLimits {
+    HubLimits {
+        outbox_bytes: 10_000,
+        worker_outbox_bytes: 1_000_000,
+        batch_bytes: 1000,
+        slice: 2,
+        attach_buffer: 8,
+        page: PageLimit { entries: 4, bytes: 10_000 },
+        backfills: 2,
+        join_leave_max: 3,
+        retry: Duration::from_millis(10),
+    }
+}
+
+fn within<F: Future<Output = ()>>(limits: HubLimits, mailbox: usize, story: impl FnOnce(World) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let local = tokio::task::LocalSet::new();
+    runtime.block_on(local.run_until(async move {
+        let mailbox = Arc::new(Mailbox::new(mailbox, 1 << 20));
+        let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
+        let stream = ChannelOptions { retention: Some(STREAM), ..ChannelOptions::default() };
+        let crowd = ChannelOptions { presence: true, join_leave: true, ..ChannelOptions::default() };
+        let latest = ChannelOptions { slow_consumer: SlowConsumer::Latest, ..stream.clone() };
+        let named = [("stream", stream), ("crowd", crowd), ("latest", latest), ("plain", ChannelOptions::default())];
+        let namespaces = Namespaces {
+            named: named.into_iter().map(|(name, options)| (name.into(), Arc::new(options))).collect(),
+            ..Namespaces::default()
+        };
+        let hub = Hub::new(HubParts {
+            worker: WorkerId::new(0).expect("in bounds"),
+            broker: broker.clone(),
+            mailbox: mailbox.clone(),
+            namespaces: Arc::new(namespaces),
+            limits,
+            metrics: Arc::default(),
+        });
+        tokio::task::spawn_local(hub.clone().run());
+        story(World { hub, broker, mailbox }).await;
+    }));
+}
+
+impl World {
+    fn channel(name: &str) -> ChannelName {
+        name.parse().expect("valid")
+    }
+
+    fn connect(&self) -> Registered {
+        self.hub.register(ConnectionId::random())
+    }
+
+    async fn publish(&self, channel: &str, text: &str) -> Option<Position> {
+        let channel = Self::channel(channel);
+        let retention = self.hub.parts.namespaces.options(&channel).and_then(|options| options.retention);
+        let data = Data::parse(&serde_json::value::to_raw_value(text).expect("a string")).expect("shallow");
+        let publication = NewPublication { data, tags: Tags::new(), info: None, traceparent: None, retention, idempotency: None };
+        self.broker.publish(&channel, publication).await.expect("in memory").position
+    }
+
+    async fn join(&self, connection: &Registered, channel: &str) {
+        let channel = Self::channel(channel);
+        let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
+        assert!(self.hub.join(connection.key(), &channel, &options, None, true));
+        self.broker.subscribe(&channel, self.hub.parts.worker).await.expect("in memory");
+        if options.retention.is_some() {
+            let page = self.read(&channel, Span::Top).await.expect("in memory");
+            let top = Position { epoch: page.epoch, offset: page.top };
+            self.hub.set_cursor(connection.key(), &channel, top, page.top);
+        }
+    }
+
+    async fn read(&self, channel: &ChannelName, span: Span) -> Result<Page, BrokerError> {
+        self.broker.read(channel, STREAM, span, self.hub.parts.limits.page).await
+    }
+
+    async fn subscribe(&self, connection: &Registered, channel: &str) {
+        self.join(connection, channel).await;
+        assert_eq!(self.hub.go_live(connection.key(), &Self::channel(channel)), Live::Live);
+    }
+}
+
+/// Lets everything that can run do so.
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Takes what waits in an outbox, as the texts that were published.
+fn received(connection: &Registered) -> Vec<String> {
+    let mut texts = Vec::new();
+    connection.outbox().write(|frames| {
+        let freed = frames.iter().map(|frame| frame.as_ref().len()).sum();
+        for frame in frames.drain(..) {
+            let bytes = frame.as_ref();
+            let header = websocket_header(bytes);
+            for line in std::str::from_utf8(&bytes[header..]).expect("text").lines() {
+                let push: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                texts.push(match &push["push"] {
+                    push if push["pub"].is_object() => push["pub"]["data"].as_str().expect("a string").to_owned(),
+                    push if push["join"].is_object() => "joined".to_owned(),
+                    _ => "left".to_owned(),
+                });
+            }
+        }
+        Written { result: (), freed, begun: false }
+    });
+    texts
+}
+
+fn websocket_header(frame: &[u8]) -> usize {
+    match frame[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    }
+}
+
+#[test]
+fn everyone_gets_everything_once_and_in_order() {
+    within(limits(), 1000, |world| async move {
+        let connections: Vec<_> = (0..5).map(|_| world.connect()).collect();
+        for connection in &connections {
+            world.subscribe(connection, "stream:a").await;
+        }
+        for text in ["one", "two", "three"] {
+            world.publish("stream:a", text).await;
+        }
+        settle().await;
+        for connection in &connections {
+            assert_eq!(received(connection), ["one", "two", "three"]);
+        }
+        assert_eq!(world.hub.metrics().deliveries.get(), 15);
+    });
+}
+
+#[test]
+fn what_comes_while_attaching_follows_the_answer() {
+    within(limits(), 1000, |world| async move {
+        let (first, second) = (world.connect(), world.connect());
+        world.subscribe(&first, "stream:a").await;
+        world.join(&second, "stream:a").await;
+        world.publish("stream:a", "held back").await;
+        settle().await;
+        assert_eq!(received(&second), [""; 0]);
+        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), Live::Live);
+        world.publish("stream:a", "live").await;
+        settle().await;
+        assert_eq!(received(&second), ["held back", "live"]);
+        assert_eq!(received(&first), ["held back", "live"]);
+    });
+}
+
+#[test]
+fn an_attach_that_read_ahead_of_the_lane_gets_nothing_twice() {
+    within(limits(), 1000, |world| async move {
+        let (first, second) = (world.connect(), world.connect());
+        world.subscribe(&first, "stream:a").await;
+        world.publish("stream:a", "in the lane").await;
+        world.join(&second, "stream:a").await;
+        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), Live::Live);
+        settle().await;
+        world.publish("stream:a", "after").await;
+        settle().await;
+        assert_eq!(received(&first), ["in the lane", "after"]);
+        assert_eq!(received(&second), ["after"], "its answer said that it has the first");
+    });
+}
+
+#[test]
+fn more_than_the_attach_buffer_is_read_from_the_stream() {
+    within(limits(), 1000, |world| async move {
+        let (first, second) = (world.connect(), world.connect());
+        world.subscribe(&first, "stream:a").await;
+        world.join(&second, "stream:a").await;
+        let expected: Vec<String> = (0..20).map(|n| format!("text {n}")).collect();
+        for text in &expected {
+            world.publish("stream:a", text).await;
+        }
+        settle().await;
+        let channel = World::channel("stream:a");
+        let mut live = world.hub.go_live(second.key(), &channel);
+        let mut pages = 0;
+        while let Live::Behind(after) = live {
+            let page = world.read(&channel, Span::After(after)).await.expect("in memory");
+            pages += 1;
+            let Advance::To(next) = world.hub.advance(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
+            live = next;
+        }
+        assert!(pages >= 3, "a page holds four");
+        assert_eq!(live, Live::Live);
+        assert_eq!(received(&second), expected);
+    });
+}
+
+#[test]
+fn an_overflowing_mailbox_costs_history_channels_nothing() {
+    within(limits(), 8, |world| async move {
+        let connection = world.connect();
+        world.subscribe(&connection, "stream:a").await;
+        let expected: Vec<String> = (0..50).map(|n| format!("text {n}")).collect();
+        for text in &expected {
+            world.publish("stream:a", text).await;
+        }
+        settle().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(received(&connection), expected);
+        assert!(world.hub.metrics().backfills.get() > 0);
+    });
+}
+
+#[test]
+fn an_overflowing_mailbox_is_told_to_subscribers_without_history() {
+    within(limits(), 8, |world| async move {
+        let connection = world.connect();
+        world.subscribe(&connection, "plain:a").await;
+        for n in 0..50 {
+            world.publish("plain:a", &n.to_string()).await;
+        }
+        settle().await;
+        let notices = connection.outbox().take_notices();
+        assert!(matches!(&notices[..], [Notice::Lost(channel)] if channel.as_str() == "plain:a"), "{notices:?}");
+    });
+}
+
+#[test]
+fn a_range_that_is_gone_is_told_to_subscribers() {
+    within(limits(), 8, |world| async move {
+        let connection = world.connect();
+        world.subscribe(&connection, "stream:a").await;
+        for n in 0..1500 {
+            world.publish("stream:a", &n.to_string()).await;
+        }
+        settle().await;
+        let notices = connection.outbox().take_notices();
+        assert!(matches!(&notices[..], [Notice::Lost(_)]), "{notices:?}");
+        assert_eq!(world.hub.metrics().gaps_lost.get(), 1);
+    });
+}
+
+#[test]
+fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
+    within(HubLimits { outbox_bytes: 500, ..limits() }, 1000, |world| async move {
+        let (slow, latest) = (world.connect(), world.connect());
+        world.subscribe(&slow, "stream:a").await;
+        world.subscribe(&latest, "latest:a").await;
+        for n in 0..20 {
+            world.publish("stream:a", &format!("a rather long text, number {n}")).await;
+            world.publish("latest:a", &format!("a rather long text, number {n}")).await;
+            settle().await;
+        }
+        assert_eq!(slow.outbox().overflow(), Some(Overflow::Connection));
+        assert_eq!(latest.outbox().overflow(), None);
+        let texts = received(&latest);
+        assert_eq!(texts.last().map(String::as_str), Some("a rather long text, number 19"));
+        assert!(texts.len() < 20);
+    });
+}
+
+#[test]
+fn leaving_during_a_fan_out_takes_nothing_from_others() {
+    within(limits(), 1000, |world| async move {
+        let mut connections: Vec<_> = (0..9).map(|_| world.connect()).collect();
+        for connection in &connections {
+            world.subscribe(connection, "stream:a").await;
+        }
+        world.publish("stream:a", "text").await;
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        drop(connections.remove(0));
+        world.hub.leave(connections.remove(2).key(), &World::channel("stream:a"));
+        settle().await;
+        for connection in &connections {
+            assert_eq!(received(connection), ["text"]);
+        }
+    });
+}
+
+#[test]
+fn presence_ends_with_the_connection_and_a_crowd_is_not_told() {
+    within(limits(), 1000, |world| async move {
+        let channel = World::channel("crowd:a");
+        let options = world.hub.parts.namespaces.options(&channel).expect("configured").clone();
+        let watcher = world.connect();
+        world.subscribe(&watcher, "crowd:a").await;
+        let mut present = Vec::new();
+        for n in 0..5 {
+            let user: UserId = format!("user{n}").parse().expect("valid");
+            let connection = world.connect();
+            let info = Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None });
+            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), true));
+            world.hub.arrive(&channel, info).await.expect("in memory");
+            world.hub.go_live(connection.key(), &channel);
+            present.push(connection);
+        }
+        settle().await;
+        assert_eq!(received(&watcher), ["joined"; 3], "the fourth and the fifth are above the maximum");
+        drop(present);
+        settle().await;
+        assert_eq!(world.broker.presence_stats(&channel).await.expect("in memory").clients, 0);
+        assert_eq!(received(&watcher).len(), 4, "leaves are told again once there are few");
+    });
+}
+
+#[test]
+fn nothing_stays_behind_when_all_have_left() {
+    within(limits(), 1000, |world| async move {
+        for _ in 0..100 {
+            let connections: Vec<_> = (0..10).map(|_| world.connect()).collect();
+            for connection in &connections {
+                world.subscribe(connection, "stream:a").await;
+                world.subscribe(connection, "plain:b").await;
+            }
+            world.publish("stream:a", "text").await;
+            settle().await;
+        }
+        settle().await;
+        let state = world.hub.state.borrow();
+        assert_eq!((state.connections.len(), state.slots.len(), state.channels.len(), state.ids.len()), (0, 0, 0, 0));
+        assert_eq!((state.pending, world.hub.budget().used()), (0, 0));
+    });
+}
+
+#[test]
+fn commands_reach_all_connections_of_a_user() {
+    within(limits(), 1000, |world| async move {
+        let connections: Vec<_> = (0..3).map(|_| world.connect()).collect();
+        let user: UserId = "alice".parse().expect("valid");
+        for connection in &connections[..2] {
+            let info = ClientInfo { user: user.clone(), client: ConnectionId::random(), conn_info: None, chan_info: None };
+            world.hub.identify(connection.key(), Arc::new(info));
+        }
+        let (answer, mut answers) = tokio::sync::mpsc::channel(1);
+        let command = ServerCommand::Disconnect { code: Disconnect::ForceDisconnect.code(), reason: "test".into() };
+        assert!(world.mailbox.post(crate::broker::Post::Command(CommandTarget::User(user), command, answer)));
+        assert_eq!(answers.recv().await, Some(2));
+        let told: Vec<_> = connections.iter().map(|connection| connection.outbox().take_notices().len()).collect();
+        assert_eq!(told, [1, 1, 0]);
+    });
+}
+
+#[test]
+fn deadlines_wake_once() {
+    within(limits(), 1000, |world| async move {
+        let connection = world.connect();
+        world.hub.wake_at(world.hub.now().after(Duration::from_millis(100)), connection.key());
+        drop(connection);
+        let other = world.connect();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(other.outbox().take_notices().is_empty(), "the entry was for an earlier connection at this index");
+    });
+}

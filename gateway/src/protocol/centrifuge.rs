@@ -1,1 +1,0 @@
-//! The JSON form of the Centrifuge client protocol.

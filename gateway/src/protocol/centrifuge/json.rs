@@ -1,0 +1,109 @@
+//! Writing JSON straight into a buffer.
+
+use crate::model::Data;
+use std::{fmt::Display, io::Write};
+
+/// Why writing cannot fail.
+pub(super) const INFALLIBLE: &str = "a buffer takes whatever is written";
+
+/// An object that is being written: `{` is there, [`Object::end`] adds `}`.
+pub(super) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    /// Begins a field; its value has to follow. Keys are our own and need no escapes.
+    pub(super) fn key(&mut self, key: &str) -> &mut Vec<u8> {
+        debug_assert!(key.bytes().all(is_plain));
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
+    fn separate(&mut self) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+    }
+
+    /// A nested object.
+    pub(super) fn object(&mut self, key: &str) -> Object<'_> {
+        Object::begin(self.key(key))
+    }
+
+    /// A nested object whose key is an id.
+    pub(super) fn object_of(&mut self, key: impl Display) -> Object<'_> {
+        self.separate();
+        write!(self.out, "\"{key}\":").expect(INFALLIBLE);
+        Object::begin(self.out)
+    }
+
+    /// A nested object without fields.
+    pub(super) fn empty(&mut self, key: &str) {
+        self.object(key).end();
+    }
+
+    pub(super) fn text(&mut self, key: &str, value: &str) {
+        string(self.key(key), value);
+    }
+
+    /// A string that needs no escapes.
+    pub(super) fn shown(&mut self, key: &str, value: impl Display) {
+        write!(self.key(key), "\"{value}\"").expect(INFALLIBLE);
+    }
+
+    pub(super) fn number(&mut self, key: &str, value: u64) {
+        write!(self.key(key), "{value}").expect(INFALLIBLE);
+    }
+
+    pub(super) fn data(&mut self, key: &str, value: &Data) {
+        self.key(key).extend_from_slice(value.get().as_bytes());
+    }
+
+    /// `true`; what is false is left out.
+    pub(super) fn flag(&mut self, key: &str, value: bool) {
+        if value {
+            self.key(key).extend_from_slice(b"true");
+        }
+    }
+
+    /// An array of what `write` makes of each item.
+    pub(super) fn array<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(T, &mut Vec<u8>)) {
+        let out = self.key(key);
+        out.push(b'[');
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write(item, out);
+        }
+        out.push(b']');
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(b'}');
+    }
+}
+
+/// A quoted string. Most are names without anything to escape.
+pub(super) fn string(out: &mut Vec<u8>, value: &str) {
+    if value.bytes().all(is_plain) {
+        out.push(b'"');
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'"');
+    } else {
+        serde_json::to_writer(out, value).expect(INFALLIBLE);
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
+}

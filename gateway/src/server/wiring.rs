@@ -1,0 +1,162 @@
+//! The settings become the parts of a node.
+
+use crate::{
+    auth::{ApiKeys, Origins, Tokens},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit},
+    channel::Namespaces,
+    cluster::Cluster,
+    connection::ConnectionLimits,
+    hub::HubLimits,
+    model::{InvalidName, ServiceName},
+    node::{ApiLimits, Health, Node},
+    publish::{PublishLimits, Publisher},
+    services::{OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
+    session::Rules,
+    settings::{CallOrder, Settings},
+    telemetry::WorkerMetrics,
+};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+/// Bytes of one history answer at most; the first publication comes whatever its size.
+const HISTORY_BYTES: usize = 1 << 20;
+
+/// Makes the text of `GET /metrics`.
+pub type Render = Box<dyn Fn() -> String + Send + Sync>;
+
+/// A setting that only shows to be wrong when it is put to use.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// `[services.X]`
+    #[error("services.{0}: the name {1}")]
+    ServiceName(String, InvalidName),
+    /// `public.allowed_origins`
+    #[error("public.allowed_origins: {0}")]
+    Origins(String),
+}
+
+/// What both listeners are made of.
+pub(super) struct Parts {
+    pub(super) node: Arc<Node>,
+    pub(super) mailboxes: Vec<Arc<Mailbox>>,
+    pub(super) metrics: Vec<Arc<WorkerMetrics>>,
+    pub(super) origins: Arc<Origins>,
+    pub(super) hub: HubLimits,
+    pub(super) connection: ConnectionLimits,
+    /// Bytes of one message from a frontend.
+    pub(super) message_size: u32,
+}
+
+pub(super) fn wire(settings: &Settings, internal: SocketAddr, render: Render) -> Result<Parts, WiringError> {
+    let workers = match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(crate::model::WorkerId::MAX),
+        workers => workers,
+    };
+    let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
+    let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
+    let broker = Arc::new(Broker::Memory(MemoryBroker::new(mailboxes.clone(), memory(settings))));
+    let namespaces = Namespaces::from(settings);
+    let name: Arc<str> = settings.node.name.as_str().into();
+    let links = LinkLimits {
+        message_size: settings.link.message_size.bytes(),
+        publishes_in_flight: settings.link.publishes_in_flight,
+        heartbeat: settings.link.heartbeat,
+        ..LinkLimits::default()
+    };
+    let publish = PublishLimits { data: settings.internal.body_size.bytes(), ..PublishLimits::default() };
+    let node = Node {
+        name: name.clone(),
+        rules: Arc::new(rules(settings, namespaces.clone())),
+        publisher: Publisher::new(broker.clone(), namespaces, publish),
+        broker,
+        services: Services::new(services(settings)?, links),
+        cluster: Cluster::single(name, format!("ws://{internal}"), mailboxes.clone()),
+        tokens: Tokens::from(&settings.tokens),
+        api_keys: ApiKeys::from(&settings.api_keys[..]),
+        api: api(settings),
+        presence_limit: settings.presence.limit,
+        history_bytes: HISTORY_BYTES,
+        health: Health::default(),
+        metrics: render,
+    };
+    Ok(Parts {
+        node: Arc::new(node),
+        metrics: mailboxes.iter().map(|_| Arc::default()).collect(),
+        mailboxes,
+        origins: Arc::new(Origins::try_from(&settings.public).map_err(|error| WiringError::Origins(error.to_string()))?),
+        hub: hub(settings),
+        connection: connection(settings),
+        message_size: settings.connection.message_size.bytes() as u32,
+    })
+}
+
+fn memory(settings: &Settings) -> MemoryLimits {
+    MemoryLimits {
+        idempotency_ttl: settings.idempotency.ttl,
+        idempotency_keys: settings.idempotency.keys,
+        history_bytes: settings.broker.history_bytes.bytes(),
+        idle_channels: settings.broker.idle_channels,
+        meta_ttl: settings.broker.meta_ttl,
+        ..MemoryLimits::default()
+    }
+}
+
+fn rules(settings: &Settings, namespaces: Namespaces) -> Rules {
+    let connection = &settings.connection;
+    Rules {
+        namespaces,
+        node: settings.node.name.as_str().into(),
+        connect_timeout: connection.connect_timeout,
+        ping_interval: connection.ping_interval,
+        pong_timeout: connection.pong_timeout,
+        expiry_grace: connection.expiry_grace,
+        max_subscriptions: connection.max_subscriptions,
+        max_in_flight: connection.max_in_flight,
+        history_limit: settings.history.limit,
+    }
+}
+
+fn hub(settings: &Settings) -> HubLimits {
+    HubLimits {
+        outbox_bytes: settings.connection.outbox_bytes.bytes(),
+        worker_outbox_bytes: settings.connection.worker_outbox_bytes.bytes(),
+        batch_bytes: settings.fan_out.batch_bytes.bytes(),
+        slice: settings.fan_out.slice,
+        attach_buffer: settings.recovery.attach_buffer,
+        page: PageLimit { entries: settings.recovery.page_entries, bytes: settings.recovery.page_bytes.bytes() },
+        backfills: settings.recovery.backfills,
+        join_leave_max: settings.fan_out.join_leave_max,
+        retry: Duration::from_millis(250),
+    }
+}
+
+fn connection(settings: &Settings) -> ConnectionLimits {
+    let connection = &settings.connection;
+    ConnectionLimits {
+        turn_bytes: connection.turn_bytes.bytes(),
+        turn_messages: connection.turn_commands,
+        message_timeout: connection.message_timeout,
+        write_timeout: connection.write_timeout,
+        close_timeout: connection.close_timeout,
+        attach_timeout: settings.recovery.attach_timeout,
+    }
+}
+
+fn api(settings: &Settings) -> ApiLimits {
+    ApiLimits {
+        body: settings.internal.body_size.bytes(),
+        history: settings.history.limit,
+        ..ApiLimits::default()
+    }
+}
+
+fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, WiringError> {
+    let each = |(name, service): (&String, &crate::settings::Service)| {
+        let name = name.parse().map_err(|error| WiringError::ServiceName(name.clone(), error))?;
+        let order = match service.order {
+            CallOrder::Connection => OrderBy::Connection,
+            CallOrder::None => OrderBy::Nothing,
+        };
+        Ok((name, ServiceConfig { reach: Reach::Link, order, call_timeout: service.call_timeout, ..ServiceConfig::default() }))
+    };
+    settings.services.iter().map(each).collect()
+}

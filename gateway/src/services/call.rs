@@ -1,0 +1,232 @@
+//! One call, from its place in the order of its key to its answer.
+
+use super::{
+    Answer, Count, OrderBy, Service, Services,
+    lanes::Entry,
+    method,
+    pool::{CallId, GivenUp},
+};
+use crate::model::{ChannelName, ConnectionId, Data, ErrorCode, Refusal, UserId};
+use shared_proto::link::{Call, Event};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user behind the connection.
+    pub user: UserId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The channel that the call concerns, if any.
+    pub channel: Option<ChannelName>,
+    /// The caller's own key, if it sent one.
+    pub idempotency_key: Option<Box<str>>,
+    /// W3C trace context.
+    pub traceparent: Option<Box<str>>,
+}
+
+/// Why a call has no reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The gateway's reason, from the error table.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The service's own.
+    #[error("{code}: {message}")]
+    Service {
+        /// 400 to 999.
+        code: u32,
+        /// For the frontend's developer; at most 1 KiB.
+        message: String,
+        /// Whether the same call may succeed later.
+        temporary: bool,
+    },
+}
+
+impl Services {
+    /// Calls a service: `method` is `service.name` or `service:name`. Ends within `within` or the service's own timeout, whichever is
+    /// shorter. Dropping the future cancels the call.
+    pub async fn call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> Answer {
+        let answer = self.try_call(method, data, caller, within).await;
+        self.counters.add(match &answer {
+            Ok(_) => Count::CallAnswered,
+            Err(CallError::Service { .. }) => Count::CallFailedByService,
+            Err(CallError::Refused(refusal)) => match refusal.code {
+                ErrorCode::ServiceUnavailable => Count::CallUnavailable,
+                ErrorCode::Overloaded => Count::CallOverloaded,
+                ErrorCode::Timeout => Count::CallTimeout,
+                ErrorCode::BadReply => Count::CallBadReply,
+                _ => Count::CallRefused,
+            },
+        });
+        answer
+    }
+
+    async fn try_call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> Answer {
+        let (name, method) = method::parse(method)?;
+        let service = self.service(&name)?;
+        let deadline = Instant::now() + within.min(service.config.call_timeout);
+        let mut place = service.place(caller);
+        place.turn(deadline).await?;
+        let mut flight = self.start(service, &mut place, method, data, caller, deadline)?;
+        match timeout_at(deadline, &mut flight.answer).await {
+            Ok(answer) => {
+                flight.ended = true;
+                answer.unwrap_or_else(|_| Err(Refusal::from(ErrorCode::Internal).into()))
+            }
+            Err(_) => {
+                flight.give_up(GivenUp::Deadline);
+                let detail = format!("{name} did not answer in time. It may or may not have carried the call out.");
+                Err(Refusal::new(ErrorCode::Timeout, detail).into())
+            }
+        }
+    }
+
+    fn start<'a>(
+        &'a self,
+        service: &'a Service,
+        place: &mut Place<'_>,
+        method: &str,
+        data: Data,
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<Flight<'a>, Refusal> {
+        let (send, answer) = oneshot::channel();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let call = Call {
+            id: 0,
+            method: method.into(),
+            data: data.into(),
+            user: caller.user.to_string(),
+            connection: caller.connection.to_string(),
+            channel: caller.channel.as_ref().map(ToString::to_string),
+            deadline_ms: left.as_millis() as u64,
+            idempotency_key: caller.idempotency_key.as_deref().map(Into::into),
+            traceparent: caller.traceparent.as_deref().map(Into::into),
+            order_key: place.key.as_deref().map(Into::into),
+        };
+        let (call, instance) = service.pool().start(place.instance.as_deref(), call, send, self.now())?;
+        place.instance = Some(instance);
+        Ok(Flight { services: self, service, call, answer, ended: false })
+    }
+
+    /// Sends a service an event. Done means queued for one of its instances: an event may be lost with the link.
+    pub fn event(&self, service: &str, data: Data, caller: &Caller) -> Result<(), Refusal> {
+        let event = Event {
+            kind: "message".into(),
+            data: data.into(),
+            user: caller.user.to_string(),
+            connection: caller.connection.to_string(),
+            traceparent: caller.traceparent.as_deref().map(Into::into),
+        };
+        let sent = self.service(service).and_then(|service| service.pool().send(None, event, self.now()));
+        self.counters.add(if sent.is_ok() { Count::EventSent } else { Count::EventRefused });
+        sent
+    }
+}
+
+impl Service {
+    fn place(&self, caller: &Caller) -> Place<'_> {
+        let key = match self.config.order {
+            OrderBy::Connection => Some(Arc::from(caller.connection.to_string())),
+            OrderBy::Nothing => None,
+        };
+        Place { service: self, key, state: Waiting::Outside, instance: None }
+    }
+}
+
+enum Waiting {
+    Outside,
+    Line(oneshot::Receiver<super::lanes::Turn>),
+    Turn,
+}
+
+/// A call's place in the order of its key; given to the next when dropped.
+struct Place<'a> {
+    service: &'a Service,
+    key: Option<Arc<str>>,
+    state: Waiting,
+    instance: Option<Arc<str>>,
+}
+
+impl Place<'_> {
+    async fn turn(&mut self, deadline: Instant) -> Result<(), Refusal> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let entry = self.service.lanes().enter(key);
+        let turn = match entry {
+            Entry::Now => {
+                self.state = Waiting::Turn;
+                return Ok(());
+            }
+            Entry::Full => {
+                let detail = format!("Too many calls to {} wait for the one before them. Wait for answers.", self.service.name);
+                return Err(Refusal::new(ErrorCode::Overloaded, detail));
+            }
+            Entry::Wait(turn) => {
+                self.state = Waiting::Line(turn);
+                let Waiting::Line(turn) = &mut self.state else { return Ok(()) };
+                timeout_at(deadline, turn).await
+            }
+        };
+        match turn {
+            Ok(turn) => {
+                self.state = Waiting::Turn;
+                self.instance = turn.unwrap_or_default();
+                Ok(())
+            }
+            Err(_) => {
+                let detail = format!("The calls to {} before this one took all its time. It was not sent.", self.service.name);
+                Err(Refusal::new(ErrorCode::Overloaded, detail))
+            }
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let Some(key) = &self.key else { return };
+        let has_turn = match &mut self.state {
+            Waiting::Outside => false,
+            Waiting::Turn => true,
+            Waiting::Line(turn) => {
+                turn.close();
+                turn.try_recv().is_ok()
+            }
+        };
+        if has_turn {
+            self.service.lanes().leave(key, self.instance.as_ref());
+        }
+    }
+}
+
+/// A call that is under way; cancelled when dropped before its end.
+struct Flight<'a> {
+    services: &'a Services,
+    service: &'a Service,
+    call: CallId,
+    answer: oneshot::Receiver<Answer>,
+    ended: bool,
+}
+
+impl Flight<'_> {
+    fn give_up(&mut self, why: GivenUp) {
+        self.ended = true;
+        self.service.pool().give_up(self.call, why, self.services.now());
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.give_up(GivenUp::Cancelled);
+            self.services.counters.add(Count::CallCancelled);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+use super::super::{
+    link::LinkLimits,
+    pool::{Joining, LinkId, Queued},
+    *,
+};
+use super::*;
+use crate::services::lifecycle::Interests;
+use serde_json::value::to_raw_value;
+use shared_proto::link::ToService;
+use tokio::sync::mpsc;
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+fn services(config: ServiceConfig) -> Arc<Services> {
+    Arc::new(Services::new([("bot".parse().expect("valid"), config)], LinkLimits::default()))
+}
+
+fn data(text: &str) -> Data {
+    Data::parse(&to_raw_value(text).expect("JSON")).expect("shallow")
+}
+
+fn caller() -> Caller {
+    Caller {
+        user: "alice".parse().expect("valid"),
+        connection: ConnectionId::random(),
+        channel: None,
+        idempotency_key: None,
+        traceparent: Some("00-aa-bb-01".into()),
+    }
+}
+
+/// An instance whose frames the test reads and answers by hand.
+struct Instance {
+    services: Arc<Services>,
+    link: LinkId,
+    queue: mpsc::Receiver<Queued>,
+}
+
+impl Instance {
+    fn join(services: &Arc<Services>, name: &str, credit: u32) -> Self {
+        let (send, queue) = mpsc::channel(16);
+        let joining =
+            Joining { instance: name.into(), credit, interests: Interests::default(), queue: send, replaced: CancellationToken::new() };
+        let link = services.service("bot").expect("known").pool().join(joining, services.now()).expect("room");
+        Self { services: Arc::clone(services), link, queue }
+    }
+
+    async fn frame(&mut self) -> ToService {
+        match self.queue.recv().await {
+            Some(Queued::Frame(frame)) => frame,
+            other => panic!("no frame but {other:?}"),
+        }
+    }
+
+    async fn call(&mut self) -> Call {
+        match self.frame().await {
+            ToService::Call(call) => call,
+            other => panic!("no call but {other:?}"),
+        }
+    }
+
+    fn answer(&self, id: u64, answer: Answer) -> bool {
+        self.services.service("bot").expect("known").pool().answer(CallId { link: self.link, id }, answer)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.services.summary()[0].instances.iter().map(|i| i.in_flight).sum()
+    }
+}
+
+fn spawn(services: &Arc<Services>, text: &str, caller: &Caller) -> tokio::task::JoinHandle<Answer> {
+    let (services, text, caller) = (Arc::clone(services), data(text), caller.clone());
+    tokio::spawn(async move { services.call("bot.say", text, &caller, WITHIN).await })
+}
+
+fn refused(answer: &Answer) -> ErrorCode {
+    match answer {
+        Err(CallError::Refused(refusal)) => refusal.code,
+        other => panic!("no refusal but {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_carries_what_the_service_needs_and_brings_the_answer() {
+    let services = services(ServiceConfig::default());
+    let mut bot = Instance::join(&services, "i1", 4);
+    let caller = caller();
+    let call = spawn(&services, "hi", &caller);
+    let frame = bot.call().await;
+    assert_eq!((&*frame.method, frame.data.get(), &*frame.user), ("say", "\"hi\"", "alice"));
+    assert_eq!(frame.connection, caller.connection.to_string());
+    assert_eq!(frame.order_key, Some(caller.connection.to_string()));
+    assert_eq!(frame.traceparent.as_deref(), Some("00-aa-bb-01"));
+    assert_eq!(frame.deadline_ms, 10_000, "the service's own timeout is shorter than the caller's");
+    assert!(bot.answer(frame.id, Ok(data("hello"))));
+    assert_eq!(call.await.expect("no panic"), Ok(data("hello")));
+    assert_eq!((bot.in_flight(), services.counters().get(Count::CallAnswered)), (0, 1));
+    assert!(!bot.answer(frame.id, Ok(data("again"))), "nobody waits for a second answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_delivered_says_why() {
+    let services = services(ServiceConfig::default());
+    let call = |method: &'static str| {
+        let services = Arc::clone(&services);
+        async move { refused(&services.call(method, Data::null(), &caller(), WITHIN).await) }
+    };
+    assert_eq!(call("nonsense").await, ErrorCode::BadRequest);
+    assert_eq!(call("other.say").await, ErrorCode::NotFound);
+    assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "no instance");
+    let bot = Instance::join(&services, "i1", 0);
+    assert_eq!(call("bot.say").await, ErrorCode::Overloaded, "no credit");
+    services.service("bot").expect("known").pool().credit(bot.link, 1);
+    services.service("bot").expect("known").pool().drain(bot.link);
+    assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "the only instance leaves");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_one_connection_come_one_after_the_other_to_one_instance() {
+    let services = services(ServiceConfig::default());
+    let mut bot = Instance::join(&services, "i1", 8);
+    let (alice, other) = (caller(), caller());
+    let first = spawn(&services, "1", &alice);
+    let one = bot.call().await;
+    let mut other_instance = Instance::join(&services, "i2", 8);
+    let second = spawn(&services, "2", &alice);
+    let third = spawn(&services, "3", &alice);
+    tokio::task::yield_now().await;
+    assert_eq!(services.summary()[0].waiting, 2);
+    let side = spawn(&services, "side", &other);
+    let side_call = tokio::select! { call = bot.call() => call, call = other_instance.call() => call };
+    assert_eq!(side_call.data.get(), "\"side\"", "another connection does not wait");
+    bot.answer(one.id, Ok(Data::null()));
+    let two = bot.call().await;
+    assert_eq!(two.data.get(), "\"2\"");
+    bot.answer(two.id, Ok(Data::null()));
+    let three = bot.call().await;
+    assert_eq!(three.data.get(), "\"3\"");
+    bot.answer(three.id, Ok(Data::null()));
+    for call in [first, second, third] {
+        assert_eq!(call.await.expect("no panic"), Ok(Data::null()));
+    }
+    side.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_order_calls_of_one_connection_run_side_by_side() {
+    let services = services(ServiceConfig { order: OrderBy::Nothing, ..ServiceConfig::default() });
+    let mut bot = Instance::join(&services, "i1", 8);
+    let alice = caller();
+    let _calls = [spawn(&services, "1", &alice), spawn(&services, "2", &alice)];
+    let (one, two) = (bot.call().await, bot.call().await);
+    assert_eq!((one.order_key, two.order_key), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_line_refuses_and_a_waiting_call_that_is_dropped_gives_its_place_up() {
+    let services = services(ServiceConfig { order_queue: 1, ..ServiceConfig::default() });
+    let mut bot = Instance::join(&services, "i1", 8);
+    let alice = caller();
+    let _first = spawn(&services, "1", &alice);
+    let one = bot.call().await;
+    let second = spawn(&services, "2", &alice);
+    tokio::task::yield_now().await;
+    assert_eq!(refused(&spawn(&services, "3", &alice).await.expect("no panic")), ErrorCode::Overloaded);
+    second.abort();
+    assert!(second.await.is_err());
+    let _fourth = spawn(&services, "4", &alice);
+    tokio::task::yield_now().await;
+    bot.answer(one.id, Ok(Data::null()));
+    assert_eq!(bot.call().await.data.get(), "\"4\"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_given_to_a_call_that_is_dropped_at_once_goes_to_the_next() {
+    let services = services(ServiceConfig::default());
+    let mut bot = Instance::join(&services, "i1", 8);
+    let alice = caller();
+    let _first = spawn(&services, "1", &alice);
+    let one = bot.call().await;
+    let (second, third) = (spawn(&services, "2", &alice), spawn(&services, "3", &alice));
+    tokio::task::yield_now().await;
+    bot.answer(one.id, Ok(Data::null()));
+    second.abort();
+    assert_eq!(bot.call().await.data.get(), "\"3\"");
+    third.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_is_cancelled_at_the_instance() {
+    let services = services(ServiceConfig::default());
+    let mut bot = Instance::join(&services, "i1", 1);
+    let call = spawn(&services, "1", &caller());
+    let one = bot.call().await;
+    call.abort();
+    assert!(matches!(bot.frame().await, ToService::Cancel(cancel) if cancel.id == one.id));
+    assert_eq!((bot.in_flight(), services.counters().get(Count::CallCancelled)), (0, 1));
+    assert!(!bot.answer(one.id, Ok(Data::null())));
+    assert_eq!(services.summary()[0].instances[0].credit, 0, "the instance gives its credit back itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_cancel_and_open_the_breaker_until_a_probe_is_answered() {
+    let breaker = BreakerLimits { failures: 2, open_for: Duration::from_secs(5) };
+    let services = services(ServiceConfig { breaker, ..ServiceConfig::default() });
+    let mut bot = Instance::join(&services, "i1", 8);
+    for _ in 0..2 {
+        let call = spawn(&services, "slow", &caller());
+        let frame = bot.call().await;
+        assert_eq!(refused(&call.await.expect("no panic")), ErrorCode::Timeout);
+        assert!(matches!(bot.frame().await, ToService::Cancel(cancel) if cancel.id == frame.id));
+    }
+    assert_eq!(services.summary()[0].instances[0].breaker, BreakerState::Open);
+    assert_eq!(refused(&spawn(&services, "no", &caller()).await.expect("no panic")), ErrorCode::ServiceUnavailable);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    let probe = spawn(&services, "probe", &caller());
+    let frame = bot.call().await;
+    assert_eq!(refused(&spawn(&services, "no", &caller()).await.expect("no panic")), ErrorCode::ServiceUnavailable);
+    bot.answer(frame.id, Ok(Data::null()));
+    assert_eq!(probe.await.expect("no panic"), Ok(Data::null()));
+    assert_eq!(services.summary()[0].instances[0].breaker, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_link_fails_what_was_sent_as_unknown_and_what_was_not_as_unavailable() {
+    let services = services(ServiceConfig::default());
+    let bot = Instance::join(&services, "i1", 8);
+    let (sent, unsent) = (spawn(&services, "1", &caller()), spawn(&services, "2", &caller()));
+    tokio::task::yield_now().await;
+    services.service("bot").expect("known").pool().leave(bot.link, &[2].into(), services.now());
+    assert_eq!(refused(&sent.await.expect("no panic")), ErrorCode::Timeout);
+    assert_eq!(refused(&unsent.await.expect("no panic")), ErrorCode::ServiceUnavailable);
+}

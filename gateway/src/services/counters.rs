@@ -1,0 +1,76 @@
+//! What services did and what was dropped, by cause.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counts {
+    ($($variant:ident, $name:literal, $cause:literal;)*) => {
+        /// One counter: something that happened, and its cause or result.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Count { $(#[doc = concat!($name, ": ", $cause)] $variant,)* }
+
+        impl Count {
+            /// Every counter.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Name of the metric.
+            pub fn metric(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The value of its label `result`.
+            pub fn result(self) -> &'static str {
+                match self { $(Self::$variant => $cause,)* }
+            }
+        }
+    };
+}
+
+counts! {
+    CallAnswered, "service_calls", "answered";
+    CallFailedByService, "service_calls", "service_error";
+    CallRefused, "service_calls", "refused";
+    CallUnavailable, "service_calls", "unavailable";
+    CallOverloaded, "service_calls", "overloaded";
+    CallTimeout, "service_calls", "timeout";
+    CallBadReply, "service_calls", "bad_reply";
+    CallCancelled, "service_calls", "cancelled";
+    AnswerLate, "service_answers_dropped", "late";
+    EventSent, "service_events", "sent";
+    EventRefused, "service_events", "refused";
+    EventLost, "service_events", "link_lost";
+    LifecycleSent, "service_lifecycle_events", "sent";
+    LifecycleDropped, "service_lifecycle_events", "no_credit";
+    PublishAcked, "link_publishes", "acknowledged";
+    PublishNacked, "link_publishes", "refused";
+    LinkOpened, "links", "opened";
+    LinkLeft, "links", "left";
+    LinkLost, "links", "lost";
+    LinkSilent, "links", "silent";
+    LinkRefused, "links", "refused";
+    LinkReplaced, "links", "replaced";
+    LinkStopped, "links", "stopped";
+}
+
+/// Counters of all services together.
+pub struct Counters([AtomicU64; Count::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Counters {
+    pub(super) fn add(&self, count: Count) {
+        self.add_many(count, 1);
+    }
+
+    pub(super) fn add_many(&self, count: Count, n: u64) {
+        self.0[count as usize].fetch_add(n, Relaxed);
+    }
+
+    /// How often this happened.
+    pub fn get(&self, count: Count) -> u64 {
+        self.0[count as usize].load(Relaxed)
+    }
+}

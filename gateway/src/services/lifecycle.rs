@@ -1,0 +1,112 @@
+//! What happens to connections and channels, told to the services that ask for it.
+
+use crate::model::{ChannelName, ConnectionId, UserId};
+use serde_json::{json, value::to_raw_value};
+use shared_proto::link::Event;
+
+/// A kind of lifecycle event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifecycleKind {
+    /// A frontend connected.
+    Connected,
+    /// A connection ended.
+    Disconnected,
+    /// A connection joined a channel.
+    Subscribed,
+    /// A connection left a channel.
+    Unsubscribed,
+    /// A channel got its first subscriber.
+    ChannelOccupied,
+    /// A channel lost its last subscriber.
+    ChannelVacated,
+}
+
+impl LifecycleKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::Connected, Self::Disconnected, Self::Subscribed, Self::Unsubscribed, Self::ChannelOccupied, Self::ChannelVacated];
+
+    /// Its name in `hello.events` and `event.kind`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
+            Self::Subscribed => "subscribed",
+            Self::Unsubscribed => "unsubscribed",
+            Self::ChannelOccupied => "channel_occupied",
+            Self::ChannelVacated => "channel_vacated",
+        }
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Interests(u8);
+
+impl Interests {
+    pub(super) fn only(kind: LifecycleKind) -> Self {
+        Self(1 << kind as u8)
+    }
+
+    /// The kinds with these names; the first unknown name otherwise.
+    pub(super) fn parse(names: &[String]) -> Result<Self, &str> {
+        names.iter().try_fold(Self::default(), |all, name| {
+            let kind = LifecycleKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(name.as_str())?;
+            Ok(all.union(Self::only(kind)))
+        })
+    }
+
+    pub(super) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct Lifecycle {
+    /// What.
+    pub kind: LifecycleKind,
+    /// The user behind the connection; anonymous for channel events.
+    pub user: UserId,
+    /// The connection; none for channel events.
+    pub connection: Option<ConnectionId>,
+    /// The channel, where one is concerned.
+    pub channel: Option<ChannelName>,
+    /// Close or unsubscribe code.
+    pub code: Option<u16>,
+}
+
+impl Lifecycle {
+    /// What all events that must keep their order have in common.
+    pub(super) fn subject(&self) -> String {
+        match (&self.connection, &self.channel) {
+            (Some(connection), _) => connection.to_string(),
+            (None, channel) => channel.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn event(&self) -> Event {
+        let mut data = serde_json::Map::new();
+        if let Some(channel) = &self.channel {
+            data.insert("channel".into(), json!(channel.as_str()));
+        }
+        if let Some(code) = self.code {
+            data.insert("code".into(), json!(code));
+        }
+        Event {
+            kind: self.kind.name().into(),
+            data: to_raw_value(&data).unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),
+            user: self.user.to_string(),
+            connection: self.connection.map(|c| c.to_string()).unwrap_or_default(),
+            traceparent: None,
+        }
+    }
+}

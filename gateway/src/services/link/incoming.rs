@@ -1,0 +1,87 @@
+//! Frames that come in over a link.
+
+use super::{
+    super::{
+        Answer, CallError, Count,
+        pool::{CallId, Queued},
+    },
+    Ending, Link, Received,
+    hello::{invalid_message, parse},
+    malformed,
+    publishing::Accept,
+};
+use crate::model::{Data, ErrorCode, Refusal};
+use futures_util::{Stream, StreamExt};
+use shared_proto::link::{self, ToGateway};
+use tokio::time::Instant;
+
+/// Codes that a service may give its own errors.
+const OWN_CODES: std::ops::RangeInclusive<u32> = 400..=999;
+
+/// Bytes of a service's own error message that are passed on.
+const MESSAGE_MAX: usize = 1024;
+
+impl Link<'_> {
+    /// Frames in, until the peer closes or breaks a rule.
+    pub(super) async fn read<R: Stream<Item = Received> + Unpin>(&self, reader: &mut R, publishes: &Accept) -> Ending {
+        while let Some(received) = reader.next().await {
+            self.heard.set(Instant::now());
+            if let Err(ending) = self.take(received, publishes) {
+                return ending;
+            }
+        }
+        Ending::Lost
+    }
+
+    fn take(&self, received: Received, publishes: &Accept) -> Result<(), Ending> {
+        match received {
+            Received::Text(text) => self.frame(parse(&text)?, publishes),
+            // A pong that finds no room is owed to a peer that reads nothing.
+            Received::Ping(bytes) => {
+                let _ = self.queue.try_send(Queued::Pong(bytes));
+                Ok(())
+            }
+            Received::Pong => Ok(()),
+            Received::Close => Err(Ending::Left),
+            Received::Invalid(invalid) => Err(invalid_message(invalid, self.services.links.message_size)),
+        }
+    }
+
+    fn frame(&self, frame: ToGateway, publishes: &Accept) -> Result<(), Ending> {
+        match frame {
+            ToGateway::Hello(_) => return Err(malformed("hello came twice.")),
+            ToGateway::Reply(reply) => self.answer(reply.id, answer_of(&reply)),
+            ToGateway::Error(error) => self.answer(error.id, Err(error_of(error))),
+            ToGateway::Publish(publish) => publishes.take(publish)?,
+            ToGateway::Credit(credit) => self.service.pool().credit(self.id, credit.n),
+            ToGateway::Drain(_) => self.service.pool().drain(self.id),
+        }
+        Ok(())
+    }
+
+    fn answer(&self, id: u64, answer: Answer) {
+        if !self.service.pool().answer(CallId { link: self.id, id }, answer) {
+            self.services.counters.add(Count::AnswerLate);
+        }
+    }
+}
+
+fn answer_of(reply: &link::Reply) -> Answer {
+    Data::parse(&reply.data).map_err(|e| bad_reply(format!("The service's reply {e}. Tell its developers.")))
+}
+
+fn error_of(error: link::CallError) -> CallError {
+    if !OWN_CODES.contains(&error.code) {
+        let (code, first, last) = (error.code, OWN_CODES.start(), OWN_CODES.end());
+        return bad_reply(format!("The service failed with code {code}; its own are {first} to {last}. Tell its developers."));
+    }
+    let mut message = error.message;
+    while message.len() > MESSAGE_MAX {
+        message.pop();
+    }
+    CallError::Service { code: error.code, message, temporary: error.temporary }
+}
+
+fn bad_reply(detail: String) -> CallError {
+    CallError::Refused(Refusal::new(ErrorCode::BadReply, detail))
+}

@@ -1,0 +1,132 @@
+//! Publications that come in over a link: those of one channel one after the other, those of different channels side by side.
+
+use super::{
+    super::{Count, Services, pool::Queued},
+    Ending, link_error, malformed,
+};
+use crate::{
+    broker::Published,
+    model::{ErrorCode, Refusal},
+    publish::{CallerKey, Draft, Publisher},
+};
+use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use shared_proto::link::{Ack, Nack, Publish, ToService};
+use std::{
+    cell::Cell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+};
+use tokio::sync::mpsc;
+
+/// The reader's end: takes publications while there is room.
+pub(super) struct Accept {
+    queue: mpsc::Sender<Publish>,
+    nacks: mpsc::Sender<Queued>,
+    unacknowledged: Rc<Cell<u32>>,
+    limit: u32,
+}
+
+impl Accept {
+    /// Queues a publication, or answers that there are too many.
+    pub(super) fn take(&self, publish: Publish) -> Result<(), Ending> {
+        if self.unacknowledged.get() < self.limit {
+            self.unacknowledged.update(|n| n + 1);
+            return self.queue.try_send(publish).map_err(|_| Ending::Lost);
+        }
+        let detail = format!("{} publications are unacknowledged, the limit that welcome tells. Wait for acknowledgements.", self.limit);
+        let nack = nack(publish.id, &Refusal::new(ErrorCode::TooManyRequests, detail));
+        self.nacks.try_send(nack).map_err(|_| malformed("Far more is sent than welcome allows, and no answer is read."))
+    }
+}
+
+/// Stores what [`Accept`] took.
+pub(super) struct Publishing<'a> {
+    publisher: &'a Publisher,
+    scope: &'a str,
+    services: &'a Services,
+    incoming: mpsc::Receiver<Publish>,
+    answers: mpsc::Sender<Queued>,
+    unacknowledged: Rc<Cell<u32>>,
+    /// Channels with a publication under way, and what waits behind it.
+    lanes: HashMap<String, VecDeque<Publish>>,
+    running: FuturesUnordered<LocalBoxFuture<'a, (String, Queued)>>,
+}
+
+impl<'a> Publishing<'a> {
+    pub(super) fn new(publisher: &'a Publisher, scope: &'a str, services: &'a Services, answers: &mpsc::Sender<Queued>) -> (Self, Accept) {
+        let limit = services.links.publishes_in_flight.max(1);
+        let (queue, incoming) = mpsc::channel(limit as usize);
+        let unacknowledged = Rc::new(Cell::new(0));
+        let accept = Accept { queue, nacks: answers.clone(), unacknowledged: Rc::clone(&unacknowledged), limit };
+        let (answers, lanes, running) = (answers.clone(), HashMap::new(), FuturesUnordered::new());
+        (Self { publisher, scope, services, incoming, answers, unacknowledged, lanes, running }, accept)
+    }
+
+    /// Never ends but with the link.
+    pub(super) async fn run(mut self) -> Ending {
+        loop {
+            tokio::select! {
+                next = self.incoming.recv() => match next {
+                    Some(publish) => self.accept(publish),
+                    None => return Ending::Lost,
+                },
+                Some((channel, answer)) = self.running.next(), if !self.running.is_empty() => {
+                    self.unacknowledged.update(|n| n - 1);
+                    self.go_on(channel);
+                    if self.answers.send(answer).await.is_err() {
+                        return Ending::Lost;
+                    }
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, publish: Publish) {
+        if let Some(waiting) = self.lanes.get_mut(&publish.channel) {
+            waiting.push_back(publish);
+        } else {
+            self.lanes.insert(publish.channel.clone(), VecDeque::new());
+            self.start(publish);
+        }
+    }
+
+    fn go_on(&mut self, channel: String) {
+        match self.lanes.get_mut(&channel).and_then(VecDeque::pop_front) {
+            Some(next) => self.start(next),
+            None => drop(self.lanes.remove(&channel)),
+        }
+    }
+
+    fn start(&mut self, publish: Publish) {
+        let (publisher, scope, services) = (self.publisher, self.scope, self.services);
+        self.running.push(Box::pin(async move {
+            let (id, channel) = (publish.id, publish.channel.clone());
+            let answer = match store(publisher, scope, publish).await {
+                Ok(published) => {
+                    services.counters.add(Count::PublishAcked);
+                    ack(id, published)
+                }
+                Err(refusal) => {
+                    services.counters.add(Count::PublishNacked);
+                    nack(id, &refusal)
+                }
+            };
+            (channel, answer)
+        }));
+    }
+}
+
+async fn store(publisher: &Publisher, scope: &str, publish: Publish) -> Result<Published, Refusal> {
+    let key = publish.idempotency_key.map(|key| CallerKey::new(scope, &key)).transpose()?;
+    let draft = Draft::parse(&publish.channel, &publish.data, publish.tags, publish.ephemeral)?;
+    publisher.publish(draft.within(publish.traceparent.map(Into::into), key)).await
+}
+
+fn ack(id: u64, published: Published) -> Queued {
+    let (epoch, offset) = published.position.map_or((String::new(), 0), |p| (p.epoch.to_string(), p.offset));
+    Queued::Frame(ToService::Ack(Ack { id, epoch, offset }))
+}
+
+fn nack(id: u64, refusal: &Refusal) -> Queued {
+    Queued::Frame(ToService::Nack(Nack { id, error: link_error(refusal) }))
+}

@@ -1,0 +1,42 @@
+//! The method of a frontend's call: `service.name` or `service:name`.
+
+use crate::model::{ErrorCode, Refusal, ServiceName};
+
+/// Bytes of a method at most.
+const MAX: usize = 255;
+
+/// Splits a method into the service and what the service knows it by.
+pub(super) fn parse(method: &str) -> Result<(ServiceName, &str), Refusal> {
+    let bad = |detail: &str| Refusal::new(ErrorCode::BadRequest, detail);
+    if method.len() > MAX || !method.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(bad("The method has to be at most 255 visible ASCII characters."));
+    }
+    let (service, name) = method.split_once(['.', ':']).ok_or_else(|| bad("The method names no service: write service.name."))?;
+    if name.is_empty() {
+        return Err(bad("The method ends after the service's name: write service.name."));
+    }
+    let service = service.parse().map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The service's name, before the dot, {e}.")))?;
+    Ok((service, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_separators_end_the_service() {
+        for (method, service, name) in [("bot.say", "bot", "say"), ("bot:say", "bot", "say"), ("bot.a.b:c", "bot", "a.b:c")] {
+            let (s, n) = parse(method).expect(method);
+            assert_eq!((s.as_str(), n), (service, name));
+        }
+    }
+
+    #[test]
+    fn what_names_no_service_is_refused_with_the_cure() {
+        for bad in ["", "bot", ".say", "bot.", "Bot.say", "b t.say", "bot.sä", &format!("bot.{}", "x".repeat(255))] {
+            let refusal = parse(bad).expect_err(bad);
+            assert_eq!(refusal.code, ErrorCode::BadRequest, "{bad}");
+            assert!(refusal.detail.ends_with('.'), "{}", refusal.detail);
+        }
+    }
+}

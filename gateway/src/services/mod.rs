@@ -1,0 +1,216 @@
+//! Calls, events and links of services.
+//!
+//! A call goes from a frontend to one instance of a service and has one answer; an event has none. Both reach the instance over the
+//! link that it holds open to this node. The frontend's socket never pays for a failing service: the call ends with a code.
+
+mod breaker;
+mod call;
+mod counters;
+mod lanes;
+mod lifecycle;
+pub mod link;
+mod method;
+mod pool;
+
+pub use breaker::{BreakerLimits, BreakerState};
+pub use call::{CallError, Caller};
+pub use counters::{Count, Counters};
+pub use lifecycle::{Lifecycle, LifecycleKind};
+pub use pool::InstanceSummary;
+
+use crate::model::{Data, ErrorCode, Refusal, ServiceName, Tick};
+use lanes::Lanes;
+use lifecycle::Interests;
+use pool::{Pool, PoolLimits};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How an instance answers.
+pub(crate) type Answer = Result<Data, CallError>;
+
+/// How a service is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Its instances hold links to the nodes.
+    Link,
+}
+
+/// Which calls of a service come one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrderBy {
+    /// Those of one connection.
+    #[default]
+    Connection,
+    /// None: they run side by side.
+    Nothing,
+}
+
+/// One service of the settings.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// How it is reached.
+    pub reach: Reach,
+    /// See [`OrderBy`].
+    pub order: OrderBy,
+    /// Calls that may wait for their turn, per order key.
+    pub order_queue: usize,
+    /// Time for an answer, at most.
+    pub call_timeout: Duration,
+    /// Instances that may hold links to this node.
+    pub instances: usize,
+    /// When an instance is left alone.
+    pub breaker: BreakerLimits,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            reach: Reach::Link,
+            order: OrderBy::default(),
+            order_queue: 32,
+            call_timeout: Duration::from_secs(10),
+            instances: 64,
+            breaker: BreakerLimits::default(),
+        }
+    }
+}
+
+/// One service as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSummary {
+    /// Its name.
+    pub service: ServiceName,
+    /// How it is reached.
+    pub reach: Reach,
+    /// Calls that wait for their turn.
+    pub waiting: usize,
+    /// Its instances, by name.
+    pub instances: Vec<InstanceSummary>,
+}
+
+/// All services that the settings name, and the links of their instances to this node.
+pub struct Services {
+    services: BTreeMap<ServiceName, Service>,
+    links: link::LinkLimits,
+    start: Instant,
+    /// Union of what instances want to hear, so that nobody locks for what nobody wants.
+    interests: AtomicU8,
+    counters: Counters,
+    closing: CancellationToken,
+}
+
+/// One service at work.
+struct Service {
+    name: ServiceName,
+    config: ServiceConfig,
+    pool: Mutex<Pool>,
+    lanes: Mutex<Lanes>,
+}
+
+impl Service {
+    fn new(name: ServiceName, config: ServiceConfig) -> Self {
+        let limits = PoolLimits { instances: config.instances, breaker: config.breaker };
+        let pool = Mutex::new(Pool::new(name.as_str().into(), limits));
+        let lanes = Mutex::new(Lanes::new(config.order_queue));
+        Self { name, config, pool, lanes }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Services {
+    /// The services of the settings, none of them there yet. Needs a runtime, for its clock.
+    pub fn new(services: impl IntoIterator<Item = (ServiceName, ServiceConfig)>, links: link::LinkLimits) -> Self {
+        Self {
+            services: services.into_iter().map(|(name, config)| (name.clone(), Service::new(name, config))).collect(),
+            links,
+            start: Instant::now(),
+            interests: AtomicU8::new(0),
+            counters: Counters::default(),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    /// Whether the settings name this service.
+    pub fn knows(&self, name: &str) -> bool {
+        self.services.contains_key(name)
+    }
+
+    /// Tells the services that ask for it. Never waits: what a full queue cannot take is counted and dropped.
+    pub fn lifecycle(&self, event: &Lifecycle) {
+        let interest = Interests::only(event.kind);
+        if self.interests.load(Relaxed) & interest.bits() == 0 {
+            return;
+        }
+        let subject = event.subject();
+        for service in self.services.values() {
+            match service.pool().tell(interest, &subject, || event.event()) {
+                None => {}
+                Some(true) => self.counters.add(Count::LifecycleSent),
+                Some(false) => self.counters.add(Count::LifecycleDropped),
+            }
+        }
+    }
+
+    /// Every service and its instances.
+    pub fn summary(&self) -> Vec<ServiceSummary> {
+        let now = self.now();
+        let each = |s: &Service| ServiceSummary {
+            service: s.name.clone(),
+            reach: s.config.reach,
+            waiting: s.lanes().waiting(),
+            instances: s.pool().summary(now),
+        };
+        self.services.values().map(each).collect()
+    }
+
+    /// What this node accepts on links.
+    pub fn link_limits(&self) -> &link::LinkLimits {
+        &self.links
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Tells every link that this node is about to leave; calls go on.
+    pub fn drain(&self) {
+        self.services.values().for_each(|s| s.pool().tell_drain());
+    }
+
+    /// Closes every link; calls in flight fail. For the end of a drain.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    fn service(&self, name: &str) -> Result<&Service, Refusal> {
+        self.services.get(name).ok_or_else(|| {
+            let detail = format!("No service is named \"{name}\". Configure it as [services.{name}], then let an instance open its link.");
+            Refusal::new(ErrorCode::NotFound, detail)
+        })
+    }
+
+    fn now(&self) -> Tick {
+        Tick(self.start.elapsed().as_millis() as u64)
+    }
+
+    fn refresh_interests(&self) {
+        let all = self.services.values().fold(Interests::default(), |all, s| all.union(s.pool().interests()));
+        self.interests.store(all.bits(), Relaxed);
+    }
+}

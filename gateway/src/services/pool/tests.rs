@@ -1,0 +1,119 @@
+use super::*;
+use crate::services::lifecycle::LifecycleKind;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+fn pool(instances: usize) -> Pool {
+    let breaker = BreakerLimits { failures: 1, open_for: Duration::from_secs(5) };
+    Pool::new("bot".into(), PoolLimits { instances, breaker })
+}
+
+fn join(pool: &mut Pool, name: &str, credit: u32) -> (LinkId, mpsc::Receiver<Queued>, CancellationToken) {
+    join_with(pool, name, credit, Interests::default()).expect("room")
+}
+
+fn join_with(
+    pool: &mut Pool,
+    name: &str,
+    credit: u32,
+    interests: Interests,
+) -> Result<(LinkId, mpsc::Receiver<Queued>, CancellationToken), Refusal> {
+    let (queue, queued) = mpsc::channel(4096);
+    let replaced = CancellationToken::new();
+    let joining = Joining { instance: name.into(), credit, interests, queue, replaced: replaced.clone() };
+    Ok((pool.join(joining, Tick(0))?, queued, replaced))
+}
+
+fn call() -> Call {
+    Call {
+        id: 0,
+        method: "say".into(),
+        data: RawValue::NULL.to_owned(),
+        user: String::new(),
+        connection: String::new(),
+        channel: None,
+        deadline_ms: 1,
+        idempotency_key: None,
+        traceparent: None,
+        order_key: None,
+    }
+}
+
+fn event() -> Event {
+    Event { kind: "message".into(), data: RawValue::NULL.to_owned(), user: String::new(), connection: String::new(), traceparent: None }
+}
+
+fn start(pool: &mut Pool) -> Result<(CallId, Arc<str>, oneshot::Receiver<Answer>), Refusal> {
+    let (send, receive) = oneshot::channel();
+    pool.start(None, call(), send, Tick(0)).map(|(id, name)| (id, name, receive))
+}
+
+#[test]
+fn credit_is_never_exceeded_and_more_of_it_goes_on() {
+    let mut pool = pool(4);
+    let (link, mut queued, _) = join(&mut pool, "i1", 3);
+    let mut calls = Vec::new();
+    while let Ok(call) = start(&mut pool) {
+        calls.push(call);
+    }
+    assert_eq!(calls.len(), 3);
+    assert_eq!(start(&mut pool).expect_err("no credit").code, ErrorCode::Overloaded);
+    assert_eq!(pool.send(None, event(), Tick(0)).expect_err("no credit").code, ErrorCode::Overloaded);
+    pool.credit(link, 1);
+    pool.send(None, event(), Tick(0)).expect("an event takes credit as a call does");
+    assert_eq!(pool.summary(Tick(0))[0].credit, 0);
+    pool.credit(link, u32::MAX);
+    assert_eq!(pool.summary(Tick(0))[0].credit, CREDIT_MAX);
+    assert_eq!(std::iter::from_fn(|| queued.try_recv().ok()).count(), 4);
+}
+
+#[test]
+fn the_less_busy_of_two_gets_the_call() {
+    let mut pool = pool(4);
+    let _links = [join(&mut pool, "i1", 2000), join(&mut pool, "i2", 2000)];
+    let _calls: Vec<_> = (0..1000).map(|_| start(&mut pool).expect("credit")).collect();
+    let loads: Vec<_> = pool.summary(Tick(0)).iter().map(|i| i.in_flight).collect();
+    assert!(loads.iter().all(|&n| (450..=550).contains(&n)), "{loads:?}");
+}
+
+#[test]
+fn a_second_link_of_an_instance_replaces_the_first() {
+    let mut pool = pool(1);
+    let (old, _queued, replaced) = join(&mut pool, "i1", 1);
+    let (_, _, mut answer) = start(&mut pool).expect("credit");
+    let (new, _queued, _) = join(&mut pool, "i1", 1);
+    assert!(replaced.is_cancelled());
+    assert!(matches!(answer.try_recv(), Ok(Err(CallError::Refused(r))) if r.code == ErrorCode::Timeout));
+    pool.leave(old, &HashSet::new(), Tick(0));
+    assert_eq!(pool.summary(Tick(0)).len(), 1, "the end of the old link leaves the new one alone");
+    assert_ne!(old, new);
+    assert!(join_with(&mut pool, "i2", 1, Interests::default()).is_err(), "the number of instances is bounded");
+}
+
+#[test]
+fn a_breaker_outlives_its_link() {
+    let mut pool = pool(4);
+    let (link, _queued, _) = join(&mut pool, "i1", 1);
+    let _call = start(&mut pool).expect("credit");
+    pool.leave(link, &HashSet::new(), Tick(0));
+    let (_, _queued, _) = join(&mut pool, "i1", 1);
+    assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
+    assert_eq!(start(&mut pool).expect_err("open").code, ErrorCode::ServiceUnavailable);
+    assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::HalfOpen);
+}
+
+#[test]
+fn lifecycle_events_of_one_subject_go_to_one_of_those_that_asked() {
+    let mut pool = pool(8);
+    let wanted = Interests::only(LifecycleKind::Connected);
+    let mut asked: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, wanted).expect("room")).collect();
+    let mut deaf = join(&mut pool, "i4", 100);
+    for _ in 0..10 {
+        assert_eq!(pool.tell(wanted, "c1", event), Some(true));
+    }
+    assert_eq!(pool.tell(Interests::only(LifecycleKind::Disconnected), "c1", event), None);
+    let mut counts: Vec<_> = asked.iter_mut().map(|(_, q, _)| std::iter::from_fn(|| q.try_recv().ok()).count()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [0, 0, 10]);
+    assert!(deaf.1.try_recv().is_err());
+}

@@ -1,0 +1,104 @@
+//! What services and the node do to a connection.
+
+use super::{
+    Action, Attach, Op, Outcome,
+    open::Open,
+    subscriptions::{Origin, Stage, Subscription},
+    turn::{Closing, Turn},
+    work::Purpose,
+};
+use crate::{
+    model::{ChannelName, Disconnect, ErrorCode, Position, Refusal, ServerCommand, Unsubscribe},
+    protocol::{Push, RecoverFrom, Subscribed},
+};
+
+impl Open {
+    pub(super) fn serve(&mut self, turn: &mut Turn<'_>, command: ServerCommand) -> Result<(), Closing> {
+        match command {
+            ServerCommand::Disconnect { code, reason } => Err(Closing::new(code, &reason)),
+            ServerCommand::Subscribe { channel, since } => self.server_subscribe(turn, channel, since),
+            ServerCommand::Unsubscribe { channel, code } => {
+                self.server_unsubscribe(turn, channel, code);
+                Ok(())
+            }
+            ServerCommand::Message(data) => {
+                turn.act(Action::Push(Push::Message(data)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing to do where the frontend is subscribed, or about to be.
+    fn server_subscribe(&mut self, turn: &mut Turn<'_>, channel: ChannelName, since: Option<Position>) -> Result<(), Closing> {
+        if self.subscriptions.get(&channel).is_some() {
+            return Ok(());
+        }
+        if self.subscriptions.len() >= turn.rules.max_subscriptions {
+            return Err(Disconnect::ChannelLimit.into());
+        }
+        self.subscriptions.insert(Subscription { channel: channel.clone(), ends: None, origin: Origin::Server, stage: Stage::Joining });
+        let recover = since.map(|at| RecoverFrom { epoch: at.epoch.to_string(), offset: at.offset });
+        let attach = Attach { channel: channel.clone(), recover, info: self.info.clone(), join_leave: false };
+        let purpose = Purpose::Attach { origin: Origin::Server, ttl: None, all_or_nothing: false };
+        self.start(turn, 0, Some(channel), purpose, Op::Attach(attach));
+        Ok(())
+    }
+
+    /// One that fails has no answer to say so in: the client connects anew, and the subscription is part of that.
+    pub(super) fn server_attached(&mut self, turn: &mut Turn<'_>, channel: &ChannelName, outcome: Outcome) -> Result<(), Closing> {
+        let Outcome::Attached(attached) = outcome else {
+            return Err(Disconnect::InsufficientState.into());
+        };
+        if let Some(subscription) = self.subscriptions.get_mut(channel) {
+            subscription.stage = Stage::Live;
+        }
+        let subscribed = Subscribed { position: attached.position, recovery: attached.recovery, ..Subscribed::default() };
+        turn.act(Action::Push(Push::Subscribe(channel.clone(), subscribed)));
+        for publication in attached.publications {
+            turn.act(Action::Push(Push::Publication(channel.clone(), publication)));
+        }
+        turn.act(Action::GoLive(channel.clone()));
+        Ok(())
+    }
+
+    fn server_unsubscribe(&mut self, turn: &mut Turn<'_>, channel: ChannelName, code: Unsubscribe) {
+        let Some(Subscription { stage, origin, .. }) = self.subscriptions.get(&channel) else { return };
+        match (stage, origin) {
+            (Stage::Live, _) => self.end(turn, channel, code),
+            (Stage::Joining, Origin::Server) => {
+                if let Some(flight) = self.work().and_then(|work| work.take_server_attach(&channel)) {
+                    turn.act(Action::Cancel(flight.op));
+                }
+                self.subscriptions.remove(&channel);
+                turn.act(Action::Leave(channel));
+            }
+            (Stage::Joining, Origin::Frontend | Origin::Token) => self.abort_subscribe(turn, &channel, unsubscribed(code)),
+        }
+    }
+
+    /// Part of a live subscription's stream was lost. A server-side subscription would be forgotten by the SDK if it were ended.
+    pub(super) fn lost(&mut self, turn: &mut Turn<'_>, channel: &ChannelName) -> Result<(), Closing> {
+        match self.subscriptions.get(channel) {
+            Some(Subscription { stage: Stage::Live, origin: Origin::Server, .. }) => Err(Disconnect::InsufficientState.into()),
+            Some(Subscription { stage: Stage::Live, .. }) => {
+                self.end(turn, channel.clone(), Unsubscribe::InsufficientState);
+                Ok(())
+            }
+            // The outcome of an attach tells by itself.
+            Some(Subscription { stage: Stage::Joining, .. }) | None => Ok(()),
+        }
+    }
+
+    /// Ends a live subscription. It is gone before the push says so: the client may subscribe again at once.
+    fn end(&mut self, turn: &mut Turn<'_>, channel: ChannelName, code: Unsubscribe) {
+        self.subscriptions.remove(&channel);
+        turn.act(Action::Leave(channel.clone()));
+        turn.act(Action::Push(Push::Unsubscribe(channel, code)));
+    }
+}
+
+/// The answer to a subscribe that the server ended. With codes from 2500 on the SDK is to try again.
+fn unsubscribed(code: Unsubscribe) -> Refusal {
+    let again = code.code() >= 2500;
+    Refusal::new(if again { ErrorCode::Internal } else { ErrorCode::PermissionDenied }, code.reason())
+}

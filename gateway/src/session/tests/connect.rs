@@ -1,0 +1,183 @@
+use super::*;
+
+fn connect_reply(fields: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(r#"{{"id":1,"connect":{{"client":"{CLIENT}","version":"{version}",{fields}"ping":25,"pong":true,"node":"n1"}}}}"#)
+}
+
+fn alice(seconds: Option<u64>, channels: &[&str]) -> Outcome {
+    let channels = channels.iter().map(|name| channel(name).into()).collect();
+    Outcome::Authenticated(Box::new(Identity { user: user("alice"), expires_in: seconds.map(Duration::from_secs), info: None, channels }))
+}
+
+#[test]
+fn anonymous_connects_with_nothing() {
+    let mut it = World::new();
+    assert_eq!(it.says(r#"{"id":1,"connect":{}}"#), [r#"start 1: authenticate """#]);
+    assert_eq!(it.done(1, identity("")), ["identify \"\"".to_owned(), connect_reply("")]);
+}
+
+#[test]
+fn a_user_gets_the_personal_channel_and_those_of_the_token_from_where_the_client_left_them() {
+    let mut it = World::new();
+    let asked = it.says(
+        r##"{"id":1,"connect":{"token":"t","subs":{"#alice":{"recover":true,"epoch":"abcd1234","offset":5},"gone":{"recover":true}}}}"##,
+    );
+    assert_eq!(asked, [r#"start 1: authenticate "t""#]);
+    let started = it.done(1, alice(Some(600), &["chat:a", "#alice", "chat:a"]));
+    assert_eq!(started, [r#"identify "alice""#, r##"start 2: attach #alice from "abcd1234":5"##, "start 3: attach chat:a"]);
+    assert_eq!(it.done(3, attached(9)), Vec::<String>::new());
+    let opened = it.done(2, recovered(5, Recovery::Recovered, &[6, 7]));
+    let subs = format!(
+        r##""expires":true,"ttl":600,"subs":{{"#alice":{{{POSITION}5,"publications":[{{"data":1,"offset":6}},{{"data":1,"offset":7}}],"recovered":true,"was_recovering":true}},"chat:a":{{{POSITION}9}}}},"##
+    );
+    assert_eq!(opened, [connect_reply(&subs), "live #alice".into(), "live chat:a".into()]);
+}
+
+#[test]
+fn what_is_held_after_a_loss_comes_as_pushes_since_the_sdk_skips_it_in_the_answer() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    it.done(1, alice(None, &[]));
+    let opened = it.done(2, recovered(7, Recovery::Lost, &[8]));
+    let subs = format!(r##""subs":{{"#alice":{{{POSITION}7,"was_recovering":true}}}},"##);
+    let push = r##"{"push":{"channel":"#alice","pub":{"data":1,"offset":8}}}"##;
+    assert_eq!(opened, [connect_reply(&subs), push.into(), "live #alice".into()]);
+}
+
+#[test]
+fn a_subscription_that_cannot_attach_fails_the_connect_and_leaves_nothing_behind() {
+    let mut it = World::new();
+    it.says("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"rpc\":{}}");
+    it.done(1, alice(None, &["chat:a", "chat:b"]));
+    it.done(2, attached(0));
+    let lines = it.done(3, failed(ErrorCode::ServiceUnavailable));
+    assert_eq!(lines[..4], ["leave #alice", "leave chat:a", "cancel 4", "leave chat:b"]);
+    assert_eq!(errors(&lines), [(1, 100), (2, 101)]);
+    assert!(lines[4].contains(r#""temporary":true"#), "the SDK is to try again: {}", lines[4]);
+    assert_eq!(it.done(4, attached(0)), Vec::<String>::new(), "cancelled");
+    assert_eq!(it.says(r#"{"id":3,"ping":{}}"#), ["close 3501 connect was refused: open a new connection"]);
+}
+
+#[test]
+fn a_refused_client_has_to_leave_in_time() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    assert_eq!(it.done(1, failed(ErrorCode::Unauthorized)), [error(1, ErrorCode::Unauthorized)]);
+    assert_eq!(it.session.deadline(), Some(Tick(11_000)));
+    assert_eq!(it.after(10), ["close 3502 stale"]);
+}
+
+#[test]
+fn tokens_that_are_not_good() {
+    let outcomes = [
+        (failed(ErrorCode::TokenExpired), error(1, ErrorCode::TokenExpired)),
+        (failed(ErrorCode::Unauthorized), error(1, ErrorCode::Unauthorized)),
+        (Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, "no signature")), "close 3500 no signature".to_owned()),
+        (alice(Some(0), &[]), error(1, ErrorCode::TokenExpired)),
+        (Outcome::Published, error(1, ErrorCode::Internal)),
+    ];
+    for (outcome, answer) in outcomes {
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{"token":"t"}}"#);
+        assert_eq!(it.done(1, outcome), [answer]);
+    }
+}
+
+#[test]
+fn a_token_for_an_unknown_namespace_is_told_and_not_retried() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    let lines = it.done(1, alice(None, &["nowhere:a"]));
+    assert_eq!(errors(&lines), [(1, 102)]);
+    assert!(lines[0].contains("nowhere:a") && !lines[0].contains("temporary"), "{}", lines[0]);
+}
+
+#[test]
+fn more_server_side_subscriptions_than_allowed_close() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    assert_eq!(it.done(1, alice(None, &["open:a", "open:b", "open:c", "open:d"])), ["close 3505 channel limit"]);
+}
+
+#[test]
+fn the_first_command_has_to_be_connect_and_comes_once_and_in_time() {
+    for first in [r#"{"id":1,"ping":{}}"#, "{}", r#"{"send":{"data":{}}}"#] {
+        assert_eq!(World::new().says(first), ["close 3501 the first command has to be connect"]);
+    }
+    let twice = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"connect\":{}}";
+    assert_eq!(World::new().says(twice)[1..], ["close 3501 connect came twice"]);
+    assert_eq!(World::anonymous().says(r#"{"id":2,"connect":{}}"#), ["close 3501 connect came twice"]);
+    let mut late = World::new();
+    assert_eq!(late.session.deadline(), Some(Tick(11_000)));
+    assert_eq!(late.after(9), Vec::<String>::new());
+    assert_eq!(late.after(1), ["close 3502 stale"]);
+    assert_eq!(late.session.deadline(), None);
+}
+
+#[test]
+fn a_connect_that_takes_too_long_is_answered_before_the_sdk_gives_up() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    it.done(1, alice(None, &[]));
+    assert_eq!(it.session.deadline(), Some(Tick(5000)));
+    let lines = it.after(4);
+    assert_eq!(lines[..2], ["cancel 2", "leave #alice"]);
+    assert_eq!(errors(&lines), [(1, 100)]);
+
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    assert_eq!(it.after(4)[0], "cancel 1");
+}
+
+#[test]
+fn commands_in_the_same_message_wait_for_the_answer() {
+    let mut it = World::new();
+    let asked = it.says("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"open:a\"}}\n{}\n{\"id\":3,\"ping\":{}}");
+    assert_eq!(asked, [r#"start 1: authenticate """#]);
+    assert!(it.session.wants_input());
+    let opened = it.done(1, identity(""));
+    assert_eq!(opened[1..], [connect_reply(""), "start 2: attach open:a".into(), r#"{"id":3,"ping":{}}"#.into()]);
+}
+
+#[test]
+fn early_commands_are_bounded() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    for id in 2..9 {
+        assert_eq!(it.says(&format!(r#"{{"id":{id},"ping":{{}}}}"#)), Vec::<String>::new());
+        assert_eq!(it.session.wants_input(), id < 4, "read until as many wait as may be in flight");
+    }
+    assert_eq!(it.says(r#"{"id":9,"ping":{}}"#), [error(9, ErrorCode::TooManyRequests)]);
+    assert_eq!(it.says(r#"{"send":{"data":{"service":"s"}}}"#), ["close 3013 too many requests"]);
+}
+
+#[test]
+fn what_services_do_meanwhile_waits_too() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    it.done(1, alice(None, &[]));
+    assert_eq!(it.serves(ServerCommand::Message(data("1"))), Vec::<String>::new());
+    assert_eq!(it.serves(ServerCommand::Subscribe { channel: channel("open:a"), since: None }), Vec::<String>::new());
+    let opened = it.done(2, attached(0));
+    assert_eq!(opened[1..], ["live #alice", r#"{"push":{"message":{"data":1}}}"#, "start 3: attach open:a"]);
+}
+
+#[test]
+fn a_stream_lost_meanwhile_or_too_much_from_services_fails_the_connect() {
+    let connecting = || {
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{}}"#);
+        it.done(1, alice(None, &["chat:a"]));
+        it.done(2, attached(0));
+        it
+    };
+    assert_eq!(connecting().input(Input::Lost(channel("chat:a"))), Vec::<String>::new(), "its attach tells");
+    assert_eq!(errors(&connecting().input(Input::Lost(channel("#alice")))), [(1, 100)]);
+    let mut it = connecting();
+    for _ in 0..3 {
+        assert_eq!(it.serves(ServerCommand::Message(data("1"))), Vec::<String>::new());
+    }
+    assert_eq!(errors(&it.serves(ServerCommand::Message(data("1")))), [(1, 100)]);
+    assert_eq!(connecting().serves(ServerCommand::Disconnect { code: 3503, reason: "go".into() }), ["close 3503 go"]);
+}

@@ -1,0 +1,150 @@
+use super::*;
+
+const PING: &str = "{}";
+
+#[test]
+fn pings_come_at_the_phase_of_the_connection_and_then_at_the_interval() {
+    let mut it = World::anonymous();
+    assert_eq!(it.session.deadline(), Some(Tick(13_500)), "half an interval");
+    it.now = Tick(13_499);
+    assert_eq!(it.input(Input::Tick), Vec::<String>::new());
+    it.now = Tick(13_500);
+    assert_eq!(it.input(Input::Tick), [PING]);
+    assert_eq!(it.session.deadline(), Some(Tick(21_500)), "for the pong");
+    assert_eq!(it.says("{}"), Vec::<String>::new());
+    assert_eq!(it.session.deadline(), Some(Tick(38_500)), "for the next ping");
+    assert_eq!(it.after(25), [PING]);
+}
+
+#[test]
+fn a_missing_pong_closes_and_a_needless_one_does_no_harm() {
+    let mut it = World::anonymous();
+    assert_eq!(it.says("{}"), Vec::<String>::new());
+    assert_eq!(it.after(13), [PING]);
+    it.says(r#"{"id":2,"ping":{}}"#);
+    assert_eq!(it.after(8), ["close 3012 no pong"], "only a pong is a pong");
+}
+
+#[test]
+fn a_pong_that_we_do_not_read_is_not_missing() {
+    let mut it = World::anonymous();
+    assert_eq!(it.after(13), [PING]);
+    for id in 1..=3 {
+        it.says(&format!(r#"{{"id":{id},"rpc":{{"method":"m"}}}}"#));
+    }
+    assert!(!it.session.wants_input());
+    assert_eq!(it.after(8), Vec::<String>::new());
+    assert_eq!(it.after(7), Vec::<String>::new());
+    it.done(2, Outcome::Called(data("0")));
+    assert_eq!(it.after(7), Vec::<String>::new(), "it has its time from when we read again");
+    assert_eq!(it.after(1), ["close 3012 no pong"]);
+}
+
+fn expiring(seconds: u64) -> World {
+    let mut it = World::with(|rules| rules.ping_interval = Duration::from_secs(1000));
+    it.says(r#"{"id":1,"connect":{"token":"t"}}"#);
+    let identity = Identity { user: user(""), expires_in: Some(Duration::from_secs(seconds)), info: None, channels: Vec::new() };
+    it.done(1, Outcome::Authenticated(Box::new(identity)));
+    it
+}
+
+#[test]
+fn a_token_that_is_not_refreshed_closes_after_the_grace() {
+    let mut it = expiring(60);
+    assert_eq!(it.session.deadline(), Some(Tick(81_000)));
+    assert_eq!(it.after(79), Vec::<String>::new());
+    assert_eq!(it.after(1), ["close 3005 connection expired"]);
+}
+
+#[test]
+fn a_refresh_prolongs() {
+    let mut it = expiring(60);
+    it.after(50);
+    assert_eq!(it.says(r#"{"id":2,"refresh":{"token":"u"}}"#), [r#"start 2: refresh "u""#]);
+    let answer = |more: &str| format!(r#"{{"id":2,"refresh":{{"client":"{CLIENT}","version":"{}"{more}}}}}"#, env!("CARGO_PKG_VERSION"));
+    let refreshed = |seconds| Outcome::Refreshed { user: user(""), expires_in: seconds };
+    assert_eq!(it.done(2, refreshed(Some(Duration::from_secs(60)))), [answer(r#","expires":true,"ttl":60"#)]);
+    assert_eq!(it.after(79), Vec::<String>::new());
+    it.says(r#"{"id":2,"refresh":{"token":"v"}}"#);
+    assert_eq!(it.done(3, refreshed(None)), [answer("")]);
+    assert_eq!(it.after(200), Vec::<String>::new(), "for good");
+}
+
+#[test]
+fn refreshes_that_are_not_good() {
+    for (outcome, answer) in [
+        (Outcome::Refreshed { user: user("bob"), expires_in: None }, "close 3500 the token is another user's".to_owned()),
+        (Outcome::Refreshed { user: user(""), expires_in: Some(Duration::ZERO) }, "close 3005 connection expired".to_owned()),
+        (Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, "bad")), "close 3500 bad".to_owned()),
+        (failed(ErrorCode::TokenExpired), "close 3005 connection expired".to_owned()),
+        (failed(ErrorCode::ServiceUnavailable), error(2, ErrorCode::ServiceUnavailable)),
+        (Outcome::Sent, error(2, ErrorCode::Internal)),
+    ] {
+        let mut it = expiring(60);
+        it.says(r#"{"id":2,"refresh":{"token":"u"}}"#);
+        assert_eq!(it.done(2, outcome), [answer]);
+    }
+}
+
+#[test]
+fn a_subscription_that_is_not_refreshed_ends_with_2501() {
+    let mut it = World::with(|rules| rules.ping_interval = Duration::from_secs(1000)).connected(None).subscribed_by_token("vip:a", 2, 60);
+    assert_eq!(it.session.deadline(), Some(Tick(81_000)));
+    assert_eq!(it.after(79), Vec::<String>::new());
+    let push = r#"{"push":{"channel":"vip:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
+    assert_eq!(it.after(1), ["leave vip:a", push]);
+    assert_eq!(it.says(r#"{"id":5,"subscribe":{"channel":"vip:a","token":"u"}}"#), [r#"start 4: authorize vip:a "u""#]);
+}
+
+#[test]
+fn a_server_side_subscription_ends_with_2501_upon_which_the_sdk_forgets_it() {
+    let mut it = World::with(|rules| rules.ping_interval = Duration::from_secs(1000));
+    it.says(r#"{"id":1,"connect":{}}"#);
+    let ending = ServerSubscription { channel: channel("open:a"), expires_in: Some(Duration::from_secs(5)) };
+    it.done(1, Outcome::Authenticated(Box::new(Identity { user: user(""), expires_in: None, info: None, channels: vec![ending] })));
+    it.done(2, attached(0));
+    assert_eq!(it.session.deadline(), Some(Tick(6000)), "there is nothing to refresh: no grace");
+    assert_eq!(it.after(5)[0], "leave open:a");
+}
+
+#[test]
+fn a_sub_refresh_prolongs() {
+    let mut it = World::with(|rules| rules.ping_interval = Duration::from_secs(1000)).connected(None).subscribed_by_token("vip:a", 2, 60);
+    it.after(70);
+    assert_eq!(it.says(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#), [r#"start 4: authorize vip:a "u""#]);
+    assert_eq!(it.done(4, authorized(Some(60))), [r#"{"id":5,"sub_refresh":{"expires":true,"ttl":60}}"#]);
+    assert_eq!(it.after(79), Vec::<String>::new());
+    it.says(r#"{"id":6,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
+    assert_eq!(it.done(5, authorized(None)), [r#"{"id":6,"sub_refresh":{}}"#]);
+    assert_eq!(it.after(100), Vec::<String>::new());
+}
+
+#[test]
+fn sub_refreshes_that_are_not_good() {
+    let ended = r#"{"push":{"channel":"vip:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#.to_owned();
+    for (outcome, before, code) in [
+        (Outcome::InvalidToken(ErrorCode::Unauthorized.into()), Vec::new(), 103),
+        (failed(ErrorCode::ServiceUnavailable), Vec::new(), 1000),
+        (Outcome::Sent, Vec::new(), 100),
+        (failed(ErrorCode::TokenExpired), vec!["leave vip:a".to_owned(), ended.clone()], 109),
+        (authorized(Some(0)), vec!["leave vip:a".to_owned(), ended.clone()], 109),
+    ] {
+        let mut it = World::anonymous().subscribed_by_token("vip:a", 2, 60);
+        it.says(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
+        let lines = it.done(4, outcome);
+        assert_eq!(lines[..lines.len() - 1], before);
+        assert_eq!(errors(&lines), [(5, code)]);
+    }
+    let mut it = World::alice().subscribed("open:a", 3);
+    for (name, code) in [("open:a", 103), ("vip:a", 103), ("#alice", 103), ("a b", 107)] {
+        assert_eq!(errors(&it.says(&format!(r#"{{"id":5,"sub_refresh":{{"channel":"{name}","token":"u"}}}}"#))), [(5, code)], "{name}");
+    }
+}
+
+#[test]
+fn a_subscription_that_ended_while_its_token_was_checked() {
+    let mut it = World::anonymous().subscribed_by_token("vip:a", 2, 60);
+    it.says(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
+    it.input(Input::Lost(channel("vip:a")));
+    assert_eq!(errors(&it.done(4, authorized(None))), [(5, 103)]);
+}

@@ -1,0 +1,106 @@
+use super::*;
+use crate::model::Unsubscribe;
+
+fn subscribe(name: &str) -> ServerCommand {
+    ServerCommand::Subscribe { channel: channel(name), since: None }
+}
+
+fn unsubscribe(name: &str, code: Unsubscribe) -> ServerCommand {
+    ServerCommand::Unsubscribe { channel: channel(name), code }
+}
+
+#[test]
+fn a_disconnect_closes_with_its_own_code_and_nothing_follows() {
+    let mut it = World::alice();
+    assert_eq!(it.serves(ServerCommand::Disconnect { code: 4001, reason: "elsewhere".into() }), ["close 4001 elsewhere"]);
+    assert_eq!(it.says(r#"{"id":5,"ping":{}}"#), Vec::<String>::new());
+    assert_eq!(it.after(1000), Vec::<String>::new());
+    assert!(!it.session.wants_input());
+    let long = "ä".repeat(100);
+    let closed = World::alice().serves(ServerCommand::Disconnect { code: 4001, reason: long.into() });
+    assert_eq!(closed, [format!("close 4001 {}", "ä".repeat(61))], "a reason holds 123 bytes");
+}
+
+#[test]
+fn a_disconnect_reaches_a_connection_before_it_is_open() {
+    assert_eq!(World::new().serves(ServerCommand::Disconnect { code: 3001, reason: "shutdown".into() }), ["close 3001 shutdown"]);
+    assert_eq!(World::new().serves(ServerCommand::Message(data("1"))), Vec::<String>::new());
+}
+
+#[test]
+fn a_service_subscribes_the_connection() {
+    let mut it = World::anonymous();
+    let since = Some(position(4));
+    assert_eq!(
+        it.serves(ServerCommand::Subscribe { channel: channel("closed:a"), since }),
+        [r#"start 2: attach closed:a from "abcd1234":4"#]
+    );
+    assert_eq!(it.serves(subscribe("closed:a")), Vec::<String>::new(), "it is under way");
+    let lines = it.done(2, recovered(4, Recovery::Recovered, &[5]));
+    let push = format!(r#"{{"push":{{"channel":"closed:a","subscribe":{{{POSITION}4}}}}}}"#);
+    let missed = r#"{"push":{"channel":"closed:a","pub":{"data":1,"offset":5}}}"#;
+    assert_eq!(lines, [push, missed.to_owned(), "live closed:a".to_owned()]);
+    assert_eq!(it.serves(subscribe("closed:a")), Vec::<String>::new(), "it is there");
+}
+
+#[test]
+fn one_that_cannot_be_had_is_part_of_the_next_connect() {
+    let mut it = World::anonymous();
+    it.serves(subscribe("open:a"));
+    assert_eq!(it.done(2, failed(ErrorCode::ServiceUnavailable)), ["close 3010 insufficient state"]);
+    let mut full = World::anonymous().subscribed("open:a", 2).subscribed("open:b", 3).subscribed("open:c", 4).subscribed("open:d", 5);
+    assert_eq!(full.serves(subscribe("open:e")), ["close 3505 channel limit"]);
+}
+
+#[test]
+fn a_frontends_subscribe_waits_for_the_servers() {
+    let mut it = World::anonymous();
+    it.serves(subscribe("open:a"));
+    assert_eq!(it.says(r#"{"id":5,"subscribe":{"channel":"open:a"}}"#), Vec::<String>::new());
+    let lines = it.done(2, attached(0));
+    assert_eq!(lines.last(), Some(&error(5, ErrorCode::AlreadySubscribed)));
+}
+
+#[test]
+fn a_service_ends_a_subscription() {
+    let mut it = World::anonymous().subscribed("open:a", 2);
+    let push =
+        |code: u16, reason: &str| format!(r#"{{"push":{{"channel":"open:a","unsubscribe":{{"code":{code},"reason":"{reason}"}}}}}}"#);
+    assert_eq!(it.serves(unsubscribe("open:a", Unsubscribe::Server)), ["leave open:a".to_owned(), push(2000, "server unsubscribe")]);
+    assert_eq!(it.serves(unsubscribe("open:a", Unsubscribe::Server)), Vec::<String>::new(), "it is gone");
+    it.serves(subscribe("open:a"));
+    it.done(3, attached(0));
+    assert_eq!(it.serves(unsubscribe("open:a", Unsubscribe::Server))[0], "leave open:a", "server-side too");
+}
+
+#[test]
+fn a_service_ends_a_subscription_that_is_under_way() {
+    let mut it = World::anonymous();
+    it.serves(subscribe("open:a"));
+    it.says(r#"{"id":4,"publish":{"channel":"open:a"}}"#);
+    let lines = it.serves(unsubscribe("open:a", Unsubscribe::Server));
+    assert_eq!(lines, ["cancel 2", "leave open:a", "start 3: publish open:a null"], "the client never heard of it");
+    for (code, expected) in [(Unsubscribe::Server, 103), (Unsubscribe::InsufficientState, 100)] {
+        let mut it = World::anonymous();
+        it.says(r#"{"id":5,"subscribe":{"channel":"open:a"}}"#);
+        let lines = it.serves(unsubscribe("open:a", code));
+        assert_eq!(lines[..2], ["cancel 2", "leave open:a"]);
+        assert_eq!(errors(&lines), [(5, expected)]);
+    }
+}
+
+#[test]
+fn a_message_is_pushed() {
+    assert_eq!(World::anonymous().serves(ServerCommand::Message(data("[1]"))), [r#"{"push":{"message":{"data":[1]}}}"#]);
+}
+
+#[test]
+fn a_lost_stream_resubscribes_the_client_or_reconnects_it() {
+    let mut it = World::alice().subscribed("chat:a", 3);
+    let push = r#"{"push":{"channel":"chat:a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#;
+    assert_eq!(it.input(Input::Lost(channel("chat:a"))), ["leave chat:a", push]);
+    assert_eq!(it.input(Input::Lost(channel("chat:a"))), Vec::<String>::new());
+    it.says(r#"{"id":5,"subscribe":{"channel":"chat:a"}}"#);
+    assert_eq!(it.input(Input::Lost(channel("chat:a"))), Vec::<String>::new(), "the attach under way tells");
+    assert_eq!(it.input(Input::Lost(channel("#alice"))), ["close 3010 insufficient state"]);
+}

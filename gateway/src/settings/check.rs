@@ -1,0 +1,102 @@
+//! What a single value cannot tell: rules across settings, and names.
+
+use super::{BrokerKind, Problems, Reach, Settings};
+use crate::model::{ChannelName, ServiceName};
+use secrecy::ExposeSecret as _;
+use std::collections::HashSet;
+
+const NAME_BYTES: usize = 64;
+
+/// Notes every rule that the settings break.
+pub(super) fn check(settings: &Settings, problems: &mut Problems) {
+    names(settings, problems);
+    api_keys(settings, problems);
+    connection(settings, problems);
+    memory(settings, problems);
+    unsupported(settings, problems);
+}
+
+fn names(settings: &Settings, problems: &mut Problems) {
+    if !settings.node.name.is_empty() && !is_plain_name(&settings.node.name) {
+        problems.add("node.name", format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", settings.node.name));
+    }
+    for name in settings.namespaces.keys() {
+        if name.contains([':', '#']) || format!("{name}:x").parse::<ChannelName>().is_err() {
+            problems.add(format!("namespaces.{name}"), "a namespace is named with the characters of a channel, without ':' and '#'");
+        }
+    }
+    for name in settings.services.keys() {
+        if let Err(error) = name.parse::<ServiceName>() {
+            problems.add(format!("services.{name}"), format!("the name {error}; expected 1 to 64 of a-z 0-9 _ -"));
+        }
+    }
+}
+
+fn api_keys(settings: &Settings, problems: &mut Problems) {
+    let mut seen = HashSet::new();
+    for (i, key) in settings.api_keys.iter().enumerate() {
+        if !is_plain_name(&key.name) {
+            problems.add(format!("api_keys[{i}].name"), format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", key.name));
+        }
+        if !seen.insert(&key.name) {
+            problems.add(format!("api_keys[{i}].name"), format!("{:?} names another key already", key.name));
+        }
+        let secret = key.key.expose_secret();
+        if secret.is_empty() || !secret.bytes().all(|b| b.is_ascii_graphic()) {
+            problems.add(format!("api_keys[{i}].key"), "expected at least one visible ASCII character, and no others");
+        }
+    }
+}
+
+fn connection(settings: &Settings, problems: &mut Problems) {
+    let connection = &settings.connection;
+    if connection.pong_timeout >= connection.ping_interval {
+        problems.add("connection.pong_timeout", "must be shorter than connection.ping_interval");
+    }
+    if connection.outbox_bytes > connection.worker_outbox_bytes {
+        problems.add("connection.worker_outbox_bytes", "must be at least connection.outbox_bytes");
+    }
+    let quarter = connection.outbox_bytes.bytes() / 4;
+    if settings.recovery.page_bytes.bytes() > quarter {
+        problems.add("recovery.page_bytes", "must be at most a quarter of connection.outbox_bytes, so that live messages have room too");
+    }
+    if settings.fan_out.batch_bytes.bytes() > quarter {
+        problems.add("fan_out.batch_bytes", "must be at most a quarter of connection.outbox_bytes, so that one batch does not fill it");
+    }
+    if settings.drain.window > settings.drain.deadline {
+        problems.add("drain.window", "must not be longer than drain.deadline");
+    }
+}
+
+fn memory(settings: &Settings, problems: &mut Problems) {
+    let largest = settings.connection.message_size.max(settings.internal.body_size).max(settings.link.message_size);
+    if settings.fan_out.mailbox_bytes.bytes() / 4 < largest.bytes() {
+        problems.add(
+            "fan_out.mailbox_bytes",
+            format!("a channel may take a quarter of it, which must hold the largest message ({largest}: connection.message_size, internal.body_size, link.message_size)"),
+        );
+    }
+}
+
+fn unsupported(settings: &Settings, problems: &mut Problems) {
+    if settings.broker.kind == BrokerKind::Redis {
+        problems.add("broker.kind", "\"redis\" is not in this version, which has only \"memory\" (one node)");
+    }
+    for (name, service) in &settings.services {
+        if service.reach != Reach::Link {
+            problems.add(format!("services.{name}.reach"), "this version reaches services by \"link\" only");
+        }
+    }
+}
+
+fn is_plain_name(name: &str) -> bool {
+    (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// The host's name and a few random digits, as several nodes may share a host.
+pub(super) fn made_up_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
+    let host = host.trim().get(..NAME_BYTES - 5).unwrap_or(host.trim());
+    let host = if is_plain_name(host) { host } else { "node" };
+    format!("{host}-{:04x}", rand::random::<u16>())
+}

@@ -1,0 +1,187 @@
+//! Takes settings out of the merged layers and notes everything that is wrong with them.
+
+use super::{Problems, value::Setting};
+use config::{Map, Value, ValueKind};
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+/// A table of settings.
+pub(super) trait Section: Clone {
+    /// Its keys.
+    const KEYS: &'static [&'static str];
+    /// Reads it; what is not there comes from `fallback`.
+    fn read(reader: &mut Reader<'_>, fallback: Option<&Self>) -> Option<Self>;
+    /// Adds a line for each setting.
+    fn show(&self, prefix: &str, lines: &mut Vec<String>);
+    /// The allowed range of each key that has one, as written in a file.
+    #[cfg(test)]
+    fn ranges() -> Vec<(&'static str, String)>;
+}
+
+/// One table, of which each key is taken once.
+pub(super) struct Reader<'a> {
+    table: Map<String, Value>,
+    prefix: String,
+    problems: &'a mut Problems,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(table: Map<String, Value>, problems: &'a mut Problems) -> Self {
+        Self { table, prefix: String::new(), problems }
+    }
+
+    /// One setting of any value that its type has.
+    pub(super) fn take<T: Setting>(&mut self, name: &str, fallback: Option<&T>) -> Option<T> {
+        self.parse(name, fallback, "")
+    }
+
+    /// One setting within bounds.
+    pub(super) fn take_within<T: Setting + PartialOrd>(
+        &mut self,
+        name: &str,
+        fallback: Option<&T>,
+        range: &RangeInclusive<T>,
+    ) -> Option<T> {
+        let allowed = format!(", {}", show_range(range));
+        let origin = self.table.get(name).map(origin).unwrap_or_default();
+        let value = self.parse(name, fallback, &allowed)?;
+        if range.contains(&value) {
+            return Some(value);
+        }
+        let message = format!("expected {}{allowed}; found {}{origin}", T::EXPECTED, value.show());
+        self.problems.add(self.key(name), message);
+        None
+    }
+
+    /// A table.
+    pub(super) fn section<T: Section>(&mut self, name: &str, fallback: Option<&T>) -> Option<T> {
+        let value = self.table.remove(name).unwrap_or_else(|| Map::<String, Value>::new().into());
+        self.table_of(name, value, fallback)
+    }
+
+    /// Tables under names of the operator's choice.
+    pub(super) fn sections<T: Section>(&mut self, name: &str, fallback: &T) -> Option<BTreeMap<String, T>> {
+        let Some(value) = self.table.remove(name) else { return Some(BTreeMap::new()) };
+        let mut reader = self.inner(name, value)?;
+        let names: Vec<String> = reader.table.keys().cloned().collect();
+        // All are read before one that failed decides, so that all problems are found.
+        let read: Vec<_> = names.into_iter().map(|name| (reader.section(&name, Some(fallback)), name)).collect();
+        read.into_iter().map(|(section, name)| Some((name, section?))).collect()
+    }
+
+    /// A list of tables; in a variable, `name=key,name=key` for the first two keys of the table.
+    pub(super) fn list<T: Section>(&mut self, name: &str) -> Option<Vec<T>> {
+        let items = match self.table.remove(name) {
+            None => Vec::new(),
+            Some(Value { kind: ValueKind::Array(items), .. }) => items,
+            Some(Value { kind: ValueKind::String(text), .. }) => pairs::<T>(&text),
+            Some(_) => {
+                self.problems.add(self.key(name), format!("expected a list of tables, written as [[{name}]]"));
+                return None;
+            }
+        };
+        let read: Vec<_> = items.into_iter().enumerate().map(|(i, item)| self.table_of(&format!("{name}[{i}]"), item, None)).collect();
+        read.into_iter().collect()
+    }
+
+    /// Notes every key that nobody took.
+    pub(super) fn finish(&mut self, known: &[&str]) {
+        for (name, value) in std::mem::take(&mut self.table) {
+            let message = format!("unknown key{}; known here: {}", origin(&value), known.join(", "));
+            self.problems.add(self.key(&name), message);
+        }
+    }
+
+    fn parse<T: Setting>(&mut self, name: &str, fallback: Option<&T>, allowed: &str) -> Option<T> {
+        let Some(value) = self.table.remove(name) else {
+            if fallback.is_none() {
+                self.problems.add(self.key(name), format!("is missing; expected {}{allowed}", T::EXPECTED));
+            }
+            return fallback.cloned();
+        };
+        let read = T::read(&value.kind);
+        if read.is_none() {
+            let found = if T::SECRET { "something else".into() } else { found(&value.kind) };
+            self.problems.add(self.key(name), format!("expected {}{allowed}; found {found}{}", T::EXPECTED, origin(&value)));
+        }
+        read
+    }
+
+    fn table_of<T: Section>(&mut self, name: &str, value: Value, fallback: Option<&T>) -> Option<T> {
+        let mut reader = self.inner(name, value)?;
+        let read = T::read(&mut reader, fallback);
+        reader.finish(T::KEYS);
+        read
+    }
+
+    fn inner(&mut self, name: &str, value: Value) -> Option<Reader<'_>> {
+        let prefix = self.key(name);
+        let origin = origin(&value);
+        if let ValueKind::Table(table) = value.kind {
+            return Some(Reader { table, prefix, problems: self.problems });
+        }
+        self.problems.add(prefix, format!("expected a table of settings{origin}"));
+        None
+    }
+
+    fn key(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+    }
+}
+
+/// Bounds as people read them.
+pub(super) fn show_range<T: Setting>(range: &RangeInclusive<T>) -> String {
+    format!("{} to {}", range.start().show(), range.end().show())
+}
+
+fn pairs<T: Section>(text: &str) -> Vec<Value> {
+    let table = |pair: &str| {
+        let values = pair.trim().splitn(2, '=').map(Value::from);
+        Value::from(T::KEYS.iter().map(|key| (*key).to_owned()).zip(values).collect::<Map<_, _>>())
+    };
+    text.split(',').filter(|pair| !pair.trim().is_empty()).map(table).collect()
+}
+
+fn found(kind: &ValueKind) -> String {
+    let text = match kind {
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Table(_) => "a table".into(),
+        ValueKind::Array(_) => "a list".into(),
+        other => other.to_string(),
+    };
+    text.chars().take(80).collect()
+}
+
+fn origin(value: &Value) -> String {
+    value.origin().map(|origin| format!(" (in {origin})")).unwrap_or_default()
+}
+
+/// Declares a table of settings: name, type and bounds of each, once.
+macro_rules! section {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty $(= $range:expr)?,)* })*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $name { $($(#[$doc])* pub $field: $type,)* }
+
+        impl $crate::settings::reader::Section for $name {
+            const KEYS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            fn read(reader: &mut $crate::settings::reader::Reader<'_>, fallback: Option<&Self>) -> Option<Self> {
+                $(let $field = $crate::settings::reader::section!(
+                    @take reader, stringify!($field), fallback.map(|fallback| &fallback.$field) $(, $range)?);)*
+                Some(Self { $($field: $field?,)* })
+            }
+
+            fn show(&self, prefix: &str, lines: &mut Vec<String>) {
+                $(lines.push(format!("{prefix}{} = {}", stringify!($field), $crate::settings::value::Setting::show(&self.$field)));)*
+            }
+
+            #[cfg(test)]
+            fn ranges() -> Vec<(&'static str, String)> {
+                vec![$($((stringify!($field), $crate::settings::reader::show_range::<$type>(&($range))),)?)*]
+            }
+        }
+    )*};
+    (@take $reader:ident, $name:expr, $fallback:expr) => { $reader.take($name, $fallback) };
+    (@take $reader:ident, $name:expr, $fallback:expr, $range:expr) => { $reader.take_within($name, $fallback, &($range)) };
+}
+pub(super) use section;

@@ -1,0 +1,244 @@
+use super::*;
+use crate::channel::{
+    Grant::{Anyone, Nobody, Subscriber},
+    Namespaces,
+};
+use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
+use std::{collections::HashMap, io::Write as _};
+
+const DEV: &str = include_str!("../../config/dev.toml");
+
+/// Key and range of every setting of one table.
+pub(super) fn keys_of<T: reader::Section>(table: &str) -> Vec<(String, Option<String>)> {
+    let ranges: HashMap<_, _> = T::ranges().into_iter().collect();
+    T::KEYS.iter().map(|key| (format!("{table}.{key}"), ranges.get(key).cloned())).collect()
+}
+
+/// The comment above each key of a settings file, and the keys, commented examples included.
+fn documented_in(toml: &str) -> Vec<(String, String)> {
+    let (mut table, mut comment, mut all) = (String::new(), String::new(), Vec::new());
+    for line in toml.lines() {
+        let example = line.strip_prefix("#   ");
+        let line = example.unwrap_or(line).trim();
+        if let Some(name) = line.strip_prefix('[') {
+            table = format!("{}.", name.trim_matches(['[', ']']));
+            comment.clear();
+        } else if let Some(text) = line.strip_prefix('#') {
+            comment.push_str(text);
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            let table = if key == "workers" || key == "api_keys" { "" } else { &table };
+            all.push((format!("{table}{key}"), std::mem::take(&mut comment)));
+        }
+    }
+    all
+}
+
+fn problems(toml: &str) -> Vec<Problem> {
+    match Settings::from_toml(toml) {
+        Ok(_) => panic!("accepted: {toml}"),
+        Err(problems) => problems.iter().cloned().collect(),
+    }
+}
+
+#[test]
+fn the_default_file_documents_every_key_with_its_bounds_and_no_other() {
+    let file = documented_in(DEFAULTS);
+    let mut wanted = Settings::documented();
+    wanted.extend([("workers".into(), Some("0 to 64".into())), ("api_keys".into(), None)]);
+    wanted.extend(keys_of::<ApiKey>("api_keys"));
+    wanted.extend(keys_of::<Service>("services.chatbot"));
+    // Their bounds stand at channel_defaults.
+    wanted.extend(keys_of::<Channel>("namespaces.chat").into_iter().map(|(key, _)| (key, None)));
+    for (key, range) in &wanted {
+        let (_, comment) = file.iter().find(|(name, _)| name == key).unwrap_or_else(|| panic!("{key} is not in default.toml"));
+        if let Some(range) = range {
+            assert!(comment.contains(&format!("({range})")), "the comment of {key} lacks ({range}): {comment}");
+        }
+    }
+    for (key, _) in &file {
+        assert!(wanted.iter().any(|(name, _)| name == key), "{key} of default.toml is no setting");
+    }
+    assert_eq!(file.len(), wanted.len());
+}
+
+#[test]
+fn the_commented_examples_are_valid_and_say_what_is_left_out() {
+    let all: Vec<_> = DEFAULTS.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    let settings = Settings::from_toml(&all.join("\n")).expect("valid");
+    let left_out = Settings::from_toml("[services.chatbot]\n[namespaces.chat]").expect("valid");
+    let lines = |settings: &Settings, prefix: &str| -> Vec<String> {
+        settings.effective().lines().filter(|line| line.starts_with(prefix)).map(|line| line.replacen(prefix, "", 1)).collect()
+    };
+    assert_eq!(lines(&settings, "services.chatbot."), lines(&left_out, "services.chatbot."));
+    assert_eq!(lines(&left_out, "namespaces.chat."), lines(&left_out, "channel_defaults."));
+    assert_eq!(settings.api_keys[0].name, "orders");
+}
+
+#[test]
+fn the_guide_names_every_table() {
+    let guide = include_str!("../../../docs/settings.md");
+    for table in Settings::KEYS {
+        assert!(guide.contains(&format!("`{table}`")), "docs/settings.md does not name {table}");
+    }
+}
+
+#[test]
+fn dev_settings_have_what_the_demo_and_the_scripts_use() {
+    let settings = Settings::from_toml(DEV).expect("valid");
+    assert_eq!(settings.tokens.hmac_secret.expose_secret(), "dev-secret");
+    assert!(settings.tokens.anonymous && settings.demo.enabled);
+    assert_eq!((settings.api_keys[0].name.as_str(), settings.api_keys[0].key.expose_secret()), ("dev", "dev"));
+    assert_eq!(settings.services["chatbot"].reach, Reach::Link);
+    let namespaces = Namespaces::from(&settings);
+    let of = |name: &str| {
+        let options = namespaces.options(&name.parse().expect("a channel")).expect("configured");
+        (options.retention.map(|kept| (kept.size, kept.ttl.as_secs())), options.subscribe, options.publish)
+    };
+    assert_eq!(of("chat:lobby"), (Some((1000, 86_400)), Anyone, Nobody));
+    assert_eq!(of("stream:x"), (Some((2000, 300)), Anyone, Nobody));
+    assert_eq!(of("news:world"), (Some((100, 3600)), Anyone, Nobody));
+    assert_eq!(of("open:x"), (None, Anyone, Subscriber));
+    assert_eq!(of("recover:x"), (Some((10_000, 3600)), Anyone, Subscriber));
+    assert_eq!(of("#alice"), (Some((100, 168 * 3600)), Nobody, Nobody));
+    assert_eq!(of("lobby"), (None, Nobody, Nobody));
+    assert!(namespaces.options(&"unknown:x".parse().expect("a channel")).is_none());
+}
+
+#[test]
+fn every_bad_value_is_refused_by_the_name_of_its_key() {
+    for (toml, key, says) in [
+        ("[connection]\nping = 1", "connection.ping", "unknown key"),
+        ("nodes = 3", "nodes", "unknown key"),
+        ("[namespaces.chat]\nhistory = 3", "namespaces.chat.history", "known here: history_size"),
+        ("[connection]\nping_interval = 25", "connection.ping_interval", "\"10s\" (ms, s, m, h, d), \"1s\" to \"1h\"; found 25"),
+        ("[connection]\nping_interval = \"25\"", "connection.ping_interval", "found \"25\""),
+        ("[connection]\nping_interval = \"10ms\"", "connection.ping_interval", "\"1s\" to \"1h\"; found \"10ms\""),
+        ("[connection]\nmessage_size = \"64kb\"", "connection.message_size", "(B, KiB, MiB, GiB)"),
+        ("[connection]\nmessage_size = -1", "connection.message_size", "\"1KiB\" to \"16MiB\"; found -1"),
+        ("[connection]\nmax_in_flight = 0", "connection.max_in_flight", "1 to 10000; found 0"),
+        ("[connection]\nmax_in_flight = 1.5", "connection.max_in_flight", "a whole number"),
+        ("workers = 65", "workers", "0 to 64"),
+        ("public = 3", "public", "expected a table"),
+        ("namespaces = 3", "namespaces", "expected a table"),
+        ("api_keys = 3", "api_keys", "expected a list of tables"),
+        ("[public]\naddress = \"localhost\"", "public.address", "an address with its port"),
+        ("[demo]\nenabled = \"yes\"", "demo.enabled", "true or false"),
+        ("[public]\nallowed_origins = [1]", "public.allowed_origins", "a list of texts"),
+        ("[telemetry]\nsample_ratio = 1.01", "telemetry.sample_ratio", "0.0 to 1.0"),
+        ("[telemetry]\nsample_ratio = nan", "telemetry.sample_ratio", "0.0 to 1.0"),
+        ("[telemetry]\nlog_format = \"xml\"", "telemetry.log_format", "\"text\" or \"json\""),
+        ("[namespaces.chat]\nsubscribe = \"all\"", "namespaces.chat.subscribe", "\"nobody\", \"token\""),
+        ("[namespaces.\"a#b\"]", "namespaces.a#b", "without ':' and '#'"),
+        ("[services.Bot]", "services.Bot", "a-z 0-9 _ -"),
+        ("[services.bot]\nreach = \"webhook\"", "services.bot.reach", "\"link\" only"),
+        ("[broker]\nkind = \"redis\"", "broker.kind", "only \"memory\""),
+        ("[broker]\nkind = \"kafka\"", "broker.kind", "\"memory\" or \"redis\""),
+        ("[[api_keys]]\nname = \"a\"", "api_keys[0].key", "is missing"),
+        ("[[api_keys]]\nname = \"a\"\nkey = \"\"", "api_keys[0].key", "at least one"),
+        ("[[api_keys]]\nname = \"a\"\nkey = \"k\"\n[[api_keys]]\nname = \"a\"\nkey = \"l\"", "api_keys[1].name", "already"),
+        ("[node]\nname = \"a b\"", "node.name", "A-Z a-z 0-9"),
+        ("[recovery]\npage_bytes = \"65KiB\"", "recovery.page_bytes", "a quarter of connection.outbox_bytes"),
+        ("[fan_out]\nbatch_bytes = \"65KiB\"", "fan_out.batch_bytes", "a quarter of connection.outbox_bytes"),
+        ("[connection]\npong_timeout = \"25s\"", "connection.pong_timeout", "connection.ping_interval"),
+        (
+            "[connection]\noutbox_bytes = \"256MiB\"\nworker_outbox_bytes = \"255MiB\"",
+            "connection.worker_outbox_bytes",
+            "connection.outbox_bytes",
+        ),
+        ("[drain]\nwindow = \"31s\"", "drain.window", "drain.deadline"),
+        ("[fan_out]\nmailbox_bytes = \"3MiB\"", "fan_out.mailbox_bytes", "1MiB"),
+    ] {
+        let problems = problems(toml);
+        assert_eq!(problems.len(), 1, "{toml}: {problems:?}");
+        assert_eq!(problems[0].key, key, "{toml}");
+        assert!(problems[0].message.contains(says), "{toml}: {}", problems[0].message);
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let found =
+        problems("x = 1\n[connection]\nping_interval = 1\nwrite_timeout = true\n[namespaces.a]\ny = 1\n[namespaces.b]\npresence = 2");
+    let mut keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["connection.ping_interval", "connection.write_timeout", "namespaces.a.y", "namespaces.b.presence", "x"]);
+}
+
+#[test]
+fn a_later_layer_wins_and_is_named_where_it_is_wrong() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    write!(file, "[connection]\nping_interval = \"30s\"\npong_timeout = \"3s\"\nmax_in_flight = 7\n[namespaces.My-chat]\n")
+        .expect("written");
+    let variables = |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+    let flags = [("connection.max_in_flight".to_owned(), "9".to_owned())];
+    let layers = Layers {
+        file: Some(file.path()),
+        variables: variables(&[
+            ("GATEWAY__CONNECTION__PONG_TIMEOUT", "4s"),
+            ("GATEWAY__CONNECTION__MAX_IN_FLIGHT", "8"),
+            ("GATEWAY__TOKENS__HMAC_SECRET", "00123"),
+            ("GATEWAY__API_KEYS", "a=x=1, b=y"),
+            ("GATEWAY__PUBLIC__ALLOWED_ORIGINS", "https://a.example, https://b.example"),
+            ("GATEWAY__BROKER__KIND", ""),
+            ("GATEWAY_OTHER", "ignored"),
+            ("GATEWAY__NAMESPACES__NEWS__PRESENCE", "true"),
+        ]),
+        flags: &flags,
+    };
+    let settings = Settings::load(&layers).expect("valid");
+    let connection = &settings.connection;
+    assert_eq!((connection.ping_interval.as_secs(), connection.pong_timeout.as_secs(), connection.max_in_flight), (30, 4, 9));
+    assert_eq!(settings.tokens.hmac_secret.expose_secret(), "00123");
+    let keys: Vec<_> = settings.api_keys.iter().map(|key| (key.name.as_str(), key.key.expose_secret())).collect();
+    assert_eq!(keys, [("a", "x=1"), ("b", "y")]);
+    assert_eq!(settings.public.allowed_origins, ["https://a.example", "https://b.example"]);
+    assert!(settings.namespaces.contains_key("My-chat") && settings.namespaces["news"].presence);
+
+    let wrong = Layers { variables: variables(&[("GATEWAY__CONNECTION__PONG_TIMEOUT", "4")]), ..layers.clone() };
+    assert!(Settings::load(&wrong).expect_err("no unit").to_string().contains("connection.pong_timeout: "));
+    assert!(Settings::load(&wrong).expect_err("no unit").to_string().contains("(in the environment)"));
+    let stray = Layers { variables: variables(&[("GATEWAY__TOKENS__SECRET", "hush")]), ..layers };
+    let told = Settings::load(&stray).expect_err("stray").to_string();
+    assert!(told.contains("tokens.secret: unknown key") && !told.contains("hush"));
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_named_and_not_quoted() {
+    let missing = Layers { file: Some("/nowhere/gateway.toml".as_ref()), ..Layers::default() };
+    assert!(Settings::load(&missing).expect_err("missing").to_string().contains("/nowhere/gateway.toml: cannot be read"));
+    let told = Problems::to_string(&Settings::from_toml("[tokens]\nhmac_secret = \"hush").expect_err("no end"));
+    assert!(told.contains("line 2") && !told.contains("hush"), "{told}");
+}
+
+#[test]
+fn secrets_are_in_no_log() {
+    let text = "[tokens]\nhmac_secret = \"hush-1\"\n[redis]\nurl = \"redis://:hush-2@h\"\n[[api_keys]]\nname = \"a\"\nkey = \"hush-3\"";
+    let settings = Settings::from_toml(text).expect("valid");
+    let shown = settings.effective();
+    assert!(!shown.contains("hush") && !format!("{settings:?}").contains("hush"));
+    assert!(shown.contains("tokens.hmac_secret = (a secret)") && shown.contains("api_keys: \"a\"") && shown.contains("workers = 0"));
+    let wrong = Settings::from_toml("[tokens]\nhmac_secret = 12345").expect_err("a number");
+    assert!(!wrong.to_string().contains("12345"));
+}
+
+#[test]
+fn a_node_without_a_name_gets_one_of_its_own() {
+    let name = || Settings::from_toml("").expect("valid").node.name;
+    assert!(name().len() > 5 && name() != name());
+    assert_eq!(Settings::from_toml("[node]\nname = \"a-1\"").expect("valid").node.name, "a-1");
+}
+
+proptest! {
+    #[test]
+    fn durations_and_sizes_read_back_as_written(millis in 0u64..1 << 45, bytes in 0usize..1 << 45) {
+        let duration = Duration::from_millis(millis);
+        prop_assert_eq!(parse_duration(&show_duration(duration)), Some(duration));
+        prop_assert_eq!(ByteSize(bytes).to_string().parse(), Ok(ByteSize(bytes)));
+    }
+
+    #[test]
+    fn no_text_makes_the_parsers_panic(text in "[0-9]{0,25}[a-zA-Zäµ ]{0,4}") {
+        let _ = (parse_duration(&text), text.parse::<ByteSize>());
+    }
+}

@@ -1,0 +1,241 @@
+//! How each kind of value is written, read and shown.
+
+use config::{Value, ValueKind};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
+
+/// A type that a setting can have.
+pub(super) trait Setting: Clone {
+    /// What has to be written, for people.
+    const EXPECTED: &'static str;
+    /// Neither the value nor a failed attempt at it may be shown.
+    const SECRET: bool = false;
+    /// Reads it. Variables and flags bring every value as text.
+    fn read(kind: &ValueKind) -> Option<Self>;
+    /// Writes it as the settings file would.
+    fn show(&self) -> String;
+}
+
+/// A number of bytes, written as an integer or as `"64KiB"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub(super) usize);
+
+impl ByteSize {
+    /// The number.
+    pub const fn bytes(self) -> usize {
+        self.0
+    }
+}
+
+pub(super) const KIB: usize = 1 << 10;
+pub(super) const MIB: usize = 1 << 20;
+pub(super) const GIB: usize = 1 << 30;
+const SIZES: [(&str, usize); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
+const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Splits `10s` into number and unit.
+fn measured(text: &str) -> Option<(u64, &str)> {
+    let unit = text.find(|c: char| !c.is_ascii_digit())?;
+    Some((text[..unit].parse().ok()?, text[unit..].trim_start()))
+}
+
+impl FromStr for ByteSize {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (number, unit) = text.parse().map(|number| (number, "B")).ok().or_else(|| measured(text)).ok_or(())?;
+        let (_, bytes) = SIZES.iter().find(|(name, _)| *name == unit).ok_or(())?;
+        usize::try_from(number).ok().and_then(|number| number.checked_mul(*bytes)).map(Self).ok_or(())
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |unit: usize| self.0 >= unit && self.0.is_multiple_of(unit);
+        let (name, unit) = SIZES.iter().find(|(_, unit)| fits(*unit)).unwrap_or(&("B", 1));
+        write!(f, "{}{name}", self.0 / unit)
+    }
+}
+
+impl Setting for ByteSize {
+    const EXPECTED: &'static str = "a number of bytes such as 65536 or \"64KiB\" (B, KiB, MiB, GiB)";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match kind {
+            ValueKind::String(text) => text.parse().ok(),
+            _ => usize::read(kind).map(Self),
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+/// Reads `10s`, `250ms`, `5m`, `168h`, `30d`; a number alone says too little.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = measured(text)?;
+    let (_, millis) = TIMES.iter().find(|(name, _)| *name == unit)?;
+    number.checked_mul(*millis).map(Duration::from_millis)
+}
+
+/// Writes what [`parse_duration`] reads.
+pub fn show_duration(duration: Duration) -> String {
+    let millis = duration.as_millis() as u64;
+    let (name, unit) = match millis {
+        0 => &("s", 1_000),
+        _ => TIMES.iter().find(|(_, unit)| millis.is_multiple_of(*unit)).unwrap_or(&("ms", 1)),
+    };
+    format!("{}{name}", millis / unit)
+}
+
+impl Setting for Duration {
+    const EXPECTED: &'static str = "a duration with its unit such as \"10s\" (ms, s, m, h, d)";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match kind {
+            ValueKind::String(text) => parse_duration(text),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("\"{}\"", show_duration(*self))
+    }
+}
+
+macro_rules! whole_number {
+    ($($type:ty),*) => {$(
+        impl Setting for $type {
+            const EXPECTED: &'static str = "a whole number";
+
+            fn read(kind: &ValueKind) -> Option<Self> {
+                match kind {
+                    ValueKind::I64(number) => Self::try_from(*number).ok(),
+                    ValueKind::U64(number) => Self::try_from(*number).ok(),
+                    ValueKind::String(text) => text.parse().ok(),
+                    _ => None,
+                }
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+whole_number!(u32, usize);
+
+impl Setting for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match kind {
+            ValueKind::Float(number) => Some(*number),
+            ValueKind::String(text) => text.parse().ok(),
+            _ => u32::read(kind).map(Self::from),
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match kind {
+            ValueKind::Boolean(value) => Some(*value),
+            ValueKind::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for String {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match kind {
+            ValueKind::String(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Setting for SecretString {
+    const EXPECTED: &'static str = "a text";
+    const SECRET: bool = true;
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        String::read(kind).map(Self::from)
+    }
+
+    fn show(&self) -> String {
+        String::from(if self.expose_secret().is_empty() { "\"\"" } else { "(a secret)" })
+    }
+}
+
+impl Setting for SocketAddr {
+    const EXPECTED: &'static str = "an address with its port such as \"127.0.0.1:8000\" or \"[::1]:8000\"";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        String::read(kind)?.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Setting for Vec<String> {
+    const EXPECTED: &'static str = "a list of texts; in a variable, separated by commas";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match kind {
+            ValueKind::Array(values) => values.iter().map(|value: &Value| String::read(&value.kind)).collect(),
+            ValueKind::String(text) => Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// An enum whose variants are written as words.
+macro_rules! choice {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* } $expected:literal;)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $crate::settings::value::Setting for $name {
+            const EXPECTED: &'static str = $expected;
+
+            fn read(kind: &config::ValueKind) -> Option<Self> {
+                match kind {
+                    $(config::ValueKind::String(word) if word == $word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            fn show(&self) -> String {
+                format!("{:?}", match self { $(Self::$variant => $word,)* })
+            }
+        }
+    )*};
+}
+pub(super) use choice;

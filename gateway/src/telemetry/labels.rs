@@ -1,0 +1,225 @@
+//! The values that labels have: few, and known beforehand.
+
+use crate::model::{Disconnect, ErrorCode};
+use shared_proto::errors::{DISCONNECTS, ERRORS};
+
+/// One value, or combination of values, of a series' labels.
+pub trait Label: Copy {
+    /// How many there are.
+    const LEN: usize;
+    /// Which it is, below [`Self::LEN`].
+    fn index(self) -> usize;
+    /// The label values of one of them.
+    fn values(index: usize) -> Vec<String>;
+}
+
+macro_rules! labels {
+    ($($(#[$meta:meta])* $name:ident { $($variant:ident, $text:literal, $doc:literal;)* })*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $(#[doc = $doc] $variant,)* }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As the label says it.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl Label for $name {
+            const LEN: usize = Self::ALL.len();
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn values(index: usize) -> Vec<String> {
+                vec![Self::ALL[index].text().to_owned()]
+            }
+        }
+    )*};
+}
+
+labels! {
+    /// Commands of the frontend protocol.
+    CommandKind {
+        Connect, "connect", "First of all.";
+        Subscribe, "subscribe", "To a channel.";
+        Unsubscribe, "unsubscribe", "From a channel.";
+        Publish, "publish", "Into a channel.";
+        Presence, "presence", "Who is there.";
+        PresenceStats, "presence_stats", "How many are there.";
+        History, "history", "A page of a stream.";
+        Rpc, "rpc", "A call of a service.";
+        Send, "send", "An event for a service.";
+        Refresh, "refresh", "A new connection token.";
+        SubRefresh, "sub_refresh", "A new subscription token.";
+        Ping, "ping", "Asks for an empty reply.";
+        Pong, "pong", "The answer to our ping.";
+    }
+
+    /// Why a delivery was not made.
+    DropCause {
+        MailboxFull, "mailbox_full", "The worker's mailbox, or the channel's share of it, was full.";
+        OutboxFull, "outbox_full", "The connection's outbox was full and the connection is being closed.";
+        OutboxReplaced, "outbox_replaced", "A newer publication took its place (`latest`).";
+        BudgetSpent, "budget_spent", "All outboxes of the worker together had reached their bound.";
+        AttachOverflow, "attach_overflow", "More was held back during an attach than there is room for.";
+        HoldOverflow, "hold_overflow", "More was held back during a backfill than there is room for.";
+        AtMostOnce, "at_most_once", "A channel without history lost it on the way; its subscribers are told.";
+        Duplicate, "duplicate", "It had been delivered before.";
+        JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves.";
+        ConnectionClosed, "connection_closed", "The connection ended before it was written.";
+    }
+
+    /// What was done about a full outbox.
+    OverflowPolicy {
+        Disconnect, "disconnect", "The connection was closed with 3008.";
+        Latest, "latest", "All but the newest publication of the channel were left out.";
+    }
+
+    /// How a connection ended without a close code of the frontend protocol.
+    TransportEnd {
+        PeerClosed, "peer_closed", "The peer closed it properly.";
+        PeerGone, "peer_gone", "The peer ended the stream without a Close.";
+        Reset, "reset", "The network or the peer reset it.";
+        ProtocolViolation, "protocol_violation", "The peer broke RFC 6455.";
+        InvalidText, "invalid_text", "The peer sent text that is not UTF-8.";
+        TooLarge, "too_large", "The peer sent a message larger than allowed.";
+        MessageTimeout, "message_timeout", "A message was not complete in time.";
+        WriteTimeout, "write_timeout", "The peer took nothing for too long.";
+        Panicked, "panicked", "Its task failed in a way that it should not.";
+        Other, "other", "A service closed it with a code of its own, or anything else.";
+    }
+
+    /// Counters without labels.
+    Count {
+        ConnectionsOpened, "connections_opened", "See the series.";
+        PublicationsIn, "publications_in", "See the series.";
+        Deliveries, "deliveries", "See the series.";
+        FanOutBatches, "fan_out_batches", "See the series.";
+        Backfills, "backfills", "See the series.";
+        GapsLost, "gaps_lost", "See the series.";
+        BytesIn, "bytes_in", "See the series.";
+        BytesOut, "bytes_out", "See the series.";
+        FramesIn, "frames_in", "See the series.";
+        FramesOut, "frames_out", "See the series.";
+        Reads, "reads", "See the series.";
+        Writes, "writes", "See the series.";
+    }
+
+    /// Gauges without labels.
+    Level {
+        ConnectionsOpen, "connections_open", "See the series.";
+        SubscriptionsOpen, "subscriptions_open", "See the series.";
+        ChannelsOpen, "channels_open", "See the series.";
+        TasksOpen, "tasks_open", "See the series.";
+        OutboxBytes, "outbox_bytes", "See the series.";
+    }
+}
+
+impl TransportEnd {
+    /// The close code that goes with it; 0 where none is exchanged.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::PeerClosed => 1000,
+            Self::ProtocolViolation => 1002,
+            Self::InvalidText => 1007,
+            Self::TooLarge => 1009,
+            Self::MessageTimeout => 1008,
+            Self::Panicked => 1011,
+            Self::PeerGone | Self::Reset | Self::WriteTimeout | Self::Other => 0,
+        }
+    }
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// With a code of the frontend protocol.
+    Disconnect(Disconnect),
+    /// Without.
+    Transport(TransportEnd),
+}
+
+impl Closed {
+    /// What a close code that we sent says; [`TransportEnd::Other`] where it is not one of the table.
+    pub fn with_code(code: u16) -> Self {
+        ALL_DISCONNECTS
+            .iter()
+            .find(|disconnect| disconnect.code() == code)
+            .map_or(Self::Transport(TransportEnd::Other), |it| Self::Disconnect(*it))
+    }
+}
+
+/// In the order of [`DISCONNECTS`], which a test holds.
+const ALL_DISCONNECTS: &[Disconnect] = &[
+    Disconnect::Closed,
+    Disconnect::Shutdown,
+    Disconnect::ServerError,
+    Disconnect::Expired,
+    Disconnect::SubscriptionExpired,
+    Disconnect::Slow,
+    Disconnect::InsufficientState,
+    Disconnect::ForceReconnect,
+    Disconnect::NoPong,
+    Disconnect::TooManyRequests,
+    Disconnect::InvalidToken,
+    Disconnect::BadRequest,
+    Disconnect::Stale,
+    Disconnect::ForceDisconnect,
+    Disconnect::ConnectionLimit,
+    Disconnect::ChannelLimit,
+    Disconnect::InappropriateProtocol,
+    Disconnect::PermissionDenied,
+    Disconnect::NotAvailable,
+    Disconnect::TooManyErrors,
+];
+
+impl Label for Closed {
+    const LEN: usize = DISCONNECTS.len() + TransportEnd::LEN;
+
+    fn index(self) -> usize {
+        match self {
+            Self::Disconnect(disconnect) => disconnect as usize,
+            Self::Transport(end) => DISCONNECTS.len() + end.index(),
+        }
+    }
+
+    fn values(index: usize) -> Vec<String> {
+        if let Some(row) = DISCONNECTS.get(index) {
+            return vec![row.code.to_string(), row.reason.replace(' ', "_")];
+        }
+        let end = TransportEnd::ALL[index - DISCONNECTS.len()];
+        vec![end.code().to_string(), end.text().to_owned()]
+    }
+}
+
+impl Label for ErrorCode {
+    const LEN: usize = ERRORS.len();
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn values(index: usize) -> Vec<String> {
+        vec![ERRORS[index].name.to_owned()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_disconnect_code_is_known() {
+        assert_eq!(ALL_DISCONNECTS.len(), DISCONNECTS.len());
+        for (i, row) in DISCONNECTS.iter().enumerate() {
+            assert_eq!(Closed::with_code(row.code).index(), i, "{}", row.code);
+        }
+        assert_eq!(Closed::with_code(4000), Closed::Transport(TransportEnd::Other));
+    }
+}

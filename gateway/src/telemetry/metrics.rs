@@ -1,0 +1,143 @@
+//! From the counts to `/metrics` and OTLP.
+
+use super::{
+    labels::{Count, Label, Level},
+    series::{Kind, SERIES, Series, SeriesRow},
+    worker::{Family, WorkerMetrics},
+};
+use opentelemetry::{
+    KeyValue,
+    metrics::{AsyncInstrument, Histogram, Meter},
+};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// Upper bounds in seconds: from a call within the host to one that hits its deadline.
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+type Workers = Arc<Mutex<Vec<Arc<WorkerMetrics>>>>;
+
+/// All metrics of the node.
+pub struct Metrics {
+    meter: Meter,
+    workers: Workers,
+    node: NodeMetrics,
+}
+
+/// What happens rarely enough for a lock and a lookup each time.
+pub struct NodeMetrics {
+    rest: Histogram<f64>,
+    calls: Histogram<f64>,
+}
+
+impl NodeMetrics {
+    /// A request of the internal listener was answered. `route` is the pattern, never the path.
+    pub fn rest_request(&self, route: &'static str, method: &str, status: u16, took: Duration) {
+        let labels =
+            [KeyValue::new("route", route), KeyValue::new("method", method.to_owned()), KeyValue::new("status", i64::from(status))];
+        self.rest.record(took.as_secs_f64(), &labels);
+    }
+
+    /// A call of a configured service ended.
+    pub fn call(&self, service: &str, outcome: &'static str, took: Duration) {
+        self.calls.record(took.as_secs_f64(), &[KeyValue::new("service", service.to_owned()), KeyValue::new("outcome", outcome)]);
+    }
+}
+
+impl Metrics {
+    pub(super) fn new(meter: Meter) -> Self {
+        let workers = Workers::default();
+        observe_workers(&meter, &workers);
+        let node = NodeMetrics { rest: histogram(&meter, Series::RestRequest), calls: histogram(&meter, Series::Call) };
+        Self { meter, workers, node }
+    }
+
+    /// The counts of one more worker thread. To be made once per thread.
+    pub fn worker(&self) -> Arc<WorkerMetrics> {
+        let metrics = Arc::new(WorkerMetrics::default());
+        lock(&self.workers).push(Arc::clone(&metrics));
+        metrics
+    }
+
+    /// Counts of the node.
+    pub fn node(&self) -> &NodeMetrics {
+        &self.node
+    }
+
+    /// Reads numbers that somebody else keeps: `read` calls its argument for each combination of label values, once.
+    pub fn observe(&self, series: Series, read: impl Fn(&mut dyn FnMut(&[&str], u64)) + Send + Sync + 'static) {
+        let row = series.row();
+        observe(&self.meter, row, move |instrument| {
+            read(&mut |values, number| instrument.observe(number, &labels(row, values.iter().map(|value| (*value).to_owned()))));
+        });
+    }
+}
+
+fn observe_workers(meter: &Meter, workers: &Workers) {
+    for count in Count::ALL {
+        observe_sum(meter, row_named(count.text()), workers, move |worker| worker.counts.get(count.index()));
+    }
+    for level in Level::ALL {
+        observe_sum(meter, row_named(level.text()), workers, move |worker| worker.levels.get(level.index()));
+    }
+    observe_family(meter, Series::ConnectionsClosed, workers, |worker| &worker.closed);
+    observe_family(meter, Series::UpgradesRefused, workers, |worker| &worker.refused);
+    observe_family(meter, Series::Commands, workers, |worker| &worker.commands);
+    observe_family(meter, Series::RepliesError, workers, |worker| &worker.errors);
+    observe_family(meter, Series::Dropped, workers, |worker| &worker.dropped);
+    observe_family(meter, Series::OutboxOverflow, workers, |worker| &worker.overflowed);
+}
+
+fn observe_sum(meter: &Meter, row: &'static SeriesRow, workers: &Workers, read: impl Fn(&WorkerMetrics) -> u64 + Send + Sync + 'static) {
+    let workers = Arc::clone(workers);
+    observe(meter, row, move |instrument| instrument.observe(sum(&workers, &read), &[]));
+}
+
+fn observe_family<L: Label + 'static, const N: usize>(
+    meter: &Meter,
+    series: Series,
+    workers: &Workers,
+    family: fn(&WorkerMetrics) -> &Family<L, N>,
+) {
+    let workers = Arc::clone(workers);
+    observe(meter, series.row(), move |instrument| {
+        for index in 0..L::LEN {
+            instrument.observe(sum(&workers, |worker| family(worker).get(index)), &labels(series.row(), L::values(index)));
+        }
+    });
+}
+
+fn observe(meter: &Meter, row: &'static SeriesRow, callback: impl Fn(&dyn AsyncInstrument<u64>) + Send + Sync + 'static) {
+    match row.kind {
+        Kind::Counter => {
+            meter.u64_observable_counter(row.otlp_name()).with_description(row.help).with_callback(callback).build();
+        }
+        Kind::Gauge | Kind::Histogram => {
+            meter.u64_observable_gauge(row.otlp_name()).with_description(row.help).with_callback(callback).build();
+        }
+    }
+}
+
+fn histogram(meter: &Meter, series: Series) -> Histogram<f64> {
+    let row = series.row();
+    meter.f64_histogram(row.otlp_name()).with_description(row.help).with_unit("s").with_boundaries(SECONDS.to_vec()).build()
+}
+
+/// A gauge that one worker lowered below what it raised makes up for another's.
+fn sum(workers: &Workers, read: impl Fn(&WorkerMetrics) -> u64) -> u64 {
+    lock(workers).iter().fold(0, |sum, worker| sum.wrapping_add(read(worker)))
+}
+
+fn labels(row: &SeriesRow, values: impl IntoIterator<Item = String>) -> Vec<KeyValue> {
+    row.labels.iter().zip(values).map(|(name, value)| KeyValue::new(*name, value)).collect()
+}
+
+fn row_named(name: &str) -> &'static SeriesRow {
+    SERIES.iter().find(|row| row.name == name).expect("a test holds that every counter has its row")
+}
+
+fn lock(workers: &Workers) -> MutexGuard<'_, Vec<Arc<WorkerMetrics>>> {
+    workers.lock().unwrap_or_else(PoisonError::into_inner)
+}

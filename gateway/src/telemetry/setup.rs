@@ -1,0 +1,132 @@
+//! Starts telemetry and ends it.
+
+use super::{metrics::Metrics, trace};
+use crate::settings::{self, LogFormat, Problems, Settings};
+use opentelemetry::{KeyValue, metrics::MeterProvider as _, trace::TracerProvider as _};
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::SdkMeterProvider,
+    trace::{Sampler, SdkTracerProvider},
+};
+use prometheus::{Registry, TextEncoder};
+use std::sync::Arc;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry as Subscriber, filter::Targets, layer::SubscriberExt as _};
+
+type BoxedLayer = Box<dyn tracing_subscriber::Layer<Subscriber> + Send + Sync>;
+
+/// What the process tells about itself.
+pub struct Telemetry {
+    metrics: Arc<Metrics>,
+    registry: Registry,
+    meters: SdkMeterProvider,
+    traces: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Starts metrics, and sending where an endpoint is set; then writes logs from the whole process. Once per process.
+    pub fn start(settings: &Settings) -> Result<Self, Problems> {
+        let filter = EnvFilter::builder().parse(&settings.telemetry.log_filter).map_err(|error| {
+            Problems::of("telemetry.log_filter", format!("is not a filter such as \"info,gateway::hub=debug\": {error}"))
+        })?;
+        let telemetry = Self::without_logs(settings)?;
+        let mut layers = vec![log_layer(settings.telemetry.log_format, filter)];
+        if let Some(traces) = &telemetry.traces {
+            let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("gateway")).with_location(false).with_threads(false);
+            layers.push(spans.with_filter(Targets::new().with_target("gateway", LevelFilter::INFO)).boxed());
+            trace::enable();
+        }
+        // Fails only where the process has a subscriber already, as in tests: then that one stays.
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers));
+        Ok(telemetry)
+    }
+
+    /// Checks the settings as a start would.
+    pub fn check(settings: &Settings) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        [log_filter(&settings.telemetry).err(), endpoint(&settings.telemetry).err()]
+            .into_iter()
+            .flatten()
+            .for_each(|found| problems.append(found));
+        problems.none_or(())
+    }
+
+    /// Metrics, and sending where an endpoint is set.
+    pub fn without_logs(settings: &Settings) -> Result<Self, Problems> {
+        let registry = Registry::new();
+        let internal = |error: &dyn std::fmt::Display| Problems::of("telemetry", error.to_string());
+        let prometheus = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .without_units()
+            .build()
+            .map_err(|error| internal(&error))?;
+        let resource = resource(settings);
+        let mut meters = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(prometheus);
+        let mut traces = None;
+        if let Some(endpoint) = endpoint(&settings.telemetry)? {
+            let refused = |error: ExporterBuildError| Problems::of("telemetry.otlp_endpoint", error.to_string());
+            let metrics = MetricExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/metrics")).build().map_err(refused)?;
+            let spans = SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces")).build().map_err(refused)?;
+            meters = meters.with_periodic_exporter(metrics);
+            let share = Sampler::TraceIdRatioBased(settings.telemetry.sample_ratio);
+            let sampler = Sampler::ParentBased(Box::new(share));
+            traces = Some(SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler).with_batch_exporter(spans).build());
+        }
+        let meters = meters.build();
+        Ok(Self { metrics: Arc::new(Metrics::new(meters.meter("gateway"))), registry, meters, traces })
+    }
+
+    /// Where to count.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The body of `/metrics`, in the Prometheus text format 0.0.4.
+    pub fn render(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| format!("# {error}\n"))
+    }
+
+    /// Sends what is left. Blocks for up to 5 s each: not to be called on a thread that runs async tasks.
+    pub fn shutdown(&self) {
+        if let Some(traces) = &self.traces
+            && let Err(error) = traces.shutdown()
+        {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
+        if let Err(error) = self.meters.shutdown() {
+            tracing::warn!(%error, "the last metrics were not sent");
+        }
+    }
+}
+
+fn log_layer(format: LogFormat, filter: EnvFilter) -> BoxedLayer {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
+    }
+}
+
+fn log_filter(telemetry: &settings::Telemetry) -> Result<EnvFilter, Problems> {
+    EnvFilter::builder()
+        .parse(&telemetry.log_filter)
+        .map_err(|error| Problems::of("telemetry.log_filter", format!("is not a filter such as \"info,gateway::hub=debug\": {error}")))
+}
+
+fn endpoint(telemetry: &settings::Telemetry) -> Result<Option<&str>, Problems> {
+    let endpoint = telemetry.otlp_endpoint.trim_end_matches('/');
+    if endpoint.is_empty() || endpoint.starts_with("http://") {
+        return Ok((!endpoint.is_empty()).then_some(endpoint));
+    }
+    Err(Problems::of("telemetry.otlp_endpoint", "expected an address such as \"http://127.0.0.1:4318\"; this version sends without TLS"))
+}
+
+fn resource(settings: &Settings) -> Resource {
+    Resource::builder()
+        .with_service_name(settings.telemetry.service_name.clone())
+        .with_attribute(KeyValue::new("service.instance.id", settings.node.name.clone()))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build()
+}

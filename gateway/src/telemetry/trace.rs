@@ -1,0 +1,202 @@
+//! W3C Trace Context: one trace follows a message from the browser's command to its delivery.
+
+use actix_web::http::header::HeaderMap;
+use opentelemetry::{
+    Context,
+    trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState},
+};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+use tracing::{Span, field::Empty, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// Whether spans go anywhere. Without a collector nothing of a span is made.
+static ENABLED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn enable() {
+    ENABLED.store(true, Relaxed);
+}
+
+/// The place in a trace that a `traceparent` names (W3C Trace Context, section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    trace: u128,
+    span: u64,
+    flags: u8,
+}
+
+/// The text is not a `traceparent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a W3C traceparent")]
+pub struct InvalidTraceParent;
+
+impl FromStr for TraceContext {
+    type Err = InvalidTraceParent;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
+        Self::read(text).ok_or(InvalidTraceParent)
+    }
+}
+
+impl TraceContext {
+    fn read(text: &str) -> Option<Self> {
+        let (known, rest) = text.split_at_checked(55)?;
+        let mut parts = known.split('-');
+        let mut part = |digits: usize| {
+            let part = parts.next().filter(|part| part.len() == digits)?;
+            let hex = part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            hex.then(|| u128::from_str_radix(part, 16).ok()).flatten()
+        };
+        let (version, trace, span, flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
+        // Later versions may add parts at the end.
+        let well_ended = rest.is_empty() || (version != 0 && rest.starts_with('-'));
+        (version != 0xff && trace != 0 && span != 0 && well_ended).then_some(Self { trace, span: span as u64, flags: flags as u8 })
+    }
+
+    /// The context that a request came with; none where it has none, a malformed one, or several.
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut all = headers.get_all("traceparent");
+        let first = all.next()?;
+        if all.next().is_some() {
+            return None;
+        }
+        first.to_str().ok()?.parse().ok()
+    }
+
+    /// Whether whoever began the trace keeps it.
+    pub fn is_sampled(self) -> bool {
+        self.flags & 1 == 1
+    }
+
+    fn of(context: &SpanContext) -> Option<Self> {
+        let number = |bytes: [u8; 16]| u128::from_be_bytes(bytes);
+        let span = u64::from_be_bytes(context.span_id().to_bytes());
+        let flags = u8::from(context.is_sampled());
+        context.is_valid().then(|| Self { trace: number(context.trace_id().to_bytes()), span, flags })
+    }
+
+    fn remote(self) -> SpanContext {
+        let (trace, span) = (TraceId::from_bytes(self.trace.to_be_bytes()), SpanId::from_bytes(self.span.to_be_bytes()));
+        SpanContext::new(trace, span, TraceFlags::new(self.flags & 1), true, TraceState::NONE)
+    }
+}
+
+/// Writes the `traceparent` to send on.
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags & 1)
+    }
+}
+
+/// What a span is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A frontend calls a service.
+    Call,
+    /// Something is published.
+    Publish,
+    /// A batch of a channel goes to its subscribers.
+    Deliver,
+    /// A request of the internal listener.
+    Request,
+}
+
+/// A piece of work within a trace. Its span ends when it is dropped.
+#[derive(Clone, Debug)]
+pub struct Step {
+    span: Span,
+    context: Option<TraceContext>,
+}
+
+impl Step {
+    /// Begins a step below a caller's, or a trace of its own. Costs one comparison where no collector is configured; then
+    /// the caller's context is passed on as it came.
+    pub fn begin(work: Work, parent: Option<TraceContext>) -> Self {
+        if !ENABLED.load(Relaxed) {
+            return Self { span: Span::none(), context: parent };
+        }
+        Self::below(work, parent)
+    }
+
+    fn below(work: Work, parent: Option<TraceContext>) -> Self {
+        let span = work.span();
+        if let Some(parent) = parent {
+            // Fails only where the span is filtered out: then there is nothing to place.
+            let _ = span.set_parent(Context::new().with_remote_span_context(parent.remote()));
+        }
+        Self::within(span, parent)
+    }
+
+    /// Begins a step that several others led to, such as the delivery of a batch.
+    pub fn linked(work: Work, causes: impl IntoIterator<Item = TraceContext>) -> Self {
+        if !ENABLED.load(Relaxed) {
+            return Self { span: Span::none(), context: None };
+        }
+        let span = work.span();
+        causes.into_iter().filter(|cause| cause.is_sampled()).for_each(|cause| span.add_link(cause.remote()));
+        Self::within(span, None)
+    }
+
+    fn within(span: Span, otherwise: Option<TraceContext>) -> Self {
+        let context = TraceContext::of(span.context().span().span_context()).or(otherwise);
+        if let Some(context) = &context {
+            span.record("trace_id", format_args!("{:032x}", context.trace));
+        }
+        Self { span, context }
+    }
+
+    /// For `tracing::Instrument`, and to record what is found out later.
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// What to send on.
+    pub fn context(&self) -> Option<TraceContext> {
+        self.context
+    }
+
+    /// What to send on, as a `traceparent`.
+    pub fn traceparent(&self) -> Option<Box<str>> {
+        self.context.map(|context| context.to_string().into())
+    }
+}
+
+impl Work {
+    fn span(self) -> Span {
+        match self {
+            Self::Call => info_span!(target: "gateway", parent: None, "call", otel.kind = "client", trace_id = Empty),
+            Self::Publish => info_span!(target: "gateway", parent: None, "publish", otel.kind = "producer", trace_id = Empty),
+            Self::Deliver => info_span!(target: "gateway", parent: None, "deliver", otel.kind = "consumer", trace_id = Empty),
+            Self::Request => info_span!(target: "gateway", parent: None, "request", otel.kind = "server", trace_id = Empty),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    #[test]
+    fn a_step_stays_in_its_callers_trace_under_an_id_of_its_own() {
+        let traces = SdkTracerProvider::builder().build();
+        let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(spans), || {
+            let parent: TraceContext = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("valid");
+            let call = Step::below(Work::Call, Some(parent));
+            let publish = Step::below(Work::Publish, call.context());
+            let contexts = [parent, call.context().expect("a span"), publish.context().expect("a span")];
+            assert!(contexts.iter().all(|context| context.trace == parent.trace && context.is_sampled()));
+            assert!(contexts[0].span != contexts[1].span && contexts[1].span != contexts[2].span);
+
+            let unsampled = Step::below(Work::Call, Some(TraceContext { flags: 0, ..parent }));
+            assert!(!unsampled.context().expect("passed on").is_sampled());
+            assert_ne!(Step::below(Work::Call, None).context().expect("a trace of its own").trace, parent.trace);
+        });
+    }
+}

@@ -1,0 +1,66 @@
+//! The client's opening handshake (RFC 6455, section 4.2.1) and the answer to it.
+
+use super::Denial;
+use crate::model::{ErrorCode, Refusal};
+use actix_http::{
+    Method, RequestHead, Version,
+    header::{self, HeaderName},
+    ws::{self, HandshakeError},
+};
+
+/// Refuses CONNECT, whose target is no path.
+pub(super) fn check_target(head: &RequestHead) -> Result<(), Denial> {
+    if head.method == Method::CONNECT { Err(method("CONNECT")) } else { Ok(()) }
+}
+
+/// Whether this is a correct handshake, apart from its path and origin.
+pub(super) fn check(head: &RequestHead) -> Result<(), Denial> {
+    ws::verify_handshake(head).map_err(|error| denial(error, head))?;
+    if head.version != Version::HTTP_11 {
+        return Err(malformed("WebSocket needs HTTP/1.1."));
+    }
+    for name in [header::HOST, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION] {
+        once(head, &name)?;
+    }
+    match head.headers().get(header::CONTENT_LENGTH) {
+        Some(length) if length != "0" => Err(malformed("An upgrade request has no body.")),
+        _ => Ok(()),
+    }
+}
+
+/// Appends the head of the 101. `check` has seen the request.
+pub(super) fn answer(head: &RequestHead, subprotocol: Option<&'static str>, out: &mut Vec<u8>) {
+    let key = head.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], header::HeaderValue::as_bytes);
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
+    out.extend_from_slice(&ws::hash_key(key));
+    if let Some(subprotocol) = subprotocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(subprotocol.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+fn once(head: &RequestHead, name: &HeaderName) -> Result<(), Denial> {
+    match head.headers().get_all(name).count() {
+        1 => Ok(()),
+        count => Err(malformed(format!("The header {name} is there {count} times; it has to be there once."))),
+    }
+}
+
+fn denial(error: HandshakeError, head: &RequestHead) -> Denial {
+    match error {
+        HandshakeError::GetMethodRequired => method(head.method.as_str()),
+        HandshakeError::NoVersionHeader | HandshakeError::UnsupportedVersion => ErrorCode::UpgradeRequired.into(),
+        HandshakeError::NoConnectionUpgrade => malformed("The Connection header has to say `Upgrade`, and not `close`."),
+        HandshakeError::NoWebsocketUpgrade => malformed("The Upgrade header has to say `websocket`."),
+        HandshakeError::BadWebsocketKey => malformed("Sec-WebSocket-Key has to be 16 bytes in base64."),
+    }
+}
+
+fn method(method: &str) -> Denial {
+    Refusal::new(ErrorCode::MethodNotAllowed, format!("WebSocket upgrades are GET requests; this one is {method}.")).into()
+}
+
+fn malformed(detail: impl Into<String>) -> Denial {
+    Refusal::new(ErrorCode::BadRequest, detail).into()
+}

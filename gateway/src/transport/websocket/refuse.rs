@@ -1,0 +1,44 @@
+//! The answer to an upgrade request that is refused.
+
+use super::Denial;
+use crate::model::{ErrorCode, Retry};
+use actix_http::StatusCode;
+use shared_proto::rest::Problem;
+use std::io::Write;
+
+/// Appends a whole HTTP response: a problem document (RFC 9457), after which the connection is closed.
+pub(super) fn answer(denial: &Denial, out: &mut Vec<u8>) {
+    let code = denial.refusal.code;
+    let row = code.row();
+    let title = StatusCode::from_u16(row.http).ok().and_then(|status| status.canonical_reason()).unwrap_or("Refused");
+    let problem = Problem {
+        kind: "about:blank".into(),
+        title: title.into(),
+        status: row.http,
+        code: row.name.into(),
+        retryable: row.retry == Retry::Safe,
+        detail: denial.refusal.detail.clone(),
+    };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let retry = denial.retry_after.map(|pause| format!("Retry-After: {}\r\n", pause.as_secs() + u64::from(pause.subsec_nanos() > 0)));
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        "HTTP/1.1 {} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+         Connection: close\r\n{}{}\r\n",
+        row.http,
+        body.len(),
+        needed(code),
+        retry.unwrap_or_default(),
+    );
+    out.extend_from_slice(&body);
+}
+
+/// The header that HTTP wants with this status.
+fn needed(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        ErrorCode::MethodNotAllowed => "Allow: GET\r\n",
+        _ => "",
+    }
+}

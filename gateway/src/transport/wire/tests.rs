@@ -1,0 +1,265 @@
+use super::*;
+use futures_util::{future::poll_fn, task::noop_waker};
+use std::{
+    cell::{Cell, RefCell},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Wake,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    net::TcpStream,
+};
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Wakes {
+    fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+fn ping(number: u8) -> [u8; 7] {
+    [0x89, 0x81, 0, 0, 0, 0, number]
+}
+
+fn pings(numbers: impl IntoIterator<Item = u8>) -> Vec<u8> {
+    numbers.into_iter().flat_map(ping).collect()
+}
+
+/// The payloads of the pings of one turn, of which `next` is asked after each.
+fn turn(wire: &mut Wire<DuplexStream>, wakes: &Arc<Wakes>, bytes: usize, mut next: impl FnMut(usize) -> Next) -> (Vec<u8>, Poll<End>) {
+    let counted = wakes.clone().into();
+    let mut seen = Vec::new();
+    let end = wire.poll_turn(&mut Context::from_waker(&counted), bytes, |event| {
+        if let Event::Ping(payload) = event {
+            seen.extend_from_slice(payload);
+        }
+        next(seen.len())
+    });
+    (seen, end)
+}
+
+#[test]
+fn a_wire_is_small() {
+    assert!(size_of::<Wire<TcpStream>>() <= 128, "{} bytes", size_of::<Wire<TcpStream>>());
+}
+
+#[tokio::test]
+async fn a_turn_ends_with_its_bytes_and_wakes_for_the_next() {
+    let (mut peer, io) = duplex(4096);
+    let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
+    peer.write_all(&pings(0..10)).await.expect("room");
+    let (seen, end) = turn(&mut wire, &wakes, 30, |_| Next::Go);
+    assert!(end.is_pending());
+    assert_eq!((seen, wakes.take()), ((0..4).collect(), 1), "28 bytes hold four pings, and two bytes are a header begun");
+    assert!(wire.is_mid_message());
+    let (seen, end) = turn(&mut wire, &wakes, 100, |_| Next::Go);
+    assert!(end.is_pending());
+    assert_eq!((seen, wakes.take()), ((4..10).collect(), 0), "drained: the socket wakes");
+    peer.write_all(&ping(10)).await.expect("room");
+    assert_eq!(wakes.take(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_ends_the_turn_and_what_is_left_is_resumed_in_order() {
+    let (mut peer, io) = duplex(4096);
+    let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
+    peer.write_all(&pings(0..10)).await.expect("room");
+    let stop_at = |count| move |seen| if seen == count { Next::Yield } else { Next::Go };
+    assert_eq!(turn(&mut wire, &wakes, 1000, stop_at(3)).0, [0, 1, 2]);
+    assert_eq!(wakes.take(), 1, "woken for another turn");
+    assert!(wire.buffered() >= 49);
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Hold).0, [3]);
+    assert_eq!(wakes.take(), 0, "on hold: the receiver comes back by itself");
+    assert_eq!(turn(&mut wire, &wakes, 14, |_| Next::Go).0, [4, 5], "a turn's bytes count for what was left too");
+    assert_eq!(wakes.take(), 1);
+    peer.write_all(&ping(10)).await.expect("room");
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Go).0, (6..=10).collect::<Vec<_>>());
+    assert_eq!(wire.buffered(), 0);
+}
+
+#[tokio::test]
+async fn stopping_after_the_last_event_leaves_nothing() {
+    let (mut peer, io) = duplex(4096);
+    let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
+    peer.write_all(&ping(1)).await.expect("room");
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Hold).0, [1]);
+    assert_eq!(wire.buffered(), 0);
+    drop(peer);
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go), (seen, Poll::Ready(End::Eof)) if seen.is_empty()));
+}
+
+#[tokio::test]
+async fn what_came_with_the_request_is_first() {
+    let (mut peer, io) = duplex(4096);
+    let whole = pings(0..4);
+    let (mut wire, wakes) = (Wire::new(io, &whole[..17], Decoder::new(100)), Arc::<Wakes>::default());
+    peer.write_all(&whole[17..]).await.expect("room");
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Go).0, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn after_a_violation_input_is_ignored_until_the_end() {
+    let (mut peer, io) = duplex(4096);
+    let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
+    peer.write_all(&[0x89, 0x00]).await.expect("room");
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go).1, Poll::Ready(End::Violation(Violation::Unmasked))));
+    peer.write_all(&pings(0..10)).await.expect("room");
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go), (seen, Poll::Pending) if seen.is_empty()));
+    drop(peer);
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go).1, Poll::Ready(End::Eof)));
+}
+
+#[tokio::test]
+async fn a_violation_in_what_was_left_is_told_too() {
+    let (_peer, io) = duplex(4096);
+    let (mut wire, wakes) = (Wire::new(io, &[ping(1).as_slice(), &[0xFF]].concat(), Decoder::new(100)), Arc::<Wakes>::default());
+    assert!(
+        matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go), (seen, Poll::Ready(End::Violation(Violation::ReservedBits))) if seen == [1])
+    );
+}
+
+/// A socket that takes `room` bytes at most per call and then blocks, and notes what it was given.
+#[derive(Default)]
+struct Slow {
+    room: Cell<usize>,
+    calls: RefCell<Vec<Vec<u8>>>,
+    flushed: Cell<bool>,
+}
+
+impl AsyncWrite for &Slow {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let taken = bytes.len().min(self.room.get());
+        if taken == 0 {
+            return Poll::Pending;
+        }
+        self.room.set(self.room.get() - taken);
+        self.calls.borrow_mut().push(bytes[..taken].to_vec());
+        self.flushed.set(false);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flushed.set(true);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn queue(frames: &[&[u8]]) -> VecDeque<Rc<[u8]>> {
+    frames.iter().map(|frame| Rc::from(*frame)).collect()
+}
+
+#[test]
+fn small_frames_are_gathered_and_large_ones_go_alone() {
+    let slow = Slow { room: Cell::new(usize::MAX), ..Slow::default() };
+    let large = vec![7; GATHER];
+    let mut queue = queue(&[b"one", b"two", &large, b"three", b"four"]);
+    let mut wire = Wire::new(&slow, b"", Decoder::new(0));
+    let wrote = wire.poll_write(&mut Context::from_waker(&noop_waker()), &mut queue);
+    assert!(matches!(wrote, Wrote { bytes, state: Poll::Ready(Ok(())) } if bytes == 15 + GATHER));
+    assert!(slow.flushed.get() && queue.is_empty());
+    assert_eq!(*slow.calls.borrow(), [b"onetwo".to_vec(), large, b"threefour".to_vec()]);
+}
+
+#[test]
+fn a_frame_begun_is_known_and_finished_first() {
+    let slow = Slow { room: Cell::new(5), ..Slow::default() };
+    let waker = noop_waker();
+    let cx = &mut Context::from_waker(&waker);
+    let mut frames = queue(&[b"one", b"two", b"three", b"four"]);
+    let mut wire = Wire::new(&slow, b"", Decoder::new(0));
+    let wrote = wire.poll_write(cx, &mut frames);
+    assert!(matches!(wrote, Wrote { bytes: 3, state: Poll::Pending }));
+    assert_eq!((wire.begun(), frames.len()), (2, 3), "of the second frame two bytes are out");
+    // The queue overflows: all that is not begun goes, and a close frame comes.
+    frames.truncate(usize::from(wire.begun() > 0));
+    frames.push_back(Rc::from(&b"CLOSE"[..]));
+    slow.room.set(100);
+    let wrote = wire.poll_write(cx, &mut frames);
+    assert!(matches!(wrote, Wrote { bytes: 8, state: Poll::Ready(Ok(())) }));
+    assert_eq!(slow.calls.borrow().concat(), b"onetwoCLOSE");
+    assert_eq!(wire.begun(), 0);
+}
+
+#[tokio::test]
+async fn what_a_slow_peer_reads_is_what_was_queued() {
+    let (mut peer, io) = duplex(1000);
+    let mut wire = Wire::new(io, b"", Decoder::new(0));
+    let frames: Vec<Vec<u8>> =
+        (0..200usize).map(|number| vec![number as u8; number * 37 % 3000]).filter(|frame| !frame.is_empty()).collect();
+    let mut queue: VecDeque<Rc<[u8]>> = frames.iter().map(|frame| Rc::from(frame.as_slice())).collect();
+    let mut left = 0;
+    let write = async {
+        poll_fn(|cx| {
+            let wrote = wire.poll_write(cx, &mut queue);
+            left += wrote.bytes;
+            wrote.state
+        })
+        .await
+        .expect("the peer reads");
+        poll_fn(|cx| wire.poll_shutdown(cx)).await.expect("the peer reads");
+    };
+    let mut got = Vec::new();
+    let ((), read) = tokio::join!(write, peer.read_to_end(&mut got));
+    read.expect("the end");
+    assert_eq!(got, frames.concat());
+    assert_eq!(left, got.len(), "bytes are counted as they leave the queue");
+}
+
+/// A flooding peer whose bytes are always there cannot hold the worker: each turn is bounded.
+#[test]
+fn a_flood_never_outlasts_a_turn() {
+    struct Flood;
+    impl AsyncRead for Flood {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            let count = into.remaining() / 7 * 7;
+            into.put_slice(&ping(1).repeat(count.max(7) / 7)[..count.max(1)]);
+            Poll::Ready(Ok(()))
+        }
+    }
+    let (mut wire, wakes) = (Wire::new(Flood, b"", Decoder::new(100)), Arc::<Wakes>::default());
+    let counted = wakes.clone().into();
+    let mut events = 0;
+    let end = wire.poll_turn(&mut Context::from_waker(&counted), 16 * 1024, |_| {
+        events += 1;
+        Next::Go
+    });
+    assert!(end.is_pending() && wakes.take() == 1);
+    assert_eq!(events, 16 * 1024 / 7);
+}
+
+/// The shared buffers are free while they are lent: a receiver may itself run another wire.
+#[tokio::test]
+async fn a_receiver_may_use_another_wire() {
+    let (_peer, io) = duplex(64);
+    let (_other_peer, other_io) = duplex(64);
+    let mut outer = Wire::new(io, &ping(1), Decoder::new(100));
+    let mut inner = Wire::new(other_io, &ping(2), Decoder::new(100));
+    let waker = noop_waker();
+    let mut seen = Vec::new();
+    let end = outer.poll_turn(&mut Context::from_waker(&waker), 100, |_| {
+        let end = inner.poll_turn(&mut Context::from_waker(&waker), 100, |event| {
+            seen.push(format!("{event:?}"));
+            Next::Go
+        });
+        assert!(end.is_pending());
+        Next::Go
+    });
+    assert!(end.is_pending());
+    assert_eq!(seen, ["Ping([2])"]);
+}

@@ -1,0 +1,180 @@
+//! A client that sends what it is told to, right or wrong.
+
+use super::echo::{Echo, run};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::LazyLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The test key of RFC 6455, section 1.3.
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// Long enough for any machine; only a failing test waits it out.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server of its own, on a free port, for the life of the test process.
+pub(crate) fn serve(echo: Echo) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async { run(listener, echo).expect("it listens").await })
+    });
+    address
+}
+
+/// The server that most tests share.
+pub(crate) fn shared() -> SocketAddr {
+    static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| serve(Echo { message_timeout: Duration::from_secs(30), ..Echo::default() }));
+    *SERVER
+}
+
+/// A frame of the server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) opcode: u8,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// One connection.
+pub(crate) struct Client {
+    socket: TcpStream,
+    got: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).expect("the server listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("settable");
+        socket.set_nodelay(true).expect("settable");
+        Self { socket, got: Vec::new() }
+    }
+
+    /// Connected and upgraded.
+    pub(crate) fn upgraded(address: SocketAddr) -> Self {
+        let mut client = Self::connect(address);
+        client.send(handshake("/").as_bytes());
+        assert!(client.head().starts_with("HTTP/1.1 101 "));
+        client
+    }
+
+    /// Sends bytes; a server that hung up already is no failure, since some tests provoke that.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        match self.socket.write_all(bytes) {
+            Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => panic!("{error}"),
+            _ => {}
+        }
+    }
+
+    /// Sends until the server has gone.
+    pub(crate) fn send_until_cut(&mut self) {
+        let started = Instant::now();
+        while self.socket.write_all(&[0; 4096]).is_ok() {
+            assert!(started.elapsed() < PATIENCE, "the server reads for ever");
+        }
+    }
+
+    /// No more from here.
+    pub(crate) fn finish(&mut self) {
+        self.socket.shutdown(Shutdown::Write).ok();
+    }
+
+    /// The response's head, to the empty line.
+    pub(crate) fn head(&mut self) -> String {
+        loop {
+            if let Some(end) = self.got.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head = self.got.drain(..end + 4).collect();
+                return String::from_utf8(head).expect("a head is text");
+            }
+            assert!(self.more(), "closed within the head: {:?}", String::from_utf8_lossy(&self.got));
+        }
+    }
+
+    /// All that comes until the server closes, which has to happen without a reset.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.more() {}
+        std::mem::take(&mut self.got)
+    }
+
+    /// The next frame; none once the server closed.
+    pub(crate) fn frame(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.parse() {
+                return Some(frame);
+            }
+            if !self.more() {
+                assert_eq!(self.got, b"", "closed within a frame");
+                return None;
+            }
+        }
+    }
+
+    /// Waits for the server to hang up; true if it did so with a reset.
+    pub(crate) fn reset(&mut self) -> bool {
+        loop {
+            match self.socket.read(&mut [0; 512]) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
+    /// False at the end of the stream.
+    fn more(&mut self) -> bool {
+        let mut chunk = vec![0; 64 * 1024];
+        let count = self.socket.read(&mut chunk).expect("the server answers, and does not reset");
+        self.got.extend_from_slice(&chunk[..count]);
+        count > 0
+    }
+
+    /// Servers send whole, unmasked frames with lengths in their shortest form.
+    fn parse(&mut self) -> Option<Frame> {
+        let [first, second, ..] = self.got[..] else { return None };
+        assert_eq!(first & 0xF0, 0x80, "whole, and no reserved bits");
+        assert_eq!(second & 0x80, 0, "not masked");
+        let (length, at) = match second {
+            126 => (u64::from(u16::from_be_bytes(*self.got[2..].first_chunk()?)), 4),
+            127 => (u64::from_be_bytes(*self.got[2..].first_chunk()?), 10),
+            short => (u64::from(short), 2),
+        };
+        assert!(at == 2 || length > if at == 4 { 125 } else { 0xFFFF }, "not the shortest form");
+        let end = at + length as usize;
+        if self.got.len() < end {
+            return None;
+        }
+        let frame = self.got.drain(..end).skip(at).collect();
+        Some(Frame { opcode: first & 0x0F, payload: frame })
+    }
+}
+
+/// A correct upgrade request.
+pub(crate) fn handshake(path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: {KEY}\r\n\r\n"
+    )
+}
+
+/// A client's frame: first byte as given, length in its shortest form, masked.
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        n @ 0..=125 => frame.push(0x80 | n as u8),
+        n @ 126..=0xFFFF => {
+            frame.push(0x80 | 0x7E);
+            frame.extend_from_slice(&(n as u16).to_be_bytes());
+        }
+        n => {
+            frame.push(0x80 | 0x7F);
+            frame.extend_from_slice(&(n as u64).to_be_bytes());
+        }
+    }
+    let key = [0x37, 0xFA, 0x21, 0x3D];
+    frame.extend_from_slice(&key);
+    frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}

@@ -1,0 +1,203 @@
+//! An echo server on the real upgrade path, as small as a driver of [`Wire`] can be.
+
+use actix_web::{App, HttpResponse, web};
+use gateway::{
+    model::{ErrorCode, Refusal},
+    protocol::websocket::{Decoder, Event, encode},
+    transport::{
+        websocket::{Admission, Denial, Gate, Origins, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+        wire::{End, Next, Wire},
+    },
+};
+use std::{
+    collections::VecDeque,
+    io,
+    net::TcpListener,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+
+/// How the server behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Echo {
+    /// Bytes that a message may have.
+    pub max_message: u32,
+    /// How long a message may take to be complete.
+    pub message_timeout: Duration,
+    /// How long the peer may take to close after our close.
+    pub close_timeout: Duration,
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        Self { max_message: 16 * 1024 * 1024, message_timeout: Duration::from_secs(10), close_timeout: Duration::from_secs(2) }
+    }
+}
+
+/// Serves until it is dropped. `/hello` answers ordinary requests.
+pub fn run(listener: TcpListener, echo: Echo) -> io::Result<actix_server::Server> {
+    let factory = move || {
+        let app = App::new().route("/hello", web::get().to(|| async { HttpResponse::Ok().body("hello") }));
+        http_service(app, Rc::new(echo), PublicHttp::default())
+    };
+    Ok(actix_server::Server::build()
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(0)
+        .max_concurrent_connections(100_000)
+        .listen("echo", listener, factory)?
+        .run())
+}
+
+impl Gate<TcpStream> for Echo {
+    type Route = ();
+    type Pass = ();
+
+    fn route(&self, path: &str) -> Option<()> {
+        (path.starts_with('/') && path != "/nowhere").then_some(())
+    }
+
+    fn admit(&self, (): (), request: &UpgradeRequest<'_>) -> Result<Admission<()>, Denial> {
+        match request.path() {
+            "/full" => return Err(Denial::retry_after(ErrorCode::ConnectionLimit, Duration::from_millis(1500))),
+            "/draining" => return Err(Denial::retry_after(ErrorCode::Draining, Duration::from_secs(5))),
+            "/same-origin" => Origins::default().check(request)?,
+            "/odd" => return Err(Refusal::new(ErrorCode::BadRequest, "\"\r\nX: \u{7}").into()),
+            _ => {}
+        }
+        Ok(Admission { subprotocol: centrifuge(request.subprotocols())?, pass: () })
+    }
+
+    fn enter(&self, upgraded: Upgraded<TcpStream, ()>) {
+        let wire = Wire::new(upgraded.io, &upgraded.leftover, Decoder::new(self.max_message));
+        actix_rt::spawn(Connection { wire: Some(wire), queue: VecDeque::new(), queued: 0, state: State::Open, timer: None, echo: *self });
+    }
+}
+
+/// Bytes in the queue above which the peer is not read.
+const FULL: usize = 1024 * 1024;
+
+/// Messages per turn.
+const TURN: u32 = 32;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The close frame is queued.
+    Closing,
+    /// It is out, and so is our FIN.
+    Closed,
+}
+
+struct Connection {
+    wire: Option<Wire<TcpStream>>,
+    queue: VecDeque<Rc<[u8]>>,
+    queued: usize,
+    state: State,
+    /// Of the incomplete message, or of the peer's close.
+    timer: Option<Pin<Box<Sleep>>>,
+    echo: Echo,
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(mut wire) = self.wire.take() else { return Poll::Ready(()) };
+        let over = self.read(&mut wire, cx) || self.write(&mut wire, cx);
+        if over {
+            return Poll::Ready(());
+        }
+        if self.late(&wire, cx) {
+            wire.abort();
+            return Poll::Ready(());
+        }
+        self.wire = Some(wire);
+        Poll::Pending
+    }
+}
+
+impl Connection {
+    /// True once the connection is over.
+    fn read(&mut self, wire: &mut Wire<TcpStream>, cx: &mut Context<'_>) -> bool {
+        if self.queued >= FULL {
+            return false;
+        }
+        let mut messages = 0;
+        let (queue, queued, state) = (&mut self.queue, &mut self.queued, &mut self.state);
+        let turn = wire.poll_turn(cx, 16 * 1024, |event| {
+            let mut frame = Vec::new();
+            match event {
+                Event::Text(text) => encode::text(text, &mut frame),
+                Event::Binary(bytes) => encode::binary(bytes, &mut frame),
+                Event::Ping(payload) => encode::pong(payload, &mut frame),
+                Event::Pong(_) => {}
+                Event::Close(code, _) => {
+                    encode::close(code, "", &mut frame);
+                    *state = State::Closing;
+                }
+            }
+            if !frame.is_empty() {
+                *queued += frame.len();
+                queue.push_back(frame.into());
+            }
+            messages += 1;
+            match () {
+                () if *queued >= FULL => Next::Hold,
+                () if messages >= TURN => Next::Yield,
+                () => Next::Go,
+            }
+        });
+        match turn {
+            Poll::Ready(End::Violation(violation)) => {
+                let mut frame = Vec::new();
+                encode::close(Some(violation.code()), &violation.to_string(), &mut frame);
+                self.queued += frame.len();
+                self.queue.push_back(frame.into());
+                self.state = State::Closing;
+                cx.waker().wake_by_ref();
+                false
+            }
+            Poll::Ready(End::Eof) => self.state != State::Closing || self.queue.is_empty(),
+            Poll::Ready(End::Failed(_)) => true,
+            Poll::Pending => false,
+        }
+    }
+
+    /// True once the connection is over.
+    fn write(&mut self, wire: &mut Wire<TcpStream>, cx: &mut Context<'_>) -> bool {
+        let full = self.queued >= FULL;
+        let wrote = wire.poll_write(cx, &mut self.queue);
+        self.queued -= wrote.bytes;
+        if full && self.queued < FULL {
+            cx.waker().wake_by_ref();
+        }
+        match wrote.state {
+            Poll::Ready(Err(_)) => true,
+            Poll::Ready(Ok(())) if self.state == State::Closing => {
+                self.state = State::Closed;
+                matches!(wire.poll_shutdown(cx), Poll::Ready(Err(_)))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the peer took too long to complete a message, or to close.
+    fn late(&mut self, wire: &Wire<TcpStream>, cx: &mut Context<'_>) -> bool {
+        let patience = match self.state {
+            State::Open if wire.is_mid_message() => self.echo.message_timeout,
+            State::Open => {
+                self.timer = None;
+                return false;
+            }
+            State::Closing | State::Closed => self.echo.close_timeout,
+        };
+        self.timer.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx).is_ready()
+    }
+}

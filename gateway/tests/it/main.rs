@@ -1,0 +1,9 @@
+//! The gateway from outside: raw bytes over real sockets.
+
+#[allow(unreachable_pub, missing_docs, reason = "shared with an example")]
+mod echo;
+
+mod client;
+mod conformance;
+mod corpus;
+mod upgrade;

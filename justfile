@@ -1,0 +1,129 @@
+# Every task of the project. `./justw` runs them on a machine without `just`; both need Rust, git and a C compiler.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+native := justfile_directory() / "deploy/native"
+
+# One set of features for everything that tests run: a binary built apart from the tests would compile its dependencies anew.
+test_targets := "--workspace --bins --tests"
+
+[private]
+default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# Build and start the whole stack, print its URLs; ctrl-C stops it
+[group('run')]
+[no-exit-message]
+up *options:
+    @"{{ native }}/up" "$@"
+
+# Stop a stack that was started elsewhere
+[group('run')]
+down:
+    @"{{ native }}/down"
+
+# Follow the logs of the running stack
+[group('run')]
+logs:
+    @tail -n 50 -F target/run/logs/*.log
+
+# Run one gateway alone, from source, with the settings for development
+[group('run')]
+run-gateway *arguments:
+    cargo run --package gateway -- --config gateway/config/dev.toml "$@"
+
+# Forget what stopped stacks left behind: logs, and the notifier's outbox
+[group('run')]
+clean-run:
+    @"{{ native }}/down"
+    rm -rf target/run target/test-runs
+
+# Every test: Rust, the JavaScript SDK in Node, the demo in a real browser
+[group('test')]
+test: setup test-rust test-sdk test-browser
+
+# Unit, property and end-to-end tests in Rust
+[group('test')]
+test-rust *arguments:
+    cargo build {{ test_targets }}
+    cargo test --workspace "$@"
+
+# The official JavaScript SDK in Node, against a stack on free ports
+[group('test')]
+test-sdk *files: setup-node
+    cargo build {{ test_targets }}
+    @"{{ native }}/node-tests" gateway/tests/sdk "$@"
+
+# The demo page in Chromium, against a stack on free ports
+[group('test')]
+test-browser *files: setup-node setup-browser
+    cargo build {{ test_targets }}
+    @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" web/tests "$@"
+
+# Fuzz a target for so many seconds; needs a nightly toolchain and cargo-fuzz
+[group('test')]
+fuzz target="decoder" seconds="900":
+    cargo +nightly fuzz run "{{ target }}" -- -max_total_time="{{ seconds }}"
+
+# Everything that can be found without running: what fails fastest comes first
+[group('check')]
+check: check-format check-unused check-dependencies check-lints check-docs
+
+# Formatting, as `just fmt` would leave it
+[group('check')]
+check-format:
+    cargo fmt --all --check
+
+# Dependencies that nothing uses
+[group('check')]
+check-unused:
+    "$("{{ native }}/cargo-tool" cargo-machete 0.9.2 "finds unused dependencies; about 25 s, once")"
+
+# Bans, licences and sources of dependencies (deny.toml)
+[group('check')]
+check-dependencies:
+    "$("{{ native }}/cargo-tool" cargo-deny 0.20.2 "checks dependencies; about 60 s, once")" check bans licenses sources
+
+# Clippy on every target; warnings are errors
+[group('check')]
+check-lints:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Documentation builds, and its links lead somewhere
+[group('check')]
+check-docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Known vulnerabilities in dependencies; downloads the advisory database
+[group('check')]
+audit:
+    "$("{{ native }}/cargo-tool" cargo-deny 0.20.2 "checks dependencies; about 60 s, once")" check advisories
+
+# Lint the shell scripts; needs shellcheck
+[group('check')]
+check-scripts:
+    shellcheck --external-sources justw .ci/run deploy/native/*
+
+# Format the source
+[group('develop')]
+fmt:
+    cargo fmt --all
+
+# Load generator and scenarios; `just bench --help` lists them
+[group('develop')]
+bench *arguments:
+    cargo build --release --package gateway --package bench
+    @target/release/bench "$@"
+
+# Install what the tests need beyond Rust: Node and Chromium
+[group('develop')]
+setup: setup-node setup-browser
+
+[private]
+setup-node:
+    @"{{ native }}/requirement" node
+
+[private]
+setup-browser:
+    @"{{ native }}/requirement" browser

@@ -1,0 +1,170 @@
+/** The conversation in one channel: what comes in, what goes out. */
+
+import { Streams } from './streams.js';
+import { Timeline } from './timeline.js';
+import { throttledTyping } from './typing.js';
+import { inWords, isUnsure } from './words.js';
+
+const PAGE = 60;
+/** So many pages at most are read to catch up after a recovery that failed. */
+const CATCH_UP_PAGES = 20;
+const END_STATES = { done: 'done', aborted: 'aborted', failed: 'failed' };
+
+/**
+ * Events, each with a `detail`: `change` (nothing), `grow` (the entry whose text grew),
+ * `heard` (an entry that came live), `typing` (a name), `refused` (why, beside the line in the
+ * list), `trouble` (a sentence that stands nowhere else), `loaded` (whether older entries exist).
+ */
+export class Chat extends EventTarget {
+  #client;
+  #sub;
+  #timeline;
+  #streams;
+  #epoch = '';
+  #loaded = false;
+  #hasOlder = false;
+  /** The lowest offset of the page read last; 0 where nothing is below it. */
+  #lowest = 0;
+  /** Tells the others that this user is writing; call it as often as you like. */
+  typing;
+
+  /** `watch` is shown every subscription that this conversation makes. */
+  constructor(client, user, channel, watch) {
+    super();
+    this.#client = client;
+    this.#timeline = new Timeline(user);
+    this.#streams = new Streams(client, (...change) => this.#streamed(...change), watch);
+    this.#sub = client.newSubscription(channel);
+    watch(this.#sub);
+    this.typing = throttledTyping(() => client.rpc('chatbot.typing', { channel }));
+    this.#sub.on('subscribed', (context) => this.#subscribed(context));
+    this.#sub.on('publication', (publication) => this.#publication(publication));
+    this.#sub.on('error', ({ error }) => this.#emit('trouble', inWords(error)));
+    this.#sub.on('unsubscribed', ({ code, reason }) => code !== 0 && this.#emit('trouble', `You were taken out of this conversation: ${reason}.`));
+  }
+
+  get subscription() {
+    return this.#sub;
+  }
+
+  entries() {
+    return this.#timeline.list();
+  }
+
+  open() {
+    this.#sub.subscribe();
+  }
+
+  /** Sends a line; its fate shows in the list. */
+  say(text) {
+    const draft = this.#timeline.draft(text);
+    this.#emit('change');
+    return this.#deliver(draft);
+  }
+
+  retry(draft) {
+    draft.state = 'sending';
+    draft.note = '';
+    this.#emit('change');
+    return this.#deliver(draft);
+  }
+
+  discard(draft) {
+    this.#timeline.discard(draft);
+    this.#emit('change');
+  }
+
+  /** Reads the page of history before what is shown. */
+  async loadOlder() {
+    try {
+      const since = { offset: this.#timeline.oldestOffset, epoch: this.#epoch };
+      await this.#load({ limit: PAGE, reverse: true, since });
+    } catch (error) {
+      this.#emit('trouble', inWords(error));
+    }
+  }
+
+  async #deliver(draft) {
+    try {
+      const { data } = await this.#client.rpc('chatbot.say', { channel: this.#sub.channel, text: draft.text });
+      this.#timeline.accept(draft, data?.message ?? null);
+    } catch (error) {
+      const unsure = isUnsure(error);
+      const words = unsure ? `${inWords(error)} Your message may have arrived all the same.` : inWords(error);
+      if (this.#timeline.fail(draft, words, unsure)) this.#emit('refused', words);
+    }
+    this.#emit('change');
+  }
+
+  #subscribed(context) {
+    const isLost = context.wasRecovering && !context.recovered;
+    const epoch = context.streamPosition?.epoch ?? '';
+    if (epoch !== this.#epoch) this.#enter(epoch);
+    const seen = this.#timeline.newestOffset;
+    if (isLost) this.#emit('trouble', 'Some messages may be missing: the server no longer holds everything since the connection broke.');
+    if (!this.#loaded || isLost) this.#loadLatest(seen);
+  }
+
+  #enter(epoch) {
+    this.#epoch = epoch;
+    this.#timeline.enterEpoch(epoch);
+    this.#emit('change');
+  }
+
+  /** Reads the newest page, and on from there down to what this page has seen already. */
+  async #loadLatest(seen) {
+    try {
+      await this.#load({ limit: PAGE, reverse: true });
+      for (let page = 1; page < CATCH_UP_PAGES && seen > 0 && this.#lowest > seen + 1; page += 1) {
+        await this.#load({ limit: PAGE, reverse: true, since: { offset: this.#lowest, epoch: this.#epoch } });
+      }
+      this.#loaded = true;
+    } catch (error) {
+      // A broken connection asks again by itself when it is back.
+      if (!isUnsure(error)) this.#emit('trouble', inWords(error));
+      this.#emit('loaded', this.#hasOlder);
+    }
+  }
+
+  async #load(options) {
+    const { publications } = await this.#sub.history(options);
+    for (const publication of publications) this.#timeline.apply(publication);
+    // A page may hold fewer than asked for: the server bounds its bytes too.
+    this.#lowest = publications.at(-1)?.offset ?? 0;
+    this.#hasOlder = publications.length > 0 && this.#timeline.oldestOffset > 1;
+    for (const entry of this.#timeline.list().slice(-PAGE)) this.#follow(entry);
+    this.#emit('loaded', this.#hasOlder);
+    this.#emit('change');
+  }
+
+  #publication(publication) {
+    if (publication.data?.kind === 'typing') {
+      this.#emit('typing', String(publication.data.from ?? ''));
+      return;
+    }
+    const entry = this.#timeline.apply(publication, Date.now());
+    if (!entry) return;
+    this.#follow(entry);
+    this.#emit('heard', entry);
+    this.#emit('change');
+  }
+
+  #follow(entry) {
+    if (entry.kind === 'message') this.#streams.leave(entry.id);
+    else if (entry.state === 'streaming') this.#streams.follow(entry.id, entry.channel);
+  }
+
+  #streamed(id, stream, isSilent) {
+    const entry = this.#timeline.get(id);
+    if (!entry || entry.kind === 'message') return;
+    entry.text = stream.text;
+    entry.parts = stream.parts;
+    entry.hasGap = stream.hasGap;
+    entry.state = stream.ended === null ? (isSilent ? 'gone' : 'streaming') : END_STATES[stream.ended] ?? 'failed';
+    this.#emit(entry.state === 'streaming' ? 'grow' : 'change', entry);
+  }
+
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

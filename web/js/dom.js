@@ -1,0 +1,66 @@
+/** Small helpers for building the page without markup strings. */
+
+/** The element with this id; the page is broken without it. */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`the page has no element "${id}"`);
+  return element;
+}
+
+/**
+ * Makes an element. `attributes` whose value is false, null or undefined are left out,
+ * `true` writes an empty attribute, and functions become listeners (`onclick`).
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? '' : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** Makes an SVG element. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** One icon of the sprite; decoration only, the words stand beside it. */
+export function icon(name) {
+  return svg('svg', { class: 'icon', 'aria-hidden': 'true', focusable: 'false' }, svg('use', { href: `img/icons.svg#${name}` }));
+}
+
+/** Shows or hides an element. */
+export function show(element, visible) {
+  element.hidden = !visible;
+}
+
+/** Writes text only where it differs, so that screen readers are not told twice. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** "1 message", "2 messages". */
+export function count(number, word) {
+  return `${number.toLocaleString('en')} ${word}${number === 1 ? '' : 's'}`;
+}
+
+/** One of eight colours that a name always gets again. */
+export function hue(name) {
+  let sum = 7;
+  for (const character of name) sum = (sum * 31 + character.codePointAt(0)) >>> 0;
+  return sum % 8;
+}
+
+/** A round picture for a name: its first letter on its colour. */
+export function avatar(name, { bot = false } = {}) {
+  if (bot) return h('span', { class: 'avatar avatar-bot', 'aria-hidden': 'true' }, icon('bot'));
+  return h('span', { class: `avatar hue-${hue(name)}`, 'aria-hidden': 'true' }, (name[0] ?? '?').toUpperCase());
+}

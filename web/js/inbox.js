@@ -1,0 +1,119 @@
+/** The notifications of a user: each id once, read marks shared by the browser's tabs. */
+
+const KEEP_ITEMS = 100;
+const KEEP_SEEN = 500;
+const LEVELS = new Set(['info', 'success', 'warning', 'error']);
+
+/** `critical`, `warn` and the like, as one of four levels. */
+function level(name) {
+  const word = String(name ?? 'info').toLowerCase();
+  if (LEVELS.has(word)) return word;
+  if (word.startsWith('warn')) return 'warning';
+  return word === 'critical' || word === 'fatal' ? 'error' : 'info';
+}
+
+/** A link that is safe to follow, or null. */
+export function safeLink(link, base = globalThis.location?.href) {
+  if (typeof link !== 'string' || link === '') return null;
+  try {
+    const url = new URL(link, base);
+    return url.protocol === 'https:' || url.protocol === 'http:' ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A time in milliseconds; now where there is none. */
+function timeOf(at) {
+  const time = Date.parse(at);
+  return Number.isFinite(time) ? time : Date.now();
+}
+
+export class Inbox {
+  #items = new Map();
+  #seen = new Set();
+  #storage;
+  #key;
+
+  constructor(user, storage = globalThis.localStorage) {
+    this.#storage = storage;
+    this.#key = `switchboard.inbox.${user}`;
+    const kept = this.#read();
+    for (const item of kept.items) this.#items.set(item.id, item);
+    for (const id of kept.seen) this.#seen.add(id);
+  }
+
+  /** Under which key the storage keeps this inbox. */
+  get key() {
+    return this.#key;
+  }
+
+  /** Takes a publication's data in. Answers the item, or null when its id was seen before. */
+  add(data) {
+    if (data?.kind !== 'notification' || typeof data.id !== 'string' || this.#seen.has(data.id)) return null;
+    const item = {
+      id: data.id,
+      title: String(data.title ?? ''),
+      body: String(data.body ?? ''),
+      level: level(data.level),
+      link: typeof data.link === 'string' ? data.link : null,
+      at: timeOf(data.at),
+      read: false,
+    };
+    this.#seen.add(item.id);
+    this.#items.set(item.id, item);
+    this.#write();
+    return item;
+  }
+
+  /** Newest first. */
+  list() {
+    return [...this.#items.values()].sort((a, b) => b.at - a.at);
+  }
+
+  get unread() {
+    return [...this.#items.values()].filter((item) => !item.read).length;
+  }
+
+  markRead(id) {
+    const item = this.#items.get(id);
+    if (item) item.read = true;
+    this.#write();
+  }
+
+  markAllRead() {
+    for (const item of this.#items.values()) item.read = true;
+    this.#write();
+  }
+
+  /**
+   * Another tab wrote: what it has read is read here too. Items are not taken over, they
+   * come to this tab on its own line and are shown when they do.
+   */
+  syncRead() {
+    for (const item of this.#read().items) {
+      const mine = this.#items.get(item.id);
+      if (mine && item.read) mine.read = true;
+    }
+  }
+
+  #read() {
+    try {
+      const kept = JSON.parse(this.#storage.getItem(this.#key) ?? '{}');
+      return { items: Array.isArray(kept.items) ? kept.items : [], seen: Array.isArray(kept.seen) ? kept.seen : [] };
+    } catch {
+      return { items: [], seen: [] };
+    }
+  }
+
+  #write() {
+    const kept = new Set(this.list().slice(0, KEEP_ITEMS).map(({ id }) => id));
+    for (const id of this.#items.keys()) if (!kept.has(id)) this.#items.delete(id);
+    this.#seen = new Set([...this.#seen].slice(-KEEP_SEEN));
+    try {
+      this.#storage.setItem(this.#key, JSON.stringify({ items: this.list(), seen: [...this.#seen] }));
+    } catch {
+      // A full or forbidden storage costs the memory across reloads, nothing else.
+    }
+  }
+}

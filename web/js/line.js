@@ -1,0 +1,119 @@
+/**
+ * The line to the gateway: counts what goes over it, reads the node's name off the
+ * connect reply (the SDK keeps that to itself), and can be cut for a while.
+ */
+
+const encoder = new TextEncoder();
+
+const size = (data) => (typeof data === 'string' ? encoder.encode(data).length : data.byteLength ?? data.size ?? 0);
+
+/** A socket opened while the line is cut: it fails as one does without a network. */
+class DeadSocket {
+  onopen = null;
+  onmessage = null;
+  onerror = null;
+  onclose = null;
+
+  constructor() {
+    setTimeout(() => {
+      this.onerror?.(new Event('error'));
+      this.onclose?.({ code: 1006, reason: '', wasClean: false });
+    });
+  }
+
+  send() {}
+
+  close() {}
+}
+
+/** Finds the connect reply in a message of several lines. */
+function connectReply(text) {
+  for (const line of text.split('\n')) {
+    if (!line.includes('"connect"')) continue;
+    try {
+      const reply = JSON.parse(line);
+      if (reply.connect) return reply.connect;
+    } catch {
+      return null;
+    }
+  }
+  return null;
+}
+
+/** Events: `traffic` after frames, `node` when the node is known, `cut` and `mended`. */
+export class Line extends EventTarget {
+  /** Hand this to the SDK as `networkEventTarget`: it hears when the network is back. */
+  network = new EventTarget();
+  framesIn = 0;
+  framesOut = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  node = '';
+  /** When the cut ends, in milliseconds of `performance.now()`; 0 when the line is whole. */
+  cutUntil = 0;
+  #sockets = new Set();
+
+  constructor() {
+    super();
+    for (const name of ['online', 'offline']) {
+      addEventListener(name, () => this.network.dispatchEvent(new Event(name)));
+    }
+  }
+
+  /** Hand this to the SDK as `websocket`. */
+  get socket() {
+    const line = this;
+    return function Socket(url, protocols) {
+      return line.cutUntil > 0 ? new DeadSocket() : line.#open(url, protocols);
+    };
+  }
+
+  /** Cuts the line; sockets opened meanwhile fail. */
+  cut(milliseconds) {
+    if (this.cutUntil > 0) return;
+    this.cutUntil = performance.now() + milliseconds;
+    for (const socket of this.#sockets) socket.close();
+    this.dispatchEvent(new Event('cut'));
+    setTimeout(() => this.#mend(), milliseconds);
+  }
+
+  /** Tries again now, as the SDK does when the browser comes back online. */
+  tryNow() {
+    this.network.dispatchEvent(new Event('online'));
+  }
+
+  #mend() {
+    this.cutUntil = 0;
+    this.dispatchEvent(new Event('mended'));
+    this.tryNow();
+  }
+
+  #open(url, protocols) {
+    const socket = protocols === undefined ? new WebSocket(url) : new WebSocket(url, protocols);
+    const send = socket.send.bind(socket);
+    let named = false;
+    socket.send = (data) => {
+      this.framesOut += 1;
+      this.bytesOut += size(data);
+      this.dispatchEvent(new Event('traffic'));
+      send(data);
+    };
+    socket.addEventListener('message', ({ data }) => {
+      this.framesIn += 1;
+      this.bytesIn += size(data);
+      if (!named && typeof data === 'string') named = this.#readNode(data);
+      this.dispatchEvent(new Event('traffic'));
+    });
+    socket.addEventListener('close', () => this.#sockets.delete(socket));
+    this.#sockets.add(socket);
+    return socket;
+  }
+
+  #readNode(text) {
+    const connect = connectReply(text);
+    if (!connect) return false;
+    this.node = connect.node ?? '';
+    this.dispatchEvent(new Event('node'));
+    return true;
+  }
+}

@@ -1,0 +1,103 @@
+/** What the connection is doing, told from the SDK's events. */
+
+import { Ledger } from './ledger.js';
+import { longestDelay } from './session.js';
+
+/**
+ * Events: `change`. `state` is connecting, connected, waiting (for the next attempt), cut or closed;
+ * `nextBefore` is when the next attempt starts at the latest (`performance.now()`), 0 if unknown.
+ */
+export class LinkState extends EventTarget {
+  state = 'connecting';
+  transport = '';
+  client = '';
+  reason = '';
+  attempt = 0;
+  nextBefore = 0;
+  drops = 0;
+  recovered = 0;
+  ledger = new Ledger();
+  #line;
+  #recovering = false;
+  #first = true;
+
+  constructor(client, line) {
+    super();
+    this.#line = line;
+    client.on('connected', (context) => this.#connected(context));
+    client.on('connecting', ({ reason }) => this.#lost(reason));
+    client.on('error', ({ error }) => this.#failed(error));
+    client.on('disconnected', (context) => this.#closed(context));
+    client.on('subscribed', (context) => this.#subscribed(context, context.wasRecovering));
+    client.on('publication', (publication) => this.#book(publication));
+    line.addEventListener('cut', () => this.#change(client.state === 'connected' ? this.state : 'cut'));
+    line.addEventListener('mended', () => this.state === 'cut' && this.#change('connecting'));
+  }
+
+  /** Keeps book of this subscription. Its first catching up is reading, not recovery. */
+  watch = (sub) => {
+    let isBack = false;
+    sub.on('subscribed', (context) => {
+      this.#subscribed(context, isBack && context.wasRecovering);
+      isBack = true;
+    });
+    sub.on('publication', (publication) => this.#book(publication));
+    sub.on('unsubscribed', ({ channel }) => this.ledger.forget(channel));
+  };
+
+  /**
+   * A subscription stands. The SDK hands over what was recovered right after this event, in
+   * the same turn: what comes until then was missed while the line was down.
+   */
+  #subscribed(context, isRecovery) {
+    this.ledger.subscribed(context.channel, context);
+    if (!isRecovery || !context.hasRecoveredPublications) return;
+    this.#recovering = true;
+    queueMicrotask(() => { this.#recovering = false; });
+  }
+
+  #book({ channel, offset }) {
+    const { missing, doubled } = this.ledger;
+    this.ledger.publication(channel, offset);
+    if (this.#recovering) this.recovered += 1;
+    if (this.#recovering || missing !== this.ledger.missing || doubled !== this.ledger.doubled) this.#change(this.state);
+  }
+
+  #connected({ transport, client }) {
+    this.transport = transport;
+    this.client = client;
+    this.attempt = 0;
+    this.nextBefore = 0;
+    this.#first = false;
+    this.#change('connected');
+  }
+
+  #lost(reason) {
+    this.reason = reason;
+    if (this.#first) return this.#change('connecting');
+    this.drops += 1;
+    this.#wait();
+  }
+
+  #failed(error) {
+    this.reason = error?.message ?? '';
+    if (this.state === 'connected' || this.state === 'closed') return;
+    this.attempt += 1;
+    this.#wait();
+  }
+
+  #wait() {
+    this.nextBefore = performance.now() + longestDelay(this.attempt);
+    this.#change(this.#line.cutUntil > 0 ? 'cut' : 'waiting');
+  }
+
+  #closed(context) {
+    this.closing = context;
+    this.#change('closed');
+  }
+
+  #change(state) {
+    this.state = state;
+    this.dispatchEvent(new Event('change'));
+  }
+}

@@ -1,0 +1,57 @@
+/** The first screen: a name, and in. */
+
+import { byId, show, write } from './dom.js';
+import { demoToken, nameProblem, remembered } from './session.js';
+
+function showProblem(words) {
+  write(byId('name-problem'), words);
+  show(byId('name-problem'), words !== '');
+  const field = byId('name');
+  field.setAttribute('aria-invalid', String(words !== ''));
+  if (words !== '') field.focus();
+}
+
+function setBusy(busy) {
+  byId('enter').disabled = busy;
+  write(byId('enter-words'), busy ? 'Connecting…' : 'Connect');
+}
+
+/** A token for the user, or null with the reason on the page. */
+async function tokenFor(user) {
+  setBusy(true);
+  try {
+    return await demoToken(user);
+  } catch (error) {
+    const isRefusal = error instanceof globalThis.Centrifuge.UnauthorizedError;
+    showProblem(isRefusal ? error.message : 'The gateway does not answer. Is it running?');
+    return null;
+  } finally {
+    setBusy(false);
+  }
+}
+
+/** Resolves with the user and a first token; at once where this tab is signed in already. */
+export async function signIn() {
+  const user = remembered.user();
+  if (user && nameProblem(user) === '') {
+    const token = await tokenFor(user);
+    if (token !== null) return { user, token };
+  }
+  show(byId('sign-in'), true);
+  byId('name').value = user ?? remembered.last() ?? '';
+  byId('name').select();
+  byId('name').focus();
+  return new Promise((resolve) => {
+    byId('sign-in-form').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const name = byId('name').value.trim();
+      const problem = nameProblem(name);
+      showProblem(problem);
+      if (problem !== '') return;
+      const token = await tokenFor(name);
+      if (token === null) return;
+      remembered.keep(name);
+      resolve({ user: name, token });
+    });
+  });
+}

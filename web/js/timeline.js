@@ -1,0 +1,138 @@
+/**
+ * The conversation as a list without doubles.
+ *
+ * An entry is known by its id and stands where it first appeared in the channel: a bot's
+ * answer takes the place of the stream that announced it. Publications may come in any
+ * order and any number of times (live, recovered, from history); the list is the same.
+ * What this tab sent and has not seen in the channel yet stands at the end.
+ */
+
+let nextDraft = 1;
+
+/** The state of a finished line by the reason its stream ended for; none means that all was said. */
+const END_STATES = { aborted: 'aborted', failed: 'failed' };
+
+/** Entry states: sending, unsure, refused (own lines); streaming, aborted, failed, gone; done. */
+export class Timeline {
+  #me;
+  #entries = new Map();
+  #drafts = new Map();
+  #eras = new Map();
+  #era = 0;
+  #oldest = Infinity;
+  #newest = 0;
+
+  constructor(me) {
+    this.#me = me;
+  }
+
+  /** The lowest offset seen of the current epoch; Infinity before the first publication. */
+  get oldestOffset() {
+    return this.#oldest;
+  }
+
+  /** The highest offset seen of the current epoch; 0 before the first publication. */
+  get newestOffset() {
+    return this.#newest;
+  }
+
+  get(id) {
+    return this.#entries.get(id);
+  }
+
+  /** The channel is at this epoch from now on. Answers whether an earlier timeline ended. */
+  enterEpoch(epoch) {
+    if (this.#eras.has(epoch)) return false;
+    this.#era = this.#eras.size;
+    this.#eras.set(epoch, this.#era);
+    this.#oldest = Infinity;
+    this.#newest = 0;
+    return this.#era > 0;
+  }
+
+  /** Takes one publication in. Answers the entry when it is new or has changed, else null. */
+  apply({ offset, data }, at = null) {
+    if (typeof data?.id !== 'string' || (data.kind !== 'message' && data.kind !== 'stream')) return null;
+    this.#noteOffset(offset);
+    const known = this.#entries.get(data.id);
+    if (!known) return this.#insert(offset, data, at);
+    if (known.era === this.#era && offset && offset < known.offset) known.offset = offset;
+    return data.kind === 'message' && known.kind === 'stream' ? this.#finish(known, data) : null;
+  }
+
+  /** An own line on its way. */
+  draft(text) {
+    const key = `draft-${nextDraft++}`;
+    const entry = { key, id: null, kind: 'message', from: this.#me, text, at: Date.now(), state: 'sending', note: '' };
+    this.#drafts.set(key, entry);
+    return entry;
+  }
+
+  /** The service took the line and gave it this id. Until it appears it stays a draft. */
+  accept(draft, id) {
+    draft.id = id;
+    if (this.#entries.has(id)) this.#drafts.delete(draft.key);
+  }
+
+  /** The line was refused, or nobody knows what became of it (`unsure`). */
+  fail(draft, note, unsure) {
+    if (!this.#drafts.has(draft.key)) return false;
+    draft.state = unsure ? 'unsure' : 'refused';
+    draft.note = note;
+    return true;
+  }
+
+  discard(draft) {
+    this.#drafts.delete(draft.key);
+  }
+
+  /** All entries in the order of the channel, drafts last. */
+  list() {
+    const settled = [...this.#entries.values()].sort((a, b) => a.era - b.era || a.offset - b.offset);
+    return [...settled, ...this.#drafts.values()];
+  }
+
+  #noteOffset(offset) {
+    if (!offset) return;
+    this.#oldest = Math.min(this.#oldest, offset);
+    this.#newest = Math.max(this.#newest, offset);
+  }
+
+  #insert(offset, data, at) {
+    const streams = data.kind === 'stream';
+    const entry = {
+      key: data.id,
+      id: data.id,
+      kind: data.kind,
+      from: String(data.from ?? ''),
+      text: streams ? '' : String(data.text ?? ''),
+      channel: data.channel ?? null,
+      isBot: streams || typeof data.stream === 'string',
+      offset: offset ?? Infinity,
+      era: this.#era,
+      at: data.at ? Date.parse(data.at) : at,
+      state: streams ? 'streaming' : END_STATES[data.reason] ?? 'done',
+      note: '',
+      parts: 0,
+    };
+    this.#entries.set(data.id, entry);
+    if (entry.from === this.#me) this.#claim(entry);
+    return entry;
+  }
+
+  #finish(entry, data) {
+    entry.kind = 'message';
+    entry.text = String(data.text ?? '');
+    const wasOpen = entry.state === 'streaming' || entry.state === 'gone';
+    entry.state = END_STATES[data.reason] ?? (wasOpen ? 'done' : entry.state);
+    return entry;
+  }
+
+  /** The draft that became this entry is done: by its id, or by its text while its id is not known. */
+  #claim(entry) {
+    const drafts = [...this.#drafts.values()];
+    const draft = drafts.find(({ id }) => id === entry.id)
+      ?? drafts.find(({ id, text, state }) => id === null && text === entry.text && state !== 'refused');
+    if (draft) this.#drafts.delete(draft.key);
+  }
+}

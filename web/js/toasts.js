@@ -1,0 +1,58 @@
+/** Notifications that come up at the edge of the page and go again. */
+
+import { byId, h, icon } from './dom.js';
+import { safeLink } from './inbox.js';
+
+const SHOWN_FOR = 8_000;
+const AT_ONCE = 4;
+
+export const LEVEL_ICONS = { info: 'info', success: 'check', warning: 'alert', error: 'alert' };
+
+/** A link out of a notification, or null. */
+export function linkOf(item) {
+  const href = safeLink(item.link);
+  if (!href) return null;
+  return h('a', { class: 'more', href, target: '_blank', rel: 'noopener noreferrer' }, 'Open', icon('out'), h('span', { class: 'sr-only' }, `: ${item.title} (new tab)`));
+}
+
+function leave(toast) {
+  if (!toast.isConnected || toast.classList.contains('leaving')) return;
+  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return toast.remove();
+  toast.classList.add('leaving');
+  setTimeout(() => toast.remove(), 220);
+}
+
+/** Takes all toasts away: what they say is in sight elsewhere. */
+export function clearToasts() {
+  for (const element of [...byId('toasts').children]) leave(element);
+}
+
+/** The toast goes by itself, but not while someone points at it or is inside it. */
+function expire(toast) {
+  let timer = 0;
+  const stay = () => clearTimeout(timer);
+  const go = () => {
+    stay();
+    timer = setTimeout(() => leave(toast), SHOWN_FOR);
+  };
+  toast.addEventListener('pointerenter', stay);
+  toast.addEventListener('pointerleave', go);
+  toast.addEventListener('focusin', stay);
+  toast.addEventListener('focusout', go);
+  go();
+}
+
+/** Shows an item; `onClose` is called when the reader closes it. */
+export function toast(item, onClose) {
+  const stack = byId('toasts');
+  const element = h('li', { class: `toast level-${item.level}`, 'data-id': item.id ?? false },
+    h('span', { class: 'level-mark' }, icon(LEVEL_ICONS[item.level])),
+    h('div', { class: 'toast-main' },
+      h('p', { class: 'toast-title' }, item.title),
+      item.body && h('p', { class: 'toast-body' }, item.body),
+      linkOf(item)),
+    h('button', { type: 'button', class: 'icon-button small', 'aria-label': `Close: ${item.title}`, onclick: () => { leave(element); onClose?.(); } }, icon('close')));
+  stack.append(element);
+  while (stack.children.length > AT_ONCE) stack.firstElementChild.remove();
+  expire(element);
+}

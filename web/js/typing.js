@@ -1,0 +1,47 @@
+/** Who is writing now, and telling others that we are. */
+
+const SHOWN_FOR = 4_000;
+const TELL_EVERY = 2_500;
+const QUIET_AFTER_ERROR = 15_000;
+
+/** Names of those who write; each is forgotten unless heard of again. */
+export class Typists {
+  #timers = new Map();
+  #onChange;
+
+  constructor(onChange) {
+    this.#onChange = onChange;
+  }
+
+  heard(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.set(name, setTimeout(() => this.stopped(name), SHOWN_FOR));
+    this.#onChange([...this.#timers.keys()]);
+  }
+
+  stopped(name) {
+    if (!this.#timers.has(name)) return;
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+    this.#onChange([...this.#timers.keys()]);
+  }
+}
+
+/** "alice is writing", "alice and bob are writing". */
+export function typingWords(names) {
+  if (names.length === 0) return '';
+  if (names.length === 1) return `${names[0]} is writing`;
+  if (names.length === 2) return `${names[0]} and ${names[1]} are writing`;
+  return `${names[0]} and ${names.length - 1} others are writing`;
+}
+
+/** Calls `send` at most once in a while; after a failure it keeps quiet for longer. */
+export function throttledTyping(send) {
+  let notBefore = 0;
+  return () => {
+    const now = Date.now();
+    if (now < notBefore) return;
+    notBefore = now + TELL_EVERY;
+    send().catch(() => { notBefore = Date.now() + QUIET_AFTER_ERROR; });
+  };
+}

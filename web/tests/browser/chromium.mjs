@@ -1,0 +1,80 @@
+/** Chromium, and tabs of it that watch themselves for errors. */
+
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { page as address } from './stack.mjs';
+
+const CANDIDATES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** Starts the browser. */
+export function launch() {
+  const executablePath = CANDIDATES.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error('No Chromium found. Install Debian\'s "chromium", or name one in CHROMIUM.');
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
+}
+
+/** Opens the demo in a new tab of the context. What goes wrong in it is gathered in `tab.problems`. */
+export async function openTab(context) {
+  const tab = await context.newPage();
+  tab.problems = [];
+  tab.setDefaultTimeout(15_000);
+  tab.on('console', (message) => ['error', 'warning'].includes(message.type()) && tab.problems.push(`console: ${message.text()}`));
+  tab.on('pageerror', (error) => tab.problems.push(`exception: ${error}`));
+  tab.on('requestfailed', (request) => tab.problems.push(`request failed: ${request.url()}`));
+  await tab.exposeFunction('reportViolation', (text) => tab.problems.push(`policy: ${text}`));
+  await tab.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      globalThis.reportViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
+    });
+  });
+  const response = await tab.goto(address);
+  if (!response.ok()) throw new Error(`${address} answered ${response.status()}: is demo.enabled set?`);
+  tab.headers = response.headers();
+  return tab;
+}
+
+/** Signs in with keys alone and waits for the connection and the first history. */
+export async function signIn(tab, user) {
+  await tab.waitForFunction(() => document.activeElement?.id === 'name');
+  await tab.locator('#name').fill(user);
+  await tab.keyboard.press('Enter');
+  await ready(tab);
+}
+
+/** Waits until the tab is connected and shows the conversation. */
+export async function ready(tab) {
+  await tab.waitForSelector('body[data-link="connected"]');
+  await tab.waitForSelector('#messages:not([aria-busy])', { state: 'attached' });
+}
+
+export async function say(tab, text) {
+  await tab.locator('#line').fill(text);
+  await tab.keyboard.press('Enter');
+}
+
+/** Waits for an entry that holds the text and has come through the channel; answers its id. */
+export async function sees(tab, text, from) {
+  const entry = tab.locator(`#messages > li[data-id][data-from="${from}"]`).filter({ hasText: text }).last();
+  await entry.waitFor();
+  return entry.getAttribute('data-id');
+}
+
+/** Waits for the bot's finished answer after the entry with this id; answers its id. */
+export async function answered(tab, id) {
+  const handle = await tab.waitForFunction((after) => {
+    let entry = document.querySelector(`#messages > li[data-id="${after}"]`)?.nextElementSibling;
+    while (entry && !(entry.classList.contains('bot') && entry.dataset.state === 'done')) entry = entry.nextElementSibling;
+    return entry?.dataset.id;
+  }, id);
+  return handle.jsonValue();
+}
+
+/** The entries on the page, in order. */
+export function entries(tab) {
+  return tab.$$eval('#messages > li[data-id]', (list) => list.map((entry) => ({
+    id: entry.dataset.id,
+    from: entry.dataset.from,
+    state: entry.dataset.state,
+    text: entry.querySelector('.entry-text').textContent,
+  })));
+}

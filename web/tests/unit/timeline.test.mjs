@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Timeline } from '../../js/timeline.js';
+
+const line = (offset, id, from = 'bob', text = `text of ${id}`) => ({ offset, data: { kind: 'message', id, from, text } });
+const stream = (offset, id) => ({ offset, data: { kind: 'stream', id, from: 'chatbot', channel: `stream:${id}` } });
+const ids = (timeline) => timeline.list().map(({ id }) => id);
+
+/** All orders of a short list. */
+function* permutations(list) {
+  if (list.length < 2) yield list;
+  for (let i = 0; i < list.length; i += 1) {
+    for (const rest of permutations([...list.slice(0, i), ...list.slice(i + 1)])) yield [list[i], ...rest];
+  }
+}
+
+test('whatever the order and the doubles, the list is the same', () => {
+  const publications = [line(1, 'a'), stream(2, 's'), line(3, 'b'), line(4, 's', 'chatbot', 'the whole answer')];
+  for (const order of permutations(publications)) {
+    const timeline = new Timeline('alice');
+    timeline.enterEpoch('e');
+    for (const publication of [...order, ...order]) timeline.apply(publication);
+    assert.deepEqual(ids(timeline), ['a', 's', 'b']);
+    assert.equal(timeline.get('s').text, 'the whole answer');
+    assert.equal(timeline.get('s').state, 'done');
+  }
+});
+
+test('what is no message is left out', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  for (const data of [null, 7, 'text', {}, { kind: 'typing', from: 'bob' }, { kind: 'message' }, { kind: 'message', id: 5 }]) {
+    assert.equal(timeline.apply({ offset: 1, data }), null);
+  }
+  assert.deepEqual(timeline.list(), []);
+});
+
+test('a draft gives way to its publication, whether that comes before the answer or after', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  const early = timeline.draft('hello');
+  timeline.apply(line(1, 'm1', 'alice', 'hello'));
+  timeline.accept(early, 'm1');
+  assert.deepEqual(ids(timeline), ['m1']);
+
+  const late = timeline.draft('again');
+  timeline.accept(late, 'm2');
+  assert.equal(timeline.list().length, 2);
+  timeline.apply(line(2, 'm2', 'alice', 'again'));
+  assert.deepEqual(ids(timeline), ['m1', 'm2']);
+});
+
+test('two drafts of one text give way one by one', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  timeline.draft('hi');
+  timeline.draft('hi');
+  timeline.apply(line(1, 'm1', 'alice', 'hi'));
+  assert.equal(timeline.list().length, 2);
+  timeline.apply(line(2, 'm2', 'alice', 'hi'));
+  assert.deepEqual(ids(timeline), ['m1', 'm2']);
+});
+
+test('a line whose answer was lost gives way when it turns out to have arrived', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  const draft = timeline.draft('did it arrive?');
+  assert.equal(timeline.fail(draft, 'no answer', true), true);
+  assert.equal(timeline.list()[0].state, 'unsure');
+  timeline.apply(line(1, 'm1', 'alice', 'did it arrive?'));
+  assert.deepEqual(ids(timeline), ['m1']);
+});
+
+test('a refused line stays until it is discarded, also when the same text is said elsewhere', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  const draft = timeline.draft('hi');
+  timeline.fail(draft, 'no', false);
+  timeline.apply(line(1, 'm1', 'alice', 'hi'));
+  assert.deepEqual(timeline.list().map(({ state }) => state), ['done', 'refused']);
+  timeline.discard(draft);
+  assert.deepEqual(ids(timeline), ['m1']);
+});
+
+test('a failure that comes after the publication changes nothing', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  const draft = timeline.draft('hi');
+  timeline.apply(line(1, 'm1', 'alice', 'hi'));
+  assert.equal(timeline.fail(draft, 'no', true), false);
+  assert.deepEqual(ids(timeline), ['m1']);
+});
+
+test('a new epoch stands after the old one although its offsets begin anew', () => {
+  const timeline = new Timeline('alice');
+  assert.equal(timeline.enterEpoch('one'), false);
+  timeline.apply(line(7, 'old'));
+  assert.equal(timeline.enterEpoch('two'), true);
+  timeline.apply(line(1, 'new'));
+  assert.deepEqual(ids(timeline), ['old', 'new']);
+  assert.equal(timeline.oldestOffset, 1);
+});
+
+test('a line that ended early says so, live and from history', () => {
+  const timeline = new Timeline('alice');
+  timeline.enterEpoch('e');
+  timeline.apply(stream(1, 's'));
+  const early = (id) => ({ kind: 'message', id, from: 'chatbot', text: 'I begin', stream: id, reason: 'failed' });
+  timeline.apply({ offset: 2, data: early('s') });
+  timeline.apply({ offset: 3, data: early('t') });
+  assert.deepEqual(timeline.list().map(({ state }) => state), ['failed', 'failed']);
+});
