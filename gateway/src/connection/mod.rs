@@ -14,11 +14,12 @@ use crate::{
     model::{ClientInfo, ConnectionId, Disconnect, Tick},
     node::Node,
     protocol::{
-        centrifuge,
+        Request, centrifuge,
         websocket::{self, Event},
     },
+    services::LifecycleKind,
     session::{Action, Input, Session},
-    telemetry::Count,
+    telemetry::{CommandKind, Count},
     transport::{self, Abort, Wire},
 };
 use ending::{Cause, Ending};
@@ -194,12 +195,23 @@ impl Driver {
     }
 
     fn text(&mut self, text: &str) {
-        self.worker.hub.metrics().count(Count::FramesIn, 1);
+        let metrics = self.worker.hub.metrics().clone();
+        metrics.count(Count::FramesIn, 1);
+        metrics.count(Count::BytesIn, text.len() as u64);
         for command in centrifuge::decode(text) {
-            match command {
-                Ok(command) => self.input(Input::Command(command)),
+            let mut command = match command {
+                Ok(command) => command,
                 Err(bad) => return self.end(Cause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
+            };
+            if let Some(kind) = kind(&command.request) {
+                metrics.command(kind);
             }
+            if let Request::Connect(connect) = &mut command.request
+                && let Some(traceparent) = connect.traceparent.take()
+            {
+                self.traceparent = Some(traceparent.into());
+            }
+            self.input(Input::Command(command));
         }
     }
 
@@ -220,6 +232,34 @@ impl Driver {
             }
             Event::Ping(payload) => self.pong(payload),
             Event::Pong(_) => {}
+        }
+    }
+}
+
+/// As what a command is counted; what is refused as it came is none.
+fn kind(request: &Request) -> Option<CommandKind> {
+    Some(match request {
+        Request::Connect(_) => CommandKind::Connect,
+        Request::Subscribe(_) => CommandKind::Subscribe,
+        Request::Unsubscribe { .. } => CommandKind::Unsubscribe,
+        Request::Publish { .. } => CommandKind::Publish,
+        Request::Presence { .. } => CommandKind::Presence,
+        Request::PresenceStats { .. } => CommandKind::PresenceStats,
+        Request::History(_) => CommandKind::History,
+        Request::Rpc { .. } => CommandKind::Rpc,
+        Request::Send { .. } => CommandKind::Send,
+        Request::Refresh { .. } => CommandKind::Refresh,
+        Request::SubRefresh { .. } => CommandKind::SubRefresh,
+        Request::Ping => CommandKind::Ping,
+        Request::Pong => CommandKind::Pong,
+        Request::Refused(_) => return None,
+    })
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(info) = &self.info {
+            self.tell(LifecycleKind::Disconnected, info, None);
         }
     }
 }
@@ -270,7 +310,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let Self { wire, driver } = self;
         loop {
             let (state, freed) = driver.registered.outbox().write(|frames| {
+                let before = frames.len();
                 let wrote = wire.poll_write(cx, frames);
+                driver.worker.hub.metrics().count(Count::FramesOut, (before - frames.len()) as u64);
                 Written { result: (wrote.state, wrote.bytes), freed: wrote.bytes, begun: wire.begun() > 0 }
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);

@@ -10,6 +10,7 @@ use crate::{
     publish::Draft,
     services::{CallError, Caller},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
+    telemetry::{OpenTask, Step, Work},
 };
 use std::{
     future::Future,
@@ -18,10 +19,15 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tracing::Instrument as _;
+
+/// The service's own timeout counts.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 /// An operation in flight.
 pub(super) struct Running {
     pub(super) task: Task,
+    _open: OpenTask,
     pub(super) future: Pin<Box<dyn Future<Output = End>>>,
 }
 
@@ -50,12 +56,17 @@ pub(super) struct Requester {
 
 impl Running {
     pub(super) fn operation(id: OpId, op: Op, by: Requester) -> Self {
-        Self { task: Task::Operation(id), future: Box::pin(async move { End::Operation(run(op, by).await) }) }
+        let open = OpenTask::new(by.worker.hub.metrics());
+        Self { task: Task::Operation(id), _open: open, future: Box::pin(async move { End::Operation(run(op, by).await) }) }
     }
 
     pub(super) fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
-        let task = Task::CatchUp(channel.clone());
-        Self { task, future: Box::pin(async move { End::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }) }
+        let (task, open) = (Task::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
+        Self {
+            task,
+            _open: open,
+            future: Box::pin(async move { End::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }),
+        }
     }
 }
 
@@ -127,9 +138,10 @@ impl Requester {
 
     async fn publish(&self, channel: ChannelName, data: Data) -> Result<Outcome, Refusal> {
         let info = self.info.as_deref().cloned().map(Box::new);
-        let traceparent = self.traceparent.clone();
-        let draft = Draft { channel, data, tags: Tags::new(), ephemeral: false, info, traceparent, key: None };
-        self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
+        let step = self.step(Work::Publish);
+        let draft = Draft { channel, data, tags: Tags::new(), ephemeral: false, info, traceparent: step.traceparent(), key: None };
+        let published = self.worker.node.publisher.publish(draft).instrument(step.span().clone()).await;
+        published.map(|_| Outcome::Published)
     }
 
     async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
@@ -154,19 +166,25 @@ impl Requester {
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
     }
 
+    /// Begins a span within the trace that the frontend named, or a trace of its own.
+    fn step(&self, work: Work) -> Step {
+        Step::begin(work, self.traceparent.as_deref().and_then(|parent| parent.parse().ok()))
+    }
+
     /// None before the connection has connected; then there are no calls.
-    fn caller(&self) -> Result<Caller, Refusal> {
+    fn caller(&self, traceparent: Option<Box<str>>) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
-        let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
+        let (user, connection) = (info.user.clone(), info.client);
         Ok(Caller { user, connection, channel: None, idempotency_key: None, traceparent })
     }
 
     async fn call(&self, method: &str, data: Data) -> Outcome {
-        let caller = match self.caller() {
+        let step = self.step(Work::Call);
+        let caller = match self.caller(step.traceparent()) {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        match self.worker.node.services.call(method, data, &caller, Duration::MAX).await {
+        match self.worker.node.services.call(method, data, &caller, FOREVER).instrument(step.span().clone()).await {
             Ok(reply) => Outcome::Called(reply),
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
@@ -174,7 +192,7 @@ impl Requester {
     }
 
     fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
-        self.worker.node.services.event(service, data, &self.caller()?).map(|()| Outcome::Sent)
+        self.worker.node.services.event(service, data, &self.caller(self.step(Work::Call).traceparent())?).map(|()| Outcome::Sent)
     }
 }
 

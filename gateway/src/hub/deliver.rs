@@ -5,7 +5,7 @@ use crate::{
     broker::{Announcement, Delivery, Post},
     channel::feed::{Next, Offer},
     model::{ChannelName, Publication},
-    telemetry::DropCause,
+    telemetry::{Count, DropCause},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
@@ -55,6 +55,7 @@ impl Hub {
     }
 
     fn publication(self: &Rc<Self>, channel: &ChannelName, publication: Arc<Publication>) {
+        self.parts.metrics.count(Count::PublicationsIn, 1);
         let gap = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
@@ -68,7 +69,11 @@ impl Hub {
                     state.queue(key);
                     None
                 }
-                Offer::Duplicate | Offer::Held => None,
+                Offer::Duplicate => {
+                    self.parts.metrics.dropped(DropCause::Duplicate, 1);
+                    None
+                }
+                Offer::Held => None,
                 Offer::Gap => slot.feed.position().map(|position| (key, position.offset)),
             }
         };

@@ -119,6 +119,10 @@ impl Gate<TcpStream> for FrontGate {
         Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent } })
     }
 
+    fn refused(&self, denial: &Denial) {
+        self.worker.hub.metrics().upgrade_refused(denial.refusal.code);
+    }
+
     fn enter(&self, upgraded: Upgraded<TcpStream, Pass>) {
         let Upgraded { io, leftover, pass: Pass { place, traceparent }, .. } = upgraded;
         let wire = Wire::new(io, &leftover, Decoder::new(self.message_size));

@@ -18,6 +18,11 @@ pub trait Gate<T>: 'static {
     /// Decides upon a request that is a correct WebSocket handshake. Nothing was answered yet; it must not block.
     fn admit(&self, route: Self::Route, request: &UpgradeRequest<'_>) -> Result<Admission<Self::Pass>, Denial>;
 
+    /// Learns of every refusal, also of those that come before [`admit`](Self::admit).
+    fn refused(&self, denial: &Denial) {
+        let _ = denial;
+    }
+
     /// Takes a socket whose 101 is out. Is to spawn the connection's task and return at once. Where the 101 could not be written,
     /// the pass is dropped instead.
     fn enter(&self, upgraded: Upgraded<T, Self::Pass>);
