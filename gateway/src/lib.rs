@@ -18,7 +18,6 @@
 //! | `broker` | publications, history, presence; the workers' mailboxes |
 //! | `cluster` | nodes, and messages between them |
 //! | `auth` | tokens, origins, API keys |
-//! | `limits` | token buckets, byte budgets |
 //! | `telemetry` | traces, metrics, propagation |
 //! | `settings` | raw typed configuration |
 //! | `model` | ids, names, positions, publications, the error table |
@@ -34,15 +33,12 @@ pub mod model;
 pub mod node;
 pub mod protocol;
 pub mod publish;
+mod run;
 pub mod server;
 pub mod services;
 pub mod session;
 pub mod settings;
 pub mod telemetry;
 pub mod transport;
-mod run;
-pub mod session;
-pub mod settings;
-pub mod telemetry;
 
 pub use run::{RunError, check, run};

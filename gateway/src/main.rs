@@ -47,7 +47,7 @@ fn start(cli: Cli) -> Result<(), RunError> {
         return Ok(());
     }
     let telemetry = Telemetry::start(&settings)?;
-    let ended = gateway::run(settings, &telemetry);
+    let ended = gateway::run(&settings, &telemetry);
     telemetry.shutdown();
     ended
 }

@@ -7,6 +7,7 @@ use crate::{
     publish::Publisher,
     services::Services,
     session::Rules,
+    telemetry::Metrics,
 };
 use std::sync::{
     Arc,
@@ -39,8 +40,8 @@ pub struct Node {
     pub api: ApiLimits,
     /// Whether this process can serve.
     pub health: Health,
-    /// The answer to `GET /metrics`, in Prometheus' text format.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What the process counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Bounds of the REST interface.

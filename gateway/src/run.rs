@@ -2,6 +2,7 @@
 
 use crate::{
     auth::Origins,
+    server,
     settings::{Problems, Settings},
     telemetry::Telemetry,
 };
@@ -24,6 +25,12 @@ pub enum RunError {
     /// An error within the gateway, or of the machine.
     #[error("{0}")]
     Internal(Box<str>),
+}
+
+impl From<std::io::Error> for RunError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Internal(error.to_string().into())
+    }
 }
 
 impl RunError {
@@ -49,10 +56,8 @@ pub fn check(settings: &Settings) -> Result<(), Problems> {
 }
 
 /// Runs a node until it is told to stop. Must not be called from async code: it starts the runtimes itself.
-pub fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
-    check(&settings)?;
-    let _ = telemetry;
-    tracing::info!("settings in force:\n{}", settings.effective());
-    drop(settings);
-    Ok(())
+pub fn run(settings: &Settings, telemetry: &Telemetry) -> Result<(), RunError> {
+    check(settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("main").build()?;
+    runtime.block_on(server::run(settings, telemetry.metrics()))
 }

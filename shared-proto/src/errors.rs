@@ -116,6 +116,8 @@ macro_rules! codes {
         pub enum $enum { $(#[doc = $doc] $variant,)* }
 
         impl $enum {
+            /// Every one, in the order of its declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
             /// The code on the wire.
             pub fn code(self) -> u16 { self.row().code }
             /// The short reason sent with it.

@@ -23,14 +23,20 @@ use std::{
 };
 
 /// Lets only requests with an API key pass, and remembers its name.
-pub(super) async fn require_key(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let name = {
-        let node = request.app_data::<Data<Node>>().ok_or_else(|| ApiError(ErrorCode::Internal.into()))?;
-        let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        node.api_keys.authorize(shown).map_err(ApiError)?.as_str().to_owned()
-    };
-    request.extensions_mut().insert(KeyName(name));
-    next.call(request).await
+pub(super) async fn require_key(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
+    match key_name(&request) {
+        Ok(name) => {
+            request.extensions_mut().insert(name);
+            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+        }
+        Err(refusal) => Ok(request.error_response(ApiError(refusal))),
+    }
+}
+
+fn key_name(request: &ServiceRequest) -> Result<KeyName, Refusal> {
+    let node = request.app_data::<Data<Node>>().ok_or(ErrorCode::Internal)?;
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    node.api_keys.authorize(shown).map(|name| KeyName(name.as_str().to_owned()))
 }
 
 /// Name of the API key that the request showed.

@@ -7,7 +7,7 @@ use shared_proto::rest::ReadyBody;
 /// All metrics, in Prometheus' text format.
 #[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(node: Data<Node>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body((node.metrics)())
+    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(node.metrics.render())
 }
 
 /// Tell that the process is alive.

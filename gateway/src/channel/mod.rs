@@ -3,8 +3,8 @@
 pub mod feed;
 mod from_settings;
 mod options;
-pub mod recovery;
 mod permissions;
+pub mod recovery;
 
 pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};
 pub use permissions::{Act, Admission, Standing, admission, may};

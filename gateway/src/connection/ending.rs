@@ -5,7 +5,7 @@ use crate::{
     hub::{Batch, Overflow},
     model::{Disconnect, Tick},
     protocol::websocket::{self, Violation},
-    telemetry::CloseCause,
+    telemetry::{Closed, TransportEnd},
 };
 
 /// What ends a connection.
@@ -65,13 +65,13 @@ impl Driver {
         }
         self.running.clear();
         self.ending = Some(Box::new(Ending { until: now.after(self.worker.limits.close_timeout), answered: cause == Cause::Peer }));
-        self.worker.hub.metrics().closed(cause.counted(), code);
+        self.worker.hub.metrics().closed(cause.counted(code));
     }
 
     /// The socket has ended.
     pub(super) fn gone(&self) {
         if self.ending.is_none() {
-            self.worker.hub.metrics().closed(CloseCause::PeerGone, 0);
+            self.worker.hub.metrics().closed(Closed::Transport(TransportEnd::PeerGone));
         }
     }
 
@@ -81,15 +81,17 @@ impl Driver {
 }
 
 impl Cause {
-    fn counted(self) -> CloseCause {
-        match self {
-            Self::Session => CloseCause::Session,
-            Self::Slow(Overflow::Connection) => CloseCause::OutboxFull,
-            Self::Slow(Overflow::Worker) => CloseCause::WorkerOutboxesFull,
-            Self::Stuck => CloseCause::WriteTimeout,
-            Self::Violation(_) => CloseCause::Violation,
-            Self::Incomplete => CloseCause::MessageTimeout,
-            Self::Peer => CloseCause::Peer,
-        }
+    fn counted(self, code: u16) -> Closed {
+        Closed::Transport(match self {
+            Self::Session | Self::Slow(_) => return Closed::with_code(code),
+            Self::Stuck => TransportEnd::WriteTimeout,
+            Self::Violation(violation) => match violation.code() {
+                1007 => TransportEnd::InvalidText,
+                1009 => TransportEnd::TooLarge,
+                _ => TransportEnd::ProtocolViolation,
+            },
+            Self::Incomplete => TransportEnd::MessageTimeout,
+            Self::Peer => TransportEnd::PeerClosed,
+        })
     }
 }

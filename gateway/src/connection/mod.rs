@@ -18,6 +18,7 @@ use crate::{
         websocket::{self, Event},
     },
     session::{Action, Input, Session},
+    telemetry::Count,
     transport::{self, Abort, Wire},
 };
 use ending::{Cause, Ending};
@@ -89,7 +90,7 @@ impl Driver {
         let id = ConnectionId::random();
         let registered = worker.hub.register(id);
         let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
-        worker.hub.metrics().connections_opened.add(1);
+        worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (running, ending, incomplete, wakes) = (Vec::new(), None, None, None);
         Self { session, worker, registered, info: None, traceparent, running, ending, incomplete, wakes }
     }
@@ -193,7 +194,7 @@ impl Driver {
     }
 
     fn text(&mut self, text: &str) {
-        self.worker.hub.metrics().frames_in.add(1);
+        self.worker.hub.metrics().count(Count::FramesIn, 1);
         for command in centrifuge::decode(text) {
             match command {
                 Ok(command) => self.input(Input::Command(command)),
@@ -272,7 +273,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let wrote = wire.poll_write(cx, frames);
                 Written { result: (wrote.state, wrote.bytes), freed: wrote.bytes, begun: wire.begun() > 0 }
             });
-            driver.worker.hub.metrics().bytes_out.add(freed as u64);
+            driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {
                 Poll::Ready(Err(_)) => return false,
                 Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => return false,

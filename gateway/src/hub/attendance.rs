@@ -76,7 +76,7 @@ impl Hub {
         }
         let crowd = if options.presence { broker.presence_stats(channel).await?.clients } else { self.members(channel) };
         if crowd > self.parts.limits.join_leave_max {
-            self.parts.metrics.dropped(DropCause::JoinLeave, 1);
+            self.parts.metrics.dropped(DropCause::JoinLeaveSuppressed, 1);
             return Ok(());
         }
         broker.announce(channel, announcement).await

@@ -1,7 +1,7 @@
 //! Reads of the stream that close a gap of a channel on this worker.
 
 use super::{Hub, SlotKey};
-use crate::{broker::Span, channel::feed::Next, model::ChannelName};
+use crate::{broker::Span, channel::feed::Next, model::ChannelName, telemetry::Count};
 use std::rc::Rc;
 
 /// Deliveries of one channel that may wait for the fan-out before more is read.
@@ -10,7 +10,7 @@ const AHEAD: usize = 512;
 impl Hub {
     /// Begins to read a channel's stream after this offset, until its feed is live again.
     pub(super) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, after: u64) {
-        self.parts.metrics.backfills.add(1);
+        self.parts.metrics.count(Count::Backfills, 1);
         actix_rt::spawn(self.clone().backfill(slot, after));
     }
 
@@ -26,7 +26,7 @@ impl Hub {
                 Ok(page) => match self.caught(key, life, page) {
                     Some(Next::Read(next)) => after = next,
                     Some(Next::Lost) => {
-                        self.parts.metrics.gaps_lost.add(1);
+                        self.parts.metrics.count(Count::GapsLost, 1);
                         return self.lost(key);
                     }
                     Some(Next::Live) | None => return,

@@ -7,7 +7,11 @@ use super::{
     outbox::{Overflow, SlotKey},
     slot::{Content, FanOut, Member, Run, Slot},
 };
-use crate::{channel::SlowConsumer, model::Tick, telemetry::DropCause};
+use crate::{
+    channel::SlowConsumer,
+    model::Tick,
+    telemetry::{Count, DropCause},
+};
 use slab::Slab;
 use std::rc::Rc;
 
@@ -35,7 +39,7 @@ impl Hub {
             let before = slot.pending.len();
             slot.begin(self.parts.limits.batch_bytes, &self.budget);
             state.pending -= before - slot.pending.len();
-            self.parts.metrics.fan_out_batches.add(1);
+            self.parts.metrics.count(Count::FanOutBatches, 1);
         }
         let Some(mut fan_out) = slot.fan_out.take() else { return 1 };
         let delivery = Turn { hub: self, slow: slot.options.slow_consumer, key, now, name: slot.name.clone() };
@@ -44,7 +48,7 @@ impl Hub {
         for member in members {
             delivery.hand(&mut fan_out, member, &state.connections);
         }
-        self.parts.metrics.deliveries.add((served * fan_out.count()) as u64);
+        self.parts.metrics.count(Count::Deliveries, (served * fan_out.count()) as u64);
         if served == 0 {
             self.served.notify_waiters();
         } else {
@@ -105,7 +109,7 @@ impl Turn<'_> {
         }
         if let (SlowConsumer::Latest, Content::Publications(all)) = (self.slow, &fan_out.content) {
             let dropped = entry.outbox.drop_channel(self.key) + all.len() - 1;
-            self.hub.parts.metrics.dropped(DropCause::Latest, dropped as u64);
+            self.hub.parts.metrics.dropped(DropCause::OutboxReplaced, dropped as u64);
             let newest = fan_out.newest.get_or_insert_with(|| {
                 let newest = &all[all.len().saturating_sub(1)..];
                 Batch::new(encode::publications(&self.name, newest), self.hub.budget())

@@ -31,7 +31,7 @@ use crate::{
     broker::{Broker, Mailbox, PageLimit, mailbox::ConnectionSummary},
     channel::Namespaces,
     model::{ChannelName, ClientInfo, ConnectionId, Tick, UserId, WorkerId},
-    telemetry::WorkerMetrics,
+    telemetry::{Level, WorkerMetrics},
 };
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
@@ -207,7 +207,7 @@ impl Hub {
         let entry = Entry { generation, id, since: self.start.elapsed(), info: None, outbox: outbox.clone(), subscriptions: Vec::new() };
         let index = state.connections.insert(entry) as u32;
         state.ids.insert(id, index);
-        self.parts.metrics.connections_open.set(state.connections.len() as u64);
+        self.parts.metrics.set(Level::ConnectionsOpen, state.connections.len() as u64);
         Registered { hub: self.clone(), key: ConnKey { index, generation }, outbox }
     }
 
@@ -250,7 +250,7 @@ impl Hub {
             }
         }
         shrink(&mut state);
-        self.parts.metrics.connections_open.set(state.connections.len() as u64);
+        self.parts.metrics.set(Level::ConnectionsOpen, state.connections.len() as u64);
         drop(state);
     }
 
@@ -278,7 +278,7 @@ impl Hub {
                     outbox.notify(Notice::Tick);
                 }
             }
-            self.parts.metrics.outbox_bytes.set(self.budget.used() as u64);
+            self.parts.metrics.set(Level::OutboxBytes, self.budget.used() as u64);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         feed::{continues, is_valid},
     },
     model::{ChannelName, ClientInfo, Position},
+    telemetry::Level,
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -223,7 +224,7 @@ impl Hub {
     }
 
     fn count(&self, state: &State) {
-        self.parts.metrics.channels_open.set(state.channels.len() as u64);
+        self.parts.metrics.set(Level::ChannelsOpen, state.channels.len() as u64);
     }
 }
 

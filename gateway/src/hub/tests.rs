@@ -3,6 +3,7 @@ use crate::{
     broker::{BrokerError, MemoryBroker, MemoryLimits, NewPublication, Page, Retention, Span},
     channel::{ChannelOptions, SlowConsumer},
     model::{CommandTarget, Data, Disconnect, Position, ServerCommand, Tags},
+    telemetry::Count,
 };
 use std::future::Future;
 
@@ -146,7 +147,7 @@ fn everyone_gets_everything_once_and_in_order() {
         for connection in &connections {
             assert_eq!(received(connection), ["one", "two", "three"]);
         }
-        assert_eq!(world.hub.metrics().deliveries.get(), 15);
+        assert_eq!(world.hub.metrics().counted(Count::Deliveries), 15);
     });
 }
 
@@ -221,7 +222,7 @@ fn an_overflowing_mailbox_costs_history_channels_nothing() {
         settle().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(received(&connection), expected);
-        assert!(world.hub.metrics().backfills.get() > 0);
+        assert!(world.hub.metrics().counted(Count::Backfills) > 0);
     });
 }
 
@@ -250,7 +251,7 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
         settle().await;
         let notices = connection.outbox().take_notices();
         assert!(matches!(&notices[..], [Notice::Lost(_)]), "{notices:?}");
-        assert_eq!(world.hub.metrics().gaps_lost.get(), 1);
+        assert_eq!(world.hub.metrics().counted(Count::GapsLost), 1);
     });
 }
 

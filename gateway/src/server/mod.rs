@@ -3,10 +3,12 @@
 //! - [`wiring`]: the settings become the parts of a node
 //! - [`public`]: the listener for frontends, with the gate of its WebSockets; [`demo`]: the page that is served there on request
 //! - [`internal`]: the listener for services and operators
+//! - [`observe`]: what others count becomes metrics
 //! - [`signals`]: what ends the process
 
 mod demo;
 mod internal;
+mod observe;
 mod public;
 mod signals;
 mod wiring;
@@ -14,7 +16,9 @@ mod wiring;
 use crate::{
     broker::{Mailbox, Post, mailbox::DrainPlan},
     node::Node,
+    run::RunError,
     settings::{self, Settings},
+    telemetry::Metrics,
     transport::socket,
 };
 use public::Admissions;
@@ -29,26 +33,6 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-pub use wiring::WiringError;
-
-/// Why a gateway does not start, or does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// Another process listens there, or the address is not ours.
-    #[error("cannot listen on {address}: {error}")]
-    Address {
-        /// As in the settings.
-        address: SocketAddr,
-        /// The operating system's reason.
-        error: io::Error,
-    },
-    /// Settings that only show to be wrong when they are put to use.
-    #[error(transparent)]
-    Wiring(#[from] WiringError),
-    /// The operating system let a running listener down.
-    #[error("the server failed: {0}")]
-    Io(#[from] io::Error),
-}
 
 /// The sockets of both listeners, bound.
 pub struct Listeners {
@@ -60,9 +44,10 @@ pub struct Listeners {
 
 impl Listeners {
     /// Binds the addresses of the settings.
-    pub fn bind(settings: &Settings) -> Result<Self, ServerError> {
-        let listen = |address: SocketAddr| socket::listen(address).map_err(|error| ServerError::Address { address, error });
-        Ok(Self { public: listen(settings.public.address)?, internal: listen(settings.internal.address)? })
+    pub fn bind(settings: &Settings) -> Result<Self, RunError> {
+        let listen = |key, address| socket::listen(address).map_err(|error| RunError::from_bind(key, address, &error));
+        let public = listen("public.address", settings.public.address)?;
+        Ok(Self { public, internal: listen("internal.address", settings.internal.address)? })
     }
 }
 
@@ -92,11 +77,11 @@ impl Server {
 }
 
 /// Runs a gateway until `SIGTERM` or `SIGINT`, and drains it; a second signal ends it at once.
-pub async fn run(settings: Settings, metrics: wiring::Render) -> Result<(), ServerError> {
+pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(), RunError> {
     let files = socket::raise_open_files();
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
-    let listeners = Listeners::bind(&settings)?;
-    let mut running = start(&settings, listeners, metrics)?;
+    let listeners = Listeners::bind(settings)?;
+    let mut running = start(settings, listeners, metrics)?;
     let (public, internal) = running.addresses();
     tracing::info!(%public, %internal, node = %running.node.name, "ready");
     let mut signals = signals::Signals::new()?;
@@ -112,7 +97,7 @@ pub async fn run(settings: Settings, metrics: wiring::Render) -> Result<(), Serv
 }
 
 /// Starts a gateway on bound listeners.
-pub fn start(settings: &Settings, listeners: Listeners, metrics: wiring::Render) -> Result<Running, ServerError> {
+pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
     let addresses = (listeners.public.local_addr()?, listeners.internal.local_addr()?);
     let parts = wiring::wire(settings, addresses.1, metrics)?;
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));

@@ -1,5 +1,6 @@
 //! The settings become the parts of a node.
 
+use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit},
@@ -12,27 +13,13 @@ use crate::{
     publish::{PublishLimits, Publisher},
     services::{OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
     session::Rules,
-    settings::{CallOrder, Settings},
-    telemetry::WorkerMetrics,
+    settings::{CallOrder, Problems, Settings},
+    telemetry::{Metrics, WorkerMetrics},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Bytes of one history answer at most; the first publication comes whatever its size.
 const HISTORY_BYTES: usize = 1 << 20;
-
-/// Makes the text of `GET /metrics`.
-pub type Render = Box<dyn Fn() -> String + Send + Sync>;
-
-/// A setting that only shows to be wrong when it is put to use.
-#[derive(Debug, thiserror::Error)]
-pub enum WiringError {
-    /// `[services.X]`
-    #[error("services.{0}: the name {1}")]
-    ServiceName(String, InvalidName),
-    /// `public.allowed_origins`
-    #[error("public.allowed_origins: {0}")]
-    Origins(String),
-}
 
 /// What both listeners are made of.
 pub(super) struct Parts {
@@ -46,7 +33,7 @@ pub(super) struct Parts {
     pub(super) message_size: u32,
 }
 
-pub(super) fn wire(settings: &Settings, internal: SocketAddr, render: Render) -> Result<Parts, WiringError> {
+pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(crate::model::WorkerId::MAX),
         workers => workers,
@@ -76,13 +63,15 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, render: Render) ->
         presence_limit: settings.presence.limit,
         history_bytes: HISTORY_BYTES,
         health: Health::default(),
-        metrics: render,
+        metrics: metrics.clone(),
     };
+    let node = Arc::new(node);
+    observe::observe(metrics, &node, &mailboxes);
     Ok(Parts {
-        node: Arc::new(node),
-        metrics: mailboxes.iter().map(|_| Arc::default()).collect(),
+        node,
+        metrics: mailboxes.iter().map(|_| metrics.worker()).collect(),
         mailboxes,
-        origins: Arc::new(Origins::try_from(&settings.public).map_err(|error| WiringError::Origins(error.to_string()))?),
+        origins: Arc::new(Origins::try_from(&settings.public)?),
         hub: hub(settings),
         connection: connection(settings),
         message_size: settings.connection.message_size.bytes() as u32,
@@ -142,16 +131,12 @@ fn connection(settings: &Settings) -> ConnectionLimits {
 }
 
 fn api(settings: &Settings) -> ApiLimits {
-    ApiLimits {
-        body: settings.internal.body_size.bytes(),
-        history: settings.history.limit,
-        ..ApiLimits::default()
-    }
+    ApiLimits { body: settings.internal.body_size.bytes(), history: settings.history.limit, ..ApiLimits::default() }
 }
 
-fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, WiringError> {
+fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
     let each = |(name, service): (&String, &crate::settings::Service)| {
-        let name = name.parse().map_err(|error| WiringError::ServiceName(name.clone(), error))?;
+        let name = name.parse().map_err(|error: InvalidName| Problems::of(format!("services.{name}"), format!("the name {error}")))?;
         let order = match service.order {
             CallOrder::Connection => OrderBy::Connection,
             CallOrder::None => OrderBy::Nothing,

@@ -23,7 +23,7 @@ pub struct Rules {
     pub expiry_grace: Duration,
     /// Subscriptions of a connection at most.
     pub max_subscriptions: usize,
-    /// Operations in flight at most; beyond it the connection is not read. What the message being read still holds waits, up to this number
+    /// Operations in flight at most, at least 1; beyond it the connection is not read. What the message being read still holds waits, up to this number
     /// and [`Self::max_subscriptions`] together, so that a client may subscribe to all its channels in one message.
     pub max_in_flight: usize,
     /// Publications in a history reply at most.

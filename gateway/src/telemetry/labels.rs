@@ -148,36 +148,12 @@ pub enum Closed {
 impl Closed {
     /// What a close code that we sent says; [`TransportEnd::Other`] where it is not one of the table.
     pub fn with_code(code: u16) -> Self {
-        ALL_DISCONNECTS
+        Disconnect::ALL
             .iter()
             .find(|disconnect| disconnect.code() == code)
             .map_or(Self::Transport(TransportEnd::Other), |it| Self::Disconnect(*it))
     }
 }
-
-/// In the order of [`DISCONNECTS`], which a test holds.
-const ALL_DISCONNECTS: &[Disconnect] = &[
-    Disconnect::Closed,
-    Disconnect::Shutdown,
-    Disconnect::ServerError,
-    Disconnect::Expired,
-    Disconnect::SubscriptionExpired,
-    Disconnect::Slow,
-    Disconnect::InsufficientState,
-    Disconnect::ForceReconnect,
-    Disconnect::NoPong,
-    Disconnect::TooManyRequests,
-    Disconnect::InvalidToken,
-    Disconnect::BadRequest,
-    Disconnect::Stale,
-    Disconnect::ForceDisconnect,
-    Disconnect::ConnectionLimit,
-    Disconnect::ChannelLimit,
-    Disconnect::InappropriateProtocol,
-    Disconnect::PermissionDenied,
-    Disconnect::NotAvailable,
-    Disconnect::TooManyErrors,
-];
 
 impl Label for Closed {
     const LEN: usize = DISCONNECTS.len() + TransportEnd::LEN;
@@ -216,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_disconnect_code_is_known() {
-        assert_eq!(ALL_DISCONNECTS.len(), DISCONNECTS.len());
+        assert_eq!(Disconnect::ALL.len(), DISCONNECTS.len());
         for (i, row) in DISCONNECTS.iter().enumerate() {
             assert_eq!(Closed::with_code(row.code).index(), i, "{}", row.code);
         }

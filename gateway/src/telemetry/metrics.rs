@@ -9,6 +9,7 @@ use opentelemetry::{
     KeyValue,
     metrics::{AsyncInstrument, Histogram, Meter},
 };
+use prometheus::{Registry, TextEncoder};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,6 +22,7 @@ type Workers = Arc<Mutex<Vec<Arc<WorkerMetrics>>>>;
 
 /// All metrics of the node.
 pub struct Metrics {
+    registry: Registry,
     meter: Meter,
     workers: Workers,
     node: NodeMetrics,
@@ -33,10 +35,9 @@ pub struct NodeMetrics {
 }
 
 impl NodeMetrics {
-    /// A request of the internal listener was answered. `route` is the pattern, never the path.
-    pub fn rest_request(&self, route: &'static str, method: &str, status: u16, took: Duration) {
-        let labels =
-            [KeyValue::new("route", route), KeyValue::new("method", method.to_owned()), KeyValue::new("status", i64::from(status))];
+    /// A request of the internal listener was answered. `route` is the pattern, never the path, and `method` one of few.
+    pub fn rest_request(&self, route: String, method: &'static str, status: u16, took: Duration) {
+        let labels = [KeyValue::new("route", route), KeyValue::new("method", method), KeyValue::new("status", i64::from(status))];
         self.rest.record(took.as_secs_f64(), &labels);
     }
 
@@ -47,11 +48,16 @@ impl NodeMetrics {
 }
 
 impl Metrics {
-    pub(super) fn new(meter: Meter) -> Self {
+    pub(super) fn new(meter: Meter, registry: Registry) -> Self {
         let workers = Workers::default();
         observe_workers(&meter, &workers);
         let node = NodeMetrics { rest: histogram(&meter, Series::RestRequest), calls: histogram(&meter, Series::Call) };
-        Self { meter, workers, node }
+        Self { registry, meter, workers, node }
+    }
+
+    /// The body of `/metrics`, in the Prometheus text format 0.0.4.
+    pub fn render(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| format!("# {error}\n"))
     }
 
     /// The counts of one more worker thread. To be made once per thread.

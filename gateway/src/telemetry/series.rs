@@ -87,6 +87,7 @@ series! {
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that are held no more, by cause.";
+    MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Posts that a worker's mailbox had no room for, by cause; deliveries of history channels are read again.";
     BrokerEvicted, "broker_evicted", Counter, ["what"], "What was forgotten early, to stay within its bound.";
 }
 

@@ -19,7 +19,6 @@ type BoxedLayer = Box<dyn tracing_subscriber::Layer<Subscriber> + Send + Sync>;
 /// What the process tells about itself.
 pub struct Telemetry {
     metrics: Arc<Metrics>,
-    registry: Registry,
     meters: SdkMeterProvider,
     traces: Option<SdkTracerProvider>,
 }
@@ -75,17 +74,12 @@ impl Telemetry {
             traces = Some(SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler).with_batch_exporter(spans).build());
         }
         let meters = meters.build();
-        Ok(Self { metrics: Arc::new(Metrics::new(meters.meter("gateway"))), registry, meters, traces })
+        Ok(Self { metrics: Arc::new(Metrics::new(meters.meter("gateway"), registry)), meters, traces })
     }
 
     /// Where to count.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
-    }
-
-    /// The body of `/metrics`, in the Prometheus text format 0.0.4.
-    pub fn render(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| format!("# {error}\n"))
     }
 
     /// Sends what is left. Blocks for up to 5 s each: not to be called on a thread that runs async tasks.

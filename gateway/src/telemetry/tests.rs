@@ -18,7 +18,7 @@ fn telemetry() -> Telemetry {
 /// Every sample of a scrape; fails on one that is there twice.
 fn scrape(telemetry: &Telemetry) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
-    for line in telemetry.render().lines().filter(|line| !line.starts_with('#')) {
+    for line in telemetry.metrics().render().lines().filter(|line| !line.starts_with('#')) {
         let (series, value) = line.rsplit_once(' ').expect("a sample");
         let earlier = samples.insert(series.to_owned(), value.parse().expect("a number"));
         assert_eq!(earlier, None, "{series} is there twice");
@@ -31,7 +31,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
     let telemetry = telemetry();
     let metrics = telemetry.metrics();
     let _workers = [metrics.worker(), metrics.worker()];
-    metrics.node().rest_request("/v1/nodes", "GET", 200, Duration::from_millis(3));
+    metrics.node().rest_request("/v1/nodes".into(), "GET", 200, Duration::from_millis(3));
     metrics.node().call("chatbot", "answered", Duration::from_millis(30));
     for series in OBSERVED.iter().copied() {
         metrics.observe(series, move |tell| tell(&vec!["x"; series.row().labels.len()], 7));
@@ -44,7 +44,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
     let mut wanted: HashSet<String> = SERIES.iter().map(SeriesRow::full_name).collect();
     wanted.insert("target_info".into());
     assert_eq!(names, wanted);
-    let families: Vec<_> = telemetry.render().lines().filter_map(|line| line.strip_prefix("# TYPE ").map(String::from)).collect();
+    let families: Vec<_> = telemetry.metrics().render().lines().filter_map(|line| line.strip_prefix("# TYPE ").map(String::from)).collect();
     assert_eq!(families.len(), families.iter().collect::<HashSet<_>>().len());
 }
 
@@ -56,6 +56,7 @@ const OBSERVED: &[Series] = &[
     Series::ServiceLifecycleEvents,
     Series::LinkPublishes,
     Series::Links,
+    Series::MailboxDropped,
     Series::BrokerChannels,
     Series::BrokerPublications,
     Series::BrokerBytes,

@@ -56,6 +56,11 @@ impl WorkerMetrics {
         self.counts.add(what, by);
     }
 
+    /// What a counter has come to.
+    pub fn counted(&self, what: Count) -> u64 {
+        self.counts.get(what.index())
+    }
+
     /// Adds to a gauge.
     pub fn raise(&self, what: Level, by: u64) {
         self.levels.add(what, by);

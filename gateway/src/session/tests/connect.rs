@@ -25,7 +25,7 @@ fn a_user_gets_the_personal_channel_and_those_of_the_token_from_where_the_client
     );
     assert_eq!(asked, [r#"start 1: authenticate "t""#]);
     let started = it.done(1, alice(Some(600), &["chat:a", "#alice", "chat:a"]));
-    assert_eq!(started, [r#"identify "alice""#, r##"start 2: attach #alice from "abcd1234":5"##, "start 3: attach chat:a"]);
+    assert_eq!(started, [r#"identify "alice""#, r#"start 2: attach #alice from "abcd1234":5"#, "start 3: attach chat:a"]);
     assert_eq!(it.done(3, attached(9)), Vec::<String>::new());
     let opened = it.done(2, recovered(5, Recovery::Recovered, &[6, 7]));
     let subs = format!(

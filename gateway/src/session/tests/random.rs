@@ -42,7 +42,7 @@ impl Game {
     fn play(&mut self, event: &Event) {
         let input = match *event {
             Event::Command(kind, channel) => self.command(kind, CHANNELS[channel]),
-            Event::Done(which, outcome) => self.outcome(which, outcome),
+            Event::Done(which, outcome) => Some(self.outcome(which, outcome)),
             Event::Serve(kind, name) => serve(kind, CHANNELS[name]),
             Event::Lost(name) => CHANNELS[name].parse().ok().map(Input::Lost),
             Event::Wait(millis) => {
@@ -56,13 +56,14 @@ impl Game {
     }
 
     fn give(&mut self, input: Input) {
-        let mut actions = Vec::new();
+        let (mut actions, is_tick) = (Vec::new(), matches!(input, Input::Tick));
         self.session.handle(self.now, input, &mut actions);
         for action in &actions {
             self.watch(action);
         }
         assert!(self.flying.len() <= 3 + 4, "at most what commands may start and what the server subscribes to");
         assert!(self.closed == self.session.deadline().is_none(), "an open session has a deadline");
+        assert!(!is_tick || self.session.deadline().is_none_or(|next| next > self.now), "a tick does not ask for itself again");
     }
 
     fn watch(&mut self, action: &Action) {
@@ -105,9 +106,9 @@ impl Game {
         Some(Input::Command(command))
     }
 
-    fn outcome(&mut self, which: usize, outcome: usize) -> Option<Input> {
+    fn outcome(&mut self, which: usize, outcome: usize) -> Input {
         if self.flying.is_empty() {
-            return Some(Input::Done(OpId(1_000_000), Outcome::Sent));
+            return Input::Done(OpId(1_000_000), Outcome::Sent);
         }
         let (op, what) = self.flying.swap_remove(which % self.flying.len());
         let outcome = match (outcome, what) {
@@ -120,7 +121,7 @@ impl Game {
             (_, "attach") => recovered(4, Recovery::Recovered, &[5]),
             _ => Outcome::Published,
         };
-        Some(Input::Done(op, outcome))
+        Input::Done(op, outcome)
     }
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use futures_util::{future::poll_fn, task::noop_waker};
 use std::{
     cell::{Cell, RefCell},
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},

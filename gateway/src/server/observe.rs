@@ -1,0 +1,69 @@
+//! Numbers that the broker, the mailboxes and the services keep, shown as metrics.
+
+use crate::{
+    broker::Mailbox,
+    node::Node,
+    services,
+    telemetry::{Metrics, SERIES, Series},
+};
+use std::sync::Arc;
+
+pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mailbox>]) {
+    for series in [
+        Series::ServiceCalls,
+        Series::ServiceAnswersDropped,
+        Series::ServiceEvents,
+        Series::ServiceLifecycleEvents,
+        Series::LinkPublishes,
+        Series::Links,
+    ] {
+        let node = Arc::downgrade(node);
+        metrics.observe(series, move |tell| {
+            let Some(node) = node.upgrade() else { return };
+            for count in services::Count::ALL.iter().filter(|count| count.metric() == series.row().name) {
+                tell(&[count.result()], node.services.counters().get(*count));
+            }
+        });
+    }
+    debug_assert!(services::Count::ALL.iter().all(|count| SERIES.iter().any(|row| row.name == count.metric())));
+    observe_broker(metrics, node);
+    let mailboxes = mailboxes.to_vec();
+    metrics.observe(Series::MailboxDropped, move |tell| {
+        let dropped = mailboxes.iter().map(|mailbox| mailbox.stats().dropped);
+        let (full, share, dirty, control) = dropped.fold((0, 0, 0, 0), |sum, dropped| {
+            (sum.0 + dropped.full, sum.1 + dropped.share, sum.2 + dropped.dirty, sum.3 + dropped.control)
+        });
+        for (cause, number) in [("full", full), ("channel_share", share), ("channel_dirty", dirty), ("control", control)] {
+            tell(&[cause], number);
+        }
+    });
+}
+
+fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
+    let each = |series: Series, read: fn(&crate::broker::BrokerStats, &mut dyn FnMut(&[&str], u64))| {
+        let node = Arc::downgrade(node);
+        metrics.observe(series, move |tell| {
+            if let Some(node) = node.upgrade() {
+                read(&node.broker.stats(), tell);
+            }
+        });
+    };
+    each(Series::BrokerChannels, |stats, tell| tell(&[], stats.channels as u64));
+    each(Series::BrokerPublications, |stats, tell| tell(&[], stats.publications as u64));
+    each(Series::BrokerBytes, |stats, tell| tell(&[], stats.bytes as u64));
+    each(Series::BrokerIdleChannels, |stats, tell| tell(&[], stats.idle_channels as u64));
+    each(Series::BrokerIdempotencyKeys, |stats, tell| tell(&[], stats.idempotency_keys as u64));
+    each(Series::BrokerUserSubscriptions, |stats, tell| tell(&[], stats.user_subscriptions as u64));
+    each(Series::BrokerTrimmed, |stats, tell| {
+        let trimmed = stats.trimmed;
+        for (cause, number) in
+            [("size", trimmed.size), ("expired", trimmed.expired), ("bytes", trimmed.bytes), ("cleared", trimmed.cleared)]
+        {
+            tell(&[cause], number);
+        }
+    });
+    each(Series::BrokerEvicted, |stats, tell| {
+        tell(&["idle_channel"], stats.idle_evicted);
+        tell(&["idempotency_key"], stats.idempotency_evicted);
+    });
+}
