@@ -14,7 +14,7 @@ const TITLE_LIMIT: usize = 200;
 const BODY_LIMIT: usize = 4000;
 const LINK_LIMIT: usize = 2000;
 /// Furthest that a notification can be scheduled ahead.
-const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
+const FURTHEST: Duration = Duration::from_hours(366 * 24);
 
 /// Milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -83,7 +83,7 @@ fn free_port() -> u16 {
 async fn killed_a_hundred_times_between_accept_and_delivery_nothing_is_lost_and_nothing_comes_twice() {
     let directory = tempfile::tempdir().expect("a directory");
     let (outbox, port) = (directory.path().join("outbox.db"), free_port());
-    let gateway = FakeGateway::start(0).await;
+    let gateway = FakeGateway::start(0);
     gateway.misbehave(true);
     let mut accepted = Vec::new();
     for round in 0..100u64 {
@@ -121,7 +121,7 @@ async fn what_is_accepted_while_the_gateway_is_away_is_delivered_later_and_repea
     let second = notifier.notify(json!({"channel": "news:world", "title": "2"})).await.expect("accepted");
     let view = notifier.get(&format!("/v1/notifications/{first}")).await.expect("a view");
     assert_eq!(view["targets"][0]["state"], "pending");
-    let gateway = FakeGateway::start(gateway_port).await;
+    let gateway = FakeGateway::start(gateway_port);
     // The first answer is lost although the gateway applied it, and then the gateway forgets its keys.
     gateway.lose_next_answer_and_forget();
     notifier.until_nothing_is_pending().await;
@@ -138,7 +138,7 @@ async fn what_is_accepted_while_the_gateway_is_away_is_delivered_later_and_repea
 #[actix_web::test]
 async fn it_leaves_in_order_on_sigterm_and_refuses_bad_settings() {
     let directory = tempfile::tempdir().expect("a directory");
-    let gateway = FakeGateway::start(0).await;
+    let gateway = FakeGateway::start(0);
     let mut notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
     notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     let id = notifier.process.id().expect("running").to_string();

@@ -14,28 +14,28 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 struct Channels {
     /// Data and tags of each publication; the offset is the place plus one.
     held: BTreeMap<String, Vec<(Value, Value)>>,
     ephemeral: Vec<(String, Value)>,
-    keys: HashMap<(String, String), (u64, String)>,
+    keys: HashMap<(String, String), (u64, Value)>,
 }
 
 type Calls = Arc<Mutex<HashMap<String, mpsc::Sender<(Value, oneshot::Sender<Value>)>>>>;
 
 #[derive(Clone)]
-pub struct FakeGateway {
+pub(crate) struct FakeGateway {
     channels: Arc<Mutex<Channels>>,
     calls: Calls,
-    pub rest: String,
-    pub link: String,
+    pub(crate) rest: String,
+    pub(crate) link: String,
 }
 
 impl FakeGateway {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let channels = Arc::<Mutex<Channels>>::default();
         let shared = Data::from(channels.clone());
         let server = HttpServer::new(move || {
@@ -64,7 +64,7 @@ impl FakeGateway {
     }
 
     /// Calls `method` on the instance and waits for its `reply` or `error`.
-    pub async fn call(&self, instance: &str, method: &str, user: &str, data: Value) -> Value {
+    pub(crate) async fn call(&self, instance: &str, method: &str, user: &str, data: Value) -> Value {
         let calls = timeout(SOON, async {
             loop {
                 if let Some(calls) = self.calls.lock().expect("not poisoned").get(instance) {
@@ -79,17 +79,17 @@ impl FakeGateway {
         timeout(SOON, answered).await.expect("in time").expect("answered")
     }
 
-    pub fn entries(&self, channel: &str) -> Vec<Value> {
+    pub(crate) fn entries(&self, channel: &str) -> Vec<Value> {
         let channels = self.channels.lock().expect("not poisoned");
         channels.held.get(channel).into_iter().flatten().map(|(data, _)| data.clone()).collect()
     }
 
-    pub fn ephemeral(&self) -> Vec<(String, Value)> {
+    pub(crate) fn ephemeral(&self) -> Vec<(String, Value)> {
         self.channels.lock().expect("not poisoned").ephemeral.clone()
     }
 
     /// Waits for an entry of a channel that fits.
-    pub async fn until(&self, channel: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, channel: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let looking = async {
             loop {
                 if let Some(found) = self.entries(channel).into_iter().find(&fits) {
@@ -150,7 +150,7 @@ impl FakeGateway {
         }
         let key = (publish.channel.clone(), publish.idempotency_key.clone().expect("a key"));
         if let Some((offset, body)) = channels.keys.get(&key) {
-            if *body == data.to_string() {
+            if *body == data {
                 return json!({"ack": {"id": publish.id, "epoch": "e", "offset": offset}});
             }
             let error = json!({"code": "idempotency_mismatch", "message": "", "retryable": false});
@@ -159,7 +159,7 @@ impl FakeGateway {
         let held = channels.held.entry(publish.channel.clone()).or_default();
         held.push((data.clone(), json!(publish.tags)));
         let offset = held.len() as u64;
-        channels.keys.insert(key, (offset, data.to_string()));
+        channels.keys.insert(key, (offset, data));
         json!({"ack": {"id": publish.id, "epoch": "e", "offset": offset}})
     }
 }

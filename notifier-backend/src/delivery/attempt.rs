@@ -69,7 +69,7 @@ async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<bool, F
         }
         let Some(oldest) = page.publications.last() else { break };
         // A minute for clocks that differ.
-        let before_due = i64::try_from(oldest.time).is_ok_and(|time| Millis(time).plus(Duration::from_secs(60)) < delivery.due);
+        let before_due = i64::try_from(oldest.time).is_ok_and(|time| Millis(time).plus(Duration::from_mins(1)) < delivery.due);
         if before_due || oldest.offset <= 1 {
             break;
         }
@@ -118,7 +118,7 @@ mod tests {
         assert!(matches!(judged(&refused("unauthorized")), (Outcome::Retry { .. }, Health::Failing)));
         assert!(matches!(judged(&Failure::unreachable("x")), (Outcome::Retry { .. }, Health::Failing)));
         assert!(matches!(judged(&Failure::no_answer("x")), (Outcome::Retry { .. }, Health::Failing)));
-        let busy = Failure::NotDone { code: "too_many_requests".into(), detail: String::new(), retry_after: Some(Duration::from_secs(60)) };
+        let busy = Failure::NotDone { code: "too_many_requests".into(), detail: String::new(), retry_after: Some(Duration::from_mins(1)) };
         let (Outcome::Retry { at, .. }, Health::Answered) = judged(&busy) else { panic!("it is tried again") };
         assert!(at > Millis::now().plus(Duration::from_secs(50)), "not before the gateway asked for");
     }

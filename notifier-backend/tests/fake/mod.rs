@@ -11,9 +11,9 @@ use tokio::time::sleep;
 
 /// A publication that the gateway applied.
 #[derive(Clone, Debug)]
-pub struct Applied {
-    pub target: String,
-    pub id: String,
+pub(crate) struct Applied {
+    pub(crate) target: String,
+    pub(crate) id: String,
 }
 
 #[derive(Default)]
@@ -26,14 +26,14 @@ struct State {
     repeats: AtomicU64,
 }
 
-pub struct FakeGateway {
+pub(crate) struct FakeGateway {
     port: u16,
     state: Arc<State>,
 }
 
 impl FakeGateway {
     /// Listens on `port`, or on a free one for 0.
-    pub async fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         let state = Arc::<State>::default();
         let shared = Data::from(state.clone());
         let server = HttpServer::new(move || {
@@ -51,25 +51,25 @@ impl FakeGateway {
         Self { port, state }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Whether it answers late, with errors, or not at all, now and then.
-    pub fn misbehave(&self, on: bool) {
+    pub(crate) fn misbehave(&self, on: bool) {
         self.state.misbehaves.store(on, Ordering::Relaxed);
     }
 
-    pub fn lose_next_answer_and_forget(&self) {
+    pub(crate) fn lose_next_answer_and_forget(&self) {
         self.state.forgets.store(true, Ordering::Relaxed);
     }
 
-    pub fn applied(&self) -> Vec<Applied> {
+    pub(crate) fn applied(&self) -> Vec<Applied> {
         self.state.applied.lock().expect("not poisoned").clone()
     }
 
     /// Publications that came again under a key that was known.
-    pub fn repeats(&self) -> u64 {
+    pub(crate) fn repeats(&self) -> u64 {
         self.state.repeats.load(Ordering::Relaxed)
     }
 }
@@ -86,7 +86,7 @@ async fn publish(state: Data<State>, request: HttpRequest, target: Path<String>,
         match turn % 5 {
             1 => sleep(Duration::from_millis(15)).await,
             // Longer than the notifier waits.
-            4 if turn % 3 == 0 => sleep(Duration::from_millis(400)).await,
+            4 if turn.is_multiple_of(3) => sleep(Duration::from_millis(400)).await,
             _ => {}
         }
     }
