@@ -5,6 +5,7 @@ use crate::{
     model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId},
     node::Node,
     publish::{CallerKey, parse_channel},
+    telemetry::Step,
 };
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -73,17 +74,8 @@ impl FromRequest for PublishHeaders {
             (Some(key), None) => CallerKey::new(&scope.0, key.to_str().unwrap_or_default()).map(Some).map_err(ApiError),
             (Some(_), Some(_)) => Err(bad_request("There are several Idempotency-Key headers. Send one.")),
         };
-        ready(key.map(|key| Self { key, traceparent: traceparent(request) }))
+        ready(key.map(|key| Self { key, traceparent: request.extensions().get::<Step>().and_then(Step::traceparent) }))
     }
-}
-
-/// The request's W3C trace context, if it has a well-formed one.
-pub(super) fn traceparent(request: &HttpRequest) -> Option<Box<str>> {
-    let value = request.headers().get("traceparent")?.to_str().ok()?;
-    let parts: Vec<_> = value.split('-').collect();
-    let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    let lengths: Vec<_> = parts.iter().take(4).map(|part| part.len()).collect();
-    (lengths == [2, 32, 16, 2] && parts.iter().take(4).all(hex) && value.len() <= 128).then(|| value.into())
 }
 
 /// A JSON body, in which unknown fields are refused.

@@ -19,7 +19,7 @@ struct Gateway {
 }
 
 fn gateway() -> Arc<Gateway> {
-    let retention = Some(Retention { size: 10, ttl: Duration::from_secs(60) });
+    let retention = Some(Retention { size: 10, ttl: Duration::from_mins(1) });
     let kept = Arc::new(ChannelOptions { retention, ..ChannelOptions::default() });
     let namespaces = Namespaces { named: [("chat".into(), kept)].into(), ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));
