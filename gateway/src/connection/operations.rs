@@ -10,7 +10,7 @@ use crate::{
     publish::Draft,
     services::{CallError, Caller},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
-    telemetry::{OpenTask, Step, Work},
+    telemetry::OpenTask,
 };
 use std::{
     future::Future,
@@ -19,7 +19,6 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tracing::Instrument as _;
 
 /// The service's own timeout counts.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
@@ -138,10 +137,9 @@ impl Requester {
 
     async fn publish(&self, channel: ChannelName, data: Data) -> Result<Outcome, Refusal> {
         let info = self.info.as_deref().cloned().map(Box::new);
-        let step = self.step(Work::Publish);
-        let draft = Draft { channel, data, tags: Tags::new(), ephemeral: false, info, traceparent: step.traceparent(), key: None };
-        let published = self.worker.node.publisher.publish(draft).instrument(step.span().clone()).await;
-        published.map(|_| Outcome::Published)
+        let traceparent = self.traceparent.clone();
+        let draft = Draft { channel, data, tags: Tags::new(), ephemeral: false, info, traceparent, key: None };
+        self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
     }
 
     async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
@@ -166,25 +164,19 @@ impl Requester {
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
     }
 
-    /// Begins a span within the trace that the frontend named, or a trace of its own.
-    fn step(&self, work: Work) -> Step {
-        Step::begin(work, self.traceparent.as_deref().and_then(|parent| parent.parse().ok()))
-    }
-
     /// None before the connection has connected; then there are no calls.
-    fn caller(&self, traceparent: Option<Box<str>>) -> Result<Caller, Refusal> {
+    fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
-        let (user, connection) = (info.user.clone(), info.client);
+        let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
         Ok(Caller { user, connection, channel: None, idempotency_key: None, traceparent })
     }
 
     async fn call(&self, method: &str, data: Data) -> Outcome {
-        let step = self.step(Work::Call);
-        let caller = match self.caller(step.traceparent()) {
+        let caller = match self.caller() {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        match self.worker.node.services.call(method, data, &caller, FOREVER).instrument(step.span().clone()).await {
+        match self.worker.node.services.call(method, data, &caller, FOREVER).await {
             Ok(reply) => Outcome::Called(reply),
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
@@ -192,7 +184,7 @@ impl Requester {
     }
 
     fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
-        self.worker.node.services.event(service, data, &self.caller(self.step(Work::Call).traceparent())?).map(|()| Outcome::Sent)
+        self.worker.node.services.event(service, data, &self.caller()?).map(|()| Outcome::Sent)
     }
 }
 
