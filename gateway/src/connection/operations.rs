@@ -21,7 +21,7 @@ use std::{
 };
 
 /// The service's own timeout counts.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);
+const FOREVER: Duration = Duration::from_hours(24);
 
 /// An operation in flight.
 pub(super) struct Running {
@@ -191,7 +191,7 @@ impl Requester {
 fn refused(error: &TokenError) -> Outcome {
     match error {
         TokenError::Expired => Outcome::Failed(ErrorCode::TokenExpired.into()),
-        invalid => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
+        invalid @ TokenError::Invalid(_) => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
     }
 }
 

@@ -44,7 +44,9 @@ impl Hub {
             Post::Dirty(channel) => self.dirty(&channel),
             Post::AllDirty => {
                 let channels: Vec<_> = self.state.borrow().channels.keys().cloned().collect();
-                channels.iter().for_each(|channel| self.dirty(channel));
+                for channel in &channels {
+                    self.dirty(channel);
+                }
             }
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),

@@ -7,7 +7,7 @@
 //! - [`backfill`]: reads of the stream that close gaps
 //! - [`attendance`]: presence, joins and leaves, in order
 //! - [`control`]: commands of services, questions, drain
-//! - [`wheel`]: deadlines
+//! - deadlines of connections: [`wheel`]
 //!
 //! No borrow of the hub is held while anything else is called.
 
