@@ -319,6 +319,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             match state {
                 Poll::Ready(Err(_)) => return false,
                 Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => return false,
+                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.deaf) => {
+                    return !matches!(wire.poll_shutdown(cx), Poll::Ready(Err(_)));
+                }
                 _ if freed == 0 || driver.running.is_empty() => return true,
                 _ => driver.operations(cx),
             }
