@@ -111,7 +111,7 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<Pass>, Denial> {
-        if !self.origins.allows(request.origin(), Some(request.host())) {
+        if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
         let subprotocol = centrifuge(request.subprotocols())?;

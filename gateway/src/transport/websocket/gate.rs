@@ -2,7 +2,10 @@
 
 use super::Subprotocols;
 use crate::model::{ErrorCode, Refusal};
-use actix_http::{RequestHead, header::HeaderMap};
+use actix_http::{
+    RequestHead,
+    header::{HeaderMap, ORIGIN},
+};
 use std::{net::SocketAddr, time::Duration};
 
 /// Decides upon upgrade requests and takes the sockets of those that it admits. One per worker thread.
@@ -104,9 +107,14 @@ impl<'a> UpgradeRequest<'a> {
         self.header("host").unwrap_or_default()
     }
 
-    /// The page's origin. Clients that are not browsers send none.
-    pub fn origin(&self) -> Option<&'a str> {
-        self.header("origin")
+    /// The page's origin. Clients that are not browsers send none; one that is no text or stands there twice is refused.
+    pub fn origin(&self) -> Result<Option<&'a str>, Refusal> {
+        let mut all = self.headers().get_all(ORIGIN);
+        match (all.next(), all.next()) {
+            (None, _) => Ok(None),
+            (Some(origin), None) if origin.to_str().is_ok() => Ok(origin.to_str().ok()),
+            _ => Err(ErrorCode::OriginNotAllowed.into()),
+        }
     }
 
     /// What the client offers to speak.

@@ -1,3 +1,0 @@
-//! Load generator.
-
-fn main() {}
