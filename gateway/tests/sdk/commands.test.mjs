@@ -1,0 +1,171 @@
+// Every command of the protocol, through the official SDK.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import WebSocket from 'ws';
+import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { ownGateway, stack } from './support/gateway.mjs';
+import { Service } from './support/service.mjs';
+import { Heard, eventually, next } from './support/wait.mjs';
+
+const gateway = await stack();
+
+test('connect is answered with the id under which services know the connection', async (t) => {
+    const alice = unique('alice-');
+    const { context } = await signedIn(t, gateway, alice);
+    assert.match(context.client, /^[0-9a-f]{32}$/);
+    const { connections } = await gateway.ask('GET', `/v1/users/${alice}/connections`);
+    assert.deepEqual(connections.map((it) => it.id), [context.client]);
+    assert.deepEqual(connections[0].channels, [`#${alice}`]);
+});
+
+test('disconnect takes the connection away', async (t) => {
+    const alice = unique('alice-');
+    const it = await signedIn(t, gateway, alice);
+    const gone = next(it, 'disconnected');
+    it.disconnect();
+    assert.equal((await gone).code, 0);
+    const isGone = async () => (await gateway.rest('GET', `/v1/connections/${it.context.client}`)).status === 410;
+    await eventually(isGone, 'the gateway to notice');
+});
+
+test('what one publishes the others get, until they unsubscribe', async (t) => {
+    const channel = unique('open:');
+    const [ann, bob] = [await signedIn(t, gateway, 'ann'), await signedIn(t, gateway, 'bob')];
+    const [hers, his] = [await subscribed(ann, channel), await subscribed(bob, channel)];
+    const [got, echoed] = [new Heard(hers, 'publication'), new Heard(his, 'publication')];
+
+    assert.deepEqual(await his.publish({ text: 'hello', nested: [1, null, 'ä\n'] }), {});
+    const [publication] = await got.count(1);
+    assert.equal(publication.channel, channel);
+    assert.deepEqual(publication.data, { text: 'hello', nested: [1, null, 'ä\n'] });
+    assert.deepEqual([publication.info.user, publication.info.client], ['bob', bob.context.client]);
+    await echoed.count(1);
+
+    const left = next(hers, 'unsubscribed');
+    hers.unsubscribe();
+    assert.equal((await left).code, 0);
+    await ann.ready();
+    await ann.rpc('chatbot.typing', { channel: 'chat:sdk' });
+    await his.publish('after');
+    await echoed.count(2);
+    assert.equal(got.all.length, 1);
+});
+
+test('a subscription may begin again, on the same connection', async (t) => {
+    const channel = unique('open:');
+    const it = await connected(t, gateway);
+    const subscription = await subscribed(it, channel);
+    const got = new Heard(subscription, 'publication', (publication) => publication.data);
+    for (let round = 0; round < 3; round += 1) {
+        await subscription.publish(round);
+        await got.count(round + 1);
+        subscription.unsubscribe();
+        const again = next(subscription, 'subscribed');
+        subscription.subscribe();
+        await again;
+    }
+    assert.deepEqual(got.all, [0, 1, 2]);
+});
+
+test('presence tells who is there, and joins and leaves who comes and goes', async (t) => {
+    const channel = unique('chat:');
+    const ann = await signedIn(t, gateway, 'ann', { info: { colour: 'red' } });
+    const hers = await subscribed(ann, channel, { joinLeave: true });
+    const [joins, leaves] = ['join', 'leave'].map((event) => new Heard(hers, event, ({ info }) => info.user));
+
+    const [bob, second] = [await signedIn(t, gateway, 'bob'), await signedIn(t, gateway, 'bob')];
+    const [his] = [await subscribed(bob, channel), await subscribed(second, channel)];
+    await joins.until((all) => all.filter((user) => user === 'bob').length === 2);
+
+    const { clients } = await hers.presence();
+    assert.deepEqual(Object.keys(clients).sort(), [ann, bob, second].map((it) => it.context.client).sort());
+    assert.deepEqual(clients[ann.context.client].connInfo, { colour: 'red' });
+    assert.deepEqual(await hers.presenceStats(), { numClients: 3, numUsers: 2 });
+
+    his.unsubscribe();
+    await leaves.count(1);
+    second.disconnect();
+    assert.deepEqual(await leaves.count(2), ['bob', 'bob']);
+    assert.deepEqual(await hers.presenceStats(), { numClients: 1, numUsers: 1 });
+});
+
+test('history is read from either end and from any position', async (t) => {
+    const channel = unique('recover:');
+    await gateway.publish(channel, 1, 2, 3, 4, 5);
+    const subscription = await subscribed(await connected(t, gateway), channel);
+    const read = async (options) => {
+        const { publications, epoch, offset } = await subscription.history(options);
+        return { data: publications.map((it) => it.data), offsets: publications.map((it) => it.offset), epoch, offset };
+    };
+
+    const top = await read({ limit: 0 });
+    assert.deepEqual([top.data, top.offset], [[], 5]);
+    const { epoch } = top;
+    assert.deepEqual((await read({ limit: 2 })).data, [1, 2]);
+    assert.deepEqual((await read({ limit: 100 })).offsets, [1, 2, 3, 4, 5]);
+    assert.deepEqual((await read({ limit: 2, since: { epoch, offset: 2 } })).data, [3, 4]);
+    assert.deepEqual((await read({ limit: 2, reverse: true })).data, [5, 4]);
+    assert.deepEqual((await read({ limit: 100, reverse: true, since: { epoch, offset: 3 } })).data, [2, 1]);
+    assert.deepEqual((await read({ limit: 100, since: { epoch, offset: 5 } })).data, []);
+});
+
+test('a call gets the answer of its service, and the service acts', async (t) => {
+    const channel = unique('chat:');
+    const it = await signedIn(t, gateway, 'ann');
+    const lines = new Heard(await subscribed(it, channel), 'publication', (publication) => publication.data);
+    const { data } = await it.rpc('chatbot.say', { channel, text: 'hi' });
+    assert.match(data.message, /./);
+    const line = (all) => all.find((each) => each.kind === 'message' && each.id === data.message);
+    const { from, text } = line(await lines.until(line));
+    assert.deepEqual({ from, text }, { from: 'ann', text: 'hi' });
+    const answer = (all) => all.find((each) => each.kind === 'message' && each.from === 'bot');
+    assert.ok(answer(await lines.until(answer, 'the bot to answer')).text.length > 0);
+});
+
+test('a service refuses a call with a code and words of its own', async (t) => {
+    const it = await signedIn(t, gateway, 'ann');
+    await assert.rejects(it.rpc('chatbot.dance', {}), { code: 404, message: /say/ });
+    await assert.rejects(it.rpc('chatbot.say', { channel: 'chat:sdk' }), { code: 400, message: /text/ });
+});
+
+test('an event that is sent reaches its service, once, and has no answer', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\n[services.audit]\nreach = "link"\n');
+    const service = await Service.start(t, own, 'audit', { answer: ({ id }) => ({ reply: { id, data: 'done' } }) });
+    const it = await signedIn(t, own, 'ann');
+    await it.send({ service: 'audit', data: { seen: 7 } });
+    const { event } = await service.frame((frame) => frame.event, 'the event');
+    assert.deepEqual([event.data, event.user, event.connection], [{ seen: 7 }, 'ann', it.context.client]);
+    assert.equal((await it.rpc('audit.flush', null)).data, 'done');
+    assert.equal(service.frames.filter((frame) => frame.event).length, 1);
+});
+
+test('several commands that the SDK gathers in one message are all answered', async (t) => {
+    const sent = [];
+    class Watched extends WebSocket {
+        send(data, ...rest) {
+            sent.push(data.toString());
+            super.send(data, ...rest);
+        }
+    }
+    const it = client(t, gateway, { websocket: Watched });
+    const answered = next(it, 'connected');
+    it.connect();
+    await answered;
+    const channels = Array.from({ length: 20 }, () => unique('recover:'));
+    const subscriptions = channels.map((channel) => it.newSubscription(channel));
+    sent.length = 0;
+    it.startBatching();
+    const all = subscriptions.map((each) => next(each, 'subscribed'));
+    for (const each of subscriptions) each.subscribe();
+    it.stopBatching();
+    await Promise.all(all);
+    it.startBatching();
+    const published = Promise.all(subscriptions.map((each, index) => each.publish(index)));
+    it.stopBatching();
+    await published;
+    assert.deepEqual(sent.map((message) => message.split('\n').length), [20, 20]);
+    for (const [index, each] of subscriptions.entries()) {
+        assert.deepEqual((await each.history({ limit: 10 })).publications.map(({ data }) => data), [index]);
+    }
+});

@@ -1,0 +1,65 @@
+// Several commands in one WebSocket message, and the order of what comes back.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { unique } from './support/client.mjs';
+import { stack } from './support/gateway.mjs';
+import { Raw } from './support/raw.mjs';
+
+const gateway = await stack();
+
+test('everything from connect to unsubscribe may come in one message', async (t) => {
+    const channel = unique('open:');
+    const raw = await Raw.open(t, gateway);
+    const ids = raw.send(
+        { connect: {} },
+        { subscribe: { channel } },
+        { publish: { channel, data: { n: 1 } } },
+        { rpc: { method: 'nowhere.to', data: null } },
+        { ping: {} },
+        { unsubscribe: { channel } },
+    );
+    const replies = await Promise.all(ids.map((id) => raw.reply(id)));
+    const kinds = replies.map(({ id, ...reply }) => Object.keys(reply)[0]);
+    assert.deepEqual(kinds, ['connect', 'subscribe', 'publish', 'error', 'ping', 'unsubscribe']);
+});
+
+test('commands on one channel keep their order', async (t) => {
+    const channel = unique('recover:');
+    const raw = await Raw.connect(t, gateway);
+    const publishes = Array.from({ length: 100 }, (_, n) => ({ publish: { channel, data: n } }));
+    const ids = raw.send({ subscribe: { channel } }, ...publishes, { history: { channel, limit: 1000 } });
+    const { history } = await raw.reply(ids.at(-1));
+    assert.deepEqual(history.publications.map(({ data }) => data), publishes.map((_, n) => n));
+    const order = raw.frames.filter((frame) => ids.includes(frame.id)).map((frame) => frame.id);
+    assert.deepEqual(order, ids);
+});
+
+test('the answer to a subscribe comes before the first of its publications', async (t) => {
+    const channel = unique('recover:');
+    const publishing = Raw.connect(t, gateway);
+    const publisher = await publishing;
+    await publisher.ask({ subscribe: { channel } });
+    for (let round = 0; round < 20; round += 1) {
+        const raw = await Raw.connect(t, gateway);
+        const sent = publisher.ask({ publish: { channel, data: round } });
+        const [id] = raw.send({ subscribe: { channel, recover: true, epoch: '', offset: 0 } });
+        const reply = await raw.reply(id);
+        await sent;
+        const pushed = (frame) => frame.push?.channel === channel;
+        const early = raw.frames.slice(0, raw.frames.indexOf(reply)).filter(pushed);
+        assert.deepEqual(early, []);
+        const held = (reply.subscribe.publications ?? []).map(({ data }) => data);
+        if (!held.includes(round)) await raw.push('pub', ({ data }) => data === round);
+    }
+});
+
+test('empty lines in a message are skipped, and data is carried as it was', async (t) => {
+    const channel = unique('open:');
+    const raw = await Raw.connect(t, gateway);
+    await raw.ask({ subscribe: { channel } });
+    raw.text(`\n{"id":77,"publish":{"channel":"${channel}","data":{"big":12345678901234567890.123,"a":1,"a":2}}}\n\n`);
+    await raw.reply(77);
+    const text = JSON.stringify((await raw.push('pub')).push.pub.data);
+    assert.equal(text, JSON.stringify({ big: 12345678901234567890.123, a: 2 }));
+});

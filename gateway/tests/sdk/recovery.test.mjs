@@ -1,0 +1,126 @@
+// What is published while a connection is down arrives afterwards: once, and in order.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { stack } from './support/gateway.mjs';
+import { Proxy } from './support/proxy.mjs';
+import { Heard, next } from './support/wait.mjs';
+
+const gateway = await stack();
+
+const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+/** Connects through a proxy, and gives what is needed to follow one subscription. */
+async function follow(t, channel) {
+    const proxy = await Proxy.start(t, gateway);
+    const it = await connected(t, gateway, { url: proxy.url });
+    const subscription = await subscribed(it, channel);
+    const got = new Heard(subscription, 'publication');
+    return { proxy, it, subscription, got };
+}
+
+/** Cuts the connection, publishes what is missed, mends it; resolves to how the subscription went on. */
+async function miss(proxy, it, subscription, publish) {
+    const down = next(it, 'connecting');
+    proxy.cut();
+    await down;
+    await publish();
+    const again = next(subscription, 'subscribed');
+    proxy.mend();
+    return again;
+}
+
+for (const [what, missed] of [['nothing', 0], ['a few', 3], ['exactly a page of', 256], ['more than a page of', 257], ['thousands of', 3000]]) {
+    test(`a cut connection recovers ${what} publications`, async (t) => {
+        const channel = unique('recover:');
+        const { proxy, it, subscription, got } = await follow(t, channel);
+        await gateway.publish(channel, ...range(1, 5));
+        await got.count(5);
+
+        const { wasRecovering, recovered } = await miss(proxy, it, subscription, () => gateway.publish(channel, ...range(6, 5 + missed)));
+        assert.deepEqual([wasRecovering, recovered], [true, true]);
+        await gateway.publish(channel, 'end');
+        const all = await got.until((all) => all.at(-1).data === 'end');
+        assert.deepEqual(all.map(({ data }) => data), [...range(1, 5 + missed), 'end']);
+        assert.deepEqual(all.map(({ offset }) => offset), range(1, 6 + missed));
+    });
+}
+
+test('nothing is missing or doubled while publishing goes on through many cuts', async (t) => {
+    const channel = unique('recover:');
+    const { proxy, it, got } = await follow(t, channel);
+    let going = true;
+    let last = 0;
+    const publishing = (async () => {
+        while (going) {
+            await gateway.publish(channel, ...range(last + 1, last + 50));
+            last += 50;
+        }
+    })();
+    for (let round = 0; round < 8; round += 1) {
+        await got.count(got.all.length + 1);
+        const down = next(it, 'connecting');
+        proxy.cut();
+        await down;
+        const up = next(it, 'connected');
+        proxy.mend();
+        await up;
+    }
+    going = false;
+    await publishing;
+    assert.deepEqual((await got.count(last)).map(({ data }) => data), range(1, last));
+});
+
+test('a history that is lost in part is told, and what is still held arrives', async (t) => {
+    const channel = unique('news:');
+    const { proxy, it, subscription, got } = await follow(t, channel);
+    await gateway.publish(channel, 1);
+    await got.count(1);
+    const { wasRecovering, recovered } = await miss(proxy, it, subscription, () => gateway.publish(channel, ...range(2, 251)));
+    assert.deepEqual([wasRecovering, recovered], [true, false]);
+    // The namespace holds the newest 100.
+    await gateway.publish(channel, 'end');
+    const all = await got.until((all) => all.at(-1).data === 'end');
+    assert.deepEqual(all.map(({ data }) => data), [1, ...range(152, 251), 'end']);
+});
+
+test('a history that was cleared is told', async (t) => {
+    const channel = unique('news:');
+    const { proxy, it, subscription, got } = await follow(t, channel);
+    await gateway.publish(channel, 1);
+    await got.count(1);
+    const { recovered } = await miss(proxy, it, subscription, async () => {
+        await gateway.publish(channel, 2);
+        await gateway.rest('DELETE', `/v1/channels/${encodeURIComponent(channel)}/publications`);
+    });
+    assert.equal(recovered, false);
+    await gateway.publish(channel, 3);
+    assert.equal((await got.until((all) => all.length >= 2)).at(-1).data, 3);
+});
+
+test('a subscription that begins at offset 0 of an empty epoch gets everything that is held', async (t) => {
+    const channel = unique('recover:');
+    await gateway.publish(channel, ...range(1, 600));
+    const it = await connected(t, gateway);
+    const subscription = it.newSubscription(channel, { since: { epoch: '', offset: 0 } });
+    const got = new Heard(subscription, 'publication', ({ data }) => data);
+    subscription.subscribe();
+    assert.deepEqual(await got.count(600), range(1, 600));
+});
+
+test('server-side subscriptions recover with the connection, many pages of them', async (t) => {
+    const [alice, channel] = [unique('alice-'), unique('recover:')];
+    const proxy = await Proxy.start(t, gateway);
+    const it = await signedIn(t, gateway, alice, { channels: [channel] }, { url: proxy.url });
+    const got = new Heard(it, 'publication', ({ data }) => data);
+    await gateway.publish(channel, 1);
+    await got.count(1);
+    const again = next(it, 'subscribed', (context) => context.channel === channel);
+    await miss(proxy, it, it, () => gateway.publish(channel, ...range(2, 1200)));
+    const { wasRecovering, recovered } = await again;
+    assert.deepEqual([wasRecovering, recovered], [true, true]);
+    await gateway.publish(channel, 'end');
+    const all = await got.until((all) => all.at(-1) === 'end');
+    assert.deepEqual(all, [...range(1, 1200), 'end']);
+});

@@ -1,0 +1,89 @@
+// What services do to connections: subscriptions, messages, disconnects.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { signedIn, unique } from './support/client.mjs';
+import { stack } from './support/gateway.mjs';
+import { Heard, eventually, next } from './support/wait.mjs';
+
+const gateway = await stack();
+
+/** What a client hears of subscriptions that it did not ask for. */
+function serverSide(it, channel) {
+    const of = (event, pick) => new Heard({ on: (name, listener) => it.on(name, (context) => context.channel === channel && listener(context)) }, event, pick);
+    return { publications: of('publication', ({ data }) => data), subscribed: of('subscribed'), unsubscribed: of('unsubscribed') };
+}
+
+test('the channels of a token are subscribed with the connection, and recovered with it', async (t) => {
+    const [alice, channel] = [unique('alice-'), unique('news:')];
+    const it = await signedIn(t, gateway, alice, { channels: [channel] }, { minReconnectDelay: 20 });
+    const { publications, subscribed } = serverSide(it, channel);
+    await gateway.publish(channel, 1, 2);
+    await publications.count(2);
+
+    const again = next(it, 'connected');
+    await gateway.ask('DELETE', `/v1/connections/${it.context.client}?code=3011&reason=again`);
+    await gateway.publish(channel, 3);
+    await again;
+    await gateway.publish(channel, 4);
+    assert.deepEqual(await publications.count(4), [1, 2, 3, 4]);
+    assert.deepEqual(subscribed.all.map(({ wasRecovering, recovered }) => [wasRecovering, recovered]).at(-1), [true, true]);
+});
+
+test('a message to a user reaches all of that user, and waits for those who come later', async (t) => {
+    const alice = unique('alice-');
+    const [phone, desk] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
+    const heard = [phone, desk].map((it) => serverSide(it, `#${alice}`).publications);
+    const { offset } = await gateway.ask('POST', `/v1/users/${alice}/messages`, { data: { text: 'hello' } });
+    assert.equal(offset, 1);
+    for (const each of heard) assert.deepEqual(await each.count(1), [{ text: 'hello' }]);
+
+    const { publications } = await phone.history(`#${alice}`, { limit: 10 });
+    assert.deepEqual(publications.map(({ data }) => data), [{ text: 'hello' }]);
+});
+
+test('a message to a connection reaches that one alone', async (t) => {
+    const alice = unique('alice-');
+    const [phone, desk] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
+    const [got, missed] = [phone, desk].map((it) => new Heard(it, 'message', ({ data }) => data));
+    const ask = (it, data) => gateway.ask('POST', `/v1/connections/${it.context.client}/messages`, { data });
+    assert.deepEqual(await ask(phone, { only: 'you' }), { connections: 1 });
+    await ask(desk, 'end');
+    assert.deepEqual(await got.count(1), [{ only: 'you' }]);
+    assert.deepEqual(await missed.count(1), ['end']);
+});
+
+test('services subscribe and unsubscribe a user, now and for later connections', async (t) => {
+    const [alice, channel] = [unique('alice-'), unique('news:')];
+    const it = await signedIn(t, gateway, alice);
+    const { publications, subscribed, unsubscribed } = serverSide(it, channel);
+    const path = `/v1/users/${alice}/subscriptions/${encodeURIComponent(channel)}`;
+    assert.deepEqual(await gateway.ask('PUT', path, {}), { connections: 1 });
+    await subscribed.count(1);
+    await gateway.publish(channel, 'one');
+    await publications.count(1);
+
+    const later = await signedIn(t, gateway, alice);
+    const heard = serverSide(later, channel);
+    await gateway.publish(channel, 'two');
+    assert.deepEqual(await publications.count(2), ['one', 'two']);
+    assert.deepEqual(await heard.publications.count(1), ['two']);
+
+    assert.deepEqual(await gateway.ask('DELETE', path), { connections: 2 });
+    await unsubscribed.count(1);
+    await heard.unsubscribed.count(1);
+    const { subscribers } = await gateway.ask('GET', `/v1/channels/${encodeURIComponent(channel)}`);
+    assert.equal(subscribers, 0);
+    const { channels } = await gateway.ask('GET', `/v1/connections/${(await signedIn(t, gateway, alice)).context.client}`);
+    assert.deepEqual(channels, [`#${alice}`]);
+});
+
+test('a user is disconnected for good, everywhere', async (t) => {
+    const alice = unique('alice-');
+    const all = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
+    const ended = all.map((it) => next(it, 'disconnected'));
+    assert.deepEqual(await gateway.ask('DELETE', `/v1/users/${alice}/connections?code=4501&reason=gone%20away`), { connections: 2 });
+    for (const { code, reason } of await Promise.all(ended)) assert.deepEqual([code, reason], [4501, 'gone away']);
+    const none = async () => (await gateway.ask('GET', `/v1/users/${alice}/connections`)).connections.length === 0;
+    await eventually(none, 'the connections to be gone');
+});

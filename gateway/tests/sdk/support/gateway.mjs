@@ -1,0 +1,163 @@
+// Gateways to test against: the stack's, or one with settings of its own.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { eventually, within } from './wait.mjs';
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+const BINARIES = process.env.SWITCHBOARD_BIN_DIR ?? join(ROOT, 'target/debug');
+const KEY = 'dev';
+
+/** What is the same for every gateway that a test starts for itself, whatever its file says. */
+const BASICS = {
+    GATEWAY__WORKERS: '2',
+    GATEWAY__API_KEYS: `dev=${KEY}`,
+    GATEWAY__PUBLIC__ADDRESS: '127.0.0.1:0',
+    GATEWAY__INTERNAL__ADDRESS: '127.0.0.1:0',
+    GATEWAY__TOKENS__HMAC_SECRET: 'dev-secret',
+    GATEWAY__DRAIN__WINDOW: '0s',
+    GATEWAY__DRAIN__DEADLINE: '1s',
+    GATEWAY__TELEMETRY__LOG_FORMAT: 'json',
+};
+
+/** A gateway, by its two addresses. */
+export class Gateway {
+    constructor(url, api, key = KEY) {
+        Object.assign(this, { url, api, key });
+    }
+
+    /** Where the SDK connects. */
+    get websocket() {
+        return `${this.url.replace('http', 'ws')}/connection/websocket`;
+    }
+
+    /** A REST request; resolves to `{ status, headers, body }`. */
+    async rest(method, path, body, headers = {}) {
+        const json = body === undefined ? {} : { 'content-type': 'application/json' };
+        const response = await fetch(this.api + path, {
+            method,
+            headers: { authorization: `Bearer ${this.key}`, ...json, ...headers },
+            body: body === undefined ? undefined : JSON.stringify(body),
+        });
+        const text = await response.text();
+        return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text };
+    }
+
+    /** A REST request that has to succeed; resolves to its body. */
+    async ask(method, path, body, headers) {
+        const { status, body: answer } = await this.rest(method, path, body, headers);
+        if (status !== 200) throw new Error(`${method} ${path} was answered ${status}: ${JSON.stringify(answer)}`);
+        return answer;
+    }
+
+    /** Publishes these, in order; resolves to their positions. */
+    async publish(channel, ...data) {
+        const positions = [];
+        for (let at = 0; at < data.length; at += 1000) {
+            const publications = data.slice(at, at + 1000).map((each) => ({ channel, data: each }));
+            const { results } = await this.ask('POST', '/v1/publications', { publications });
+            const failed = results.find((result) => result.error);
+            if (failed) throw new Error(`publishing failed: ${JSON.stringify(failed.error)}`);
+            positions.push(...results.map((result) => result.position));
+        }
+        return positions;
+    }
+
+    /** The sum of a metric over its labels. */
+    async metric(name) {
+        const lines = (await this.ask('GET', '/metrics')).split('\n');
+        const values = lines.filter((line) => line.startsWith(name) && /[ {]/.test(line[name.length])).map((line) => Number(line.split(' ').at(-1)));
+        if (values.length === 0) throw new Error(`there is no metric ${name}`);
+        return values.reduce((sum, value) => sum + value, 0);
+    }
+}
+
+/** A gateway process of a test's own. */
+export class OwnGateway extends Gateway {
+    #process;
+    #log = '';
+
+    /** Starts one with the settings in this file. */
+    static async start(file) {
+        const own = new OwnGateway();
+        await own.#spawn(['--config', file]);
+        return own;
+    }
+
+    get pid() {
+        return this.#process.pid;
+    }
+
+    get log() {
+        return this.#log;
+    }
+
+    async #spawn(options) {
+        // Settings of the shared stack are not this one's.
+        const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('GATEWAY__'));
+        this.#process = spawn(join(BINARIES, 'gateway'), options, {
+            stdio: ['ignore', 'pipe', 'pipe'],
+            env: { ...Object.fromEntries(environment), ...BASICS },
+        });
+        for (const stream of [this.#process.stdout, this.#process.stderr]) {
+            stream.setEncoding('utf8').on('data', (text) => (this.#log += text));
+        }
+        const ready = await eventually(() => this.#ready(), () => `the gateway to be ready:\n${this.#log}`);
+        [this.url, this.api, this.key] = [`http://${ready.public}`, `http://${ready.internal}`, KEY];
+    }
+
+    #ready() {
+        if (this.#process.exitCode !== null) throw new Error(`the gateway ended:\n${this.#log}`);
+        const line = this.#log.split('\n').find((line) => line.includes('"ready"'));
+        if (!line) return undefined;
+        const address = (name) => new RegExp(`"${name}":"([^"]+)"`).exec(line)[1];
+        return { public: address('public'), internal: address('internal') };
+    }
+
+    /** Tells it to end, and does not wait. */
+    drain() {
+        this.#process.kill('SIGTERM');
+    }
+
+    async stop() {
+        if (this.#process?.exitCode === null) {
+            const ended = once(this.#process, 'exit');
+            this.#process.kill('SIGTERM');
+            await within(ended, 'the gateway to end').catch(() => this.#process.kill('SIGKILL'));
+        }
+    }
+}
+
+/** Starts a gateway with these settings (TOML) for one test; its log is shown where the test fails. */
+export async function ownGateway(t, settings = '') {
+    const folder = await mkdtemp(join(tmpdir(), 'switchboard-sdk-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'gateway.toml');
+    await writeFile(file, settings);
+    const gateway = await OwnGateway.start(file);
+    t.after(async () => {
+        if (!t.passed) t.diagnostic(`log of the gateway:\n${gateway.log}`);
+        await gateway.stop();
+    });
+    return gateway;
+}
+
+/** The gateway of the stack in which the tests run. Without one, a gateway and a chat bot until the file is done. */
+export async function stack() {
+    const { SWITCHBOARD_URL: url, SWITCHBOARD_API: api, SWITCHBOARD_API_KEY: key } = process.env;
+    if (url && api) return new Gateway(url, api, key);
+    const gateway = await OwnGateway.start(join(ROOT, 'gateway/config/dev.toml'));
+    const settings = { CHATBOT__HTTP__ADDRESS: '127.0.0.1:0', CHATBOT__GATEWAY__URLS: gateway.api, CHATBOT__GATEWAY__API_KEY: KEY };
+    const bot = spawn(join(BINARIES, 'chatbot-backend'), [], { stdio: 'ignore', env: { ...process.env, ...settings } });
+    after(async () => {
+        bot.kill('SIGTERM');
+        await gateway.stop();
+    });
+    await eventually(async () => (await gateway.ask('GET', '/v1/services')).services.some((it) => it.instances.length > 0), 'the chat bot');
+    return gateway;
+}

@@ -1,0 +1,49 @@
+// A network between client and gateway that can be cut.
+
+import { createServer, connect } from 'node:net';
+import { once } from 'node:events';
+
+export class Proxy {
+    #sockets = new Set();
+    #down = false;
+
+    /** A way to a gateway's public listener, closed after the test. */
+    static async start(t, gateway) {
+        const proxy = new Proxy();
+        const { hostname, port } = new URL(gateway.url);
+        const server = createServer((near) => proxy.#pass(near, () => connect(Number(port), hostname)));
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        t.after(() => {
+            proxy.cut();
+            server.close();
+        });
+        proxy.url = `ws://127.0.0.1:${server.address().port}/connection/websocket`;
+        return proxy;
+    }
+
+    #pass(near, open) {
+        if (this.#down) return near.destroy();
+        const far = open();
+        for (const [socket, other] of [[near, far], [far, near]]) {
+            this.#sockets.add(socket);
+            socket.setNoDelay(true);
+            socket.on('error', () => {});
+            socket.on('close', () => {
+                this.#sockets.delete(socket);
+                other.destroy();
+            });
+            socket.pipe(other);
+        }
+    }
+
+    /** Resets every connection, and refuses new ones until `mend`. */
+    cut() {
+        this.#down = true;
+        for (const socket of this.#sockets) socket.resetAndDestroy();
+    }
+
+    mend() {
+        this.#down = false;
+    }
+}

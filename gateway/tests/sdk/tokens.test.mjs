@@ -1,0 +1,110 @@
+// Tokens of connections and subscriptions, with and without expiry, and how the SDK renews them.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { ownGateway } from './support/gateway.mjs';
+import { inSeconds, token } from './support/token.mjs';
+import { Heard, eventually, next } from './support/wait.mjs';
+
+const SETTINGS = `
+[connection]
+expiry_grace = "2s"
+[namespaces.private]
+history_size = 10
+subscribe = "token"
+publish = "subscriber"
+see_presence = "subscriber"
+presence = true
+`;
+
+test('a connection whose token has no expiry is not asked for another', async (t) => {
+    const gateway = await ownGateway(t, SETTINGS);
+    const it = await signedIn(t, gateway, 'ann', {}, { getToken: () => assert.fail('not needed') });
+    assert.equal(it.state, 'connected');
+});
+
+test('a connection whose token expires is refreshed for as long as there are new ones', async (t) => {
+    const gateway = await ownGateway(t, SETTINGS);
+    const asked = [];
+    const getToken = async () => {
+        asked.push(Date.now());
+        return token({ sub: 'ann', exp: inSeconds(asked.length < 3 ? 1 : 600) });
+    };
+    const it = client(t, gateway, { getToken });
+    const again = new Heard(it, 'connecting');
+    it.connect();
+    await next(it, 'connected');
+    // A refresh that was not accepted would not lead to the next one.
+    await eventually(() => asked.length === 3, 'the second refresh');
+    await it.ready();
+    assert.equal(again.all.length, 1, 'the SDK connects once');
+});
+
+test('a token that has expired leads the SDK to get another', async (t) => {
+    const gateway = await ownGateway(t, SETTINGS);
+    const it = client(t, gateway, { token: token({ sub: 'ann', exp: inSeconds(-60) }), getToken: async () => token({ sub: 'ann' }) });
+    const errors = new Heard(it, 'error');
+    it.connect();
+    await next(it, 'connected');
+    assert.deepEqual(errors.all.map(({ type, error }) => [type, error.code]), [['connect', 109]]);
+});
+
+test('a subscription token opens its channel to its user, and says what others see', async (t) => {
+    const gateway = await ownGateway(t, SETTINGS);
+    const channel = unique('private:');
+    const ann = await signedIn(t, gateway, 'ann');
+    const granted = token({ sub: 'ann', channel, info: { role: 'host' } });
+    const subscription = await subscribed(ann, channel, { token: granted });
+    assert.deepEqual((await subscription.presence()).clients[ann.context.client].chanInfo, { role: 'host' });
+
+    const bob = (await signedIn(t, gateway, 'bob')).newSubscription(channel, { token: granted });
+    const refused = next(bob, 'unsubscribed');
+    bob.subscribe();
+    assert.equal((await refused).code, 103);
+});
+
+test('a subscription whose token expires is refreshed for as long as there are new ones', async (t) => {
+    const gateway = await ownGateway(t, SETTINGS);
+    const channel = unique('private:');
+    const it = await signedIn(t, gateway, 'ann');
+    const asked = [];
+    const getToken = async (context) => {
+        asked.push(context.channel);
+        return token({ sub: 'ann', channel, exp: inSeconds(asked.length < 3 ? 1 : 600) });
+    };
+    const subscription = it.newSubscription(channel, { getToken });
+    const began = new Heard(subscription, 'subscribed');
+    subscription.subscribe();
+    await eventually(() => asked.length === 3, 'the second refresh');
+    await subscription.publish('still there');
+    assert.deepEqual(asked, [channel, channel, channel]);
+    assert.equal(began.all.length, 1, 'the SDK subscribes once');
+});
+
+test('a subscription whose new token has expired begins anew with another', async (t) => {
+    const gateway = await ownGateway(t, SETTINGS);
+    const channel = unique('private:');
+    const it = await signedIn(t, gateway, 'ann');
+    const lives = [1, -60, 600];
+    const getToken = async () => token({ sub: 'ann', channel, exp: inSeconds(lives.shift()) });
+    const subscription = it.newSubscription(channel, { getToken });
+    const [began, moved] = [new Heard(subscription, 'subscribed'), new Heard(subscription, 'subscribing', ({ code }) => code)];
+    subscription.subscribe();
+    await began.count(2);
+    assert.deepEqual(moved.all, [0, 2501]);
+    assert.deepEqual(lives, []);
+});
+
+test('nobody comes without a token, unless anonymous connections are allowed', async (t) => {
+    const open = await ownGateway(t, `tokens.anonymous = true\n${SETTINGS}`);
+    const it = await connected(t, open);
+    const { body } = await open.rest('GET', `/v1/connections/${it.context.client}`);
+    assert.equal(body.user, '');
+
+    const closed = await ownGateway(t, SETTINGS);
+    const refused = client(t, closed);
+    const failed = next(refused, 'disconnected');
+    refused.connect();
+    assert.equal((await failed).code, 101);
+});
