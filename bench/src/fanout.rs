@@ -19,6 +19,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+/// The longest latency that is told apart, in microseconds.
+const LONGEST: u64 = 60_000_000;
 const CHANNEL: &str = "open:fan";
 /// Bytes of a message.
 const SIZE: usize = 128;
@@ -84,7 +86,7 @@ impl Crowd {
             started: Instant::now(),
             delivered: Cell::new(0),
             shape: Cell::new(None),
-            latency: RefCell::new(Histogram::new(3)?),
+            latency: RefCell::new(Histogram::new_with_max(LONGEST, 3)?),
         });
         for number in 0..size {
             let (client, seen) = (server.subscriber(number, CHANNEL).await?, seen.clone());
@@ -158,7 +160,8 @@ impl Seen {
         let now = self.started.elapsed().as_micros() as u64;
         let mut latency = self.latency.borrow_mut();
         for line in payload.chunks(length + 1) {
-            let sent = line.get(at..at + DIGITS).and_then(|digits| str::from_utf8(digits).ok()).and_then(|digits| digits.parse::<u64>().ok());
+            let sent =
+                line.get(at..at + DIGITS).and_then(|digits| str::from_utf8(digits).ok()).and_then(|digits| digits.parse::<u64>().ok());
             // A line that is not what it must be counts as the worst of all.
             latency.saturating_record(sent.map_or(u64::MAX, |sent| now.saturating_sub(sent)));
         }

@@ -24,6 +24,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 
+/// The longest round trip that is told apart, in microseconds.
+const LONGEST: u64 = 60_000_000;
 /// Between two round trips of one probe.
 const EVERY: Duration = Duration::from_millis(10);
 /// Between two fan-outs.
@@ -113,7 +115,7 @@ struct Probes {
 
 impl Probes {
     async fn open(server: &Server, count: usize) -> Result<Self> {
-        let latency = Rc::new(RefCell::new(Histogram::new(3)?));
+        let latency = Rc::new(RefCell::new(Histogram::new_with_max(LONGEST, 3)?));
         for number in 0..count {
             let mut client = server.frontend(number, None).await?;
             client.connect("").await?;

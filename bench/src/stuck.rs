@@ -112,7 +112,9 @@ async fn slow(server: &Server) -> Result {
         timeout(Duration::from_secs(10), read).await?.map_err(|_| "cut during recovery")?;
     }
     let whole = offsets.iter().copied().eq(1..=PUBLICATIONS);
-    println!("slow reader: closed with {code:?} after {first} publications; after its return all {PUBLICATIONS}, once and in order: {whole}");
+    println!(
+        "slow reader: closed with {code:?} after {first} publications; after its return all {PUBLICATIONS}, once and in order: {whole}"
+    );
     Ok(())
 }
 
