@@ -110,10 +110,11 @@ check-scripts:
 fmt:
     cargo fmt --all
 
-# Memory of 2,000,000 channels that come and go, 10,000 alive at a time
+# Load generator and scenarios; `just bench --help` lists them
 [group('develop')]
-bench:
-    cargo run --release --package bench --bin channel_churn
+bench *arguments:
+    cargo build --release --package gateway --package bench
+    @target/release/bench "$@"
 
 # Install what the tests need beyond Rust: Node and Chromium
 [group('develop')]
