@@ -194,6 +194,13 @@ impl Driver {
         self.ending.is_some() || (self.session.wants_input() && self.registered.outbox().has_room())
     }
 
+    /// Nobody wakes a connection for input that it left in the socket: it does so itself, once it wants it again.
+    fn resume(&self, held: bool, cx: &Context<'_>) {
+        if held && self.wants_input() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn text(&mut self, text: &str) {
         let metrics = self.worker.hub.metrics().clone();
         metrics.count(Count::FramesIn, 1);
@@ -280,8 +287,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         let limits = driver.worker.limits;
         let mut left = limits.turn_messages;
+        let waker = cx.waker().clone();
         let turn = wire.poll_turn(cx, limits.turn_bytes, |event| {
             driver.event(event);
+            // At once, so that the outbox says what the answers take before the next command is looked at.
+            driver.operations(&mut Context::from_waker(&waker));
             left -= 1;
             match (left, driver.wants_input()) {
                 (_, false) => transport::Next::Hold,
@@ -290,11 +300,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
         });
         driver.incomplete = wire.is_mid_message().then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
-        let held = !driver.wants_input();
-        driver.operations(cx);
-        if held && driver.wants_input() {
-            cx.waker().wake_by_ref();
-        }
         match turn {
             Poll::Pending => true,
             Poll::Ready(transport::End::Violation(violation)) => {
@@ -342,10 +347,12 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
         }
         this.driver.operations(cx);
         let open = this.read(cx);
+        let held = !this.driver.wants_input();
         if !(this.write(cx) && open) {
             this.driver.gone();
             return Poll::Ready(());
         }
+        this.driver.resume(held, cx);
         this.driver.schedule();
         Poll::Pending
     }
