@@ -30,6 +30,8 @@ const DIGITS: usize = 16;
 const PUBLISHERS: usize = 4;
 /// What is due is published this often at most.
 const TICK: Duration = Duration::from_millis(5);
+/// Messages of one request, for a publisher that is late.
+const MOST: u64 = 500;
 /// Of so many subscribers one measures latency; all count.
 const SAMPLE: usize = 50;
 /// For what was published to arrive.
@@ -116,9 +118,10 @@ impl Crowd {
         self.seen.latency.borrow_mut().reset();
         let segments = sockets::segments(server.public)?;
         let (cpu, own, begun) = (server.cpu()?, own_cpu()?, Instant::now());
-        let mut publishers = Vec::new();
+        let (next, mut publishers) = (Rc::new(Cell::new(0)), Vec::new());
         for turn in 0..PUBLISHERS {
-            let plan = Plan { rate, count: u64::from(rate * seconds), turn, begun, epoch: self.seen.started };
+            let (next, epoch) = (next.clone(), self.seen.started);
+            let plan = Plan { rate, count: u64::from(rate * seconds), next, turn, begun, epoch };
             let server = server.clone();
             publishers.push(spawn_local(async move { plan.carry_out(&server).await.map_err(|error| error.to_string()) }));
         }
@@ -174,10 +177,12 @@ fn shape(payload: &[u8]) -> Option<(usize, usize)> {
     Some((payload.len(), at))
 }
 
-/// What one publisher does: of every round of ticks, the one at its turn.
+/// What the publishers do: at each tick, the one whose turn it is takes all that is due.
 struct Plan {
     rate: u32,
     count: u64,
+    /// The first message that nobody has taken, shared by all.
+    next: Rc<Cell<u64>>,
     turn: usize,
     begun: Instant,
     epoch: Instant,
@@ -186,17 +191,19 @@ struct Plan {
 impl Plan {
     async fn carry_out(self, server: &Server) -> Result {
         let mut http = Http::open(server.internal).await?;
-        let per_message = Duration::from_secs(1) / self.rate;
-        let tick = TICK.max(per_message);
+        let gap = Duration::from_secs(1) / self.rate;
+        let tick = TICK.max(gap);
         for number in (self.turn as u32..).step_by(PUBLISHERS) {
-            let due = |tick_number: u32| ((tick * tick_number).as_nanos() / per_message.as_nanos()) as u64;
-            let (from, to) = (due(number).min(self.count), due(number + 1).min(self.count));
+            sleep_until(self.begun + tick * number).await;
+            let from = self.next.get();
             if from == self.count {
                 return Ok(());
             }
-            sleep_until(self.begun + tick * number).await;
-            let intended = (self.begun + tick * number - self.epoch).as_micros() as u64;
-            let messages: Vec<_> = (from..to).map(|_| message(server.kind, intended)).collect();
+            let due = (self.begun.elapsed().as_nanos() / gap.as_nanos()) as u64 + 1;
+            let to = due.min(self.count).clamp(from, from + MOST);
+            self.next.set(to);
+            let at = |number: u64| (self.begun + gap * number as u32 - self.epoch).as_micros() as u64;
+            let messages: Vec<_> = (from..to).map(|number| message(server.kind, at(number))).collect();
             publish(&mut http, server.kind, &messages).await?;
         }
         Ok(())

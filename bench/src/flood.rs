@@ -97,7 +97,9 @@ async fn crowd(server: &Server, probes: &Probes, arguments: &Arguments) -> Resul
     sleep(Duration::from_secs(1)).await;
     let mut delivered = 0;
     for client in &mut clients {
-        let _ = client.read(1 << 16, |_, payload| delivered += payload.split(|byte| *byte == b'\n').count()).await;
+        let _ = client
+            .read(1 << 16, |_, payload| delivered += payload.split(|byte| *byte == b'\n').filter(|line| line.len() > b"{}".len()).count())
+            .await;
     }
     println!("fan-out: {delivered} of {} delivered", arguments.subscribers * sent.get());
     Ok(())
