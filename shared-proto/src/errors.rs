@@ -54,13 +54,11 @@ errors! {
     BadRequest, "bad_request", 107, 400, Never, "The request is malformed. The detail names the place.";
     NotAvailable, "not_available", 108, 409, Never, "The channel's namespace has this feature switched off.";
     TokenExpired, "token_expired", 109, 401, Never, "The token has expired. Get a new one and connect or subscribe again.";
-    Expired, "expired", 110, 401, Never, "The connection or subscription has expired and was not refreshed in time.";
     TooManyRequests, "too_many_requests", 111, 429, Safe, "Too much at once. Slow down and try again.";
     UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The stream no longer holds everything after the given position. Load the state anew, then subscribe without recovery.";
     ServiceUnavailable, "unavailable", 1000, 503, Safe, "Nobody can take this now: it was surely not carried out. Try again shortly.";
     Timeout, "timeout", 1001, 504, SameKeyOnly, "No answer came in time. It may or may not have been carried out.";
     Overloaded, "overloaded", 1002, 503, Safe, "The service has no capacity left for now. Try again with a growing pause.";
-    Rejected, "rejected", 1003, 422, Never, "The service refused the request. Its own code and message say why.";
     BadReply, "bad_reply", 1004, 502, Never, "The service answered with something that is not a valid reply. Tell its developers.";
     OutcomeUnknown, "outcome_unknown", 1005, 504, SameKeyOnly, "The store did not confirm in time. Send it again with the same idempotency key, which the detail names.";
     PayloadTooLarge, "payload_too_large", 1006, 413, Never, "The message is larger than the configured limit.";
@@ -134,20 +132,17 @@ macro_rules! codes {
 codes! {
     /// Why a connection is closed; the code is the WebSocket close code. 3000 to 3499 let the SDK reconnect, 3500 to 3999 do not.
     Disconnect, DISCONNECTS;
-    Closed = 3000, "connection closed", "The connection ended without a particular reason.";
     Shutdown = 3001, "shutdown", "The node is shutting down; the SDK reconnects to another one.";
-    ServerError = 3004, "internal server error", "The gateway failed in a way that only a new connection mends.";
     Expired = 3005, "connection expired", "The connection's token expired and was not refreshed in time.";
     Slow = 3008, "slow", "The client read too slowly and its queue is full; after reconnecting it recovers what it missed.";
     InsufficientState = 3010, "insufficient state", "A stream was lost in part; after reconnecting the client learns what is missing.";
     ForceReconnect = 3011, "force reconnect", "A service asked this connection to reconnect.";
     NoPong = 3012, "no pong", "The client did not answer a ping in time.";
-    TooManyRequests = 3013, "too many requests", "The client sent more than its limits allow for too long.";
+    TooManyRequests = 3013, "too many requests", "The client sent more at once than may wait, and some of it has no answer that could say so.";
     InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or lacks what is required of it.";
     BadRequest = 3501, "bad request", "The client sent something that is not a frame of the protocol.";
     Stale = 3502, "stale", "No connect command came within the time allowed.";
     ForceDisconnect = 3503, "force disconnect", "A service asked for this connection to be closed for good.";
-    ConnectionLimit = 3504, "connection limit", "The user holds as many connections as it may.";
     ChannelLimit = 3505, "channel limit", "The connection subscribed to more channels than it may.";
     InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not speak.";
 }
@@ -160,14 +155,11 @@ impl Disconnect {
 }
 
 codes! {
-    /// Why a subscription ended. From 2500 on the SDK subscribes again by itself.
+    /// Why a subscription was ended by the gateway. From 2500 on the SDK subscribes again by itself; below 2000 are the SDK's own.
     Unsubscribe, UNSUBSCRIBES;
-    Client = 0, "unsubscribed", "The client asked for it.";
-    Disconnected = 1, "disconnected", "The connection ended.";
     Server = 2000, "server unsubscribe", "A service asked for it.";
     InsufficientState = 2500, "insufficient state", "Publications were lost on the way; the SDK subscribes again and recovers what is held.";
     Expired = 2501, "subscription expired", "The subscription's token expired and was not refreshed in time.";
-    StateInvalidated = 2502, "state invalidated", "What the client knows of this channel is no longer valid; it has to load it anew.";
 }
 
 #[cfg(test)]

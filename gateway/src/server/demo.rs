@@ -1,5 +1,6 @@
 //! The demo page and its tokens, served only where `demo.enabled` says so: whoever asks gets a token for any name.
 
+use super::public::get;
 use crate::{auth::ConnectionClaims, model::UserId, node::Node};
 use actix_web::{HttpResponse, http::header, web};
 use rust_embed::RustEmbed;
@@ -39,8 +40,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             actix_web::error::InternalError::from_response(error, problem(&detail)).into()
         }))
         .route("/demo/token", web::post().to(token))
-        .route("/{path:.*}", web::get().to(file))
-        .route("/{path:.*}", web::head().to(file));
+        .route("/{path:.*}", get().to(file));
 }
 
 async fn token(node: web::Data<Node>, request: web::Json<TokenRequest>) -> HttpResponse {

@@ -14,7 +14,7 @@ use crate::{
         websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
     },
 };
-use actix_web::{App, HttpResponse, web};
+use actix_web::{App, HttpResponse, guard, web};
 use std::{
     io,
     net::TcpListener,
@@ -161,7 +161,7 @@ pub(super) fn server(
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
         let data = web::Data::from(node.clone());
         let app = App::new().app_data(data).configure(move |config| {
-            config.route("/livez", web::get().to(livez)).route("/readyz", web::get().to(readyz));
+            config.route("/livez", get().to(livez)).route("/readyz", get().to(readyz));
             if with_demo {
                 demo::configure(config);
             }
@@ -175,6 +175,11 @@ pub(super) fn server(
         .disable_signals()
         .listen("public", listener, factory)?
         .run())
+}
+
+/// GET, and HEAD with it (RFC 9110, section 9.1).
+pub(super) fn get() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn livez() -> HttpResponse {

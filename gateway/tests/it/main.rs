@@ -4,6 +4,7 @@
 mod echo;
 
 mod client;
+mod codes;
 mod conformance;
 mod corpus;
 mod upgrade;

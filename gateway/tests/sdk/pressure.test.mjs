@@ -1,20 +1,20 @@
 // What a client asks for faster than it takes it.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { channel, publish, raw } from './stack.mjs';
+import { unique } from './support/client.mjs';
+import { stack } from './support/gateway.mjs';
+import { Raw } from './support/raw.mjs';
+
+const gateway = await stack();
 
 test('answers beyond half of the outbox hold the reading up, not the connection', async (t) => {
-  const name = channel('recover');
-  for (let n = 0; n < 50; n += 1) await publish(name, 'x'.repeat(1000));
-  const socket = await raw(t);
-  const asked = 40;
-  socket.ask(`{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"${name}"}}`);
-  for (let id = 3; id < 3 + asked; id += 1) socket.ask(`{"id":${id},"history":{"channel":"${name}","limit":50}}`);
-  const answered = new Set();
-  while (answered.size < asked) {
-    for (const line of (await socket.next()).split('\n')) {
-      const { id, history } = JSON.parse(line);
-      if (history) answered.add(id) && assert.equal(history.publications.length, 50);
-    }
-  }
+    const channel = unique('recover:');
+    const raw = await Raw.connect(t, gateway);
+    const publishes = Array.from({ length: 50 }, () => ({ publish: { channel, data: 'x'.repeat(1000) } }));
+    const [subscribed] = raw.send({ subscribe: { channel } });
+    await raw.reply(subscribed);
+    for (const publish of publishes) await raw.reply(raw.send(publish)[0]);
+    const ids = Array.from({ length: 40 }, () => raw.send({ history: { channel, limit: 50 } })[0]);
+    for (const id of ids) assert.equal((await raw.reply(id)).history.publications.length, 50);
 });

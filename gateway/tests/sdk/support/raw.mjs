@@ -1,12 +1,12 @@
 // The frontend protocol without the SDK: what it would never send, and what exactly comes back.
 
 import WebSocket from 'ws';
-import { within } from './wait.mjs';
+import { Bell, within } from './wait.mjs';
 
 export class Raw {
     #socket;
     #id = 0;
-    #wake = () => {};
+    #bell = new Bell();
 
     /** Every object that came, in order, and how many came in each message. */
     frames = [];
@@ -42,7 +42,7 @@ export class Raw {
             if (Object.keys(frame).length === 0 && !this.mute) this.#socket.send('{}');
             this.frames.push(frame);
         }
-        this.#wake();
+        this.#bell.ring();
     }
 
     /** Sends a text as it is. */
@@ -66,6 +66,11 @@ export class Raw {
 
     close() {
         this.#socket.close(1000);
+    }
+
+    /** Ends the connection without a close frame. */
+    terminate() {
+        this.#socket.terminate();
     }
 
     /** Sends commands in one message, each with an id of its own; returns the ids. */
@@ -94,7 +99,7 @@ export class Raw {
     async frame(accept, what) {
         const look = async () => {
             for (let at = 0; ; at += 1) {
-                while (at >= this.frames.length) await new Promise((resolve) => (this.#wake = resolve));
+                while (at >= this.frames.length) await this.#bell.rung();
                 if (accept(this.frames[at])) return this.frames[at];
             }
         };
@@ -108,4 +113,19 @@ export class Raw {
     end() {
         return within(this.closed, 'the connection to be closed');
     }
+}
+
+/** An upgrade request that has to be refused; resolves to its problem document. */
+export function refusedUpgrade(gateway, headers = {}) {
+    const socket = new WebSocket(gateway.websocket, { headers });
+    const refused = new Promise((resolve, reject) => {
+        socket.on('error', reject);
+        socket.on('open', () => reject(new Error('the upgrade was accepted')));
+        socket.on('unexpected-response', (_, response) => {
+            let text = '';
+            response.setEncoding('utf8').on('data', (more) => (text += more));
+            response.on('end', () => resolve({ status: response.statusCode, ...JSON.parse(text) }));
+        });
+    });
+    return within(refused, 'the refusal').finally(() => socket.terminate());
 }

@@ -1,12 +1,12 @@
 // A service instance that does what a test wants, right or wrong, over a link (shared-proto/src/link.rs).
 
 import WebSocket from 'ws';
-import { within } from './wait.mjs';
+import { Bell, within } from './wait.mjs';
 
 export class Service {
     /** Frames that came, in order. */
     frames = [];
-    #wake = () => {};
+    #bell = new Bell();
     #socket;
 
     /** An instance that was welcomed. `answer` gets each call and returns the frame to send back, or nothing. */
@@ -21,7 +21,7 @@ export class Service {
             const reply = frame.call && answer(frame.call);
             if (reply) socket.send(JSON.stringify(reply));
             service.frames.push(frame);
-            service.#wake();
+            service.#bell.ring();
         });
         await within(new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject)), 'the link');
         socket.send(JSON.stringify({ hello: { service: name, instance: 'test-1', credit } }));
@@ -33,7 +33,7 @@ export class Service {
     frame(accept, what) {
         const look = async () => {
             for (let at = 0; ; at += 1) {
-                while (at >= this.frames.length) await new Promise((resolve) => (this.#wake = resolve));
+                while (at >= this.frames.length) await this.#bell.rung();
                 if (accept(this.frames[at])) return this.frames[at];
             }
         };

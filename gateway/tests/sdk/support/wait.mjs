@@ -33,22 +33,35 @@ export async function eventually(probe, what, patience = PATIENCE) {
     }
 }
 
+/** A bell that any number may wait for. */
+export class Bell {
+    #waiting = [];
+
+    rung() {
+        return new Promise((resolve) => this.#waiting.push(resolve));
+    }
+
+    ring() {
+        for (const resolve of this.#waiting.splice(0)) resolve();
+    }
+}
+
 /** Everything that an emitter says under one name, in order. */
 export class Heard {
-    #wake = () => {};
+    #bell = new Bell();
 
     constructor(emitter, event, pick = (context) => context) {
         this.all = [];
         emitter.on(event, (context) => {
             this.all.push(pick(context));
-            this.#wake();
+            this.#bell.ring();
         });
     }
 
     /** Resolves to everything heard, once `enough` is content with it. */
     async until(enough, what = 'enough to be heard') {
         const heard = async () => {
-            while (!enough(this.all)) await new Promise((resolve) => (this.#wake = resolve));
+            while (!enough(this.all)) await this.#bell.rung();
         };
         await within(heard(), () => `${what}; heard ${this.all.length}: ${JSON.stringify(this.all.slice(-3))}`);
         return this.all;

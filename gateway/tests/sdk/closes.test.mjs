@@ -1,0 +1,189 @@
+// Every disconnect and unsubscribe code, provoked. codes.json says which test is for which code.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { ownGateway, stack } from './support/gateway.mjs';
+import { Raw } from './support/raw.mjs';
+import { inSeconds, token } from './support/token.mjs';
+import { Heard, next } from './support/wait.mjs';
+
+const gateway = await stack();
+
+/** How the SDK ends a connection for good. */
+function ended(it) {
+    const end = next(it, 'disconnected');
+    it.connect();
+    return end;
+}
+
+test('3001 shutdown: a node that leaves, upon which the SDK goes elsewhere', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\n');
+    const it = await connected(t, own);
+    const moved = next(it, 'connecting');
+    own.drain();
+    assert.deepEqual(await moved, { code: 3001, reason: 'shutdown' });
+});
+
+test('3005 expired: a token that is not refreshed', async (t) => {
+    const raw = await Raw.connect(t, await ownGateway(t, 'connection.expiry_grace = "0s"\n'), { token: token({ sub: 'ann', exp: inSeconds(1) }) });
+    assert.equal(raw.connection.expires, true);
+    assert.equal((await raw.end()).code, 3005);
+});
+
+test('3008 slow: a reader that falls behind, which is told and recovers everything', async (t) => {
+    const own = await ownGateway(
+        t,
+        `tokens.anonymous = true
+        connection.close_timeout = "8s"
+        [namespaces.big]
+        history_size = 4000
+        subscribe = "anyone"`,
+    );
+    const channel = 'big:a';
+    const raw = await Raw.connect(t, own);
+    const { subscribe } = await raw.ask({ subscribe: { channel } });
+    raw.pause();
+    const data = Array.from({ length: 2000 }, (_, number) => ({ number, padding: 'x'.repeat(4000) }));
+    for (let at = 0; at < data.length; at += 200) await own.publish(channel, ...data.slice(at, at + 200));
+    raw.resume();
+    assert.deepEqual(await raw.end(), { code: 3008, reason: 'slow' });
+
+    const got = raw.frames.filter((frame) => frame.push?.pub).map((frame) => frame.push.pub);
+    assert.ok(got.length < data.length);
+    const since = { epoch: subscribe.epoch, offset: got.at(-1)?.offset ?? 0 };
+    const rest = (await connected(t, own)).newSubscription(channel, { since });
+    const numbers = new Heard(rest, 'publication', (publication) => publication.data.number);
+    rest.subscribe();
+    await numbers.until((all) => all.at(-1) === data.length - 1);
+    assert.deepEqual([...got.map((publication) => publication.data.number), ...numbers.all], data.map(({ number }) => number));
+});
+
+/** A stream of which a reader loses a part: it is far behind, does not read, and the history goes on without it. */
+async function loseStream(own, channel, begin) {
+    const data = (number) => ({ number, padding: 'x'.repeat(8000) });
+    const publish = async (from, to) => {
+        const all = Array.from({ length: to - from }, (_, index) => data(from + index));
+        for (let at = 0; at < all.length; at += 100) await own.publish(channel, ...all.slice(at, at + 100));
+    };
+    await publish(0, 1000);
+    const raw = await begin();
+    raw.pause();
+    await publish(1000, 2001);
+    raw.resume();
+    return raw;
+}
+
+const LOSING = `
+internal.body_size = "4MiB"
+tokens.anonymous = true
+[connection]
+outbox_bytes = "64KiB"
+[fan_out]
+batch_bytes = "16KiB"
+[recovery]
+page_bytes = "16KiB"
+[namespaces.short]
+history_size = 1000
+subscribe = "anyone"
+`;
+
+test('2500 insufficient state: a stream of which a part was lost, upon which the SDK subscribes again', async (t) => {
+    const own = await ownGateway(t, LOSING);
+    const raw = await loseStream(own, 'short:a', async () => {
+        const raw = await Raw.connect(t, own);
+        const [id] = raw.send({ subscribe: { channel: 'short:a', recover: true, epoch: '', offset: 0 } });
+        await raw.reply(id);
+        return raw;
+    });
+    assert.equal((await raw.push('unsubscribe')).push.unsubscribe.code, 2500);
+});
+
+test('3010 insufficient state: the same of a server-side subscription, upon which the SDK connects again', async (t) => {
+    const own = await ownGateway(t, LOSING);
+    const raw = await loseStream(own, 'short:a', () => {
+        const subs = { 'short:a': { recover: true, epoch: '', offset: 0 } };
+        return Raw.connect(t, own, { token: token({ sub: 'ann', channels: ['short:a'] }), subs });
+    });
+    assert.equal((await raw.end()).code, 3010);
+});
+
+test('3011 force reconnect: what a service asked for', async (t) => {
+    const it = await connected(t, gateway);
+    const [moved, back] = [next(it, 'connecting'), next(it, 'connected')];
+    await gateway.ask('DELETE', `/v1/connections/${it.context.client}?code=3011&reason=force%20reconnect`);
+    assert.deepEqual(await moved, { code: 3011, reason: 'force reconnect' });
+    assert.notEqual((await back).client, it.context.client);
+});
+
+test('3012 no pong: a client that does not answer pings', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.ping_interval = "2s"\nconnection.pong_timeout = "1s"\n');
+    const raw = await Raw.connect(t, own);
+    raw.mute = true;
+    assert.equal((await raw.end()).code, 3012);
+});
+
+test('3013 too many requests: more events at once than may wait', async (t) => {
+    const settings = 'tokens.anonymous = true\nconnection.max_in_flight = 1\nconnection.max_subscriptions = 1\n';
+    const raw = await Raw.connect(t, await ownGateway(t, settings));
+    raw.text(Array.from({ length: 10 }, () => '{"send":{"data":{"service":"nobody","data":1}}}').join('\n'));
+    assert.equal((await raw.end()).code, 3013);
+});
+
+test('3500 invalid token: a signature of somebody else', async (t) => {
+    const { code, reason } = await ended(client(t, gateway, { token: token({ sub: 'ann' }, 'another secret') }));
+    assert.equal(code, 3500);
+    assert.match(reason, /signature/);
+});
+
+test('3501 bad request: what is no frame of the protocol', async (t) => {
+    for (const [text, why] of [['x', /JSON/], ['{"id":1}', /no known command/], ['{"id":9,"publish":{"channel":"open:a","data":1}}', /connect/]]) {
+        const raw = await Raw.open(t, gateway);
+        raw.text(text);
+        const { code, reason } = await raw.end();
+        assert.equal(code, 3501);
+        assert.match(reason, why);
+    }
+});
+
+test('3502 stale: no connect command', async (t) => {
+    const raw = await Raw.open(t, await ownGateway(t, 'connection.connect_timeout = "100ms"\n'));
+    assert.equal((await raw.end()).code, 3502);
+});
+
+test('3503 force disconnect: for good', async (t) => {
+    const it = await connected(t, gateway);
+    const end = next(it, 'disconnected');
+    await gateway.ask('DELETE', `/v1/connections/${it.context.client}`);
+    assert.deepEqual(await end, { code: 3503, reason: 'force disconnect' });
+});
+
+test('3505 channel limit: a token with more channels than a connection may have', async (t) => {
+    const own = await ownGateway(t, 'connection.max_subscriptions = 2\nnamespaces.open.subscribe = "nobody"\n');
+    const { code } = await ended(client(t, own, { token: token({ sub: 'ann', channels: ['open:a', 'open:b'] }) }));
+    assert.equal(code, 3505);
+});
+
+test('3506 inappropriate protocol: binary frames', async (t) => {
+    const raw = await Raw.open(t, gateway);
+    raw.binary(Buffer.from([1, 2, 3]));
+    assert.equal((await raw.end()).code, 3506);
+});
+
+test('2000 server unsubscribe: what a service asked for', async (t) => {
+    const [alice, channel] = [unique('alice-'), unique('open:')];
+    const subscription = await subscribed(await signedIn(t, gateway, alice), channel);
+    const end = next(subscription, 'unsubscribed');
+    await gateway.ask('DELETE', `/v1/users/${alice}/subscriptions/${channel}`);
+    assert.deepEqual(await end, { channel, code: 2000, reason: 'server unsubscribe' });
+});
+
+test('2501 subscription expired: a subscription token that is not refreshed', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.expiry_grace = "0s"\nnamespaces.private.subscribe = "token"\n');
+    const raw = await Raw.connect(t, own);
+    const granted = token({ sub: '', channel: 'private:a', exp: inSeconds(1) });
+    const { subscribe } = await raw.ask({ subscribe: { channel: 'private:a', token: granted } });
+    assert.equal(subscribe.expires, true);
+    const { push } = await raw.push('unsubscribe');
+    assert.deepEqual([push.channel, push.unsubscribe.code], ['private:a', 2501]);
+});

@@ -1,0 +1,180 @@
+// Every error that a frontend or a service can be told, provoked. codes.json says which test is for which code.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { client, connected, subscribed, unique } from './support/client.mjs';
+import { ownGateway, stack } from './support/gateway.mjs';
+import { Raw, refusedUpgrade } from './support/raw.mjs';
+import { Service } from './support/service.mjs';
+import { inSeconds, token } from './support/token.mjs';
+import { Heard, eventually, next } from './support/wait.mjs';
+
+const gateway = await stack();
+
+/** How a subscription is refused. */
+async function refused(it, channel, options) {
+    const subscription = it.newSubscription(channel, options);
+    const ended = next(subscription, 'unsubscribed');
+    subscription.subscribe();
+    return ended;
+}
+
+function assertProblem(answer, status, code) {
+    const problem = answer.body ?? answer;
+    assert.deepEqual([answer.status, problem.code], [status, code], JSON.stringify(answer));
+    assert.ok(problem.detail.length > 10);
+    assert.equal(typeof problem.retryable, 'boolean');
+}
+
+test('101 unauthorized: a connect without the token that is needed', async (t) => {
+    const it = client(t, await ownGateway(t));
+    const ended = next(it, 'disconnected');
+    it.connect();
+    assert.equal((await ended).code, 101);
+});
+
+test('102 unknown_channel: a namespace that is not configured', async (t) => {
+    assert.equal((await refused(await connected(t, gateway), 'nowhere:x')).code, 102);
+});
+
+test('103 permission_denied: a publish that the namespace does not allow', async (t) => {
+    const it = await connected(t, gateway);
+    await assert.rejects(it.publish('chat:lobby', 'hello'), { code: 103, temporary: false });
+});
+
+test('104 not_found: a call of a service that is not configured', async (t) => {
+    await assert.rejects((await connected(t, gateway)).rpc('nobody.home', {}), { code: 104 });
+});
+
+test('105 already_subscribed: a second subscribe', async (t) => {
+    const [raw, channel] = [await Raw.connect(t, gateway), unique('open:')];
+    assert.ok((await raw.ask({ subscribe: { channel } })).subscribe);
+    assert.equal((await raw.ask({ subscribe: { channel } })).error.code, 105);
+});
+
+test('106 limit_exceeded: one subscription too many', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.max_subscriptions = 1\nnamespaces.open.subscribe = "anyone"\n');
+    const it = await connected(t, own);
+    await subscribed(it, 'open:a');
+    assert.equal((await refused(it, 'open:b')).code, 106);
+});
+
+test('107 bad_request: a channel name that is none', async (t) => {
+    assert.equal((await refused(await connected(t, gateway), 'open:a b')).code, 107);
+});
+
+test('108 not_available: the history of a channel that keeps none', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\nnamespaces.open.see_history = "anyone"\n');
+    await assert.rejects((await connected(t, own)).history('open:a', { limit: 1 }), { code: 108 });
+});
+
+test('109 token_expired: a connect with a token of yesterday', async (t) => {
+    const it = client(t, gateway, { token: token({ sub: 'ann', exp: inSeconds(-86400) }) });
+    const errors = new Heard(it, 'error', ({ error }) => error.code);
+    it.connect();
+    assert.equal((await errors.count(1))[0], 109);
+});
+
+test('111 too_many_requests: more commands at once than may wait', async (t) => {
+    const settings = 'tokens.anonymous = true\nconnection.max_in_flight = 1\nconnection.max_subscriptions = 1\nnamespaces.open.publish = "anyone"\n';
+    const raw = await Raw.connect(t, await ownGateway(t, settings));
+    const ids = raw.send(...Array.from({ length: 10 }, (_, n) => ({ publish: { channel: 'open:a', data: n } })));
+    const replies = await Promise.all(ids.map((id) => raw.reply(id)));
+    const refusals = replies.filter(({ error }) => error);
+    assert.ok(refusals.length > 0 && refusals.length < 10, `${refusals.length} were refused`);
+    for (const { error } of refusals) assert.deepEqual([error.code, error.temporary], [111, true]);
+});
+
+test('112 unrecoverable_position: the history after a position of another timeline', async (t) => {
+    const channel = unique('recover:');
+    const subscription = await subscribed(await connected(t, gateway), channel);
+    await assert.rejects(subscription.history({ limit: 10, since: { epoch: 'AAAAAAAA', offset: 1 } }), { code: 112 });
+});
+
+const services = 'tokens.anonymous = true\n[services.slow]\nreach = "link"\ncall_timeout = "100ms"\norder = "none"\n';
+
+test('1000 unavailable: a call of a service without an instance', async (t) => {
+    const it = await connected(t, await ownGateway(t, services));
+    await assert.rejects(it.rpc('slow.down', {}), { code: 1000, temporary: true });
+});
+
+test('1001 timeout: a call that is not answered', async (t) => {
+    const own = await ownGateway(t, services);
+    const service = await Service.start(t, own, 'slow');
+    const it = await connected(t, own);
+    await assert.rejects(it.rpc('slow.down', {}), { code: 1001, temporary: false });
+    const { call } = await service.frame((frame) => frame.call, 'the call');
+    const { cancel } = await service.frame((frame) => frame.cancel, 'its cancellation');
+    assert.equal(cancel.id, call.id);
+});
+
+test('1002 overloaded: a call when the instance has no credit left', async (t) => {
+    const own = await ownGateway(t, services);
+    await Service.start(t, own, 'slow', { credit: 1 });
+    const it = await connected(t, own);
+    const first = assert.rejects(it.rpc('slow.down', {}), { code: 1001 });
+    await assert.rejects(it.rpc('slow.down', {}), { code: 1002, temporary: true });
+    await first;
+});
+
+test('1004 bad_reply: a service that answers with a code which is not its own', async (t) => {
+    const own = await ownGateway(t, services);
+    await Service.start(t, own, 'slow', { answer: ({ id }) => ({ error: { id, code: 7, message: 'seven' } }) });
+    await assert.rejects((await connected(t, own)).rpc('slow.down', {}), { code: 1004, temporary: false });
+});
+
+test('1006 payload_too_large: a body above the limit', async (t) => {
+    const own = await ownGateway(t, 'internal.body_size = "1KiB"\nnamespaces.open.subscribe = "anyone"\n');
+    assertProblem(await own.rest('POST', '/v1/channels/open:a/publications', { data: 'x'.repeat(2000) }), 413, 'payload_too_large');
+});
+
+test('1007 idempotency_mismatch: the same key for something else', async () => {
+    const [path, key] = [`/v1/channels/${unique('news:')}/publications`, { 'idempotency-key': unique('key-') }];
+    await gateway.ask('POST', path, { data: 1 }, key);
+    assertProblem(await gateway.rest('POST', path, { data: 2 }, key), 422, 'idempotency_mismatch');
+});
+
+test('1009 connection_gone: a message to a connection that is not there', async () => {
+    assertProblem(await gateway.rest('POST', `/v1/connections/${'0'.repeat(32)}/messages`, { data: 1 }), 410, 'connection_gone');
+});
+
+test('1010 method_not_allowed: a method that the path does not take', async () => {
+    assertProblem(await gateway.rest('PUT', '/v1/channels', {}), 405, 'method_not_allowed');
+});
+
+test('1011 upgrade_required: a link without an upgrade', async () => {
+    assertProblem(await gateway.rest('GET', '/v1/services/chatbot/link'), 426, 'upgrade_required');
+});
+
+test('1012 origin_not_allowed: a page of somebody else', async () => {
+    assertProblem(await refusedUpgrade(gateway, { origin: 'https://elsewhere.example' }), 403, 'origin_not_allowed');
+});
+
+test('1013 connection_limit: one connection too many', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\npublic.max_connections = 1\n');
+    const raw = await Raw.connect(t, own);
+    assertProblem(await refusedUpgrade(own), 503, 'connection_limit');
+    raw.close();
+    await raw.end();
+    const admitted = () => Raw.connect(t, own).catch(() => undefined);
+    await eventually(admitted, 'the place to be free again');
+});
+
+test('1014 draining: an upgrade while the node leaves', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\n');
+    const raw = await Raw.connect(t, own);
+    // What does not take its close keeps the node until the deadline.
+    raw.pause();
+    own.drain();
+    const told = async () => {
+        const answer = await refusedUpgrade(own).catch((error) => error);
+        if (answer.code === 'ECONNREFUSED') throw answer;
+        return answer.status === 503 && answer;
+    };
+    assertProblem(await eventually(told, 'the refusal'), 503, 'draining');
+});
+
+test('1015 unsupported_media_type: a body that is not called JSON', async () => {
+    const answer = await gateway.rest('POST', '/v1/channels/news:a/publications', { data: 1 }, { 'content-type': 'text/plain' });
+    assertProblem(answer, 415, 'unsupported_media_type');
+});
