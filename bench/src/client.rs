@@ -163,11 +163,7 @@ pub(crate) fn text_frame(payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..=125 => frame.push(0x80 | length as u8),
         length @ 126..=0xffff => {
-<<<<<<< HEAD
             frame.push(0xFE);
-=======
-            frame.push(0x80 | 0x7e);
->>>>>>> refs/heads/bench
             frame.extend_from_slice(&(length as u16).to_be_bytes());
         }
         length => {
