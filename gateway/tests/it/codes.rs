@@ -80,7 +80,7 @@ fn what_a_store_could_not_do_is_told_as_such() {
         (BrokerError::IdempotencyInProgress, ErrorCode::IdempotencyInProgress),
         (BrokerError::IdempotencyMismatch, ErrorCode::IdempotencyMismatch),
         (BrokerError::Unavailable("away".into()), ErrorCode::ServiceUnavailable),
-        (BrokerError::LimitExceeded("one too many".into()), ErrorCode::LimitExceeded),
+        (BrokerError::LimitExceeded("one too many"), ErrorCode::LimitExceeded),
     ] {
         let told = Refusal::from(error.clone());
         assert_eq!(told.code, code, "{error:?}");
