@@ -83,7 +83,7 @@ check-unused:
 # Bans, licences and sources of dependencies (deny.toml)
 [group('check')]
 check-dependencies:
-    "$("{{ native }}/cargo-tool" cargo-deny 0.20.2 "checks dependencies; about 60 s, once")" check bans licenses sources
+    "$("{{ native }}/cargo-tool" cargo-deny 0.20.2 "checks dependencies; about 60 s, once")" check --hide-inclusion-graph bans licenses sources
 
 # Clippy on every target; warnings are errors
 [group('check')]

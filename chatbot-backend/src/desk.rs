@@ -15,9 +15,9 @@ const PUBLISH_DEADLINE: Duration = Duration::from_secs(5);
 /// How far back the bot remembers.
 const MEMORY: u32 = 100;
 /// Publications of a stream read at a time.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 /// Pages of a stream that are read at most.
-const PAGES: usize = 20;
+const PAGES: usize = 100;
 
 /// Where an entry goes, and how.
 pub struct Said<'a> {
@@ -161,7 +161,7 @@ impl Desk {
     /// Ids of the streams that are held, page by page up to a bound.
     pub async fn streams(&self) -> Result<Vec<String>, Failure> {
         let mut ids = Vec::new();
-        let mut after = None;
+        let mut after: Option<String> = None;
         for _ in 0..PAGES {
             let page = self.gateway.channels(&format!("{STREAM}*"), after.as_deref()).await?;
             ids.extend(page.channels.iter().filter_map(|channel| channel.channel.strip_prefix(STREAM)).map(str::to_owned));

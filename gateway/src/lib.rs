@@ -41,4 +41,5 @@ pub mod settings;
 pub mod telemetry;
 pub mod transport;
 
-pub use run::{RunError, check, run};
+pub use run::{check, run};
+pub use server::RunError;

@@ -13,6 +13,7 @@ const UNAVAILABLE: u8 = 69;
 const SOFTWARE: u8 = 70;
 
 fn main() -> ExitCode {
+    #[expect(clippy::disallowed_methods, reason = "nothing has started yet")]
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         let _ = error.print();
         std::process::exit(if error.use_stderr() { i32::from(USAGE) } else { 0 })

@@ -4,10 +4,12 @@ use crate::{
     broker::{Broker, IdempotencyKey, NewPublication, Published},
     channel::{ChannelOptions, Namespaces},
     model::{ChannelName, ClientInfo, Data, ErrorCode, Refusal, Tags},
+    telemetry::{Step, Work},
 };
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 #[cfg(test)]
 mod tests;
@@ -134,6 +136,7 @@ impl Publisher {
     pub async fn publish(&self, draft: Draft) -> Result<Published, Refusal> {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
+        let step = Step::begin(Work::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let idempotency =
             draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
         let key = idempotency.as_ref().map(|k| k.key.clone());
@@ -141,11 +144,15 @@ impl Publisher {
             data: draft.data,
             tags: draft.tags,
             info: draft.info,
-            traceparent: draft.traceparent,
+            traceparent: step.traceparent(),
             retention: if draft.ephemeral { None } else { options.retention },
             idempotency,
         };
-        self.broker.publish(&draft.channel, publication).await.map_err(|e| with_key(e.into(), key.as_deref()))
+        self.broker
+            .publish(&draft.channel, publication)
+            .instrument(step.span().clone())
+            .await
+            .map_err(|e| with_key(e.into(), key.as_deref()))
     }
 
     /// Whether data is small enough to be sent to frontends.

@@ -232,3 +232,6 @@ pub struct LinkError {
 /// See [`ToGateway::Drain`] and [`ToService::Drain`].
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Drain {}
+
+#[cfg(test)]
+mod tests;

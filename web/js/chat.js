@@ -34,7 +34,7 @@ export class Chat extends EventTarget {
     this.#client = client;
     this.#timeline = new Timeline(user);
     this.#streams = new Streams(client, (...change) => this.#streamed(...change), watch);
-    this.#sub = client.newSubscription(channel);
+    this.#sub = client.newSubscription(channel, { joinLeave: true });
     watch(this.#sub);
     this.typing = throttledTyping(() => client.rpc('chatbot.typing', { channel }));
     this.#sub.on('subscribed', (context) => this.#subscribed(context));

@@ -41,7 +41,7 @@ export function refreshEntry(element, entry) {
   if (entry.parts) element.dataset.parts = entry.parts;
   if (entry.hasGap) element.dataset.gap = '';
   element.setAttribute('aria-busy', String(streaming || entry.state === 'sending'));
-  write(element.querySelector('.entry-text'), entry.text);
+  write(element.querySelector('.entry-text'), entry.text.trimEnd());
   const note = noteOf(entry);
   show(element.querySelector('.entry-note'), note !== '');
   write(element.querySelector('.entry-note-words'), note);

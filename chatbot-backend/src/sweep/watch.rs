@@ -48,9 +48,8 @@ impl Watch {
     /// A stream stands at `at`, and has an end or not.
     pub(super) fn see(&mut self, id: &str, at: (String, u64), ended: bool, now: Instant) -> Verdict {
         match self.seen.get(id) {
-            Some(Seen::Settled) => Verdict::Wait,
             Some(Seen::Ended { since }) if now - *since >= COURTESY => Verdict::Finish,
-            Some(Seen::Ended { .. }) => Verdict::Wait,
+            Some(Seen::Settled | Seen::Ended { .. }) => Verdict::Wait,
             Some(Seen::Unmoved { at: before, since }) if !ended && *before == at => {
                 if now - *since >= PATIENCE {
                     Verdict::Abort

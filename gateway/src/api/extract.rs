@@ -5,6 +5,7 @@ use crate::{
     model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId},
     node::Node,
     publish::{CallerKey, parse_channel},
+    telemetry::Step,
 };
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -23,14 +24,20 @@ use std::{
 };
 
 /// Lets only requests with an API key pass, and remembers its name.
-pub(super) async fn require_key(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let name = {
-        let node = request.app_data::<Data<Node>>().ok_or_else(|| ApiError(ErrorCode::Internal.into()))?;
-        let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        node.api_keys.authorize(shown).map_err(ApiError)?.as_str().to_owned()
-    };
-    request.extensions_mut().insert(KeyName(name));
-    next.call(request).await
+pub(super) async fn require_key(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
+    match key_name(&request) {
+        Ok(name) => {
+            request.extensions_mut().insert(name);
+            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+        }
+        Err(refusal) => Ok(request.error_response(ApiError(refusal))),
+    }
+}
+
+fn key_name(request: &ServiceRequest) -> Result<KeyName, Refusal> {
+    let node = request.app_data::<Data<Node>>().ok_or(ErrorCode::Internal)?;
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    node.api_keys.authorize(shown).map(|name| KeyName(name.as_str().to_owned()))
 }
 
 /// Name of the API key that the request showed.
@@ -67,17 +74,8 @@ impl FromRequest for PublishHeaders {
             (Some(key), None) => CallerKey::new(&scope.0, key.to_str().unwrap_or_default()).map(Some).map_err(ApiError),
             (Some(_), Some(_)) => Err(bad_request("There are several Idempotency-Key headers. Send one.")),
         };
-        ready(key.map(|key| Self { key, traceparent: traceparent(request) }))
+        ready(key.map(|key| Self { key, traceparent: request.extensions().get::<Step>().and_then(Step::traceparent) }))
     }
-}
-
-/// The request's W3C trace context, if it has a well-formed one.
-pub(super) fn traceparent(request: &HttpRequest) -> Option<Box<str>> {
-    let value = request.headers().get("traceparent")?.to_str().ok()?;
-    let parts: Vec<_> = value.split('-').collect();
-    let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    let lengths: Vec<_> = parts.iter().take(4).map(|part| part.len()).collect();
-    (lengths == [2, 32, 16, 2] && parts.iter().take(4).all(hex) && value.len() <= 128).then(|| value.into())
 }
 
 /// A JSON body, in which unknown fields are refused.

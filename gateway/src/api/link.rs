@@ -35,6 +35,7 @@ pub(super) async fn open(
     if node.health.is_draining() {
         return Err(ErrorCode::Draining.into());
     }
+    #[expect(clippy::disallowed_methods, reason = "links are few, and on the trusted side")]
     let (response, session, messages) =
         actix_ws::handle(&request, body).map_err(|_| ApiError::from(Refusal::from(ErrorCode::UpgradeRequired)))?;
     let peer = Peer { peers: node.cluster.link_addresses(&service), service, scope: scope.into(), node: Arc::clone(&node.name) };

@@ -1,29 +1,31 @@
 //! Every request is measured and traced, in one place.
 
-use super::extract::traceparent;
-use crate::node::Node;
+use crate::{
+    node::Node,
+    telemetry::{Step, TraceContext, Work},
+};
 use actix_web::{
-    Error,
+    Error, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
     web::Data,
 };
 use std::time::Instant;
-use tracing::{Instrument, field::Empty, info_span};
+use tracing::Instrument;
 
-/// Measures a request, and puts what it does into a span that continues the caller's trace.
+/// Measures a request, and puts what it does into a step that continues the caller's trace.
 pub(super) async fn observe(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let start = Instant::now();
-    let method = request.method().as_str().to_owned();
-    let parent = traceparent(request.request());
-    let span = info_span!("http", otel.kind = "server", method, route = Empty, status = Empty, traceparent = parent.as_deref());
-    let response = next.call(request).instrument(span.clone()).await?;
+    let method = known(request.method().as_str());
+    let step = Step::begin(Work::Request, TraceContext::from_headers(request.headers()));
+    request.extensions_mut().insert(step.clone());
+    let response = next.call(request).instrument(step.span().clone()).await?;
     let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
     let status = response.status().as_u16();
-    span.record("route", &route).record("status", status);
+    step.span().record("method", method).record("route", &route).record("status", status);
     if let Some(node) = response.request().app_data::<Data<Node>>() {
-        node.metrics.node().rest_request(route, known(&method), status, start.elapsed());
+        node.metrics.node().rest_request(route, method, status, start.elapsed());
     }
     Ok(response)
 }

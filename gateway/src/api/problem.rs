@@ -36,17 +36,20 @@ impl ResponseError for ApiError {
         let status = self.status_code();
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        match status {
-            StatusCode::UNAUTHORIZED => drop(response.insert_header((header::WWW_AUTHENTICATE, "Bearer"))),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                drop(response.insert_header((header::RETRY_AFTER, RETRY_AFTER)));
-            }
-            StatusCode::UPGRADE_REQUIRED => {
-                response.insert_header((header::UPGRADE, "websocket")).insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
-            }
-            _ => {}
+        for header in headers_of(status) {
+            response.insert_header(*header);
         }
         response.body(serde_json::to_string(&problem(&self.0)).unwrap_or_default())
+    }
+}
+
+/// What a client needs beside the document.
+fn headers_of(status: StatusCode) -> &'static [(&'static str, &'static str)] {
+    match status {
+        StatusCode::UNAUTHORIZED => &[("www-authenticate", "Bearer")],
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => &[("retry-after", RETRY_AFTER)],
+        StatusCode::UPGRADE_REQUIRED => &[("upgrade", "websocket"), ("sec-websocket-version", "13")],
+        _ => &[],
     }
 }
 

@@ -58,7 +58,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
     let settings =
         Settings::from_toml("[[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[[api_keys]]\nname = \"other\"\nkey = \"other\"").expect("valid");
     let kept = |presence| {
-        let retention = Some(Retention { size: 5, ttl: Duration::from_secs(60) });
+        let retention = Some(Retention { size: 5, ttl: Duration::from_mins(1) });
         Arc::new(ChannelOptions { retention, presence, ..ChannelOptions::default() })
     };
     let named = [("news".into(), kept(false)), ("chat".into(), kept(true)), ("open".into(), Arc::default())];
@@ -82,7 +82,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),
         cluster: Cluster::single("n1".into(), "ws://n1", vec![Arc::clone(mailbox)]),
-        tokens: Tokens::try_from(&settings.tokens).expect("valid"),
+        tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&*settings.api_keys),
         presence_limit: 100,
         history_bytes: 1 << 20,

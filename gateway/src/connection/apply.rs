@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     hub::{Batch, Live, frame},
-    protocol::centrifuge,
+    model::{ChannelName, ClientInfo},
+    protocol::{Reply, centrifuge},
+    services::{Lifecycle, LifecycleKind},
     session::Action,
 };
 use std::cell::RefCell;
@@ -25,7 +27,12 @@ impl Driver {
         let mut lines = LINES.take();
         for action in actions.drain(..) {
             match action {
-                Action::Reply(id, reply) => line(&mut lines, |out| centrifuge::encode_reply(id, &reply, out)),
+                Action::Reply(id, reply) => {
+                    if let Reply::Error(refusal) = &reply {
+                        self.worker.hub.metrics().reply_error(refusal.code);
+                    }
+                    line(&mut lines, |out| centrifuge::encode_reply(id, &reply, out));
+                }
                 Action::Push(push) => line(&mut lines, |out| centrifuge::encode_push(&push, out)),
                 Action::Start(id, op) => {
                     let by = Requester {
@@ -39,20 +46,20 @@ impl Driver {
                 Action::Cancel(id) => self.running.retain(|running| running.task != Task::Operation(id)),
                 Action::Identify(info) => {
                     self.worker.hub.identify(self.registered.key(), info.clone());
+                    self.tell(LifecycleKind::Connected, &info, None);
                     self.info = Some(info);
                 }
                 Action::GoLive(channel) => {
                     self.send(&mut lines);
+                    if let Some(info) = &self.info {
+                        self.tell(LifecycleKind::Subscribed, info, Some(&channel));
+                    }
                     if let Live::Behind(after) = self.worker.hub.go_live(self.registered.key(), &channel) {
                         let (worker, key, outbox) = (self.worker.clone(), self.registered.key(), self.registered.outbox().clone());
                         self.running.push(Running::catch_up(worker, key, outbox, channel, after));
                     }
                 }
-                Action::Leave(channel) => {
-                    self.worker.hub.leave(self.registered.key(), &channel);
-                    let task = Task::CatchUp(channel);
-                    self.running.retain(|running| running.task != task);
-                }
+                Action::Leave(channel) => self.leave(channel),
                 Action::Close(code, reason) => {
                     self.send(&mut lines);
                     self.end(Cause::Session, code, &reason);
@@ -63,6 +70,22 @@ impl Driver {
         if lines.capacity() <= KEEP {
             LINES.set(lines);
         }
+    }
+
+    fn leave(&mut self, channel: ChannelName) {
+        if self.worker.hub.leave(self.registered.key(), &channel)
+            && let Some(info) = &self.info
+        {
+            self.tell(LifecycleKind::Unsubscribed, info, Some(&channel));
+        }
+        let task = Task::CatchUp(channel);
+        self.running.retain(|running| running.task != task);
+    }
+
+    /// Tells the services that ask for it.
+    pub(super) fn tell(&self, kind: LifecycleKind, info: &ClientInfo, channel: Option<&ChannelName>) {
+        let (user, connection, channel) = (info.user.clone(), Some(info.client), channel.cloned());
+        self.worker.node.services.lifecycle(&Lifecycle { kind, user, connection, channel, code: None });
     }
 
     /// Queues the lines as one message.

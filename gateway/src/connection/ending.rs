@@ -32,6 +32,8 @@ pub(super) struct Ending {
     pub(super) until: Tick,
     /// The peer's close has come: nothing more is to be waited for.
     pub(super) answered: bool,
+    /// After a violation nothing that the peer sends is understood, its close neither: our side of the socket ends at once.
+    pub(super) deaf: bool,
 }
 
 impl Driver {
@@ -64,7 +66,8 @@ impl Driver {
             _ => outbox.close(now, close),
         }
         self.running.clear();
-        self.ending = Some(Box::new(Ending { until: now.after(self.worker.limits.close_timeout), answered: cause == Cause::Peer }));
+        let (until, deaf) = (now.after(self.worker.limits.close_timeout), matches!(cause, Cause::Violation(_)));
+        self.ending = Some(Box::new(Ending { until, answered: cause == Cause::Peer, deaf }));
         self.worker.hub.metrics().closed(cause.counted(code));
     }
 

@@ -14,11 +14,12 @@ use crate::{
     model::{ClientInfo, ConnectionId, Disconnect, Tick},
     node::Node,
     protocol::{
-        centrifuge,
+        Request, centrifuge,
         websocket::{self, Event},
     },
+    services::LifecycleKind,
     session::{Action, Input, Session},
-    telemetry::Count,
+    telemetry::{CommandKind, Count},
     transport::{self, Abort, Wire},
 };
 use ending::{Cause, Ending};
@@ -193,13 +194,31 @@ impl Driver {
         self.ending.is_some() || (self.session.wants_input() && self.registered.outbox().has_room())
     }
 
+    /// Nobody wakes a connection for input that it left in the socket: it does so itself, once it wants it again.
+    fn resume(&self, held: bool, cx: &Context<'_>) {
+        if held && self.wants_input() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn text(&mut self, text: &str) {
-        self.worker.hub.metrics().count(Count::FramesIn, 1);
+        let metrics = self.worker.hub.metrics().clone();
+        metrics.count(Count::FramesIn, 1);
+        metrics.count(Count::BytesIn, text.len() as u64);
         for command in centrifuge::decode(text) {
-            match command {
-                Ok(command) => self.input(Input::Command(command)),
+            let mut command = match command {
+                Ok(command) => command,
                 Err(bad) => return self.end(Cause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
+            };
+            if let Some(kind) = kind(&command.request) {
+                metrics.command(kind);
             }
+            if let Request::Connect(connect) = &mut command.request
+                && let Some(traceparent) = connect.traceparent.take()
+            {
+                self.traceparent = Some(traceparent.into());
+            }
+            self.input(Input::Command(command));
         }
     }
 
@@ -224,6 +243,34 @@ impl Driver {
     }
 }
 
+/// As what a command is counted; what is refused as it came is none.
+fn kind(request: &Request) -> Option<CommandKind> {
+    Some(match request {
+        Request::Connect(_) => CommandKind::Connect,
+        Request::Subscribe(_) => CommandKind::Subscribe,
+        Request::Unsubscribe { .. } => CommandKind::Unsubscribe,
+        Request::Publish { .. } => CommandKind::Publish,
+        Request::Presence { .. } => CommandKind::Presence,
+        Request::PresenceStats { .. } => CommandKind::PresenceStats,
+        Request::History(_) => CommandKind::History,
+        Request::Rpc { .. } => CommandKind::Rpc,
+        Request::Send { .. } => CommandKind::Send,
+        Request::Refresh { .. } => CommandKind::Refresh,
+        Request::SubRefresh { .. } => CommandKind::SubRefresh,
+        Request::Ping => CommandKind::Ping,
+        Request::Pong => CommandKind::Pong,
+        Request::Refused(_) => return None,
+    })
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(info) = &self.info {
+            self.tell(LifecycleKind::Disconnected, info, None);
+        }
+    }
+}
+
 impl<T> Connection<T> {
     /// A connection whose upgrade has been answered. `traceparent` is that of the upgrade request.
     pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
@@ -240,8 +287,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         let limits = driver.worker.limits;
         let mut left = limits.turn_messages;
+        let waker = cx.waker().clone();
         let turn = wire.poll_turn(cx, limits.turn_bytes, |event| {
             driver.event(event);
+            // At once, so that the outbox says what the answers take before the next command is looked at.
+            driver.operations(&mut Context::from_waker(&waker));
             left -= 1;
             match (left, driver.wants_input()) {
                 (_, false) => transport::Next::Hold,
@@ -250,11 +300,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
         });
         driver.incomplete = wire.is_mid_message().then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
-        let held = !driver.wants_input();
-        driver.operations(cx);
-        if held && driver.wants_input() {
-            cx.waker().wake_by_ref();
-        }
         match turn {
             Poll::Pending => true,
             Poll::Ready(transport::End::Violation(violation)) => {
@@ -270,13 +315,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let Self { wire, driver } = self;
         loop {
             let (state, freed) = driver.registered.outbox().write(|frames| {
+                let before = frames.len();
                 let wrote = wire.poll_write(cx, frames);
+                driver.worker.hub.metrics().count(Count::FramesOut, (before - frames.len()) as u64);
                 Written { result: (wrote.state, wrote.bytes), freed: wrote.bytes, begun: wire.begun() > 0 }
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {
                 Poll::Ready(Err(_)) => return false,
                 Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => return false,
+                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.deaf) => {
+                    return !matches!(wire.poll_shutdown(cx), Poll::Ready(Err(_)));
+                }
                 _ if freed == 0 || driver.running.is_empty() => return true,
                 _ => driver.operations(cx),
             }
@@ -297,10 +347,12 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
         }
         this.driver.operations(cx);
         let open = this.read(cx);
+        let held = !this.driver.wants_input();
         if !(this.write(cx) && open) {
             this.driver.gone();
             return Poll::Ready(());
         }
+        this.driver.resume(held, cx);
         this.driver.schedule();
         Poll::Pending
     }

@@ -10,6 +10,7 @@ use crate::{
     publish::Draft,
     services::{CallError, Caller},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
+    telemetry::OpenTask,
 };
 use std::{
     future::Future,
@@ -19,9 +20,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// The service's own timeout counts.
+const FOREVER: Duration = Duration::from_hours(24);
+
 /// An operation in flight.
 pub(super) struct Running {
     pub(super) task: Task,
+    _open: OpenTask,
     pub(super) future: Pin<Box<dyn Future<Output = End>>>,
 }
 
@@ -50,12 +55,17 @@ pub(super) struct Requester {
 
 impl Running {
     pub(super) fn operation(id: OpId, op: Op, by: Requester) -> Self {
-        Self { task: Task::Operation(id), future: Box::pin(async move { End::Operation(run(op, by).await) }) }
+        let open = OpenTask::new(by.worker.hub.metrics());
+        Self { task: Task::Operation(id), _open: open, future: Box::pin(async move { End::Operation(run(op, by).await) }) }
     }
 
     pub(super) fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
-        let task = Task::CatchUp(channel.clone());
-        Self { task, future: Box::pin(async move { End::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }) }
+        let (task, open) = (Task::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
+        Self {
+            task,
+            _open: open,
+            future: Box::pin(async move { End::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }),
+        }
     }
 }
 
@@ -166,7 +176,7 @@ impl Requester {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        match self.worker.node.services.call(method, data, &caller, Duration::MAX).await {
+        match self.worker.node.services.call(method, data, &caller, FOREVER).await {
             Ok(reply) => Outcome::Called(reply),
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
@@ -181,7 +191,7 @@ impl Requester {
 fn refused(error: &TokenError) -> Outcome {
     match error {
         TokenError::Expired => Outcome::Failed(ErrorCode::TokenExpired.into()),
-        invalid => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
+        invalid @ TokenError::Invalid(_) => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
     }
 }
 

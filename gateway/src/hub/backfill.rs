@@ -1,7 +1,12 @@
 //! Reads of the stream that close a gap of a channel on this worker.
 
 use super::{Hub, SlotKey};
-use crate::{broker::Span, channel::feed::Next, model::ChannelName, telemetry::Count};
+use crate::{
+    broker::Span,
+    channel::feed::Next,
+    model::ChannelName,
+    telemetry::{Count, OpenTask},
+};
 use std::rc::Rc;
 
 /// Deliveries of one channel that may wait for the fan-out before more is read.
@@ -15,6 +20,7 @@ impl Hub {
     }
 
     async fn backfill(self: Rc<Self>, key: SlotKey, mut after: u64) {
+        let _task = OpenTask::new(&self.parts.metrics);
         let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
         loop {
             let Ok(_permit) = self.backfills.acquire().await else { return };

@@ -5,7 +5,7 @@ use crate::{
     broker::{Announcement, Delivery, Post},
     channel::feed::{Next, Offer},
     model::{ChannelName, Publication},
-    telemetry::DropCause,
+    telemetry::{Count, DropCause},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
@@ -44,7 +44,9 @@ impl Hub {
             Post::Dirty(channel) => self.dirty(&channel),
             Post::AllDirty => {
                 let channels: Vec<_> = self.state.borrow().channels.keys().cloned().collect();
-                channels.iter().for_each(|channel| self.dirty(channel));
+                for channel in &channels {
+                    self.dirty(channel);
+                }
             }
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
@@ -55,6 +57,7 @@ impl Hub {
     }
 
     fn publication(self: &Rc<Self>, channel: &ChannelName, publication: Arc<Publication>) {
+        self.parts.metrics.count(Count::PublicationsIn, 1);
         let gap = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
@@ -68,7 +71,11 @@ impl Hub {
                     state.queue(key);
                     None
                 }
-                Offer::Duplicate | Offer::Held => None,
+                Offer::Duplicate => {
+                    self.parts.metrics.dropped(DropCause::Duplicate, 1);
+                    None
+                }
+                Offer::Held => None,
                 Offer::Gap => slot.feed.position().map(|position| (key, position.offset)),
             }
         };

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     channel::SlowConsumer,
     model::Tick,
-    telemetry::{Count, DropCause},
+    telemetry::{Count, DropCause, OverflowPolicy, Step, Work},
 };
 use slab::Slab;
 use std::rc::Rc;
@@ -68,7 +68,12 @@ impl Slot {
             Some(Run::Announcements(all)) => (encode::announcements(&self.name, all), Content::Announcements),
         };
         self.members.begin();
-        self.fan_out = Some(Box::new(FanOut { batch: Batch::new(encoded, budget), content, newest: None }));
+        let causes = match &content {
+            Content::Publications(all) => &all[..],
+            Content::Announcements => &[],
+        };
+        let step = Step::linked(Work::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
+        self.fan_out = Some(Box::new(FanOut { batch: Batch::new(encoded, budget), content, newest: None, _step: step }));
     }
 }
 
@@ -110,6 +115,7 @@ impl Turn<'_> {
         if let (SlowConsumer::Latest, Content::Publications(all)) = (self.slow, &fan_out.content) {
             let dropped = entry.outbox.drop_channel(self.key) + all.len() - 1;
             self.hub.parts.metrics.dropped(DropCause::OutboxReplaced, dropped as u64);
+            self.hub.parts.metrics.overflowed(OverflowPolicy::Latest);
             let newest = fan_out.newest.get_or_insert_with(|| {
                 let newest = &all[all.len().saturating_sub(1)..];
                 Batch::new(encode::publications(&self.name, newest), self.hub.budget())
@@ -118,6 +124,8 @@ impl Turn<'_> {
                 return;
             }
         }
+        self.hub.parts.metrics.overflowed(OverflowPolicy::Disconnect);
+        self.hub.parts.metrics.dropped(DropCause::OutboxFull, fan_out.count() as u64);
         entry.outbox.fail(Overflow::Connection);
     }
 }

@@ -2,7 +2,7 @@
 
 /// Members, and how far a fan-out has come: `0..served` have the batch, `served..end` wait for it, `end..` came after it began.
 #[derive(Debug)]
-pub struct Members<M> {
+pub(super) struct Members<M> {
     all: Vec<M>,
     served: u32,
     end: u32,
@@ -16,22 +16,22 @@ impl<M> Default for Members<M> {
 
 impl<M> Members<M> {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
     /// All of them, at their indices.
-    pub fn iter(&self) -> impl Iterator<Item = &M> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &M> {
         self.all.iter()
     }
 
     /// Adds one, answers its index. A fan-out that is under way does not reach it.
-    pub fn add(&mut self, member: M) -> usize {
+    pub(super) fn add(&mut self, member: M) -> usize {
         if self.all.capacity() == 0 {
             self.all.reserve_exact(1);
         }
@@ -40,7 +40,7 @@ impl<M> Members<M> {
     }
 
     /// Removes the member at `index`. Others move: `moved` is told each with its new index. None is served twice or left out by that.
-    pub fn remove(&mut self, index: usize, mut moved: impl FnMut(&M, usize)) -> Option<M> {
+    pub(super) fn remove(&mut self, index: usize, mut moved: impl FnMut(&M, usize)) -> Option<M> {
         if index >= self.all.len() {
             return None;
         }
@@ -67,13 +67,13 @@ impl<M> Members<M> {
     }
 
     /// Begins a fan-out to all that are there now.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.served = 0;
         self.end = self.all.len() as u32;
     }
 
     /// The next at most `size` members that wait for the batch; empty when the fan-out is done.
-    pub fn slice(&mut self, size: usize) -> &mut [M] {
+    pub(super) fn slice(&mut self, size: usize) -> &mut [M] {
         let from = self.served as usize;
         let to = (from + size).min(self.end as usize);
         self.served = to as u32;

@@ -7,7 +7,7 @@
 //! - [`backfill`]: reads of the stream that close gaps
 //! - [`attendance`]: presence, joins and leaves, in order
 //! - [`control`]: commands of services, questions, drain
-//! - [`wheel`]: deadlines
+//! - deadlines of connections: [`wheel`]
 //!
 //! No borrow of the hub is held while anything else is called.
 
@@ -31,7 +31,7 @@ use crate::{
     broker::{Broker, Mailbox, PageLimit, mailbox::ConnectionSummary},
     channel::Namespaces,
     model::{ChannelName, ClientInfo, ConnectionId, Tick, UserId, WorkerId},
-    telemetry::{Level, WorkerMetrics},
+    telemetry::{Level, OpenTask, WorkerMetrics},
 };
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
@@ -208,7 +208,8 @@ impl Hub {
         let index = state.connections.insert(entry) as u32;
         state.ids.insert(id, index);
         self.parts.metrics.set(Level::ConnectionsOpen, state.connections.len() as u64);
-        Registered { hub: self.clone(), key: ConnKey { index, generation }, outbox }
+        let task = OpenTask::new(&self.parts.metrics);
+        Registered { hub: self.clone(), key: ConnKey { index, generation }, outbox, _task: task }
     }
 
     /// Wakes the connection at this time, or up to a second later, with [`Notice::Tick`].
@@ -299,6 +300,7 @@ pub struct Registered {
     hub: Rc<Hub>,
     key: ConnKey,
     outbox: Rc<Outbox>,
+    _task: OpenTask,
 }
 
 impl Registered {

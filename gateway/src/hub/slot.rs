@@ -5,6 +5,7 @@ use crate::{
     broker::{Announcement, Delivery},
     channel::{ChannelOptions, feed::Feed},
     model::{ChannelName, Publication},
+    telemetry::Step,
 };
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
@@ -42,6 +43,8 @@ pub(super) struct FanOut {
     pub(super) content: Content,
     /// The newest publication alone, for those who read too slowly for all.
     pub(super) newest: Option<Rc<Batch>>,
+    /// Its span ends with the last subscriber.
+    pub(super) _step: Step,
 }
 
 /// What a batch holds.

@@ -108,6 +108,7 @@ impl Hub {
         if let Some(slot) = state.slot(slot) {
             slot.attaching += 1;
         }
+        self.parts.metrics.raise(Level::SubscriptionsOpen, 1);
         self.count(state);
         true
     }
@@ -183,22 +184,22 @@ impl Hub {
         Advance::To(self.go_live(key, channel))
     }
 
-    /// Takes the connection out of a channel, wherever it stands there. Nothing happens if it is not in it.
-    pub fn leave(&self, key: ConnKey, channel: &ChannelName) {
+    /// Takes the connection out of a channel, wherever it stands there. True if deliveries came to it.
+    pub fn leave(&self, key: ConnKey, channel: &ChannelName) -> bool {
         let slot = self.state.borrow().channels.get(channel).copied();
-        if let Some(slot) = slot {
-            self.leave_slot(key, slot);
-        }
+        slot.is_some_and(|slot| self.leave_slot(key, slot))
     }
 
-    pub(super) fn leave_slot(&self, key: ConnKey, slot_key: SlotKey) {
-        let vacated = {
+    pub(super) fn leave_slot(&self, key: ConnKey, slot_key: SlotKey) -> bool {
+        let (vacated, live) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
-            let Some(entry) = state.entry(key) else { return };
-            let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.slot == slot_key) else { return };
+            let Some(entry) = state.entry(key) else { return false };
+            let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.slot == slot_key) else { return false };
             let gone = entry.subscriptions.swap_remove(at);
-            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return };
+            self.parts.metrics.lower(Level::SubscriptionsOpen, 1);
+            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return false };
+            let live = matches!(gone.place, Place::Live(_));
             match gone.place {
                 Place::Attaching(_) => slot.attached(),
                 Place::Live(index) => {
@@ -216,11 +217,12 @@ impl Hub {
             }
             let vacated = slot.is_vacant().then(|| state.remove_slot(slot_key)).flatten();
             self.count(state);
-            vacated
+            (vacated, live)
         };
         if let Some(channel) = vacated {
             self.parts.broker.unsubscribe(&channel, self.parts.worker);
         }
+        live
     }
 
     fn count(&self, state: &State) {

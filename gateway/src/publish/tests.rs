@@ -6,7 +6,7 @@ use crate::{
 use std::time::Duration;
 
 fn publisher(limits: PublishLimits) -> Publisher {
-    let retention = Some(Retention { size: 10, ttl: Duration::from_secs(60) });
+    let retention = Some(Retention { size: 10, ttl: Duration::from_mins(1) });
     let kept = Arc::new(ChannelOptions { retention, ..ChannelOptions::default() });
     let namespaces = Namespaces { named: [("news".into(), kept)].into(), ..Namespaces::default() };
     Publisher::new(Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default()))), namespaces, limits)

@@ -7,6 +7,7 @@
 //! - [`signals`]: what ends the process
 
 mod demo;
+mod error;
 mod internal;
 mod observe;
 mod public;
@@ -16,11 +17,11 @@ mod wiring;
 use crate::{
     broker::{Mailbox, Post, mailbox::DrainPlan},
     node::Node,
-    run::RunError,
     settings::{self, Settings},
     telemetry::Metrics,
     transport::socket,
 };
+pub use error::RunError;
 use public::Admissions;
 use std::{
     io,

@@ -1,12 +1,15 @@
 //! Numbers that the broker, the mailboxes and the services keep, shown as metrics.
 
 use crate::{
-    broker::Mailbox,
+    broker::{BrokerStats, Mailbox},
     node::Node,
     services,
     telemetry::{Metrics, SERIES, Series},
 };
 use std::sync::Arc;
+
+/// Takes a number and the values of its labels.
+type Tell<'a> = &'a mut dyn FnMut(&[&str], u64);
 
 pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mailbox>]) {
     for series in [
@@ -40,7 +43,7 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
 }
 
 fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
-    let each = |series: Series, read: fn(&crate::broker::BrokerStats, &mut dyn FnMut(&[&str], u64))| {
+    let each = |series: Series, read: fn(&BrokerStats, Tell<'_>)| {
         let node = Arc::downgrade(node);
         metrics.observe(series, move |tell| {
             if let Some(node) = node.upgrade() {

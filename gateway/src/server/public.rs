@@ -111,12 +111,16 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<Pass>, Denial> {
-        if !self.origins.allows(request.origin(), Some(request.host())) {
+        if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
         let subprotocol = centrifuge(request.subprotocols())?;
         let traceparent = request.header("traceparent").map(Into::into);
         Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent } })
+    }
+
+    fn refused(&self, denial: &Denial) {
+        self.worker.hub.metrics().upgrade_refused(denial.refusal.code);
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, Pass>) {

@@ -55,7 +55,7 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         rules: Arc::new(rules(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         broker,
-        services: Services::new(services(settings)?, links),
+        services: Services::new(services(settings)?, links).measured_by(metrics.clone()),
         cluster: Cluster::single(name, format!("ws://{internal}"), mailboxes.clone()),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
@@ -141,7 +141,15 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
             CallOrder::Connection => OrderBy::Connection,
             CallOrder::None => OrderBy::Nothing,
         };
-        Ok((name, ServiceConfig { reach: Reach::Link, order, call_timeout: service.call_timeout, ..ServiceConfig::default() }))
+        let config = ServiceConfig {
+            reach: Reach::Link,
+            order,
+            call_timeout: service.call_timeout,
+            max_in_flight: service.max_in_flight,
+            instances: settings.link.max_links,
+            ..ServiceConfig::default()
+        };
+        Ok((name, config))
     };
     settings.services.iter().map(each).collect()
 }

@@ -6,13 +6,17 @@ use super::{
     method,
     pool::{CallId, GivenUp},
 };
-use crate::model::{ChannelName, ConnectionId, Data, ErrorCode, Refusal, UserId};
+use crate::{
+    model::{ChannelName, ConnectionId, Data, ErrorCode, Refusal, UserId},
+    telemetry::{Step, Work},
+};
 use shared_proto::link::{Call, Event};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument as _;
 
 #[cfg(test)]
 mod tests;
@@ -54,39 +58,32 @@ impl Services {
     /// Calls a service: `method` is `service.name` or `service:name`. Ends within `within` or the service's own timeout, whichever is
     /// shorter. Dropping the future cancels the call.
     pub async fn call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> Answer {
-        let answer = self.try_call(method, data, caller, within).await;
-        self.counters.add(match &answer {
-            Ok(_) => Count::CallAnswered,
-            Err(CallError::Service { .. }) => Count::CallFailedByService,
-            Err(CallError::Refused(refusal)) => match refusal.code {
-                ErrorCode::ServiceUnavailable => Count::CallUnavailable,
-                ErrorCode::Overloaded => Count::CallOverloaded,
-                ErrorCode::Timeout => Count::CallTimeout,
-                ErrorCode::BadReply => Count::CallBadReply,
-                _ => Count::CallRefused,
-            },
-        });
+        let (name, method) = method::parse(method).inspect_err(|_| self.counters.add(Count::CallRefused))?;
+        let start = Instant::now();
+        let step = Step::begin(Work::Call, caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
+        let caller = Caller { traceparent: step.traceparent(), ..caller.clone() };
+        let answer = self.try_call(&name, method, data, &caller, within).instrument(step.span().clone()).await;
+        let count = count_of(&answer);
+        self.counters.add(count);
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| self.knows(&name)) {
+            metrics.node().call(&name, count.result(), start.elapsed());
+        }
         answer
     }
 
-    async fn try_call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> Answer {
-        let (name, method) = method::parse(method)?;
-        let service = self.service(&name)?;
+    async fn try_call(&self, name: &str, method: &str, data: Data, caller: &Caller, within: Duration) -> Answer {
+        let service = self.service(name)?;
         let deadline = Instant::now() + within.min(service.config.call_timeout);
         let mut place = service.place(caller);
         place.turn(deadline).await?;
         let mut flight = self.start(service, &mut place, method, data, caller, deadline)?;
-        match timeout_at(deadline, &mut flight.answer).await {
-            Ok(answer) => {
-                flight.ended = true;
-                answer.unwrap_or_else(|_| Err(Refusal::from(ErrorCode::Internal).into()))
-            }
-            Err(_) => {
-                flight.give_up(GivenUp::Deadline);
-                let detail = format!("{name} did not answer in time. It may or may not have carried the call out.");
-                Err(Refusal::new(ErrorCode::Timeout, detail).into())
-            }
-        }
+        let Ok(answer) = timeout_at(deadline, &mut flight.answer).await else {
+            flight.give_up(GivenUp::Deadline);
+            let detail = format!("{name} did not answer in time. It may or may not have carried the call out.");
+            return Err(Refusal::new(ErrorCode::Timeout, detail).into());
+        };
+        flight.ended = true;
+        answer.unwrap_or_else(|_| Err(Refusal::from(ErrorCode::Internal).into()))
     }
 
     fn start<'a>(
@@ -129,6 +126,20 @@ impl Services {
         let sent = self.service(service).and_then(|service| service.pool().send(None, event, self.now()));
         self.counters.add(if sent.is_ok() { Count::EventSent } else { Count::EventRefused });
         sent
+    }
+}
+
+fn count_of(answer: &Answer) -> Count {
+    match answer {
+        Ok(_) => Count::CallAnswered,
+        Err(CallError::Service { .. }) => Count::CallFailedByService,
+        Err(CallError::Refused(refusal)) => match refusal.code {
+            ErrorCode::ServiceUnavailable => Count::CallUnavailable,
+            ErrorCode::Overloaded => Count::CallOverloaded,
+            ErrorCode::Timeout => Count::CallTimeout,
+            ErrorCode::BadReply => Count::CallBadReply,
+            _ => Count::CallRefused,
+        },
     }
 }
 
@@ -175,17 +186,13 @@ impl Place<'_> {
                 timeout_at(deadline, turn).await
             }
         };
-        match turn {
-            Ok(turn) => {
-                self.state = Waiting::Turn;
-                self.instance = turn.unwrap_or_default();
-                Ok(())
-            }
-            Err(_) => {
-                let detail = format!("The calls to {} before this one took all its time. It was not sent.", self.service.name);
-                Err(Refusal::new(ErrorCode::Overloaded, detail))
-            }
-        }
+        let Ok(turn) = turn else {
+            let detail = format!("The calls to {} before this one took all its time. It was not sent.", self.service.name);
+            return Err(Refusal::new(ErrorCode::Overloaded, detail));
+        };
+        self.state = Waiting::Turn;
+        self.instance = turn.unwrap_or_default();
+        Ok(())
     }
 }
 

@@ -15,16 +15,11 @@ pub enum LifecycleKind {
     Subscribed,
     /// A connection left a channel.
     Unsubscribed,
-    /// A channel got its first subscriber.
-    ChannelOccupied,
-    /// A channel lost its last subscriber.
-    ChannelVacated,
 }
 
 impl LifecycleKind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Connected, Self::Disconnected, Self::Subscribed, Self::Unsubscribed, Self::ChannelOccupied, Self::ChannelVacated];
+    pub const ALL: [Self; 4] = [Self::Connected, Self::Disconnected, Self::Subscribed, Self::Unsubscribed];
 
     /// Its name in `hello.events` and `event.kind`.
     pub fn name(self) -> &'static str {
@@ -33,8 +28,6 @@ impl LifecycleKind {
             Self::Disconnected => "disconnected",
             Self::Subscribed => "subscribed",
             Self::Unsubscribed => "unsubscribed",
-            Self::ChannelOccupied => "channel_occupied",
-            Self::ChannelVacated => "channel_vacated",
         }
     }
 }

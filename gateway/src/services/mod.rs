@@ -18,14 +18,17 @@ pub use counters::{Count, Counters};
 pub use lifecycle::{Lifecycle, LifecycleKind};
 pub use pool::InstanceSummary;
 
-use crate::model::{Data, ErrorCode, Refusal, ServiceName, Tick};
+use crate::{
+    model::{Data, ErrorCode, Refusal, ServiceName, Tick},
+    telemetry::Metrics,
+};
 use lanes::Lanes;
 use lifecycle::Interests;
 use pool::{Pool, PoolLimits};
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
@@ -64,6 +67,8 @@ pub struct ServiceConfig {
     pub order_queue: usize,
     /// Time for an answer, at most.
     pub call_timeout: Duration,
+    /// Calls under way at this node, at most.
+    pub max_in_flight: usize,
     /// Instances that may hold links to this node.
     pub instances: usize,
     /// When an instance is left alone.
@@ -77,6 +82,7 @@ impl Default for ServiceConfig {
             order: OrderBy::default(),
             order_queue: 32,
             call_timeout: Duration::from_secs(10),
+            max_in_flight: 10_000,
             instances: 64,
             breaker: BreakerLimits::default(),
         }
@@ -98,13 +104,14 @@ pub struct ServiceSummary {
 
 /// All services that the settings name, and the links of their instances to this node.
 pub struct Services {
-    services: BTreeMap<ServiceName, Service>,
+    by_name: BTreeMap<ServiceName, Service>,
     links: link::LinkLimits,
     start: Instant,
     /// Union of what instances want to hear, so that nobody locks for what nobody wants.
     interests: AtomicU8,
     counters: Counters,
     closing: CancellationToken,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// One service at work.
@@ -117,7 +124,7 @@ struct Service {
 
 impl Service {
     fn new(name: ServiceName, config: ServiceConfig) -> Self {
-        let limits = PoolLimits { instances: config.instances, breaker: config.breaker };
+        let limits = PoolLimits { instances: config.instances, in_flight: config.max_in_flight, breaker: config.breaker };
         let pool = Mutex::new(Pool::new(name.as_str().into(), limits));
         let lanes = Mutex::new(Lanes::new(config.order_queue));
         Self { name, config, pool, lanes }
@@ -136,18 +143,25 @@ impl Services {
     /// The services of the settings, none of them there yet. Needs a runtime, for its clock.
     pub fn new(services: impl IntoIterator<Item = (ServiceName, ServiceConfig)>, links: link::LinkLimits) -> Self {
         Self {
-            services: services.into_iter().map(|(name, config)| (name.clone(), Service::new(name, config))).collect(),
+            by_name: services.into_iter().map(|(name, config)| (name.clone(), Service::new(name, config))).collect(),
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
             counters: Counters::default(),
             closing: CancellationToken::new(),
+            metrics: None,
         }
+    }
+
+    /// The same, with the time of each call told to these metrics.
+    #[must_use]
+    pub fn measured_by(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// Whether the settings name this service.
     pub fn knows(&self, name: &str) -> bool {
-        self.services.contains_key(name)
+        self.by_name.contains_key(name)
     }
 
     /// Tells the services that ask for it. Never waits: what a full queue cannot take is counted and dropped.
@@ -157,7 +171,7 @@ impl Services {
             return;
         }
         let subject = event.subject();
-        for service in self.services.values() {
+        for service in self.by_name.values() {
             match service.pool().tell(interest, &subject, || event.event()) {
                 None => {}
                 Some(true) => self.counters.add(Count::LifecycleSent),
@@ -175,7 +189,7 @@ impl Services {
             waiting: s.lanes().waiting(),
             instances: s.pool().summary(now),
         };
-        self.services.values().map(each).collect()
+        self.by_name.values().map(each).collect()
     }
 
     /// What this node accepts on links.
@@ -190,7 +204,7 @@ impl Services {
 
     /// Tells every link that this node is about to leave; calls go on.
     pub fn drain(&self) {
-        self.services.values().for_each(|s| s.pool().tell_drain());
+        self.by_name.values().for_each(|s| s.pool().tell_drain());
     }
 
     /// Closes every link; calls in flight fail. For the end of a drain.
@@ -199,7 +213,7 @@ impl Services {
     }
 
     fn service(&self, name: &str) -> Result<&Service, Refusal> {
-        self.services.get(name).ok_or_else(|| {
+        self.by_name.get(name).ok_or_else(|| {
             let detail = format!("No service is named \"{name}\". Configure it as [services.{name}], then let an instance open its link.");
             Refusal::new(ErrorCode::NotFound, detail)
         })
@@ -210,7 +224,7 @@ impl Services {
     }
 
     fn refresh_interests(&self) {
-        let all = self.services.values().fold(Interests::default(), |all, s| all.union(s.pool().interests()));
+        let all = self.by_name.values().fold(Interests::default(), |all, s| all.union(s.pool().interests()));
         self.interests.store(all.bits(), Relaxed);
     }
 }

@@ -106,6 +106,7 @@ pub(super) struct Pool {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PoolLimits {
     pub(super) instances: usize,
+    pub(super) in_flight: usize,
     pub(super) breaker: BreakerLimits,
 }
 
@@ -177,6 +178,9 @@ impl Pool {
     ) -> Result<(CallId, Arc<str>), Refusal> {
         let chosen = self.choose(prefer, now)?;
         let overloaded = self.overloaded();
+        if self.instances.iter().map(|i| i.pending.len()).sum::<usize>() >= self.limits.in_flight {
+            return Err(overloaded);
+        }
         let instance = &mut self.instances[chosen];
         let Ok(place) = instance.queue.try_reserve() else { return Err(overloaded) };
         instance.last_call += 1;

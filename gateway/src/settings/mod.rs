@@ -120,7 +120,7 @@ impl Channel {
     /// What a namespace has where it says nothing else.
     const DENY: Self = Self {
         history_size: 0,
-        history_ttl: Duration::from_secs(3600),
+        history_ttl: Duration::from_hours(1),
         presence: false,
         join_leave: false,
         subscribe: Grant::Nobody,

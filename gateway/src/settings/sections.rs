@@ -8,9 +8,9 @@ use secrecy::SecretString;
 use std::{net::SocketAddr, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 const fn millis(number: u64) -> Duration {
     Duration::from_millis(number)

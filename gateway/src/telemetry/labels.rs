@@ -107,8 +107,6 @@ labels! {
         BytesOut, "bytes_out", "See the series.";
         FramesIn, "frames_in", "See the series.";
         FramesOut, "frames_out", "See the series.";
-        Reads, "reads", "See the series.";
-        Writes, "writes", "See the series.";
     }
 
     /// Gauges without labels.

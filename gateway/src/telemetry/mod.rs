@@ -17,4 +17,4 @@ pub use metrics::{Metrics, NodeMetrics};
 pub use series::{Kind, SERIES, Series, SeriesRow};
 pub use setup::Telemetry;
 pub use trace::{InvalidTraceParent, Step, TraceContext, Work};
-pub use worker::WorkerMetrics;
+pub use worker::{OpenTask, WorkerMetrics};

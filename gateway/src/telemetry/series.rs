@@ -66,12 +66,10 @@ series! {
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made, by cause.";
     OutboxOverflow, "outbox_overflow", Counter, ["policy"], "Outboxes that overflowed, by what was done.";
     OutboxBytes, "outbox_bytes", Gauge, [], "Bytes that wait for connections to take them.";
-    BytesIn, "bytes_in", Counter, [], "Bytes read from connections.";
-    BytesOut, "bytes_out", Counter, [], "Bytes written to connections.";
-    FramesIn, "frames_in", Counter, [], "WebSocket frames read.";
-    FramesOut, "frames_out", Counter, [], "WebSocket frames written.";
-    Reads, "reads", Counter, [], "Read system calls on connections.";
-    Writes, "writes", Counter, [], "Write system calls on connections.";
+    BytesIn, "bytes_in", Counter, [], "Bytes of the messages read from connections.";
+    BytesOut, "bytes_out", Counter, [], "Bytes of the messages written whole.";
+    FramesIn, "frames_in", Counter, [], "WebSocket messages read.";
+    FramesOut, "frames_out", Counter, [], "WebSocket messages written whole.";
     RestRequest, "rest_request_duration_seconds", Histogram, ["route", "method", "status"], "Requests of the internal listener.";
     Call, "call_duration_seconds", Histogram, ["service", "outcome"], "Calls of services, from the frontend's command to the answer.";
     ServiceCalls, "service_calls", Counter, ["result"], "Calls of services, by result.";

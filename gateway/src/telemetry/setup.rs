@@ -9,7 +9,7 @@ use opentelemetry_sdk::{
     metrics::SdkMeterProvider,
     trace::{Sampler, SdkTracerProvider},
 };
-use prometheus::{Registry, TextEncoder};
+use prometheus::Registry;
 use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry as Subscriber, filter::Targets, layer::SubscriberExt as _};

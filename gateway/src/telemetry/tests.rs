@@ -56,6 +56,7 @@ const OBSERVED: &[Series] = &[
     Series::ServiceLifecycleEvents,
     Series::LinkPublishes,
     Series::Links,
+    Series::MailboxDropped,
     Series::BrokerChannels,
     Series::BrokerPublications,
     Series::BrokerBytes,

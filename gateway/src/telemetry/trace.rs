@@ -170,7 +170,9 @@ impl Work {
             Self::Call => info_span!(target: "gateway", parent: None, "call", otel.kind = "client", trace_id = Empty),
             Self::Publish => info_span!(target: "gateway", parent: None, "publish", otel.kind = "producer", trace_id = Empty),
             Self::Deliver => info_span!(target: "gateway", parent: None, "deliver", otel.kind = "consumer", trace_id = Empty),
-            Self::Request => info_span!(target: "gateway", parent: None, "request", otel.kind = "server", trace_id = Empty),
+            Self::Request => {
+                info_span!(target: "gateway", parent: None, "request", otel.kind = "server", trace_id = Empty, method = Empty, route = Empty, status = Empty)
+            }
         }
     }
 }

@@ -4,7 +4,10 @@ use super::labels::{Closed, CommandKind, Count, DropCause, Label, Level, Overflo
 use crate::model::ErrorCode;
 use std::{
     marker::PhantomData,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// One number per label value.
@@ -33,6 +36,23 @@ impl<L: Label, const N: usize> Family<L, N> {
 
     pub(super) fn get(&self, index: usize) -> u64 {
         self.cells[index].load(Relaxed)
+    }
+}
+
+/// A task that is counted among those open while this lives.
+pub struct OpenTask(Arc<WorkerMetrics>);
+
+impl OpenTask {
+    /// One more.
+    pub fn new(metrics: &Arc<WorkerMetrics>) -> Self {
+        metrics.raise(Level::TasksOpen, 1);
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for OpenTask {
+    fn drop(&mut self) {
+        self.0.lower(Level::TasksOpen, 1);
     }
 }
 

@@ -5,7 +5,7 @@ use gateway::{
     model::{ErrorCode, Refusal},
     protocol::websocket::{Decoder, Event, encode},
     transport::{
-        websocket::{Admission, Denial, Gate, Origins, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+        websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
         wire::{End, Next, Wire},
     },
 };
@@ -67,7 +67,9 @@ impl Gate<TcpStream> for Echo {
         match request.path() {
             "/full" => return Err(Denial::retry_after(ErrorCode::ConnectionLimit, Duration::from_millis(1500))),
             "/draining" => return Err(Denial::retry_after(ErrorCode::Draining, Duration::from_secs(5))),
-            "/same-origin" => Origins::default().check(request)?,
+            "/same-origin" if request.origin()?.is_some_and(|origin| origin != format!("http://{}", request.host())) => {
+                return Err(ErrorCode::OriginNotAllowed.into());
+            }
             "/odd" => return Err(Refusal::new(ErrorCode::BadRequest, "\"\r\nX: \u{7}").into()),
             _ => {}
         }

@@ -150,7 +150,6 @@ fn harmless_variations_are_admitted() {
         handshake("/").replace("websocket", "WebSocket").replace("Connection: Upgrade", "Connection: keep-alive, upgrade"),
         plus("/", "Content-Length: 0"),
         plus("/same-origin", "Origin: http://localhost"),
-        plus("/same-origin", "Origin: HTTP://LOCALHOST").replace("HTTP://", "http://"),
         plus("/same-origin", "Sec-WebSocket-Extensions: permessage-deflate"),
     ] {
         let mut client = Client::connect(shared());

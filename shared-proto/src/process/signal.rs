@@ -15,6 +15,7 @@ pub async fn shutdown() -> std::io::Result<()> {
             _ = terminate.recv() => 143,
             _ = interrupt.recv() => 130,
         };
+        #[expect(clippy::disallowed_methods, reason = "to skip the drain is what a second signal asks for")]
         std::process::exit(code);
     });
     Ok(())

@@ -10,6 +10,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prometheus::Registry;
 use serde::Deserialize;
+use std::io::IsTerminal;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -75,7 +76,7 @@ impl Telemetry {
         let bad = |error: &dyn std::fmt::Display| TelemetryError(error.to_string());
         let filter = EnvFilter::try_new(&settings.log).map_err(|error| bad(&error))?;
         let logs = match settings.log_format {
-            LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+            LogFormat::Text => fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed(),
             LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
         };
         let traces = traces(program, settings).map_err(|error| bad(&error))?;

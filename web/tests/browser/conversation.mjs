@@ -1,14 +1,14 @@
 /** What the page must show for a channel's history, worked out apart from the page's own code. */
 
-/** One line for each id, where the id first appeared, with the finished text. */
+/** One line for each id, where the id first appeared, with the finished text as it is shown. */
 export function expected(publications) {
   const lines = new Map();
   for (const { data } of publications) {
     if (data.kind === 'stream' && !lines.has(data.id)) lines.set(data.id, { id: data.id, from: data.from, text: null });
     if (data.kind === 'message') {
       const known = lines.get(data.id);
-      if (known) known.text = data.text;
-      else lines.set(data.id, { id: data.id, from: data.from, text: data.text });
+      if (known) known.text = data.text.trimEnd();
+      else lines.set(data.id, { id: data.id, from: data.from, text: data.text.trimEnd() });
     }
   }
   return [...lines.values()];

@@ -142,7 +142,7 @@ async fn keys_of_publishes_are_checked() {
     assert_untouched(&fixture).await;
 }
 
-#[actix_web::test(start_paused = true)]
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_does_not_answer_is_named() {
     let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
     let fixture = Fixture { node: Arc::new(node(&mailbox)), alice: ConnectionId::random(), commands: Rc::default() };

@@ -25,10 +25,10 @@ pub struct MemoryLimits {
 impl Default for MemoryLimits {
     fn default() -> Self {
         Self {
-            idempotency_ttl: Duration::from_secs(60 * 60),
+            idempotency_ttl: Duration::from_hours(1),
             idempotency_keys: 100_000,
             history_bytes: 256 << 20,
-            meta_ttl: Duration::from_secs(30 * 24 * 60 * 60),
+            meta_ttl: Duration::from_hours(720),
             idle_channels: 100_000,
             subscriptions_per_user: 128,
             user_subscriptions: 100_000,

@@ -55,10 +55,9 @@ impl Ending {
         let code = match self {
             Self::Left => 1000,
             Self::Lost | Self::Stopped => 1001,
-            Self::Silent | Self::NoHello | Self::Malformed(_) | Self::Replaced => 1008,
             Self::TooLarge(_) => 1009,
             Self::Refused(refusal) if refusal.code.temporary() => 1013,
-            Self::Refused(_) => 1008,
+            Self::Silent | Self::NoHello | Self::Malformed(_) | Self::Refused(_) | Self::Replaced => 1008,
         };
         let mut reason = self.to_string();
         while reason.len() > 123 {

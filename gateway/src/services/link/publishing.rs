@@ -72,7 +72,7 @@ impl<'a> Publishing<'a> {
                 },
                 Some((channel, answer)) = self.running.next(), if !self.running.is_empty() => {
                     self.unacknowledged.update(|n| n - 1);
-                    self.go_on(channel);
+                    self.go_on(&channel);
                     if self.answers.send(answer).await.is_err() {
                         return Ending::Lost;
                     }
@@ -90,24 +90,24 @@ impl<'a> Publishing<'a> {
         }
     }
 
-    fn go_on(&mut self, channel: String) {
-        match self.lanes.get_mut(&channel).and_then(VecDeque::pop_front) {
+    fn go_on(&mut self, channel: &str) {
+        match self.lanes.get_mut(channel).and_then(VecDeque::pop_front) {
             Some(next) => self.start(next),
-            None => drop(self.lanes.remove(&channel)),
+            None => drop(self.lanes.remove(channel)),
         }
     }
 
     fn start(&mut self, publish: Publish) {
-        let (publisher, scope, services) = (self.publisher, self.scope, self.services);
+        let (publisher, scope, counters) = (self.publisher, self.scope, &self.services.counters);
         self.running.push(Box::pin(async move {
             let (id, channel) = (publish.id, publish.channel.clone());
             let answer = match store(publisher, scope, publish).await {
-                Ok(published) => {
-                    services.counters.add(Count::PublishAcked);
-                    ack(id, published)
+                Ok(stored) => {
+                    counters.add(Count::PublishAcked);
+                    ack(id, stored)
                 }
                 Err(refusal) => {
-                    services.counters.add(Count::PublishNacked);
+                    counters.add(Count::PublishNacked);
                     nack(id, &refusal)
                 }
             };

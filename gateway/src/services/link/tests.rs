@@ -1,1 +1,330 @@
+use super::*;
+use crate::{
+    broker::{Broker, MemoryBroker, MemoryLimits, Retention},
+    channel::{ChannelOptions, Namespaces},
+    model::{ConnectionId, Data},
+    publish::PublishLimits,
+    services::{CallError, Caller, Lifecycle, LifecycleKind, ServiceConfig},
+};
+use futures_util::stream::poll_fn;
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::PollSender;
 
+const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8,"events":["connected"]}}"#;
+
+struct Gateway {
+    services: Services,
+    publisher: Publisher,
+}
+
+fn gateway() -> Arc<Gateway> {
+    let retention = Some(Retention { size: 10, ttl: Duration::from_mins(1) });
+    let kept = Arc::new(ChannelOptions { retention, ..ChannelOptions::default() });
+    let namespaces = Namespaces { named: [("chat".into(), kept)].into(), ..Namespaces::default() };
+    let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));
+    let limits = LinkLimits { publishes_in_flight: 4, ..LinkLimits::default() };
+    Arc::new(Gateway {
+        services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], limits),
+        publisher: Publisher::new(broker, namespaces, PublishLimits::default()),
+    })
+}
+
+/// The instance's end of a link. The task runs the gateway's end.
+struct Instance {
+    to: mpsc::Sender<Received>,
+    from: mpsc::Receiver<Sent>,
+    ending: JoinHandle<Ending>,
+}
+
+impl Instance {
+    fn connect(gateway: &Arc<Gateway>) -> Self {
+        let (to, mut reader) = mpsc::channel(64);
+        let (writer, from) = mpsc::channel(64);
+        let gateway = Arc::clone(gateway);
+        let peer = Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), peers: vec!["ws://n1".into()] };
+        let ending = tokio::task::spawn_local(async move {
+            serve(&gateway.services, &gateway.publisher, peer, poll_fn(|cx| reader.poll_recv(cx)), PollSender::new(writer)).await
+        });
+        Self { to, from, ending }
+    }
+
+    async fn open(gateway: &Arc<Gateway>) -> Self {
+        let mut instance = Self::connect(gateway);
+        instance.send(HELLO);
+        let welcome = instance.frame().await;
+        assert_eq!((&welcome["welcome"]["node"], &welcome["welcome"]["peers"]), (&json!("n1"), &json!(["ws://n1"])));
+        instance
+    }
+
+    fn send(&mut self, text: &str) {
+        self.give(Received::Text(text.to_owned().into()));
+    }
+
+    fn give(&mut self, received: Received) {
+        self.to.try_send(received).expect("room");
+    }
+
+    async fn next(&mut self) -> Sent {
+        self.from.recv().await.expect("the link is open")
+    }
+
+    async fn frame(&mut self) -> Value {
+        match self.next().await {
+            Sent::Text(text) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("no frame but {other:?}"),
+        }
+    }
+
+    async fn closed(mut self) -> (u16, Ending) {
+        loop {
+            if let Sent::Close(frame) = self.next().await {
+                assert!(!frame.reason.is_empty() && frame.reason.len() <= 123);
+                return (frame.code, self.ending.await.expect("no panic"));
+            }
+        }
+    }
+}
+
+fn caller() -> Caller {
+    Caller {
+        user: "alice".parse().expect("valid"),
+        connection: ConnectionId::random(),
+        channel: None,
+        idempotency_key: None,
+        traceparent: None,
+    }
+}
+
+fn call(gateway: &Arc<Gateway>) -> JoinHandle<Result<Data, CallError>> {
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move { gateway.services.call("bot.say", Data::null(), &caller(), Duration::MAX).await })
+}
+
+/// Runs a test with paused time and with tasks that need not be `Send`.
+fn run<F: Future<Output = ()>>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
+
+#[test]
+fn calls_and_events_go_out_and_answers_come_in() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let answered = call(&gateway);
+        let frame = bot.frame().await;
+        assert_eq!((&frame["call"]["method"], &frame["call"]["user"]), (&json!("say"), &json!("alice")));
+        bot.send(&format!("{{\"reply\":{{\"id\":{},\"data\":{{\"a\": 1}}}}}}", frame["call"]["id"]));
+        assert_eq!(answered.await.expect("no panic").expect("a reply").get(), r#"{"a":1}"#);
+
+        for (answer, expected) in [
+            (
+                json!({"code": 404, "message": "no", "temporary": true}),
+                CallError::Service { code: 404, message: "no".into(), temporary: true },
+            ),
+            (
+                json!({"code": 404, "message": "x".repeat(2000)}),
+                CallError::Service { code: 404, message: "x".repeat(1024), temporary: false },
+            ),
+        ] {
+            let failed = call(&gateway);
+            let mut error = answer;
+            error["id"] = bot.frame().await["call"]["id"].clone();
+            bot.send(&json!({ "error": error }).to_string());
+            assert_eq!(failed.await.expect("no panic"), Err(expected));
+        }
+
+        gateway.services.event("bot", Data::null(), &caller()).expect("sent");
+        assert_eq!(bot.frame().await["event"]["kind"], "message");
+        let event = |kind| Lifecycle {
+            kind,
+            user: "alice".parse().expect("valid"),
+            connection: Some(ConnectionId::random()),
+            channel: None,
+            code: None,
+        };
+        gateway.services.lifecycle(&event(LifecycleKind::Disconnected));
+        gateway.services.lifecycle(&event(LifecycleKind::Connected));
+        assert_eq!(bot.frame().await["event"]["kind"], "connected", "only what hello asked for comes");
+        gateway.services.drain();
+        assert_eq!(bot.frame().await, json!({"drain": {}}));
+    });
+}
+
+#[test]
+fn answers_that_break_the_rules_are_bad_replies() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        for (kind, rest) in [("reply", format!("\"data\":{deep}")), ("error", r#""code":1000,"message":"mine""#.into())] {
+            let failed = call(&gateway);
+            let id = bot.frame().await["call"]["id"].clone();
+            bot.send(&format!("{{\"{kind}\":{{\"id\":{id},{rest}}}}}"));
+            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} has to be refused") };
+            assert_eq!(refusal.code, ErrorCode::BadReply, "{kind}");
+        }
+    });
+}
+
+#[test]
+fn publications_of_a_channel_keep_their_order_and_are_acknowledged_with_positions() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        for id in 1..=3 {
+            bot.send(&format!(r#"{{"publish":{{"id":{id},"channel":"chat:a","data":{id},"idempotency_key":"k{id}"}}}}"#));
+        }
+        for id in 1..=3 {
+            let ack = bot.frame().await;
+            assert_eq!((&ack["ack"]["id"], &ack["ack"]["offset"]), (&json!(id), &json!(id)));
+        }
+        bot.send(r#"{"publish":{"id":4,"channel":"chat:a","data":3,"idempotency_key":"k3"}}"#);
+        assert_eq!(bot.frame().await["ack"]["offset"], 3, "a repeat gets the first position");
+        bot.send(r#"{"publish":{"id":5,"channel":"chat:a","data":1,"ephemeral":true}}"#);
+        assert_eq!(bot.frame().await, json!({"ack": {"id": 5, "offset": 0}}));
+        for (id, channel, code) in [(6, "nowhere:a", "unknown_channel"), (7, "a b", "bad_request")] {
+            bot.send(&json!({"publish": {"id": id, "channel": channel, "data": 1}}).to_string());
+            let nack = bot.frame().await;
+            assert_eq!((&nack["nack"]["id"], &nack["nack"]["error"]["code"]), (&json!(id), &json!(code)));
+        }
+    });
+}
+
+#[test]
+fn more_publications_than_agreed_are_refused_one_by_one() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        for id in 0..6 {
+            bot.send(&json!({"publish": {"id": id, "channel": "chat:a", "data": id}}).to_string());
+        }
+        let mut refused = 0;
+        for _ in 0..6 {
+            let frame = bot.frame().await;
+            refused += u32::from(frame["nack"]["error"]["code"] == "too_many_requests");
+        }
+        assert_eq!(refused, 2, "of six that come at once, four are the limit");
+    });
+}
+
+#[test]
+fn what_is_not_a_frame_closes_the_link_with_the_reason() {
+    run(async {
+        let first = |text: &str| Received::Text(text.to_owned().into());
+        let hello = |instance: &str, rest: &str| first(&format!(r#"{{"hello":{{"service":"bot","instance":"{instance}"{rest}}}}}"#));
+        for (received, code) in [
+            (first("{"), 1008),
+            (first("\u{e9}"), 1008),
+            (first(r#"{"credit":{"n":1}}"#), 1008),
+            (first(r#"{"hello":{"service":"other","instance":"i","credit":1}}"#), 1008),
+            (hello("", r#","credit":1"#), 1008),
+            (hello("a b", r#","credit":1"#), 1008),
+            (hello("i", r#","credit":70000"#), 1008),
+            (hello("i", r#","credit":-1"#), 1008),
+            (hello("i", r#","credit":1,"more":1"#), 1008),
+            (hello("i", r#","credit":1,"events":["born"]"#), 1008),
+            (Received::Invalid(Invalid::Binary), 1008),
+            (Received::Invalid(Invalid::Protocol), 1008),
+            (Received::Invalid(Invalid::TooLarge), 1009),
+        ] {
+            let gateway = gateway();
+            let mut bot = Instance::connect(&gateway);
+            bot.give(received.clone());
+            assert!(bot.frame().await["error"]["message"].as_str().is_some_and(|m| m.len() > 10), "{received:?}");
+            assert_eq!(bot.closed().await.0, code, "{received:?}");
+            assert_eq!(gateway.services.counters().get(Count::LinkRefused), 1);
+        }
+    });
+}
+
+#[test]
+fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let lost = call(&gateway);
+        bot.frame().await;
+        bot.send(HELLO);
+        let (code, ending) = bot.closed().await;
+        assert!(code == 1008 && matches!(ending, Ending::Malformed(_)));
+        let Err(CallError::Refused(refusal)) = lost.await.expect("no panic") else { panic!("the call has to fail") };
+        assert_eq!(refusal.code, ErrorCode::Timeout, "it was sent, so its outcome is unknown");
+        assert!(gateway.services.summary()[0].instances.is_empty());
+    });
+}
+
+#[test]
+fn silence_is_noticed_and_a_pong_is_enough() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        for _ in 0..3 {
+            assert_eq!(bot.next().await, Sent::Ping);
+            bot.give(Received::Pong);
+        }
+        bot.give(Received::Ping("x".into()));
+        assert_eq!(bot.next().await, Sent::Pong("x".into()));
+        assert_eq!(bot.next().await, Sent::Ping);
+        assert_eq!(bot.closed().await, (1008, Ending::Silent));
+    });
+}
+
+#[test]
+fn a_link_without_hello_ends_in_time() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::connect(&gateway);
+        let start = Instant::now();
+        assert!(bot.frame().await["error"].is_object());
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+        assert_eq!(bot.closed().await, (1008, Ending::NoHello));
+    });
+}
+
+#[test]
+fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
+    run(async {
+        let gateway = gateway();
+        let first = Instance::open(&gateway).await;
+        let mut second = Instance::open(&gateway).await;
+        assert_eq!(first.closed().await, (1008, Ending::Replaced));
+        assert_eq!(gateway.services.summary()[0].instances.len(), 1);
+        second.give(Received::Close);
+        assert_eq!(second.closed().await, (1000, Ending::Left));
+        let third = Instance::open(&gateway).await;
+        gateway.services.close();
+        assert_eq!(third.closed().await, (1001, Ending::Stopped));
+        assert!(gateway.services.summary()[0].instances.is_empty());
+    });
+}
+
+#[test]
+fn what_a_stuck_link_did_not_send_was_surely_not_taken() {
+    run(async {
+        let gateway = gateway();
+        let (to, mut reader) = mpsc::channel(8);
+        // Room for the welcome alone: the first call stays at the transport, the others behind it.
+        let (writer, from) = mpsc::channel(1);
+        let peer = Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), peers: Vec::new() };
+        let served = Arc::clone(&gateway);
+        let link = tokio::task::spawn_local(async move {
+            serve(&served.services, &served.publisher, peer, poll_fn(|cx| reader.poll_recv(cx)), PollSender::new(writer)).await
+        });
+        to.try_send(Received::Text(HELLO.into())).expect("room");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let calls: Vec<_> = (0..4).map(|_| call(&gateway)).collect();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        to.try_send(Received::Close).expect("room");
+        let mut codes = Vec::new();
+        for call in calls {
+            let Err(CallError::Refused(refusal)) = call.await.expect("no panic") else { panic!("the call has to fail") };
+            codes.push(refusal.code);
+        }
+        let unavailable = codes.iter().filter(|code| **code == ErrorCode::ServiceUnavailable).count();
+        assert_eq!((unavailable, codes.len()), (3, 4), "{codes:?}");
+        drop(from);
+        assert_eq!(link.await.expect("no panic"), Ending::Left);
+    });
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 fn pool(instances: usize) -> Pool {
     let breaker = BreakerLimits { failures: 1, open_for: Duration::from_secs(5) };
-    Pool::new("bot".into(), PoolLimits { instances, breaker })
+    Pool::new("bot".into(), PoolLimits { instances, in_flight: 1000, breaker })
 }
 
 fn join(pool: &mut Pool, name: &str, credit: u32) -> (LinkId, mpsc::Receiver<Queued>, CancellationToken) {
@@ -65,6 +65,17 @@ fn credit_is_never_exceeded_and_more_of_it_goes_on() {
     pool.credit(link, u32::MAX);
     assert_eq!(pool.summary(Tick(0))[0].credit, CREDIT_MAX);
     assert_eq!(std::iter::from_fn(|| queued.try_recv().ok()).count(), 4);
+}
+
+#[test]
+fn calls_under_way_are_bounded_over_all_instances() {
+    let breaker = BreakerLimits::default();
+    let mut pool = Pool::new("bot".into(), PoolLimits { instances: 4, in_flight: 2, breaker });
+    let _links = [join(&mut pool, "i1", 10), join(&mut pool, "i2", 10)];
+    let calls = [start(&mut pool).expect("room"), start(&mut pool).expect("room")];
+    assert_eq!(start(&mut pool).expect_err("full").code, ErrorCode::Overloaded);
+    assert!(pool.answer(calls[0].0, Ok(crate::model::Data::null())));
+    start(&mut pool).expect("room again");
 }
 
 #[test]

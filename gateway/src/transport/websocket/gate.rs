@@ -2,7 +2,10 @@
 
 use super::Subprotocols;
 use crate::model::{ErrorCode, Refusal};
-use actix_http::{RequestHead, header::HeaderMap};
+use actix_http::{
+    RequestHead,
+    header::{HeaderMap, ORIGIN},
+};
 use std::{net::SocketAddr, time::Duration};
 
 /// Decides upon upgrade requests and takes the sockets of those that it admits. One per worker thread.
@@ -17,6 +20,11 @@ pub trait Gate<T>: 'static {
 
     /// Decides upon a request that is a correct WebSocket handshake. Nothing was answered yet; it must not block.
     fn admit(&self, route: Self::Route, request: &UpgradeRequest<'_>) -> Result<Admission<Self::Pass>, Denial>;
+
+    /// Learns of every refusal, also of those that come before [`admit`](Self::admit).
+    fn refused(&self, denial: &Denial) {
+        let _ = denial;
+    }
 
     /// Takes a socket whose 101 is out. Is to spawn the connection's task and return at once. Where the 101 could not be written,
     /// the pass is dropped instead.
@@ -99,9 +107,14 @@ impl<'a> UpgradeRequest<'a> {
         self.header("host").unwrap_or_default()
     }
 
-    /// The page's origin. Clients that are not browsers send none.
-    pub fn origin(&self) -> Option<&'a str> {
-        self.header("origin")
+    /// The page's origin. Clients that are not browsers send none; one that is no text or stands there twice is refused.
+    pub fn origin(&self) -> Result<Option<&'a str>, Refusal> {
+        let mut all = self.headers().get_all(ORIGIN);
+        match (all.next(), all.next()) {
+            (None, _) => Ok(None),
+            (Some(origin), None) if origin.to_str().is_ok() => Ok(origin.to_str().ok()),
+            _ => Err(ErrorCode::OriginNotAllowed.into()),
+        }
     }
 
     /// What the client offers to speak.

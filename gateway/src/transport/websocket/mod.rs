@@ -5,7 +5,6 @@
 
 mod gate;
 mod handshake;
-mod origin;
 mod refuse;
 mod service;
 mod subprotocol;
@@ -14,7 +13,6 @@ mod tests;
 mod upgrade;
 
 pub use gate::{Admission, Denial, Gate, UpgradeRequest, Upgraded};
-pub use origin::Origins;
 pub use service::{PublicHttp, http_service};
 pub use subprotocol::{Subprotocols, centrifuge};
 pub use upgrade::upgrade;

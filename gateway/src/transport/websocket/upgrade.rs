@@ -39,6 +39,7 @@ where
         }
         Err(denial) => {
             tracing::debug!(path = request.path(), code = %denial.refusal.code, "upgrade refused");
+            gate.refused(&denial);
             refuse::answer(&denial, &mut answer);
             if matches!(timeout(PATIENCE, send(&mut io, &answer)).await, Ok(Ok(()))) {
                 // Whatever comes of it, the socket is dropped next.

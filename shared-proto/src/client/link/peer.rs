@@ -24,7 +24,7 @@ const SOCKET_BUFFER: usize = 8 * 1024;
 /// A link that stood this long was a good one: the pauses begin anew.
 const STOOD: Duration = Duration::from_secs(5);
 /// A node that others named, and that cannot be reached for this long, has left.
-const FORGET_AFTER: Duration = Duration::from_secs(300);
+const FORGET_AFTER: Duration = Duration::from_mins(5);
 /// How long an address rests at most whose node is linked by another one.
 const REST: Duration = Duration::from_secs(30);
 

@@ -262,7 +262,10 @@ impl<'a, S: Service> Session<'a, S> {
             ToService::Nack(nack) => self.tell(LinkNews::Nack(self.link, nack)).await?,
             ToService::Drain(Drain {}) => self.tell(LinkNews::Draining(self.link)).await?,
             ToService::Welcome(welcome) => self.name_peers(welcome.peers),
-            ToService::Error(error) => tracing::warn!(code = error.code, "the gateway closes the link: {}", error.message),
+            ToService::Error(error) => {
+                tracing::warn!(code = error.code, message = error.message, "the node closes the link");
+                return Err(Broken);
+            }
         }
         Ok(())
     }

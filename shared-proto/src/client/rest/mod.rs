@@ -108,7 +108,7 @@ impl Gateway {
     /// A page of the active channels whose name matches `pattern`, in which `*` stands for anything.
     pub async fn channels(&self, pattern: &str, after: Option<&str>) -> Result<ChannelsBody, Failure> {
         let mut query = vec![("pattern", pattern.to_owned())];
-        query.extend(after.map(|cursor| ("after", cursor.to_owned())));
+        query.extend(after.map(|last| ("after", last.to_owned())));
         self.call(Request::get(&["v1", "channels"], query)).await
     }
 

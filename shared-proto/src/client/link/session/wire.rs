@@ -58,7 +58,7 @@ fn parse(text: &str, counts: &Counts) -> Result<Incoming, ()> {
 
 /// Whether this is a frame in form, of a kind that is not known here.
 fn of_a_later_version(text: &str) -> bool {
-    const KNOWN: [&str; 7] = ["welcome", "call", "cancel", "event", "ack", "nack", "drain"];
+    const KNOWN: [&str; 8] = ["welcome", "call", "cancel", "event", "ack", "nack", "drain", "error"];
     #[expect(clippy::zero_sized_map_values, reason = "a JSON object is read as a map, and only its keys are wanted")]
     let kinds: Result<HashMap<String, IgnoredAny>, _> = serde_json::from_str(text);
     kinds.is_ok_and(|kinds| kinds.len() == 1 && kinds.keys().all(|kind| !KNOWN.contains(&kind.as_str())))

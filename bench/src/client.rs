@@ -1,0 +1,197 @@
+//! A WebSocket client that costs next to nothing: masked with the key 0, so that an encoded frame is the payload behind a header and
+//! serves every connection; frames are looked at where they were received.
+
+use crate::Result;
+use std::{
+    cell::RefCell,
+    io::{Error, ErrorKind},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+
+/// Connections from one source address, well below the number of ephemeral ports.
+const PER_ADDRESS: usize = 10_000;
+/// Bytes of one read.
+const SCRATCH: usize = 256 * 1024;
+
+thread_local! {
+    static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+/// A frame's opcode.
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const CLOSE: u8 = 8;
+
+/// An open WebSocket.
+pub(crate) struct Client {
+    stream: TcpStream,
+    /// The beginning of a frame whose end has yet to come.
+    partial: Vec<u8>,
+}
+
+/// The connection has ended.
+#[derive(Debug)]
+pub(crate) struct Ended;
+
+impl Client {
+    /// Connection number `number` to the server; a small `receive_buffer` makes a peer that takes little.
+    pub(crate) async fn open(server: SocketAddr, path: &str, number: usize, receive_buffer: Option<u32>) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(size) = receive_buffer {
+            socket.set_recv_buffer_size(size)?;
+        }
+        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / PER_ADDRESS) as u8);
+        socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
+        let mut stream = socket.connect(server).await?;
+        stream.set_nodelay(true)?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut partial = Vec::new();
+        let head = loop {
+            if let Some(at) = partial.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            let mut bytes = [0; 512];
+            match stream.read(&mut bytes).await? {
+                0 => return Err("the server closed during the upgrade".into()),
+                count => partial.extend_from_slice(&bytes[..count]),
+            }
+        };
+        if !partial.starts_with(b"HTTP/1.1 101 ") {
+            return Err(String::from_utf8_lossy(&partial).into_owned().into());
+        }
+        partial.drain(..head);
+        Ok(Self { stream, partial })
+    }
+
+    pub(crate) fn local_port(&self) -> Result<u16> {
+        Ok(self.stream.local_addr()?.port())
+    }
+
+    /// Sends one text message.
+    pub(crate) async fn send(&mut self, text: &str) -> Result {
+        Ok(self.stream.write_all(&text_frame(text.as_bytes())).await?)
+    }
+
+    /// Waits for bytes, then shows every whole frame: opcode and payload. A read takes at most `most` bytes.
+    pub(crate) async fn read(&mut self, most: usize, mut show: impl FnMut(u8, &[u8])) -> Result<(), Ended> {
+        loop {
+            self.stream.readable().await.map_err(|_| Ended)?;
+            let count = SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+                let kept = self.partial.len();
+                if scratch.len() < kept + most {
+                    scratch.resize(kept + most, 0);
+                }
+                let count = match self.stream.try_read(&mut scratch[kept..kept + most]) {
+                    Ok(0) => return Err(Error::from(ErrorKind::UnexpectedEof)),
+                    other => other?,
+                };
+                scratch[..kept].copy_from_slice(&self.partial);
+                let mut rest = &scratch[..kept + count];
+                while let Some((opcode, payload, after)) = frame(rest) {
+                    show(opcode, payload);
+                    rest = after;
+                }
+                self.partial.clear();
+                self.partial.extend_from_slice(rest);
+                if rest.is_empty() {
+                    self.partial = Vec::new();
+                }
+                Ok(count)
+            });
+            match count {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return Err(Ended),
+            }
+        }
+    }
+
+    /// Reads until a text message holds `needle`, and returns that message.
+    pub(crate) async fn expect(&mut self, needle: &str) -> Result<String> {
+        let (mut found, mut last) = (None, String::new());
+        while found.is_none() {
+            let read = self.read(SCRATCH, |_, payload| {
+                last = String::from_utf8_lossy(payload).into_owned();
+                if last.contains(needle) {
+                    found.get_or_insert_with(|| last.clone());
+                }
+            });
+            let ended = read.await.is_err();
+            if ended && found.is_none() {
+                return Err(format!("closed while {needle} was awaited; the last frame was {last}").into());
+            }
+        }
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Reads on for ever, answering pings; what comes is shown.
+    pub(crate) async fn live(mut self, mut show: impl FnMut(u8, &[u8])) {
+        let mut pinged = false;
+        loop {
+            let read = self.read(SCRATCH, |opcode, payload| {
+                pinged |= payload == b"{}";
+                show(opcode, payload);
+            });
+            if read.await.is_err() || (std::mem::take(&mut pinged) && self.send("{}").await.is_err()) {
+                return;
+            }
+        }
+    }
+
+    /// Connects as nobody in particular, or with a token.
+    pub(crate) async fn connect(&mut self, token: &str) -> Result<String> {
+        self.send(&format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#)).await?;
+        self.expect(r#""connect":"#).await
+    }
+
+    pub(crate) async fn subscribe(&mut self, channel: &str) -> Result<String> {
+        self.send(&format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#)).await?;
+        self.expect(r#""subscribe":"#).await
+    }
+}
+
+/// A masked text frame. The key is 0, which leaves the payload as it is.
+pub(crate) fn text_frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | TEXT];
+    match payload.len() {
+        length @ 0..=125 => frame.push(0x80 | length as u8),
+        length @ 126..=0xffff => {
+<<<<<<< HEAD
+            frame.push(0xFE);
+=======
+            frame.push(0x80 | 0x7e);
+>>>>>>> refs/heads/bench
+            frame.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            frame.push(0x80 | 0x7f);
+            frame.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// A server's frame at the front of the bytes, if it is whole, and what follows it.
+fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [first, length, rest @ ..] = bytes else { return None };
+    let (length, rest) = match (length, rest) {
+        (126, [high, low, rest @ ..]) => (u16::from_be_bytes([*high, *low]) as usize, rest),
+        (127, rest) => {
+            let (length, rest) = rest.split_first_chunk::<8>()?;
+            (usize::try_from(u64::from_be_bytes(*length)).ok()?, rest)
+        }
+        (126, _) => return None,
+        (length, rest) => (usize::from(*length), rest),
+    };
+    let (payload, after) = rest.split_at_checked(length)?;
+    Some((first & 0x0f, payload, after))
+}

@@ -1,0 +1,234 @@
+//! One channel, many subscribers, small messages. Every message carries the time at which it was to be published, so that a publisher that
+//! falls behind makes the latency worse and not better.
+
+use crate::{
+    Result,
+    client::TEXT,
+    http::Http,
+    server::{Binaries, Kind, Server, own_cpu},
+    sockets,
+};
+use hdrhistogram::Histogram;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+use tokio::{
+    task::spawn_local,
+    time::{Instant, sleep, sleep_until},
+};
+
+/// The longest latency that is told apart, in microseconds.
+const LONGEST: u64 = 60_000_000;
+const CHANNEL: &str = "open:fan";
+/// Bytes of a message.
+const SIZE: usize = 128;
+/// Digits of the time in a message, in microseconds.
+const DIGITS: usize = 16;
+/// Connections that publish.
+const PUBLISHERS: usize = 4;
+/// What is due is published this often at most.
+const TICK: Duration = Duration::from_millis(5);
+/// Messages of one request, for a publisher that is late.
+const MOST: u64 = 500;
+/// Of so many subscribers one measures latency; all count.
+const SAMPLE: usize = 50;
+/// For what was published to arrive.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[arg(long, default_value_t = 1000)]
+    subscribers: usize,
+    /// Publications per second; several are tried one after the other
+    #[arg(long, value_delimiter = ',', default_value = "100")]
+    rates: Vec<u32>,
+    /// Seconds of each
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+    /// Runs of each server, interleaved
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+}
+
+pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
+    println!("server   rate/s  delivered            us CPU/delivery  segments/delivery  p50 ms   p99 ms   max ms  server  generator");
+    let kinds = if binaries.has_bare() { &[Kind::Gateway, Kind::Bare][..] } else { &[Kind::Gateway] };
+    for _ in 0..arguments.rounds {
+        for kind in kinds {
+            let server = Rc::new(binaries.start(*kind, &[("WORKERS", "1")]).await?);
+            let crowd = Crowd::gather(&server, arguments.subscribers).await?;
+            for rate in &arguments.rates {
+                crowd.step(&server, *rate, arguments.seconds).await?;
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The subscribers, and what they have seen.
+struct Crowd {
+    size: usize,
+    seen: Rc<Seen>,
+}
+
+struct Seen {
+    started: Instant,
+    delivered: Cell<u64>,
+    /// Of one line: its length, and where its time is.
+    shape: Cell<Option<(usize, usize)>>,
+    latency: RefCell<Histogram<u64>>,
+}
+
+impl Crowd {
+    async fn gather(server: &Server, size: usize) -> Result<Self> {
+        let seen = Rc::new(Seen {
+            started: Instant::now(),
+            delivered: Cell::new(0),
+            shape: Cell::new(None),
+            latency: RefCell::new(Histogram::new_with_max(LONGEST, 3)?),
+        });
+        for number in 0..size {
+            let (client, seen) = (server.subscriber(number, CHANNEL).await?, seen.clone());
+            spawn_local(client.live(move |opcode, payload| {
+                if opcode == TEXT && payload.len() >= SIZE {
+                    seen.frame(payload, number % SAMPLE == 0);
+                }
+            }));
+        }
+        let crowd = Self { size, seen };
+        let mut http = Http::open(server.internal).await?;
+        publish(&mut http, server.kind, &[message(server.kind, 0)]).await?;
+        crowd.arrived(size as u64).await;
+        Ok(crowd)
+    }
+
+    /// Waits until so many messages were delivered, or for as long as that is worth.
+    async fn arrived(&self, expected: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.seen.delivered.get() < expected && Instant::now() < until {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn step(&self, server: &Rc<Server>, rate: u32, seconds: u32) -> Result {
+        self.seen.delivered.set(0);
+        self.seen.latency.borrow_mut().reset();
+        let segments = sockets::segments(server.public)?;
+        let (cpu, own, begun) = (server.cpu()?, own_cpu()?, Instant::now());
+        let (next, mut publishers) = (Rc::new(Cell::new(0)), Vec::new());
+        for turn in 0..PUBLISHERS {
+            let (next, epoch) = (next.clone(), self.seen.started);
+            let plan = Plan { rate, count: u64::from(rate * seconds), next, turn, begun, epoch };
+            let server = server.clone();
+            publishers.push(spawn_local(async move { plan.carry_out(&server).await.map_err(|error| error.to_string()) }));
+        }
+        for publisher in publishers {
+            publisher.await??;
+        }
+        let expected = u64::from(rate * seconds) * self.size as u64;
+        self.arrived(expected).await;
+        let (cpu, own, wall) = (server.cpu()? - cpu, own_cpu()? - own, begun.elapsed().as_secs_f64());
+        let segments = sockets::segments(server.public)? - segments;
+        let delivered = self.seen.delivered.get();
+        let latency = self.seen.latency.borrow();
+        let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
+        println!(
+            "{:<8?} {rate:>6}  {delivered:>9}/{expected:<9}  {:>15.3}  {:>17.3}  {:>6.1}  {:>7.1}  {:>7.1}  {:>5.0} %  {:>7.0} %",
+            server.kind,
+            cpu * 1e6 / delivered as f64,
+            segments as f64 / delivered as f64,
+            at(0.5),
+            at(0.99),
+            latency.max() as f64 / 1000.0,
+            100.0 * cpu / wall,
+            100.0 * own / wall,
+        );
+        Ok(())
+    }
+}
+
+impl Seen {
+    /// Counts the lines of a message. All have one length, so that nothing has to be looked at but its size.
+    fn frame(&self, payload: &[u8], sampled: bool) {
+        let Some((length, at)) = self.shape.get().or_else(|| shape(payload)) else { return };
+        self.shape.set(Some((length, at)));
+        let count = payload.len().div_ceil(length + 1);
+        self.delivered.set(self.delivered.get() + count as u64);
+        if !sampled {
+            return;
+        }
+        let now = self.started.elapsed().as_micros() as u64;
+        let mut latency = self.latency.borrow_mut();
+        for line in payload.chunks(length + 1) {
+            let sent =
+                line.get(at..at + DIGITS).and_then(|digits| str::from_utf8(digits).ok()).and_then(|digits| digits.parse::<u64>().ok());
+            // A line that is not what it must be counts as the worst of all.
+            latency.saturating_record(sent.map_or(u64::MAX, |sent| now.saturating_sub(sent)));
+        }
+    }
+}
+
+/// Length of the first message and where its time is; it is the only run of so many digits.
+fn shape(payload: &[u8]) -> Option<(usize, usize)> {
+    let at = payload.windows(DIGITS).position(|window| window.iter().all(u8::is_ascii_digit))?;
+    Some((payload.len(), at))
+}
+
+/// What the publishers do: at each tick, the one whose turn it is takes all that is due.
+struct Plan {
+    rate: u32,
+    count: u64,
+    /// The first message that nobody has taken, shared by all.
+    next: Rc<Cell<u64>>,
+    turn: usize,
+    begun: Instant,
+    epoch: Instant,
+}
+
+impl Plan {
+    async fn carry_out(self, server: &Server) -> Result {
+        let mut http = Http::open(server.internal).await?;
+        let gap = Duration::from_secs(1) / self.rate;
+        let tick = TICK.max(gap);
+        for number in (self.turn as u32..).step_by(PUBLISHERS) {
+            sleep_until(self.begun + tick * number).await;
+            let from = self.next.get();
+            if from == self.count {
+                return Ok(());
+            }
+            let due = (self.begun.elapsed().as_nanos() / gap.as_nanos()) as u64 + 1;
+            let to = due.min(self.count).clamp(from, from + MOST);
+            self.next.set(to);
+            let at = |number: u64| (self.begun + gap * number as u32 - self.epoch).as_micros() as u64;
+            let messages: Vec<_> = (from..to).map(|number| message(server.kind, at(number))).collect();
+            publish(&mut http, server.kind, &messages).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A message of [`SIZE`] bytes, as JSON where the server wants that.
+fn message(kind: Kind, time: u64) -> String {
+    match kind {
+        Kind::Bare => format!("{time:0DIGITS$}{}", "x".repeat(SIZE - DIGITS)),
+        Kind::Gateway => format!(r#""{time:0DIGITS$}{}""#, "x".repeat(SIZE - DIGITS - 2)),
+    }
+}
+
+async fn publish(http: &mut Http, kind: Kind, messages: &[String]) -> Result {
+    match (kind, messages) {
+        (_, []) => {}
+        (Kind::Bare, messages) => drop(http.post_all("/pub", messages).await?),
+        (Kind::Gateway, [one]) => {
+            drop(http.post(&format!("/v1/channels/{CHANNEL}/publications"), &format!(r#"{{"data":{one}}}"#)).await?);
+        }
+        (Kind::Gateway, messages) => {
+            let items: Vec<_> = messages.iter().map(|data| format!(r#"{{"channel":"{CHANNEL}","data":{data}}}"#)).collect();
+            drop(http.post("/v1/publications", &format!(r#"{{"publications":[{}]}}"#, items.join(","))).await?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! One kept-alive HTTP/1.1 connection, with as many requests in flight as one write holds.
+
+use crate::Result;
+use std::{fmt::Write as _, net::SocketAddr};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// The key that `gateway/config/dev.toml` knows.
+const KEY: &str = "dev";
+
+/// A connection to a REST interface.
+pub(crate) struct Http {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Http {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, received: Vec::new() })
+    }
+
+    /// Posts the body; fails unless the answer is a 200.
+    pub(crate) async fn post(&mut self, path: &str, body: &str) -> Result<String> {
+        self.post_all(path, &[body]).await
+    }
+
+    /// Posts every body in one write; returns the last answer.
+    pub(crate) async fn post_all<B: AsRef<str>>(&mut self, path: &str, bodies: &[B]) -> Result<String> {
+        let mut request = String::new();
+        for body in bodies {
+            let body = body.as_ref();
+            write!(
+                request,
+                "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )?;
+        }
+        self.stream.write_all(request.as_bytes()).await?;
+        let mut last = String::new();
+        for _ in bodies {
+            last = self.answer().await?;
+        }
+        Ok(last)
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Result<String> {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {KEY}\r\n\r\n");
+        self.stream.write_all(request.as_bytes()).await?;
+        self.answer().await
+    }
+
+    /// The body of the next answer.
+    async fn answer(&mut self) -> Result<String> {
+        loop {
+            if let Some((head, length)) = head(&self.received)?
+                && self.received.len() >= head + length
+            {
+                let status = String::from_utf8_lossy(&self.received[..head]).lines().next().unwrap_or_default().to_owned();
+                let body = String::from_utf8_lossy(&self.received[head..head + length]).into_owned();
+                self.received.drain(..head + length);
+                return if status.contains(" 200 ") { Ok(body) } else { Err(format!("{status}: {body}").into()) };
+            }
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err("the server closed the HTTP connection".into());
+            }
+        }
+    }
+}
+
+/// Where the body begins, and its length.
+fn head(received: &[u8]) -> Result<Option<(usize, usize)>> {
+    let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let length = String::from_utf8_lossy(&received[..end])
+        .to_ascii_lowercase()
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:").map(|value| value.trim().parse()))
+        .transpose()?;
+    Ok(Some((end + 4, length.unwrap_or(0))))
+}

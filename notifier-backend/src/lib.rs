@@ -1,0 +1,14 @@
+//! Takes notifications over REST, keeps them in a durable outbox, and pushes them through Switchboard.
+//!
+//! - [`api`]: the REST interface for callers
+//! - [`notification`]: what callers send and what frontends receive
+//! - [`outbox`]: what was accepted, on disk
+//! - [`delivery`]: from the outbox to the gateway
+//! - [`settings`], [`run`]: the process
+
+pub mod api;
+pub mod delivery;
+pub mod notification;
+pub mod outbox;
+pub mod run;
+pub mod settings;

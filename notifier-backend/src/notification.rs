@@ -1,0 +1,313 @@
+//! A notification: what callers send, checked, and what frontends receive.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Longest user name in bytes: a personal channel is one byte longer, and a channel has 255 at most.
+const USER_LIMIT: usize = 254;
+const CHANNEL_LIMIT: usize = 255;
+const TITLE_LIMIT: usize = 200;
+const BODY_LIMIT: usize = 4000;
+const LINK_LIMIT: usize = 2000;
+/// Furthest that a notification can be scheduled ahead.
+const FURTHEST: Duration = Duration::from_hours(366 * 24);
+
+/// Milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// By the system's clock.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// So much later.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// So much earlier.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// As RFC 3339 has it, in UTC.
+    pub fn to_rfc3339(self) -> String {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        at.format(&Rfc3339).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
+}
+
+/// How urgent a notification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// For information.
+    #[default]
+    Info,
+    /// Something went well.
+    Success,
+    /// Something may go wrong.
+    Warning,
+    /// Something went wrong.
+    Error,
+}
+
+/// Body of `POST /v1/notifications`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// To this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// To each of these users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<String>>,
+    /// To everybody in this channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// 1 to 200 bytes.
+    pub title: String,
+    /// At most 4,000 bytes.
+    #[serde(default)]
+    pub body: String,
+    /// How urgent it is.
+    #[serde(default)]
+    pub level: Level,
+    /// `http(s)://…`, or a path on the frontend's own site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// RFC 3339: not to be delivered before. Absent or past: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// Whom a delivery is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// All devices of a user.
+    User(String),
+    /// Everybody in a channel.
+    Channel(String),
+}
+
+impl Target {
+    /// Reads what [`fmt::Display`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(' ')? {
+            ("user", name) => Some(Self::User(name.to_owned())),
+            ("channel", name) => Some(Self::Channel(name.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The channel that it arrives in.
+    pub fn channel(&self) -> String {
+        match self {
+            Self::User(user) => format!("#{user}"),
+            Self::Channel(channel) => channel.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user {user}"),
+            Self::Channel(channel) => write!(f, "channel {channel}"),
+        }
+    }
+}
+
+/// What frontends receive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Always `notification`.
+    pub kind: String,
+    /// The same in every repeat, so that frontends can drop those.
+    pub id: String,
+    /// In one line.
+    pub title: String,
+    /// In more.
+    pub body: String,
+    /// How urgent it is.
+    pub level: Level,
+    /// Where to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// RFC 3339: when it was accepted, or for when it was scheduled.
+    pub at: String,
+}
+
+/// A checked notification.
+#[derive(Debug, Clone)]
+pub struct Notification {
+    /// What frontends receive.
+    pub envelope: Envelope,
+    /// When deliveries may begin.
+    pub due: Millis,
+    /// Whom it is for, without doubles.
+    pub targets: Vec<Target>,
+}
+
+impl Notification {
+    /// Checks a request; the text says what is wrong with which field.
+    pub fn check(request: Request, id: String, now: Millis, users_limit: usize) -> Result<Self, String> {
+        let targets = targets(request.user, request.users, request.channel, users_limit)?;
+        sized("title", &request.title, 1, TITLE_LIMIT)?;
+        sized("body", &request.body, 0, BODY_LIMIT)?;
+        if let Some(link) = &request.link {
+            check_link(link)?;
+        }
+        let at = request.at.as_deref().map(|text| due_at(text, now)).transpose()?.unwrap_or(now);
+        let envelope = Envelope {
+            kind: "notification".to_owned(),
+            id,
+            title: request.title,
+            body: request.body,
+            level: request.level,
+            link: request.link,
+            at: at.to_rfc3339(),
+        };
+        Ok(Self { envelope, due: at.max(now), targets })
+    }
+}
+
+fn targets(user: Option<String>, users: Option<Vec<String>>, channel: Option<String>, limit: usize) -> Result<Vec<Target>, String> {
+    match (user, users, channel) {
+        (Some(user), None, None) => Ok(vec![check_user(user)?]),
+        (None, None, Some(channel)) => Ok(vec![check_channel(channel)?]),
+        (None, Some(users), None) if users.is_empty() || users.len() > limit => {
+            Err(format!("`users` has {} names; it must have 1 to {limit}", users.len()))
+        }
+        (None, Some(users), None) => {
+            let unique: BTreeSet<Target> = users.into_iter().map(check_user).collect::<Result<_, _>>()?;
+            Ok(unique.into_iter().collect())
+        }
+        _ => Err("exactly one of `user`, `users` and `channel` must be given".to_owned()),
+    }
+}
+
+fn check_user(user: String) -> Result<Target, String> {
+    sized("user", &user, 1, USER_LIMIT)?;
+    if user.contains(':') || user.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(format!("user {user:?}: must hold no colon, blank or control character"));
+    }
+    Ok(Target::User(user))
+}
+
+fn check_channel(channel: String) -> Result<Target, String> {
+    sized("channel", &channel, 1, CHANNEL_LIMIT)?;
+    if channel.starts_with('#') || channel.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(format!("channel {channel:?}: must hold no blank or control character and not begin with #; for a user give `user`"));
+    }
+    Ok(Target::Channel(channel))
+}
+
+fn check_link(link: &str) -> Result<(), String> {
+    sized("link", link, 1, LINK_LIMIT)?;
+    let own = link.starts_with('/') && !link.starts_with("//");
+    let web = link.starts_with("https://") || link.starts_with("http://");
+    if (own || web) && !link.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        Ok(())
+    } else {
+        Err("`link` must begin with https://, http:// or a single /, and hold no blank".to_owned())
+    }
+}
+
+fn due_at(text: &str, now: Millis) -> Result<Millis, String> {
+    let at = Millis::parse(text).ok_or_else(|| format!("`at` {text:?} is not an RFC 3339 time, as 2030-01-31T12:00:00Z"))?;
+    if at > now.plus(FURTHEST) { Err("`at` is more than a year ahead".to_owned()) } else { Ok(at) }
+}
+
+fn sized(field: &str, text: &str, least: usize, most: usize) -> Result<(), String> {
+    if (least..=most).contains(&text.len()) {
+        Ok(())
+    } else {
+        Err(format!("`{field}` has {} bytes; it must have {least} to {most}", text.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_800_000_000_000);
+
+    fn check(json: &str) -> Result<Notification, String> {
+        let request = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        Notification::check(request, "n1".into(), NOW, 3)
+    }
+
+    #[test]
+    fn what_frontends_receive_has_the_documented_shape() {
+        let made = check(r#"{"user":"alice","title":"T","body":"B","level":"warning","link":"/x","at":"2027-02-01T00:00:00+01:00"}"#)
+            .expect("right");
+        assert_eq!(
+            serde_json::to_string(&made.envelope).expect("JSON"),
+            r#"{"kind":"notification","id":"n1","title":"T","body":"B","level":"warning","link":"/x","at":"2027-01-31T23:00:00Z"}"#
+        );
+        assert_eq!(made.targets, [Target::User("alice".into())]);
+        assert!(made.due > NOW);
+    }
+
+    #[test]
+    fn users_are_told_once_and_the_past_means_now() {
+        let made = check(r#"{"users":["b","a","b"],"title":"T","at":"1999-01-01T00:00:00Z"}"#).expect("right");
+        assert_eq!(made.targets, [Target::User("a".into()), Target::User("b".into())]);
+        assert_eq!(made.due, NOW);
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        let long = |n: usize| "x".repeat(n);
+        for (json, named) in [
+            (r#"{"title":"T"}"#.to_owned(), "exactly one"),
+            (r#"{"user":"a","channel":"b","title":"T"}"#.into(), "exactly one"),
+            (r#"{"users":[],"title":"T"}"#.into(), "`users` has 0"),
+            (r#"{"users":["a","b","c","d"],"title":"T"}"#.into(), "`users` has 4"),
+            (r#"{"user":"","title":"T"}"#.into(), "`user`"),
+            (r#"{"user":"a:b","title":"T"}"#.into(), "colon"),
+            (r#"{"user":"a b","title":"T"}"#.into(), "blank"),
+            (format!(r#"{{"user":"{}","title":"T"}}"#, long(255)), "`user` has 255"),
+            (r##"{"channel":"#alice","title":"T"}"##.into(), "give `user`"),
+            (format!(r#"{{"channel":"{}","title":"T"}}"#, long(256)), "`channel` has 256"),
+            (r#"{"user":"a"}"#.into(), "title"),
+            (r#"{"user":"a","title":""}"#.into(), "`title` has 0"),
+            (format!(r#"{{"user":"a","title":"{}"}}"#, long(201)), "`title` has 201"),
+            (format!(r#"{{"user":"a","title":"T","body":"{}"}}"#, long(4001)), "`body` has 4001"),
+            (r#"{"user":"a","title":"T","level":"loud"}"#.into(), "loud"),
+            (r#"{"user":"a","title":"T","link":"javascript:alert(1)"}"#.into(), "`link`"),
+            (r#"{"user":"a","title":"T","link":"//evil.example"}"#.into(), "`link`"),
+            (r#"{"user":"a","title":"T","at":"tomorrow"}"#.into(), "`at`"),
+            (r#"{"user":"a","title":"T","at":"2999-01-01T00:00:00Z"}"#.into(), "more than a year"),
+            (r#"{"user":"a","title":"T","colour":"red"}"#.into(), "colour"),
+            (r#"{"user":7,"title":"T"}"#.into(), "string"),
+            ("[]".into(), "expected struct Request"),
+        ] {
+            let error = check(&json).expect_err(&json);
+            assert!(error.contains(named), "{json:.80}: {error}");
+        }
+    }
+
+    #[test]
+    fn targets_are_read_as_they_were_written() {
+        for target in [Target::User("alice".into()), Target::Channel("news:world".into())] {
+            assert_eq!(Target::parse(&target.to_string()), Some(target));
+        }
+        assert_eq!(Target::parse("nonsense"), None);
+    }
+}

@@ -1,0 +1,84 @@
+use super::*;
+use crate::notification::Request;
+
+fn open(directory: &tempfile::TempDir) -> Outbox {
+    let path = directory.path().join("outbox.db");
+    Outbox::open(&settings::Outbox { path, pending_limit: 100, queue: 300, keep_hours: 1, keep_count: 2 }).expect("opened")
+}
+
+fn notification(id: &str, users: &[&str], due: Millis) -> Notification {
+    let request = serde_json::json!({"users": users, "title": id});
+    let request: Request = serde_json::from_value(request).expect("a request");
+    Notification::check(request, id.into(), due, 1000).expect("right")
+}
+
+async fn ids(outbox: &Outbox, now: Millis) -> Vec<String> {
+    outbox.due(now, 100).await.expect("read").into_iter().map(|delivery| delivery.id).collect()
+}
+
+#[tokio::test]
+async fn targets_keep_their_order_and_do_not_wait_for_each_other() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let outbox = open(&directory);
+    let at = Millis(1000);
+    for (id, users, due) in [("n1", &["a", "b"][..], at), ("n2", &["a"], at), ("n3", &["b"], Millis(5000))] {
+        outbox.accept(notification(id, users, due), None).await.expect("accepted");
+    }
+    assert_eq!(ids(&outbox, Millis(999)).await, Vec::<String>::new(), "not before it is due");
+    assert_eq!(ids(&outbox, at).await, ["n1-0", "n1-1"]);
+    let again = Outcome::Retry { cause: "down".into(), at: Millis(2000) };
+    outbox.settle("n1-0".into(), again).await.expect("stored");
+    assert_eq!(ids(&outbox, Millis(1500)).await, ["n1-1"], "the second for a waits behind the first");
+    assert_eq!(ids(&outbox, Millis(2000)).await, ["n1-0", "n1-1"]);
+    outbox.settle("n1-0".into(), Outcome::Delivered).await.expect("stored");
+    outbox.settle("n1-1".into(), Outcome::Failed { cause: "no".into() }).await.expect("stored");
+    assert_eq!(ids(&outbox, Millis(5000)).await, ["n2-0", "n3-0"]);
+    let view = outbox.find("n1".into()).await.expect("read").expect("there");
+    assert_eq!((view.targets[0].state, view.targets[0].attempts), (DeliveryState::Delivered, 2));
+    assert_eq!((view.targets[1].state, view.targets[1].cause.as_deref()), (DeliveryState::Failed, Some("no")));
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_opening_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    open(&directory).accept(notification("n1", &["a"], Millis(0)), Some(("k".into(), "r".into()))).await.expect("accepted");
+    let outbox = open(&directory);
+    assert_eq!(outbox.pending().await.expect("read"), 1);
+    let again = outbox.accept(notification("n2", &["a"], Millis(0)), Some(("k".into(), "r".into()))).await.expect("accepted");
+    assert_eq!(again, Accepted { id: "n1".into(), replayed: true });
+    let other = outbox.accept(notification("n3", &["a"], Millis(0)), Some(("k".into(), "other".into()))).await;
+    assert!(matches!(other, Err(Refused::Conflict)));
+}
+
+#[tokio::test]
+async fn many_at_once_share_commits_and_none_is_lost() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let outbox = open(&directory);
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..90 {
+        let outbox = outbox.clone();
+        tasks.spawn(async move { outbox.accept(notification(&format!("n{n}"), &["a"], Millis(0)), None).await.is_ok() });
+    }
+    assert!(tasks.join_all().await.into_iter().all(|accepted| accepted));
+    assert_eq!(outbox.pending().await.expect("read"), 90);
+    let too_many: Vec<String> = (0..11).map(|n| format!("u{n}")).collect();
+    let too_many: Vec<&str> = too_many.iter().map(String::as_str).collect();
+    assert!(matches!(outbox.accept(notification("full", &too_many, Millis(0)), None).await, Err(Refused::Full)));
+}
+
+#[tokio::test]
+async fn only_finished_notifications_are_pruned() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let outbox = open(&directory);
+    for n in 0..6 {
+        outbox.accept(notification(&format!("n{n}"), &["a"], Millis(0)), None).await.expect("accepted");
+    }
+    assert_eq!(outbox.prune().await.expect("pruned"), 0, "all are pending");
+    for n in [0, 1, 3, 5] {
+        outbox.settle(format!("n{n}-0"), Outcome::Delivered).await.expect("stored");
+    }
+    assert_eq!(outbox.prune().await.expect("pruned"), 3, "two are kept by count, of whatever state");
+    let left = outbox.list(Filter { limit: 10, ..Filter::default() }).await.expect("read");
+    let left: Vec<&str> = left.notifications.iter().map(|view| view.id.as_str()).collect();
+    assert_eq!(left, ["n5", "n4", "n2"]);
+}

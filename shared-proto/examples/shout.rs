@@ -1,0 +1,22 @@
+//! A whole service: answers calls of `shout.say`, on every gateway node at once.
+
+use serde_json::{json, value::to_raw_value};
+use shared_proto::client::link::{CallFailure, CallResult, Config, Link};
+use shared_proto::link::Call;
+use std::{collections::HashMap, error::Error, time::Duration};
+
+async fn say(call: Call) -> CallResult {
+    let data: HashMap<String, String> =
+        serde_json::from_str(call.data.get()).map_err(|error| CallFailure::refused(400, error.to_string()))?;
+    let text = data.get("text").ok_or_else(|| CallFailure::refused(400, "text is missing"))?;
+    to_raw_value(&json!({ "text": text.to_uppercase() })).map_err(|error| CallFailure::refused(500, error.to_string()))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let config = Config::new("shout", vec!["ws://127.0.0.1:8001".to_owned()], "dev");
+    let link = Link::start(config, say)?;
+    tokio::signal::ctrl_c().await?;
+    link.shutdown(Duration::from_secs(5)).await;
+    Ok(())
+}

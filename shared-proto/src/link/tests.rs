@@ -1,0 +1,75 @@
+//! docs/asyncapi.yaml shows frames that are the frames here.
+
+use super::*;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const DOCUMENT: &str = include_str!("../../../docs/asyncapi.yaml");
+
+/// The examples under messages named `direction.something`, which stand on lines of their own, as JSON.
+fn examples(direction: &str) -> Vec<&'static str> {
+    let mut ours = false;
+    let mut found = Vec::new();
+    for line in DOCUMENT.lines().skip_while(|line| *line != "  messages:") {
+        let indent = line.len() - line.trim_start().len();
+        if indent == 4 {
+            ours = line.trim_start().starts_with(direction);
+        }
+        found.extend(line.trim_start().strip_prefix("- payload: ").filter(|_| ours));
+    }
+    found
+}
+
+/// Reads each example, checks that nothing of it is unknown here, and answers the names of all.
+fn read<T: DeserializeOwned + Serialize>(direction: &str, name: fn(&T) -> &'static str) -> BTreeSet<&'static str> {
+    let each = |example: &&str| {
+        let frame: T = serde_json::from_str(example).unwrap_or_else(|error| panic!("{example}: {error}"));
+        let (before, after): (Value, Value) = (serde_json::from_str(example).expect("JSON"), serde_json::to_value(&frame).expect("JSON"));
+        assert_eq!(without_defaults(before), without_defaults(after));
+        name(&frame)
+    };
+    examples(direction).iter().map(each).collect()
+}
+
+fn without_defaults(mut frame: Value) -> Value {
+    for fields in frame.as_object_mut().into_iter().flat_map(|frame| frame.values_mut()).filter_map(Value::as_object_mut) {
+        fields.retain(|_, value| *value != Value::Bool(false));
+    }
+    frame
+}
+
+fn to_gateway(frame: &ToGateway) -> &'static str {
+    match frame {
+        ToGateway::Hello(_) => "hello",
+        ToGateway::Reply(_) => "reply",
+        ToGateway::Error(_) => "error",
+        ToGateway::Publish(_) => "publish",
+        ToGateway::Credit(_) => "credit",
+        ToGateway::Drain(_) => "drain",
+    }
+}
+
+fn to_service(frame: &ToService) -> &'static str {
+    match frame {
+        ToService::Welcome(_) => "welcome",
+        ToService::Call(_) => "call",
+        ToService::Cancel(_) => "cancel",
+        ToService::Event(_) => "event",
+        ToService::Ack(_) => "ack",
+        ToService::Nack(_) => "nack",
+        ToService::Drain(_) => "drain",
+        ToService::Error(_) => "error",
+    }
+}
+
+#[test]
+fn every_frame_of_a_service_is_documented_by_an_example() {
+    assert_eq!(read("to_gateway.", to_gateway), BTreeSet::from(["hello", "reply", "error", "publish", "credit", "drain"]));
+}
+
+#[test]
+fn every_frame_of_the_gateway_is_documented_by_an_example() {
+    let all = ["welcome", "call", "cancel", "event", "ack", "nack", "drain", "error"];
+    assert_eq!(read("to_service.", to_service), BTreeSet::from(all));
+}
