@@ -161,8 +161,6 @@ section! {
         attach_timeout: Duration = millis(100)..=MINUTE,
         /// Deliveries held back for one attaching subscriber.
         attach_buffer: usize = 16..=1_000_000,
-        /// Deliveries held back on this node, in all.
-        hold_bytes: ByteSize = size(MIB)..=size(64 * GIB),
         /// Reads of missing ranges that run at a time.
         backfills: usize = 1..=10_000,
     }
