@@ -71,10 +71,10 @@ impl Driver {
         self.worker.hub.metrics().closed(cause.counted(code));
     }
 
-    /// The socket has ended.
-    pub(super) fn gone(&self) {
+    /// The connection ends without a close, unless one is under way.
+    pub(super) fn gone(&self, how: TransportEnd) {
         if self.ending.is_none() {
-            self.worker.hub.metrics().closed(Closed::Transport(TransportEnd::PeerGone));
+            self.worker.hub.metrics().closed(Closed::Transport(how));
         }
     }
 

@@ -8,6 +8,8 @@ mod apply;
 mod attach;
 mod ending;
 mod operations;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     hub::{Advance, Batch, Hub, Notice, Registered, Written},
@@ -19,7 +21,7 @@ use crate::{
     },
     services::LifecycleKind,
     session::{Action, Input, Session},
-    telemetry::{CommandKind, Count},
+    telemetry::{CommandKind, Count, TransportEnd},
     transport::{self, Abort, Wire},
 };
 use ending::{Cause, Ending};
@@ -194,9 +196,11 @@ impl Driver {
         self.ending.is_some() || (self.session.wants_input() && self.registered.outbox().has_room())
     }
 
-    /// Nobody wakes a connection for input that it left in the socket: it does so itself, once it wants it again.
+    /// Nobody wakes a connection for what it did itself: for input that it left in the socket and wants again, or for answers that were too
+    /// much for its outbox.
     fn resume(&self, held: bool, cx: &Context<'_>) {
-        if held && self.wants_input() {
+        let overflowed = self.ending.is_none() && self.registered.outbox().overflow().is_some();
+        if overflowed || (held && self.wants_input()) {
             cx.waker().wake_by_ref();
         }
     }
@@ -265,6 +269,9 @@ fn kind(request: &Request) -> Option<CommandKind> {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.gone(TransportEnd::Panicked);
+        }
         if let Some(info) = &self.info {
             self.tell(LifecycleKind::Disconnected, info, None);
         }
@@ -279,16 +286,19 @@ impl<T> Connection<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    /// Reads a turn's worth. False when nothing more will come.
-    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Reads a turn's worth. Fails when nothing more will come.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver } = self;
         if !driver.wants_input() {
-            return true;
+            return Ok(());
         }
         let limits = driver.worker.limits;
         let mut left = limits.turn_messages;
         let waker = cx.waker().clone();
         let turn = wire.poll_turn(cx, limits.turn_bytes, |event| {
+            if matches!(event, Event::Text(_) | Event::Binary(_)) {
+                driver.incomplete = None;
+            }
             driver.event(event);
             // At once, so that the outbox says what the answers take before the next command is looked at.
             driver.operations(&mut Context::from_waker(&waker));
@@ -301,17 +311,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         });
         driver.incomplete = wire.is_mid_message().then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
         match turn {
-            Poll::Pending => true,
+            Poll::Pending => Ok(()),
             Poll::Ready(transport::End::Violation(violation)) => {
                 driver.end(Cause::Violation(violation), violation.code(), &violation.to_string());
-                true
+                // What it still sends is read, until its end.
+                cx.waker().wake_by_ref();
+                Ok(())
             }
-            Poll::Ready(transport::End::Eof | transport::End::Failed(_)) => false,
+            Poll::Ready(transport::End::Eof) => Err(TransportEnd::PeerGone),
+            Poll::Ready(transport::End::Failed(_)) => Err(TransportEnd::Reset),
         }
     }
 
-    /// Writes what waits, and what operations queue as room comes free. False when nothing more can be written or has to be.
-    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Writes what waits, and what operations queue as room comes free. Fails when nothing more can be written or has to be.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver } = self;
         loop {
             let (state, freed) = driver.registered.outbox().write(|frames| {
@@ -322,12 +335,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {
-                Poll::Ready(Err(_)) => return false,
-                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => return false,
-                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.deaf) => {
-                    return !matches!(wire.poll_shutdown(cx), Poll::Ready(Err(_)));
+                Poll::Ready(Err(_)) => return Err(TransportEnd::Reset),
+                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => {
+                    return Err(TransportEnd::PeerClosed);
                 }
-                _ if freed == 0 || driver.running.is_empty() => return true,
+                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.deaf) => {
+                    return if let Poll::Ready(Err(_)) = wire.poll_shutdown(cx) { Err(TransportEnd::Reset) } else { Ok(()) };
+                }
+                _ if freed == 0 || driver.running.is_empty() => return Ok(()),
                 _ => driver.operations(cx),
             }
         }
@@ -339,21 +354,23 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.driver.registered.outbox().register(cx.waker());
+        this.driver.registered.outbox().attend();
         this.driver.notices();
         if !this.driver.deadlines() {
             this.wire.abort();
             return Poll::Ready(());
         }
         this.driver.operations(cx);
-        let open = this.read(cx);
+        let read = this.read(cx);
         let held = !this.driver.wants_input();
-        if !(this.write(cx) && open) {
-            this.driver.gone();
+        let written = this.write(cx);
+        if let Err(end) = read.and(written) {
+            this.driver.gone(end);
             return Poll::Ready(());
         }
         this.driver.resume(held, cx);
         this.driver.schedule();
+        this.driver.registered.outbox().register(cx.waker());
         Poll::Pending
     }
 }

@@ -44,10 +44,13 @@ use std::{
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 pub use subscribe::{Advance, Live};
-use tokio::sync::{Notify, Semaphore};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 use wheel::Wheel;
 
 /// Bounds of a hub.

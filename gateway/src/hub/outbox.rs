@@ -212,11 +212,14 @@ impl Outbox {
         self.notices.take()
     }
 
-    /// The connection's task, to be woken when something is queued.
+    /// The connection's task runs, and will see for itself what is queued meanwhile.
+    pub fn attend(&self) {
+        self.waker.set(None);
+    }
+
+    /// The connection's task waits, and is to be woken when something is queued.
     pub fn register(&self, waker: &Waker) {
-        let current = self.waker.take();
-        let same = current.filter(|current| current.will_wake(waker));
-        self.waker.set(Some(same.unwrap_or_else(|| waker.clone())));
+        self.waker.set(Some(waker.clone()));
     }
 
     fn wake(&self) {

@@ -96,9 +96,19 @@ impl WorkerMetrics {
         self.levels.set(what, to);
     }
 
+    /// What a gauge shows.
+    pub fn level(&self, what: Level) -> u64 {
+        self.levels.get(what.index())
+    }
+
     /// A connection ended.
     pub fn closed(&self, how: Closed) {
         self.closed.add(how, 1);
+    }
+
+    /// How many have ended in this way.
+    pub fn closings(&self, how: Closed) -> u64 {
+        self.closed.get(how.index())
     }
 
     /// An upgrade was refused.

@@ -1,0 +1,331 @@
+//! A connection between a scripted socket and a real hub, on one thread with paused time.
+
+mod bounds;
+mod close;
+mod end;
+mod socket;
+mod talk;
+
+use super::*;
+use crate::{
+    auth::{ApiKeys, ConnectionClaims, Tokens},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Retention},
+    channel::{ChannelOptions, Grant, Namespaces},
+    cluster::Cluster,
+    hub::{HubLimits, HubParts},
+    model::{ChannelName, CommandTarget, ServerCommand, Tags, WorkerId},
+    node::{ApiLimits, Health},
+    protocol::websocket::{Decoder, Opcode},
+    publish::{Draft, PublishLimits, Publisher},
+    services::{ServiceConfig, Services, link},
+    session::Rules,
+    settings::Settings,
+    telemetry::{Closed, Level, Telemetry, TransportEnd},
+};
+use serde_json::{Value, json, value::to_raw_value};
+use socket::{Incoming, Socket};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::PollSender;
+
+/// Bytes of a message that a frontend may send.
+const MESSAGE_SIZE: u32 = 4096;
+
+/// A worker of a node, and the service `bot`.
+struct World {
+    worker: Rc<Worker>,
+}
+
+/// What a test may want otherwise.
+struct Bounds {
+    connection: ConnectionLimits,
+    outbox: usize,
+    in_flight: usize,
+    ping_interval: Duration,
+}
+
+fn usual() -> Bounds {
+    let connection = ConnectionLimits {
+        turn_bytes: 1000,
+        turn_messages: 4,
+        message_timeout: Duration::from_secs(5),
+        write_timeout: Duration::from_secs(10),
+        close_timeout: Duration::from_secs(2),
+        attach_timeout: Duration::from_secs(4),
+    };
+    // The phase of the first ping is random: so long an interval keeps it out of the tests that are not about it.
+    Bounds { connection, outbox: 4000, in_flight: 2, ping_interval: Duration::from_hours(1000) }
+}
+
+fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
+    let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
+    let open = ChannelOptions {
+        subscribe: Grant::Anyone,
+        publish: Grant::Anyone,
+        see_presence: Grant::Anyone,
+        see_history: Grant::Anyone,
+        ..ChannelOptions::default()
+    };
+    let kept = ChannelOptions {
+        retention: Some(Retention { size: 1000, ttl: Duration::from_hours(1) }),
+        presence: true,
+        join_leave: true,
+        ..open.clone()
+    };
+    let named = [("open".into(), Arc::new(open)), ("kept".into(), Arc::new(kept))];
+    let namespaces = Namespaces { named: named.into(), ..Namespaces::default() };
+    let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
+    let rules = Rules {
+        namespaces: namespaces.clone(),
+        node: "n1".into(),
+        connect_timeout: Duration::from_secs(10),
+        ping_interval: bounds.ping_interval,
+        pong_timeout: Duration::from_secs(8),
+        expiry_grace: Duration::from_secs(20),
+        max_subscriptions: 10,
+        max_in_flight: bounds.in_flight,
+        history_limit: 100,
+    };
+    Node {
+        name: "n1".into(),
+        rules: Arc::new(rules),
+        publisher: Publisher::new(broker.clone(), namespaces, PublishLimits::default()),
+        broker,
+        services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default()),
+        cluster: Cluster::single("n1".into(), "ws://n1", vec![mailbox.clone()]),
+        tokens: Tokens::from(&settings.tokens),
+        api_keys: ApiKeys::from(&*settings.api_keys),
+        presence_limit: 100,
+        history_bytes: 1 << 20,
+        api: ApiLimits::default(),
+        health: Health::default(),
+        metrics: Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone(),
+    }
+}
+
+fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async move {
+        let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
+        let node = Arc::new(node(&mailbox, &bounds));
+        let hub = Hub::new(HubParts {
+            worker: WorkerId::FIRST,
+            broker: node.broker.clone(),
+            mailbox,
+            namespaces: Arc::new(node.rules.namespaces.clone()),
+            limits: HubLimits {
+                outbox_bytes: bounds.outbox,
+                worker_outbox_bytes: 1 << 20,
+                batch_bytes: 500,
+                slice: 16,
+                attach_buffer: 8,
+                page: PageLimit { entries: 4, bytes: 10_000 },
+                backfills: 2,
+                join_leave_max: 10,
+                retry: Duration::from_millis(10),
+            },
+            metrics: Arc::default(),
+        });
+        tokio::task::spawn_local(hub.clone().run());
+        let worker = Rc::new(Worker { hub, node, limits: bounds.connection });
+        story(World { worker }).await;
+    });
+}
+
+impl World {
+    /// A socket that was upgraded, and nothing more.
+    fn open(&self) -> Peer {
+        let socket = Socket::default();
+        let task = tokio::task::spawn_local(self.connection(&socket));
+        Peer { socket, task }
+    }
+
+    /// A connection that nobody polls yet.
+    fn connection(&self, socket: &Socket) -> Connection<Socket> {
+        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), None)
+    }
+
+    /// A frontend that is connected, as nobody in particular.
+    async fn anonymous(&self) -> Peer {
+        self.connected(r#"{"id":1,"connect":{}}"#).await
+    }
+
+    /// A frontend that is connected as this user.
+    async fn user(&self, name: &str) -> Peer {
+        let token = self.worker.node.tokens.sign_connection(&ConnectionClaims::of(name.parse().expect("valid")), 0).expect("a key");
+        self.connected(&json!({"id": 1, "connect": {"token": token}}).to_string()).await
+    }
+
+    async fn connected(&self, connect: &str) -> Peer {
+        let peer = self.open();
+        peer.says(connect);
+        let heard = peer.hears().await;
+        assert!(heard.first().is_some_and(|line| line.starts_with(r#"{"id":1,"connect":{"#)), "{heard:?}");
+        peer
+    }
+
+    async fn publish(&self, channel: &str, text: &str) {
+        let data = to_raw_value(text).expect("a string");
+        let draft = Draft::parse(channel, &data, Tags::new(), false).expect("valid");
+        self.worker.node.publisher.publish(draft).await.expect("in memory");
+    }
+
+    /// What a service does to the connections of a user.
+    async fn command(&self, user: &str, command: ServerCommand) -> usize {
+        self.worker.node.cluster.command(CommandTarget::User(user.parse().expect("valid")), command).await.expect("one worker")
+    }
+
+    /// How often connections have ended in this way.
+    fn closed(&self, how: Closed) -> u64 {
+        self.worker.hub.metrics().closings(how)
+    }
+
+    /// The node, as empty as it began.
+    async fn assert_empty(&self) {
+        settle().await;
+        let metrics = self.worker.hub.metrics();
+        let channel: ChannelName = "kept:a".parse().expect("valid");
+        assert_eq!(self.worker.hub.connections(), 0, "connections");
+        assert_eq!(self.worker.hub.budget().used(), 0, "bytes in outboxes");
+        for level in [Level::ConnectionsOpen, Level::SubscriptionsOpen, Level::ChannelsOpen, Level::TasksOpen] {
+            assert_eq!(metrics.level(level), 0, "{level:?}");
+        }
+        assert_eq!(self.worker.node.broker.presence_stats(&channel).await.expect("in memory").clients, 0, "presence");
+    }
+}
+
+/// The frontend's end of a connection.
+struct Peer {
+    socket: Socket,
+    task: JoinHandle<()>,
+}
+
+impl Peer {
+    /// Sends one message.
+    fn says(&self, text: &str) {
+        self.sends(frame(0x81, text.as_bytes()));
+    }
+
+    fn sends(&self, bytes: impl Into<Vec<u8>>) {
+        self.socket.feed(Incoming::Bytes(bytes.into()));
+    }
+
+    /// Takes so many bytes more, and then nothing.
+    fn takes(&self, bytes: usize) {
+        self.socket.make_room(Some(bytes));
+    }
+
+    fn takes_all(&self) {
+        self.socket.make_room(None);
+    }
+
+    /// What has come, once everything that can run has done so: the lines of messages, and control frames in words.
+    async fn hears(&self) -> Vec<String> {
+        settle().await;
+        std::iter::from_fn(|| self.socket.take(next_frame)).flatten().collect()
+    }
+
+    /// Sends one message and hears what comes of it.
+    async fn asks(&self, text: &str) -> Vec<String> {
+        self.says(text);
+        self.hears().await
+    }
+
+    /// Whether the connection's task is over, once everything that can run has done so.
+    async fn is_over(&self) -> bool {
+        settle().await;
+        self.task.is_finished()
+    }
+}
+
+/// What was heard, publications by their text alone.
+fn texts(heard: &[String]) -> Vec<String> {
+    let text = |line: &String| {
+        let push: Value = serde_json::from_str(line).unwrap_or_default();
+        push["push"]["pub"]["data"].as_str().map_or_else(|| line.clone(), str::to_owned)
+    };
+    heard.iter().map(text).collect()
+}
+
+/// A client's frame; all of these tests fit a 16-bit length.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    websocket::encode::header(Opcode::Text, payload.len(), &mut frame);
+    (frame[0], frame[1]) = (first, frame[1] | 0x80);
+    let key = [0x37, 0xFA, 0x21, 0x3D];
+    frame.extend(key);
+    frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}
+
+fn close_frame(code: u16) -> Vec<u8> {
+    frame(0x88, &code.to_be_bytes())
+}
+
+/// The gateway's first frame: its size, and what it says.
+fn next_frame(bytes: &[u8]) -> Option<(usize, Vec<String>)> {
+    let [first, second, ..] = *bytes else { return None };
+    let (length, at) = match second {
+        126 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
+        127 => panic!("longer than any of these tests"),
+        short => (usize::from(short), 2),
+    };
+    let payload = bytes.get(at..at + length)?;
+    let text = |payload: &[u8]| String::from_utf8(payload.to_vec()).expect("UTF-8");
+    let said = match first {
+        0x81 => text(payload).lines().map(str::to_owned).collect(),
+        0x8A => vec![format!("pong {}", text(payload))],
+        0x88 => vec![match payload.split_first_chunk() {
+            Some((code, reason)) => format!("close {} {}", u16::from_be_bytes(*code), text(reason)),
+            None => "close".to_owned(),
+        }],
+        other => panic!("an unexpected frame: {other:#x}"),
+    };
+    Some((at + length, said))
+}
+
+/// An instance of the service `bot`, which answers when it is told to.
+struct Bot {
+    to: mpsc::Sender<link::Received>,
+    from: mpsc::Receiver<link::Sent>,
+}
+
+impl Bot {
+    async fn open(world: &World) -> Self {
+        let (to, mut reader) = mpsc::channel(64);
+        let (writer, from) = mpsc::channel(64);
+        let node = world.worker.node.clone();
+        let peer = link::Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), peers: Vec::new() };
+        tokio::task::spawn_local(async move {
+            let reader = futures_util::stream::poll_fn(move |cx| reader.poll_recv(cx));
+            link::serve(&node.services, &node.publisher, peer, reader, PollSender::new(writer)).await
+        });
+        let mut bot = Self { to, from };
+        bot.says(&json!({"hello": {"service": "bot", "instance": "i1", "credit": 8}}));
+        assert!(bot.hears().await["welcome"].is_object());
+        bot
+    }
+
+    fn says(&self, frame: &Value) {
+        self.to.try_send(link::Received::Text(frame.to_string().into())).expect("room");
+    }
+
+    async fn hears(&mut self) -> Value {
+        match self.from.recv().await {
+            Some(link::Sent::Text(text)) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("no frame but {other:?}"),
+        }
+    }
+}
+
+/// Lets everything that can run do so; time stands still.
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets time pass, and what is due in it happen.
+async fn after(seconds: f32) {
+    tokio::time::sleep(Duration::from_secs_f32(seconds)).await;
+    settle().await;
+}

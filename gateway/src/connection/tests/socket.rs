@@ -1,0 +1,141 @@
+//! A socket whose other end is a script.
+
+use crate::transport::Abort;
+use std::{
+    cell::{RefCell, RefMut},
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Either end: the connection reads and writes it, the script decides what comes of that.
+#[derive(Clone, Default)]
+pub(super) struct Socket(Rc<RefCell<Ends>>);
+
+/// What the connection finds when it reads.
+pub(super) enum Incoming {
+    /// These bytes, of one read or several.
+    Bytes(Vec<u8>),
+    /// No more, for good.
+    Eof,
+    /// The network failed.
+    Reset,
+    /// A mistake of ours.
+    Panic,
+}
+
+#[derive(Default)]
+struct Ends {
+    incoming: VecDeque<Incoming>,
+    outgoing: Vec<u8>,
+    /// Bytes that the peer takes; none: all.
+    room: Option<usize>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    shut: bool,
+    aborted: bool,
+}
+
+impl Socket {
+    fn ends(&self) -> RefMut<'_, Ends> {
+        self.0.borrow_mut()
+    }
+
+    pub(super) fn feed(&self, incoming: Incoming) {
+        let reader = {
+            let mut ends = self.ends();
+            ends.incoming.push_back(incoming);
+            ends.reader.take()
+        };
+        reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// From now on the peer takes so many bytes more, or all.
+    pub(super) fn make_room(&self, room: Option<usize>) {
+        let writer = {
+            let mut ends = self.ends();
+            ends.room = room;
+            ends.writer.take()
+        };
+        writer.into_iter().for_each(Waker::wake);
+    }
+
+    /// Bytes that the connection has left in the socket.
+    pub(super) fn unread(&self) -> usize {
+        let bytes = |incoming: &Incoming| if let Incoming::Bytes(bytes) = incoming { bytes.len() } else { 0 };
+        self.ends().incoming.iter().map(bytes).sum()
+    }
+
+    /// Takes what `parse` finds at the front of what the connection wrote: how many bytes it is, and what it says.
+    pub(super) fn take<R>(&self, parse: impl FnOnce(&[u8]) -> Option<(usize, R)>) -> Option<R> {
+        let mut ends = self.ends();
+        let (length, found) = parse(&ends.outgoing)?;
+        ends.outgoing.drain(..length);
+        Some(found)
+    }
+
+    /// Whether the connection has ended its side.
+    pub(super) fn is_shut(&self) -> bool {
+        self.ends().shut
+    }
+
+    /// Whether the connection was cut.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.ends().aborted
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut ends = self.ends();
+        match ends.incoming.pop_front() {
+            None => {
+                ends.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Some(Incoming::Bytes(mut bytes)) => {
+                let rest = bytes.split_off(bytes.len().min(buffer.remaining()));
+                buffer.put_slice(&bytes);
+                if !rest.is_empty() {
+                    ends.incoming.push_front(Incoming::Bytes(rest));
+                }
+            }
+            Some(Incoming::Eof) => ends.incoming.push_front(Incoming::Eof),
+            Some(Incoming::Reset) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            Some(Incoming::Panic) => panic!("as the script says"),
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut ends = self.ends();
+        let taken = ends.room.map_or(bytes.len(), |room| room.min(bytes.len()));
+        if taken == 0 {
+            ends.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        ends.room = ends.room.map(|room| room - taken);
+        ends.outgoing.extend_from_slice(&bytes[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ends().shut = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Abort for Socket {
+    fn abort(&self) {
+        self.ends().aborted = true;
+    }
+}

@@ -1,0 +1,128 @@
+//! Frontends that behave.
+
+use super::*;
+
+#[test]
+fn a_frontend_connects_subscribes_and_gets_what_is_published() {
+    within(usual(), |world| async move {
+        let alice = world.open();
+        let heard = alice.asks(r#"{"id":1,"connect":{}}"#).await;
+        assert!(heard.len() == 1 && heard[0].starts_with(r#"{"id":1,"connect":{"client":""#), "{heard:?}");
+        assert_eq!(alice.asks(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await, [r#"{"id":2,"subscribe":{}}"#]);
+        world.publish("open:a", "hello").await;
+        world.publish("open:b", "elsewhere").await;
+        let heard = alice.hears().await;
+        assert!(heard.len() == 1 && heard[0].starts_with(r#"{"push":{"channel":"open:a","pub":{"data":"hello","#), "{heard:?}");
+    });
+}
+
+#[test]
+fn several_commands_may_come_in_one_message() {
+    within(usual(), |world| async move {
+        let alice = world.open();
+        let message = [
+            r#"{"id":1,"connect":{}}"#,
+            r#"{"id":2,"subscribe":{"channel":"open:a"}}"#,
+            r#"{"id":3,"publish":{"channel":"open:a","data":"mine"}}"#,
+            r#"{"id":4,"ping":{}}"#,
+        ];
+        let heard = alice.asks(&message.join("\n")).await;
+        assert!(heard[0].starts_with(r#"{"id":1,"connect""#), "its answer is the first: {heard:?}");
+        let begins = |with: &str| heard.iter().position(|line| line.starts_with(with)).unwrap_or_else(|| panic!("no {with} in {heard:?}"));
+        assert!(
+            begins(r#"{"id":2,"subscribe""#) < begins(r#"{"push":{"channel":"open:a","pub""#),
+            "an answer comes before what follows from it"
+        );
+        begins(r#"{"id":3,"publish""#);
+        begins(r#"{"id":4,"ping""#);
+        assert_eq!(heard.len(), 5);
+    });
+}
+
+#[test]
+fn a_message_may_come_byte_by_byte_and_many_at_once() {
+    within(usual(), |world| async move {
+        let alice = world.anonymous().await;
+        for byte in frame(0x81, br#"{"id":2,"ping":{}}"#) {
+            assert_eq!(alice.hears().await, [""; 0]);
+            alice.sends([byte]);
+        }
+        assert_eq!(alice.hears().await, [r#"{"id":2,"ping":{}}"#]);
+        let ping = |id: u32| format!(r#"{{"id":{id},"ping":{{}}}}"#);
+        alice.sends((3..100).flat_map(|id| frame(0x81, ping(id).as_bytes())).collect::<Vec<_>>());
+        assert_eq!(alice.hears().await, (3..100).map(ping).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn what_was_missed_comes_first_and_the_rest_follows_page_by_page() {
+    within(usual(), |world| async move {
+        let expected: Vec<String> = (0..20).map(|n| format!("text {n}")).collect();
+        for text in &expected {
+            world.publish("kept:a", text).await;
+        }
+        let alice = world.anonymous().await;
+        let heard = alice.asks(r#"{"id":2,"subscribe":{"channel":"kept:a","recover":true}}"#).await;
+        let answer: Value = serde_json::from_str(&heard[0]).expect("JSON");
+        let first = answer["subscribe"]["publications"].as_array().expect("the first page");
+        let mut got: Vec<String> = first.iter().filter_map(|it| it["data"].as_str().map(str::to_owned)).collect();
+        assert_eq!(got.len(), 4, "a page");
+        got.extend(texts(&heard[1..]));
+        assert_eq!(got, expected);
+        world.publish("kept:a", "live").await;
+        assert_eq!(texts(&alice.hears().await), ["live"]);
+    });
+}
+
+#[test]
+fn a_slow_reader_is_handed_what_it_missed_as_it_makes_room() {
+    within(usual(), |world| async move {
+        let expected: Vec<String> = (0..100).map(|n| format!("{n} {}", "x".repeat(100))).collect();
+        for text in &expected {
+            world.publish("kept:a", text).await;
+        }
+        let alice = world.anonymous().await;
+        alice.takes(0);
+        alice.says(r#"{"id":2,"subscribe":{"channel":"kept:a","recover":true}}"#);
+        settle().await;
+        assert!(world.worker.hub.budget().used() < 4000, "twelve kilobytes wait in the stream, not in the outbox");
+        let mut got = Vec::new();
+        while got.len() < expected.len() {
+            alice.takes(500);
+            let before = got.len();
+            for line in alice.hears().await {
+                let line: Value = serde_json::from_str(&line).expect("JSON, and no close");
+                let recovered = line["subscribe"]["publications"].as_array().cloned().unwrap_or_default();
+                got.extend(
+                    recovered.into_iter().chain([line["push"]["pub"].clone()]).filter_map(|it| it["data"].as_str().map(str::to_owned)),
+                );
+            }
+            assert!(got.len() >= before);
+        }
+        assert_eq!(got, expected);
+    });
+}
+
+#[test]
+fn both_kinds_of_ping_are_answered() {
+    within(usual(), |world| async move {
+        let alice = world.anonymous().await;
+        alice.sends(frame(0x89, b"are you there?"));
+        assert_eq!(alice.hears().await, ["pong are you there?"]);
+        alice.sends(frame(0x8A, b"unasked"));
+        assert_eq!(alice.asks(r#"{"id":7,"ping":{}}"#).await, [r#"{"id":7,"ping":{}}"#]);
+    });
+}
+
+#[test]
+fn services_reach_all_connections_of_a_user() {
+    within(usual(), |world| async move {
+        let (first, second, nobody) = (world.user("alice").await, world.user("alice").await, world.anonymous().await);
+        let data = crate::model::Data::null();
+        assert_eq!(world.command("alice", ServerCommand::Message(data)).await, 2);
+        for alice in [&first, &second] {
+            assert_eq!(alice.hears().await, [r#"{"push":{"message":{"data":null}}}"#]);
+        }
+        assert_eq!(nobody.hears().await, [""; 0]);
+    });
+}
