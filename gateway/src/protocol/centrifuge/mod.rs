@@ -4,6 +4,7 @@
 //! replies and pushes, each as one line without its line break. What the official SDKs send and accept decides; the message definitions are
 //! in `client.proto` of <https://github.com/centrifugal/protocol>.
 
+mod bad_frame;
 mod decode;
 mod encode;
 mod json;
@@ -12,5 +13,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{BadFrame, Commands, decode};
+pub use bad_frame::BadFrame;
+pub use decode::{Commands, decode};
 pub use encode::{encode_disconnect, encode_publication, encode_push, encode_reply};

@@ -1,6 +1,6 @@
 //! The shapes of a frontend's frames. Fields that are not named here are skipped: a newer SDK may send them.
 
-use super::decode::BadFrame;
+use super::bad_frame::BadFrame;
 use crate::{
     model::{Data, ErrorCode, Refusal},
     protocol::{Command, ConnectRequest, HistoryRequest, RecoverFrom, Request, SubscribeRequest},

@@ -12,6 +12,7 @@ mod publisher;
 mod router;
 mod service;
 mod session;
+mod socket;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -136,7 +137,7 @@ impl Link {
         if urls.is_empty() {
             return Err(ConfigError::NoUrl);
         }
-        peer::bearer(&config.api_key)?;
+        socket::bearer(&config.api_key)?;
         config.urls = urls;
         let (phase, phase_seen) = watch::channel(Phase::Running);
         let (activity, activity_seen) = watch::channel(Activity::default());

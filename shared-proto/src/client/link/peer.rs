@@ -3,32 +3,20 @@
 use super::calls::count;
 use super::router::LinkNews;
 use super::session::{self, End};
-use super::{Config, Phase, Service, Shared};
+use super::{Phase, Service, Shared, socket};
 use crate::client::backoff::Backoff;
-use crate::client::rest::ConfigError;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Error as SocketError;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-/// Buffers of a link's socket: its frames are small.
-const SOCKET_BUFFER: usize = 8 * 1024;
 /// A link that stood this long was a good one: the pauses begin anew.
 const STOOD: Duration = Duration::from_secs(5);
 /// A node that others named, and that cannot be reached for this long, has left.
 const FORGET_AFTER: Duration = Duration::from_mins(5);
 /// How long an address rests at most whose node is linked by another one.
 const REST: Duration = Duration::from_secs(30);
-
-pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Where an address comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +94,7 @@ async fn rest<S: Service>(shared: &Shared<S>, node: &str) {
 }
 
 async fn attempt<S: Service>(shared: &Arc<Shared<S>>, url: &str, news: &mpsc::Sender<LinkNews>, peers: &mpsc::Sender<Vec<String>>) -> End {
-    match timeout(shared.config.connect_timeout, connect(&shared.config, url)).await {
+    match timeout(shared.config.connect_timeout, socket::connect(&shared.config, url)).await {
         Ok(Ok(socket)) => session::run(shared, url, socket, news, peers).await,
         Ok(Err(SocketError::Http(response))) => {
             tracing::warn!(url, status = response.status().as_u16(), "the gateway refuses the link");
@@ -121,26 +109,4 @@ async fn attempt<S: Service>(shared: &Arc<Shared<S>>, url: &str, news: &mpsc::Se
             End::Lost { welcomed: false }
         }
     }
-}
-
-async fn connect(config: &Config, url: &str) -> Result<Socket, SocketError> {
-    let mut request: Request = url.into_client_request()?;
-    if let Ok(bearer) = bearer(&config.api_key) {
-        request.headers_mut().insert(AUTHORIZATION, bearer);
-    }
-    let bounds = WebSocketConfig::default()
-        .read_buffer_size(SOCKET_BUFFER)
-        .write_buffer_size(SOCKET_BUFFER)
-        .max_write_buffer_size(config.message_size.saturating_mul(2).max(4 * SOCKET_BUFFER))
-        .max_message_size(Some(config.message_size))
-        .max_frame_size(Some(config.message_size));
-    let (socket, _response) = connect_async_with_config(request, Some(bounds), true).await?;
-    Ok(socket)
-}
-
-/// The header value that authorises a link.
-pub(super) fn bearer(api_key: &str) -> Result<HeaderValue, ConfigError> {
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {api_key}")).map_err(|_| ConfigError::BadKey)?;
-    bearer.set_sensitive(true);
-    Ok(bearer)
 }

@@ -4,8 +4,8 @@ mod wire;
 
 use super::calls::{Calls, count, refusal};
 use super::outbox::LinkId;
-use super::peer::Socket;
 use super::router::LinkNews;
+use super::socket::Socket;
 use super::{CallFailure, Phase, Service, Shared};
 use crate::errors::ErrorCode;
 use crate::link::{Credit, Drain, Hello, LinkError, Nack, ToGateway, ToService, Welcome};
