@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 /// The call's data is not what the method takes.
 const BAD_REQUEST: u32 = 400;
@@ -153,7 +153,7 @@ impl<B: Brain> Chatbot<B> {
         let id = message_id(call.idempotency_key.as_deref(), &line);
         let (told, taken) = oneshot::channel();
         let answering = self.clone().answer(id.clone(), conversation, line, told, room);
-        self.0.answers.spawn(answering.instrument(Span::current()));
+        self.0.answers.spawn(answering.instrument(tracing::info_span!("answer")));
         match taken.await {
             Ok(Ok(())) => reply(&json!({ "message": id })),
             Ok(Err(failure)) => Err(not_taken(&failure)),
@@ -238,7 +238,7 @@ impl<B: Brain> Chatbot<B> {
 
 impl<B: Brain> Service for Chatbot<B> {
     async fn call(&self, call: Call) -> CallResult {
-        let span = tracing::info_span!("call", method = call.method);
+        let span = tracing::info_span!("call", otel.kind = "server", method = call.method);
         continue_trace(&span, call.traceparent.as_deref());
         let answered = async {
             match call.method.as_str() {
