@@ -6,6 +6,7 @@ use crate::settings::Bot;
 use shared_proto::client::Failure;
 use shared_proto::client::link::{Publication, Publisher};
 use shared_proto::client::rest::{Gateway, HistoryQuery};
+use shared_proto::errors::ErrorCode;
 use shared_proto::process::telemetry::traceparent;
 use shared_proto::rest::{HistoryBody, PositionBody};
 use std::time::Duration;
@@ -115,10 +116,14 @@ impl Desk {
         }
     }
 
-    /// Announces the stream `id`, once it exists.
-    pub async fn announce(&self, conversation: &Conversation, id: &str) -> Result<(), Failure> {
+    /// Announces the stream `id`, once it exists, as the answer to `line`. Answers whether it is: a line has one answer, the first announced.
+    pub async fn announce(&self, conversation: &Conversation, id: &str, line: &str) -> Result<bool, Failure> {
         let entry = Entry::Stream { id: id.into(), from: self.bot.name.clone(), channel: format!("{STREAM}{id}") };
-        self.publish(Said::in_conversation(conversation, &entry).once(format!("{id}-stream")), PUBLISH_DEADLINE).await
+        let outcome = self.publish(Said::in_conversation(conversation, &entry).once(format!("{line}-answer")), PUBLISH_DEADLINE).await;
+        match outcome {
+            Err(failure) if failure.is(ErrorCode::IdempotencyMismatch) => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
     }
 
     /// Ends the stream `id`. All who try to end a stream use the same key, so that the first one decides.
@@ -231,7 +236,7 @@ pub fn entries(page: &HistoryBody) -> Vec<Entry> {
 /// Somebody else decided first, with another body: that is as good.
 fn decided_already(outcome: Result<(), Failure>) -> Result<(), Failure> {
     match outcome {
-        Err(failure) if failure.is(shared_proto::errors::ErrorCode::IdempotencyMismatch) => Ok(()),
+        Err(failure) if failure.is(ErrorCode::IdempotencyMismatch) => Ok(()),
         outcome => outcome,
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use shared_proto::client::Failure;
 use shared_proto::client::link::{CallFailure, CallResult, Service};
+use shared_proto::errors::ErrorCode;
 use shared_proto::link::Call;
 use shared_proto::process::telemetry::continue_trace;
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 /// The call's data is not what the method takes.
 const BAD_REQUEST: u32 = 400;
@@ -25,6 +26,8 @@ const BAD_REQUEST: u32 = 400;
 const FORBIDDEN: u32 = 403;
 /// There is no such method.
 const NO_METHOD: u32 = 404;
+/// The line's id stands for another line.
+const CONFLICT: u32 = 409;
 /// Too many answers stream.
 const BUSY: u32 = 429;
 /// The gateway did not take what was to be published.
@@ -106,6 +109,7 @@ impl<B> Clone for Chatbot<B> {
 struct Say {
     channel: String,
     text: String,
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +146,7 @@ impl<B: Brain> Chatbot<B> {
         let say: Say = parse(&call.data)?;
         let conversation = conversation(&say.channel)?;
         let line = self.line(call.user, say.text)?;
+        let id = message_id(say.id, call.idempotency_key.as_deref(), &line)?;
         if let Some(objection) = self.0.brain.objection(&line) {
             return Err(objection);
         }
@@ -150,10 +155,9 @@ impl<B: Brain> Chatbot<B> {
         if room.is_none() && !wants_none {
             return Err(CallFailure::temporary(BUSY, "I am speaking in too many places at once. Try again shortly."));
         }
-        let id = message_id(call.idempotency_key.as_deref(), &line);
         let (told, taken) = oneshot::channel();
         let answering = self.clone().answer(id.clone(), conversation, line, told, room);
-        self.0.answers.spawn(answering.instrument(Span::current()));
+        self.0.answers.spawn(answering.instrument(tracing::info_span!("answer")));
         match taken.await {
             Ok(Ok(())) => reply(&json!({ "message": id })),
             Ok(Err(failure)) => Err(not_taken(&failure)),
@@ -186,7 +190,7 @@ impl<B: Brain> Chatbot<B> {
                 desk.bot_types(&conversation).await;
                 let stream = format!("{:024x}", rand::random::<u128>() >> 32);
                 let listed = Listed::new(&self.0.running, &stream, &conversation);
-                Speech { desk, id: &stream, conversation: &conversation, stop: &listed.stop }.hold(steps).await
+                Speech { desk, id: &stream, line: &id, conversation: &conversation, stop: &listed.stop }.hold(steps).await
             }
         };
         if let Err(failure) = outcome {
@@ -238,7 +242,7 @@ impl<B: Brain> Chatbot<B> {
 
 impl<B: Brain> Service for Chatbot<B> {
     async fn call(&self, call: Call) -> CallResult {
-        let span = tracing::info_span!("call", method = call.method);
+        let span = tracing::info_span!("call", otel.kind = "server", method = call.method);
         continue_trace(&span, call.traceparent.as_deref());
         let answered = async {
             match call.method.as_str() {
@@ -265,19 +269,28 @@ fn reply(value: &serde_json::Value) -> CallResult {
 }
 
 fn not_taken(failure: &Failure) -> CallFailure {
+    if failure.is(ErrorCode::IdempotencyMismatch) {
+        return CallFailure::refused(CONFLICT, "`id` has been used for another line");
+    }
     tracing::warn!(%failure, "a line was not taken");
     let temporary = matches!(failure, Failure::NotDone { .. });
     CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it: {failure}"), temporary }
 }
 
-/// The same call sent again under its key is the same line.
-fn message_id(key: Option<&str>, line: &Line) -> String {
+/// The same call sent again under its id, or under its key, is the same line.
+///
+/// Ids that callers choose are longer than those of streams: nobody's line takes the place of an answer.
+fn message_id(chosen: Option<String>, key: Option<&str>, line: &Line) -> Result<String, CallFailure> {
     use std::hash::{DefaultHasher, Hash, Hasher};
-    let Some(key) = key else { return format!("{:024x}", rand::random::<u128>() >> 32) };
+    if let Some(id) = chosen {
+        let fits = (32..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        return if fits { Ok(id) } else { Err(CallFailure::refused(BAD_REQUEST, "`id` must have 32 to 64 letters, digits and hyphens")) };
+    }
+    let Some(key) = key else { return Ok(format!("{:024x}", rand::random::<u128>() >> 32)) };
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();
         (salt, key, &line.from).hash(&mut hasher);
         hasher.finish()
     };
-    format!("k{:016x}{:016x}", half(0), half(1))
+    Ok(format!("k{:016x}{:016x}", half(0), half(1)))
 }

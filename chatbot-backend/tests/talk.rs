@@ -17,6 +17,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 const LOBBY: &str = "chat:lobby";
+/// As a page would choose one.
+const ID: &str = "0123456789abcdef0123456789abcdef";
 
 /// One instance. Dropping it is its death: nothing is told to anybody.
 struct Instance {
@@ -80,6 +82,25 @@ async fn a_line_is_answered_in_a_stream_and_stays_as_a_finished_line() {
     assert_eq!(last["text"], text.as_str());
     assert!(parts.iter().enumerate().all(|(n, part)| part["seq"] == n));
     assert_eq!(gateway.ephemeral(), [(LOBBY.to_owned(), json!({"kind": "typing", "from": "bot"}))]);
+}
+
+#[actix_web::test]
+async fn a_line_sent_again_under_its_id_is_the_same_line_and_answered_once() {
+    let gateway = FakeGateway::start().await;
+    let _both = (instance(&gateway, "one"), instance(&gateway, "two"));
+    let line = json!({"channel": LOBBY, "text": "count to 2", "id": ID});
+    for bot in ["one", "two", "one"] {
+        assert_eq!(gateway.call(bot, "say", "alice", line.clone()).await, json!({"reply": {"message": ID}}));
+    }
+    let other = json!({"channel": LOBBY, "text": "count to 3", "id": ID});
+    assert_eq!(gateway.call("one", "say", "alice", other).await, json!({"error": 409}));
+    assert_eq!(gateway.call("one", "say", "bob", line).await, json!({"error": 409}), "another's id");
+    gateway.until(LOBBY, finished).await;
+    // Answers to the repeats have begun, and given way, when their streams have an end each.
+    gateway.until_count("stream:", is("end"), 3).await;
+    let entries = gateway.entries(LOBBY);
+    assert_eq!(entries[0], json!({"kind": "message", "id": ID, "from": "alice", "text": "count to 2"}));
+    assert_eq!((count(&entries, is("message")), count(&entries, is("stream"))), (2, 1), "{entries:?}");
 }
 
 #[actix_web::test]
@@ -168,6 +189,10 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
         ("say", "a", json!({"channel": LOBBY, "text": long}), 400),
         ("say", "a", json!({"channel": "news:world", "text": "hi"}), 400),
         ("say", "a", json!({"channel": "chat:", "text": "hi"}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": "short"}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": "x".repeat(65)}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": format!("{ID} ")}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": 7}), 400),
         ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
         ("typing", "a", json!({"channel": "#bob"}), 400),
         ("shout", "a", json!({}), 404),

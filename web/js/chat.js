@@ -10,6 +10,11 @@ const PAGE = 60;
 const CATCH_UP_PAGES = 20;
 const END_STATES = { done: 'done', aborted: 'aborted', failed: 'failed' };
 
+/** 128 random bits: nobody makes the same again, and a line that is sent twice under its id is one line. */
+function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 /**
  * Events, each with a `detail`: `change` (nothing), `grow` (the entry whose text grew),
  * `heard` (an entry that came live), `typing` (a name), `refused` (why, beside the line in the
@@ -57,7 +62,7 @@ export class Chat extends EventTarget {
 
   /** Sends a line; its fate shows in the list. */
   say(text) {
-    const draft = this.#timeline.draft(text);
+    const draft = this.#timeline.draft(newId(), text);
     this.#emit('change');
     return this.#deliver(draft);
   }
@@ -86,8 +91,7 @@ export class Chat extends EventTarget {
 
   async #deliver(draft) {
     try {
-      const { data } = await this.#client.rpc('chatbot.say', { channel: this.#sub.channel, text: draft.text });
-      this.#timeline.accept(draft, data?.message ?? null);
+      await this.#client.rpc('chatbot.say', { channel: this.#sub.channel, id: draft.id, text: draft.text });
     } catch (error) {
       const unsure = isUnsure(error);
       const words = unsure ? `${inWords(error)} Your message may have arrived all the same.` : inWords(error);

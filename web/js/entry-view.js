@@ -37,7 +37,7 @@ export function refreshEntry(element, entry) {
   const streaming = entry.state === 'streaming';
   element.dataset.state = entry.state;
   element.dataset.from = entry.from;
-  if (entry.id) element.dataset.id = entry.id;
+  if (!entry.isDraft) element.dataset.id = entry.id;
   if (entry.parts) element.dataset.parts = entry.parts;
   if (entry.hasGap) element.dataset.gap = '';
   element.setAttribute('aria-busy', String(streaming || entry.state === 'sending'));

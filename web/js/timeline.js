@@ -7,8 +7,6 @@
  * What this tab sent and has not seen in the channel yet stands at the end.
  */
 
-let nextDraft = 1;
-
 /** The state of a finished line by the reason its stream ended for; none means that all was said. */
 const END_STATES = { aborted: 'aborted', failed: 'failed' };
 
@@ -60,30 +58,23 @@ export class Timeline {
     return data.kind === 'message' && known.kind === 'stream' ? this.#finish(known, data) : null;
   }
 
-  /** An own line on its way. */
-  draft(text) {
-    const key = `draft-${nextDraft++}`;
-    const entry = { key, id: null, kind: 'message', from: this.#me, text, at: Date.now(), state: 'sending', note: '' };
-    this.#drafts.set(key, entry);
+  /** An own line on its way, under the id that it will have in the channel. */
+  draft(id, text) {
+    const entry = { key: `draft-${id}`, id, isDraft: true, kind: 'message', from: this.#me, text, at: Date.now(), state: 'sending', note: '' };
+    this.#drafts.set(id, entry);
     return entry;
-  }
-
-  /** The service took the line and gave it this id. Until it appears it stays a draft. */
-  accept(draft, id) {
-    draft.id = id;
-    if (this.#entries.has(id)) this.#drafts.delete(draft.key);
   }
 
   /** The line was refused, or nobody knows what became of it (`unsure`). */
   fail(draft, note, unsure) {
-    if (!this.#drafts.has(draft.key)) return false;
+    if (!this.#drafts.has(draft.id)) return false;
     draft.state = unsure ? 'unsure' : 'refused';
     draft.note = note;
     return true;
   }
 
   discard(draft) {
-    this.#drafts.delete(draft.key);
+    this.#drafts.delete(draft.id);
   }
 
   /** All entries in the order of the channel, drafts last. */
@@ -116,7 +107,7 @@ export class Timeline {
       parts: 0,
     };
     this.#entries.set(data.id, entry);
-    if (entry.from === this.#me) this.#claim(entry);
+    if (entry.from === this.#me) this.#drafts.delete(entry.id);
     return entry;
   }
 
@@ -126,13 +117,5 @@ export class Timeline {
     const wasOpen = entry.state === 'streaming' || entry.state === 'gone';
     entry.state = END_STATES[data.reason] ?? (wasOpen ? 'done' : entry.state);
     return entry;
-  }
-
-  /** The draft that became this entry is done: by its id, or by its text while its id is not known. */
-  #claim(entry) {
-    const drafts = [...this.#drafts.values()];
-    const draft = drafts.find(({ id }) => id === entry.id)
-      ?? drafts.find(({ id, text, state }) => id === null && text === entry.text && state !== 'refused');
-    if (draft) this.#drafts.delete(draft.key);
   }
 }

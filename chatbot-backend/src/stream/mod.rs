@@ -24,6 +24,8 @@ pub struct Speech<'a> {
     pub desk: &'a Desk,
     /// Of the stream and of the finished line.
     pub id: &'a str,
+    /// Id of the line that it answers.
+    pub line: &'a str,
     /// Where the finished line goes.
     pub conversation: &'a Conversation,
     /// Set when somebody says stop, or at shutdown.
@@ -40,11 +42,14 @@ enum Cut {
 impl Speech<'_> {
     /// Opens the stream, speaks, ends the stream, and leaves the finished line in the conversation.
     ///
-    /// The first part comes before the announcement: whatever is announced can be found, and ended, by any instance.
+    /// The first part comes before the announcement: whatever is announced can be found, and ended, by any instance. Where the line is
+    /// being answered already, since it was sent twice, nothing is said.
     pub async fn hold(&self, steps: Vec<Step>) -> Result<(), Failure> {
         let first = Entry::Part { seq: 0, text: String::new() };
         self.desk.publish(self.said(&first), PART_DEADLINE).await?;
-        self.desk.announce(self.conversation, self.id).await?;
+        if !self.desk.announce(self.conversation, self.id, self.line).await? {
+            return self.desk.end(self.conversation, self.id, Reason::Aborted).await;
+        }
         let mut text = String::new();
         let reason = match self.speak(steps, &mut text).await {
             Ok(()) => Reason::Done,

@@ -101,6 +101,21 @@ impl FakeGateway {
         timeout(SOON, looking).await.unwrap_or_else(|_| panic!("nothing fits in {channel}: {:?}", self.entries(channel)))
     }
 
+    /// Waits until so many entries fit in all channels whose name begins so.
+    pub(crate) async fn until_count(&self, prefix: &str, fits: impl Fn(&Value) -> bool, wanted: usize) {
+        let counted = || {
+            let channels = self.channels.lock().expect("not poisoned");
+            let entries = channels.held.iter().filter(|(name, _)| name.starts_with(prefix)).flat_map(|(_, held)| held);
+            entries.filter(|(data, _)| fits(data)).count()
+        };
+        let looking = async {
+            while counted() < wanted {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, looking).await.unwrap_or_else(|_| panic!("{} of {wanted} fit in {prefix}*", counted()));
+    }
+
     async fn serve(self, stream: TcpStream) {
         let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a handshake");
         let Some(Ok(Message::Text(text))) = socket.next().await else { return };

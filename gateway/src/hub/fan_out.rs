@@ -72,7 +72,7 @@ impl Slot {
             Content::Publications(all) => &all[..],
             Content::Announcements => &[],
         };
-        let step = Step::linked(Work::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
+        let step = Step::after(Work::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
         self.fan_out = Some(Box::new(FanOut { batch: Batch::new(encoded, budget), content, newest: None, _step: step }));
     }
 }

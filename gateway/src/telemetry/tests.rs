@@ -175,7 +175,7 @@ fn without_a_collector_the_callers_context_goes_on_as_it_came() {
     assert!(step.span().is_disabled());
     assert_eq!(step.traceparent().as_deref(), Some(PARENT));
     assert_eq!(Step::begin(Work::Publish, None).context(), None);
-    assert_eq!(Step::linked(Work::Deliver, parent).context(), None);
+    assert_eq!(Step::after(Work::Deliver, parent).context(), None);
 }
 
 #[test]

@@ -130,14 +130,21 @@ impl Step {
         Self::within(span, parent)
     }
 
-    /// Begins a step that several others led to, such as the delivery of a batch.
-    pub fn linked(work: Work, causes: impl IntoIterator<Item = TraceContext>) -> Self {
+    /// Begins a step that several others led to, such as the delivery of a batch: it goes on with the first trace that is kept and
+    /// is linked to the others. Where none is kept, nothing of a span is made.
+    pub fn after(work: Work, causes: impl IntoIterator<Item = TraceContext>) -> Self {
         if !ENABLED.load(Relaxed) {
             return Self { span: Span::none(), context: None };
         }
-        let span = work.span();
-        causes.into_iter().filter(|cause| cause.is_sampled()).for_each(|cause| span.add_link(cause.remote()));
-        Self::within(span, None)
+        Self::behind(work, causes)
+    }
+
+    fn behind(work: Work, causes: impl IntoIterator<Item = TraceContext>) -> Self {
+        let mut kept = causes.into_iter().filter(|cause| cause.is_sampled());
+        let Some(first) = kept.next() else { return Self { span: Span::none(), context: None } };
+        let step = Self::below(work, Some(first));
+        kept.for_each(|other| step.span.add_link(other.remote()));
+        step
     }
 
     fn within(span: Span, otherwise: Option<TraceContext>) -> Self {
@@ -181,8 +188,35 @@ impl Work {
 mod tests {
     use super::*;
     use opentelemetry::trace::TracerProvider as _;
-    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use opentelemetry_sdk::{
+        error::OTelSdkResult,
+        trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor},
+    };
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
     use tracing_subscriber::layer::SubscriberExt as _;
+
+    /// Keeps every span that has ended.
+    #[derive(Clone, Debug, Default)]
+    struct Ended(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanProcessor for Ended {
+        fn on_start(&self, _: &mut SdkSpan, _: &Context) {}
+
+        fn on_end(&self, span: SpanData) {
+            self.0.lock().expect("not poisoned").push(span);
+        }
+
+        fn force_flush(&self) -> OTelSdkResult {
+            Ok(())
+        }
+
+        fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+            Ok(())
+        }
+    }
 
     #[test]
     fn a_step_stays_in_its_callers_trace_under_an_id_of_its_own() {
@@ -200,5 +234,23 @@ mod tests {
             assert!(!unsampled.context().expect("passed on").is_sampled());
             assert_ne!(Step::below(Work::Call, None).context().expect("a trace of its own").trace, parent.trace);
         });
+    }
+    #[test]
+    fn a_delivery_goes_on_with_the_first_kept_trace_and_is_linked_to_the_others() {
+        let ended = Ended::default();
+        let traces = SdkTracerProvider::builder().with_span_processor(ended.clone()).build();
+        let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("test"));
+        let cause = |trace: u128, flags| TraceContext { trace, span: 7, flags };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(spans), || {
+            let step = Step::behind(Work::Deliver, [cause(1, 0), cause(2, 1), cause(3, 1), cause(4, 0), cause(5, 1)]);
+            assert_eq!(step.context().expect("a span").trace, 2);
+            drop(step);
+            assert!(Step::behind(Work::Deliver, [cause(1, 0)]).span().is_disabled());
+            assert!(Step::behind(Work::Deliver, []).span().is_disabled());
+        });
+        let ended = ended.0.lock().expect("not poisoned");
+        let [span] = &ended[..] else { panic!("{} spans", ended.len()) };
+        assert_eq!(span.parent_span_id, SpanId::from(7));
+        assert_eq!(span.links.iter().map(|link| link.span_context.trace_id()).collect::<Vec<_>>(), [TraceId::from(3), TraceId::from(5)]);
     }
 }

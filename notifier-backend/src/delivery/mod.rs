@@ -127,7 +127,7 @@ impl Courier {
         let (outbox, gateway, window) = (self.outbox.clone(), self.gateway.clone(), self.window);
         let first = Duration::from_millis(self.settings.backoff_first_ms);
         let pauses = Backoff::new(first, Duration::from_millis(self.settings.backoff_longest_ms));
-        let span = tracing::info_span!("deliver", delivery = delivery.id, attempt = delivery.attempts + 1);
+        let span = tracing::info_span!("deliver", otel.kind = "client", delivery = delivery.id, attempt = delivery.attempts + 1);
         let work = async move {
             let (outcome, health) = attempt::deliver(&gateway, &delivery, window, pauses).await;
             let mut stored = outbox.settle(delivery.id.clone(), outcome.clone()).await;

@@ -12,6 +12,7 @@ use prometheus::Registry;
 use serde::Deserialize;
 use std::io::IsTerminal;
 use tracing::Span;
+use tracing::level_filters::LevelFilter;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -80,9 +81,13 @@ impl Telemetry {
             LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
         };
         let traces = traces(program, settings).map_err(|error| bad(&error))?;
-        let spans = traces.as_ref().map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer(program)));
+        // What is logged does not decide what is traced.
+        let spans = traces.as_ref().map(|traces| {
+            let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer(program)).with_location(false).with_threads(false);
+            spans.with_filter(LevelFilter::INFO)
+        });
         global::set_text_map_propagator(TraceContextPropagator::new());
-        tracing_subscriber::registry().with(spans).with(logs).with(filter).try_init().map_err(|error| bad(&error))?;
+        tracing_subscriber::registry().with(spans).with(logs.with_filter(filter)).try_init().map_err(|error| bad(&error))?;
         let registry = Registry::new();
         let metrics = metrics(program, settings, &registry)?;
         Ok(Self { registry, metrics, traces })

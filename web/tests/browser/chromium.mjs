@@ -33,6 +33,35 @@ export async function openTab(context) {
   return tab;
 }
 
+/** A network for the context's sockets that loses what the gateway sends while `losesAnswers`, and can be cut and mended. */
+export async function lossy(context) {
+  const sockets = new Set();
+  const network = {
+    losesAnswers: false,
+    isDown: false,
+    cut() {
+      network.isDown = true;
+      for (const socket of sockets) socket.close({ code: 3000, reason: 'cut' });
+      sockets.clear();
+    },
+    mend() {
+      Object.assign(network, { isDown: false, losesAnswers: false });
+    },
+  };
+  await context.routeWebSocket('**/connection/websocket', (socket) => {
+    if (network.isDown) {
+      socket.close({ code: 3000, reason: 'cut' });
+      return;
+    }
+    sockets.add(socket);
+    const gateway = socket.connectToServer();
+    gateway.onMessage((message) => {
+      if (!network.losesAnswers) socket.send(message);
+    });
+  });
+  return network;
+}
+
 /** Signs in with keys alone and waits for the connection and the first history. */
 export async function signIn(tab, user) {
   await tab.waitForFunction(() => document.activeElement?.id === 'name');

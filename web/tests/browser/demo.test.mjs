@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { after, afterEach, before, beforeEach } from 'node:test';
-import { answered, entries, launch, openTab, ready, say, sees, signIn } from './chromium.mjs';
+import { answered, entries, launch, lossy, openTab, ready, say, sees, signIn } from './chromium.mjs';
 import { expected, record, since } from './conversation.mjs';
 import { history, notify, publish, unique } from './stack.mjs';
 
@@ -119,6 +119,31 @@ test('a notification sent while its user was away is there on return; one that i
   assert.equal(await tab.locator('.notice', { hasText: repeated.title }).count(), 1);
 });
 
+test('a line whose answer is lost can be sent again: it stands there once and is answered once', async () => {
+  const context = await newContext();
+  const network = await lossy(context);
+  const user = unique('alice');
+  const tab = await tabOf(user, context);
+  const text = unique('good question');
+  network.losesAnswers = true;
+  await say(tab, text);
+  await held((lines) => lines.some((line) => line.text === text && line.id));
+  network.cut();
+  await tab.getByRole('button', { name: 'Send again' }).click();
+  network.mend();
+  await ready(tab);
+  const first = await sees(tab, text, user);
+  await answered(tab, first);
+
+  await say(tab, 'help');
+  const last = await sees(tab, 'help', user);
+  await answered(tab, last);
+  const lines = await held((lines) => since(lines, last).length === 2);
+  const said = since(lines, first).map(({ from, id }) => (from === 'bot' ? 'bot' : id));
+  assert.deepEqual(said, [first, 'bot', last, 'bot']);
+  assert.equal(lines.filter((line) => line.text === text).length, 1);
+});
+
 test('the line is cut for 5 s while the bot streams: nothing missing, doubled or out of order', async () => {
   const [alice, bob] = [unique('alice'), unique('bob')];
   const [one, two] = [await tabOf(alice), await tabOf(bob)];
@@ -161,14 +186,19 @@ test('the line is cut for 5 s while the bot streams: nothing missing, doubled or
   await assertGrew(one, id, text);
 });
 
-/** The conversation since `first` as the history holds it, once the bot has answered every line in it. */
-async function settled(first) {
+/** The conversation as the history holds it, once `enough` is content with it. */
+async function held(enough) {
   const end = performance.now() + 30_000;
   while (performance.now() < end) {
-    const held = since(expected(await history(LOBBY)), first);
-    if (held.every(({ text }) => text !== null)) return held;
+    const lines = expected(await history(LOBBY));
+    if (enough(lines)) return lines;
   }
-  throw new Error('the bot left a line without a finished answer');
+  throw new Error('the history does not become what it should');
+}
+
+/** The conversation since `first`, once the bot has answered every line in it. */
+async function settled(first) {
+  return since(await held((lines) => since(lines, first).every(({ text }) => text !== null)), first);
 }
 
 /** Every text that was on the page begins the final one, and none is shorter than the one before. */

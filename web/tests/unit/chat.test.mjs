@@ -106,10 +106,12 @@ test('earlier messages come page by page until there are none', async () => {
 
 test('a refused line stays with its reason and can be sent again', async () => {
   let isDown = true;
-  const { channel, chat, ids } = open(async (method, { text }) => {
+  const asked = [];
+  const { channel, chat, ids } = open(async (method, { id, text }) => {
+    asked.push(id);
     if (isDown) throw { code: 1000, message: 'unavailable' };
-    channel.emit('publication', channel.add(line('m1', 'alice', text)));
-    return { data: { message: 'm1' } };
+    channel.emit('publication', channel.add(line(id, 'alice', text)));
+    return { data: { message: id } };
   });
   channel.connect();
   await quiet(channel);
@@ -119,7 +121,12 @@ test('a refused line stays with its reason and can be sent again', async () => {
   assert.match(draft.note, /not available/);
   isDown = false;
   await chat.retry(draft);
-  assert.deepEqual(ids(), ['m1']);
+  await chat.say('hello');
+  assert.match(asked[0], /^[0-9a-f]{32}$/);
+  assert.equal(asked[1], asked[0], 'sent again it is the same line');
+  assert.notEqual(asked[2], asked[0], 'the same words said again are another');
+  assert.deepEqual(ids(), [asked[0], asked[2]]);
+  assert.deepEqual(chat.entries().map(({ state }) => state), ['done', 'done']);
 });
 
 test('a line whose answer is lost is not called refused', async () => {

@@ -1,16 +1,12 @@
 // Gateways to test against: the stack's, or one with settings of its own.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { eventually, within } from './wait.mjs';
+import { Program, ROOT } from './program.mjs';
+import { eventually } from './wait.mjs';
 
-const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
-const BINARIES = process.env.SWITCHBOARD_BIN_DIR ?? join(ROOT, 'target/debug');
 const KEY = 'dev';
 
 /** What is the same for every gateway that a test starts for itself, whatever its file says. */
@@ -79,41 +75,33 @@ export class Gateway {
 
 /** A gateway process of a test's own. */
 export class OwnGateway extends Gateway {
-    #process;
-    #log = '';
+    #file;
+    #program;
 
     /** Starts one with the settings in this file. */
     static async start(file) {
         const own = new OwnGateway();
-        await own.#spawn(['--config', file]);
+        own.#file = file;
+        await own.#spawn({});
         return own;
     }
 
     get pid() {
-        return this.#process.pid;
+        return this.#program.pid;
     }
 
     get log() {
-        return this.#log;
+        return this.#program.log;
     }
 
-    async #spawn(options) {
-        // Settings of the shared stack are not this one's.
-        const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('GATEWAY__'));
-        this.#process = spawn(join(BINARIES, 'gateway'), options, {
-            stdio: ['ignore', 'pipe', 'pipe'],
-            env: { ...Object.fromEntries(environment), ...BASICS },
-        });
-        for (const stream of [this.#process.stdout, this.#process.stderr]) {
-            stream.setEncoding('utf8').on('data', (text) => (this.#log += text));
-        }
-        const ready = await eventually(() => this.#ready(), () => `the gateway to be ready:\n${this.#log}`);
+    async #spawn(settings) {
+        this.#program = new Program('gateway', ['--config', this.#file], { ...BASICS, ...settings });
+        const ready = await this.#program.until(() => this.#ready());
         [this.url, this.api, this.key] = [`http://${ready.public}`, `http://${ready.internal}`, KEY];
     }
 
     #ready() {
-        if (this.#process.exitCode !== null) throw new Error(`the gateway ended:\n${this.#log}`);
-        const line = this.#log.split('\n').find((line) => line.includes('"ready"'));
+        const line = this.log.split('\n').find((line) => line.includes('"ready"'));
         if (!line) return undefined;
         const address = (name) => new RegExp(`"${name}":"([^"]+)"`).exec(line)[1];
         return { public: address('public'), internal: address('internal') };
@@ -121,15 +109,22 @@ export class OwnGateway extends Gateway {
 
     /** Tells it to end, and does not wait. */
     drain() {
-        this.#process.kill('SIGTERM');
+        this.#program.signal('SIGTERM');
     }
 
+    /** Ends it in order; resolves to its exit code. */
     async stop() {
-        if (this.#process?.exitCode === null) {
-            const ended = once(this.#process, 'exit');
-            this.#process.kill('SIGTERM');
-            await within(ended, 'the gateway to end').catch(() => this.#process.kill('SIGKILL'));
-        }
+        return this.#program?.stop();
+    }
+
+    /** SIGKILL: what its memory held is gone. */
+    async kill() {
+        await this.#program.kill();
+    }
+
+    /** Starts it again, at the addresses that it had. */
+    async restart() {
+        await this.#spawn({ GATEWAY__PUBLIC__ADDRESS: new URL(this.url).host, GATEWAY__INTERNAL__ADDRESS: new URL(this.api).host });
     }
 }
 
@@ -153,9 +148,9 @@ export async function stack() {
     if (url && api) return new Gateway(url, api, key);
     const gateway = await OwnGateway.start(join(ROOT, 'gateway/config/dev.toml'));
     const settings = { CHATBOT__HTTP__ADDRESS: '127.0.0.1:0', CHATBOT__GATEWAY__URLS: gateway.api, CHATBOT__GATEWAY__API_KEY: KEY };
-    const bot = spawn(join(BINARIES, 'chatbot-backend'), [], { stdio: 'ignore', env: { ...process.env, ...settings } });
+    const bot = new Program('chatbot-backend', [], settings);
     after(async () => {
-        bot.kill('SIGTERM');
+        await bot.stop();
         await gateway.stop();
     });
     await eventually(async () => (await gateway.ask('GET', '/v1/services')).services.some((it) => it.instances.length > 0), 'the chat bot');

@@ -1,0 +1,96 @@
+// One of our programs as a process of a test's own.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eventually, within } from './wait.mjs';
+
+export const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+const BINARIES = process.env.SWITCHBOARD_BIN_DIR ?? join(ROOT, 'target/debug');
+
+export class Program {
+    #process;
+    #ended;
+    log = '';
+
+    /** Starts a binary. Settings of the shared stack are not this one's. */
+    constructor(name, options = [], settings = {}) {
+        this.name = name;
+        const inherited = Object.entries(process.env).filter(([name]) => !/^(GATEWAY|CHATBOT|NOTIFIER)__/.test(name));
+        this.#process = spawn(join(BINARIES, name), options, {
+            stdio: ['ignore', 'pipe', 'pipe'],
+            env: { ...Object.fromEntries(inherited), ...settings },
+        });
+        this.#ended = once(this.#process, 'close');
+        for (const stream of [this.#process.stdout, this.#process.stderr]) {
+            stream.setEncoding('utf8').on('data', (text) => (this.log += text));
+        }
+    }
+
+    get pid() {
+        return this.#process.pid;
+    }
+
+    /** Repeats `probe` until it finds something; fails once the process has ended. */
+    until(probe) {
+        const alive = () => {
+            if (this.hasEnded) throw new Error(`${this.name} ended:\n${this.log}`);
+            return probe();
+        };
+        return eventually(alive, () => `${this.name} to be ready:\n${this.log}`);
+    }
+
+    get hasEnded() {
+        return this.#process.exitCode !== null || this.#process.signalCode !== null;
+    }
+
+    /** Sends a signal, and does not wait. */
+    signal(name) {
+        this.#process.kill(name);
+    }
+
+    /** Ends it in order; resolves to its exit code. */
+    async stop() {
+        if (!this.hasEnded) this.signal('SIGTERM');
+        await within(this.#ended, `${this.name} to end`).catch(() => this.kill());
+        return this.#process.exitCode;
+    }
+
+    /** SIGKILL; resolves when it is gone. */
+    async kill() {
+        if (!this.hasEnded) this.signal('SIGKILL');
+        await this.#ended;
+    }
+}
+
+/** A backend of ours in front of a gateway, until the test is over; its log is shown where the test fails. */
+export async function backend(t, name, gatewayUrl, settings = {}) {
+    const prefix = { 'chatbot-backend': 'CHATBOT', 'notifier-backend': 'NOTIFIER' }[name];
+    const address = `127.0.0.1:${await freePort()}`;
+    const basics = { HTTP__ADDRESS: address, GATEWAY__URLS: gatewayUrl, GATEWAY__API_KEY: 'dev' };
+    const named = Object.entries({ ...basics, ...settings }).map(([key, value]) => [`${prefix}__${key}`, String(value)]);
+    const program = new Program(name, [], Object.fromEntries(named));
+    t.after(async () => {
+        if (!t.passed) t.diagnostic(`log of ${name}:\n${program.log}`);
+        await program.stop();
+    });
+    program.url = `http://${address}`;
+    await program.until(() => fetch(`${program.url}/readyz`).then(({ ok }) => ok, () => false));
+    return program;
+}
+
+/** A port below those that the kernel gives to outgoing connections: it is still free when a process comes back to it. */
+export async function freePort() {
+    for (;;) {
+        const port = 20_000 + Math.floor(Math.random() * 10_000);
+        const server = createServer();
+        const bound = await new Promise((resolve) => {
+            server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+        });
+        if (!bound) continue;
+        await new Promise((resolve) => server.close(resolve));
+        return port;
+    }
+}

@@ -1,0 +1,108 @@
+// One trace from the page's command to the delivery, as a collector gets it from the processes.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { signedIn, subscribed, unique } from './support/client.mjs';
+import { Collector } from './support/collector.mjs';
+import { ownGateway } from './support/gateway.mjs';
+import { backend } from './support/program.mjs';
+import { Heard, next } from './support/wait.mjs';
+
+const hex = (bytes) => randomBytes(bytes).toString('hex');
+
+/** A gateway that begins no trace by itself: what arrives belongs to a trace that somebody wanted. */
+const settings = (collector) => `
+[telemetry]
+otlp_endpoint = "${collector.url}"
+sample_ratio = 0.0
+[namespaces.chat]
+history_size = 100
+history_ttl = "1h"
+subscribe = "anyone"
+[namespaces.stream]
+history_size = 1000
+history_ttl = "5m"
+subscribe = "anyone"
+[services.chatbot]
+reach = "link"
+`;
+
+/** Logs are off: what is logged must not decide what is traced. */
+const traced = (collector) => ({ TELEMETRY__OTLP_ENDPOINT: collector.url, TELEMETRY__LOG: 'off' });
+
+/** The spans of one trace; `one` finds the only one of a service under a name that fits. */
+function traceOf(collector, trace) {
+    const spans = collector.spans.filter((span) => span.trace === trace);
+    const all = (service, name, fits = {}) =>
+        spans.filter((span) => span.service === service && span.name === name && Object.entries(fits).every(([key, value]) => span[key] === value));
+    const one = (...which) => {
+        const found = all(...which);
+        assert.equal(found.length, 1, `one span for ${JSON.stringify(which)} in ${JSON.stringify(spans, null, 1)}`);
+        return found[0];
+    };
+    return { spans, all, one };
+}
+
+test('one trace leads from the page through gateway and bot to the delivery of what the bot published', async (t) => {
+    const collector = await Collector.start(t);
+    const gateway = await ownGateway(t, settings(collector));
+    const bot = await backend(t, 'chatbot-backend', gateway.api, traced(collector));
+    const [trace, page, room] = [hex(16), hex(8), unique('chat:')];
+
+    const alice = await signedIn(t, gateway, 'alice', {}, { headers: { traceparent: `00-${trace}-${page}-01` } });
+    const conversation = await subscribed(alice, room);
+    const answered = next(conversation, 'publication', ({ data }) => data.kind === 'message' && data.from === 'bot');
+    await alice.rpc('chatbot.say', { channel: room, text: 'help' });
+    await answered;
+    alice.disconnect();
+    assert.deepEqual([await bot.stop(), await gateway.stop()], [0, 0]);
+
+    const { spans, all, one } = traceOf(collector, trace);
+    const call = one('switchboard-gateway', 'call', { parent: page, kind: 'client' });
+    const handled = one('chatbot-backend', 'call', { parent: call.id, kind: 'server' });
+    const answer = one('chatbot-backend', 'answer', { parent: handled.id });
+    const published = all('switchboard-gateway', 'publish', { parent: answer.id, kind: 'producer' });
+    assert.ok(published.length >= 5, 'the line, the announcement, the parts, their end and the finished line');
+
+    const delivered = all('switchboard-gateway', 'deliver', { kind: 'consumer' });
+    assert.ok(delivered.length > 0);
+    const ids = new Set(published.map(({ id }) => id));
+    for (const { parent, links } of delivered) {
+        assert.ok(ids.has(parent), 'a delivery follows its first publication');
+        assert.ok(links.every(({ trace: other, id }) => other === trace && ids.has(id)), 'and is linked to the others of its batch');
+    }
+    const known = new Set([page, ...spans.map(({ id }) => id)]);
+    assert.deepEqual(spans.filter(({ parent }) => !known.has(parent)), [], 'no span has a parent that never arrived');
+    assert.equal(spans.length, collector.spans.length, 'nobody began a trace beside it');
+
+    assert.equal(collector.value('switchboard-gateway', 'switchboard_connections_opened'), 1);
+    assert.equal(collector.value('chatbot-backend', 'calls_answered'), 1);
+});
+
+test('one trace leads from the notifier through the gateway to the delivery', async (t) => {
+    const collector = await Collector.start(t);
+    const gateway = await ownGateway(t, settings(collector));
+    const folder = await mkdtemp(join(tmpdir(), 'switchboard-sdk-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const notifier = await backend(t, 'notifier-backend', gateway.api, { ...traced(collector), OUTBOX__PATH: join(folder, 'outbox.sqlite') });
+    const alice = await signedIn(t, gateway, 'alice');
+    const got = new Heard(alice, 'publication');
+    const body = JSON.stringify({ user: 'alice', title: 'Hello' });
+    const { status } = await fetch(`${notifier.url}/v1/notifications`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    assert.equal(status, 202);
+    await got.count(1);
+    alice.disconnect();
+    assert.deepEqual([await notifier.stop(), await gateway.stop()], [0, 0]);
+
+    const begun = collector.spans.find(({ service, name }) => service === 'notifier-backend' && name === 'deliver');
+    assert.ok(begun, 'the notifier sent its span');
+    const { one } = traceOf(collector, begun.trace);
+    const request = one('switchboard-gateway', 'request', { parent: begun.id, kind: 'server' });
+    const published = one('switchboard-gateway', 'publish', { parent: request.id, kind: 'producer' });
+    one('switchboard-gateway', 'deliver', { parent: published.id, kind: 'consumer' });
+    assert.equal(collector.value('notifier-backend', 'deliveries_delivered'), 1);
+});
