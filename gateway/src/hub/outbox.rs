@@ -74,7 +74,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox for at most `limit` bytes.
+    /// An outbox for at most `limit` bytes. While it [has room](Self::has_room) it takes one frame of any size, so that none is too large
+    /// for good.
     pub fn new(limit: usize) -> Rc<Self> {
         Rc::new(Self {
             frames: RefCell::default(),
@@ -92,7 +93,7 @@ impl Outbox {
         self.bytes.get()
     }
 
-    /// Whether no more than half of the limit waits, so that reads of history may go on.
+    /// Whether no more than half of the limit waits: then reads of history may go on, and commands be taken.
     pub fn has_room(&self) -> bool {
         self.bytes.get() <= self.limit / 2
     }
@@ -122,7 +123,7 @@ impl Outbox {
             return false;
         }
         let bytes = self.bytes.get() + (*batch).as_ref().len();
-        let overflow = if bytes > self.limit {
+        let overflow = if bytes > self.limit && !self.has_room() {
             Some(Overflow::Connection)
         } else if batch.over_budget() && self.bytes.get() > 0 {
             Some(Overflow::Worker)

@@ -275,6 +275,47 @@ fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
 }
 
 #[test]
+fn what_is_larger_than_an_outbox_reaches_who_reads() {
+    within(limits(), 1000, |world| async move {
+        let connection = world.connect();
+        world.subscribe(&connection, "stream:a").await;
+        for text in ["a", "b"].map(|letter| letter.repeat(12_000)) {
+            world.publish("stream:a", &text).await;
+            settle().await;
+            assert!(received(&connection) == [text]);
+        }
+        assert_eq!(connection.outbox().overflow(), None);
+    });
+}
+
+#[test]
+fn what_comes_while_attaching_is_handed_over_as_there_is_room() {
+    let page = PageLimit { entries: 4, bytes: 2500 };
+    within(HubLimits { page, ..limits() }, 1000, |world| async move {
+        let (first, second) = (world.connect(), world.connect());
+        world.subscribe(&first, "stream:a").await;
+        world.join(&second, "stream:a").await;
+        let expected: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|letter| letter.repeat(4000)).into();
+        for text in &expected {
+            world.publish("stream:a", text).await;
+            settle().await;
+            received(&first);
+        }
+        let channel = World::channel("stream:a");
+        let (mut live, mut texts) = (world.hub.go_live(second.key(), &channel), Vec::new());
+        while let Live::Behind(after) = live {
+            let page = world.read(&channel, Span::After(after)).await.expect("in memory");
+            let Advance::To(next) = world.hub.advance(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
+            assert!(second.outbox().bytes() <= 10_000);
+            texts.extend(received(&second));
+            live = next;
+        }
+        assert_eq!((live, second.outbox().overflow()), (Live::Live, None));
+        assert!(texts == expected);
+    });
+}
+
+#[test]
 fn leaving_during_a_fan_out_takes_nothing_from_others() {
     within(limits(), 1000, |world| async move {
         let mut connections: Vec<_> = (0..9).map(|_| world.connect()).collect();

@@ -49,7 +49,7 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         heartbeat: settings.link.heartbeat,
         ..LinkLimits::default()
     };
-    let publish = PublishLimits { data: settings.internal.body_size.bytes(), ..PublishLimits::default() };
+    let publish = PublishLimits { data: settings.connection.data_size.bytes(), ..PublishLimits::default() };
     let node = Node {
         name: name.clone(),
         rules: Arc::new(rules(settings, namespaces.clone())),
