@@ -54,11 +54,11 @@ async fn establish(
 }
 
 async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
-    let (broker, recover) = (&worker.node.broker, attach.recover.as_ref());
-    let page = broker.read(&attach.channel, retention, first_span(recover), worker.hub.page()).await?;
+    let (broker, recover, limit) = (&worker.node.broker, attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
+    let page = broker.read(&attach.channel, retention, first_span(recover), limit).await?;
     match judge(recover, page) {
         Judgement::Start(start) => Ok(start),
-        Judgement::ReadAgain(span) => Ok(lost(&broker.read(&attach.channel, retention, span, worker.hub.page()).await?)),
+        Judgement::ReadAgain(span) => Ok(lost(&broker.read(&attach.channel, retention, span, limit).await?)),
     }
 }
 

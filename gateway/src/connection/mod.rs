@@ -168,10 +168,12 @@ impl Driver {
         }
     }
 
-    /// Polls operations until none of them can go on.
+    /// Polls operations until none of them can go on, or their outcomes have no room.
     fn operations(&mut self, cx: &mut Context<'_>) {
         let mut index = 0;
-        while let Some(running) = self.running.get_mut(index) {
+        while self.registered.outbox().has_room()
+            && let Some(running) = self.running.get_mut(index)
+        {
             let Poll::Ready(end) = running.future.as_mut().poll(cx) else {
                 index += 1;
                 continue;

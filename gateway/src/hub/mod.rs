@@ -178,6 +178,11 @@ impl Hub {
         self.parts.limits.page
     }
 
+    /// Bytes of one answer at most, about: so much always fits into an outbox that has room.
+    pub fn answer_bytes(&self) -> usize {
+        self.parts.limits.outbox_bytes / 4
+    }
+
     /// A pause, different each time, before a read that failed is tried again.
     pub fn retry(&self) -> Duration {
         self.parts.limits.retry.mul_f32(rand::random_range(0.5..1.5))

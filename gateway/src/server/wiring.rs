@@ -45,6 +45,7 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
     let name: Arc<str> = settings.node.name.as_str().into();
     let links = LinkLimits {
         message_size: settings.link.message_size.bytes(),
+        reply_size: settings.connection.data_size.bytes(),
         publishes_in_flight: settings.link.publishes_in_flight,
         heartbeat: settings.link.heartbeat,
         ..LinkLimits::default()
