@@ -285,6 +285,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let Self { wire, driver } = self;
         if !driver.wants_input() {
+            // What is not read cannot be late.
+            driver.incomplete = None;
             return true;
         }
         let limits = driver.worker.limits;
@@ -301,7 +303,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 _ => transport::Next::Go,
             }
         });
-        driver.incomplete = wire.is_mid_message().then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
+        if wire.take_whole() {
+            driver.incomplete = None;
+        }
+        let awaited = wire.is_mid_message() && driver.wants_input();
+        driver.incomplete = awaited.then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
         match turn {
             Poll::Pending => true,
             Poll::Ready(transport::End::Violation(violation)) => {
