@@ -10,8 +10,8 @@ mod ending;
 mod operations;
 
 use crate::{
-    hub::{Advance, Batch, Hub, Notice, Registered, Written},
-    model::{ClientInfo, ConnectionId, Disconnect, Tick},
+    hub::{Advance, Batch, Hub, Leave, Notice, Registered, Written},
+    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick},
     node::Node,
     protocol::{
         Request, centrifuge,
@@ -76,6 +76,8 @@ struct Driver {
     traceparent: Option<Box<str>>,
     running: Vec<Running>,
     ending: Option<Box<Ending>>,
+    /// The node stops: the connection leaves as soon as no operation of its session is in flight.
+    leaving: bool,
     /// Since when a message is incomplete.
     incomplete: Option<Tick>,
     /// When the hub wakes this connection, if it will.
@@ -92,8 +94,8 @@ impl Driver {
         let registered = worker.hub.register(id);
         let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
-        let (running, ending, incomplete, wakes) = (Vec::new(), None, None, None);
-        Self { session, worker, registered, info: None, traceparent, running, ending, incomplete, wakes }
+        let (running, ending, leaving, incomplete, wakes) = (Vec::new(), None, false, None, None);
+        Self { session, worker, registered, info: None, traceparent, running, ending, leaving, incomplete, wakes }
     }
 
     fn now(&self) -> Tick {
@@ -118,8 +120,15 @@ impl Driver {
                 Notice::Server(command) => self.input(Input::Server(command)),
                 Notice::Lost(channel) => self.input(Input::Lost(channel)),
                 Notice::Tick => {}
+                Notice::Leave(Leave::WhenIdle) => self.leaving = true,
+                Notice::Leave(Leave::Now) => self.shut_down(),
             }
         }
+    }
+
+    fn shut_down(&mut self) {
+        let (code, reason) = (Disconnect::Shutdown.code(), Disconnect::Shutdown.reason().into());
+        self.input(Input::Server(ServerCommand::Disconnect { code, reason }));
     }
 
     /// Does what is due. False once the peer has had its time to answer the close.
@@ -185,6 +194,9 @@ impl Driver {
                 _ => {}
             }
             index = 0;
+        }
+        if self.leaving && !self.running.iter().any(|running| matches!(running.task, Task::Operation(_))) {
+            self.shut_down();
         }
         if self.running.is_empty() && self.running.capacity() > 0 {
             self.running = Vec::new();

@@ -36,7 +36,7 @@ use crate::{
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
-pub use outbox::{Frame, Notice, Outbox, Overflow, SlotKey, Written};
+pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
 use slab::Slab;
 use slot::Slot;
 use std::{

@@ -40,6 +40,17 @@ pub enum Notice {
     Lost(ChannelName),
     /// A deadline may have passed.
     Tick,
+    /// The node stops.
+    Leave(Leave),
+}
+
+/// When a connection leaves a node that stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// As soon as no operation of its session is in flight.
+    WhenIdle,
+    /// At once.
+    Now,
 }
 
 /// What a writer did to the queue.

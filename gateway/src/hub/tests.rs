@@ -398,6 +398,27 @@ fn commands_reach_all_connections_of_a_user() {
 }
 
 #[test]
+fn a_drain_is_spread_evenly_over_its_window() {
+    within(limits(), 1000, |world| async move {
+        let connections: Vec<_> = (0..300).map(|_| world.connect()).collect();
+        let window = Duration::from_secs(3);
+        assert!(world.mailbox.post(crate::broker::Post::Drain(crate::broker::mailbox::DrainPlan { window })));
+        settle().await;
+        let late = world.connect();
+        let mut told = 0;
+        for step in 1..=6 {
+            tokio::time::sleep(window / 6).await;
+            settle().await;
+            let leaves = |notice: &Notice| matches!(notice, Notice::Leave(Leave::WhenIdle));
+            told += connections.iter().filter(|connection| connection.outbox().take_notices().iter().any(leaves)).count();
+            assert!((step * 50..=step * 50 + 1).contains(&told), "{told} of 300 in {step} of 6 steps");
+        }
+        let notices = late.outbox().take_notices();
+        assert!(matches!(notices[..], [Notice::Leave(Leave::Now)]), "who came in between is not forgotten: {notices:?}");
+    });
+}
+
+#[test]
 fn deadlines_wake_once() {
     within(limits(), 1000, |world| async move {
         let connection = world.connect();

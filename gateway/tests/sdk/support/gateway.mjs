@@ -82,10 +82,10 @@ export class OwnGateway extends Gateway {
     #process;
     #log = '';
 
-    /** Starts one with the settings in this file. */
-    static async start(file) {
+    /** Starts one with the settings in this file, and these above all others. */
+    static async start(file, settings = {}) {
         const own = new OwnGateway();
-        await own.#spawn(['--config', file]);
+        await own.#spawn(['--config', file, ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`])]);
         return own;
     }
 
@@ -133,13 +133,13 @@ export class OwnGateway extends Gateway {
     }
 }
 
-/** Starts a gateway with these settings (TOML) for one test; its log is shown where the test fails. */
-export async function ownGateway(t, settings = '') {
+/** Starts a gateway with these settings (TOML, and by key what is above `BASICS`) for one test; its log is shown where the test fails. */
+export async function ownGateway(t, settings = '', above = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'switchboard-sdk-'));
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, 'gateway.toml');
     await writeFile(file, settings);
-    const gateway = await OwnGateway.start(file);
+    const gateway = await OwnGateway.start(file, above);
     t.after(async () => {
         if (!t.passed) t.diagnostic(`log of the gateway:\n${gateway.log}`);
         await gateway.stop();
