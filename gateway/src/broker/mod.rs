@@ -121,6 +121,14 @@ pub struct PageLimit {
     pub bytes: usize,
 }
 
+impl PageLimit {
+    /// The part of each of so many reads that have the bounds of one together.
+    #[must_use]
+    pub fn shared_by(self, reads: usize) -> Self {
+        Self { entries: (self.entries / reads.max(1)).max(1), bytes: self.bytes / reads.max(1) }
+    }
+}
+
 /// What a read found, at one moment.
 #[derive(Clone, Debug)]
 pub struct Page {

@@ -54,31 +54,39 @@ async fn establish(
 }
 
 async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
-    let (broker, recover) = (&worker.node.broker, attach.recover.as_ref());
-    let page = broker.read(&attach.channel, retention, first_span(recover), worker.hub.page()).await?;
+    let (broker, recover, limit) = (&worker.node.broker, attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
+    let page = broker.read(&attach.channel, retention, first_span(recover), limit).await?;
     match judge(recover, page) {
         Judgement::Start(start) => Ok(start),
-        Judgement::ReadAgain(span) => Ok(lost(&broker.read(&attach.channel, retention, span, worker.hub.page()).await?)),
+        Judgement::ReadAgain(span) => Ok(lost(&broker.read(&attach.channel, retention, span, limit).await?)),
     }
 }
 
 /// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
 pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
     loop {
-        // The connection polls this again whenever it has written something.
-        poll_fn(|_| if outbox.has_room() { Poll::Ready(()) } else { Poll::Pending }).await;
+        room(&outbox).await;
         let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
             return Advance::To(Live::Gone);
         };
         match worker.node.broker.read(&channel, retention, Span::After(offset), worker.hub.page()).await {
-            Ok(page) => match worker.hub.advance(key, &channel, &page) {
-                Advance::To(Live::Behind(next)) => offset = next,
-                end => return end,
-            },
+            Ok(page) => {
+                // Others may have filled it during the read.
+                room(&outbox).await;
+                match worker.hub.advance(key, &channel, &page) {
+                    Advance::To(Live::Behind(next)) => offset = next,
+                    end => return end,
+                }
+            }
             Err(error) => {
                 tracing::warn!(%channel, %error, "missed publications cannot be read yet");
                 tokio::time::sleep(worker.hub.retry()).await;
             }
         }
     }
+}
+
+/// Resolves once the outbox has room. The connection polls this again whenever it has written something.
+async fn room(outbox: &Outbox) {
+    poll_fn(|_| if outbox.has_room() { Poll::Ready(()) } else { Poll::Pending }).await;
 }

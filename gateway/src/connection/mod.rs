@@ -12,8 +12,8 @@ mod operations;
 mod tests;
 
 use crate::{
-    hub::{Advance, Batch, Hub, Notice, Registered, Written},
-    model::{ClientInfo, ConnectionId, Disconnect, Tick},
+    hub::{Advance, Batch, Hub, Leave, Notice, Registered, Written},
+    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick},
     node::Node,
     protocol::{
         Request, centrifuge,
@@ -78,6 +78,8 @@ struct Driver {
     traceparent: Option<Box<str>>,
     running: Vec<Running>,
     ending: Option<Box<Ending>>,
+    /// The node stops: the connection leaves as soon as no operation of its session is in flight.
+    leaving: bool,
     /// Since when a message is incomplete.
     incomplete: Option<Tick>,
     /// When the hub wakes this connection, if it will.
@@ -94,8 +96,8 @@ impl Driver {
         let registered = worker.hub.register(id);
         let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
-        let (running, ending, incomplete, wakes) = (Vec::new(), None, None, None);
-        Self { session, worker, registered, info: None, traceparent, running, ending, incomplete, wakes }
+        let (running, ending, leaving, incomplete, wakes) = (Vec::new(), None, false, None, None);
+        Self { session, worker, registered, info: None, traceparent, running, ending, leaving, incomplete, wakes }
     }
 
     fn now(&self) -> Tick {
@@ -120,8 +122,15 @@ impl Driver {
                 Notice::Server(command) => self.input(Input::Server(command)),
                 Notice::Lost(channel) => self.input(Input::Lost(channel)),
                 Notice::Tick => {}
+                Notice::Leave(Leave::WhenIdle) => self.leaving = true,
+                Notice::Leave(Leave::Now) => self.shut_down(),
             }
         }
+    }
+
+    fn shut_down(&mut self) {
+        let (code, reason) = (Disconnect::Shutdown.code(), Disconnect::Shutdown.reason().into());
+        self.input(Input::Server(ServerCommand::Disconnect { code, reason }));
     }
 
     /// Does what is due. False once the peer has had its time to answer the close.
@@ -170,10 +179,12 @@ impl Driver {
         }
     }
 
-    /// Polls operations until none of them can go on.
+    /// Polls operations until none of them can go on, or their outcomes have no room.
     fn operations(&mut self, cx: &mut Context<'_>) {
         let mut index = 0;
-        while let Some(running) = self.running.get_mut(index) {
+        while self.registered.outbox().has_room()
+            && let Some(running) = self.running.get_mut(index)
+        {
             let Poll::Ready(end) = running.future.as_mut().poll(cx) else {
                 index += 1;
                 continue;
@@ -185,6 +196,9 @@ impl Driver {
                 _ => {}
             }
             index = 0;
+        }
+        if self.leaving && !self.running.iter().any(|running| matches!(running.task, Task::Operation(_))) {
+            self.shut_down();
         }
         if self.running.is_empty() && self.running.capacity() > 0 {
             self.running = Vec::new();
@@ -290,6 +304,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver } = self;
         if !driver.wants_input() {
+            // What is not read cannot be late.
+            driver.incomplete = None;
             return Ok(());
         }
         let limits = driver.worker.limits;
@@ -309,7 +325,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 _ => transport::Next::Go,
             }
         });
-        driver.incomplete = wire.is_mid_message().then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
+        if wire.take_whole() {
+            driver.incomplete = None;
+        }
+        let awaited = wire.is_mid_message() && driver.wants_input();
+        driver.incomplete = awaited.then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
         match turn {
             Poll::Pending => Ok(()),
             Poll::Ready(transport::End::Violation(violation)) => {

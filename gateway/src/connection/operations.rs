@@ -3,7 +3,7 @@
 use super::{Worker, attach};
 use crate::{
     auth::TokenError,
-    broker::{BrokerError, Page, Span},
+    broker::{BrokerError, Page, PageLimit, Span},
     hub::{Advance, ConnKey, Outbox},
     model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, Refusal, Tags, UserId},
     protocol::RecoverFrom,
@@ -78,9 +78,7 @@ async fn run(op: Op, by: Requester) -> Outcome {
         Op::Call { method, data } => return by.call(&method, data).await,
         Op::Event { service, data } => by.event(&service, data),
         Op::Publish { channel, data } => by.publish(channel, data).await,
-        Op::Presence { channel } => {
-            by.worker.node.broker.presence(&channel, by.worker.node.presence_limit).await.map(Outcome::Presence).map_err(Refusal::from)
-        }
+        Op::Presence { channel } => by.presence(&channel).await,
         Op::PresenceStats { channel } => {
             by.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
         }
@@ -142,6 +140,19 @@ impl Requester {
         self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
     }
 
+    /// Everybody, or an error: the protocol has no way to say that some are left out.
+    async fn presence(&self, channel: &ChannelName) -> Result<Outcome, Refusal> {
+        let (broker, limit) = (&self.worker.node.broker, self.worker.node.presence_limit);
+        let who = broker.presence(channel, limit.saturating_add(1)).await?;
+        let bytes = who.iter().map(|info| info.size()).sum::<usize>();
+        if who.len() > limit || bytes > self.worker.hub.answer_bytes() {
+            let detail = "more are there than one answer holds: ask for presence_stats";
+            return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
+        }
+        Ok(Outcome::Presence(who))
+    }
+
+    /// As many publications as are wanted and fit.
     async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
         let node = &self.worker.node;
         let retention = node.rules.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
@@ -151,7 +162,7 @@ impl Requester {
             (_, true) => Span::Before(offset),
             (_, false) => Span::After(offset.unwrap_or(0)),
         };
-        let page = crate::broker::PageLimit { entries: limit, bytes: node.history_bytes };
+        let page = PageLimit { entries: limit, bytes: self.worker.hub.answer_bytes() };
         let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
         if let Some(since) = since
             && !since.epoch.is_empty()

@@ -1,16 +1,16 @@
 //! What services and operators ask of this worker's connections, and the drain.
 
-use super::{Hub, Notice, Outbox};
+use super::{Hub, Leave, Notice, Outbox};
 use crate::{
     broker::mailbox::{DrainPlan, Survey},
-    model::{CommandTarget, Disconnect, ServerCommand},
+    model::{CommandTarget, ServerCommand},
 };
 use rand::seq::SliceRandom;
-use std::{
-    rc::Rc,
-    time::{Duration, SystemTime},
+use std::{rc::Rc, time::SystemTime};
+use tokio::{
+    sync::mpsc::Sender,
+    time::{Instant, sleep_until},
 };
-use tokio::sync::mpsc::Sender;
 
 impl Hub {
     fn targets(&self, target: &CommandTarget) -> Vec<u32> {
@@ -49,19 +49,23 @@ impl Hub {
         }
     }
 
-    /// Closes all connections in random order, spread over the plan's window.
+    /// Has all connections leave, in random order and evenly over the plan's window; at its end also those that are still busy.
     pub(super) async fn drain(self: Rc<Self>, plan: DrainPlan) {
-        const STEP: Duration = Duration::from_millis(20);
-        let mut outboxes: Vec<Rc<Outbox>> = self.state.borrow().connections.iter().map(|(_, entry)| entry.outbox.clone()).collect();
+        let begun = Instant::now();
+        let mut outboxes = self.outboxes();
         outboxes.shuffle(&mut rand::rng());
-        let steps = (plan.window.as_millis() / STEP.as_millis()).max(1) as usize;
-        let command = ServerCommand::Disconnect { code: Disconnect::Shutdown.code(), reason: Disconnect::Shutdown.reason().into() };
-        let mut interval = tokio::time::interval(STEP);
-        for some in outboxes.chunks(outboxes.len().div_ceil(steps).max(1)) {
-            interval.tick().await;
-            for outbox in some {
-                outbox.notify(Notice::Server(command.clone()));
-            }
+        let count = outboxes.len() as f64;
+        for (index, outbox) in outboxes.into_iter().enumerate() {
+            sleep_until(begun + plan.window.mul_f64(index as f64 / count)).await;
+            outbox.notify(Notice::Leave(Leave::WhenIdle));
         }
+        sleep_until(begun + plan.window).await;
+        for outbox in self.outboxes() {
+            outbox.notify(Notice::Leave(Leave::Now));
+        }
+    }
+
+    fn outboxes(&self) -> Vec<Rc<Outbox>> {
+        self.state.borrow().connections.iter().map(|(_, entry)| entry.outbox.clone()).collect()
     }
 }

@@ -36,7 +36,7 @@ use crate::{
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
-pub use outbox::{Frame, Notice, Outbox, Overflow, SlotKey, Written};
+pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
 use slab::Slab;
 use slot::Slot;
 use std::{
@@ -179,6 +179,11 @@ impl Hub {
     /// Bounds of one read of a stream.
     pub fn page(&self) -> PageLimit {
         self.parts.limits.page
+    }
+
+    /// Bytes of one answer at most, about: so much always fits into an outbox that has room.
+    pub fn answer_bytes(&self) -> usize {
+        self.parts.limits.outbox_bytes / 4
     }
 
     /// A pause, different each time, before a read that failed is tried again.

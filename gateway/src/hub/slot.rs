@@ -99,14 +99,15 @@ impl Slot {
         }
     }
 
-    /// What was delivered after `offset`, up to the feed's position; none if not all of it is remembered.
-    pub(super) fn since(&self, offset: u64) -> Option<Vec<Arc<Publication>>> {
+    /// What was delivered after `offset`, up to the feed's position; none if not all of it is remembered, or it has more than `room` bytes.
+    pub(super) fn since(&self, offset: u64, room: usize) -> Option<Vec<Arc<Publication>>> {
         let newest = self.feed.position().map_or(0, |position| position.offset);
         if newest <= offset {
             return Some(Vec::new());
         }
         let after: Vec<_> = self.recent.iter().filter(|p| p.position.is_some_and(|at| at.offset > offset)).cloned().collect();
-        (after.len() as u64 == newest - offset).then_some(after)
+        let fits = after.iter().map(|publication| publication.size()).sum::<usize>() <= room;
+        (fits && after.len() as u64 == newest - offset).then_some(after)
     }
 
     /// One connection is no longer attaching.

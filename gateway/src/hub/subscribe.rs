@@ -128,7 +128,9 @@ impl Hub {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             let Some(slot_key) = state.channels.get(channel).copied() else { return Live::Gone };
-            let Some(subscription) = state.entry(key).and_then(|entry| entry.subscription(slot_key)) else { return Live::Gone };
+            let Some(entry) = state.entry(key) else { return Live::Gone };
+            let room = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
+            let Some(subscription) = entry.subscription(slot_key) else { return Live::Gone };
             let Place::Attaching(cursor) = &subscription.place else { return Live::Live };
             let (cursor, join_leave) = (cursor.as_deref().copied(), subscription.join_leave);
             let Some(slot) = state.slots.get_mut(slot_key.index()) else { return Live::Gone };
@@ -138,7 +140,7 @@ impl Hub {
                     return Live::Behind(cursor.at.offset);
                 }
                 backfill = slot.feed.start(cursor.at).map(|after| (slot_key, after));
-                let Some(since) = slot.since(cursor.at.offset) else { return Live::Behind(cursor.at.offset) };
+                let Some(since) = slot.since(cursor.at.offset, room) else { return Live::Behind(cursor.at.offset) };
                 joined = slot.feed.position().map_or(0, |position| position.offset).max(cursor.at.offset);
                 missed = since;
             }

@@ -103,25 +103,29 @@ async fn settle() {
     }
 }
 
+/// Takes what waits in an outbox.
+fn received_frames(connection: &Registered) -> Vec<Frame> {
+    connection.outbox().write(|frames| {
+        let freed = frames.iter().map(|frame| frame.as_ref().len()).sum();
+        Written { result: frames.drain(..).collect(), freed, begun: false }
+    })
+}
+
 /// Takes what waits in an outbox, as the texts that were published.
 fn received(connection: &Registered) -> Vec<String> {
     let mut texts = Vec::new();
-    connection.outbox().write(|frames| {
-        let freed = frames.iter().map(|frame| frame.as_ref().len()).sum();
-        for frame in frames.drain(..) {
-            let bytes = frame.as_ref();
-            let header = websocket_header(bytes);
-            for line in std::str::from_utf8(&bytes[header..]).expect("text").lines() {
-                let push: serde_json::Value = serde_json::from_str(line).expect("JSON");
-                texts.push(match &push["push"] {
-                    push if push["pub"].is_object() => push["pub"]["data"].as_str().expect("a string").to_owned(),
-                    push if push["join"].is_object() => "joined".to_owned(),
-                    _ => "left".to_owned(),
-                });
-            }
+    for frame in received_frames(connection) {
+        let bytes = frame.as_ref();
+        let header = websocket_header(bytes);
+        for line in std::str::from_utf8(&bytes[header..]).expect("text").lines() {
+            let push: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            texts.push(match &push["push"] {
+                push if push["pub"].is_object() => push["pub"]["data"].as_str().expect("a string").to_owned(),
+                push if push["join"].is_object() => "joined".to_owned(),
+                _ => "left".to_owned(),
+            });
         }
-        Written { result: (), freed, begun: false }
-    });
+    }
     texts
 }
 
@@ -257,7 +261,7 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
 
 #[test]
 fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
-    within(HubLimits { outbox_bytes: 500, ..limits() }, 1000, |world| async move {
+    within(HubLimits { outbox_bytes: 800, ..limits() }, 1000, |world| async move {
         let (slow, latest) = (world.connect(), world.connect());
         world.subscribe(&slow, "stream:a").await;
         world.subscribe(&latest, "latest:a").await;
@@ -271,6 +275,60 @@ fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
         let texts = received(&latest);
         assert_eq!(texts.last().map(String::as_str), Some("a rather long text, number 19"));
         assert!(texts.len() < 20);
+    });
+}
+
+#[test]
+fn a_flood_of_pongs_takes_no_more_than_other_frames() {
+    within(limits(), 1000, |world| async move {
+        let connection = world.connect();
+        let outbox = connection.outbox();
+        let pong = || Batch::new([0x8A, 0], world.hub.budget());
+        let queued = std::iter::repeat_with(|| outbox.push(world.hub.now(), pong())).take_while(|()| outbox.has_room()).take(1000).count();
+        assert!(queued <= 5000 / 96, "{queued} empty frames before the reading stops");
+        received_frames(&connection);
+        assert_eq!((outbox.bytes(), world.hub.budget().used()), (0, 0));
+    });
+}
+
+#[test]
+fn what_is_larger_than_an_outbox_reaches_who_reads() {
+    within(limits(), 1000, |world| async move {
+        let connection = world.connect();
+        world.subscribe(&connection, "stream:a").await;
+        for text in ["a", "b"].map(|letter| letter.repeat(12_000)) {
+            world.publish("stream:a", &text).await;
+            settle().await;
+            assert!(received(&connection) == [text]);
+        }
+        assert_eq!(connection.outbox().overflow(), None);
+    });
+}
+
+#[test]
+fn what_comes_while_attaching_is_handed_over_as_there_is_room() {
+    let page = PageLimit { entries: 4, bytes: 2500 };
+    within(HubLimits { page, ..limits() }, 1000, |world| async move {
+        let (first, second) = (world.connect(), world.connect());
+        world.subscribe(&first, "stream:a").await;
+        world.join(&second, "stream:a").await;
+        let expected: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|letter| letter.repeat(4000)).into();
+        for text in &expected {
+            world.publish("stream:a", text).await;
+            settle().await;
+            received(&first);
+        }
+        let channel = World::channel("stream:a");
+        let (mut live, mut texts) = (world.hub.go_live(second.key(), &channel), Vec::new());
+        while let Live::Behind(after) = live {
+            let page = world.read(&channel, Span::After(after)).await.expect("in memory");
+            let Advance::To(next) = world.hub.advance(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
+            assert!(second.outbox().bytes() <= 10_000);
+            texts.extend(received(&second));
+            live = next;
+        }
+        assert_eq!((live, second.outbox().overflow()), (Live::Live, None));
+        assert!(texts == expected);
     });
 }
 
@@ -353,6 +411,27 @@ fn commands_reach_all_connections_of_a_user() {
         assert_eq!(answers.recv().await, Some(2));
         let told: Vec<_> = connections.iter().map(|connection| connection.outbox().take_notices().len()).collect();
         assert_eq!(told, [1, 1, 0]);
+    });
+}
+
+#[test]
+fn a_drain_is_spread_evenly_over_its_window() {
+    within(limits(), 1000, |world| async move {
+        let connections: Vec<_> = (0..300).map(|_| world.connect()).collect();
+        let window = Duration::from_secs(3);
+        assert!(world.mailbox.post(crate::broker::Post::Drain(crate::broker::mailbox::DrainPlan { window })));
+        settle().await;
+        let late = world.connect();
+        let mut told = 0;
+        for step in 1..=6 {
+            tokio::time::sleep(window / 6).await;
+            settle().await;
+            let leaves = |notice: &Notice| matches!(notice, Notice::Leave(Leave::WhenIdle));
+            told += connections.iter().filter(|connection| connection.outbox().take_notices().iter().any(leaves)).count();
+            assert!((step * 50..=step * 50 + 1).contains(&told), "{told} of 300 in {step} of 6 steps");
+        }
+        let notices = late.outbox().take_notices();
+        assert!(matches!(notices[..], [Notice::Leave(Leave::Now)]), "who came in between is not forgotten: {notices:?}");
     });
 }
 

@@ -123,6 +123,14 @@ pub struct ClientInfo {
     pub chan_info: Option<Data>,
 }
 
+impl ClientInfo {
+    /// Bytes it takes in queues and answers, about.
+    pub fn size(&self) -> usize {
+        let data = [&self.conn_info, &self.chan_info].into_iter().flatten().map(|data| data.get().len());
+        size_of::<Self>() + self.user.len() + data.sum::<usize>()
+    }
+}
+
 /// One message in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
@@ -144,7 +152,8 @@ impl Publication {
     /// Bytes it takes in histories and queues, about.
     pub fn size(&self) -> usize {
         let tags: usize = self.tags.iter().map(|(k, v)| k.len() + v.len() + 48).sum();
-        self.data.get().len() + tags + size_of::<Self>()
+        let info = self.info.as_deref().map_or(0, ClientInfo::size);
+        self.data.get().len() + tags + info + size_of::<Self>()
     }
 }
 

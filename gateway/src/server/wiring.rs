@@ -45,11 +45,12 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
     let name: Arc<str> = settings.node.name.as_str().into();
     let links = LinkLimits {
         message_size: settings.link.message_size.bytes(),
+        reply_size: settings.connection.data_size.bytes(),
         publishes_in_flight: settings.link.publishes_in_flight,
         heartbeat: settings.link.heartbeat,
         ..LinkLimits::default()
     };
-    let publish = PublishLimits { data: settings.internal.body_size.bytes(), ..PublishLimits::default() };
+    let publish = PublishLimits { data: settings.connection.data_size.bytes(), ..PublishLimits::default() };
     let node = Node {
         name: name.clone(),
         rules: Arc::new(rules(settings, namespaces.clone())),

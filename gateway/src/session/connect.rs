@@ -168,15 +168,16 @@ impl Connecting {
             return Ok(self.fail(turn, Refusal::new(ErrorCode::UnknownChannel, detail)));
         }
         turn.act(Action::Identify(info.clone()));
-        let joining = wanted.into_iter().map(|it| self.attach(turn, it, &info)).collect();
+        let among = wanted.len();
+        let joining = wanted.into_iter().map(|it| self.attach(turn, it, &info, among)).collect();
         self.stage = Stage::Attaching { info, expiry, joining };
         Ok(self.connected())
     }
 
-    fn attach(&self, turn: &mut Turn<'_>, wanted: ServerSubscription, info: &Arc<ClientInfo>) -> Joining {
+    fn attach(&self, turn: &mut Turn<'_>, wanted: ServerSubscription, info: &Arc<ClientInfo>, among: usize) -> Joining {
         let ServerSubscription { channel, expires_in } = wanted;
         let recover = self.recover.iter().find(|(name, _)| name == channel.as_str()).and_then(|(_, from)| from.clone());
-        let attach = Attach { channel: channel.clone(), recover, info: info.clone(), join_leave: false };
+        let attach = Attach { channel: channel.clone(), recover, info: info.clone(), join_leave: false, among };
         let ends = expires_in.map(|expires_in| turn.now.after(expires_in));
         Joining { channel, ends, attaching: Attaching::Going(turn.start(Op::Attach(attach))) }
     }

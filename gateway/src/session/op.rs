@@ -88,6 +88,8 @@ pub struct Attach {
     pub info: Arc<ClientInfo>,
     /// Deliver joins and leaves.
     pub join_leave: bool,
+    /// Attaches that are answered in one message and so share the size of one page, at least 1.
+    pub among: usize,
 }
 
 /// How an operation ended.

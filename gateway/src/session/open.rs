@@ -58,7 +58,7 @@ impl Open {
 
     /// The server-side subscriptions for the connect answer, and what follows it.
     fn join_all(&mut self, joined: Vec<Joined>) -> (Vec<(ChannelName, Subscribed)>, Vec<Action>) {
-        let (mut subs, mut after) = (Vec::with_capacity(joined.len()), Vec::new());
+        let (mut subs, mut after, mut live) = (Vec::with_capacity(joined.len()), Vec::new(), Vec::with_capacity(joined.len()));
         for Joined { channel, ends, attached } in joined {
             self.subscriptions.insert(Subscription { channel: channel.clone(), ends, origin: Origin::Server, stage: Stage::Live });
             let mut subscribed =
@@ -68,9 +68,11 @@ impl Open {
                 let held = std::mem::take(&mut subscribed.publications);
                 after.extend(held.into_iter().map(|it| Action::Push(Push::Publication(channel.clone(), it))));
             }
-            after.push(Action::GoLive(channel.clone()));
+            live.push(Action::GoLive(channel.clone()));
             subs.push((channel, subscribed));
         }
+        // One message, which an empty outbox always takes; going live waits for room by itself.
+        after.append(&mut live);
         (subs, after)
     }
 

@@ -38,7 +38,7 @@ impl Open {
         }
         self.subscriptions.insert(Subscription { channel: channel.clone(), ends: None, origin: Origin::Server, stage: Stage::Joining });
         let recover = since.map(|at| RecoverFrom { epoch: at.epoch.to_string(), offset: at.offset });
-        let attach = Attach { channel: channel.clone(), recover, info: self.info.clone(), join_leave: false };
+        let attach = Attach { channel: channel.clone(), recover, info: self.info.clone(), join_leave: false, among: 1 };
         let purpose = Purpose::Attach { origin: Origin::Server, ttl: None, all_or_nothing: false };
         self.start(turn, 0, Some(channel), purpose, Op::Attach(attach));
         Ok(())

@@ -12,7 +12,6 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
     api_keys(settings, problems);
     connection(settings, problems);
-    memory(settings, problems);
     unsupported(settings, problems);
 }
 
@@ -63,18 +62,23 @@ fn connection(settings: &Settings, problems: &mut Problems) {
     if settings.fan_out.batch_bytes.bytes() > quarter {
         problems.add("fan_out.batch_bytes", "must be at most a quarter of connection.outbox_bytes, so that one batch does not fill it");
     }
+    data_size(settings, problems);
     if settings.drain.window > settings.drain.deadline {
         problems.add("drain.window", "must not be longer than drain.deadline");
     }
 }
 
-fn memory(settings: &Settings, problems: &mut Problems) {
-    let largest = settings.connection.message_size.max(settings.internal.body_size).max(settings.link.message_size);
-    if settings.fan_out.mailbox_bytes.bytes() / 4 < largest.bytes() {
-        problems.add(
-            "fan_out.mailbox_bytes",
-            format!("a channel may take a quarter of it, which must hold the largest message ({largest}: connection.message_size, internal.body_size, link.message_size)"),
-        );
+/// What is published has to fit wherever it passes, several times where others wait with it.
+fn data_size(settings: &Settings, problems: &mut Problems) {
+    let bounds = [
+        (settings.connection.outbox_bytes, 4, "a quarter of connection.outbox_bytes, so that one publication does not fill it"),
+        (settings.fan_out.mailbox_bytes, 4, "a quarter of fan_out.mailbox_bytes, which is all that one channel may take"),
+        (settings.link.message_size, 2, "half of link.message_size, so that a frame holds it with all that is beside it"),
+    ];
+    for (bound, part, why) in bounds {
+        if settings.connection.data_size.bytes() > bound.bytes() / part {
+            problems.add("connection.data_size", format!("must be at most {why}"));
+        }
     }
 }
 

@@ -117,6 +117,8 @@ section! {
         expiry_grace: Duration = millis(0)..=HOUR,
         /// Largest message that a frontend may send.
         message_size: ByteSize = size(KIB)..=size(16 * MIB),
+        /// Largest data that a frontend is sent at once.
+        data_size: ByteSize = size(KIB)..=size(16 * MIB),
         /// From the first byte of a message to its last.
         message_timeout: Duration = millis(100)..=5 * MINUTE,
         /// Bytes read in one turn.

@@ -147,7 +147,13 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
             "connection.outbox_bytes",
         ),
         ("[drain]\nwindow = \"31s\"", "drain.window", "drain.deadline"),
-        ("[fan_out]\nmailbox_bytes = \"3MiB\"", "fan_out.mailbox_bytes", "1MiB"),
+        ("[connection]\ndata_size = \"65KiB\"", "connection.data_size", "a quarter of connection.outbox_bytes"),
+        (
+            "connection.outbox_bytes = \"2MiB\"\nconnection.data_size = \"257KiB\"\nfan_out.mailbox_bytes = \"1MiB\"",
+            "connection.data_size",
+            "a quarter of fan_out.mailbox_bytes",
+        ),
+        ("[link]\nmessage_size = \"127KiB\"", "connection.data_size", "half of link.message_size"),
     ] {
         let problems = problems(toml);
         assert_eq!(problems.len(), 1, "{toml}: {problems:?}");

@@ -79,6 +79,7 @@ internal.body_size = "4MiB"
 tokens.anonymous = true
 [connection]
 outbox_bytes = "64KiB"
+data_size = "16KiB"
 [fan_out]
 batch_bytes = "16KiB"
 [recovery]

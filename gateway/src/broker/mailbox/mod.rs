@@ -64,7 +64,7 @@ pub struct ConnectionSummary {
 /// How to close all connections.
 #[derive(Debug, Clone, Copy)]
 pub struct DrainPlan {
-    /// Closes are spread over this time, in random order.
+    /// Closes are spread over this time, in random order; what a connection has under way may end meanwhile.
     pub window: std::time::Duration,
 }
 

@@ -1,7 +1,7 @@
 //! The queue under a mailbox's lock.
 
 use super::{Announcement, Delivery, Dropped, MailboxStats, Post};
-use crate::model::{ChannelName, ClientInfo, ServerCommand};
+use crate::model::{ChannelName, ServerCommand};
 use std::collections::{HashMap, HashSet};
 
 type Hasher = foldhash::fast::RandomState;
@@ -216,14 +216,9 @@ fn count(posts: &[Post]) -> HashMap<ChannelName, Load, Hasher> {
 fn delivery_size(delivery: &Delivery) -> usize {
     let content = match delivery {
         Delivery::Publication(publication) => publication.size(),
-        Delivery::Announcement(Announcement::Join(info) | Announcement::Leave(info)) => info_size(info),
+        Delivery::Announcement(Announcement::Join(info) | Announcement::Leave(info)) => info.size(),
     };
     size_of::<Post>() + content
-}
-
-fn info_size(info: &ClientInfo) -> usize {
-    let data = [&info.conn_info, &info.chan_info].into_iter().flatten().map(|data| data.get().len());
-    size_of::<ClientInfo>() + data.sum::<usize>()
 }
 
 fn control_size(post: &Post) -> usize {

@@ -56,6 +56,8 @@ pub struct Decoder {
     phase: Phase,
     /// Text or binary, while a message is under way.
     message: Option<Opcode>,
+    /// See [`Decoder::take_whole`].
+    whole: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl Phase {
 impl Decoder {
     /// A decoder for messages of at most `max_message` bytes, all fragments together.
     pub fn new(max_message: u32) -> Self {
-        Self { buffer: Vec::new(), limit: max_message, held: 0, checked: 0, phase: Phase::START, message: None }
+        Self { buffer: Vec::new(), limit: max_message, held: 0, checked: 0, phase: Phase::START, message: None, whole: false }
     }
 
     /// Takes bytes off the front of `input` up to the next event. `Ok(None)` means that all of it was taken. To be called until then,
@@ -114,6 +116,11 @@ impl Decoder {
             Phase::Payload { .. } => true,
             Phase::Closed => false,
         }
+    }
+
+    /// Whether a message, or a control frame outside of one, has become whole since the last call: what is incomplete now began later.
+    pub fn take_whole(&mut self) -> bool {
+        mem::take(&mut self.whole)
     }
 
     /// Whether a close frame or a violation ended the stream.
@@ -191,6 +198,7 @@ impl Decoder {
             _ if last => self.message.take(),
             _ => None,
         };
+        self.whole |= self.message.is_none();
         match ended {
             Some(ended) if earlier == 0 => return Ok(Some(Step::Whole(ended, chunk))),
             _ => self.keep(opcode, chunk)?,

@@ -75,6 +75,20 @@ fn a_decoder_is_small_and_holds_nothing_while_idle() {
 }
 
 #[test]
+fn what_becomes_whole_is_told_once_and_not_of_a_ping_within_a_message() {
+    let mut decoder = Decoder::new(LIMIT);
+    let whole = |decoder: &mut Decoder, bytes: &[u8]| {
+        feed(decoder, bytes);
+        (decoder.take_whole(), decoder.take_whole())
+    };
+    assert_eq!(whole(&mut decoder, &frame(0x01, b"first", [0; 4])), (false, false));
+    assert_eq!(whole(&mut decoder, &frame(0x89, b"ping", [0; 4])), (false, false));
+    assert_eq!(whole(&mut decoder, &frame(0x80, b"last", [0; 4])), (true, false));
+    assert_eq!(whole(&mut decoder, &frame(0x89, b"ping", [0; 4])), (true, false));
+    assert_eq!(whole(&mut decoder, &[text(b"whole"), text(b"cut")[..5].to_vec()].concat()), (true, false));
+}
+
+#[test]
 fn a_message_is_under_way_from_its_first_byte_to_its_last() {
     let mut decoder = Decoder::new(LIMIT);
     let bytes = [frame(0x01, b"a", [0; 4]), frame(0x89, b"p", [0; 4]), frame(0x80, b"b", [0; 4])].concat();

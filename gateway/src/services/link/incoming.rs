@@ -50,7 +50,7 @@ impl Link<'_> {
     fn frame(&self, frame: ToGateway, publishes: &Accept) -> Result<(), Ending> {
         match frame {
             ToGateway::Hello(_) => return Err(malformed("hello came twice.")),
-            ToGateway::Reply(reply) => self.answer(reply.id, answer_of(&reply)),
+            ToGateway::Reply(reply) => self.answer(reply.id, answer_of(&reply, self.services.links.reply_size)),
             ToGateway::Error(error) => self.answer(error.id, Err(error_of(error))),
             ToGateway::Publish(publish) => publishes.take(publish)?,
             ToGateway::Credit(credit) => self.service.pool().credit(self.id, credit.n),
@@ -66,8 +66,12 @@ impl Link<'_> {
     }
 }
 
-fn answer_of(reply: &link::Reply) -> Answer {
-    Data::parse(&reply.data).map_err(|e| bad_reply(format!("The service's reply {e}. Tell its developers.")))
+fn answer_of(reply: &link::Reply, limit: usize) -> Answer {
+    let data = Data::parse(&reply.data).map_err(|e| bad_reply(format!("The service's reply {e}. Tell its developers.")))?;
+    match data.get().len() {
+        size if size > limit => Err(bad_reply(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers."))),
+        _ => Ok(data),
+    }
 }
 
 fn error_of(error: link::CallError) -> CallError {

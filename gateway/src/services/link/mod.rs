@@ -36,6 +36,8 @@ use tokio::{
 pub struct LinkLimits {
     /// Bytes of a message at most.
     pub message_size: usize,
+    /// Bytes of the reply to a call at most.
+    pub reply_size: usize,
     /// Publications that may be unacknowledged, at least 1.
     pub publishes_in_flight: u32,
     /// Silence after which the node pings, and after two of which it closes the link.
@@ -52,6 +54,7 @@ impl Default for LinkLimits {
     fn default() -> Self {
         Self {
             message_size: 256 << 10,
+            reply_size: 64 << 10,
             publishes_in_flight: 256,
             heartbeat: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(5),

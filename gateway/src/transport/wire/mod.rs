@@ -102,6 +102,11 @@ impl<T> Wire<T> {
         self.decoder.is_mid_message()
     }
 
+    /// Whether something has become whole since the last call; see [`Decoder::take_whole`].
+    pub fn take_whole(&mut self) -> bool {
+        self.decoder.take_whole()
+    }
+
     /// Bytes of the queue's front frame that are out. Unless zero, that frame has to stay at the front: the peer cannot do without
     /// its rest. All frames behind it may be dropped.
     pub fn begun(&self) -> usize {

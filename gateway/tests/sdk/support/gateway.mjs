@@ -75,13 +75,13 @@ export class Gateway {
 
 /** A gateway process of a test's own. */
 export class OwnGateway extends Gateway {
-    #file;
+    #options;
     #program;
 
-    /** Starts one with the settings in this file. */
-    static async start(file) {
+    /** Starts one with the settings in this file, and these above all others. */
+    static async start(file, settings = {}) {
         const own = new OwnGateway();
-        own.#file = file;
+        own.#options = ['--config', file, ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`])];
         await own.#spawn({});
         return own;
     }
@@ -95,7 +95,7 @@ export class OwnGateway extends Gateway {
     }
 
     async #spawn(settings) {
-        this.#program = new Program('gateway', ['--config', this.#file], { ...BASICS, ...settings });
+        this.#program = new Program('gateway', this.#options, { ...BASICS, ...settings });
         const ready = await this.#program.until(() => this.#ready());
         [this.url, this.api, this.key] = [`http://${ready.public}`, `http://${ready.internal}`, KEY];
     }
@@ -128,13 +128,13 @@ export class OwnGateway extends Gateway {
     }
 }
 
-/** Starts a gateway with these settings (TOML) for one test; its log is shown where the test fails. */
-export async function ownGateway(t, settings = '') {
+/** Starts a gateway with these settings (TOML, and by key what is above `BASICS`) for one test; its log is shown where the test fails. */
+export async function ownGateway(t, settings = '', above = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'switchboard-sdk-'));
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, 'gateway.toml');
     await writeFile(file, settings);
-    const gateway = await OwnGateway.start(file);
+    const gateway = await OwnGateway.start(file, above);
     t.after(async () => {
         if (!t.passed) t.diagnostic(`log of the gateway:\n${gateway.log}`);
         await gateway.stop();

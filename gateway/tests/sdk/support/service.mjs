@@ -29,6 +29,11 @@ export class Service {
         return service;
     }
 
+    /** Sends a frame. */
+    send(frame) {
+        this.#socket.send(JSON.stringify(frame));
+    }
+
     /** The first frame that `accept` is content with. */
     frame(accept, what) {
         const look = async () => {

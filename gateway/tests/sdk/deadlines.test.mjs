@@ -1,0 +1,116 @@
+// When a message has to be complete.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ownGateway } from './support/gateway.mjs';
+import { Bell, within } from './support/wait.mjs';
+
+const SETTINGS = `
+tokens.anonymous = true
+connection.message_timeout = "500ms"
+`;
+
+/** A connection whose bytes are the test's own. */
+class Bytes {
+    #bell = new Bell();
+    #got = Buffer.alloc(0);
+
+    static async open(t, gateway) {
+        const [bytes, { hostname, port }] = [new Bytes(), new URL(gateway.url)];
+        const socket = (bytes.socket = connect(Number(port), hostname).setNoDelay(true));
+        t.after(() => socket.destroy());
+        await once(socket, 'connect');
+        socket.on('error', () => {});
+        socket.on('data', (data) => {
+            bytes.#got = Buffer.concat([bytes.#got, data]);
+            bytes.#bell.ring();
+        });
+        socket.write(
+            'GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+                'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+        );
+        socket.write(message('{"id":1,"connect":{}}'));
+        await bytes.until('"connect":{');
+        return bytes;
+    }
+
+    /** Waits for these bytes. */
+    async until(wanted) {
+        const look = async () => {
+            while (!this.#got.includes(wanted)) await this.#bell.rung();
+        };
+        await within(look(), () => `${wanted}; got ${this.#got.toString('latin1').slice(-200)}`);
+    }
+
+    has(wanted) {
+        return this.#got.includes(wanted);
+    }
+}
+
+/** A text message of a client, masked with zeros. */
+function message(text) {
+    const head = Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 0xff, 0, 0, 0, 0]);
+    return text.length < 126 ? Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]) : Buffer.concat([head, Buffer.from(text)]);
+}
+
+const ping = (id) => message(`{"id":${id},"ping":{}${' '.repeat(3000)}}`);
+const cut = (buffer) => [buffer.subarray(0, 1000), buffer.subarray(1000)];
+const LATE = Buffer.concat([Buffer.from([0x03, 0xf0]), Buffer.from('message not complete in time')]);
+
+test('messages that are each in time are taken for as long as they come', async (t) => {
+    const bytes = await Bytes.open(t, await ownGateway(t, SETTINGS));
+    let rest = Buffer.alloc(0);
+    // Each write ends within a message, so that the decoder is never between two of them when a turn ends.
+    for (let id = 2; id <= 40; id += 1) {
+        const [first, second] = cut(ping(id));
+        bytes.socket.write(Buffer.concat([rest, first]));
+        rest = second;
+        await pause(40);
+    }
+    bytes.socket.write(rest);
+    await bytes.until('{"id":40,"ping":{}}');
+    assert.ok(!bytes.has(LATE));
+});
+
+test('a message that is never whole ends the connection, whatever pings come within it', async (t) => {
+    const bytes = await Bytes.open(t, await ownGateway(t, SETTINGS));
+    const [first] = cut(ping(2));
+    // The first fragment of a message, then control frames.
+    bytes.socket.write(Buffer.concat([Buffer.from([0x01, 0x81, 0, 0, 0, 0]), Buffer.from('{')]));
+    const pings = setInterval(() => bytes.socket.write(Buffer.from([0x89, 0x80, 0, 0, 0, 0])), 50);
+    t.after(() => clearInterval(pings));
+    await bytes.until(LATE);
+    const other = await Bytes.open(t, await ownGateway(t, SETTINGS));
+    other.socket.write(first);
+    await other.until(LATE);
+});
+
+test('while it is not read, for want of room to answer, a message cannot be late', async (t) => {
+    const own = await ownGateway(
+        t,
+        `${SETTINGS}
+        connection.outbox_bytes = "64KiB"
+        connection.data_size = "16KiB"
+        fan_out.batch_bytes = "16KiB"
+        recovery.page_bytes = "16KiB"
+        namespaces.open.subscribe = "anyone"`,
+    );
+    const bytes = await Bytes.open(t, own);
+    bytes.socket.write(message('{"id":2,"subscribe":{"channel":"open:a"}}'));
+    await bytes.until('"subscribe":{}');
+    const [first, second] = cut(ping(3));
+    bytes.socket.write(first);
+    bytes.socket.pause();
+    const before = await own.metric('switchboard_bytes_out_total');
+    for (let sent = 0; sent - (await own.metric('switchboard_bytes_out_total')) + before < 36_000; sent += 12_000) {
+        await own.publish('open:a', 'x'.repeat(12_000));
+    }
+    // The deadline and the second that its measuring may take.
+    await pause(2000);
+    bytes.socket.resume();
+    bytes.socket.write(second);
+    await bytes.until('{"id":3,"ping":{}}');
+});
