@@ -6,6 +6,7 @@
 mod glob;
 pub mod mailbox;
 mod memory;
+mod redis;
 mod stats;
 
 #[cfg(test)]
@@ -14,9 +15,10 @@ mod contract;
 mod fixtures;
 
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
-pub use mailbox::{Delivery, Dropped, Mailbox, MailboxStats, Post};
+pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
-pub use stats::{BrokerStats, Trimmed};
+pub use redis::{RedisBroker, RedisConfig};
+pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -185,6 +187,8 @@ pub enum Readiness {
 pub enum Broker {
     /// In this process; one node only.
     Memory(MemoryBroker),
+    /// In a Redis that all nodes share.
+    Redis(RedisBroker),
 }
 
 /// Dispatches to the chosen broker.
@@ -192,6 +196,7 @@ macro_rules! each {
     ($self:ident, $broker:ident => $call:expr) => {
         match $self {
             Broker::Memory($broker) => $call,
+            Broker::Redis($broker) => $call,
         }
     };
 }
@@ -207,9 +212,10 @@ impl Broker {
         each!(self, broker => broker.announce(channel, announcement).await)
     }
 
-    /// Resolves when everything published to the channel from now on will reach this worker's mailbox. Idempotent.
-    pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId) -> Result<(), BrokerError> {
-        each!(self, broker => broker.subscribe(channel, worker).await)
+    /// Resolves when everything published to the channel from now on will reach this worker's mailbox. Idempotent. `retention` is the channel's: without
+    /// it nobody can tell what was lost.
+    pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, retention: Option<Retention>) -> Result<(), BrokerError> {
+        each!(self, broker => broker.subscribe(channel, worker, retention).await)
     }
 
     /// The worker has no subscriber left. What is under way may still arrive.

@@ -105,6 +105,18 @@ impl Feed {
         self.position.map(|position| position.offset)
     }
 
+    /// The stream was seen to stand at `top`. Answers where a read has to begin, if less than that has come.
+    pub fn stands_at(&mut self, top: Position) -> Option<u64> {
+        match (&mut self.catching_up, self.position) {
+            (None, Some(position)) if position.epoch == top.epoch && position.offset >= top.offset => None,
+            (Some(hold), Some(position)) if position.epoch == top.epoch => {
+                hold.reach = hold.reach.max(top.offset);
+                None
+            }
+            _ => self.dirty(),
+        }
+    }
+
     /// A subscriber was attached at `cursor`. The first one gives an unknown feed its position, and may find that a read is due.
     pub fn start(&mut self, cursor: Position) -> Option<u64> {
         if self.position.is_some() {

@@ -2,9 +2,9 @@
 
 use super::{Hub, Notice, SlotKey};
 use crate::{
-    broker::{Announcement, Delivery, Post},
+    broker::{Announcement, Check, Delivery, Post},
     channel::feed::{Next, Offer},
-    model::{ChannelName, Publication},
+    model::{ChannelName, Position, Publication},
     telemetry::{Count, DropCause},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
@@ -48,6 +48,7 @@ impl Hub {
                     self.dirty(channel);
                 }
             }
+            Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
             Post::Drain(plan) => {
@@ -107,6 +108,21 @@ impl Hub {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
             self.lost(key);
         } else if let Some(after) = read {
+            self.begin_backfill(key, after);
+        }
+    }
+
+    /// The channel's stream was seen to stand at `top`.
+    fn stands_at(self: &Rc<Self>, channel: &ChannelName, top: Position, check: Check) {
+        let behind = {
+            let mut state = self.state.borrow_mut();
+            let Some(key) = state.channels.get(channel).copied() else { return };
+            state.slot(key).and_then(|slot| slot.feed.stands_at(top)).map(|after| (key, after))
+        };
+        if let Some((key, after)) = behind {
+            if check == Check::Audit {
+                self.parts.metrics.count(Count::FoundByAudit, 1);
+            }
             self.begin_backfill(key, after);
         }
     }

@@ -78,7 +78,7 @@ impl World {
         let channel = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.join(connection.key(), &channel, &options, None, true));
-        self.broker.subscribe(&channel, self.hub.parts.worker).await.expect("in memory");
+        self.broker.subscribe(&channel, self.hub.parts.worker, None).await.expect("in memory");
         if options.retention.is_some() {
             let page = self.read(&channel, Span::Top).await.expect("in memory");
             let top = Position { epoch: page.epoch, offset: page.top };
