@@ -3,7 +3,7 @@
 use super::{Hub, Notice, SlotKey};
 use crate::{
     broker::{Announcement, Check, Delivery, Post},
-    channel::feed::{Next, Offer},
+    channel::feed::{Next, Offer, Subscribers},
     model::{ChannelName, Position, Publication},
     telemetry::{Count, DropCause},
 };
@@ -106,7 +106,7 @@ impl Hub {
         };
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
-            self.lost(key);
+            self.restart(key);
         } else if let Some(after) = read {
             self.begin_backfill(key, after);
         }
@@ -127,15 +127,14 @@ impl Hub {
         }
     }
 
-    /// Tells every subscriber that the stream was lost in part.
-    pub(super) fn lost(&self, key: SlotKey) {
+    /// Ends every live subscription: its connection is told that it has to begin anew. Nothing is delivered to it from now on, so that its client's
+    /// position stays where it was.
+    pub(super) fn restart(&self, key: SlotKey) {
         let (outboxes, channel) = {
             let mut state = self.state.borrow_mut();
-            let state = &mut *state;
-            let Some(slot) = state.slots.get(key.index()) else { return };
-            let connections = &state.connections;
-            let outbox = |index: u32| connections.get(index as usize).map(|entry| entry.outbox.clone());
-            (slot.members.iter().filter_map(|member| outbox(member.connection)).collect::<Vec<_>>(), slot.name.clone())
+            let Some(slot) = state.slot(key) else { return };
+            let channel = slot.name.clone();
+            (state.detach(key), channel)
         };
         for outbox in outboxes {
             outbox.notify(Notice::Lost(channel.clone()));
@@ -144,9 +143,20 @@ impl Hub {
 
     /// Takes a page of the stream that closes a gap, for the life of the channel that asked for it; none if that is over.
     pub(super) fn caught(&self, key: SlotKey, life: u32, page: crate::broker::Page) -> Option<Next> {
+        let caught = self.state.borrow_mut().slot(key).filter(|slot| slot.life == life)?.feed.page(page);
+        match caught.subscribers {
+            Subscribers::GoOn => {}
+            Subscribers::Move => {
+                self.parts.metrics.count(Count::Forks, 1);
+                self.restart(key);
+            }
+            Subscribers::Lost => {
+                self.parts.metrics.count(Count::GapsLost, 1);
+                self.restart(key);
+            }
+        }
         let mut state = self.state.borrow_mut();
-        let slot = state.slot(key).filter(|slot| slot.life == life)?;
-        let caught = slot.feed.page(page);
+        let slot = state.slot(key)?;
         let before = slot.pending.len();
         for publication in caught.deliver {
             slot.deliver(publication, self.parts.limits.attach_buffer);

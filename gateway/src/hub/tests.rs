@@ -256,6 +256,38 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
 }
 
 #[test]
+fn a_new_timeline_ends_subscriptions_before_anything_of_it_is_delivered() {
+    within(limits(), 1000, |world| async move {
+        let (live, attaching) = (world.connect(), world.connect());
+        world.subscribe(&live, "stream:a").await;
+        world.publish("stream:a", "old").await;
+        settle().await;
+        world.join(&attaching, "stream:a").await;
+        let channel = World::channel("stream:a");
+        let page = world.read(&channel, Span::After(0)).await.expect("in memory");
+        let (key, life) = {
+            let mut state = world.hub.state.borrow_mut();
+            let key = state.channels[&channel];
+            (key, state.slot(key).expect("open").life)
+        };
+        let epoch = crate::model::Epoch::parse("anewtime").expect("valid");
+        let publication = crate::model::Publication { position: Some(Position { epoch, offset: 2 }), ..(*page.publications[0]).clone() };
+        let forked =
+            Page { epoch, top: 2, forks: vec![Position { epoch: page.epoch, offset: 1 }], publications: vec![Arc::new(publication)] };
+        world.hub.caught(key, life, forked.clone());
+        settle().await;
+        assert_eq!(received(&live), ["old"], "its client would take the new offset for one of the old epoch");
+        assert!(matches!(&live.outbox().take_notices()[..], [Notice::Lost(_)]));
+        assert_eq!(world.hub.metrics().counted(Count::Forks), 1);
+        assert_eq!(world.hub.go_live(attaching.key(), &channel), Live::Behind(1), "its client was told the old epoch");
+        assert_eq!(world.hub.advance(attaching.key(), &channel, &forked), Advance::Lost);
+        assert!(!world.hub.leave(live.key(), &channel), "no deliveries came to it any more");
+        assert!(!world.hub.leave(attaching.key(), &channel));
+        assert!(world.hub.state.borrow().channels.is_empty());
+    });
+}
+
+#[test]
 fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
     within(HubLimits { outbox_bytes: 500, ..limits() }, 1000, |world| async move {
         let (slow, latest) = (world.connect(), world.connect());

@@ -72,8 +72,8 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
     let redis = |series: Series, read: fn(&RedisStats, Tell<'_>)| {
         let node = Arc::downgrade(node);
         metrics.observe(series, move |tell| {
-            if let Some(stats) = node.upgrade().and_then(|node| node.broker.stats().redis) {
-                read(&stats, tell);
+            if let Some(node) = node.upgrade() {
+                read(&node.broker.stats().redis.unwrap_or_default(), tell);
             }
         });
     };

@@ -3,7 +3,7 @@
 use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, RedisBroker, RedisConfig},
     channel::Namespaces,
     cluster::Cluster,
     connection::ConnectionLimits,
@@ -13,9 +13,10 @@ use crate::{
     publish::{PublishLimits, Publisher},
     services::{OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
     session::Rules,
-    settings::{CallOrder, Problems, Settings},
+    settings::{BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
+use secrecy::ExposeSecret as _;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Bytes of one history answer at most; the first publication comes whatever its size.
@@ -40,7 +41,7 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
     };
     let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
     let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
-    let broker = Arc::new(Broker::Memory(MemoryBroker::new(mailboxes.clone(), memory(settings))));
+    let broker = Arc::new(broker(settings, &mailboxes)?);
     let namespaces = Namespaces::from(settings);
     let name: Arc<str> = settings.node.name.as_str().into();
     let links = LinkLimits {
@@ -76,6 +77,36 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         connection: connection(settings),
         message_size: settings.connection.message_size.bytes() as u32,
     })
+}
+
+fn broker(settings: &Settings, mailboxes: &[Arc<Mailbox>]) -> Result<Broker, Problems> {
+    match settings.broker.kind {
+        BrokerKind::Memory => Ok(Broker::Memory(MemoryBroker::new(mailboxes.to_vec(), memory(settings)))),
+        BrokerKind::Redis => {
+            RedisBroker::new(mailboxes.to_vec(), redis(settings)).map(Broker::Redis).map_err(|error| Problems::of("redis.url", error))
+        }
+    }
+}
+
+fn redis(settings: &Settings) -> RedisConfig {
+    let redis = &settings.redis;
+    RedisConfig {
+        url: redis.url.expose_secret().to_owned(),
+        prefix: redis.prefix.clone(),
+        node: settings.node.name.as_str().into(),
+        lanes: redis.lanes,
+        queue: redis.queue,
+        batch: redis.batch,
+        deadline: redis.deadline,
+        connect_timeout: redis.connect_timeout,
+        response_timeout: redis.response_timeout,
+        linger: redis.linger,
+        canary: redis.canary,
+        audit: redis.audit,
+        idempotency_ttl: settings.idempotency.ttl,
+        meta_ttl: settings.broker.meta_ttl,
+        subscriptions_per_user: MemoryLimits::default().subscriptions_per_user,
+    }
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {

@@ -1,6 +1,6 @@
 //! What a single value cannot tell: rules across settings, and names.
 
-use super::{BrokerKind, Problems, Reach, Settings};
+use super::{Problems, Reach, Settings};
 use crate::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use std::collections::HashSet;
@@ -13,6 +13,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     api_keys(settings, problems);
     connection(settings, problems);
     memory(settings, problems);
+    redis(settings, problems);
     unsupported(settings, problems);
 }
 
@@ -78,10 +79,17 @@ fn memory(settings: &Settings, problems: &mut Problems) {
     }
 }
 
-fn unsupported(settings: &Settings, problems: &mut Problems) {
-    if settings.broker.kind == BrokerKind::Redis {
-        problems.add("broker.kind", "\"redis\" is not in this version, which has only \"memory\" (one node)");
+fn redis(settings: &Settings, problems: &mut Problems) {
+    let redis = &settings.redis;
+    if !is_plain_name(&redis.prefix) {
+        problems.add("redis.prefix", format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", redis.prefix));
     }
+    if redis.response_timeout >= redis.deadline {
+        problems.add("redis.response_timeout", "must be shorter than redis.deadline");
+    }
+}
+
+fn unsupported(settings: &Settings, problems: &mut Problems) {
     for (name, service) in &settings.services {
         if service.reach != Reach::Link {
             problems.add(format!("services.{name}.reach"), "this version reaches services by \"link\" only");

@@ -62,6 +62,7 @@ series! {
     Deliveries, "deliveries", Counter, [], "Publications put in outboxes: one per publication and subscriber.";
     FanOutBatches, "fan_out_batches", Counter, [], "Batches of publications encoded for a channel.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
+    Forks, "forks", Counter, [], "Channels of a worker whose stream went on in a new timeline; subscribers began anew.";
     FoundByAudit, "found_by_audit", Counter, [], "Losses that only the audit of all channels found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that the broker no longer held; subscribers were told.";
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made, by cause.";
