@@ -17,7 +17,7 @@ mod fixtures;
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
-pub use redis::{RedisBroker, RedisConfig};
+pub use redis::{Lease, NodeRecord, Nodes, RedisBroker, RedisConfig};
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -273,6 +273,14 @@ impl Broker {
         each!(self, broker => broker.user_subscriptions(user).await)
     }
 
+    /// The nodes that share the store; none where there is but one.
+    pub fn nodes(&self) -> Option<&Nodes> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(broker) => Some(broker.nodes()),
+        }
+    }
+
     /// Whether publishes reach subscribers now.
     pub fn readiness(&self) -> Readiness {
         each!(self, broker => broker.readiness())
@@ -290,6 +298,6 @@ impl Broker {
 }
 
 /// Locks although a holder may have panicked: what these locks guard is changed in steps that each leave it whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

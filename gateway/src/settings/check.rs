@@ -14,6 +14,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     connection(settings, problems);
     memory(settings, problems);
     redis(settings, problems);
+    cluster(settings, problems);
     unsupported(settings, problems);
 }
 
@@ -25,6 +26,9 @@ fn names(settings: &Settings, problems: &mut Problems) {
         if name.contains([':', '#']) || format!("{name}:x").parse::<ChannelName>().is_err() {
             problems.add(format!("namespaces.{name}"), "a namespace is named with the characters of a channel, without ':' and '#'");
         }
+    }
+    if settings.namespaces.keys().any(|name| name.starts_with('$')) {
+        problems.add("namespaces", "names that begin with '$' are the gateway's own");
     }
     for name in settings.services.keys() {
         if let Err(error) = name.parse::<ServiceName>() {
@@ -86,6 +90,13 @@ fn redis(settings: &Settings, problems: &mut Problems) {
     }
     if redis.response_timeout >= redis.deadline {
         problems.add("redis.response_timeout", "must be shorter than redis.deadline");
+    }
+}
+
+fn cluster(settings: &Settings, problems: &mut Problems) {
+    let url = &settings.cluster.link_url;
+    if !url.is_empty() && !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
+        problems.add("cluster.link_url", format!("expected \"ws://host:port\"; found {url:?}"));
     }
 }
 

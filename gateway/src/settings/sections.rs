@@ -223,6 +223,14 @@ section! {
         audit: Duration = SECOND..=HOUR,
     }
 
+    /// `[cluster]`: the nodes that share a store.
+    Cluster {
+        /// A node that has not been heard of for so long is dead.
+        lease: Duration = SECOND..=10 * MINUTE,
+        /// Where services reach this node's internal listener; empty: at its address.
+        link_url: String,
+    }
+
     /// `[tokens]`: who frontends are.
     Tokens {
         /// The key of HS256 tokens; empty: none is accepted.

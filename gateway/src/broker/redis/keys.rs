@@ -12,6 +12,8 @@
 //! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
 //! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
 //! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
+//! | `P:{nodes}` | hash | what each node said of itself, by name | it leaves, or was cleared away after its death |
+//! | `P:{nodes}:lease:N` | string | the generation of node `N` | `cluster.lease` from its last heartbeat |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 
 use crate::{
@@ -77,6 +79,14 @@ impl Keys {
 
     pub(super) fn user(&self, user: &UserId) -> String {
         format!("{}:user:{user}", self.prefix)
+    }
+
+    pub(super) fn nodes(&self) -> String {
+        format!("{}:{{nodes}}", self.prefix)
+    }
+
+    pub(super) fn lease(&self, node: &str) -> String {
+        format!("{}:{{nodes}}:lease:{node}", self.prefix)
     }
 
     pub(super) fn canary(&self, node: &str) -> String {

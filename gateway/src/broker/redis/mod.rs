@@ -3,7 +3,7 @@
 //! - [`keys`]: the names of everything that is kept there; [`scripts`]: what happens there at one moment; [`codec`]: publications as bytes
 //! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: the one that subscribes
 //! - [`roster`], [`subscriptions`]: which channels this node needs; [`audit`]: whether its workers have what the streams hold
-//! - [`streams`]: publish and read; [`directory`]: presence, users' subscriptions, the list of channels
+//! - [`streams`]: publish and read; [`directory`]: presence, users' subscriptions, the list of channels; [`nodes`]: who shares them
 //! - [`health`], [`stats`]: what keeps it from serving, what it counts; [`clock`]: what time it is there
 //!
 //! # Why nothing is lost
@@ -31,6 +31,7 @@ mod health;
 mod keys;
 mod lane;
 mod listener;
+mod nodes;
 mod roster;
 mod scripts;
 mod stats;
@@ -53,6 +54,7 @@ use health::{Health, Part};
 use keys::Keys;
 use lane::{Driver, LaneLimits};
 use listener::Listener;
+pub use nodes::{Lease, NodeRecord, Nodes};
 use stats::Counters;
 use std::{
     sync::{Arc, Mutex},
@@ -102,6 +104,7 @@ pub struct RedisConfig {
 pub struct RedisBroker {
     streams: Arc<Streams>,
     directory: Directory,
+    nodes: Nodes,
     subscriptions: Arc<Subscriptions>,
     health: Arc<Health>,
     counters: Arc<Counters>,
@@ -159,6 +162,7 @@ impl RedisBroker {
             canary: config.canary,
         };
         Ok(Self {
+            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone() },
             directory: Directory { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
             streams,
             subscriptions,
@@ -236,6 +240,11 @@ impl RedisBroker {
     /// See [`super::Broker::user_subscriptions`].
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         self.directory.remembered(user).await
+    }
+
+    /// The nodes that share the store.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     /// Ready once every connection works and a canary came back.

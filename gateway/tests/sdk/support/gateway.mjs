@@ -124,8 +124,13 @@ export class OwnGateway extends Gateway {
         this.#process.kill('SIGTERM');
     }
 
+    /** Ends it at once. */
+    kill() {
+        this.#process.kill('SIGKILL');
+    }
+
     async stop() {
-        if (this.#process?.exitCode === null) {
+        if (this.#process?.exitCode === null && this.#process.signalCode === null) {
             const ended = once(this.#process, 'exit');
             this.#process.kill('SIGTERM');
             await within(ended, 'the gateway to end').catch(() => this.#process.kill('SIGKILL'));

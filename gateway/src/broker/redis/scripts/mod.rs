@@ -13,6 +13,8 @@ pub(super) struct Scripts {
     pub(super) arrive: Script,
     pub(super) depart: Script,
     pub(super) remember: Script,
+    pub(super) renew: Script,
+    pub(super) leave: Script,
     load: Pipeline,
 }
 
@@ -30,6 +32,8 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         arrive: script(include_str!("arrive.lua")),
         depart: script(include_str!("depart.lua")),
         remember: script(include_str!("remember.lua")),
+        renew: script(include_str!("renew.lua")),
+        leave: script(include_str!("leave.lua")),
         load,
     }
 });
