@@ -89,6 +89,7 @@ impl Node {
             Readiness::Ready => None,
             Readiness::NotReady(why) => Some(why.into()),
         };
-        draining.into_iter().chain(broker).collect()
+        let cluster = self.cluster.trouble().map(String::from);
+        draining.into_iter().chain(broker).chain(cluster).collect()
     }
 }

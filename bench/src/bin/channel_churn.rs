@@ -55,7 +55,7 @@ async fn come_and_go(broker: &MemoryBroker, numbers: std::ops::Range<usize>) -> 
     let worker = WorkerId::new(0).ok_or("there is a first worker")?;
     let channels = numbers.clone().map(|number| format!("room:{number}").parse()).collect::<Result<Vec<ChannelName>, _>>()?;
     for channel in &channels {
-        broker.subscribe(channel, worker).await?;
+        broker.subscribe(channel, worker, None).await?;
     }
     for (number, channel) in numbers.zip(&channels) {
         publish(broker, channel, number).await?;

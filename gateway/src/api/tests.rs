@@ -12,7 +12,7 @@ use crate::{
         mailbox::{ConnectionSummary, Survey},
     },
     channel::{ChannelOptions, Namespaces},
-    cluster::Cluster,
+    cluster::{About, Cluster},
     model::{CommandTarget, ConnectionId, ServerCommand},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
@@ -29,7 +29,7 @@ use actix_web::{
     test::{TestRequest, call_service, init_service, read_body},
 };
 use serde_json::Value;
-use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 /// A node with one worker, whose hub the test plays: one connection of `alice`, no others.
 struct Fixture {
@@ -81,7 +81,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         publisher: Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() }),
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),
-        cluster: Cluster::single("n1".into(), "ws://n1", vec![Arc::clone(mailbox)]),
+        cluster: Cluster::single(About { name: "n1".into(), link: "ws://n1".into(), shared: BTreeMap::new() }, vec![Arc::clone(mailbox)]),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&*settings.api_keys),
         presence_limit: 100,

@@ -17,6 +17,8 @@ pub(super) struct Bed {
     pub(super) idempotency_ttl: Duration,
     /// Lets time pass.
     pub(super) pass: fn(Duration) -> Pin<Box<dyn Future<Output = ()>>>,
+    /// Whatever has to live as long.
+    pub(super) _keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
 /// Makes every test of the contract a test of the calling module: `contract!([attribute] [attribute with threads] bed)`.
@@ -83,7 +85,7 @@ impl Bed {
 
     /// Subscribes a worker and gives its consumer.
     async fn join(&self, channel: &ChannelName, index: usize) -> Inbox {
-        self.broker.subscribe(channel, worker(index)).await.expect("subscribed");
+        self.broker.subscribe(channel, worker(index), Some(KEEP)).await.expect("subscribed");
         Inbox::new(&self.mailboxes[index])
     }
 
@@ -313,7 +315,7 @@ pub(super) async fn subscribed_means_that_everything_from_now_on_arrives(bed: &B
     bed.broker.unsubscribe(&channel, worker(0));
     bed.broker.unsubscribe(&channel, worker(0));
     bed.broker.unsubscribe(&channel, worker(1));
-    bed.broker.subscribe(&channel, worker(0)).await.expect("subscribed");
+    bed.broker.subscribe(&channel, worker(0), Some(KEEP)).await.expect("subscribed");
     bed.publish_all(&channel, [4], KEEP).await;
     assert_eq!(offset(&inbox.publication().await.1), 4, "subscribing again right away works");
 }

@@ -6,6 +6,7 @@
 mod glob;
 pub mod mailbox;
 mod memory;
+mod redis;
 mod stats;
 
 #[cfg(test)]
@@ -14,9 +15,10 @@ mod contract;
 mod fixtures;
 
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
-pub use mailbox::{Delivery, Dropped, Mailbox, MailboxStats, Post};
+pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
-pub use stats::{BrokerStats, Trimmed};
+pub use redis::{Lease, NodeRecord, Nodes, RedisBroker, RedisConfig};
+pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -193,6 +195,8 @@ pub enum Readiness {
 pub enum Broker {
     /// In this process; one node only.
     Memory(MemoryBroker),
+    /// In a Redis that all nodes share.
+    Redis(RedisBroker),
 }
 
 /// Dispatches to the chosen broker.
@@ -200,6 +204,7 @@ macro_rules! each {
     ($self:ident, $broker:ident => $call:expr) => {
         match $self {
             Broker::Memory($broker) => $call,
+            Broker::Redis($broker) => $call,
         }
     };
 }
@@ -215,9 +220,10 @@ impl Broker {
         each!(self, broker => broker.announce(channel, announcement).await)
     }
 
-    /// Resolves when everything published to the channel from now on will reach this worker's mailbox. Idempotent.
-    pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId) -> Result<(), BrokerError> {
-        each!(self, broker => broker.subscribe(channel, worker).await)
+    /// Resolves when everything published to the channel from now on will reach this worker's mailbox. Idempotent. `retention` is the channel's: without
+    /// it nobody can tell what was lost.
+    pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, retention: Option<Retention>) -> Result<(), BrokerError> {
+        each!(self, broker => broker.subscribe(channel, worker, retention).await)
     }
 
     /// The worker has no subscriber left. What is under way may still arrive.
@@ -275,6 +281,14 @@ impl Broker {
         each!(self, broker => broker.user_subscriptions(user).await)
     }
 
+    /// The nodes that share the store; none where there is but one.
+    pub fn nodes(&self) -> Option<&Nodes> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(broker) => Some(broker.nodes()),
+        }
+    }
+
     /// Whether publishes reach subscribers now.
     pub fn readiness(&self) -> Readiness {
         each!(self, broker => broker.readiness())
@@ -292,6 +306,6 @@ impl Broker {
 }
 
 /// Locks although a holder may have panicked: what these locks guard is changed in steps that each leave it whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,6 +21,25 @@ pub struct BrokerStats {
     pub idle_evicted: u64,
     /// Idempotency keys that were forgotten early, to stay within the bound.
     pub idempotency_evicted: u64,
+    /// What only a broker over Redis counts.
+    pub redis: Option<RedisStats>,
+}
+
+/// How a broker over Redis fares, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RedisStats {
+    /// Messages in the gateway's channels that no gateway wrote; they were left out.
+    pub foreign: u64,
+    /// Publications that were stored, but that Redis refused to announce.
+    pub unannounced: u64,
+    /// Connections for subscriptions that broke.
+    pub broken: u64,
+    /// Those of them that had gone deaf.
+    pub deaf: u64,
+    /// Channels that were subscribed to again after that.
+    pub resubscribed: u64,
+    /// What a canary needed last, from its publish to its return, in milliseconds.
+    pub round_trip_ms: u64,
 }
 
 /// Publications that left their history, by cause.

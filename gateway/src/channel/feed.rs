@@ -23,8 +23,8 @@ pub struct Feed {
 #[derive(Debug, Default)]
 struct Hold {
     publications: VecDeque<Arc<Publication>>,
-    /// The stream has to be read up to here, since the hold overflowed.
-    reach: u64,
+    /// The stream has to be read up to here: it was seen to stand there, or the hold overflowed.
+    reach: Option<Position>,
     /// Something was lost after the read that is under way began: another has to follow it.
     stale: bool,
 }
@@ -45,10 +45,24 @@ pub enum Offer {
 /// What a page of the stream brought.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Caught {
+    /// What becomes of those who are subscribed, before anything is delivered.
+    pub subscribers: Subscribers,
     /// Deliver these, in this order.
     pub deliver: Vec<Arc<Publication>>,
     /// And then.
     pub next: Next,
+}
+
+/// See [`Caught`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subscribers {
+    /// They go on.
+    GoOn,
+    /// A new timeline has begun, which continues theirs. They have to subscribe again: else their next recovery would name an epoch whose
+    /// offsets mean something else by then.
+    Move,
+    /// The stream no longer holds what is missing. They have to be told, and subscribe again.
+    Lost,
 }
 
 /// See [`Caught`].
@@ -58,8 +72,6 @@ pub enum Next {
     Read(u64),
     /// The gap is closed.
     Live,
-    /// The stream no longer holds what is missing: every subscriber has to be told.
-    Lost,
 }
 
 impl Feed {
@@ -105,6 +117,18 @@ impl Feed {
         self.position.map(|position| position.offset)
     }
 
+    /// The stream was seen to stand at `top`. Answers where a read has to begin, if less than that has come.
+    pub fn stands_at(&mut self, top: Position) -> Option<u64> {
+        match (&mut self.catching_up, self.position) {
+            (None, Some(position)) if position.epoch == top.epoch && position.offset >= top.offset => None,
+            (Some(hold), _) => {
+                hold.reach(top);
+                None
+            }
+            (None, _) => self.dirty(),
+        }
+    }
+
     /// A subscriber was attached at `cursor`. The first one gives an unknown feed its position, and may find that a read is due.
     pub fn start(&mut self, cursor: Position) -> Option<u64> {
         if self.position.is_some() {
@@ -117,31 +141,40 @@ impl Feed {
     /// Takes the page that was read after the position.
     pub fn page(&mut self, page: Page) -> Caught {
         let mut hold = self.catching_up.take().unwrap_or_default();
-        let continues = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));
-        let Some(mut position) = continues else {
-            self.position = Some(Position { epoch: page.epoch, offset: page.top });
-            return Caught { deliver: Vec::new(), next: Next::Lost };
+        let before = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));
+        let (subscribers, mut position, read) = match before {
+            Some(position) if position.epoch == page.epoch => (Subscribers::GoOn, position, page.publications),
+            Some(position) => (Subscribers::Move, Position { epoch: page.epoch, ..position }, page.publications),
+            None => (Subscribers::Lost, Position { epoch: page.epoch, offset: page.top }, Vec::new()),
         };
-        position.epoch = page.epoch;
+        // What is of the epoch that the page has left is gone. Of yet another one: older, or newer than the page; one more read tells.
+        let left = self.position.map(|position| position.epoch);
+        let mut again = std::mem::take(&mut hold.stale);
+        let mut reach = page.top;
+        let mut seen = |at: Position| match at.epoch {
+            epoch if epoch == page.epoch => reach = reach.max(at.offset),
+            epoch => again |= Some(epoch) != left,
+        };
         let mut deliver = Vec::new();
-        for publication in page.publications.into_iter().chain(hold.publications.drain(..)) {
+        for publication in read.into_iter().chain(hold.publications.drain(..)) {
             let Some(at) = publication.position else { continue };
-            if at.offset == position.offset + 1 && at.epoch == position.epoch {
+            if at == (Position { offset: position.offset + 1, ..position }) {
                 position.offset = at.offset;
                 deliver.push(publication);
-            } else if at.offset > position.offset {
-                hold.reach = hold.reach.max(at.offset);
+            } else {
+                seen(at);
             }
         }
+        hold.reach.take().into_iter().for_each(&mut seen);
         self.position = Some(position);
-        let stale = std::mem::take(&mut hold.stale);
-        let next = if stale || hold.reach.max(page.top) > position.offset {
+        let next = if again || reach > position.offset {
+            hold.reach = Some(Position { offset: reach, ..position });
             self.catching_up = Some(hold);
             Next::Read(position.offset)
         } else {
             Next::Live
         };
-        Caught { deliver, next }
+        Caught { subscribers, deliver, next }
     }
 }
 
@@ -151,7 +184,15 @@ impl Hold {
             self.publications.push_back(publication.clone());
         } else {
             self.publications.clear();
-            self.reach = self.reach.max(publication.position.map_or(0, |at| at.offset));
+            publication.position.into_iter().for_each(|at| self.reach(at));
+        }
+    }
+
+    fn reach(&mut self, at: Position) {
+        match &mut self.reach {
+            Some(reach) if reach.epoch == at.epoch => reach.offset = reach.offset.max(at.offset),
+            Some(_) => self.stale = true,
+            None => self.reach = Some(at),
         }
     }
 }

@@ -1,23 +1,28 @@
-//! The nodes, and messages to all connections wherever they are. One node for now: its workers are asked through their mailboxes.
+//! The nodes that serve together, and messages to all connections wherever they are.
+//!
+//! - [`local`]: the workers of this node
+//! - [`remote`]: the other nodes: heartbeats, questions and answers; [`members`]: what nodes say of themselves; [`inbox`], [`message`]: what they say to each other
+
+mod inbox;
+mod local;
+mod members;
+mod message;
+mod remote;
 
 use crate::{
-    broker::{
-        Mailbox, Post,
-        mailbox::{ConnectionSummary, Survey},
-    },
-    model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand, ServiceName},
+    broker::{Broker, Mailbox, mailbox::ConnectionSummary},
+    model::{ChannelName, CommandTarget, Refusal, ServerCommand, ServiceName, WorkerId},
 };
+use local::Local;
+use members::Member;
+use message::{Answer, Question};
+use remote::Remote;
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout_at},
-};
-
-/// Time that every worker has for an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+use tokio_util::sync::CancellationToken;
 
 /// One node as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,73 +35,151 @@ pub struct NodeSummary {
     pub workers: usize,
 }
 
+/// What a node tells the others of itself.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its name, unique in the cluster.
+    pub name: Arc<str>,
+    /// Where services reach it, as `ws://host:port`.
+    pub link: Box<str>,
+    /// Settings that have to be the same on all nodes, by key.
+    pub shared: BTreeMap<String, String>,
+}
+
 /// The nodes that serve together.
 pub struct Cluster {
-    node: Arc<str>,
-    link_base: String,
-    workers: Vec<Arc<Mailbox>>,
-    since_ms: u64,
+    kind: Kind,
+}
+
+enum Kind {
+    Single(Member, Local),
+    Shared(Arc<Remote>),
 }
 
 impl Cluster {
-    /// A cluster of this node alone. `link_base` is where services reach it, as `ws://host:port`.
-    pub fn single(node: Arc<str>, link_base: impl Into<String>, workers: Vec<Arc<Mailbox>>) -> Self {
-        let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
-        Self { node, link_base: link_base.into(), workers, since_ms }
+    /// A cluster of this node alone.
+    pub fn single(about: About, workers: Vec<Arc<Mailbox>>) -> Self {
+        let me = member(&about, workers.len());
+        Self { kind: Kind::Single(me, Local::new(about.name, workers)) }
     }
 
-    /// All nodes.
+    /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that no worker has, with its index; who does not renew its
+    /// `lease` is dead.
+    pub fn shared(about: About, workers: Vec<Arc<Mailbox>>, broker: Arc<Broker>, inbox: (Arc<Mailbox>, WorkerId), lease: Duration) -> Self {
+        let me = member(&about, workers.len());
+        Self { kind: Kind::Shared(Arc::new(Remote::new(broker, Local::new(about.name, workers), inbox, me, lease))) }
+    }
+
+    fn local(&self) -> &Local {
+        match &self.kind {
+            Kind::Single(_, local) => local,
+            Kind::Shared(remote) => &remote.local,
+        }
+    }
+
+    /// All live nodes.
     pub fn nodes(&self) -> Vec<NodeSummary> {
-        vec![NodeSummary { name: Arc::clone(&self.node), since_ms: self.since_ms, workers: self.workers.len() }]
+        self.members()
+            .iter()
+            .map(|node| NodeSummary { name: (*node.name).into(), since_ms: node.since_ms, workers: node.workers })
+            .collect()
     }
 
     /// Where an instance of the service opens its links: one address per node.
     pub fn link_addresses(&self, service: &ServiceName) -> Vec<String> {
-        vec![format!("{}/v1/services/{service}/link", self.link_base)]
+        self.members().iter().map(|node| format!("{}/v1/services/{service}/link", node.link)).collect()
+    }
+
+    fn members(&self) -> Arc<[Member]> {
+        match &self.kind {
+            Kind::Single(me, _) => [me.clone()].into(),
+            Kind::Shared(remote) => remote.peers(),
+        }
+    }
+
+    /// Resolves when [`Self::nodes`] has changed since the last call with this `seen`; never on a single node.
+    pub fn watch(&self) -> Changes {
+        Changes(match &self.kind {
+            Kind::Single(..) => None,
+            Kind::Shared(remote) => Some(remote.watch()),
+        })
+    }
+
+    /// Why this node does not belong to the cluster; none: it does.
+    pub fn trouble(&self) -> Option<Box<str>> {
+        match &self.kind {
+            Kind::Single(..) => None,
+            Kind::Shared(remote) => remote.trouble(),
+        }
     }
 
     /// Carries out a command on every connection concerned; answers how many there were.
     pub async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
-        let counts = self.ask(|answer| Post::Command(target.clone(), command.clone(), answer)).await?;
-        Ok(counts.into_iter().sum())
+        let question = Question::Command((&target).into(), (&command).into());
+        let here = self.local().command(target, command).await?;
+        Ok(here + self.count(&question).await?)
     }
 
     /// The connections concerned.
     pub async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
-        let found = self.ask(|answer| Post::Survey(Survey::Connections(target.clone(), answer))).await?;
-        Ok(found.into_iter().flatten().collect())
+        let question = Question::Connections((&target).into());
+        let mut found = self.local().connections(target).await?;
+        for answer in self.elsewhere(&question).await? {
+            if let Answer::Connections(connections) = answer {
+                found.extend(connections.into_iter().filter_map(message::Connection::into_model));
+            }
+        }
+        Ok(found)
     }
 
     /// Subscribers of a channel.
     pub async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
-        let counts = self.ask(|answer| Post::Survey(Survey::Subscribers(channel.clone(), answer))).await?;
-        Ok(counts.into_iter().sum())
+        let here = self.local().subscribers(channel).await?;
+        Ok(here + self.count(&Question::Subscribers(channel.to_string())).await?)
     }
 
-    /// Asks every worker, and awaits all answers.
-    async fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> Post) -> Result<Vec<T>, Refusal> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut asked = Vec::with_capacity(self.workers.len());
-        for (index, worker) in self.workers.iter().enumerate() {
-            let (give, take) = mpsc::channel(1);
-            if !worker.post(question(give)) {
-                return Err(self.silent(index, "has no room for more requests"));
-            }
-            asked.push(take);
-        }
-        let mut answers = Vec::with_capacity(asked.len());
-        for (index, mut take) in asked.into_iter().enumerate() {
-            match timeout_at(deadline, take.recv()).await {
-                Ok(Some(answer)) => answers.push(answer),
-                Ok(None) => return Err(self.silent(index, "dropped the request")),
-                Err(_) => return Err(self.silent(index, "did not answer in time")),
-            }
-        }
-        Ok(answers)
+    async fn count(&self, question: &Question) -> Result<usize, Refusal> {
+        let numbers =
+            self.elsewhere(question).await?.into_iter().map(|answer| if let Answer::Number(number) = answer { number } else { 0 });
+        Ok(numbers.sum())
     }
 
-    fn silent(&self, worker: usize, what: &str) -> Refusal {
-        let detail = format!("Worker {worker} of node {} {what}; others may have carried the request out. Try again.", self.node);
-        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+    async fn elsewhere(&self, question: &Question) -> Result<Vec<Answer>, Refusal> {
+        match &self.kind {
+            Kind::Single(..) => Ok(Vec::new()),
+            Kind::Shared(remote) => remote.ask(question).await,
+        }
     }
+
+    /// Belongs to the cluster until cancelled, then leaves it.
+    pub async fn run(&self, stop: CancellationToken) {
+        if let Kind::Shared(remote) = &self.kind {
+            let listening = tokio::spawn(remote.clone().listen());
+            let _ = stop.run_until_cancelled(remote.belong()).await;
+            remote.leave().await;
+            listening.abort();
+        }
+    }
+}
+
+/// See [`Cluster::watch`].
+pub struct Changes(Option<tokio::sync::watch::Receiver<Arc<[Member]>>>);
+
+impl Changes {
+    /// Resolves when the nodes have changed.
+    pub async fn next(&mut self) {
+        let changed = match &mut self.0 {
+            Some(changes) => changes.changed().await.is_ok(),
+            None => false,
+        };
+        if !changed {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn member(about: &About, workers: usize) -> Member {
+    let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let (name, link, shared) = ((*about.name).into(), about.link.clone(), about.shared.clone());
+    Member { name, generation: remote::generation(), since_ms, workers, link, shared }
 }

@@ -38,7 +38,7 @@ async fn establish(
     retention: Option<Retention>,
     told: Option<Arc<ClientInfo>>,
 ) -> Result<Attached, BrokerError> {
-    worker.node.broker.subscribe(&attach.channel, worker.hub.worker()).await?;
+    worker.node.broker.subscribe(&attach.channel, worker.hub.worker(), retention).await?;
     let attached = match retention {
         None => Attached::default(),
         Some(retention) => {

@@ -31,10 +31,6 @@ impl Hub {
             match self.parts.broker.read(&channel, retention, Span::After(after), self.parts.limits.page).await {
                 Ok(page) => match self.caught(key, life, page) {
                     Some(Next::Read(next)) => after = next,
-                    Some(Next::Lost) => {
-                        self.parts.metrics.count(Count::GapsLost, 1);
-                        return self.lost(key);
-                    }
                     Some(Next::Live) | None => return,
                 },
                 Err(error) => {

@@ -2,9 +2,9 @@
 
 use super::{Hub, Notice, SlotKey};
 use crate::{
-    broker::{Announcement, Delivery, Post},
-    channel::feed::{Next, Offer},
-    model::{ChannelName, Publication},
+    broker::{Announcement, Check, Delivery, Post},
+    channel::feed::{Next, Offer, Subscribers},
+    model::{ChannelName, Position, Publication},
     telemetry::{Count, DropCause},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
@@ -48,6 +48,7 @@ impl Hub {
                     self.dirty(channel);
                 }
             }
+            Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
             Post::Drain(plan) => {
@@ -105,21 +106,35 @@ impl Hub {
         };
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
-            self.lost(key);
+            self.restart(key);
         } else if let Some(after) = read {
             self.begin_backfill(key, after);
         }
     }
 
-    /// Tells every subscriber that the stream was lost in part.
-    pub(super) fn lost(&self, key: SlotKey) {
+    /// The channel's stream was seen to stand at `top`.
+    fn stands_at(self: &Rc<Self>, channel: &ChannelName, top: Position, check: Check) {
+        let behind = {
+            let mut state = self.state.borrow_mut();
+            let Some(key) = state.channels.get(channel).copied() else { return };
+            state.slot(key).and_then(|slot| slot.feed.stands_at(top)).map(|after| (key, after))
+        };
+        if let Some((key, after)) = behind {
+            if check == Check::Audit {
+                self.parts.metrics.count(Count::FoundByAudit, 1);
+            }
+            self.begin_backfill(key, after);
+        }
+    }
+
+    /// Ends every live subscription: its connection is told that it has to begin anew. Nothing is delivered to it from now on, so that its client's
+    /// position stays where it was.
+    pub(super) fn restart(&self, key: SlotKey) {
         let (outboxes, channel) = {
             let mut state = self.state.borrow_mut();
-            let state = &mut *state;
-            let Some(slot) = state.slots.get(key.index()) else { return };
-            let connections = &state.connections;
-            let outbox = |index: u32| connections.get(index as usize).map(|entry| entry.outbox.clone());
-            (slot.members.iter().filter_map(|member| outbox(member.connection)).collect::<Vec<_>>(), slot.name.clone())
+            let Some(slot) = state.slot(key) else { return };
+            let channel = slot.name.clone();
+            (state.detach(key), channel)
         };
         for outbox in outboxes {
             outbox.notify(Notice::Lost(channel.clone()));
@@ -128,9 +143,20 @@ impl Hub {
 
     /// Takes a page of the stream that closes a gap, for the life of the channel that asked for it; none if that is over.
     pub(super) fn caught(&self, key: SlotKey, life: u32, page: crate::broker::Page) -> Option<Next> {
+        let caught = self.state.borrow_mut().slot(key).filter(|slot| slot.life == life)?.feed.page(page);
+        match caught.subscribers {
+            Subscribers::GoOn => {}
+            Subscribers::Move => {
+                self.parts.metrics.count(Count::Forks, 1);
+                self.restart(key);
+            }
+            Subscribers::Lost => {
+                self.parts.metrics.count(Count::GapsLost, 1);
+                self.restart(key);
+            }
+        }
         let mut state = self.state.borrow_mut();
-        let slot = state.slot(key).filter(|slot| slot.life == life)?;
-        let caught = slot.feed.page(page);
+        let slot = state.slot(key)?;
         let before = slot.pending.len();
         for publication in caught.deliver {
             slot.deliver(publication, self.parts.limits.attach_buffer);

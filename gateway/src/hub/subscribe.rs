@@ -4,15 +4,12 @@ use super::{
     ConnKey, Entry, Hub, State,
     batch::Batch,
     encode,
-    outbox::SlotKey,
+    outbox::{Outbox, SlotKey},
     slot::{Member, Slot},
 };
 use crate::{
     broker::Page,
-    channel::{
-        ChannelOptions,
-        feed::{continues, is_valid},
-    },
+    channel::{ChannelOptions, feed::continues},
     model::{ChannelName, ClientInfo, Position},
     telemetry::Level,
 };
@@ -125,8 +122,8 @@ impl Hub {
     /// Hands over what came since the cursor, and lets deliveries through; unless more has to be read first.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> Live {
         let (live, backfill, push) = {
-            let mut state = self.state.borrow_mut();
-            let state = &mut *state;
+            let mut state_guard = self.state.borrow_mut();
+            let state = &mut *state_guard;
             let Some(slot_key) = state.channels.get(channel).copied() else { return Live::Gone };
             let Some(entry) = state.entry(key) else { return Live::Gone };
             let room = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
@@ -137,6 +134,15 @@ impl Hub {
             let (mut joined, mut backfill, mut missed) = (0, None, Vec::new());
             if let Some(cursor) = cursor {
                 if cursor.at.offset < cursor.top {
+                    return Live::Behind(cursor.at.offset);
+                }
+                if slot.feed.position().is_some_and(|position| position.epoch != cursor.at.epoch) {
+                    // One of the two is of an older timeline: each finds out by reading.
+                    let after = slot.feed.stands_at(cursor.at);
+                    drop(state_guard);
+                    if let Some(after) = after {
+                        self.begin_backfill(slot_key, after);
+                    }
                     return Live::Behind(cursor.at.offset);
                 }
                 backfill = slot.feed.start(cursor.at).map(|after| (slot_key, after));
@@ -172,7 +178,8 @@ impl Hub {
             let Some(Subscription { place: Place::Attaching(Some(cursor)), .. }) = entry.subscription(slot) else {
                 return Advance::To(Live::Gone);
             };
-            if !is_valid(cursor.at, page.epoch, &page.forks) || !continues(cursor.at.offset, page) {
+            // The client was told the cursor's epoch; in another one it has to begin anew.
+            if cursor.at.epoch != page.epoch || !continues(cursor.at.offset, page) {
                 return Advance::Lost;
             }
             let last = page.publications.last().and_then(|last| last.position);
@@ -233,6 +240,22 @@ impl Hub {
 }
 
 impl State {
+    /// Takes all live subscriptions of a channel out of the fan-out. They stay as attaching ones, without a cursor, until their connections end them.
+    pub(super) fn detach(&mut self, key: SlotKey) -> Vec<Rc<Outbox>> {
+        let Some(slot) = self.slots.get_mut(key.index()) else { return Vec::new() };
+        let members = std::mem::take(&mut slot.members);
+        slot.attaching += members.len() as u32;
+        let mut outboxes = Vec::with_capacity(members.len());
+        for member in members.iter() {
+            let Some(entry) = self.connections.get_mut(member.connection as usize) else { continue };
+            outboxes.push(entry.outbox.clone());
+            if let Some(subscription) = entry.subscription(key) {
+                subscription.place = Place::Attaching(None);
+            }
+        }
+        outboxes
+    }
+
     fn remove_slot(&mut self, key: SlotKey) -> Option<ChannelName> {
         let slot = self.slots.try_remove(key.index())?;
         self.pending -= slot.pending.len();

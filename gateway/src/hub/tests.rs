@@ -78,7 +78,7 @@ impl World {
         let channel = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.join(connection.key(), &channel, &options, None, true));
-        self.broker.subscribe(&channel, self.hub.parts.worker).await.expect("in memory");
+        self.broker.subscribe(&channel, self.hub.parts.worker, None).await.expect("in memory");
         if options.retention.is_some() {
             let page = self.read(&channel, Span::Top).await.expect("in memory");
             let top = Position { epoch: page.epoch, offset: page.top };
@@ -256,6 +256,38 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
         let notices = connection.outbox().take_notices();
         assert!(matches!(&notices[..], [Notice::Lost(_)]), "{notices:?}");
         assert_eq!(world.hub.metrics().counted(Count::GapsLost), 1);
+    });
+}
+
+#[test]
+fn a_new_timeline_ends_subscriptions_before_anything_of_it_is_delivered() {
+    within(limits(), 1000, |world| async move {
+        let (live, attaching) = (world.connect(), world.connect());
+        world.subscribe(&live, "stream:a").await;
+        world.publish("stream:a", "old").await;
+        settle().await;
+        world.join(&attaching, "stream:a").await;
+        let channel = World::channel("stream:a");
+        let page = world.read(&channel, Span::After(0)).await.expect("in memory");
+        let (key, life) = {
+            let mut state = world.hub.state.borrow_mut();
+            let key = state.channels[&channel];
+            (key, state.slot(key).expect("open").life)
+        };
+        let epoch = crate::model::Epoch::parse("anewtime").expect("valid");
+        let publication = crate::model::Publication { position: Some(Position { epoch, offset: 2 }), ..(*page.publications[0]).clone() };
+        let forked =
+            Page { epoch, top: 2, forks: vec![Position { epoch: page.epoch, offset: 1 }], publications: vec![Arc::new(publication)] };
+        world.hub.caught(key, life, forked.clone());
+        settle().await;
+        assert_eq!(received(&live), ["old"], "its client would take the new offset for one of the old epoch");
+        assert!(matches!(&live.outbox().take_notices()[..], [Notice::Lost(_)]));
+        assert_eq!(world.hub.metrics().counted(Count::Forks), 1);
+        assert_eq!(world.hub.go_live(attaching.key(), &channel), Live::Behind(1), "its client was told the old epoch");
+        assert_eq!(world.hub.advance(attaching.key(), &channel, &forked), Advance::Lost);
+        assert!(!world.hub.leave(live.key(), &channel), "no deliveries came to it any more");
+        assert!(!world.hub.leave(attaching.key(), &channel));
+        assert!(world.hub.state.borrow().channels.is_empty());
     });
 }
 

@@ -1,19 +1,19 @@
 //! Worker threads of this node.
 
-/// One worker thread: its index, below [`WorkerId::MAX`].
+/// One worker thread by its index; or, behind those of the workers, the node itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerId(u8);
 
 impl WorkerId {
     /// Workers that a node may have.
-    pub const MAX: usize = 64;
+    pub const MAX: usize = 63;
 
     /// The one that every node has.
     pub const FIRST: Self = Self(0);
 
-    /// The worker with this index; none from [`Self::MAX`] on.
+    /// The worker with this index; none beyond [`Self::MAX`].
     pub fn new(index: usize) -> Option<Self> {
-        (index < Self::MAX).then_some(Self(index as u8))
+        (index <= Self::MAX).then_some(Self(index as u8))
     }
 
     /// Its place among the node's workers.

@@ -107,7 +107,15 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
     let stop = CancellationToken::new();
     let background = tokio::spawn({
         let (node, stop) = (parts.node.clone(), stop.clone());
-        async move { node.broker.run(stop).await }
+        // The cluster is left through the broker.
+        let last = CancellationToken::new();
+        async move {
+            let leave = async {
+                node.cluster.run(stop).await;
+                last.cancel();
+            };
+            tokio::join!(leave, node.broker.run(last.clone()));
+        }
     });
     let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);
     Ok(Running { node, mailboxes, admissions, drain, public, internal, background, stop, addresses })

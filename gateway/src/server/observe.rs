@@ -1,7 +1,7 @@
 //! Numbers that the broker, the mailboxes and the services keep, shown as metrics.
 
 use crate::{
-    broker::{BrokerStats, Mailbox},
+    broker::{BrokerStats, Mailbox, RedisStats},
     node::Node,
     services,
     telemetry::{Metrics, SERIES, Series},
@@ -69,4 +69,22 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         tell(&["idle_channel"], stats.idle_evicted);
         tell(&["idempotency_key"], stats.idempotency_evicted);
     });
+    let redis = |series: Series, read: fn(&RedisStats, Tell<'_>)| {
+        let node = Arc::downgrade(node);
+        metrics.observe(series, move |tell| {
+            if let Some(node) = node.upgrade() {
+                read(&node.broker.stats().redis.unwrap_or_default(), tell);
+            }
+        });
+    };
+    redis(Series::RedisInterruptions, |stats, tell| {
+        tell(&["deaf"], stats.deaf);
+        tell(&["broken"], stats.broken - stats.deaf);
+    });
+    redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
+    redis(Series::RedisLeftOut, |stats, tell| {
+        tell(&["unannounced"], stats.unannounced);
+        tell(&["foreign"], stats.foreign);
+    });
+    redis(Series::RedisRoundTrip, |stats, tell| tell(&[], stats.round_trip_ms));
 }

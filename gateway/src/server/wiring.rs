@@ -3,20 +3,21 @@
 use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, RedisBroker, RedisConfig},
     channel::Namespaces,
-    cluster::Cluster,
+    cluster::{About, Cluster},
     connection::ConnectionLimits,
     hub::HubLimits,
-    model::{InvalidName, ServiceName},
+    model::{InvalidName, ServiceName, WorkerId},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
     services::{OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
     session::Rules,
-    settings::{CallOrder, Problems, Settings},
+    settings::{self, BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use secrecy::ExposeSecret as _;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Bytes of one history answer at most; the first publication comes whatever its size.
 const HISTORY_BYTES: usize = 1 << 20;
@@ -35,12 +36,14 @@ pub(super) struct Parts {
 
 pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
     let workers = match settings.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(crate::model::WorkerId::MAX),
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
         workers => workers,
     };
     let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
     let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
-    let broker = Arc::new(Broker::Memory(MemoryBroker::new(mailboxes.clone(), memory(settings))));
+    // The node itself has a mailbox behind those of its workers.
+    let inbox = mailbox();
+    let broker = Arc::new(broker(settings, mailboxes.iter().chain([&inbox]).cloned().collect())?);
     let namespaces = Namespaces::from(settings);
     let name: Arc<str> = settings.node.name.as_str().into();
     let links = LinkLimits {
@@ -55,9 +58,9 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         name: name.clone(),
         rules: Arc::new(rules(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
+        cluster: cluster(settings, &name, internal, &mailboxes, &broker, inbox),
         broker,
         services: Services::new(services(settings)?, links).measured_by(metrics.clone()),
-        cluster: Cluster::single(name, format!("ws://{internal}"), mailboxes.clone()),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -77,6 +80,69 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         connection: connection(settings),
         message_size: settings.connection.message_size.bytes() as u32,
     })
+}
+
+fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, Problems> {
+    match settings.broker.kind {
+        BrokerKind::Memory => Ok(Broker::Memory(MemoryBroker::new(mailboxes, memory(settings)))),
+        BrokerKind::Redis => {
+            RedisBroker::new(mailboxes, redis(settings)).map(Broker::Redis).map_err(|error| Problems::of("redis.url", error))
+        }
+    }
+}
+
+fn cluster(
+    settings: &Settings,
+    name: &Arc<str>,
+    internal: SocketAddr,
+    workers: &[Arc<Mailbox>],
+    broker: &Arc<Broker>,
+    inbox: Arc<Mailbox>,
+) -> Cluster {
+    let link = match &*settings.cluster.link_url {
+        "" => format!("ws://{internal}"),
+        url => url.trim_end_matches('/').to_owned(),
+    };
+    let about = About { name: name.clone(), link: link.into(), shared: shared(settings) };
+    match settings.broker.kind {
+        BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
+        BrokerKind::Redis => {
+            let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
+            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), settings.cluster.lease)
+        }
+    }
+}
+
+/// Settings that all nodes have to share: with others a publication would be kept otherwise depending on the node that took it.
+fn shared(settings: &Settings) -> BTreeMap<String, String> {
+    let history = |channel: &settings::Channel| format!("{} for {:?}", channel.history_size, channel.history_ttl);
+    let named = settings.namespaces.iter().map(|(name, channel)| (format!("namespaces.{name}.history"), history(channel)));
+    let fixed = [
+        ("channel_defaults.history".to_owned(), history(&settings.channel_defaults)),
+        ("personal.history".to_owned(), history(&settings.personal)),
+    ];
+    named.chain(fixed).collect()
+}
+
+fn redis(settings: &Settings) -> RedisConfig {
+    let redis = &settings.redis;
+    RedisConfig {
+        url: redis.url.expose_secret().to_owned(),
+        prefix: redis.prefix.clone(),
+        node: settings.node.name.as_str().into(),
+        lanes: redis.lanes,
+        queue: redis.queue,
+        batch: redis.batch,
+        deadline: redis.deadline,
+        connect_timeout: redis.connect_timeout,
+        response_timeout: redis.response_timeout,
+        linger: redis.linger,
+        canary: redis.canary,
+        audit: redis.audit,
+        idempotency_ttl: settings.idempotency.ttl,
+        meta_ttl: settings.broker.meta_ttl,
+        subscriptions_per_user: MemoryLimits::default().subscriptions_per_user,
+    }
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {

@@ -1,6 +1,6 @@
 //! What a single value cannot tell: rules across settings, and names.
 
-use super::{BrokerKind, Problems, Reach, Settings};
+use super::{Problems, Reach, Settings};
 use crate::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use std::collections::HashSet;
@@ -12,6 +12,8 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
     api_keys(settings, problems);
     connection(settings, problems);
+    redis(settings, problems);
+    cluster(settings, problems);
     unsupported(settings, problems);
 }
 
@@ -23,6 +25,9 @@ fn names(settings: &Settings, problems: &mut Problems) {
         if name.contains([':', '#']) || format!("{name}:x").parse::<ChannelName>().is_err() {
             problems.add(format!("namespaces.{name}"), "a namespace is named with the characters of a channel, without ':' and '#'");
         }
+    }
+    if settings.namespaces.keys().any(|name| name.starts_with('$')) {
+        problems.add("namespaces", "names that begin with '$' are the gateway's own");
     }
     for name in settings.services.keys() {
         if let Err(error) = name.parse::<ServiceName>() {
@@ -82,10 +87,24 @@ fn data_size(settings: &Settings, problems: &mut Problems) {
     }
 }
 
-fn unsupported(settings: &Settings, problems: &mut Problems) {
-    if settings.broker.kind == BrokerKind::Redis {
-        problems.add("broker.kind", "\"redis\" is not in this version, which has only \"memory\" (one node)");
+fn redis(settings: &Settings, problems: &mut Problems) {
+    let redis = &settings.redis;
+    if !is_plain_name(&redis.prefix) {
+        problems.add("redis.prefix", format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", redis.prefix));
     }
+    if redis.response_timeout >= redis.deadline {
+        problems.add("redis.response_timeout", "must be shorter than redis.deadline");
+    }
+}
+
+fn cluster(settings: &Settings, problems: &mut Problems) {
+    let url = &settings.cluster.link_url;
+    if !url.is_empty() && !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
+        problems.add("cluster.link_url", format!("expected \"ws://host:port\"; found {url:?}"));
+    }
+}
+
+fn unsupported(settings: &Settings, problems: &mut Problems) {
     for (name, service) in &settings.services {
         if service.reach != Reach::Link {
             problems.add(format!("services.{name}.reach"), "this version reaches services by \"link\" only");

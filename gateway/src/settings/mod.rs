@@ -16,7 +16,7 @@ mod tests;
 pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use sections::{
-    ApiKey, Broker, BrokerKind, CallOrder, Channel, Connection, Demo, Drain, FanOut, Grant, History, Idempotency, Internal, Link,
+    ApiKey, Broker, BrokerKind, CallOrder, Channel, Cluster, Connection, Demo, Drain, FanOut, Grant, History, Idempotency, Internal, Link,
     LogFormat, Node, Presence, Public, Reach, Recovery, Redis, Service, SlowConsumer, Telemetry, Tokens,
 };
 pub use value::{ByteSize, parse_duration, show_duration};
@@ -100,6 +100,8 @@ settings! {
     broker: Broker,
     /// For the broker of that kind.
     redis: Redis,
+    /// The nodes that share a store.
+    cluster: Cluster,
     /// Who frontends are.
     tokens: Tokens,
     /// Channels without a namespace.

@@ -203,6 +203,34 @@ section! {
     Redis {
         /// Where it is. Secret, as it may hold a password.
         url: SecretString,
+        /// Ahead of all keys.
+        prefix: String,
+        /// Connections for publishes, and as many for reads.
+        lanes: usize = 1..=64,
+        /// Commands that wait for each connection.
+        queue: usize = 16..=1_000_000,
+        /// Commands that are sent together.
+        batch: usize = 1..=10_000,
+        /// For a command, from when it came to its answer.
+        deadline: Duration = millis(500)..=MINUTE,
+        /// For a connection to be made.
+        connect_timeout: Duration = millis(100)..=MINUTE,
+        /// For an answer; without one the connection counts as broken.
+        response_timeout: Duration = millis(100)..=MINUTE,
+        /// How long a channel stays subscribed that nobody needs any more.
+        linger: Duration = millis(0)..=10 * MINUTE,
+        /// Between two looks at whether subscriptions still deliver.
+        canary: Duration = millis(100)..=MINUTE,
+        /// For a round through all channels that looks for what was lost.
+        audit: Duration = SECOND..=HOUR,
+    }
+
+    /// `[cluster]`: the nodes that share a store.
+    Cluster {
+        /// A node that has not been heard of for so long is dead.
+        lease: Duration = SECOND..=10 * MINUTE,
+        /// Where services reach this node's internal listener; empty: at its address.
+        link_url: String,
     }
 
     /// `[tokens]`: who frontends are.

@@ -45,7 +45,7 @@ fn problems(toml: &str) -> Vec<Problem> {
 fn the_default_file_documents_every_key_with_its_bounds_and_no_other() {
     let file = documented_in(DEFAULTS);
     let mut wanted = Settings::documented();
-    wanted.extend([("workers".into(), Some("0 to 64".into())), ("api_keys".into(), None)]);
+    wanted.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
     wanted.extend(keys_of::<ApiKey>("api_keys"));
     wanted.extend(keys_of::<Service>("services.chatbot"));
     // Their bounds stand at channel_defaults.
@@ -118,7 +118,7 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
         ("[connection]\nmessage_size = -1", "connection.message_size", "\"1KiB\" to \"16MiB\"; found -1"),
         ("[connection]\nmax_in_flight = 0", "connection.max_in_flight", "1 to 10000; found 0"),
         ("[connection]\nmax_in_flight = 1.5", "connection.max_in_flight", "a whole number"),
-        ("workers = 65", "workers", "0 to 64"),
+        ("workers = 64", "workers", "0 to 63"),
         ("public = 3", "public", "expected a table"),
         ("namespaces = 3", "namespaces", "expected a table"),
         ("api_keys = 3", "api_keys", "expected a list of tables"),
@@ -132,7 +132,10 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
         ("[namespaces.\"a#b\"]", "namespaces.a#b", "without ':' and '#'"),
         ("[services.Bot]", "services.Bot", "a-z 0-9 _ -"),
         ("[services.bot]\nreach = \"webhook\"", "services.bot.reach", "\"link\" only"),
-        ("[broker]\nkind = \"redis\"", "broker.kind", "only \"memory\""),
+        ("[namespaces.\"$node\"]", "namespaces", "the gateway's own"),
+        ("[cluster]\nlink_url = \"http://h\"", "cluster.link_url", "ws://host:port"),
+        ("[redis]\nprefix = \"a b\"", "redis.prefix", "1 to 64"),
+        ("[redis]\nresponse_timeout = \"9s\"", "redis.response_timeout", "shorter than redis.deadline"),
         ("[broker]\nkind = \"kafka\"", "broker.kind", "\"memory\" or \"redis\""),
         ("[[api_keys]]\nname = \"a\"", "api_keys[0].key", "is missing"),
         ("[[api_keys]]\nname = \"a\"\nkey = \"\"", "api_keys[0].key", "at least one"),

@@ -102,6 +102,8 @@ labels! {
         Deliveries, "deliveries", "See the series.";
         FanOutBatches, "fan_out_batches", "See the series.";
         Backfills, "backfills", "See the series.";
+        Forks, "forks", "See the series.";
+        FoundByAudit, "found_by_audit", "See the series.";
         GapsLost, "gaps_lost", "See the series.";
         BytesIn, "bytes_in", "See the series.";
         BytesOut, "bytes_out", "See the series.";

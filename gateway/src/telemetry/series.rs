@@ -62,6 +62,8 @@ series! {
     Deliveries, "deliveries", Counter, [], "Publications put in outboxes: one per publication and subscriber.";
     FanOutBatches, "fan_out_batches", Counter, [], "Batches of publications encoded for a channel.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
+    Forks, "forks", Counter, [], "Channels of a worker whose stream went on in a new timeline; subscribers began anew.";
+    FoundByAudit, "found_by_audit", Counter, [], "Losses that only the audit of all channels found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that the broker no longer held; subscribers were told.";
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made, by cause.";
     OutboxOverflow, "outbox_overflow", Counter, ["policy"], "Outboxes that overflowed, by what was done.";
@@ -87,6 +89,10 @@ series! {
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that are held no more, by cause.";
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Posts that a worker's mailbox had no room for, by cause; deliveries of history channels are read again.";
     BrokerEvicted, "broker_evicted", Counter, ["what"], "What was forgotten early, to stay within its bound.";
+    RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Connections to Redis for subscriptions that were lost, by cause.";
+    RedisResubscribed, "redis_resubscribed", Counter, [], "Channels that were subscribed to again after that.";
+    RedisLeftOut, "redis_left_out", Counter, ["cause"], "Announcements that did not go their usual way: refused by Redis after the publication was stored (it is read instead), or written by no gateway.";
+    RedisRoundTrip, "redis_round_trip_ms", Gauge, [], "What the last canary took from its publish to its return, in milliseconds.";
 }
 
 impl Series {

@@ -65,6 +65,10 @@ const OBSERVED: &[Series] = &[
     Series::BrokerUserSubscriptions,
     Series::BrokerTrimmed,
     Series::BrokerEvicted,
+    Series::RedisInterruptions,
+    Series::RedisResubscribed,
+    Series::RedisLeftOut,
+    Series::RedisRoundTrip,
 ];
 
 #[test]

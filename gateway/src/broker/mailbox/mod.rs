@@ -5,7 +5,7 @@ mod queue;
 mod tests;
 
 use super::{Announcement, lock};
-use crate::model::{ChannelName, CommandTarget, Publication, ServerCommand};
+use crate::model::{ChannelName, CommandTarget, Position, Publication, ServerCommand};
 use futures_util::task::AtomicWaker;
 use queue::{Queue, Room};
 use std::{
@@ -31,12 +31,23 @@ pub enum Post {
     Dirty(ChannelName),
     /// Deliveries of more channels were left out here than can be named: every channel of this worker has to be treated as [`Post::Dirty`].
     AllDirty,
+    /// The stream of this channel stood here. A worker that has less has to read it. Where there is no room it counts as [`Post::Dirty`].
+    Top(ChannelName, Position, Check),
     /// For connections; each worker answers with how many of its own were concerned.
     Command(CommandTarget, ServerCommand, tokio::sync::mpsc::Sender<usize>),
     /// A question to the worker's hub.
     Survey(Survey),
     /// Close all connections: see [`DrainPlan`].
     Drain(DrainPlan),
+}
+
+/// Why a stream's top was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The way from the store was interrupted: deliveries may well be missing.
+    Resumed,
+    /// As a precaution: nothing should be missing.
+    Audit,
 }
 
 /// A question to every worker; each sends one answer.

@@ -160,10 +160,14 @@ impl Queue {
                 self.left_out = LeftOut::OfMany;
                 return true;
             }
-            control @ (Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => control,
+            control @ (Post::Top(..) | Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => control,
         };
         let after = self.controls.plus(Load::one(control_size(&post)));
         if !self.controls.is_zero() && !after.fits(room.controls) {
+            if let Post::Top(channel, ..) = &post {
+                self.left_out.add(channel, room.dirty);
+                return true;
+            }
             self.dropped.control += 1;
             return false;
         }

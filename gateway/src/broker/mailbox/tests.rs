@@ -23,6 +23,7 @@ fn short(posts: Vec<Post>) -> Vec<String> {
         Post::Delivery(channel, Delivery::Announcement(_)) => format!("{channel}?"),
         Post::Dirty(channel) => format!("!{channel}"),
         Post::AllDirty => "!".into(),
+        Post::Top(channel, top, _) => format!("^{channel}{}", top.offset),
         Post::Command(..) | Post::Survey(_) | Post::Drain(_) => "control".into(),
     };
     posts.into_iter().map(one).collect()

@@ -55,7 +55,7 @@ impl MemoryBroker {
     }
 
     /// See [`super::Broker::subscribe`].
-    pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId) -> Result<(), BrokerError> {
+    pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, _retention: Option<Retention>) -> Result<(), BrokerError> {
         self.store.subscribe(channel, worker);
         Ok(())
     }

@@ -12,7 +12,7 @@ fn bed() -> Bed {
     let mailboxes: Vec<_> = (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect();
     let idempotency_ttl = limits.idempotency_ttl;
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(mailboxes.clone(), limits)));
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)) }
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)), _keep: Box::new(()) }
 }
 
 contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed() }

@@ -97,7 +97,7 @@ fn a_hold_that_overflows_is_read_from_the_stream() {
 fn a_range_that_is_gone_is_told() {
     let mut feed = started(5);
     feed.offer(&publication("epoch001", 20));
-    assert_eq!(feed.page(page("epoch001", 20, 10..=20)).next, Next::Lost);
+    assert_eq!(feed.page(page("epoch001", 20, 10..=20)).subscribers, Subscribers::Lost);
     assert_eq!(feed.offer(&publication("epoch001", 21)), Offer::Deliver);
 }
 
@@ -107,11 +107,59 @@ fn a_new_timeline_goes_on_before_the_fork_and_is_told_after_it() {
     let mut before = started(5);
     assert_eq!(before.offer(&publication("epoch002", 6)), Offer::Gap, "another epoch is never next");
     let caught = before.page(fork(5));
-    assert_eq!((offsets(&caught.deliver), caught.next), (vec![6, 7, 8], Next::Live));
+    assert_eq!((caught.subscribers, offsets(&caught.deliver), caught.next), (Subscribers::Move, vec![6, 7, 8], Next::Live));
 
     let mut after = started(5);
     after.offer(&publication("epoch002", 6));
-    assert_eq!(after.page(fork(4)).next, Next::Lost);
+    assert_eq!(after.page(fork(4)).subscribers, Subscribers::Lost);
+}
+
+#[test]
+fn what_came_late_of_an_older_timeline_is_not_waited_for() {
+    let mut feed = started(5);
+    for offset in [8, 9] {
+        feed.offer(&publication("epoch001", offset));
+    }
+    let fork = |offset| Page { forks: vec![Position { epoch: epoch("epoch001"), offset: 5 }], ..page("epoch002", offset, 6..=offset) };
+    let caught = feed.page(fork(6));
+    assert_eq!((offsets(&caught.deliver), caught.next), (vec![6], Next::Live));
+}
+
+#[test]
+fn a_page_of_an_older_timeline_than_what_came_is_followed_by_another() {
+    let mut feed = started(5);
+    feed.offer(&publication("epoch002", 7));
+    let caught = feed.page(page("epoch001", 6, [6]));
+    assert_eq!((offsets(&caught.deliver), caught.next), (vec![6], Next::Read(6)));
+    let newer = Page { forks: vec![Position { epoch: epoch("epoch001"), offset: 6 }], ..page("epoch002", 7, [7]) };
+    let caught = feed.page(newer);
+    assert_eq!((caught.subscribers, offsets(&caught.deliver), caught.next), (Subscribers::Move, vec![7], Next::Live));
+}
+
+#[test]
+fn after_a_loss_what_came_meanwhile_is_still_delivered() {
+    let mut feed = started(5);
+    for offset in [20, 21, 22] {
+        feed.offer(&publication("epoch001", offset));
+    }
+    let caught = feed.page(page("epoch001", 21, 15..=21));
+    assert_eq!((caught.subscribers, offsets(&caught.deliver), caught.next), (Subscribers::Lost, vec![22], Next::Live));
+}
+
+#[test]
+fn where_the_stream_stands_tells_whether_something_is_missing() {
+    let at = |name, offset| Position { epoch: epoch(name), offset };
+    let mut feed = started(5);
+    assert_eq!(feed.stands_at(at("epoch001", 5)), None);
+    assert_eq!(feed.stands_at(at("epoch001", 4)), None, "it was looked at before the last delivery");
+    assert_eq!(feed.stands_at(at("epoch001", 7)), Some(5));
+    assert_eq!(feed.stands_at(at("epoch001", 8)), None, "one read at a time");
+    assert_eq!(feed.page(page("epoch001", 7, 6..=7)).next, Next::Read(7), "which goes as far as was seen");
+    assert_eq!(feed.page(page("epoch001", 8, [8])).next, Next::Live);
+    assert_eq!(feed.stands_at(at("epoch002", 3)), Some(8), "another epoch is looked into");
+    let mut unknown = Feed::default();
+    assert_eq!(unknown.stands_at(at("epoch001", 3)), None);
+    assert_eq!(unknown.start(at("epoch001", 2)), Some(2));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         publisher: Publisher::new(broker.clone(), namespaces, PublishLimits::default()),
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default()),
-        cluster: Cluster::single("n1".into(), "ws://n1", vec![mailbox.clone()]),
+        cluster: Cluster::single(crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), shared: Default::default() }, vec![mailbox.clone()]),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&*settings.api_keys),
         presence_limit: 100,

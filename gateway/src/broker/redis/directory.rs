@@ -1,0 +1,187 @@
+//! What is kept beside the streams: who is present, stored subscriptions of users, and the list of all channels.
+
+use super::{
+    codec,
+    keys::Keys,
+    lane::{Again, Command, Lane},
+    scripts::{SCRIPTS, call},
+    streams::{garbled, text},
+};
+use crate::{
+    broker::{BrokerError, ChannelSummary, PresenceStats, UserSubscription, glob::Glob},
+    model::{ChannelName, ClientInfo, ConnectionId, Epoch, Position, UserId},
+};
+use redis::{Cmd, Value, cmd};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// See the module.
+pub(super) struct Directory {
+    pub(super) keys: Keys,
+    pub(super) lane: Arc<Lane>,
+    /// Stored subscriptions of one user.
+    pub(super) subscriptions_per_user: usize,
+}
+
+/// Keys that are looked at in one step of a listing.
+const SCAN: usize = 1000;
+
+impl Directory {
+    pub(super) async fn arrive(&self, channel: &ChannelName, info: &ClientInfo) -> Result<(), BrokerError> {
+        let mut cmd = call(&SCRIPTS.arrive, &[self.keys.who(channel), self.keys.users(channel)]);
+        cmd.arg(info.client.to_string()).arg(info.user.as_str()).arg(codec::encode_info(info));
+        self.run(cmd).await.map(drop)
+    }
+
+    pub(super) async fn depart(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
+        let mut cmd = call(&SCRIPTS.depart, &[self.keys.who(channel), self.keys.users(channel)]);
+        cmd.arg(connection.to_string());
+        self.run(cmd).await.map(drop)
+    }
+
+    /// At most `limit`, in no particular order.
+    pub(super) async fn present(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
+        let (mut found, mut seen, mut cursor) = (Vec::new(), BTreeSet::new(), "0".to_owned());
+        loop {
+            let mut scan = cmd("HSCAN");
+            scan.arg(self.keys.who(channel)).arg(&cursor).arg("COUNT").arg(limit.clamp(16, SCAN));
+            let (next, fields) = scanned(self.run(scan).await?).ok_or_else(garbled)?;
+            let mut fields = fields.into_iter();
+            while let (Some(connection), Some(entry)) = (fields.next(), fields.next()) {
+                let (_, info) = entry.split_once('\n').ok_or_else(garbled)?;
+                // A hash that is changed during the scan may show an entry twice.
+                if found.len() < limit && seen.insert(connection) {
+                    found.push(Arc::new(codec::decode_info(info.as_bytes()).ok_or_else(garbled)?));
+                }
+            }
+            if next == "0" || found.len() >= limit {
+                return Ok(found);
+            }
+            cursor = next;
+        }
+    }
+
+    pub(super) async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
+        let (clients, users) =
+            futures_util::future::join(self.size("HLEN", self.keys.who(channel)), self.size("HLEN", self.keys.users(channel))).await;
+        Ok(PresenceStats { clients: clients?, users: users? })
+    }
+
+    pub(super) async fn remember(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
+        let mut cmd = call(&SCRIPTS.remember, &[self.keys.user(user)]);
+        cmd.arg(subscription.channel.as_str())
+            .arg(subscription.expires_at.unwrap_or(0))
+            .arg(unix_seconds())
+            .arg(self.subscriptions_per_user);
+        match self.run(cmd).await? {
+            Value::Int(0) => {
+                Err(BrokerError::LimitExceeded("this user has as many stored subscriptions as a user may have: delete one first"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn forget(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
+        let is_live = self.remembered(user).await?.iter().any(|subscription| subscription.channel == *channel);
+        let mut cmd = cmd("HDEL");
+        cmd.arg(self.keys.user(user)).arg(channel.as_str());
+        Ok(matches!(self.run(cmd).await?, Value::Int(1)) && is_live)
+    }
+
+    pub(super) async fn remembered(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
+        let mut cmd = cmd("HGETALL");
+        cmd.arg(self.keys.user(user));
+        let Value::Array(fields) = self.run(cmd).await? else { return Err(garbled()) };
+        let (now, mut fields, mut found) = (unix_seconds(), fields.into_iter().map(text), Vec::new());
+        while let (Some(Some(channel)), Some(Some(ends))) = (fields.next(), fields.next()) {
+            let channel = channel.parse().map_err(|_| garbled())?;
+            let expires_at = Some(ends.parse().map_err(|_| garbled())?).filter(|ends| *ends != 0);
+            if expires_at.is_none_or(|ends: u64| ends > now) {
+                found.push(UserSubscription { channel, expires_at });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Active channels that match, in name order. Goes through all keys: for operators, not for hot paths.
+    pub(super) async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
+        let pattern = Glob::new(pattern);
+        let mut first = BTreeSet::new();
+        let mut offer = |name: &str| {
+            if let Ok(name) = name.parse::<ChannelName>()
+                && after.is_none_or(|after| name.as_str() > after)
+                && pattern.matches(&name)
+            {
+                first.insert(name);
+                if first.len() > limit {
+                    first.pop_last();
+                }
+            }
+        };
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut scan = cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(self.keys.all_streams()).arg("COUNT").arg(SCAN).arg("TYPE").arg("stream");
+            let (next, keys) = scanned(self.run(scan).await?).ok_or_else(garbled)?;
+            keys.iter().filter_map(|key| self.keys.channel_of_stream(key)).for_each(&mut offer);
+            if next == "0" {
+                break;
+            }
+            cursor = next;
+        }
+        let mut subscribed = cmd("PUBSUB");
+        subscribed.arg("CHANNELS").arg(self.keys.all_lanes());
+        let Value::Array(lanes) = self.run(subscribed).await? else { return Err(garbled()) };
+        for lane in lanes.into_iter().filter_map(text) {
+            self.keys.channel(&lane).into_iter().for_each(&mut offer);
+        }
+        let each = first.into_iter().map(|name| self.summary(name));
+        futures_util::future::try_join_all(each).await
+    }
+
+    async fn summary(&self, name: ChannelName) -> Result<ChannelSummary, BrokerError> {
+        let mut meta = cmd("HMGET");
+        meta.arg(self.keys.meta(&name)).arg("epoch").arg("top");
+        let (meta, held) = futures_util::future::join(self.run(meta), self.size("XLEN", self.keys.stream(&name))).await;
+        let position = match meta? {
+            Value::Array(fields) => {
+                let mut fields = fields.into_iter().map(text);
+                fields
+                    .next()
+                    .flatten()
+                    .zip(fields.next().flatten())
+                    .and_then(|(epoch, top)| Some(Position { epoch: Epoch::parse(&epoch)?, offset: top.parse().ok()? }))
+            }
+            _ => return Err(garbled()),
+        };
+        Ok(ChannelSummary { name, position, held: held? })
+    }
+
+    async fn size(&self, command: &str, key: String) -> Result<usize, BrokerError> {
+        let mut cmd = cmd(command);
+        cmd.arg(key);
+        match self.run(cmd).await? {
+            Value::Int(size) => usize::try_from(size).map_err(|_| garbled()),
+            _ => Err(garbled()),
+        }
+    }
+
+    /// Everything here may be done twice.
+    async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
+        self.lane.run(Command { cmd, order: None, again: Again::Safe }).await
+    }
+}
+
+/// The next cursor, and what was found.
+fn scanned(value: Value) -> Option<(String, Vec<String>)> {
+    let Value::Array(parts) = value else { return None };
+    let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
+    Some((text(cursor)?, found.into_iter().map(text).collect::<Option<_>>()?))
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

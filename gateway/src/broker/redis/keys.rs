@@ -1,0 +1,119 @@
+//! Names of all that a cluster keeps in Redis.
+//!
+//! `P` is the prefix of the settings, `C` a channel. The braces make Redis Cluster keep all keys of a channel together; no channel's name holds any.
+//!
+//! | key | type | what | what ends its life |
+//! |---|---|---|---|
+//! | `P:{C}` | pub/sub | publications, joins and leaves as they happen | |
+//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that they are from | the longer of the history's `history_ttl` and `broker.meta_ttl`, from the last publish or read |
+//! | `P:{C}:stream` | stream | held publications; ids are offsets | `history_ttl` from the last publish; a `DELETE` of the history |
+//! | `P:{C}:once:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` |
+//! | `P:{C}:once::I` | string | the same, for an id that the gateway made | twice `redis.publish_deadline` |
+//! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
+//! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
+//! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
+//! | `P:{nodes}` | hash | what each node said of itself, by name | it leaves, or was cleared away after its death |
+//! | `P:{nodes}:lease:N` | string | the generation of node `N` | `cluster.lease` from its last heartbeat |
+//! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
+
+use crate::{
+    broker::IdempotencyKey,
+    model::{ChannelName, UserId},
+};
+
+/// The names, for one prefix.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: Box<str>,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// Where a channel's deliveries are announced.
+    pub(super) fn lane(&self, channel: &str) -> String {
+        format!("{}:{{{channel}}}", self.prefix)
+    }
+
+    /// The channel that is announced there.
+    pub(super) fn channel<'a>(&self, lane: &'a str) -> Option<&'a str> {
+        lane.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.strip_suffix('}')
+    }
+
+    pub(super) fn meta(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:meta", self.prefix)
+    }
+
+    pub(super) fn stream(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:stream", self.prefix)
+    }
+
+    /// The channel whose stream this key is.
+    pub(super) fn channel_of_stream<'a>(&self, key: &'a str) -> Option<&'a str> {
+        self.channel(key.strip_suffix(":stream")?)
+    }
+
+    /// A pattern for the keys of all streams.
+    pub(super) fn all_streams(&self) -> String {
+        format!("{}:{{*}}:stream", escape(&self.prefix))
+    }
+
+    /// A pattern for the places where all channels are announced.
+    pub(super) fn all_lanes(&self) -> String {
+        format!("{}:{{*}}", escape(&self.prefix))
+    }
+
+    pub(super) fn once(&self, channel: &ChannelName, key: &IdempotencyKey) -> String {
+        format!("{}:{{{channel}}}:once:{}:{}", self.prefix, key.scope, key.key)
+    }
+
+    pub(super) fn who(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:who", self.prefix)
+    }
+
+    pub(super) fn users(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:users", self.prefix)
+    }
+
+    pub(super) fn user(&self, user: &UserId) -> String {
+        format!("{}:user:{user}", self.prefix)
+    }
+
+    pub(super) fn nodes(&self) -> String {
+        format!("{}:{{nodes}}", self.prefix)
+    }
+
+    pub(super) fn lease(&self, node: &str) -> String {
+        format!("{}:{{nodes}}:lease:{node}", self.prefix)
+    }
+
+    pub(super) fn canary(&self, node: &str) -> String {
+        format!("{}:canary:{node}", self.prefix)
+    }
+}
+
+/// The text as a pattern that matches nothing else.
+fn escape(text: &str) -> String {
+    text.chars().flat_map(|c| ['\\', c].into_iter().skip(usize::from(!"*?[]^\\".contains(c)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_found_again_in_its_names() {
+        let keys = Keys::new("app:live");
+        for name in ["a", "chat:lobby", "#alice", "odd:stream", "a:once:b"] {
+            let channel: ChannelName = name.parse().expect("valid");
+            assert_eq!(keys.channel(&keys.lane(name)), Some(name));
+            assert_eq!(keys.channel_of_stream(&keys.stream(&channel)), Some(name));
+            assert_eq!(keys.channel_of_stream(&keys.meta(&channel)), None);
+        }
+        for other in ["app:{a}", "app:live:canary:n1", "app:live:{a", ""] {
+            assert_eq!(keys.channel(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use super::*;
+use std::time::Duration;
+
+type Answer = oneshot::Receiver<Result<Value, BrokerError>>;
+
+fn push(queue: &mut Queue, order: u64, again: Again) -> Answer {
+    let (answer, receiver) = oneshot::channel();
+    let command = Command { cmd: redis::cmd("EVALSHA"), order: Some(order), again };
+    queue.push(Job { command, deadline: Instant::now() + Duration::from_secs(5), answer, uncertain: false });
+    receiver
+}
+
+fn ended(answer: &mut Answer) -> Option<Result<Value, BrokerError>> {
+    answer.try_recv().ok()
+}
+
+fn refused(code: &str) -> Value {
+    let mut text = format!("-{code} not now\r\n").into_bytes();
+    redis::parse_redis_value(&std::mem::take(&mut text)).expect("an error as Redis sends it")
+}
+
+const DONE: Value = Value::Okay;
+
+#[tokio::test]
+async fn what_was_not_carried_out_is_sent_again_in_order_ahead_of_what_is_newer() {
+    let mut queue = Queue::default();
+    let mut answers: Vec<_> = (1..=3).map(|order| push(&mut queue, order, Again::UntilDeadline)).collect();
+    let sent = queue.take(3);
+    let _newer = push(&mut queue, 1, Again::UntilDeadline);
+    assert_eq!(queue.answered(sent, vec![refused("LOADING"), DONE, refused("LOADING")]), After::Pause);
+    assert_eq!(ended(&mut answers[1]), Some(Ok(DONE)));
+    let orders: Vec<_> = queue.take(9).iter().map(|job| job.command.order).collect();
+    assert_eq!(orders, [Some(1), Some(3), Some(1)]);
+}
+
+#[tokio::test]
+async fn what_was_overtaken_fails_instead_of_coming_late() {
+    let mut queue = Queue::default();
+    let mut first = push(&mut queue, 7, Again::UntilDeadline);
+    let mut other = push(&mut queue, 8, Again::UntilDeadline);
+    let mut second = push(&mut queue, 7, Again::UntilDeadline);
+    let sent = queue.take(9);
+    queue.answered(sent, vec![refused("LOADING"), refused("LOADING"), DONE]);
+    assert!(matches!(ended(&mut first), Some(Err(BrokerError::Unavailable(_)))), "surely not stored");
+    assert_eq!(ended(&mut second), Some(Ok(DONE)));
+    assert!(ended(&mut other).is_none());
+    assert_eq!(queue.len(), 1, "another order is not concerned");
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_the_outcome_is_unknown_until_it_is_known() {
+    let mut queue = Queue::default();
+    let mut again = push(&mut queue, 1, Again::Safe);
+    let mut never = push(&mut queue, 1, Again::Never);
+    let mut late = push(&mut queue, 2, Again::UntilDeadline);
+    let sent = queue.take(9);
+    queue.unanswered(sent);
+    assert_eq!(ended(&mut never), Some(Err(BrokerError::OutcomeUnknown)));
+    let mut sent = queue.take(1);
+    assert!(sent[0].uncertain);
+    sent.extend(queue.take(0));
+    assert_eq!(queue.answered(sent, vec![DONE]), After::GoOn);
+    assert_eq!(ended(&mut again), Some(Ok(DONE)));
+    queue.expire(Instant::now() + Duration::from_secs(6), "gone");
+    assert_eq!(ended(&mut late), Some(Err(BrokerError::OutcomeUnknown)), "it may have been carried out");
+}
+
+#[tokio::test]
+async fn what_was_never_sent_surely_did_not_happen() {
+    let mut queue = Queue::default();
+    let mut answer = push(&mut queue, 1, Again::UntilDeadline);
+    queue.expire(Instant::now(), "away");
+    assert!(ended(&mut answer).is_none(), "not before its time");
+    queue.expire(queue.deadline().expect("waits"), "away");
+    assert_eq!(ended(&mut answer), Some(Err(BrokerError::Unavailable("away".into()))));
+    let mut answer = push(&mut queue, 1, Again::Never);
+    queue.close("stopping");
+    assert_eq!(ended(&mut answer), Some(Err(BrokerError::Unavailable("stopping".into()))));
+}
+
+#[tokio::test]
+async fn each_refusal_says_what_to_do_with_the_connection() {
+    for (code, expected, retried) in [
+        ("NOSCRIPT", After::LoadScripts, true),
+        ("READONLY", After::Reconnect, true),
+        ("BUSY", After::Pause, true),
+        ("NOREPLICAS", After::Pause, true),
+        ("WRONGTYPE", After::GoOn, false),
+        ("OOM", After::GoOn, false),
+        ("NOPERM", After::GoOn, false),
+    ] {
+        let mut queue = Queue::default();
+        let mut answer = push(&mut queue, 1, Again::UntilDeadline);
+        let sent = queue.take(1);
+        assert_eq!(queue.answered(sent, vec![refused(code)]), expected, "{code}");
+        assert_eq!((queue.len() == 1, ended(&mut answer).is_none()), (retried, retried), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn who_gave_up_before_anything_was_sent_is_left_out() {
+    let mut queue = Queue::default();
+    drop(push(&mut queue, 1, Again::UntilDeadline));
+    let _waits = push(&mut queue, 2, Again::UntilDeadline);
+    assert_eq!(queue.take(9).len(), 1);
+}

@@ -1,0 +1,53 @@
+//! The Lua scripts: what has to happen in Redis at one moment.
+//!
+//! They are called by digest. A server that has restarted does not know them; it says `NOSCRIPT`, has done nothing, and is told them again.
+
+use redis::{Cmd, Pipeline, Script, cmd};
+use std::sync::LazyLock;
+
+/// All scripts.
+pub(super) struct Scripts {
+    pub(super) publish: Script,
+    pub(super) announce: Script,
+    pub(super) read: Script,
+    pub(super) arrive: Script,
+    pub(super) depart: Script,
+    pub(super) remember: Script,
+    pub(super) renew: Script,
+    pub(super) leave: Script,
+    load: Pipeline,
+}
+
+/// See [`Scripts`].
+pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
+    let mut load = redis::pipe();
+    let mut script = |text: &str| {
+        load.cmd("SCRIPT").arg("LOAD").arg(text);
+        Script::new(text)
+    };
+    Scripts {
+        publish: script(concat!(include_str!("timeline.lua"), include_str!("publish.lua"))),
+        announce: script(include_str!("announce.lua")),
+        read: script(concat!(include_str!("timeline.lua"), include_str!("read.lua"))),
+        arrive: script(include_str!("arrive.lua")),
+        depart: script(include_str!("depart.lua")),
+        remember: script(include_str!("remember.lua")),
+        renew: script(include_str!("renew.lua")),
+        leave: script(include_str!("leave.lua")),
+        load,
+    }
+});
+
+impl Scripts {
+    /// Tells a server all of them.
+    pub(super) fn load(&self) -> &Pipeline {
+        &self.load
+    }
+}
+
+/// A call of a script, of which the arguments that are no keys follow.
+pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len()).arg(keys);
+    call
+}

@@ -1,0 +1,213 @@
+//! Publications on their way into streams and out of them.
+
+use super::{
+    codec,
+    keys::Keys,
+    lane::{Again, Command, Lane},
+    scripts::{SCRIPTS, call},
+    stats::Counters,
+    subscriptions::Subscriptions,
+};
+use crate::{
+    broker::{Announcement, BrokerError, IdempotencyKey, NewPublication, Page, PageLimit, Published, Retention, Span},
+    model::{ChannelName, Epoch, Position, Publication},
+};
+use redis::Value;
+use std::{
+    hash::BuildHasher as _,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Bounds of one read that only asks where a stream stands.
+pub(super) const TOP_ONLY: PageLimit = PageLimit { entries: 0, bytes: 0 };
+
+/// See the module.
+pub(super) struct Streams {
+    pub(super) keys: Keys,
+    /// Each channel has one of these, so that its publications keep their order.
+    pub(super) writers: Vec<Arc<Lane>>,
+    pub(super) readers: Vec<Arc<Lane>>,
+    pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) hasher: foldhash::fast::RandomState,
+    pub(super) idempotency_ttl: Duration,
+    /// How long the answer to a publish without a key of its caller's is remembered: longer than it may be sent again.
+    pub(super) answer_ttl: Duration,
+    pub(super) meta_ttl: Duration,
+}
+
+impl Streams {
+    pub(super) async fn publish(&self, channel: &ChannelName, new: NewPublication) -> Result<Published, BrokerError> {
+        let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
+        let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let publication = Publication { position: None, data, tags, info, time_ms, traceparent };
+        match (retention, idempotency) {
+            (Some(retention), key) => self.store(channel, &publication, retention, key).await,
+            (None, Some(key)) => self.announce_once(channel, &publication, &key).await,
+            (None, None) => {
+                self.say(channel, &codec::encode_ephemeral(&publication)).await?;
+                Ok(Published { position: None, replayed: false })
+            }
+        }
+    }
+
+    async fn store(
+        &self,
+        channel: &ChannelName,
+        publication: &Publication,
+        retention: Retention,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Published, BrokerError> {
+        let life = if key.is_some() { self.idempotency_ttl } else { self.answer_ttl };
+        let key = key.unwrap_or_else(made_up_key);
+        let keys = [self.keys.meta(channel), self.keys.stream(channel), self.keys.once(channel, &key)];
+        let mut cmd = call(&SCRIPTS.publish, &keys);
+        cmd.arg(self.keys.lane(channel)).arg(codec::encode_body(publication));
+        cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.meta_ttl.max(retention.ttl)));
+        cmd.arg(hex(&key.fingerprint)).arg(millis(life)).arg(Epoch::random().as_str()).arg("PUBLISH");
+        let (what, epoch, offset) = outcome(self.write(channel, cmd, Again::UntilDeadline).await?).ok_or_else(garbled)?;
+        let position = || {
+            let epoch = Epoch::parse(epoch.as_deref()?)?;
+            Some(Position { epoch, offset: offset.as_deref()?.parse().ok()? })
+        };
+        match &*what {
+            "stored" => Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: false }),
+            "replayed" => Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: true }),
+            "unannounced" => {
+                self.counters.unannounced.add(1);
+                tracing::error!(%channel, "Redis stored a publication and refused to announce it; subscribers read it instead. May the user of redis.url PUBLISH?");
+                // Subscribers of other nodes get it from their audits.
+                self.subscriptions.dirty(channel);
+                Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: false })
+            }
+            refused => Err(refusal(refused)),
+        }
+    }
+
+    async fn announce_once(
+        &self,
+        channel: &ChannelName,
+        publication: &Publication,
+        key: &IdempotencyKey,
+    ) -> Result<Published, BrokerError> {
+        let mut cmd = call(&SCRIPTS.announce, &[self.keys.once(channel, key)]);
+        cmd.arg(self.keys.lane(channel)).arg(codec::encode_ephemeral(publication));
+        cmd.arg(hex(&key.fingerprint)).arg(millis(self.idempotency_ttl)).arg("PUBLISH");
+        let (what, ..) = outcome(self.write(channel, cmd, Again::UntilDeadline).await?).ok_or_else(garbled)?;
+        match &*what {
+            "announced" => Ok(Published { position: None, replayed: false }),
+            "replayed" => Ok(Published { position: None, replayed: true }),
+            refused => Err(refusal(refused)),
+        }
+    }
+
+    pub(super) async fn announce(&self, channel: &ChannelName, announcement: &Announcement) -> Result<(), BrokerError> {
+        self.say(channel, &codec::encode_announcement(announcement)).await
+    }
+
+    /// Tells subscribers something that is not stored.
+    async fn say(&self, channel: &ChannelName, message: &[u8]) -> Result<(), BrokerError> {
+        let mut cmd = redis::cmd("PUBLISH");
+        cmd.arg(self.keys.lane(channel)).arg(message);
+        self.write(channel, cmd, Again::Never).await.map(drop)
+    }
+
+    /// Reads as of one moment. `ttl` is that of the channel's history.
+    pub(super) async fn read(&self, channel: &ChannelName, ttl: Duration, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
+        let mut cmd = call(&SCRIPTS.read, &[self.keys.meta(channel), self.keys.stream(channel)]);
+        match span {
+            Span::Top => cmd.arg("top").arg(0),
+            Span::After(offset) => cmd.arg("after").arg(offset),
+            Span::Before(None) => cmd.arg("before").arg("+"),
+            Span::Before(Some(offset)) => cmd.arg("before").arg(offset),
+        };
+        cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
+        let value = self.readers[self.place(channel, self.readers.len())].run(Command { cmd, order: None, again: Again::Safe }).await?;
+        page(value, limit).ok_or_else(garbled)
+    }
+
+    pub(super) async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
+        let mut cmd = redis::cmd("DEL");
+        cmd.arg(self.keys.stream(channel));
+        self.write(channel, cmd, Again::Safe).await.map(drop)
+    }
+
+    async fn write(&self, channel: &ChannelName, cmd: redis::Cmd, again: Again) -> Result<Value, BrokerError> {
+        let order = self.hasher.hash_one(channel);
+        self.writers[order as usize % self.writers.len()].run(Command { cmd, order: Some(order), again }).await
+    }
+
+    fn place(&self, channel: &ChannelName, places: usize) -> usize {
+        self.hasher.hash_one(channel) as usize % places
+    }
+}
+
+/// Entries and bytes of one read at most, whatever was asked for: Redis does nothing else meanwhile.
+const ENTRIES: usize = 10_000;
+const BYTES: usize = 16 << 20;
+
+/// For a publish whose caller gave no key, so that it can be sent again when its answer is lost.
+fn made_up_key() -> IdempotencyKey {
+    IdempotencyKey { scope: "".into(), key: format!("{:032x}", rand::random::<u128>()).into(), fingerprint: [0; 32] }
+}
+
+fn outcome(value: Value) -> Option<(String, Option<String>, Option<String>)> {
+    let mut parts = match value {
+        Value::Array(parts) => parts.into_iter().map(text),
+        _ => return None,
+    };
+    Some((parts.next()??, parts.next().flatten(), parts.next().flatten()))
+}
+
+fn refusal(what: &str) -> BrokerError {
+    match what {
+        "mismatch" => BrokerError::IdempotencyMismatch,
+        "late" => BrokerError::Unavailable("Redis did not take it in time".into()),
+        _ => garbled(),
+    }
+}
+
+fn page(value: Value, limit: PageLimit) -> Option<Page> {
+    let Value::Array(parts) = value else { return None };
+    let [epoch, top, forks, Value::Array(entries)] = <[Value; 4]>::try_from(parts).ok()? else { return None };
+    let (epoch, top, forks) = (Epoch::parse(&text(epoch)?)?, text(top)?.parse().ok()?, codec::decode_forks(&text(forks)?)?);
+    let (mut publications, mut bytes) = (Vec::with_capacity(entries.len() / 2), 0usize);
+    let mut entries = entries.into_iter();
+    while let (Some(offset), Some(Value::BulkString(body))) = (entries.next(), entries.next()) {
+        let position = Position { epoch, offset: text(offset)?.parse().ok()? };
+        let publication = codec::decode_body(&body, Some(position))?;
+        bytes = bytes.saturating_add(publication.size());
+        if bytes > limit.bytes && !publications.is_empty() {
+            break;
+        }
+        publications.push(Arc::new(publication));
+    }
+    Some(Page { epoch, top, forks, publications })
+}
+
+/// Redis answered what no script of ours answers.
+pub(super) fn garbled() -> BrokerError {
+    BrokerError::Unavailable("Redis holds something that no gateway wrote: does another program use redis.prefix?".into())
+}
+
+pub(super) fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis() as u64
+}

@@ -1,0 +1,128 @@
+//! What this node is subscribed to, for all who have a part in it: the workers that ask, the connection that delivers, the listener that tells Redis.
+
+use super::{
+    codec,
+    keys::Keys,
+    roster::{Roster, Wanted},
+    stats::Counters,
+};
+use crate::{
+    broker::{BrokerError, Check, Mailbox, Post, lock},
+    model::{ChannelName, Position, Tick, WorkerId},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+
+/// See the module.
+pub(super) struct Subscriptions {
+    roster: Mutex<Roster>,
+    /// Somebody wants a channel that Redis has not been told of.
+    wanted: Notify,
+    mailboxes: Vec<Arc<Mailbox>>,
+    keys: Keys,
+    counters: Arc<Counters>,
+    start: Instant,
+}
+
+impl Subscriptions {
+    pub(super) fn new(mailboxes: Vec<Arc<Mailbox>>, keys: Keys, linger: Duration, counters: Arc<Counters>) -> Self {
+        Self { roster: Mutex::new(Roster::new(linger)), wanted: Notify::new(), mailboxes, keys, counters, start: Instant::now() }
+    }
+
+    /// Resolves when everything from now on will be delivered.
+    pub(super) async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Result<(), BrokerError> {
+        let wanted = lock(&self.roster).want(channel, worker, kept);
+        match wanted {
+            Wanted::Subscribed => Ok(()),
+            Wanted::Wait(confirmed) => {
+                self.wanted.notify_one();
+                confirmed.await.map_err(|_| BrokerError::Unavailable("the subscription was given up".into()))
+            }
+        }
+    }
+
+    pub(super) fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
+        let now = self.now();
+        lock(&self.roster).drop_worker(channel, worker, now);
+    }
+
+    /// Puts what Redis announced into the mailboxes of the workers that need it. Called in the order of the announcements.
+    pub(super) fn deliver(&self, lane: &[u8], message: &[u8]) {
+        let Some(channel) = std::str::from_utf8(lane).ok().and_then(|lane| self.keys.channel(lane)) else { return };
+        let Some((channel, workers)) = self.route(channel) else { return };
+        let Some(delivery) = codec::decode(message) else {
+            self.counters.foreign.add(1);
+            return;
+        };
+        for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
+            mailbox.deliver(&channel, delivery.clone());
+        }
+    }
+
+    /// The stream of this channel stood at `top`: workers that have less have lost something.
+    pub(super) fn stands_at(&self, channel: &ChannelName, top: Position, check: Check) {
+        self.post(channel, |name| Post::Top(name, top, check));
+    }
+
+    /// Deliveries of this channel may be lost.
+    pub(super) fn dirty(&self, channel: &ChannelName) {
+        self.post(channel, Post::Dirty);
+    }
+
+    /// Up to `most` channels that Redis has to be told of.
+    pub(super) fn next_subscribe(&self, most: usize) -> Vec<ChannelName> {
+        lock(&self.roster).subscribe(most)
+    }
+
+    /// Redis confirmed; answers those that have to be checked.
+    pub(super) fn subscribed(&self, names: &[ChannelName]) -> Vec<ChannelName> {
+        let now = self.now();
+        lock(&self.roster).subscribed(names, now)
+    }
+
+    /// Up to `most` channels that Redis may forget.
+    pub(super) fn next_unsubscribe(&self, most: usize) -> Vec<ChannelName> {
+        let now = self.now();
+        lock(&self.roster).unsubscribe(most, now)
+    }
+
+    pub(super) fn unsubscribed(&self, names: &[ChannelName]) {
+        lock(&self.roster).unsubscribed(names);
+    }
+
+    pub(super) fn disconnected(&self) {
+        lock(&self.roster).disconnected();
+    }
+
+    /// Resolves when [`Self::next_subscribe`] may have something.
+    pub(super) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Channels with a history that workers rely on.
+    pub(super) fn kept(&self) -> Vec<ChannelName> {
+        lock(&self.roster).kept()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        lock(&self.roster).len()
+    }
+
+    fn route(&self, channel: &str) -> Option<(ChannelName, crate::model::WorkerSet)> {
+        lock(&self.roster).route(channel).map(|(name, workers)| (name.clone(), workers))
+    }
+
+    fn post(&self, channel: &ChannelName, post: impl Fn(ChannelName) -> Post) {
+        let Some((name, workers)) = self.route(channel) else { return };
+        for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
+            mailbox.post(post(name.clone()));
+        }
+    }
+
+    fn now(&self) -> Tick {
+        Tick::default().after(self.start.elapsed())
+    }
+}

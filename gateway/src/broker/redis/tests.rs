@@ -1,0 +1,58 @@
+mod faults;
+mod server;
+
+use super::*;
+use crate::broker::{
+    Broker,
+    contract::{Bed, contract},
+};
+use server::Server;
+use tokio_util::sync::DropGuard;
+
+/// Short times, so that tests need not wait long.
+fn config(url: String) -> RedisConfig {
+    RedisConfig {
+        url,
+        prefix: "test".into(),
+        node: "node-1".into(),
+        lanes: 2,
+        queue: 1024,
+        batch: 128,
+        deadline: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(1),
+        response_timeout: Duration::from_secs(1),
+        linger: Duration::from_millis(500),
+        canary: Duration::from_millis(200),
+        audit: Duration::from_secs(5),
+        idempotency_ttl: Duration::from_secs(3),
+        meta_ttl: HOUR,
+        subscriptions_per_user: 128,
+    }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn mailboxes() -> Vec<Arc<Mailbox>> {
+    (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect()
+}
+
+/// Starts a broker; it stops with the guard.
+fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<Broker>, DropGuard) {
+    let broker = Arc::new(Broker::Redis(RedisBroker::new(mailboxes, config).expect("a good address")));
+    let stop = CancellationToken::new();
+    tokio::spawn({
+        let (broker, stop) = (broker.clone(), stop.clone());
+        async move { broker.run(stop).await }
+    });
+    (broker, stop.drop_guard())
+}
+
+async fn bed() -> Bed {
+    let server = Server::start().await;
+    let config = config(server.url());
+    let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
+    let (broker, guard) = start(config, mailboxes.clone());
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), _keep: Box::new((server, guard)) }
+}
+
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }

@@ -1,0 +1,266 @@
+//! What breaks, and what must not be lost by it.
+
+use super::{
+    super::{RedisBroker, RedisConfig},
+    config, mailboxes,
+    server::Server,
+    start,
+};
+use crate::{
+    broker::{
+        Broker, BrokerError, Check, Delivery, Post, Readiness, Span,
+        fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
+    },
+    model::Position,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
+
+const KEEP: crate::broker::Retention = crate::broker::Retention { size: 1000, ttl: Duration::from_hours(1) };
+
+/// Awaits a condition that comes by itself.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let waited = timeout(Duration::from_secs(20), async {
+        while !holds() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what}");
+}
+
+async fn ready(broker: &Broker) {
+    eventually("the broker is ready", || broker.readiness() == Readiness::Ready).await;
+}
+
+async fn publish(broker: &Broker, name: &str, number: u64) -> Result<Position, BrokerError> {
+    broker.publish(&channel(name), kept(number, KEEP)).await.map(|published| published.position.expect("kept"))
+}
+
+/// The next top that the worker is asked to compare.
+async fn next_top(inbox: &mut Inbox) -> (String, u64, Check) {
+    loop {
+        if let Post::Top(channel, top, check) = inbox.next().await {
+            return (channel.to_string(), top.offset, check);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_subscriber_connection_is_replaced_and_its_channels_are_looked_at() {
+    let server = Server::start().await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(config(server.url()), mailboxes.clone());
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    for (name, keep) in [("c:kept", Some(KEEP)), ("c:unkept", None)] {
+        broker.subscribe(&channel(name), worker(0), keep).await.expect("subscribed");
+    }
+    publish(&broker, "c:kept", 1).await.expect("published");
+    assert_eq!(offset(&inbox.publication().await.1), 1);
+    for round in 0..3 {
+        server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        let top = publish(&broker, "c:kept", round).await.expect("publishing goes on").offset;
+        let (name, seen, check) = next_top(&mut inbox).await;
+        assert_eq!((&*name, check), ("c:kept", Check::Resumed), "only what is kept can be read again");
+        assert!(seen >= top, "the top was read after the subscription");
+        let later = publish(&broker, "c:kept", 9).await.expect("published").offset;
+        loop {
+            if let Post::Delivery(_, Delivery::Publication(publication)) = inbox.next().await
+                && offset(&publication) == later
+            {
+                break;
+            }
+        }
+    }
+    ready(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_itself() {
+    let mut server = Server::start().await;
+    let mailboxes = mailboxes();
+    let config = RedisConfig { deadline: Duration::from_millis(700), ..config(server.url()) };
+    let (broker, _guard) = start(config, mailboxes.clone());
+    ready(&broker).await;
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    publish(&broker, "c", 1).await.expect("published");
+    server.kill().await;
+    eventually("it says so", || matches!(broker.readiness(), Readiness::NotReady(_))).await;
+    // What was sent before the lane noticed may have been carried out, for all it knows.
+    while publish(&broker, "c", 2).await == Err(BrokerError::OutcomeUnknown) {}
+    let began = Instant::now();
+    assert!(matches!(publish(&broker, "c", 2).await, Err(BrokerError::Unavailable(_))), "it was never sent");
+    assert!(began.elapsed() < Duration::from_secs(3), "by its deadline");
+    assert!(matches!(broker.publish(&channel("c"), ephemeral(2)).await, Err(BrokerError::Unavailable(_))));
+    assert!(broker.read(&channel("c"), KEEP, Span::Top, ALL).await.is_err());
+    server.resume(&[]).await;
+    ready(&broker).await;
+    let top = publish(&broker, "c", 3).await.expect("published");
+    assert_eq!(top.offset, 1, "what Redis kept in memory only is gone, and says so by its epoch");
+    let mut told = false;
+    while !told {
+        match inbox.next().await {
+            Post::Top(name, ..) | Post::Dirty(name) => told = name == channel("c"),
+            Post::Delivery(..) => {}
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_that_waits_for_redis_is_carried_out_once_it_is_back() {
+    let mut server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+    server.kill().await;
+    let publishes: Vec<_> = (1..=20)
+        .map(|number| {
+            let broker = broker.clone();
+            async move { publish(&broker, "c", number).await }
+        })
+        .collect();
+    let all = tokio::spawn(futures_util::future::join_all(publishes));
+    sleep(Duration::from_millis(300)).await;
+    server.resume(&[]).await;
+    let offsets: Vec<_> = all.await.expect("no panic").into_iter().map(|done| done.expect("in time").offset).collect();
+    assert_eq!(offsets, (1..=20).collect::<Vec<_>>(), "in the order in which they came");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_redis_neither_doubles_nor_reorders() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(8), ..config(server.url()) }, mailboxes());
+    ready(&broker).await;
+    publish(&broker, "c", 0).await.expect("published");
+    server.stop();
+    let publishes: Vec<_> = (1..=50)
+        .map(|number| {
+            let broker = broker.clone();
+            async move { publish(&broker, "c", number).await }
+        })
+        .collect();
+    let all = tokio::spawn(futures_util::future::join_all(publishes));
+    // Longer than an answer may take: connections are given up with answers on the way.
+    sleep(Duration::from_millis(2500)).await;
+    server.go_on();
+    for done in all.await.expect("no panic") {
+        done.expect("in time");
+    }
+    let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    let numbers: Vec<u64> = page.publications.iter().map(|one| one.data.get().parse().expect("a number")).collect();
+    assert_eq!(numbers, (0..=50).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_past_its_deadline_never_lands() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(600), ..config(server.url()) }, mailboxes());
+    ready(&broker).await;
+    publish(&broker, "c", 1).await.expect("published");
+    server.stop();
+    let error = publish(&broker, "c", 2).await.expect_err("no answer");
+    assert_eq!(error, BrokerError::OutcomeUnknown, "it was sent");
+    server.go_on();
+    let next = publish(&broker, "c", 3).await.expect("published").offset;
+    sleep(Duration::from_millis(300)).await;
+    let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    let numbers: Vec<_> = page.publications.iter().map(|one| one.data.get().to_owned()).collect();
+    assert_eq!((next, numbers), (2, vec!["1".to_owned(), "3".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forgotten_scripts_are_loaded_again() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    for number in 1..=3 {
+        assert_eq!(publish(&broker, "c", number).await.expect("published").offset, number);
+        server.command(&["SCRIPT", "FLUSH"]).await;
+        assert_eq!(broker.read(&channel("c"), KEEP, Span::Top, ALL).await.expect("read").top, number);
+        server.command(&["SCRIPT", "FLUSH"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_that_kept_the_data_forks_the_timeline() {
+    let mut server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    for number in 1..=3 {
+        publish(&broker, "c", number).await.expect("published");
+    }
+    let before = broker.read(&channel("c"), KEEP, Span::Top, ALL).await.expect("read");
+    server.command(&["SAVE"]).await;
+    publish(&broker, "c", 4).await.expect("published, and forgotten");
+    server.kill().await;
+    server.resume(&[]).await;
+    let after = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    assert_eq!((after.top, after.publications.len()), (3, 3));
+    assert_ne!(after.epoch, before.epoch);
+    assert_eq!(after.forks, [Position { epoch: before.epoch, offset: 3 }], "positions up to here go on, later ones are told");
+    assert_eq!(publish(&broker, "c", 5).await.expect("published"), Position { epoch: after.epoch, offset: 4 });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_finds_a_channel_that_redis_forgot() {
+    let server = Server::start().await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(config(server.url()), mailboxes.clone());
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    let (name, top, check) = next_top(&mut inbox).await;
+    assert_eq!((&*name, top, check), ("c", 0, Check::Audit), "each channel is looked at, whether anything happens or not");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_is_said_in_a_sentence() {
+    let mut server = Server::start().await;
+    server.kill().await;
+    server.resume(&["--requirepass", "secret"]).await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    let why = |part: &'static str| {
+        let broker = broker.clone();
+        async move { eventually(part, || matches!(broker.readiness(), Readiness::NotReady(why) if why.contains(part))).await }
+    };
+    why("does not accept the user or password in redis.url").await;
+    server.kill().await;
+    why("cannot be reached").await;
+    assert!(RedisBroker::new(mailboxes(), config("http://nonsense".into())).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_another_type_fails_the_request_and_changes_nothing() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    for name in ["test:{c:meta}:meta", "test:{c:stream}:stream"] {
+        server.command(&["SET", name, "ours"]).await;
+    }
+    for name in ["c:meta", "c:stream"] {
+        let Err(BrokerError::Unavailable(why)) = publish(&broker, name, 1).await else { panic!("published into {name}") };
+        assert!(why.contains("WRONGTYPE"), "{why}");
+    }
+    server.command(&["DEL", "test:{c:stream}:stream"]).await;
+    assert_eq!(publish(&broker, "c:stream", 2).await.expect("published").offset, 1, "no offset was taken");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_are_one() {
+    let server = Server::start().await;
+    let (one, two) = (mailboxes(), mailboxes());
+    let (first, _one) = start(config(server.url()), one.clone());
+    let (second, _two) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, two.clone());
+    let (mut at_first, mut at_second) = (Inbox::new(&one[0]), Inbox::new(&two[1]));
+    first.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    second.subscribe(&channel("c"), worker(1), Some(KEEP)).await.expect("subscribed");
+    for number in 1..=100 {
+        let broker = if number % 2 == 0 { &first } else { &second };
+        assert_eq!(publish(broker, "c", number).await.expect("published").offset, number);
+    }
+    for number in 1..=100 {
+        for inbox in [&mut at_first, &mut at_second] {
+            assert_eq!(offset(&inbox.publication().await.1), number);
+        }
+    }
+    let with = |body| crate::broker::NewPublication { idempotency: Some(key("api", "k", body)), ..kept("x", retention(10, KEEP.ttl)) };
+    let once = first.publish(&channel("once"), with(1)).await.expect("published");
+    assert_eq!(second.publish(&channel("once"), with(1)).await.expect("answered").position, once.position);
+    assert_eq!(second.publish(&channel("once"), with(2)).await, Err(BrokerError::IdempotencyMismatch));
+}

@@ -1,0 +1,190 @@
+//! What nodes say to each other: JSON in the channel of the node that is spoken to.
+
+use crate::{
+    broker::mailbox::ConnectionSummary,
+    model::{CommandTarget, Data, Epoch, Position, ServerCommand, Unsubscribe},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// See the module.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Message {
+    /// To be answered to `from`.
+    Ask { id: u64, from: String, question: Question },
+    /// The answer of node `from`.
+    Answer { id: u64, from: String, answer: Answer },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Question {
+    /// Carry this out on the connections concerned.
+    Command(Target, Command),
+    /// Which are yours?
+    Connections(Target),
+    /// How many subscribers of this channel are yours?
+    Subscribers(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    Number(usize),
+    Connections(Vec<Connection>),
+    /// Why there is none.
+    Failed(String),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Target {
+    Connection(String),
+    User(String),
+}
+
+/// [`ServerCommand`] on the wire. Data goes as text: it may be as deep as a publication may be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Command {
+    Disconnect { code: u16, reason: String },
+    Subscribe { channel: String, since: Option<(String, u64)> },
+    Unsubscribe { channel: String, code: u16 },
+    Message(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Connection {
+    id: String,
+    user: String,
+    channels: Vec<String>,
+    since_ms: u64,
+}
+
+impl From<&CommandTarget> for Target {
+    fn from(target: &CommandTarget) -> Self {
+        match target {
+            CommandTarget::Connection(id) => Self::Connection(id.to_string()),
+            CommandTarget::User(user) => Self::User(user.to_string()),
+        }
+    }
+}
+
+impl Target {
+    /// None: a newer version said something that this one does not understand.
+    pub(super) fn into_model(self) -> Option<CommandTarget> {
+        Some(match self {
+            Self::Connection(id) => CommandTarget::Connection(id.parse().ok()?),
+            Self::User(user) => CommandTarget::User(user.parse().ok()?),
+        })
+    }
+}
+
+impl From<&ServerCommand> for Command {
+    fn from(command: &ServerCommand) -> Self {
+        match command {
+            ServerCommand::Disconnect { code, reason } => Self::Disconnect { code: *code, reason: reason.to_string() },
+            ServerCommand::Subscribe { channel, since } => {
+                Self::Subscribe { channel: channel.to_string(), since: since.map(|at| (at.epoch.to_string(), at.offset)) }
+            }
+            ServerCommand::Unsubscribe { channel, code } => Self::Unsubscribe { channel: channel.to_string(), code: code.code() },
+            ServerCommand::Message(data) => Self::Message(data.get().to_owned()),
+        }
+    }
+}
+
+impl Command {
+    /// None: as for [`Target::into_model`].
+    pub(super) fn into_model(self) -> Option<ServerCommand> {
+        Some(match self {
+            Self::Disconnect { code, reason } => ServerCommand::Disconnect { code, reason: reason.into() },
+            Self::Subscribe { channel, since } => {
+                let since = match since {
+                    Some((epoch, offset)) => Some(Position { epoch: Epoch::parse(&epoch)?, offset }),
+                    None => None,
+                };
+                ServerCommand::Subscribe { channel: channel.parse().ok()?, since }
+            }
+            Self::Unsubscribe { channel, code } => {
+                let code = Unsubscribe::ALL.iter().copied().find(|known| known.code() == code)?;
+                ServerCommand::Unsubscribe { channel: channel.parse().ok()?, code }
+            }
+            Self::Message(data) => ServerCommand::Message(Data::parse(&RawValue::from_string(data).ok()?).ok()?),
+        })
+    }
+}
+
+impl From<&ConnectionSummary> for Connection {
+    fn from(connection: &ConnectionSummary) -> Self {
+        Self {
+            id: connection.id.to_string(),
+            user: connection.user.to_string(),
+            channels: connection.channels.iter().map(ToString::to_string).collect(),
+            since_ms: connection.since_ms,
+        }
+    }
+}
+
+impl Connection {
+    /// None: as for [`Target::into_model`].
+    pub(super) fn into_model(self) -> Option<ConnectionSummary> {
+        let channels = self.channels.iter().map(|channel| channel.parse().ok()).collect::<Option<_>>()?;
+        Some(ConnectionSummary { id: self.id.parse().ok()?, user: self.user.parse().ok()?, channels, since_ms: self.since_ms })
+    }
+}
+
+impl Message {
+    pub(super) fn parse(data: &Data) -> Option<Self> {
+        serde_json::from_str(data.get()).ok()
+    }
+
+    pub(super) fn to_data(&self) -> Data {
+        // Strings, numbers and options: it cannot fail, and is not deep.
+        serde_json::value::to_raw_value(self).ok().and_then(|raw| Data::parse(&raw).ok()).unwrap_or_else(Data::null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ConnectionId;
+
+    fn sent(question: Question) -> Question {
+        let message = Message::Ask { id: 7, from: "n1".into(), question };
+        match Message::parse(&message.to_data()) {
+            Some(Message::Ask { id: 7, from, question }) if from == "n1" => question,
+            other => panic!("arrived as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn commands_arrive_as_they_were_sent() {
+        let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
+        let deep = Data::parse(&RawValue::from_string(deep).expect("JSON")).expect("as deep as may be");
+        let at = Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 3 };
+        for command in [
+            ServerCommand::Disconnect { code: 3503, reason: "a \"reason\"".into() },
+            ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: Some(at) },
+            ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: None },
+            ServerCommand::Unsubscribe { channel: "#alice".parse().expect("valid"), code: Unsubscribe::Server },
+            ServerCommand::Message(deep),
+        ] {
+            let target = CommandTarget::Connection(ConnectionId::random());
+            let question = sent(Question::Command(Target::from(&target), Command::from(&command)));
+            let Question::Command(to, what) = question else { panic!("{question:?}") };
+            assert_eq!(format!("{:?}", to.into_model()), format!("{:?}", Some(target)));
+            assert_eq!(format!("{:?}", what.into_model()), format!("{:?}", Some(command)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_none() {
+        for data in ["null", "{\"ask\":{}}", "{\"later\":1}"] {
+            let raw = RawValue::from_string(data.into()).expect("JSON");
+            assert!(Message::parse(&Data::parse(&raw).expect("shallow")).is_none(), "{data}");
+        }
+        assert!(Target::User("a b".into()).into_model().is_none());
+        assert!(Command::Unsubscribe { channel: "a".into(), code: 1 }.into_model().is_none());
+    }
+}

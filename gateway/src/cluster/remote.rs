@@ -1,0 +1,269 @@
+//! The other nodes: who they are, and what is asked of them.
+
+use super::{
+    inbox::{Inbox, RETENTION},
+    local::Local,
+    members::Member,
+    message::{Answer, Connection, Message, Question},
+};
+use crate::{
+    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, Nodes, lock},
+    model::{ChannelName, ErrorCode, Refusal, Tags, WorkerId},
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+/// Time that every node has for an answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Questions of other nodes that are answered at a time.
+const ANSWERS: usize = 64;
+/// For the store to take note that this node leaves.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Before a connection to the store that does not work is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// See the module.
+pub(super) struct Remote {
+    pub(super) broker: Arc<Broker>,
+    pub(super) local: Local,
+    /// Where the broker puts what other nodes say, as if it were a worker.
+    pub(super) inbox: (Arc<Mailbox>, WorkerId),
+    pub(super) lease: Duration,
+    /// This node; its generation changes.
+    me: Mutex<Member>,
+    peers: watch::Sender<Arc<[Member]>>,
+    waiting: Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
+    next: AtomicU64,
+    trouble: Mutex<Option<Box<str>>>,
+}
+
+impl Remote {
+    pub(super) fn new(broker: Arc<Broker>, local: Local, inbox: (Arc<Mailbox>, WorkerId), me: Member, lease: Duration) -> Self {
+        Self {
+            broker,
+            local,
+            inbox,
+            lease,
+            peers: watch::Sender::new([me.clone()].into()),
+            me: Mutex::new(me),
+            waiting: Mutex::default(),
+            next: AtomicU64::new(1),
+            trouble: Mutex::new(Some("not registered with the cluster yet".into())),
+        }
+    }
+
+    /// All live nodes as of the last heartbeat, this one included.
+    pub(super) fn peers(&self) -> Arc<[Member]> {
+        self.peers.borrow().clone()
+    }
+
+    /// The same, as it changes.
+    pub(super) fn watch(&self) -> watch::Receiver<Arc<[Member]>> {
+        self.peers.subscribe()
+    }
+
+    /// Why this node does not belong to the cluster.
+    pub(super) fn trouble(&self) -> Option<Box<str>> {
+        lock(&self.trouble).clone()
+    }
+
+    /// Asks every other live node, and awaits all answers.
+    pub(super) async fn ask(&self, question: &Question) -> Result<Vec<Answer>, Refusal> {
+        let others = self.others().await?;
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let id = self.next.fetch_add(1, Relaxed);
+        let (give, mut take) = mpsc::channel(others.len());
+        lock(&self.waiting).insert(id, give);
+        let _forget = Forget { waiting: &self.waiting, id };
+        let ask = Message::Ask { id, from: self.name(), question: question.clone() };
+        let asked = others.iter().map(|node| self.say(node, &ask));
+        futures_util::future::try_join_all(asked).await?;
+        let (mut silent, mut answers) = (others, Vec::new());
+        while !silent.is_empty() {
+            let Ok(Some((node, answer))) = timeout_at(deadline, take.recv()).await else { break };
+            if let Some(at) = silent.iter().position(|name| **name == *node) {
+                silent.swap_remove(at);
+                answers.push(answer);
+            }
+        }
+        let failed = answers.iter().find_map(|answer| if let Answer::Failed(why) = answer { Some(why.clone()) } else { None });
+        match failed {
+            _ if !silent.is_empty() => {
+                let names = silent.join(", ");
+                let detail = format!("Not every node answered in time: {names}. The others may have carried the request out. Try again.");
+                Err(Refusal::new(ErrorCode::ServiceUnavailable, detail))
+            }
+            Some(why) => Err(Refusal::new(ErrorCode::ServiceUnavailable, why)),
+            None => Ok(answers),
+        }
+    }
+
+    /// Names of the other live nodes, as the store has them now.
+    async fn others(&self) -> Result<Vec<Box<str>>, Refusal> {
+        let Some(nodes) = self.broker.nodes() else { return Ok(Vec::new()) };
+        let (me, all) = (self.name(), nodes.list().await?);
+        Ok(all.into_iter().filter(|node| node.is_alive && *node.name != *me).map(|node| node.name).collect())
+    }
+
+    fn name(&self) -> String {
+        lock(&self.me).name.to_string()
+    }
+
+    async fn say(&self, node: &str, message: &Message) -> Result<(), BrokerError> {
+        let Some(channel) = channel_of(node) else { return Err(BrokerError::Unavailable("a node's name makes no channel".into())) };
+        let publication = NewPublication {
+            data: message.to_data(),
+            tags: Tags::new(),
+            info: None,
+            traceparent: None,
+            retention: Some(RETENTION),
+            idempotency: None,
+        };
+        self.broker.publish(&channel, publication).await.map(drop)
+    }
+
+    /// Answers what other nodes ask, and hands on what they answer. For good.
+    pub(super) async fn listen(self: Arc<Self>) {
+        let Some(channel) = channel_of(&self.name()) else { return };
+        let mut inbox = loop {
+            match Inbox::open(self.broker.clone(), self.inbox.0.clone(), self.inbox.1, channel.clone()).await {
+                Ok(inbox) => break inbox,
+                Err(_) => sleep(RETRY).await,
+            }
+        };
+        let answers = Arc::new(Semaphore::new(ANSWERS));
+        loop {
+            match Message::parse(&inbox.next().await) {
+                Some(Message::Ask { id, from, question }) => {
+                    let Ok(permit) = answers.clone().acquire_owned().await else { return };
+                    let this = self.clone();
+                    tokio::spawn(async move {
+                        let answer = this.answer(question).await.unwrap_or_else(|refusal| Answer::Failed(refusal.detail));
+                        let answer = Message::Answer { id, from: this.name(), answer };
+                        if let Err(error) = this.say(&from, &answer).await {
+                            tracing::warn!(node = from, %error, "a question of another node could not be answered");
+                        }
+                        drop(permit);
+                    });
+                }
+                Some(Message::Answer { id, from, answer }) => {
+                    let asked = lock(&self.waiting).get(&id).cloned();
+                    // Who asked may have given up.
+                    asked.map(|asked| asked.try_send((from, answer)));
+                }
+                None => tracing::warn!("another node said something that this version does not understand"),
+            }
+        }
+    }
+
+    async fn answer(&self, question: Question) -> Result<Answer, Refusal> {
+        let not_understood = || Refusal::new(ErrorCode::Internal, "A node of another version did not understand the request.");
+        Ok(match question {
+            Question::Command(target, command) => {
+                let (target, command) = target.into_model().zip(command.into_model()).ok_or_else(not_understood)?;
+                Answer::Number(self.local.command(target, command).await?)
+            }
+            Question::Connections(target) => {
+                let found = self.local.connections(target.into_model().ok_or_else(not_understood)?).await?;
+                Answer::Connections(found.iter().map(Connection::from).collect())
+            }
+            Question::Subscribers(channel) => {
+                Answer::Number(self.local.subscribers(&channel.parse().map_err(|_| not_understood())?).await?)
+            }
+        })
+    }
+
+    /// Registers this node, and keeps it registered. For good.
+    pub(super) async fn belong(&self) {
+        let Some(nodes) = self.broker.nodes() else { return };
+        let mut registered = false;
+        loop {
+            match self.heartbeat(nodes, registered).await {
+                Ok(lease) => {
+                    if registered && lease == Lease::Lost {
+                        tracing::warn!("this node's lease had ended: it registers anew, as another generation");
+                        lock(&self.me).generation = generation();
+                    }
+                    registered = lease == Lease::Held;
+                    if !registered {
+                        continue;
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the heartbeat of this node did not reach Redis"),
+            }
+            sleep(self.lease / 3).await;
+        }
+    }
+
+    async fn heartbeat(&self, nodes: &Nodes, registered: bool) -> Result<Lease, BrokerError> {
+        let me = lock(&self.me).clone();
+        if registered {
+            if nodes.renew(&me.name, &me.generation, &me.record(), self.lease).await? == Lease::Lost {
+                return Ok(Lease::Lost);
+            }
+        } else {
+            nodes.enter(&me.name, &me.generation, &me.record(), self.lease).await?;
+        }
+        let mut alive: Vec<_> = nodes.list().await?.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
+        alive.sort_by(|a, b| a.name.cmp(&b.name));
+        let differs = alive.iter().find_map(|other| me.differs(other));
+        if let Some(why) = &differs {
+            tracing::error!("{why}");
+        }
+        *lock(&self.trouble) = differs.map(Into::into);
+        self.peers.send_if_modified(|peers| {
+            let changed = peers[..] != alive[..];
+            if changed {
+                *peers = alive.into();
+            }
+            changed
+        });
+        Ok(Lease::Held)
+    }
+
+    /// Takes this node off the list.
+    pub(super) async fn leave(&self) {
+        let me = lock(&self.me).clone();
+        let Some(nodes) = self.broker.nodes() else { return };
+        match timeout(FAREWELL, nodes.leave(&me.name, &me.generation)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "this node could not leave the cluster; its lease will end"),
+            Err(_) => tracing::warn!("this node could not leave the cluster in time; its lease will end"),
+        }
+    }
+}
+
+/// Another with each life.
+pub(super) fn generation() -> Box<str> {
+    format!("{:016x}", rand::random::<u64>()).into()
+}
+
+/// Where a node is spoken to. No namespace that frontends or services may use begins with `$`.
+fn channel_of(node: &str) -> Option<ChannelName> {
+    format!("$node:{node}").parse().ok()
+}
+
+/// Forgets a question once nobody waits for its answers.
+struct Forget<'a> {
+    waiting: &'a Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        lock(self.waiting).remove(&self.id);
+    }
+}

@@ -1,0 +1,134 @@
+// Two gateways and one Redis are one gateway.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { signedIn, subscribed, unique } from './support/client.mjs';
+import { ownGateway } from './support/gateway.mjs';
+import { ownRedis } from './support/redis.mjs';
+import { Heard, eventually, next } from './support/wait.mjs';
+
+/** Nodes that share a Redis and know of each other. */
+async function cluster(t, ...names) {
+    const redis = await ownRedis(t);
+    const settings = (name) => `
+        [node]
+        name = "${name}"
+        [broker]
+        kind = "redis"
+        [redis]
+        url = "${redis}"
+        canary = "200ms"
+        [cluster]
+        lease = "2s"
+        [namespaces.news]
+        history_size = 1000
+        history_ttl = "1h"
+        subscribe = "anyone"
+        publish = "subscriber"
+        see_history = "anyone"
+        [namespaces.chat]
+        presence = true
+        join_leave = true
+        subscribe = "anyone"
+        see_presence = "anyone"`;
+    const nodes = await Promise.all(names.map((name) => ownGateway(t, settings(name))));
+    for (const node of nodes) {
+        await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
+        await eventually(async () => (await node.ask('GET', '/v1/nodes')).nodes.length === names.length, 'the nodes to know of each other');
+    }
+    return nodes;
+}
+
+test('what one node takes, subscribers of all nodes get: once, in order, with one history', async (t) => {
+    const nodes = await cluster(t, 'one', 'two');
+    const channel = unique('news:');
+    const clients = await Promise.all(nodes.map((node) => signedIn(t, node, 'alice')));
+    const heard = [];
+    for (const it of clients) heard.push(new Heard(await subscribed(it, channel), 'publication', ({ data }) => data));
+    for (let n = 0; n < 50; n += 1) await nodes[n % 2].publish(channel, n);
+    const expected = Array.from({ length: 50 }, (_, n) => n);
+    for (const each of heard) assert.deepEqual(await each.count(50), expected);
+    const { publications } = await nodes[1].ask('GET', `/v1/channels/${encodeURIComponent(channel)}/publications?limit=100&order=asc`);
+    assert.deepEqual(publications.map(({ data }) => data), expected);
+    const { subscribers } = await nodes[0].ask('GET', `/v1/channels/${encodeURIComponent(channel)}`);
+    assert.equal(subscribers, 2);
+});
+
+test('a client that moves to another node goes on where it was', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const channel = unique('news:');
+    const it = await signedIn(t, one, 'alice');
+    const before = await subscribed(it, channel);
+    await one.publish(channel, 1);
+    const { epoch, offset } = (await one.publish(channel, 2))[0];
+    before.unsubscribe();
+    it.disconnect();
+    await one.publish(channel, 3, 4);
+    const moved = await signedIn(t, two, 'alice');
+    const room = moved.newSubscription(channel, { since: { epoch, offset } });
+    const heard = new Heard(room, 'publication', ({ data }) => data);
+    const answered = next(room, 'subscribed');
+    room.subscribe();
+    assert.equal((await answered).recovered, true);
+    assert.deepEqual(await heard.count(2), [3, 4]);
+});
+
+test('presence, joins and leaves are those of all nodes', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const channel = unique('chat:');
+    const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
+    const [joins, leaves] = ['join', 'leave'].map((event) => new Heard(alice, event, ({ info }) => info.user));
+    const bob = await signedIn(t, two, 'bob');
+    await subscribed(bob, channel);
+    assert.deepEqual((await joins.until((all) => all.includes('bob'))).filter((user) => user === 'bob'), ['bob']);
+    const { clients } = await alice.presence();
+    assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
+    assert.deepEqual(await alice.presenceStats(), { numClients: 2, numUsers: 2 });
+    bob.disconnect();
+    assert.deepEqual(await leaves.count(1), ['bob']);
+});
+
+test('what services ask of connections reaches whichever node holds them', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const [alice, channel] = [unique('alice-'), unique('news:')];
+    const it = await signedIn(t, two, alice);
+    const id = it.context.client;
+
+    const { connections } = await one.ask('GET', `/v1/users/${alice}/connections`);
+    assert.deepEqual(connections.map((each) => each.id), [id]);
+    assert.equal((await one.ask('GET', `/v1/connections/${id}`)).user, alice);
+
+    const messages = new Heard(it, 'message', ({ data }) => data);
+    assert.deepEqual(await one.ask('POST', `/v1/connections/${id}/messages`, { data: { from: 'one' } }), { connections: 1 });
+    assert.deepEqual(await messages.count(1), [{ from: 'one' }]);
+
+    const joined = next(it, 'subscribed', (context) => context.channel === channel);
+    const path = `/v1/users/${alice}/subscriptions/${encodeURIComponent(channel)}`;
+    assert.deepEqual(await one.ask('PUT', path, {}), { connections: 1 });
+    await joined;
+    const left = next(it, 'unsubscribed', (context) => context.channel === channel);
+    assert.deepEqual(await one.ask('DELETE', path), { connections: 1 });
+    await left;
+
+    const gone = next(it, 'disconnected');
+    assert.deepEqual(await one.ask('DELETE', `/v1/connections/${id}?code=4500&reason=enough`), { connections: 1 });
+    const { code, reason } = await gone;
+    assert.deepEqual([code, reason], [4500, 'enough']);
+    await eventually(async () => (await one.rest('GET', `/v1/connections/${id}`)).status === 410, 'the connection to be gone');
+});
+
+test('a node that is killed is missed, and not waited for any longer', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    await two.kill();
+    const { status, body } = await one.rest('GET', '/v1/users/alice/connections');
+    assert.equal(status, 503);
+    assert.match(body.detail, /two/);
+    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
+    assert.deepEqual(await one.ask('GET', '/v1/users/alice/connections'), { connections: [] });
+});
+
+test('a node that drains leaves at once', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    await two.stop();
+    assert.deepEqual(await one.ask('GET', '/v1/users/alice/connections'), { connections: [] });
+});
