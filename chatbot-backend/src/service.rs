@@ -10,6 +10,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use shared_proto::client::Failure;
 use shared_proto::client::link::{CallFailure, CallResult, Service};
+use shared_proto::json::Object;
 use shared_proto::link::Call;
 use shared_proto::process::telemetry::continue_trace;
 use std::collections::HashMap;
@@ -252,7 +253,7 @@ impl<B: Brain> Service for Chatbot<B> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, CallFailure> {
-    serde_json::from_str(data.get()).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
+    serde_json::from_str(data.get()).map(|Object(it)| it).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
 }
 
 fn conversation(name: &str) -> Result<Conversation, CallFailure> {

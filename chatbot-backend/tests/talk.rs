@@ -161,6 +161,7 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
     let long = "x".repeat(5000);
     for (method, user, data, code) in [
         ("say", "a", json!(null), 400),
+        ("say", "a", json!([LOBBY, "hi"]), 400),
         ("say", "a", json!({"channel": LOBBY}), 400),
         ("say", "a", json!({"channel": LOBBY, "text": 7}), 400),
         ("say", "a", json!({"channel": LOBBY, "text": "hi", "from": "bob"}), 400),
@@ -170,6 +171,7 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
         ("say", "a", json!({"channel": "chat:", "text": "hi"}), 400),
         ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
         ("typing", "a", json!({"channel": "#bob"}), 400),
+        ("typing", "a", json!([LOBBY]), 400),
         ("shout", "a", json!({}), 404),
     ] {
         assert_eq!(gateway.call("one", method, user, data.clone()).await, json!({"error": code}), "{method} {data:.80}");

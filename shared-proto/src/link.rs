@@ -6,6 +6,7 @@
 //! Credit: `hello` says how many calls and events may be under way; each takes one credit, whatever becomes of it. The instance gives
 //! it back with `credit` once it is done with it: answered, failed or stopped after `cancel`. A node without credit sends nothing.
 
+use crate::json::object;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -15,17 +16,17 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ToGateway {
     /// First frame: who is there.
-    Hello(Hello),
+    Hello(#[serde(deserialize_with = "object")] Hello),
     /// The answer to a call.
-    Reply(Reply),
+    Reply(#[serde(deserialize_with = "object")] Reply),
     /// The failure of a call.
-    Error(CallError),
+    Error(#[serde(deserialize_with = "object")] CallError),
     /// A publication into a channel; answered by `ack` or `nack`.
-    Publish(Publish),
+    Publish(#[serde(deserialize_with = "object")] Publish),
     /// More calls and events may be sent.
-    Credit(Credit),
+    Credit(#[serde(deserialize_with = "object")] Credit),
     /// No new calls, please: this instance is about to leave.
-    Drain(Drain),
+    Drain(#[serde(deserialize_with = "object")] Drain),
 }
 
 /// What the gateway sends to a service instance.

@@ -8,6 +8,7 @@ use crate::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
+use shared_proto::json::Object;
 use std::fmt;
 
 /// Checks tokens, and signs them for the demo and the command line.
@@ -105,8 +106,8 @@ impl Tokens {
         }
         let mut refused = TokenError::invalid("cannot be checked, as no key is configured");
         for VerifyingKey { key, validation } in &self.keys {
-            match decode::<Wire>(token, key, validation) {
-                Ok(decoded) => return self.check(decoded.claims, now),
+            match decode::<Object<Wire>>(token, key, validation) {
+                Ok(decoded) => return self.check(decoded.claims.0, now),
                 Err(error) => refused = TokenError::invalid(reason(error.kind())),
             }
         }

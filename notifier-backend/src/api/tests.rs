@@ -65,6 +65,7 @@ async fn bad_requests_change_nothing_and_say_why() {
     for (method, path, headers, body, status) in [
         (Method::POST, PATH, plain, "", 400),
         (Method::POST, PATH, plain, "{", 400),
+        (Method::POST, PATH, plain, r#"["alice",null,null,"T"]"#, 400),
         (Method::POST, PATH, plain, r#"{"title":"T"}"#, 400),
         (Method::POST, PATH, plain, large.as_str(), 413),
         (Method::POST, PATH, &[("Idempotency-Key", "")], ALICE, 400),

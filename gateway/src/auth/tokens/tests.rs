@@ -87,6 +87,7 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
         ("..".into(), ""),
         (String::new(), "is missing"),
         (signed(&json!({"sub": 7})), "wrong type"),
+        (signed(&json!(["alice"])), "wrong type"),
         (signed(&json!({"sub": "a:b"})), "has a sub that"),
         (signed(&json!({"sub": ""})), "has no sub"),
         (signed(&json!({})), "has no sub"),

@@ -3,6 +3,7 @@
 use super::wire::Frame;
 use crate::protocol::{Command, Request};
 use serde_json::error::Category;
+use shared_proto::json::Object;
 
 /// What makes a frame no frame of the protocol: the connection is closed with 3501, and this as the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,11 +59,8 @@ fn command(line: &str) -> Result<Command, BadFrame> {
     if is_empty_object(line) {
         return Ok(Command { id: 0, request: Request::Pong });
     }
-    // Serde would take an array's items for the fields, in their order.
-    if line.trim_start().starts_with('[') {
-        return Err(BadFrame::Shape(1));
-    }
-    serde_json::from_str::<Frame<'_>>(line)?.into_command()
+    let Object(frame) = serde_json::from_str::<Object<Frame<'_>>>(line)?;
+    frame.into_command()
 }
 
 fn is_empty_object(line: &str) -> bool {

@@ -170,11 +170,16 @@ mod decoding {
             ("nonsense", BadFrame::Syntax(2)),
             (r#"{"id":1,"ping":{}"#, BadFrame::Syntax(17)),
             (r#"{"id":1,"ping":{}}}"#, BadFrame::Syntax(19)),
-            ("[1]", BadFrame::Shape(1)),
+            ("[1]", BadFrame::Shape(0)),
             (r#"{"id":-1,"ping":{}}"#, BadFrame::Shape(8)),
             (r#"{"id":4294967296,"ping":{}}"#, BadFrame::Shape(16)),
             (r#"{"id":1,"id":2,"ping":{}}"#, BadFrame::Shape(12)),
             (r#"{"id":1,"unsubscribe":{"channel":5}}"#, BadFrame::Shape(34)),
+            (r#"{"id":1,"subscribe":["news:a"]}"#, BadFrame::Shape(20)),
+            (r#"{"id":1,"connect":["t"]}"#, BadFrame::Shape(18)),
+            (r#"{"id":1,"connect":{"subs":{"a":[true]}}}"#, BadFrame::Shape(31)),
+            (r#"{"id":1,"rpc":["m",1]}"#, BadFrame::Shape(14)),
+            (r#"{"id":1,"history":{"channel":"c","since":["e",1]}}"#, BadFrame::Shape(41)),
             (r#"{"id":1}"#, BadFrame::NoCommand),
             (r#"{"id":1,"dance":{}}"#, BadFrame::NoCommand),
             (r#"{"id":1,"ping":{},"rpc":{}}"#, BadFrame::SeveralCommands),
@@ -184,7 +189,7 @@ mod decoding {
             assert_eq!(only(text).expect_err(text), why, "{text}");
             assert!(why.to_string().len() <= 123, "fits a close reason");
         }
-        assert_eq!(only(&"[".repeat(100_000)).expect_err("no frame"), BadFrame::Shape(1));
+        assert_eq!(only(&"[".repeat(100_000)).expect_err("no frame"), BadFrame::Shape(0));
         assert_eq!(only(&r#"{"a":"#.repeat(100_000)).expect_err("no frame"), BadFrame::Syntax(500_000));
     }
 

@@ -218,6 +218,8 @@ fn what_is_not_a_frame_closes_the_link_with_the_reason() {
             (first("{"), 1008),
             (first("\u{e9}"), 1008),
             (first(r#"{"credit":{"n":1}}"#), 1008),
+            (first(r#"{"hello":["bot","i",1]}"#), 1008),
+            (first(r#"["hello",{"service":"bot","instance":"i","credit":1}]"#), 1008),
             (first(r#"{"hello":{"service":"other","instance":"i","credit":1}}"#), 1008),
             (hello("", r#","credit":1"#), 1008),
             (hello("a b", r#","credit":1"#), 1008),
@@ -242,16 +244,18 @@ fn what_is_not_a_frame_closes_the_link_with_the_reason() {
 #[test]
 fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
     run(async {
-        let gateway = gateway();
-        let mut bot = Instance::open(&gateway).await;
-        let lost = call(&gateway);
-        bot.frame().await;
-        bot.send(HELLO);
-        let (code, ending) = bot.closed().await;
-        assert!(code == 1008 && matches!(ending, Ending::Malformed(_)));
-        let Err(CallError::Refused(refusal)) = lost.await.expect("no panic") else { panic!("the call has to fail") };
-        assert_eq!(refusal.code, ErrorCode::Timeout, "it was sent, so its outcome is unknown");
-        assert!(gateway.services.summary()[0].instances.is_empty());
+        for bad in [HELLO, r#"{"credit":[5]}"#, r#"{"reply":[1,2]}"#, r#"{"drain":[]}"#] {
+            let gateway = gateway();
+            let mut bot = Instance::open(&gateway).await;
+            let lost = call(&gateway);
+            bot.frame().await;
+            bot.send(bad);
+            let (code, ending) = bot.closed().await;
+            assert!(code == 1008 && matches!(ending, Ending::Malformed(_)), "{bad}");
+            let Err(CallError::Refused(refusal)) = lost.await.expect("no panic") else { panic!("the call has to fail") };
+            assert_eq!(refusal.code, ErrorCode::Timeout, "it was sent, so its outcome is unknown");
+            assert!(gateway.services.summary()[0].instances.is_empty());
+        }
     });
 }
 
