@@ -85,7 +85,9 @@ fn memory(settings: &Settings) -> MemoryLimits {
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,
         meta_ttl: settings.broker.meta_ttl,
-        ..MemoryLimits::default()
+        // One place of a connection is the personal channel's.
+        subscriptions_per_user: settings.subscriptions.per_user.min(settings.connection.max_subscriptions - 1),
+        user_subscriptions: settings.subscriptions.total,
     }
 }
 
@@ -152,4 +154,27 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
         Ok((name, config))
     };
     settings.services.iter().map(each).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_stored_subscriptions_locks_a_user_out() {
+        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 99), ("[connection]\nmax_subscriptions = 1", 0)] {
+            let settings = Settings::from_toml(toml).expect("valid");
+            assert_eq!(memory(&settings).subscriptions_per_user, stored, "{toml}");
+            assert!(stored < settings.connection.max_subscriptions, "the personal channel has a place");
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_services_and_requests_are_those_of_the_settings() {
+        let toml = "[internal]\nbatch = 7\npage = 8\n[services.bot]\norder_queue = 3\nbreaker_failures = 2\nbreaker_pause = \"9s\"";
+        let settings = Settings::from_toml(toml).expect("valid");
+        let (_, bot) = &services(&settings).expect("valid")[0];
+        assert_eq!((bot.order_queue, bot.breaker), (3, BreakerLimits { failures: 2, open_for: Duration::from_secs(9) }));
+        assert_eq!((api(&settings).batch, api(&settings).channels), (7, 8));
+    }
 }

@@ -94,6 +94,8 @@ settings! {
     history: History,
     /// Who is there.
     presence: Presence,
+    /// Subscriptions that services make for users.
+    subscriptions: Subscriptions,
     /// Repeated publishes.
     idempotency: Idempotency,
     /// Where publications live.

@@ -177,6 +177,14 @@ section! {
         limit: usize = 1..=1_000_000,
     }
 
+    /// `[subscriptions]`: what services make for users.
+    Subscriptions {
+        /// Of one user; always fewer than [`Connection::max_subscriptions`].
+        per_user: usize = 1..=100_000,
+        /// Of all users together.
+        total: usize = 1..=100_000_000,
+    }
+
     /// `[idempotency]`: repeated publishes.
     Idempotency {
         /// How long a key is remembered.
