@@ -114,6 +114,21 @@ fn a_breaker_outlives_its_link() {
 }
 
 #[test]
+fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
+    let mut pool = pool(4);
+    let (link, _queued, _) = join(&mut pool, "i1", 3);
+    let (late, ..) = start(&mut pool).expect("credit");
+    pool.give_up(late, GivenUp::Deadline, Tick(0));
+    for id in [late.id, late.id + 1] {
+        assert!(!pool.answer(CallId { link, id }, Ok(crate::model::Data::null())));
+        assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
+    }
+    pool.start(None, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
+    assert!(!pool.answer(CallId { link, id: 2 }, Ok(crate::model::Data::null())), "the caller has left");
+    assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
+}
+
+#[test]
 fn lifecycle_events_of_one_subject_go_to_one_of_those_that_asked() {
     let mut pool = pool(8);
     let wanted = Interests::only(LifecycleKind::Connected);
