@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+/// Bytes that a frame of the gateway has beside what a frontend sent, at most: a call's user, connection, trace and so on.
+pub const OVERHEAD: usize = 1024;
+
 /// What a service instance sends to the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -12,6 +12,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
     api_keys(settings, problems);
     connection(settings, problems);
+    link(settings, problems);
     memory(settings, problems);
     unsupported(settings, problems);
 }
@@ -65,6 +66,15 @@ fn connection(settings: &Settings, problems: &mut Problems) {
     }
     if settings.drain.window > settings.drain.deadline {
         problems.add("drain.window", "must not be longer than drain.deadline");
+    }
+}
+
+fn link(settings: &Settings, problems: &mut Problems) {
+    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::OVERHEAD {
+        problems.add(
+            "link.message_size",
+            format!("must be {} bytes above connection.message_size, so that every call fits", shared_proto::link::OVERHEAD),
+        );
     }
 }
 

@@ -153,6 +153,32 @@ fn calls_and_events_go_out_and_answers_come_in() {
 }
 
 #[test]
+fn a_frame_is_no_larger_than_what_the_frontend_sent_and_its_overhead() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let (method, data) = ("bot.\\".to_owned() + &"\"".repeat(250), "\"\\u0000\"");
+        // As the frontend has to write it.
+        let sent = serde_json::to_string(&method).expect("JSON").len() + data.len();
+        let caller = Caller {
+            user: "u".repeat(254).parse().expect("valid"),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+            ..caller()
+        };
+        let raw = serde_json::value::RawValue::from_string(data.into()).expect("JSON");
+        let data = Data::parse(&raw).expect("flat");
+        let event = gateway.services.event("bot", data.clone(), &caller);
+        event.expect("sent");
+        let calling = Arc::clone(&gateway);
+        let _call = tokio::spawn(async move { calling.services.call(&method, data, &caller, Duration::MAX).await });
+        for kind in ["event", "call"] {
+            let Sent::Text(frame) = bot.next().await else { panic!("no frame") };
+            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::OVERHEAD - 100, "{} for {sent}", frame.len());
+        }
+    });
+}
+
+#[test]
 fn answers_that_break_the_rules_are_bad_replies() {
     run(async {
         let gateway = gateway();
