@@ -169,6 +169,8 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
         ("say", "a", json!({"channel": LOBBY, "text": long}), 400),
         ("say", "a", json!({"channel": "news:world", "text": "hi"}), 400),
         ("say", "a", json!({"channel": "chat:", "text": "hi"}), 400),
+        ("say", "a", json!({"channel": "chat:{x}", "text": "hi"}), 400),
+        ("say", "a", json!({"channel": "chat:a#b", "text": "hi"}), 400),
         ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
         ("typing", "a", json!({"channel": "#bob"}), 400),
         ("typing", "a", json!([LOBBY]), 400),

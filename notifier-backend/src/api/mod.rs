@@ -8,7 +8,7 @@ use crate::notification::{Millis, Notification, Request};
 use crate::outbox::{DeliveryState, Filter, Outbox, Refused};
 use crate::settings::Http;
 use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use problem::Problem;
 use serde::Deserialize;
 use shared_proto::errors::ErrorCode;
