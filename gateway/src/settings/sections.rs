@@ -93,6 +93,12 @@ section! {
         allowed_origins: Vec<String>,
         /// Connections of this node at most; more get 503.
         max_connections: usize = 1..=10_000_000,
+        /// Those that speak HTTP, or are about to be upgraded.
+        http_connections: usize = 1..=1_000_000,
+        /// For a request's head to come.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Between requests.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Told to those who are refused for want of room.
         retry_after: Duration = SECOND..=HOUR,
     }
