@@ -19,13 +19,13 @@ mod tests;
 mod users;
 
 pub use problem::{ApiError, problem};
+pub(crate) use route::Path;
 
 use crate::node::Node;
 use actix_web::{
     middleware::from_fn,
     web::{self, PayloadConfig, ServiceConfig},
 };
-use route::Path;
 use std::sync::Arc;
 
 /// Paths that need an API key.

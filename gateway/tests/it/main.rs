@@ -7,4 +7,5 @@ mod client;
 mod codes;
 mod conformance;
 mod corpus;
+mod public;
 mod upgrade;
