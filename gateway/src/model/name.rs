@@ -59,6 +59,11 @@ impl ChannelName {
     pub fn owner(&self) -> Option<&str> {
         self.0.strip_prefix('#')
     }
+
+    /// Whether this user can have any part in it: a personal channel is its owner's and nobody else's.
+    pub fn is_of(&self, user: &UserId) -> bool {
+        self.owner().is_none_or(|owner| owner == user.as_str())
+    }
 }
 
 impl FromStr for ChannelName {

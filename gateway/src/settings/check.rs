@@ -3,18 +3,28 @@
 use super::{BrokerKind, Problems, Reach, Settings};
 use crate::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;
 
 /// Notes every rule that the settings break.
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
+    listeners(settings, problems);
     api_keys(settings, problems);
     connection(settings, problems);
     link(settings, problems);
     memory(settings, problems);
     unsupported(settings, problems);
+}
+
+fn listeners(settings: &Settings, problems: &mut Problems) {
+    let (public, internal) = (settings.public.address, settings.internal.address);
+    let covers = |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()));
+    let same = covers(public.ip(), internal.ip()) || covers(internal.ip(), public.ip());
+    if same && public.port() == internal.port() && public.port() != 0 {
+        problems.add("internal.address", "must be another one than public.address: what faces the internet may not reach services' paths");
+    }
 }
 
 fn names(settings: &Settings, problems: &mut Problems) {

@@ -3,6 +3,7 @@
 #[allow(unreachable_pub, missing_docs, reason = "shared with an example")]
 mod echo;
 
+mod cli;
 mod client;
 mod codes;
 mod conformance;

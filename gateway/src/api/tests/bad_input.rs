@@ -101,6 +101,8 @@ async fn bad_requests_are_refused_and_change_nothing() {
         ("PUT", &subscription("nowhere:a"), "{}", 404, "unknown_channel"),
         ("PUT", &subscription("chat:a"), r#"{"expires_at":1}"#, 400, "bad_request"),
         ("PUT", &subscription("chat:a"), r#"{"expires":1}"#, 400, "bad_request"),
+        ("PUT", &subscription("%23bob"), "{}", 403, "permission_denied"),
+        ("PUT", &subscription("chat:a"), "[]", 400, "bad_request"),
         ("DELETE", &subscription("nowhere:a"), "", 404, "unknown_channel"),
         ("GET", "/v1/connections/xyz", "", 400, "bad_request"),
         ("DELETE", &format!("/v1/connections/{id}?code=1000"), "", 400, "bad_request"),
