@@ -1,6 +1,6 @@
 //! What frontends ask.
 
-use crate::model::{Data, Refusal};
+use crate::model::{Data, RecoverFrom, Refusal};
 
 /// A frontend's command. `id` is echoed in the reply; 0 for what has none.
 #[derive(Debug)]
@@ -120,15 +120,6 @@ pub struct SubscribeRequest {
     pub join_leave: bool,
     /// Wants error 112 instead of a subscription whose recovery failed.
     pub all_or_nothing: bool,
-}
-
-/// A position as a client remembers it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoverFrom {
-    /// Empty: from the first that is held.
-    pub epoch: String,
-    /// The last that it has.
-    pub offset: u64,
 }
 
 /// See [`Request::History`].

@@ -6,8 +6,8 @@ use super::{
     turn::{Closing, Turn, mismatch},
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Refusal, ServerCommand, Tick},
-    protocol::{Command, ConnectRequest, RecoverFrom, Request},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, Tick},
+    protocol::{Command, ConnectRequest, Request},
 };
 use std::{sync::Arc, time::Duration};
 

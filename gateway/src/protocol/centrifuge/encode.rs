@@ -2,8 +2,8 @@
 
 use super::json::{INFALLIBLE, Object};
 use crate::{
-    model::{ChannelName, ClientInfo, Position, Publication, Refusal, Unsubscribe},
-    protocol::{Connected, Push, Recovery, Reply, Subscribed},
+    model::{ChannelName, ClientInfo, Position, Publication, Recovery, Refusal, Unsubscribe},
+    protocol::{Connected, Push, Reply, Subscribed},
 };
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
 use super::*;
 use crate::{
     broker::PresenceStats,
-    model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Unsubscribe},
-    protocol::{Command, Connected, Push, RecoverFrom, Recovery, Reply, Request, Subscribed},
+    model::{
+        ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, RecoverFrom, Recovery, Refusal, Unsubscribe,
+    },
+    protocol::{Command, Connected, Push, Reply, Request, Subscribed},
 };
 use proptest::prelude::*;
 use std::sync::Arc;

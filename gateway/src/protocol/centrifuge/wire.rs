@@ -2,8 +2,8 @@
 
 use super::decode::BadFrame;
 use crate::{
-    model::{Data, ErrorCode, Refusal},
-    protocol::{Command, ConnectRequest, HistoryRequest, RecoverFrom, Request, SubscribeRequest},
+    model::{Data, ErrorCode, RecoverFrom, Refusal},
+    protocol::{Command, ConnectRequest, HistoryRequest, Request, SubscribeRequest},
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;

@@ -12,8 +12,8 @@ use super::*;
 use crate::{
     broker::Retention,
     channel::{ChannelOptions, Grant, Namespaces},
-    model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tick, UserId},
-    protocol::{Recovery, centrifuge},
+    model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Tick, UserId},
+    protocol::centrifuge,
 };
 use std::time::Duration;
 
