@@ -107,7 +107,7 @@ settings! {
     /// Channels without a namespace.
     channel_defaults: Channel,
     /// The channels `#user`.
-    personal: Channel,
+    personal: Personal,
     /// The WebSockets of service instances.
     link: Link,
     /// The demo page.

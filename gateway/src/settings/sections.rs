@@ -239,7 +239,27 @@ section! {
         key: SecretString,
     }
 
-    /// `[channel_defaults]`, `[personal]`, `[namespaces.X]`: what channels can do.
+    /// `[personal]`: what the channels `#user` can do. Nobody but the user ever subscribes.
+    Personal {
+        /// Newest publications that are kept; 0: none.
+        history_size: u32 = 0..=1_000_000,
+        /// How long, after the last publication.
+        history_ttl: Duration = SECOND..=365 * DAY,
+        /// Whether it is known on which connections the user is there.
+        presence: bool,
+        /// Whether they are told of joins and leaves.
+        join_leave: bool,
+        /// Whether the user may publish.
+        publish: Grant,
+        /// Whether the user may see presence.
+        see_presence: Grant,
+        /// Whether the user may read history.
+        see_history: Grant,
+        /// See [`SlowConsumer`].
+        slow_consumer: SlowConsumer,
+    }
+
+    /// `[channel_defaults]`, `[namespaces.X]`: what channels can do.
     Channel {
         /// Newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
@@ -281,7 +301,9 @@ section! {
         heartbeat: Duration = SECOND..=10 * MINUTE,
         /// Publications of a link that may be unacknowledged.
         publishes_in_flight: u32 = 1..=65_536,
-        /// Links of this node at most.
+        /// Frames that may wait to be written to a link.
+        queue: usize = 16..=1_000_000,
+        /// Links of one service to this node at most.
         max_links: usize = 1..=100_000,
     }
 
