@@ -151,7 +151,7 @@ impl<B: Brain> Chatbot<B> {
         if room.is_none() && !wants_none {
             return Err(CallFailure::temporary(BUSY, "I am speaking in too many places at once. Try again shortly."));
         }
-        let id = message_id(call.idempotency_key.as_deref(), &line);
+        let id = format!("{:024x}", rand::random::<u128>() >> 32);
         let (told, taken) = oneshot::channel();
         let answering = self.clone().answer(id.clone(), conversation, line, told, room);
         self.0.answers.spawn(answering.instrument(Span::current()));
@@ -269,16 +269,4 @@ fn not_taken(failure: &Failure) -> CallFailure {
     tracing::warn!(%failure, "a line was not taken");
     let temporary = matches!(failure, Failure::NotDone { .. });
     CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it: {failure}"), temporary }
-}
-
-/// The same call sent again under its key is the same line.
-fn message_id(key: Option<&str>, line: &Line) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let Some(key) = key else { return format!("{:024x}", rand::random::<u128>() >> 32) };
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, key, &line.from).hash(&mut hasher);
-        hasher.finish()
-    };
-    format!("k{:016x}{:016x}", half(0), half(1))
 }

@@ -104,14 +104,8 @@ pub struct Call {
     pub user: String,
     /// The frontend's connection.
     pub connection: String,
-    /// The channel that the call concerns, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
     /// Milliseconds that are left for the answer.
     pub deadline_ms: u64,
-    /// The caller's own key, if it sent one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idempotency_key: Option<String>,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

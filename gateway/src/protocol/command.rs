@@ -97,10 +97,6 @@ impl Request {
 pub struct ConnectRequest {
     /// Empty for anonymous.
     pub token: String,
-    /// Name and version of the client, for metrics and logs.
-    pub name: String,
-    /// See `name`.
-    pub version: String,
     /// Server-side subscriptions to recover.
     pub subs: Vec<(String, Option<RecoverFrom>)>,
     /// W3C trace context, from the emulated headers.

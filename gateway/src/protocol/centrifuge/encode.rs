@@ -82,19 +82,6 @@ pub fn encode_publication(channel: &ChannelName, publication: &Publication, out:
     about(out, channel, |push| write_publication(publication, push.key("pub")));
 }
 
-/// The last push of a transport that has no close codes of its own.
-pub fn encode_disconnect(code: u16, reason: &str, out: &mut Vec<u8>) {
-    let mut frame = Object::begin(out);
-    let mut push = frame.object("push");
-    let mut it = push.object("disconnect");
-    it.number("code", u64::from(code));
-    it.text("reason", reason);
-    it.flag("reconnect", !matches!(code, 3500..4000 | 4500..5000));
-    it.end();
-    push.end();
-    frame.end();
-}
-
 /// A push about a channel.
 fn about(out: &mut Vec<u8>, channel: &ChannelName, write: impl FnOnce(&mut Object<'_>)) {
     let mut frame = Object::begin(out);

@@ -13,4 +13,4 @@ mod wire;
 mod tests;
 
 pub use decode::{BadFrame, Commands, decode};
-pub use encode::{encode_disconnect, encode_publication, encode_push, encode_reply};
+pub use encode::{encode_publication, encode_push, encode_reply};

@@ -166,14 +166,8 @@ impl Frame<'_> {
 
 impl Connect {
     fn into_request(self) -> Request {
-        let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.into_position()));
-        Request::Connect(Box::new(ConnectRequest {
-            token: self.token,
-            name: self.name,
-            version: self.version,
-            subs: subs.collect(),
-            traceparent: self.headers.traceparent,
-        }))
+        let subs = self.subs.into_iter().map(|(channel, Object(sub))| (channel, sub.into_position()));
+        Request::Connect(Box::new(ConnectRequest { token: self.token, subs: subs.collect(), traceparent: self.headers.0.traceparent }))
     }
 }
 

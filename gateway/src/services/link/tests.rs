@@ -87,13 +87,7 @@ impl Instance {
 }
 
 fn caller() -> Caller {
-    Caller {
-        user: "alice".parse().expect("valid"),
-        connection: ConnectionId::random(),
-        channel: None,
-        idempotency_key: None,
-        traceparent: None,
-    }
+    Caller { user: "alice".parse().expect("valid"), connection: ConnectionId::random(), traceparent: None }
 }
 
 fn call(gateway: &Arc<Gateway>) -> JoinHandle<Result<Data, CallError>> {
@@ -137,13 +131,7 @@ fn calls_and_events_go_out_and_answers_come_in() {
 
         gateway.services.event("bot", Data::null(), &caller()).expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
-        let event = |kind| Lifecycle {
-            kind,
-            user: "alice".parse().expect("valid"),
-            connection: Some(ConnectionId::random()),
-            channel: None,
-            code: None,
-        };
+        let event = |kind| Lifecycle { kind, user: "alice".parse().expect("valid"), connection: ConnectionId::random(), channel: None };
         gateway.services.lifecycle(&event(LifecycleKind::Disconnected));
         gateway.services.lifecycle(&event(LifecycleKind::Connected));
         assert_eq!(bot.frame().await["event"]["kind"], "connected", "only what hello asked for comes");

@@ -31,9 +31,7 @@ fn call() -> Call {
         data: RawValue::NULL.to_owned(),
         user: String::new(),
         connection: String::new(),
-        channel: None,
         deadline_ms: 1,
-        idempotency_key: None,
         traceparent: None,
         order_key: None,
     }
