@@ -11,7 +11,7 @@ use crate::{
     model::{InvalidName, ServiceName},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
+    services::{BreakerLimits, OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
     session::Rules,
     settings::{CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
@@ -47,9 +47,14 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         message_size: settings.link.message_size.bytes(),
         publishes_in_flight: settings.link.publishes_in_flight,
         heartbeat: settings.link.heartbeat,
+        queue: settings.link.queue,
         ..LinkLimits::default()
     };
-    let publish = PublishLimits { data: settings.internal.body_size.bytes(), ..PublishLimits::default() };
+    let publish = PublishLimits {
+        data: settings.internal.body_size.bytes(),
+        tags: settings.publish.tags,
+        tag_bytes: settings.publish.tag_bytes.bytes(),
+    };
     let node = Node {
         name: name.clone(),
         rules: Arc::new(rules(settings, namespaces.clone())),
@@ -97,6 +102,7 @@ fn rules(settings: &Settings, namespaces: Namespaces) -> Rules {
         namespaces,
         node: settings.node.name.as_str().into(),
         connect_timeout: connection.connect_timeout,
+        attach_timeout: settings.recovery.attach_timeout,
         ping_interval: connection.ping_interval,
         pong_timeout: connection.pong_timeout,
         expiry_grace: connection.expiry_grace,
@@ -133,7 +139,8 @@ fn connection(settings: &Settings) -> ConnectionLimits {
 }
 
 fn api(settings: &Settings) -> ApiLimits {
-    ApiLimits { body: settings.internal.body_size.bytes(), history: settings.history.limit, ..ApiLimits::default() }
+    let internal = &settings.internal;
+    ApiLimits { body: internal.body_size.bytes(), batch: internal.batch, history: settings.history.limit, channels: internal.page }
 }
 
 fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
@@ -149,7 +156,8 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
             call_timeout: service.call_timeout,
             max_in_flight: service.max_in_flight,
             instances: settings.link.max_links,
-            ..ServiceConfig::default()
+            order_queue: service.order_queue,
+            breaker: BreakerLimits { failures: service.breaker_failures, open_for: service.breaker_pause },
         };
         Ok((name, config))
     };

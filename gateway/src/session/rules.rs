@@ -15,6 +15,8 @@ pub struct Rules {
     pub node: Arc<str>,
     /// Time allowed until the connect command, and for the client to leave after one that was refused.
     pub connect_timeout: Duration,
+    /// For the whole of a connect; its attaches go on side by side.
+    pub attach_timeout: Duration,
     /// Between pings; at least a second.
     pub ping_interval: Duration,
     /// For the answer to a ping.

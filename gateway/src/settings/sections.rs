@@ -109,6 +109,10 @@ section! {
         address: SocketAddr,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
+        /// Publications in one request.
+        batch: usize = 1..=100_000,
+        /// Channels in one answer.
+        page: usize = 1..=100_000,
     }
 
     /// `[connection]`: one frontend's connection.
@@ -169,6 +173,14 @@ section! {
         attach_buffer: usize = 16..=1_000_000,
         /// Reads of missing ranges that run at a time.
         backfills: usize = 1..=10_000,
+    }
+
+    /// `[publish]`: what comes beside the data of a publication.
+    Publish {
+        /// Tags of a publication.
+        tags: usize = 0..=1000,
+        /// Bytes of all their keys and values.
+        tag_bytes: ByteSize = size(0)..=size(64 * KIB),
     }
 
     /// `[history]`: reading a stream.
@@ -291,6 +303,12 @@ section! {
         max_in_flight: usize = 1..=1_000_000,
         /// Which calls keep their order.
         order: CallOrder,
+        /// Calls that may wait for the one before them, per connection.
+        order_queue: usize = 1..=10_000,
+        /// Timeouts and lost links in a row after which an instance is left alone.
+        breaker_failures: u32 = 1..=1_000_000,
+        /// For how long.
+        breaker_pause: Duration = millis(10)..=10 * MINUTE,
     }
 
     /// `[link]`: the WebSockets of service instances.

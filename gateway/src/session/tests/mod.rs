@@ -46,6 +46,7 @@ fn rules() -> Rules {
         },
         node: "n1".into(),
         connect_timeout: Duration::from_secs(10),
+        attach_timeout: Duration::from_secs(4),
         ping_interval: Duration::from_secs(25),
         pong_timeout: Duration::from_secs(8),
         expiry_grace: Duration::from_secs(20),
