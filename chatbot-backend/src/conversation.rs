@@ -1,6 +1,7 @@
 //! What stands in a conversation's channel and in the channel of a stream.
 
 use serde::{Deserialize, Serialize};
+use shared_proto::name::check_channel;
 use shared_proto::rest::PublicationBody;
 use std::fmt;
 
@@ -11,8 +12,6 @@ pub const CONVERSATION_TAG: &str = "conversation";
 const CHAT: &str = "chat:";
 /// Namespace of streams.
 pub const STREAM: &str = "stream:";
-/// Longest channel name in bytes.
-const NAME_LIMIT: usize = 255;
 
 /// A publication of a conversation or of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,8 +86,7 @@ pub struct Conversation(String);
 impl Conversation {
     /// Accepts names in the namespace `chat`.
     pub fn parse(name: &str) -> Option<Self> {
-        let rest = name.strip_prefix(CHAT)?;
-        let fits = !rest.is_empty() && name.len() <= NAME_LIMIT && rest.chars().all(|c| !c.is_control() && !c.is_whitespace());
+        let fits = name.starts_with(CHAT) && check_channel(name).is_ok();
         fits.then(|| Self(name.to_owned()))
     }
 
@@ -145,7 +143,19 @@ mod tests {
     #[test]
     fn only_conversations_are_accepted() {
         assert!(Conversation::parse("chat:lobby").is_some());
-        for bad in ["", "chat:", "news:world", "#alice", "stream:1", "chat:a b", "chat:a\nb", &format!("chat:{}", "x".repeat(251))] {
+        for bad in [
+            "",
+            "chat:",
+            "news:world",
+            "#alice",
+            "stream:1",
+            "chat:a b",
+            "chat:a\nb",
+            "chat:ä",
+            "chat:{a}",
+            "chat:a#b",
+            &format!("chat:{}", "x".repeat(251)),
+        ] {
             assert!(Conversation::parse(bad).is_none(), "{bad}");
         }
     }

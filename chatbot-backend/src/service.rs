@@ -11,6 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use shared_proto::client::Failure;
 use shared_proto::client::link::{CallFailure, CallResult, Service};
 use shared_proto::errors::ErrorCode;
+use shared_proto::json::Object;
 use shared_proto::link::Call;
 use shared_proto::process::telemetry::continue_trace;
 use std::collections::HashMap;
@@ -146,7 +147,7 @@ impl<B: Brain> Chatbot<B> {
         let say: Say = parse(&call.data)?;
         let conversation = conversation(&say.channel)?;
         let line = self.line(call.user, say.text)?;
-        let id = message_id(say.id, call.idempotency_key.as_deref(), &line)?;
+        let id = message_id(say.id)?;
         if let Some(objection) = self.0.brain.objection(&line) {
             return Err(objection);
         }
@@ -256,7 +257,7 @@ impl<B: Brain> Service for Chatbot<B> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, CallFailure> {
-    serde_json::from_str(data.get()).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
+    serde_json::from_str(data.get()).map(|Object(it)| it).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
 }
 
 fn conversation(name: &str) -> Result<Conversation, CallFailure> {
@@ -277,20 +278,11 @@ fn not_taken(failure: &Failure) -> CallFailure {
     CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it: {failure}"), temporary }
 }
 
-/// The same call sent again under its id, or under its key, is the same line.
+/// The same call sent again under its id is the same line.
 ///
 /// Ids that callers choose are longer than those of streams: nobody's line takes the place of an answer.
-fn message_id(chosen: Option<String>, key: Option<&str>, line: &Line) -> Result<String, CallFailure> {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    if let Some(id) = chosen {
-        let fits = (32..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        return if fits { Ok(id) } else { Err(CallFailure::refused(BAD_REQUEST, "`id` must have 32 to 64 letters, digits and hyphens")) };
-    }
-    let Some(key) = key else { return Ok(format!("{:024x}", rand::random::<u128>() >> 32)) };
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, key, &line.from).hash(&mut hasher);
-        hasher.finish()
-    };
-    Ok(format!("k{:016x}{:016x}", half(0), half(1)))
+fn message_id(chosen: Option<String>) -> Result<String, CallFailure> {
+    let Some(id) = chosen else { return Ok(format!("{:024x}", rand::random::<u128>() >> 32)) };
+    let fits = (32..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if fits { Ok(id) } else { Err(CallFailure::refused(BAD_REQUEST, "`id` must have 32 to 64 letters, digits and hyphens")) }
 }

@@ -182,6 +182,7 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
     let long = "x".repeat(5000);
     for (method, user, data, code) in [
         ("say", "a", json!(null), 400),
+        ("say", "a", json!([LOBBY, "hi"]), 400),
         ("say", "a", json!({"channel": LOBBY}), 400),
         ("say", "a", json!({"channel": LOBBY, "text": 7}), 400),
         ("say", "a", json!({"channel": LOBBY, "text": "hi", "from": "bob"}), 400),
@@ -193,8 +194,11 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
         ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": "x".repeat(65)}), 400),
         ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": format!("{ID} ")}), 400),
         ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": 7}), 400),
+        ("say", "a", json!({"channel": "chat:{x}", "text": "hi"}), 400),
+        ("say", "a", json!({"channel": "chat:a#b", "text": "hi"}), 400),
         ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
         ("typing", "a", json!({"channel": "#bob"}), 400),
+        ("typing", "a", json!([LOBBY]), 400),
         ("shout", "a", json!({}), 404),
     ] {
         assert_eq!(gateway.call("one", method, user, data.clone()).await, json!({"error": code}), "{method} {data:.80}");

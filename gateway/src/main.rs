@@ -5,7 +5,10 @@ mod cli;
 use clap::Parser as _;
 use cli::{Cli, Command};
 use gateway::{RunError, settings::DEFAULTS, telemetry::Telemetry};
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 /// Exit codes of sysexits.h: the settings, an address in use, the gateway itself.
 const USAGE: u8 = 64;
@@ -34,21 +37,26 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> Result<(), RunError> {
     if let Some(Command::Token(request)) = cli.command {
         let settings = request.sources.load()?;
-        println!("{}", request.sign(&settings)?);
-        return Ok(());
+        return print(&format!("{}\n", request.sign(&settings)?));
     }
     if cli.print_defaults {
-        print!("{DEFAULTS}");
-        return Ok(());
+        return print(DEFAULTS);
     }
     let settings = cli.sources.load()?;
     if cli.check {
         gateway::check(&settings)?;
-        println!("{}", settings.effective());
-        return Ok(());
+        return print(&format!("{}\n", settings.effective()));
     }
     let telemetry = Telemetry::start(&settings)?;
     let ended = gateway::run(&settings, &telemetry);
     telemetry.shutdown();
     ended
+}
+
+/// Writes what was asked for. A reader such as `head` may have enough before the end.
+fn print(text: &str) -> Result<(), RunError> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -1,15 +1,13 @@
 //! A notification: what callers send, checked, and what frontends receive.
 
 use serde::{Deserialize, Serialize};
+use shared_proto::name::{check_channel as check_channel_name, check_user as check_user_name};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Longest user name in bytes: a personal channel is one byte longer, and a channel has 255 at most.
-const USER_LIMIT: usize = 254;
-const CHANNEL_LIMIT: usize = 255;
 const TITLE_LIMIT: usize = 200;
 const BODY_LIMIT: usize = 4000;
 const LINK_LIMIT: usize = 2000;
@@ -202,17 +200,14 @@ fn targets(user: Option<String>, users: Option<Vec<String>>, channel: Option<Str
 }
 
 fn check_user(user: String) -> Result<Target, String> {
-    sized("user", &user, 1, USER_LIMIT)?;
-    if user.contains(':') || user.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!("user {user:?}: must hold no colon, blank or control character"));
-    }
+    check_user_name(&user).map_err(|why| format!("the user {user:?} {why}"))?;
     Ok(Target::User(user))
 }
 
 fn check_channel(channel: String) -> Result<Target, String> {
-    sized("channel", &channel, 1, CHANNEL_LIMIT)?;
-    if channel.starts_with('#') || channel.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!("channel {channel:?}: must hold no blank or control character and not begin with #; for a user give `user`"));
+    check_channel_name(&channel).map_err(|why| format!("the channel {channel:?} {why}"))?;
+    if channel.starts_with('#') {
+        return Err(format!("the channel {channel:?} is a user's: give `user` instead"));
     }
     Ok(Target::Channel(channel))
 }
@@ -279,12 +274,18 @@ mod tests {
             (r#"{"user":"a","channel":"b","title":"T"}"#.into(), "exactly one"),
             (r#"{"users":[],"title":"T"}"#.into(), "`users` has 0"),
             (r#"{"users":["a","b","c","d"],"title":"T"}"#.into(), "`users` has 4"),
-            (r#"{"user":"","title":"T"}"#.into(), "`user`"),
-            (r#"{"user":"a:b","title":"T"}"#.into(), "colon"),
-            (r#"{"user":"a b","title":"T"}"#.into(), "blank"),
-            (format!(r#"{{"user":"{}","title":"T"}}"#, long(255)), "`user` has 255"),
+            (r#"{"user":"","title":"T"}"#.into(), "is empty"),
+            (r#"{"user":"a:b","title":"T"}"#.into(), "':'"),
+            (r#"{"user":"a b","title":"T"}"#.into(), "a character other than"),
+            (r#"{"user":"jürgen","title":"T"}"#.into(), "a character other than"),
+            (r#"{"users":["a","{x}"],"title":"T"}"#.into(), "a character other than"),
+            (r#"{"user":"a#b","title":"T"}"#.into(), "a character other than"),
+            (format!(r#"{{"user":"{}","title":"T"}}"#, long(255)), "longer than 254"),
+            (r#"{"channel":"chat:","title":"T"}"#.into(), "before or after"),
+            (r#"{"channel":"chat:ä","title":"T"}"#.into(), "a character other than"),
+            (r#"{"channel":"a#b","title":"T"}"#.into(), "'#'"),
             (r##"{"channel":"#alice","title":"T"}"##.into(), "give `user`"),
-            (format!(r#"{{"channel":"{}","title":"T"}}"#, long(256)), "`channel` has 256"),
+            (format!(r#"{{"channel":"{}","title":"T"}}"#, long(256)), "longer than 255"),
             (r#"{"user":"a"}"#.into(), "title"),
             (r#"{"user":"a","title":""}"#.into(), "`title` has 0"),
             (format!(r#"{{"user":"a","title":"{}"}}"#, long(201)), "`title` has 201"),

@@ -136,6 +136,26 @@ async fn what_is_accepted_while_the_gateway_is_away_is_delivered_later_and_repea
 }
 
 #[actix_web::test]
+async fn a_stranger_under_the_gateways_address_has_not_the_last_word() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let gateway = FakeGateway::start(0);
+    gateway.is_elsewhere(true);
+    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
+    let id = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
+    let began = Instant::now();
+    while gateway.requests() < 3 {
+        assert!(began.elapsed() < PATIENCE, "it is not tried again");
+        sleep(Duration::from_millis(5)).await;
+    }
+    gateway.is_elsewhere(false);
+    notifier.until_nothing_is_pending().await;
+    assert_eq!(gateway.applied().len(), 1);
+    let view = notifier.get(&format!("/v1/notifications/{id}")).await.expect("a view");
+    assert_eq!(view["targets"][0]["state"], "delivered");
+    notifier.kill().await;
+}
+
+#[actix_web::test]
 async fn it_leaves_in_order_on_sigterm_and_refuses_bad_settings() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);

@@ -6,26 +6,30 @@
 //! Credit: `hello` says how many calls and events may be under way; each takes one credit, whatever becomes of it. The instance gives
 //! it back with `credit` once it is done with it: answered, failed or stopped after `cancel`. A node without credit sends nothing.
 
+use crate::json::object;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+/// Bytes that a frame of the gateway has beside what a frontend sent, at most: a call's user, connection, trace and so on.
+pub const OVERHEAD: usize = 1024;
 
 /// What a service instance sends to the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ToGateway {
     /// First frame: who is there.
-    Hello(Hello),
+    Hello(#[serde(deserialize_with = "object")] Hello),
     /// The answer to a call.
-    Reply(Reply),
+    Reply(#[serde(deserialize_with = "object")] Reply),
     /// The failure of a call.
-    Error(CallError),
+    Error(#[serde(deserialize_with = "object")] CallError),
     /// A publication into a channel; answered by `ack` or `nack`.
-    Publish(Publish),
+    Publish(#[serde(deserialize_with = "object")] Publish),
     /// More calls and events may be sent.
-    Credit(Credit),
+    Credit(#[serde(deserialize_with = "object")] Credit),
     /// No new calls, please: this instance is about to leave.
-    Drain(Drain),
+    Drain(#[serde(deserialize_with = "object")] Drain),
 }
 
 /// What the gateway sends to a service instance.
@@ -100,14 +104,8 @@ pub struct Call {
     pub user: String,
     /// The frontend's connection.
     pub connection: String,
-    /// The channel that the call concerns, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
     /// Milliseconds that are left for the answer.
     pub deadline_ms: u64,
-    /// The caller's own key, if it sent one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idempotency_key: Option<String>,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

@@ -133,6 +133,7 @@ pub struct Problem {
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
     /// Carried out in this order.
+    #[serde(deserialize_with = "crate::json::objects")]
     pub publications: Vec<BatchItem>,
 }
 

@@ -17,6 +17,7 @@ use actix_web::{
     web::{self, Bytes, Data},
 };
 use serde::de::DeserializeOwned;
+use shared_proto::json::Object;
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
@@ -78,7 +79,7 @@ impl FromRequest for PublishHeaders {
     }
 }
 
-/// A JSON body, in which unknown fields are refused.
+/// A JSON object as the body, in which unknown fields are refused.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
@@ -94,7 +95,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             if !json {
                 return Err(ErrorCode::UnsupportedMediaType.into());
             }
-            serde_json::from_slice(&body).map(Self).map_err(|error| bad_request(format!("The body is not what is expected here: {error}.")))
+            serde_json::from_slice(&body)
+                .map(|Object(body)| Self(body))
+                .map_err(|error| bad_request(format!("The body is not what is expected here: {error}.")))
         })
     }
 }

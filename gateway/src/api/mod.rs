@@ -19,13 +19,13 @@ mod tests;
 mod users;
 
 pub use problem::{ApiError, problem};
+pub(crate) use route::Path;
 
 use crate::node::Node;
 use actix_web::{
     middleware::from_fn,
     web::{self, PayloadConfig, ServiceConfig},
 };
-use route::Path;
 use std::sync::Arc;
 
 /// Paths that need an API key.
@@ -63,7 +63,7 @@ pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
     for path in open() {
         all = all.service(path.into_resource());
     }
-    all = all.service(openapi::docs());
+    all = all.service(openapi::to_docs()).service(openapi::docs());
     for path in guarded() {
         all = all.service(path.into_resource().wrap(from_fn(extract::require_key)));
     }

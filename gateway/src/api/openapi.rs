@@ -1,7 +1,7 @@
 //! The OpenAPI document, and a page to read it.
 
 use super::{channels, cluster, connections, link, operations, publications, users};
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, web};
 use shared_proto::rest::Problem;
 use utoipa::{
     Modify, OpenApi,
@@ -66,6 +66,11 @@ pub(super) fn api() -> openapi::OpenApi {
 #[utoipa::path(get, path = "/openapi.json", tag = "operations", security(()), responses((status = 200, description = "This document", body = Object)))]
 pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok().json(api())
+}
+
+/// Where people look for the page, whose own files lie below it.
+pub(super) fn to_docs() -> web::Redirect {
+    web::redirect("/docs", "/docs/")
 }
 
 /// The document as a page; everything it needs is in the binary.

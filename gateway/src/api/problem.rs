@@ -2,7 +2,8 @@
 
 use crate::model::{ErrorCode, Refusal, Retry};
 use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, Responder, ResponseError,
+    body::BoxBody,
     http::{StatusCode, header},
 };
 use shared_proto::rest::Problem;
@@ -40,6 +41,14 @@ impl ResponseError for ApiError {
             response.insert_header(*header);
         }
         response.body(serde_json::to_string(&problem(&self.0)).unwrap_or_default())
+    }
+}
+
+impl Responder for ApiError {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.error_response()
     }
 }
 

@@ -4,17 +4,17 @@ use super::problem;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
 
 /// A path of the interface. What is not among its methods is answered with 405 and `Allow`.
-pub(super) struct Path {
+pub(crate) struct Path {
     pub(super) pattern: &'static str,
     methods: Vec<(Method, Route)>,
 }
 
 impl Path {
-    pub(super) fn new(pattern: &'static str) -> Self {
+    pub(crate) fn new(pattern: &'static str) -> Self {
         Self { pattern, methods: Vec::new() }
     }
 
-    pub(super) fn get<F, A>(self, handler: F) -> Self
+    pub(crate) fn get<F, A>(self, handler: F) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
@@ -23,7 +23,7 @@ impl Path {
         self.on(Method::GET, handler)
     }
 
-    pub(super) fn post<F, A>(self, handler: F) -> Self
+    pub(crate) fn post<F, A>(self, handler: F) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
@@ -50,6 +50,15 @@ impl Path {
         self.on(Method::DELETE, handler)
     }
 
+    pub(crate) fn options<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::OPTIONS, handler)
+    }
+
     fn on<F, A>(mut self, method: Method, handler: F) -> Self
     where
         F: Handler<A>,
@@ -71,7 +80,7 @@ impl Path {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    pub(super) fn into_resource(self) -> Resource {
+    pub(crate) fn into_resource(self) -> Resource {
         let allowed = self.allowed();
         let refuse = move || {
             let allowed = allowed.clone();

@@ -68,6 +68,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         namespaces: namespaces.clone(),
         node: "n1".into(),
         connect_timeout: Duration::from_secs(5),
+        attach_timeout: Duration::from_secs(4),
         ping_interval: Duration::from_secs(25),
         pong_timeout: Duration::from_secs(10),
         expiry_grace: Duration::from_secs(10),

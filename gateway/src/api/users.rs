@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     broker::UserSubscription,
-    model::{ChannelName, CommandTarget, Refusal, ServerCommand, Unsubscribe, UserId},
+    model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand, Unsubscribe, UserId},
     node::Node,
 };
 use actix_web::{HttpResponse, web::Data};
@@ -62,7 +62,9 @@ pub(super) async fn disconnect(
     params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
     request_body(content = SubscriptionRequest, example = json!({"expires_at": 1_900_000_000})),
     responses((status = 200, description = "Stored; how many connections are there now", body = ConcernedBody),
+        (status = 403, description = "`permission_denied`: another user's personal channel", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`limit_exceeded`: as many are stored as may be", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn subscribe(
     node: Data<Node>,
@@ -71,6 +73,10 @@ pub(super) async fn subscribe(
     Json(body): Json<SubscriptionRequest>,
 ) -> Result<HttpResponse, ApiError> {
     node.publisher.options(&channel)?;
+    if !channel.is_of(&user) {
+        let detail = "A personal channel is its owner's alone. Publish to the user's own one instead.";
+        return Err(ApiError(Refusal::new(ErrorCode::PermissionDenied, detail)));
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     if body.expires_at.is_some_and(|at| at <= now) {
         return Err(bad_request("expires_at has passed. It is in seconds since 1970."));

@@ -5,9 +5,10 @@ use crate::{
     model::{ChannelName, Data, UserId},
     settings,
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
+use shared_proto::json::Object;
 use std::fmt;
 
 /// Checks tokens, and signs them for the demo and the command line.
@@ -54,13 +55,16 @@ impl Tokens {
         if wire.channel.is_some() {
             return Err(TokenError::invalid("is for a subscription, not for a connection"));
         }
-        let channel =
-            |name: &String| name.parse::<ChannelName>().map_err(|error| TokenError::invalid(format!("names a channel that {error}")));
+        let user = self.user(wire.sub.as_deref())?;
+        let channel = |name: &String| {
+            let channel: ChannelName = name.parse().map_err(|error| TokenError::invalid(format!("names a channel that {error}")))?;
+            if channel.is_of(&user) { Ok(channel) } else { Err(TokenError::invalid("names another user's personal channel")) }
+        };
         Ok(ConnectionClaims {
-            user: self.user(wire.sub.as_deref())?,
             expires: wire.exp,
             info: info(wire.info.as_deref())?,
             channels: wire.channels.iter().map(channel).collect::<Result<_, _>>()?,
+            user,
         })
     }
 
@@ -103,10 +107,18 @@ impl Tokens {
         if token.is_empty() {
             return Err(TokenError::invalid("is missing"));
         }
+        let header = decode_header(token).map_err(|error| match error.kind() {
+            ErrorKind::Json(_) => TokenError::invalid("has no algorithm that is known here"),
+            other => TokenError::invalid(reason(other)),
+        })?;
+        // RFC 7515 section 4.1.11: whoever does not understand what is critical has to refuse, and there is nothing we understand.
+        if header.crit.is_some() {
+            return Err(TokenError::invalid("has critical headers, none of which is known here"));
+        }
         let mut refused = TokenError::invalid("cannot be checked, as no key is configured");
         for VerifyingKey { key, validation } in &self.keys {
-            match decode::<Wire>(token, key, validation) {
-                Ok(decoded) => return self.check(decoded.claims, now),
+            match decode::<Object<Wire>>(token, key, validation) {
+                Ok(decoded) => return self.check(decoded.claims.0, now),
                 Err(error) => refused = TokenError::invalid(reason(error.kind())),
             }
         }

@@ -80,11 +80,6 @@ impl Feed {
         self.position
     }
 
-    /// Whether deliveries wait for a read.
-    pub fn is_catching_up(&self) -> bool {
-        self.catching_up.is_some()
-    }
-
     /// Takes a publication from the lane. One without a position is no part of the stream.
     pub fn offer(&mut self, publication: &Arc<Publication>) -> Offer {
         let Some(at) = publication.position else { return Offer::Deliver };

@@ -44,6 +44,22 @@ impl From<&settings::Channel> for ChannelOptions {
     }
 }
 
+impl From<&settings::Personal> for ChannelOptions {
+    fn from(personal: &settings::Personal) -> Self {
+        let retention = Retention { size: personal.history_size, ttl: personal.history_ttl };
+        Self {
+            retention: (personal.history_size > 0).then_some(retention),
+            presence: personal.presence,
+            join_leave: personal.join_leave,
+            subscribe: Grant::Nobody,
+            publish: personal.publish.into(),
+            see_presence: personal.see_presence.into(),
+            see_history: personal.see_history.into(),
+            slow_consumer: personal.slow_consumer.into(),
+        }
+    }
+}
+
 impl From<&Settings> for Namespaces {
     fn from(settings: &Settings) -> Self {
         Self {

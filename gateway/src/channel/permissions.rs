@@ -57,7 +57,7 @@ pub fn may(act: Act, options: &ChannelOptions, channel: &ChannelName, user: &Use
         Act::SeePresence => options.see_presence,
         Act::SeeHistory => options.see_history,
     };
-    channel.owner().is_none_or(|owner| owner == user.as_str()) && grants(grant, user, standing)
+    channel.is_of(user) && grants(grant, user, standing)
 }
 
 fn grants(grant: Grant, user: &UserId, standing: Standing) -> bool {

@@ -3,8 +3,7 @@
 use super::feed::{continues, is_valid};
 use crate::{
     broker::{Page, Span},
-    model::{Epoch, Position, Publication},
-    protocol::{RecoverFrom, Recovery},
+    model::{Epoch, Position, Publication, RecoverFrom, Recovery},
 };
 use std::sync::Arc;
 

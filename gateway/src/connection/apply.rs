@@ -84,8 +84,8 @@ impl Driver {
 
     /// Tells the services that ask for it.
     pub(super) fn tell(&self, kind: LifecycleKind, info: &ClientInfo, channel: Option<&ChannelName>) {
-        let (user, connection, channel) = (info.user.clone(), Some(info.client), channel.cloned());
-        self.worker.node.services.lifecycle(&Lifecycle { kind, user, connection, channel, code: None });
+        let (user, connection, channel) = (info.user.clone(), info.client, channel.cloned());
+        self.worker.node.services.lifecycle(&Lifecycle { kind, user, connection, channel });
     }
 
     /// Queues the lines as one message.

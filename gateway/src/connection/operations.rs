@@ -5,8 +5,7 @@ use crate::{
     auth::TokenError,
     broker::{BrokerError, Page, PageLimit, Span},
     hub::{Advance, ConnKey, Outbox},
-    model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, Refusal, Tags, UserId},
-    protocol::RecoverFrom,
+    model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
     publish::Draft,
     services::{CallError, Caller},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
@@ -107,9 +106,7 @@ impl Requester {
             channel: subscription.channel,
             expires_in: subscription.expires_at.map(|at| Duration::from_secs(at.saturating_sub(now))),
         });
-        let mut channels: Vec<_> = claims.channels.into_iter().map(ServerSubscription::from).chain(stored).collect();
-        channels.sort_by(|a, b| a.channel.cmp(&b.channel));
-        channels.dedup_by(|a, b| a.channel == b.channel);
+        let channels = claims.channels.into_iter().map(ServerSubscription::from).chain(stored).collect();
         Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels }))
     }
 
@@ -179,7 +176,7 @@ impl Requester {
     fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
         let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
-        Ok(Caller { user, connection, channel: None, idempotency_key: None, traceparent })
+        Ok(Caller { user, connection, traceparent })
     }
 
     async fn call(&self, method: &str, data: Data) -> Outcome {

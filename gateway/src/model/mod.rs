@@ -5,6 +5,7 @@ mod id;
 mod name;
 mod position;
 mod publication;
+mod recovery;
 mod time;
 mod worker;
 
@@ -13,6 +14,7 @@ pub use id::ConnectionId;
 pub use name::{ChannelName, InvalidName, ServiceName, UserId};
 pub use position::{Epoch, Position};
 pub use publication::{ClientInfo, Data, InvalidData, Publication, Tags};
+pub use recovery::{RecoverFrom, Recovery};
 pub use shared_proto::errors::{Disconnect, ErrorCode, Retry, Unsubscribe};
 pub use time::Tick;
 pub use worker::{WorkerId, WorkerSet};

@@ -1,41 +1,9 @@
 //! Names of channels, users and services, checked where they enter.
 
+use shared_proto::name::{check_channel, check_service, check_user};
 use std::{borrow::Borrow, fmt, ops::Deref, str::FromStr, sync::Arc};
 
-/// Why a name was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidName {
-    /// Nothing there.
-    #[error("is empty")]
-    Empty,
-    /// Longer than 255 bytes.
-    #[error("is longer than 255 bytes")]
-    TooLong,
-    /// A byte outside the allowed set.
-    #[error("holds a character other than A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *")]
-    Character,
-    /// `#` somewhere else than in front, or `:` in a personal channel.
-    #[error("holds '#' or ':' where a personal channel, '#user', does not allow it")]
-    Personal,
-    /// Nothing before or after the colon.
-    #[error("has nothing before or after its first ':'")]
-    EmptyPart,
-}
-
-const MAX: usize = 255;
-
-fn allowed(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_-.:/@=+,~!$&()'*".contains(&byte)
-}
-
-fn check(name: &str, max: usize, extra: impl Fn(u8) -> bool) -> Result<(), InvalidName> {
-    match name.len() {
-        0 => Err(InvalidName::Empty),
-        n if n > max => Err(InvalidName::TooLong),
-        _ if !name.bytes().all(|b| allowed(b) || extra(b)) => Err(InvalidName::Character),
-        _ => Ok(()),
-    }
-}
+pub use shared_proto::name::InvalidName;
 
 macro_rules! name {
     ($(#[$meta:meta])* $type:ident) => {
@@ -64,16 +32,15 @@ macro_rules! name {
 }
 
 name! {
-    /// A channel: 1 to 255 bytes of `A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *`. The first `:` ends the namespace;
-    /// a leading `#` makes it the personal channel of a user.
+    /// A channel, as [`check_channel`] has it.
     ChannelName
 }
 name! {
-    /// A user: empty for anonymous, else what may follow `#` in a personal channel.
+    /// A user: empty for anonymous, else as [`check_user`] has it.
     UserId
 }
 name! {
-    /// A service: 1 to 64 bytes of `a-z 0-9 _ -`.
+    /// A service, as [`check_service`] has it.
     ServiceName
 }
 
@@ -92,25 +59,18 @@ impl ChannelName {
     pub fn owner(&self) -> Option<&str> {
         self.0.strip_prefix('#')
     }
+
+    /// Whether this user can have any part in it: a personal channel is its owner's and nobody else's.
+    pub fn is_of(&self, user: &UserId) -> bool {
+        self.owner().is_none_or(|owner| owner == user.as_str())
+    }
 }
 
 impl FromStr for ChannelName {
     type Err = InvalidName;
 
     fn from_str(name: &str) -> Result<Self, InvalidName> {
-        check(name, MAX, |b| b == b'#')?;
-        if let Some(user) = name.strip_prefix('#') {
-            if user.is_empty() {
-                return Err(InvalidName::Empty);
-            }
-            if user.contains(['#', ':']) {
-                return Err(InvalidName::Personal);
-            }
-        } else if name.contains('#') {
-            return Err(InvalidName::Personal);
-        } else if name.split_once(':').is_some_and(|(namespace, rest)| namespace.is_empty() || rest.is_empty()) {
-            return Err(InvalidName::EmptyPart);
-        }
+        check_channel(name)?;
         Ok(Self(name.into()))
     }
 }
@@ -134,10 +94,7 @@ impl FromStr for UserId {
         if name.is_empty() {
             return Ok(Self::anonymous());
         }
-        check(name, MAX - 1, |_| false)?;
-        if name.contains(':') {
-            return Err(InvalidName::Personal);
-        }
+        check_user(name)?;
         Ok(Self(name.into()))
     }
 }
@@ -146,10 +103,7 @@ impl FromStr for ServiceName {
     type Err = InvalidName;
 
     fn from_str(name: &str) -> Result<Self, InvalidName> {
-        check(name, 64, |_| false)?;
-        if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-') {
-            return Err(InvalidName::Character);
-        }
+        check_service(name)?;
         Ok(Self(name.into()))
     }
 }
@@ -166,7 +120,7 @@ mod tests {
         for (bad, why) in [
             ("", InvalidName::Empty),
             ("#", InvalidName::Empty),
-            (&*"x".repeat(256), InvalidName::TooLong),
+            (&*"x".repeat(256), InvalidName::TooLong(255)),
             ("a b", InvalidName::Character),
             ("ä", InvalidName::Character),
             ("a\nb", InvalidName::Character),

@@ -1,6 +1,6 @@
 //! What frontends ask.
 
-use crate::model::{Data, Refusal};
+use crate::model::{Data, RecoverFrom, Refusal};
 
 /// A frontend's command. `id` is echoed in the reply; 0 for what has none.
 #[derive(Debug)]
@@ -97,10 +97,6 @@ impl Request {
 pub struct ConnectRequest {
     /// Empty for anonymous.
     pub token: String,
-    /// Name and version of the client, for metrics and logs.
-    pub name: String,
-    /// See `name`.
-    pub version: String,
     /// Server-side subscriptions to recover.
     pub subs: Vec<(String, Option<RecoverFrom>)>,
     /// W3C trace context, from the emulated headers.
@@ -120,15 +116,6 @@ pub struct SubscribeRequest {
     pub join_leave: bool,
     /// Wants error 112 instead of a subscription whose recovery failed.
     pub all_or_nothing: bool,
-}
-
-/// A position as a client remembers it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoverFrom {
-    /// Empty: from the first that is held.
-    pub epoch: String,
-    /// The last that it has.
-    pub offset: u64,
 }
 
 /// See [`Request::History`].

@@ -8,5 +8,5 @@ mod command;
 mod reply;
 pub mod websocket;
 
-pub use command::{Command, ConnectRequest, HistoryRequest, RecoverFrom, Request, SubscribeRequest};
-pub use reply::{Connected, Push, Recovery, Reply, Subscribed};
+pub use command::{Command, ConnectRequest, HistoryRequest, Request, SubscribeRequest};
+pub use reply::{Connected, Push, Reply, Subscribed};

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::PresenceStats,
-    model::{ChannelName, ClientInfo, ConnectionId, Data, Position, Publication, Refusal, Unsubscribe},
+    model::{ChannelName, ClientInfo, ConnectionId, Data, Position, Publication, Recovery, Refusal, Unsubscribe},
 };
 use std::sync::Arc;
 
@@ -83,18 +83,6 @@ pub struct Subscribed {
     pub publications: Vec<Arc<Publication>>,
     /// Seconds until the subscription's token has to be refreshed.
     pub ttl: Option<u32>,
-}
-
-/// How a recovery went.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
-    /// None was asked for.
-    #[default]
-    NotAsked,
-    /// Everything since the position comes: in the answer and in pushes after it.
-    Recovered,
-    /// Something since the position is gone; what is held comes as pushes.
-    Lost,
 }
 
 /// What comes without being asked for.

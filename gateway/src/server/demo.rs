@@ -1,11 +1,27 @@
 //! The demo page and its tokens, served only where `demo.enabled` says so: whoever asks gets a token for any name.
 
-use super::public::get;
-use crate::{auth::ConnectionClaims, model::UserId, node::Node};
-use actix_web::{HttpResponse, http::header, web};
+use crate::{
+    api::{ApiError, Path},
+    auth::{ConnectionClaims, Origins},
+    model::{ErrorCode, Refusal, UserId},
+    node::Node,
+};
+use actix_web::{
+    Error, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    error::JsonPayloadError,
+    http::header::{self, HeaderValue},
+    middleware::{Next, from_fn},
+    web,
+};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime};
+use shared_proto::json::Object;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// How long a demo token is valid; the page gets a new one by itself.
 const TTL: Duration = Duration::from_hours(1);
@@ -33,57 +49,72 @@ struct TokenResponse {
     token: String,
 }
 
-pub(super) fn configure(config: &mut web::ServiceConfig) {
+/// Bytes of a request for a token at most.
+const REQUEST_BYTES: usize = 4096;
+
+pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>) {
     config
-        .app_data(web::JsonConfig::default().limit(4096).error_handler(|error, _| {
-            let detail = format!("{error}; send {{\"user\":\"alice\"}} as application/json");
-            actix_web::error::InternalError::from_response(error, problem(&detail)).into()
+        .app_data(web::Data::from(origins.clone()))
+        .app_data(web::JsonConfig::default().limit(REQUEST_BYTES).error_handler(|error, _| {
+            let code = match error {
+                JsonPayloadError::ContentType => ErrorCode::UnsupportedMediaType,
+                JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => ErrorCode::PayloadTooLarge,
+                _ => ErrorCode::BadRequest,
+            };
+            ApiError(Refusal::new(code, format!("{error}; send {{\"user\":\"alice\"}} as application/json."))).into()
         }))
-        .route("/demo/token", web::post().to(token))
-        .route("/{path:.*}", get().to(file));
+        .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(for_pages)))
+        .service(Path::new("/{path:.*}").get(file).into_resource());
 }
 
-async fn token(node: web::Data<Node>, request: web::Json<TokenRequest>) -> HttpResponse {
-    let user = match request.user.parse::<UserId>() {
-        Ok(user) if !user.is_anonymous() => user,
-        Ok(_) => return problem("the user is empty"),
-        Err(error) => return problem(&format!("the user {error}")),
-    };
+/// Lets the pages that may connect read the answer, whatever it is.
+async fn for_pages(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let allows = |origin: &&str| request.app_data::<web::Data<Origins>>().is_some_and(|all| all.allows(Some(origin), text(header::HOST)));
+    let allowed = text(header::ORIGIN).filter(allows).and_then(|origin| HeaderValue::from_str(origin).ok());
+    let mut response = next.call(request).await?;
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = allowed {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    Ok(response)
+}
+
+async fn preflight() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "POST"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type"))
+        .finish()
+}
+
+async fn token(node: web::Data<Node>, web::Json(Object(request)): web::Json<Object<TokenRequest>>) -> Result<HttpResponse, ApiError> {
+    let bad = |why: String| ApiError(Refusal::new(ErrorCode::BadRequest, why));
+    let user: UserId = request.user.parse().map_err(|error| bad(format!("The user {error}.")))?;
+    if user.is_anonymous() {
+        return Err(bad("The user is empty.".into()));
+    }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = ConnectionClaims { expires: Some(now + TTL.as_secs()), ..ConnectionClaims::of(user) };
-    match node.tokens.sign_connection(&claims, now) {
-        Ok(token) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }),
-        Err(error) => problem(&error.to_string()),
-    }
+    let token = node.tokens.sign_connection(&claims, now).map_err(|error| bad(format!("tokens.hmac_secret {error}.")))?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }))
 }
 
-async fn file(path: web::Path<String>) -> HttpResponse {
+async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let path = if path.is_empty() { "index.html" } else { path.as_str() };
     let Some(file) = Files::get(path) else {
-        return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("There is nothing here.\n");
+        return Err(ApiError(Refusal::new(ErrorCode::NotFound, format!("The demo has no file named {path}."))));
     };
-    HttpResponse::Ok()
+    let response = HttpResponse::Ok()
         .content_type(content_type(file.metadata.mimetype()))
         .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .body(file.data.into_owned())
+        .body(file.data.into_owned());
+    Ok(response)
 }
 
 fn content_type(kind: &str) -> String {
     if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() }
-}
-
-fn problem(detail: &str) -> HttpResponse {
-    let problem = shared_proto::rest::Problem {
-        kind: "about:blank".into(),
-        title: "Bad Request".into(),
-        status: 400,
-        code: "bad_request".into(),
-        retryable: false,
-        detail: detail.into(),
-    };
-    HttpResponse::BadRequest().content_type("application/problem+json").body(serde_json::to_string(&problem).unwrap_or_default())
 }

@@ -2,11 +2,11 @@
 
 use super::{demo, wiring::Parts};
 use crate::{
+    api::{ApiError, Path, operations},
     auth::Origins,
     connection::{Connection, Worker},
     hub::{Hub, HubParts},
-    model::{ErrorCode, WorkerId},
-    node::Node,
+    model::{ErrorCode, Refusal, WorkerId},
     protocol::websocket::Decoder,
     settings::Settings,
     transport::{
@@ -14,7 +14,7 @@ use crate::{
         websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
     },
 };
-use actix_web::{App, HttpResponse, guard, web};
+use actix_web::{App, HttpRequest, web};
 use std::{
     io,
     net::TcpListener,
@@ -25,7 +25,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, Semaphore},
+};
 
 /// Counts the connections of all workers, and says whether another may come.
 pub(super) struct Admissions {
@@ -83,6 +86,9 @@ impl Drop for Place {
     }
 }
 
+/// Where frontends connect.
+const WEBSOCKET: &str = "/connection/websocket";
+
 /// What a path of the public listener upgrades to.
 enum Route {
     /// The frontend protocol in JSON.
@@ -107,7 +113,7 @@ impl Gate<TcpStream> for FrontGate {
     type Pass = Pass;
 
     fn route(&self, path: &str) -> Option<Route> {
-        (path == "/connection/websocket").then_some(Route::Centrifuge)
+        (path == WEBSOCKET).then_some(Route::Centrifuge)
     }
 
     fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<Pass>, Denial> {
@@ -145,6 +151,12 @@ pub(super) fn server(
     let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
     let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);
     let namespaces = Arc::new(node.rules.namespaces.clone());
+    let http = PublicHttp {
+        request_timeout: settings.public.request_timeout,
+        keep_alive: settings.public.keep_alive,
+        places: Arc::new(Semaphore::new(settings.public.http_connections)),
+        ..PublicHttp::default()
+    };
     let (message_size, with_demo) = (parts.message_size, settings.demo.enabled);
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();
@@ -159,17 +171,25 @@ pub(super) fn server(
         actix_rt::spawn(hub.clone().run());
         let worker = Rc::new(Worker { hub, node: node.clone(), limits: connection });
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
-        let data = web::Data::from(node.clone());
+        let (data, app_origins) = (web::Data::from(node.clone()), origins.clone());
         let app = App::new().app_data(data).configure(move |config| {
-            config.route("/livez", get().to(livez)).route("/readyz", get().to(readyz));
-            if with_demo {
-                demo::configure(config);
+            for path in [
+                Path::new("/livez").get(operations::livez),
+                Path::new("/readyz").get(operations::readyz),
+                Path::new(WEBSOCKET).get(async || ApiError::from(ErrorCode::UpgradeRequired)),
+            ] {
+                config.service(path.into_resource());
             }
+            if with_demo {
+                demo::configure(config, &app_origins);
+            }
+            config.default_service(web::to(nothing));
         });
-        http_service(app, Rc::new(gate), PublicHttp::default())
+        http_service(app, Rc::new(gate), http.clone())
     };
     Ok(actix_server::Server::build()
         .workers(parts.mailboxes.len())
+        // Counted where they are served.
         .max_concurrent_connections(usize::MAX / 2)
         .shutdown_timeout(1)
         .disable_signals()
@@ -177,18 +197,6 @@ pub(super) fn server(
         .run())
 }
 
-/// GET, and HEAD with it (RFC 9110, section 9.1).
-pub(super) fn get() -> actix_web::Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
-}
-
-async fn readyz(node: web::Data<Node>) -> HttpResponse {
-    match node.unready() {
-        reasons if reasons.is_empty() => HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })),
-        reasons => HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "not ready", "reasons": reasons })),
-    }
+async fn nothing(request: HttpRequest) -> ApiError {
+    ApiError(Refusal::new(ErrorCode::NotFound, format!("There is nothing under {}. Frontends connect to {WEBSOCKET}.", request.path())))
 }

@@ -11,9 +11,9 @@ use crate::{
     model::{InvalidName, ServiceName, WorkerId},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
+    services::{BreakerLimits, OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
     session::Rules,
-    settings::{self, BrokerKind, CallOrder, Problems, Settings},
+    settings::{BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
 use secrecy::ExposeSecret as _;
@@ -51,9 +51,14 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         reply_size: settings.connection.data_size.bytes(),
         publishes_in_flight: settings.link.publishes_in_flight,
         heartbeat: settings.link.heartbeat,
+        queue: settings.link.queue,
         ..LinkLimits::default()
     };
-    let publish = PublishLimits { data: settings.connection.data_size.bytes(), ..PublishLimits::default() };
+    let publish = PublishLimits {
+        data: settings.connection.data_size.bytes(),
+        tags: settings.publish.tags,
+        tag_bytes: settings.publish.tag_bytes.bytes(),
+    };
     let node = Node {
         name: name.clone(),
         rules: Arc::new(rules(settings, namespaces.clone())),
@@ -115,11 +120,15 @@ fn cluster(
 
 /// Settings that all nodes have to share: with others a publication would be kept otherwise depending on the node that took it.
 fn shared(settings: &Settings) -> BTreeMap<String, String> {
-    let history = |channel: &settings::Channel| format!("{} for {:?}", channel.history_size, channel.history_ttl);
-    let named = settings.namespaces.iter().map(|(name, channel)| (format!("namespaces.{name}.history"), history(channel)));
+    let history = |size: u32, ttl: Duration| format!("{size} for {ttl:?}");
+    let named = settings
+        .namespaces
+        .iter()
+        .map(|(name, channel)| (format!("namespaces.{name}.history"), history(channel.history_size, channel.history_ttl)));
+    let (defaults, personal) = (&settings.channel_defaults, &settings.personal);
     let fixed = [
-        ("channel_defaults.history".to_owned(), history(&settings.channel_defaults)),
-        ("personal.history".to_owned(), history(&settings.personal)),
+        ("channel_defaults.history".to_owned(), history(defaults.history_size, defaults.history_ttl)),
+        ("personal.history".to_owned(), history(personal.history_size, personal.history_ttl)),
     ];
     named.chain(fixed).collect()
 }
@@ -141,8 +150,13 @@ fn redis(settings: &Settings) -> RedisConfig {
         audit: redis.audit,
         idempotency_ttl: settings.idempotency.ttl,
         meta_ttl: settings.broker.meta_ttl,
-        subscriptions_per_user: MemoryLimits::default().subscriptions_per_user,
+        subscriptions_per_user: stored_per_user(settings),
     }
+}
+
+/// A connection takes them all, beside its personal channel.
+fn stored_per_user(settings: &Settings) -> usize {
+    settings.subscriptions.per_user.min(settings.connection.max_subscriptions - 1)
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {
@@ -152,7 +166,8 @@ fn memory(settings: &Settings) -> MemoryLimits {
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,
         meta_ttl: settings.broker.meta_ttl,
-        ..MemoryLimits::default()
+        subscriptions_per_user: stored_per_user(settings),
+        user_subscriptions: settings.subscriptions.total,
     }
 }
 
@@ -162,6 +177,7 @@ fn rules(settings: &Settings, namespaces: Namespaces) -> Rules {
         namespaces,
         node: settings.node.name.as_str().into(),
         connect_timeout: connection.connect_timeout,
+        attach_timeout: settings.recovery.attach_timeout,
         ping_interval: connection.ping_interval,
         pong_timeout: connection.pong_timeout,
         expiry_grace: connection.expiry_grace,
@@ -198,7 +214,8 @@ fn connection(settings: &Settings) -> ConnectionLimits {
 }
 
 fn api(settings: &Settings) -> ApiLimits {
-    ApiLimits { body: settings.internal.body_size.bytes(), history: settings.history.limit, ..ApiLimits::default() }
+    let internal = &settings.internal;
+    ApiLimits { body: internal.body_size.bytes(), batch: internal.batch, history: settings.history.limit, channels: internal.page }
 }
 
 fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
@@ -214,9 +231,33 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
             call_timeout: service.call_timeout,
             max_in_flight: service.max_in_flight,
             instances: settings.link.max_links,
-            ..ServiceConfig::default()
+            order_queue: service.order_queue,
+            breaker: BreakerLimits { failures: service.breaker_failures, open_for: service.breaker_pause },
         };
         Ok((name, config))
     };
     settings.services.iter().map(each).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_stored_subscriptions_locks_a_user_out() {
+        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 99), ("[connection]\nmax_subscriptions = 1", 0)] {
+            let settings = Settings::from_toml(toml).expect("valid");
+            assert_eq!(memory(&settings).subscriptions_per_user, stored, "{toml}");
+            assert!(stored < settings.connection.max_subscriptions, "the personal channel has a place");
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_services_and_requests_are_those_of_the_settings() {
+        let toml = "[internal]\nbatch = 7\npage = 8\n[services.bot]\norder_queue = 3\nbreaker_failures = 2\nbreaker_pause = \"9s\"";
+        let settings = Settings::from_toml(toml).expect("valid");
+        let (_, bot) = &services(&settings).expect("valid")[0];
+        assert_eq!((bot.order_queue, bot.breaker), (3, BreakerLimits { failures: 2, open_for: Duration::from_secs(9) }));
+        assert_eq!((api(&settings).batch, api(&settings).channels), (7, 8));
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     pool::{CallId, GivenUp},
 };
 use crate::{
-    model::{ChannelName, ConnectionId, Data, ErrorCode, Refusal, UserId},
+    model::{ConnectionId, Data, ErrorCode, Refusal, UserId},
     telemetry::{Step, Work},
 };
 use shared_proto::link::{Call, Event};
@@ -28,10 +28,6 @@ pub struct Caller {
     pub user: UserId,
     /// The connection.
     pub connection: ConnectionId,
-    /// The channel that the call concerns, if any.
-    pub channel: Option<ChannelName>,
-    /// The caller's own key, if it sent one.
-    pub idempotency_key: Option<Box<str>>,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,
 }
@@ -103,9 +99,7 @@ impl Services {
             data: data.into(),
             user: caller.user.to_string(),
             connection: caller.connection.to_string(),
-            channel: caller.channel.as_ref().map(ToString::to_string),
             deadline_ms: left.as_millis() as u64,
-            idempotency_key: caller.idempotency_key.as_deref().map(Into::into),
             traceparent: caller.traceparent.as_deref().map(Into::into),
             order_key: place.key.as_deref().map(Into::into),
         };

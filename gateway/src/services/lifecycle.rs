@@ -67,38 +67,25 @@ impl Interests {
 pub struct Lifecycle {
     /// What.
     pub kind: LifecycleKind,
-    /// The user behind the connection; anonymous for channel events.
+    /// The user behind the connection.
     pub user: UserId,
-    /// The connection; none for channel events.
-    pub connection: Option<ConnectionId>,
+    /// The connection. Events of one keep their order.
+    pub connection: ConnectionId,
     /// The channel, where one is concerned.
     pub channel: Option<ChannelName>,
-    /// Close or unsubscribe code.
-    pub code: Option<u16>,
 }
 
 impl Lifecycle {
-    /// What all events that must keep their order have in common.
-    pub(super) fn subject(&self) -> String {
-        match (&self.connection, &self.channel) {
-            (Some(connection), _) => connection.to_string(),
-            (None, channel) => channel.as_ref().map(ToString::to_string).unwrap_or_default(),
-        }
-    }
-
     pub(super) fn event(&self) -> Event {
         let mut data = serde_json::Map::new();
         if let Some(channel) = &self.channel {
             data.insert("channel".into(), json!(channel.as_str()));
         }
-        if let Some(code) = self.code {
-            data.insert("code".into(), json!(code));
-        }
         Event {
             kind: self.kind.name().into(),
             data: to_raw_value(&data).unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),
             user: self.user.to_string(),
-            connection: self.connection.map(|c| c.to_string()).unwrap_or_default(),
+            connection: self.connection.to_string(),
             traceparent: None,
         }
     }

@@ -170,7 +170,7 @@ impl Services {
         if self.interests.load(Relaxed) & interest.bits() == 0 {
             return;
         }
-        let subject = event.subject();
+        let subject = event.connection.to_string();
         for service in self.by_name.values() {
             match service.pool().tell(interest, &subject, || event.event()) {
                 None => {}

@@ -243,8 +243,10 @@ impl Pool {
     /// An instance answered a call; false if nobody waits for it any more.
     pub(super) fn answer(&mut self, call: CallId, answer: Answer) -> bool {
         let Some(instance) = self.instance(call.link) else { return false };
+        // Whatever else it says is no sign that it does its work.
+        let Some(pending) = instance.pending.remove(&call.id) else { return false };
         instance.breaker.answered();
-        instance.pending.remove(&call.id).is_some_and(|pending| pending.answer.send(answer).is_ok())
+        pending.answer.send(answer).is_ok()
     }
 
     /// The caller waits no more; the instance is told.

@@ -6,13 +6,10 @@ use super::{
     turn::{Closing, Turn, mismatch},
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Refusal, ServerCommand, Tick},
-    protocol::{Command, ConnectRequest, RecoverFrom, Request},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, Tick},
+    protocol::{Command, ConnectRequest, Request},
 };
 use std::{sync::Arc, time::Duration};
-
-/// For the whole of a connect. The SDK gives a command five seconds.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 
 /// A session whose connect command is under way.
 #[derive(Debug)]
@@ -81,7 +78,7 @@ impl Connecting {
         let authenticate = turn.start(Op::Authenticate { token: request.token });
         Self {
             command,
-            until: turn.now.after(CONNECT_WITHIN),
+            until: turn.now.after(turn.rules.attach_timeout),
             recover: request.subs,
             stage: Stage::Authenticating(authenticate),
             early: Vec::new(),

@@ -2,8 +2,7 @@
 
 use crate::{
     broker::PresenceStats,
-    model::{ChannelName, ClientInfo, Data, Position, Publication, Refusal, UserId},
-    protocol::{RecoverFrom, Recovery},
+    model::{ChannelName, ClientInfo, Data, Position, Publication, RecoverFrom, Recovery, Refusal, UserId},
 };
 use std::{sync::Arc, time::Duration};
 

@@ -9,8 +9,8 @@ use super::{
     work::{Flight, Purpose, Work},
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Refusal, Tick, Unsubscribe},
-    protocol::{Command, Connected, Push, Recovery, Reply, Request, Subscribed},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Refusal, Tick, Unsubscribe},
+    protocol::{Command, Connected, Push, Reply, Request, Subscribed},
 };
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use shared_proto::json::Object;
 
 /// What a `send` carries.
 #[derive(Deserialize)]
@@ -57,8 +58,8 @@ impl Open {
     /// Has no answer: what cannot be understood closes the connection, since nothing else would be noticed.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>, data: &Data) -> Result<(), Closing> {
         let text = data.get();
-        let event = if text.starts_with('{') { serde_json::from_str::<Event<'_>>(text).ok() } else { None };
-        let event = event.and_then(|it| Some((it.service, it.data.map_or(Ok(Data::null()), Data::parse).ok()?)));
+        let event = serde_json::from_str::<Object<Event<'_>>>(text).ok();
+        let event = event.and_then(|Object(it)| Some((it.service, it.data.map_or(Ok(Data::null()), Data::parse).ok()?)));
         let (service, data) = event.ok_or_else(|| Closing::bad_request("send takes {\"service\": …, \"data\": …}"))?;
         self.start(turn, 0, None, Purpose::Answer, Op::Event { service, data });
         Ok(())

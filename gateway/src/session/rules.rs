@@ -15,13 +15,15 @@ pub struct Rules {
     pub node: Arc<str>,
     /// Time allowed until the connect command, and for the client to leave after one that was refused.
     pub connect_timeout: Duration,
+    /// For the whole of a connect; its attaches go on side by side.
+    pub attach_timeout: Duration,
     /// Between pings; at least a second.
     pub ping_interval: Duration,
     /// For the answer to a ping.
     pub pong_timeout: Duration,
     /// After a token's expiry, for the refresh to arrive.
     pub expiry_grace: Duration,
-    /// Subscriptions of a connection at most.
+    /// Subscriptions at which a frontend is refused another. Those that the server makes may be as many, whatever the frontend has.
     pub max_subscriptions: usize,
     /// Operations in flight at most, at least 1; beyond it the connection is not read. What the message being read still holds waits, up to this number
     /// and [`Self::max_subscriptions`] together, so that a client may subscribe to all its channels in one message.

@@ -8,8 +8,8 @@ use super::{
     work::Purpose,
 };
 use crate::{
-    model::{ChannelName, Disconnect, ErrorCode, Position, Refusal, ServerCommand, Unsubscribe},
-    protocol::{Push, RecoverFrom, Subscribed},
+    model::{ChannelName, Disconnect, ErrorCode, Position, RecoverFrom, Refusal, ServerCommand, Unsubscribe},
+    protocol::{Push, Subscribed},
 };
 
 impl Open {
@@ -33,7 +33,8 @@ impl Open {
         if self.subscriptions.get(&channel).is_some() {
             return Ok(());
         }
-        if self.subscriptions.len() >= turn.rules.max_subscriptions {
+        // Those that the frontend asked for do not stand in the way: they have places of their own.
+        if self.subscriptions.made_by_server() >= turn.rules.max_subscriptions {
             return Err(Disconnect::ChannelLimit.into());
         }
         self.subscriptions.insert(Subscription { channel: channel.clone(), ends: None, origin: Origin::Server, stage: Stage::Joining });

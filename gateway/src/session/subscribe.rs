@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     channel::{Admission, admission},
-    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Refusal},
-    protocol::{Recovery, Reply, SubscribeRequest, Subscribed},
+    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal},
+    protocol::{Reply, SubscribeRequest, Subscribed},
 };
 use std::sync::Arc;
 

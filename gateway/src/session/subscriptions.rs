@@ -54,6 +54,10 @@ impl Subscriptions {
         self.0.len()
     }
 
+    pub(super) fn made_by_server(&self) -> usize {
+        self.0.iter().filter(|it| it.origin == Origin::Server).count()
+    }
+
     pub(super) fn get(&self, channel: &str) -> Option<&Subscription> {
         self.place(channel).ok().map(|at| &self.0[at])
     }

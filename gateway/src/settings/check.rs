@@ -3,18 +3,29 @@
 use super::{Problems, Reach, Settings};
 use crate::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;
 
 /// Notes every rule that the settings break.
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
+    listeners(settings, problems);
     api_keys(settings, problems);
     connection(settings, problems);
+    link(settings, problems);
     redis(settings, problems);
     cluster(settings, problems);
     unsupported(settings, problems);
+}
+
+fn listeners(settings: &Settings, problems: &mut Problems) {
+    let (public, internal) = (settings.public.address, settings.internal.address);
+    let covers = |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()));
+    let same = covers(public.ip(), internal.ip()) || covers(internal.ip(), public.ip());
+    if same && public.port() == internal.port() && public.port() != 0 {
+        problems.add("internal.address", "must be another one than public.address: what faces the internet may not reach services' paths");
+    }
 }
 
 fn names(settings: &Settings, problems: &mut Problems) {
@@ -70,6 +81,15 @@ fn connection(settings: &Settings, problems: &mut Problems) {
     data_size(settings, problems);
     if settings.drain.window > settings.drain.deadline {
         problems.add("drain.window", "must not be longer than drain.deadline");
+    }
+}
+
+fn link(settings: &Settings, problems: &mut Problems) {
+    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::OVERHEAD {
+        problems.add(
+            "link.message_size",
+            format!("must be {} bytes above connection.message_size, so that every call fits", shared_proto::link::OVERHEAD),
+        );
     }
 }
 

@@ -17,7 +17,7 @@ pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use sections::{
     ApiKey, Broker, BrokerKind, CallOrder, Channel, Cluster, Connection, Demo, Drain, FanOut, Grant, History, Idempotency, Internal, Link,
-    LogFormat, Node, Presence, Public, Reach, Recovery, Redis, Service, SlowConsumer, Telemetry, Tokens,
+    LogFormat, Node, Personal, Presence, Public, Publish, Reach, Recovery, Redis, Service, SlowConsumer, Subscriptions, Telemetry, Tokens,
 };
 pub use value::{ByteSize, parse_duration, show_duration};
 
@@ -90,10 +90,14 @@ settings! {
     fan_out: FanOut,
     /// Catching up with what was missed.
     recovery: Recovery,
+    /// What comes beside the data of a publication.
+    publish: Publish,
     /// Reading a stream.
     history: History,
     /// Who is there.
     presence: Presence,
+    /// Subscriptions that services make for users.
+    subscriptions: Subscriptions,
     /// Repeated publishes.
     idempotency: Idempotency,
     /// Where publications live.
@@ -107,7 +111,7 @@ settings! {
     /// Channels without a namespace.
     channel_defaults: Channel,
     /// The channels `#user`.
-    personal: Channel,
+    personal: Personal,
     /// The WebSockets of service instances.
     link: Link,
     /// The demo page.
@@ -135,8 +139,15 @@ impl Channel {
 
 impl Service {
     /// What a service has where it says nothing else.
-    const LINK: Self =
-        Self { reach: Reach::Link, call_timeout: Duration::from_secs(10), max_in_flight: 1024, order: CallOrder::Connection };
+    const LINK: Self = Self {
+        reach: Reach::Link,
+        call_timeout: Duration::from_secs(10),
+        max_in_flight: 1024,
+        order: CallOrder::Connection,
+        order_queue: 32,
+        breaker_failures: 5,
+        breaker_pause: Duration::from_secs(5),
+    };
 }
 
 impl Settings {

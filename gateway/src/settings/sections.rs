@@ -93,6 +93,12 @@ section! {
         allowed_origins: Vec<String>,
         /// Connections of this node at most; more get 503.
         max_connections: usize = 1..=10_000_000,
+        /// Those that speak HTTP, or are about to be upgraded.
+        http_connections: usize = 1..=1_000_000,
+        /// For a request's head to come.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Between requests.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Told to those who are refused for want of room.
         retry_after: Duration = SECOND..=HOUR,
     }
@@ -103,6 +109,10 @@ section! {
         address: SocketAddr,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
+        /// Publications in one request.
+        batch: usize = 1..=100_000,
+        /// Channels in one answer.
+        page: usize = 1..=100_000,
     }
 
     /// `[connection]`: one frontend's connection.
@@ -167,6 +177,14 @@ section! {
         backfills: usize = 1..=10_000,
     }
 
+    /// `[publish]`: what comes beside the data of a publication.
+    Publish {
+        /// Tags of a publication.
+        tags: usize = 0..=1000,
+        /// Bytes of all their keys and values.
+        tag_bytes: ByteSize = size(0)..=size(64 * KIB),
+    }
+
     /// `[history]`: reading a stream.
     History {
         /// Publications in one answer.
@@ -177,6 +195,14 @@ section! {
     Presence {
         /// Entries in one answer.
         limit: usize = 1..=1_000_000,
+    }
+
+    /// `[subscriptions]`: what services make for users.
+    Subscriptions {
+        /// Of one user; always fewer than [`Connection::max_subscriptions`].
+        per_user: usize = 1..=100_000,
+        /// Of all users together.
+        total: usize = 1..=100_000_000,
     }
 
     /// `[idempotency]`: repeated publishes.
@@ -255,7 +281,27 @@ section! {
         key: SecretString,
     }
 
-    /// `[channel_defaults]`, `[personal]`, `[namespaces.X]`: what channels can do.
+    /// `[personal]`: what the channels `#user` can do. Nobody but the user ever subscribes.
+    Personal {
+        /// Newest publications that are kept; 0: none.
+        history_size: u32 = 0..=1_000_000,
+        /// How long, after the last publication.
+        history_ttl: Duration = SECOND..=365 * DAY,
+        /// Whether it is known on which connections the user is there.
+        presence: bool,
+        /// Whether they are told of joins and leaves.
+        join_leave: bool,
+        /// Whether the user may publish.
+        publish: Grant,
+        /// Whether the user may see presence.
+        see_presence: Grant,
+        /// Whether the user may read history.
+        see_history: Grant,
+        /// See [`SlowConsumer`].
+        slow_consumer: SlowConsumer,
+    }
+
+    /// `[channel_defaults]`, `[namespaces.X]`: what channels can do.
     Channel {
         /// Newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
@@ -287,6 +333,12 @@ section! {
         max_in_flight: usize = 1..=1_000_000,
         /// Which calls keep their order.
         order: CallOrder,
+        /// Calls that may wait for the one before them, per connection.
+        order_queue: usize = 1..=10_000,
+        /// Timeouts and lost links in a row after which an instance is left alone.
+        breaker_failures: u32 = 1..=1_000_000,
+        /// For how long.
+        breaker_pause: Duration = millis(10)..=10 * MINUTE,
     }
 
     /// `[link]`: the WebSockets of service instances.
@@ -297,7 +349,9 @@ section! {
         heartbeat: Duration = SECOND..=10 * MINUTE,
         /// Publications of a link that may be unacknowledged.
         publishes_in_flight: u32 = 1..=65_536,
-        /// Links of this node at most.
+        /// Frames that may wait to be written to a link.
+        queue: usize = 16..=1_000_000,
+        /// Links of one service to this node at most.
         max_links: usize = 1..=100_000,
     }
 

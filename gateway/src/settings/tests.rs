@@ -149,6 +149,10 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
             "connection.worker_outbox_bytes",
             "connection.outbox_bytes",
         ),
+        ("[personal]\nsubscribe = \"anyone\"", "personal.subscribe", "unknown key"),
+        ("[internal]\naddress = \"127.0.0.1:8000\"", "internal.address", "another one than public.address"),
+        ("[public]\naddress = \"[::]:8001\"", "internal.address", "another one than public.address"),
+        ("[connection]\nmessage_size = \"1MiB\"", "link.message_size", "1024 bytes above connection.message_size"),
         ("[drain]\nwindow = \"31s\"", "drain.window", "drain.deadline"),
         ("[connection]\ndata_size = \"65KiB\"", "connection.data_size", "a quarter of connection.outbox_bytes"),
         (

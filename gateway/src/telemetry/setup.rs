@@ -26,9 +26,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts metrics, and sending where an endpoint is set; then writes logs from the whole process. Once per process.
     pub fn start(settings: &Settings) -> Result<Self, Problems> {
-        let filter = EnvFilter::builder().parse(&settings.telemetry.log_filter).map_err(|error| {
-            Problems::of("telemetry.log_filter", format!("is not a filter such as \"info,gateway::hub=debug\": {error}"))
-        })?;
+        let filter = log_filter(&settings.telemetry)?;
         let telemetry = Self::without_logs(settings)?;
         let mut layers = vec![log_layer(settings.telemetry.log_format, filter)];
         if let Some(traces) = &telemetry.traces {

@@ -93,6 +93,11 @@ impl Client {
         }
     }
 
+    /// The response's head; none where the server hung up instead.
+    pub(crate) fn try_head(&mut self) -> Option<String> {
+        self.socket.peek(&mut [0]).is_ok_and(|count| count > 0).then(|| self.head())
+    }
+
     /// All that comes until the server closes, which has to happen without a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.more() {}

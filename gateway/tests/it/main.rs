@@ -3,8 +3,10 @@
 #[allow(unreachable_pub, missing_docs, reason = "shared with an example")]
 mod echo;
 
+mod cli;
 mod client;
 mod codes;
 mod conformance;
 mod corpus;
+mod public;
 mod upgrade;

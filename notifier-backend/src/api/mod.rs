@@ -8,10 +8,11 @@ use crate::notification::{Millis, Notification, Request};
 use crate::outbox::{DeliveryState, Filter, Outbox, Refused};
 use crate::settings::Http;
 use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use problem::Problem;
 use serde::Deserialize;
 use shared_proto::errors::ErrorCode;
+use shared_proto::json::Object;
 use shared_proto::process::settings::list;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -62,7 +63,12 @@ impl Api {
 async fn accept(api: Data<Api>, request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> Result<HttpResponse, Problem> {
     api.admit(&request)?;
     let body = body.map_err(|error| too_large_or_bad(&error))?;
-    let asked: Request = serde_json::from_slice(&body).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
+    // Also what keeps web pages out: they may send this type only after a preflight, which is refused.
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType, "send the notification with `Content-Type: application/json`"));
+    }
+    let Object(asked): Object<Request> =
+        serde_json::from_slice(&body).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
     let key = idempotency_key(&request, &asked)?;
     let id = format!("{:024x}", rand::random::<u128>() >> 32);
     let new = Notification::check(asked, id, Millis::now(), api.users_limit).map_err(|text| Problem::new(ErrorCode::BadRequest, text))?;

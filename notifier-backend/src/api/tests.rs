@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 async fn ask(api: &Api, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> (u16, Value, bool) {
     let app = test::init_service(App::new().configure(|app| api.configure(app))).await;
     let mut request = test::TestRequest::with_uri(path).method(method).set_payload(body);
-    for header in headers {
+    for header in [("content-type", "application/json")].iter().chain(headers) {
         request = request.insert_header(*header);
     }
     let response = test::call_service(&app, request.to_request()).await;
@@ -64,7 +64,10 @@ async fn bad_requests_change_nothing_and_say_why() {
     let plain: &[(&str, &str)] = &[];
     for (method, path, headers, body, status) in [
         (Method::POST, PATH, plain, "", 400),
+        (Method::POST, PATH, &[("Content-Type", "text/plain")], ALICE, 415),
+        (Method::POST, PATH, &[("Content-Type", "")], ALICE, 415),
         (Method::POST, PATH, plain, "{", 400),
+        (Method::POST, PATH, plain, r#"["alice",null,null,"T"]"#, 400),
         (Method::POST, PATH, plain, r#"{"title":"T"}"#, 400),
         (Method::POST, PATH, plain, large.as_str(), 413),
         (Method::POST, PATH, &[("Idempotency-Key", "")], ALICE, 400),

@@ -88,10 +88,16 @@ fn judge(failure: &Failure, delivery: &Delivery, pauses: Backoff) -> (Outcome, H
             let health = if busy_target { Health::Answered } else { Health::Failing };
             (again(retry_after.map_or(pause, |asked| asked.max(pause))), health)
         }
-        Failure::Unknown { .. } => (again(pause), Health::Failing),
-        // Our key is wrong, not the notification: it waits until somebody has put that right.
-        Failure::Refused { .. } if failure.is(ErrorCode::Unauthorized) => (again(pause), Health::Failing),
-        Failure::Refused { .. } => (Outcome::Failed { cause: cause.clone() }, Health::Answered),
+        Failure::Refused { code, .. } if is_about_the_notification(code) => (Outcome::Failed { cause: cause.clone() }, Health::Answered),
+        Failure::Unknown { .. } | Failure::Refused { .. } => (again(pause), Health::Failing),
+    }
+}
+
+/// Otherwise our key or the gateway's address is wrong, and the notification waits until somebody has put that right.
+fn is_about_the_notification(code: &str) -> bool {
+    match ErrorCode::by_name(code) {
+        None | Some(ErrorCode::Unauthorized | ErrorCode::NotFound | ErrorCode::MethodNotAllowed) => false,
+        Some(_) => true,
     }
 }
 
@@ -115,7 +121,9 @@ mod tests {
         assert!(
             matches!(judged(&refused("unknown_channel")), (Outcome::Failed { cause }, Health::Answered) if cause.contains("unknown_channel"))
         );
-        assert!(matches!(judged(&refused("unauthorized")), (Outcome::Retry { .. }, Health::Failing)));
+        for ours in ["unauthorized", "not_found", "method_not_allowed", "of_a_proxy"] {
+            assert!(matches!(judged(&refused(ours)), (Outcome::Retry { .. }, Health::Failing)), "{ours}");
+        }
         assert!(matches!(judged(&Failure::unreachable("x")), (Outcome::Retry { .. }, Health::Failing)));
         assert!(matches!(judged(&Failure::no_answer("x")), (Outcome::Retry { .. }, Health::Failing)));
         let busy = Failure::NotDone { code: "too_many_requests".into(), detail: String::new(), retry_after: Some(Duration::from_mins(1)) };

@@ -22,6 +22,7 @@ struct State {
     applied: Mutex<Vec<Applied>>,
     misbehaves: AtomicBool,
     forgets: AtomicBool,
+    elsewhere: AtomicBool,
     requests: AtomicU64,
     repeats: AtomicU64,
 }
@@ -64,8 +65,17 @@ impl FakeGateway {
         self.state.forgets.store(true, Ordering::Relaxed);
     }
 
+    /// Whether something else answers under its address, as a proxy does during a deploy.
+    pub(crate) fn is_elsewhere(&self, elsewhere: bool) {
+        self.state.elsewhere.store(elsewhere, Ordering::Relaxed);
+    }
+
     pub(crate) fn applied(&self) -> Vec<Applied> {
         self.state.applied.lock().expect("not poisoned").clone()
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.state.requests.load(Ordering::Relaxed)
     }
 
     /// Publications that came again under a key that was known.
@@ -76,6 +86,9 @@ impl FakeGateway {
 
 async fn publish(state: Data<State>, request: HttpRequest, target: Path<String>, body: Bytes) -> HttpResponse {
     let turn = state.requests.fetch_add(1, Ordering::Relaxed);
+    if state.elsewhere.load(Ordering::Relaxed) {
+        return HttpResponse::NotFound().finish();
+    }
     let misbehaves = state.misbehaves.load(Ordering::Relaxed);
     if misbehaves && turn % 7 == 3 {
         let problem = json!({"type": "about:blank", "title": "", "status": 503, "code": "unavailable", "retryable": true, "detail": ""});

@@ -186,6 +186,9 @@ async fn operators_see_nodes_services_health_and_metrics() {
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs/index.html"] {
         assert_eq!(fixture.send(TestRequest::with_uri(path)).await.status, StatusCode::OK, "{path} needs no key");
     }
+    let docs = fixture.send(TestRequest::with_uri("/docs")).await;
+    assert_eq!((docs.status, docs.header("location")), (StatusCode::TEMPORARY_REDIRECT, Some("/docs/")), "as every text names it");
+    assert_eq!(fixture.send(TestRequest::with_uri("/docs/")).await.status, StatusCode::OK);
     fixture.node.health.drain();
     let answer = fixture.send(TestRequest::with_uri("/readyz")).await;
     assert_eq!(

@@ -72,12 +72,15 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
     // {"alg":"none"} and {"alg":"RS256"}
     let none = format!("eyJhbGciOiJub25lIn0.{payload}.");
     let other = format!("eyJhbGciOiJSUzI1NiJ9.{payload}.{signature}");
+    let critical = Header { crit: Some(vec!["b64".into()]), ..Header::new(Algorithm::HS256) };
+    let critical = encode(&critical, &json!({"sub": "alice"}), &EncodingKey::from_secret(b"secret")).expect("signed");
     let swapped = signed(&json!({"sub": "mallory"}));
     let swapped = format!("{header}.{}.{signature}", swapped.split('.').nth(1).expect("three parts"));
     for (token, says) in [
         (signed_with("other", Algorithm::HS256, &json!({"sub": "alice"})), "wrong signature"),
         (signed_with("secret", Algorithm::HS512, &json!({"sub": "alice"})), "another algorithm"),
-        (none, ""),
+        (none, "no algorithm that is known"),
+        (critical, "critical headers"),
         (other, "another algorithm"),
         (swapped, "wrong signature"),
         (message.to_owned(), "not a JSON Web Token"),
@@ -87,11 +90,13 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
         ("..".into(), ""),
         (String::new(), "is missing"),
         (signed(&json!({"sub": 7})), "wrong type"),
+        (signed(&json!(["alice"])), "wrong type"),
         (signed(&json!({"sub": "a:b"})), "has a sub that"),
         (signed(&json!({"sub": ""})), "has no sub"),
         (signed(&json!({})), "has no sub"),
         (signed(&json!({"sub": "a", "channels": ["a b"]})), "names a channel that"),
         (signed(&json!({"sub": "a", "channels": "news"})), "wrong type"),
+        (signed(&json!({"sub": "a", "channels": ["#a", "#b"]})), "another user's"),
         (signed(&json!({"sub": "a", "channel": "news:x"})), "for a subscription"),
     ] {
         let found = plain().verify_connection(&token, NOW).expect_err(&token);

@@ -31,7 +31,7 @@ impl UserSubscriptions {
         }
         if !replaces && self.len >= self.bound {
             return Err(BrokerError::LimitExceeded(
-                "this node stores as many subscriptions of users as it may: delete some, or raise the limit",
+                "this node stores as many subscriptions of users as it may: delete some, or raise subscriptions.total",
             ));
         }
         self.delete(user, &subscription.channel, now);

@@ -84,6 +84,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         max_subscriptions: 10,
         max_in_flight: bounds.in_flight,
         history_limit: 100,
+        attach_timeout: Duration::from_secs(4),
     };
     Node {
         name: "n1".into(),
@@ -91,7 +92,10 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         publisher: Publisher::new(broker.clone(), namespaces, PublishLimits::default()),
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default()),
-        cluster: Cluster::single(crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), shared: Default::default() }, vec![mailbox.clone()]),
+        cluster: Cluster::single(
+            crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), shared: Default::default() },
+            vec![mailbox.clone()],
+        ),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&*settings.api_keys),
         presence_limit: 100,

@@ -2,6 +2,7 @@
 
 use super::{bad_frame::BadFrame, wire::Frame};
 use crate::protocol::{Command, Request};
+use shared_proto::json::Object;
 
 /// The commands of one WebSocket text message, in order. Nothing is to be read after an error.
 #[derive(Clone, Debug)]
@@ -28,11 +29,8 @@ fn command(line: &str) -> Result<Command, BadFrame> {
     if is_empty_object(line) {
         return Ok(Command { id: 0, request: Request::Pong });
     }
-    // Serde would take an array's items for the fields, in their order.
-    if line.trim_start().starts_with('[') {
-        return Err(BadFrame::Shape(1));
-    }
-    serde_json::from_str::<Frame<'_>>(line)?.into_command()
+    let Object(frame) = serde_json::from_str::<Object<Frame<'_>>>(line)?;
+    frame.into_command()
 }
 
 fn is_empty_object(line: &str) -> bool {

@@ -2,8 +2,8 @@
 
 use super::json::{INFALLIBLE, Object};
 use crate::{
-    model::{ChannelName, ClientInfo, Position, Publication, Refusal, Unsubscribe},
-    protocol::{Connected, Push, Recovery, Reply, Subscribed},
+    model::{ChannelName, ClientInfo, Position, Publication, Recovery, Refusal, Unsubscribe},
+    protocol::{Connected, Push, Reply, Subscribed},
 };
 use std::sync::Arc;
 
@@ -80,19 +80,6 @@ pub fn encode_push(push: &Push, out: &mut Vec<u8>) {
 /// A publication as a push. This is what the gateway does most.
 pub fn encode_publication(channel: &ChannelName, publication: &Publication, out: &mut Vec<u8>) {
     about(out, channel, |push| write_publication(publication, push.key("pub")));
-}
-
-/// The last push of a transport that has no close codes of its own.
-pub fn encode_disconnect(code: u16, reason: &str, out: &mut Vec<u8>) {
-    let mut frame = Object::begin(out);
-    let mut push = frame.object("push");
-    let mut it = push.object("disconnect");
-    it.number("code", u64::from(code));
-    it.text("reason", reason);
-    it.flag("reconnect", !matches!(code, 3500..4000 | 4500..5000));
-    it.end();
-    push.end();
-    frame.end();
 }
 
 /// A push about a channel.

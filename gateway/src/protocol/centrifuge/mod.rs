@@ -15,4 +15,4 @@ mod tests;
 
 pub use bad_frame::BadFrame;
 pub use decode::{Commands, decode};
-pub use encode::{encode_disconnect, encode_publication, encode_push, encode_reply};
+pub use encode::{encode_publication, encode_push, encode_reply};

@@ -2,11 +2,12 @@
 
 use super::bad_frame::BadFrame;
 use crate::{
-    model::{Data, ErrorCode, Refusal},
-    protocol::{Command, ConnectRequest, HistoryRequest, RecoverFrom, Request, SubscribeRequest},
+    model::{Data, ErrorCode, RecoverFrom, Refusal},
+    protocol::{Command, ConnectRequest, HistoryRequest, Request, SubscribeRequest},
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
+use shared_proto::json::Object;
 use std::collections::BTreeMap;
 
 /// A bit of `SubscribeRequest.flag`: answer 112 rather than subscribe without recovery.
@@ -17,20 +18,20 @@ const REJECT_UNRECOVERED: i64 = 2;
 #[serde(default)]
 pub(super) struct Frame<'a> {
     id: u32,
-    connect: Option<Connect>,
-    subscribe: Option<Subscribe>,
-    unsubscribe: Option<Channel>,
+    connect: Option<Object<Connect>>,
+    subscribe: Option<Object<Subscribe>>,
+    unsubscribe: Option<Object<Channel>>,
     #[serde(borrow)]
-    publish: Option<Publish<'a>>,
-    presence: Option<Channel>,
-    presence_stats: Option<Channel>,
-    history: Option<History>,
+    publish: Option<Object<Publish<'a>>>,
+    presence: Option<Object<Channel>>,
+    presence_stats: Option<Object<Channel>>,
+    history: Option<Object<History>>,
     #[serde(borrow)]
-    rpc: Option<Rpc<'a>>,
+    rpc: Option<Object<Rpc<'a>>>,
     #[serde(borrow)]
-    send: Option<Send<'a>>,
-    refresh: Option<Refresh>,
-    sub_refresh: Option<SubRefresh>,
+    send: Option<Object<Send<'a>>>,
+    refresh: Option<Object<Refresh>>,
+    sub_refresh: Option<Object<SubRefresh>>,
     ping: Option<IgnoredAny>,
 }
 
@@ -38,10 +39,8 @@ pub(super) struct Frame<'a> {
 #[serde(default)]
 struct Connect {
     token: String,
-    name: String,
-    version: String,
-    subs: BTreeMap<String, Known>,
-    headers: Headers,
+    subs: BTreeMap<String, Object<Known>>,
+    headers: Object<Headers>,
 }
 
 #[derive(Deserialize, Default)]
@@ -93,7 +92,7 @@ struct Publish<'a> {
 struct History {
     channel: String,
     limit: i32,
-    since: Option<Since>,
+    since: Option<Object<Since>>,
     reverse: bool,
 }
 
@@ -139,17 +138,17 @@ impl Frame<'_> {
     pub(super) fn into_command(self) -> Result<Command, BadFrame> {
         let without_reply = self.send.is_some();
         let requests = [
-            self.connect.map(Connect::into_request),
-            self.subscribe.map(Subscribe::into_request),
-            self.unsubscribe.map(|it| Request::Unsubscribe { channel: it.channel }),
-            self.publish.map(Publish::into_request),
-            self.presence.map(|it| Request::Presence { channel: it.channel }),
-            self.presence_stats.map(|it| Request::PresenceStats { channel: it.channel }),
-            self.history.map(History::into_request),
-            self.rpc.map(Rpc::into_request),
-            self.send.map(Send::into_request),
-            self.refresh.map(|it| Request::Refresh { token: it.token }),
-            self.sub_refresh.map(SubRefresh::into_request),
+            self.connect.map(|Object(it)| it.into_request()),
+            self.subscribe.map(|Object(it)| it.into_request()),
+            self.unsubscribe.map(|Object(it)| Request::Unsubscribe { channel: it.channel }),
+            self.publish.map(|Object(it)| it.into_request()),
+            self.presence.map(|Object(it)| Request::Presence { channel: it.channel }),
+            self.presence_stats.map(|Object(it)| Request::PresenceStats { channel: it.channel }),
+            self.history.map(|Object(it)| it.into_request()),
+            self.rpc.map(|Object(it)| it.into_request()),
+            self.send.map(|Object(it)| it.into_request()),
+            self.refresh.map(|Object(it)| Request::Refresh { token: it.token }),
+            self.sub_refresh.map(|Object(it)| it.into_request()),
             self.ping.map(|_| Request::Ping),
         ];
         let mut requests = requests.into_iter().flatten();
@@ -167,14 +166,8 @@ impl Frame<'_> {
 
 impl Connect {
     fn into_request(self) -> Request {
-        let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.into_position()));
-        Request::Connect(Box::new(ConnectRequest {
-            token: self.token,
-            name: self.name,
-            version: self.version,
-            subs: subs.collect(),
-            traceparent: self.headers.traceparent,
-        }))
+        let subs = self.subs.into_iter().map(|(channel, Object(sub))| (channel, sub.into_position()));
+        Request::Connect(Box::new(ConnectRequest { token: self.token, subs: subs.collect(), traceparent: self.headers.0.traceparent }))
     }
 }
 
@@ -211,7 +204,7 @@ impl Publish<'_> {
 
 impl History {
     fn into_request(self) -> Request {
-        let since = self.since.map(|it| RecoverFrom { epoch: it.epoch, offset: it.offset });
+        let since = self.since.map(|Object(it)| RecoverFrom { epoch: it.epoch, offset: it.offset });
         Request::History(HistoryRequest { channel: self.channel, limit: self.limit, since, reverse: self.reverse })
     }
 }

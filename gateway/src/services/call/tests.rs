@@ -23,8 +23,6 @@ fn caller() -> Caller {
     Caller {
         user: "alice".parse().expect("valid"),
         connection: ConnectionId::random(),
-        channel: None,
-        idempotency_key: None,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
     }
 }

@@ -87,13 +87,7 @@ impl Instance {
 }
 
 fn caller() -> Caller {
-    Caller {
-        user: "alice".parse().expect("valid"),
-        connection: ConnectionId::random(),
-        channel: None,
-        idempotency_key: None,
-        traceparent: None,
-    }
+    Caller { user: "alice".parse().expect("valid"), connection: ConnectionId::random(), traceparent: None }
 }
 
 fn call(gateway: &Arc<Gateway>) -> JoinHandle<Result<Data, CallError>> {
@@ -137,18 +131,38 @@ fn calls_and_events_go_out_and_answers_come_in() {
 
         gateway.services.event("bot", Data::null(), &caller()).expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
-        let event = |kind| Lifecycle {
-            kind,
-            user: "alice".parse().expect("valid"),
-            connection: Some(ConnectionId::random()),
-            channel: None,
-            code: None,
-        };
+        let event = |kind| Lifecycle { kind, user: "alice".parse().expect("valid"), connection: ConnectionId::random(), channel: None };
         gateway.services.lifecycle(&event(LifecycleKind::Disconnected));
         gateway.services.lifecycle(&event(LifecycleKind::Connected));
         assert_eq!(bot.frame().await["event"]["kind"], "connected", "only what hello asked for comes");
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
+    });
+}
+
+#[test]
+fn a_frame_is_no_larger_than_what_the_frontend_sent_and_its_overhead() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let (method, data) = ("bot.\\".to_owned() + &"\"".repeat(250), "\"\\u0000\"");
+        // As the frontend has to write it.
+        let sent = serde_json::to_string(&method).expect("JSON").len() + data.len();
+        let caller = Caller {
+            user: "u".repeat(254).parse().expect("valid"),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+            ..caller()
+        };
+        let raw = serde_json::value::RawValue::from_string(data.into()).expect("JSON");
+        let data = Data::parse(&raw).expect("flat");
+        let event = gateway.services.event("bot", data.clone(), &caller);
+        event.expect("sent");
+        let calling = Arc::clone(&gateway);
+        let _call = tokio::spawn(async move { calling.services.call(&method, data, &caller, Duration::MAX).await });
+        for kind in ["event", "call"] {
+            let Sent::Text(frame) = bot.next().await else { panic!("no frame") };
+            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::OVERHEAD - 100, "{} for {sent}", frame.len());
+        }
     });
 }
 
@@ -218,6 +232,8 @@ fn what_is_not_a_frame_closes_the_link_with_the_reason() {
             (first("{"), 1008),
             (first("\u{e9}"), 1008),
             (first(r#"{"credit":{"n":1}}"#), 1008),
+            (first(r#"{"hello":["bot","i",1]}"#), 1008),
+            (first(r#"["hello",{"service":"bot","instance":"i","credit":1}]"#), 1008),
             (first(r#"{"hello":{"service":"other","instance":"i","credit":1}}"#), 1008),
             (hello("", r#","credit":1"#), 1008),
             (hello("a b", r#","credit":1"#), 1008),
@@ -242,16 +258,18 @@ fn what_is_not_a_frame_closes_the_link_with_the_reason() {
 #[test]
 fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
     run(async {
-        let gateway = gateway();
-        let mut bot = Instance::open(&gateway).await;
-        let lost = call(&gateway);
-        bot.frame().await;
-        bot.send(HELLO);
-        let (code, ending) = bot.closed().await;
-        assert!(code == 1008 && matches!(ending, Ending::Malformed(_)));
-        let Err(CallError::Refused(refusal)) = lost.await.expect("no panic") else { panic!("the call has to fail") };
-        assert_eq!(refusal.code, ErrorCode::Timeout, "it was sent, so its outcome is unknown");
-        assert!(gateway.services.summary()[0].instances.is_empty());
+        for bad in [HELLO, r#"{"credit":[5]}"#, r#"{"reply":[1,2]}"#, r#"{"drain":[]}"#] {
+            let gateway = gateway();
+            let mut bot = Instance::open(&gateway).await;
+            let lost = call(&gateway);
+            bot.frame().await;
+            bot.send(bad);
+            let (code, ending) = bot.closed().await;
+            assert!(code == 1008 && matches!(ending, Ending::Malformed(_)), "{bad}");
+            let Err(CallError::Refused(refusal)) = lost.await.expect("no panic") else { panic!("the call has to fail") };
+            assert_eq!(refusal.code, ErrorCode::Timeout, "it was sent, so its outcome is unknown");
+            assert!(gateway.services.summary()[0].instances.is_empty());
+        }
     });
 }
 

@@ -31,9 +31,7 @@ fn call() -> Call {
         data: RawValue::NULL.to_owned(),
         user: String::new(),
         connection: String::new(),
-        channel: None,
         deadline_ms: 1,
-        idempotency_key: None,
         traceparent: None,
         order_key: None,
     }
@@ -111,6 +109,21 @@ fn a_breaker_outlives_its_link() {
     assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
     assert_eq!(start(&mut pool).expect_err("open").code, ErrorCode::ServiceUnavailable);
     assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::HalfOpen);
+}
+
+#[test]
+fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
+    let mut pool = pool(4);
+    let (link, _queued, _) = join(&mut pool, "i1", 3);
+    let (late, ..) = start(&mut pool).expect("credit");
+    pool.give_up(late, GivenUp::Deadline, Tick(0));
+    for id in [late.id, late.id + 1] {
+        assert!(!pool.answer(CallId { link, id }, Ok(crate::model::Data::null())));
+        assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
+    }
+    pool.start(None, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
+    assert!(!pool.answer(CallId { link, id: 2 }, Ok(crate::model::Data::null())), "the caller has left");
+    assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
 }
 
 #[test]

@@ -128,6 +128,11 @@ fn a_connect_that_takes_too_long_is_answered_before_the_sdk_gives_up() {
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
     assert_eq!(it.after(4)[0], "cancel 1");
+
+    let mut it = World::with(|rules| rules.attach_timeout = Duration::from_secs(9));
+    it.says(r#"{"id":1,"connect":{}}"#);
+    assert_eq!(it.after(8), Vec::<String>::new());
+    assert_eq!(it.after(1)[0], "cancel 1");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::*;
 use crate::{
     broker::Retention,
     channel::{ChannelOptions, Grant, Namespaces},
-    model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tick, UserId},
-    protocol::{Recovery, centrifuge},
+    model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Tick, UserId},
+    protocol::centrifuge,
 };
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ fn rules() -> Rules {
         },
         node: "n1".into(),
         connect_timeout: Duration::from_secs(10),
+        attach_timeout: Duration::from_secs(4),
         ping_interval: Duration::from_secs(25),
         pong_timeout: Duration::from_secs(8),
         expiry_grace: Duration::from_secs(20),

@@ -49,7 +49,13 @@ fn one_that_cannot_be_had_is_part_of_the_next_connect() {
     it.serves(subscribe("open:a"));
     assert_eq!(it.done(2, failed(ErrorCode::ServiceUnavailable)), ["close 3010 insufficient state"]);
     let mut full = World::anonymous().subscribed("open:a", 2).subscribed("open:b", 3).subscribed("open:c", 4).subscribed("open:d", 5);
-    assert_eq!(full.serves(subscribe("open:e")), ["close 3505 channel limit"]);
+    assert_eq!(full.serves(subscribe("open:e")), ["start 6: attach open:e"], "the frontend's own do not stand in its way");
+    full.done(6, attached(0));
+    for (op, name) in [(7, "open:f"), (8, "open:g"), (9, "open:h")] {
+        full.serves(subscribe(name));
+        full.done(op, attached(0));
+    }
+    assert_eq!(full.serves(subscribe("open:i")), ["close 3505 channel limit"], "as the next connect would");
 }
 
 #[test]

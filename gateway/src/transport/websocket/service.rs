@@ -1,16 +1,16 @@
 //! The public HTTP service: ordinary requests go to the application, upgrades to the gate.
 
 use super::{Gate, upgrade};
-use crate::transport::socket::SocketOptions;
+use crate::{model::ErrorCode, transport::socket::SocketOptions};
 use actix_codec::Framed;
 use actix_http::{HttpService, Request, Response, body::MessageBody, error::DispatchError, h1::Codec};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_service, map_config};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use std::{convert::Infallible, fmt, rc::Rc, time::Duration};
-use tokio::net::TcpStream;
+use std::{convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, sync::Semaphore};
 
 /// How the public listener treats its sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PublicHttp {
     /// Options of every accepted socket.
     pub socket: SocketOptions,
@@ -18,11 +18,18 @@ pub struct PublicHttp {
     pub request_timeout: Duration,
     /// How long an idle HTTP connection is kept for its next request.
     pub keep_alive: Duration,
+    /// Places of the connections that speak HTTP, handshakes included; shared by the workers. One that finds none is dropped at once.
+    pub places: Arc<Semaphore>,
 }
 
 impl Default for PublicHttp {
     fn default() -> Self {
-        Self { socket: SocketOptions::default(), request_timeout: Duration::from_secs(5), keep_alive: Duration::from_secs(15) }
+        Self {
+            socket: SocketOptions::default(),
+            request_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(15),
+            places: Arc::new(Semaphore::new(8192)),
+        }
     }
 }
 
@@ -43,6 +50,8 @@ where
     B: MessageBody + 'static,
     G: Gate<TcpStream>,
 {
+    let PublicHttp { socket, request_timeout, keep_alive, places } = options;
+    let crowded = gate.clone();
     let upgrades = fn_service(move |(request, framed): (Request, Framed<TcpStream, Codec>)| {
         let gate = gate.clone();
         async move {
@@ -50,17 +59,32 @@ where
             Ok::<(), Infallible>(())
         }
     });
-    HttpService::build()
-        .keep_alive(options.keep_alive)
-        .client_request_timeout(options.request_timeout)
+    let http = HttpService::build()
+        .keep_alive(keep_alive)
+        .client_request_timeout(request_timeout)
         .client_disconnect_timeout(Duration::from_secs(1))
         .h1_allow_half_closed(false)
         .on_connect_ext(move |io: &TcpStream, _| {
-            if let Err(error) = options.socket.apply(io) {
+            if let Err(error) = socket.apply(io) {
                 tracing::debug!(%error, "a socket option could not be set");
             }
         })
         .upgrade(upgrades)
         .h1(map_config(app, |()| AppConfig::default()))
-        .tcp()
+        .tcp();
+    // What was upgraded has left HTTP, and given its place back.
+    apply_fn_factory(http, move |io: TcpStream, http| {
+        let place = places.clone().try_acquire_owned().ok();
+        let served = place.is_some().then(|| http.call(io));
+        if served.is_none() {
+            crowded.refused(&ErrorCode::ConnectionLimit.into());
+        }
+        async move {
+            let _place = place;
+            match served {
+                Some(served) => served.await,
+                None => Ok(()),
+            }
+        }
+    })
 }

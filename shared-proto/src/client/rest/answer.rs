@@ -33,16 +33,11 @@ async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
-/// Something between us and the gateway answered: it does not speak the error table.
+/// Something between us and the gateway answered, or something else in its place: what it says about our request is not the last word.
 fn judge_status(status: StatusCode, retry_after: Option<Duration>) -> Failure {
     let code = format!("http_{}", status.as_u16());
     let detail = format!("answered {status} without a problem document");
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => Failure::NotDone { code, detail, retry_after },
-        StatusCode::REQUEST_TIMEOUT => Failure::Unknown { code, detail },
-        status if status.is_server_error() => Failure::Unknown { code, detail },
-        _ => Failure::Refused { code, detail },
-    }
+    if status == StatusCode::TOO_MANY_REQUESTS { Failure::NotDone { code, detail, retry_after } } else { Failure::Unknown { code, detail } }
 }
 
 /// No answer came.

@@ -89,8 +89,8 @@ async fn answers_are_judged_by_what_may_have_been_done() {
         (problem("422 x", "idempotency_mismatch"), "refused"),
         (empty("429 x"), "not done"),
         (empty("502 x"), "unknown"),
-        (empty("404 x"), "refused"),
-        (empty("302 x"), "refused"),
+        (empty("404 x"), "unknown"),
+        (empty("302 x"), "unknown"),
         (empty("200 OK"), "unknown"),
         (String::new(), "unknown"),
     ];

@@ -1,0 +1,22 @@
+//! Going on where a client left off: what it asks for, and what it is told.
+
+/// A position as a client remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoverFrom {
+    /// Empty: from the first that is held.
+    pub epoch: String,
+    /// The last that it has.
+    pub offset: u64,
+}
+
+/// How a recovery went.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// None was asked for.
+    #[default]
+    NotAsked,
+    /// Everything since the position comes: in the answer and in pushes after it.
+    Recovered,
+    /// Something since the position is gone; what is held comes as pushes.
+    Lost,
+}

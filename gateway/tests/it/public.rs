@@ -1,0 +1,135 @@
+//! What the public listener of a whole gateway answers to ordinary HTTP.
+
+use super::client::{Client, handshake};
+use gateway::{
+    server::{Listeners, start},
+    settings::Settings,
+    telemetry::Telemetry,
+};
+use serde_json::Value;
+use std::{
+    net::{SocketAddr, TcpListener},
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// A gateway of its own, for the life of the test process.
+fn serve(toml: &str) -> SocketAddr {
+    let toml = format!("{toml}\n[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true");
+    let (tell, told) = oneshot::channel();
+    thread::spawn(move || {
+        let settings = Settings::from_toml(&toml).expect("valid");
+        let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");
+        let free = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listeners = Listeners { public: free(), internal: free() };
+            for listener in [&listeners.public, &listeners.internal] {
+                listener.set_nonblocking(true).expect("settable");
+            }
+            let running = start(&settings, listeners, telemetry.metrics()).expect("it starts");
+            tell.send(running.addresses().0).expect("awaited");
+            std::future::pending::<()>().await;
+        });
+    });
+    told.blocking_recv().expect("it starts")
+}
+
+/// Sends a request and reads its answer to the end of the connection: head and body.
+fn ask(address: SocketAddr, method: &str, path: &str, lines: &str, body: &str) -> (String, String) {
+    let mut client = Client::connect(address);
+    let length = body.len();
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{lines}\r\n{body}");
+    client.send(request.as_bytes());
+    let head = client.head().to_ascii_lowercase();
+    (head, String::from_utf8(client.rest()).expect("text"))
+}
+
+#[test]
+fn every_refusal_is_a_problem_document_and_says_which_methods_there_are() {
+    let address = serve("");
+    let json = "Content-Type: application/json\r\n";
+    for (method, path, lines, body, status, code, allow) in [
+        ("GET", "/nothing", "", "", 404, "not_found", ""),
+        ("GET", "/connection/websocket", "", "", 426, "upgrade_required", ""),
+        ("POST", "/connection/websocket", "", "", 405, "method_not_allowed", "get, head"),
+        ("POST", "/livez", "", "", 405, "method_not_allowed", "get, head"),
+        ("DELETE", "/readyz", "", "", 405, "method_not_allowed", "get, head"),
+        ("PUT", "/", "", "", 405, "method_not_allowed", "get, head"),
+        ("GET", "/demo/token", "", "", 405, "method_not_allowed", "post, options"),
+        ("POST", "/demo/token", "", r#"{"user":"a"}"#, 415, "unsupported_media_type", ""),
+        ("POST", "/demo/token", json, "[\"a\"]", 400, "bad_request", ""),
+        ("POST", "/demo/token", json, r#"{"user":"a:b"}"#, 400, "bad_request", ""),
+        ("POST", "/demo/token", json, r#"{"user":""}"#, 400, "bad_request", ""),
+        ("POST", "/demo/token", json, &format!(r#"{{"user":"{}"}}"#, "a".repeat(5000)), 413, "payload_too_large", ""),
+    ] {
+        let (head, body) = ask(address, method, path, lines, body);
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{method} {path}: {head}");
+        assert!(head.contains("content-type: application/problem+json\r\n"), "{method} {path}: {head}");
+        let problem: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{method} {path}: {error} in {body:?}"));
+        assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()), "{method} {path}");
+        assert!(allow.is_empty() || head.contains(&format!("allow: {allow}\r\n")), "{method} {path}: {head}");
+    }
+}
+
+#[test]
+fn health_is_told_as_on_the_internal_listener() {
+    let address = serve("");
+    let (head, body) = ask(address, "GET", "/livez", "", "");
+    assert!(head.starts_with("http/1.1 200 ") && body == "alive\n", "{head}{body}");
+    let (head, body) = ask(address, "GET", "/readyz", "", "");
+    assert!(head.starts_with("http/1.1 200 ") && body == r#"{"ready":true}"#, "{head}{body}");
+}
+
+#[test]
+fn pages_that_may_connect_may_ask_for_demo_tokens_and_no_others() {
+    let address = serve("[public]\nallowed_origins = [\"https://app.example\"]");
+    for (origin, allowed) in [("https://app.example", true), ("https://evil.example", false), ("null", false)] {
+        let lines = format!("Origin: {origin}\r\nAccess-Control-Request-Method: POST\r\n");
+        let (head, _) = ask(address, "OPTIONS", "/demo/token", &lines, "");
+        assert!(head.starts_with("http/1.1 204 ") && head.contains("access-control-allow-headers: content-type\r\n"), "{head}");
+        assert_eq!(head.contains(&format!("access-control-allow-origin: {origin}\r\n")), allowed, "{head}");
+        let lines = format!("Origin: {origin}\r\nContent-Type: application/json\r\n");
+        let (head, body) = ask(address, "POST", "/demo/token", &lines, r#"{"user":"alice"}"#);
+        assert!(head.contains("vary: origin\r\n") && body.contains("token"), "{head}{body}");
+        assert_eq!(head.contains(&format!("access-control-allow-origin: {origin}\r\n")), allowed, "{head}");
+    }
+}
+
+#[test]
+fn connections_that_speak_http_are_bounded_and_upgraded_ones_are_not_among_them() {
+    let address = serve("[public]\nhttp_connections = 2");
+    let upgrade = || {
+        let started = Instant::now();
+        loop {
+            let mut client = Client::connect(address);
+            client.send(handshake("/connection/websocket").as_bytes());
+            if client.try_head().is_some_and(|head| head.starts_with("HTTP/1.1 101 ")) {
+                return client;
+            }
+            // The place of the one before may not be free yet.
+            assert!(started.elapsed() < Duration::from_secs(30), "places are not given back");
+        }
+    };
+    let _sockets: Vec<_> = (0..6).map(|_| upgrade()).collect();
+    let plain = || {
+        let mut client = Client::connect(address);
+        client.send(format!("GET /livez HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes());
+        client.try_head().map(|_| client)
+    };
+    let started = Instant::now();
+    let mut held = Vec::new();
+    while held.len() < 2 {
+        held.extend(plain());
+        assert!(started.elapsed() < Duration::from_secs(30), "there are two places");
+    }
+    for _ in 0..20 {
+        assert!(plain().is_none(), "a third has no place");
+    }
+    held.pop();
+    while plain().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(30), "a place is free again");
+    }
+}
