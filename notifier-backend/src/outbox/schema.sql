@@ -22,5 +22,26 @@ CREATE TABLE IF NOT EXISTS deliveries (
     changed_ms INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS deliveries_pending ON deliveries (target, due_ms, seq) WHERE state = 0;
+-- One row for each target with pending deliveries: its first one, and when that may be tried. Kept by the triggers below.
+CREATE TABLE IF NOT EXISTS lanes (
+    target TEXT PRIMARY KEY,
+    delivery INTEGER NOT NULL,
+    ready_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lanes_ready ON lanes (ready_ms, delivery);
+CREATE TRIGGER IF NOT EXISTS delivery_added AFTER INSERT ON deliveries BEGIN
+    INSERT OR REPLACE INTO lanes
+    SELECT target, seq, max(due_ms, retry_ms) FROM deliveries WHERE state = 0 AND target = new.target ORDER BY due_ms, seq LIMIT 1;
+END;
+CREATE TRIGGER IF NOT EXISTS delivery_changed AFTER UPDATE OF state, retry_ms ON deliveries BEGIN
+    DELETE FROM lanes WHERE target = new.target;
+    INSERT INTO lanes
+    SELECT target, seq, max(due_ms, retry_ms) FROM deliveries WHERE state = 0 AND target = new.target ORDER BY due_ms, seq LIMIT 1;
+END;
+-- What an earlier version left pending.
+INSERT INTO lanes
+SELECT target, seq, max(due_ms, retry_ms) FROM (
+    SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_ms, seq) AS place FROM deliveries WHERE state = 0
+) WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM lanes);
 CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (notification, state);
 CREATE INDEX IF NOT EXISTS deliveries_to ON deliveries (target, notification);

@@ -67,15 +67,14 @@ pub(super) fn settle(tx: &Transaction<'_>, delivery: &str, outcome: &Outcome, no
     Ok(())
 }
 
-/// The first due delivery of each target, where it may be tried now; what was due earliest comes first.
+/// Reads one row per delivery: each target's lane knows its first one, so that the cost grows with `:limit` and not with what is pending.
+pub(super) const DUE: &str = "SELECT d.id, n.id, n.data, d.target, d.due_ms, d.attempts
+    FROM lanes l CROSS JOIN deliveries d ON d.seq = l.delivery CROSS JOIN notifications n ON n.seq = d.notification
+    WHERE l.ready_ms <= :now ORDER BY l.ready_ms, l.delivery LIMIT :limit";
+
+/// The first due delivery of each target, where it may be tried now; what has been ready longest comes first.
 pub(super) fn due(connection: &Connection, now: Millis, limit: usize) -> Result<Vec<Delivery>, StoreError> {
-    let mut find = connection.prepare_cached(
-        "SELECT d.id, n.id, n.data, d.target, d.due_ms, d.attempts FROM (
-             SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_ms, seq) AS place
-             FROM deliveries WHERE state = 0 AND due_ms <= :now
-         ) d JOIN notifications n ON n.seq = d.notification
-         WHERE d.place = 1 AND d.retry_ms <= :now ORDER BY d.due_ms, d.seq LIMIT :limit",
-    )?;
+    let mut find = connection.prepare_cached(DUE)?;
     let rows = find.query_map(named_params! {":now": now.0, ":limit": sql_count(limit)}, |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, Millis(row.get(4)?), row.get(5)?))
     })?;

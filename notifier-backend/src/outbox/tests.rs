@@ -29,13 +29,86 @@ async fn targets_keep_their_order_and_do_not_wait_for_each_other() {
     let again = Outcome::Retry { cause: "down".into(), at: Millis(2000) };
     outbox.settle("n1-0".into(), again).await.expect("stored");
     assert_eq!(ids(&outbox, Millis(1500)).await, ["n1-1"], "the second for a waits behind the first");
-    assert_eq!(ids(&outbox, Millis(2000)).await, ["n1-0", "n1-1"]);
+    assert_eq!(ids(&outbox, Millis(2000)).await, ["n1-1", "n1-0"], "what has been ready longest comes first");
     outbox.settle("n1-0".into(), Outcome::Delivered).await.expect("stored");
     outbox.settle("n1-1".into(), Outcome::Failed { cause: "no".into() }).await.expect("stored");
     assert_eq!(ids(&outbox, Millis(5000)).await, ["n2-0", "n3-0"]);
     let view = outbox.find("n1".into()).await.expect("read").expect("there");
     assert_eq!((view.targets[0].state, view.targets[0].attempts), (DeliveryState::Delivered, 2));
     assert_eq!((view.targets[1].state, view.targets[1].cause.as_deref()), (DeliveryState::Failed, Some("no")));
+}
+
+#[test]
+fn what_is_due_is_found_by_indexes_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let connection = store::open(&directory.path().join("outbox.db")).expect("opened");
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", store::DUE)).expect("prepared");
+    let plan = explain.query_map([0, 0], |row| row.get::<_, String>("detail")).expect("explained");
+    let plan: Vec<String> = plan.collect::<Result<_, _>>().expect("read");
+    assert_eq!(
+        plan,
+        [
+            "SEARCH l USING COVERING INDEX lanes_ready (ready_ms<?)",
+            "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH n USING INTEGER PRIMARY KEY (rowid=?)"
+        ]
+    );
+}
+
+/// What lanes stand for: the first pending delivery of each target, if it is due and not in a pause.
+const DEFINITION: &str = "SELECT id FROM (
+        SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_ms, seq) AS place FROM deliveries WHERE state = 0 AND due_ms <= ?1
+    ) WHERE place = 1 AND retry_ms <= ?1 ORDER BY max(due_ms, retry_ms), seq";
+
+fn by_definition(path: &std::path::Path, now: Millis) -> Vec<String> {
+    let connection = store::open(path).expect("opened");
+    let mut find = connection.prepare(DEFINITION).expect("prepared");
+    let found = find.query_map([now.0], |row| row.get(0)).expect("asked");
+    found.collect::<Result<_, _>>().expect("read")
+}
+
+#[tokio::test]
+async fn lanes_follow_whatever_happens_to_deliveries() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, outbox) = (directory.path().join("outbox.db"), open(&directory));
+    let mut random = 7_u64;
+    let mut below = |bound: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % bound
+    };
+    for round in 0..150 {
+        let now = Millis(round * 10);
+        let user = format!("u{}", below(4));
+        let due = now.plus(Duration::from_millis(below(200)));
+        outbox.accept(notification(&format!("n{round}"), &[&user], due), None).await.expect("accepted");
+        for delivery in outbox.due(now, 100).await.expect("read") {
+            let outcome = match below(4) {
+                0 => continue,
+                1 => Outcome::Retry { cause: "down".into(), at: now.plus(Duration::from_millis(below(100))) },
+                2 => Outcome::Failed { cause: "no".into() },
+                _ => Outcome::Delivered,
+            };
+            outbox.settle(delivery.id, outcome).await.expect("stored");
+        }
+        assert_eq!(ids(&outbox, now).await, by_definition(&path, now), "round {round}");
+    }
+    assert!(outbox.pending().await.expect("read") > 0, "nothing is left to compare");
+}
+
+#[tokio::test]
+async fn an_outbox_without_lanes_gets_them() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("outbox.db");
+    let outbox = open(&directory);
+    for (id, due) in [("n1", Millis(2000)), ("n2", Millis(1000)), ("n3", Millis(3000))] {
+        outbox.accept(notification(id, &["a", id], due), None).await.expect("accepted");
+    }
+    drop(outbox);
+    let old = store::open(&path).expect("opened");
+    old.execute_batch("DROP TRIGGER delivery_added; DROP TRIGGER delivery_changed; DROP TABLE lanes").expect("as it was");
+    drop(old);
+    let outbox = open(&directory);
+    assert_eq!(ids(&outbox, Millis(9000)).await, ["n2-0", "n2-1", "n1-1", "n3-1"]);
 }
 
 #[tokio::test]

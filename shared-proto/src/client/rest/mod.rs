@@ -55,7 +55,7 @@ pub enum ConfigError {
 
 /// A client of the gateway's REST interface. One per process is enough: it keeps a pool of connections.
 ///
-/// Requests go to one node as long as it can be reached, else to the next.
+/// Requests go to one node as long as it can be reached and answers, else to the next.
 #[derive(Debug)]
 pub struct Gateway {
     client: Client,
@@ -120,6 +120,11 @@ impl Gateway {
             let node = (first + turn) % self.bases.len();
             match self.send(&self.bases[node], &request).await {
                 Err(error) if elsewhere(&error) => failure = error,
+                // This request may have been carried out and is its caller's to repeat; the next ones need not wait for that node too.
+                Err(error @ Failure::Unknown { .. }) => {
+                    self.preferred.store((node + 1) % self.bases.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
                 answer => {
                     self.preferred.store(node, Ordering::Relaxed);
                     return answer;

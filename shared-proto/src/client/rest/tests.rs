@@ -77,6 +77,18 @@ async fn a_node_that_cannot_be_reached_is_passed_over_from_then_on() {
 }
 
 #[tokio::test]
+async fn a_node_that_does_not_answer_is_not_asked_again_first() {
+    let (mute, asked) = server("").await;
+    let (well, _request) = server(OK).await;
+    let gateway = gateway(&[&mute, &well]);
+    let failure = gateway.message("alice", &body(), &Publishing::keyed("k")).await.expect_err("no answer");
+    assert!(matches!(failure, Failure::Unknown { .. }), "{failure}");
+    asked.await.expect("no panic");
+    gateway.message("alice", &body(), &Publishing::keyed("k")).await.expect("by the second node");
+    assert_eq!(gateway.preferred.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn answers_are_judged_by_what_may_have_been_done() {
     let problem = |status: &str, code: &str| {
         let body = format!(r#"{{"type":"about:blank","title":"","status":1,"code":"{code}","retryable":true,"detail":"d"}}"#);
