@@ -19,8 +19,11 @@ CREATE TABLE IF NOT EXISTS deliveries (
     attempts INTEGER NOT NULL DEFAULT 0,
     retry_ms INTEGER NOT NULL DEFAULT 0,
     cause TEXT,
-    changed_ms INTEGER NOT NULL
+    changed_ms INTEGER NOT NULL,
+    -- Of the channel, where it was delivered; empty where that keeps no history.
+    epoch TEXT
 );
 CREATE INDEX IF NOT EXISTS deliveries_pending ON deliveries (target, due_ms, seq) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS deliveries_made ON deliveries (target) WHERE state = 1;
 CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (notification, state);
 CREATE INDEX IF NOT EXISTS deliveries_to ON deliveries (target, notification);
