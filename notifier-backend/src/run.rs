@@ -1,7 +1,7 @@
 //! The story of the process's life.
 
 use crate::api::Api;
-use crate::delivery::{Counts, Courier};
+use crate::delivery::{Counts, Courier, Lookout};
 use crate::outbox::{Outbox, StoreError};
 use crate::settings::{PROGRAM, Settings};
 use actix_web::{App, HttpServer};
@@ -46,14 +46,16 @@ struct State {
 pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
     let wait = Duration::from_millis(settings.gateway.timeout_ms);
     let (urls, api_key) = (list(&settings.gateway.urls), settings.gateway.api_key.clone());
-    let gateway = Gateway::new(&Config { urls, api_key, connect_timeout: wait.min(Duration::from_secs(2)), timeout: wait })?;
+    let gateway = Arc::new(Gateway::new(&Config { urls, api_key, connect_timeout: wait.min(Duration::from_secs(2)), timeout: wait })?);
     let outbox = Outbox::open(&settings.outbox)?;
     let (counts, state) = (Arc::<Counts>::default(), Arc::<State>::default());
     observe(&telemetry.meter(PROGRAM.name), &counts, &state);
     let idempotency = Duration::from_secs(settings.gateway.idempotency_s);
+    let lookout = Lookout::new(outbox.clone(), gateway.clone(), Duration::from_secs(settings.gateway.history_s));
     let courier = Courier::new(outbox.clone(), gateway, settings.delivery, idempotency, counts);
     let (leave, leaving) = watch::channel(false);
     let delivering = tokio::spawn(courier.run(leaving));
+    let looking = tokio::spawn(lookout.run());
     let housekeeping = tokio::spawn(keep_house(outbox.clone(), state.clone()));
     let server = serve(&settings, telemetry, outbox, state.clone())?;
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, outbox = %settings.outbox.path.display(), "notifier started");
@@ -68,6 +70,7 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     if !(stopped && delivered) {
         tracing::warn!("not all finished in time; what is pending is delivered after the next start");
     }
+    looking.abort();
     housekeeping.abort();
     Ok(())
 }

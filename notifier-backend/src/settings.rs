@@ -60,6 +60,8 @@ pub struct Gateway {
     pub timeout_ms: u64,
     /// In seconds.
     pub idempotency_s: u64,
+    /// In seconds.
+    pub history_s: u64,
 }
 
 impl fmt::Debug for Http {
@@ -120,6 +122,7 @@ impl Checked for Settings {
         in_range("http.users_limit", self.http.users_limit as u64, 1, 10_000)?;
         in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;
         in_range("gateway.idempotency_s", self.gateway.idempotency_s, 60, 604_800)?;
+        in_range("gateway.history_s", self.gateway.history_s, 0, 31_536_000)?;
         in_range("outbox.pending_limit", self.outbox.pending_limit, 1, 100_000_000)?;
         in_range("outbox.queue", self.outbox.queue as u64, 1, 100_000)?;
         in_range("outbox.keep_hours", self.outbox.keep_hours, 1, 87_600)?;

@@ -156,6 +156,35 @@ async fn a_stranger_under_the_gateways_address_has_not_the_last_word() {
 }
 
 #[actix_web::test]
+async fn what_a_gateway_had_and_lost_is_delivered_again_under_the_same_id() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let outbox = directory.path().join("outbox.db");
+    let gateway = FakeGateway::start(0);
+    let notifier = Notifier::start(&outbox, free_port(), &gateway.url()).await;
+    let id = notifier.notify(json!({"users": ["alice", "bob"], "title": "1"})).await.expect("accepted");
+    notifier.notify(json!({"channel": "news:world", "title": "2"})).await.expect("accepted");
+    notifier.until_nothing_is_pending().await;
+    let again = async |times: usize| {
+        let began = Instant::now();
+        while gateway.applied().iter().filter(|one| one.id == id).count() < 2 * times {
+            assert!(began.elapsed() < PATIENCE, "it is not delivered again");
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    gateway.begin_anew();
+    again(2).await;
+    notifier.until_nothing_is_pending().await;
+    // Also while nobody looks.
+    notifier.kill().await;
+    gateway.begin_anew();
+    let notifier = Notifier::start(&outbox, free_port(), &gateway.url()).await;
+    again(3).await;
+    notifier.until_nothing_is_pending().await;
+    assert_eq!(gateway.applied().len(), 3 * 2 + 1, "each once in each life, and what was for everybody in the channel not again");
+    notifier.kill().await;
+}
+
+#[actix_web::test]
 async fn it_leaves_in_order_on_sigterm_and_refuses_bad_settings() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);

@@ -29,14 +29,14 @@ pub(super) async fn deliver(gateway: &Gateway, delivery: &Delivery, window: Dura
     let outdated = Millis::now() > delivery.due.plus(window);
     if outdated {
         match was_delivered(gateway, delivery).await {
-            Ok(true) => return (Outcome::Delivered, Health::Answered),
+            Ok(Some(epoch)) => return (Outcome::Delivered { epoch }, Health::Answered),
             // No history: nothing can be looked up, and a repeat carries the same id.
-            Ok(false) | Err(Failure::Refused { .. }) => {}
+            Ok(None) | Err(Failure::Refused { .. }) => {}
             Err(failure) => return judge(&failure, delivery, pauses),
         }
     }
     match send(gateway, delivery).await {
-        Ok(_) => (Outcome::Delivered, Health::Answered),
+        Ok(position) => (Outcome::Delivered { epoch: position.epoch }, Health::Answered),
         Err(failure) => judge(&failure, delivery, pauses),
     }
 }
@@ -53,8 +53,8 @@ async fn send(gateway: &Gateway, delivery: &Delivery) -> Result<PositionBody, Fa
     }
 }
 
-/// Looks for the notification among the publications since it was due, newest first.
-async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<bool, Failure> {
+/// Looks for the notification among the publications since it was due, newest first; answers the epoch in which it is there.
+async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<Option<String>, Failure> {
     #[derive(Deserialize)]
     struct Id {
         id: String,
@@ -65,7 +65,7 @@ async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<bool, F
         let page = gateway.history(&channel, &query).await?;
         let found = |data: &RawValue| serde_json::from_str::<Id>(data.get()).is_ok_and(|seen| seen.id == delivery.notification);
         if page.publications.iter().any(|publication| found(&publication.data)) {
-            return Ok(true);
+            return Ok(Some(page.epoch));
         }
         let Some(oldest) = page.publications.last() else { break };
         // A minute for clocks that differ.
@@ -75,7 +75,7 @@ async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<bool, F
         }
         query.since = Some(PositionBody { epoch: page.epoch, offset: oldest.offset });
     }
-    Ok(false)
+    Ok(None)
 }
 
 fn judge(failure: &Failure, delivery: &Delivery, pauses: Backoff) -> (Outcome, Health) {

@@ -2,12 +2,14 @@
 
 mod attempt;
 mod breaker;
+mod lookout;
 
 use crate::notification::{Millis, Target};
 use crate::outbox::{Delivery, Outbox, Outcome, StoreError};
 use crate::settings;
 use attempt::Health;
 use breaker::Breaker;
+pub use lookout::Lookout;
 use shared_proto::client::backoff::Backoff;
 use shared_proto::client::rest::Gateway;
 use std::collections::HashSet;
@@ -64,10 +66,10 @@ struct Done {
 
 impl Courier {
     /// A courier between these two; `idempotency` is how long the gateway remembers keys.
-    pub fn new(outbox: Outbox, gateway: Gateway, settings: settings::Delivery, idempotency: Duration, counts: Arc<Counts>) -> Self {
+    pub fn new(outbox: Outbox, gateway: Arc<Gateway>, settings: settings::Delivery, idempotency: Duration, counts: Arc<Counts>) -> Self {
         Self {
             outbox,
-            gateway: Arc::new(gateway),
+            gateway,
             settings,
             window: idempotency.mul_f64(WINDOW_SHARE),
             breaker: Breaker::new(settings.breaker_failures, Duration::from_millis(settings.breaker_pause_ms)),
@@ -159,7 +161,7 @@ impl Courier {
             tracing::error!(%error, target = %done.target, "an outcome was not recorded");
         }
         let counter = match done.outcome {
-            Outcome::Delivered => &self.counts.delivered,
+            Outcome::Delivered { .. } => &self.counts.delivered,
             Outcome::Failed { cause } => {
                 tracing::warn!(target = %done.target, cause, "refused for good");
                 &self.counts.failed

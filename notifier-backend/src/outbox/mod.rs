@@ -60,7 +60,10 @@ pub struct Delivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The gateway has it.
-    Delivered,
+    Delivered {
+        /// In this epoch of the channel; empty where it keeps no history.
+        epoch: String,
+    },
     /// The gateway refused it for good.
     Failed {
         /// Why.
@@ -142,6 +145,13 @@ impl Outbox {
         done.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Makes pending again what was delivered to `target` since then and in another epoch than this; answers how many.
+    pub async fn lost(&self, target: Target, epoch: String, since: Millis) -> Result<usize, StoreError> {
+        let (reply, done) = oneshot::channel();
+        self.writes.send(Write::Lost { target, epoch, since, reply }).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+
     /// Deletes finished notifications beyond what is kept; answers how many went.
     pub async fn prune(&self) -> Result<usize, StoreError> {
         let (reply, done) = oneshot::channel();
@@ -153,6 +163,11 @@ impl Outbox {
     /// The first due delivery of each target that may be tried now.
     pub async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         self.read(|reply| Read::Due { now, limit, reply }).await
+    }
+
+    /// The first of the users to whom something was delivered since then into a history, by name, after `last`.
+    pub async fn delivered_to(&self, last: Option<String>, since: Millis, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.read(|reply| Read::DeliveredTo { last, since, limit, reply }).await
     }
 
     /// Deliveries that are pending.

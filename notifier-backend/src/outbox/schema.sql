@@ -19,7 +19,9 @@ CREATE TABLE IF NOT EXISTS deliveries (
     attempts INTEGER NOT NULL DEFAULT 0,
     retry_ms INTEGER NOT NULL DEFAULT 0,
     cause TEXT,
-    changed_ms INTEGER NOT NULL
+    changed_ms INTEGER NOT NULL,
+    -- Of the channel, where it was delivered; empty where that keeps no history.
+    epoch TEXT
 );
 CREATE INDEX IF NOT EXISTS deliveries_pending ON deliveries (target, due_ms, seq) WHERE state = 0;
 -- One row for each target with pending deliveries: its first one, and when that may be tried. Kept by the triggers below.
@@ -43,5 +45,6 @@ INSERT INTO lanes
 SELECT target, seq, max(due_ms, retry_ms) FROM (
     SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_ms, seq) AS place FROM deliveries WHERE state = 0
 ) WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM lanes);
+CREATE INDEX IF NOT EXISTS deliveries_made ON deliveries (target) WHERE state = 1;
 CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (notification, state);
 CREATE INDEX IF NOT EXISTS deliveries_to ON deliveries (target, notification);

@@ -18,6 +18,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.execute_batch(SCHEMA)?;
+    let known: i64 =
+        connection.query_row("SELECT count(*) FROM pragma_table_info('deliveries') WHERE name = 'epoch'", [], |row| row.get(0))?;
+    if known == 0 {
+        connection.execute_batch("ALTER TABLE deliveries ADD COLUMN epoch TEXT")?;
+    }
     Ok(connection)
 }
 
@@ -55,17 +60,44 @@ fn used(tx: &Transaction<'_>, key: &str) -> Result<Option<(String, String)>, Sto
 
 /// Records how an attempt went.
 pub(super) fn settle(tx: &Transaction<'_>, delivery: &str, outcome: &Outcome, now: Millis) -> Result<(), StoreError> {
-    let (state, cause, retry) = match outcome {
-        Outcome::Delivered => (DeliveryState::Delivered, None, 0),
-        Outcome::Failed { cause } => (DeliveryState::Failed, Some(cause), 0),
-        Outcome::Retry { cause, at } => (DeliveryState::Pending, Some(cause), at.0),
+    let (state, cause, retry, epoch) = match outcome {
+        Outcome::Delivered { epoch } => (DeliveryState::Delivered, None, 0, Some(epoch)),
+        Outcome::Failed { cause } => (DeliveryState::Failed, Some(cause), 0, None),
+        Outcome::Retry { cause, at } => (DeliveryState::Pending, Some(cause), at.0, None),
     };
     tx.prepare_cached(
-        "UPDATE deliveries SET state = ?2, cause = ?3, retry_ms = ?4, attempts = attempts + 1, changed_ms = ?5 WHERE id = ?1 AND state = 0",
+        "UPDATE deliveries SET state = ?2, cause = ?3, retry_ms = ?4, epoch = ?5, attempts = attempts + 1, changed_ms = ?6
+         WHERE id = ?1 AND state = 0",
     )?
-    .execute(params![delivery, state as u8, cause, retry, now.0])?;
+    .execute(params![delivery, state as u8, cause, retry, epoch, now.0])?;
     Ok(())
 }
+
+/// Makes pending again what was delivered to `target` since then and in another epoch than this.
+pub(super) fn lost(tx: &Transaction<'_>, target: &Target, epoch: &str, since: Millis, now: Millis) -> Result<usize, StoreError> {
+    let mut update = tx.prepare_cached(
+        "UPDATE deliveries SET state = 0, cause = 'the gateway lost it', retry_ms = 0, changed_ms = :now
+         WHERE target = :target AND state = 1 AND epoch NOT IN ('', :epoch) AND changed_ms >= :since",
+    )?;
+    Ok(update.execute(named_params! {":now": now.0, ":target": target.to_string(), ":epoch": epoch, ":since": since.0})?)
+}
+
+/// The first of the users to whom something was delivered since then into a history, by name, after `last`.
+pub(super) fn delivered_to(connection: &Connection, last: Option<&str>, since: Millis, limit: usize) -> Result<Vec<String>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT DISTINCT target FROM deliveries WHERE state = 1 AND target > :last AND target < 'user!' AND epoch <> '' AND changed_ms >= :since
+         ORDER BY target LIMIT :limit",
+    )?;
+    let last = Target::User(last.unwrap_or_default().to_owned()).to_string();
+    let targets =
+        find.query_map(named_params! {":last": last, ":since": since.0, ":limit": sql_count(limit)}, |row| row.get::<_, String>(0))?;
+    let users = targets.map(|target| match Target::parse(&target?) {
+        Some(Target::User(user)) => Ok(user),
+        other => Err(StoreError::Corrupt(format!("{other:?} is no user"))),
+    });
+    users.collect()
+}
+
 
 /// Reads one row per delivery: each target's lane knows its first one, so that the cost grows with `:limit` and not with what is pending.
 pub(super) const DUE: &str = "SELECT d.id, n.id, n.data, d.target, d.due_ms, d.attempts

@@ -16,6 +16,10 @@ async fn ids(outbox: &Outbox, now: Millis) -> Vec<String> {
     outbox.due(now, 100).await.expect("read").into_iter().map(|delivery| delivery.id).collect()
 }
 
+fn delivered(epoch: &str) -> Outcome {
+    Outcome::Delivered { epoch: epoch.into() }
+}
+
 #[tokio::test]
 async fn targets_keep_their_order_and_do_not_wait_for_each_other() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -30,7 +34,7 @@ async fn targets_keep_their_order_and_do_not_wait_for_each_other() {
     outbox.settle("n1-0".into(), again).await.expect("stored");
     assert_eq!(ids(&outbox, Millis(1500)).await, ["n1-1"], "the second for a waits behind the first");
     assert_eq!(ids(&outbox, Millis(2000)).await, ["n1-1", "n1-0"], "what has been ready longest comes first");
-    outbox.settle("n1-0".into(), Outcome::Delivered).await.expect("stored");
+    outbox.settle("n1-0".into(), delivered("e")).await.expect("stored");
     outbox.settle("n1-1".into(), Outcome::Failed { cause: "no".into() }).await.expect("stored");
     assert_eq!(ids(&outbox, Millis(5000)).await, ["n2-0", "n3-0"]);
     let view = outbox.find("n1".into()).await.expect("read").expect("there");
@@ -86,7 +90,7 @@ async fn lanes_follow_whatever_happens_to_deliveries() {
                 0 => continue,
                 1 => Outcome::Retry { cause: "down".into(), at: now.plus(Duration::from_millis(below(100))) },
                 2 => Outcome::Failed { cause: "no".into() },
-                _ => Outcome::Delivered,
+                _ => delivered("e"),
             };
             outbox.settle(delivery.id, outcome).await.expect("stored");
         }
@@ -148,10 +152,45 @@ async fn only_finished_notifications_are_pruned() {
     }
     assert_eq!(outbox.prune().await.expect("pruned"), 0, "all are pending");
     for n in [0, 1, 3, 5] {
-        outbox.settle(format!("n{n}-0"), Outcome::Delivered).await.expect("stored");
+        outbox.settle(format!("n{n}-0"), delivered("e")).await.expect("stored");
     }
     assert_eq!(outbox.prune().await.expect("pruned"), 3, "two are kept by count, of whatever state");
     let left = outbox.list(Filter { limit: 10, ..Filter::default() }).await.expect("read");
     let left: Vec<&str> = left.notifications.iter().map(|view| view.id.as_str()).collect();
     assert_eq!(left, ["n5", "n4", "n2"]);
+}
+
+#[tokio::test]
+async fn what_was_delivered_in_another_epoch_is_pending_again_if_it_is_young_enough() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let outbox = open(&directory);
+    let past = Millis(0);
+    for (id, users) in [("n1", &["a"][..]), ("n2", &["a", "b"]), ("n3", &["c"]), ("n4", &["d"])] {
+        outbox.accept(notification(id, users, past), None).await.expect("accepted");
+    }
+    for (id, epoch) in [("n1-0", "old"), ("n2-0", "new"), ("n2-1", "old"), ("n3-0", "")] {
+        outbox.settle(id.into(), delivered(epoch)).await.expect("stored");
+    }
+    assert_eq!(outbox.delivered_to(None, past, 1).await.expect("read"), ["a"]);
+    assert_eq!(outbox.delivered_to(Some("a".into()), past, 9).await.expect("read"), ["b"], "c has no history, and d nothing yet");
+    let lost = async |user: &str, since| outbox.lost(Target::User(user.into()), "new".into(), since).await.expect("stored");
+    let future = Millis::now().plus(Duration::from_mins(1));
+    assert_eq!((lost("a", future).await, lost("c", past).await, lost("d", past).await), (0, 0, 0));
+    assert_eq!((lost("a", past).await, lost("a", past).await), (1, 0), "what is pending is not lost twice");
+    assert_eq!(ids(&outbox, Millis::now()).await, ["n1-0", "n4-0"]);
+    let view = outbox.find("n1".into()).await.expect("read").expect("there");
+    assert_eq!((view.targets[0].state, view.targets[0].cause.as_deref()), (DeliveryState::Pending, Some("the gateway lost it")));
+    outbox.settle("n1-0".into(), delivered("new")).await.expect("stored");
+    assert_eq!(outbox.pending().await.expect("read"), 1);
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_version_is_taken_on() {
+    let directory = tempfile::tempdir().expect("a directory");
+    open(&directory).accept(notification("n1", &["a"], Millis(0)), None).await.expect("accepted");
+    let file = rusqlite::Connection::open(directory.path().join("outbox.db")).expect("opened");
+    file.execute_batch("ALTER TABLE deliveries DROP COLUMN epoch").expect("altered");
+    let outbox = open(&directory);
+    outbox.settle("n1-0".into(), delivered("e")).await.expect("stored");
+    assert_eq!(outbox.delivered_to(None, Millis(0), 9).await.expect("read"), ["a"]);
 }

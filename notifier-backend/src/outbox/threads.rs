@@ -2,7 +2,7 @@
 
 use super::store;
 use super::{Accepted, Conflict, Delivery, Filter, NotificationView, Outcome, Page, Refused, StoreError};
-use crate::notification::{Millis, Notification};
+use crate::notification::{Millis, Notification, Target};
 use rusqlite::{Connection, Transaction};
 use std::thread;
 use tokio::sync::{mpsc, oneshot};
@@ -16,12 +16,14 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Write {
     Accept { new: Notification, key: Option<(String, String)>, reply: oneshot::Sender<Result<Accepted, Refused>> },
     Settle { delivery: String, outcome: Outcome, reply: Reply<()> },
+    Lost { target: Target, epoch: String, since: Millis, reply: Reply<usize> },
     Prune { older_than: Millis, keep: u64, reply: Reply<usize> },
 }
 
 #[derive(Debug)]
 pub(super) enum Read {
     Due { now: Millis, limit: usize, reply: Reply<Vec<Delivery>> },
+    DeliveredTo { last: Option<String>, since: Millis, limit: usize, reply: Reply<Vec<String>> },
     Pending { reply: Reply<u64> },
     Find { id: String, reply: Reply<Option<NotificationView>> },
     List { filter: Filter, reply: Reply<Page> },
@@ -109,6 +111,11 @@ fn carry_out(tx: &Transaction<'_>, write: Write, pending: &mut u64, limit: u64) 
             }
             Some(after_commit(done, reply))
         }
+        Write::Lost { target, epoch, since, reply } => {
+            let done = within_savepoint(tx, || store::lost(tx, &target, &epoch, since, Millis::now()));
+            *pending += done.as_ref().map_or(0, |&lost| lost as u64);
+            Some(after_commit(done, reply))
+        }
         Write::Prune { older_than, keep, reply } => {
             let done = within_savepoint(tx, || store::prune(tx, older_than, keep));
             Some(after_commit(done, reply))
@@ -147,6 +154,7 @@ pub(super) fn start_reader(connection: Connection, mut queue: mpsc::Receiver<Rea
 fn answer(connection: &Connection, read: Read) {
     match read {
         Read::Due { now, limit, reply } => drop(reply.send(store::due(connection, now, limit))),
+        Read::DeliveredTo { last, since, limit, reply } => drop(reply.send(store::delivered_to(connection, last.as_deref(), since, limit))),
         Read::Pending { reply } => drop(reply.send(store::pending(connection))),
         Read::Find { id, reply } => drop(reply.send(store::find(connection, &id))),
         Read::List { filter, reply } => drop(reply.send(store::list(connection, &filter))),

@@ -23,6 +23,7 @@ struct State {
     misbehaves: AtomicBool,
     forgets: AtomicBool,
     elsewhere: AtomicBool,
+    lives: AtomicU64,
     requests: AtomicU64,
     repeats: AtomicU64,
 }
@@ -40,6 +41,8 @@ impl FakeGateway {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
+                .route("/v1/nodes", web::get().to(nodes))
+                .route("/v1/channels/{channel}", web::get().to(channel))
                 .route("/v1/users/{target}/messages", web::post().to(publish))
                 .route("/v1/channels/{target}/publications", web::post().to(publish))
         })
@@ -72,6 +75,12 @@ impl FakeGateway {
 
     pub(crate) fn applied(&self) -> Vec<Applied> {
         self.state.applied.lock().expect("not poisoned").clone()
+    }
+
+    /// It was killed and is back, with nothing of what it knew.
+    pub(crate) fn begin_anew(&self) {
+        self.state.lives.fetch_add(1, Ordering::Relaxed);
+        self.state.keys.lock().expect("not poisoned").clear();
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -107,7 +116,21 @@ async fn publish(state: Data<State>, request: HttpRequest, target: Path<String>,
         state.keys.lock().expect("not poisoned").clear();
         return HttpResponse::GatewayTimeout().finish();
     }
-    HttpResponse::Ok().json(json!({"epoch": "e", "offset": turn + 1}))
+    HttpResponse::Ok().json(json!({"epoch": epoch(&state), "offset": turn + 1}))
+}
+
+fn epoch(state: &State) -> String {
+    format!("e{}", state.lives.load(Ordering::Relaxed))
+}
+
+async fn nodes(state: Data<State>) -> HttpResponse {
+    let since = state.lives.load(Ordering::Relaxed);
+    HttpResponse::Ok().json(json!({"nodes": [{"name": "n1", "since": since, "workers": 1}]}))
+}
+
+async fn channel(state: Data<State>, name: Path<String>) -> HttpResponse {
+    let position = json!({"epoch": epoch(&state), "offset": 0});
+    HttpResponse::Ok().json(json!({"channel": name.into_inner(), "subscribers": 0, "position": position}))
 }
 
 fn apply(state: &State, request: &HttpRequest, target: String, body: &[u8]) {

@@ -7,7 +7,7 @@ mod tests;
 
 use crate::client::Failure;
 use crate::errors::ErrorCode;
-use crate::rest::{ChannelsBody, HistoryBody, PositionBody, PresenceBody, PublishRequest};
+use crate::rest::{ChannelDetailBody, ChannelsBody, HistoryBody, NodesBody, PositionBody, PresenceBody, PublishRequest};
 use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -103,6 +103,16 @@ impl Gateway {
     /// Who is subscribed to a channel now.
     pub async fn presence(&self, channel: &str) -> Result<PresenceBody, Failure> {
         self.call(Request::get(&["v1", "channels", channel, "presence"], Vec::new())).await
+    }
+
+    /// How many are subscribed to a channel, and its position.
+    pub async fn channel(&self, channel: &str) -> Result<ChannelDetailBody, Failure> {
+        self.call(Request::get(&["v1", "channels", channel], Vec::new())).await
+    }
+
+    /// The nodes, and since when each is there.
+    pub async fn nodes(&self) -> Result<NodesBody, Failure> {
+        self.call(Request::get(&["v1", "nodes"], Vec::new())).await
     }
 
     /// A page of the active channels whose name matches `pattern`, in which `*` stands for anything.
