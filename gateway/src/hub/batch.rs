@@ -36,9 +36,16 @@ pub struct Batch {
 impl Batch {
     /// Takes over encoded frames.
     pub fn new(bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
-        let bytes = bytes.into();
-        budget.used.set(budget.used.get() + bytes.len());
-        Rc::new(Self { bytes, budget: budget.clone() })
+        let batch = Self { bytes: bytes.into(), budget: budget.clone() };
+        budget.used.set(budget.used.get() + batch.memory());
+        Rc::new(batch)
+    }
+
+    /// Bytes of memory that it takes. More than it holds: an allocator has four sizes between two powers of two, and many small batches
+    /// are mostly what is around them.
+    pub fn memory(&self) -> usize {
+        let length = self.bytes.len();
+        length.next_multiple_of((length.next_power_of_two() / 8).max(16)) + size_of::<[usize; 2]>() + size_of::<Self>()
     }
 
     /// Whether all batches of the worker together take more than they may.
@@ -55,6 +62,6 @@ impl AsRef<[u8]> for Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.budget.used.set(self.budget.used.get() - self.bytes.len());
+        self.budget.used.set(self.budget.used.get() - self.memory());
     }
 }
