@@ -7,6 +7,10 @@ use cli::{Cli, Command};
 use gateway::{RunError, settings::DEFAULTS, telemetry::Telemetry};
 use std::process::ExitCode;
 
+/// Gives memory back when those have gone who needed it (docs/decisions/0008).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit codes of sysexits.h: the settings, an address in use, the gateway itself.
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
