@@ -21,6 +21,9 @@ thread_local! {
     static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
 
+/// What opens a WebSocket, for those that do it without a [`Client`].
+pub(crate) const UPGRADE: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nhost: bench\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+      sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 /// A frame's opcode.
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const CLOSE: u8 = 8;

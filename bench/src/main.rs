@@ -5,6 +5,7 @@ mod fanout;
 mod flood;
 mod http;
 mod memory;
+mod probe;
 mod server;
 mod sockets;
 mod stuck;

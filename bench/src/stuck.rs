@@ -22,11 +22,16 @@ pub(crate) struct Arguments {
     /// Peers that never read, each in a channel of its own
     #[arg(long, default_value_t = 40)]
     peers: usize,
+    /// Times that so many come and are cut; what stays after the first is there for the next
+    #[arg(long, default_value_t = 3)]
+    waves: usize,
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let server = binaries.start(Kind::Gateway, &[("WORKERS", "1")]).await?;
-    never(&server, arguments.peers).await?;
+    for _ in 0..arguments.waves {
+        never(&server, arguments.peers).await?;
+    }
     slow(&server).await
 }
 

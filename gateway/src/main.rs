@@ -10,6 +10,10 @@ use std::{
     process::ExitCode,
 };
 
+/// Gives memory back when those have gone who needed it (docs/decisions/0008).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit codes of sysexits.h: the settings, an address in use, the gateway itself.
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;

@@ -15,6 +15,10 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// The gateway's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CHANNELS: usize = 2_000_000;
 const WARM: usize = 100_000;
 const ALIVE: usize = 10_000;

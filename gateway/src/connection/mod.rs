@@ -72,6 +72,7 @@ pub struct Connection<T> {
 /// All of a connection but its transport.
 struct Driver {
     session: Session,
+    wish: Wish,
     worker: Rc<Worker>,
     registered: Registered,
     info: Option<Arc<ClientInfo>>,
@@ -86,6 +87,22 @@ struct Driver {
     wakes: Option<Tick>,
 }
 
+/// What the session wants until its next input. Kept beside it: a wake-up for a delivery is too frequent to fetch a session into the
+/// cache for a look at its subscriptions.
+#[derive(Clone, Copy)]
+struct Wish {
+    /// When it wants a tick.
+    tick: Option<Tick>,
+    /// Whether it takes input.
+    input: bool,
+}
+
+impl Wish {
+    fn of(session: &Session) -> Self {
+        Self { tick: session.deadline(), input: session.wants_input() }
+    }
+}
+
 thread_local! {
     static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
 }
@@ -96,8 +113,8 @@ impl Driver {
         let registered = worker.hub.register(id);
         let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
-        let (running, ending, leaving, incomplete, wakes) = (Vec::new(), None, false, None, None);
-        Self { session, worker, registered, info: None, traceparent, running, ending, leaving, incomplete, wakes }
+        let (wish, running, ending, leaving, incomplete, wakes) = (Wish::of(&session), Vec::new(), None, false, None, None);
+        Self { session, wish, worker, registered, info: None, traceparent, running, ending, leaving, incomplete, wakes }
     }
 
     fn now(&self) -> Tick {
@@ -111,6 +128,7 @@ impl Driver {
         }
         let mut actions = ACTIONS.take();
         self.session.handle(self.now(), input, &mut actions);
+        self.wish = Wish::of(&self.session);
         self.apply(&mut actions);
         actions.clear();
         ACTIONS.set(actions);
@@ -134,8 +152,7 @@ impl Driver {
     }
 
     /// Does what is due. False once the peer has had its time to answer the close.
-    fn deadlines(&mut self) -> bool {
-        let now = self.now();
+    fn deadlines(&mut self, now: Tick) -> bool {
         if let Some(ending) = &self.ending {
             return now < ending.until;
         }
@@ -148,20 +165,20 @@ impl Driver {
         if let Some(overflow) = self.registered.outbox().overflow() {
             self.end_slow(Cause::Slow(overflow));
         }
-        if self.session.deadline().is_some_and(|at| at <= now) {
+        if self.wish.tick.is_some_and(|at| at <= now) {
             self.input(Input::Tick);
         }
         true
     }
 
     /// Has the hub wake this connection at its next deadline.
-    fn schedule(&mut self) {
+    fn schedule(&mut self, now: Tick) {
         let limits = &self.worker.limits;
         let oldest = self.registered.outbox().oldest();
         let next = match &self.ending {
             Some(ending) => Some(ending.until),
             None => [
-                self.session.deadline(),
+                self.wish.tick,
                 self.incomplete.map(|since| since.after(limits.message_timeout)),
                 oldest.map(|since| since.after(limits.write_timeout)),
             ]
@@ -169,7 +186,6 @@ impl Driver {
             .flatten()
             .min(),
         };
-        let now = self.now();
         let asked = self.wakes.filter(|at| *at > now);
         if let Some(next) = next
             && asked.is_none_or(|at| next < at)
@@ -207,7 +223,7 @@ impl Driver {
 
     /// Whether what the peer sent may be taken in.
     fn wants_input(&self) -> bool {
-        self.ending.is_some() || (self.session.wants_input() && self.registered.outbox().has_room())
+        self.ending.is_some() || (self.wish.input && self.registered.outbox().has_room())
     }
 
     /// Nobody wakes a connection for what it did itself: for input that it left in the socket and wants again, or for answers that were too
@@ -310,14 +326,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         let limits = driver.worker.limits;
         let mut left = limits.turn_messages;
-        let waker = cx.waker().clone();
-        let turn = wire.poll_turn(cx, limits.turn_bytes, |event| {
+        let waker = cx.waker();
+        let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {
             if matches!(event, Event::Text(_) | Event::Binary(_)) {
                 driver.incomplete = None;
             }
             driver.event(event);
             // At once, so that the outbox says what the answers take before the next command is looked at.
-            driver.operations(&mut Context::from_waker(&waker));
+            driver.operations(&mut Context::from_waker(waker));
             left -= 1;
             match (left, driver.wants_input()) {
                 (_, false) => transport::Next::Hold,
@@ -351,7 +367,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let before = frames.len();
                 let wrote = wire.poll_write(cx, frames);
                 driver.worker.hub.metrics().count(Count::FramesOut, (before - frames.len()) as u64);
-                Written { result: (wrote.state, wrote.bytes), freed: wrote.bytes, begun: wire.begun() > 0 }
+                Written { result: (wrote.state, wrote.bytes), begun: wire.begun() > 0 }
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {
@@ -374,9 +390,10 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        let now = this.driver.now();
         this.driver.registered.outbox().attend();
         this.driver.notices();
-        if !this.driver.deadlines() {
+        if !this.driver.deadlines(now) {
             this.wire.abort();
             return Poll::Ready(());
         }
@@ -389,7 +406,7 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
             return Poll::Ready(());
         }
         this.driver.resume(held, cx);
-        this.driver.schedule();
+        this.driver.schedule(now);
         this.driver.registered.outbox().register(cx.waker());
         Poll::Pending
     }

@@ -34,21 +34,18 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Bytes that a batch and its place in a queue take beside its own, about. Without them, a queue of pongs, of two bytes each, would
-    /// take fifty times what it counts.
-    pub(super) const OVERHEAD: usize = 96;
-
     /// Takes over encoded frames.
     pub fn new(bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
-        let bytes = bytes.into();
-        let batch = Self { bytes, budget: budget.clone() };
-        budget.used.set(budget.used.get() + batch.cost());
+        let batch = Self { bytes: bytes.into(), budget: budget.clone() };
+        budget.used.set(budget.used.get() + batch.memory());
         Rc::new(batch)
     }
 
-    /// Bytes of memory it takes, about.
-    pub fn cost(&self) -> usize {
-        self.bytes.len() + Self::OVERHEAD
+    /// Bytes of memory that it takes. More than it holds: an allocator has four sizes between two powers of two, and many small batches
+    /// are mostly what is around them.
+    pub fn memory(&self) -> usize {
+        let length = self.bytes.len();
+        length.next_multiple_of((length.next_power_of_two() / 8).max(16)) + size_of::<[usize; 2]>() + size_of::<Self>()
     }
 
     /// Whether all batches of the worker together take more than they may.
@@ -65,6 +62,6 @@ impl AsRef<[u8]> for Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.budget.used.set(self.budget.used.get() - self.cost());
+        self.budget.used.set(self.budget.used.get() - self.memory());
     }
 }

@@ -15,7 +15,17 @@ pub struct Frame {
     batch: Rc<Batch>,
     /// The channel whose publications it carries, for [`crate::channel::SlowConsumer::Latest`]; none for anything else.
     channel: Option<SlotKey>,
+    /// What it counts against the limit.
+    memory: u32,
     queued: Tick,
+}
+
+impl Frame {
+    fn new(batch: Rc<Batch>, channel: Option<SlotKey>, queued: Tick) -> Self {
+        // The queue may be half empty.
+        let memory = batch.memory() + 2 * size_of::<Self>();
+        Self { batch, channel, memory: memory as u32, queued }
+    }
 }
 
 impl AsRef<[u8]> for Frame {
@@ -57,8 +67,6 @@ pub enum Leave {
 pub struct Written<R> {
     /// The writer's own answer.
     pub result: R,
-    /// Bytes of the frames that it removed.
-    pub freed: usize,
     /// Whether it wrote part of the frame that is now the first.
     pub begun: bool,
 }
@@ -77,7 +85,8 @@ pub struct Outbox {
     frames: RefCell<VecDeque<Frame>>,
     notices: RefCell<Vec<Notice>>,
     waker: Cell<Option<Waker>>,
-    bytes: Cell<usize>,
+    /// Memory of all frames.
+    memory: Cell<usize>,
     limit: usize,
     overflow: Cell<Option<Overflow>>,
     /// Whether the first frame has been written in part.
@@ -85,28 +94,28 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox for at most `limit` bytes. While it [has room](Self::has_room) it takes one frame of any size, so that none is too large
-    /// for good.
+    /// An outbox that takes at most `limit` bytes of memory. A batch counts in full, whoever else holds it. While it
+    /// [has room](Self::has_room) it takes one frame of any size, so that none is too large for good.
     pub fn new(limit: usize) -> Rc<Self> {
         Rc::new(Self {
             frames: RefCell::default(),
             notices: RefCell::default(),
             waker: Cell::new(None),
-            bytes: Cell::new(0),
+            memory: Cell::new(0),
             limit,
             overflow: Cell::new(None),
             begun: Cell::new(false),
         })
     }
 
-    /// Bytes that wait take, about.
-    pub fn bytes(&self) -> usize {
-        self.bytes.get()
+    /// Memory of what waits, in bytes.
+    pub fn memory(&self) -> usize {
+        self.memory.get()
     }
 
     /// Whether no more than half of the limit waits: then reads of history may go on, and commands be taken.
     pub fn has_room(&self) -> bool {
-        self.bytes.get() <= self.limit / 2
+        self.memory.get() <= self.limit / 2
     }
 
     /// The limit that was exceeded, if one was: the connection has to end with 3008.
@@ -133,10 +142,11 @@ impl Outbox {
         if self.overflow.get().is_some() {
             return false;
         }
-        let bytes = self.bytes.get() + batch.cost();
-        let overflow = if bytes > self.limit && !self.has_room() {
+        let frame = Frame::new(batch, channel, now);
+        let memory = self.memory.get() + frame.memory as usize;
+        let overflow = if memory > self.limit && !self.has_room() {
             Some(Overflow::Connection)
-        } else if batch.over_budget() && self.bytes.get() > 0 {
+        } else if frame.batch.over_budget() && self.memory.get() > 0 {
             Some(Overflow::Worker)
         } else {
             None
@@ -148,8 +158,8 @@ impl Outbox {
             }
             return false;
         }
-        self.bytes.set(bytes);
-        self.frames.borrow_mut().push_back(Frame { batch, channel, queued: now });
+        self.memory.set(memory);
+        self.frames.borrow_mut().push_back(frame);
         true
     }
 
@@ -157,14 +167,13 @@ impl Outbox {
     pub(super) fn drop_channel(&self, channel: SlotKey) -> usize {
         let mut frames = self.frames.borrow_mut();
         let (before, begun) = (frames.len(), self.begun.get());
-        let (mut index, mut freed) = (0, 0);
+        let mut index = 0;
         frames.retain(|frame| {
             let keep = (index == 0 && begun) || frame.channel != Some(channel);
             index += 1;
-            freed += if keep { 0 } else { frame.batch.cost() };
             keep
         });
-        self.bytes.set(self.bytes.get() - freed);
+        self.count(&frames);
         before - frames.len()
     }
 
@@ -180,28 +189,31 @@ impl Outbox {
     pub fn finish(&self, now: Tick, close: Rc<Batch>) {
         let mut frames = self.frames.borrow_mut();
         frames.truncate(usize::from(self.begun.get()));
-        let left = frames.front().map_or(0, |frame| frame.batch.cost());
-        self.bytes.set(left + close.cost());
-        frames.push_back(Frame { batch: close, channel: None, queued: now });
+        frames.push_back(Frame::new(close, None, now));
+        self.count(&frames);
     }
 
     /// Appends a close behind everything that waits.
     pub fn close(&self, now: Tick, close: Rc<Batch>) {
-        self.bytes.set(self.bytes.get() + close.cost());
-        self.frames.borrow_mut().push_back(Frame { batch: close, channel: None, queued: now });
+        let mut frames = self.frames.borrow_mut();
+        frames.push_back(Frame::new(close, None, now));
+        self.count(&frames);
     }
 
     /// Lends the queue to a writer, which removes the frames that it has written whole.
     pub fn write<R>(&self, write: impl FnOnce(&mut VecDeque<Frame>) -> Written<R>) -> R {
         let mut frames = self.frames.borrow_mut();
-        let before = frames.len();
         let written = write(&mut frames);
-        self.bytes.set(self.bytes.get() - written.freed - (before - frames.len()) * Batch::OVERHEAD);
+        self.count(&frames);
         self.begun.set(written.begun);
         if frames.is_empty() && frames.capacity() > 0 {
             *frames = VecDeque::new();
         }
         written.result
+    }
+
+    fn count(&self, frames: &VecDeque<Frame>) {
+        self.memory.set(frames.iter().map(|frame| frame.memory as usize).sum());
     }
 
     /// Tells the connection something.

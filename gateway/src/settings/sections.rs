@@ -135,7 +135,7 @@ section! {
         turn_bytes: ByteSize = size(KIB)..=size(MIB),
         /// Commands handled in one turn.
         turn_commands: usize = 1..=10_000,
-        /// What may wait for one connection to take it.
+        /// Memory for what waits for one connection to take it.
         outbox_bytes: ByteSize = size(4 * KIB)..=size(256 * MIB),
         /// What may wait for all connections of a worker.
         worker_outbox_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
