@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod document;
+mod link;
 mod resources;
 
 use super::configure;
