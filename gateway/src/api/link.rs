@@ -1,4 +1,4 @@
-//! The service link's transport: actix-ws.
+//! The service link's transport: actix-ws writes, our own decoder reads.
 
 use super::{
     extract::{KeyName, Named},
@@ -7,13 +7,15 @@ use super::{
 use crate::{
     model::{ErrorCode, Refusal, ServiceName},
     node::Node,
+    protocol::websocket::{Decoder, Event, Violation},
     services::link::{Invalid, Peer, Received, Sent, serve},
 };
-use actix_web::{HttpRequest, HttpResponse, web};
-use actix_ws::{AggregatedMessage, CloseReason, Message, ProtocolError};
-use futures_util::{SinkExt, StreamExt, future::ready};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, dev, web};
+use actix_ws::{CloseReason, Message};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt, future::ready, stream};
 use shared_proto::rest::Problem;
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
 #[utoipa::path(get, path = "/v1/services/{service}/link", tag = "cluster", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
@@ -35,32 +37,57 @@ pub(super) async fn open(
     if node.health.is_draining() {
         return Err(ErrorCode::Draining.into());
     }
+    // Its reader takes a frame in whole before it looks at its size: it gets nothing to read.
+    let nothing = web::Payload::from_request(&request, &mut dev::Payload::None).await.map_err(|_| ErrorCode::Internal)?;
     #[expect(clippy::disallowed_methods, reason = "links are few, and on the trusted side")]
-    let (response, session, messages) =
-        actix_ws::handle(&request, body).map_err(|_| ApiError::from(Refusal::from(ErrorCode::UpgradeRequired)))?;
+    let (response, session, _) =
+        actix_ws::handle(&request, nothing).map_err(|_| ApiError::from(Refusal::from(ErrorCode::UpgradeRequired)))?;
     let peer = Peer { peers: node.cluster.link_addresses(&service), service, scope: scope.into(), node: Arc::clone(&node.name) };
-    actix_web::rt::spawn(run(node.into_inner(), peer, session, messages));
+    actix_web::rt::spawn(run(node.into_inner(), peer, session, body.into_inner()));
     Ok(response)
 }
 
-async fn run(node: Arc<Node>, peer: Peer, session: actix_ws::Session, messages: actix_ws::MessageStream) {
-    let limit = node.services.link_limits().message_size;
-    let reader = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit).map(received);
+async fn run(node: Arc<Node>, peer: Peer, session: actix_ws::Session, payload: dev::Payload) {
+    let decoder = Decoder::new(node.services.link_limits().message_size.try_into().unwrap_or(u32::MAX));
+    let reader = pin!(stream::unfold(Reader { payload, decoder, chunk: Vec::new(), taken: 0 }, Reader::next));
     let writer = session.with(|sent| ready(Ok::<_, actix_ws::Closed>(message(sent))));
     serve(&node.services, &node.publisher, peer, reader, writer).await;
 }
 
-fn received(message: Result<AggregatedMessage, ProtocolError>) -> Received {
-    match message {
-        Ok(AggregatedMessage::Text(text)) => Received::Text(text.into_bytes()),
-        Ok(AggregatedMessage::Binary(_)) => Received::Invalid(Invalid::Binary),
-        Ok(AggregatedMessage::Ping(bytes)) => Received::Ping(bytes),
-        Ok(AggregatedMessage::Pong(_)) => Received::Pong,
-        Ok(AggregatedMessage::Close(_)) => Received::Close,
-        Err(ProtocolError::Overflow) => Received::Invalid(Invalid::TooLarge),
-        // How actix-ws tells that the parts of a message together are too large.
-        Err(ProtocolError::Io(error)) if error.kind() == std::io::ErrorKind::Other => Received::Invalid(Invalid::TooLarge),
-        Err(_) => Received::Invalid(Invalid::Protocol),
+/// A link's bytes to messages, header first: what is too large is refused before it comes.
+struct Reader {
+    payload: dev::Payload,
+    decoder: Decoder,
+    chunk: Vec<u8>,
+    /// Bytes of the chunk that are decoded.
+    taken: usize,
+}
+
+impl Reader {
+    async fn next(mut self) -> Option<(Received, Self)> {
+        loop {
+            let size = self.chunk.len();
+            let mut input = &mut self.chunk[self.taken..];
+            let event = self.decoder.feed(&mut input).map(|event| event.map(received));
+            self.taken = size - input.len();
+            match event {
+                Ok(Some(received)) => return Some((received, self)),
+                Ok(None) => {}
+                Err(Violation::TooLarge { .. }) => return Some((Received::Invalid(Invalid::TooLarge), self)),
+                Err(_) => return Some((Received::Invalid(Invalid::Protocol), self)),
+            }
+            (self.chunk, self.taken) = (self.payload.next().await?.ok()?.into(), 0);
+        }
+    }
+}
+
+fn received(event: Event<'_>) -> Received {
+    match event {
+        Event::Text(text) => Received::Text(Bytes::copy_from_slice(text.as_bytes())),
+        Event::Binary(_) => Received::Invalid(Invalid::Binary),
+        Event::Ping(bytes) => Received::Ping(Bytes::copy_from_slice(bytes)),
+        Event::Pong(_) => Received::Pong,
+        Event::Close(..) => Received::Close,
     }
 }
 
