@@ -34,11 +34,21 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Bytes that a batch and its place in a queue take beside its own, about. Without them, a queue of pongs, of two bytes each, would
+    /// take fifty times what it counts.
+    pub(super) const OVERHEAD: usize = 96;
+
     /// Takes over encoded frames.
     pub fn new(bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
         let bytes = bytes.into();
-        budget.used.set(budget.used.get() + bytes.len());
-        Rc::new(Self { bytes, budget: budget.clone() })
+        let batch = Self { bytes, budget: budget.clone() };
+        budget.used.set(budget.used.get() + batch.cost());
+        Rc::new(batch)
+    }
+
+    /// Bytes of memory it takes, about.
+    pub fn cost(&self) -> usize {
+        self.bytes.len() + Self::OVERHEAD
     }
 
     /// Whether all batches of the worker together take more than they may.
@@ -55,6 +65,6 @@ impl AsRef<[u8]> for Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.budget.used.set(self.budget.used.get() - self.bytes.len());
+        self.budget.used.set(self.budget.used.get() - self.cost());
     }
 }

@@ -99,7 +99,7 @@ impl Outbox {
         })
     }
 
-    /// Bytes that wait.
+    /// Bytes that wait take, about.
     pub fn bytes(&self) -> usize {
         self.bytes.get()
     }
@@ -133,7 +133,7 @@ impl Outbox {
         if self.overflow.get().is_some() {
             return false;
         }
-        let bytes = self.bytes.get() + (*batch).as_ref().len();
+        let bytes = self.bytes.get() + batch.cost();
         let overflow = if bytes > self.limit && !self.has_room() {
             Some(Overflow::Connection)
         } else if batch.over_budget() && self.bytes.get() > 0 {
@@ -161,7 +161,7 @@ impl Outbox {
         frames.retain(|frame| {
             let keep = (index == 0 && begun) || frame.channel != Some(channel);
             index += 1;
-            freed += if keep { 0 } else { frame.as_ref().len() };
+            freed += if keep { 0 } else { frame.batch.cost() };
             keep
         });
         self.bytes.set(self.bytes.get() - freed);
@@ -180,22 +180,23 @@ impl Outbox {
     pub fn finish(&self, now: Tick, close: Rc<Batch>) {
         let mut frames = self.frames.borrow_mut();
         frames.truncate(usize::from(self.begun.get()));
-        let left = frames.front().map_or(0, |frame| frame.as_ref().len());
-        self.bytes.set(left + (*close).as_ref().len());
+        let left = frames.front().map_or(0, |frame| frame.batch.cost());
+        self.bytes.set(left + close.cost());
         frames.push_back(Frame { batch: close, channel: None, queued: now });
     }
 
     /// Appends a close behind everything that waits.
     pub fn close(&self, now: Tick, close: Rc<Batch>) {
-        self.bytes.set(self.bytes.get() + (*close).as_ref().len());
+        self.bytes.set(self.bytes.get() + close.cost());
         self.frames.borrow_mut().push_back(Frame { batch: close, channel: None, queued: now });
     }
 
     /// Lends the queue to a writer, which removes the frames that it has written whole.
     pub fn write<R>(&self, write: impl FnOnce(&mut VecDeque<Frame>) -> Written<R>) -> R {
         let mut frames = self.frames.borrow_mut();
+        let before = frames.len();
         let written = write(&mut frames);
-        self.bytes.set(self.bytes.get() - written.freed);
+        self.bytes.set(self.bytes.get() - written.freed - (before - frames.len()) * Batch::OVERHEAD);
         self.begun.set(written.begun);
         if frames.is_empty() && frames.capacity() > 0 {
             *frames = VecDeque::new();

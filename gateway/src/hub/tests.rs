@@ -103,25 +103,29 @@ async fn settle() {
     }
 }
 
+/// Takes what waits in an outbox.
+fn received_frames(connection: &Registered) -> Vec<Frame> {
+    connection.outbox().write(|frames| {
+        let freed = frames.iter().map(|frame| frame.as_ref().len()).sum();
+        Written { result: frames.drain(..).collect(), freed, begun: false }
+    })
+}
+
 /// Takes what waits in an outbox, as the texts that were published.
 fn received(connection: &Registered) -> Vec<String> {
     let mut texts = Vec::new();
-    connection.outbox().write(|frames| {
-        let freed = frames.iter().map(|frame| frame.as_ref().len()).sum();
-        for frame in frames.drain(..) {
-            let bytes = frame.as_ref();
-            let header = websocket_header(bytes);
-            for line in std::str::from_utf8(&bytes[header..]).expect("text").lines() {
-                let push: serde_json::Value = serde_json::from_str(line).expect("JSON");
-                texts.push(match &push["push"] {
-                    push if push["pub"].is_object() => push["pub"]["data"].as_str().expect("a string").to_owned(),
-                    push if push["join"].is_object() => "joined".to_owned(),
-                    _ => "left".to_owned(),
-                });
-            }
+    for frame in received_frames(connection) {
+        let bytes = frame.as_ref();
+        let header = websocket_header(bytes);
+        for line in std::str::from_utf8(&bytes[header..]).expect("text").lines() {
+            let push: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            texts.push(match &push["push"] {
+                push if push["pub"].is_object() => push["pub"]["data"].as_str().expect("a string").to_owned(),
+                push if push["join"].is_object() => "joined".to_owned(),
+                _ => "left".to_owned(),
+            });
         }
-        Written { result: (), freed, begun: false }
-    });
+    }
     texts
 }
 
@@ -257,7 +261,7 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
 
 #[test]
 fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
-    within(HubLimits { outbox_bytes: 500, ..limits() }, 1000, |world| async move {
+    within(HubLimits { outbox_bytes: 800, ..limits() }, 1000, |world| async move {
         let (slow, latest) = (world.connect(), world.connect());
         world.subscribe(&slow, "stream:a").await;
         world.subscribe(&latest, "latest:a").await;
@@ -271,6 +275,19 @@ fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
         let texts = received(&latest);
         assert_eq!(texts.last().map(String::as_str), Some("a rather long text, number 19"));
         assert!(texts.len() < 20);
+    });
+}
+
+#[test]
+fn a_flood_of_pongs_takes_no_more_than_other_frames() {
+    within(limits(), 1000, |world| async move {
+        let connection = world.connect();
+        let outbox = connection.outbox();
+        let pong = || Batch::new([0x8A, 0], world.hub.budget());
+        let queued = std::iter::repeat_with(|| outbox.push(world.hub.now(), pong())).take_while(|()| outbox.has_room()).take(1000).count();
+        assert!(queued <= 5000 / 96, "{queued} empty frames before the reading stops");
+        received_frames(&connection);
+        assert_eq!((outbox.bytes(), world.hub.budget().used()), (0, 0));
     });
 }
 
