@@ -99,8 +99,8 @@ async fn crowd(server: &Server, probes: &Probes, arguments: &Arguments) -> Resul
 }
 
 /// Prints what the probes saw without and with a load; returns by how much it moved their 99th percentile.
-fn compare(load: &str, quiet: &Seen, loud: &Seen) -> f64 {
-    println!("{load}: p99 {:.2} ms quiet, {:.2} ms with it (longest {:.1}, {:.1})", quiet.p99, loud.p99, quiet.max, loud.max);
+fn compare(what: &str, quiet: &Seen, loud: &Seen) -> f64 {
+    println!("{what}: p99 {:.2} ms quiet, {:.2} ms with it (longest {:.1}, {:.1})", quiet.p99, loud.p99, quiet.max, loud.max);
     println!("    of it the generator's own delay: {:.2} ms quiet, {:.2} ms with it", quiet.own, loud.own);
     loud.p99 - quiet.p99
 }

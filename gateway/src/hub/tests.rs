@@ -312,7 +312,7 @@ fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
 #[test]
 fn an_outbox_counts_what_its_messages_take_in_memory() {
     let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey(NonZeroU32::MIN));
-    let fill = || (0..).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel)).count();
+    let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel)).count();
     let room = fill();
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
     outbox.write(|frames| {
