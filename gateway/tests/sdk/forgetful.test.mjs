@@ -5,12 +5,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import './support/browser.mjs';
 import { signedIn, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { Postman } from './support/postman.mjs';
 import { backend } from './support/program.mjs';
 import { eventually, Heard } from './support/wait.mjs';
+import '../../../web/tests/unit/page.mjs';
 import { Notifications } from '../../../web/js/notifications.js';
 
 const ROUNDS = 4;

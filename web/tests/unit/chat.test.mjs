@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import test from 'node:test';
+import './page.mjs';
 import { Chat } from '../../js/chat.js';
 
 /** A channel as the gateway would hold it, with the SDK's subscription in front. */

@@ -136,7 +136,7 @@ export async function ownGateway(t, settings = '', above = {}) {
     await writeFile(file, settings);
     const gateway = await OwnGateway.start(file, above);
     t.after(async () => {
-        if (!t.passed) t.diagnostic(`log of the gateway:\n${gateway.log}`);
+        if (t.passed === false) t.diagnostic(`log of the gateway:\n${gateway.log}`);
         await gateway.stop();
     });
     return gateway;

@@ -73,7 +73,7 @@ export async function backend(t, name, gatewayUrl, settings = {}) {
     const named = Object.entries({ ...basics, ...settings }).map(([key, value]) => [`${prefix}__${key}`, String(value)]);
     const program = new Program(name, [], Object.fromEntries(named));
     t.after(async () => {
-        if (!t.passed) t.diagnostic(`log of ${name}:\n${program.log}`);
+        if (t.passed === false) t.diagnostic(`log of ${name}:\n${program.log}`);
         await program.stop();
     });
     program.url = `http://${address}`;

@@ -1,0 +1,15 @@
+// What the page's modules find in every browser, and not in the oldest Node that runs the tests (18).
+
+import { webcrypto } from 'node:crypto';
+
+globalThis.crypto ??= webcrypto;
+globalThis.CustomEvent ??= class CustomEvent extends Event {
+  constructor(type, { detail = null, ...options } = {}) {
+    super(type, options);
+    this.detail = detail;
+  }
+};
+
+const kept = new Map();
+Object.defineProperty(globalThis, 'localStorage', { value: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) } });
+globalThis.addEventListener ??= () => {};
