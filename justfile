@@ -12,7 +12,7 @@ test_targets := "--workspace --bins --tests"
 default:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
 
-# Build and start the whole stack, print its URLs; ctrl-C stops it
+# Build and start the whole stack, print its URLs; ctrl-C stops it. --embedded: one gateway, no Redis
 [group('run')]
 [no-exit-message]
 up *options:
@@ -33,7 +33,7 @@ logs:
 run-gateway *arguments:
     cargo run --package gateway -- --config gateway/config/dev.toml "$@"
 
-# Forget what stopped stacks left behind: logs, and the notifier's outbox
+# Forget what stopped stacks left behind: logs, histories, and the notifier's outbox
 [group('run')]
 clean-run:
     @"{{ native }}/down"
@@ -45,19 +45,19 @@ test: setup test-rust test-sdk test-browser
 
 # Unit, property and end-to-end tests in Rust
 [group('test')]
-test-rust *arguments:
+test-rust *arguments: setup-redis
     cargo build {{ test_targets }}
     cargo test --workspace "$@"
 
 # The official JavaScript SDK in Node, against a stack on free ports
 [group('test')]
-test-sdk *files: setup-node
+test-sdk *files: setup-node setup-redis
     cargo build {{ test_targets }}
-    @"{{ native }}/node-tests" gateway/tests/sdk "$@"
+    @STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
 
 # The demo page in Chromium, against a stack on free ports
 [group('test')]
-test-browser *files: setup-node setup-browser
+test-browser *files: setup-node setup-browser setup-redis
     cargo build {{ test_targets }}
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" web/tests "$@"
 
@@ -116,9 +116,13 @@ bench *arguments:
     cargo build --release --package gateway --package bench
     @target/release/bench "$@"
 
-# Install what the tests need beyond Rust: Node and Chromium
+# Install what the tests need beyond Rust: Redis, Node and Chromium
 [group('develop')]
-setup: setup-node setup-browser
+setup: setup-redis setup-node setup-browser
+
+[private]
+setup-redis:
+    @"{{ native }}/requirement" redis
 
 [private]
 setup-node:

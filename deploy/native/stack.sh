@@ -114,6 +114,23 @@ await_ready() {
     return 1
 }
 
+# await_port NAME PORT SECONDS: until something listens there.
+await_port() {
+    local name=$1 port=$2 deadline=$((SECONDS + $3)) status=0
+    until port_inode "$port" >/dev/null; do
+        if ! recorded "$name" >/dev/null; then
+            wait "${stack_pid[$name]}" || status=$?
+            report_end "$name" "$status"
+            return 1
+        elif ((SECONDS >= deadline)); then
+            complain "$name does not listen on port $port after $3 s"
+            show_log "$name"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
 # report_end NAME STATUS: which process ended, how, and its last words.
 report_end() {
     complain "$1 ended by itself with status $2"
@@ -136,8 +153,9 @@ stop() {
     [[ -z $pid ]] || kill -KILL -- "-$pid" 2>/dev/null || true
 }
 
-# stop_all SECONDS: the gateway before the services, so that its drain can finish the calls that they are answering.
+# stop_all SECONDS: the gateways before the services, so that their drain can finish the calls that these are answering; then what the
+# gateways share.
 stop_all() {
     local name
-    for name in build command gateway chatbot-backend notifier-backend warnings terminal; do stop "$name" "$1"; done
+    for name in build command gateway gateway-2 chatbot-backend notifier-backend redis warnings terminal; do stop "$name" "$1"; done
 }
