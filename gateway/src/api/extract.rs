@@ -94,6 +94,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             if !json {
                 return Err(ErrorCode::UnsupportedMediaType.into());
             }
+            // Serde would take an array's items for the fields, in their order.
+            if body.trim_ascii_start().starts_with(b"[") {
+                return Err(bad_request("The body is not what is expected here: it has to be an object."));
+            }
             serde_json::from_slice(&body).map(Self).map_err(|error| bad_request(format!("The body is not what is expected here: {error}.")))
         })
     }

@@ -5,9 +5,12 @@ use crate::{
     model::{Data, ErrorCode, Refusal},
     protocol::{Command, ConnectRequest, HistoryRequest, RecoverFrom, Request, SubscribeRequest},
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 /// A bit of `SubscribeRequest.flag`: answer 112 rather than subscribe without recovery.
 const REJECT_UNRECOVERED: i64 = 2;
@@ -17,19 +20,27 @@ const REJECT_UNRECOVERED: i64 = 2;
 #[serde(default)]
 pub(super) struct Frame<'a> {
     id: u32,
+    #[serde(deserialize_with = "object")]
     connect: Option<Connect>,
+    #[serde(deserialize_with = "object")]
     subscribe: Option<Subscribe>,
+    #[serde(deserialize_with = "object")]
     unsubscribe: Option<Channel>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     publish: Option<Publish<'a>>,
+    #[serde(deserialize_with = "object")]
     presence: Option<Channel>,
+    #[serde(deserialize_with = "object")]
     presence_stats: Option<Channel>,
+    #[serde(deserialize_with = "object")]
     history: Option<History>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     rpc: Option<Rpc<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     send: Option<Send<'a>>,
+    #[serde(deserialize_with = "object")]
     refresh: Option<Refresh>,
+    #[serde(deserialize_with = "object")]
     sub_refresh: Option<SubRefresh>,
     ping: Option<IgnoredAny>,
 }
@@ -40,8 +51,9 @@ struct Connect {
     token: String,
     name: String,
     version: String,
-    subs: BTreeMap<String, Known>,
-    headers: Headers,
+    subs: BTreeMap<String, Entry>,
+    #[serde(deserialize_with = "object")]
+    headers: Option<Headers>,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,6 +61,10 @@ struct Connect {
 struct Headers {
     traceparent: Option<String>,
 }
+
+/// One of `Connect.subs`.
+#[derive(Deserialize)]
+struct Entry(#[serde(deserialize_with = "object")] Option<Known>);
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -93,6 +109,7 @@ struct Publish<'a> {
 struct History {
     channel: String,
     limit: i32,
+    #[serde(deserialize_with = "object")]
     since: Option<Since>,
     reverse: bool,
 }
@@ -134,6 +151,29 @@ struct SubRefresh {
     kind: i32,
 }
 
+/// An object, or null. Serde alone would take an array's items for the fields, in their order.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(Object(PhantomData))
+}
+
 impl Frame<'_> {
     /// The one command that the frame holds.
     pub(super) fn into_command(self) -> Result<Command, BadFrame> {
@@ -167,13 +207,13 @@ impl Frame<'_> {
 
 impl Connect {
     fn into_request(self) -> Request {
-        let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.into_position()));
+        let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.0.and_then(Known::into_position)));
         Request::Connect(Box::new(ConnectRequest {
             token: self.token,
             name: self.name,
             version: self.version,
             subs: subs.collect(),
-            traceparent: self.headers.traceparent,
+            traceparent: self.headers.and_then(|headers| headers.traceparent),
         }))
     }
 }

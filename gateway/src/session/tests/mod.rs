@@ -1,5 +1,6 @@
 //! A session, talked to in JSON and answering in lines, so that the tests read like a conversation.
 
+mod bad_input;
 mod connect;
 mod life;
 mod order;
