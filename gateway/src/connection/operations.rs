@@ -3,7 +3,7 @@
 use super::{Worker, attach};
 use crate::{
     auth::TokenError,
-    broker::{BrokerError, Page, Span},
+    broker::{BrokerError, Page, Span, UserSubscription},
     hub::{Advance, ConnKey, Outbox},
     model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, Refusal, Tags, UserId},
     protocol::RecoverFrom,
@@ -72,7 +72,8 @@ impl Running {
 async fn run(op: Op, by: Requester) -> Outcome {
     let result = match op {
         Op::Attach(attach) => return attach::attach(by.worker, by.key, attach).await,
-        Op::Authenticate { token } => return by.authenticate(&token).await,
+        Op::Authenticate { token } => return by.authenticate(&token),
+        Op::Subscriptions { user } => return by.subscriptions(&user).await,
         Op::Refresh { token } => return by.refresh(&token),
         Op::Authorize { channel, token } => return by.authorize(&channel, &token),
         Op::Call { method, data } => return by.call(&method, data).await,
@@ -90,7 +91,7 @@ async fn run(op: Op, by: Requester) -> Outcome {
 }
 
 impl Requester {
-    async fn authenticate(&self, token: &str) -> Outcome {
+    fn authenticate(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
         let claims = match node.tokens.verify_connection(token, unix_seconds()) {
             Ok(claims) => claims,
@@ -99,20 +100,19 @@ impl Requester {
             }
             Err(error) => return refused(&error),
         };
-        let stored = match node.broker.user_subscriptions(&claims.user).await {
-            Ok(stored) => stored,
-            Err(error) => return Outcome::Failed(unavailable(&error)),
-        };
-        let now = unix_seconds();
-        let expires_in = claims.expires_in(now);
-        let stored = stored.into_iter().map(|subscription| ServerSubscription {
-            channel: subscription.channel,
-            expires_in: subscription.expires_at.map(|at| Duration::from_secs(at.saturating_sub(now))),
-        });
-        let mut channels: Vec<_> = claims.channels.into_iter().map(ServerSubscription::from).chain(stored).collect();
-        channels.sort_by(|a, b| a.channel.cmp(&b.channel));
-        channels.dedup_by(|a, b| a.channel == b.channel);
-        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels }))
+        let expires_in = claims.expires_in(unix_seconds());
+        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels: claims.channels }))
+    }
+
+    async fn subscriptions(&self, user: &UserId) -> Outcome {
+        match self.worker.node.broker.user_subscriptions(user).await {
+            Ok(stored) => {
+                let now = unix_time();
+                let left = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
+                Outcome::Subscriptions(stored.into_iter().map(left).collect())
+            }
+            Err(error) => Outcome::Failed(unavailable(&error)),
+        }
     }
 
     fn refresh(&self, token: &str) -> Outcome {
@@ -200,5 +200,9 @@ fn unavailable(error: &BrokerError) -> Refusal {
 }
 
 fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    unix_time().as_secs()
+}
+
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
