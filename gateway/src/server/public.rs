@@ -2,6 +2,7 @@
 
 use super::{demo, wiring::Parts};
 use crate::{
+    api::ApiError,
     auth::Origins,
     connection::{Connection, Worker},
     hub::{Hub, HubParts},
@@ -14,7 +15,7 @@ use crate::{
         websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
     },
 };
-use actix_web::{App, HttpResponse, guard, web};
+use actix_web::{App, HttpResponse, ResponseError, guard, web};
 use std::{
     io,
     net::TcpListener,
@@ -83,6 +84,9 @@ impl Drop for Place {
     }
 }
 
+/// Where the frontend protocol is spoken.
+const WEBSOCKET: &str = "/connection/websocket";
+
 /// What a path of the public listener upgrades to.
 enum Route {
     /// The frontend protocol in JSON.
@@ -107,7 +111,7 @@ impl Gate<TcpStream> for FrontGate {
     type Pass = Pass;
 
     fn route(&self, path: &str) -> Option<Route> {
-        (path == "/connection/websocket").then_some(Route::Centrifuge)
+        (path == WEBSOCKET).then_some(Route::Centrifuge)
     }
 
     fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<Pass>, Denial> {
@@ -162,6 +166,7 @@ pub(super) fn server(
         let data = web::Data::from(node.clone());
         let app = App::new().app_data(data).configure(move |config| {
             config.route("/livez", get().to(livez)).route("/readyz", get().to(readyz));
+            config.route(WEBSOCKET, web::route().to(upgrade_required));
             if with_demo {
                 demo::configure(config);
             }
@@ -180,6 +185,11 @@ pub(super) fn server(
 /// GET, and HEAD with it (RFC 9110, section 9.1).
 pub(super) fn get() -> actix_web::Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// Of the upgrades, actix-http hands only those to the gate that name `websocket` alone; a list of protocols comes here.
+async fn upgrade_required() -> HttpResponse {
+    ApiError::from(ErrorCode::UpgradeRequired).error_response()
 }
 
 async fn livez() -> HttpResponse {
