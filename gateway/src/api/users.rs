@@ -77,13 +77,15 @@ pub(super) async fn subscribe(
         let detail = "A personal channel is its owner's alone. Publish to the user's own one instead.";
         return Err(ApiError(Refusal::new(ErrorCode::PermissionDenied, detail)));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    if body.expires_at.is_some_and(|at| at <= now) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let stored = UserSubscription { channel: channel.clone(), expires_at: body.expires_at };
+    let expires_in = stored.expires_in(now);
+    if expires_in.is_some_and(|left| left.is_zero()) {
         return Err(bad_request("expires_at has passed. It is in seconds since 1970."));
     }
-    let stored = UserSubscription { channel: channel.clone(), expires_at: body.expires_at };
+    // Stored before it is told: a connection that hears nothing of it reads it when it connects.
     node.broker.put_user_subscription(&user, stored).await.map_err(Refusal::from)?;
-    command_all(&node, user, ServerCommand::Subscribe { channel, since: None }).await
+    command_all(&node, user, ServerCommand::Subscribe { channel, since: None, expires_in }).await
 }
 
 /// End a user's subscription, now and for later connections. Repeating it changes nothing.

@@ -182,6 +182,13 @@ pub struct UserSubscription {
     pub expires_at: Option<u64>,
 }
 
+impl UserSubscription {
+    /// Time that is left at `now` (since 1970).
+    pub fn expires_in(&self, now: Duration) -> Option<Duration> {
+        self.expires_at.map(|at| Duration::from_secs(at).saturating_sub(now))
+    }
+}
+
 /// Whether the broker can serve, and since when not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {

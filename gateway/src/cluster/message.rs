@@ -6,6 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::time::Duration;
 
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub(super) enum Target {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Command {
     Disconnect { code: u16, reason: String },
-    Subscribe { channel: String, since: Option<(String, u64)> },
+    Subscribe { channel: String, since: Option<(String, u64)>, expires_in_ms: Option<u64> },
     Unsubscribe { channel: String, code: u16 },
     Message(String),
 }
@@ -85,9 +86,11 @@ impl From<&ServerCommand> for Command {
     fn from(command: &ServerCommand) -> Self {
         match command {
             ServerCommand::Disconnect { code, reason } => Self::Disconnect { code: *code, reason: reason.to_string() },
-            ServerCommand::Subscribe { channel, since } => {
-                Self::Subscribe { channel: channel.to_string(), since: since.map(|at| (at.epoch.to_string(), at.offset)) }
-            }
+            ServerCommand::Subscribe { channel, since, expires_in } => Self::Subscribe {
+                channel: channel.to_string(),
+                since: since.map(|at| (at.epoch.to_string(), at.offset)),
+                expires_in_ms: expires_in.map(|left| left.as_millis() as u64),
+            },
             ServerCommand::Unsubscribe { channel, code } => Self::Unsubscribe { channel: channel.to_string(), code: code.code() },
             ServerCommand::Message(data) => Self::Message(data.get().to_owned()),
         }
@@ -99,12 +102,12 @@ impl Command {
     pub(super) fn into_model(self) -> Option<ServerCommand> {
         Some(match self {
             Self::Disconnect { code, reason } => ServerCommand::Disconnect { code, reason: reason.into() },
-            Self::Subscribe { channel, since } => {
+            Self::Subscribe { channel, since, expires_in_ms } => {
                 let since = match since {
                     Some((epoch, offset)) => Some(Position { epoch: Epoch::parse(&epoch)?, offset }),
                     None => None,
                 };
-                ServerCommand::Subscribe { channel: channel.parse().ok()?, since }
+                ServerCommand::Subscribe { channel: channel.parse().ok()?, since, expires_in: expires_in_ms.map(Duration::from_millis) }
             }
             Self::Unsubscribe { channel, code } => {
                 let code = Unsubscribe::ALL.iter().copied().find(|known| known.code() == code)?;
@@ -165,8 +168,8 @@ mod tests {
         let at = Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 3 };
         for command in [
             ServerCommand::Disconnect { code: 3503, reason: "a \"reason\"".into() },
-            ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: Some(at) },
-            ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: None },
+            ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: Some(at), expires_in: Some(Duration::from_secs(9)) },
+            ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: None, expires_in: None },
             ServerCommand::Unsubscribe { channel: "#alice".parse().expect("valid"), code: Unsubscribe::Server },
             ServerCommand::Message(deep),
         ] {

@@ -3,7 +3,7 @@
 use super::{Worker, attach};
 use crate::{
     auth::TokenError,
-    broker::{BrokerError, Page, PageLimit, Span},
+    broker::{BrokerError, Page, PageLimit, Span, UserSubscription},
     hub::{Advance, ConnKey, Outbox},
     model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
     publish::Draft,
@@ -71,7 +71,8 @@ impl Running {
 async fn run(op: Op, by: Requester) -> Outcome {
     let result = match op {
         Op::Attach(attach) => return attach::attach(by.worker, by.key, attach).await,
-        Op::Authenticate { token } => return by.authenticate(&token).await,
+        Op::Authenticate { token } => return by.authenticate(&token),
+        Op::Subscriptions { user } => return by.subscriptions(&user).await,
         Op::Refresh { token } => return by.refresh(&token),
         Op::Authorize { channel, token } => return by.authorize(&channel, &token),
         Op::Call { method, data } => return by.call(&method, data).await,
@@ -87,7 +88,7 @@ async fn run(op: Op, by: Requester) -> Outcome {
 }
 
 impl Requester {
-    async fn authenticate(&self, token: &str) -> Outcome {
+    fn authenticate(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
         let claims = match node.tokens.verify_connection(token, unix_seconds()) {
             Ok(claims) => claims,
@@ -96,18 +97,19 @@ impl Requester {
             }
             Err(error) => return refused(&error),
         };
-        let stored = match node.broker.user_subscriptions(&claims.user).await {
-            Ok(stored) => stored,
-            Err(error) => return Outcome::Failed(unavailable(&error)),
-        };
-        let now = unix_seconds();
-        let expires_in = claims.expires_in(now);
-        let stored = stored.into_iter().map(|subscription| ServerSubscription {
-            channel: subscription.channel,
-            expires_in: subscription.expires_at.map(|at| Duration::from_secs(at.saturating_sub(now))),
-        });
-        let channels = claims.channels.into_iter().map(ServerSubscription::from).chain(stored).collect();
-        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels }))
+        let expires_in = claims.expires_in(unix_seconds());
+        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels: claims.channels }))
+    }
+
+    async fn subscriptions(&self, user: &UserId) -> Outcome {
+        match self.worker.node.broker.user_subscriptions(user).await {
+            Ok(stored) => {
+                let now = unix_time();
+                let left = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
+                Outcome::Subscriptions(stored.into_iter().map(left).collect())
+            }
+            Err(error) => Outcome::Failed(unavailable(&error)),
+        }
     }
 
     fn refresh(&self, token: &str) -> Outcome {
@@ -208,5 +210,9 @@ fn unavailable(error: &BrokerError) -> Refusal {
 }
 
 fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    unix_time().as_secs()
+}
+
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

@@ -105,9 +105,7 @@ async fn settle() {
 
 /// Takes what waits in an outbox.
 fn received_frames(connection: &Registered) -> Vec<Frame> {
-    connection.outbox().write(|frames| {
-        Written { result: frames.drain(..).collect(), begun: false }
-    })
+    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), begun: false })
 }
 
 /// Takes what waits in an outbox, as the texts that were published.

@@ -1,6 +1,7 @@
 //! What services ask of connections.
 
 use super::{ChannelName, ConnectionId, Data, Position, Unsubscribe, UserId};
+use std::time::Duration;
 
 /// Something a service or the node itself does to a connection.
 #[derive(Clone, Debug)]
@@ -12,12 +13,14 @@ pub enum ServerCommand {
         /// Close reason.
         reason: Box<str>,
     },
-    /// Subscribe it on its behalf.
+    /// Subscribe it on its behalf. Where that was done before, only the end changes.
     Subscribe {
         /// Where to.
         channel: ChannelName,
         /// Recover from here.
         since: Option<Position>,
+        /// When it ends by itself, from when the connection hears of it.
+        expires_in: Option<Duration>,
     },
     /// End a subscription.
     Unsubscribe {

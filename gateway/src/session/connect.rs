@@ -3,13 +3,14 @@
 use super::{
     Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, Rules, ServerSubscription,
     expiry::Expiry,
+    subscriptions::Origin,
     turn::{Closing, Turn, mismatch},
 };
 use crate::{
     model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, Tick},
     protocol::{Command, ConnectRequest, Request},
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// A session whose connect command is under way.
 #[derive(Debug)]
@@ -20,15 +21,26 @@ pub(super) struct Connecting {
     stage: Stage,
     /// Commands that came before the answer.
     early: Vec<Command>,
-    /// What services did before the answer.
-    deferred: Vec<ServerCommand>,
+    /// What services did before the answer, and when.
+    deferred: Vec<(Tick, ServerCommand)>,
 }
 
 #[derive(Debug)]
 enum Stage {
     Authenticating(OpId),
     Authenticated,
-    Attaching { info: Arc<ClientInfo>, expiry: Option<Expiry>, joining: Vec<Joining> },
+    /// The user is known, also to services; what they subscribed it to before is being read.
+    Reading {
+        op: OpId,
+        info: Arc<ClientInfo>,
+        expiry: Option<Expiry>,
+        channels: Vec<ChannelName>,
+    },
+    Attaching {
+        info: Arc<ClientInfo>,
+        expiry: Option<Expiry>,
+        joining: Vec<Joining>,
+    },
 }
 
 /// A server-side subscription that is part of the answer.
@@ -36,6 +48,7 @@ enum Stage {
 struct Joining {
     channel: ChannelName,
     ends: Option<Tick>,
+    origin: Origin,
     attaching: Attaching,
 }
 
@@ -51,6 +64,7 @@ enum Attaching {
 pub(super) struct Joined {
     pub(super) channel: ChannelName,
     pub(super) ends: Option<Tick>,
+    pub(super) origin: Origin,
     pub(super) attached: Attached,
 }
 
@@ -62,7 +76,7 @@ pub(super) struct Connection {
     pub(super) expiry: Option<Expiry>,
     pub(super) joined: Vec<Joined>,
     pub(super) early: Vec<Command>,
-    pub(super) deferred: Vec<ServerCommand>,
+    pub(super) deferred: Vec<(Tick, ServerCommand)>,
 }
 
 /// How far a connect is.
@@ -99,7 +113,7 @@ impl Connecting {
             Input::Command(command) => self.early(turn, command).map(|()| Progress::Going),
             Input::Server(ServerCommand::Disconnect { code, reason }) => Err(Closing::new(code, &reason)),
             Input::Server(command) if self.deferred.len() < turn.rules.max_in_flight => {
-                self.deferred.push(command);
+                self.deferred.push((turn.now, command));
                 Ok(Progress::Going)
             }
             Input::Server(_) => Ok(self.fail(turn, again("services did too much to the connection before it was open"))),
@@ -128,6 +142,7 @@ impl Connecting {
                 self.stage = Stage::Authenticated;
                 self.authenticated(turn, outcome)
             }
+            Stage::Reading { op: expected, .. } if *expected == op => self.read(turn, outcome),
             Stage::Attaching { joining, .. } => {
                 match joining.iter_mut().find(|it| matches!(it.attaching, Attaching::Going(going) if going == op)) {
                     Some(joining) => match joining.attached(outcome) {
@@ -137,26 +152,56 @@ impl Connecting {
                     None => Ok(Progress::Going),
                 }
             }
-            Stage::Authenticating(_) | Stage::Authenticated => Ok(Progress::Going),
+            Stage::Authenticating(_) | Stage::Authenticated | Stage::Reading { .. } => Ok(Progress::Going),
         }
     }
 
     fn authenticated(&mut self, turn: &mut Turn<'_>, outcome: Outcome) -> Result<Progress, Closing> {
         match outcome {
-            Outcome::Authenticated(identity) => self.attach_all(turn, *identity),
+            Outcome::Authenticated(identity) => self.identified(turn, *identity),
             Outcome::InvalidToken(refusal) => Err(Closing::new(Disconnect::InvalidToken.code(), &refusal.detail)),
             Outcome::Failed(refusal) => Ok(self.fail(turn, refusal)),
             _ => Ok(self.fail(turn, mismatch())),
         }
     }
 
-    fn attach_all(&mut self, turn: &mut Turn<'_>, identity: Identity) -> Result<Progress, Closing> {
+    /// From here on services reach the connection under its user.
+    fn identified(&mut self, turn: &mut Turn<'_>, identity: Identity) -> Result<Progress, Closing> {
         let Ok(expiry) = Expiry::begin(turn, identity.expires_in) else {
             return Ok(self.fail(turn, ErrorCode::TokenExpired.into()));
         };
         let info = ClientInfo { user: identity.user, client: turn.connection, conn_info: identity.info, chan_info: None };
-        let info = Arc::new(info);
-        let wanted = with_personal_channel(identity.channels, &info);
+        let (info, channels) = (Arc::new(info), identity.channels);
+        turn.act(Action::Identify(info.clone()));
+        if info.user.is_anonymous() {
+            return self.attach_all(turn, info, expiry, channels, Vec::new());
+        }
+        let op = turn.start(Op::Subscriptions { user: info.user.clone() });
+        self.stage = Stage::Reading { op, info, expiry, channels };
+        Ok(Progress::Going)
+    }
+
+    /// What services subscribed the user to was read.
+    fn read(&mut self, turn: &mut Turn<'_>, outcome: Outcome) -> Result<Progress, Closing> {
+        let Stage::Reading { info, expiry, channels, .. } = std::mem::replace(&mut self.stage, Stage::Authenticated) else {
+            return Ok(Progress::Going);
+        };
+        match outcome {
+            Outcome::Subscriptions(stored) => self.attach_all(turn, info, expiry, channels, stored),
+            Outcome::Failed(refusal) => Ok(self.fail(turn, refusal)),
+            _ => Ok(self.fail(turn, mismatch())),
+        }
+    }
+
+    fn attach_all(
+        &mut self,
+        turn: &mut Turn<'_>,
+        info: Arc<ClientInfo>,
+        expiry: Option<Expiry>,
+        channels: Vec<ChannelName>,
+        stored: Vec<ServerSubscription>,
+    ) -> Result<Progress, Closing> {
+        let wanted = wanted(turn.now, channels, &info, stored);
         if wanted.len() > turn.rules.max_subscriptions {
             return Err(Disconnect::ChannelLimit.into());
         }
@@ -164,19 +209,17 @@ impl Connecting {
             let detail = format!("the namespace of {} is not configured", unknown.channel);
             return Ok(self.fail(turn, Refusal::new(ErrorCode::UnknownChannel, detail)));
         }
-        turn.act(Action::Identify(info.clone()));
         let among = wanted.len();
         let joining = wanted.into_iter().map(|it| self.attach(turn, it, &info, among)).collect();
         self.stage = Stage::Attaching { info, expiry, joining };
         Ok(self.connected())
     }
 
-    fn attach(&self, turn: &mut Turn<'_>, wanted: ServerSubscription, info: &Arc<ClientInfo>, among: usize) -> Joining {
-        let ServerSubscription { channel, expires_in } = wanted;
+    fn attach(&self, turn: &mut Turn<'_>, wanted: Wanted, info: &Arc<ClientInfo>, among: usize) -> Joining {
+        let Wanted { channel, ends, origin } = wanted;
         let recover = self.recover.iter().find(|(name, _)| name == channel.as_str()).and_then(|(_, from)| from.clone());
         let attach = Attach { channel: channel.clone(), recover, info: info.clone(), join_leave: false, among };
-        let ends = expires_in.map(|expires_in| turn.now.after(expires_in));
-        Joining { channel, ends, attaching: Attaching::Going(turn.start(Op::Attach(attach))) }
+        Joining { channel, ends, origin, attaching: Attaching::Going(turn.start(Op::Attach(attach))) }
     }
 
     /// The open connection, once all has been attached.
@@ -198,7 +241,7 @@ impl Connecting {
     /// Answers with an error, after which nothing is attached. The commands that wait are answered likewise.
     fn fail(&mut self, turn: &mut Turn<'_>, refusal: Refusal) -> Progress {
         match &mut self.stage {
-            Stage::Authenticating(op) => turn.act(Action::Cancel(*op)),
+            Stage::Authenticating(op) | Stage::Reading { op, .. } => turn.act(Action::Cancel(*op)),
             Stage::Authenticated => {}
             Stage::Attaching { joining, .. } => {
                 for it in joining.drain(..) {
@@ -218,7 +261,7 @@ impl Connecting {
 
     fn is_joined(&self, channel: &ChannelName) -> bool {
         match &self.stage {
-            Stage::Authenticating(_) | Stage::Authenticated => false,
+            Stage::Authenticating(_) | Stage::Authenticated | Stage::Reading { .. } => false,
             Stage::Attaching { joining, .. } => joining.iter().any(|it| it.channel == *channel && it.is_done()),
         }
     }
@@ -240,9 +283,9 @@ impl Joining {
     }
 
     fn done(self) -> Option<Joined> {
-        let Self { channel, ends, attaching } = self;
+        let Self { channel, ends, origin, attaching } = self;
         match attaching {
-            Attaching::Done(attached) => Some(Joined { channel, ends, attached }),
+            Attaching::Done(attached) => Some(Joined { channel, ends, origin, attached }),
             Attaching::Going(_) | Attaching::Failed => None,
         }
     }
@@ -253,17 +296,24 @@ fn again(why: &str) -> Refusal {
     Refusal::new(ErrorCode::Internal, why)
 }
 
-/// The user's personal channel is always among the server-side subscriptions. Each channel comes once.
-fn with_personal_channel(mut channels: Vec<ServerSubscription>, info: &ClientInfo) -> Vec<ServerSubscription> {
-    channels.extend(ChannelName::personal(&info.user).map(ServerSubscription::from));
-    // Where a channel comes several times, the one that lasts longest is kept.
-    channels.sort_by(|a, b| a.channel.cmp(&b.channel).then_with(|| b.lasts().cmp(&a.lasts())));
-    channels.dedup_by(|later, first| later.channel == first.channel);
-    channels
+/// A server-side subscription that the connection begins with.
+struct Wanted {
+    channel: ChannelName,
+    ends: Option<Tick>,
+    origin: Origin,
 }
 
-impl ServerSubscription {
-    fn lasts(&self) -> Duration {
-        self.expires_in.unwrap_or(Duration::MAX)
-    }
+/// Each channel once, by name. What lasts as long as the connection (the user's personal channel, those of the token) comes before what a
+/// service made and may end.
+fn wanted(now: Tick, channels: Vec<ChannelName>, info: &ClientInfo, stored: Vec<ServerSubscription>) -> Vec<Wanted> {
+    let lasting = channels.into_iter().chain(ChannelName::personal(&info.user));
+    let lasting = lasting.map(|channel| Wanted { channel, ends: None, origin: Origin::Server });
+    let stored = stored.into_iter().map(|it| {
+        let ends = it.expires_in.map(|left| now.after(left));
+        Wanted { channel: it.channel, ends, origin: Origin::Service }
+    });
+    let mut wanted: Vec<_> = lasting.chain(stored).collect();
+    wanted.sort_by(|a, b| a.channel.cmp(&b.channel));
+    wanted.dedup_by(|later, first| later.channel == first.channel);
+    wanted
 }

@@ -80,7 +80,7 @@ pub enum Action {
     /// Take the connection out of the channel (attaching, attached or live), with presence and leave. Nothing to do where it is not in it,
     /// as after an attach that failed.
     Leave(ChannelName),
-    /// The connection has a user now: register it (user, connection info).
+    /// The connection has a user now: register it (user, connection info), before anything that follows is begun.
     Identify(Arc<ClientInfo>),
     /// Close with this code and reason. Nothing follows: what is in flight is cancelled and what is joined is left with the connection.
     Close(u16, Box<str>),

@@ -13,10 +13,16 @@ pub struct OpId(pub u32);
 /// What a session cannot do by itself.
 #[derive(Debug)]
 pub enum Op {
-    /// Check a connection token (empty: anonymous) and load the user's stored subscriptions.
+    /// Check a connection token (empty: anonymous).
     Authenticate {
         /// The token.
         token: String,
+    },
+    /// Read what services subscribed a user to. The connection has to be known under the user by then: what is stored after the read
+    /// reaches it as a command.
+    Subscriptions {
+        /// The user.
+        user: UserId,
     },
     /// Check a new connection token.
     Refresh {
@@ -100,6 +106,8 @@ pub enum Outcome {
     InvalidToken(Refusal),
     /// The token was accepted.
     Authenticated(Box<Identity>),
+    /// What services subscribed the user to.
+    Subscriptions(Vec<ServerSubscription>),
     /// The new token was accepted.
     Refreshed {
         /// Whose it is; has to be the connection's user.
@@ -153,23 +161,17 @@ pub struct Identity {
     pub expires_in: Option<Duration>,
     /// Shown to others.
     pub info: Option<Data>,
-    /// Server-side subscriptions: from the token, and those stored for the user. The personal channel is the session's to add.
-    pub channels: Vec<ServerSubscription>,
+    /// Server-side subscriptions that the token names. The personal channel is the session's to add.
+    pub channels: Vec<ChannelName>,
 }
 
-/// A subscription that the server makes on a frontend's behalf.
+/// A subscription that a service made for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSubscription {
     /// Where to.
     pub channel: ChannelName,
     /// When it ends by itself.
     pub expires_in: Option<Duration>,
-}
-
-impl From<ChannelName> for ServerSubscription {
-    fn from(channel: ChannelName) -> Self {
-        Self { channel, expires_in: None }
-    }
 }
 
 /// See [`Outcome::Attached`].

@@ -4,7 +4,7 @@ use super::{
     Action, Input, Op, OpId, Outcome, Rules,
     connect::{Connection, Joined},
     pulse::Pulse,
-    subscriptions::{Origin, Stage, Subscription, Subscriptions},
+    subscriptions::{Stage, Subscription, Subscriptions},
     turn::{Closing, Turn},
     work::{Flight, Purpose, Work},
 };
@@ -46,8 +46,8 @@ impl Open {
         };
         turn.reply(command, Reply::Connect(Box::new(connected)));
         turn.actions.extend(after);
-        for command in deferred {
-            open.serve(turn, command)?;
+        for (heard, command) in deferred {
+            open.serve(turn, heard, command)?;
         }
         for command in early {
             open.command(turn, command)?;
@@ -59,8 +59,8 @@ impl Open {
     /// The server-side subscriptions for the connect answer, and what follows it.
     fn join_all(&mut self, joined: Vec<Joined>) -> (Vec<(ChannelName, Subscribed)>, Vec<Action>) {
         let (mut subs, mut after, mut live) = (Vec::with_capacity(joined.len()), Vec::new(), Vec::with_capacity(joined.len()));
-        for Joined { channel, ends, attached } in joined {
-            self.subscriptions.insert(Subscription { channel: channel.clone(), ends, origin: Origin::Server, stage: Stage::Live });
+        for Joined { channel, ends, origin, attached } in joined {
+            self.subscriptions.insert(Subscription { channel: channel.clone(), ends, origin, stage: Stage::Live });
             let mut subscribed =
                 Subscribed { position: attached.position, recovery: attached.recovery, publications: attached.publications, ttl: None };
             if subscribed.recovery != Recovery::Recovered {
@@ -89,7 +89,7 @@ impl Open {
         let was_reading = self.wants_input(turn.rules);
         match input {
             Input::Command(command) => self.command(turn, command)?,
-            Input::Server(command) => self.serve(turn, command)?,
+            Input::Server(command) => self.serve(turn, turn.now, command)?,
             Input::Done(op, outcome) => self.done(turn, op, outcome)?,
             Input::Lost(channel) => self.lost(turn, &channel)?,
             Input::Tick => self.tick(turn)?,
@@ -175,7 +175,7 @@ impl Open {
             (Purpose::Answer, _) => answer(turn, command, outcome),
             (Purpose::Refresh, _) => self.refreshed(turn, command, outcome)?,
             (Purpose::Authorize(request), Some(channel)) => self.authorized(turn, command, channel, *request, outcome),
-            (Purpose::Attach { origin: Origin::Server, .. }, Some(channel)) => self.server_attached(turn, &channel, outcome)?,
+            (Purpose::Attach { origin, .. }, Some(channel)) if !origin.is_frontend() => self.server_attached(turn, &channel, outcome)?,
             (Purpose::Attach { ttl, all_or_nothing, .. }, Some(channel)) => {
                 self.attached(turn, command, &channel, ttl, all_or_nothing, outcome);
             }

@@ -8,15 +8,18 @@ use super::{
     work::Purpose,
 };
 use crate::{
-    model::{ChannelName, Disconnect, ErrorCode, Position, RecoverFrom, Refusal, ServerCommand, Unsubscribe},
+    model::{ChannelName, Disconnect, ErrorCode, Position, RecoverFrom, Refusal, ServerCommand, Tick, Unsubscribe},
     protocol::{Push, Subscribed},
 };
 
 impl Open {
-    pub(super) fn serve(&mut self, turn: &mut Turn<'_>, command: ServerCommand) -> Result<(), Closing> {
+    /// Carries out what the connection heard of at this time.
+    pub(super) fn serve(&mut self, turn: &mut Turn<'_>, heard: Tick, command: ServerCommand) -> Result<(), Closing> {
         match command {
             ServerCommand::Disconnect { code, reason } => Err(Closing::new(code, &reason)),
-            ServerCommand::Subscribe { channel, since } => self.server_subscribe(turn, channel, since),
+            ServerCommand::Subscribe { channel, since, expires_in } => {
+                self.server_subscribe(turn, channel, since, expires_in.map(|left| heard.after(left)))
+            }
             ServerCommand::Unsubscribe { channel, code } => {
                 self.server_unsubscribe(turn, channel, code);
                 Ok(())
@@ -28,19 +31,29 @@ impl Open {
         }
     }
 
-    /// Nothing to do where the frontend is subscribed, or about to be.
-    fn server_subscribe(&mut self, turn: &mut Turn<'_>, channel: ChannelName, since: Option<Position>) -> Result<(), Closing> {
-        if self.subscriptions.get(&channel).is_some() {
+    /// Where the connection is subscribed, or about to be, only the end of what a service made can change.
+    fn server_subscribe(
+        &mut self,
+        turn: &mut Turn<'_>,
+        channel: ChannelName,
+        since: Option<Position>,
+        ends: Option<Tick>,
+    ) -> Result<(), Closing> {
+        if let Some(there) = self.subscriptions.get_mut(&channel) {
+            if there.origin == Origin::Service {
+                there.ends = ends;
+            }
             return Ok(());
         }
         // Those that the frontend asked for do not stand in the way: they have places of their own.
         if self.subscriptions.made_by_server() >= turn.rules.max_subscriptions {
             return Err(Disconnect::ChannelLimit.into());
         }
-        self.subscriptions.insert(Subscription { channel: channel.clone(), ends: None, origin: Origin::Server, stage: Stage::Joining });
+        let origin = Origin::Service;
+        self.subscriptions.insert(Subscription { channel: channel.clone(), ends, origin, stage: Stage::Joining });
         let recover = since.map(|at| RecoverFrom { epoch: at.epoch.to_string(), offset: at.offset });
         let attach = Attach { channel: channel.clone(), recover, info: self.info.clone(), join_leave: false, among: 1 };
-        let purpose = Purpose::Attach { origin: Origin::Server, ttl: None, all_or_nothing: false };
+        let purpose = Purpose::Attach { origin, ttl: None, all_or_nothing: false };
         self.start(turn, 0, Some(channel), purpose, Op::Attach(attach));
         Ok(())
     }
@@ -66,7 +79,7 @@ impl Open {
         let Some(Subscription { stage, origin, .. }) = self.subscriptions.get(&channel) else { return };
         match (stage, origin) {
             (Stage::Live, _) => self.end(turn, channel, code),
-            (Stage::Joining, Origin::Server) => {
+            (Stage::Joining, Origin::Server | Origin::Service) => {
                 if let Some(flight) = self.work().and_then(|work| work.take_server_attach(&channel)) {
                     turn.act(Action::Cancel(flight.op));
                 }
@@ -80,7 +93,7 @@ impl Open {
     /// Part of a live subscription's stream was lost. A server-side subscription would be forgotten by the SDK if it were ended.
     pub(super) fn lost(&mut self, turn: &mut Turn<'_>, channel: &ChannelName) -> Result<(), Closing> {
         match self.subscriptions.get(channel) {
-            Some(Subscription { stage: Stage::Live, origin: Origin::Server, .. }) => Err(Disconnect::InsufficientState.into()),
+            Some(Subscription { stage: Stage::Live, origin, .. }) if !origin.is_frontend() => Err(Disconnect::InsufficientState.into()),
             Some(Subscription { stage: Stage::Live, .. }) => {
                 self.end(turn, channel.clone(), Unsubscribe::InsufficientState);
                 Ok(())

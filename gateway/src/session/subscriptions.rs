@@ -12,8 +12,17 @@ pub(super) enum Origin {
     Frontend,
     /// The frontend asked for it with a token.
     Token,
-    /// The server made it.
+    /// The gateway made it, for as long as the connection lasts: the personal channel, or one that the connection's token names.
     Server,
+    /// A service made it, and says when it ends.
+    Service,
+}
+
+impl Origin {
+    /// Whether the frontend asked for it.
+    pub(super) fn is_frontend(self) -> bool {
+        matches!(self, Self::Frontend | Self::Token)
+    }
 }
 
 /// How far a subscription is.
@@ -40,7 +49,7 @@ impl Subscription {
         match (self.stage, self.origin) {
             (Stage::Joining, _) => Standing::Stranger,
             (Stage::Live, Origin::Frontend) => Standing::Subscriber,
-            (Stage::Live, Origin::Token | Origin::Server) => Standing::Vouched,
+            (Stage::Live, Origin::Token | Origin::Server | Origin::Service) => Standing::Vouched,
         }
     }
 }
@@ -54,8 +63,9 @@ impl Subscriptions {
         self.0.len()
     }
 
+    /// How many the frontend did not ask for.
     pub(super) fn made_by_server(&self) -> usize {
-        self.0.iter().filter(|it| it.origin == Origin::Server).count()
+        self.0.iter().filter(|it| !it.origin.is_frontend()).count()
     }
 
     pub(super) fn get(&self, channel: &str) -> Option<&Subscription> {

@@ -44,7 +44,7 @@ impl Purpose {
     fn is_subscribe(&self) -> bool {
         match self {
             Self::Authorize(_) => true,
-            Self::Attach { origin, .. } => *origin != Origin::Server,
+            Self::Attach { origin, .. } => origin.is_frontend(),
             Self::Answer | Self::Refresh | Self::SubRefresh => false,
         }
     }
@@ -84,7 +84,7 @@ impl Work {
 
     /// The attach of a server-side subscription to this channel that is in flight, taken out.
     pub(super) fn take_server_attach(&mut self, channel: &str) -> Option<Flight> {
-        let is_it = |it: &Flight| matches!(it.purpose, Purpose::Attach { origin: Origin::Server, .. });
+        let is_it = |it: &Flight| matches!(it.purpose, Purpose::Attach { origin, .. } if !origin.is_frontend());
         let at = self.flights.iter().position(|it| is_it(it) && it.channel.as_deref() == Some(channel))?;
         Some(self.flights.swap_remove(at))
     }

@@ -169,6 +169,43 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
     }
 }
 
+/// Every key that the documented tables have, written as a file and as a variable would.
+#[test]
+fn every_key_refuses_what_is_outside_its_bounds_or_of_another_type() {
+    let told = |key: &str, value: &str, says: &str| {
+        let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let text = if table.is_empty() { format!("{name} = {value}") } else { format!("[{table}]\n{name} = {value}") };
+        let found = problems(&text);
+        let ours: Vec<_> = found.iter().filter(|problem| problem.key == key).collect();
+        assert!(found.len() == 1 && ours.len() == 1 && ours[0].message.contains(says), "{text}: {found:?}");
+        if value.starts_with(['[', '{']) {
+            return;
+        }
+        let variable = format!("GATEWAY__{}", key.replace('.', "__").to_uppercase());
+        let variables = Some(HashMap::from([(variable.clone(), value.trim_matches('"').to_owned())]));
+        let told = Settings::load(&Layers { variables, ..Layers::default() }).expect_err(&variable).to_string();
+        assert!(told.contains(&format!("{key}: ")) && told.contains(says), "{variable}: {told}");
+    };
+    let mut keys = Settings::documented();
+    keys.push(("workers".into(), Some("0 to 63".into())));
+    for (key, range) in keys {
+        told(&key, "{ a = 1 }", "expected");
+        let Some(range) = range else { continue };
+        let (first, last) = range.split_once(" to ").expect("from and to");
+        let digits = |text: &str| text.find(|c: char| c.is_ascii_digit()).expect("a number");
+        // Ten times the upper bound, and a tenth of nothing below the lower.
+        let mut above = last.to_owned();
+        above.insert(digits(last), '9');
+        told(&key, &above, &range);
+        let number: String = first.chars().filter(char::is_ascii_digit).collect();
+        if number != "0" && number != "00" {
+            told(&key, &first.replacen(&number, "0", 1), &range);
+        }
+        told(&key, "\"many\"", &range);
+        told(&key, "[1]", &range);
+    }
+}
+
 #[test]
 fn all_problems_are_told_at_once() {
     let found =

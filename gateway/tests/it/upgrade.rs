@@ -2,8 +2,13 @@
 
 use super::client::{Client, Frame, KEY, handshake, masked, shared};
 use super::echo::Echo;
+use gateway::{
+    server::{self, Listeners},
+    settings::Settings,
+    telemetry::Telemetry,
+};
 use shared_proto::rest::Problem;
-use std::time::Duration;
+use std::{net::SocketAddr, sync::LazyLock, thread, time::Duration};
 
 /// A correct handshake with one line replaced; an empty replacement leaves it out.
 fn with(line: &str, replacement: &str) -> String {
@@ -205,6 +210,54 @@ fn other_requests_reach_the_application() {
     let mut client = Client::connect(shared());
     client.send(b"GET /hello HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
     assert!(client.head().starts_with("HTTP/1.1 200 "));
+}
+
+/// The public listener of a whole gateway.
+fn frontends() -> SocketAddr {
+    static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
+        let text = "workers = 1\n[public]\naddress = \"127.0.0.1:0\"\n[internal]\naddress = \"127.0.0.1:0\"";
+        let settings = Settings::from_toml(text).expect("valid");
+        let listeners = Listeners::bind(&settings).expect("free ports");
+        let address = listeners.public.local_addr().expect("bound");
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+            let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");
+            runtime.block_on(async {
+                let _running = server::start(&settings, listeners, telemetry.metrics()).expect("it starts");
+                std::future::pending::<()>().await;
+            });
+        });
+        address
+    });
+    *SERVER
+}
+
+#[test]
+fn what_is_no_upgrade_to_websocket_alone_is_told_what_to_send() {
+    let path = "/connection/websocket";
+    let with = |line: &str| handshake(path).replace("Upgrade: websocket\r\n", line);
+    for (name, request) in [
+        ("no upgrade", with("")),
+        ("another protocol", with("Upgrade: h2c\r\n")),
+        ("several protocols", with("Upgrade: websocket, h2c\r\n")),
+        ("several protocols, the other way round", with("Upgrade: h2c, websocket\r\n")),
+        ("a version of the protocol", with("Upgrade: websocket/13\r\n")),
+    ] {
+        let mut client = Client::connect(frontends());
+        client.send(request.as_bytes());
+        client.finish();
+        let head = client.head().to_lowercase();
+        assert!(head.starts_with("http/1.1 426 ") && head.contains("sec-websocket-version: 13\r\n"), "{name}: {head}");
+        let problem: Problem = serde_json::from_slice(&client.rest()).expect("a problem document");
+        assert_eq!(problem.code, "upgrade_required", "{name}");
+    }
+    let mut client = Client::connect(frontends());
+    client.send(with("").replace("GET", "POST").as_bytes());
+    client.finish();
+    assert!(client.head().to_lowercase().contains("allow: get"), "POST is refused whatever it upgrades to");
+    let mut client = Client::connect(frontends());
+    client.send(handshake(path).as_bytes());
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
 }
 
 #[test]

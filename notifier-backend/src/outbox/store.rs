@@ -98,7 +98,6 @@ pub(super) fn delivered_to(connection: &Connection, last: Option<&str>, since: M
     users.collect()
 }
 
-
 /// Reads one row per delivery: each target's lane knows its first one, so that the cost grows with `:limit` and not with what is pending.
 pub(super) const DUE: &str = "SELECT d.id, n.id, n.data, d.target, d.due_ms, d.attempts
     FROM lanes l CROSS JOIN deliveries d ON d.seq = l.delivery CROSS JOIN notifications n ON n.seq = d.notification

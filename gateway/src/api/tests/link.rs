@@ -35,8 +35,8 @@ impl Listening {
         let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
         let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], limits);
         let node = Arc::new(Node { services, ..node(&mailbox) });
-        let served = node.clone();
-        let server = HttpServer::new(move || App::new().configure(|config| configure(config, &served)))
+        let shared = node.clone();
+        let server = HttpServer::new(move || App::new().configure(|config| configure(config, &shared)))
             .workers(1)
             .disable_signals()
             .bind("127.0.0.1:0")

@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::json;
+use std::time::SystemTime;
 
 const NEWS: &str = "/v1/channels/news:world/publications";
 
@@ -158,7 +159,18 @@ async fn subscriptions_made_for_a_user_are_stored_and_carried_out() {
     assert_eq!(fixture.node.broker.user_subscriptions(&user).await.expect("read").len(), 1);
     assert_eq!(fixture.ask("DELETE", path, "").await.json(), json!({"connections": 1}));
     assert_eq!(fixture.node.broker.user_subscriptions(&user).await.expect("read").len(), 0);
-    assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Subscribe { .. }, ServerCommand::Unsubscribe { .. }]));
+    let in_an_hour = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs() + 3600;
+    fixture.ask("PUT", path, &json!({"expires_at": in_an_hour}).to_string()).await;
+    let commands = fixture.commands.borrow();
+    let [
+        ServerCommand::Subscribe { expires_in: None, .. },
+        ServerCommand::Unsubscribe { .. },
+        ServerCommand::Subscribe { expires_in: Some(left), .. },
+    ] = &commands[..]
+    else {
+        panic!("{commands:?}")
+    };
+    assert!((3590..=3600).contains(&left.as_secs()), "{left:?}");
 }
 
 #[actix_web::test]

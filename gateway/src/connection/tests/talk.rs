@@ -126,3 +126,21 @@ fn services_reach_all_connections_of_a_user() {
         assert_eq!(nobody.hears().await, [""; 0]);
     });
 }
+
+#[test]
+fn a_subscription_that_a_service_made_for_a_time_ends_with_it() {
+    within(usual(), |world| async move {
+        let alice = world.user("alice").await;
+        let channel: ChannelName = "open:a".parse().expect("valid");
+        let expires_in = Some(Duration::from_secs(5));
+        assert_eq!(world.command("alice", ServerCommand::Subscribe { channel, since: None, expires_in }).await, 1);
+        assert_eq!(alice.hears().await, [r#"{"push":{"channel":"open:a","subscribe":{}}}"#]);
+        after(4.0).await;
+        world.publish("open:a", "in time").await;
+        assert_eq!(texts(&alice.hears().await), ["in time"]);
+        after(2.0).await;
+        world.publish("open:a", "too late").await;
+        let ended = r#"{"push":{"channel":"open:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
+        assert_eq!(alice.hears().await, [ended]);
+    });
+}

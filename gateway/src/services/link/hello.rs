@@ -45,6 +45,11 @@ where
 }
 
 pub(super) fn parse(text: &[u8]) -> Result<ToGateway, Ending> {
+    // Serde would take an array's items for the fields, in their order.
+    let body = text.iter().position(|byte| *byte == b':').map_or(&[][..], |colon| text[colon + 1..].trim_ascii_start());
+    if body.starts_with(b"[") {
+        return Err(malformed("The frame is not one of the link's: what it holds has to be an object."));
+    }
     serde_json::from_slice(text).map_err(|e| malformed(format!("The frame is not one of the link's: {e}.")))
 }
 

@@ -241,6 +241,13 @@ fn what_is_not_a_frame_closes_the_link_with_the_reason() {
             (hello("i", r#","credit":-1"#), 1008),
             (hello("i", r#","credit":1,"more":1"#), 1008),
             (hello("i", r#","credit":1,"events":["born"]"#), 1008),
+            (hello("i", r#","credit":4294967296"#), 1008),
+            (hello("i", r#","credit":1,"credit":2"#), 1008),
+            (hello(&"i".repeat(65), r#","credit":1"#), 1008),
+            (hello("i", ""), 1008),
+            (first(r#"{"hello":["bot","i",1]}"#), 1008),
+            (first("null"), 1008),
+            (first("\"drain\""), 1008),
             (Received::Invalid(Invalid::Binary), 1008),
             (Received::Invalid(Invalid::Protocol), 1008),
             (Received::Invalid(Invalid::TooLarge), 1009),
@@ -270,6 +277,78 @@ fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
             assert_eq!(refusal.code, ErrorCode::Timeout, "it was sent, so its outcome is unknown");
             assert!(gateway.services.summary()[0].instances.is_empty());
         }
+    });
+}
+
+#[test]
+fn every_bad_frame_is_told_what_is_wrong_and_changes_nothing() {
+    for (frame, says) in [
+        ("", "EOF"),
+        ("{", "EOF"),
+        ("[]", "expected value"),
+        ("{}", "expected value"),
+        (r#"{"dance":{}}"#, "unknown variant `dance`"),
+        (r#"{"credit":{"n":1},"drain":{}}"#, "expected value"),
+        (r#"{"credit":{"n":1}} {}"#, "trailing characters"),
+        (r#"{"credit":null}"#, "invalid type: null"),
+        (r#"{"credit": [1]}"#, "has to be an object"),
+        (r#"{"credit":{}}"#, "missing field `n`"),
+        (r#"{"credit":{"n":-1}}"#, "invalid value"),
+        (r#"{"credit":{"n":4294967296}}"#, "invalid value"),
+        (r#"{"credit":{"n":1.5}}"#, "invalid type"),
+        (r#"{"credit":{"n":1,"n":2}}"#, "duplicate field"),
+        (r#"{"credit":{"n":1,"m":2}}"#, "unknown field `m`"),
+        (r#"{"reply":{"data":1}}"#, "missing field `id`"),
+        (r#"{"reply":{"id":1}}"#, "missing field `data`"),
+        (r#"{"reply":{"id":"1","data":1}}"#, "invalid type"),
+        (r#"{"reply":{"id":18446744073709551616,"data":1}}"#, "invalid type"),
+        (r#"{"error":{"id":1,"code":"x","message":"m"}}"#, "invalid type"),
+        (r#"{"error":{"id":1,"code":400}}"#, "missing field `message`"),
+        (r#"{"publish":{"id":1,"channel":"chat:a"}}"#, "missing field `data`"),
+        (r#"{"publish":{"id":1,"channel":5,"data":1}}"#, "invalid type"),
+        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"tags":{"a":1}}}"#, "invalid type"),
+        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"ephemeral":"no"}}"#, "invalid type"),
+        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"dat":1}}"#, "unknown field `dat`"),
+        (r#"{"publish":[1,"chat:a",1]}"#, "has to be an object"),
+    ] {
+        run(async {
+            let gateway = gateway();
+            let mut bot = Instance::open(&gateway).await;
+            bot.send(frame);
+            let error = bot.frame().await;
+            assert_eq!(error["error"]["code"], "bad_request", "{frame}");
+            assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(says)), "{frame}: {error}");
+            assert_eq!(bot.closed().await.0, 1008, "{frame}");
+            let counters = gateway.services.counters();
+            assert_eq!((counters.get(Count::PublishAcked), counters.get(Count::PublishNacked)), (0, 0), "{frame}");
+        });
+    }
+}
+
+#[test]
+fn publications_that_are_refused_cost_an_answer_and_not_the_link() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        let data = |data: &str| format!(r#""channel":"chat:a","data":{data}"#);
+        for (fields, code) in [
+            (r#""channel":"","data":1"#.to_owned(), "bad_request"),
+            (r#""channel":"chat:","data":1"#.into(), "bad_request"),
+            (r#""channel":"nowhere:a","data":1"#.into(), "unknown_channel"),
+            (data(&deep), "bad_request"),
+            (data(&format!("\"{}\"", "x".repeat(65 << 10))), "payload_too_large"),
+            (data(r#"1,"tags":{"":"x"}"#), "bad_request"),
+            (data(r#"1,"idempotency_key":"""#), "bad_request"),
+            (data(r#"1,"idempotency_key":"a b""#), "bad_request"),
+        ] {
+            bot.send(&format!(r#"{{"publish":{{"id":7,{fields}}}}}"#));
+            let nack = bot.frame().await;
+            let shown = &fields[..fields.len().min(80)];
+            assert_eq!((&nack["nack"]["id"], &nack["nack"]["error"]["code"]), (&json!(7), &json!(code)), "{shown}: {nack}");
+        }
+        bot.send(r#"{"publish":{"id":8,"channel":"chat:a","data":1}}"#);
+        assert_eq!(bot.frame().await["ack"]["offset"], 1, "nothing was stored before");
     });
 }
 

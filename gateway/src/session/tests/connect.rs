@@ -6,7 +6,7 @@ fn connect_reply(fields: &str) -> String {
 }
 
 fn alice(seconds: Option<u64>, channels: &[&str]) -> Outcome {
-    let channels = channels.iter().map(|name| channel(name).into()).collect();
+    let channels = channels.iter().map(|name| channel(name)).collect();
     Outcome::Authenticated(Box::new(Identity { user: user("alice"), expires_in: seconds.map(Duration::from_secs), info: None, channels }))
 }
 
@@ -24,14 +24,17 @@ fn a_user_gets_the_personal_channel_and_those_of_the_token_from_where_the_client
         r##"{"id":1,"connect":{"token":"t","subs":{"#alice":{"recover":true,"epoch":"abcd1234","offset":5},"gone":{"recover":true}}}}"##,
     );
     assert_eq!(asked, [r#"start 1: authenticate "t""#]);
-    let started = it.done(1, alice(Some(600), &["chat:a", "#alice", "chat:a"]));
-    assert_eq!(started, [r#"identify "alice""#, r#"start 2: attach #alice from "abcd1234":5"#, "start 3: attach chat:a"]);
-    assert_eq!(it.done(3, attached(9)), Vec::<String>::new());
-    let opened = it.done(2, recovered(5, Recovery::Recovered, &[6, 7]));
+    let known = it.done(1, alice(Some(600), &["chat:a", "#alice", "chat:a"]));
+    assert_eq!(known, [r#"identify "alice""#, r#"start 2: read subscriptions of "alice""#]);
+    let started = it.done(2, stored(&[("#alice", None), ("chat:a", Some(5))]));
+    assert_eq!(started, [r#"start 3: attach #alice from "abcd1234":5"#, "start 4: attach chat:a"]);
+    assert_eq!(it.done(4, attached(9)), Vec::<String>::new());
+    let opened = it.done(3, recovered(5, Recovery::Recovered, &[6, 7]));
     let subs = format!(
         r##""expires":true,"ttl":600,"subs":{{"#alice":{{{POSITION}5,"publications":[{{"data":1,"offset":6}},{{"data":1,"offset":7}}],"recovered":true,"was_recovering":true}},"chat:a":{{{POSITION}9}}}},"##
     );
     assert_eq!(opened, [connect_reply(&subs), "live #alice".into(), "live chat:a".into()]);
+    assert_eq!(it.after(10), Vec::<String>::new(), "what the token names lasts, though a service made it for five seconds");
 }
 
 #[test]
@@ -39,7 +42,8 @@ fn what_is_held_after_a_loss_comes_as_pushes_since_the_sdk_skips_it_in_the_answe
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
     it.done(1, alice(None, &[]));
-    let opened = it.done(2, recovered(7, Recovery::Lost, &[8]));
+    it.done(2, stored(&[]));
+    let opened = it.done(3, recovered(7, Recovery::Lost, &[8]));
     let subs = format!(r##""subs":{{"#alice":{{{POSITION}7,"was_recovering":true}}}},"##);
     let push = r##"{"push":{"channel":"#alice","pub":{"data":1,"offset":8}}}"##;
     assert_eq!(opened, [connect_reply(&subs), push.into(), "live #alice".into()]);
@@ -49,13 +53,14 @@ fn what_is_held_after_a_loss_comes_as_pushes_since_the_sdk_skips_it_in_the_answe
 fn a_subscription_that_cannot_attach_fails_the_connect_and_leaves_nothing_behind() {
     let mut it = World::new();
     it.says("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"rpc\":{}}");
-    it.done(1, alice(None, &["chat:a", "chat:b"]));
-    it.done(2, attached(0));
-    let lines = it.done(3, failed(ErrorCode::ServiceUnavailable));
-    assert_eq!(lines[..4], ["leave #alice", "leave chat:a", "cancel 4", "leave chat:b"]);
+    it.done(1, alice(None, &["chat:a"]));
+    it.done(2, stored(&[("chat:b", None)]));
+    it.done(3, attached(0));
+    let lines = it.done(4, failed(ErrorCode::ServiceUnavailable));
+    assert_eq!(lines[..4], ["leave #alice", "leave chat:a", "cancel 5", "leave chat:b"]);
     assert_eq!(errors(&lines), [(1, 100), (2, 101)]);
     assert!(lines[4].contains(r#""temporary":true"#), "the SDK is to try again: {}", lines[4]);
-    assert_eq!(it.done(4, attached(0)), Vec::<String>::new(), "cancelled");
+    assert_eq!(it.done(5, attached(0)), Vec::<String>::new(), "cancelled");
     assert_eq!(it.says(r#"{"id":3,"ping":{}}"#), ["close 3501 connect was refused: open a new connection"]);
 }
 
@@ -88,7 +93,8 @@ fn tokens_that_are_not_good() {
 fn a_token_for_an_unknown_namespace_is_told_and_not_retried() {
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
-    let lines = it.done(1, alice(None, &["nowhere:a"]));
+    it.done(1, alice(None, &["nowhere:a"]));
+    let lines = it.done(2, stored(&[]));
     assert_eq!(errors(&lines), [(1, 102)]);
     assert!(lines[0].contains("nowhere:a") && !lines[0].contains("temporary"), "{}", lines[0]);
 }
@@ -97,7 +103,8 @@ fn a_token_for_an_unknown_namespace_is_told_and_not_retried() {
 fn more_server_side_subscriptions_than_allowed_close() {
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
-    assert_eq!(it.done(1, alice(None, &["open:a", "open:b", "open:c", "open:d"])), ["close 3505 channel limit"]);
+    it.done(1, alice(None, &["open:a", "open:b"]));
+    assert_eq!(it.done(2, stored(&[("open:c", None), ("open:d", None)])), ["close 3505 channel limit"]);
 }
 
 #[test]
@@ -120,10 +127,16 @@ fn a_connect_that_takes_too_long_is_answered_before_the_sdk_gives_up() {
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
     it.done(1, alice(None, &[]));
+    it.done(2, stored(&[]));
     assert_eq!(it.session.deadline(), Some(Tick(5000)));
     let lines = it.after(4);
-    assert_eq!(lines[..2], ["cancel 2", "leave #alice"]);
+    assert_eq!(lines[..2], ["cancel 3", "leave #alice"]);
     assert_eq!(errors(&lines), [(1, 100)]);
+
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{}}"#);
+    it.done(1, alice(None, &[]));
+    assert_eq!(it.after(4)[0], "cancel 2");
 
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
@@ -162,10 +175,77 @@ fn what_services_do_meanwhile_waits_too() {
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
     it.done(1, alice(None, &[]));
+    it.done(2, stored(&[]));
     assert_eq!(it.serves(ServerCommand::Message(data("1"))), Vec::<String>::new());
-    assert_eq!(it.serves(ServerCommand::Subscribe { channel: channel("open:a"), since: None }), Vec::<String>::new());
-    let opened = it.done(2, attached(0));
-    assert_eq!(opened[1..], ["live #alice", r#"{"push":{"message":{"data":1}}}"#, "start 3: attach open:a"]);
+    assert_eq!(it.serves(subscribe_for("open:a", None)), Vec::<String>::new());
+    let opened = it.done(3, attached(0));
+    assert_eq!(opened[1..], ["live #alice", r#"{"push":{"message":{"data":1}}}"#, "start 4: attach open:a"]);
+}
+
+/// A service stores, then tells. The connection makes itself known, then reads. So whatever falls between, one of the two reaches it.
+#[test]
+fn what_a_service_stores_while_its_user_connects_is_not_missed() {
+    let subscribe = || subscribe_for("open:a", None);
+    let unsubscribe = || ServerCommand::Unsubscribe { channel: channel("open:a"), code: crate::model::Unsubscribe::Server };
+    let there = [("open:a", None)];
+    // What was read, what was told before the read ended and after it, and whether the user is subscribed in the end.
+    for (read, before, after, subscribed) in [
+        (&there[..], vec![], vec![], true),
+        (&there, vec![subscribe()], vec![], true),
+        (&there, vec![], vec![subscribe()], true),
+        (&[], vec![subscribe()], vec![], true),
+        (&[], vec![], vec![subscribe()], true),
+        (&there, vec![unsubscribe()], vec![], false),
+        (&there, vec![], vec![unsubscribe()], false),
+        (&[], vec![unsubscribe()], vec![], false),
+        (&there, vec![unsubscribe()], vec![subscribe()], true),
+        (&[], vec![subscribe(), unsubscribe()], vec![], false),
+        (&[], vec![subscribe()], vec![unsubscribe()], false),
+        (&there, vec![subscribe(), unsubscribe(), subscribe()], vec![], true),
+    ] {
+        let what = format!("read {read:?}, told {before:?}, then {after:?}");
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{}}"#);
+        assert_eq!(it.done(1, alice(None, &[])), [r#"identify "alice""#, r#"start 2: read subscriptions of "alice""#], "in this order");
+        for command in before {
+            assert!(it.serves(command).is_empty());
+        }
+        let mut begun = it.done(2, stored(read));
+        for command in after {
+            assert!(it.serves(command).is_empty());
+        }
+        while let Some(op) = begun.iter().position(|line| line.contains(": attach ")).map(|at| begun.remove(at)) {
+            let op = op.trim_start_matches("start ").split(':').next().and_then(|op| op.parse().ok()).expect("a number");
+            begun.extend(it.done(op, attached(0)));
+        }
+        let lines = it.says(r#"{"id":9,"subscribe":{"channel":"open:a"}}"#);
+        assert_eq!(errors(&lines) == [(9, 105)], subscribed, "{what}: {lines:?}");
+    }
+}
+
+#[test]
+fn what_is_told_meanwhile_ends_when_it_was_to_end() {
+    let mut it = World::with(|rules| rules.ping_interval = Duration::from_secs(1000));
+    it.says(r#"{"id":1,"connect":{}}"#);
+    it.done(1, alice(None, &[]));
+    it.serves(subscribe_for("open:a", Some(5)));
+    it.after(3);
+    it.done(2, stored(&[]));
+    it.done(3, attached(0));
+    it.done(4, attached(0));
+    assert_eq!(it.session.deadline(), Some(Tick(6000)), "five seconds from when it was told");
+    assert_eq!(it.after(2)[0], "leave open:a");
+}
+
+#[test]
+fn a_read_that_fails_fails_the_connect() {
+    for outcome in [failed(ErrorCode::Internal), Outcome::Sent] {
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{}}"#);
+        it.done(1, alice(None, &[]));
+        assert_eq!(errors(&it.done(2, outcome)), [(1, 100)]);
+        assert_eq!(it.serves(subscribe_for("open:a", None)), Vec::<String>::new());
+    }
 }
 
 #[test]
@@ -174,7 +254,8 @@ fn a_stream_lost_meanwhile_or_too_much_from_services_fails_the_connect() {
         let mut it = World::new();
         it.says(r#"{"id":1,"connect":{}}"#);
         it.done(1, alice(None, &["chat:a"]));
-        it.done(2, attached(0));
+        it.done(2, stored(&[]));
+        it.done(3, attached(0));
         it
     };
     assert_eq!(connecting().input(Input::Lost(channel("chat:a"))), Vec::<String>::new(), "its attach tells");

@@ -100,11 +100,13 @@ fn a_subscription_that_is_not_refreshed_ends_with_2501() {
 fn a_server_side_subscription_ends_with_2501_upon_which_the_sdk_forgets_it() {
     let mut it = World::with(|rules| rules.ping_interval = Duration::from_secs(1000));
     it.says(r#"{"id":1,"connect":{}}"#);
-    let ending = ServerSubscription { channel: channel("open:a"), expires_in: Some(Duration::from_secs(5)) };
-    it.done(1, Outcome::Authenticated(Box::new(Identity { user: user(""), expires_in: None, info: None, channels: vec![ending] })));
-    it.done(2, attached(0));
+    it.done(1, identity("alice"));
+    it.done(2, stored(&[("open:a", Some(5))]));
+    it.done(3, attached(0));
+    it.done(4, attached(0));
     assert_eq!(it.session.deadline(), Some(Tick(6000)), "there is nothing to refresh: no grace");
-    assert_eq!(it.after(5)[0], "leave open:a");
+    let push = r#"{"push":{"channel":"open:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
+    assert_eq!(it.after(5), ["leave open:a", push]);
 }
 
 #[test]
@@ -135,7 +137,7 @@ fn sub_refreshes_that_are_not_good() {
         assert_eq!(lines[..lines.len() - 1], before);
         assert_eq!(errors(&lines), [(5, code)]);
     }
-    let mut it = World::alice().subscribed("open:a", 3);
+    let mut it = World::alice().subscribed("open:a", 4);
     for (name, code) in [("open:a", 103), ("vip:a", 103), ("#alice", 103), ("a b", 107)] {
         assert_eq!(errors(&it.says(&format!(r#"{{"id":5,"sub_refresh":{{"channel":"{name}","token":"u"}}}}"#))), [(5, code)], "{name}");
     }

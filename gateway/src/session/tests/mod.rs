@@ -1,5 +1,6 @@
 //! A session, talked to in JSON and answering in lines, so that the tests read like a conversation.
 
+mod bad_input;
 mod connect;
 mod life;
 mod order;
@@ -89,7 +90,8 @@ impl World {
         self.says(r#"{"id":1,"connect":{}}"#);
         let mut lines = self.done(1, identity(user));
         if !user.is_empty() {
-            lines = self.done(2, attached(0));
+            self.done(2, stored(&[]));
+            lines = self.done(3, attached(0));
         }
         assert!(lines.iter().any(|line| line.starts_with(r#"{"id":1,"connect""#)), "{lines:?}");
         self
@@ -160,6 +162,7 @@ fn line(action: &Action) -> String {
 fn words(op: &Op) -> String {
     match op {
         Op::Authenticate { token } => format!("authenticate {token:?}"),
+        Op::Subscriptions { user } => format!("read subscriptions of {user:?}"),
         Op::Refresh { token } => format!("refresh {token:?}"),
         Op::Authorize { channel, token } => format!("authorize {channel} {token:?}"),
         Op::Attach(attach) => {
@@ -206,6 +209,18 @@ fn user(name: &str) -> UserId {
 
 fn identity(name: &str) -> Outcome {
     Outcome::Authenticated(Box::new(Identity { user: user(name), expires_in: None, info: None, channels: Vec::new() }))
+}
+
+/// What services subscribed the user to, and for how many seconds more.
+fn stored(channels: &[(&str, Option<u64>)]) -> Outcome {
+    let each =
+        |(name, seconds): &(&str, Option<u64>)| ServerSubscription { channel: channel(name), expires_in: seconds.map(Duration::from_secs) };
+    Outcome::Subscriptions(channels.iter().map(each).collect())
+}
+
+/// A service subscribes the user, perhaps for so many seconds.
+fn subscribe_for(name: &str, seconds: Option<u64>) -> ServerCommand {
+    ServerCommand::Subscribe { channel: channel(name), since: None, expires_in: seconds.map(Duration::from_secs) }
 }
 
 fn position(offset: u64) -> Position {

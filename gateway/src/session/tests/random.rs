@@ -115,6 +115,7 @@ impl Game {
             (0, _) => failed(ErrorCode::ServiceUnavailable),
             (1, _) => Outcome::Sent,
             (_, "authenticate") => identity("alice"),
+            (_, "subscriptions") => stored(&[("chat:a", None), ("closed:a", Some(9))]),
             (_, "refresh") => Outcome::Refreshed { user: user("alice"), expires_in: Some(Duration::from_secs(9)) },
             (_, "authorize") => authorized(Some(9)),
             (2, "attach") => recovered(4, Recovery::Lost, &[5]),
@@ -128,6 +129,7 @@ impl Game {
 fn fitting(op: &Op) -> &'static str {
     match op {
         Op::Authenticate { .. } => "authenticate",
+        Op::Subscriptions { .. } => "subscriptions",
         Op::Refresh { .. } => "refresh",
         Op::Authorize { .. } => "authorize",
         Op::Attach(_) => "attach",
@@ -136,10 +138,10 @@ fn fitting(op: &Op) -> &'static str {
 }
 
 fn serve(kind: usize, name: &str) -> Option<Input> {
-    let channel = name.parse().ok()?;
+    let channel: ChannelName = name.parse().ok()?;
     Some(Input::Server(match kind {
         0 => ServerCommand::Disconnect { code: 3001, reason: "shutdown".into() },
-        1..=5 => ServerCommand::Subscribe { channel, since: None },
+        1..=5 => subscribe_for(&channel, (kind > 3).then_some(kind as u64)),
         6..=9 => ServerCommand::Unsubscribe { channel, code: Unsubscribe::Server },
         _ => ServerCommand::Message(data("1")),
     }))

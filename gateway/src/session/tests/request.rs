@@ -49,11 +49,11 @@ fn history_needs_the_grant_and_the_feature_and_is_bounded() {
         (r#""channel":"chat:a","limit":-1"#, "history chat:a None 100 false"),
         (r##""channel":"#alice","limit":1"##, "history #alice None 1 false"),
     ] {
-        assert_eq!(World::alice().says(&ask(fields)), [format!("start 3: {started}")]);
+        assert_eq!(World::alice().says(&ask(fields)), [format!("start 4: {started}")]);
     }
     let since = it.says(&ask(r#""channel":"chat:a","limit":1,"since":{"offset":4,"epoch":"e"}"#));
-    assert_eq!(since, [r#"start 3: history chat:a Some(RecoverFrom { epoch: "e", offset: 4 }) 1 false"#]);
-    let page = it.done(3, Outcome::History { position: position(9), publications: vec![publication(5)] });
+    assert_eq!(since, [r#"start 4: history chat:a Some(RecoverFrom { epoch: "e", offset: 4 }) 1 false"#]);
+    let page = it.done(4, Outcome::History { position: position(9), publications: vec![publication(5)] });
     assert_eq!(page, [r#"{"id":5,"history":{"publications":[{"data":1,"offset":5}],"epoch":"abcd1234","offset":9}}"#]);
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::model::Unsubscribe;
 
 fn subscribe(name: &str) -> ServerCommand {
-    ServerCommand::Subscribe { channel: channel(name), since: None }
+    subscribe_for(name, None)
 }
 
 fn unsubscribe(name: &str, code: Unsubscribe) -> ServerCommand {
@@ -32,7 +32,7 @@ fn a_service_subscribes_the_connection() {
     let mut it = World::anonymous();
     let since = Some(position(4));
     assert_eq!(
-        it.serves(ServerCommand::Subscribe { channel: channel("closed:a"), since }),
+        it.serves(ServerCommand::Subscribe { channel: channel("closed:a"), since, expires_in: None }),
         [r#"start 2: attach closed:a from "abcd1234":4"#]
     );
     assert_eq!(it.serves(subscribe("closed:a")), Vec::<String>::new(), "it is under way");
@@ -41,6 +41,39 @@ fn a_service_subscribes_the_connection() {
     let missed = r#"{"push":{"channel":"closed:a","pub":{"data":1,"offset":5}}}"#;
     assert_eq!(lines, [push, missed.to_owned(), "live closed:a".to_owned()]);
     assert_eq!(it.serves(subscribe("closed:a")), Vec::<String>::new(), "it is there");
+}
+
+#[test]
+fn a_services_subscription_ends_when_the_service_said() {
+    let quiet = || World::with(|rules| rules.ping_interval = Duration::from_secs(1000)).connected(Some("alice"));
+    let ended = r#"{"push":{"channel":"open:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
+    let mut it = quiet();
+    it.serves(subscribe_for("open:a", Some(60)));
+    it.after(50);
+    it.done(4, attached(0));
+    assert_eq!(it.session.deadline(), Some(Tick(61_000)), "it counts from the command, not from the attach");
+    assert_eq!(it.after(9), Vec::<String>::new());
+    assert_eq!(it.after(1), ["leave open:a", ended]);
+    assert_eq!(it.serves(subscribe("open:a")), ["start 5: attach open:a"], "it may be made again");
+
+    let mut it = quiet();
+    it.serves(subscribe_for("open:a", Some(60)));
+    it.done(4, attached(0));
+    assert_eq!(it.serves(subscribe_for("open:a", Some(100))), Vec::<String>::new());
+    assert_eq!(it.after(99), Vec::<String>::new(), "the latest word counts: longer");
+    it.serves(subscribe_for("open:a", Some(5)));
+    assert_eq!(it.after(5), ["leave open:a", ended], "or shorter");
+
+    let mut it = quiet();
+    it.serves(subscribe_for("open:a", Some(60)));
+    it.done(4, attached(0));
+    it.serves(subscribe("open:a"));
+    it.serves(subscribe_for("#alice", Some(5)));
+    assert_eq!(it.after(400), Vec::<String>::new(), "or for good; and the personal channel is no service's to end");
+
+    let mut it = quiet().subscribed("open:a", 4);
+    it.serves(subscribe_for("open:a", Some(5)));
+    assert_eq!(it.after(400), Vec::<String>::new(), "what the frontend asked for is its own");
 }
 
 #[test]
@@ -102,7 +135,7 @@ fn a_message_is_pushed() {
 
 #[test]
 fn a_lost_stream_resubscribes_the_client_or_reconnects_it() {
-    let mut it = World::alice().subscribed("chat:a", 3);
+    let mut it = World::alice().subscribed("chat:a", 4);
     let push = r#"{"push":{"channel":"chat:a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#;
     assert_eq!(it.input(Input::Lost(channel("chat:a"))), ["leave chat:a", push]);
     assert_eq!(it.input(Input::Lost(channel("chat:a"))), Vec::<String>::new());

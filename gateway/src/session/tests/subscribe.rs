@@ -124,13 +124,13 @@ fn a_second_subscribe_to_the_same_channel_and_one_too_many() {
 
 #[test]
 fn unsubscribe_always_succeeds() {
-    let mut it = World::alice().subscribed("open:a", 3);
+    let mut it = World::alice().subscribed("open:a", 4);
     let done = r#"{"id":6,"unsubscribe":{}}"#;
     assert_eq!(it.says(r#"{"id":6,"unsubscribe":{"channel":"open:a"}}"#), ["leave open:a", done]);
     assert_eq!(it.says(r#"{"id":6,"unsubscribe":{"channel":"open:a"}}"#), [done], "though it is not subscribed");
     assert_eq!(it.says(r#"{"id":6,"unsubscribe":{"channel":"a b"}}"#), [done], "nor could be");
     assert_eq!(it.says(r##"{"id":6,"unsubscribe":{"channel":"#alice"}}"##), ["leave #alice", done], "server-side too");
-    assert_eq!(it.says(&subscribe(r##""channel":"#alice""##)), ["start 4: attach #alice"], "which its owner may undo");
+    assert_eq!(it.says(&subscribe(r##""channel":"#alice""##)), ["start 5: attach #alice"], "which its owner may undo");
 }
 
 #[test]
