@@ -63,7 +63,7 @@ pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
     for path in open() {
         all = all.service(path.into_resource());
     }
-    all = all.service(openapi::docs());
+    all = all.service(web::redirect("/docs", "/docs/")).service(openapi::docs());
     for path in guarded() {
         all = all.service(path.into_resource().wrap(from_fn(extract::require_key)));
     }

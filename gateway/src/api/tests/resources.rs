@@ -186,6 +186,7 @@ async fn operators_see_nodes_services_health_and_metrics() {
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs/index.html"] {
         assert_eq!(fixture.send(TestRequest::with_uri(path)).await.status, StatusCode::OK, "{path} needs no key");
     }
+    assert_eq!(fixture.send(TestRequest::with_uri("/docs")).await.status, StatusCode::TEMPORARY_REDIRECT, "as people type it");
     fixture.node.health.drain();
     let answer = fixture.send(TestRequest::with_uri("/readyz")).await;
     assert_eq!(
