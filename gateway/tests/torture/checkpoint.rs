@@ -50,13 +50,17 @@ impl Checkpoints {
             }
             all.push(held);
         }
-        for held in all {
+        for mut held in all {
             while !held.has_arrived(last) && Instant::now() < deadline {
                 sleep(PAUSE).await;
+                // What was trimmed meanwhile is no longer held.
+                if held.channel.kind == Kind::Shallow
+                    && let Some(now) = self.read(world, &held.channel, deadline).await
+                {
+                    held.numbers.retain(|number| now.numbers.contains(number));
+                }
             }
-            // What was trimmed meanwhile is no longer held.
-            let still = if held.channel.kind == Kind::Shallow { self.read(world, &held.channel, deadline + patience).await } else { None };
-            held.tell(world, still.as_ref(), last);
+            held.tell(world, last);
         }
     }
 
@@ -130,11 +134,10 @@ impl Held {
         })
     }
 
-    fn tell(&self, world: &World, still: Option<&Self>, last: bool) {
+    fn tell(&self, world: &World, last: bool) {
         for follower in self.channel.followers.lock().expect("no panic").iter() {
             let follower = follower.lock().expect("no panic");
-            let is_held = |number: &u32| still.is_none_or(|still| still.numbers.contains(number));
-            let missing: Vec<u32> = self.numbers.iter().copied().filter(|number| is_held(number) && !follower.has(*number)).collect();
+            let missing: Vec<u32> = self.numbers.iter().copied().filter(|number| !follower.has(*number)).collect();
             let (who, name, at) = (&follower.who, &self.channel.name, follower.position());
             if let [first, ..] = missing[..] {
                 let age = self.channel.age(first);

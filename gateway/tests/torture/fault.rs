@@ -112,6 +112,7 @@ impl Hand<'_> {
 
     async fn strike_gateway(&mut self, fault: Fault) {
         let node = self.node;
+        let _alone = node.struck.lock().await;
         match fault {
             Fault::StopGateway => {
                 node.signal(Signal::STOP).await;
@@ -189,16 +190,16 @@ impl Hand<'_> {
         match fault {
             Fault::DropClients => {
                 let drops = async {
-                    for _ in 0..self.random.random_range(2..5) {
+                    for _ in 0..self.random.random_range(4..12) {
                         self.pause(1).await;
-                        world.nodes.iter().for_each(|node| node.public.cut(Which::All));
+                        world.nodes[self.random.random_range(0..world.nodes.len())].public.cut(Which::All);
                     }
                 };
                 tokio::join!(burst(world, &channel, 600, None), drops);
             }
             Fault::SlowClients => {
                 self.node.public.set(Weather { rate: Some(2_000), ..Weather::default() });
-                tokio::join!(burst(world, &channel, 1200, None), sleep(Duration::from_secs(5)));
+                tokio::join!(burst(world, &channel, 2500, None), sleep(Duration::from_secs(5)));
                 self.node.public.set(Weather::default());
             }
             _ => {

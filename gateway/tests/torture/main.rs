@@ -4,10 +4,12 @@
 //! - [`options`]: what may be asked for; [`run`]: one run, from start to table
 //! - [`world`]: all who take part: [`redis`], [`node`], [`proxy`], [`publisher`], [`subscriber`], [`client`]
 //! - [`fault`]: what breaks
-//! - [`ledger`]: what was published; [`follower`]: what a subscriber has of it; [`checkpoint`]: whether that is all; [`tally`]: what came of it
+//! - [`ledger`]: what was published; [`follower`]: what a subscriber has of it; [`checkpoint`]: whether that is all; [`tally`]: what came of it, [`counters`]: what the
+//!   gateways say of it
 
 mod checkpoint;
 mod client;
+mod counters;
 mod fault;
 mod follower;
 mod ledger;

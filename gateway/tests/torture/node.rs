@@ -30,6 +30,8 @@ pub(crate) struct Node {
     /// Changes with every start.
     internal: Mutex<SocketAddr>,
     process: tokio::sync::Mutex<Option<Child>>,
+    /// Held by the fault that ends or stops the process: of several at once, one comes after the other.
+    pub(crate) struck: tokio::sync::Mutex<()>,
     settings: PathBuf,
     log: PathBuf,
 }
@@ -41,7 +43,16 @@ impl Node {
         let (redis, public) = (Proxy::start(redis).await, Proxy::start(nowhere).await);
         let (file, log) = (directory.join(format!("{name}.toml")), directory.join(format!("{name}.log")));
         std::fs::write(&file, settings(redis.address)).expect("a file");
-        Self { name, redis, public, internal: Mutex::new(nowhere), process: tokio::sync::Mutex::default(), settings: file, log }
+        Self {
+            name,
+            redis,
+            public,
+            internal: Mutex::new(nowhere),
+            process: tokio::sync::Mutex::default(),
+            struck: tokio::sync::Mutex::default(),
+            settings: file,
+            log,
+        }
     }
 
     /// Starts the process, and awaits that it listens.

@@ -87,7 +87,7 @@ pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>
         };
         while !world.stop.is_cancelled() {
             let number = channel.next();
-            match say(&mut client, &channel, number, pause.mul_f64(rand::random_range(0.5..1.5))).await {
+            match say(&mut client, &channel, number).await {
                 Ok(Said::Stored) => channel.stored(number, None, &world.tally),
                 Ok(Said::Refused) => channel.refused(number),
                 Ok(Said::Unknown) => channel.uncertain(number),
@@ -95,6 +95,9 @@ pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>
                     channel.uncertain(number);
                     break;
                 }
+            }
+            if rest(&mut client, pause.mul_f64(rand::random_range(0.5..1.5))).await.is_err() {
+                break;
             }
         }
     }
@@ -106,26 +109,29 @@ enum Said {
     Unknown,
 }
 
-/// Publishes, then reads on for a while, so that pings are answered.
-async fn say(client: &mut Client, channel: &Channel, number: u32, pause: Duration) -> Result<Said, Ended> {
+async fn say(client: &mut Client, channel: &Channel, number: u32) -> Result<Said, Ended> {
     let publish = Publish { channel: channel.name.clone(), data: Content::new(number).raw() };
     let id = client.send(Method::Publish(publish)).await?;
     let patience = Instant::now() + PATIENCE;
-    let said = loop {
+    loop {
         let frame = timeout_at(patience, client.next()).await.map_err(|_| Ended::Broken)??;
         if frame.id == id {
-            break match frame.error {
+            return Ok(match frame.error {
                 None => Said::Stored,
                 Some(error) if error.code == 1000 => Said::Refused,
                 Some(_) => Said::Unknown,
-            };
+            });
         }
-    };
-    let rest = Instant::now() + pause;
-    while let Ok(frame) = timeout_at(rest, client.next()).await {
+    }
+}
+
+/// Answers pings for a while.
+async fn rest(client: &mut Client, time: Duration) -> Result<(), Ended> {
+    let until = Instant::now() + time;
+    while let Ok(frame) = timeout_at(until, client.next()).await {
         frame?;
     }
-    Ok(said)
+    Ok(())
 }
 
 /// Many publications into one channel at once, through one node or any.

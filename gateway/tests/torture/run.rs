@@ -2,6 +2,7 @@
 
 use crate::{
     checkpoint::Checkpoints,
+    counters::Counters,
     fault::Fault,
     options::{Control, Options},
     tally::{self, Count, Row},
@@ -84,7 +85,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     std::fs::create_dir_all(&directory).expect("a directory");
     println!("torture: seed {}, {:?}", plan.seed, plan.scale);
     let world = World::start(plan.scale, control, &directory).await;
-    let mut checkpoints = Checkpoints::default();
+    let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
     let (subscribers, mut publishers) = world.populate(plan.scale);
     sleep(Duration::from_secs(2)).await;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
@@ -107,6 +108,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
         }
         let struck = world.tally.elapsed();
         checkpoints.check(&world, plan.patience, lossy, false).await;
+        counters.look(&world).await;
         let row = world.tally.take();
         println!(
             "{:7.1} s  {:<32} {:5.1} s, then {:4.1} s  {}",
@@ -128,9 +130,10 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     let _ = timeout(plan.patience, ended).await;
     world.gives_up.cancel();
     checkpoints.check(&world, plan.patience, false, true).await;
+    counters.look(&world).await;
     note("(end)".into(), world.tally.take());
     drop(subscribers);
-    tell(&world, &rows, plan.seed)
+    tell(&world, &rows, &counters, plan.seed)
 }
 
 async fn strike(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
@@ -144,7 +147,7 @@ async fn strike(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short
     }
 }
 
-fn tell(world: &World, rows: &BTreeMap<String, Row>, seed: u64) -> Verdict {
+fn tell(world: &World, rows: &BTreeMap<String, Row>, counters: &Counters, seed: u64) -> Verdict {
     let mut sum = Row::default();
     println!("\n{}", tally::head());
     for (name, row) in rows {
@@ -152,6 +155,7 @@ fn tell(world: &World, rows: &BTreeMap<String, Row>, seed: u64) -> Verdict {
         sum.add(row);
     }
     println!("{:<16} {sum}", "all");
+    println!("the gateways counted: {:?}", counters.all());
     println!("connections of subscribers ended, by code: {:?}", world.ends());
     for case in world.tally.cases() {
         println!("  {case}");

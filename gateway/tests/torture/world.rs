@@ -25,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 /// Of every node: who is silent for longer is dead.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
+/// How much less comes in channels with few subscribers.
+const QUIET: u32 = 10;
+
 /// How big a world is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
@@ -111,6 +114,7 @@ impl World {
         }
         let pause = Duration::from_secs_f64(self.channels.len() as f64 / f64::from(scale.rate));
         for (number, channel) in self.channels.iter().enumerate() {
+            let pause = if channel.kind == Kind::Lonely { QUIET * pause } else { pause };
             if number % 3 == 0 {
                 publishers.spawn(publish_as_service(self.clone(), channel.clone(), 2 * pause));
                 publishers.spawn(publish_as_frontend(self.clone(), channel.clone(), 2 * pause));
