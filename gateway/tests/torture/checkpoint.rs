@@ -140,9 +140,12 @@ impl Held {
             let missing: Vec<u32> = self.numbers.iter().copied().filter(|number| !follower.has(*number)).collect();
             let (who, name, at) = (&follower.who, &self.channel.name, follower.position());
             if let [first, ..] = missing[..] {
-                let age = self.channel.age(first);
+                let age = self
+                    .channel
+                    .age(first)
+                    .map_or_else(|| "not acknowledged".into(), |age| format!("acknowledged {:.1} s ago", age.as_secs_f64()));
                 world.tally.wrong(Count::Untold, missing.len() as u64, || {
-                    format!("{who} of {name} stands at {at:?} and lacks what is held: {}; acknowledged {age:?} ago", some(&missing))
+                    format!("{who} of {name} stands at {at:?} and lacks what is held: {}; {age}", some(&missing))
                 });
             } else if last && at != Some(self.top) {
                 world.tally.wrong(Count::Other, 1, || format!("{who} of {name} stands at {at:?}, and the channel at {:?}", self.top));

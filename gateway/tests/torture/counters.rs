@@ -50,5 +50,5 @@ impl Counters {
 fn sum(text: &str, name: &str) -> u64 {
     let name = format!("switchboard_{name}_total");
     let of = text.lines().filter_map(|line| line.strip_prefix(&name)).filter(|rest| rest.starts_with([' ', '{']));
-    of.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+    of.filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }

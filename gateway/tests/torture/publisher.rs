@@ -26,6 +26,9 @@ pub(crate) async fn publish_as_service(world: Arc<World>, channel: Arc<Channel>,
     let mut last: Option<Position> = None;
     while !world.stop.is_cancelled() {
         sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
+        if *world.hush.borrow() {
+            continue;
+        }
         let Some(position) = publish(&world, &channel, None).await else { continue };
         if let Some(last) = last.filter(|last| last.epoch == position.epoch && last.offset >= position.offset) {
             world.tally.wrong(Count::Disorder, 1, || format!("{}: {position:?} was acknowledged after {last:?}", channel.name));
@@ -96,7 +99,11 @@ pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>
                     break;
                 }
             }
-            if rest(&mut client, pause.mul_f64(rand::random_range(0.5..1.5))).await.is_err() {
+            let mut rested = rest(&mut client, pause.mul_f64(rand::random_range(0.5..1.5))).await;
+            while rested.is_ok() && *world.hush.borrow() {
+                rested = rest(&mut client, RETRY).await;
+            }
+            if rested.is_err() {
                 break;
             }
         }

@@ -34,6 +34,8 @@ pub(crate) enum Verdict {
 const CALM: Duration = Duration::from_millis(500);
 /// How often, of a hundred times, two faults come together.
 const TOGETHER: u32 = 25;
+/// How often, of a hundred times, publishers fall silent while things are broken.
+const HUSH: u32 = 40;
 
 impl Plan {
     pub(crate) fn long(options: &Options, seed: u64, length: Duration) -> Self {
@@ -108,6 +110,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
         }
         let struck = world.tally.elapsed();
         checkpoints.check(&world, plan.patience, lossy, false).await;
+        world.hush.send_replace(false);
         counters.look(&world).await;
         let row = world.tally.take();
         println!(
@@ -138,6 +141,13 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
 
 async fn strike(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
     let mut tasks = tokio::task::JoinSet::new();
+    if random.random_range(0..100) < HUSH {
+        let (world, after) = (world.clone(), Duration::from_millis(random.random_range(0..1000)));
+        tasks.spawn(async move {
+            sleep(after).await;
+            world.hush.send_replace(true);
+        });
+    }
     for fault in faults {
         let (fault, world, mut random) = (*fault, world.clone(), StdRng::seed_from_u64(random.random()));
         tasks.spawn(async move { fault.strike(&world, &mut random, short).await });

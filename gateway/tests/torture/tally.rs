@@ -38,9 +38,8 @@ pub(crate) enum Count {
 const COUNTS: usize = 8;
 
 impl Count {
-    fn is_wrong(self) -> bool {
-        matches!(self, Self::Untold | Self::Duplicates | Self::Disorder | Self::Other)
-    }
+    /// None of these may happen.
+    const WRONG: [Self; 4] = [Self::Untold, Self::Duplicates, Self::Disorder, Self::Other];
 }
 
 /// See the module.
@@ -133,7 +132,7 @@ impl Row {
     }
 
     pub(crate) fn is_wrong(&self) -> bool {
-        [Count::Untold, Count::Duplicates, Count::Disorder, Count::Other].into_iter().any(|count| count.is_wrong() && self.get(count) > 0)
+        Count::WRONG.into_iter().any(|count| self.get(count) > 0)
     }
 }
 

@@ -19,7 +19,10 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{sync::Mutex as AsyncMutex, task::JoinSet};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Of every node: who is silent for longer is dead.
@@ -46,6 +49,8 @@ pub(crate) struct World {
     pub(crate) channels: Vec<Arc<Channel>>,
     pub(crate) tally: Tally,
     pub(crate) http: reqwest::Client,
+    /// Publishers begin nothing new for a while: what comes later would show what is missing.
+    pub(crate) hush: watch::Sender<bool>,
     /// Publishers begin nothing new.
     pub(crate) stop: CancellationToken,
     /// They do not even try again.
@@ -91,6 +96,7 @@ impl World {
             channels: channels(),
             tally: Tally::new(),
             http: reqwest::Client::new(),
+            hush: watch::Sender::default(),
             stop: CancellationToken::new(),
             gives_up: CancellationToken::new(),
             directory: directory.into(),
