@@ -61,6 +61,11 @@ test-browser *files: setup-node setup-browser setup-redis
     cargo build {{ test_targets }}
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" web/tests "$@"
 
+# Break a cluster in every way while it is watched: `just torture --minutes 30 --seed 7 --gateways 3 --faults kill-gateway,promote`
+[group('test')]
+torture *options:
+    cargo test --release --package gateway --test torture -- "$@"
+
 # Fuzz a target for so many seconds; needs a nightly toolchain and cargo-fuzz
 [group('test')]
 fuzz target="decoder" seconds="900":

@@ -243,6 +243,10 @@ impl State {
     /// Takes all live subscriptions of a channel out of the fan-out. They stay as attaching ones, without a cursor, until their connections end them.
     pub(super) fn detach(&mut self, key: SlotKey) -> Vec<Rc<Outbox>> {
         let Some(slot) = self.slots.get_mut(key.index()) else { return Vec::new() };
+        // Its offsets may mean something else to those who come next.
+        self.pending -= slot.pending.len();
+        slot.pending.clear();
+        slot.recent.clear();
         let members = std::mem::take(&mut slot.members);
         slot.attaching += members.len() as u32;
         let mut outboxes = Vec::with_capacity(members.len());

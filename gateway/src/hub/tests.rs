@@ -289,6 +289,40 @@ fn a_new_timeline_ends_subscriptions_before_anything_of_it_is_delivered() {
 }
 
 #[test]
+fn what_waited_for_those_who_lost_something_reaches_nobody_else() {
+    within(limits(), 1000, |world| async move {
+        let (lost, next) = (world.connect(), world.connect());
+        world.subscribe(&lost, "stream:a").await;
+        for text in ["one", "two", "three"] {
+            world.publish("stream:a", text).await;
+        }
+        settle().await;
+        world.join(&next, "stream:a").await;
+        let channel = World::channel("stream:a");
+        let page = world.read(&channel, Span::After(0)).await.expect("in memory");
+        let position = Position { epoch: crate::model::Epoch::parse("anewtime").expect("valid"), offset: 1 };
+        {
+            let mut state = world.hub.state.borrow_mut();
+            let key = state.channels[&channel];
+            let slot = state.slot(key).expect("open");
+            slot.deliver(page.publications[2].clone(), 8);
+            let life = slot.life;
+            state.pending += 1;
+            state.queue(key);
+            drop(state);
+            let shorter = Page { epoch: position.epoch, top: 1, forks: Vec::new(), publications: Vec::new() };
+            world.hub.caught(key, life, shorter);
+        }
+        world.hub.set_cursor(next.key(), &channel, position, position.offset);
+        assert_eq!(world.hub.go_live(next.key(), &channel), Live::Live);
+        settle().await;
+        assert_eq!(received(&lost), ["one", "two", "three"]);
+        assert_eq!(received(&next), [""; 0], "the third was of the timeline that is lost");
+        assert_eq!(world.hub.state.borrow().pending, 0);
+    });
+}
+
+#[test]
 fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
     within(HubLimits { outbox_bytes: 800, ..limits() }, 1000, |world| async move {
         let (slow, latest) = (world.connect(), world.connect());

@@ -163,7 +163,6 @@ fn outcome(value: Value) -> Option<(String, Option<String>, Option<String>)> {
 fn refusal(what: &str) -> BrokerError {
     match what {
         "mismatch" => BrokerError::IdempotencyMismatch,
-        "late" => BrokerError::Unavailable("Redis did not take it in time".into()),
         _ => garbled(),
     }
 }

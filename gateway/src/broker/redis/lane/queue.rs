@@ -135,8 +135,7 @@ impl Queue {
                     after = then;
                     self.jobs.push_front(job);
                 }
-                Some(_) => job.fail(&sentence(&refusal)),
-                None => job.end(Err(BrokerError::Unavailable(sentence(&refusal).into()))),
+                _ => job.fail(&sentence(&refusal)),
             }
         }
         after

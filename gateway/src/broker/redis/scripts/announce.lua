@@ -3,14 +3,14 @@
 -- KEYS key
 -- ARGV 1 pub/sub channel, 2 what is sent, 3 fingerprint of the request, 4 life of the key (ms), 5 PUBLISH or SPUBLISH,
 --      6 latest time on this server's clock (ms since 1970)
--- Answers {"announced"}, {"replayed"}; or {"mismatch"}, {"late"}: nothing was done.
+-- Answers {"announced"}, {"replayed"}; or {"mismatch"}, an error LATE: nothing was done.
 local answered = redis.call('GET', KEYS[1])
 if answered then
     if answered ~= ARGV[3] then return { 'mismatch' } end
     return { 'replayed' }
 end
 local time = redis.call('TIME')
-if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[6]) then return { 'late' } end
+if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[6]) then return redis.error_reply('LATE it came after its deadline') end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 local told = redis.pcall(ARGV[5], ARGV[1], ARGV[2])
 if type(told) == 'table' and told.err then

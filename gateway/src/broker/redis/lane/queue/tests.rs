@@ -66,6 +66,19 @@ async fn after_a_lost_answer_the_outcome_is_unknown_until_it_is_known() {
 }
 
 #[tokio::test]
+async fn a_refused_repeat_tells_nothing_of_the_first_attempt() {
+    let mut queue = Queue::default();
+    let mut repeated = push(&mut queue, 1, Again::UntilDeadline);
+    let sent = queue.take(1);
+    queue.unanswered(sent);
+    let mut new = push(&mut queue, 2, Again::UntilDeadline);
+    let sent = queue.take(2);
+    assert_eq!(queue.answered(sent, vec![refused("LATE"), refused("LATE")]), After::GoOn);
+    assert_eq!(ended(&mut repeated), Some(Err(BrokerError::OutcomeUnknown)), "it may have been carried out, and lost since");
+    assert!(matches!(ended(&mut new), Some(Err(BrokerError::Unavailable(_)))));
+}
+
+#[tokio::test]
 async fn what_was_never_sent_surely_did_not_happen() {
     let mut queue = Queue::default();
     let mut answer = push(&mut queue, 1, Again::UntilDeadline);

@@ -1,0 +1,109 @@
+//! A connection in the frontend protocol.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use shared_proto::frontend::{Command, Connect, Frame, Method, PONG};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::TcpStream,
+    time::{timeout, timeout_at},
+};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+
+/// For a connection to be made, and for the answer to its first command.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Beyond the announced interval of pings, after which the connection counts as dead.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// See the module.
+pub(crate) struct Client {
+    socket: WebSocketStream<TcpStream>,
+    frames: VecDeque<Frame>,
+    next: u32,
+    silence: Duration,
+}
+
+/// Why there is no connection (any more).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    /// The server said so.
+    #[error("the server closed with {0}: {1}")]
+    Closed(u16, String),
+    /// The way to the server broke, or was not there.
+    #[error("it broke")]
+    Broken,
+    /// The server sent something that is not of the protocol.
+    #[error("the server sent nonsense: {0}")]
+    Nonsense(String),
+}
+
+impl Ended {
+    /// Whether the official SDKs would not connect again.
+    pub(crate) fn is_for_good(&self) -> bool {
+        matches!(self, Self::Closed(3500..=3999 | 4500..=4999, _) | Self::Nonsense(_))
+    }
+}
+
+impl Client {
+    /// Connects, and awaits the answer to the connect command.
+    pub(crate) async fn connect(server: SocketAddr) -> Result<Self, Ended> {
+        let opened = timeout(PATIENCE, async {
+            let stream = TcpStream::connect(server).await.map_err(|_| Ended::Broken)?;
+            stream.set_nodelay(true).map_err(|_| Ended::Broken)?;
+            let url = format!("ws://{server}/connection/websocket");
+            // A draining node refuses the upgrade.
+            tokio_tungstenite::client_async(url, stream).await.map_err(|_| Ended::Broken)
+        });
+        let (socket, _) = opened.await.map_err(|_| Ended::Broken)??;
+        let mut client = Self { socket, frames: VecDeque::new(), next: 1, silence: PATIENCE };
+        client.send(Method::Connect(Connect::default())).await?;
+        let answer = timeout(PATIENCE, client.next()).await.map_err(|_| Ended::Broken)??;
+        let Some(connected) = answer.connect else { return Err(Ended::Broken) };
+        client.silence = Duration::from_secs(connected.ping.into()) + SLACK;
+        Ok(client)
+    }
+
+    /// Sends a command; answers its id.
+    pub(crate) async fn send(&mut self, method: Method) -> Result<u32, Ended> {
+        let id = self.next;
+        self.next += 1;
+        let command: Command = method.with_id(id);
+        let text = serde_json::to_string(&command).expect("it is JSON");
+        self.say(text).await?;
+        Ok(id)
+    }
+
+    async fn say(&mut self, text: impl Into<String>) -> Result<(), Ended> {
+        match timeout(PATIENCE, self.socket.send(Message::text(text.into()))).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Ended::Broken),
+        }
+    }
+
+    /// The next frame that is no ping. May be dropped while it waits.
+    pub(crate) async fn next(&mut self) -> Result<Frame, Ended> {
+        loop {
+            while let Some(frame) = self.frames.pop_front() {
+                if !frame.is_ping() {
+                    return Ok(frame);
+                }
+                self.say(PONG).await?;
+            }
+            let silent = tokio::time::Instant::from_std(Instant::now() + self.silence);
+            match timeout_at(silent, self.socket.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    for line in text.lines().filter(|line| !line.is_empty()) {
+                        let frame = serde_json::from_str(line).map_err(|error| Ended::Nonsense(format!("{error}: {line}")))?;
+                        self.frames.push_back(frame);
+                    }
+                }
+                Ok(Some(Ok(Message::Close(Some(close))))) => return Err(Ended::Closed(close.code.into(), close.reason.to_string())),
+                Ok(Some(Ok(Message::Close(None)) | Err(_)) | None) | Err(_) => return Err(Ended::Broken),
+                Ok(Some(Ok(_))) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the gateways count themselves: whether faults bite, and how their damage was found.
+
+use crate::{node::KEY, world::World};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+/// What is shown, without `switchboard_` and `_total`.
+const SHOWN: &[&str] = &[
+    "backfills",
+    "forks",
+    "gaps_lost",
+    "found_by_audit",
+    "mailbox_dropped",
+    "outbox_overflow",
+    "redis_interruptions",
+    "redis_resubscribed",
+];
+
+/// The newest counts of each process.
+#[derive(Default)]
+pub(crate) struct Counters {
+    of: HashMap<String, BTreeMap<&'static str, u64>>,
+}
+
+impl Counters {
+    /// Asks all nodes. What a process counts after the last time it was asked is missed.
+    pub(crate) async fn look(&mut self, world: &World) {
+        for node in &world.nodes {
+            // Each process has an address of its own.
+            let url = node.rest("/metrics");
+            let Ok(answer) = world.http.get(&url).bearer_auth(KEY).timeout(Duration::from_secs(2)).send().await else { continue };
+            let Ok(text) = answer.text().await else { continue };
+            self.of.insert(url, SHOWN.iter().map(|name| (*name, sum(&text, name))).collect());
+        }
+    }
+
+    /// All processes together.
+    pub(crate) fn all(&self) -> BTreeMap<&'static str, u64> {
+        let mut all = BTreeMap::new();
+        for (name, count) in self.of.values().flatten() {
+            *all.entry(*name).or_default() += count;
+        }
+        all
+    }
+}
+
+/// A counter over all of its labels.
+fn sum(text: &str, name: &str) -> u64 {
+    let name = format!("switchboard_{name}_total");
+    let of = text.lines().filter_map(|line| line.strip_prefix(&name)).filter(|rest| rest.starts_with([' ', '{']));
+    of.filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}

@@ -1,0 +1,178 @@
+//! What was published into each channel, and what became of it. Every publication carries a number that is its own in its channel.
+
+use crate::{
+    follower::Follower,
+    tally::{Count, Tally},
+};
+use gateway::model::Position;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// Numbers, as bits.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers(Vec<u64>);
+
+impl Numbers {
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        self.0.get(number as usize / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 1)
+    }
+
+    /// False if it was there already.
+    pub(crate) fn insert(&mut self, number: u32) -> bool {
+        let at = number as usize / 64;
+        if at >= self.0.len() {
+            self.0.resize(at + 1, 0);
+        }
+        let before = self.0[at];
+        self.0[at] |= 1 << (number % 64);
+        before != self.0[at]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// How long a channel's history is, and who follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing is trimmed; many subscribers.
+    Deep,
+    /// Nothing is trimmed; so few subscribers that some nodes have none.
+    Lonely,
+    /// Who is away for a few seconds comes too late.
+    Shallow,
+}
+
+/// One channel.
+pub(crate) struct Channel {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) followers: Mutex<Vec<Arc<Mutex<Follower>>>>,
+    ledger: Mutex<Ledger>,
+}
+
+#[derive(Default)]
+struct Ledger {
+    records: Vec<Record>,
+    /// Which publication stands where.
+    places: HashMap<Position, u32>,
+    /// Acknowledged since the last checkpoint.
+    fresh: Vec<u32>,
+    /// Seen in the history by some checkpoint.
+    held: Numbers,
+}
+
+#[derive(Default)]
+struct Record {
+    answer: Answer,
+    /// Some attempt to publish it had no answer: the store may have taken it, and lost it, before it took it again.
+    uncertain: bool,
+}
+
+#[derive(Default)]
+enum Answer {
+    #[default]
+    None,
+    Stored(Instant, Option<Position>),
+    /// Surely not stored.
+    Refused,
+}
+
+impl Channel {
+    pub(crate) fn new(name: String, kind: Kind) -> Self {
+        Self { name, kind, followers: Mutex::default(), ledger: Mutex::default() }
+    }
+
+    /// A number for a publication that is about to be made.
+    pub(crate) fn next(&self) -> u32 {
+        let mut ledger = self.ledger.lock().expect("no panic");
+        ledger.records.push(Record::default());
+        ledger.records.len() as u32 - 1
+    }
+
+    /// An attempt had no answer.
+    pub(crate) fn uncertain(&self, number: u32) {
+        self.ledger.lock().expect("no panic").records[number as usize].uncertain = true;
+    }
+
+    /// It will never arrive, its publisher was told.
+    pub(crate) fn refused(&self, number: u32) {
+        self.ledger.lock().expect("no panic").records[number as usize].answer = Answer::Refused;
+    }
+
+    /// It is stored, its publisher was told.
+    pub(crate) fn stored(&self, number: u32, position: Option<Position>, tally: &Tally) {
+        tally.add(Count::Acknowledged, 1);
+        let mut ledger = self.ledger.lock().expect("no panic");
+        ledger.records[number as usize].answer = Answer::Stored(Instant::now(), position);
+        ledger.fresh.push(number);
+        if let Some(position) = position {
+            self.stands(&mut ledger, number, position, "was acknowledged", tally);
+        }
+    }
+
+    /// A subscriber got it at this position, for the `first` time. Answers whether it may come a second time.
+    pub(crate) fn delivered(&self, number: u32, position: Position, first: bool, tally: &Tally) -> bool {
+        let mut ledger = self.ledger.lock().expect("no panic");
+        let Some(record) = ledger.records.get(number as usize) else {
+            tally.wrong(Count::Other, 1, || format!("{} {position:?}: number {number} was never published", self.name));
+            return false;
+        };
+        let uncertain = record.uncertain;
+        match &record.answer {
+            Answer::None => {}
+            Answer::Refused => {
+                tally.wrong(Count::Other, 1, || format!("{} {position:?}: number {number} was surely not stored, and arrived", self.name));
+            }
+            Answer::Stored(at, place) => {
+                if first {
+                    tally.stalled(at.elapsed());
+                }
+                let fits = place.is_none_or(|place| place.offset == position.offset || (uncertain && place.epoch != position.epoch));
+                if !fits {
+                    let case = || format!("{} {position:?}: number {number} was acknowledged at {place:?}", self.name);
+                    tally.wrong(Count::Disorder, 1, case);
+                }
+            }
+        }
+        self.stands(&mut ledger, number, position, "arrived", tally);
+        uncertain
+    }
+
+    fn stands(&self, ledger: &mut Ledger, number: u32, position: Position, how: &str, tally: &Tally) {
+        let there = *ledger.places.entry(position).or_insert(number);
+        if there != number {
+            let case = || format!("{} {position:?}: number {number} {how} where number {there} stood", self.name);
+            tally.wrong(Count::Disorder, 1, case);
+        }
+    }
+
+    /// Begins a checkpoint: those that were acknowledged since the last one, and have to be held.
+    pub(crate) fn begin_checkpoint(&self) -> Vec<u32> {
+        std::mem::take(&mut self.ledger.lock().expect("no panic").fresh)
+    }
+
+    /// The history holds these. Answers which of `due` no checkpoint has ever seen there.
+    pub(crate) fn holds(&self, held: &[u32], due: &[u32], tally: &Tally) -> Vec<u32> {
+        let mut ledger = self.ledger.lock().expect("no panic");
+        for number in held {
+            ledger.held.insert(*number);
+            if matches!(ledger.records.get(*number as usize), Some(Record { answer: Answer::Refused, .. })) {
+                tally.wrong(Count::Other, 1, || format!("{}: number {number} was surely not stored, and is held", self.name));
+            }
+        }
+        due.iter().copied().filter(|number| !ledger.held.contains(*number)).collect()
+    }
+
+    /// How long ago it was acknowledged.
+    pub(crate) fn age(&self, number: u32) -> Option<Duration> {
+        match self.ledger.lock().expect("no panic").records.get(number as usize)?.answer {
+            Answer::Stored(at, _) => Some(at.elapsed()),
+            Answer::None | Answer::Refused => None,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Gateways that share a Redis, while everything breaks: whatever was acknowledged and is still held reaches every subscriber once and in order, and who
+//! lost something is told.
+//!
+//! - [`options`]: what may be asked for; [`run`]: one run, from start to table
+//! - [`world`]: all who take part: [`redis`], [`node`], [`proxy`], [`publisher`], [`subscriber`], [`client`]
+//! - [`fault`]: what breaks
+//! - [`ledger`]: what was published; [`follower`]: what a subscriber has of it; [`checkpoint`]: whether that is all; [`tally`]: what came of it, [`counters`]: what the
+//!   gateways say of it
+
+mod checkpoint;
+mod client;
+mod counters;
+mod fault;
+mod follower;
+mod ledger;
+mod node;
+mod options;
+mod proxy;
+mod publisher;
+mod redis;
+mod run;
+mod subscriber;
+mod tally;
+mod world;
+
+use clap::Parser as _;
+use options::{Control, Options};
+use run::{Plan, Verdict};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if !options.is_meant() {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let good = runtime.block_on(async {
+        tokio::select! {
+            good = torture(&options) => good,
+            _ = tokio::signal::ctrl_c() => false,
+        }
+    });
+    // Whatever still runs ends its processes when it is dropped.
+    drop(runtime);
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether everything is as promised.
+async fn torture(options: &Options) -> bool {
+    let seed = options.seed();
+    match (options.length(), options.control) {
+        (Some(length), control) => run::run(Plan::long(options, seed, length), control).await == Verdict::Good,
+        (None, Some(control)) => run::run(Plan::calm(), Some(control)).await == Verdict::Good,
+        (None, None) => {
+            let mut good = run::run(Plan::short(options, seed), None).await == Verdict::Good;
+            for control in [Control::Memory, Control::Drop] {
+                println!("\nControl: {control:?}. This has to be found out.");
+                if run::run(Plan::calm(), Some(control)).await == Verdict::Good {
+                    println!("FAILED: the checker did not find out");
+                    good = false;
+                }
+            }
+            println!("\ntorture: {}", if good { "good" } else { "FAILED" });
+            good
+        }
+    }
+}

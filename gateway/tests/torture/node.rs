@@ -1,0 +1,121 @@
+//! Gateways, as processes.
+
+use crate::{
+    proxy::Proxy,
+    redis::{log, signal_to},
+};
+use rustix::process::Signal;
+use std::{
+    io::{Read as _, Seek as _, SeekFrom},
+    net::SocketAddr,
+    path::PathBuf,
+    process::Stdio,
+    sync::Mutex,
+    time::Duration,
+};
+use tokio::{
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The API key of all nodes.
+pub(crate) const KEY: &str = "torture";
+
+/// A gateway, between a proxy to its Redis and one that its clients come through.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) redis: Proxy,
+    pub(crate) public: Proxy,
+    /// Changes with every start.
+    internal: Mutex<SocketAddr>,
+    process: tokio::sync::Mutex<Option<Child>>,
+    /// Held by the fault that ends or stops the process: of several at once, one comes after the other.
+    pub(crate) struck: tokio::sync::Mutex<()>,
+    settings: PathBuf,
+    log: PathBuf,
+}
+
+impl Node {
+    /// One that is not started yet.
+    pub(crate) async fn new(name: String, redis: SocketAddr, directory: PathBuf, settings: impl FnOnce(SocketAddr) -> String) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let (redis, public) = (Proxy::start(redis).await, Proxy::start(nowhere).await);
+        let (file, log) = (directory.join(format!("{name}.toml")), directory.join(format!("{name}.log")));
+        std::fs::write(&file, settings(redis.address)).expect("a file");
+        Self {
+            name,
+            redis,
+            public,
+            internal: Mutex::new(nowhere),
+            process: tokio::sync::Mutex::default(),
+            struck: tokio::sync::Mutex::default(),
+            settings: file,
+            log,
+        }
+    }
+
+    /// Starts the process, and awaits that it listens.
+    pub(crate) async fn start(&self) {
+        let mut output = log(self.log.clone());
+        let from = output.seek(SeekFrom::End(0)).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY__")) {
+            command.env_remove(name);
+        }
+        command.arg("--config").arg(&self.settings).stdin(Stdio::null());
+        command.stderr(output.try_clone().expect("a file")).stdout(output).kill_on_drop(true);
+        let child = command.spawn().expect("the gateway starts");
+        *self.process.lock().await = Some(child);
+        let listening = async {
+            loop {
+                if let Some((public, internal)) = self.addresses(from) {
+                    self.public.point_to(public);
+                    *self.internal.lock().expect("no panic") = internal;
+                    return;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, listening).await.unwrap_or_else(|_| panic!("{} does not start: see {}", self.name, self.log.display()));
+    }
+
+    /// What the process that was started last says of itself.
+    fn addresses(&self, from: u64) -> Option<(SocketAddr, SocketAddr)> {
+        let mut file = std::fs::File::open(&self.log).ok()?;
+        file.seek(SeekFrom::Start(from)).ok()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        let line = text.lines().find(|line| line.contains("\"ready\""))?;
+        let address = |name: &str| line.split_once(&format!("\"{name}\":\""))?.1.split_once('"')?.0.parse().ok();
+        Some((address("public")?, address("internal")?))
+    }
+
+    pub(crate) fn rest(&self, path: &str) -> String {
+        format!("http://{}{path}", self.internal.lock().expect("no panic"))
+    }
+
+    pub(crate) async fn kill(&self) {
+        if let Some(mut process) = self.process.lock().await.take() {
+            process.kill().await.expect("it can be killed");
+        }
+    }
+
+    /// Ends the process as an operator does.
+    pub(crate) async fn drain(&self) {
+        let mut process = self.process.lock().await;
+        signal_to(process.as_ref(), Signal::TERM);
+        if let Some(mut process) = process.take() {
+            timeout(PATIENCE, process.wait()).await.expect("it drains").expect("it can be awaited");
+        }
+    }
+
+    pub(crate) async fn signal(&self, signal: Signal) {
+        signal_to(self.process.lock().await.as_ref(), signal);
+    }
+
+    /// Whether the process has ended without having been told to.
+    pub(crate) async fn has_died(&self) -> bool {
+        matches!(self.process.lock().await.as_mut().map(Child::try_wait), Some(Ok(Some(_))))
+    }
+}

@@ -1,0 +1,176 @@
+//! One run: faults one after the other, with a look at everything after each.
+
+use crate::{
+    checkpoint::Checkpoints,
+    counters::Counters,
+    fault::Fault,
+    options::{Control, Options},
+    tally::{self, Count, Row},
+    world::{Scale, World},
+};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
+
+/// What a run does.
+pub(crate) struct Plan {
+    seed: u64,
+    scale: Scale,
+    faults: Vec<Fault>,
+    /// None: each fault once, in this order.
+    length: Option<Duration>,
+    /// For everything to be as it should be, after each fault.
+    patience: Duration,
+    logs: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Good,
+    Bad,
+}
+
+/// Between a checkpoint and the next fault.
+const CALM: Duration = Duration::from_millis(500);
+/// How often, of a hundred times, two faults come together.
+const TOGETHER: u32 = 25;
+/// How often, of a hundred times, publishers fall silent while things are broken.
+const HUSH: u32 = 40;
+
+impl Plan {
+    pub(crate) fn long(options: &Options, seed: u64, length: Duration) -> Self {
+        let Options { gateways, clients, rate, .. } = *options;
+        let (faults, logs) = (options.chosen(), options.logs.clone());
+        Self { seed, scale: Scale { gateways, clients, rate }, faults, length: Some(length), patience: Duration::from_secs(30), logs }
+    }
+
+    pub(crate) fn short(options: &Options, seed: u64) -> Self {
+        let scale = Scale { gateways: options.gateways, clients: options.clients.min(100), rate: options.rate.min(150) };
+        let faults = if options.faults.is_empty() { Fault::SHORT.to_vec() } else { options.faults.clone() };
+        Self { seed, scale, faults, length: None, patience: Duration::from_secs(20), logs: options.logs.clone() }
+    }
+
+    /// Nothing breaks: for controls.
+    pub(crate) fn calm() -> Self {
+        let scale = Scale { gateways: 2, clients: 100, rate: 300 };
+        Self { seed: 0, scale, faults: Vec::new(), length: None, patience: Duration::from_secs(2), logs: None }
+    }
+
+    /// Whether there is time for another round.
+    fn goes_on(&self, round: usize, elapsed: Duration) -> bool {
+        match self.length {
+            Some(length) => elapsed < length && !self.faults.is_empty(),
+            None => round < self.faults.len(),
+        }
+    }
+
+    /// The faults of a round: every one has its turn before any comes again.
+    fn round(&self, round: usize) -> (Vec<Fault>, StdRng) {
+        let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(1_000_003).wrapping_add(round as u64));
+        if self.length.is_none() {
+            return (vec![self.faults[round]], random);
+        }
+        let turn = round / self.faults.len();
+        let mut order = self.faults.clone();
+        order.shuffle(&mut StdRng::seed_from_u64(self.seed.wrapping_add(turn as u64)));
+        let mut faults = vec![order[round % order.len()]];
+        if random.random_range(0..100) < TOGETHER {
+            faults.push(order[random.random_range(0..order.len())]);
+        }
+        (faults, random)
+    }
+}
+
+pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let directory = plan.logs.clone().unwrap_or_else(|| scratch.path().into());
+    std::fs::create_dir_all(&directory).expect("a directory");
+    println!("torture: seed {}, {:?}", plan.seed, plan.scale);
+    let world = World::start(plan.scale, control, &directory).await;
+    let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
+    let (subscribers, mut publishers) = world.populate(plan.scale);
+    sleep(Duration::from_secs(2)).await;
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    let mut note = |name: String, row: Row| rows.entry(name).or_default().add(&row);
+    checkpoints.check(&world, plan.patience, false, false).await;
+    note("(none)".into(), world.tally.take());
+    let mut round = 0;
+    while plan.goes_on(round, world.tally.elapsed()) {
+        let (faults, mut random) = plan.round(round);
+        let name = if let [one] = faults[..] { one.name() } else { "(two at once)".into() };
+        let names: Vec<_> = faults.iter().map(|fault| fault.name()).collect();
+        let began = world.tally.elapsed();
+        let lossy = faults.iter().any(|fault| fault.is_lossy());
+        if lossy {
+            world.tally.lossy_begins();
+        }
+        strike(&world, &faults, &mut random, plan.length.is_none()).await;
+        if lossy {
+            world.tally.lossy_ends();
+        }
+        let struck = world.tally.elapsed();
+        checkpoints.check(&world, plan.patience, lossy, false).await;
+        world.hush.send_replace(false);
+        counters.look(&world).await;
+        let row = world.tally.take();
+        println!(
+            "{:7.1} s  {:<32} {:5.1} s, then {:4.1} s  {}",
+            began.as_secs_f64(),
+            names.join(" + "),
+            struck.saturating_sub(began).as_secs_f64(),
+            world.tally.elapsed().saturating_sub(struck).as_secs_f64(),
+            if row.is_wrong() { "WRONG" } else { "" }
+        );
+        note(name, row);
+        sleep(CALM).await;
+        round += 1;
+    }
+    if plan.faults.is_empty() {
+        sleep(Duration::from_secs(3)).await;
+    }
+    world.stop.cancel();
+    let ended = async { while publishers.join_next().await.is_some() {} };
+    let _ = timeout(plan.patience, ended).await;
+    world.gives_up.cancel();
+    checkpoints.check(&world, plan.patience, false, true).await;
+    counters.look(&world).await;
+    note("(end)".into(), world.tally.take());
+    drop(subscribers);
+    tell(&world, &rows, &counters, plan.seed)
+}
+
+async fn strike(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
+    let mut tasks = tokio::task::JoinSet::new();
+    if random.random_range(0..100) < HUSH {
+        let (world, after) = (world.clone(), Duration::from_millis(random.random_range(0..1000)));
+        tasks.spawn(async move {
+            sleep(after).await;
+            world.hush.send_replace(true);
+        });
+    }
+    for fault in faults {
+        let (fault, world, mut random) = (*fault, world.clone(), StdRng::seed_from_u64(random.random()));
+        tasks.spawn(async move { fault.strike(&world, &mut random, short).await });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("faults strike");
+    }
+}
+
+fn tell(world: &World, rows: &BTreeMap<String, Row>, counters: &Counters, seed: u64) -> Verdict {
+    let mut sum = Row::default();
+    println!("\n{}", tally::head());
+    for (name, row) in rows {
+        println!("{name:<16} {row}");
+        sum.add(row);
+    }
+    println!("{:<16} {sum}", "all");
+    println!("the gateways counted: {:?}", counters.all());
+    println!("connections of subscribers ended, by code: {:?}", world.ends());
+    for case in world.tally.cases() {
+        println!("  {case}");
+    }
+    let verdict = if sum.is_wrong() || sum.get(Count::Deliveries) == 0 { Verdict::Bad } else { Verdict::Good };
+    println!("seed {seed}: {verdict:?}");
+    verdict
+}

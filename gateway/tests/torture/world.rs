@@ -1,0 +1,212 @@
+//! Everything that takes part: Redis, gateways, channels, publishers and subscribers.
+
+use crate::{
+    client::Ended,
+    ledger::{Channel, Kind},
+    node::Node,
+    options::Control,
+    publisher::{publish_as_frontend, publish_as_service},
+    redis::Redis,
+    subscriber::Subscriber,
+    tally::Tally,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Of every node: who is silent for longer is dead.
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
+
+/// How much less comes in channels with few subscribers.
+const QUIET: u32 = 10;
+
+/// How big a world is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    pub(crate) gateways: u8,
+    pub(crate) clients: usize,
+    /// Publications a second.
+    pub(crate) rate: u32,
+}
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) redis: AsyncMutex<Redis>,
+    /// Follows it.
+    pub(crate) standby: AsyncMutex<Redis>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) channels: Vec<Arc<Channel>>,
+    pub(crate) tally: Tally,
+    pub(crate) http: reqwest::Client,
+    /// Publishers begin nothing new for a while: what comes later would show what is missing.
+    pub(crate) hush: watch::Sender<bool>,
+    /// Publishers begin nothing new.
+    pub(crate) stop: CancellationToken,
+    /// They do not even try again.
+    pub(crate) gives_up: CancellationToken,
+    pub(crate) directory: PathBuf,
+    control: Option<Control>,
+    /// How connections of subscribers ended, by code; 0: without one.
+    ends: Mutex<BTreeMap<u16, u64>>,
+}
+
+/// The data of every publication.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Content {
+    pub(crate) number: u32,
+    padding: String,
+}
+
+impl Content {
+    pub(crate) fn new(number: u32) -> Self {
+        Self { number, padding: "-".repeat(rand::random_range(0..300)) }
+    }
+
+    pub(crate) fn raw(&self) -> Box<RawValue> {
+        serde_json::value::to_raw_value(self).expect("it is JSON")
+    }
+}
+
+impl World {
+    /// Starts all processes.
+    pub(crate) async fn start(scale: Scale, control: Option<Control>, directory: &Path) -> Arc<Self> {
+        let (redis, standby) = (Redis::start(directory.join("redis-0")).await, Redis::start(directory.join("redis-1")).await);
+        standby.follow(&redis).await;
+        let mut nodes = Vec::new();
+        for number in 1..=scale.gateways {
+            let name = format!("node-{number}");
+            nodes.push(Node::new(name.clone(), redis.address, directory.into(), |redis| settings(&name, redis, control)).await);
+        }
+        futures_util::future::join_all(nodes.iter().map(Node::start)).await;
+        Arc::new(Self {
+            redis: AsyncMutex::new(redis),
+            standby: AsyncMutex::new(standby),
+            nodes,
+            channels: channels(),
+            tally: Tally::new(),
+            http: reqwest::Client::new(),
+            hush: watch::Sender::default(),
+            stop: CancellationToken::new(),
+            gives_up: CancellationToken::new(),
+            directory: directory.into(),
+            control,
+            ends: Mutex::default(),
+        })
+    }
+
+    /// Lets subscribers and publishers live. Subscribers end with the first set, publishers when the world stops.
+    pub(crate) fn populate(self: &Arc<Self>, scale: Scale) -> (JoinSet<()>, JoinSet<()>) {
+        let (mut subscribers, mut publishers) = (JoinSet::new(), JoinSet::new());
+        let of = |kind| self.channels.iter().filter(move |channel| channel.kind == kind).cloned().collect::<Vec<_>>();
+        let (deep, lonely, shallow) = (of(Kind::Deep), of(Kind::Lonely), of(Kind::Shallow));
+        for number in 0..scale.clients {
+            let mut mine = vec![deep[number % deep.len()].clone(), deep[(number + 1 + number / deep.len() % 5) % deep.len()].clone()];
+            mine.push(match number / 2 {
+                pair if pair < lonely.len() => lonely[pair].clone(),
+                _ => shallow[number % shallow.len()].clone(),
+            });
+            subscribers.spawn(Subscriber::new(self.clone(), format!("client {number}"), &mine).live());
+        }
+        let pause = Duration::from_secs_f64(self.channels.len() as f64 / f64::from(scale.rate));
+        for (number, channel) in self.channels.iter().enumerate() {
+            let pause = if channel.kind == Kind::Lonely { QUIET * pause } else { pause };
+            if number % 3 == 0 {
+                publishers.spawn(publish_as_service(self.clone(), channel.clone(), 2 * pause));
+                publishers.spawn(publish_as_frontend(self.clone(), channel.clone(), 2 * pause));
+            } else {
+                publishers.spawn(publish_as_service(self.clone(), channel.clone(), pause));
+            }
+        }
+        (subscribers, publishers)
+    }
+
+    pub(crate) fn any_node(&self) -> &Node {
+        &self.nodes[rand::random_range(0..self.nodes.len())]
+    }
+
+    /// For the control that has to be found out.
+    pub(crate) fn drops_this_delivery(&self) -> bool {
+        self.control == Some(Control::Drop) && rand::random_ratio(1, 1000)
+    }
+
+    pub(crate) fn count_end(&self, ended: &Ended) {
+        let code = if let Ended::Closed(code, _) = ended { *code } else { 0 };
+        *self.ends.lock().expect("no panic").entry(code).or_default() += 1;
+    }
+
+    /// How connections of subscribers ended.
+    pub(crate) fn ends(&self) -> BTreeMap<u16, u64> {
+        self.ends.lock().expect("no panic").clone()
+    }
+}
+
+fn channels() -> Vec<Arc<Channel>> {
+    let named = |namespace: &'static str, kind, count| (0..count).map(move |at| Arc::new(Channel::new(format!("{namespace}:{at}"), kind)));
+    named("deep", Kind::Deep, 12).chain(named("lonely", Kind::Lonely, 6)).chain(named("shallow", Kind::Shallow, 3)).collect()
+}
+
+/// Short times and small queues, so that limits are met.
+fn settings(name: &str, redis: SocketAddr, control: Option<Control>) -> String {
+    let broker = if control == Some(Control::Memory) { "memory" } else { "redis" };
+    let namespace = |name: &str, size: u32| {
+        format!("[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\n")
+    };
+    format!(
+        r#"
+        workers = 2
+        [[api_keys]]
+        name = "torture"
+        key = "{key}"
+        [node]
+        name = "{name}"
+        [public]
+        address = "127.0.0.1:0"
+        [internal]
+        address = "127.0.0.1:0"
+        [tokens]
+        anonymous = true
+        [broker]
+        kind = "{broker}"
+        [redis]
+        url = "redis://{redis}"
+        canary = "500ms"
+        audit = "5s"
+        linger = "500ms"
+        [cluster]
+        lease = "{lease}s"
+        [connection]
+        ping_interval = "3s"
+        pong_timeout = "2s"
+        outbox_bytes = "64KiB"
+        [fan_out]
+        mailbox_entries = 64
+        batch_bytes = "4KiB"
+        slice = 8
+        [recovery]
+        page_entries = 32
+        page_bytes = "8KiB"
+        attach_buffer = 16
+        [drain]
+        window = "1s"
+        deadline = "5s"
+        [telemetry]
+        log_format = "json"
+        {deep}{lonely}{shallow}"#,
+        key = crate::node::KEY,
+        lease = LEASE.as_secs(),
+        deep = namespace("deep", 1_000_000),
+        lonely = namespace("lonely", 1_000_000),
+        shallow = namespace("shallow", 50),
+    )
+}
