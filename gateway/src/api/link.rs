@@ -42,7 +42,7 @@ pub(super) async fn open(
     #[expect(clippy::disallowed_methods, reason = "links are few, and on the trusted side")]
     let (response, session, _) =
         actix_ws::handle(&request, nothing).map_err(|_| ApiError::from(Refusal::from(ErrorCode::UpgradeRequired)))?;
-    let peer = Peer { peers: node.cluster.link_addresses(&service), service, scope: scope.into(), node: Arc::clone(&node.name) };
+    let peer = Peer { service, scope: scope.into(), node: Arc::clone(&node.name), nodes: node.cluster.links() };
     actix_web::rt::spawn(run(node.into_inner(), peer, session, body.into_inner()));
     Ok(response)
 }

@@ -11,7 +11,7 @@ mod remote;
 
 use crate::{
     broker::{Broker, Mailbox, mailbox::ConnectionSummary},
-    model::{ChannelName, CommandTarget, Refusal, ServerCommand, ServiceName, WorkerId},
+    model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId},
 };
 use local::Local;
 use members::Member;
@@ -22,6 +22,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// One node as operators see it.
@@ -85,9 +86,13 @@ impl Cluster {
             .collect()
     }
 
-    /// Where an instance of the service opens its links: one address per node.
-    pub fn link_addresses(&self, service: &ServiceName) -> Vec<String> {
-        self.members().iter().map(|node| format!("{}/v1/services/{service}/link", node.link)).collect()
+    /// Where services reach the live nodes, as `ws://host:port`; changes with them.
+    pub fn links(&self) -> watch::Receiver<Arc<[String]>> {
+        match &self.kind {
+            // Nobody is there to change it.
+            Kind::Single(me, _) => watch::channel([me.link.to_string()].into()).1,
+            Kind::Shared(remote) => remote.links(),
+        }
     }
 
     fn members(&self) -> Arc<[Member]> {
@@ -95,14 +100,6 @@ impl Cluster {
             Kind::Single(me, _) => [me.clone()].into(),
             Kind::Shared(remote) => remote.peers(),
         }
-    }
-
-    /// Resolves when [`Self::nodes`] has changed since the last call with this `seen`; never on a single node.
-    pub fn watch(&self) -> Changes {
-        Changes(match &self.kind {
-            Kind::Single(..) => None,
-            Kind::Shared(remote) => Some(remote.watch()),
-        })
     }
 
     /// Why this node does not belong to the cluster; none: it does.
@@ -158,22 +155,6 @@ impl Cluster {
             let _ = stop.run_until_cancelled(remote.belong()).await;
             remote.leave().await;
             listening.abort();
-        }
-    }
-}
-
-/// See [`Cluster::watch`].
-pub struct Changes(Option<tokio::sync::watch::Receiver<Arc<[Member]>>>);
-
-impl Changes {
-    /// Resolves when the nodes have changed.
-    pub async fn next(&mut self) {
-        let changed = match &mut self.0 {
-            Some(changes) => changes.changed().await.is_ok(),
-            None => false,
-        };
-        if !changed {
-            std::future::pending::<()>().await;
         }
     }
 }

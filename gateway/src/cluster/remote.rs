@@ -41,7 +41,8 @@ pub(super) struct Remote {
     pub(super) lease: Duration,
     /// This node; its generation changes.
     me: Mutex<Member>,
-    peers: watch::Sender<Arc<[Member]>>,
+    peers: Mutex<Arc<[Member]>>,
+    links: watch::Sender<Arc<[String]>>,
     waiting: Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
     next: AtomicU64,
     trouble: Mutex<Option<Box<str>>>,
@@ -54,7 +55,8 @@ impl Remote {
             local,
             inbox,
             lease,
-            peers: watch::Sender::new([me.clone()].into()),
+            links: watch::Sender::new([me.link.to_string()].into()),
+            peers: Mutex::new([me.clone()].into()),
             me: Mutex::new(me),
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
@@ -64,12 +66,12 @@ impl Remote {
 
     /// All live nodes as of the last heartbeat, this one included.
     pub(super) fn peers(&self) -> Arc<[Member]> {
-        self.peers.borrow().clone()
+        lock(&self.peers).clone()
     }
 
-    /// The same, as it changes.
-    pub(super) fn watch(&self) -> watch::Receiver<Arc<[Member]>> {
-        self.peers.subscribe()
+    /// Where services reach them, as it changes.
+    pub(super) fn links(&self) -> watch::Receiver<Arc<[String]>> {
+        self.links.subscribe()
     }
 
     /// Why this node does not belong to the cluster.
@@ -224,13 +226,13 @@ impl Remote {
             tracing::error!("{why}");
         }
         *lock(&self.trouble) = differs.map(Into::into);
-        self.peers.send_if_modified(|peers| {
-            let changed = peers[..] != alive[..];
-            if changed {
-                *peers = alive.into();
-            }
+        self.links.send_if_modified(|links| {
+            let now: Arc<[String]> = alive.iter().map(|node| node.link.to_string()).collect();
+            let changed = *links != now;
+            *links = now;
             changed
         });
+        *lock(&self.peers) = alive.into();
         Ok(Lease::Held)
     }
 

@@ -266,7 +266,7 @@ fn a_new_timeline_ends_subscriptions_before_anything_of_it_is_delivered() {
         world.join(&attaching, "stream:a").await;
         let channel = World::channel("stream:a");
         let page = world.read(&channel, Span::After(0)).await.expect("in memory");
-        let (key, life) = {
+        let (key, of) = {
             let mut state = world.hub.state.borrow_mut();
             let key = state.channels[&channel];
             (key, state.slot(key).expect("open").life)
@@ -275,7 +275,7 @@ fn a_new_timeline_ends_subscriptions_before_anything_of_it_is_delivered() {
         let publication = crate::model::Publication { position: Some(Position { epoch, offset: 2 }), ..(*page.publications[0]).clone() };
         let forked =
             Page { epoch, top: 2, forks: vec![Position { epoch: page.epoch, offset: 1 }], publications: vec![Arc::new(publication)] };
-        world.hub.caught(key, life, forked.clone());
+        world.hub.caught(key, of, forked.clone());
         settle().await;
         assert_eq!(received(&live), ["old"], "its client would take the new offset for one of the old epoch");
         assert!(matches!(&live.outbox().take_notices()[..], [Notice::Lost(_)]));

@@ -169,21 +169,16 @@ impl Listener {
             let mut cmd = redis::cmd("PUBLISH");
             cmd.arg(self.keys.canary(&self.node)).arg(number);
             let sent = Instant::now();
-            match self.lane.run(Command { cmd, order: None, again: Again::Never }).await {
+            if let Err(error) = self.lane.run(Command { cmd, order: None, again: Again::Never }).await {
                 // That is no fault of this connection.
-                Err(error) => {
-                    self.health.trouble(Part::Canary, &error.to_string());
-                }
-                Ok(_) => {
-                    let patience = 2 * self.canary;
-                    if !matches!(timeout(patience, heard.wait_for(|heard| *heard >= number)).await, Ok(Ok(_))) {
-                        self.counters.deaf.add(1);
-                        self.health.trouble(Part::Canary, "what is published does not come back from Redis; subscribing anew");
-                        return Err(Broken::Deaf);
-                    }
-                    self.health.well(Part::Canary);
-                    self.counters.round_trip_ms.store(sent.elapsed().as_millis() as u64, Relaxed);
-                }
+                self.health.trouble(Part::Canary, &error.to_string());
+            } else if matches!(timeout(2 * self.canary, heard.wait_for(|heard| *heard >= number)).await, Ok(Ok(_))) {
+                self.health.well(Part::Canary);
+                self.counters.round_trip_ms.store(sent.elapsed().as_millis() as u64, Relaxed);
+            } else {
+                self.counters.deaf.add(1);
+                self.health.trouble(Part::Canary, "what is published does not come back from Redis; subscribing anew");
+                return Err(Broken::Deaf);
             }
             sleep(self.canary).await;
         }

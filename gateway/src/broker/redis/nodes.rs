@@ -75,9 +75,9 @@ impl Nodes {
             return Ok(Vec::new());
         }
         let mut leases = cmd("MGET");
-        records.iter().for_each(|(name, _)| {
+        for (name, _) in &records {
             leases.arg(self.keys.lease(name));
-        });
+        }
         let Value::Array(leases) = self.run(leases).await? else { return Err(garbled()) };
         let node = |((name, record), lease): ((String, String), Value)| NodeRecord {
             name: name.into(),

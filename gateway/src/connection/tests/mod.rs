@@ -93,7 +93,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default()),
         cluster: Cluster::single(
-            crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), shared: Default::default() },
+            crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), shared: std::collections::BTreeMap::new() },
             vec![mailbox.clone()],
         ),
         tokens: Tokens::from(&settings.tokens),
@@ -298,7 +298,12 @@ impl Bot {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
         let node = world.worker.node.clone();
-        let peer = link::Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), peers: Vec::new() };
+        let peer = link::Peer {
+            service: "bot".parse().expect("valid"),
+            scope: "dev".into(),
+            node: "n1".into(),
+            nodes: tokio::sync::watch::channel([].into()).1,
+        };
         tokio::task::spawn_local(async move {
             let reader = futures_util::stream::poll_fn(move |cx| reader.poll_recv(cx));
             link::serve(&node.services, &node.publisher, peer, reader, PollSender::new(writer)).await

@@ -24,10 +24,10 @@ use crate::{
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream};
 use publishing::Publishing;
-use shared_proto::link::{Limits, LinkError, ToService};
+use shared_proto::link::{Limits, LinkError, ToService, Welcome};
 use std::{cell::Cell, collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -122,8 +122,8 @@ pub struct Peer {
     pub scope: Box<str>,
     /// Name of this node.
     pub node: Arc<str>,
-    /// The service's link addresses on all nodes.
-    pub peers: Vec<String>,
+    /// Where services reach the nodes, as `ws://host:port`; changes with them.
+    pub nodes: watch::Receiver<Arc<[String]>>,
 }
 
 /// Serves one link to its end. The service must be one that [`Services::knows`].
@@ -162,11 +162,8 @@ where
     let link = Link::open(services, service, hello, queue.clone()).map_err(Ending::Refused)?;
     tracing::info!(service = %peer.service, instance = %link.instance, "link opened");
     services.counters.add(Count::LinkOpened);
-    let welcome = ToService::Welcome(shared_proto::link::Welcome {
-        node: peer.node.to_string(),
-        peers: peer.peers.clone(),
-        limits: services.links.told(),
-    });
+    let mut nodes = peer.nodes.clone();
+    let welcome = link.welcome(peer, &nodes.borrow_and_update());
     let (publishing, accept) = Publishing::new(publisher, &peer.scope, services, &queue);
     let outcome = tokio::select! {
         biased;
@@ -176,6 +173,7 @@ where
         ending = link.write(welcome, &mut queued, writer) => ending,
         ending = publishing.run() => ending,
         ending = link.listen() => ending,
+        ending = link.tell(peer, nodes) => ending,
     };
     link.close(&mut queued);
     Err(outcome)
@@ -225,6 +223,22 @@ impl<'a> Link<'a> {
             }
         }
         Ending::Lost
+    }
+
+    fn welcome(&self, peer: &Peer, nodes: &[String]) -> ToService {
+        let peers = nodes.iter().map(|node| format!("{node}/v1/services/{}/link", peer.service)).collect();
+        ToService::Welcome(Welcome { node: peer.node.to_string(), peers, limits: self.services.links.told() })
+    }
+
+    /// Welcomes the instance again whenever the nodes have changed, so that it has a link to each.
+    async fn tell(&self, peer: &Peer, mut nodes: watch::Receiver<Arc<[String]>>) -> Ending {
+        while nodes.changed().await.is_ok() {
+            let welcome = self.welcome(peer, &nodes.borrow_and_update());
+            if self.queue.send(Queued::Frame(welcome)).await.is_err() {
+                return Ending::Lost;
+            }
+        }
+        std::future::pending().await
     }
 
     /// Pings a silent peer, and ends the link with one that stays silent.

@@ -39,10 +39,15 @@ struct Instance {
 
 impl Instance {
     fn connect(gateway: &Arc<Gateway>) -> Self {
+        Self::connect_to(gateway, watch::channel(["ws://n1".to_owned()].into()).1)
+    }
+
+    /// Through a node of a cluster that changes.
+    fn connect_to(gateway: &Arc<Gateway>, nodes: watch::Receiver<Arc<[String]>>) -> Self {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
         let gateway = Arc::clone(gateway);
-        let peer = Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), peers: vec!["ws://n1".into()] };
+        let peer = Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), nodes };
         let ending = tokio::task::spawn_local(async move {
             serve(&gateway.services, &gateway.publisher, peer, poll_fn(|cx| reader.poll_recv(cx)), PollSender::new(writer)).await
         });
@@ -53,7 +58,7 @@ impl Instance {
         let mut instance = Self::connect(gateway);
         instance.send(HELLO);
         let welcome = instance.frame().await;
-        assert_eq!((&welcome["welcome"]["node"], &welcome["welcome"]["peers"]), (&json!("n1"), &json!(["ws://n1"])));
+        assert_eq!((&welcome["welcome"]["node"], &welcome["welcome"]["peers"]), (&json!("n1"), &json!(["ws://n1/v1/services/bot/link"])));
         instance
     }
 
@@ -404,7 +409,8 @@ fn what_a_stuck_link_did_not_send_was_surely_not_taken() {
         let (to, mut reader) = mpsc::channel(8);
         // Room for the welcome alone: the first call stays at the transport, the others behind it.
         let (writer, from) = mpsc::channel(1);
-        let peer = Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), peers: Vec::new() };
+        let peer =
+            Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), nodes: watch::channel([].into()).1 };
         let served = Arc::clone(&gateway);
         let link = tokio::task::spawn_local(async move {
             serve(&served.services, &served.publisher, peer, poll_fn(|cx| reader.poll_recv(cx)), PollSender::new(writer)).await
@@ -423,5 +429,21 @@ fn what_a_stuck_link_did_not_send_was_surely_not_taken() {
         assert_eq!((unavailable, codes.len()), (3, 4), "{codes:?}");
         drop(from);
         assert_eq!(link.await.expect("no panic"), Ending::Left);
+    });
+}
+
+#[test]
+fn an_instance_hears_of_every_node_that_comes_and_goes() {
+    run(async {
+        let gateway = gateway();
+        let nodes = watch::Sender::new(Arc::from(["ws://n1".to_owned()]));
+        let mut instance = Instance::connect_to(&gateway, nodes.subscribe());
+        instance.send(HELLO);
+        let link = |node: &str| format!("ws://{node}/v1/services/bot/link");
+        assert_eq!(instance.frame().await["welcome"]["peers"], json!([link("n1")]));
+        nodes.send_replace(Arc::from(["ws://n1".to_owned(), "ws://n2".to_owned()]));
+        assert_eq!(instance.frame().await["welcome"]["peers"], json!([link("n1"), link("n2")]));
+        nodes.send_replace(Arc::from(["ws://n2".to_owned()]));
+        assert_eq!(instance.frame().await["welcome"]["peers"], json!([link("n2")]));
     });
 }

@@ -117,7 +117,7 @@ impl Driver {
                     busy = None;
                     match self.settle(done, &mut queue) {
                         Next::Idle(connection) => idle = Some(connection),
-                        Next::Busy(step) => busy = Some(step),
+                        Next::Busy(next) => busy = Some(next),
                     }
                 }
                 job = self.jobs.recv(), if queue.len() < self.limits.queue => match job {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::broker::fixtures::{channel, worker};
+use std::slice::from_ref;
 
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -22,8 +23,8 @@ fn wait(wanted: Wanted) -> oneshot::Receiver<()> {
 fn subscribed(name: &str) -> (Roster, ChannelName) {
     let (mut roster, channel) = (roster(), channel(name));
     let mut told = wait(roster.want(&channel, worker(0), true));
-    assert_eq!(roster.subscribe(10), std::slice::from_ref(&channel));
-    roster.subscribed(std::slice::from_ref(&channel), Tick(0));
+    assert_eq!(roster.subscribe(10), from_ref(&channel));
+    roster.subscribed(from_ref(&channel), Tick(0));
     assert!(is_told(&mut told));
     (roster, channel)
 }
@@ -33,11 +34,11 @@ fn who_waits_is_told_when_redis_has_confirmed_and_not_before() {
     let (mut roster, a) = (roster(), channel("a"));
     let mut first = wait(roster.want(&a, worker(0), true));
     let mut second = wait(roster.want(&a, worker(1), true));
-    assert_eq!(roster.subscribe(10), [a.clone()]);
+    assert_eq!(roster.subscribe(10), *from_ref(&a));
     assert!(roster.subscribe(10).is_empty(), "once");
     let mut third = wait(roster.want(&a, worker(2), true));
     assert!(!is_told(&mut first) && !is_told(&mut second) && !is_told(&mut third));
-    assert!(roster.subscribed(&[a.clone()], Tick(0)).is_empty(), "nothing was lost before the first subscription");
+    assert!(roster.subscribed(from_ref(&a), Tick(0)).is_empty(), "nothing was lost before the first subscription");
     assert!(is_told(&mut first) && is_told(&mut second) && is_told(&mut third));
     assert!(matches!(roster.want(&a, worker(3), true), Wanted::Subscribed));
     let (_, workers) = roster.route("a").expect("routed");
@@ -50,7 +51,7 @@ fn what_nobody_needs_lingers_and_is_then_forgotten() {
     roster.drop_worker(&a, worker(0), Tick(1000));
     assert!(roster.route("a").is_none(), "nobody gets what still comes");
     assert!(roster.unsubscribe(10, Tick(2999)).is_empty());
-    assert_eq!(roster.unsubscribe(10, Tick(3000)), [a.clone()]);
+    assert_eq!(roster.unsubscribe(10, Tick(3000)), *from_ref(&a));
     roster.unsubscribed(&[a]);
     assert_eq!(roster.len(), 0);
 }
@@ -70,11 +71,11 @@ fn who_comes_back_in_time_finds_the_subscription() {
 fn who_comes_while_redis_is_told_to_forget_waits_for_a_new_subscription() {
     let (mut roster, a) = subscribed("a");
     roster.drop_worker(&a, worker(0), Tick(0));
-    assert_eq!(roster.unsubscribe(10, Tick(2000)), [a.clone()]);
+    assert_eq!(roster.unsubscribe(10, Tick(2000)), *from_ref(&a));
     let mut told = wait(roster.want(&a, worker(1), true));
     assert!(roster.subscribe(10).is_empty(), "not before the confirmation");
-    roster.unsubscribed(&[a.clone()]);
-    assert_eq!(roster.subscribe(10), [a.clone()]);
+    roster.unsubscribed(from_ref(&a));
+    assert_eq!(roster.subscribe(10), *from_ref(&a));
     assert!(!is_told(&mut told));
     roster.subscribed(&[a], Tick(2000));
     assert!(is_told(&mut told));
@@ -84,9 +85,9 @@ fn who_comes_while_redis_is_told_to_forget_waits_for_a_new_subscription() {
 fn who_leaves_before_the_confirmation_leaves_a_lingering_subscription() {
     let (mut roster, a) = (roster(), channel("a"));
     let _told = wait(roster.want(&a, worker(0), true));
-    assert_eq!(roster.subscribe(10), [a.clone()]);
+    assert_eq!(roster.subscribe(10), *from_ref(&a));
     roster.drop_worker(&a, worker(0), Tick(0));
-    roster.subscribed(&[a.clone()], Tick(100));
+    roster.subscribed(from_ref(&a), Tick(100));
     assert_eq!(roster.unsubscribe(10, Tick(2100)), [a]);
     let b = channel("b");
     let _told = wait(roster.want(&b, worker(0), true));
@@ -113,7 +114,7 @@ fn after_a_broken_connection_all_that_is_needed_is_wanted_and_checked() {
     assert!(!is_told(&mut told));
     assert_eq!(
         roster.subscribed(&again, Tick(10)),
-        [a.clone()],
+        *from_ref(&a),
         "only what was relied on and is kept can have lost something that can be read"
     );
     assert!(is_told(&mut told));

@@ -244,10 +244,10 @@ async fn a_key_of_another_type_fails_the_request_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_are_one() {
     let server = Server::start().await;
-    let (one, two) = (mailboxes(), mailboxes());
-    let (first, _one) = start(config(server.url()), one.clone());
-    let (second, _two) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, two.clone());
-    let (mut at_first, mut at_second) = (Inbox::new(&one[0]), Inbox::new(&two[1]));
+    let (ours, theirs) = (mailboxes(), mailboxes());
+    let (first, _one) = start(config(server.url()), ours.clone());
+    let (second, _two) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, theirs.clone());
+    let (mut at_first, mut at_second) = (Inbox::new(&ours[0]), Inbox::new(&theirs[1]));
     first.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     second.subscribe(&channel("c"), worker(1), Some(KEEP)).await.expect("subscribed");
     for number in 1..=100 {
