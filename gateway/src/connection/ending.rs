@@ -5,7 +5,7 @@ use crate::{
     hub::{Batch, Overflow},
     model::{Disconnect, Tick},
     protocol::websocket::{self, Violation},
-    telemetry::{Closed, TransportEnd},
+    telemetry::{Closed, DropCause, OverflowPolicy, TransportEnd},
 };
 
 /// What ends a connection.
@@ -59,16 +59,19 @@ impl Driver {
     }
 
     fn finish(&mut self, cause: Cause, code: u16, close: Vec<u8>) {
-        let (now, outbox) = (self.now(), self.registered.outbox());
+        let (now, outbox, metrics) = (self.now(), self.registered.outbox(), self.worker.hub.metrics());
         let close = Batch::new(close, self.worker.hub.budget());
         match cause {
-            Cause::Slow(_) | Cause::Stuck => outbox.finish(now, close),
+            Cause::Slow(_) | Cause::Stuck => metrics.dropped(DropCause::ConnectionClosed, outbox.finish(now, close) as u64),
             _ => outbox.close(now, close),
         }
+        if matches!(cause, Cause::Slow(_)) {
+            metrics.overflowed(OverflowPolicy::Disconnect);
+        }
+        metrics.closed(cause.counted(code));
         self.running.clear();
         let (until, deaf) = (now.after(self.worker.limits.close_timeout), matches!(cause, Cause::Violation(_)));
         self.ending = Some(Box::new(Ending { until, answered: cause == Cause::Peer, deaf }));
-        self.worker.hub.metrics().closed(cause.counted(code));
     }
 
     /// The connection ends without a close, unless one is under way.

@@ -30,15 +30,27 @@ impl Budget {
 #[derive(Debug)]
 pub struct Batch {
     bytes: Box<[u8]>,
+    /// Publications, joins and leaves of a channel in it.
+    deliveries: u32,
     budget: Rc<Budget>,
 }
 
 impl Batch {
     /// Takes over encoded frames.
     pub fn new(bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
-        let batch = Self { bytes: bytes.into(), budget: budget.clone() };
+        Self::of(0, bytes, budget)
+    }
+
+    /// The same, with so many deliveries of a channel in them.
+    pub(super) fn of(deliveries: usize, bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
+        let batch = Self { bytes: bytes.into(), deliveries: deliveries as u32, budget: budget.clone() };
         budget.used.set(budget.used.get() + batch.memory());
         Rc::new(batch)
+    }
+
+    /// How many deliveries of a channel are in it.
+    pub(super) fn deliveries(&self) -> usize {
+        self.deliveries as usize
     }
 
     /// Bytes of memory that it takes. More than it holds: an allocator has four sizes between two powers of two, and many small batches

@@ -4,7 +4,7 @@ use super::{
     Entry, Hub, State,
     batch::{Batch, Budget},
     encode,
-    outbox::{Overflow, SlotKey},
+    outbox::{Overflow, Refused, SlotKey},
     slot::{Content, FanOut, Member, Run, Slot},
 };
 use crate::{
@@ -45,10 +45,8 @@ impl Hub {
         let delivery = Turn { hub: self, slow: slot.options.slow_consumer, key, now, name: slot.name.clone() };
         let members = slot.members.slice(size);
         let served = members.len();
-        for member in members {
-            delivery.hand(&mut fan_out, member, &state.connections);
-        }
-        self.parts.metrics.count(Count::Deliveries, (served * fan_out.count()) as u64);
+        let delivered: usize = members.iter().map(|member| delivery.hand(&mut fan_out, member, &state.connections)).sum();
+        self.parts.metrics.count(Count::Deliveries, delivered as u64);
         if served == 0 {
             self.served.notify_waiters();
         } else {
@@ -62,10 +60,10 @@ impl Hub {
 impl Slot {
     /// Makes what waits into a batch for all who are members now.
     fn begin(&mut self, bytes: usize, budget: &Rc<Budget>) {
-        let (encoded, content) = match self.next_run(bytes) {
+        let (count, encoded, content) = match self.next_run(bytes) {
             None => return,
-            Some(Run::Publications(all)) => (encode::publications(&self.name, &all), Content::Publications(all)),
-            Some(Run::Announcements(all)) => (encode::announcements(&self.name, all), Content::Announcements),
+            Some(Run::Publications(all)) => (all.len(), encode::publications(&self.name, &all), Content::Publications(all)),
+            Some(Run::Announcements(all)) => (all.len(), encode::announcements(&self.name, all), Content::Announcements),
         };
         self.members.begin();
         let causes = match &content {
@@ -73,7 +71,7 @@ impl Slot {
             Content::Announcements => &[],
         };
         let step = Step::after(Work::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
-        self.fan_out = Some(Box::new(FanOut { batch: Batch::new(encoded, budget), content, newest: None, _step: step }));
+        self.fan_out = Some(Box::new(FanOut { batch: Batch::of(count, encoded, budget), content, newest: None, _step: step }));
     }
 }
 
@@ -87,45 +85,50 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Gives a member what it lacks of the batch.
-    fn hand(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) {
-        let Some(entry) = connections.get(member.connection as usize) else { return };
+    /// Gives a member what it lacks of the batch. Answers how many deliveries its outbox took.
+    fn hand(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) -> usize {
+        let Some(entry) = connections.get(member.connection as usize) else { return 0 };
         if matches!(fan_out.content, Content::Announcements) && !member.join_leave {
-            return;
+            return 0;
         }
         let batch = if fan_out.first_offset().is_some_and(|first| member.joined >= first) {
             let lacking = fan_out.lacking(member.joined);
             if lacking.is_empty() {
-                return;
+                return 0;
             }
-            Batch::new(encode::publications(&self.name, &lacking), self.hub.budget())
+            Batch::of(lacking.len(), encode::publications(&self.name, &lacking), self.hub.budget())
         } else {
             fan_out.batch.clone()
         };
-        if !entry.outbox.push_channel(self.now, batch, self.key) {
-            self.overflow(fan_out, entry);
+        let count = batch.deliveries();
+        match entry.outbox.push_channel(self.now, batch, self.key) {
+            Ok(()) => count,
+            Err(Refused::Full(overflow)) => self.overflow(fan_out, entry, count, overflow),
+            Err(Refused::Ended) => self.dropped(Refused::Ended, count),
         }
     }
 
     /// The namespace's policy for who reads too slowly.
-    fn overflow(&self, fan_out: &mut FanOut, entry: &Entry) {
-        if entry.outbox.overflow().is_some() {
-            return;
-        }
+    fn overflow(&self, fan_out: &mut FanOut, entry: &Entry, count: usize, overflow: Overflow) -> usize {
         if let (SlowConsumer::Latest, Content::Publications(all)) = (self.slow, &fan_out.content) {
-            let dropped = entry.outbox.drop_channel(self.key) + all.len() - 1;
-            self.hub.parts.metrics.dropped(DropCause::OutboxReplaced, dropped as u64);
-            self.hub.parts.metrics.overflowed(OverflowPolicy::Latest);
+            let metrics = &self.hub.parts.metrics;
+            metrics.overflowed(OverflowPolicy::Latest);
+            metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
             let newest = fan_out.newest.get_or_insert_with(|| {
                 let newest = &all[all.len().saturating_sub(1)..];
-                Batch::new(encode::publications(&self.name, newest), self.hub.budget())
+                Batch::of(newest.len(), encode::publications(&self.name, newest), self.hub.budget())
             });
-            if entry.outbox.push_channel(self.now, newest.clone(), self.key) {
-                return;
+            if entry.outbox.push_channel(self.now, newest.clone(), self.key).is_ok() {
+                metrics.dropped(DropCause::OutboxReplaced, count as u64 - 1);
+                return 1;
             }
         }
-        self.hub.parts.metrics.overflowed(OverflowPolicy::Disconnect);
-        self.hub.parts.metrics.dropped(DropCause::OutboxFull, fan_out.count() as u64);
-        entry.outbox.fail(Overflow::Connection);
+        entry.outbox.fail(overflow);
+        self.dropped(Refused::Full(overflow), count)
+    }
+
+    fn dropped(&self, why: Refused, count: usize) -> usize {
+        self.hub.parts.metrics.dropped(why.cause(), count as u64);
+        0
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     broker::{Broker, Mailbox, PageLimit, mailbox::ConnectionSummary},
     channel::Namespaces,
     model::{ChannelName, ClientInfo, ConnectionId, Tick, UserId, WorkerId},
-    telemetry::{Level, OpenTask, WorkerMetrics},
+    telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
@@ -250,6 +250,7 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let entry = state.connections.remove(key.index as usize);
         state.ids.remove(&entry.id);
+        self.parts.metrics.dropped(DropCause::ConnectionClosed, entry.outbox.deliveries() as u64);
         if let Some(info) = &entry.info
             && let Some(connections) = state.users.get_mut(&info.user)
         {

@@ -1,7 +1,10 @@
 //! What a connection has still to send, and what it has still to be told.
 
 use super::batch::Batch;
-use crate::model::{ChannelName, ServerCommand, Tick};
+use crate::{
+    model::{ChannelName, ServerCommand, Tick},
+    telemetry::DropCause,
+};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -80,6 +83,25 @@ pub enum Overflow {
     Worker,
 }
 
+/// Why an outbox did not take a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// There is no room.
+    Full(Overflow),
+    /// The connection is being closed.
+    Ended,
+}
+
+impl Refused {
+    pub(super) fn cause(self) -> DropCause {
+        match self {
+            Self::Full(Overflow::Connection) => DropCause::OutboxFull,
+            Self::Full(Overflow::Worker) => DropCause::BudgetSpent,
+            Self::Ended => DropCause::ConnectionClosed,
+        }
+    }
+}
+
 /// The connection's task owns one reference, the hub the other.
 pub struct Outbox {
     frames: RefCell<VecDeque<Frame>>,
@@ -89,6 +111,8 @@ pub struct Outbox {
     memory: Cell<usize>,
     limit: usize,
     overflow: Cell<Option<Overflow>>,
+    /// A close is queued, which nothing may follow (RFC 6455, section 5.5.1).
+    closed: Cell<bool>,
     /// Whether the first frame has been written in part.
     begun: Cell<bool>,
 }
@@ -104,6 +128,7 @@ impl Outbox {
             memory: Cell::new(0),
             limit,
             overflow: Cell::new(None),
+            closed: Cell::new(false),
             begun: Cell::new(false),
         })
     }
@@ -130,17 +155,22 @@ impl Outbox {
 
     /// Queues a batch that belongs to no channel.
     pub fn push(&self, now: Tick, batch: Rc<Batch>) {
-        self.queue(now, batch, None);
+        let _ = self.push_read(now, batch);
     }
 
-    /// Queues publications of a channel; false if the outbox is full.
-    pub(super) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: SlotKey) -> bool {
+    /// Queues publications that were read for this connection alone: newer ones never take their place.
+    pub(super) fn push_read(&self, now: Tick, batch: Rc<Batch>) -> Result<(), Refused> {
+        self.queue(now, batch, None)
+    }
+
+    /// Queues publications of a channel. What follows where there is no room is left to the caller.
+    pub(super) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: SlotKey) -> Result<(), Refused> {
         self.queue(now, batch, Some(channel))
     }
 
-    fn queue(&self, now: Tick, batch: Rc<Batch>, channel: Option<SlotKey>) -> bool {
-        if self.overflow.get().is_some() {
-            return false;
+    fn queue(&self, now: Tick, batch: Rc<Batch>, channel: Option<SlotKey>) -> Result<(), Refused> {
+        if self.overflow.get().is_some() || self.closed.get() {
+            return Err(Refused::Ended);
         }
         let frame = Frame::new(batch, channel, now);
         let memory = self.memory.get() + frame.memory as usize;
@@ -152,29 +182,35 @@ impl Outbox {
             None
         };
         self.wake();
-        if overflow.is_some() {
+        if let Some(overflow) = overflow {
             if channel.is_none() {
-                self.overflow.set(overflow);
+                self.overflow.set(Some(overflow));
             }
-            return false;
+            return Err(Refused::Full(overflow));
         }
         self.memory.set(memory);
         self.frames.borrow_mut().push_back(frame);
-        true
+        Ok(())
     }
 
-    /// Drops everything of a channel that is not being written, to make room for what is newer. Answers how many frames went.
+    /// Deliveries that wait.
+    pub(super) fn deliveries(&self) -> usize {
+        self.frames.borrow().iter().map(|frame| frame.batch.deliveries()).sum()
+    }
+
+    /// Drops everything of a channel that is not being written, to make room for what is newer. Answers how many deliveries went.
     pub(super) fn drop_channel(&self, channel: SlotKey) -> usize {
         let mut frames = self.frames.borrow_mut();
-        let (before, begun) = (frames.len(), self.begun.get());
-        let mut index = 0;
+        let begun = self.begun.get();
+        let (mut index, mut dropped) = (0, 0);
         frames.retain(|frame| {
             let keep = (index == 0 && begun) || frame.channel != Some(channel);
             index += 1;
+            dropped += if keep { 0 } else { frame.batch.deliveries() };
             keep
         });
         self.count(&frames);
-        before - frames.len()
+        dropped
     }
 
     /// Marks the connection as too slow.
@@ -185,16 +221,16 @@ impl Outbox {
         self.wake();
     }
 
-    /// Drops every frame that has not begun, and ends with this one: a close.
-    pub fn finish(&self, now: Tick, close: Rc<Batch>) {
-        let mut frames = self.frames.borrow_mut();
-        frames.truncate(usize::from(self.begun.get()));
-        frames.push_back(Frame::new(close, None, now));
-        self.count(&frames);
+    /// Drops every frame that has not begun, and ends with this one: a close. Answers how many deliveries went.
+    pub fn finish(&self, now: Tick, close: Rc<Batch>) -> usize {
+        let rest = self.frames.borrow_mut().split_off(usize::from(self.begun.get()));
+        self.close(now, close);
+        rest.iter().map(|frame| frame.batch.deliveries()).sum()
     }
 
     /// Appends a close behind everything that waits.
     pub fn close(&self, now: Tick, close: Rc<Batch>) {
+        self.closed.set(true);
         let mut frames = self.frames.borrow_mut();
         frames.push_back(Frame::new(close, None, now));
         self.count(&frames);

@@ -168,14 +168,6 @@ impl FanOut {
         }
     }
 
-    /// How many deliveries the batch holds.
-    pub(super) fn count(&self) -> usize {
-        match &self.content {
-            Content::Publications(all) => all.len(),
-            Content::Announcements => 1,
-        }
-    }
-
     /// What a member that has everything up to `joined` lacks of the batch.
     pub(super) fn lacking(&self, joined: u64) -> Vec<Arc<Publication>> {
         match &self.content {

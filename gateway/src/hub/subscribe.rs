@@ -10,8 +10,8 @@ use super::{
 use crate::{
     broker::Page,
     channel::{ChannelOptions, feed::continues},
-    model::{ChannelName, ClientInfo, Position},
-    telemetry::Level,
+    model::{ChannelName, ClientInfo, Position, Publication},
+    telemetry::{Count, Level},
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -121,7 +121,7 @@ impl Hub {
 
     /// Hands over what came since the cursor, and lets deliveries through; unless more has to be read first.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> Live {
-        let (live, backfill, push) = {
+        let (live, backfill, missed, outbox) = {
             let mut state_guard = self.state.borrow_mut();
             let state = &mut *state_guard;
             let Some(slot_key) = state.channels.get(channel).copied() else { return Live::Gone };
@@ -152,16 +152,13 @@ impl Hub {
             }
             let index = slot.members.add(Member { connection: key.index, join_leave, joined });
             slot.attached();
-            let push = (!missed.is_empty()).then(|| encode::publications(channel, &missed));
             let Some(entry) = state.entry(key) else { return Live::Gone };
             if let Some(subscription) = entry.subscription(slot_key) {
                 subscription.place = Place::Live(index as u32);
             }
-            (Live::Live, backfill, push.map(|bytes| (entry.outbox.clone(), bytes)))
+            (Live::Live, backfill, missed, entry.outbox.clone())
         };
-        if let Some((outbox, bytes)) = push {
-            outbox.push(self.now(), Batch::new(bytes, &self.budget));
-        }
+        self.hand_over(channel, &missed, &outbox);
         if let Some((slot, after)) = backfill {
             self.begin_backfill(slot, after);
         }
@@ -187,10 +184,20 @@ impl Hub {
                 Cursor { at: Position { epoch: page.epoch, offset: last.map_or(cursor.at.offset, |last| last.offset) }, top: page.top };
             outbox
         };
-        if !page.publications.is_empty() {
-            outbox.push(self.now(), Batch::new(encode::publications(channel, &page.publications), &self.budget));
-        }
+        self.hand_over(channel, &page.publications, &outbox);
         Advance::To(self.go_live(key, channel))
+    }
+
+    /// Queues what was read for one connection.
+    fn hand_over(&self, channel: &ChannelName, publications: &[Arc<Publication>], outbox: &Outbox) {
+        if publications.is_empty() {
+            return;
+        }
+        let (count, metrics) = (publications.len(), &self.parts.metrics);
+        match outbox.push_read(self.now(), Batch::of(count, encode::publications(channel, publications), &self.budget)) {
+            Ok(()) => metrics.count(Count::Deliveries, count as u64),
+            Err(refused) => metrics.dropped(refused.cause(), count as u64),
+        }
     }
 
     /// Takes the connection out of a channel, wherever it stands there. True if deliveries came to it.

@@ -3,7 +3,7 @@ use crate::{
     broker::{BrokerError, MemoryBroker, MemoryLimits, NewPublication, Page, Retention, Span},
     channel::{ChannelOptions, SlowConsumer},
     model::{CommandTarget, Data, Disconnect, Position, ServerCommand, Tags},
-    telemetry::Count,
+    telemetry::{Count, DropCause},
 };
 use std::{future::Future, num::NonZeroU32};
 
@@ -328,23 +328,81 @@ fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
         let (slow, latest) = (world.connect(), world.connect());
         world.subscribe(&slow, "stream:a").await;
         world.subscribe(&latest, "latest:a").await;
-        for n in 0..20 {
-            world.publish("stream:a", &format!("a rather long text, number {n}")).await;
-            world.publish("latest:a", &format!("a rather long text, number {n}")).await;
-            settle().await;
-        }
+        let publish = async |channel| {
+            for n in 0..20 {
+                world.publish(channel, &format!("a rather long text, number {n}")).await;
+                // They go out in pairs.
+                if n % 2 == 1 {
+                    settle().await;
+                }
+            }
+        };
+        let metrics = world.hub.metrics();
+        let dropped = |cause| metrics.drops(cause);
+
+        publish("stream:a").await;
         assert_eq!(slow.outbox().overflow(), Some(Overflow::Connection));
+        let written = received(&slow).len() as u64;
+        assert_eq!(metrics.counted(Count::Deliveries), written);
+        assert_eq!(dropped(DropCause::OutboxFull), 2, "the pair that had no room");
+        assert_eq!(written + 2 + dropped(DropCause::ConnectionClosed), 20);
+
+        publish("latest:a").await;
         assert_eq!(latest.outbox().overflow(), None);
         let texts = received(&latest);
         assert_eq!(texts.last().map(String::as_str), Some("a rather long text, number 19"));
         assert!(texts.len() < 20);
+        assert_eq!(texts.len() as u64 + dropped(DropCause::OutboxReplaced), 20);
+        assert_eq!(dropped(DropCause::OutboxFull), 2);
+    });
+}
+
+#[test]
+fn what_the_budget_of_all_outboxes_refuses_is_counted_as_that() {
+    within(HubLimits { worker_outbox_bytes: 2000, ..limits() }, 1000, |world| async move {
+        let connection = world.connect();
+        world.subscribe(&connection, "stream:a").await;
+        for n in 0..3 {
+            world.publish("stream:a", &format!("{n}{}", "x".repeat(900))).await;
+            settle().await;
+        }
+        assert_eq!(connection.outbox().overflow(), Some(Overflow::Worker));
+        let dropped = |cause| world.hub.metrics().drops(cause);
+        let counted = [DropCause::BudgetSpent, DropCause::OutboxFull, DropCause::ConnectionClosed].map(dropped);
+        assert_eq!((received(&connection).len(), counted), (1, [1, 0, 1]));
+    });
+}
+
+#[test]
+fn what_is_not_written_when_a_connection_ends_is_counted() {
+    within(limits(), 1000, |world| async move {
+        let (gone, closed, cut) = (world.connect(), world.connect(), world.connect());
+        for connection in [&gone, &closed, &cut] {
+            world.subscribe(connection, "stream:a").await;
+        }
+        world.publish("stream:a", "one").await;
+        settle().await;
+        let dropped = || world.hub.metrics().drops(DropCause::ConnectionClosed);
+        let close = || Batch::new([0x88, 0], world.hub.budget());
+        drop(gone);
+        assert_eq!(dropped(), 1);
+        closed.outbox().close(world.hub.now(), close());
+        assert_eq!(cut.outbox().finish(world.hub.now(), close()), 1);
+        world.publish("stream:a", "two").await;
+        settle().await;
+        assert_eq!(dropped(), 3, "nothing is queued behind a close");
+        let left = |connection| received_frames(connection).iter().map(|frame| frame.as_ref().to_vec()).collect::<Vec<_>>();
+        assert_eq!(left(&closed).len(), 2);
+        assert_eq!(left(&cut), [[0x88, 0]]);
+        drop((closed, cut));
+        assert_eq!((dropped(), world.hub.metrics().counted(Count::Deliveries)), (3, 3), "what was taken is not counted again");
     });
 }
 
 #[test]
 fn an_outbox_counts_what_its_messages_take_in_memory() {
     let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey(NonZeroU32::MIN));
-    let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel)).count();
+    let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel).is_ok()).count();
     let room = fill();
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
     outbox.write(|frames| {
@@ -428,13 +486,17 @@ fn presence_ends_with_the_connection_and_a_crowd_is_not_told() {
             let user: UserId = format!("user{n}").parse().expect("valid");
             let connection = world.connect();
             let info = Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None });
-            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), true));
+            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), n < 2));
             world.hub.arrive(&channel, info).await.expect("in memory");
             world.hub.go_live(connection.key(), &channel);
             present.push(connection);
         }
         settle().await;
         assert_eq!(received(&watcher), ["joined"; 3], "the fourth and the fifth are above the maximum");
+        let told: usize = present.iter().map(|connection| received(connection).len()).sum();
+        assert!(told > 0);
+        assert_eq!(world.hub.metrics().counted(Count::Deliveries), 3 + told as u64, "who wants none is not counted");
+        assert_eq!(world.hub.metrics().drops(DropCause::JoinLeaveSuppressed), 2);
         drop(present);
         settle().await;
         assert_eq!(world.broker.presence_stats(&channel).await.expect("in memory").clients, 0);

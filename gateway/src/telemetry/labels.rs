@@ -63,16 +63,13 @@ labels! {
 
     /// Why a delivery was not made.
     DropCause {
-        MailboxFull, "mailbox_full", "The worker's mailbox, or the channel's share of it, was full.";
-        OutboxFull, "outbox_full", "The connection's outbox was full and the connection is being closed.";
+        OutboxFull, "outbox_full", "The connection's outbox had no room, and the connection is being closed.";
         OutboxReplaced, "outbox_replaced", "A newer publication took its place (`latest`).";
-        BudgetSpent, "budget_spent", "All outboxes of the worker together had reached their bound.";
-        AttachOverflow, "attach_overflow", "More was held back during an attach than there is room for.";
-        HoldOverflow, "hold_overflow", "More was held back during a backfill than there is room for.";
-        AtMostOnce, "at_most_once", "A channel without history lost it on the way; its subscribers are told.";
-        Duplicate, "duplicate", "It had been delivered before.";
-        JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves.";
-        ConnectionClosed, "connection_closed", "The connection ended before it was written.";
+        BudgetSpent, "budget_spent", "All outboxes of the worker together had reached their bound, and the connection is being closed.";
+        AtMostOnce, "at_most_once", "A channel without history lost some on the way, counted once; its subscribers are told.";
+        Duplicate, "duplicate", "It had been delivered before; counted once per worker.";
+        JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves; each is counted once.";
+        ConnectionClosed, "connection_closed", "The connection was ending, or ended before it was written.";
     }
 
     /// What was done about a full outbox.
@@ -130,8 +127,7 @@ impl TransportEnd {
             Self::InvalidText => 1007,
             Self::TooLarge => 1009,
             Self::MessageTimeout => 1008,
-            Self::Panicked => 1011,
-            Self::PeerGone | Self::Reset | Self::WriteTimeout | Self::Other => 0,
+            Self::PeerGone | Self::Reset | Self::WriteTimeout | Self::Panicked | Self::Other => 0,
         }
     }
 }

@@ -59,13 +59,13 @@ series! {
     Commands, "commands", Counter, ["command"], "Commands that frontends sent.";
     RepliesError, "replies_error", Counter, ["code"], "Commands that were answered with an error, by error.";
     PublicationsIn, "publications_in", Counter, [], "Publications that came out of the mailboxes, once per worker.";
-    Deliveries, "deliveries", Counter, [], "Publications put in outboxes: one per publication and subscriber.";
+    Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put in outboxes, one for each subscriber; those within answers are not counted.";
     FanOutBatches, "fan_out_batches", Counter, [], "Batches of publications encoded for a channel.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
     Forks, "forks", Counter, [], "Channels of a worker whose stream went on in a new timeline; subscribers began anew.";
     FoundByAudit, "found_by_audit", Counter, [], "Losses that only the audit of all channels found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that the broker no longer held; subscribers were told.";
-    Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made, by cause.";
+    Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made, or not written, by cause.";
     OutboxOverflow, "outbox_overflow", Counter, ["policy"], "Outboxes that overflowed, by what was done.";
     OutboxBytes, "outbox_bytes", Gauge, [], "Bytes that wait for connections to take them.";
     BytesIn, "bytes_in", Counter, [], "Bytes of the messages read from connections.";

@@ -1,4 +1,4 @@
-use super::{labels::Label as _, *};
+use super::*;
 use crate::{model::ErrorCode, settings::Settings};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
@@ -133,9 +133,14 @@ fn names_are_plain_and_the_page_lists_them_all() {
         assert!(row.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && !row.name.ends_with("_total"), "{}", row.name);
     }
     for cause in DropCause::ALL {
-        assert!(page.contains(&format!("`{}`", cause.text())), "docs/metrics.md does not explain {cause:?}");
+        assert!(page.contains(&format!("| `{}` |", cause.text())), "docs/metrics.md does not explain {cause:?}");
     }
-    assert_eq!(TransportEnd::ALL.len(), TransportEnd::LEN);
+    for policy in OverflowPolicy::ALL {
+        assert!(page.contains(&format!("| `{}` |", policy.text())), "docs/metrics.md does not explain {policy:?}");
+    }
+    for end in TransportEnd::ALL {
+        assert!(page.contains(&format!("| `{}` |", end.text())), "docs/metrics.md does not explain {end:?}");
+    }
 }
 
 #[test]

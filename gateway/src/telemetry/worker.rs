@@ -131,8 +131,18 @@ impl WorkerMetrics {
         self.dropped.add(why, deliveries);
     }
 
+    /// How many were not made for this cause.
+    pub fn drops(&self, why: DropCause) -> u64 {
+        self.dropped.get(why.index())
+    }
+
     /// An outbox overflowed.
     pub fn overflowed(&self, policy: OverflowPolicy) {
         self.overflowed.add(policy, 1);
+    }
+
+    /// How many of them have met this.
+    pub fn overflows(&self, policy: OverflowPolicy) -> u64 {
+        self.overflowed.get(policy.index())
     }
 }

@@ -6,7 +6,7 @@ import { client, connected, signedIn, subscribed, unique } from './support/clien
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Raw } from './support/raw.mjs';
 import { inSeconds, token } from './support/token.mjs';
-import { Heard, next } from './support/wait.mjs';
+import { eventually, Heard, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
@@ -187,4 +187,12 @@ test('2501 subscription expired: a subscription token that is not refreshed', as
     assert.equal(subscribe.expires, true);
     const { push } = await raw.push('unsubscribe');
     assert.deepEqual([push.channel, push.unsubscribe.code], ['private:a', 2501]);
+});
+
+test('a connection without a close is counted by how it ended', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\n');
+    for (const [cause, leave] of [['reset', (raw) => raw.reset()], ['peer_gone', (raw) => raw.terminate()]]) {
+        leave(await Raw.connect(t, own));
+        await eventually(() => own.metric(`switchboard_connections_closed_total{cause="${cause}",code="0"}`), cause);
+    }
 });

@@ -237,6 +237,10 @@ fn an_outbox_that_overflows_ends_with_the_frame_that_is_begun_and_3008() {
         }
         assert_eq!(world.closed(Closed::Disconnect(Disconnect::Slow)), 1);
         assert!(world.worker.hub.budget().used() < 1000, "the others are given up at once");
+        let metrics = world.worker.hub.metrics();
+        assert_eq!((metrics.counted(Count::Deliveries), metrics.overflows(OverflowPolicy::Disconnect)), (5, 1));
+        let dropped = [DropCause::OutboxFull, DropCause::ConnectionClosed].map(|cause| metrics.drops(cause));
+        assert_eq!(dropped, [1, 4 + 2], "four that waited, and two that came behind the close");
         alice.takes_all();
         assert_eq!(texts(&alice.hears().await), [text(0), "close 3008 slow".into()]);
         alice.sends(close_frame(3008));

@@ -31,7 +31,7 @@ fn what_waits_goes_out_before_the_answer_to_a_close() {
         assert!(!alice.is_over().await);
         world.publish("open:a", "too late").await;
         alice.takes_all();
-        assert_eq!(texts(&alice.hears().await)[..1], ["last"]);
+        assert_eq!(texts(&alice.hears().await), ["last", "close 1000 "]);
         assert!(alice.is_over().await);
     });
 }

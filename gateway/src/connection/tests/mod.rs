@@ -20,7 +20,7 @@ use crate::{
     services::{ServiceConfig, Services, link},
     session::Rules,
     settings::Settings,
-    telemetry::{Closed, Level, Telemetry, TransportEnd},
+    telemetry::{Closed, DropCause, Level, OverflowPolicy, Telemetry, TransportEnd},
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};

@@ -73,6 +73,11 @@ export class Raw {
         this.#socket.terminate();
     }
 
+    /** Ends the connection with a reset. */
+    reset() {
+        this.#socket._socket.resetAndDestroy();
+    }
+
     /** Sends commands in one message, each with an id of its own; returns the ids. */
     send(...commands) {
         const numbered = commands.map((command) => ({ id: ++this.#id, ...command }));
