@@ -45,6 +45,15 @@ impl Local {
         Ok(counts.into_iter().sum())
     }
 
+    /// Has every worker say again who is present.
+    pub(super) fn present_again(&self) {
+        for (index, worker) in self.workers.iter().enumerate() {
+            if !worker.post(Post::PresentAgain) {
+                tracing::error!(worker = index, "a worker has no room to be asked who is present: presence lacks its connections");
+            }
+        }
+    }
+
     /// Asks every worker, and awaits all answers.
     async fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> Post) -> Result<Vec<T>, Refusal> {
         let deadline = Instant::now() + PATIENCE;

@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 pub(super) struct Member {
     #[serde(skip)]
     pub(super) name: Box<str>,
-    /// Another with each life of the process and of its lease.
-    pub(super) generation: Box<str>,
     pub(super) since_ms: u64,
     pub(super) workers: usize,
     /// Where services reach it, as `ws://host:port`.
@@ -23,7 +21,7 @@ impl Member {
     /// None: a version that says something else of itself.
     pub(super) fn parse(record: &NodeRecord) -> Option<Self> {
         let member: Self = serde_json::from_str(&record.record).ok()?;
-        Some(Self { name: record.name.clone(), ..member })
+        Some(Self { name: record.id.name.clone(), ..member })
     }
 
     pub(super) fn record(&self) -> String {
@@ -48,16 +46,17 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::NodeId;
 
     fn member(name: &str, shared: &[(&str, &str)]) -> Member {
         let shared = shared.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Member { name: name.into(), generation: "g".into(), since_ms: 1, workers: 2, link: "ws://h:1".into(), shared }
+        Member { name: name.into(), since_ms: 1, workers: 2, link: "ws://h:1".into(), shared }
     }
 
     #[test]
     fn a_member_is_read_as_it_was_written() {
         let member = member("n1", &[("a", "b")]);
-        let record = NodeRecord { name: "n1".into(), record: member.record().into(), is_alive: true };
+        let record = NodeRecord { id: NodeId::of("n1"), record: member.record().into(), is_alive: true };
         assert_eq!(Member::parse(&record), Some(member));
         assert_eq!(Member::parse(&NodeRecord { record: "{}".into(), ..record }), None);
     }

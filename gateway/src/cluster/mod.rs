@@ -11,6 +11,7 @@ mod remote;
 
 use crate::{
     broker::{Broker, Mailbox, mailbox::ConnectionSummary},
+    channel::Namespaces,
     model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId},
 };
 use local::Local;
@@ -66,9 +67,16 @@ impl Cluster {
 
     /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that no worker has, with its index; who does not renew its
     /// `lease` is dead.
-    pub fn shared(about: About, workers: Vec<Arc<Mailbox>>, broker: Arc<Broker>, inbox: (Arc<Mailbox>, WorkerId), lease: Duration) -> Self {
+    pub fn shared(
+        about: About,
+        workers: Vec<Arc<Mailbox>>,
+        broker: Arc<Broker>,
+        inbox: (Arc<Mailbox>, WorkerId),
+        namespaces: Namespaces,
+        lease: Duration,
+    ) -> Self {
         let me = member(&about, workers.len());
-        Self { kind: Kind::Shared(Arc::new(Remote::new(broker, Local::new(about.name, workers), inbox, me, lease))) }
+        Self { kind: Kind::Shared(Arc::new(Remote::new(broker, Local::new(about.name, workers), inbox, namespaces, me, lease))) }
     }
 
     fn local(&self) -> &Local {
@@ -162,5 +170,5 @@ impl Cluster {
 fn member(about: &About, workers: usize) -> Member {
     let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let (name, link, shared) = ((*about.name).into(), about.link.clone(), about.shared.clone());
-    Member { name, generation: remote::generation(), since_ms, workers, link, shared }
+    Member { name, since_ms, workers, link, shared }
 }

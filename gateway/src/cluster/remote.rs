@@ -7,7 +7,8 @@ use super::{
     message::{Answer, Connection, Message, Question},
 };
 use crate::{
-    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, Nodes, lock},
+    broker::{Announcement, Broker, BrokerError, Lease, Left, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, lock},
+    channel::Namespaces,
     model::{ChannelName, ErrorCode, Refusal, Tags, WorkerId},
 };
 use std::{
@@ -39,8 +40,8 @@ pub(super) struct Remote {
     /// Where the broker puts what other nodes say, as if it were a worker.
     pub(super) inbox: (Arc<Mailbox>, WorkerId),
     pub(super) lease: Duration,
-    /// This node; its generation changes.
-    me: Mutex<Member>,
+    pub(super) namespaces: Namespaces,
+    me: Member,
     peers: Mutex<Arc<[Member]>>,
     links: watch::Sender<Arc<[String]>>,
     waiting: Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
@@ -49,7 +50,14 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(broker: Arc<Broker>, local: Local, inbox: (Arc<Mailbox>, WorkerId), me: Member, lease: Duration) -> Self {
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        local: Local,
+        inbox: (Arc<Mailbox>, WorkerId),
+        namespaces: Namespaces,
+        me: Member,
+        lease: Duration,
+    ) -> Self {
         Self {
             broker,
             local,
@@ -57,7 +65,8 @@ impl Remote {
             lease,
             links: watch::Sender::new([me.link.to_string()].into()),
             peers: Mutex::new([me.clone()].into()),
-            me: Mutex::new(me),
+            namespaces,
+            me,
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
             trouble: Mutex::new(Some("not registered with the cluster yet".into())),
@@ -117,11 +126,11 @@ impl Remote {
     async fn others(&self) -> Result<Vec<Box<str>>, Refusal> {
         let Some(nodes) = self.broker.nodes() else { return Ok(Vec::new()) };
         let (me, all) = (self.name(), nodes.list().await?);
-        Ok(all.into_iter().filter(|node| node.is_alive && *node.name != *me).map(|node| node.name).collect())
+        Ok(all.into_iter().filter(|node| node.is_alive && *node.id.name != *me).map(|node| node.id.name).collect())
     }
 
     fn name(&self) -> String {
-        lock(&self.me).name.to_string()
+        self.me.name.to_string()
     }
 
     async fn say(&self, node: &str, message: &Message) -> Result<(), BrokerError> {
@@ -188,40 +197,61 @@ impl Remote {
         })
     }
 
-    /// Registers this node, and keeps it registered. For good.
+    /// Registers this node, keeps it registered, and clears away what dead ones left. For good.
     pub(super) async fn belong(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
-        let mut registered = false;
+        let mut standing = Standing::Outside;
         loop {
-            match self.heartbeat(nodes, registered).await {
-                Ok(lease) => {
-                    if registered && lease == Lease::Lost {
-                        tracing::warn!("this node's lease had ended: it registers anew, as another generation");
-                        lock(&self.me).generation = generation();
-                    }
-                    registered = lease == Lease::Held;
-                    if !registered {
+            match self.heartbeat(nodes, standing).await {
+                Ok(next) => {
+                    standing = next;
+                    if standing == Standing::Outside {
                         continue;
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the heartbeat of this node did not reach Redis"),
+                Err(error) => {
+                    tracing::warn!(%error, "the heartbeat of this node did not reach Redis");
+                    standing = standing.interrupted();
+                }
             }
             sleep(self.lease / 3).await;
         }
     }
 
-    async fn heartbeat(&self, nodes: &Nodes, registered: bool) -> Result<Lease, BrokerError> {
-        let me = lock(&self.me).clone();
-        if registered {
-            if nodes.renew(&me.name, &me.generation, &me.record(), self.lease).await? == Lease::Lost {
-                return Ok(Lease::Lost);
+    async fn heartbeat(&self, nodes: &Nodes, standing: Standing) -> Result<Standing, BrokerError> {
+        let record = self.me.record();
+        let since = match standing {
+            Standing::Outside => {
+                nodes.enter(&record, self.lease).await?;
+                Instant::now()
             }
-        } else {
-            nodes.enter(&me.name, &me.generation, &me.record(), self.lease).await?;
+            Standing::Since(_) if nodes.renew(&record, self.lease).await? == Lease::Lost => {
+                tracing::warn!("the lease of this node had ended: it registers anew");
+                nodes.begin_again();
+                nodes.enter(&record, self.lease).await?;
+                self.local.present_again();
+                Instant::now()
+            }
+            Standing::Since(since) => since,
+        };
+        let all = nodes.list().await?;
+        self.see(&all);
+        // After an outage every lease has ended. Who lives has one whole lease to say so.
+        if since.elapsed() > self.lease {
+            for dead in all.iter().filter(|node| !node.is_alive) {
+                self.bury(nodes, &dead.id).await?;
+            }
         }
-        let mut alive: Vec<_> = nodes.list().await?.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
-        alive.sort_by(|a, b| a.name.cmp(&b.name));
-        let differs = alive.iter().find_map(|other| me.differs(other));
+        Ok(Standing::Since(since))
+    }
+
+    /// Takes note of who lives.
+    fn see(&self, all: &[NodeRecord]) {
+        let mut alive: Vec<_> = all.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
+        // A node that came back before the lease of its last life ended is there twice.
+        alive.sort_by(|a, b| a.name.cmp(&b.name).then(b.since_ms.cmp(&a.since_ms)));
+        alive.dedup_by(|a, b| a.name == b.name);
+        let differs = alive.iter().find_map(|other| self.me.differs(other));
         if let Some(why) = &differs {
             tracing::error!("{why}");
         }
@@ -233,14 +263,31 @@ impl Remote {
             changed
         });
         *lock(&self.peers) = alive.into();
-        Ok(Lease::Held)
+    }
+
+    /// Clears away what a dead node left, unless another one does, and tells those who were there with its connections.
+    async fn bury(&self, nodes: &Nodes, dead: &NodeId) -> Result<(), BrokerError> {
+        if !nodes.inherit(dead, self.lease).await? {
+            return Ok(());
+        }
+        tracing::warn!(node = %dead.name, "a node is dead: clearing away what it left");
+        loop {
+            let left = nodes.clear_away(dead).await?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            for Left { channel, info } in left {
+                if self.namespaces.options(&channel).is_some_and(|options| options.join_leave) {
+                    self.broker.announce(&channel, Announcement::Leave(info)).await?;
+                }
+            }
+        }
     }
 
     /// Takes this node off the list.
     pub(super) async fn leave(&self) {
-        let me = lock(&self.me).clone();
         let Some(nodes) = self.broker.nodes() else { return };
-        match timeout(FAREWELL, nodes.leave(&me.name, &me.generation)).await {
+        match timeout(FAREWELL, nodes.leave()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "this node could not leave the cluster; its lease will end"),
             Err(_) => tracing::warn!("this node could not leave the cluster in time; its lease will end"),
@@ -248,9 +295,23 @@ impl Remote {
     }
 }
 
-/// Another with each life.
-pub(super) fn generation() -> Box<str> {
-    format!("{:016x}", rand::random::<u64>()).into()
+/// Whether a node is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Not yet.
+    Outside,
+    /// It is, and no heartbeat has failed since then.
+    Since(Instant),
+}
+
+impl Standing {
+    /// A heartbeat failed.
+    fn interrupted(self) -> Self {
+        match self {
+            Self::Outside => Self::Outside,
+            Self::Since(_) => Self::Since(Instant::now()),
+        }
+    }
 }
 
 /// Where a node is spoken to. No namespace that frontends or services may use begins with `$`.

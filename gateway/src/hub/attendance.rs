@@ -20,6 +20,8 @@ pub(super) struct Attendance {
 enum Change {
     Arrive(oneshot::Sender<Result<(), BrokerError>>),
     Depart,
+    /// Present all along; the broker has forgotten it.
+    Again,
 }
 
 impl Attendance {
@@ -52,14 +54,29 @@ impl Hub {
                     // Nobody waits for it if the connection has ended; its departure follows in this queue.
                     let _ = done.send(arrived);
                 }
-                Some((channel, info, Change::Depart)) => {
-                    while let Err(error) = self.change(&channel, Announcement::Leave(info.clone())).await {
-                        tracing::warn!(%channel, %error, "a departure cannot be told yet");
-                        tokio::time::sleep(self.retry()).await;
-                    }
-                }
+                Some((channel, info, Change::Depart)) => self.change_for_sure(&channel, Announcement::Leave(info)).await,
+                Some((channel, info, Change::Again)) => self.change_for_sure(&channel, Announcement::Join(info)).await,
             }
         }
+    }
+
+    async fn change_for_sure(&self, channel: &ChannelName, announcement: Announcement) {
+        while let Err(error) = self.change(channel, announcement.clone()).await {
+            tracing::warn!(%channel, %error, "a change of presence cannot be told yet");
+            tokio::time::sleep(self.retry()).await;
+        }
+    }
+
+    /// Says again who is present.
+    pub(super) fn present_again(&self) {
+        let state = self.state.borrow();
+        let all = state.connections.iter().flat_map(|(_, entry)| &entry.subscriptions);
+        let present = all.filter_map(|subscription| {
+            let slot = state.slots.get(subscription.slot.index()).filter(|slot| slot.options.presence)?;
+            Some((slot.name.clone(), subscription.info.clone()?, Change::Again))
+        });
+        self.attendance.queue.borrow_mut().extend(present);
+        self.attendance.changed.notify_one();
     }
 
     async fn change(&self, channel: &ChannelName, announcement: Announcement) -> Result<(), BrokerError> {

@@ -51,6 +51,7 @@ impl Hub {
             Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
+            Post::PresentAgain => self.present_again(),
             Post::Drain(plan) => {
                 actix_rt::spawn(self.clone().drain(plan));
             }

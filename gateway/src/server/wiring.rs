@@ -113,7 +113,7 @@ fn cluster(
         BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), settings.cluster.lease)
+            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), settings.cluster.lease)
         }
     }
 }

@@ -132,3 +132,31 @@ test('a node that drains leaves at once', async (t) => {
     await two.stop();
     assert.deepEqual(await one.ask('GET', '/v1/users/alice/connections'), { connections: [] });
 });
+
+test('who was on a node that died leaves, and those on the others are told', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const channel = unique('chat:');
+    const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
+    const leaves = new Heard(alice, 'leave', ({ info }) => info.user);
+    const others = await Promise.all(['bob', 'carol'].map((user) => signedIn(t, two, user)));
+    for (const other of others) await subscribed(other, channel);
+    assert.equal((await alice.presenceStats()).numClients, 3);
+    await two.kill();
+    for (const other of others) other.disconnect();
+    assert.deepEqual((await leaves.count(2)).sort(), ['bob', 'carol']);
+    assert.deepEqual(await alice.presenceStats(), { numClients: 1, numUsers: 1 });
+});
+
+test('a node that was taken for dead says again who is there', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const channel = unique('chat:');
+    const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
+    await subscribed(await signedIn(t, two, 'bob'), channel);
+    const [joins, leaves] = ['join', 'leave'].map((event) => new Heard(alice, event, ({ info }) => info.user));
+    two.freeze();
+    await leaves.until((all) => all.includes('bob'));
+    two.thaw();
+    await joins.until((all) => all.includes('bob'));
+    const { clients } = await alice.presence();
+    assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
+});

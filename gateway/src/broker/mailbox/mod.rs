@@ -37,6 +37,8 @@ pub enum Post {
     Command(CommandTarget, ServerCommand, tokio::sync::mpsc::Sender<usize>),
     /// A question to the worker's hub.
     Survey(Survey),
+    /// What this node had made present was given up for dead: all of it has to be made present again.
+    PresentAgain,
     /// Close all connections: see [`DrainPlan`].
     Drain(DrainPlan),
 }

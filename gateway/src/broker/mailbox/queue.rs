@@ -160,7 +160,7 @@ impl Queue {
                 self.left_out = LeftOut::OfMany;
                 return true;
             }
-            control @ (Post::Top(..) | Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => control,
+            control @ (Post::Top(..) | Post::PresentAgain | Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => control,
         };
         let after = self.controls.plus(Load::one(control_size(&post)));
         if !self.controls.is_zero() && !after.fits(room.controls) {

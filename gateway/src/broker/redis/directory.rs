@@ -4,6 +4,7 @@ use super::{
     codec,
     keys::Keys,
     lane::{Again, Command, Lane},
+    nodes::{Life, NodeId},
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
@@ -22,6 +23,7 @@ use std::{
 pub(super) struct Directory {
     pub(super) keys: Keys,
     pub(super) lane: Arc<Lane>,
+    pub(super) life: Arc<Life>,
     /// Stored subscriptions of one user.
     pub(super) subscriptions_per_user: usize,
 }
@@ -31,15 +33,30 @@ const SCAN: usize = 1000;
 
 impl Directory {
     pub(super) async fn arrive(&self, channel: &ChannelName, info: &ClientInfo) -> Result<(), BrokerError> {
-        let mut cmd = call(&SCRIPTS.arrive, &[self.keys.who(channel), self.keys.users(channel)]);
-        cmd.arg(info.client.to_string()).arg(info.user.as_str()).arg(codec::encode_info(info));
-        self.run(cmd).await.map(drop)
+        let node = self.life.id();
+        // Known as this node's before it is present: so others find it, whenever this node dies.
+        let mut register = cmd("SADD");
+        register.arg(self.keys.registered(&node)).arg(format!("{} {channel}", info.client));
+        let mut arrive = call(&SCRIPTS.arrive, &[self.keys.who(channel), self.keys.users(channel)]);
+        arrive.arg(info.client.to_string()).arg(info.user.as_str()).arg(node.text()).arg(codec::encode_info(info));
+        let (registered, arrived) = futures_util::future::join(self.run(register), self.run(arrive)).await;
+        registered.and(arrived).map(drop)
     }
 
     pub(super) async fn depart(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
-        let mut cmd = call(&SCRIPTS.depart, &[self.keys.who(channel), self.keys.users(channel)]);
-        cmd.arg(connection.to_string());
-        self.run(cmd).await.map(drop)
+        let (node, connection) = (self.life.id(), connection.to_string());
+        let mut forget = cmd("SREM");
+        forget.arg(self.keys.registered(&node)).arg(format!("{connection} {channel}"));
+        let depart = Self::depart_command(&self.keys, channel, &connection, &node);
+        let (departed, forgotten) = futures_util::future::join(self.run(depart), self.run(forget)).await;
+        departed.and(forgotten).map(drop)
+    }
+
+    /// Takes a connection that this node held out of presence.
+    pub(super) fn depart_command(keys: &Keys, channel: &ChannelName, connection: &str, node: &NodeId) -> Cmd {
+        let mut depart = call(&SCRIPTS.depart, &[keys.who(channel), keys.users(channel)]);
+        depart.arg(connection).arg(node.text());
+        depart
     }
 
     /// At most `limit`, in no particular order.
@@ -51,7 +68,7 @@ impl Directory {
             let (next, fields) = scanned(self.run(scan).await?).ok_or_else(garbled)?;
             let mut fields = fields.into_iter();
             while let (Some(connection), Some(entry)) = (fields.next(), fields.next()) {
-                let (_, info) = entry.split_once('\n').ok_or_else(garbled)?;
+                let info = entry.splitn(3, '\n').nth(2).ok_or_else(garbled)?;
                 // A hash that is changed during the scan may show an entry twice.
                 if found.len() < limit && seen.insert(connection) {
                     found.push(Arc::new(codec::decode_info(info.as_bytes()).ok_or_else(garbled)?));

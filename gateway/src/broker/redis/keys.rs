@@ -12,10 +12,13 @@
 //! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
 //! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
 //! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
-//! | `P:{nodes}` | hash | what each node said of itself, by name | it leaves, or was cleared away after its death |
-//! | `P:{nodes}:lease:N` | string | the generation of node `N` | `cluster.lease` from its last heartbeat |
+//! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
+//! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |
+//! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
+//! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 
+use super::nodes::NodeId;
 use crate::{
     broker::IdempotencyKey,
     model::{ChannelName, UserId},
@@ -85,8 +88,17 @@ impl Keys {
         format!("{}:{{nodes}}", self.prefix)
     }
 
-    pub(super) fn lease(&self, node: &str) -> String {
-        format!("{}:{{nodes}}:lease:{node}", self.prefix)
+    pub(super) fn lease(&self, node: &NodeId) -> String {
+        format!("{}:{{nodes}}:lease:{}", self.prefix, node.text())
+    }
+
+    pub(super) fn heir(&self, node: &NodeId) -> String {
+        format!("{}:{{nodes}}:heir:{}", self.prefix, node.text())
+    }
+
+    /// What a node has made present: `connection channel`.
+    pub(super) fn registered(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:who", self.prefix, node.text())
     }
 
     pub(super) fn canary(&self, node: &str) -> String {

@@ -54,7 +54,8 @@ use health::{Health, Part};
 use keys::Keys;
 use lane::{Driver, LaneLimits};
 use listener::Listener;
-pub use nodes::{Lease, NodeRecord, Nodes};
+use nodes::Life;
+pub use nodes::{Lease, Left, NodeId, NodeRecord, Nodes};
 use stats::Counters;
 use std::{
     sync::{Arc, Mutex},
@@ -127,7 +128,7 @@ impl RedisBroker {
         let connector = Arc::new(Connector::new(&config.url, lanes, timeouts).map_err(|error| error.to_string())?);
         let parts = (0..lanes).map(Part::Lane).chain([Part::Listener, Part::Canary]);
         let (clock, health, counters) = (Arc::new(Clock::new()), Arc::new(Health::new(parts)), Arc::new(Counters::default()));
-        let keys = Keys::new(&config.prefix);
+        let (keys, life) = (Keys::new(&config.prefix), Arc::new(Life::new(&config.node)));
         let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), config.linger, counters.clone()));
         let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
         let (near, drivers): (Vec<_>, _) = (0..lanes)
@@ -162,8 +163,8 @@ impl RedisBroker {
             canary: config.canary,
         };
         Ok(Self {
-            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone() },
-            directory: Directory { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
+            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone(), life: life.clone() },
+            directory: Directory { keys, lane: directory_lane, life, subscriptions_per_user: config.subscriptions_per_user },
             streams,
             subscriptions,
             health,

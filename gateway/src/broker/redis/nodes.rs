@@ -1,19 +1,75 @@
-//! The nodes that share this Redis: each renews a lease; who does not is dead.
+//! The nodes that share this Redis: each renews a lease; who does not is dead, and others clear away what it left.
 
 use super::{
+    codec,
+    directory::Directory,
     keys::Keys,
     lane::{Again, Command, Lane},
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
-use crate::broker::BrokerError;
+use crate::{
+    broker::{BrokerError, lock},
+    model::{ChannelName, ClientInfo},
+};
 use redis::{Cmd, Value, cmd};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// See the module.
 pub struct Nodes {
     pub(super) keys: Keys,
     pub(super) lane: Arc<Lane>,
+    pub(super) life: Arc<Life>,
+}
+
+/// This node, and which of its generations lives: another with each process, and with each lease that it let end.
+#[derive(Debug)]
+pub(super) struct Life {
+    name: Box<str>,
+    generation: Mutex<Box<str>>,
+}
+
+impl Life {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.into(), generation: Mutex::new(generation()) }
+    }
+
+    /// As it is written in Redis.
+    pub(super) fn id(&self) -> NodeId {
+        NodeId { name: self.name.clone(), generation: lock(&self.generation).clone() }
+    }
+}
+
+fn generation() -> Box<str> {
+    format!("{:016x}", rand::random::<u64>()).into()
+}
+
+/// One generation of a node. Its name has no space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeId {
+    /// Unique in the cluster.
+    pub name: Box<str>,
+    generation: Box<str>,
+}
+
+impl NodeId {
+    fn parse(text: &str) -> Option<Self> {
+        let (name, generation) = text.split_once(' ')?;
+        Some(Self { name: name.into(), generation: generation.into() })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(name: &str) -> Self {
+        Self { name: name.into(), generation: generation() }
+    }
+
+    /// The two together.
+    pub(super) fn text(&self) -> String {
+        format!("{} {}", self.name, self.generation)
+    }
 }
 
 /// Whether a lease goes on.
@@ -21,35 +77,48 @@ pub struct Nodes {
 pub enum Lease {
     /// It does.
     Held,
-    /// It had ended, or another process took the name: what the node had registered may be gone.
+    /// It had ended: what the node had registered may be gone.
     Lost,
 }
 
 /// A node as it registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRecord {
-    /// Unique in the cluster.
-    pub name: Box<str>,
+    /// Which.
+    pub id: NodeId,
     /// What it said of itself.
     pub record: Box<str>,
     /// Whether its lease is held.
     pub is_alive: bool,
 }
 
+/// Somebody whose node is dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Where it was present.
+    pub channel: ChannelName,
+    /// Who.
+    pub info: Arc<ClientInfo>,
+}
+
+/// Connections of a dead node that are cleared away in one step.
+const STEP: usize = 256;
+
 impl Nodes {
     /// Takes the lease of a generation that begins.
-    pub async fn enter(&self, name: &str, generation: &str, record: &str, lease: Duration) -> Result<(), BrokerError> {
-        self.renewed(name, generation, record, lease, "first").await.map(drop)
+    pub async fn enter(&self, record: &str, lease: Duration) -> Result<(), BrokerError> {
+        self.renewed(record, lease, "first").await.map(drop)
     }
 
     /// Renews it.
-    pub async fn renew(&self, name: &str, generation: &str, record: &str, lease: Duration) -> Result<Lease, BrokerError> {
-        self.renewed(name, generation, record, lease, "again").await
+    pub async fn renew(&self, record: &str, lease: Duration) -> Result<Lease, BrokerError> {
+        self.renewed(record, lease, "again").await
     }
 
-    async fn renewed(&self, name: &str, generation: &str, record: &str, lease: Duration, which: &str) -> Result<Lease, BrokerError> {
-        let mut cmd = call(&SCRIPTS.renew, &[self.keys.nodes(), self.keys.lease(name)]);
-        cmd.arg(name).arg(generation).arg(record).arg(lease.as_millis() as u64).arg(which);
+    async fn renewed(&self, record: &str, lease: Duration, which: &str) -> Result<Lease, BrokerError> {
+        let id = self.life.id();
+        let mut cmd = call(&SCRIPTS.renew, &[self.keys.nodes(), self.keys.lease(&id)]);
+        cmd.arg(id.text()).arg(record).arg(lease.as_millis() as u64).arg(which);
         match self.run(cmd).await? {
             Value::Int(1) => Ok(Lease::Held),
             Value::Int(0) => Ok(Lease::Lost),
@@ -57,34 +126,91 @@ impl Nodes {
         }
     }
 
-    /// Takes a node off the list, if it is still of this generation.
-    pub async fn leave(&self, name: &str, generation: &str) -> Result<(), BrokerError> {
-        let mut cmd = call(&SCRIPTS.leave, &[self.keys.nodes(), self.keys.lease(name)]);
-        cmd.arg(name).arg(generation);
-        self.run(cmd).await.map(drop)
+    /// Begins another generation, after a lease was lost. What the last one had registered is a dead node's.
+    pub fn begin_again(&self) {
+        *lock(&self.life.generation) = generation();
     }
 
-    /// All that registered and did not leave.
+    /// This node goes.
+    pub async fn leave(&self) -> Result<(), BrokerError> {
+        let id = self.life.id();
+        let mut lease = cmd("DEL");
+        lease.arg(self.keys.lease(&id));
+        self.run(lease).await?;
+        // What it had registered is gone already, or else is for others to clear away.
+        if self.registered(&id).await? == 0 {
+            self.forget(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// All that registered and are not forgotten.
     pub async fn list(&self) -> Result<Vec<NodeRecord>, BrokerError> {
         let mut all = cmd("HGETALL");
         all.arg(self.keys.nodes());
         let Value::Array(fields) = self.run(all).await? else { return Err(garbled()) };
         let texts = fields.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(garbled)?;
-        let records: Vec<_> = texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        let known = |pair: &[String]| Some((NodeId::parse(&pair[0])?, pair[1].clone()));
+        let records: Vec<_> = texts.chunks_exact(2).map(known).collect::<Option<_>>().ok_or_else(garbled)?;
         if records.is_empty() {
             return Ok(Vec::new());
         }
         let mut leases = cmd("MGET");
-        for (name, _) in &records {
-            leases.arg(self.keys.lease(name));
+        for (id, _) in &records {
+            leases.arg(self.keys.lease(id));
         }
         let Value::Array(leases) = self.run(leases).await? else { return Err(garbled()) };
-        let node = |((name, record), lease): ((String, String), Value)| NodeRecord {
-            name: name.into(),
-            record: record.into(),
-            is_alive: lease != Value::Nil,
-        };
+        let node =
+            |((id, record), lease): ((NodeId, String), Value)| NodeRecord { id, record: record.into(), is_alive: lease != Value::Nil };
         Ok(records.into_iter().zip(leases).map(node).collect())
+    }
+
+    /// Whether it is for this node to clear away what a dead one left, for as long as `lease`. Of several nodes one is told so.
+    pub async fn inherit(&self, dead: &NodeId, lease: Duration) -> Result<bool, BrokerError> {
+        let mut claim = cmd("SET");
+        claim.arg(self.keys.heir(dead)).arg(self.life.id().text()).arg("NX").arg("PX").arg(lease.as_millis() as u64);
+        Ok(self.run(claim).await? != Value::Nil)
+    }
+
+    /// Takes some of a dead node's connections out of presence; empty once none is left, and the node is forgotten. They are told to the caller
+    /// before they are forgotten: should this process end in between, the next heir finds the rest.
+    pub async fn clear_away(&self, dead: &NodeId) -> Result<Vec<Left>, BrokerError> {
+        let mut some = cmd("SRANDMEMBER");
+        some.arg(self.keys.registered(dead)).arg(STEP);
+        let Value::Array(entries) = self.run(some).await? else { return Err(garbled()) };
+        let entries = entries.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(garbled)?;
+        if entries.is_empty() {
+            self.forget(dead).await?;
+            return Ok(Vec::new());
+        }
+        let mut left = Vec::new();
+        for entry in &entries {
+            let (connection, channel) = entry.split_once(' ').ok_or_else(garbled)?;
+            let channel: ChannelName = channel.parse().map_err(|_| garbled())?;
+            if let Some(seen) = text(self.run(Directory::depart_command(&self.keys, &channel, connection, dead)).await?) {
+                let info = Arc::new(codec::decode_info(seen.as_bytes()).ok_or_else(garbled)?);
+                left.push(Left { channel, info });
+            }
+        }
+        let mut done = cmd("SREM");
+        done.arg(self.keys.registered(dead)).arg(&entries);
+        self.run(done).await?;
+        Ok(left)
+    }
+
+    async fn registered(&self, id: &NodeId) -> Result<i64, BrokerError> {
+        let mut count = cmd("SCARD");
+        count.arg(self.keys.registered(id));
+        match self.run(count).await? {
+            Value::Int(number) => Ok(number),
+            _ => Err(garbled()),
+        }
+    }
+
+    async fn forget(&self, id: &NodeId) -> Result<(), BrokerError> {
+        let mut forget = cmd("HDEL");
+        forget.arg(self.keys.nodes()).arg(id.text());
+        self.run(forget).await.map(drop)
     }
 
     /// Everything here may be done twice.

@@ -122,6 +122,15 @@ export class OwnGateway extends Gateway {
         await this.#program.kill();
     }
 
+    /** Has it stand still until it is thawed. */
+    freeze() {
+        this.#program.signal('SIGSTOP');
+    }
+
+    thaw() {
+        this.#program.signal('SIGCONT');
+    }
+
     /** Starts it again, at the addresses that it had. */
     async restart() {
         await this.#spawn({ GATEWAY__PUBLIC__ADDRESS: new URL(this.url).host, GATEWAY__INTERNAL__ADDRESS: new URL(this.api).host });

@@ -14,7 +14,6 @@ pub(super) struct Scripts {
     pub(super) depart: Script,
     pub(super) remember: Script,
     pub(super) renew: Script,
-    pub(super) leave: Script,
     load: Pipeline,
 }
 
@@ -33,7 +32,6 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         depart: script(include_str!("depart.lua")),
         remember: script(include_str!("remember.lua")),
         renew: script(include_str!("renew.lua")),
-        leave: script(include_str!("leave.lua")),
         load,
     }
 });
