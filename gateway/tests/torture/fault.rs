@@ -6,6 +6,7 @@ use crate::{
     proxy::{Weather, Which},
     publisher::burst,
     redis::Redis,
+    tally::Count,
     world::{LEASE, World},
 };
 use clap::ValueEnum;
@@ -13,7 +14,10 @@ use futures_util::future::join_all;
 use rand::{RngExt as _, rngs::StdRng, seq::IndexedRandom as _};
 use rustix::process::Signal;
 use std::{ops::Range, sync::Arc, time::Duration};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+
+/// For connections to a Redis that is no longer the one.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// See the module. Moving a slot of a Redis Cluster takes its place here once the broker speaks to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -209,6 +213,7 @@ impl Hand<'_> {
     }
 
     /// A replica is cut off, lags behind, and takes over: first for one node, which publishes into channels of which it may have no subscriber.
+    /// The old one still answers: whoever has any connection to the new one has to leave it.
     async fn promote(&mut self) {
         let mut primary = self.world.redis.lock().await;
         let mut standby = self.world.standby.lock().await;
@@ -230,6 +235,15 @@ impl Hand<'_> {
                 point(node, [Which::All, Which::Commands, Which::Subscribers][self.random.random_range(0..3)]);
                 self.pause(1).await;
             }
+        }
+        let let_go = async {
+            while primary.clients().await > 0 {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if timeout(LET_GO, let_go).await.is_err() {
+            let case = || "gateways hold on to the old Redis, and to the new one as well".into();
+            self.world.tally.wrong(Count::Other, 1, case);
         }
         primary.kill().await;
         *primary = replica;

@@ -1,7 +1,7 @@
 //! What may be asked for on the command line.
 
 use crate::fault::Fault;
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Args, Parser, ValueEnum};
 use std::time::Duration;
 
 /// Breaks a cluster of gateways in every way it knows, and looks whether anything is lost, doubled or out of order.
@@ -31,17 +31,31 @@ pub(crate) struct Options {
     /// Leaves the logs of all processes there.
     #[arg(long)]
     pub(crate) logs: Option<std::path::PathBuf>,
-    /// As cargo passes it on: what a test's name has to contain.
+    #[command(flatten)]
+    libtest: Libtest,
+}
+
+/// What `cargo test` passes on to all test targets.
+#[derive(Clone, Debug, Args)]
+struct Libtest {
+    /// What a test's name has to contain.
     #[arg(hide = true)]
     filters: Vec<String>,
+    /// What it must not contain.
+    #[arg(long, hide = true)]
+    skip: Vec<String>,
     #[arg(long, hide = true)]
     list: bool,
-    #[arg(long, hide = true, action = clap::ArgAction::Count)]
-    nocapture: u8,
     #[arg(long, hide = true)]
     ignored: bool,
-    #[arg(long, short, hide = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, hide = true, action = ArgAction::Count)]
     quiet: u8,
+    #[arg(long, hide = true, action = ArgAction::Count)]
+    nocapture: u8,
+    #[arg(long, hide = true, action = ArgAction::Count)]
+    show_output: u8,
+    #[arg(long, hide = true, action = ArgAction::Count)]
+    exact: u8,
     #[arg(long, hide = true)]
     test_threads: Option<usize>,
 }
@@ -56,9 +70,11 @@ pub(crate) enum Control {
 }
 
 impl Options {
-    /// Whether cargo asks for other tests only.
+    /// Whether cargo asks for this one too.
     pub(crate) fn is_meant(&self) -> bool {
-        !self.list && !self.ignored && (self.filters.is_empty() || self.filters.iter().any(|filter| "torture".contains(filter.as_str())))
+        let Libtest { filters, skip, list, ignored, .. } = &self.libtest;
+        let named = |parts: &[String]| parts.iter().any(|part| "torture".contains(part.as_str()));
+        !list && !ignored && (filters.is_empty() || named(filters)) && !named(skip)
     }
 
     /// None: the short form.

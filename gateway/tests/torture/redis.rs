@@ -85,15 +85,22 @@ impl Redis {
     pub(crate) async fn follow(&self, primary: &Self) {
         self.command(&["REPLICAOF", "127.0.0.1", &primary.address.port().to_string()]).await;
         let linked = async {
-            loop {
-                let info: String = redis::from_redis_value(self.command(&["INFO", "replication"]).await).expect("text");
-                if info.contains("master_link_status:up") {
-                    break;
-                }
+            while !self.info("replication").await.contains("master_link_status:up") {
                 sleep(Duration::from_millis(20)).await;
             }
         };
         timeout(PATIENCE, linked).await.expect("the replica is linked");
+    }
+
+    /// How many connections clients have to it, not counting the one that asks.
+    pub(crate) async fn clients(&self) -> usize {
+        let info = self.info("clients").await;
+        let number = info.lines().find_map(|line| line.strip_prefix("connected_clients:")).and_then(|number| number.trim().parse().ok());
+        number.unwrap_or(0usize).saturating_sub(1)
+    }
+
+    async fn info(&self, section: &str) -> String {
+        redis::from_redis_value(self.command(&["INFO", section]).await).expect("text")
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

@@ -10,7 +10,7 @@ use redis::{
     io::tcp::TcpSettings,
 };
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// The oldest server whose commands are enough.
 const OLDEST: (u32, u32) = (6, 2);
@@ -45,7 +45,13 @@ pub(super) struct Connector {
     client: Client,
     timeouts: Timeouts,
     address: Box<str>,
+    /// Who answered the newest connection.
+    newest: watch::Sender<Server>,
 }
+
+/// A process of Redis, by its `run_id`. After a failover an address leads to another one, while connections to the old one may go on: whoever
+/// subscribes there hears nothing of what is published here. So all connections of a node follow the newest.
+pub(super) type Server = Box<str>;
 
 impl Connector {
     /// For the Redis at `url`. Connects to nothing yet.
@@ -67,24 +73,51 @@ impl Connector {
         let pool = pool
             .build()
             .map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "the pool cannot be made", error.to_string())))?;
-        Ok(Self { pool, client: Client::open(resp3(info))?, timeouts, address })
+        Ok(Self { pool, client: Client::open(resp3(info))?, timeouts, address, newest: watch::Sender::default() })
     }
 
     /// A connection for commands, whose server knows the scripts. Tells the clock what time it is there.
-    pub(super) async fn command(&self, clock: &Clock) -> Result<MultiplexedConnection, Trouble> {
+    pub(super) async fn command(&self, clock: &Clock) -> Result<(MultiplexedConnection, Server), Trouble> {
         let pooled = self.pool.get().await.map_err(|error| self.not_pooled(error))?;
         let mut connection = deadpool_redis::Connection::take(pooled);
-        self.greet(&mut connection, clock).await.map_err(|error| self.trouble(&error))??;
-        Ok(connection)
+        let server = self.greet(&mut connection, clock).await.map_err(|error| self.trouble(&error))??;
+        Ok((connection, server))
     }
 
     /// A connection that subscribes. `take` gets what comes, on the connection's own task: it must not block.
     pub(super) async fn subscriber(
         &self,
         take: impl Fn(PushInfo) -> Result<(), std::convert::Infallible> + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, Trouble> {
+    ) -> Result<(MultiplexedConnection, Server), Trouble> {
         let config = config(self.timeouts).set_push_sender(take);
-        self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| self.trouble(&error))
+        let connected = async {
+            let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+            Ok((connection, self.meet(&info)))
+        };
+        connected.await.map_err(|error| self.trouble(&error))
+    }
+
+    /// Whether no newer connection led to another server.
+    pub(super) fn is_newest(&self, server: &Server) -> bool {
+        *self.newest.borrow() == *server
+    }
+
+    /// Resolves when one did.
+    pub(super) async fn left(&self, server: &Server) {
+        // It cannot fail: the sender is here.
+        let _ = self.newest.subscribe().wait_for(|newest| newest != server).await;
+    }
+
+    /// Takes note of who answered a new connection.
+    fn meet(&self, info: &str) -> Server {
+        let server: Server = field(info, "run_id").into();
+        self.newest.send_if_modified(|newest| {
+            let is_news = *newest != server;
+            newest.clone_from(&server);
+            is_news
+        });
+        server
     }
 
     /// How long a connection may be idle before it is asked whether it still works.
@@ -92,9 +125,9 @@ impl Connector {
         self.timeouts.response / 2
     }
 
-    async fn greet(&self, connection: &mut MultiplexedConnection, clock: &Clock) -> Result<Result<(), Trouble>, RedisError> {
+    async fn greet(&self, connection: &mut MultiplexedConnection, clock: &Clock) -> Result<Result<Server, Trouble>, RedisError> {
         let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or_default().trim();
+        let version = field(&info, "redis_version");
         if !is_new_enough(version) {
             return Ok(Err(Trouble::TooOld { address: self.address.clone(), found: version.into() }));
         }
@@ -105,7 +138,7 @@ impl Connector {
         let asked = Instant::now();
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
         clock.set(asked, seconds * 1000 + micros / 1000);
-        Ok(Ok(()))
+        Ok(Ok(self.meet(&info)))
     }
 
     fn not_pooled(&self, error: PoolError) -> Trouble {
@@ -149,6 +182,11 @@ fn config(timeouts: Timeouts) -> AsyncConnectionConfig {
 fn resp3(info: ConnectionInfo) -> ConnectionInfo {
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     info.set_redis_settings(settings)
+}
+
+/// A field of an answer to `INFO`.
+fn field<'a>(info: &'a str, name: &str) -> &'a str {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
 }
 
 fn is_new_enough(version: &str) -> bool {

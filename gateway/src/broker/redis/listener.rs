@@ -6,7 +6,7 @@
 
 use super::{
     audit::Audit,
-    connect::{Connector, pauses},
+    connect::{Connector, Server, pauses},
     health::{Health, Part},
     keys::Keys,
     lane::{Again, Command, Lane},
@@ -57,6 +57,8 @@ enum Broken {
     Failed(#[from] RedisError),
     #[error("it does not deliver any more: a canary was published and did not come back")]
     Deaf,
+    #[error("the address leads to another Redis by now")]
+    Left,
 }
 
 /// What a connection's own task tells the listener.
@@ -77,8 +79,8 @@ impl Listener {
         loop {
             let signals = Arc::new(Signals { ended: Notify::new(), heard: watch::Sender::new(0) });
             match self.connector.subscriber(self.taker(signals.clone())).await {
-                Ok(connection) => {
-                    let Err(broken) = self.serve(connection, &signals, || pause = pauses()).await;
+                Ok((connection, server)) => {
+                    let Err(broken) = self.serve(connection, &server, &signals, || pause = pauses()).await;
                     self.subscriptions.disconnected();
                     self.counters.broken.add(1);
                     self.health.trouble(Part::Listener, &format!("the connection to Redis that subscribes was lost: {broken}"));
@@ -114,13 +116,20 @@ impl Listener {
         }
     }
 
-    async fn serve(&self, mut connection: MultiplexedConnection, signals: &Signals, up: impl FnOnce()) -> Result<Infallible, Broken> {
+    async fn serve(
+        &self,
+        mut connection: MultiplexedConnection,
+        server: &Server,
+        signals: &Signals,
+        up: impl FnOnce(),
+    ) -> Result<Infallible, Broken> {
         connection.subscribe(self.keys.canary(&self.node)).await?;
         let mut up = Some(up);
         let mut checks = JoinSet::new();
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut canaries = pin!(self.canaries(signals));
+        let mut left = pin!(self.connector.left(server));
         loop {
             while self.subscribe_some(&mut connection, &mut checks).await? || self.unsubscribe_some(&mut connection).await? {}
             if let Some(up) = up.take() {
@@ -129,6 +138,7 @@ impl Listener {
             }
             tokio::select! {
                 () = signals.ended.notified() => return Err(Broken::Closed),
+                () = &mut left => return Err(Broken::Left),
                 () = self.subscriptions.wanted() => {}
                 _ = sweep.tick() => {}
                 Err(deaf) = &mut canaries => return Err(deaf),

@@ -7,7 +7,7 @@ mod queue;
 
 use super::{
     clock::Clock,
-    connect::{Connector, Trouble, pauses},
+    connect::{Connector, Server, Trouble, pauses},
     health::{Health, Part},
     scripts::SCRIPTS,
 };
@@ -56,6 +56,8 @@ pub(super) struct Driver {
     health: Arc<Health>,
     part: Part,
     pauses: ExponentialBackoff,
+    /// Who answers the connection.
+    server: Server,
 }
 
 /// Jobs on their way into the queue.
@@ -65,7 +67,7 @@ const HANDOVER: usize = 64;
 pub(super) fn lane(limits: LaneLimits, connector: Arc<Connector>, clock: Arc<Clock>, health: Arc<Health>, part: Part) -> (Lane, Driver) {
     let (give, jobs) = mpsc::channel(HANDOVER);
     let lane = Lane { jobs: give, deadline: limits.deadline, health: health.clone(), part };
-    (lane, Driver { jobs, limits, connector, clock, health, part, pauses: pauses() })
+    (lane, Driver { jobs, limits, connector, clock, health, part, pauses: pauses(), server: Server::default() })
 }
 
 impl Lane {
@@ -86,7 +88,7 @@ impl Lane {
 type Step = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 enum Done {
-    Connected(Result<MultiplexedConnection, Trouble>),
+    Connected(Result<(MultiplexedConnection, Server), Trouble>),
     Exchanged(MultiplexedConnection, Vec<Job>, redis::RedisResult<Vec<Value>>),
     Paused(MultiplexedConnection),
 }
@@ -101,6 +103,10 @@ impl Driver {
         let mut idle = None;
         let mut busy = Some(self.connect());
         loop {
+            if idle.take_if(|_| !self.connector.is_newest(&self.server)).is_some() {
+                tracing::warn!(part = ?self.part, "the address leads to another Redis by now");
+                busy = Some(self.connect_later());
+            }
             if let Some(connection) = idle.take_if(|_| !queue.is_empty()) {
                 while queue.len() < self.limits.batch
                     && let Ok(job) = self.jobs.try_recv()
@@ -137,8 +143,9 @@ impl Driver {
 
     fn settle(&mut self, done: Done, queue: &mut Queue) -> Next {
         match done {
-            Done::Connected(Ok(connection)) => {
+            Done::Connected(Ok((connection, server))) => {
                 self.health.well(self.part);
+                self.server = server;
                 self.pauses = pauses();
                 Next::Idle(connection)
             }

@@ -200,6 +200,41 @@ async fn a_restart_that_kept_the_data_forks_the_timeline() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_connections_follow_the_first_one_to_another_server() {
+    for kind in ["pubsub", "normal"] {
+        let (old, new) = (Server::start().await, Server::start().await);
+        let mailboxes = mailboxes();
+        let (broker, _guard) = start(config(old.url()), mailboxes.clone());
+        let mut inbox = Inbox::new(&mailboxes[0]);
+        broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+        ready(&broker).await;
+        let mut at_old = old.connection().await;
+        new.take_over(&old);
+        let mut kill = redis::cmd("CLIENT");
+        kill.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes").exec_async(&mut at_old).await.expect("carried out");
+        let alone = async {
+            loop {
+                let info: String = redis::cmd("INFO").arg("clients").query_async(&mut at_old).await.expect("answered");
+                if info.contains("connected_clients:1\r") {
+                    break;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(timeout(Duration::from_secs(10), alone).await.is_ok(), "the old server still answers, and nobody asks it");
+        ready(&broker).await;
+        let epoch = publish(&broker, "c", 1).await.expect("published").epoch;
+        loop {
+            if let Post::Delivery(_, Delivery::Publication(publication)) = inbox.next().await
+                && publication.position.map(|at| at.epoch) == Some(epoch)
+            {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_finds_a_channel_that_redis_forgot() {
     let server = Server::start().await;
     let mailboxes = mailboxes();

@@ -48,10 +48,20 @@ impl Server {
         timeout(Duration::from_secs(10), up).await.expect("redis-server is up");
     }
 
+    /// A connection to the process that runs now.
+    pub(super) async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).expect("a good address");
+        client.get_multiplexed_async_connection().await.expect("it answers")
+    }
+
+    /// From now on the other one's address leads here. Connections to the other one stay as they are.
+    pub(super) fn take_over(&self, other: &Self) {
+        std::fs::rename(self.socket(), other.socket()).expect("both are there");
+    }
+
     /// Carries out a command.
     pub(super) async fn command(&self, command: &[&str]) -> redis::Value {
-        let client = redis::Client::open(self.url()).expect("a good address");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
+        let mut connection = self.connection().await;
         redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.expect("carried out")
     }
 
