@@ -27,11 +27,10 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -162,11 +161,9 @@ impl Running {
         self.stop().await;
     }
 
-    /// Ends it, at once.
+    /// Ends it: links are told what is left to tell, and nothing else is waited for.
     pub async fn stop(self) {
-        self.node.services.close();
-        // Links say goodbye within this; nothing else is left.
-        sleep(Duration::from_millis(50)).await;
+        self.node.services.close().await;
         for server in [self.public, self.internal] {
             server.handle.stop(false).await;
             let _ = server.task.await;

@@ -34,7 +34,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How an instance answers.
 pub(crate) type Answer = Result<Data, CallError>;
@@ -111,6 +111,8 @@ pub struct Services {
     interests: AtomicU8,
     counters: Counters,
     closing: CancellationToken,
+    /// Links that have not said goodbye.
+    open: TaskTracker,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -149,6 +151,7 @@ impl Services {
             interests: AtomicU8::new(0),
             counters: Counters::default(),
             closing: CancellationToken::new(),
+            open: TaskTracker::new(),
             metrics: None,
         }
     }
@@ -207,9 +210,12 @@ impl Services {
         self.by_name.values().for_each(|s| s.pool().tell_drain());
     }
 
-    /// Closes every link; calls in flight fail. For the end of a drain.
-    pub fn close(&self) {
+    /// Closes every link, behind all that waits for it; calls in flight fail. Resolves once each peer has said goodbye, or had its time to.
+    /// For the end of a drain.
+    pub async fn close(&self) {
         self.closing.cancel();
+        self.open.close();
+        self.open.wait().await;
     }
 
     fn service(&self, name: &str) -> Result<&Service, Refusal> {

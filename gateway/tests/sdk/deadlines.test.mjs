@@ -87,30 +87,3 @@ test('a message that is never whole ends the connection, whatever pings come wit
     other.socket.write(first);
     await other.until(LATE);
 });
-
-test('while it is not read, for want of room to answer, a message cannot be late', async (t) => {
-    const own = await ownGateway(
-        t,
-        `${SETTINGS}
-        connection.outbox_bytes = "64KiB"
-        connection.data_size = "16KiB"
-        fan_out.batch_bytes = "16KiB"
-        recovery.page_bytes = "16KiB"
-        namespaces.open.subscribe = "anyone"`,
-    );
-    const bytes = await Bytes.open(t, own);
-    bytes.socket.write(message('{"id":2,"subscribe":{"channel":"open:a"}}'));
-    await bytes.until('"subscribe":{}');
-    const [first, second] = cut(ping(3));
-    bytes.socket.write(first);
-    bytes.socket.pause();
-    const before = await own.metric('switchboard_bytes_out_total');
-    for (let sent = 0; sent - (await own.metric('switchboard_bytes_out_total')) + before < 36_000; sent += 12_000) {
-        await own.publish('open:a', 'x'.repeat(12_000));
-    }
-    // The deadline and the second that its measuring may take.
-    await pause(2000);
-    bytes.socket.resume();
-    bytes.socket.write(second);
-    await bytes.until('{"id":3,"ping":{}}');
-});

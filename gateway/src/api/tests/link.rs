@@ -267,8 +267,8 @@ async fn a_drain_is_told_and_the_end_closes() {
     assert_eq!(bot.frame().await, json!({"drain": {}}));
     bot.send(Message::text(r#"{"publish":{"id":1,"channel":"news:a","data":"the last words"}}"#)).await;
     assert_eq!(bot.frame().await["ack"]["id"], 1, "what is under way goes on");
-    listening.node.services.close();
-    assert_eq!(bot.closed().await, (Value::Null, 1001, "node stops".into()));
+    let ((), closed) = tokio::join!(listening.node.services.close(), bot.closed());
+    assert_eq!(closed, (Value::Null, 1001, "node stops".into()));
     assert_eq!(listening.instances(), 0);
 }
 

@@ -146,6 +146,27 @@ fn a_message_has_to_be_complete_in_time() {
 }
 
 #[test]
+fn a_message_that_is_not_read_for_want_of_room_cannot_be_late() {
+    within(usual(), |world| async move {
+        let alice = world.anonymous().await;
+        alice.asks(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
+        let message = frame(0x81, ping(3).as_bytes());
+        let (begun, rest) = message.split_at(10);
+        alice.sends(begun);
+        settle().await;
+        alice.takes(0);
+        let text = "x".repeat(2000);
+        world.publish("open:a", &text).await;
+        settle().await;
+        alice.sends(rest);
+        after(9.0).await;
+        assert_eq!(alice.socket.unread(), rest.len(), "more than half of the outbox is full");
+        alice.takes_all();
+        assert_eq!(texts(&alice.hears().await), [text, ping(3)]);
+    });
+}
+
+#[test]
 fn the_time_for_a_message_begins_with_that_message() {
     within(usual(), |world| async move {
         let alice = world.anonymous().await;

@@ -22,13 +22,13 @@ use crate::{
     publish::Publisher,
 };
 use bytes::Bytes;
-use futures_util::{Sink, SinkExt, Stream};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use publishing::Publishing;
 use shared_proto::link::{Limits, LinkError, ToService, Welcome};
 use std::{cell::Cell, collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// What this node accepts on a link.
@@ -132,6 +132,7 @@ where
     R: Stream<Item = Received> + Unpin,
     W: Sink<Sent> + Unpin,
 {
+    let _open = services.open.token();
     let ending = match run(services, publisher, &peer, &mut reader, &mut writer).await {
         Ok(never) => match never {},
         Err(ending) => ending,
@@ -143,6 +144,10 @@ where
             let _ = writer.send(Sent::Text(text(&ToService::Error(link_error(&refusal))))).await;
         }
         let _ = writer.send(Sent::Close(ending.close_frame())).await;
+        if ending == Ending::Stopped {
+            // The process ends with its links. The peer's close says that everything has reached it.
+            while !matches!(reader.next().await, None | Some(Received::Close | Received::Invalid(_))) {}
+        }
     };
     let _ = timeout(services.links.close_timeout, goodbye).await;
     ending
@@ -167,7 +172,7 @@ where
     let (publishing, accept) = Publishing::new(publisher, &peer.scope, services, &queue);
     let outcome = tokio::select! {
         biased;
-        () = services.closing.cancelled() => Ending::Stopped,
+        () = cut_off(services) => Ending::Stopped,
         () = link.replaced.cancelled() => Ending::Replaced,
         ending = link.read(reader, &accept) => ending,
         ending = link.write(welcome, &mut queued, writer) => ending,
@@ -177,6 +182,12 @@ where
     };
     link.close(&mut queued);
     Err(outcome)
+}
+
+/// Resolves when the node stops, and what waits has had its time to be written.
+async fn cut_off(services: &Services) {
+    services.closing.cancelled().await;
+    sleep(services.links.close_timeout).await;
 }
 
 /// A link that is among those of its service, until [`Link::close`] or its drop.
@@ -207,12 +218,12 @@ impl<'a> Link<'a> {
         Ok(Self { services, service, id, instance: hello.instance, queue, replaced, heard, unsent: HashSet::new() })
     }
 
-    /// Frames out, until the transport takes no more.
+    /// Frames out, until the transport takes no more or the node stops.
     async fn write<W: Sink<Sent> + Unpin>(&self, welcome: ToService, queued: &mut mpsc::Receiver<Queued>, writer: &mut W) -> Ending {
         if writer.send(Sent::Text(text(&welcome))).await.is_err() {
             return Ending::Lost;
         }
-        while let Some(next) = queued.recv().await {
+        while let Some(next) = self.next(queued).await {
             let message = match next {
                 Queued::Frame(frame) => Sent::Text(text(&frame)),
                 Queued::Ping => Sent::Ping,
@@ -222,7 +233,15 @@ impl<'a> Link<'a> {
                 return Ending::Lost;
             }
         }
-        Ending::Lost
+        Ending::Stopped
+    }
+
+    /// What is to be written next; none once the node stops and nothing waits.
+    async fn next(&self, queued: &mut mpsc::Receiver<Queued>) -> Option<Queued> {
+        tokio::select! {
+            Some(next) = queued.recv() => Some(next),
+            () = self.services.closing.cancelled() => queued.try_recv().ok(),
+        }
     }
 
     fn welcome(&self, peer: &Peer, nodes: &[String]) -> ToService {

@@ -6,7 +6,7 @@ use crate::{
     publish::PublishLimits,
     services::{CallError, Caller, Lifecycle, LifecycleKind, ServiceConfig},
 };
-use futures_util::stream::poll_fn;
+use futures_util::{poll, stream::poll_fn};
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::PollSender;
@@ -396,9 +396,46 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
         second.give(Received::Close);
         assert_eq!(second.closed().await, (1000, Ending::Left));
         let third = Instance::open(&gateway).await;
-        gateway.services.close();
-        assert_eq!(third.closed().await, (1001, Ending::Stopped));
+        let ((), ended) = tokio::join!(gateway.services.close(), third.closed());
+        assert_eq!(ended, (1001, Ending::Stopped));
         assert!(gateway.services.summary()[0].instances.is_empty());
+    });
+}
+
+#[test]
+fn a_node_that_stops_has_told_everything_once_its_links_are_closed() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let caller = caller();
+        let mut call = Box::pin(gateway.services.call("bot.say", Data::null(), &caller, Duration::MAX));
+        assert!(poll!(&mut call).is_pending());
+        let id = bot.frame().await["call"]["id"].clone();
+        drop(call);
+        let start = Instant::now();
+        let goodbye = async {
+            assert_eq!(bot.frame().await, json!({"cancel": {"id": id}}));
+            assert!(matches!(bot.next().await, Sent::Close(_)));
+            sleep(Duration::from_millis(300)).await;
+            bot.give(Received::Close);
+        };
+        tokio::join!(gateway.services.close(), goodbye);
+        assert_eq!(start.elapsed(), Duration::from_millis(300), "until the peer has it all, and no longer");
+    });
+}
+
+#[test]
+fn a_peer_that_takes_nothing_holds_a_node_that_stops_not_for_long() {
+    run(async {
+        let gateway = gateway();
+        let bot = Instance::open(&gateway).await;
+        for _ in 0..100 {
+            gateway.services.drain();
+        }
+        let start = Instant::now();
+        gateway.services.close().await;
+        assert_eq!(start.elapsed(), 2 * LinkLimits::default().close_timeout);
+        assert_eq!(bot.ending.await.expect("no panic"), Ending::Stopped);
     });
 }
 
