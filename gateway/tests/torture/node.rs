@@ -77,7 +77,9 @@ impl Node {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        timeout(PATIENCE, listening).await.unwrap_or_else(|_| panic!("{} does not start: see {}", self.name, self.log.display()));
+        if timeout(PATIENCE, listening).await.is_err() {
+            panic!("{} does not start:\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
+        }
     }
 
     /// What the process that was started last says of itself.

@@ -189,6 +189,7 @@ fn settings(name: &str, redis: SocketAddr, control: Option<Control>) -> String {
         ping_interval = "3s"
         pong_timeout = "2s"
         outbox_bytes = "64KiB"
+        data_size = "8KiB"
         [fan_out]
         mailbox_entries = 64
         batch_bytes = "4KiB"
