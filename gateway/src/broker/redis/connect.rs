@@ -33,6 +33,8 @@ pub(super) enum Trouble {
     Unauthorized { address: Box<str>, cause: Box<str> },
     #[error("Redis at {address} is version {found}; 6.2 or newer is needed")]
     TooOld { address: Box<str>, found: Box<str> },
+    #[error("Redis at {address} forgets what it is short of memory for (maxmemory-policy {policy}): set it to noeviction")]
+    Evicting { address: Box<str>, policy: Box<str> },
     #[error("Redis at {address} cannot be used: {cause}")]
     Unusable { address: Box<str>, cause: Box<str> },
 }
@@ -126,10 +128,9 @@ impl Connector {
     }
 
     async fn greet(&self, connection: &mut MultiplexedConnection, clock: &Clock) -> Result<Result<Server, Trouble>, RedisError> {
-        let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
-        let version = field(&info, "redis_version");
-        if !is_new_enough(version) {
-            return Ok(Err(Trouble::TooOld { address: self.address.clone(), found: version.into() }));
+        let info: String = redis::cmd("INFO").query_async(connection).await?;
+        if let Err(trouble) = self.judge(&info) {
+            return Ok(Err(trouble));
         }
         let scripts = SCRIPTS.load();
         for loaded in connection.req_packed_commands(scripts, 0, scripts.len()).await? {
@@ -139,6 +140,18 @@ impl Connector {
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
         clock.set(asked, seconds * 1000 + micros / 1000);
         Ok(Ok(self.meet(&info)))
+    }
+
+    /// Whether a server of which `INFO` says this can be relied on.
+    fn judge(&self, info: &str) -> Result<(), Trouble> {
+        let (version, policy, address) = (field(info, "redis_version"), field(info, "maxmemory_policy"), self.address.clone());
+        if !is_new_enough(version) {
+            return Err(Trouble::TooOld { address, found: version.into() });
+        }
+        if !matches!(policy, "" | "noeviction") {
+            return Err(Trouble::Evicting { address, policy: policy.into() });
+        }
+        Ok(())
     }
 
     fn not_pooled(&self, error: PoolError) -> Trouble {
@@ -204,6 +217,22 @@ mod tests {
             [("6.2.0", true), ("7.0.15", true), ("10.1", true), ("6.0.16", false), ("5.9", false), ("", false), ("x", false)]
         {
             assert_eq!(is_new_enough(version), enough, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_relied_on_is_refused_with_cause_and_cure() {
+        let timeouts = Timeouts { connect: Duration::from_secs(1), response: Duration::from_secs(1) };
+        let connector = Connector::new("redis://h:1", 1, timeouts).expect("a good address");
+        for (info, told) in [
+            ("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
+            ("redis_version:7.2.4\r\n", None),
+            ("redis_version:6.0.16\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or newer is needed")),
+            ("redis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\n", Some("set it to noeviction")),
+        ] {
+            let found = connector.judge(info).err().map(|trouble| trouble.to_string());
+            assert_eq!(found.is_some(), told.is_some(), "{info}: {found:?}");
+            assert!(found.unwrap_or_default().contains(told.unwrap_or_default()), "{info}");
         }
     }
 

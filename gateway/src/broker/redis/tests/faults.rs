@@ -258,6 +258,8 @@ async fn what_is_wrong_is_said_in_a_sentence() {
     why("does not accept the user or password in redis.url").await;
     server.kill().await;
     why("cannot be reached").await;
+    server.resume(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).await;
+    why("maxmemory-policy allkeys-lru").await;
     assert!(RedisBroker::new(mailboxes(), config("http://nonsense".into())).is_err());
 }
 
