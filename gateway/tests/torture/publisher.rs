@@ -62,7 +62,8 @@ pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>
                     return None;
                 }
             }
-            Ok(answer) if answer.status() == StatusCode::CONFLICT => {}
+            // A node that stood still for long answers so before it has read the request.
+            Ok(answer) if matches!(answer.status(), StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT) => {}
             Ok(answer) if answer.status() == StatusCode::GATEWAY_TIMEOUT => is_certain = false,
             Ok(answer) => {
                 world.tally.wrong(Count::Other, 1, || format!("{}: a publish was answered {}", channel.name, answer.status()));
