@@ -328,9 +328,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let mut left = limits.turn_messages;
         let waker = cx.waker();
         let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {
-            if matches!(event, Event::Text(_) | Event::Binary(_)) {
-                driver.incomplete = None;
-            }
             driver.event(event);
             // At once, so that the outbox says what the answers take before the next command is looked at.
             driver.operations(&mut Context::from_waker(waker));
