@@ -93,7 +93,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default()),
         cluster: Cluster::single(
-            crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), shared: Default::default() },
+            crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: Default::default() },
             vec![mailbox.clone()],
         ),
         tokens: Tokens::from(&settings.tokens),
