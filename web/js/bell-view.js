@@ -66,7 +66,8 @@ export class BellView {
     } else if (keepFocus) this.#button.focus();
   }
 
-  #arrived({ items, isLive }) {
+  #arrived({ items: all, isLive }) {
+    const items = all.filter((item) => !item.read);
     if (!isLive && items.length > 1) {
       toast({ title: `${count(items.length, 'notification')} while you were away`, body: 'They are under the bell.', level: 'info' });
       tell(`${count(items.length, 'notification')} while you were away`);

@@ -32,6 +32,7 @@ function timeOf(at) {
 export class Inbox {
   #items = new Map();
   #seen = new Set();
+  #readElsewhere = new Set();
   #storage;
   #key;
 
@@ -58,7 +59,7 @@ export class Inbox {
       level: level(data.level),
       link: typeof data.link === 'string' ? data.link : null,
       at: timeOf(data.at),
-      read: false,
+      read: this.#readElsewhere.has(data.id),
     };
     this.#seen.add(item.id);
     this.#items.set(item.id, item);
@@ -73,6 +74,18 @@ export class Inbox {
 
   get unread() {
     return [...this.#items.values()].filter((item) => !item.read).length;
+  }
+
+  /** Ids of those that were read. */
+  get read() {
+    return this.list().filter((item) => item.read).map(({ id }) => id);
+  }
+
+  /** These were read elsewhere, whether they are here yet or still to come. */
+  takeRead(ids) {
+    this.#readElsewhere = new Set(ids);
+    for (const item of this.#items.values()) item.read ||= this.#readElsewhere.has(item.id);
+    this.#write();
   }
 
   markRead(id) {

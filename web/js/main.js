@@ -7,12 +7,15 @@ import { ConnectionView } from './connection-view.js';
 import { avatar, byId, show, write } from './dom.js';
 import { Line } from './line.js';
 import { LinkState } from './link-state.js';
+import { arrive, wayTo } from './move.js';
+import { Nodes } from './nodes.js';
+import { NodesView, greet } from './nodes-view.js';
 import { Notifications } from './notifications.js';
 import { wirePanel } from './panel.js';
 import { People } from './people.js';
 import { createClient, remembered } from './session.js';
 import { signIn } from './sign-in.js';
-import { wireTheme } from './theme.js';
+import { chosenTheme, wireTheme } from './theme.js';
 
 const CHANNEL = 'chat:lobby';
 
@@ -26,7 +29,7 @@ function wireUser(user, client) {
   });
 }
 
-function start({ user, token }) {
+function start({ user, token }, arrived) {
   show(byId('sign-in'), false);
   show(byId('app'), true);
   const line = new Line();
@@ -36,8 +39,11 @@ function start({ user, token }) {
   const people = new People((users) => showPeople(users, user));
   people.attach(chat.subscription);
   new ChatView(chat, user);
-  new BellView(new Notifications(client, user), user);
+  const notifications = new Notifications(client, user, arrived.read);
+  new BellView(notifications, user);
   new ConnectionView(client, line, link, CHANNEL);
+  new NodesView(new Nodes(), line, link, (url) => location.assign(wayTo(url, { user, theme: chosenTheme(), read: notifications.inbox.read })));
+  if (arrived.user === user) greet(line);
   wireUser(user, client);
   wirePanel();
   chat.open();
@@ -45,5 +51,6 @@ function start({ user, token }) {
   byId('line').focus();
 }
 
+const arrived = arrive();
 wireTheme();
-start(await signIn());
+start(await signIn(arrived.user), arrived);

@@ -10,11 +10,12 @@ export class Notifications extends EventTarget {
   #client;
   #channel;
 
-  constructor(client, user) {
+  constructor(client, user, read) {
     super();
     this.#client = client;
     this.#channel = `#${user}`;
     this.inbox = new Inbox(user);
+    this.inbox.takeRead(read);
     client.on('publication', ({ channel, data }) => channel === this.#channel && this.#take([data], true));
     client.on('subscribed', ({ channel, recovered }) => channel === this.#channel && !recovered && this.#load());
     addEventListener('storage', ({ key }) => key === this.inbox.key && this.#synced());

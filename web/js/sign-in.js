@@ -30,12 +30,15 @@ async function tokenFor(user) {
   }
 }
 
-/** Resolves with the user and a first token; at once where this tab is signed in already. */
-export async function signIn() {
-  const user = remembered.user();
+/** Resolves with the user and a first token; at once where this tab is signed in already, or was on another node as `moved`. */
+export async function signIn(moved) {
+  const user = nameProblem(moved) === '' ? moved : remembered.user();
   if (user && nameProblem(user) === '') {
     const token = await tokenFor(user);
-    if (token !== null) return { user, token };
+    if (token !== null) {
+      remembered.keep(user);
+      return { user, token };
+    }
   }
   show(byId('sign-in'), true);
   byId('name').value = user ?? remembered.last() ?? '';

@@ -18,6 +18,9 @@ function toggle() {
   label();
 }
 
+/** What the reader chose, if anything. */
+export const chosenTheme = () => document.documentElement.dataset.theme;
+
 /** Makes the buttons work. */
 export function wireTheme() {
   for (const button of buttons()) button.addEventListener('click', toggle);

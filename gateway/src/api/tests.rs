@@ -83,7 +83,10 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         publisher: Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() }),
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),
-        cluster: Cluster::single(About { name: "n1".into(), link: "ws://n1".into(), shared: BTreeMap::new() }, vec![Arc::clone(mailbox)]),
+        cluster: Cluster::single(
+            About { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: BTreeMap::new() },
+            vec![Arc::clone(mailbox)],
+        ),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&*settings.api_keys),
         presence_limit: 100,

@@ -13,6 +13,9 @@ pub(super) struct Member {
     pub(super) workers: usize,
     /// Where services reach it, as `ws://host:port`.
     pub(super) link: Box<str>,
+    /// Where frontends reach it, as `http://host:port`; empty: a version that does not say.
+    #[serde(default)]
+    pub(super) public: Box<str>,
     /// Settings that have to be the same everywhere, by key.
     pub(super) shared: BTreeMap<String, String>,
 }
@@ -50,7 +53,7 @@ mod tests {
 
     fn member(name: &str, shared: &[(&str, &str)]) -> Member {
         let shared = shared.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Member { name: name.into(), since_ms: 1, workers: 2, link: "ws://h:1".into(), shared }
+        Member { name: name.into(), since_ms: 1, workers: 2, link: "ws://h:1".into(), public: "http://h:2".into(), shared }
     }
 
     #[test]
@@ -59,6 +62,13 @@ mod tests {
         let record = NodeRecord { id: NodeId::of("n1"), record: member.record().into(), is_alive: true };
         assert_eq!(Member::parse(&record), Some(member));
         assert_eq!(Member::parse(&NodeRecord { record: "{}".into(), ..record }), None);
+    }
+
+    #[test]
+    fn a_record_that_does_not_say_where_frontends_go_is_one_of_a_member() {
+        let record = r#"{"generation":"g","since_ms":1,"workers":2,"link":"ws://h:1","shared":{}}"#;
+        let read = Member::parse(&NodeRecord { id: NodeId::of("n1"), record: record.into(), is_alive: true });
+        assert_eq!(read, Some(Member { public: "".into(), ..member("n1", &[]) }));
     }
 
     #[test]

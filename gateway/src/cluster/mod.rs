@@ -35,6 +35,8 @@ pub struct NodeSummary {
     pub since_ms: u64,
     /// Worker threads.
     pub workers: usize,
+    /// Where frontends reach it, as `http://host:port`; empty: it does not say.
+    pub public: Box<str>,
 }
 
 /// What a node tells the others of itself.
@@ -44,6 +46,8 @@ pub struct About {
     pub name: Arc<str>,
     /// Where services reach it, as `ws://host:port`.
     pub link: Box<str>,
+    /// Where frontends reach it, as `http://host:port`.
+    pub public: Box<str>,
     /// Settings that have to be the same on all nodes, by key.
     pub shared: BTreeMap<String, String>,
 }
@@ -86,12 +90,15 @@ impl Cluster {
         }
     }
 
-    /// All live nodes.
+    /// All live nodes, by name.
     pub fn nodes(&self) -> Vec<NodeSummary> {
-        self.members()
-            .iter()
-            .map(|node| NodeSummary { name: (*node.name).into(), since_ms: node.since_ms, workers: node.workers })
-            .collect()
+        let summary = |node: &Member| NodeSummary {
+            name: (*node.name).into(),
+            since_ms: node.since_ms,
+            workers: node.workers,
+            public: node.public.clone(),
+        };
+        self.members().iter().map(summary).collect()
     }
 
     /// Where services reach the live nodes, as `ws://host:port`; changes with them.
@@ -169,6 +176,6 @@ impl Cluster {
 
 fn member(about: &About, workers: usize) -> Member {
     let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    let (name, link, shared) = ((*about.name).into(), about.link.clone(), about.shared.clone());
-    Member { name, since_ms, workers, link, shared }
+    let About { name, link, public, shared } = about.clone();
+    Member { name: (*name).into(), since_ms, workers, link, public, shared }
 }

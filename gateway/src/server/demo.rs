@@ -49,6 +49,19 @@ struct TokenResponse {
     token: String,
 }
 
+#[derive(Serialize)]
+struct NodesResponse {
+    /// The node that answers.
+    here: Arc<str>,
+    nodes: Vec<NodeEntry>,
+}
+
+#[derive(Serialize)]
+struct NodeEntry {
+    name: Arc<str>,
+    url: Box<str>,
+}
+
 /// Bytes of a request for a token at most.
 const REQUEST_BYTES: usize = 4096;
 
@@ -64,6 +77,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>)
             ApiError(Refusal::new(code, format!("{error}; send {{\"user\":\"alice\"}} as application/json."))).into()
         }))
         .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(for_pages)))
+        .service(Path::new("/demo/nodes").get(nodes).into_resource())
         .service(Path::new("/{path:.*}").get(file).into_resource());
 }
 
@@ -97,6 +111,13 @@ async fn token(node: web::Data<Node>, web::Json(Object(request)): web::Json<Obje
     let claims = ConnectionClaims { expires: Some(now + TTL.as_secs()), ..ConnectionClaims::of(user) };
     let token = node.tokens.sign_connection(&claims, now).map_err(|error| bad(format!("tokens.hmac_secret {error}.")))?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }))
+}
+
+/// The nodes that a tab can be on. One that does not say where it is found is left out.
+async fn nodes(node: web::Data<Node>) -> HttpResponse {
+    let all = node.cluster.nodes().into_iter().filter(|each| !each.public.is_empty());
+    let nodes = all.map(|each| NodeEntry { name: each.name, url: each.public }).collect();
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NodesResponse { here: node.name.clone(), nodes })
 }
 
 async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {

@@ -99,7 +99,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
 /// Starts a gateway on bound listeners.
 pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
     let addresses = (listeners.public.local_addr()?, listeners.internal.local_addr()?);
-    let parts = wiring::wire(settings, addresses.1, metrics)?;
+    let parts = wiring::wire(settings, addresses, metrics)?;
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
     let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions)?);
     let internal = Server::spawn(internal::server(listeners.internal, &parts.node)?);

@@ -34,7 +34,8 @@ pub(super) struct Parts {
     pub(super) message_size: u32,
 }
 
-pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
+/// `addresses`: where the public and the internal listener are bound.
+pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
         workers => workers,
@@ -63,7 +64,7 @@ pub(super) fn wire(settings: &Settings, internal: SocketAddr, metrics: &Arc<Metr
         name: name.clone(),
         rules: Arc::new(rules(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
-        cluster: cluster(settings, &name, internal, &mailboxes, &broker, inbox),
+        cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
         services: Services::new(services(settings)?, links).measured_by(metrics.clone()),
         tokens: Tokens::from(&settings.tokens),
@@ -96,19 +97,20 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     }
 }
 
-fn cluster(
-    settings: &Settings,
-    name: &Arc<str>,
-    internal: SocketAddr,
-    workers: &[Arc<Mailbox>],
-    broker: &Arc<Broker>,
-    inbox: Arc<Mailbox>,
-) -> Cluster {
-    let link = match &*settings.cluster.link_url {
-        "" => format!("ws://{internal}"),
-        url => url.trim_end_matches('/').to_owned(),
+fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> About {
+    let url = |set: &str, scheme, bound| match set {
+        "" => format!("{scheme}://{bound}").into(),
+        url => url.trim_end_matches('/').into(),
     };
-    let about = About { name: name.clone(), link: link.into(), shared: shared(settings) };
+    About {
+        name: name.clone(),
+        link: url(&settings.cluster.link_url, "ws", internal),
+        public: url(&settings.cluster.public_url, "http", public),
+        shared: shared(settings),
+    }
+}
+
+fn cluster(settings: &Settings, about: About, workers: &[Arc<Mailbox>], broker: &Arc<Broker>, inbox: Arc<Mailbox>) -> Cluster {
     match settings.broker.kind {
         BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
         BrokerKind::Redis => {
@@ -249,6 +251,18 @@ mod tests {
             let settings = Settings::from_toml(toml).expect("valid");
             assert_eq!(memory(&settings).subscriptions_per_user, stored, "{toml}");
             assert!(stored < settings.connection.max_subscriptions, "the personal channel has a place");
+        }
+    }
+
+    #[test]
+    fn a_node_is_found_where_the_settings_say_and_else_where_it_is_bound() {
+        let bound = ("127.0.0.1:8000".parse().expect("an address"), "127.0.0.1:8001".parse().expect("an address"));
+        for (toml, public, link) in [
+            ("", "http://127.0.0.1:8000", "ws://127.0.0.1:8001"),
+            ("[cluster]\npublic_url = \"https://n1.example/\"\nlink_url = \"ws://n1:1/\"", "https://n1.example", "ws://n1:1"),
+        ] {
+            let about = about(&Settings::from_toml(toml).expect("valid"), &"n1".into(), bound);
+            assert_eq!((&*about.public, &*about.link), (public, link), "{toml}");
         }
     }
 

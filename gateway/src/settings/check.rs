@@ -118,9 +118,13 @@ fn redis(settings: &Settings, problems: &mut Problems) {
 }
 
 fn cluster(settings: &Settings, problems: &mut Problems) {
-    let url = &settings.cluster.link_url;
-    if !url.is_empty() && !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
-        problems.add("cluster.link_url", format!("expected \"ws://host:port\"; found {url:?}"));
+    let cluster = &settings.cluster;
+    for (key, url, schemes) in
+        [("cluster.link_url", &cluster.link_url, ["ws://", "wss://"]), ("cluster.public_url", &cluster.public_url, ["http://", "https://"])]
+    {
+        if !url.is_empty() && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            problems.add(key, format!("expected \"{}host:port\"; found {url:?}", schemes[0]));
+        }
     }
 }
 

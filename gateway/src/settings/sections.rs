@@ -257,6 +257,8 @@ section! {
         lease: Duration = SECOND..=10 * MINUTE,
         /// Where services reach this node's internal listener; empty: at its address.
         link_url: String,
+        /// Where frontends reach this node's public listener; empty: at its address.
+        public_url: String,
     }
 
     /// `[tokens]`: who frontends are.

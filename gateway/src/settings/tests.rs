@@ -134,6 +134,7 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
         ("[services.bot]\nreach = \"webhook\"", "services.bot.reach", "\"link\" only"),
         ("[namespaces.\"$node\"]", "namespaces", "the gateway's own"),
         ("[cluster]\nlink_url = \"http://h\"", "cluster.link_url", "ws://host:port"),
+        ("[cluster]\npublic_url = \"ws://h\"", "cluster.public_url", "http://host:port"),
         ("[redis]\nprefix = \"a b\"", "redis.prefix", "1 to 64"),
         ("[redis]\nresponse_timeout = \"9s\"", "redis.response_timeout", "shorter than redis.deadline"),
         ("[broker]\nkind = \"kafka\"", "broker.kind", "\"memory\" or \"redis\""),

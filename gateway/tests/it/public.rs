@@ -14,9 +14,12 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// A gateway of its own, for the life of the test process.
+/// A gateway of its own with the demo, for the life of the test process.
 fn serve(toml: &str) -> SocketAddr {
-    let toml = format!("{toml}\n[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true");
+    start_with(format!("{toml}\n[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true"))
+}
+
+fn start_with(toml: String) -> SocketAddr {
     let (tell, told) = oneshot::channel();
     thread::spawn(move || {
         let settings = Settings::from_toml(&toml).expect("valid");
@@ -59,6 +62,7 @@ fn every_refusal_is_a_problem_document_and_says_which_methods_there_are() {
         ("DELETE", "/readyz", "", "", 405, "method_not_allowed", "get, head"),
         ("PUT", "/", "", "", 405, "method_not_allowed", "get, head"),
         ("GET", "/demo/token", "", "", 405, "method_not_allowed", "post, options"),
+        ("POST", "/demo/nodes", "", "", 405, "method_not_allowed", "get, head"),
         ("POST", "/demo/token", "", r#"{"user":"a"}"#, 415, "unsupported_media_type", ""),
         ("POST", "/demo/token", json, "[\"a\"]", 400, "bad_request", ""),
         ("POST", "/demo/token", json, r#"{"user":"a:b"}"#, 400, "bad_request", ""),
@@ -95,6 +99,26 @@ fn pages_that_may_connect_may_ask_for_demo_tokens_and_no_others() {
         let (head, body) = ask(address, "POST", "/demo/token", &lines, r#"{"user":"alice"}"#);
         assert!(head.contains("vary: origin\r\n") && body.contains("token"), "{head}{body}");
         assert_eq!(head.contains(&format!("access-control-allow-origin: {origin}\r\n")), allowed, "{head}");
+    }
+}
+
+#[test]
+fn the_page_is_told_which_nodes_there_are() {
+    let address = serve("[node]\nname = \"n1\"");
+    let (head, body) = ask(address, "GET", "/demo/nodes", "", "");
+    assert!(head.starts_with("http/1.1 200 ") && head.contains("cache-control: no-store\r\n"), "{head}");
+    assert_eq!(body, format!(r#"{{"here":"n1","nodes":[{{"name":"n1","url":"http://{address}"}}]}}"#));
+    let (_, body) = ask(serve("[node]\nname = \"n2\"\n[cluster]\npublic_url = \"https://n2.example/\""), "GET", "/demo/nodes", "", "");
+    assert_eq!(body, r#"{"here":"n2","nodes":[{"name":"n2","url":"https://n2.example"}]}"#);
+}
+
+#[test]
+fn without_the_demo_nothing_of_it_is_there() {
+    let address = start_with("demo.enabled = false".into());
+    for (method, path) in [("GET", "/"), ("POST", "/demo/token"), ("GET", "/demo/nodes")] {
+        let (head, body) = ask(address, method, path, "", "");
+        assert!(head.starts_with("http/1.1 404 ") && head.contains("content-type: application/problem+json\r\n"), "{path}: {head}");
+        assert!(body.contains(r#""code":"not_found""#), "{path}: {body}");
     }
 }
 

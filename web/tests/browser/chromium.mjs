@@ -13,8 +13,8 @@ export function launch() {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
 }
 
-/** Opens the demo in a new tab of the context. What goes wrong in it is gathered in `tab.problems`. */
-export async function openTab(context) {
+/** Opens the demo (the stack's) in a new tab of the context. What goes wrong in it is gathered in `tab.problems`. */
+export async function openTab(context, page = address) {
   const tab = await context.newPage();
   tab.problems = [];
   tab.setDefaultTimeout(15_000);
@@ -27,8 +27,8 @@ export async function openTab(context) {
       globalThis.reportViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
     });
   });
-  const response = await tab.goto(address);
-  if (!response.ok()) throw new Error(`${address} answered ${response.status()}: is demo.enabled set?`);
+  const response = await tab.goto(page);
+  if (!response.ok()) throw new Error(`${page} answered ${response.status()}: is demo.enabled set?`);
   tab.headers = response.headers();
   return tab;
 }

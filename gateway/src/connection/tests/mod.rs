@@ -93,7 +93,12 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default()),
         cluster: Cluster::single(
-            crate::cluster::About { name: "n1".into(), link: "ws://n1".into(), shared: std::collections::BTreeMap::new() },
+            crate::cluster::About {
+                name: "n1".into(),
+                link: "ws://n1".into(),
+                public: "http://n1".into(),
+                shared: std::collections::BTreeMap::new(),
+            },
             vec![mailbox.clone()],
         ),
         tokens: Tokens::from(&settings.tokens),

@@ -1,0 +1,60 @@
+/** The nodes in the connection panel, and the way from this tab's to another. */
+
+import { tell } from './announce.js';
+import { byId, h, show } from './dom.js';
+import { toast } from './toasts.js';
+
+const ASK_EVERY = 10_000;
+
+export class NodesView {
+  #nodes;
+  #line;
+  #move;
+  #shown = '';
+
+  /** `move` is called with the address of the node that was chosen. */
+  constructor(nodes, line, link, move) {
+    this.#nodes = nodes;
+    this.#line = line;
+    this.#move = move;
+    const ask = () => link.state === 'connected' && !document.hidden && nodes.refresh();
+    nodes.addEventListener('change', () => this.#render());
+    line.addEventListener('node', () => nodes.refresh());
+    document.addEventListener('visibilitychange', ask);
+    setInterval(ask, ASK_EVERY);
+  }
+
+  /** Only what changed is made anew: a row may have the focus. */
+  #render() {
+    const here = this.#line.node;
+    const others = this.#nodes.others(here);
+    const told = JSON.stringify([here, this.#nodes.all]);
+    if (told === this.#shown) return;
+    this.#shown = told;
+    show(byId('nodes-card'), others.length > 0);
+    const list = byId('nodes');
+    const focused = list.contains(document.activeElement) ? document.activeElement.closest('li').dataset.node : null;
+    const rows = this.#nodes.all.filter((node) => node.name === here || others.includes(node));
+    list.replaceChildren(...rows.map((node) => this.#row(node, node.name === here)));
+    if (focused === null) return;
+    const row = [...list.children].find((each) => each.dataset.node === focused);
+    (row?.querySelector('button') ?? byId('side-title')).focus();
+  }
+
+  #row({ name, url }, isHere) {
+    const button = () => h('button', { type: 'button', class: 'button small', 'aria-label': `Move here: ${name}`, onclick: () => this.#move(url) }, 'Move here');
+    return h('li', { class: 'place', 'data-node': name, 'aria-current': isHere && 'true' },
+      h('p', { class: 'place-main' }, h('span', { class: 'place-name' }, name), h('span', { class: 'faint mono' }, new URL(url).host)),
+      isHere ? h('span', { class: 'tag' }, 'This tab') : button());
+  }
+}
+
+/** Tells a reader who was moved that it worked. */
+export function greet(line) {
+  line.addEventListener('node', () => {
+    const title = `Now on ${line.node}`;
+    const body = 'Conversation and notifications came along.';
+    toast({ title, body, level: 'success' });
+    tell(`${title}. ${body}`);
+  }, { once: true });
+}

@@ -1,0 +1,144 @@
+// Two gateways over one Redis: a tab moves from one to the other and finds everything there.
+
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
+import { ownRedis } from '../../../gateway/tests/sdk/support/redis.mjs';
+import { eventually } from '../../../gateway/tests/sdk/support/wait.mjs';
+import { launch, openTab, ready, sees, signIn } from './chromium.mjs';
+import { unique } from './stack.mjs';
+
+const NAMES = ['node-1', 'node-2'];
+
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser?.close());
+
+/** Gateways with the demo that know of each other. */
+async function cluster(t) {
+  const redis = await ownRedis(t);
+  const settings = (name) => `
+    [node]
+    name = "${name}"
+    [broker]
+    kind = "redis"
+    [redis]
+    url = "${redis}"
+    [cluster]
+    lease = "2s"
+    [demo]
+    enabled = true
+    [namespaces.chat]
+    history_size = 1000
+    history_ttl = "1h"
+    presence = true
+    join_leave = true
+    subscribe = "anyone"
+    see_presence = "subscriber"
+    see_history = "subscriber"`;
+  const nodes = await Promise.all(NAMES.map((name) => ownGateway(t, settings(name))));
+  for (const node of nodes) {
+    await eventually(async () => (await told(node)).nodes.length === NAMES.length, 'the nodes to know of each other');
+    await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
+  }
+  return nodes;
+}
+
+const told = async (node) => (await fetch(`${node.url}/demo/nodes`)).json();
+
+/** Opens a node's page in a window of its own. */
+async function pageOf(t, node, { fragment = '', ...options } = {}) {
+  const context = await browser.newContext(options);
+  t.after(() => context.close());
+  return openTab(context, `${node.url}/${fragment}`);
+}
+
+const line = (from, text) => ({ kind: 'message', id: unique('m'), from, text, at: new Date().toISOString() });
+const notification = (title) => ({ kind: 'notification', id: unique('n'), title, body: '', level: 'info', at: new Date().toISOString() });
+const toastOf = (tab, title) => tab.locator('.toast', { hasText: title });
+const moveTo = (tab, name) => tab.getByRole('button', { name: `Move here: ${name}` });
+
+async function isOn(tab, node, name, user) {
+  await tab.waitForURL(`${node.url}/`);
+  await ready(tab);
+  await tab.locator('#node', { hasText: name }).waitFor({ state: 'attached' });
+  assert.equal(await tab.locator('#me').textContent(), user);
+  assert.equal(tab.url(), `${node.url}/`, 'nothing of the move stays in the address');
+}
+
+test('every node says which there are, and where', async (t) => {
+  const nodes = await cluster(t);
+  const all = NAMES.map((name, at) => ({ name, url: nodes[at].url }));
+  for (const [at, node] of nodes.entries()) assert.deepEqual(await told(node), { here: NAMES[at], nodes: all });
+});
+
+test('a tab that moves finds its name, the conversation and its notifications on the other node', async (t) => {
+  const [one, two] = await cluster(t);
+  const alice = unique('alice');
+  const tab = await pageOf(t, one, { colorScheme: 'light' });
+  await signIn(tab, alice);
+  await tab.locator('#node', { hasText: NAMES[0] }).waitFor();
+  await tab.locator('[data-node="node-1"][aria-current]').waitFor();
+
+  const [before, after, meant, later] = ['before', 'after', 'Meant for you', 'Later'].map(unique);
+  await one.publish('chat:lobby', line('bob', before));
+  await sees(tab, before, 'bob');
+  await one.publish(`#${alice}`, notification(meant));
+  await toastOf(tab, meant).waitFor();
+  await tab.locator('#bell').click();
+  await tab.locator('#mark-read').click();
+  await tab.keyboard.press('Escape');
+  await tab.locator('.bar [data-do="theme"]').click();
+
+  await moveTo(tab, NAMES[1]).focus();
+  await tab.keyboard.press('Enter');
+  await isOn(tab, two, NAMES[1], alice);
+  await toastOf(tab, `Now on ${NAMES[1]}`).waitFor();
+  await sees(tab, before, 'bob');
+  assert.equal(await tab.locator('html').getAttribute('data-theme'), 'dark', 'the colours that were chosen');
+  await tab.locator('#bell').click();
+  await tab.locator('.notice:not(.unread)', { hasText: meant }).waitFor();
+  await tab.keyboard.press('Escape');
+
+  await one.publish(`#${alice}`, notification(later));
+  await toastOf(tab, later).waitFor();
+  await one.publish('chat:lobby', line('bob', after));
+  await sees(tab, after, 'bob');
+
+  await tab.reload();
+  await isOn(tab, two, NAMES[1], alice);
+  await moveTo(tab, NAMES[0]).click();
+  await isOn(tab, one, NAMES[0], alice);
+  for (const text of [before, after]) await sees(tab, text, 'bob');
+  assert.deepEqual(tab.problems, []);
+});
+
+test('the way off a node that was killed stays open, on a phone too', async (t) => {
+  const [one, two] = await cluster(t);
+  const alice = unique('alice');
+  const tab = await pageOf(t, one, { viewport: { width: 360, height: 740 } });
+  await signIn(tab, alice);
+  await tab.locator('#pill').click();
+  await moveTo(tab, NAMES[1]).waitFor();
+  await one.kill();
+  await tab.waitForSelector('body[data-link="waiting"]');
+  await moveTo(tab, NAMES[1]).click();
+  await isOn(tab, two, NAMES[1], alice);
+});
+
+test('a node that has left is offered no longer', async (t) => {
+  const [one, two] = await cluster(t);
+  const tab = await pageOf(t, one);
+  await signIn(tab, unique('alice'));
+  await moveTo(tab, NAMES[1]).waitFor();
+  await two.stop();
+  await tab.locator('#nodes-card').waitFor({ state: 'hidden', timeout: 30_000 });
+  assert.deepEqual(tab.problems, []);
+});
+
+test('a fragment with a name that will not do signs nobody in', async (t) => {
+  const [one] = await cluster(t);
+  const tab = await pageOf(t, one, { fragment: '#as=not%20a%20name' });
+  await tab.locator('#name').waitFor();
+  assert.equal(tab.url(), `${one.url}/`);
+});
