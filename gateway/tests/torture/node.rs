@@ -77,9 +77,8 @@ impl Node {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        if timeout(PATIENCE, listening).await.is_err() {
-            panic!("{} does not start:\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
-        }
+        let started = timeout(PATIENCE, listening).await.is_ok();
+        assert!(started, "{} does not start:\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
     }
 
     /// What the process that was started last says of itself.
