@@ -123,7 +123,8 @@ impl Streams {
             Span::Before(Some(offset)) => cmd.arg("before").arg(offset),
         };
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
-        let value = self.readers[self.place(channel, self.readers.len())].run(Command { cmd, order: None, again: Again::Safe }).await?;
+        let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
+        let value = lane.run(Command { cmd, order: None, again: Again::Safe }).await?;
         page(value, limit).ok_or_else(garbled)
     }
 
@@ -134,12 +135,12 @@ impl Streams {
     }
 
     async fn write(&self, channel: &ChannelName, cmd: redis::Cmd, again: Again) -> Result<Value, BrokerError> {
-        let order = self.hasher.hash_one(channel);
+        let order = self.order(channel);
         self.writers[order as usize % self.writers.len()].run(Command { cmd, order: Some(order), again }).await
     }
 
-    fn place(&self, channel: &ChannelName, places: usize) -> usize {
-        self.hasher.hash_one(channel) as usize % places
+    fn order(&self, channel: &ChannelName) -> u64 {
+        self.hasher.hash_one(channel)
     }
 }
 
