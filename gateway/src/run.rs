@@ -2,8 +2,9 @@
 
 use crate::{
     auth::Origins,
+    broker::RedisAddress,
     server::{self, RunError},
-    settings::{Problems, Settings},
+    settings::{BrokerKind, Problems, Settings},
     telemetry::Telemetry,
 };
 
@@ -11,6 +12,11 @@ use crate::{
 pub fn check(settings: &Settings) -> Result<(), Problems> {
     let mut problems = Problems::default();
     if let Err(found) = Origins::try_from(&settings.public) {
+        problems.append(found);
+    }
+    if settings.broker.kind == BrokerKind::Redis
+        && let Err(found) = RedisAddress::try_from(&settings.redis)
+    {
         problems.append(found);
     }
     if let Err(found) = Telemetry::check(settings) {

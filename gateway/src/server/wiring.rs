@@ -3,7 +3,7 @@
 use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, RedisBroker, RedisConfig},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, RedisAddress, RedisBroker, RedisConfig},
     channel::Namespaces,
     cluster::{About, Cluster},
     connection::ConnectionLimits,
@@ -16,7 +16,6 @@ use crate::{
     settings::{BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
-use secrecy::ExposeSecret as _;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Bytes of one history answer at most; the first publication comes whatever its size.
@@ -92,7 +91,7 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     match settings.broker.kind {
         BrokerKind::Memory => Ok(Broker::Memory(MemoryBroker::new(mailboxes, memory(settings)))),
         BrokerKind::Redis => {
-            RedisBroker::new(mailboxes, redis(settings)).map(Broker::Redis).map_err(|error| Problems::of("redis.url", error))
+            RedisBroker::new(mailboxes, redis(settings)?).map(Broker::Redis).map_err(|error| Problems::of("redis.url", error))
         }
     }
 }
@@ -135,10 +134,10 @@ fn shared(settings: &Settings) -> BTreeMap<String, String> {
     named.chain(fixed).collect()
 }
 
-fn redis(settings: &Settings) -> RedisConfig {
+fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
     let redis = &settings.redis;
-    RedisConfig {
-        url: redis.url.expose_secret().to_owned(),
+    Ok(RedisConfig {
+        address: RedisAddress::try_from(redis)?,
         prefix: redis.prefix.clone(),
         node: settings.node.name.as_str().into(),
         lanes: redis.lanes,
@@ -153,7 +152,7 @@ fn redis(settings: &Settings) -> RedisConfig {
         idempotency_ttl: settings.idempotency.ttl,
         meta_ttl: settings.broker.meta_ttl,
         subscriptions_per_user: stored_per_user(settings),
-    }
+    })
 }
 
 /// A connection takes them all, beside its personal channel.

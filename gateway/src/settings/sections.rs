@@ -229,6 +229,16 @@ section! {
     Redis {
         /// Where it is. Secret, as it may hold a password.
         url: SecretString,
+        /// The authorities that vouch for its certificates, in PEM; empty: those that the machine trusts.
+        ca_file: String,
+        /// The certificate that it gets to see, in PEM; empty: none.
+        cert_file: String,
+        /// The key to that, in PEM.
+        key_file: String,
+        /// The user at the sentinels; empty: the default one.
+        sentinel_user: String,
+        /// The password at the sentinels; empty: none is needed.
+        sentinel_password: SecretString,
         /// Ahead of all keys.
         prefix: String,
         /// Connections for publishes, and as many for reads.

@@ -48,6 +48,7 @@ use super::{
 use crate::model::{ChannelName, ClientInfo, ConnectionId, UserId, WorkerId};
 use audit::Audit;
 use clock::Clock;
+pub use connect::Address;
 use connect::{Connector, Timeouts};
 use directory::Directory;
 use health::{Health, Part};
@@ -69,8 +70,8 @@ use tokio_util::sync::CancellationToken;
 /// How the broker works with Redis.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
-    /// `redis://[[user]:password@]host[:port][/db]`.
-    pub url: String,
+    /// Where Redis is.
+    pub address: Address,
     /// Ahead of all keys, so that several systems can share a server.
     pub prefix: String,
     /// This node's name, unique in the cluster.
@@ -125,7 +126,7 @@ impl RedisBroker {
     pub fn new(workers: Vec<Arc<Mailbox>>, config: RedisConfig) -> Result<Self, String> {
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
-        let connector = Arc::new(Connector::new(&config.url, lanes, timeouts).map_err(|error| error.to_string())?);
+        let connector = Arc::new(Connector::new(config.address, lanes, timeouts).map_err(|error| error.to_string())?);
         let parts = (0..lanes).map(Part::Lane).chain([Part::Listener, Part::Canary]);
         let (clock, health, counters) = (Arc::new(Clock::new()), Arc::new(Health::new(parts)), Arc::new(Counters::default()));
         let (keys, life) = (Keys::new(&config.prefix), Arc::new(Life::new(&config.node)));

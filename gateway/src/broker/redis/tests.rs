@@ -1,18 +1,26 @@
 mod faults;
 mod server;
+mod tls;
 
 use super::*;
 use crate::broker::{
     Broker,
     contract::{Bed, contract},
 };
+use crate::settings::Settings;
 use server::Server;
 use tokio_util::sync::DropGuard;
 
 /// Short times, so that tests need not wait long.
 fn config(url: String) -> RedisConfig {
+    config_of(&format!("url = {url:?}"))
+}
+
+/// The same, with more in `[redis]` than a URL.
+fn config_of(redis: &str) -> RedisConfig {
+    let settings = Settings::from_toml(&format!("[redis]\n{redis}")).expect("values of the right type");
     RedisConfig {
-        url,
+        address: Address::try_from(&settings.redis).expect("a good address"),
         prefix: "test".into(),
         node: "node-1".into(),
         lanes: 2,

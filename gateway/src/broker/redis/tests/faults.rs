@@ -16,10 +16,10 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-const KEEP: crate::broker::Retention = crate::broker::Retention { size: 1000, ttl: Duration::from_hours(1) };
+pub(super) const KEEP: crate::broker::Retention = crate::broker::Retention { size: 1000, ttl: Duration::from_hours(1) };
 
 /// Awaits a condition that comes by itself.
-async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let waited = timeout(Duration::from_secs(20), async {
         while !holds() {
             sleep(Duration::from_millis(5)).await;
@@ -28,11 +28,24 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     assert!(waited.await.is_ok(), "{what}");
 }
 
-async fn ready(broker: &Broker) {
+pub(super) async fn ready(broker: &Broker) {
     eventually("the broker is ready", || broker.readiness() == Readiness::Ready).await;
 }
 
-async fn publish(broker: &Broker, name: &str, number: u64) -> Result<Position, BrokerError> {
+/// What is wrong with the broker is said in these words.
+pub(super) async fn not_ready(broker: &Broker, says: &str) {
+    let mut said = Readiness::Ready;
+    let waited = timeout(Duration::from_secs(20), async {
+        while !matches!(&said, Readiness::NotReady(why) if why.contains(says)) {
+            sleep(Duration::from_millis(5)).await;
+            said = broker.readiness();
+        }
+    });
+    let told = waited.await.is_ok();
+    assert!(told, "expected {says:?}, found {said:?}");
+}
+
+pub(super) async fn publish(broker: &Broker, name: &str, number: u64) -> Result<Position, BrokerError> {
     broker.publish(&channel(name), kept(number, KEEP)).await.map(|published| published.position.expect("kept"))
 }
 
@@ -251,16 +264,14 @@ async fn what_is_wrong_is_said_in_a_sentence() {
     server.kill().await;
     server.resume(&["--requirepass", "secret"]).await;
     let (broker, _guard) = start(config(server.url()), mailboxes());
-    let why = |part: &'static str| {
-        let broker = broker.clone();
-        async move { eventually(part, || matches!(broker.readiness(), Readiness::NotReady(why) if why.contains(part))).await }
-    };
+    let why = |part: &'static str| not_ready(&broker, part);
     why("does not accept the user or password in redis.url").await;
     server.kill().await;
     why("cannot be reached").await;
     server.resume(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).await;
     why("maxmemory-policy allkeys-lru").await;
-    assert!(RedisBroker::new(mailboxes(), config("http://nonsense".into())).is_err());
+    let cluster = RedisBroker::new(mailboxes(), config("redis+cluster://h".into()));
+    assert!(cluster.err().is_some_and(|why| why.contains("Redis Cluster")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

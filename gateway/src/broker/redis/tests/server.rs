@@ -16,9 +16,13 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    pub(super) async fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let mut server = Self { process: None, directory };
-        server.resume(&[]).await;
+        server.resume(options).await;
         server
     }
 
@@ -45,7 +49,7 @@ impl Server {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(Duration::from_secs(10), up).await.expect("redis-server is up");
+        timeout(Duration::from_secs(30), up).await.expect("redis-server is up: is its port taken?");
     }
 
     /// A connection to the process that runs now.
@@ -78,6 +82,12 @@ impl Server {
     fn signal(&self, signal: rustix::process::Signal) {
         let id = self.process.as_ref().and_then(Child::id).and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
         rustix::process::kill_process(id.expect("it runs"), signal).expect("it takes signals");
+    }
+
+    /// A port that nothing listens on.
+    pub(super) fn free_port() -> u16 {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        listener.local_addr().expect("bound").port()
     }
 
     fn socket(&self) -> PathBuf {

@@ -1,0 +1,193 @@
+//! Connections to Redis: how they are made, and what is wrong when they cannot be.
+
+mod address;
+mod route;
+mod trouble;
+
+use super::{clock::Clock, scripts::SCRIPTS};
+pub use address::Address;
+use address::Peer;
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use redis::{
+    PushInfo, RedisError,
+    aio::{ConnectionLike as _, MultiplexedConnection},
+};
+use route::Route;
+use std::{convert::Infallible, time::Duration};
+use tokio::{sync::watch, time::Instant};
+pub(super) use trouble::Trouble;
+
+/// The oldest server whose commands are enough.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// Time bounds of connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    /// For a connection to be made.
+    pub(super) connect: Duration,
+    /// For an answer, from when the command was sent.
+    pub(super) response: Duration,
+}
+
+/// Makes connections to one Redis.
+pub(super) struct Connector {
+    route: Route,
+    timeouts: Timeouts,
+    /// Who answered the newest connection.
+    newest: watch::Sender<Server>,
+}
+
+/// A process of Redis, by its `run_id`. After a failover an address leads to another one, while connections to the old one may go on: whoever
+/// subscribes there hears nothing of what is published here. So all connections of a node follow the newest.
+pub(super) type Server = Box<str>;
+
+impl Connector {
+    /// For the Redis at that address. Connects to nothing yet.
+    pub(super) fn new(address: Address, lanes: usize, timeouts: Timeouts) -> Result<Self, RedisError> {
+        let peer = match address {
+            Address::Server(peer) => peer,
+            Address::Sentinels { .. } => return Err(unserved("sentinels")),
+            Address::Cluster(_) => return Err(unserved("a Redis Cluster")),
+        };
+        Ok(Self { route: Route::new(peer, lanes, timeouts)?, timeouts, newest: watch::Sender::default() })
+    }
+
+    /// A connection for commands, whose server knows the scripts. Tells the clock what time it is there.
+    pub(super) async fn command(&self, clock: &Clock) -> Result<(MultiplexedConnection, Server), Trouble> {
+        let route = &self.route;
+        let mut connection = route.command().await?;
+        let info = recognize(route, &mut connection).await?;
+        instruct(&mut connection, clock).await.map_err(|error| route.trouble(&error))?;
+        Ok((connection, self.meet(&info)))
+    }
+
+    /// A connection that subscribes. `take` gets what comes, on the connection's own task: it must not block.
+    pub(super) async fn subscriber(
+        &self,
+        take: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
+    ) -> Result<(MultiplexedConnection, Server), Trouble> {
+        let route = &self.route;
+        let mut connection = route.subscriber(take).await?;
+        let info = recognize(route, &mut connection).await?;
+        Ok((connection, self.meet(&info)))
+    }
+
+    /// Whether no newer connection led to another server.
+    pub(super) fn is_newest(&self, server: &Server) -> bool {
+        *self.newest.borrow() == *server
+    }
+
+    /// Resolves when one did.
+    pub(super) async fn left(&self, server: &Server) {
+        // It cannot fail: the sender is here.
+        let _ = self.newest.subscribe().wait_for(|newest| newest != server).await;
+    }
+
+    /// Takes note of who answered a new connection.
+    fn meet(&self, info: &str) -> Server {
+        let server: Server = field(info, "run_id").into();
+        self.newest.send_if_modified(|newest| {
+            let is_news = *newest != server;
+            newest.clone_from(&server);
+            is_news
+        });
+        server
+    }
+
+    /// How long a connection may be idle before it is asked whether it still works.
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.timeouts.response / 2
+    }
+}
+
+/// What the server says of itself, if it can be relied on.
+async fn recognize(route: &Route, connection: &mut MultiplexedConnection) -> Result<String, Trouble> {
+    let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.trouble(&error))?;
+    judge(&info, &route.peer)?;
+    Ok(info)
+}
+
+/// Tells the server the scripts, and the clock what time it is there.
+async fn instruct(connection: &mut MultiplexedConnection, clock: &Clock) -> Result<(), RedisError> {
+    let scripts = SCRIPTS.load();
+    for loaded in connection.req_packed_commands(scripts, 0, scripts.len()).await? {
+        loaded.extract_error()?;
+    }
+    let asked = Instant::now();
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
+    clock.set(asked, seconds * 1000 + micros / 1000);
+    Ok(())
+}
+
+/// Whether a server of which `INFO` says this can be relied on.
+fn judge(info: &str, peer: &Peer) -> Result<(), Trouble> {
+    let (version, policy, address) = (field(info, "redis_version"), field(info, "maxmemory_policy"), peer.to_string().into());
+    if !is_new_enough(version) {
+        return Err(Trouble::TooOld { address, found: version.into() });
+    }
+    if !matches!(policy, "" | "noeviction") {
+        return Err(Trouble::Evicting { address, policy: policy.into() });
+    }
+    if field(info, "role") == "slave" {
+        return Err(Trouble::Replica { address });
+    }
+    Ok(())
+}
+
+fn unserved(what: &'static str) -> RedisError {
+    (redis::ErrorKind::InvalidClientConfig, "this version does not serve", what.to_owned()).into()
+}
+
+/// Pauses between attempts, without end: from 50 ms to 2 s, spread at random.
+pub(super) fn pauses() -> ExponentialBackoff {
+    let pauses = ExponentialBuilder::new().with_min_delay(Duration::from_millis(50)).with_max_delay(Duration::from_secs(1));
+    pauses.without_max_times().with_jitter().build()
+}
+
+/// A field of an answer to `INFO`.
+fn field<'a>(info: &'a str, name: &str) -> &'a str {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for (version, enough) in
+            [("6.2.0", true), ("7.0.15", true), ("10.1", true), ("6.0.16", false), ("5.9", false), ("", false), ("x", false)]
+        {
+            assert_eq!(is_new_enough(version), enough, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_relied_on_is_refused_with_cause_and_cure() {
+        let Address::Server(peer) = address::tests::address("redis://h:1").expect("a good address") else { panic!("one server") };
+        for (info, told) in [
+            ("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
+            ("redis_version:7.2.4\r\n", None),
+            ("redis_version:6.0.16\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or newer is needed")),
+            ("redis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\n", Some("set it to noeviction")),
+            ("redis_version:7.0.15\r\nrole:master\r\n", None),
+            ("redis_version:7.0.15\r\nrole:slave\r\n", Some("name its master in redis.url")),
+        ] {
+            let found = judge(info, &peer).err().map(|trouble| trouble.to_string());
+            assert_eq!(found.is_some(), told.is_some(), "{info}: {found:?}");
+            assert!(found.unwrap_or_default().contains(told.unwrap_or_default()), "{info}");
+        }
+    }
+
+    #[test]
+    fn pauses_never_end() {
+        let all: Vec<_> = pauses().take(1000).collect();
+        assert_eq!(all.len(), 1000);
+        assert!(all.iter().all(|pause| *pause <= Duration::from_secs(2)));
+    }
+}

@@ -1,0 +1,58 @@
+//! Why there is no usable connection.
+
+use super::address::Peer;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// Why there is no usable connection. The sentence names cause and cure.
+#[derive(Debug, thiserror::Error)]
+pub(in super::super) enum Trouble {
+    #[error("Redis at {address} cannot be reached: {cause}. Start it, or correct redis.url")]
+    Unreachable { address: Box<str>, cause: Box<str> },
+    #[error("Redis at {address} does not accept the user or password in redis.url: {cause}")]
+    Unauthorized { address: Box<str>, cause: Box<str> },
+    #[error(
+        "TLS with Redis at {address} fails: {cause}. It has to show a certificate that names it as redis.url does, and that {authority} vouches \
+         for; if it asks for one of ours, set redis.cert_file and redis.key_file"
+    )]
+    Distrusted { address: Box<str>, cause: Box<str>, authority: Box<str> },
+    #[error(
+        "Redis at {address} denies the user of redis.url what a gateway has to do: {cause}. Give it the rights that docs/redis.md lists: \
+         ~P:* &P:* +@read +@write +@scripting +@pubsub +@connection +info +time, where P is redis.prefix"
+    )]
+    Forbidden { address: Box<str>, cause: Box<str> },
+    #[error("Redis at {address} is version {found}; 6.2 or newer is needed")]
+    TooOld { address: Box<str>, found: Box<str> },
+    #[error("Redis at {address} forgets what it is short of memory for (maxmemory-policy {policy}): set it to noeviction")]
+    Evicting { address: Box<str>, policy: Box<str> },
+    #[error("Redis at {address} is a replica: name its master in redis.url, or the sentinels that know it (redis+sentinel://)")]
+    Replica { address: Box<str> },
+    #[error("Redis at {address} cannot be used: {cause}")]
+    Unusable { address: Box<str>, cause: Box<str> },
+}
+
+impl Trouble {
+    /// What an error of the client library means.
+    pub(super) fn of(peer: &Peer, error: &RedisError) -> Self {
+        let (address, cause): (Box<str>, Box<str>) = (peer.to_string().into(), error.to_string().into());
+        match error.kind() {
+            ErrorKind::Io if peer.uses_tls() && speaks_of_tls(&cause) => {
+                Self::Distrusted { address, cause, authority: peer.authority().into() }
+            }
+            ErrorKind::Io => Self::Unreachable { address, cause },
+            ErrorKind::AuthenticationFailed => Self::Unauthorized { address, cause },
+            _ if matches!(error.code(), Some("WRONGPASS" | "NOAUTH")) => Self::Unauthorized { address, cause },
+            _ if error.code() == Some("NOPERM") => Self::Forbidden { address, cause },
+            ErrorKind::Server(ServerErrorKind::BusyLoading) => Self::unreachable(peer, "it is still loading its data"),
+            _ => Self::Unusable { address, cause },
+        }
+    }
+
+    pub(super) fn unreachable(peer: &Peer, cause: &str) -> Self {
+        Self::Unreachable { address: peer.to_string().into(), cause: cause.into() }
+    }
+}
+
+/// Whether an error comes from TLS and not from below it. The library passes its text on only.
+fn speaks_of_tls(cause: &str) -> bool {
+    ["certificate", "fatal alert", "corrupt message"].iter().any(|sign| cause.contains(sign))
+}
