@@ -16,6 +16,8 @@ pub const HOLD: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Feed {
     position: Option<Position>,
+    /// Where earlier timelines were left, as the last page told.
+    forks: Vec<Position>,
     catching_up: Option<Box<Hold>>,
 }
 
@@ -58,11 +60,20 @@ pub struct Caught {
 pub enum Subscribers {
     /// They go on.
     GoOn,
-    /// A new timeline has begun, which continues theirs. They have to subscribe again: else their next recovery would name an epoch whose
+    /// A new timeline has begun, which continues theirs. They have to learn of it: else their next recovery would name an epoch whose
     /// offsets mean something else by then.
-    Move,
+    Cross(Fork),
     /// The stream no longer holds what is missing. They have to be told, and subscribe again.
     Lost,
+}
+
+/// Where one timeline was left for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// Where the feed stood, in the new timeline.
+    pub at: Position,
+    /// Up to this offset, at least that of `at`, both timelines hold the same.
+    pub shared: u64,
 }
 
 /// See [`Caught`].
@@ -133,13 +144,23 @@ impl Feed {
         self.catching_up.is_some().then_some(cursor.offset)
     }
 
+    /// The same place in the current timeline; none if it is ahead of the position, or if what follows it is not known to be the same.
+    pub fn resume(&self, from: Position) -> Option<Position> {
+        let position = self.position.filter(|position| from.offset <= position.offset)?;
+        is_valid(from, position.epoch, &self.forks).then_some(Position { epoch: position.epoch, offset: from.offset })
+    }
+
     /// Takes the page that was read after the position.
     pub fn page(&mut self, page: Page) -> Caught {
         let mut hold = self.catching_up.take().unwrap_or_default();
         let before = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));
         let (subscribers, mut position, read) = match before {
             Some(position) if position.epoch == page.epoch => (Subscribers::GoOn, position, page.publications),
-            Some(position) => (Subscribers::Move, Position { epoch: page.epoch, ..position }, page.publications),
+            Some(old) => {
+                let left = page.forks.iter().find(|fork| fork.epoch == old.epoch);
+                let at = Position { epoch: page.epoch, ..old };
+                (Subscribers::Cross(Fork { at, shared: left.map_or(old.offset, |left| left.offset) }), at, page.publications)
+            }
             None => (Subscribers::Lost, Position { epoch: page.epoch, offset: page.top }, Vec::new()),
         };
         // What is of the epoch that the page has left is gone. Of yet another one: older, or newer than the page; one more read tells.
@@ -161,7 +182,7 @@ impl Feed {
             }
         }
         hold.reach.take().into_iter().for_each(&mut seen);
-        self.position = Some(position);
+        (self.position, self.forks) = (Some(position), page.forks);
         let next = if again || reach > position.offset {
             hold.reach = Some(Position { offset: reach, ..position });
             self.catching_up = Some(hold);

@@ -3,7 +3,7 @@
 use super::feed::{continues, is_valid};
 use crate::{
     broker::{Page, Span},
-    model::{Epoch, Position, Publication, RecoverFrom, Recovery},
+    model::{Position, Publication, RecoverFrom, Recovery},
 };
 use std::sync::Arc;
 
@@ -20,6 +20,14 @@ pub struct Start {
     pub recovery: Recovery,
     /// First page, part of the answer.
     pub publications: Vec<Arc<Publication>>,
+}
+
+impl Start {
+    /// From this place in the current timeline, which these publications follow without a gap, up to the newest that is known.
+    pub fn remembered(answer: Position, publications: Vec<Arc<Publication>>) -> Self {
+        let cursor = publications.last().and_then(|last| last.position).unwrap_or(answer);
+        Self { answer, cursor, top: cursor.offset, recovery: Recovery::Recovered, publications }
+    }
 }
 
 /// What a page says about a recovery.
@@ -43,9 +51,9 @@ enum From {
 }
 
 fn from(recover: &RecoverFrom) -> From {
-    match Epoch::parse(&recover.epoch) {
+    match recover.position() {
         None if recover.epoch.is_empty() && recover.offset == 0 => From::FirstHeld,
-        Some(epoch) => From::Position(Position { epoch, offset: recover.offset }),
+        Some(position) => From::Position(position),
         None => From::Nowhere,
     }
 }
@@ -86,8 +94,7 @@ pub fn lost(page: &Page) -> Start {
 }
 
 fn recovered(answer: Position, page: Page) -> Start {
-    let cursor = page.publications.last().and_then(|last| last.position).unwrap_or(answer);
-    Start { answer, cursor, top: page.top, recovery: Recovery::Recovered, publications: page.publications }
+    Start { top: page.top, ..Start::remembered(answer, page.publications) }
 }
 
 fn before_first(page: &Page) -> Position {
@@ -98,7 +105,7 @@ fn before_first(page: &Page) -> Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Data, Tags};
+    use crate::model::{Data, Epoch, Tags};
 
     fn page(top: u64, offsets: impl IntoIterator<Item = u64>) -> Page {
         let epoch = Epoch::parse("epoch002").expect("valid");

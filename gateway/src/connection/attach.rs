@@ -16,7 +16,7 @@ pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> 
         return Outcome::Failed(ErrorCode::UnknownChannel.into());
     };
     let told = (options.presence || options.join_leave).then(|| attach.info.clone());
-    if !worker.hub.join(key, &attach.channel, &options, told.clone(), attach.join_leave) {
+    if !worker.hub.join(key, &attach.channel, &options, told.clone(), attach.side, attach.join_leave) {
         return Outcome::Failed(ErrorCode::Internal.into());
     }
     match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, told)).await {
@@ -55,6 +55,9 @@ async fn establish(
 
 async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
     let (broker, recover, limit) = (&worker.node.broker, attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
+    if let Some(start) = recover.and_then(|recover| worker.hub.remembered(&attach.channel, recover, limit)) {
+        return Ok(start);
+    }
     let page = broker.read(&attach.channel, retention, first_span(recover), limit).await?;
     match judge(recover, page) {
         Judgement::Start(start) => Ok(start),

@@ -5,7 +5,7 @@ use crate::{
     auth::TokenError,
     broker::{BrokerError, Page, PageLimit, Span, UserSubscription},
     hub::{Advance, ConnKey, Outbox},
-    model::{ChannelName, ClientInfo, Data, Epoch, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
+    model::{ChannelName, ClientInfo, Data, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
     publish::Draft,
     services::{CallError, Caller},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
@@ -166,8 +166,7 @@ impl Requester {
         if let Some(since) = since
             && !since.epoch.is_empty()
         {
-            let held = Epoch::parse(&since.epoch).map(|epoch| Position { epoch, offset: since.offset });
-            if !held.is_some_and(|position| crate::channel::feed::is_valid(position, epoch, &forks)) {
+            if !since.position().is_some_and(|position| crate::channel::feed::is_valid(position, epoch, &forks)) {
                 return Err(ErrorCode::UnrecoverablePosition.into());
             }
         }

@@ -1,6 +1,6 @@
 //! From the mailbox to the slots.
 
-use super::{Hub, Notice, SlotKey};
+use super::{Hub, SlotKey};
 use crate::{
     broker::{Announcement, Check, Delivery, Post},
     channel::feed::{Next, Offer, Subscribers},
@@ -107,7 +107,8 @@ impl Hub {
         };
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
-            self.restart(key);
+            let ended = self.state.borrow_mut().end_all(key);
+            ended.into_iter().for_each(|each| _ = self.restart(each));
         } else if let Some(after) = read {
             self.begin_backfill(key, after);
         }
@@ -128,35 +129,23 @@ impl Hub {
         }
     }
 
-    /// Ends every live subscription: its connection is told that it has to begin anew. Nothing is delivered to it from now on, so that its client's
-    /// position stays where it was.
-    pub(super) fn restart(&self, key: SlotKey) {
-        let (outboxes, channel) = {
-            let mut state = self.state.borrow_mut();
-            let Some(slot) = state.slot(key) else { return };
-            let channel = slot.name.clone();
-            (state.detach(key), channel)
-        };
-        for outbox in outboxes {
-            outbox.notify(Notice::Lost(channel.clone()));
-        }
-    }
-
     /// Takes a page of the stream that closes a gap, for the life of the channel that asked for it; none if that is over.
     pub(super) fn caught(&self, key: SlotKey, life: u32, page: crate::broker::Page) -> Option<Next> {
-        let caught = self.state.borrow_mut().slot(key).filter(|slot| slot.life == life)?.feed.page(page);
+        let mut state = self.state.borrow_mut();
+        let slot = state.slot(key).filter(|slot| slot.life == life)?;
+        let caught = slot.feed.page(page);
         match caught.subscribers {
             Subscribers::GoOn => {}
-            Subscribers::Move => {
+            Subscribers::Cross(fork) => {
                 self.parts.metrics.count(Count::Forks, 1);
-                self.restart(key);
+                slot.cross(fork);
+                state.pending += 1;
             }
             Subscribers::Lost => {
                 self.parts.metrics.count(Count::GapsLost, 1);
-                self.restart(key);
+                self.restarts.extend(state.end_all(key));
             }
         }
-        let mut state = self.state.borrow_mut();
         let slot = state.slot(key)?;
         let before = slot.pending.len();
         for publication in caught.deliver {
@@ -165,6 +154,7 @@ impl Hub {
         let added = slot.pending.len() - before;
         state.pending += added;
         state.queue(key);
+        drop(state);
         if let Some(idle) = self.idle.take() {
             idle.wake();
         }

@@ -5,7 +5,7 @@ use super::{
     batch::{Batch, Budget},
     encode,
     outbox::{Overflow, Refused, SlotKey},
-    slot::{Content, FanOut, Member, Run, Slot},
+    slot::{Content, FanOut, Member, Role, Run, Slot},
 };
 use crate::{
     channel::SlowConsumer,
@@ -42,12 +42,21 @@ impl Hub {
             self.parts.metrics.count(Count::FanOutBatches, 1);
         }
         let Some(mut fan_out) = slot.fan_out.take() else { return 1 };
-        let delivery = Turn { hub: self, slow: slot.options.slow_consumer, key, now, name: slot.name.clone() };
+        let delivery = Turn { hub: self, slow: slot.options.slow_consumer, key, life: slot.life, now, name: slot.name.clone() };
         let members = slot.members.slice(size);
         let served = members.len();
-        let delivered: usize = members.iter().map(|member| delivery.hand(&mut fan_out, member, &state.connections)).sum();
-        self.parts.metrics.count(Count::Deliveries, delivered as u64);
+        if let Content::Fork(crossing) = &fan_out.content {
+            let ended = delivery.cross(&fan_out.batch, crossing, members, &state.connections);
+            slot.ended += ended.len() as u32;
+            self.restarts.extend(ended);
+        } else {
+            let delivered: usize = members.iter().map(|member| delivery.hand(&mut fan_out, member, &state.connections)).sum();
+            self.parts.metrics.count(Count::Deliveries, delivered as u64);
+        }
         if served == 0 {
+            if let Content::Fork(crossing) = &fan_out.content {
+                slot.has_crossed(crossing);
+            }
             self.served.notify_waiters();
         } else {
             slot.fan_out = Some(fan_out);
@@ -64,11 +73,12 @@ impl Slot {
             None => return,
             Some(Run::Publications(all)) => (all.len(), encode::publications(&self.name, &all), Content::Publications(all)),
             Some(Run::Announcements(all)) => (all.len(), encode::announcements(&self.name, all), Content::Announcements),
+            Some(Run::Fork(crossing)) => (0, encode::position(&self.name, crossing.at()), Content::Fork(crossing)),
         };
         self.members.begin();
         let causes = match &content {
             Content::Publications(all) => &all[..],
-            Content::Announcements => &[],
+            Content::Announcements | Content::Fork(_) => &[],
         };
         let step = Step::after(Work::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
         self.fan_out = Some(Box::new(FanOut { batch: Batch::of(count, encoded, budget), content, newest: None, _step: step }));
@@ -76,17 +86,21 @@ impl Slot {
 }
 
 /// One turn of one channel.
-struct Turn<'a> {
-    hub: &'a Hub,
+pub(super) struct Turn<'a> {
+    pub(super) hub: &'a Hub,
     slow: SlowConsumer,
-    key: SlotKey,
-    now: Tick,
-    name: crate::model::ChannelName,
+    pub(super) key: SlotKey,
+    pub(super) life: u32,
+    pub(super) now: Tick,
+    pub(super) name: crate::model::ChannelName,
 }
 
 impl Turn<'_> {
     /// Gives a member what it lacks of the batch. Answers how many deliveries its outbox took.
     fn hand(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) -> usize {
+        if member.role == Role::Ended {
+            return 0;
+        }
         let Some(entry) = connections.get(member.connection as usize) else { return 0 };
         if matches!(fan_out.content, Content::Announcements) && !member.join_leave {
             return 0;

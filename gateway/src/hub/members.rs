@@ -26,8 +26,13 @@ impl<M> Members<M> {
     }
 
     /// All of them, at their indices.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &M> {
-        self.all.iter()
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        self.all.iter_mut()
+    }
+
+    /// The one at this index.
+    pub(super) fn get(&self, index: usize) -> Option<&M> {
+        self.all.get(index)
     }
 
     /// Adds one, answers its index. A fan-out that is under way does not reach it.
@@ -114,7 +119,7 @@ mod tests {
                     }
                     _ => served.extend(members.slice(size).iter().copied()),
                 }
-                for (id, at) in &index { prop_assert_eq!(members.iter().nth(*at), Some(id)); }
+                for (id, at) in &index { prop_assert_eq!(members.get(*at), Some(id)); }
             }
             loop {
                 let slice = members.slice(size);

@@ -2,7 +2,7 @@
 //!
 //! - [`outbox`]: what a connection has still to send; [`batch`]: bytes encoded once for everyone
 //! - [`slot`], [`members`]: a channel's subscribers on this worker
-//! - [`subscribe`]: join, go live, leave
+//! - [`subscribe`]: join, go live, leave; [`crossing`], [`restart`]: when a stream goes on in a new timeline, or was lost in part
 //! - [`deliver`]: from the mailbox to the slots; [`fan_out`]: from the slots to the outboxes, in slices
 //! - [`backfill`]: reads of the stream that close gaps
 //! - [`attendance`]: presence, joins and leaves, in order
@@ -15,11 +15,13 @@ mod attendance;
 mod backfill;
 mod batch;
 mod control;
+mod crossing;
 mod deliver;
 mod encode;
 mod fan_out;
 mod members;
 mod outbox;
+mod restart;
 mod slot;
 mod subscribe;
 mod wheel;
@@ -37,6 +39,7 @@ use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
 pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
+use restart::Restarts;
 use slab::Slab;
 use slot::Slot;
 use std::{
@@ -70,6 +73,8 @@ pub struct HubLimits {
     pub page: PageLimit,
     /// Reads of streams at once that close gaps.
     pub backfills: usize,
+    /// Subscriptions of this worker that are told within a second that they have to begin anew.
+    pub restarts: usize,
     /// Subscribers above which joins and leaves are not told.
     pub join_leave_max: usize,
     /// Before a read that failed is tried again.
@@ -99,6 +104,7 @@ pub struct Hub {
     budget: Rc<Budget>,
     state: RefCell<State>,
     attendance: Attendance,
+    restarts: Restarts,
     backfills: Semaphore,
     /// A batch went out whole.
     served: Notify,
@@ -158,6 +164,7 @@ impl Hub {
             budget: Budget::new(parts.limits.worker_outbox_bytes),
             state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
             attendance: Attendance::default(),
+            restarts: Restarts::default(),
             backfills: Semaphore::new(parts.limits.backfills),
             served: Notify::new(),
             idle: Cell::new(None),
@@ -268,8 +275,9 @@ impl Hub {
     pub async fn run(self: Rc<Self>) {
         let tick = self.clone().tick();
         let attend = self.clone().attend();
+        let restart = self.clone().restart_all();
         let deliver = self.deliver_all();
-        futures_util::future::join3(tick, attend, deliver).await;
+        futures_util::future::join4(tick, attend, restart, deliver).await;
     }
 
     async fn tick(self: Rc<Self>) {

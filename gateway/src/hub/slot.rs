@@ -1,10 +1,10 @@
 //! One channel on one worker: its feed, its members, and what waits to be handed to them.
 
-use super::{batch::Batch, members::Members};
+use super::{batch::Batch, crossing::Crossing, members::Members};
 use crate::{
-    broker::{Announcement, Delivery},
+    broker::{Announcement, PageLimit},
     channel::{ChannelOptions, feed::Feed},
-    model::{ChannelName, Publication},
+    model::{ChannelName, Publication, Side},
     telemetry::Step,
 };
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
@@ -17,10 +17,16 @@ pub(super) struct Slot {
     pub(super) options: Arc<ChannelOptions>,
     pub(super) feed: Feed,
     pub(super) members: Members<Member>,
-    /// Connections that are attaching, and what was delivered meanwhile.
+    /// Connections that are attaching.
     pub(super) attaching: u32,
+    /// Members that have ended, and whose connections will come back.
+    pub(super) ended: u32,
+    /// What was delivered while anybody is on the way here.
     pub(super) recent: VecDeque<Arc<Publication>>,
-    pub(super) pending: VecDeque<Delivery>,
+    pub(super) pending: VecDeque<Item>,
+    /// Timelines that the feed has been in, and that the members have.
+    pub(super) timeline: u16,
+    pub(super) crossed: u16,
     pub(super) fan_out: Option<Box<FanOut>>,
     /// Whether it is in line for its turn of the fan-out.
     pub(super) in_line: bool,
@@ -31,10 +37,40 @@ pub(super) struct Slot {
 pub(super) struct Member {
     /// The connection's index in the hub; it removes its members before it goes.
     pub(super) connection: u32,
+    /// The slot's count of timelines when it joined, or when it last went into a new one.
+    pub(super) timeline: u16,
     /// Wants joins and leaves.
     pub(super) join_leave: bool,
+    pub(super) role: Role,
     /// Has everything up to this offset.
     pub(super) joined: u64,
+}
+
+/// What a live subscription is, or was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Client-side.
+    Client,
+    /// Server-side.
+    Server,
+    /// Nothing comes to it any more: its connection is told that it has to begin anew.
+    Ended,
+}
+
+impl From<Side> for Role {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
+        }
+    }
+}
+
+/// What waits for its turn.
+pub(super) enum Item {
+    Publication(Arc<Publication>),
+    Announcement(Announcement),
+    Fork(Crossing),
 }
 
 /// A batch that is being handed out.
@@ -51,6 +87,7 @@ pub(super) struct FanOut {
 pub(super) enum Content {
     Publications(Vec<Arc<Publication>>),
     Announcements,
+    Fork(Crossing),
 }
 
 impl Slot {
@@ -62,8 +99,11 @@ impl Slot {
             feed: Feed::default(),
             members: Members::default(),
             attaching: 0,
+            ended: 0,
             recent: VecDeque::new(),
             pending: VecDeque::new(),
+            timeline: 0,
+            crossed: 0,
             fan_out: None,
             in_line: false,
         }
@@ -79,41 +119,64 @@ impl Slot {
         self.fan_out.is_some() || !self.pending.is_empty()
     }
 
-    /// Queues a publication for the members, and remembers it for those who are attaching; at most `remember` of them.
+    /// Whether somebody attaches, or has to come back.
+    fn is_awaited(&self) -> bool {
+        self.attaching > 0 || self.ended > 0 || self.crossed != self.timeline
+    }
+
+    /// Queues a publication for the members, and remembers it for those who are on the way here; at most `remember` of them.
     pub(super) fn deliver(&mut self, publication: Arc<Publication>, remember: usize) {
-        if self.attaching > 0 && publication.position.is_some() {
+        if self.is_awaited() && publication.position.is_some() {
             if self.recent.len() >= remember {
                 self.recent.pop_front();
             }
             self.recent.push_back(publication.clone());
         }
         if !self.members.is_empty() {
-            self.pending.push_back(Delivery::Publication(publication));
+            self.pending.push_back(Item::Publication(publication));
         }
     }
 
     /// Queues a join or leave.
     pub(super) fn announce(&mut self, announcement: Announcement) {
         if !self.members.is_empty() {
-            self.pending.push_back(Delivery::Announcement(announcement));
+            self.pending.push_back(Item::Announcement(announcement));
         }
     }
 
-    /// What was delivered after `offset`, up to the feed's position; none if not all of it is remembered, or it has more than `room` bytes.
-    pub(super) fn since(&self, offset: u64, room: usize) -> Option<Vec<Arc<Publication>>> {
+    /// What was delivered after `offset`, up to the feed's position; none if not all of it is remembered, or it is beyond `limit`.
+    pub(super) fn since(&self, offset: u64, limit: PageLimit) -> Option<Vec<Arc<Publication>>> {
         let newest = self.feed.position().map_or(0, |position| position.offset);
         if newest <= offset {
             return Some(Vec::new());
         }
         let after: Vec<_> = self.recent.iter().filter(|p| p.position.is_some_and(|at| at.offset > offset)).cloned().collect();
-        let fits = after.iter().map(|publication| publication.size()).sum::<usize>() <= room;
+        let fits = after.len() <= limit.entries && after.iter().map(|publication| publication.size()).sum::<usize>() <= limit.bytes;
         (fits && after.len() as u64 == newest - offset).then_some(after)
     }
 
     /// One connection is no longer attaching.
     pub(super) fn attached(&mut self) {
         self.attaching -= 1;
-        if self.attaching == 0 {
+        self.forget();
+    }
+
+    /// A live subscription has left.
+    pub(super) fn left(&mut self, member: &Member) {
+        if member.role == Role::Ended {
+            self.ended -= 1;
+            self.forget();
+        }
+    }
+
+    /// All members know of this timeline.
+    pub(super) fn has_crossed(&mut self, to: &Crossing) {
+        self.crossed = to.to;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        if !self.is_awaited() {
             self.recent = VecDeque::new();
         }
     }
@@ -122,11 +185,10 @@ impl Slot {
     pub(super) fn next_run(&mut self, bytes: usize) -> Option<Run> {
         let mut size = 0;
         match self.pending.front()? {
-            Delivery::Publication(_) => {
+            Item::Publication(_) => {
                 let mut run = Vec::new();
                 while size < bytes {
-                    let Some(Delivery::Publication(next)) = self.pending.pop_front_if(|next| matches!(next, Delivery::Publication(_)))
-                    else {
+                    let Some(Item::Publication(next)) = self.pending.pop_front_if(|next| matches!(next, Item::Publication(_))) else {
                         break;
                     };
                     size += next.size();
@@ -134,17 +196,21 @@ impl Slot {
                 }
                 Some(Run::Publications(run))
             }
-            Delivery::Announcement(_) => {
+            Item::Announcement(_) => {
                 let mut run = Vec::new();
                 while size < bytes {
-                    let Some(Delivery::Announcement(next)) = self.pending.pop_front_if(|next| matches!(next, Delivery::Announcement(_)))
-                    else {
+                    let Some(Item::Announcement(next)) = self.pending.pop_front_if(|next| matches!(next, Item::Announcement(_))) else {
                         break;
                     };
                     size += ANNOUNCEMENT_BYTES;
                     run.push(next);
                 }
                 Some(Run::Announcements(run))
+            }
+            Item::Fork(crossing) => {
+                let crossing = *crossing;
+                self.pending.pop_front();
+                Some(Run::Fork(crossing))
             }
         }
     }
@@ -157,6 +223,7 @@ const ANNOUNCEMENT_BYTES: usize = 256;
 pub(super) enum Run {
     Publications(Vec<Arc<Publication>>),
     Announcements(Vec<Announcement>),
+    Fork(Crossing),
 }
 
 impl FanOut {
@@ -164,7 +231,7 @@ impl FanOut {
     pub(super) fn first_offset(&self) -> Option<u64> {
         match &self.content {
             Content::Publications(all) => all.iter().find_map(|p| p.position).map(|at| at.offset),
-            Content::Announcements => None,
+            Content::Announcements | Content::Fork(_) => None,
         }
     }
 
@@ -172,7 +239,7 @@ impl FanOut {
     pub(super) fn lacking(&self, joined: u64) -> Vec<Arc<Publication>> {
         match &self.content {
             Content::Publications(all) => all.iter().filter(|p| p.position.is_none_or(|at| at.offset > joined)).cloned().collect(),
-            Content::Announcements => Vec::new(),
+            Content::Announcements | Content::Fork(_) => Vec::new(),
         }
     }
 }

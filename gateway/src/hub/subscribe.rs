@@ -8,9 +8,12 @@ use super::{
     slot::{Member, Slot},
 };
 use crate::{
-    broker::Page,
-    channel::{ChannelOptions, feed::continues},
-    model::{ChannelName, ClientInfo, Position, Publication},
+    broker::{Page, PageLimit},
+    channel::{
+        ChannelOptions,
+        feed::{continues, is_valid},
+    },
+    model::{ChannelName, ClientInfo, Position, Publication, Side},
     telemetry::{Count, Level},
 };
 use std::{rc::Rc, sync::Arc};
@@ -19,6 +22,7 @@ use std::{rc::Rc, sync::Arc};
 pub(super) struct Subscription {
     pub(super) slot: SlotKey,
     place: Place,
+    side: Side,
     join_leave: bool,
     /// How others see it, where the channel tells them.
     pub(super) info: Option<Arc<ClientInfo>>,
@@ -85,6 +89,7 @@ impl Hub {
         channel: &ChannelName,
         options: &Arc<ChannelOptions>,
         info: Option<Arc<ClientInfo>>,
+        side: Side,
         join_leave: bool,
     ) -> bool {
         let mut state = self.state.borrow_mut();
@@ -101,7 +106,7 @@ impl Hub {
             return true;
         }
         entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
-        entry.subscriptions.push(Subscription { slot, place: Place::Attaching(None), join_leave, info });
+        entry.subscriptions.push(Subscription { slot, place: Place::Attaching(None), side, join_leave, info });
         if let Some(slot) = state.slot(slot) {
             slot.attaching += 1;
         }
@@ -126,10 +131,10 @@ impl Hub {
             let state = &mut *state_guard;
             let Some(slot_key) = state.channels.get(channel).copied() else { return Live::Gone };
             let Some(entry) = state.entry(key) else { return Live::Gone };
-            let room = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
+            let bytes = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
             let Some(subscription) = entry.subscription(slot_key) else { return Live::Gone };
             let Place::Attaching(cursor) = &subscription.place else { return Live::Live };
-            let (cursor, join_leave) = (cursor.as_deref().copied(), subscription.join_leave);
+            let (cursor, side, join_leave) = (cursor.as_deref().copied(), subscription.side, subscription.join_leave);
             let Some(slot) = state.slots.get_mut(slot_key.index()) else { return Live::Gone };
             let (mut joined, mut backfill, mut missed) = (0, None, Vec::new());
             if let Some(cursor) = cursor {
@@ -146,11 +151,13 @@ impl Hub {
                     return Live::Behind(cursor.at.offset);
                 }
                 backfill = slot.feed.start(cursor.at).map(|after| (slot_key, after));
-                let Some(since) = slot.since(cursor.at.offset, room) else { return Live::Behind(cursor.at.offset) };
+                let Some(since) = slot.since(cursor.at.offset, PageLimit { entries: usize::MAX, bytes }) else {
+                    return Live::Behind(cursor.at.offset);
+                };
                 joined = slot.feed.position().map_or(0, |position| position.offset).max(cursor.at.offset);
                 missed = since;
             }
-            let index = slot.members.add(Member { connection: key.index, join_leave, joined });
+            let index = slot.members.add(Member { connection: key.index, timeline: slot.timeline, join_leave, role: side.into(), joined });
             slot.attached();
             let Some(entry) = state.entry(key) else { return Live::Gone };
             if let Some(subscription) = entry.subscription(slot_key) {
@@ -167,23 +174,26 @@ impl Hub {
 
     /// Hands a page of history, read after the cursor, to a connection that is behind, and tries again to go live.
     pub fn advance(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> Advance {
-        let outbox = {
+        let (outbox, crossed) = {
             let mut state = self.state.borrow_mut();
             let Some(slot) = state.channels.get(channel).copied() else { return Advance::To(Live::Gone) };
             let Some(entry) = state.entry(key) else { return Advance::To(Live::Gone) };
             let outbox = entry.outbox.clone();
-            let Some(Subscription { place: Place::Attaching(Some(cursor)), .. }) = entry.subscription(slot) else {
+            let Some(Subscription { place: Place::Attaching(Some(cursor)), side, .. }) = entry.subscription(slot) else {
                 return Advance::To(Live::Gone);
             };
-            // The client was told the cursor's epoch; in another one it has to begin anew.
-            if cursor.at.epoch != page.epoch || !continues(cursor.at.offset, page) {
+            // The client was told the cursor's epoch, and can be told another one only where it did not ask for the subscription.
+            let (before, at) = (cursor.at, Position { epoch: page.epoch, ..cursor.at });
+            if !(before == at || (*side == Side::Server && is_valid(before, page.epoch, &page.forks))) || !continues(at.offset, page) {
                 return Advance::Lost;
             }
             let last = page.publications.last().and_then(|last| last.position);
-            **cursor =
-                Cursor { at: Position { epoch: page.epoch, offset: last.map_or(cursor.at.offset, |last| last.offset) }, top: page.top };
-            outbox
+            **cursor = Cursor { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
+            (outbox, (before != at).then_some(at))
         };
+        if let Some(at) = crossed {
+            outbox.push(self.now(), Batch::new(encode::position(channel, at), &self.budget));
+        }
         self.hand_over(channel, &page.publications, &outbox);
         Advance::To(self.go_live(key, channel))
     }
@@ -220,12 +230,13 @@ impl Hub {
                 Place::Attaching(_) => slot.attached(),
                 Place::Live(index) => {
                     let connections = &mut state.connections;
-                    slot.members.remove(index as usize, |member, to| {
+                    let member = slot.members.remove(index as usize, |member, to| {
                         let moved = connections.get_mut(member.connection as usize).and_then(|entry| entry.subscription(slot_key));
                         if let Some(moved) = moved {
                             moved.place = Place::Live(to as u32);
                         }
                     });
+                    member.iter().for_each(|member| slot.left(member));
                 }
             }
             if let Some(info) = gone.info {
@@ -247,24 +258,10 @@ impl Hub {
 }
 
 impl State {
-    /// Takes all live subscriptions of a channel out of the fan-out. They stay as attaching ones, without a cursor, until their connections end them.
-    pub(super) fn detach(&mut self, key: SlotKey) -> Vec<Rc<Outbox>> {
-        let Some(slot) = self.slots.get_mut(key.index()) else { return Vec::new() };
-        // Its offsets may mean something else to those who come next.
-        self.pending -= slot.pending.len();
-        slot.pending.clear();
-        slot.recent.clear();
-        let members = std::mem::take(&mut slot.members);
-        slot.attaching += members.len() as u32;
-        let mut outboxes = Vec::with_capacity(members.len());
-        for member in members.iter() {
-            let Some(entry) = self.connections.get_mut(member.connection as usize) else { continue };
-            outboxes.push(entry.outbox.clone());
-            if let Some(subscription) = entry.subscription(key) {
-                subscription.place = Place::Attaching(None);
-            }
-        }
-        outboxes
+    /// A connection's part in the fan-out of a channel.
+    pub(super) fn member(&mut self, key: ConnKey, slot: SlotKey) -> Option<&Member> {
+        let Place::Live(index) = self.entry(key)?.subscription(slot)?.place else { return None };
+        self.slots.get(slot.index())?.members.get(index as usize)
     }
 
     fn remove_slot(&mut self, key: SlotKey) -> Option<ChannelName> {

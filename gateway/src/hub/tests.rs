@@ -1,8 +1,10 @@
+mod forks;
+
 use super::*;
 use crate::{
     broker::{BrokerError, MemoryBroker, MemoryLimits, NewPublication, Page, Retention, Span},
     channel::{ChannelOptions, SlowConsumer},
-    model::{CommandTarget, Data, Disconnect, Position, ServerCommand, Tags},
+    model::{CommandTarget, Data, Disconnect, Position, ServerCommand, Side, Tags},
     telemetry::{Count, DropCause},
 };
 use std::{future::Future, num::NonZeroU32};
@@ -25,6 +27,7 @@ fn limits() -> HubLimits {
         attach_buffer: 8,
         page: PageLimit { entries: 4, bytes: 10_000 },
         backfills: 2,
+        restarts: 100,
         join_leave_max: 3,
         retry: Duration::from_millis(10),
     }
@@ -75,9 +78,13 @@ impl World {
     }
 
     async fn join(&self, connection: &Registered, channel: &str) {
+        self.join_as(connection, channel, Side::Client).await;
+    }
+
+    async fn join_as(&self, connection: &Registered, channel: &str, side: Side) {
         let channel = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
-        assert!(self.hub.join(connection.key(), &channel, &options, None, true));
+        assert!(self.hub.join(connection.key(), &channel, &options, None, side, true));
         self.broker.subscribe(&channel, self.hub.parts.worker, None).await.expect("in memory");
         if options.retention.is_some() {
             let page = self.read(&channel, Span::Top).await.expect("in memory");
@@ -119,6 +126,7 @@ fn received(connection: &Registered) -> Vec<String> {
             texts.push(match &push["push"] {
                 push if push["pub"].is_object() => push["pub"]["data"].as_str().expect("a string").to_owned(),
                 push if push["join"].is_object() => "joined".to_owned(),
+                push if push["subscribe"].is_object() => format!("at {}", push["subscribe"]["offset"]),
                 _ => "left".to_owned(),
             });
         }
@@ -253,72 +261,6 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
         let notices = connection.outbox().take_notices();
         assert!(matches!(&notices[..], [Notice::Lost(_)]), "{notices:?}");
         assert_eq!(world.hub.metrics().counted(Count::GapsLost), 1);
-    });
-}
-
-#[test]
-fn a_new_timeline_ends_subscriptions_before_anything_of_it_is_delivered() {
-    within(limits(), 1000, |world| async move {
-        let (live, attaching) = (world.connect(), world.connect());
-        world.subscribe(&live, "stream:a").await;
-        world.publish("stream:a", "old").await;
-        settle().await;
-        world.join(&attaching, "stream:a").await;
-        let channel = World::channel("stream:a");
-        let page = world.read(&channel, Span::After(0)).await.expect("in memory");
-        let (key, of) = {
-            let mut state = world.hub.state.borrow_mut();
-            let key = state.channels[&channel];
-            (key, state.slot(key).expect("open").life)
-        };
-        let epoch = crate::model::Epoch::parse("anewtime").expect("valid");
-        let publication = crate::model::Publication { position: Some(Position { epoch, offset: 2 }), ..(*page.publications[0]).clone() };
-        let forked =
-            Page { epoch, top: 2, forks: vec![Position { epoch: page.epoch, offset: 1 }], publications: vec![Arc::new(publication)] };
-        world.hub.caught(key, of, forked.clone());
-        settle().await;
-        assert_eq!(received(&live), ["old"], "its client would take the new offset for one of the old epoch");
-        assert!(matches!(&live.outbox().take_notices()[..], [Notice::Lost(_)]));
-        assert_eq!(world.hub.metrics().counted(Count::Forks), 1);
-        assert_eq!(world.hub.go_live(attaching.key(), &channel), Live::Behind(1), "its client was told the old epoch");
-        assert_eq!(world.hub.advance(attaching.key(), &channel, &forked), Advance::Lost);
-        assert!(!world.hub.leave(live.key(), &channel), "no deliveries came to it any more");
-        assert!(!world.hub.leave(attaching.key(), &channel));
-        assert!(world.hub.state.borrow().channels.is_empty());
-    });
-}
-
-#[test]
-fn what_waited_for_those_who_lost_something_reaches_nobody_else() {
-    within(limits(), 1000, |world| async move {
-        let (lost, next) = (world.connect(), world.connect());
-        world.subscribe(&lost, "stream:a").await;
-        for text in ["one", "two", "three"] {
-            world.publish("stream:a", text).await;
-        }
-        settle().await;
-        world.join(&next, "stream:a").await;
-        let channel = World::channel("stream:a");
-        let page = world.read(&channel, Span::After(0)).await.expect("in memory");
-        let position = Position { epoch: crate::model::Epoch::parse("anewtime").expect("valid"), offset: 1 };
-        {
-            let mut state = world.hub.state.borrow_mut();
-            let key = state.channels[&channel];
-            let slot = state.slot(key).expect("open");
-            slot.deliver(page.publications[2].clone(), 8);
-            let life = slot.life;
-            state.pending += 1;
-            state.queue(key);
-            drop(state);
-            let shorter = Page { epoch: position.epoch, top: 1, forks: Vec::new(), publications: Vec::new() };
-            world.hub.caught(key, life, shorter);
-        }
-        world.hub.set_cursor(next.key(), &channel, position, position.offset);
-        assert_eq!(world.hub.go_live(next.key(), &channel), Live::Live);
-        settle().await;
-        assert_eq!(received(&lost), ["one", "two", "three"]);
-        assert_eq!(received(&next), [""; 0], "the third was of the timeline that is lost");
-        assert_eq!(world.hub.state.borrow().pending, 0);
     });
 }
 
@@ -486,7 +428,7 @@ fn presence_ends_with_the_connection_and_a_crowd_is_not_told() {
             let user: UserId = format!("user{n}").parse().expect("valid");
             let connection = world.connect();
             let info = Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None });
-            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), n < 2));
+            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), Side::Client, n < 2));
             world.hub.arrive(&channel, info).await.expect("in memory");
             world.hub.go_live(connection.key(), &channel);
             present.push(connection);

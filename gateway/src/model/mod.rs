@@ -6,6 +6,7 @@ mod name;
 mod position;
 mod publication;
 mod recovery;
+mod side;
 mod time;
 mod worker;
 
@@ -16,6 +17,7 @@ pub use position::{Epoch, Position};
 pub use publication::{ClientInfo, Data, InvalidData, Publication, Tags};
 pub use recovery::{RecoverFrom, Recovery};
 pub use shared_proto::errors::{Disconnect, ErrorCode, Retry, Unsubscribe};
+pub use side::Side;
 pub use time::Tick;
 pub use worker::{WorkerId, WorkerSet};
 

@@ -1,5 +1,7 @@
 //! Going on where a client left off: what it asks for, and what it is told.
 
+use super::{Epoch, Position};
+
 /// A position as a client remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverFrom {
@@ -7,6 +9,13 @@ pub struct RecoverFrom {
     pub epoch: String,
     /// The last that it has.
     pub offset: u64,
+}
+
+impl RecoverFrom {
+    /// As a position; none if no gateway can have told it to the client.
+    pub fn position(&self) -> Option<Position> {
+        Epoch::parse(&self.epoch).map(|epoch| Position { epoch, offset: self.offset })
+    }
 }
 
 /// How a recovery went.

@@ -197,6 +197,7 @@ fn hub(settings: &Settings) -> HubLimits {
         attach_buffer: settings.recovery.attach_buffer,
         page: PageLimit { entries: settings.recovery.page_entries, bytes: settings.recovery.page_bytes.bytes() },
         backfills: settings.recovery.backfills,
+        restarts: settings.recovery.restarts,
         join_leave_max: settings.fan_out.join_leave_max,
         retry: Duration::from_millis(250),
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::PresenceStats,
-    model::{ChannelName, ClientInfo, Data, Position, Publication, RecoverFrom, Recovery, Refusal, UserId},
+    model::{ChannelName, ClientInfo, Data, Position, Publication, RecoverFrom, Recovery, Refusal, Side, UserId},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -91,6 +91,8 @@ pub struct Attach {
     pub recover: Option<RecoverFrom>,
     /// How others see this subscription; its presence and joins are the hub's business.
     pub info: Arc<ClientInfo>,
+    /// Who made it.
+    pub side: Side,
     /// Deliver joins and leaves.
     pub join_leave: bool,
     /// Attaches that are answered in one message and so share the size of one page, at least 1.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     channel::{Admission, admission},
-    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal},
+    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, Side},
     protocol::{Reply, SubscribeRequest, Subscribed},
 };
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Open {
         subscription.ends = expiry.map(|it| it.ends);
         let purpose = Purpose::Attach { origin: subscription.origin, ttl: expiry.map(|it| it.ttl), all_or_nothing: request.all_or_nothing };
         let join_leave = request.join_leave && turn.rules.options(&channel).is_ok_and(|options| options.join_leave);
-        let attach = Attach { channel: channel.clone(), recover: request.recover, info, join_leave, among: 1 };
+        let attach = Attach { channel: channel.clone(), recover: request.recover, info, side: Side::Client, join_leave, among: 1 };
         self.start(turn, command, Some(channel), purpose, Op::Attach(attach));
     }
 

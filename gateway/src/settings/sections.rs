@@ -175,6 +175,8 @@ section! {
         attach_buffer: usize = 16..=1_000_000,
         /// Reads of missing ranges that run at a time.
         backfills: usize = 1..=10_000,
+        /// Subscriptions of a worker that are told within a second that they have to begin anew.
+        restarts: usize = 1..=1_000_000,
     }
 
     /// `[publish]`: what comes beside the data of a publication.

@@ -100,6 +100,7 @@ labels! {
         FanOutBatches, "fan_out_batches", "See the series.";
         Backfills, "backfills", "See the series.";
         Forks, "forks", "See the series.";
+        RecoveriesRemembered, "recoveries_remembered", "See the series.";
         FoundByAudit, "found_by_audit", "See the series.";
         GapsLost, "gaps_lost", "See the series.";
         BytesIn, "bytes_in", "See the series.";

@@ -62,7 +62,8 @@ series! {
     Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put in outboxes, one for each subscriber; those within answers are not counted.";
     FanOutBatches, "fan_out_batches", Counter, [], "Batches of publications encoded for a channel.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
-    Forks, "forks", Counter, [], "Channels of a worker whose stream went on in a new timeline; subscribers began anew.";
+    Forks, "forks", Counter, [], "Channels of a worker whose stream went on in a new timeline; client-side subscriptions begin anew.";
+    RecoveriesRemembered, "recoveries_remembered", Counter, [], "Recoveries that a worker answered from what it remembers, without a read.";
     FoundByAudit, "found_by_audit", Counter, [], "Losses that only the audit of all channels found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that the broker no longer held; subscribers were told.";
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made, or not written, by cause.";

@@ -107,7 +107,8 @@ fn a_new_timeline_goes_on_before_the_fork_and_is_told_after_it() {
     let mut before = started(5);
     assert_eq!(before.offer(&publication("epoch002", 6)), Offer::Gap, "another epoch is never next");
     let caught = before.page(fork(5));
-    assert_eq!((caught.subscribers, offsets(&caught.deliver), caught.next), (Subscribers::Move, vec![6, 7, 8], Next::Live));
+    let crossed = Subscribers::Cross(Fork { at: Position { epoch: epoch("epoch002"), offset: 5 }, shared: 5 });
+    assert_eq!((caught.subscribers, offsets(&caught.deliver), caught.next), (crossed, vec![6, 7, 8], Next::Live));
 
     let mut after = started(5);
     after.offer(&publication("epoch002", 6));
@@ -133,7 +134,23 @@ fn a_page_of_an_older_timeline_than_what_came_is_followed_by_another() {
     assert_eq!((offsets(&caught.deliver), caught.next), (vec![6], Next::Read(6)));
     let newer = Page { forks: vec![Position { epoch: epoch("epoch001"), offset: 6 }], ..page("epoch002", 7, [7]) };
     let caught = feed.page(newer);
-    assert_eq!((caught.subscribers, offsets(&caught.deliver), caught.next), (Subscribers::Move, vec![7], Next::Live));
+    assert!(matches!(caught.subscribers, Subscribers::Cross(_)));
+    assert_eq!((offsets(&caught.deliver), caught.next), (vec![7], Next::Live));
+}
+
+#[test]
+fn a_place_is_found_again_in_the_current_timeline_alone() {
+    let at = |name, offset| Position { epoch: epoch(name), offset };
+    let mut feed = started(5);
+    assert_eq!(feed.resume(at("epoch001", 3)), Some(at("epoch001", 3)));
+    assert_eq!(feed.resume(at("epoch001", 6)), None, "nobody knows whether there is such a place");
+    feed.dirty();
+    let fork = at("epoch001", 6);
+    let caught = feed.page(Page { forks: vec![fork], ..page("epoch002", 9, 6..=9) });
+    assert_eq!(caught.subscribers, Subscribers::Cross(Fork { at: at("epoch002", 5), shared: 6 }));
+    assert_eq!(feed.resume(at("epoch001", 6)), Some(at("epoch002", 6)));
+    assert_eq!(feed.resume(at("epoch001", 7)), None, "the seventh was lost, and another took its place");
+    assert_eq!(feed.resume(at("epoch000", 1)), None);
 }
 
 #[test]

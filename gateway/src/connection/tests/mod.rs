@@ -129,6 +129,7 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
                 attach_buffer: 8,
                 page: PageLimit { entries: 4, bytes: 10_000 },
                 backfills: 2,
+                restarts: 1000,
                 join_leave_max: 10,
                 retry: Duration::from_millis(10),
             },
