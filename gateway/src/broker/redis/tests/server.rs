@@ -80,7 +80,7 @@ impl Server {
         rustix::process::kill_process(id.expect("it runs"), signal).expect("it takes signals");
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(super) fn socket(&self) -> PathBuf {
         self.directory.path().join("redis.sock")
     }
 }
