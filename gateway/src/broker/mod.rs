@@ -238,6 +238,16 @@ impl Broker {
         each!(self, broker => broker.unsubscribe(channel, worker));
     }
 
+    /// A worker found by itself that deliveries of this channel stayed away. The broker sees to it that they come, and looks once more at what
+    /// was lost.
+    pub fn doubt(&self, channel: &ChannelName) {
+        match self {
+            // Nothing lies between the streams and the workers there.
+            Self::Memory(_) => {}
+            Self::Redis(broker) => broker.doubt(channel),
+        }
+    }
+
     /// Reads a channel's stream, whole and consistent as of one moment.
     pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
         each!(self, broker => broker.read(channel, retention, span, limit).await)

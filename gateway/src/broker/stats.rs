@@ -36,7 +36,9 @@ pub struct RedisStats {
     pub broken: u64,
     /// Those of them that had gone deaf.
     pub deaf: u64,
-    /// Channels that were subscribed to again after that.
+    /// Channels to which a publication that was acknowledged here did not come in time.
+    pub silent: u64,
+    /// Channels that were subscribed to again after any of this.
     pub resubscribed: u64,
     /// What a canary needed last, from its publish to its return, in milliseconds.
     pub round_trip_ms: u64,

@@ -119,11 +119,15 @@ impl Hub {
         let behind = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
-            state.slot(key).and_then(|slot| slot.feed.stands_at(top)).map(|after| (key, after))
+            let Some(slot) = state.slot(key) else { return };
+            let before = slot.feed.position();
+            slot.feed.stands_at(top).map(|after| (key, after, before))
         };
-        if let Some((key, after)) = behind {
-            if check == Check::Audit {
+        if let Some((key, after, before)) = behind {
+            // Another timeline into which nothing was published yet is noticed here; that is no loss on the way from the store.
+            if check == Check::Audit && before.is_some_and(|before| before.epoch == top.epoch) {
                 self.parts.metrics.count(Count::FoundByAudit, 1);
+                self.parts.broker.doubt(channel);
             }
             self.begin_backfill(key, after);
         }

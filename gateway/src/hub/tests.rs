@@ -2,9 +2,9 @@ mod forks;
 
 use super::*;
 use crate::{
-    broker::{BrokerError, MemoryBroker, MemoryLimits, NewPublication, Page, Retention, Span},
+    broker::{BrokerError, Check, MemoryBroker, MemoryLimits, NewPublication, Page, Post, Retention, Span},
     channel::{ChannelOptions, SlowConsumer},
-    model::{CommandTarget, Data, Disconnect, Position, ServerCommand, Side, Tags},
+    model::{CommandTarget, Data, Disconnect, Epoch, Position, ServerCommand, Side, Tags},
     telemetry::{Count, DropCause},
 };
 use std::{future::Future, num::NonZeroU32};
@@ -513,5 +513,32 @@ fn deadlines_wake_once() {
         let other = world.connect();
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert!(other.outbox().take_notices().is_empty(), "the entry was for an earlier connection at this index");
+    });
+}
+
+#[test]
+fn only_a_stream_that_went_on_unheard_is_a_loss_that_the_audit_found() {
+    within(limits(), 100, |world| async move {
+        let alice = world.connect();
+        world.subscribe(&alice, "stream:a").await;
+        world.publish("stream:a", "1").await;
+        settle().await;
+        assert_eq!(received(&alice), ["1"]);
+        world.broker.unsubscribe(&World::channel("stream:a"), world.hub.parts.worker);
+        let elsewhere = |at| Position { epoch: Epoch::random(), ..at };
+        let checks: [(_, fn(Position) -> Position, _); 3] =
+            [(Check::Audit, elsewhere, 0), (Check::Resumed, |at| at, 0), (Check::Audit, |at| at, 1)];
+        for (number, (check, seen, found)) in checks.into_iter().enumerate() {
+            let text = (number + 2).to_string();
+            let at = world.publish("stream:a", &text).await.expect("kept");
+            settle().await;
+            assert!(received(&alice).is_empty(), "nobody announced it");
+            world.mailbox.post(Post::Top(World::channel("stream:a"), seen(at), check));
+            settle().await;
+            assert_eq!(received(&alice), [text]);
+            world.mailbox.post(Post::Top(World::channel("stream:a"), at, check));
+            settle().await;
+            assert_eq!(world.hub.metrics().counted(Count::FoundByAudit), found, "{check:?}");
+        }
     });
 }

@@ -81,6 +81,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         tell(&["deaf"], stats.deaf);
         tell(&["broken"], stats.broken - stats.deaf);
     });
+    redis(Series::RedisSilent, |stats, tell| tell(&[], stats.silent));
     redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
     redis(Series::RedisLeftOut, |stats, tell| {
         tell(&["unannounced"], stats.unannounced);

@@ -64,7 +64,7 @@ series! {
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
     Forks, "forks", Counter, [], "Channels of a worker whose stream went on in a new timeline; client-side subscriptions begin anew.";
     RecoveriesRemembered, "recoveries_remembered", Counter, [], "Recoveries that a worker answered from what it remembers, without a read.";
-    FoundByAudit, "found_by_audit", Counter, [], "Losses that only the audit of all channels found; expected to stay 0.";
+    FoundByAudit, "found_by_audit", Counter, [], "Losses on the way from the store that only the audit of all channels found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that the broker no longer held; subscribers were told.";
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made, or not written, by cause.";
     OutboxOverflow, "outbox_overflow", Counter, ["policy"], "Outboxes that overflowed, by what was done.";
@@ -91,7 +91,8 @@ series! {
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Posts that a worker's mailbox had no room for, by cause; deliveries of history channels are read again.";
     BrokerEvicted, "broker_evicted", Counter, ["what"], "What was forgotten early, to stay within its bound.";
     RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Connections to Redis for subscriptions that were lost, by cause.";
-    RedisResubscribed, "redis_resubscribed", Counter, [], "Channels that were subscribed to again after that.";
+    RedisSilent, "redis_silent", Counter, [], "Channels to which a publication that was acknowledged here did not come within two seconds; they were subscribed to again.";
+    RedisResubscribed, "redis_resubscribed", Counter, [], "Channels that were subscribed to again, because of a lost connection or for lack of deliveries.";
     RedisLeftOut, "redis_left_out", Counter, ["cause"], "Announcements that did not go their usual way: refused by Redis after the publication was stored (it is read instead), or written by no gateway.";
     RedisRoundTrip, "redis_round_trip_ms", Gauge, [], "What the last canary took from its publish to its return, in milliseconds.";
 }

@@ -66,6 +66,7 @@ const OBSERVED: &[Series] = &[
     Series::BrokerTrimmed,
     Series::BrokerEvicted,
     Series::RedisInterruptions,
+    Series::RedisSilent,
     Series::RedisResubscribed,
     Series::RedisLeftOut,
     Series::RedisRoundTrip,

@@ -160,6 +160,8 @@ impl Queue {
                 self.left_out = LeftOut::OfMany;
                 return true;
             }
+            // Its stream is read anyway.
+            Post::Top(channel, ..) if self.left_out.covers(&channel) => return true,
             control @ (Post::Top(..) | Post::PresentAgain | Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => control,
         };
         let after = self.controls.plus(Load::one(control_size(&post)));

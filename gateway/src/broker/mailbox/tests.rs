@@ -1,6 +1,7 @@
 use super::*;
+use crate::broker::Check;
 use crate::broker::fixtures::{channel, data, offset, sized, taken};
-use crate::model::{ClientInfo, ConnectionId, UserId};
+use crate::model::{ClientInfo, ConnectionId, Epoch, UserId};
 use futures_util::task::{ArcWake, waker};
 use proptest::prelude::*;
 use std::{
@@ -342,4 +343,15 @@ fn block_on(future: impl Future<Output = ()>) {
         thread::park_timeout(LOST);
         assert!(asleep.elapsed() < LOST, "a wake was lost");
     }
+}
+
+#[test]
+fn a_dirty_channel_is_not_compared_with_its_top_as_well() {
+    let mailbox = Mailbox::new(100, ROOMY);
+    let top = |name: &str| {
+        Post::Top(channel(name), crate::model::Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 9 }, Check::Audit)
+    };
+    mailbox.post(Post::Dirty(channel("a")));
+    assert!(mailbox.post(top("a")) && mailbox.post(top("b")));
+    assert_eq!(short(taken(&mailbox)), ["^b9", "!a"], "what is read anyway was found already");
 }

@@ -3,22 +3,20 @@
 //! A canary proves a connection, not a channel; so the top of every stream that workers rely on is compared with what they have: after a connection
 //! broke, and again and again, spread over time. Workers compare by themselves, each with its own position.
 
-use super::{streams::Streams, subscriptions::Subscriptions};
+use super::{roster::Incarnation, streams::Streams, subscriptions::Subscriptions};
 use crate::{
     broker::{Check, Span},
     model::{ChannelName, Position},
 };
-use futures_util::{StreamExt as _, future::join, stream};
-use std::{sync::Arc, time::Duration};
-use tokio::time::sleep;
+use futures_util::{StreamExt as _, stream};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Reads at a time: they share a few round trips.
 const AT_ONCE: usize = 256;
 /// Parts into which a round is spread.
 const PARTS: usize = 10;
-/// What was announced this long ago has arrived, or never will.
-const ARRIVED: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(super) struct Audit {
@@ -26,7 +24,12 @@ pub(super) struct Audit {
     pub(super) subscriptions: Arc<Subscriptions>,
     /// For a round through all channels.
     pub(super) round: Duration,
+    /// What was announced so long ago has arrived, or its connection was found to be deaf.
+    pub(super) patience: Duration,
 }
+
+/// Where some streams stood, and when that is to be compared with what has arrived.
+type Seen = (Instant, Vec<(ChannelName, Incarnation, Position)>);
 
 impl Audit {
     /// Goes round until cancelled.
@@ -35,32 +38,47 @@ impl Audit {
     }
 
     async fn rounds(&self) {
+        let mut seen = VecDeque::new();
         loop {
             let all = self.subscriptions.kept();
             let part = all.len().div_ceil(PARTS).max(1);
             let mut parts = all.chunks(part);
             for _ in 0..PARTS {
-                let channels = parts.next().unwrap_or_default().to_vec();
-                join(self.check(channels, Check::Audit), sleep(self.round / PARTS as u32)).await;
+                let next = Instant::now() + self.round / PARTS as u32;
+                let tops = self.tops(parts.next().unwrap_or_default().to_vec()).await;
+                seen.push_back((Instant::now() + self.patience, tops));
+                self.compare(&mut seen, next).await;
             }
         }
     }
 
-    /// Reads where these streams stand, and lets the workers compare.
-    pub(super) async fn check(&self, channels: Vec<ChannelName>, check: Check) {
-        if channels.is_empty() {
-            return;
+    async fn tops(&self, channels: Vec<(ChannelName, Incarnation)>) -> Vec<(ChannelName, Incarnation, Position)> {
+        let top = async |(channel, incarnation): (ChannelName, Incarnation)| {
+            let (channel, top) = self.top(channel).await;
+            top.map(|top| (channel, incarnation, top))
+        };
+        stream::iter(channels).map(top).buffer_unordered(AT_ONCE).filter_map(async |top| top).collect().await
+    }
+
+    /// Until then, lets the workers compare what is old enough.
+    async fn compare(&self, seen: &mut VecDeque<Seen>, until: Instant) {
+        while let Some(due) = seen.front().map(|(due, _)| *due).filter(|due| *due <= until) {
+            sleep_until(due).await;
+            for (channel, incarnation, top) in seen.pop_front().into_iter().flat_map(|(_, tops)| tops) {
+                self.subscriptions.stood_at(&channel, top, incarnation);
+            }
         }
-        let tops: Vec<_> = stream::iter(channels).map(|channel| self.top(channel)).buffer_unordered(AT_ONCE).collect().await;
-        if check == Check::Audit {
-            sleep(ARRIVED).await;
-        }
-        for (channel, top) in tops {
+        sleep_until(until).await;
+    }
+
+    /// Reads where these streams stand now that they are subscribed anew, and lets the workers compare.
+    pub(super) async fn resumed(&self, channels: Vec<ChannelName>) {
+        let mut tops = stream::iter(channels).map(|channel| self.top(channel)).buffer_unordered(AT_ONCE);
+        while let Some((channel, top)) = tops.next().await {
             match top {
-                Some(top) => self.subscriptions.stands_at(&channel, top, check),
+                Some(top) => self.subscriptions.stands_at(&channel, top, Check::Resumed),
                 // The worker reads by itself, as long as it takes.
-                None if check == Check::Resumed => self.subscriptions.dirty(&channel),
-                None => {}
+                None => self.subscriptions.dirty(&channel),
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{
     stats::Counters,
     subscriptions::Subscriptions,
 };
-use crate::{broker::Check, model::ChannelName};
+use crate::model::ChannelName;
 use redis::{PushInfo, PushKind, RedisError, Value, aio::MultiplexedConnection};
 use std::{
     convert::Infallible,
@@ -32,6 +32,10 @@ use tokio_util::sync::CancellationToken;
 const CHUNK: usize = 1000;
 /// How often it is looked for what may be unsubscribed.
 const SWEEP: Duration = Duration::from_millis(250);
+
+/// After so many pauses between canaries a connection has delivered, or was found not to: one pause, two for the canary's return, one for the
+/// channels to be subscribed to anew.
+pub(super) const PROVEN: u32 = 4;
 
 /// See the module.
 pub(super) struct Listener {
@@ -157,7 +161,7 @@ impl Listener {
         if !resumed.is_empty() {
             self.counters.resubscribed.add(resumed.len() as u64);
             let audit = self.audit.clone();
-            checks.spawn(async move { audit.check(resumed, Check::Resumed).await });
+            checks.spawn(async move { audit.resumed(resumed).await });
         }
         Ok(true)
     }

@@ -151,7 +151,12 @@ impl RedisBroker {
             answer_ttl: 2 * config.deadline,
             meta_ttl: config.meta_ttl,
         });
-        let audit = Arc::new(Audit { streams: streams.clone(), subscriptions: subscriptions.clone(), round: config.audit });
+        let audit = Arc::new(Audit {
+            streams: streams.clone(),
+            subscriptions: subscriptions.clone(),
+            round: config.audit,
+            patience: listener::PROVEN * config.canary,
+        });
         let listener = Listener {
             connector,
             subscriptions: subscriptions.clone(),
@@ -192,6 +197,11 @@ impl RedisBroker {
     /// See [`super::Broker::unsubscribe`].
     pub fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
         self.subscriptions.unsubscribe(channel, worker);
+    }
+
+    /// See [`super::Broker::doubt`].
+    pub fn doubt(&self, channel: &ChannelName) {
+        self.subscriptions.doubt(channel);
     }
 
     /// See [`super::Broker::read`].

@@ -3,7 +3,7 @@
 //! A channel is *subscribed* only while the subscription was confirmed on the connection that is open now. Whoever waits for that waits here, and
 //! nobody else says it. Channels that were subscribed on a connection that broke have to be checked for what was lost meanwhile.
 
-use crate::model::{ChannelName, Tick, WorkerId, WorkerSet};
+use crate::model::{ChannelName, Position, Tick, WorkerId, WorkerSet};
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
@@ -19,7 +19,27 @@ pub(super) struct Roster {
     /// Channels that may be in [`Stage::Lingering`], by the time at which they end.
     lingering: VecDeque<(Tick, ChannelName)>,
     linger: Duration,
+    /// Channels with an [`Owed`], by when it is looked at.
+    owing: VecDeque<(Tick, ChannelName)>,
 }
+
+/// What was published here was answered with a position, and has to come back as everybody else's does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owed {
+    /// When that is looked at.
+    due: Tick,
+    /// Up to here.
+    upto: Position,
+    /// What had come when it was looked at last.
+    heard: Option<Position>,
+}
+
+/// For a publication that was acknowledged to come, too.
+pub(super) const OWED: Duration = Duration::from_secs(2);
+
+/// Tells one subscription of a channel from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Incarnation(u64);
 
 #[derive(Debug)]
 struct Entry {
@@ -30,8 +50,12 @@ struct Entry {
     kept: bool,
     stage: Stage,
     waiting: Vec<oneshot::Sender<()>>,
-    /// Whether a connection broke while workers relied on it.
+    /// Whether a connection broke while workers relied on it, or deliveries stayed away.
     interrupted: bool,
+    incarnation: Incarnation,
+    /// The last publication of the stream that came.
+    heard: Option<Position>,
+    owed: Option<Owed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +66,9 @@ enum Stage {
     Subscribing,
     /// It confirmed, on the connection that is open.
     Subscribed,
-    /// The same, but no worker needs it any more; kept for a while, since pages that are loaded anew come back.
+    /// It did, and does not deliver: it has to be told again.
+    Doubted,
+    /// As `Subscribed`, but no worker needs it any more; kept for a while, since pages that are loaded anew come back.
     Lingering(Tick),
     /// Redis was told that it is no longer needed.
     Unsubscribing,
@@ -60,7 +86,7 @@ pub(super) enum Wanted {
 impl Roster {
     /// An empty one. What no worker needs is unsubscribed after `linger`.
     pub(super) fn new(linger: Duration) -> Self {
-        Self { channels: HashMap::default(), wanted: VecDeque::new(), lingering: VecDeque::new(), linger }
+        Self { channels: HashMap::default(), wanted: VecDeque::new(), lingering: VecDeque::new(), linger, owing: VecDeque::new() }
     }
 
     /// Channels that are known to Redis, or have to be.
@@ -72,8 +98,7 @@ impl Roster {
     pub(super) fn want(&mut self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Wanted {
         let entry = self.channels.entry(channel.clone()).or_insert_with(|| {
             self.wanted.push_back(channel.clone());
-            let (name, workers, stage) = (channel.clone(), WorkerSet::default(), Stage::Wanted);
-            Entry { name, workers, kept, stage, waiting: Vec::new(), interrupted: false }
+            Entry::new(channel.clone(), kept)
         });
         entry.workers.insert(worker);
         entry.kept = kept;
@@ -82,7 +107,7 @@ impl Roster {
                 entry.stage = Stage::Subscribed;
                 Wanted::Subscribed
             }
-            Stage::Wanted | Stage::Subscribing | Stage::Unsubscribing => {
+            Stage::Wanted | Stage::Subscribing | Stage::Doubted | Stage::Unsubscribing => {
                 let (told, wait) = oneshot::channel();
                 entry.waiting.retain(|waiting| !waiting.is_closed());
                 entry.waiting.push(told);
@@ -101,7 +126,7 @@ impl Roster {
             Stage::Wanted => {
                 self.channels.remove(channel);
             }
-            Stage::Subscribed => self.let_linger(channel, now),
+            Stage::Subscribed | Stage::Doubted => self.let_linger(channel, now),
             // Decided when Redis has answered.
             Stage::Subscribing | Stage::Unsubscribing | Stage::Lingering(_) => {}
         }
@@ -120,6 +145,59 @@ impl Roster {
         self.channels.get(channel).filter(|entry| !entry.workers.is_empty()).map(|entry| (&entry.name, entry.workers))
     }
 
+    /// The same for a publication, which may be one of the stream.
+    pub(super) fn deliver(&mut self, channel: &str, at: Option<Position>) -> Option<(&ChannelName, WorkerSet)> {
+        let entry = self.channels.get_mut(channel).filter(|entry| !entry.workers.is_empty())?;
+        entry.heard = at.or(entry.heard);
+        Some((&entry.name, entry.workers))
+    }
+
+    /// What was published into a channel stands here: it has to come soon, if the channel is subscribed.
+    pub(super) fn owe(&mut self, channel: &ChannelName, at: Position, now: Tick) {
+        let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.is_relied_on()) else { return };
+        if entry.has_heard(at) {
+            return;
+        }
+        match &mut entry.owed {
+            Some(owed) => owed.upto = at,
+            None => {
+                let due = now.after(OWED);
+                entry.owed = Some(Owed { due, upto: at, heard: entry.heard });
+                self.owing.push_back((due, entry.name.clone()));
+            }
+        }
+    }
+
+    /// Doubts channels to which nothing came of what had to; answers how many.
+    pub(super) fn overdue(&mut self, now: Tick) -> usize {
+        let mut silent = 0;
+        while let Some((due, name)) = self.owing.pop_front_if(|(due, _)| *due <= now) {
+            let Some(entry) = self.channels.get_mut(&name) else { continue };
+            let Some(owed) = entry.owed.take_if(|owed| owed.due == due) else { continue };
+            if !entry.is_relied_on() || entry.has_heard(owed.upto) {
+                continue;
+            }
+            if entry.heard == owed.heard {
+                silent += 1;
+                self.doubt(&name);
+            } else {
+                // Something came: the rest is on its way.
+                let due = now.after(OWED);
+                entry.owed = Some(Owed { due, heard: entry.heard, ..owed });
+                self.owing.push_back((due, name));
+            }
+        }
+        silent
+    }
+
+    /// Deliveries of this channel stay away. It is subscribed to again, and then looked at.
+    pub(super) fn doubt(&mut self, channel: &ChannelName) {
+        if let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.stage == Stage::Subscribed) {
+            (entry.stage, entry.interrupted) = (Stage::Doubted, true);
+            self.wanted.push_back(channel.clone());
+        }
+    }
+
     /// Up to `most` channels that Redis has to be told of now.
     pub(super) fn subscribe(&mut self, most: usize) -> Vec<ChannelName> {
         let mut names = Vec::new();
@@ -127,7 +205,7 @@ impl Roster {
             && let Some(name) = self.wanted.pop_front()
         {
             if let Some(entry) = self.channels.get_mut(&name)
-                && entry.stage == Stage::Wanted
+                && matches!(entry.stage, Stage::Wanted | Stage::Doubted)
             {
                 entry.stage = Stage::Subscribing;
                 names.push(name);
@@ -142,6 +220,7 @@ impl Roster {
         for name in names {
             let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.stage == Stage::Subscribing) else { continue };
             entry.stage = Stage::Subscribed;
+            entry.incarnation.0 += 1;
             for waiting in entry.waiting.drain(..) {
                 // Who has given up meanwhile needs no answer.
                 let _ = waiting.send(());
@@ -198,7 +277,7 @@ impl Roster {
             if entry.workers.is_empty() {
                 return false;
             }
-            entry.interrupted |= matches!(entry.stage, Stage::Subscribed);
+            entry.interrupted |= entry.stage == Stage::Subscribed;
             entry.stage = Stage::Wanted;
             wanted.push_back(name.clone());
             true
@@ -206,9 +285,37 @@ impl Roster {
     }
 
     /// Channels with a history that workers rely on now.
-    pub(super) fn kept(&self) -> Vec<ChannelName> {
-        let relied = |entry: &Entry| entry.kept && entry.stage == Stage::Subscribed;
-        self.channels.iter().filter(|(_, entry)| relied(entry)).map(|(name, _)| name.clone()).collect()
+    pub(super) fn kept(&self) -> Vec<(ChannelName, Incarnation)> {
+        self.channels.values().filter(|entry| entry.is_relied_on()).map(|entry| (entry.name.clone(), entry.incarnation)).collect()
+    }
+
+    /// Whether a channel is still subscribed as it was then.
+    pub(super) fn is_unbroken(&self, channel: &ChannelName, since: Incarnation) -> bool {
+        self.channels.get(channel).is_some_and(|entry| entry.stage == Stage::Subscribed && entry.incarnation == since)
+    }
+}
+
+impl Entry {
+    fn new(name: ChannelName, kept: bool) -> Self {
+        Self {
+            name,
+            workers: WorkerSet::default(),
+            kept,
+            stage: Stage::Wanted,
+            waiting: Vec::new(),
+            interrupted: false,
+            incarnation: Incarnation(0),
+            heard: None,
+            owed: None,
+        }
+    }
+
+    fn is_relied_on(&self) -> bool {
+        self.kept && self.stage == Stage::Subscribed
+    }
+
+    fn has_heard(&self, at: Position) -> bool {
+        self.heard.is_some_and(|heard| heard.epoch == at.epoch && heard.offset >= at.offset)
     }
 }
 

@@ -28,7 +28,9 @@ pub(super) struct Counters {
     pub(super) broken: Counter,
     /// Connections for subscriptions that had gone deaf without breaking.
     pub(super) deaf: Counter,
-    /// Channels that were subscribed to again after that.
+    /// Channels to which an acknowledged publication did not come in time.
+    pub(super) silent: Counter,
+    /// Channels that were subscribed to again after any of this.
     pub(super) resubscribed: Counter,
     /// Milliseconds that the last canary took.
     pub(super) round_trip_ms: AtomicU64,
@@ -41,6 +43,7 @@ impl Counters {
             unannounced: self.unannounced.get(),
             broken: self.broken.get(),
             deaf: self.deaf.get(),
+            silent: self.silent.get(),
             resubscribed: self.resubscribed.get(),
             round_trip_ms: self.round_trip_ms.load(Relaxed),
         }

@@ -72,7 +72,11 @@ impl Streams {
             Some(Position { epoch, offset: offset.as_deref()?.parse().ok()? })
         };
         match &*what {
-            "stored" => Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: false }),
+            "stored" => {
+                let position = position().ok_or_else(garbled)?;
+                self.subscriptions.acknowledged(channel, position);
+                Ok(Published { position: Some(position), replayed: false })
+            }
             "replayed" => Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: true }),
             "unannounced" => {
                 self.counters.unannounced.add(1);

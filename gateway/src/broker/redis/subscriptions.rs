@@ -3,11 +3,11 @@
 use super::{
     codec,
     keys::Keys,
-    roster::{Roster, Wanted},
+    roster::{Incarnation, Roster, Wanted},
     stats::Counters,
 };
 use crate::{
-    broker::{BrokerError, Check, Mailbox, Post, lock},
+    broker::{BrokerError, Check, Delivery, Mailbox, Post, lock},
     model::{ChannelName, Position, Tick, WorkerId},
 };
 use std::{
@@ -52,11 +52,13 @@ impl Subscriptions {
     /// Puts what Redis announced into the mailboxes of the workers that need it. Called in the order of the announcements.
     pub(super) fn deliver(&self, lane: &[u8], message: &[u8]) {
         let Some(channel) = std::str::from_utf8(lane).ok().and_then(|lane| self.keys.channel(lane)) else { return };
-        let Some((channel, workers)) = self.route(channel) else { return };
         let Some(delivery) = codec::decode(message) else {
             self.counters.foreign.add(1);
             return;
         };
+        let at = if let Delivery::Publication(publication) = &delivery { publication.position } else { None };
+        let routed = lock(&self.roster).deliver(channel, at).map(|(name, workers)| (name.clone(), workers));
+        let Some((channel, workers)) = routed else { return };
         for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
             mailbox.deliver(&channel, delivery.clone());
         }
@@ -67,6 +69,25 @@ impl Subscriptions {
         self.post(channel, |name| Post::Top(name, top, check));
     }
 
+    /// The same as a precaution, unless the channel was subscribed anew since: then it is looked at anyway.
+    pub(super) fn stood_at(&self, channel: &ChannelName, top: Position, since: Incarnation) {
+        if lock(&self.roster).is_unbroken(channel, since) {
+            self.stands_at(channel, top, Check::Audit);
+        }
+    }
+
+    /// A publication of this node was answered with this position.
+    pub(super) fn acknowledged(&self, channel: &ChannelName, at: Position) {
+        let now = self.now();
+        lock(&self.roster).owe(channel, at, now);
+    }
+
+    /// Deliveries of this channel stay away: it is subscribed to anew, and looked at.
+    pub(super) fn doubt(&self, channel: &ChannelName) {
+        lock(&self.roster).doubt(channel);
+        self.wanted.notify_one();
+    }
+
     /// Deliveries of this channel may be lost.
     pub(super) fn dirty(&self, channel: &ChannelName) {
         self.post(channel, Post::Dirty);
@@ -74,7 +95,10 @@ impl Subscriptions {
 
     /// Up to `most` channels that Redis has to be told of.
     pub(super) fn next_subscribe(&self, most: usize) -> Vec<ChannelName> {
-        lock(&self.roster).subscribe(most)
+        let now = self.now();
+        let mut roster = lock(&self.roster);
+        self.counters.silent.add(roster.overdue(now) as u64);
+        roster.subscribe(most)
     }
 
     /// Redis confirmed; answers those that have to be checked.
@@ -103,7 +127,7 @@ impl Subscriptions {
     }
 
     /// Channels with a history that workers rely on.
-    pub(super) fn kept(&self) -> Vec<ChannelName> {
+    pub(super) fn kept(&self) -> Vec<(ChannelName, Incarnation)> {
         lock(&self.roster).kept()
     }
 

@@ -1,4 +1,5 @@
 mod faults;
+mod line;
 mod server;
 mod tls;
 

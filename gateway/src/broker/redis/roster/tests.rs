@@ -1,5 +1,8 @@
 use super::*;
-use crate::broker::fixtures::{channel, worker};
+use crate::{
+    broker::fixtures::{channel, worker},
+    model::Epoch,
+};
 use std::slice::from_ref;
 
 const LINGER: Duration = Duration::from_secs(2);
@@ -144,4 +147,103 @@ fn chunks_are_bounded() {
     }
     let sizes: Vec<_> = std::iter::repeat_with(|| roster.subscribe(10).len()).take(4).collect();
     assert_eq!(sizes, [10, 10, 5, 0]);
+}
+
+fn at(offset: u64) -> Position {
+    Position { epoch: Epoch::parse("epoch001").expect("valid"), offset }
+}
+
+/// After a doubt the channel is told again and looked at.
+fn is_renewed(roster: &mut Roster, channel: &ChannelName) -> bool {
+    let names = roster.subscribe(10);
+    assert!(names.is_empty() || names == *from_ref(channel));
+    roster.subscribed(&names, Tick(0)) == names && !names.is_empty()
+}
+
+#[test]
+fn what_was_acknowledged_has_to_come_or_the_channel_is_subscribed_to_again() {
+    let (mut roster, a) = subscribed("a");
+    let (_, before) = roster.kept().pop().expect("kept");
+    roster.owe(&a, at(1), Tick(0));
+    roster.owe(&a, at(2), Tick(1000));
+    assert_eq!(roster.overdue(Tick(1999)), 0);
+    assert!(roster.is_unbroken(&a, before));
+    assert_eq!(roster.overdue(Tick(2000)), 1);
+    assert!(!roster.is_unbroken(&a, before), "what was seen before says nothing any more");
+    assert!(roster.kept().is_empty());
+    assert!(is_renewed(&mut roster, &a));
+    assert!(roster.kept().iter().all(|(_, incarnation)| *incarnation != before));
+    assert_eq!(roster.overdue(Tick(9000)), 0, "once");
+    assert!(!is_renewed(&mut roster, &a));
+}
+
+#[test]
+fn what_came_is_owed_no_more() {
+    let (mut roster, a) = subscribed("a");
+    for (acknowledged, came) in [(1, Some(1)), (2, Some(3)), (3, None)] {
+        roster.owe(&a, at(acknowledged), Tick(0));
+        assert!(roster.deliver("a", came.map(at)).is_some());
+    }
+    assert_eq!(roster.overdue(Tick(2000)), 0);
+    assert!(roster.owing.is_empty());
+}
+
+#[test]
+fn a_channel_that_is_slow_has_time_as_long_as_something_comes() {
+    let (mut roster, a) = subscribed("a");
+    roster.owe(&a, at(9), Tick(0));
+    for (second, offset) in [(2, 5), (4, 7)] {
+        roster.deliver("a", Some(at(offset)));
+        roster.deliver("a", None);
+        assert_eq!(roster.overdue(Tick(1000 * second)), 0);
+    }
+    assert_eq!(roster.overdue(Tick(6000)), 1, "the last two never came");
+}
+
+#[test]
+fn nothing_is_owed_to_channels_that_are_not_relied_on() {
+    let (mut roster, unkept, waiting) = (roster(), channel("unkept"), channel("waiting"));
+    roster.want(&unkept, worker(0), false);
+    let names = roster.subscribe(10);
+    roster.subscribed(&names, Tick(0));
+    roster.want(&waiting, worker(0), true);
+    for name in [&unkept, &waiting, &channel("unknown")] {
+        roster.owe(name, at(1), Tick(0));
+    }
+    assert!(roster.owing.is_empty());
+}
+
+#[test]
+fn one_entry_for_each_channel_is_remembered_however_much_is_acknowledged() {
+    let (mut roster, a) = subscribed("a");
+    for round in 0..100 {
+        roster.owe(&a, at(2 * round + 1), Tick(10 * round));
+        roster.deliver("a", Some(at(2 * round + 1)));
+        roster.owe(&a, at(2 * round + 2), Tick(10 * round));
+    }
+    assert_eq!(roster.owing.len(), 1);
+}
+
+#[test]
+fn a_doubted_channel_that_nobody_needs_any_more_lingers() {
+    let (mut roster, a) = subscribed("a");
+    roster.doubt(&a);
+    roster.doubt(&a);
+    roster.drop_worker(&a, worker(0), Tick(0));
+    assert!(roster.subscribe(10).is_empty());
+    assert_eq!(roster.unsubscribe(10, Tick(2000)), *from_ref(&a), "Redis still has it");
+    roster.unsubscribed(&[a]);
+    assert_eq!(roster.len(), 0);
+}
+
+#[test]
+fn who_comes_to_a_doubted_channel_waits_and_a_broken_connection_ends_the_doubt() {
+    let (mut roster, a) = subscribed("a");
+    roster.doubt(&a);
+    let mut told = wait(roster.want(&a, worker(1), true));
+    roster.disconnected();
+    assert!(!is_told(&mut told));
+    assert!(is_renewed(&mut roster, &a));
+    assert!(is_told(&mut told));
+    assert!(!is_renewed(&mut roster, &a));
 }

@@ -1,8 +1,10 @@
 //! What breaks, and what must not be lost by it.
 
 use super::{
-    super::{RedisBroker, RedisConfig},
-    config, mailboxes,
+    super::{RedisBroker, RedisConfig, roster::OWED},
+    config,
+    line::Line,
+    mailboxes,
     server::Server,
     start,
 };
@@ -248,7 +250,68 @@ async fn all_connections_follow_the_first_one_to_another_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_audit_finds_a_channel_that_redis_forgot() {
+async fn a_doubted_channel_is_subscribed_to_anew_and_looked_at() {
+    let server = Server::start().await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(config(server.url()), mailboxes.clone());
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    publish(&broker, "c", 1).await.expect("published");
+    assert_eq!(offset(&inbox.publication().await.1), 1);
+    broker.doubt(&channel("c"));
+    let (name, top, check) = next_top(&mut inbox).await;
+    assert_eq!((&*name, top, check), ("c", 1, Check::Resumed));
+    publish(&broker, "c", 2).await.expect("published");
+    assert_eq!(offset(&inbox.publication().await.1), 2, "once, and from now on");
+    let redis = broker.stats().redis.expect("over Redis");
+    assert_eq!((redis.resubscribed, redis.silent, redis.broken), (1, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription() {
+    let server = Server::start().await;
+    let mailboxes = mailboxes();
+    let line = Line::to(server.socket(), "test:{c}");
+    let (broker, _guard) = start(config(line.url()), mailboxes.clone());
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    publish(&broker, "c", 1).await.expect("published");
+    assert_eq!(offset(&inbox.publication().await.1), 1);
+    line.lose(true);
+    let began = Instant::now();
+    publish(&broker, "c", 2).await.expect("published, and heard by nobody");
+    let (name, top, check) = next_top(&mut inbox).await;
+    assert_eq!((&*name, top, check), ("c", 2, Check::Resumed));
+    assert!(began.elapsed() >= OWED, "it had its time");
+    line.lose(false);
+    publish(&broker, "c", 3).await.expect("published");
+    assert_eq!(offset(&inbox.publication().await.1), 3);
+    let redis = broker.stats().redis.expect("over Redis");
+    assert_eq!((redis.silent, redis.resubscribed, redis.broken), (1, 1, 0), "the connection itself was good all along");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_finds_what_another_node_published_and_did_not_come() {
+    let server = Server::start().await;
+    let mailboxes = mailboxes();
+    let line = Line::to(server.socket(), "test:{c}");
+    let (broker, _guard) = start(config(line.url()), mailboxes.clone());
+    let (other, _other) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, super::mailboxes());
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    line.lose(true);
+    publish(&other, "c", 1).await.expect("published");
+    loop {
+        let (name, top, check) = next_top(&mut inbox).await;
+        assert_eq!((&*name, check), ("c", Check::Audit));
+        if top == 1 {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_looks_at_every_channel() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(config(server.url()), mailboxes.clone());

@@ -90,7 +90,7 @@ impl Server {
         listener.local_addr().expect("bound").port()
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(super) fn socket(&self) -> PathBuf {
         self.directory.path().join("redis.sock")
     }
 }

@@ -1,0 +1,57 @@
+//! A line to Redis that loses what it is told to.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{UnixListener, UnixStream},
+};
+
+/// A socket that leads to another one. While it is [`Self::lose`]-ing, nothing that is announced in one channel comes through, and all else does.
+pub(super) struct Line {
+    directory: TempDir,
+    losing: Arc<AtomicBool>,
+}
+
+impl Line {
+    /// `lane`: what the messages to be lost hold.
+    pub(super) fn to(server: PathBuf, lane: &'static str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let listener = UnixListener::bind(directory.path().join("line.sock")).expect("a free name");
+        let losing = Arc::new(AtomicBool::new(false));
+        let line = Self { directory, losing: losing.clone() };
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = UnixStream::connect(&server).await.expect("the server is up");
+                let ((mut near_in, mut near_out), (mut far_in, mut far_out)) = (near.into_split(), far.into_split());
+                tokio::spawn(async move { tokio::io::copy(&mut near_in, &mut far_out).await });
+                let losing = losing.clone();
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 64 << 10];
+                    while let Ok(read @ 1..) = far_in.read(&mut buffer).await {
+                        let holds = |text: &str| buffer[..read].windows(text.len()).any(|window| window == text.as_bytes());
+                        let lost = losing.load(Relaxed) && holds("message") && holds(lane);
+                        if !lost && near_out.write_all(&buffer[..read]).await.is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        line
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis+unix://{}/line.sock", self.directory.path().display())
+    }
+
+    pub(super) fn lose(&self, losing: bool) {
+        self.losing.store(losing, Relaxed);
+    }
+}
