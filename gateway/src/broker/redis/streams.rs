@@ -90,10 +90,7 @@ impl Streams {
             return Ok(Published { position: None, replayed: false });
         }
         let (what, epoch, offset) = outcome(answer).ok_or_else(garbled)?;
-        let position = || {
-            let position = Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset.as_deref()?.parse().ok()? };
-            Some(position)
-        };
+        let position = || Some(Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset.as_deref()?.parse().ok()? });
         match &*what {
             "stored" => Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: false }),
             // Of an announcement there is no position.
