@@ -5,12 +5,14 @@ use crate::{
     Result,
     client::TEXT,
     http::Http,
+    redis::Pair,
     server::{Binaries, Kind, Server, own_cpu},
     sockets,
 };
 use hdrhistogram::Histogram;
 use std::{
     cell::{Cell, RefCell},
+    net::SocketAddr,
     rc::Rc,
     time::Duration,
 };
@@ -21,7 +23,6 @@ use tokio::{
 
 /// The longest latency that is told apart, in microseconds.
 const LONGEST: u64 = 60_000_000;
-const CHANNEL: &str = "open:fan";
 /// Bytes of a message.
 const SIZE: usize = 128;
 /// Digits of the time in a message, in microseconds.
@@ -50,26 +51,74 @@ pub(crate) struct Arguments {
     /// Runs of each server, interleaved
     #[arg(long, default_value_t = 1)]
     rounds: usize,
+    /// In turns with it, a gateway whose publications come through Redis from another one
+    #[arg(long)]
+    redis: bool,
+    /// Published to
+    #[arg(long, default_value = "open:fan")]
+    channel: String,
+}
+
+/// Who has the subscribers.
+enum Target {
+    /// A server that is published to as well.
+    Alone(Server),
+    /// Of two gateways, the one that is not.
+    Behind(Pair),
+}
+
+impl Target {
+    fn server(&self) -> &Server {
+        match self {
+            Self::Alone(server) | Self::Behind(Pair { far: server, .. }) => server,
+        }
+    }
+
+    /// Where publications are posted.
+    fn entrance(&self) -> SocketAddr {
+        match self {
+            Self::Alone(server) | Self::Behind(Pair { near: server, .. }) => server.internal,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Alone(Server { kind: Kind::Bare, .. }) => "bare",
+            Self::Alone(_) => "memory",
+            Self::Behind(_) => "redis",
+        }
+    }
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     println!("server   rate/s  delivered            us CPU/delivery  segments/delivery  p50 ms   p99 ms   max ms  server  generator");
-    let kinds = if binaries.has_bare() { &[Kind::Gateway, Kind::Bare][..] } else { &[Kind::Gateway] };
+    let one_worker = [("WORKERS", "1")];
     for _ in 0..arguments.rounds {
-        for kind in kinds {
-            let server = Rc::new(binaries.start(*kind, &[("WORKERS", "1")]).await?);
-            let crowd = Crowd::gather(&server, arguments.subscribers).await?;
-            for rate in &arguments.rates {
-                crowd.step(&server, *rate, arguments.seconds).await?;
-                sleep(Duration::from_secs(1)).await;
-            }
+        measure(Target::Alone(binaries.start(Kind::Gateway, &one_worker).await?), arguments).await?;
+        if binaries.has_bare() {
+            measure(Target::Alone(binaries.start(Kind::Bare, &[]).await?), arguments).await?;
         }
+        if arguments.redis {
+            measure(Target::Behind(Pair::start(binaries, &one_worker).await?), arguments).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn measure(target: Target, arguments: &Arguments) -> Result {
+    let target = Rc::new(target);
+    let crowd = Crowd::gather(target.clone(), arguments).await?;
+    for rate in &arguments.rates {
+        crowd.step(*rate, arguments.seconds).await?;
+        sleep(Duration::from_secs(1)).await;
     }
     Ok(())
 }
 
 /// The subscribers, and what they have seen.
 struct Crowd {
+    target: Rc<Target>,
+    channel: Rc<str>,
     size: usize,
     seen: Rc<Seen>,
 }
@@ -83,7 +132,8 @@ struct Seen {
 }
 
 impl Crowd {
-    async fn gather(server: &Server, size: usize) -> Result<Self> {
+    async fn gather(target: Rc<Target>, arguments: &Arguments) -> Result<Self> {
+        let (channel, size) = (Rc::from(arguments.channel.as_str()), arguments.subscribers);
         let seen = Rc::new(Seen {
             started: Instant::now(),
             delivered: Cell::new(0),
@@ -91,16 +141,15 @@ impl Crowd {
             latency: RefCell::new(Histogram::new_with_max(LONGEST, 3)?),
         });
         for number in 0..size {
-            let (client, seen) = (server.subscriber(number, CHANNEL).await?, seen.clone());
+            let (client, seen) = (target.server().subscriber(number, &channel).await?, seen.clone());
             spawn_local(client.live(move |opcode, payload| {
                 if opcode == TEXT && payload.len() >= SIZE {
                     seen.frame(payload, number % SAMPLE == 0);
                 }
             }));
         }
-        let crowd = Self { size, seen };
-        let mut http = Http::open(server.internal).await?;
-        publish(&mut http, server.kind, &[message(server.kind, 0)]).await?;
+        let crowd = Self { target, channel, size, seen };
+        crowd.outlet().await?.publish(&[0]).await?;
         crowd.arrived(size as u64).await;
         Ok(crowd)
     }
@@ -113,7 +162,14 @@ impl Crowd {
         }
     }
 
-    async fn step(&self, server: &Rc<Server>, rate: u32, seconds: u32) -> Result {
+    /// A way for publications.
+    async fn outlet(&self) -> Result<Outlet> {
+        let http = Http::open(self.target.entrance()).await?;
+        Ok(Outlet { http, kind: self.target.server().kind, channel: self.channel.clone() })
+    }
+
+    async fn step(&self, rate: u32, seconds: u32) -> Result {
+        let server = self.target.server();
         self.seen.delivered.set(0);
         self.seen.latency.borrow_mut().reset();
         let segments = sockets::segments(server.public)?;
@@ -122,8 +178,8 @@ impl Crowd {
         for turn in 0..PUBLISHERS {
             let (next, epoch) = (next.clone(), self.seen.started);
             let plan = Plan { rate, count: u64::from(rate * seconds), next, turn, begun, epoch };
-            let server = server.clone();
-            publishers.push(spawn_local(async move { plan.carry_out(&server).await.map_err(|error| error.to_string()) }));
+            let outlet = self.outlet().await?;
+            publishers.push(spawn_local(async move { plan.carry_out(outlet).await.map_err(|error| error.to_string()) }));
         }
         for publisher in publishers {
             publisher.await??;
@@ -136,8 +192,8 @@ impl Crowd {
         let latency = self.seen.latency.borrow();
         let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
         println!(
-            "{:<8?} {rate:>6}  {delivered:>9}/{expected:<9}  {:>15.3}  {:>17.3}  {:>6.1}  {:>7.1}  {:>7.1}  {:>5.0} %  {:>7.0} %",
-            server.kind,
+            "{:<8} {rate:>6}  {delivered:>9}/{expected:<9}  {:>15.3}  {:>17.3}  {:>6.1}  {:>7.1}  {:>7.1}  {:>5.0} %  {:>7.0} %",
+            self.target.name(),
             cpu * 1e6 / delivered as f64,
             segments as f64 / delivered as f64,
             at(0.5),
@@ -189,8 +245,7 @@ struct Plan {
 }
 
 impl Plan {
-    async fn carry_out(self, server: &Server) -> Result {
-        let mut http = Http::open(server.internal).await?;
+    async fn carry_out(self, mut outlet: Outlet) -> Result {
         let gap = Duration::from_secs(1) / self.rate;
         let tick = TICK.max(gap);
         for number in (self.turn as u32..).step_by(PUBLISHERS) {
@@ -203,32 +258,42 @@ impl Plan {
             let to = due.min(self.count).clamp(from, from + MOST);
             self.next.set(to);
             let at = |number: u64| (self.begun + gap * number as u32 - self.epoch).as_micros() as u64;
-            let messages: Vec<_> = (from..to).map(|number| message(server.kind, at(number))).collect();
-            publish(&mut http, server.kind, &messages).await?;
+            outlet.publish(&(from..to).map(at).collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
 }
 
-/// A message of [`SIZE`] bytes, as JSON where the server wants that.
-fn message(kind: Kind, time: u64) -> String {
-    match kind {
-        Kind::Bare => format!("{time:0DIGITS$}{}", "x".repeat(SIZE - DIGITS)),
-        Kind::Gateway => format!(r#""{time:0DIGITS$}{}""#, "x".repeat(SIZE - DIGITS - 2)),
-    }
+/// A connection that publishes.
+struct Outlet {
+    http: Http,
+    kind: Kind,
+    channel: Rc<str>,
 }
 
-async fn publish(http: &mut Http, kind: Kind, messages: &[String]) -> Result {
-    match (kind, messages) {
-        (_, []) => {}
-        (Kind::Bare, messages) => drop(http.post_all("/pub", messages).await?),
-        (Kind::Gateway, [one]) => {
-            drop(http.post(&format!("/v1/channels/{CHANNEL}/publications"), &format!(r#"{{"data":{one}}}"#)).await?);
+impl Outlet {
+    /// Publishes a message for each of these times.
+    async fn publish(&mut self, times: &[u64]) -> Result {
+        let (messages, channel): (Vec<_>, _) = (times.iter().map(|time| self.message(*time)).collect(), &self.channel);
+        match (self.kind, &*messages) {
+            (_, []) => {}
+            (Kind::Bare, messages) => drop(self.http.post_all("/pub", messages).await?),
+            (Kind::Gateway, [one]) => {
+                drop(self.http.post(&format!("/v1/channels/{channel}/publications"), &format!(r#"{{"data":{one}}}"#)).await?);
+            }
+            (Kind::Gateway, messages) => {
+                let items: Vec<_> = messages.iter().map(|data| format!(r#"{{"channel":"{channel}","data":{data}}}"#)).collect();
+                drop(self.http.post("/v1/publications", &format!(r#"{{"publications":[{}]}}"#, items.join(","))).await?);
+            }
         }
-        (Kind::Gateway, messages) => {
-            let items: Vec<_> = messages.iter().map(|data| format!(r#"{{"channel":"{CHANNEL}","data":{data}}}"#)).collect();
-            drop(http.post("/v1/publications", &format!(r#"{{"publications":[{}]}}"#, items.join(","))).await?);
+        Ok(())
+    }
+
+    /// A message of [`SIZE`] bytes, as JSON where the server wants that.
+    fn message(&self, time: u64) -> String {
+        match self.kind {
+            Kind::Bare => format!("{time:0DIGITS$}{}", "x".repeat(SIZE - DIGITS)),
+            Kind::Gateway => format!(r#""{time:0DIGITS$}{}""#, "x".repeat(SIZE - DIGITS - 2)),
         }
     }
-    Ok(())
 }

@@ -6,6 +6,9 @@ mod flood;
 mod http;
 mod memory;
 mod probe;
+mod publish;
+mod redis;
+mod resubscribe;
 mod server;
 mod sockets;
 mod stuck;
@@ -36,6 +39,10 @@ enum Scenario {
     Stuck(stuck::Arguments),
     /// How far a flood, or a large fan-out, delays the others
     Flood(flood::Arguments),
+    /// Publications with a history through one gateway into Redis, against Redis's own load generator
+    Publish(publish::Arguments),
+    /// How long a node with very many channels takes to subscribe to them again
+    Resubscribe(resubscribe::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,6 +54,8 @@ async fn main() -> Result {
             Scenario::Fanout(arguments) => fanout::run(&binaries, &arguments).await,
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
+            Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,
+            Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };
     tokio::task::LocalSet::new().run_until(load).await

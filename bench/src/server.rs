@@ -4,7 +4,7 @@ use crate::{Result, client::Client, http::Http};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -56,19 +56,20 @@ impl Binaries {
 
     /// Starts a server and waits until it answers. `settings` are variables without their prefix.
     pub(crate) async fn start(&self, kind: Kind, settings: &[(&str, &str)]) -> Result<Server> {
-        let (program, public, internal) = match kind {
-            Kind::Gateway => (&self.gateway, 18_000, 18_001),
-            Kind::Bare => (self.bare.as_ref().ok_or("--bare is missing")?, 9001, 9001),
+        let (program, ports) = match kind {
+            Kind::Gateway => (&self.gateway, [18_000, 18_001]),
+            Kind::Bare => (self.bare.as_ref().ok_or("--bare is missing")?, [9001, 9001]),
         };
-        let mut command = match self.cpu {
-            Some(cpu) => {
-                let mut command = Command::new("taskset");
-                command.arg("-c").arg(cpu.to_string()).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
-        let [public, internal] = [public, internal].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        self.launch(kind, bound(self.cpu, program), ports, settings).await
+    }
+
+    /// Starts a second gateway, on the generator's cores.
+    pub(crate) async fn start_beside(&self, settings: &[(&str, &str)]) -> Result<Server> {
+        self.launch(Kind::Gateway, bound(None, &self.gateway), [18_010, 18_011], settings).await
+    }
+
+    async fn launch(&self, kind: Kind, mut command: Command, ports: [u16; 2], settings: &[(&str, &str)]) -> Result<Server> {
+        let [public, internal] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         if kind == Kind::Gateway {
             command.arg("--config").arg(&self.config);
             command.env("GATEWAY__PUBLIC__ADDRESS", public.to_string()).env("GATEWAY__INTERNAL__ADDRESS", internal.to_string());
@@ -82,6 +83,14 @@ impl Binaries {
         server.wait().await?;
         Ok(server)
     }
+}
+
+/// A command that runs on that core; none: where the generator does.
+pub(crate) fn bound(cpu: Option<usize>, program: &Path) -> Command {
+    let Some(cpu) = cpu else { return Command::new(program) };
+    let mut command = Command::new("taskset");
+    command.arg("-c").arg(cpu.to_string()).arg(program);
+    command
 }
 
 impl Server {
@@ -127,7 +136,14 @@ impl Server {
 
     /// Seconds of CPU that it has used.
     pub(crate) fn cpu(&self) -> Result<f64> {
-        cpu(&self.child.id().to_string())
+        cpu(&self.child)
+    }
+
+    /// What `/metrics` says of a series, all of its labels together.
+    pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
+        let text = Http::open(self.internal).await?.get("/metrics").await?;
+        let rows = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+        Ok(rows.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 }
 
@@ -140,10 +156,15 @@ impl Drop for Server {
 
 /// Seconds of CPU that the generator itself has used.
 pub(crate) fn own_cpu() -> Result<f64> {
-    cpu("self")
+    cpu_of("self")
 }
 
-fn cpu(process: &str) -> Result<f64> {
+/// Seconds of CPU that a process has used.
+pub(crate) fn cpu(process: &Child) -> Result<f64> {
+    cpu_of(&process.id().to_string())
+}
+
+fn cpu_of(process: &str) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields = stat.rsplit_once(')').ok_or("unknown form of /proc/.../stat")?.1;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;

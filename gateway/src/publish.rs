@@ -1,11 +1,12 @@
 //! The one way into channels, for REST, links and frontends alike.
 
 use crate::{
-    broker::{Broker, IdempotencyKey, NewPublication, Published},
+    broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published},
     channel::{ChannelOptions, Namespaces},
     model::{ChannelName, ClientInfo, Data, ErrorCode, Refusal, Tags},
     telemetry::{Step, Work},
 };
+use futures_util::TryFutureExt as _;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -134,6 +135,11 @@ impl Publisher {
 
     /// Publishes, or refuses and changes nothing; a refusal as [`ErrorCode::OutcomeUnknown`] leaves open which.
     pub async fn publish(&self, draft: Draft) -> Result<Published, Refusal> {
+        self.hand_over(draft).await?.await
+    }
+
+    /// Hands a draft to the broker, and answers what resolves as [`Self::publish`] does. See [`Broker::hand_over`].
+    pub async fn hand_over<'a>(&'a self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'a>, Refusal> {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
         let step = Step::begin(Work::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
@@ -148,11 +154,12 @@ impl Publisher {
             retention: if draft.ephemeral { None } else { options.retention },
             idempotency,
         };
-        self.broker
-            .publish(&draft.channel, publication)
-            .instrument(step.span().clone())
-            .await
-            .map_err(|e| with_key(e.into(), key.as_deref()))
+        let span = step.span().clone();
+        let told = move |error: BrokerError| with_key(error.into(), key.as_deref());
+        match self.broker.hand_over(&draft.channel, publication).instrument(span.clone()).await {
+            Ok(answer) => Ok(answer.instrument(span).map_err(told)),
+            Err(error) => Err(told(error)),
+        }
     }
 
     /// Whether data is small enough to be sent to frontends.

@@ -5,7 +5,7 @@ use super::{
     problem::{ApiError, bad_request, problem},
 };
 use crate::{
-    broker::{Page, PageLimit, Published, Retention, Span},
+    broker::{Page, PageLimit, Retention, Span},
     model::{ChannelName, ErrorCode, Position, Publication, Refusal},
     node::Node,
     publish::{CallerKey, Draft},
@@ -75,9 +75,14 @@ pub(super) async fn batch(
             format!("There are {count} publications; {limit} are allowed in one request."),
         )));
     }
-    let mut results = Vec::with_capacity(count);
+    let mut answers = Vec::with_capacity(count);
     for item in body.publications {
-        results.push(match publish_item(&node, &scope, headers.traceparent.clone(), item).await {
+        let draft = draft(&scope, headers.traceparent.clone(), item);
+        answers.push(async { node.publisher.hand_over(draft?).await }.await);
+    }
+    let mut results = Vec::with_capacity(count);
+    for answer in answers {
+        results.push(match async { answer?.await }.await {
             Ok(published) => BatchResult { position: Some(position(published.position)), replayed: published.replayed, error: None },
             Err(refusal) => BatchResult { position: None, replayed: false, error: Some(problem(&refusal)) },
         });
@@ -85,10 +90,9 @@ pub(super) async fn batch(
     Ok(HttpResponse::Ok().json(BatchBody { results }))
 }
 
-async fn publish_item(node: &Node, scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem) -> Result<Published, Refusal> {
+fn draft(scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem) -> Result<Draft, Refusal> {
     let key = item.idempotency_key.map(|key| CallerKey::new(&scope.0, &key)).transpose()?;
-    let draft = Draft::parse(&item.channel, &item.data, item.tags, item.ephemeral)?;
-    node.publisher.publish(draft.within(traceparent, key)).await
+    Ok(Draft::parse(&item.channel, &item.data, item.tags, item.ephemeral)?.within(traceparent, key))
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]

@@ -27,6 +27,7 @@ macro_rules! contract {
         $crate::broker::contract::contract! { @each $single $bed,
             a_publication_arrives_and_is_kept_as_it_was_sent
             offsets_grow_by_one_and_are_the_order_in_every_mailbox
+            what_is_handed_over_keeps_its_order
             without_retention_there_is_delivery_and_nothing_else
             the_oldest_go_when_a_history_is_full_and_a_reader_can_tell
             a_history_ends_after_its_last_publication_and_the_position_stays
@@ -146,6 +147,24 @@ pub(super) async fn offsets_grow_by_one_and_are_the_order_in_every_mailbox(bed: 
             let (name, publication) = inbox.publication().await;
             assert_eq!((name.as_str(), offset(&publication), publication.data.get()), ("c:one", expected, &*expected.to_string()));
         }
+    }
+}
+
+pub(super) async fn what_is_handed_over_keeps_its_order(bed: &Bed) {
+    let channel = channel("c:handed-over");
+    let mut inbox = bed.join(&channel, 0).await;
+    let mut answers = Vec::new();
+    for number in 1..=200 {
+        answers.push(bed.broker.hand_over(&channel, kept(number, KEEP)).await.expect("there is room"));
+    }
+    // Each has its answer, whenever that is asked for.
+    for (before, answer) in answers.into_iter().enumerate().rev() {
+        let published = answer.await.expect("published");
+        assert_eq!(published.position.map(|position| position.offset), Some(before as u64 + 1));
+    }
+    for number in 1..=200 {
+        let (_, arrived) = inbox.publication().await;
+        assert_eq!((offset(&arrived), &arrived.data), (number, &data(number)));
     }
 }
 

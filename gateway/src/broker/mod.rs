@@ -15,6 +15,7 @@ mod contract;
 mod fixtures;
 
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
+use futures_util::future::{Either, ready};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig};
@@ -219,7 +220,20 @@ macro_rules! each {
 impl Broker {
     /// Stores (with retention) and delivers a publication. With retention its order among the channel's publications is its offset.
     pub async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Result<Published, BrokerError> {
-        each!(self, broker => broker.publish(channel, publication).await)
+        self.hand_over(channel, publication).await?.await
+    }
+
+    /// Hands a publication over, and answers what resolves as [`Self::publish`] does. Publications of a channel are stored in the order in which they were
+    /// handed over; so who has many need not wait for each.
+    pub async fn hand_over<'a>(
+        &'a self,
+        channel: &ChannelName,
+        publication: NewPublication,
+    ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
+        Ok(match self {
+            Self::Memory(broker) => Either::Left(ready(broker.publish(channel, publication).await)),
+            Self::Redis(broker) => Either::Right(broker.hand_over(channel, publication).await?),
+        })
     }
 
     /// Delivers to subscribers, at most once, not stored.

@@ -19,10 +19,7 @@
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 
 use super::nodes::NodeId;
-use crate::{
-    broker::IdempotencyKey,
-    model::{ChannelName, UserId},
-};
+use crate::model::{ChannelName, UserId};
 
 /// The names, for one prefix.
 #[derive(Clone, Debug)]
@@ -68,8 +65,8 @@ impl Keys {
         format!("{}:{{*}}", escape(&self.prefix))
     }
 
-    pub(super) fn once(&self, channel: &ChannelName, key: &IdempotencyKey) -> String {
-        format!("{}:{{{channel}}}:once:{}:{}", self.prefix, key.scope, key.key)
+    pub(super) fn once(&self, channel: &ChannelName, scope: &str, key: &str) -> String {
+        format!("{}:{{{channel}}}:once:{scope}:{key}", self.prefix)
     }
 
     pub(super) fn who(&self, channel: &ChannelName) -> String {

@@ -179,9 +179,13 @@ impl RedisBroker {
         })
     }
 
-    /// See [`super::Broker::publish`].
-    pub async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Result<Published, BrokerError> {
-        self.streams.publish(channel, publication).await
+    /// See [`super::Broker::hand_over`].
+    pub async fn hand_over<'a>(
+        &'a self,
+        channel: &ChannelName,
+        publication: NewPublication,
+    ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
+        self.streams.hand_over(channel, publication).await
     }
 
     /// See [`super::Broker::announce`].

@@ -3,7 +3,7 @@
 use super::{
     codec,
     keys::Keys,
-    lane::{Again, Command, Lane},
+    lane::{Again, Answer, Command, Lane},
     scripts::{SCRIPTS, call},
     stats::Counters,
     subscriptions::Subscriptions,
@@ -12,7 +12,7 @@ use crate::{
     broker::{Announcement, BrokerError, IdempotencyKey, NewPublication, Page, PageLimit, Published, Retention, Span},
     model::{ChannelName, Epoch, Position, Publication},
 };
-use redis::Value;
+use redis::{Cmd, Value};
 use std::{
     hash::BuildHasher as _,
     sync::Arc,
@@ -38,46 +38,68 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) async fn publish(&self, channel: &ChannelName, new: NewPublication) -> Result<Published, BrokerError> {
+    /// Hands a publication over; what this answers resolves once Redis did.
+    pub(super) async fn hand_over<'a>(
+        &'a self,
+        channel: &ChannelName,
+        new: NewPublication,
+    ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
         let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let publication = Publication { position: None, data, tags, info, time_ms, traceparent };
-        match (retention, idempotency) {
-            (Some(retention), key) => self.store(channel, &publication, retention, key).await,
-            (None, Some(key)) => self.announce_once(channel, &publication, &key).await,
-            (None, None) => {
-                self.say(channel, &codec::encode_ephemeral(&publication)).await?;
-                Ok(Published { position: None, replayed: false })
-            }
-        }
+        let (cmd, again) = match (retention, idempotency) {
+            (Some(retention), key) => (self.store(channel, &publication, retention, key), Again::UntilDeadline),
+            (None, Some(key)) => (self.announce_once(channel, &publication, &key), Again::UntilDeadline),
+            (None, None) => (self.say(channel, &codec::encode_ephemeral(&publication)), Again::Never),
+        };
+        let (answer, channel) = (self.write(channel, cmd, again).await?, channel.clone());
+        Ok(async move { self.published(&channel, answer.await?) })
     }
 
-    async fn store(
-        &self,
-        channel: &ChannelName,
-        publication: &Publication,
-        retention: Retention,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Published, BrokerError> {
-        let life = if key.is_some() { self.idempotency_ttl } else { self.answer_ttl };
-        let key = key.unwrap_or_else(made_up_key);
-        let keys = [self.keys.meta(channel), self.keys.stream(channel), self.keys.once(channel, &key)];
+    fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
+        let (once, fingerprint, life) = match key {
+            Some(key) => (self.keys.once(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
+            // Made up, so that it can be sent again when its answer is lost; nobody else uses it.
+            None => (self.keys.once(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
+        };
+        let keys = [self.keys.meta(channel), self.keys.stream(channel), once];
         let mut cmd = call(&SCRIPTS.publish, &keys);
         cmd.arg(self.keys.lane(channel)).arg(codec::encode_body(publication));
         cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.meta_ttl.max(retention.ttl)));
-        cmd.arg(hex(&key.fingerprint)).arg(millis(life)).arg(Epoch::random().as_str()).arg("PUBLISH");
-        let (what, epoch, offset) = outcome(self.write(channel, cmd, Again::UntilDeadline).await?).ok_or_else(garbled)?;
-        let position = || {
-            let epoch = Epoch::parse(epoch.as_deref()?)?;
-            Some(Position { epoch, offset: offset.as_deref()?.parse().ok()? })
-        };
+        cmd.arg(fingerprint).arg(millis(life)).arg(Epoch::random().as_str()).arg("PUBLISH");
+        cmd
+    }
+
+    fn announce_once(&self, channel: &ChannelName, publication: &Publication, key: &IdempotencyKey) -> Cmd {
+        let mut cmd = call(&SCRIPTS.announce, &[self.keys.once(channel, &key.scope, &key.key)]);
+        cmd.arg(self.keys.lane(channel)).arg(codec::encode_ephemeral(publication));
+        cmd.arg(hex(&key.fingerprint)).arg(millis(self.idempotency_ttl)).arg("PUBLISH");
+        cmd
+    }
+
+    /// Tells subscribers something that is not stored.
+    fn say(&self, channel: &ChannelName, message: &[u8]) -> Cmd {
+        let mut cmd = redis::cmd("PUBLISH");
+        cmd.arg(self.keys.lane(channel)).arg(message);
+        cmd
+    }
+
+    /// What Redis said of a publication.
+    fn published(&self, channel: &ChannelName, answer: Value) -> Result<Published, BrokerError> {
+        if matches!(answer, Value::Int(_)) {
+            return Ok(Published { position: None, replayed: false });
+        }
+        let (what, epoch, offset) = outcome(answer).ok_or_else(garbled)?;
+        let position = || Some(Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset.as_deref()?.parse().ok()? });
         match &*what {
             "stored" => {
                 let position = position().ok_or_else(garbled)?;
                 self.subscriptions.acknowledged(channel, position);
                 Ok(Published { position: Some(position), replayed: false })
             }
-            "replayed" => Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: true }),
+            // Of an announcement there is no position.
+            "replayed" => Ok(Published { position: position(), replayed: true }),
+            "announced" => Ok(Published { position: None, replayed: false }),
             "unannounced" => {
                 self.counters.unannounced.add(1);
                 tracing::error!(%channel, "Redis stored a publication and refused to announce it; subscribers read it instead. May the user of redis.url PUBLISH?");
@@ -85,36 +107,14 @@ impl Streams {
                 self.subscriptions.dirty(channel);
                 Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: false })
             }
-            refused => Err(refusal(refused)),
-        }
-    }
-
-    async fn announce_once(
-        &self,
-        channel: &ChannelName,
-        publication: &Publication,
-        key: &IdempotencyKey,
-    ) -> Result<Published, BrokerError> {
-        let mut cmd = call(&SCRIPTS.announce, &[self.keys.once(channel, key)]);
-        cmd.arg(self.keys.lane(channel)).arg(codec::encode_ephemeral(publication));
-        cmd.arg(hex(&key.fingerprint)).arg(millis(self.idempotency_ttl)).arg("PUBLISH");
-        let (what, ..) = outcome(self.write(channel, cmd, Again::UntilDeadline).await?).ok_or_else(garbled)?;
-        match &*what {
-            "announced" => Ok(Published { position: None, replayed: false }),
-            "replayed" => Ok(Published { position: None, replayed: true }),
-            refused => Err(refusal(refused)),
+            "mismatch" => Err(BrokerError::IdempotencyMismatch),
+            _ => Err(garbled()),
         }
     }
 
     pub(super) async fn announce(&self, channel: &ChannelName, announcement: &Announcement) -> Result<(), BrokerError> {
-        self.say(channel, &codec::encode_announcement(announcement)).await
-    }
-
-    /// Tells subscribers something that is not stored.
-    async fn say(&self, channel: &ChannelName, message: &[u8]) -> Result<(), BrokerError> {
-        let mut cmd = redis::cmd("PUBLISH");
-        cmd.arg(self.keys.lane(channel)).arg(message);
-        self.write(channel, cmd, Again::Never).await.map(drop)
+        let cmd = self.say(channel, &codec::encode_announcement(announcement));
+        self.write(channel, cmd, Again::Never).await?.await.map(drop)
     }
 
     /// Reads as of one moment. `ttl` is that of the channel's history.
@@ -135,12 +135,13 @@ impl Streams {
     pub(super) async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         let mut cmd = redis::cmd("DEL");
         cmd.arg(self.keys.stream(channel));
-        self.write(channel, cmd, Again::Safe).await.map(drop)
+        self.write(channel, cmd, Again::Safe).await?.await.map(drop)
     }
 
-    async fn write(&self, channel: &ChannelName, cmd: redis::Cmd, again: Again) -> Result<Value, BrokerError> {
+    /// Hands over what keeps its order within the channel.
+    async fn write(&self, channel: &ChannelName, cmd: Cmd, again: Again) -> Result<Answer, BrokerError> {
         let order = self.order(channel);
-        self.writers[order as usize % self.writers.len()].run(Command { cmd, order: Some(order), again }).await
+        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, order: Some(order), again }).await
     }
 
     fn order(&self, channel: &ChannelName) -> u64 {
@@ -152,24 +153,12 @@ impl Streams {
 const ENTRIES: usize = 10_000;
 const BYTES: usize = 16 << 20;
 
-/// For a publish whose caller gave no key, so that it can be sent again when its answer is lost.
-fn made_up_key() -> IdempotencyKey {
-    IdempotencyKey { scope: "".into(), key: format!("{:032x}", rand::random::<u128>()).into(), fingerprint: [0; 32] }
-}
-
 fn outcome(value: Value) -> Option<(String, Option<String>, Option<String>)> {
     let mut parts = match value {
         Value::Array(parts) => parts.into_iter().map(text),
         _ => return None,
     };
     Some((parts.next()??, parts.next().flatten(), parts.next().flatten()))
-}
-
-fn refusal(what: &str) -> BrokerError {
-    match what {
-        "mismatch" => BrokerError::IdempotencyMismatch,
-        _ => garbled(),
-    }
 }
 
 fn page(value: Value, limit: PageLimit) -> Option<Page> {
@@ -204,12 +193,10 @@ pub(super) fn text(value: Value) -> Option<String> {
     }
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+/// In two digits each.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -20,7 +20,13 @@ use redis::{
     Value,
     aio::{ConnectionLike as _, MultiplexedConnection},
 };
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep, sleep_until, timeout_at},
@@ -73,14 +79,31 @@ pub(super) fn lane(limits: LaneLimits, connector: Arc<Connector>, clock: Arc<Clo
 impl Lane {
     /// Carries a command out.
     pub(super) async fn run(&self, command: Command) -> Result<Value, BrokerError> {
+        self.hand_over(command).await?.await
+    }
+
+    /// Waits for room. The command then has its place behind all that were handed over before.
+    pub(super) async fn hand_over(&self, command: Command) -> Result<Answer, BrokerError> {
         let deadline = Instant::now() + self.deadline;
         let (answer, answered) = oneshot::channel();
         let job = Job { command, deadline, answer, uncertain: false };
         match timeout_at(deadline, self.jobs.send(job)).await {
-            Ok(Ok(())) => answered.await.unwrap_or(Err(BrokerError::OutcomeUnknown)),
+            Ok(Ok(())) => Ok(Answer(answered)),
             Ok(Err(_)) => Err(BrokerError::Unavailable("the gateway is stopping".into())),
             Err(_) => Err(BrokerError::Unavailable(self.health.why(self.part))),
         }
+    }
+}
+
+/// Of a command that was handed over. Who drops it gives up the command, unless it was sent.
+#[derive(Debug)]
+pub(super) struct Answer(oneshot::Receiver<Result<Value, BrokerError>>);
+
+impl Future for Answer {
+    type Output = Result<Value, BrokerError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|answered| answered.unwrap_or(Err(BrokerError::OutcomeUnknown)))
     }
 }
 
@@ -99,7 +122,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl Driver {
     /// Runs the lane until cancelled. What still waits then fails.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut queue = Queue::default();
+        let (mut queue, mut arrived) = (Queue::default(), Vec::new());
         let mut idle = None;
         let mut busy = Some(self.connect());
         loop {
@@ -115,7 +138,7 @@ impl Driver {
                 }
                 busy = Some(self.exchange(connection, queue.take(self.limits.batch)));
             }
-            let deadline = queue.deadline();
+            let (deadline, room) = (queue.deadline(), self.limits.queue.saturating_sub(queue.len()));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -126,9 +149,9 @@ impl Driver {
                         Next::Busy(next) => busy = Some(next),
                     }
                 }
-                job = self.jobs.recv(), if queue.len() < self.limits.queue => match job {
-                    Some(job) => queue.push(job),
-                    None => break,
+                count = self.jobs.recv_many(&mut arrived, room), if room > 0 => match count {
+                    0 => break,
+                    _ => arrived.drain(..).for_each(|job| queue.push(job)),
                 },
                 Some(()) = OptionFuture::from(deadline.map(sleep_until)) => queue.expire(Instant::now(), &self.health.why(self.part)),
                 () = sleep(self.connector.heartbeat()), if idle.is_some() => busy = idle.take().map(heartbeat),

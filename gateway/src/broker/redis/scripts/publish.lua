@@ -1,8 +1,8 @@
 -- Stores a publication, remembers its key, and announces it: all of it, or nothing.
 --
 -- KEYS meta, stream, key
--- ARGV 1 pub/sub channel, 2 body, 3 publications to keep, 4 for how long (ms), 5 life of meta (ms), 6 fingerprint of the request,
---      7 life of the key (ms), 8 fresh epoch, 9 PUBLISH or SPUBLISH, 10 latest time on this server's clock (ms since 1970)
+-- ARGV 1 pub/sub channel, 2 body, 3 publications to keep, 4 for how long (ms), 5 life of meta (ms), 6 fingerprint of the request
+--      (empty: the key is nobody else's), 7 life of the key (ms), 8 fresh epoch, 9 PUBLISH or SPUBLISH, 10 latest time on this server's clock (ms since 1970)
 -- Answers {what, epoch, offset}: "stored"; "unannounced" (stored, but subscribers were not told); "replayed" (an earlier request with this key did
 -- it); or {"mismatch"}, an error LATE: nothing was done.
 --
