@@ -6,6 +6,7 @@
 mod glob;
 pub mod mailbox;
 mod memory;
+mod reads;
 mod redis;
 mod stats;
 
@@ -18,6 +19,7 @@ use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode
 use futures_util::future::{Either, ready};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
+pub use reads::{Age, Reads};
 pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig};
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
@@ -105,7 +107,7 @@ impl From<BrokerError> for Refusal {
 }
 
 /// Which publications to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
     /// None: only epoch, top and forks.
     Top,
@@ -116,7 +118,7 @@ pub enum Span {
 }
 
 /// Bounds of one read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageLimit {
     /// Publications at most.
     pub entries: usize,
