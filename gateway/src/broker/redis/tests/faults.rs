@@ -300,12 +300,18 @@ async fn the_audit_finds_what_another_node_published_and_did_not_come() {
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     line.lose(true);
-    publish(&other, "c", 1).await.expect("published");
+    let mut last = 1;
+    publish(&other, "c", last).await.expect("published");
     loop {
         let (name, top, check) = next_top(&mut inbox).await;
-        assert_eq!((&*name, check), ("c", Check::Audit));
-        if top == 1 {
-            break;
+        assert_eq!(&*name, "c");
+        if top == last {
+            match check {
+                Check::Audit => return,
+                // A canary was late, and the connection was renewed for that: the next one is the audit's to find.
+                Check::Resumed => last += 1,
+            }
+            publish(&other, "c", last).await.expect("published");
         }
     }
 }
