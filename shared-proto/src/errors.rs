@@ -158,7 +158,7 @@ codes! {
     /// Why a subscription was ended by the gateway. From 2500 on the SDK subscribes again by itself; below 2000 are the SDK's own.
     Unsubscribe, UNSUBSCRIBES;
     Server = 2000, "server unsubscribe", "A service asked for it.";
-    InsufficientState = 2500, "insufficient state", "Publications were lost on the way; the SDK subscribes again and recovers what is held.";
+    InsufficientState = 2500, "insufficient state", "Publications were lost on the way, or the stream goes on in a new timeline; the SDK subscribes again and recovers what is held.";
     Expired = 2501, "subscription expired", "The subscription's token expired and was not refreshed in time.";
 }
 

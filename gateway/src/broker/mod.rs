@@ -6,6 +6,7 @@
 mod glob;
 pub mod mailbox;
 mod memory;
+mod reads;
 mod redis;
 mod stats;
 
@@ -17,6 +18,7 @@ mod fixtures;
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
+pub use reads::{Age, Reads};
 pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig};
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
@@ -104,7 +106,7 @@ impl From<BrokerError> for Refusal {
 }
 
 /// Which publications to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
     /// None: only epoch, top and forks.
     Top,
@@ -115,7 +117,7 @@ pub enum Span {
 }
 
 /// Bounds of one read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageLimit {
     /// Publications at most.
     pub entries: usize,

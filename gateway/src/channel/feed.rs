@@ -2,33 +2,32 @@
 //!
 //! Publications come over a lane that may lose some (a full mailbox, a broken connection to the store). The feed lets through what
 //! continues its position, drops what it had, and on a gap holds back everything until reads of the stream have closed it.
+//!
+//! Where the lane loses something again and again, holding back is in vain. Then the feed pulls: all that comes over the lane is only taken as
+//! a sign that there is something to read, at the pace of the worker, until the lane has lost nothing for a while.
 
+use super::hold::{Hold, HoldRoom};
 use crate::{
-    broker::Page,
-    model::{Epoch, Position, Publication},
+    broker::{Age, Page},
+    model::{Epoch, Position, Publication, Tick},
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
-/// Publications that a feed may hold back while it catches up.
-pub const HOLD: usize = 1024;
+/// A lane that lost something twice within this time carries more than its worker can take.
+const SOON: Duration = Duration::from_secs(1);
+/// Between two reads of a feed that pulls.
+pub const PAUSE: Duration = Duration::from_millis(100);
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Feed {
+    room: Arc<HoldRoom>,
     position: Option<Position>,
     /// Where earlier timelines were left, as the last page told.
     forks: Vec<Position>,
     catching_up: Option<Box<Hold>>,
-}
-
-/// What came over the lane while the range before it was being read.
-#[derive(Debug, Default)]
-struct Hold {
-    publications: VecDeque<Arc<Publication>>,
-    /// The stream has to be read up to here: it was seen to stand there, or the hold overflowed.
-    reach: Option<Position>,
-    /// Something was lost after the read that is under way began: another has to follow it.
-    stale: bool,
+    /// When the lane last lost something.
+    lost: Option<Tick>,
 }
 
 /// What to do with a publication from the lane.
@@ -80,12 +79,19 @@ pub struct Fork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Read on after this offset.
-    Read(u64),
+    Read(u64, Age),
+    /// Nothing is missing now. Call [`Feed::rested`] after [`PAUSE`].
+    Rest,
     /// The gap is closed.
     Live,
 }
 
 impl Feed {
+    /// One that knows nothing yet, and holds back what has room there.
+    pub fn new(room: Arc<HoldRoom>) -> Self {
+        Self { room, position: None, forks: Vec::new(), catching_up: None, lost: None }
+    }
+
     /// The last publication that was delivered; none before anything is known.
     pub fn position(&self) -> Option<Position> {
         self.position
@@ -109,18 +115,35 @@ impl Feed {
             position.offset = at.offset;
             return Offer::Deliver;
         }
-        self.catching_up.insert(Box::default()).push(publication);
+        self.catch_up().push(publication);
         Offer::Gap
     }
 
-    /// The lane lost something. Answers where a read has to begin; none if one is under way or nothing is known yet.
-    pub fn dirty(&mut self) -> Option<u64> {
+    fn catch_up(&mut self) -> &mut Hold {
+        self.catching_up.insert(Box::new(Hold::new(&self.room)))
+    }
+
+    /// Something may be missing, from some moment before this one. Answers where a read has to begin; none if one is under way or nothing is
+    /// known yet.
+    pub fn reread(&mut self) -> Option<u64> {
         if let Some(hold) = &mut self.catching_up {
-            hold.stale = true;
+            hold.spoil();
             return None;
         }
-        self.catching_up = Some(Box::default());
+        self.catch_up();
         self.position.map(|position| position.offset)
+    }
+
+    /// The lane lost something. As [`Self::reread`]; if it is the second time in a short while, the feed pulls from now on.
+    pub fn dirty(&mut self, now: Tick) -> Option<u64> {
+        let again = self.lost.replace(now).is_some_and(|before| now.since(before) < SOON);
+        let read = self.reread();
+        if let Some(hold) = &mut self.catching_up
+            && again
+        {
+            hold.pull();
+        }
+        read
     }
 
     /// The stream was seen to stand at `top`. Answers where a read has to begin, if less than that has come.
@@ -131,7 +154,7 @@ impl Feed {
                 hold.reach(top);
                 None
             }
-            (None, _) => self.dirty(),
+            (None, _) => self.reread(),
         }
     }
 
@@ -152,7 +175,7 @@ impl Feed {
 
     /// Takes the page that was read after the position.
     pub fn page(&mut self, page: Page) -> Caught {
-        let mut hold = self.catching_up.take().unwrap_or_default();
+        let mut hold = self.catching_up.take().unwrap_or_else(|| Box::new(Hold::new(&self.room)));
         let before = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));
         let (subscribers, mut position, read) = match before {
             Some(position) if position.epoch == page.epoch => (Subscribers::GoOn, position, page.publications),
@@ -165,14 +188,14 @@ impl Feed {
         };
         // What is of the epoch that the page has left is gone. Of yet another one: older, or newer than the page; one more read tells.
         let left = self.position.map(|position| position.epoch);
-        let mut again = std::mem::take(&mut hold.stale);
+        let (mut again, reach_before) = hold.take_wants();
         let mut reach = page.top;
         let mut seen = |at: Position| match at.epoch {
             epoch if epoch == page.epoch => reach = reach.max(at.offset),
             epoch => again |= Some(epoch) != left,
         };
         let mut deliver = Vec::new();
-        for publication in read.into_iter().chain(hold.publications.drain(..)) {
+        for publication in read.into_iter().chain(hold.take()) {
             let Some(at) = publication.position else { continue };
             if at == (Position { offset: position.offset + 1, ..position }) {
                 position.offset = at.offset;
@@ -181,12 +204,15 @@ impl Feed {
                 seen(at);
             }
         }
-        hold.reach.take().into_iter().for_each(&mut seen);
+        reach_before.into_iter().for_each(&mut seen);
         (self.position, self.forks) = (Some(position), page.forks);
         let next = if again || reach > position.offset {
-            hold.reach = Some(Position { offset: reach, ..position });
+            hold.reach(Position { offset: reach, ..position });
             self.catching_up = Some(hold);
-            Next::Read(position.offset)
+            Next::Read(position.offset, if again { Age::Fresh } else { Age::Any })
+        } else if hold.pulls() {
+            self.catching_up = Some(hold);
+            Next::Rest
         } else {
             Next::Live
         };
@@ -194,22 +220,20 @@ impl Feed {
     }
 }
 
-impl Hold {
-    fn push(&mut self, publication: &Arc<Publication>) {
-        if self.publications.len() < HOLD {
-            self.publications.push_back(publication.clone());
-        } else {
-            self.publications.clear();
-            publication.position.into_iter().for_each(|at| self.reach(at));
+impl Feed {
+    /// What to do after a pause. The feed is live again where the lane has lost nothing for a while, and nothing came meanwhile.
+    pub fn rested(&mut self, now: Tick) -> Next {
+        let (Some(hold), Some(position)) = (&mut self.catching_up, self.position) else { return Next::Live };
+        let (stale, reach) = hold.take_wants();
+        if stale || reach.is_some_and(|reach| reach.epoch != position.epoch || reach.offset > position.offset) {
+            reach.into_iter().for_each(|reach| hold.reach(reach));
+            return Next::Read(position.offset, Age::Fresh);
         }
-    }
-
-    fn reach(&mut self, at: Position) {
-        match &mut self.reach {
-            Some(reach) if reach.epoch == at.epoch => reach.offset = reach.offset.max(at.offset),
-            Some(_) => self.stale = true,
-            None => self.reach = Some(at),
+        if self.lost.is_some_and(|lost| now.since(lost) < SOON) {
+            return Next::Rest;
         }
+        self.catching_up = None;
+        Next::Live
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub mod feed;
 mod from_settings;
+mod hold;
 mod options;
 mod permissions;
 pub mod recovery;
 
+pub use hold::HoldRoom;
 pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};
 pub use permissions::{Act, Admission, Standing, admission, may};

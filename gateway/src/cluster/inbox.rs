@@ -2,7 +2,10 @@
 
 use crate::{
     broker::{Broker, BrokerError, Delivery, Mailbox, PageLimit, Post, Retention, Span},
-    channel::feed::{Feed, Next, Offer},
+    channel::{
+        HoldRoom,
+        feed::{Feed, Next, Offer},
+    },
     model::{ChannelName, Data, Position, Publication, WorkerId},
 };
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
@@ -10,6 +13,8 @@ use tokio::time::sleep;
 
 /// Whoever waits for an answer has given up long before.
 pub(super) const RETENTION: Retention = Retention { size: 10_000, ttl: Duration::from_mins(1) };
+/// Bytes that may wait while something before them is read.
+const HOLD: usize = 1 << 20;
 const PAGE: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
 /// Before a read that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -34,7 +39,7 @@ impl Inbox {
     ) -> Result<Self, BrokerError> {
         broker.subscribe(&channel, worker, Some(RETENTION)).await?;
         let page = broker.read(&channel, RETENTION, Span::Top, PAGE).await?;
-        let mut feed = Feed::default();
+        let mut feed = Feed::new(HoldRoom::new(HOLD));
         feed.start(Position { epoch: page.epoch, offset: page.top });
         Ok(Self { broker, mailbox, channel, feed, ready: VecDeque::new(), posts: Vec::new() })
     }
@@ -49,7 +54,7 @@ impl Inbox {
             for post in std::mem::take(&mut self.posts) {
                 let gap = match post {
                     Post::Delivery(_, Delivery::Publication(publication)) => self.offer(publication),
-                    Post::Dirty(_) | Post::AllDirty => self.feed.dirty(),
+                    Post::Dirty(_) | Post::AllDirty => self.feed.reread(),
                     Post::Top(_, top, _) => self.feed.stands_at(top),
                     Post::Delivery(..) | Post::Command(..) | Post::Survey(_) | Post::PresentAgain | Post::Drain(_) => None,
                 };
@@ -76,8 +81,8 @@ impl Inbox {
                     let caught = self.feed.page(page);
                     self.ready.extend(caught.deliver.into_iter().map(|publication| publication.data.clone()));
                     match caught.next {
-                        Next::Read(next) => after = next,
-                        Next::Live => return,
+                        Next::Read(next, _) => after = next,
+                        Next::Rest | Next::Live => return,
                     }
                 }
                 Err(error) => {

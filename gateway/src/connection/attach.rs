@@ -54,14 +54,14 @@ async fn establish(
 }
 
 async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
-    let (broker, recover, limit) = (&worker.node.broker, attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
+    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
     if let Some(start) = recover.and_then(|recover| worker.hub.remembered(&attach.channel, recover, limit)) {
         return Ok(start);
     }
-    let page = broker.read(&attach.channel, retention, first_span(recover), limit).await?;
+    let page = reads.page(&attach.channel, retention, first_span(recover), limit).await?;
     match judge(recover, page) {
         Judgement::Start(start) => Ok(start),
-        Judgement::ReadAgain(span) => Ok(lost(&broker.read(&attach.channel, retention, span, limit).await?)),
+        Judgement::ReadAgain(span) => Ok(lost(&reads.page(&attach.channel, retention, span, limit).await?)),
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
         let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
             return Advance::To(Live::Gone);
         };
-        match worker.node.broker.read(&channel, retention, Span::After(offset), worker.hub.page()).await {
+        match worker.hub.reads().page(&channel, retention, Span::After(offset), worker.hub.page()).await {
             Ok(page) => {
                 // Others may have filled it during the read.
                 room(&outbox).await;

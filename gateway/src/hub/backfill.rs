@@ -2,50 +2,64 @@
 
 use super::{Hub, SlotKey};
 use crate::{
-    broker::Span,
-    channel::feed::Next,
+    broker::{Age, BrokerError, Page},
+    channel::feed::{Next, PAUSE},
     model::ChannelName,
     telemetry::{Count, OpenTask},
 };
 use std::rc::Rc;
+use tokio::time::sleep;
 
 /// Deliveries of one channel that may wait for the fan-out before more is read.
 const AHEAD: usize = 512;
 
 impl Hub {
-    /// Begins to read a channel's stream after this offset, until its feed is live again.
-    pub(super) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, after: u64) {
+    /// Begins to read a channel's stream after the position of its feed, until that is live again.
+    pub(super) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, age: Age) {
         self.parts.metrics.count(Count::Backfills, 1);
-        actix_rt::spawn(self.clone().backfill(slot, after));
+        actix_rt::spawn(self.clone().backfill(slot, age));
     }
 
-    async fn backfill(self: Rc<Self>, key: SlotKey, mut after: u64) {
+    async fn backfill(self: Rc<Self>, key: SlotKey, mut age: Age) {
         let _task = OpenTask::new(&self.parts.metrics);
         let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
         loop {
-            let Ok(_permit) = self.backfills.acquire().await else { return };
             while self.waiting(key) > AHEAD {
                 self.served.notified().await;
             }
-            let Some(retention) = self.retention(&channel) else { return };
-            match self.parts.broker.read(&channel, retention, Span::After(after), self.parts.limits.page).await {
-                Ok(page) => match self.caught(key, life, page) {
-                    Some(Next::Read(next)) => after = next,
-                    Some(Next::Live) | None => return,
-                },
+            let Some(read) = self.read(&channel, key, age).await else { return };
+            let mut next = match read {
+                Ok(page) => self.caught(key, life, page),
                 Err(error) => {
                     tracing::warn!(%channel, %error, "a gap cannot be read yet");
-                    tokio::time::sleep(self.retry()).await;
+                    sleep(self.retry()).await;
+                    continue;
                 }
+            };
+            while next == Some(Next::Rest) {
+                sleep(PAUSE).await;
+                next = self.rested(key, life);
+            }
+            match next {
+                Some(Next::Read(_, next)) => age = next,
+                Some(Next::Rest | Next::Live) | None => return,
             }
         }
     }
 
-    fn waiting(&self, key: SlotKey) -> usize {
-        self.state.borrow_mut().slot(key).map_or(0, |slot| slot.pending.len())
+    /// None if the channel is gone here, or keeps nothing.
+    async fn read(&self, channel: &ChannelName, key: SlotKey, age: Age) -> Option<Result<Page, BrokerError>> {
+        let after = self.state.borrow_mut().slot(key)?.feed.position()?;
+        let retention = self.parts.namespaces.options(channel)?.retention?;
+        Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, age).await)
     }
 
-    fn retention(&self, channel: &ChannelName) -> Option<crate::broker::Retention> {
-        self.parts.namespaces.options(channel).and_then(|options| options.retention)
+    fn rested(&self, key: SlotKey, life: u32) -> Option<Next> {
+        let now = self.now();
+        self.state.borrow_mut().slot(key).filter(|slot| slot.life == life).map(|slot| slot.feed.rested(now))
+    }
+
+    fn waiting(&self, key: SlotKey) -> usize {
+        self.state.borrow_mut().slot(key).map_or(0, |slot| slot.pending.len())
     }
 }

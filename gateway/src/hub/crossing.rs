@@ -34,9 +34,9 @@ impl Crossing {
         self.fork.at
     }
 
-    /// Whether the member joined before the fork. Counts of timelines begin anew now and then.
-    fn concerns(&self, member: &Member) -> bool {
-        self.to.wrapping_sub(member.timeline) as i16 > 0
+    /// Whether who knows of so many timelines does not know of this one. Counts begin anew after the largest.
+    pub(super) fn is_beyond(&self, timeline: u16) -> bool {
+        self.to.wrapping_sub(timeline) as i16 > 0
     }
 }
 
@@ -88,7 +88,7 @@ impl Turn<'_> {
         connections: &Slab<Entry>,
     ) -> Vec<Restart> {
         let mut ended = Vec::new();
-        for member in members.iter_mut().filter(|member| to.concerns(member)) {
+        for member in members.iter_mut().filter(|member| to.is_beyond(member.timeline)) {
             member.timeline = to.to;
             // An attach may have read ahead of the lane.
             let at = Position { offset: member.joined.max(to.fork.at.offset), ..to.fork.at };

@@ -2,7 +2,7 @@
 
 use super::{Hub, SlotKey};
 use crate::{
-    broker::{Announcement, Check, Delivery, Post},
+    broker::{Age, Announcement, Check, Delivery, Post},
     channel::feed::{Next, Offer, Subscribers},
     model::{ChannelName, Position, Publication},
     telemetry::{Count, DropCause},
@@ -78,11 +78,11 @@ impl Hub {
                     None
                 }
                 Offer::Held => None,
-                Offer::Gap => slot.feed.position().map(|position| (key, position.offset)),
+                Offer::Gap => Some(key),
             }
         };
-        if let Some((slot, after)) = gap {
-            self.begin_backfill(slot, after);
+        if let Some(slot) = gap {
+            self.begin_backfill(slot, Age::Any);
         }
     }
 
@@ -99,18 +99,19 @@ impl Hub {
 
     /// The mailbox had no room for some deliveries of this channel.
     fn dirty(self: &Rc<Self>, channel: &ChannelName) {
+        let now = self.now();
         let (key, read, at_most_once) = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
             let Some(slot) = state.slot(key) else { return };
-            if slot.options.retention.is_some() { (key, slot.feed.dirty(), false) } else { (key, None, true) }
+            if slot.options.retention.is_some() { (key, slot.feed.dirty(now), false) } else { (key, None, true) }
         };
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
             let ended = self.state.borrow_mut().end_all(key);
             ended.into_iter().for_each(|each| _ = self.restart(each));
-        } else if let Some(after) = read {
-            self.begin_backfill(key, after);
+        } else if read.is_some() {
+            self.begin_backfill(key, Age::Fresh);
         }
     }
 
@@ -119,13 +120,13 @@ impl Hub {
         let behind = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
-            state.slot(key).and_then(|slot| slot.feed.stands_at(top)).map(|after| (key, after))
+            state.slot(key).and_then(|slot| slot.feed.stands_at(top)).map(|_| key)
         };
-        if let Some((key, after)) = behind {
+        if let Some(key) = behind {
             if check == Check::Audit {
                 self.parts.metrics.count(Count::FoundByAudit, 1);
             }
-            self.begin_backfill(key, after);
+            self.begin_backfill(key, Age::Fresh);
         }
     }
 

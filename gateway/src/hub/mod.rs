@@ -30,8 +30,8 @@ mod wheel;
 mod tests;
 
 use crate::{
-    broker::{Broker, Mailbox, PageLimit, mailbox::ConnectionSummary},
-    channel::Namespaces,
+    broker::{Broker, Mailbox, PageLimit, Reads, mailbox::ConnectionSummary},
+    channel::{HoldRoom, Namespaces},
     model::{ChannelName, ClientInfo, ConnectionId, Tick, UserId, WorkerId},
     telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
@@ -50,10 +50,7 @@ use std::{
     time::Duration,
 };
 pub use subscribe::{Advance, Live};
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 use wheel::Wheel;
 
 /// Bounds of a hub.
@@ -71,8 +68,6 @@ pub struct HubLimits {
     pub attach_buffer: usize,
     /// One read of a stream.
     pub page: PageLimit,
-    /// Reads of streams at once that close gaps.
-    pub backfills: usize,
     /// Subscriptions of this worker that are told within a second that they have to begin anew.
     pub restarts: usize,
     /// Subscribers above which joins and leaves are not told.
@@ -87,6 +82,10 @@ pub struct HubParts {
     pub worker: WorkerId,
     /// Where streams and presence live.
     pub broker: Arc<Broker>,
+    /// Reads of streams, which the workers of a node share.
+    pub reads: Arc<Reads>,
+    /// Memory for what is held back meanwhile, which they share as well.
+    pub hold: Arc<HoldRoom>,
     /// What the broker has for this worker.
     pub mailbox: Arc<Mailbox>,
     /// Options of the channels.
@@ -105,7 +104,6 @@ pub struct Hub {
     state: RefCell<State>,
     attendance: Attendance,
     restarts: Restarts,
-    backfills: Semaphore,
     /// A batch went out whole.
     served: Notify,
     /// The task that delivers, while it waits.
@@ -165,7 +163,6 @@ impl Hub {
             state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
             attendance: Attendance::default(),
             restarts: Restarts::default(),
-            backfills: Semaphore::new(parts.limits.backfills),
             served: Notify::new(),
             idle: Cell::new(None),
             lives: Cell::new(0),
@@ -196,6 +193,11 @@ impl Hub {
     /// A pause, different each time, before a read that failed is tried again.
     pub fn retry(&self) -> Duration {
         self.parts.limits.retry.mul_f32(rand::random_range(0.5..1.5))
+    }
+
+    /// Reads of streams.
+    pub fn reads(&self) -> &Reads {
+        &self.parts.reads
     }
 
     /// This worker's counts.

@@ -1,13 +1,20 @@
 //! Subscriptions whose connections have to be told that they begin anew, one after the other: what comes of that is work for this node, and
 //! for the store where presence is kept.
+//!
+//! Whoever is told comes back at once, so for a while longer the slot stays, and remembers what they lack.
 
 use super::{ConnKey, Hub, Notice, SlotKey, slot::Role};
-use crate::model::ChannelName;
+use crate::model::{ChannelName, Tick};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 /// Parts of a second over which restarts are spread.
 const PARTS: usize = 100;
+/// For a client that was told to subscribe again.
+const RETURN: Duration = Duration::from_secs(5);
 
 /// A subscription that gets nothing any more.
 #[derive(Clone, Copy, Debug)]
@@ -19,21 +26,27 @@ pub(super) struct Restart {
     pub(super) life: u32,
 }
 
-/// Those that wait to be told: each subscription once at most, which bounds the queue.
+/// Each subscription that has ended is in one of these, once: that bounds them, and [`super::slot::Slot::ended`] counts them.
 #[derive(Default)]
 pub(super) struct Restarts {
-    queue: RefCell<VecDeque<Restart>>,
+    waiting: RefCell<VecDeque<Restart>>,
+    /// Those that were told, and until when they are expected back.
+    told: RefCell<VecDeque<(Tick, Restart)>>,
     changed: Notify,
 }
 
 impl Restarts {
     pub(super) fn extend(&self, restarts: impl IntoIterator<Item = Restart>) {
-        self.queue.borrow_mut().extend(restarts);
+        self.waiting.borrow_mut().extend(restarts);
         self.changed.notify_one();
     }
 
     fn next(&self) -> Option<Restart> {
-        self.queue.borrow_mut().pop_front()
+        self.waiting.borrow_mut().pop_front()
+    }
+
+    fn next_back(&self, now: Tick) -> Option<Restart> {
+        self.told.borrow_mut().pop_front_if(|(until, _)| *until <= now).map(|(_, restart)| restart)
     }
 }
 
@@ -43,23 +56,33 @@ impl Hub {
         let rate = self.parts.limits.restarts.max(1);
         let part = (rate / PARTS).max(1);
         loop {
+            let now = self.now();
+            while let Some(back) = self.restarts.next_back(now) {
+                self.expect_no_longer(back);
+            }
             let mut told = 0;
             while told < part
                 && let Some(next) = self.restarts.next()
             {
                 told += usize::from(self.restart(next));
             }
-            if told > 0 {
-                tokio::time::sleep(Duration::from_secs_f64(told as f64 / rate as f64)).await;
-            } else {
-                self.restarts.queue.borrow_mut().shrink_to(PARTS);
-                self.restarts.changed.notified().await;
+            let expected = self.restarts.told.borrow().front().map(|(until, _)| until.since(now));
+            match expected {
+                _ if told > 0 => sleep(Duration::from_secs_f64(told as f64 / rate as f64)).await,
+                Some(left) => _ = timeout(left, self.restarts.changed.notified()).await,
+                None => {
+                    self.restarts.waiting.borrow_mut().shrink_to(PARTS);
+                    self.restarts.told.borrow_mut().shrink_to(PARTS);
+                    self.restarts.changed.notified().await;
+                }
             }
         }
     }
 
     /// Tells one connection. False if its subscription is gone by now.
-    pub(super) fn restart(&self, Restart { connection, slot: key, life }: Restart) -> bool {
+    pub(super) fn restart(&self, restart: Restart) -> bool {
+        let Restart { connection, slot: key, life } = restart;
+        self.restarts.told.borrow_mut().push_back((self.now().after(RETURN), restart));
         let told = {
             let mut state = self.state.borrow_mut();
             let generation = state.connections.get(connection as usize).map(|entry| entry.generation);
@@ -71,5 +94,19 @@ impl Hub {
         let Some((channel, outbox)) = told else { return false };
         outbox.notify(Notice::Lost(channel));
         true
+    }
+
+    /// It has come back, or will not.
+    fn expect_no_longer(&self, Restart { slot: key, life, .. }: Restart) {
+        let vacated = {
+            let mut state = self.state.borrow_mut();
+            let Some(slot) = state.slot(key).filter(|slot| slot.life == life) else { return };
+            slot.ended -= 1;
+            slot.forget();
+            self.vacate(&mut state, key)
+        };
+        if let Some(channel) = vacated {
+            self.parts.broker.unsubscribe(&channel, self.parts.worker);
+        }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Slot {
     pub(super) members: Members<Member>,
     /// Connections that are attaching.
     pub(super) attaching: u32,
-    /// Members that have ended, and whose connections will come back.
+    /// Subscriptions that have ended, and will come back.
     pub(super) ended: u32,
     /// What was delivered while anybody is on the way here.
     pub(super) recent: VecDeque<Arc<Publication>>,
@@ -91,12 +91,12 @@ pub(super) enum Content {
 }
 
 impl Slot {
-    pub(super) fn new(name: ChannelName, life: u32, options: Arc<ChannelOptions>) -> Self {
+    pub(super) fn new(name: ChannelName, life: u32, options: Arc<ChannelOptions>, feed: Feed) -> Self {
         Self {
             name,
             life,
             options,
-            feed: Feed::default(),
+            feed,
             members: Members::default(),
             attaching: 0,
             ended: 0,
@@ -111,7 +111,7 @@ impl Slot {
 
     /// Whether nobody needs the channel here any more.
     pub(super) fn is_vacant(&self) -> bool {
-        self.attaching == 0 && self.members.is_empty()
+        self.attaching == 0 && self.ended == 0 && self.members.is_empty()
     }
 
     /// Whether something waits for its turn.
@@ -161,21 +161,16 @@ impl Slot {
         self.forget();
     }
 
-    /// A live subscription has left.
-    pub(super) fn left(&mut self, member: &Member) {
-        if member.role == Role::Ended {
-            self.ended -= 1;
-            self.forget();
-        }
-    }
-
     /// All members know of this timeline.
     pub(super) fn has_crossed(&mut self, to: &Crossing) {
-        self.crossed = to.to;
+        if to.is_beyond(self.crossed) {
+            self.crossed = to.to;
+        }
         self.forget();
     }
 
-    fn forget(&mut self) {
+    /// Nothing is remembered for nobody.
+    pub(super) fn forget(&mut self) {
         if !self.is_awaited() {
             self.recent = VecDeque::new();
         }

@@ -8,10 +8,10 @@ use super::{
     slot::{Member, Slot},
 };
 use crate::{
-    broker::{Page, PageLimit},
+    broker::{Age, Page, PageLimit},
     channel::{
         ChannelOptions,
-        feed::{continues, is_valid},
+        feed::{Feed, continues, is_valid},
     },
     model::{ChannelName, ClientInfo, Position, Publication, Side},
     telemetry::{Count, Level},
@@ -99,7 +99,12 @@ impl Hub {
         }
         let slot = *state.channels.entry(channel.clone()).or_insert_with(|| {
             self.lives.set(self.lives.get().wrapping_add(1));
-            SlotKey::new(state.slots.insert(Slot::new(channel.clone(), self.lives.get(), options.clone())))
+            SlotKey::new(state.slots.insert(Slot::new(
+                channel.clone(),
+                self.lives.get(),
+                options.clone(),
+                Feed::new(self.parts.hold.clone()),
+            )))
         });
         let Some(entry) = state.connections.get_mut(key.index as usize) else { return false };
         if entry.subscription(slot).is_some() {
@@ -126,7 +131,7 @@ impl Hub {
 
     /// Hands over what came since the cursor, and lets deliveries through; unless more has to be read first.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> Live {
-        let (live, backfill, missed, outbox) = {
+        let (slot_key, backfill, missed, outbox) = {
             let mut state_guard = self.state.borrow_mut();
             let state = &mut *state_guard;
             let Some(slot_key) = state.channels.get(channel).copied() else { return Live::Gone };
@@ -136,7 +141,7 @@ impl Hub {
             let Place::Attaching(cursor) = &subscription.place else { return Live::Live };
             let (cursor, side, join_leave) = (cursor.as_deref().copied(), subscription.side, subscription.join_leave);
             let Some(slot) = state.slots.get_mut(slot_key.index()) else { return Live::Gone };
-            let (mut joined, mut backfill, mut missed) = (0, None, Vec::new());
+            let (mut joined, mut backfill, mut missed) = (0, false, Vec::new());
             if let Some(cursor) = cursor {
                 if cursor.at.offset < cursor.top {
                     return Live::Behind(cursor.at.offset);
@@ -145,12 +150,12 @@ impl Hub {
                     // One of the two is of an older timeline: each finds out by reading.
                     let after = slot.feed.stands_at(cursor.at);
                     drop(state_guard);
-                    if let Some(after) = after {
-                        self.begin_backfill(slot_key, after);
+                    if after.is_some() {
+                        self.begin_backfill(slot_key, Age::Fresh);
                     }
                     return Live::Behind(cursor.at.offset);
                 }
-                backfill = slot.feed.start(cursor.at).map(|after| (slot_key, after));
+                backfill = slot.feed.start(cursor.at).is_some();
                 let Some(since) = slot.since(cursor.at.offset, PageLimit { entries: usize::MAX, bytes }) else {
                     return Live::Behind(cursor.at.offset);
                 };
@@ -163,13 +168,13 @@ impl Hub {
             if let Some(subscription) = entry.subscription(slot_key) {
                 subscription.place = Place::Live(index as u32);
             }
-            (Live::Live, backfill, missed, entry.outbox.clone())
+            (slot_key, backfill, missed, entry.outbox.clone())
         };
         self.hand_over(channel, &missed, &outbox);
-        if let Some((slot, after)) = backfill {
-            self.begin_backfill(slot, after);
+        if backfill {
+            self.begin_backfill(slot_key, Age::Fresh);
         }
-        live
+        Live::Live
     }
 
     /// Hands a page of history, read after the cursor, to a connection that is behind, and tries again to go live.
@@ -230,26 +235,31 @@ impl Hub {
                 Place::Attaching(_) => slot.attached(),
                 Place::Live(index) => {
                     let connections = &mut state.connections;
-                    let member = slot.members.remove(index as usize, |member, to| {
+                    slot.members.remove(index as usize, |member, to| {
                         let moved = connections.get_mut(member.connection as usize).and_then(|entry| entry.subscription(slot_key));
                         if let Some(moved) = moved {
                             moved.place = Place::Live(to as u32);
                         }
                     });
-                    member.iter().for_each(|member| slot.left(member));
                 }
             }
             if let Some(info) = gone.info {
                 self.attendance.depart(slot.name.clone(), info);
             }
-            let vacated = slot.is_vacant().then(|| state.remove_slot(slot_key)).flatten();
-            self.count(state);
+            let vacated = self.vacate(state, slot_key);
             (vacated, live)
         };
         if let Some(channel) = vacated {
             self.parts.broker.unsubscribe(&channel, self.parts.worker);
         }
         live
+    }
+
+    /// Removes a channel that nobody needs here any more.
+    pub(super) fn vacate(&self, state: &mut State, key: SlotKey) -> Option<ChannelName> {
+        let vacated = state.slot(key).is_some_and(|slot| slot.is_vacant()).then(|| state.remove_slot(key)).flatten();
+        self.count(state);
+        vacated
     }
 
     fn count(&self, state: &State) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     broker::{BrokerError, MemoryBroker, MemoryLimits, NewPublication, Page, Retention, Span},
     channel::{ChannelOptions, SlowConsumer},
-    model::{CommandTarget, Data, Disconnect, Position, ServerCommand, Side, Tags},
+    model::{CommandTarget, Data, Disconnect, Position, RecoverFrom, ServerCommand, Side, Tags},
     telemetry::{Count, DropCause},
 };
 use std::{future::Future, num::NonZeroU32};
@@ -26,7 +26,6 @@ fn limits() -> HubLimits {
         slice: 2,
         attach_buffer: 8,
         page: PageLimit { entries: 4, bytes: 10_000 },
-        backfills: 2,
         restarts: 100,
         join_leave_max: 3,
         retry: Duration::from_millis(10),
@@ -50,6 +49,8 @@ fn within<F: Future<Output = ()>>(limits: HubLimits, mailbox: usize, story: impl
         let hub = Hub::new(HubParts {
             worker: WorkerId::new(0).expect("in bounds"),
             broker: broker.clone(),
+            reads: Reads::new(broker.clone(), 2),
+            hold: HoldRoom::new(1 << 20),
             mailbox: mailbox.clone(),
             namespaces: Arc::new(namespaces),
             limits,
@@ -232,6 +233,67 @@ fn an_overflowing_mailbox_costs_history_channels_nothing() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(received(&connection), expected);
         assert!(world.hub.metrics().counted(Count::Backfills) > 0);
+    });
+}
+
+#[test]
+fn a_mailbox_that_overflows_again_and_again_costs_history_channels_nothing() {
+    within(limits(), 8, |world| async move {
+        let connection = world.connect();
+        world.subscribe(&connection, "stream:a").await;
+        let (mut published, mut texts) = (Vec::new(), Vec::new());
+        for round in 0..8 {
+            for n in 0..30 {
+                published.push(format!("{round} {n}"));
+                world.publish("stream:a", published.last().expect("pushed")).await;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            settle().await;
+            texts.extend(received(&connection));
+        }
+        assert_eq!(texts, published);
+        assert_eq!(world.hub.parts.hold.dropped(), 12, "the two that the lane took of each round but the first two are read too");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let (backfills, reads) = (world.hub.metrics().counted(Count::Backfills), world.hub.parts.reads.counts());
+        world.publish("stream:a", "calm").await;
+        settle().await;
+        assert_eq!(received(&connection), ["calm"]);
+        assert_eq!((backfills, reads), (world.hub.metrics().counted(Count::Backfills), world.hub.parts.reads.counts()), "it is live again");
+        assert_eq!(world.hub.parts.hold.used(), 0);
+    });
+}
+
+#[test]
+fn who_comes_back_to_where_the_worker_stands_needs_no_read() {
+    within(limits(), 1000, |world| async move {
+        let (live, back) = (world.connect(), world.connect());
+        world.subscribe(&live, "stream:a").await;
+        let at = world.publish("stream:a", "one").await.expect("kept");
+        settle().await;
+        let channel = World::channel("stream:a");
+        let remembered = |epoch: &str, offset| {
+            let recover = RecoverFrom { epoch: epoch.into(), offset };
+            let start = world.hub.remembered(&channel, &recover, world.hub.page())?;
+            Some((start.answer.offset, start.cursor.offset, start.top, start.publications.len()))
+        };
+        assert_eq!(remembered(at.epoch.as_str(), 1), Some((1, 1, 1, 0)));
+        assert_eq!(remembered(at.epoch.as_str(), 0), None, "the first is remembered for nobody");
+        assert_eq!(remembered(at.epoch.as_str(), 2), None, "nobody knows a second");
+        assert_eq!(remembered("otherone", 1), None);
+        assert_eq!(remembered("", 0), None, "what is held only the store knows");
+
+        world.join(&back, "stream:a").await;
+        for text in ["two", "three"] {
+            world.publish("stream:a", text).await;
+        }
+        settle().await;
+        assert_eq!(remembered(at.epoch.as_str(), 1), Some((1, 3, 3, 2)), "it is remembered for those who attach");
+        for text in ["four", "five", "six"] {
+            world.publish("stream:a", text).await;
+        }
+        settle().await;
+        assert_eq!(remembered(at.epoch.as_str(), 1), None, "a page has four");
+        assert_eq!(remembered(at.epoch.as_str(), 2), Some((2, 6, 6, 4)));
     });
 }
 

@@ -1,7 +1,8 @@
 //! Numbers that the broker, the mailboxes and the services keep, shown as metrics.
 
 use crate::{
-    broker::{BrokerStats, Mailbox, RedisStats},
+    broker::{BrokerStats, Mailbox, Reads, RedisStats},
+    channel::HoldRoom,
     node::Node,
     services,
     telemetry::{Metrics, SERIES, Series},
@@ -40,6 +41,19 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
             tell(&[cause], number);
         }
     });
+}
+
+pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, hold: &Arc<HoldRoom>) {
+    let reads = reads.clone();
+    metrics.observe(Series::StreamReads, move |tell| {
+        let (begun, shared) = reads.counts();
+        tell(&["begun"], begun);
+        tell(&["shared"], shared);
+    });
+    let room = hold.clone();
+    metrics.observe(Series::HoldBytes, move |tell| tell(&[], room.used() as u64));
+    let room = hold.clone();
+    metrics.observe(Series::HoldDropped, move |tell| tell(&[], room.dropped()));
 }
 
 fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {

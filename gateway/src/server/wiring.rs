@@ -3,8 +3,8 @@
 use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, RedisAddress, RedisBroker, RedisConfig},
-    channel::Namespaces,
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Reads, RedisAddress, RedisBroker, RedisConfig},
+    channel::{HoldRoom, Namespaces},
     cluster::{About, Cluster},
     connection::ConnectionLimits,
     hub::HubLimits,
@@ -26,6 +26,8 @@ pub(super) struct Parts {
     pub(super) node: Arc<Node>,
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) metrics: Vec<Arc<WorkerMetrics>>,
+    pub(super) reads: Arc<Reads>,
+    pub(super) hold: Arc<HoldRoom>,
     pub(super) origins: Arc<Origins>,
     pub(super) hub: HubLimits,
     pub(super) connection: ConnectionLimits,
@@ -75,9 +77,14 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         metrics: metrics.clone(),
     };
     let node = Arc::new(node);
+    let reads = Reads::new(node.broker.clone(), settings.recovery.backfills);
+    let hold = HoldRoom::new(settings.recovery.hold_bytes.bytes());
     observe::observe(metrics, &node, &mailboxes);
+    observe::observe_recovery(metrics, &reads, &hold);
     Ok(Parts {
         node,
+        reads,
+        hold,
         metrics: mailboxes.iter().map(|_| metrics.worker()).collect(),
         mailboxes,
         origins: Arc::new(Origins::try_from(&settings.public)?),
@@ -196,7 +203,6 @@ fn hub(settings: &Settings) -> HubLimits {
         slice: settings.fan_out.slice,
         attach_buffer: settings.recovery.attach_buffer,
         page: PageLimit { entries: settings.recovery.page_entries, bytes: settings.recovery.page_bytes.bytes() },
-        backfills: settings.recovery.backfills,
         restarts: settings.recovery.restarts,
         join_leave_max: settings.fan_out.join_leave_max,
         retry: Duration::from_millis(250),

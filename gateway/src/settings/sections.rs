@@ -173,6 +173,8 @@ section! {
         attach_timeout: Duration = millis(100)..=MINUTE,
         /// Deliveries held back for one attaching subscriber.
         attach_buffer: usize = 16..=1_000_000,
+        /// Bytes of publications that all workers hold back while a gap before them is read.
+        hold_bytes: ByteSize = size(KIB)..=size(64 * GIB),
         /// Reads of missing ranges that run at a time.
         backfills: usize = 1..=10_000,
         /// Subscriptions of a worker that are told within a second that they have to begin anew.

@@ -62,6 +62,9 @@ series! {
     Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put in outboxes, one for each subscriber; those within answers are not counted.";
     FanOutBatches, "fan_out_batches", Counter, [], "Batches of publications encoded for a channel.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
+    StreamReads, "stream_reads", Counter, ["how"], "Reads for workers and clients that catch up: begun, or saved because one served several.";
+    HoldBytes, "hold_bytes", Gauge, [], "Bytes of publications that are held back while a gap before them is read.";
+    HoldDropped, "hold_dropped", Counter, [], "Publications that were not held back, for want of room or because the channel is being read anyway; they are read again.";
     Forks, "forks", Counter, [], "Channels of a worker whose stream went on in a new timeline; client-side subscriptions begin anew.";
     RecoveriesRemembered, "recoveries_remembered", Counter, [], "Recoveries that a worker answered from what it remembers, without a read.";
     FoundByAudit, "found_by_audit", Counter, [], "Losses that only the audit of all channels found; expected to stay 0.";

@@ -4,19 +4,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
-import { ownRedis } from './support/redis.mjs';
+import { OwnRedis } from './support/redis.mjs';
 import { Heard, eventually, next } from './support/wait.mjs';
 
 /** Nodes that share a Redis and know of each other. */
-async function cluster(t, ...names) {
-    const redis = await ownRedis(t);
+const cluster = async (t, ...names) => nodesOf(t, await OwnRedis.start(t), ...names);
+
+async function nodesOf(t, redis, ...names) {
     const settings = (name) => `
         [node]
         name = "${name}"
         [broker]
         kind = "redis"
         [redis]
-        url = "${redis}"
+        url = "${redis.url}"
         canary = "200ms"
         [cluster]
         lease = "2s"
@@ -161,4 +162,41 @@ test('a node that was taken for dead says again who is there', async (t) => {
     await joins.until((all) => times(all) === 2);
     const { clients } = await alice.presence();
     assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
+});
+
+test('a Redis that restarts with what it had costs nobody anything', async (t) => {
+    const redis = await OwnRedis.start(t);
+    const [one, two] = await nodesOf(t, redis, 'one', 'two');
+    const channel = unique('news:');
+    const data = ({ data }) => data;
+    const alice = await signedIn(t, one, 'alice', { channels: [channel] });
+    const here = { on: (name, listener) => alice.on(name, (context) => context.channel === channel && listener(context)) };
+    const [pushed, placed] = [new Heard(here, 'publication', data), new Heard(here, 'subscribed')];
+    const bob = await signedIn(t, two, 'bob');
+    const room = await subscribed(bob, channel);
+    const [heard, again] = [new Heard(room, 'publication', data), new Heard(room, 'subscribed')];
+    const cut = [alice, bob].map((it) => new Heard(it, 'connecting'));
+    const { epoch } = (await one.publish(channel, 1, 2))[1];
+    await heard.count(2);
+
+    await redis.restart();
+    for (const node of [one, two]) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
+    const third = (await two.publish(channel, 3))[0];
+    assert.notEqual(third.epoch, epoch, 'a new timeline');
+    assert.deepEqual(await pushed.count(3), [1, 2, 3]);
+    assert.deepEqual(await heard.count(3), [1, 2, 3]);
+    assert.deepEqual(placed.all.map(({ streamPosition }) => streamPosition), [{ epoch: third.epoch, offset: 2 }]);
+    assert.deepEqual(again.all.map(({ wasRecovering, recovered }) => [wasRecovering, recovered]), [[true, true]]);
+    assert.equal(await two.metric('switchboard_recoveries_remembered_total'), 1);
+    assert.deepEqual(cut.map((each) => each.all), [[], []]);
+
+    for (const [node, it] of [[one, alice], [two, bob]]) {
+        const back = next(it, 'connected');
+        await node.ask('DELETE', `/v1/connections/${it.context.client}?code=3011&reason=again`);
+        await back;
+    }
+    await one.publish(channel, 4);
+    assert.deepEqual(await pushed.count(4), [1, 2, 3, 4]);
+    assert.deepEqual(await heard.count(4), [1, 2, 3, 4]);
+    for (const each of [placed, again]) assert.deepEqual([each.all.at(-1).wasRecovering, each.all.at(-1).recovered], [true, true]);
 });

@@ -9,8 +9,8 @@ mod talk;
 use super::*;
 use crate::{
     auth::{ApiKeys, ConnectionClaims, Tokens},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Retention},
-    channel::{ChannelOptions, Grant, Namespaces},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Reads, Retention},
+    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
     cluster::Cluster,
     hub::{HubLimits, HubParts},
     model::{ChannelName, CommandTarget, ServerCommand, Tags, WorkerId},
@@ -119,6 +119,8 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
         let hub = Hub::new(HubParts {
             worker: WorkerId::FIRST,
             broker: node.broker.clone(),
+            reads: Reads::new(node.broker.clone(), 2),
+            hold: HoldRoom::new(1 << 20),
             mailbox,
             namespaces: Arc::new(node.rules.namespaces.clone()),
             limits: HubLimits {
@@ -128,7 +130,6 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
                 slice: 16,
                 attach_buffer: 8,
                 page: PageLimit { entries: 4, bytes: 10_000 },
-                backfills: 2,
                 restarts: 1000,
                 join_leave_max: 10,
                 retry: Duration::from_millis(10),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     broker::Delivery,
-    model::{Epoch, Publication, RecoverFrom, Recovery},
+    model::{Epoch, Publication, Recovery},
 };
 
 const STREAM_A: &str = "stream:a";
@@ -94,6 +94,7 @@ fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
         assert_eq!(world.again(&client, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
         assert_eq!(world.go_live(&client), Live::Live);
         assert_eq!(world.hub.metrics().counted(Count::RecoveriesRemembered), 1);
+        tokio::time::sleep(Duration::from_secs(6)).await;
         let (key, _) = world.slot();
         let mut state = world.hub.state.borrow_mut();
         let slot = state.slot(key).expect("open");
@@ -104,28 +105,28 @@ fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
 #[test]
 fn what_waits_is_handed_out_before_the_fork() {
     within(limits(), 1000, |world| async move {
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
         world.publish(STREAM_A, "1").await;
-        let page = forked(&world, 1, 1, 2).await;
+        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let page = forked(&world, 2, 2, 3).await;
         let (key, _) = world.slot();
         {
             let mut state = world.hub.state.borrow_mut();
             let old = state.slot(key).and_then(|slot| slot.feed.position()).expect("known").epoch;
-            let first = Arc::new(Publication { position: Some(Position { epoch: old, offset: 1 }), ..(*page.publications[0]).clone() });
+            let second = Arc::new(Publication { position: Some(Position { epoch: old, offset: 2 }), ..(*page.publications[0]).clone() });
             let slot = state.slot(key).expect("open");
-            slot.feed.offer(&first);
-            slot.deliver(first, 8);
+            slot.feed.offer(&second);
+            slot.deliver(second, 8);
             state.pending += 1;
         }
         world.caught(&page);
         // Who comes now has the new timeline already.
         let late = world.connect();
         world.join_as(&late, STREAM_A, Side::Server).await;
-        world.hub.set_cursor(late.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 2 }, 2);
+        world.hub.set_cursor(late.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 3 }, 3);
         assert_eq!(world.go_live(&late), Live::Live);
         settle().await;
         assert_eq!(received(&client).len(), 1);
-        assert_eq!(received(&server)[1..], ["at 1", "2"]);
+        assert_eq!(received(&server)[1..], ["at 2", "3"]);
         assert_eq!(received(&late), [""; 0]);
         assert!(told(&client) && !told(&late));
     });
@@ -234,6 +235,7 @@ fn an_attach_meets_a_fork() {
                 }
             }
             drop((live, attaching));
+            tokio::time::sleep(Duration::from_secs(6)).await;
             assert!(world.hub.state.borrow().channels.is_empty());
         });
     }
@@ -265,5 +267,75 @@ fn what_waited_for_those_who_lost_something_reaches_nobody_else() {
         assert!(told(&lost));
         assert_eq!(received(&next), [""; 0], "the third was of the timeline that is lost");
         assert_eq!(world.hub.state.borrow().pending, 0);
+    });
+}
+
+#[test]
+fn a_loss_during_a_fork_ends_everybody_once() {
+    within(limits(), 1000, |world| async move {
+        let mut all = Vec::new();
+        for n in 0..7 {
+            all.push(world.subscribe_as(if n % 2 == 0 { Side::Server } else { Side::Client }).await);
+        }
+        world.publish(STREAM_A, "1").await;
+        settle().await;
+        world.caught(&forked(&world, 1, 1, 2).await);
+        world.hub.fan_out_turn();
+        let (key, _) = world.slot();
+        assert!(world.hub.state.borrow_mut().slot(key).is_some_and(|slot| slot.fan_out.is_some()), "it is under way");
+        let third = Epoch::parse("athirdon").expect("valid");
+        world.caught(&Page { epoch: third, top: 9, forks: Vec::new(), publications: Vec::new() });
+        settle().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(all.iter().all(told), "each once");
+        let mut state = world.hub.state.borrow_mut();
+        assert_eq!(state.pending, 0);
+        let slot = state.slot(key).expect("open");
+        assert_eq!((slot.crossed, slot.ended), (slot.timeline, 7));
+    });
+}
+
+#[test]
+fn forks_may_follow_each_other_before_anybody_has_crossed() {
+    within(limits(), 1000, |world| async move {
+        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        world.publish(STREAM_A, "1").await;
+        settle().await;
+        let second = forked(&world, 1, 1, 2).await;
+        world.caught(&second);
+        let third = Epoch::parse("athirdon").expect("valid");
+        let next = successor(&second.publications[0], 3);
+        let next = Arc::new(Publication { position: Some(Position { epoch: third, offset: 3 }), ..(*next).clone() });
+        let fork = Position { epoch: new_epoch(), offset: 2 };
+        world.caught(&Page { epoch: third, top: 3, forks: vec![fork, second.forks[0]], publications: vec![next] });
+        settle().await;
+        assert_eq!(received(&server), ["1", "at 1", "2", "at 2", "3"]);
+        assert_eq!(received(&client), ["1"]);
+        assert!(told(&client));
+        let recover = RecoverFrom { epoch: second.forks[0].epoch.to_string(), offset: 1 };
+        let start = world.hub.remembered(&World::channel(STREAM_A), &recover, world.hub.page()).expect("both forks are known");
+        assert_eq!((start.answer.epoch, start.publications.len()), (third, 2));
+    });
+}
+
+#[test]
+fn the_only_subscriber_of_a_channel_finds_it_again() {
+    within(limits(), 1000, |world| async move {
+        let client = world.subscribe_as(Side::Client).await;
+        let old = world.old_epoch();
+        world.publish(STREAM_A, "1").await;
+        settle().await;
+        let page = forked(&world, 1, 1, 2).await;
+        world.caught(&page);
+        settle().await;
+        assert!(told(&client));
+        assert!(world.hub.leave(client.key(), &World::channel(STREAM_A)));
+        world.mailbox.deliver(&World::channel(STREAM_A), Delivery::Publication(successor(&page.publications[0], 3)));
+        settle().await;
+        let recover = RecoverFrom { epoch: old.to_string(), offset: 1 };
+        let found = |world: &World| world.hub.remembered(&World::channel(STREAM_A), &recover, world.hub.page()).is_some();
+        assert!(found(&world));
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(!found(&world) && world.hub.state.borrow().channels.is_empty(), "it is not expected for ever");
     });
 }

@@ -8,23 +8,61 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './wait.mjs';
 
-/** Starts a `redis-server` with a socket in a folder of its own; resolves to its address, as `redis.url` takes it. */
-export async function ownRedis(t) {
-    const folder = await mkdtemp(join(tmpdir(), 'switchboard-redis-'));
-    const socket = join(folder, 'redis.sock');
-    const process = spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder], { stdio: 'ignore' });
-    const failed = once(process, 'error').then(([error]) => {
-        throw new Error(`redis-server does not start (${error.message}): './justw setup' installs it`);
-    });
-    t.after(async () => {
-        process.kill('SIGKILL');
-        await rm(folder, { recursive: true });
-    });
-    const answers = () =>
-        new Promise((resolve) => {
-            const probe = connect(socket, () => resolve(true)).on('error', () => resolve(false));
-            probe.on('connect', () => probe.end());
+/** A `redis-server` with a socket in a folder of its own. */
+export class OwnRedis {
+    #folder;
+    #process;
+
+    static async start(t) {
+        const own = new OwnRedis();
+        own.#folder = await mkdtemp(join(tmpdir(), 'switchboard-redis-'));
+        t.after(async () => {
+            own.#process.kill('SIGKILL');
+            await rm(own.#folder, { recursive: true });
         });
-    await Promise.race([failed, eventually(answers, 'redis-server to answer')]);
-    return `redis+unix://${socket}`;
+        await own.#spawn();
+        return own;
+    }
+
+    /** Its address, as `redis.url` takes it. */
+    get url() {
+        return `redis+unix://${this.#socket}`;
+    }
+
+    get #socket() {
+        return join(this.#folder, 'redis.sock');
+    }
+
+    async #spawn() {
+        const options = ['--port', '0', '--unixsocket', this.#socket, '--save', '', '--dir', this.#folder];
+        this.#process = spawn('redis-server', options, { stdio: 'ignore' });
+        const failed = once(this.#process, 'error').then(([error]) => {
+            throw new Error(`redis-server does not start (${error.message}): './justw setup' installs it`);
+        });
+        await Promise.race([failed, eventually(() => this.#says('PING', '+PONG'), 'redis-server to answer')]);
+    }
+
+    /** Whether it answers a command so. */
+    #says(command, expected) {
+        return new Promise((resolve) => {
+            const socket = connect(this.#socket, () => socket.write(`${command}\r\n`));
+            socket.on('data', (answer) => {
+                resolve(String(answer).startsWith(expected));
+                socket.destroy();
+            });
+            socket.on('error', () => resolve(false)).on('close', () => resolve(false));
+        });
+    }
+
+    /** It ends, and comes back with all that it had. */
+    async restart() {
+        await eventually(() => this.#says('SAVE', '+OK'), 'redis-server to save');
+        const ended = once(this.#process, 'close');
+        this.#process.kill('SIGKILL');
+        await ended;
+        await this.#spawn();
+    }
 }
+
+/** Starts one; resolves to its address. */
+export const ownRedis = async (t) => (await OwnRedis.start(t)).url;
