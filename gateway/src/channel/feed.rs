@@ -226,7 +226,9 @@ impl Feed {
         let (Some(hold), Some(position)) = (&mut self.catching_up, self.position) else { return Next::Live };
         let (stale, reach) = hold.take_wants();
         if stale || reach.is_some_and(|reach| reach.epoch != position.epoch || reach.offset > position.offset) {
-            reach.into_iter().for_each(|reach| hold.reach(reach));
+            if let Some(reach) = reach {
+                hold.reach(reach);
+            }
             return Next::Read(position.offset, Age::Fresh);
         }
         if self.lost.is_some_and(|lost| now.since(lost) < SOON) {

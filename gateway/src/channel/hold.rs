@@ -67,8 +67,15 @@ impl Hold {
             return;
         }
         self.let_go();
+        self.pass(publication);
+    }
+
+    /// It has to be read.
+    fn pass(&mut self, publication: &Publication) {
         self.room.dropped.fetch_add(1, Relaxed);
-        publication.position.into_iter().for_each(|at| self.reach(at));
+        if let Some(at) = publication.position {
+            self.reach(at);
+        }
     }
 
     /// From now on everything is read.
@@ -106,10 +113,9 @@ impl Hold {
     }
 
     fn let_go(&mut self) {
-        let newest = self.publications.iter().filter_map(|publication| publication.position).collect::<Vec<_>>();
-        self.room.dropped.fetch_add(newest.len() as u64, Relaxed);
-        newest.into_iter().for_each(|at| self.reach(at));
-        self.take();
+        for publication in self.take() {
+            self.pass(&publication);
+        }
     }
 
     fn give_back(&mut self) {

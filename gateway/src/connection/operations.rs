@@ -163,12 +163,10 @@ impl Requester {
         };
         let page = PageLimit { entries: limit, bytes: self.worker.hub.answer_bytes() };
         let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
-        if let Some(since) = since
-            && !since.epoch.is_empty()
-        {
-            if !since.position().is_some_and(|position| crate::channel::feed::is_valid(position, epoch, &forks)) {
-                return Err(ErrorCode::UnrecoverablePosition.into());
-            }
+        let goes_on =
+            |since: &RecoverFrom| since.position().is_some_and(|position| crate::channel::feed::is_valid(position, epoch, &forks));
+        if since.is_some_and(|since| !since.epoch.is_empty() && !goes_on(&since)) {
+            return Err(ErrorCode::UnrecoverablePosition.into());
         }
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
     }

@@ -36,7 +36,7 @@ impl Crossing {
 
     /// Whether who knows of so many timelines does not know of this one. Counts begin anew after the largest.
     pub(super) fn is_beyond(&self, timeline: u16) -> bool {
-        self.to.wrapping_sub(timeline) as i16 > 0
+        self.to.wrapping_sub(timeline).cast_signed() > 0
     }
 }
 

@@ -109,7 +109,9 @@ impl Hub {
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
             let ended = self.state.borrow_mut().end_all(key);
-            ended.into_iter().for_each(|each| _ = self.restart(each));
+            for each in ended {
+                self.restart(each);
+            }
         } else if read.is_some() {
             self.begin_backfill(key, Age::Fresh);
         }

@@ -8,12 +8,14 @@ use std::{
 use tokio::sync::oneshot;
 
 type Moment = u64;
+/// What is asked, and what ends it.
+type UnderWay = Arc<Mutex<Vec<(char, oneshot::Sender<()>)>>>;
 
 /// A store that is asked one thing, and answers when it is told to, with the moment at which the question began.
 #[derive(Default)]
 struct Store {
     now: Arc<AtomicU64>,
-    under_way: Arc<Mutex<Vec<(char, oneshot::Sender<()>)>>>,
+    under_way: UnderWay,
     flights: Arc<Flights<char, Moment>>,
     askers: Vec<Asker>,
 }
