@@ -20,7 +20,7 @@ use futures_util::future::{Either, ready};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub use reads::{Age, Reads};
-pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig};
+pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig, Sweep};
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -5,7 +5,7 @@ use crate::{
     auth::{ApiKeys, Origins, Tokens},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Reads, RedisAddress, RedisBroker, RedisConfig},
     channel::{HoldRoom, Namespaces},
-    cluster::{About, Cluster},
+    cluster::{About, Cluster, Times},
     connection::ConnectionLimits,
     hub::HubLimits,
     model::{InvalidName, ServiceName, WorkerId},
@@ -121,7 +121,8 @@ fn cluster(settings: &Settings, about: About, workers: &[Arc<Mailbox>], broker: 
         BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), settings.cluster.lease)
+            let times = Times { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
+            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }
 }

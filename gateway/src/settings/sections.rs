@@ -269,6 +269,8 @@ section! {
     Cluster {
         /// A node that has not been heard of for so long is dead.
         lease: Duration = SECOND..=10 * MINUTE,
+        /// Between two rounds of the nodes through all who are present.
+        sweep: Duration = SECOND..=7 * DAY,
         /// Where services reach this node's internal listener; empty: at its address.
         link_url: String,
         /// Where frontends reach this node's public listener; empty: at its address.
