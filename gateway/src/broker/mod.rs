@@ -314,6 +314,16 @@ impl Broker {
         each!(self, broker => broker.user_subscriptions(user).await)
     }
 
+    /// Tokens of this user that were issued until `at` (seconds since 1970) are no good any more. That is remembered for so long.
+    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        each!(self, broker => broker.revoke(user, at, remember).await)
+    }
+
+    /// Until when a user's tokens were revoked, in seconds since 1970.
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+        each!(self, broker => broker.revoked(user).await)
+    }
+
     /// The nodes that share the store; none where there is but one.
     pub fn nodes(&self) -> Option<&Nodes> {
         match self {

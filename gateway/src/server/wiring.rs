@@ -72,6 +72,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
         presence_limit: settings.presence.limit,
+        revocation_ttl: settings.tokens.revocation_ttl,
         history_bytes: HISTORY_BYTES,
         health: Health::default(),
         metrics: metrics.clone(),
@@ -177,6 +178,7 @@ fn memory(settings: &Settings) -> MemoryLimits {
         meta_ttl: settings.broker.meta_ttl,
         subscriptions_per_user: stored_per_user(settings),
         user_subscriptions: settings.subscriptions.total,
+        revocations: settings.tokens.revocations,
     }
 }
 

@@ -289,6 +289,10 @@ section! {
         issuer: String,
         /// For clocks that differ.
         leeway: Duration = millis(0)..=5 * MINUTE,
+        /// How long it is remembered that a user's tokens were revoked.
+        revocation_ttl: Duration = MINUTE..=365 * DAY,
+        /// Users of whom that is remembered (memory).
+        revocations: usize = 1..=100_000_000,
     }
 
     /// `[[api_keys]]`: what services show.

@@ -1,4 +1,4 @@
-//! What is kept beside the streams: stored subscriptions of users, and the list of all channels.
+//! What is kept beside the streams: stored subscriptions and revocations of users, and the list of all channels.
 
 use super::{
     keys::Keys,
@@ -14,7 +14,7 @@ use redis::{Cmd, Value, cmd};
 use std::{
     collections::BTreeSet,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// See the module.
@@ -63,6 +63,19 @@ impl Directory {
             }
         }
         Ok(found)
+    }
+
+    /// Revocations of one user come in the order of their times, or say almost the same.
+    pub(super) async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        let mut set = cmd("SET");
+        set.arg(self.keys.revoked(user)).arg(at).arg("PX").arg(remember.as_millis() as u64);
+        self.run(set).await.map(drop)
+    }
+
+    pub(super) async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+        let mut get = cmd("GET");
+        get.arg(self.keys.revoked(user));
+        text(self.run(get).await?).map(|at| at.parse().map_err(|_| garbled())).transpose()
     }
 
     /// Active channels that match, in name order. Goes through all keys: for operators, not for hot paths.

@@ -13,6 +13,7 @@
 //! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
 //! | `P:{C}:held` | hash | number of connections of each node's generation that is present | the last one that leaves |
 //! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
+//! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970 | `tokens.revocation_ttl` |
 //! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
 //! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |
 //! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
@@ -96,6 +97,10 @@ impl Keys {
 
     pub(super) fn user(&self, user: &UserId) -> String {
         format!("{}:user:{user}", self.prefix)
+    }
+
+    pub(super) fn revoked(&self, user: &UserId) -> String {
+        format!("{}:revoked:{user}", self.prefix)
     }
 
     pub(super) fn nodes(&self) -> String {

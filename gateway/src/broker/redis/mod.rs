@@ -3,7 +3,7 @@
 //! - [`keys`]: the names of everything that is kept there; [`scripts`]: what happens there at one moment; [`codec`]: publications as bytes
 //! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: the one that subscribes
 //! - [`roster`], [`subscriptions`]: which channels this node needs; [`audit`]: whether its workers have what the streams hold
-//! - [`streams`]: publish and read; [`presence`]: who is where; [`directory`]: users' subscriptions, the list of channels
+//! - [`streams`]: publish and read; [`presence`]: who is where; [`directory`]: users' subscriptions and revocations, the list of channels
 //! - [`nodes`]: who shares all this; [`sweep`]: what the dead leave behind
 //! - [`health`], [`stats`]: what keeps it from serving, what it counts; [`clock`]: what time it is there
 //!
@@ -264,6 +264,16 @@ impl RedisBroker {
     /// See [`super::Broker::user_subscriptions`].
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         self.directory.remembered(user).await
+    }
+
+    /// See [`super::Broker::revoke`].
+    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        self.directory.revoke(user, at, remember).await
+    }
+
+    /// See [`super::Broker::revoked`].
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+        self.directory.revoked(user).await
     }
 
     /// The nodes that share the store.
