@@ -9,9 +9,12 @@ use crate::{
     session::Rules,
     telemetry::Metrics,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 /// One gateway process. Built once from its parts; shared by all threads.
@@ -34,6 +37,8 @@ pub struct Node {
     pub api_keys: ApiKeys,
     /// Entries of one presence answer at most.
     pub presence_limit: usize,
+    /// How long it is remembered that a user's tokens were revoked.
+    pub revocation_ttl: Duration,
     /// Bytes of one history answer at most.
     pub history_bytes: usize,
     /// Bounds of the REST interface.

@@ -1,17 +1,21 @@
 //! Nodes and services.
 
+use super::problem::ApiError;
 use crate::{
     node::Node,
     services::{InstanceSummary, Reach},
 };
 use actix_web::{HttpResponse, web::Data};
-use shared_proto::rest::{InstanceBody, NodeBody, NodesBody, ServiceBody, ServicesBody};
+use shared_proto::rest::{InstanceBody, NodeBody, NodesBody, Problem, ServiceBody, ServicesBody};
 
 /// List the nodes.
-#[utoipa::path(get, path = "/v1/nodes", tag = "cluster", responses((status = 200, description = "Every node", body = NodesBody)))]
-pub(super) async fn nodes(node: Data<Node>) -> HttpResponse {
-    let each = node.cluster.nodes().into_iter().map(|n| NodeBody { name: n.name.to_string(), since: n.since_ms, workers: n.workers });
-    HttpResponse::Ok().json(NodesBody { nodes: each.collect() })
+#[utoipa::path(get, path = "/v1/nodes", tag = "cluster", 
+    responses((status = 200, description = "Every node that is registered and alive now", body = NodesBody),
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn nodes(node: Data<Node>) -> Result<HttpResponse, ApiError> {
+    let all = node.cluster.nodes().await?;
+    let each = all.into_iter().map(|n| NodeBody { name: n.name.to_string(), since: n.since_ms, workers: n.workers });
+    Ok(HttpResponse::Ok().json(NodesBody { nodes: each.collect() }))
 }
 
 /// List the services, and the instances that hold links to this node.

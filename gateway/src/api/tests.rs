@@ -90,6 +90,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&*settings.api_keys),
         presence_limit: 100,
+        revocation_ttl: Duration::from_hours(24),
         history_bytes: 1 << 20,
         api: ApiLimits { body: 4000, batch: 3, ..ApiLimits::default() },
         health: Health::default(),

@@ -44,17 +44,33 @@ pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) ->
     Ok(HttpResponse::Ok().json(ConnectionsBody { connections: found.iter().map(summary).collect() }))
 }
 
-/// Close all of a user's connections.
+/// Close all of a user's connections. With a code after which clients do not come back (3500 to 3999, 4500 to 4999; 3503 where it is absent), tokens
+/// that were issued until now, or do not say when, are refused from now on as expired.
 #[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users",
     params(("user" = String, Path, description = "Percent-encoded", example = "alice"), DisconnectQuery),
     responses((status = 200, description = "They are being closed", body = ConcernedBody),
+        (status = 422, description = "`limit_exceeded`: as many revocations are remembered as may be", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn disconnect(
     node: Data<Node>,
     Named(user): Named<UserId>,
     Query(query): Query<DisconnectQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    command_all(&node, user, query.command()?).await
+    let command = query.command()?;
+    if let ServerCommand::Disconnect { code, .. } = &command
+        && is_for_good(*code)
+        && !user.is_anonymous()
+    {
+        // Stored before it is told: a connection that is just being opened hears of it, or reads it.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        node.broker.revoke(&user, now.as_secs(), node.revocation_ttl).await.map_err(Refusal::from)?;
+    }
+    command_all(&node, user, command).await
+}
+
+/// Whether a client that is closed with this code does not come back by itself.
+fn is_for_good(code: u16) -> bool {
+    matches!(code, 3500..=3999 | 4500..=4999)
 }
 
 /// Subscribe a user: the connections that are there, and every later one until the subscription is deleted or expires.

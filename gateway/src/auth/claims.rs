@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct ConnectionClaims {
     /// `sub`; empty for anonymous.
     pub user: UserId,
+    /// `iat`: seconds since 1970; none: it does not say.
+    pub issued: Option<u64>,
     /// `exp`: seconds since 1970; none: valid for good.
     pub expires: Option<u64>,
     /// `info`: shown to others.
@@ -21,7 +23,7 @@ pub struct ConnectionClaims {
 impl ConnectionClaims {
     /// A token for a user and nothing else.
     pub fn of(user: UserId) -> Self {
-        Self { user, expires: None, info: None, channels: Vec::new() }
+        Self { user, issued: None, expires: None, info: None, channels: Vec::new() }
     }
 
     /// Time that is left at `now` (seconds since 1970).

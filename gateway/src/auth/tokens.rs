@@ -61,6 +61,7 @@ impl Tokens {
             if channel.is_of(&user) { Ok(channel) } else { Err(TokenError::invalid("names another user's personal channel")) }
         };
         Ok(ConnectionClaims {
+            issued: wire.iat,
             expires: wire.exp,
             info: info(wire.info.as_deref())?,
             channels: wire.channels.iter().map(channel).collect::<Result<_, _>>()?,
@@ -81,7 +82,7 @@ impl Tokens {
         })
     }
 
-    /// Makes a connection token at `now` (seconds since 1970).
+    /// Makes a connection token, issued at `now` (seconds since 1970).
     pub fn sign_connection(&self, claims: &ConnectionClaims, now: u64) -> Result<String, NoSigningKey> {
         self.sign(&Wire {
             sub: Some(claims.user.to_string()),

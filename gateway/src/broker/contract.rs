@@ -44,6 +44,7 @@ macro_rules! contract {
             presence_knows_connections_and_users
             active_channels_are_listed_by_name_and_page
             subscriptions_of_users_are_kept_until_they_end
+            revocations_are_remembered_for_their_time
         }
         $crate::broker::contract::contract! { @each $threaded $bed,
             concurrent_publishers_make_one_order
@@ -565,4 +566,14 @@ pub(super) async fn a_key_published_many_times_at_once_is_published_once(bed: &B
         }
     }
     assert_eq!((first, bed.offsets(&channel, Span::After(0)).await), (1, vec![1]));
+}
+
+pub(super) async fn revocations_are_remembered_for_their_time(bed: &Bed) {
+    let (alice, bob): (UserId, UserId) = ("alice".parse().expect("valid"), "bob".parse().expect("valid"));
+    let revoked = async |user| bed.broker.revoked(user).await.expect("read");
+    assert_eq!(revoked(&alice).await, None);
+    bed.broker.revoke(&alice, 10, HOUR).await.expect("stored");
+    bed.broker.revoke(&alice, 20, HOUR).await.expect("stored");
+    bed.broker.revoke(&bob, 30, Duration::from_secs(2)).await.expect("stored");
+    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(20), Some(30)));
 }

@@ -20,7 +20,7 @@ use futures_util::future::{Either, ready};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub use reads::{Age, Reads};
-pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig};
+pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig, Sweep};
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -312,6 +312,16 @@ impl Broker {
     /// What is remembered for a user and has not expired.
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         each!(self, broker => broker.user_subscriptions(user).await)
+    }
+
+    /// Tokens of this user that were issued until `at` (seconds since 1970) are no good any more. That is remembered for so long.
+    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        each!(self, broker => broker.revoke(user, at, remember).await)
+    }
+
+    /// Until when a user's tokens were revoked, in seconds since 1970.
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+        each!(self, broker => broker.revoked(user).await)
     }
 
     /// The nodes that share the store; none where there is but one.

@@ -1,8 +1,9 @@
 //! The nodes that serve together, and messages to all connections wherever they are.
 //!
 //! - [`local`]: the workers of this node
-//! - [`remote`]: the other nodes: heartbeats, questions and answers; [`members`]: what nodes say of themselves; [`inbox`], [`message`]: what they say to each other
+//! - [`remote`]: the other nodes: heartbeats, questions and answers; [`dead`]: what those leave that end without a word; [`members`]: what nodes say of themselves; [`inbox`], [`message`]: what they say to each other
 
+mod dead;
 mod inbox;
 mod local;
 mod members;
@@ -52,6 +53,15 @@ pub struct About {
     pub shared: BTreeMap<String, String>,
 }
 
+/// How long nodes wait for each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Who is silent for so long is dead.
+    pub lease: Duration,
+    /// Between two rounds through everybody who is present anywhere, of all nodes together.
+    pub sweep: Duration,
+}
+
 /// The nodes that serve together.
 pub struct Cluster {
     kind: Kind,
@@ -69,18 +79,17 @@ impl Cluster {
         Self { kind: Kind::Single(me, Local::new(about.name, workers)) }
     }
 
-    /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that no worker has, with its index; who does not renew its
-    /// `lease` is dead.
+    /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that no worker has, with its index.
     pub fn shared(
         about: About,
         workers: Vec<Arc<Mailbox>>,
         broker: Arc<Broker>,
         inbox: (Arc<Mailbox>, WorkerId),
         namespaces: Namespaces,
-        lease: Duration,
+        times: Times,
     ) -> Self {
         let me = member(&about, workers.len());
-        Self { kind: Kind::Shared(Arc::new(Remote::new(broker, Local::new(about.name, workers), inbox, namespaces, me, lease))) }
+        Self { kind: Kind::Shared(Arc::new(Remote::new(broker, Local::new(about.name, workers), inbox, namespaces, me, times))) }
     }
 
     fn local(&self) -> &Local {
@@ -90,15 +99,19 @@ impl Cluster {
         }
     }
 
-    /// All live nodes, by name.
-    pub fn nodes(&self) -> Vec<NodeSummary> {
+    /// The nodes that are registered and alive now, by name.
+    pub async fn nodes(&self) -> Result<Vec<NodeSummary>, Refusal> {
+        let members = match &self.kind {
+            Kind::Single(me, _) => vec![me.clone()],
+            Kind::Shared(remote) => remote.members().await?,
+        };
         let summary = |node: &Member| NodeSummary {
             name: (*node.name).into(),
             since_ms: node.since_ms,
             workers: node.workers,
             public: node.public.clone(),
         };
-        self.members().iter().map(summary).collect()
+        Ok(members.iter().map(summary).collect())
     }
 
     /// Where services reach the live nodes, as `ws://host:port`; changes with them.
@@ -107,13 +120,6 @@ impl Cluster {
             // Nobody is there to change it.
             Kind::Single(me, _) => watch::channel([me.link.to_string()].into()).1,
             Kind::Shared(remote) => remote.links(),
-        }
-    }
-
-    fn members(&self) -> Arc<[Member]> {
-        match &self.kind {
-            Kind::Single(me, _) => [me.clone()].into(),
-            Kind::Shared(remote) => remote.peers(),
         }
     }
 
@@ -167,7 +173,8 @@ impl Cluster {
     pub async fn run(&self, stop: CancellationToken) {
         if let Kind::Shared(remote) = &self.kind {
             let listening = tokio::spawn(remote.clone().listen());
-            let _ = stop.run_until_cancelled(remote.belong()).await;
+            let work = futures_util::future::join3(remote.belong(), remote.bury_all(), remote.sweep_all());
+            let _ = stop.run_until_cancelled(work).await;
             remote.leave().await;
             listening.abort();
         }

@@ -1,13 +1,14 @@
 //! The other nodes: who they are, and what is asked of them.
 
 use super::{
+    Times,
     inbox::{Inbox, RETENTION},
     local::Local,
     members::Member,
     message::{Answer, Connection, Message, Question},
 };
 use crate::{
-    broker::{Announcement, Broker, BrokerError, Lease, Left, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, lock},
+    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, lock},
     channel::Namespaces,
     model::{ChannelName, ErrorCode, Refusal, Tags, WorkerId},
 };
@@ -39,10 +40,11 @@ pub(super) struct Remote {
     pub(super) local: Local,
     /// Where the broker puts what other nodes say, as if it were a worker.
     pub(super) inbox: (Arc<Mailbox>, WorkerId),
-    pub(super) lease: Duration,
+    pub(super) times: Times,
     pub(super) namespaces: Namespaces,
     me: Member,
-    peers: Mutex<Arc<[Member]>>,
+    /// Who is to be cleared away.
+    pub(super) dead: watch::Sender<Vec<NodeId>>,
     links: watch::Sender<Arc<[String]>>,
     waiting: Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
     next: AtomicU64,
@@ -56,15 +58,15 @@ impl Remote {
         inbox: (Arc<Mailbox>, WorkerId),
         namespaces: Namespaces,
         me: Member,
-        lease: Duration,
+        times: Times,
     ) -> Self {
         Self {
             broker,
             local,
             inbox,
-            lease,
+            times,
             links: watch::Sender::new([me.link.to_string()].into()),
-            peers: Mutex::new([me.clone()].into()),
+            dead: watch::Sender::default(),
             namespaces,
             me,
             waiting: Mutex::default(),
@@ -73,9 +75,10 @@ impl Remote {
         }
     }
 
-    /// All live nodes as of the last heartbeat, this one included.
-    pub(super) fn peers(&self) -> Arc<[Member]> {
-        lock(&self.peers).clone()
+    /// All that are registered and alive now.
+    pub(super) async fn members(&self) -> Result<Vec<Member>, BrokerError> {
+        let Some(nodes) = self.broker.nodes() else { return Ok(vec![self.me.clone()]) };
+        Ok(alive(&nodes.list().await?))
     }
 
     /// Where services reach them, as it changes.
@@ -197,7 +200,7 @@ impl Remote {
         })
     }
 
-    /// Registers this node, keeps it registered, and clears away what dead ones left. For good.
+    /// Registers this node, keeps it registered, and says who is dead. For good.
     pub(super) async fn belong(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
         let mut standing = Standing::Outside;
@@ -212,9 +215,10 @@ impl Remote {
                 Err(error) => {
                     tracing::warn!(%error, "the heartbeat of this node did not reach Redis");
                     standing = standing.interrupted();
+                    nodes.judge(false);
                 }
             }
-            sleep(self.lease / 3).await;
+            sleep(self.times.lease / 3).await;
         }
     }
 
@@ -222,13 +226,13 @@ impl Remote {
         let record = self.me.record();
         let since = match standing {
             Standing::Outside => {
-                nodes.enter(&record, self.lease).await?;
+                nodes.enter(&record, self.times.lease).await?;
                 Instant::now()
             }
-            Standing::Since(_) if nodes.renew(&record, self.lease).await? == Lease::Lost => {
+            Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node had ended: it registers anew");
                 nodes.begin_again();
-                nodes.enter(&record, self.lease).await?;
+                nodes.enter(&record, self.times.lease).await?;
                 self.local.present_again();
                 Instant::now()
             }
@@ -237,20 +241,16 @@ impl Remote {
         let all = nodes.list().await?;
         self.see(&all);
         // After an outage every lease has ended. Who lives has one whole lease to say so.
-        if since.elapsed() > self.lease {
-            for dead in all.iter().filter(|node| !node.is_alive) {
-                self.bury(nodes, &dead.id).await?;
-            }
-        }
+        let judges = since.elapsed() > self.times.lease;
+        nodes.judge(judges);
+        let dead = all.into_iter().filter(|node| judges && !node.is_alive).map(|node| node.id);
+        self.dead.send_replace(dead.collect());
         Ok(Standing::Since(since))
     }
 
     /// Takes note of who lives.
     fn see(&self, all: &[NodeRecord]) {
-        let mut alive: Vec<_> = all.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
-        // A node that came back before the lease of its last life ended is there twice.
-        alive.sort_by(|a, b| a.name.cmp(&b.name).then(b.since_ms.cmp(&a.since_ms)));
-        alive.dedup_by(|a, b| a.name == b.name);
+        let alive = alive(all);
         let differs = alive.iter().find_map(|other| self.me.differs(other));
         if let Some(why) = &differs {
             tracing::error!("{why}");
@@ -262,26 +262,6 @@ impl Remote {
             *links = now;
             changed
         });
-        *lock(&self.peers) = alive.into();
-    }
-
-    /// Clears away what a dead node left, unless another one does, and tells those who were there with its connections.
-    async fn bury(&self, nodes: &Nodes, dead: &NodeId) -> Result<(), BrokerError> {
-        if !nodes.inherit(dead, self.lease).await? {
-            return Ok(());
-        }
-        tracing::warn!(node = %dead.name, "a node is dead: clearing away what it left");
-        loop {
-            let left = nodes.clear_away(dead).await?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            for Left { channel, info } in left {
-                if self.namespaces.options(&channel).is_some_and(|options| options.join_leave) {
-                    self.broker.announce(&channel, Announcement::Leave(info)).await?;
-                }
-            }
-        }
     }
 
     /// Takes this node off the list.
@@ -293,6 +273,15 @@ impl Remote {
             Err(_) => tracing::warn!("this node could not leave the cluster in time; its lease will end"),
         }
     }
+}
+
+/// Those of them that live, by name.
+fn alive(all: &[NodeRecord]) -> Vec<Member> {
+    let mut alive: Vec<_> = all.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
+    // A node that came back before the lease of its last life ended is there twice.
+    alive.sort_by(|a, b| a.name.cmp(&b.name).then(b.since_ms.cmp(&a.since_ms)));
+    alive.dedup_by(|a, b| a.name == b.name);
+    alive
 }
 
 /// Whether a node is registered.

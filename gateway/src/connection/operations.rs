@@ -2,7 +2,7 @@
 
 use super::{Worker, attach};
 use crate::{
-    auth::TokenError,
+    auth::{ConnectionClaims, TokenError},
     broker::{BrokerError, Page, PageLimit, Span, UserSubscription},
     hub::{Advance, ConnKey, Outbox},
     model::{ChannelName, ClientInfo, Data, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
@@ -72,7 +72,7 @@ async fn run(op: Op, by: Requester) -> Outcome {
     let result = match op {
         Op::Attach(attach) => return attach::attach(by.worker, by.key, attach).await,
         Op::Authenticate { token } => return by.authenticate(&token),
-        Op::Subscriptions { user } => return by.subscriptions(&user).await,
+        Op::Subscriptions { user, issued } => return by.subscriptions(&user, issued).await,
         Op::Refresh { token } => return by.refresh(&token),
         Op::Authorize { channel, token } => return by.authorize(&channel, &token),
         Op::Call { method, data } => return by.call(&method, data).await,
@@ -98,12 +98,20 @@ impl Requester {
             Err(error) => return refused(&error),
         };
         let expires_in = claims.expires_in(unix_seconds());
-        Outcome::Authenticated(Box::new(Identity { expires_in, user: claims.user, info: claims.info, channels: claims.channels }))
+        let ConnectionClaims { user, issued, info, channels, .. } = claims;
+        Outcome::Authenticated(Box::new(Identity { user, issued, expires_in, info, channels }))
     }
 
-    async fn subscriptions(&self, user: &UserId) -> Outcome {
-        match self.worker.node.broker.user_subscriptions(user).await {
-            Ok(stored) => {
+    async fn subscriptions(&self, user: &UserId, issued: Option<u64>) -> Outcome {
+        let broker = &self.worker.node.broker;
+        let (stored, revoked) = futures_util::future::join(broker.user_subscriptions(user), broker.revoked(user)).await;
+        match revoked.and_then(|revoked| Ok((stored?, revoked))) {
+            // A token that does not say when it was issued may be as old as any.
+            Ok((_, Some(revoked))) if issued.is_none_or(|issued| issued <= revoked) => {
+                let detail = "a service has disconnected this user; get a token that was issued since";
+                Outcome::Failed(Refusal::new(ErrorCode::TokenExpired, detail))
+            }
+            Ok((stored, _)) => {
                 let now = unix_time();
                 let left = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
                 Outcome::Subscriptions(stored.into_iter().map(left).collect())

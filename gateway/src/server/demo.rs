@@ -114,10 +114,11 @@ async fn token(node: web::Data<Node>, web::Json(Object(request)): web::Json<Obje
 }
 
 /// The nodes that a tab can be on. One that does not say where it is found is left out.
-async fn nodes(node: web::Data<Node>) -> HttpResponse {
-    let all = node.cluster.nodes().into_iter().filter(|each| !each.public.is_empty());
+async fn nodes(node: web::Data<Node>) -> Result<HttpResponse, ApiError> {
+    let all = node.cluster.nodes().await?.into_iter().filter(|each| !each.public.is_empty());
     let nodes = all.map(|each| NodeEntry { name: each.name, url: each.public }).collect();
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NodesResponse { here: node.name.clone(), nodes })
+    let here = node.name.clone();
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NodesResponse { here, nodes }))
 }
 
 async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {

@@ -5,7 +5,7 @@ use crate::{
     auth::{ApiKeys, Origins, Tokens},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Reads, RedisAddress, RedisBroker, RedisConfig},
     channel::{HoldRoom, Namespaces},
-    cluster::{About, Cluster},
+    cluster::{About, Cluster, Times},
     connection::ConnectionLimits,
     hub::HubLimits,
     model::{InvalidName, ServiceName, WorkerId},
@@ -72,6 +72,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
         presence_limit: settings.presence.limit,
+        revocation_ttl: settings.tokens.revocation_ttl,
         history_bytes: HISTORY_BYTES,
         health: Health::default(),
         metrics: metrics.clone(),
@@ -121,7 +122,8 @@ fn cluster(settings: &Settings, about: About, workers: &[Arc<Mailbox>], broker: 
         BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), settings.cluster.lease)
+            let times = Times { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
+            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }
 }
@@ -176,6 +178,7 @@ fn memory(settings: &Settings) -> MemoryLimits {
         meta_ttl: settings.broker.meta_ttl,
         subscriptions_per_user: stored_per_user(settings),
         user_subscriptions: settings.subscriptions.total,
+        revocations: settings.tokens.revocations,
     }
 }
 

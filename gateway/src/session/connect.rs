@@ -176,7 +176,7 @@ impl Connecting {
         if info.user.is_anonymous() {
             return self.attach_all(turn, info, expiry, channels, Vec::new());
         }
-        let op = turn.start(Op::Subscriptions { user: info.user.clone() });
+        let op = turn.start(Op::Subscriptions { user: info.user.clone(), issued: identity.issued });
         self.stage = Stage::Reading { op, info, expiry, channels };
         Ok(Progress::Going)
     }

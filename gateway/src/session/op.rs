@@ -18,11 +18,13 @@ pub enum Op {
         /// The token.
         token: String,
     },
-    /// Read what services subscribed a user to. The connection has to be known under the user by then: what is stored after the read
-    /// reaches it as a command.
+    /// Read what services subscribed a user to, and whether they revoked its tokens. The connection has to be known under the user by then: what is
+    /// stored after the read reaches it as a command.
     Subscriptions {
         /// The user.
         user: UserId,
+        /// When the token was issued, in seconds since 1970; none: it does not say.
+        issued: Option<u64>,
     },
     /// Check a new connection token.
     Refresh {
@@ -159,6 +161,8 @@ pub enum Outcome {
 pub struct Identity {
     /// Empty for anonymous.
     pub user: UserId,
+    /// When the token was issued, in seconds since 1970; none: it does not say.
+    pub issued: Option<u64>,
     /// How long the token is valid; none: for good.
     pub expires_in: Option<Duration>,
     /// Shown to others.

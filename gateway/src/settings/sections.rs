@@ -269,6 +269,8 @@ section! {
     Cluster {
         /// A node that has not been heard of for so long is dead.
         lease: Duration = SECOND..=10 * MINUTE,
+        /// Between two rounds of the nodes through all who are present.
+        sweep: Duration = SECOND..=7 * DAY,
         /// Where services reach this node's internal listener; empty: at its address.
         link_url: String,
         /// Where frontends reach this node's public listener; empty: at its address.
@@ -287,6 +289,10 @@ section! {
         issuer: String,
         /// For clocks that differ.
         leeway: Duration = millis(0)..=5 * MINUTE,
+        /// How long it is remembered that a user's tokens were revoked.
+        revocation_ttl: Duration = MINUTE..=365 * DAY,
+        /// Users of whom that is remembered (memory).
+        revocations: usize = 1..=100_000_000,
     }
 
     /// `[[api_keys]]`: what services show.

@@ -33,12 +33,15 @@ async function nodesOf(t, redis, ...names) {
         subscribe = "anyone"
         see_presence = "anyone"`;
     const nodes = await Promise.all(names.map((name) => ownGateway(t, settings(name))));
-    for (const node of nodes) {
-        await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
-        await eventually(async () => (await node.ask('GET', '/v1/nodes')).nodes.length === names.length, 'the nodes to know of each other');
-    }
+    for (const node of nodes) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
     return nodes;
 }
+
+test('nodes that are ready know of each other', async (t) => {
+    for (const node of await cluster(t, 'one', 'two', 'three')) {
+        assert.deepEqual((await node.ask('GET', '/v1/nodes')).nodes.map(({ name }) => name), ['one', 'three', 'two']);
+    }
+});
 
 test('what one node takes, subscribers of all nodes get: once, in order, with one history', async (t) => {
     const nodes = await cluster(t, 'one', 'two');

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signedIn, unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
+import { inSeconds, token } from './support/token.mjs';
 import { Heard, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
@@ -86,4 +87,23 @@ test('a user is disconnected for good, everywhere', async (t) => {
     for (const { code, reason } of await Promise.all(ended)) assert.deepEqual([code, reason], [4501, 'gone away']);
     const none = async () => (await gateway.ask('GET', `/v1/users/${alice}/connections`)).connections.length === 0;
     await eventually(none, 'the connections to be gone');
+
+    for (const old of [{}, { iat: inSeconds(0) }]) {
+        let asked = 0;
+        const getToken = async () => {
+            asked += 1;
+            return token({ sub: alice, iat: inSeconds(1) });
+        };
+        const back = await signedIn(t, gateway, alice, old, { getToken });
+        assert.equal(asked, 1, 'what was issued before counts as expired, and the SDK fetches another');
+        back.disconnect();
+    }
+});
+
+test('a user who is told to connect again may do so with the token at hand', async (t) => {
+    const alice = unique('alice-');
+    const it = await signedIn(t, gateway, alice, { iat: inSeconds(0) });
+    const again = next(it, 'connected');
+    assert.deepEqual(await gateway.ask('DELETE', `/v1/users/${alice}/connections?code=3011&reason=again`), { connections: 1 });
+    await again;
 });

@@ -159,7 +159,7 @@ proptest! {
         let channel: ChannelName = "chat:x".parse().expect("valid");
         let tokens = plain();
 
-        let claims = ConnectionClaims { user: user.clone(), expires, info: Some(info.clone()), channels: vec![channel.clone()] };
+        let claims = ConnectionClaims { user: user.clone(), issued: Some(NOW), expires, info: Some(info.clone()), channels: vec![channel.clone()] };
         prop_assert_eq!(tokens.verify_connection(&tokens.sign_connection(&claims, NOW).expect("a key"), NOW), Ok(claims));
 
         let claims = SubscriptionClaims { user, channel, expires, info: Some(info) };

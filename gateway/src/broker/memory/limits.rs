@@ -20,6 +20,8 @@ pub struct MemoryLimits {
     pub subscriptions_per_user: usize,
     /// Stored subscriptions of all users together.
     pub user_subscriptions: usize,
+    /// Users whose tokens were revoked.
+    pub revocations: usize,
 }
 
 impl Default for MemoryLimits {
@@ -32,6 +34,7 @@ impl Default for MemoryLimits {
             idle_channels: 100_000,
             subscriptions_per_user: 128,
             user_subscriptions: 100_000,
+            revocations: 100_000,
         }
     }
 }

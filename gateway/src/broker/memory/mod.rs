@@ -6,6 +6,7 @@ mod idempotency;
 mod idle;
 mod limits;
 mod presence;
+mod revocations;
 mod shard;
 mod store;
 mod stream;
@@ -127,6 +128,16 @@ impl MemoryBroker {
     /// See [`super::Broker::user_subscriptions`].
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         Ok(self.store.user_subscriptions(self.now(), user))
+    }
+
+    /// See [`super::Broker::revoke`].
+    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        self.store.revoke(self.now(), user, at, remember)
+    }
+
+    /// See [`super::Broker::revoked`].
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+        Ok(self.store.revoked(self.now(), user))
     }
 
     /// Always ready.

@@ -5,6 +5,7 @@ use super::{
     idempotency::{Idempotency, Request},
     idle::IdleChannels,
     presence::Presence,
+    revocations::Revocations,
     shard::Shard,
     users::UserSubscriptions,
 };
@@ -22,6 +23,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 /// A moment, on both clocks.
@@ -41,6 +43,7 @@ pub(super) struct Store {
     idle: IdleChannels,
     idempotency: Mutex<Idempotency>,
     users: Mutex<UserSubscriptions>,
+    revocations: Mutex<Revocations>,
     /// Of all histories together.
     bytes: AtomicUsize,
     bytes_bound: usize,
@@ -62,6 +65,7 @@ impl Store {
             idle: IdleChannels::new(limits.idle_channels, limits.meta_ttl),
             idempotency: Mutex::new(Idempotency::new(limits.idempotency_ttl, limits.idempotency_keys)),
             users: Mutex::new(UserSubscriptions::new(limits.subscriptions_per_user, limits.user_subscriptions)),
+            revocations: Mutex::new(Revocations::new(limits.revocations)),
             bytes: AtomicUsize::new(0),
             bytes_bound: limits.history_bytes,
             reclaims: AtomicUsize::new(0),
@@ -151,6 +155,15 @@ impl Store {
 
     pub(super) fn user_subscriptions(&self, now: Now, user: &UserId) -> Vec<UserSubscription> {
         lock(&self.users).list(user, now.unix_ms / 1000)
+    }
+
+    pub(super) fn revoke(&self, now: Now, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        let now = now.unix_ms / 1000;
+        lock(&self.revocations).put(user, at, now.saturating_add(remember.as_secs().max(1)), now)
+    }
+
+    pub(super) fn revoked(&self, now: Now, user: &UserId) -> Option<u64> {
+        lock(&self.revocations).get(user, now.unix_ms / 1000)
     }
 
     /// Lets go of histories in one shard whose time has passed; true if more wait.

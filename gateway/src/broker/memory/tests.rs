@@ -25,6 +25,7 @@ const LIMITS: MemoryLimits = MemoryLimits {
     idle_channels: 10,
     subscriptions_per_user: 2,
     user_subscriptions: 3,
+    revocations: 10,
 };
 
 fn store(limits: &MemoryLimits) -> Store {

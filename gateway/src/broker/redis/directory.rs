@@ -1,29 +1,26 @@
-//! What is kept beside the streams: who is present, stored subscriptions of users, and the list of all channels.
+//! What is kept beside the streams: stored subscriptions and revocations of users, and the list of all channels.
 
 use super::{
-    codec,
     keys::Keys,
     lane::{Again, Command, Lane},
-    nodes::{Life, NodeId},
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
 use crate::{
-    broker::{BrokerError, ChannelSummary, PresenceStats, UserSubscription, glob::Glob},
-    model::{ChannelName, ClientInfo, ConnectionId, Epoch, Position, UserId},
+    broker::{BrokerError, ChannelSummary, UserSubscription, glob::Glob},
+    model::{ChannelName, Epoch, Position, UserId},
 };
 use redis::{Cmd, Value, cmd};
 use std::{
     collections::BTreeSet,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// See the module.
 pub(super) struct Directory {
     pub(super) keys: Keys,
     pub(super) lane: Arc<Lane>,
-    pub(super) life: Arc<Life>,
     /// Stored subscriptions of one user.
     pub(super) subscriptions_per_user: usize,
 }
@@ -32,61 +29,6 @@ pub(super) struct Directory {
 const SCAN: usize = 1000;
 
 impl Directory {
-    pub(super) async fn arrive(&self, channel: &ChannelName, info: &ClientInfo) -> Result<(), BrokerError> {
-        let node = self.life.id();
-        // Known as this node's before it is present: so others find it, whenever this node dies.
-        let mut register = cmd("SADD");
-        register.arg(self.keys.registered(&node)).arg(format!("{} {channel}", info.client));
-        let mut arrive = call(&SCRIPTS.arrive, &[self.keys.who(channel), self.keys.users(channel)]);
-        arrive.arg(info.client.to_string()).arg(info.user.as_str()).arg(node.text()).arg(codec::encode_info(info));
-        let (registered, arrived) = futures_util::future::join(self.run(register), self.run(arrive)).await;
-        registered.and(arrived).map(drop)
-    }
-
-    pub(super) async fn depart(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
-        let (node, connection) = (self.life.id(), connection.to_string());
-        let mut forget = cmd("SREM");
-        forget.arg(self.keys.registered(&node)).arg(format!("{connection} {channel}"));
-        let depart = Self::depart_command(&self.keys, channel, &connection, &node);
-        let (departed, forgotten) = futures_util::future::join(self.run(depart), self.run(forget)).await;
-        departed.and(forgotten).map(drop)
-    }
-
-    /// Takes a connection that this node held out of presence.
-    pub(super) fn depart_command(keys: &Keys, channel: &ChannelName, connection: &str, node: &NodeId) -> Cmd {
-        let mut depart = call(&SCRIPTS.depart, &[keys.who(channel), keys.users(channel)]);
-        depart.arg(connection).arg(node.text());
-        depart
-    }
-
-    /// At most `limit`, in no particular order.
-    pub(super) async fn present(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
-        let (mut found, mut seen, mut cursor) = (Vec::new(), BTreeSet::new(), "0".to_owned());
-        loop {
-            let mut scan = cmd("HSCAN");
-            scan.arg(self.keys.who(channel)).arg(&cursor).arg("COUNT").arg(limit.clamp(16, SCAN));
-            let (next, fields) = scanned(self.run(scan).await?).ok_or_else(garbled)?;
-            let mut fields = fields.into_iter();
-            while let (Some(connection), Some(entry)) = (fields.next(), fields.next()) {
-                let info = entry.splitn(3, '\n').nth(2).ok_or_else(garbled)?;
-                // A hash that is changed during the scan may show an entry twice.
-                if found.len() < limit && seen.insert(connection) {
-                    found.push(Arc::new(codec::decode_info(info.as_bytes()).ok_or_else(garbled)?));
-                }
-            }
-            if next == "0" || found.len() >= limit {
-                return Ok(found);
-            }
-            cursor = next;
-        }
-    }
-
-    pub(super) async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
-        let (clients, users) =
-            futures_util::future::join(self.size("HLEN", self.keys.who(channel)), self.size("HLEN", self.keys.users(channel))).await;
-        Ok(PresenceStats { clients: clients?, users: users? })
-    }
-
     pub(super) async fn remember(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
         let mut cmd = call(&SCRIPTS.remember, &[self.keys.user(user)]);
         cmd.arg(subscription.channel.as_str())
@@ -121,6 +63,19 @@ impl Directory {
             }
         }
         Ok(found)
+    }
+
+    /// Revocations of one user come in the order of their times, or say almost the same.
+    pub(super) async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        let mut set = cmd("SET");
+        set.arg(self.keys.revoked(user)).arg(at).arg("PX").arg(remember.as_millis() as u64);
+        self.run(set).await.map(drop)
+    }
+
+    pub(super) async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+        let mut get = cmd("GET");
+        get.arg(self.keys.revoked(user));
+        text(self.run(get).await?).map(|at| at.parse().map_err(|_| garbled())).transpose()
     }
 
     /// Active channels that match, in name order. Goes through all keys: for operators, not for hot paths.
@@ -193,7 +148,7 @@ impl Directory {
 }
 
 /// The next cursor, and what was found.
-fn scanned(value: Value) -> Option<(String, Vec<String>)> {
+pub(super) fn scanned(value: Value) -> Option<(String, Vec<String>)> {
     let Value::Array(parts) = value else { return None };
     let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
     Some((text(cursor)?, found.into_iter().map(text).collect::<Option<_>>()?))

@@ -11,10 +11,13 @@
 //! | `P:{C}:once::I` | string | the same, for an id that the gateway made | twice `redis.publish_deadline` |
 //! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
 //! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
+//! | `P:{C}:held` | hash | number of connections of each node's generation that is present | the last one that leaves |
 //! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
+//! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970 | `tokens.revocation_ttl` |
 //! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
 //! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |
 //! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
+//! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 
@@ -77,8 +80,27 @@ impl Keys {
         format!("{}:{{{channel}}}:users", self.prefix)
     }
 
+    /// Which nodes hold those who are present.
+    pub(super) fn held(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:held", self.prefix)
+    }
+
+    /// The channel of such a key.
+    pub(super) fn channel_of_held<'a>(&self, key: &'a str) -> Option<&'a str> {
+        self.channel(key.strip_suffix(":held")?)
+    }
+
+    /// A pattern for all of them.
+    pub(super) fn all_held(&self) -> String {
+        format!("{}:{{*}}:held", escape(&self.prefix))
+    }
+
     pub(super) fn user(&self, user: &UserId) -> String {
         format!("{}:user:{user}", self.prefix)
+    }
+
+    pub(super) fn revoked(&self, user: &UserId) -> String {
+        format!("{}:revoked:{user}", self.prefix)
     }
 
     pub(super) fn nodes(&self) -> String {
@@ -91,6 +113,11 @@ impl Keys {
 
     pub(super) fn heir(&self, node: &NodeId) -> String {
         format!("{}:{{nodes}}:heir:{}", self.prefix, node.text())
+    }
+
+    /// Who sweeps.
+    pub(super) fn sweep(&self) -> String {
+        format!("{}:{{nodes}}:sweep", self.prefix)
     }
 
     /// What a node has made present: `connection channel`.

@@ -3,7 +3,8 @@
 //! - [`keys`]: the names of everything that is kept there; [`scripts`]: what happens there at one moment; [`codec`]: publications as bytes
 //! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: the one that subscribes
 //! - [`roster`], [`subscriptions`]: which channels this node needs; [`audit`]: whether its workers have what the streams hold
-//! - [`streams`]: publish and read; [`directory`]: presence, users' subscriptions, the list of channels; [`nodes`]: who shares them
+//! - [`streams`]: publish and read; [`presence`]: who is where; [`directory`]: users' subscriptions and revocations, the list of channels
+//! - [`nodes`]: who shares all this; [`sweep`]: what the dead leave behind
 //! - [`health`], [`stats`]: what keeps it from serving, what it counts; [`clock`]: what time it is there
 //!
 //! # Why nothing is lost
@@ -32,11 +33,13 @@ mod keys;
 mod lane;
 mod listener;
 mod nodes;
+mod presence;
 mod roster;
 mod scripts;
 mod stats;
 mod streams;
 mod subscriptions;
+mod sweep;
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +60,7 @@ use lane::{Driver, LaneLimits};
 use listener::Listener;
 use nodes::Life;
 pub use nodes::{Lease, Left, NodeId, NodeRecord, Nodes};
+use presence::Presence;
 use stats::Counters;
 use std::{
     sync::{Arc, Mutex},
@@ -64,6 +68,7 @@ use std::{
 };
 use streams::Streams;
 use subscriptions::Subscriptions;
+pub use sweep::Sweep;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -106,6 +111,7 @@ pub struct RedisConfig {
 pub struct RedisBroker {
     streams: Arc<Streams>,
     directory: Directory,
+    presence: Arc<Presence>,
     nodes: Nodes,
     subscriptions: Arc<Subscriptions>,
     health: Arc<Health>,
@@ -168,9 +174,11 @@ impl RedisBroker {
             lane: canary_lane,
             canary: config.canary,
         };
+        let presence = Arc::new(Presence::new(keys.clone(), directory_lane.clone(), life.clone()));
         Ok(Self {
-            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone(), life: life.clone() },
-            directory: Directory { keys, lane: directory_lane, life, subscriptions_per_user: config.subscriptions_per_user },
+            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone(), life, presence: presence.clone() },
+            presence,
+            directory: Directory { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
             streams,
             subscriptions,
             health,
@@ -220,22 +228,22 @@ impl RedisBroker {
 
     /// See [`super::Broker::presence_add`].
     pub async fn presence_add(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
-        self.directory.arrive(channel, &info).await
+        self.presence.arrive(channel, &info).await
     }
 
     /// See [`super::Broker::presence_remove`].
     pub async fn presence_remove(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
-        self.directory.depart(channel, connection).await
+        self.presence.depart(channel, connection).await
     }
 
     /// See [`super::Broker::presence`].
     pub async fn presence(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
-        self.directory.present(channel, limit).await
+        self.presence.present(channel, limit).await
     }
 
     /// See [`super::Broker::presence_stats`].
     pub async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
-        self.directory.presence_stats(channel).await
+        self.presence.stats(channel).await
     }
 
     /// See [`super::Broker::channels`].
@@ -256,6 +264,16 @@ impl RedisBroker {
     /// See [`super::Broker::user_subscriptions`].
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         self.directory.remembered(user).await
+    }
+
+    /// See [`super::Broker::revoke`].
+    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+        self.directory.revoke(user, at, remember).await
+    }
+
+    /// See [`super::Broker::revoked`].
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+        self.directory.revoked(user).await
     }
 
     /// The nodes that share the store.

@@ -1,10 +1,9 @@
 //! The nodes that share this Redis: each renews a lease; who does not is dead, and others clear away what it left.
 
 use super::{
-    codec,
-    directory::Directory,
     keys::Keys,
     lane::{Again, Command, Lane},
+    presence::Presence,
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
@@ -14,7 +13,10 @@ use crate::{
 };
 use redis::{Cmd, Value, cmd};
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -23,6 +25,7 @@ pub struct Nodes {
     pub(super) keys: Keys,
     pub(super) lane: Arc<Lane>,
     pub(super) life: Arc<Life>,
+    pub(super) presence: Arc<Presence>,
 }
 
 /// This node, and which of its generations lives: another with each process, and with each lease that it let end.
@@ -30,11 +33,17 @@ pub struct Nodes {
 pub(super) struct Life {
     name: Box<str>,
     generation: Mutex<Box<str>>,
+    judges: AtomicBool,
 }
 
 impl Life {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), generation: Mutex::new(generation()) }
+        Self { name: name.into(), generation: Mutex::new(generation()), judges: AtomicBool::new(false) }
+    }
+
+    /// Whether it may take others for dead whose lease is gone.
+    pub(super) fn judges(&self) -> bool {
+        self.judges.load(Relaxed)
     }
 
     /// As it is written in Redis.
@@ -56,7 +65,7 @@ pub struct NodeId {
 }
 
 impl NodeId {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, generation) = text.split_once(' ')?;
         Some(Self { name: name.into(), generation: generation.into() })
     }
@@ -131,6 +140,12 @@ impl Nodes {
         *lock(&self.life.generation) = generation();
     }
 
+    /// Whether this node may take others for dead whose lease is gone. After an outage all leases are: it has to have held its own for a whole lease,
+    /// without an interruption.
+    pub fn judge(&self, may: bool) {
+        self.life.judges.store(may, Relaxed);
+    }
+
     /// This node goes.
     pub async fn leave(&self) -> Result<(), BrokerError> {
         let id = self.life.id();
@@ -165,37 +180,36 @@ impl Nodes {
         Ok(records.into_iter().zip(leases).map(node).collect())
     }
 
-    /// Whether it is for this node to clear away what a dead one left, for as long as `lease`. Of several nodes one is told so.
+    /// Whether it is for this node to clear away what a dead one left, for as long as `lease` from now on. Of several nodes one is told so.
     pub async fn inherit(&self, dead: &NodeId, lease: Duration) -> Result<bool, BrokerError> {
-        let mut claim = cmd("SET");
-        claim.arg(self.keys.heir(dead)).arg(self.life.id().text()).arg("NX").arg("PX").arg(lease.as_millis() as u64);
-        Ok(self.run(claim).await? != Value::Nil)
+        let mut claim = call(&SCRIPTS.claim, &[self.keys.heir(dead)]);
+        claim.arg(self.life.id().text()).arg(lease.as_millis() as u64);
+        Ok(self.run(claim).await? == Value::Int(1))
     }
 
-    /// Takes some of a dead node's connections out of presence; empty once none is left, and the node is forgotten. They are told to the caller
+    /// Takes some of a dead node's connections out of presence; none once there are no more, and the node is forgotten. They are told to the caller
     /// before they are forgotten: should this process end in between, the next heir finds the rest.
-    pub async fn clear_away(&self, dead: &NodeId) -> Result<Vec<Left>, BrokerError> {
+    pub async fn clear_away(&self, dead: &NodeId) -> Result<Option<Vec<Left>>, BrokerError> {
         let mut some = cmd("SRANDMEMBER");
         some.arg(self.keys.registered(dead)).arg(STEP);
         let Value::Array(entries) = self.run(some).await? else { return Err(garbled()) };
         let entries = entries.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(garbled)?;
         if entries.is_empty() {
             self.forget(dead).await?;
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let mut left = Vec::new();
         for entry in &entries {
             let (connection, channel) = entry.split_once(' ').ok_or_else(garbled)?;
             let channel: ChannelName = channel.parse().map_err(|_| garbled())?;
-            if let Some(seen) = text(self.run(Directory::depart_command(&self.keys, &channel, connection, dead)).await?) {
-                let info = Arc::new(codec::decode_info(seen.as_bytes()).ok_or_else(garbled)?);
+            if let Some(info) = self.presence.remove(&channel, connection, &dead.text()).await? {
                 left.push(Left { channel, info });
             }
         }
         let mut done = cmd("SREM");
         done.arg(self.keys.registered(dead)).arg(&entries);
         self.run(done).await?;
-        Ok(left)
+        Ok(Some(left))
     }
 
     async fn registered(&self, id: &NodeId) -> Result<i64, BrokerError> {
@@ -214,7 +228,7 @@ impl Nodes {
     }
 
     /// Everything here may be done twice.
-    async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
+    pub(super) async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, order: None, again: Again::Safe }).await
     }
 }

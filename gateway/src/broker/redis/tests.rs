@@ -1,5 +1,6 @@
 mod faults;
 mod line;
+mod nodes;
 mod server;
 mod tls;
 

@@ -7,7 +7,13 @@ fn connect_reply(fields: &str) -> String {
 
 fn alice(seconds: Option<u64>, channels: &[&str]) -> Outcome {
     let channels = channels.iter().map(|name| channel(name)).collect();
-    Outcome::Authenticated(Box::new(Identity { user: user("alice"), expires_in: seconds.map(Duration::from_secs), info: None, channels }))
+    Outcome::Authenticated(Box::new(Identity {
+        user: user("alice"),
+        issued: None,
+        expires_in: seconds.map(Duration::from_secs),
+        info: None,
+        channels,
+    }))
 }
 
 #[test]
@@ -62,6 +68,16 @@ fn a_subscription_that_cannot_attach_fails_the_connect_and_leaves_nothing_behind
     assert!(lines[4].contains(r#""temporary":true"#), "the SDK is to try again: {}", lines[4]);
     assert_eq!(it.done(5, attached(0)), Vec::<String>::new(), "cancelled");
     assert_eq!(it.says(r#"{"id":3,"ping":{}}"#), ["close 3501 connect was refused: open a new connection"]);
+}
+
+#[test]
+fn a_revoked_token_counts_as_expired_so_that_the_client_fetches_another() {
+    let mut it = World::new();
+    it.says(r#"{"id":1,"connect":{"token":"t"}}"#);
+    let issued = Identity { user: user("alice"), issued: Some(1_700_000_000), expires_in: None, info: None, channels: Vec::new() };
+    let asked = it.done(1, Outcome::Authenticated(Box::new(issued)));
+    assert_eq!(asked, [r#"identify "alice""#, r#"start 2: read subscriptions of "alice" since 1700000000"#]);
+    assert_eq!(it.done(2, failed(ErrorCode::TokenExpired)), [error(1, ErrorCode::TokenExpired)]);
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn a_pong_that_we_do_not_read_is_not_missing() {
 fn expiring(seconds: u64) -> World {
     let mut it = World::with(|rules| rules.ping_interval = Duration::from_secs(1000));
     it.says(r#"{"id":1,"connect":{"token":"t"}}"#);
-    let identity = Identity { user: user(""), expires_in: Some(Duration::from_secs(seconds)), info: None, channels: Vec::new() };
+    let identity =
+        Identity { user: user(""), issued: None, expires_in: Some(Duration::from_secs(seconds)), info: None, channels: Vec::new() };
     it.done(1, Outcome::Authenticated(Box::new(identity)));
     it
 }

@@ -162,7 +162,8 @@ fn line(action: &Action) -> String {
 fn words(op: &Op) -> String {
     match op {
         Op::Authenticate { token } => format!("authenticate {token:?}"),
-        Op::Subscriptions { user } => format!("read subscriptions of {user:?}"),
+        Op::Subscriptions { user, issued: None } => format!("read subscriptions of {user:?}"),
+        Op::Subscriptions { user, issued: Some(at) } => format!("read subscriptions of {user:?} since {at}"),
         Op::Refresh { token } => format!("refresh {token:?}"),
         Op::Authorize { channel, token } => format!("authorize {channel} {token:?}"),
         Op::Attach(attach) => {
@@ -208,7 +209,7 @@ fn user(name: &str) -> UserId {
 }
 
 fn identity(name: &str) -> Outcome {
-    Outcome::Authenticated(Box::new(Identity { user: user(name), expires_in: None, info: None, channels: Vec::new() }))
+    Outcome::Authenticated(Box::new(Identity { user: user(name), issued: None, expires_in: None, info: None, channels: Vec::new() }))
 }
 
 /// What services subscribed the user to, and for how many seconds more.

@@ -272,7 +272,8 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let line = Line::to(server.socket(), "test:{c}");
-    let (broker, _guard) = start(config(line.url()), mailboxes.clone());
+    let patient = RedisConfig { canary: Duration::from_secs(2), ..config(line.url()) };
+    let (broker, _guard) = start(patient, mailboxes.clone());
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     publish(&broker, "c", 1).await.expect("published");
@@ -295,7 +296,8 @@ async fn the_audit_finds_what_another_node_published_and_did_not_come() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let line = Line::to(server.socket(), "test:{c}");
-    let (broker, _guard) = start(config(line.url()), mailboxes.clone());
+    let patient = RedisConfig { canary: Duration::from_millis(500), ..config(line.url()) };
+    let (broker, _guard) = start(patient, mailboxes.clone());
     let (other, _other) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, super::mailboxes());
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
@@ -380,4 +382,27 @@ async fn two_nodes_are_one() {
     let once = first.publish(&channel("once"), with(1)).await.expect("published");
     assert_eq!(second.publish(&channel("once"), with(1)).await.expect("answered").position, once.position);
     assert_eq!(second.publish(&channel("once"), with(2)).await, Err(BrokerError::IdempotencyMismatch));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_identity_forks_since_the_server_does_not_say_that_the_data_is_the_same() {
+    let (mut server, replica) = (Server::start().await, Server::start().await);
+    server.kill().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port().to_string();
+    server.resume(&["--port", &port, "--repl-diskless-sync-delay", "0"]).await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    let before = publish(&broker, "c", 1).await.expect("published");
+    replica.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+    let mut at_server = server.connection().await;
+    let info = loop {
+        let info: String = redis::cmd("INFO").arg("replication").query_async(&mut at_server).await.expect("answered");
+        if info.contains("connected_slaves:1\r") {
+            break info;
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    assert!(info.contains("second_repl_offset:-1\r"), "the server names no predecessor: {info}");
+    let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    assert_eq!((page.top, page.publications.len()), (1, 1));
+    assert_eq!(page.forks, [before], "its position goes on");
 }

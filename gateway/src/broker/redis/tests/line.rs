@@ -35,10 +35,12 @@ impl Line {
                 tokio::spawn(async move {
                     let mut buffer = vec![0; 64 << 10];
                     while let Ok(read @ 1..) = far_in.read(&mut buffer).await {
-                        let holds = |text: &str| buffer[..read].windows(text.len()).any(|window| window == text.as_bytes());
-                        let lost = losing.load(Relaxed) && holds("message") && holds(lane);
-                        if !lost && near_out.write_all(&buffer[..read]).await.is_err() {
-                            break;
+                        for push in pushes(&buffer[..read]) {
+                            let holds = |text: &str| push.windows(text.len()).any(|window| window == text.as_bytes());
+                            let lost = losing.load(Relaxed) && holds("message") && holds(lane);
+                            if !lost && near_out.write_all(push).await.is_err() {
+                                return;
+                            }
                         }
                     }
                 });
@@ -54,4 +56,16 @@ impl Line {
     pub(super) fn lose(&self, losing: bool) {
         self.losing.store(losing, Relaxed);
     }
+}
+
+/// The parts of what came at once, each beginning with a push of RESP3; none is cut in two, as long as little is under way.
+fn pushes(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    while let Some(next) = bytes.windows(4).skip(1).position(|window| window == b">3\r\n") {
+        let (part, rest) = bytes.split_at(next + 1);
+        parts.push(part);
+        bytes = rest;
+    }
+    parts.push(bytes);
+    parts
 }

@@ -1,0 +1,127 @@
+//! Nodes that end without a word, and what they leave.
+
+use super::{super::Sweep, config, mailboxes, server::Server, start};
+use crate::{
+    broker::{
+        Broker, Left, NodeRecord, Nodes, PresenceStats, RedisConfig,
+        fixtures::{channel, client},
+    },
+    model::ConnectionId,
+};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio_util::sync::DropGuard;
+
+const LONG: Duration = Duration::from_mins(1);
+const SHORT: Duration = Duration::from_millis(50);
+
+fn node(server: &Server, name: &str) -> (Arc<Broker>, DropGuard) {
+    start(RedisConfig { node: name.into(), ..config(server.url()) }, mailboxes())
+}
+
+fn nodes(broker: &Broker) -> &Nodes {
+    broker.nodes().expect("over Redis")
+}
+
+async fn is_gone(broker: &Broker, name: &str) -> NodeRecord {
+    loop {
+        let all = nodes(broker).list().await.expect("listed");
+        let found = all.into_iter().find(|node| *node.id.name == *name).expect("registered");
+        if !found.is_alive {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn present(broker: &Broker, name: &str) -> (HashSet<ConnectionId>, PresenceStats) {
+    let all = broker.presence(&channel(name), 1000).await.expect("listed");
+    let stats = broker.presence_stats(&channel(name)).await.expect("counted");
+    assert_eq!(stats.clients, all.len(), "both say the same");
+    (all.iter().map(|info| info.client).collect(), stats)
+}
+
+async fn swept(broker: &Broker) -> Vec<Left> {
+    let (mut sweep, mut all) = (Sweep::default(), Vec::new());
+    while !sweep.is_over() {
+        all.extend(nodes(broker).sweep(&mut sweep).await.expect("swept"));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
+    let server = Server::start().await;
+    let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
+    nodes(&living).enter("{}", LONG).await.expect("entered");
+    nodes(&dying).enter("{}", LONG).await.expect("entered");
+    let (alice, phone, bob) = (client("alice"), client("alice"), client("bob"));
+    for (broker, info) in [(&living, &alice), (&dying, &phone), (&dying, &bob)] {
+        broker.presence_add(&channel("c"), info.clone()).await.expect("added");
+    }
+    nodes(&living).judge(true);
+    let everybody = (HashSet::from([alice.client, phone.client, bob.client]), PresenceStats { clients: 3, users: 2 });
+    assert_eq!(present(&living, "c").await, everybody);
+    nodes(&dying).renew("{}", SHORT).await.expect("renewed");
+    is_gone(&living, "dying").await;
+    nodes(&living).judge(false);
+    assert_eq!(present(&living, "c").await, everybody, "after an outage all leases are gone, and nobody is dead");
+    nodes(&living).judge(true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(present(&living, "c").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
+    assert_eq!(living.presence(&channel("c"), 1).await.expect("listed")[0].client, alice.client, "the dead take nobody's place");
+    nodes(&dying).enter("{}", LONG).await.expect("entered");
+    assert_eq!(present(&living, "c").await, everybody, "it only stood still");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_takes() {
+    let server = Server::start().await;
+    let ((heir, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    nodes(&dying).enter("{}", SHORT).await.expect("entered");
+    let mut expected = HashSet::new();
+    for number in 0..300 {
+        let info = client("bob");
+        dying.presence_add(&channel(&format!("c:{}", number % 7)), info.clone()).await.expect("added");
+        expected.insert(info.client);
+    }
+    let dead = is_gone(&heir, "dying").await.id;
+    assert!(nodes(&heir).inherit(&dead, LONG).await.expect("asked"));
+    assert!(!nodes(&other).inherit(&dead, LONG).await.expect("asked"), "one does it");
+    assert!(nodes(&heir).inherit(&dead, SHORT).await.expect("asked"), "and goes on with it");
+    while !nodes(&other).inherit(&dead, LONG).await.expect("asked") {}
+    let (mut left, mut steps) = (HashSet::new(), 0);
+    while let Some(some) = nodes(&other).clear_away(&dead).await.expect("cleared") {
+        steps += 1;
+        for Left { info, .. } in some {
+            assert!(left.insert(info.client), "once");
+        }
+    }
+    assert!(steps > 1, "in steps");
+    assert_eq!(left, expected);
+    assert!(nodes(&heir).list().await.expect("listed").iter().all(|node| *node.id.name != *"dying"));
+    assert_eq!(present(&heir, "c:1").await.1, PresenceStats::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_takes_out_whoever_no_living_node_holds() {
+    let server = Server::start().await;
+    let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
+    nodes(&living).enter("{}", LONG).await.expect("entered");
+    let (alice, bob) = (client("alice"), client("bob"));
+    living.presence_add(&channel("c:both"), alice.clone()).await.expect("added");
+    for name in ["c:both", "c:alone"] {
+        // It has never held a lease, and no list knows it.
+        dying.presence_add(&channel(name), bob.clone()).await.expect("added");
+    }
+    assert!(swept(&living).await.is_empty(), "not before it may judge");
+    nodes(&living).judge(true);
+    let mut left: Vec<_> = swept(&living).await.into_iter().map(|left| (left.channel.to_string(), left.info.client)).collect();
+    left.sort();
+    assert_eq!(left, [("c:alone".to_owned(), bob.client), ("c:both".to_owned(), bob.client)]);
+    assert!(swept(&living).await.is_empty(), "once");
+    assert_eq!(present(&dying, "c:both").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
+    assert_eq!(present(&dying, "c:alone").await.1, PresenceStats::default());
+    assert_eq!(server.command(&["KEYS", "test:{c:alone}*"]).await, redis::Value::Array(Vec::new()), "nothing is left");
+    assert!(nodes(&living).may_sweep(LONG).await.expect("asked"));
+    assert!(!nodes(&dying).may_sweep(LONG).await.expect("asked"), "one at a time");
+}
