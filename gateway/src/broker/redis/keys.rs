@@ -19,6 +19,7 @@
 //! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
 //! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
+//! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 
 use super::nodes::NodeId;
@@ -125,6 +126,11 @@ impl Keys {
         format!("{}:node:{}:who", self.prefix, node.text())
     }
 
+    /// What a node tries its rights on. No channel has such a name.
+    pub(super) fn probe(&self, node: &str, part: &str) -> String {
+        format!("{}:probe:{{{node}}}:{part}", self.prefix)
+    }
+
     pub(super) fn canary(&self, node: &str) -> String {
         format!("{}:canary:{node}", self.prefix)
     }
@@ -148,7 +154,7 @@ mod tests {
             assert_eq!(keys.channel_of_stream(&keys.stream(&channel)), Some(name));
             assert_eq!(keys.channel_of_stream(&keys.meta(&channel)), None);
         }
-        for other in ["app:{a}", "app:live:canary:n1", "app:live:{a", ""] {
+        for other in ["app:{a}", "app:live:canary:n1", &keys.probe("n1", "stream"), "app:live:{a", ""] {
             assert_eq!(keys.channel(other), None, "{other}");
         }
     }

@@ -52,7 +52,7 @@ use crate::model::{ChannelName, ClientInfo, ConnectionId, UserId, WorkerId};
 use audit::Audit;
 use clock::Clock;
 pub use connect::Address;
-use connect::{Connector, Timeouts};
+use connect::{Connector, Probe, Timeouts};
 use directory::Directory;
 use health::{Health, Part};
 use keys::Keys;
@@ -121,6 +121,7 @@ pub struct RedisBroker {
 
 /// What runs in tasks of its own.
 struct Background {
+    connector: Arc<Connector>,
     drivers: Vec<Driver>,
     listener: Listener,
     audit: Arc<Audit>,
@@ -132,7 +133,8 @@ impl RedisBroker {
     pub fn new(workers: Vec<Arc<Mailbox>>, config: RedisConfig) -> Result<Self, String> {
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
-        let connector = Arc::new(Connector::new(config.address, lanes, timeouts).map_err(|error| error.to_string())?);
+        let probe = Probe::new(Keys::new(&config.prefix), config.node.clone());
+        let connector = Arc::new(Connector::new(config.address, lanes, timeouts, probe).map_err(|error| error.to_string())?);
         let parts = (0..lanes).map(Part::Lane).chain([Part::Listener, Part::Canary]);
         let (clock, health, counters) = (Arc::new(Clock::new()), Arc::new(Health::new(parts)), Arc::new(Counters::default()));
         let (keys, life) = (Keys::new(&config.prefix), Arc::new(Life::new(&config.node)));
@@ -164,7 +166,7 @@ impl RedisBroker {
             patience: listener::PROVEN * config.canary,
         });
         let listener = Listener {
-            connector,
+            connector: connector.clone(),
             subscriptions: subscriptions.clone(),
             audit: audit.clone(),
             keys: keys.clone(),
@@ -183,7 +185,7 @@ impl RedisBroker {
             subscriptions,
             health,
             counters,
-            background: Mutex::new(Some(Background { drivers, listener, audit })),
+            background: Mutex::new(Some(Background { connector, drivers, listener, audit })),
         })
     }
 
@@ -293,12 +295,16 @@ impl RedisBroker {
 
     /// Keeps the connections, until cancelled. To be called once, from the runtime that outlives all callers.
     pub async fn run(&self, stop: CancellationToken) {
-        let Some(Background { drivers, listener, audit }) = lock(&self.background).take() else { return };
+        let Some(Background { connector, drivers, listener, audit }) = lock(&self.background).take() else { return };
         let mut tasks = JoinSet::new();
         for driver in drivers {
             tasks.spawn(driver.run(stop.clone()));
         }
         tasks.spawn(listener.run(stop.clone()));
+        tasks.spawn({
+            let stop = stop.clone();
+            async move { connector.follow(stop).await }
+        });
         tasks.spawn(async move { audit.run(stop).await });
         while tasks.join_next().await.is_some() {}
     }

@@ -1,8 +1,11 @@
 mod faults;
 mod line;
 mod nodes;
+mod rights;
+mod sentinels;
 mod server;
 mod tls;
+mod watched;
 
 use super::*;
 use crate::broker::{
@@ -12,6 +15,7 @@ use crate::broker::{
 use crate::settings::Settings;
 use server::Server;
 use tokio_util::sync::DropGuard;
+use watched::Watched;
 
 /// Short times, so that tests need not wait long.
 fn config(url: String) -> RedisConfig {
@@ -57,12 +61,29 @@ fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<Broker>, Dro
     (broker, stop.drop_guard())
 }
 
+/// The rights that docs/redis.md lists, with the prefix of the tests.
+const DOCUMENTED: [&str; 9] = ["~test:*", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
+
+/// A broker that may do no more than what is documented.
 async fn bed() -> Bed {
     let server = Server::start().await;
-    let config = config(server.url());
+    server.command(&[&["ACL", "SETUSER", "gateway", "on", ">secret"], &DOCUMENTED[..]].concat()).await;
+    bed_of(format!("{}?user=gateway&pass=secret", server.url()), server)
+}
+
+/// No sentinel takes a master for dead that only gets no time on a busy machine.
+const PATIENT: Duration = Duration::from_mins(1);
+
+async fn sentinel_bed() -> Bed {
+    let watched = Watched::start(1, PATIENT).await;
+    bed_of(watched.url(), watched)
+}
+
+fn bed_of(url: String, keep: impl std::any::Any + Send + Sync) -> Bed {
+    let config = config(url);
     let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
     let (broker, guard) = start(config, mailboxes.clone());
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), _keep: Box::new((server, guard)) }
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), _keep: Box::new((keep, guard)) }
 }
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }

@@ -1,20 +1,37 @@
 //! Connections to Redis: how they are made, and what is wrong when they cannot be.
+//!
+//! - [`address`]: what the settings say; [`sentinel`]: where the master is now; [`route`]: the way to one server
+//! - [`probe`]: whether everything is allowed there; [`trouble`]: what else there may be
 
 mod address;
+mod probe;
 mod route;
+mod sentinel;
 mod trouble;
 
 use super::{clock::Clock, scripts::SCRIPTS};
+use crate::broker::lock;
 pub use address::Address;
 use address::Peer;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use probe::Denied;
+pub(super) use probe::Probe;
 use redis::{
-    PushInfo, RedisError,
+    ErrorKind, PushInfo, RedisError,
     aio::{ConnectionLike as _, MultiplexedConnection},
 };
 use route::Route;
-use std::{convert::Infallible, time::Duration};
-use tokio::{sync::watch, time::Instant};
+use sentinel::Sentinels;
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
 pub(super) use trouble::Trouble;
 
 /// The oldest server whose commands are enough.
@@ -31,34 +48,57 @@ pub(super) struct Timeouts {
 
 /// Makes connections to one Redis.
 pub(super) struct Connector {
-    route: Route,
+    way: Way,
+    lanes: usize,
     timeouts: Timeouts,
+    probe: Probe,
     /// Who answered the newest connection.
     newest: watch::Sender<Server>,
 }
 
-/// A process of Redis, by its `run_id`. After a failover an address leads to another one, while connections to the old one may go on: whoever
+/// Which server new connections lead to.
+enum Way {
+    /// Always this one.
+    Direct(Arc<Route>),
+    /// The one that sentinels name. The route leads to the one that they named last.
+    Sentinels(Sentinels, Mutex<Option<Arc<Route>>>),
+}
+
+/// A process of Redis, and where it was found. After a failover an address leads to another one, while connections to the old one may go on: whoever
 /// subscribes there hears nothing of what is published here. So all connections of a node follow the newest.
-pub(super) type Server = Box<str>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Server {
+    run_id: Box<str>,
+    address: Box<str>,
+}
+
+/// Between two questions to the sentinels.
+const ASK: Duration = Duration::from_secs(1);
 
 impl Connector {
-    /// For the Redis at that address. Connects to nothing yet.
-    pub(super) fn new(address: Address, lanes: usize, timeouts: Timeouts) -> Result<Self, RedisError> {
-        let peer = match address {
-            Address::Server(peer) => peer,
-            Address::Sentinels { .. } => return Err(unserved("sentinels")),
-            Address::Cluster(_) => return Err(unserved("a Redis Cluster")),
+    /// For the Redis at that address, with so many connections that carry commands. Connects to nothing yet.
+    pub(super) fn new(address: Address, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
+        let way = match address {
+            Address::Server(peer) => Way::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
+            Address::Sentinels { sentinels, service, server } => {
+                Way::Sentinels(Sentinels::new(sentinels, service, server, timeouts), Mutex::default())
+            }
+            Address::Cluster(_) => return Err((ErrorKind::InvalidClientConfig, "this version serves no Redis Cluster").into()),
         };
-        Ok(Self { route: Route::new(peer, lanes, timeouts)?, timeouts, newest: watch::Sender::default() })
+        Ok(Self { way, lanes, timeouts, probe, newest: watch::Sender::default() })
     }
 
     /// A connection for commands, whose server knows the scripts. Tells the clock what time it is there.
     pub(super) async fn command(&self, clock: &Clock) -> Result<(MultiplexedConnection, Server), Trouble> {
-        let route = &self.route;
+        let route = self.route().await?;
         let mut connection = route.command().await?;
-        let info = recognize(route, &mut connection).await?;
-        instruct(&mut connection, clock).await.map_err(|error| route.trouble(&error))?;
-        Ok((connection, self.meet(&info)))
+        let info = recognize(&route, &mut connection).await?;
+        let ready = async {
+            instruct(&mut connection, clock).await?;
+            self.probe.commands(&mut connection).await
+        };
+        allowed(&route, ready.await)?;
+        Ok((connection, self.meet(&info, &route)))
     }
 
     /// A connection that subscribes. `take` gets what comes, on the connection's own task: it must not block.
@@ -66,10 +106,64 @@ impl Connector {
         &self,
         take: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
     ) -> Result<(MultiplexedConnection, Server), Trouble> {
-        let route = &self.route;
+        let route = self.route().await?;
         let mut connection = route.subscriber(take).await?;
-        let info = recognize(route, &mut connection).await?;
-        Ok((connection, self.meet(&info)))
+        let info = recognize(&route, &mut connection).await?;
+        allowed(&route, self.probe.subscriptions(&mut connection).await)?;
+        Ok((connection, self.meet(&info, &route)))
+    }
+
+    /// Asks the sentinels again and again, until cancelled: an old master that lives on tells nobody that there is another one.
+    pub(super) async fn follow(&self, stop: CancellationToken) {
+        if let Way::Sentinels(sentinels, _) = &self.way {
+            let _ = stop.run_until_cancelled(self.follow_master(sentinels)).await;
+        }
+    }
+
+    async fn follow_master(&self, sentinels: &Sentinels) -> Infallible {
+        let mut troubled = false;
+        loop {
+            sleep(ASK).await;
+            match sentinels.master().await {
+                Ok(master) => {
+                    troubled = false;
+                    self.abandon_unless(&master.to_string());
+                }
+                // Connections that there are do not need the sentinels.
+                Err(trouble) => {
+                    if !std::mem::replace(&mut troubled, true) {
+                        tracing::warn!("{trouble}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// All connections are to be made anew if the newest leads elsewhere.
+    fn abandon_unless(&self, master: &str) {
+        self.newest.send_if_modified(|newest| {
+            let elsewhere = !newest.address.is_empty() && &*newest.address != master;
+            if elsewhere {
+                tracing::warn!(from = %newest.address, to = master, "the sentinels name another master");
+                *newest = Server::default();
+            }
+            elsewhere
+        });
+    }
+
+    async fn route(&self) -> Result<Arc<Route>, Trouble> {
+        match &self.way {
+            Way::Direct(route) => Ok(route.clone()),
+            Way::Sentinels(sentinels, known) => {
+                let master = sentinels.master().await?;
+                let mut known = lock(known);
+                if let Some(route) = known.as_ref().filter(|route| route.peer.to_string() == master.to_string()) {
+                    return Ok(route.clone());
+                }
+                let route = Route::new(master.clone(), self.lanes, self.timeouts).map_err(|error| Trouble::of(&master, &error))?;
+                Ok(known.insert(Arc::new(route)).clone())
+            }
+        }
     }
 
     /// Whether no newer connection led to another server.
@@ -84,8 +178,8 @@ impl Connector {
     }
 
     /// Takes note of who answered a new connection.
-    fn meet(&self, info: &str) -> Server {
-        let server: Server = field(info, "run_id").into();
+    fn meet(&self, info: &str, route: &Route) -> Server {
+        let server = Server { run_id: field(info, "run_id").into(), address: route.peer.to_string().into() };
         self.newest.send_if_modified(|newest| {
             let is_news = *newest != server;
             newest.clone_from(&server);
@@ -134,8 +228,12 @@ fn judge(info: &str, peer: &Peer) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn unserved(what: &'static str) -> RedisError {
-    (redis::ErrorKind::InvalidClientConfig, "this version does not serve", what.to_owned()).into()
+fn allowed(route: &Route, probed: Result<Option<Denied>, RedisError>) -> Result<(), Trouble> {
+    match probed {
+        Ok(None) => Ok(()),
+        Ok(Some(denied)) => Err(Trouble::forbidden(&route.peer, &denied)),
+        Err(error) => Err(route.trouble(&error)),
+    }
 }
 
 /// Pauses between attempts, without end: from 50 ms to 2 s, spread at random.

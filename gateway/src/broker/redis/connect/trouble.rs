@@ -1,6 +1,6 @@
 //! Why there is no usable connection.
 
-use super::address::Peer;
+use super::{address::Peer, probe::Denied};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// Why there is no usable connection. The sentence names cause and cure.
@@ -26,6 +26,12 @@ pub(in super::super) enum Trouble {
     Evicting { address: Box<str>, policy: Box<str> },
     #[error("Redis at {address} is a replica: name its master in redis.url, or the sentinels that know it (redis+sentinel://)")]
     Replica { address: Box<str> },
+    #[error("no sentinel can be asked where Redis is; the last one, {address}: {cause}. Start them, or correct redis.url")]
+    NoSentinel { address: Box<str>, cause: Box<str> },
+    #[error("the sentinel at {address} does not accept redis.sentinel_user or redis.sentinel_password: {cause}")]
+    SentinelUnauthorized { address: Box<str>, cause: Box<str> },
+    #[error("no sentinel watches a service named {service}: correct it in redis.url, or have them monitor it")]
+    Unwatched { service: Box<str> },
     #[error("Redis at {address} cannot be used: {cause}")]
     Unusable { address: Box<str>, cause: Box<str> },
 }
@@ -45,6 +51,23 @@ impl Trouble {
             ErrorKind::Server(ServerErrorKind::BusyLoading) => Self::unreachable(peer, "it is still loading its data"),
             _ => Self::Unusable { address, cause },
         }
+    }
+
+    /// What an error means that a sentinel is the cause of.
+    pub(super) fn of_sentinel(peer: &Peer, error: &RedisError) -> Self {
+        match Self::of(peer, error) {
+            Self::Distrusted { address, cause, authority } => Self::Distrusted { address, cause, authority },
+            Self::Unauthorized { address, cause } | Self::Forbidden { address, cause } => Self::SentinelUnauthorized { address, cause },
+            _ => Self::no_sentinel(peer, &error.to_string()),
+        }
+    }
+
+    pub(super) fn no_sentinel(peer: &Peer, cause: &str) -> Self {
+        Self::NoSentinel { address: peer.to_string().into(), cause: cause.into() }
+    }
+
+    pub(super) fn forbidden(peer: &Peer, denied: &Denied) -> Self {
+        Self::Forbidden { address: peer.to_string().into(), cause: denied.0.as_str().into() }
     }
 
     pub(super) fn unreachable(peer: &Peer, cause: &str) -> Self {

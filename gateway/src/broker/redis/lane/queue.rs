@@ -1,6 +1,6 @@
 //! Commands that wait for their turn, and what becomes of those that were sent. Sans-I/O.
 
-use crate::broker::BrokerError;
+use crate::broker::{BrokerError, redis::scripts::keys_of};
 use redis::{Cmd, ServerError, Value};
 use std::collections::{HashSet, VecDeque};
 use tokio::{sync::oneshot, time::Instant};
@@ -135,7 +135,10 @@ impl Queue {
                     after = then;
                     self.jobs.push_front(job);
                 }
-                _ => job.fail(&sentence(&refusal)),
+                _ => {
+                    let why = sentence(&refusal, &job.command.cmd);
+                    job.fail(&why);
+                }
             }
         }
         after
@@ -159,8 +162,14 @@ fn not_carried_out(refusal: &ServerError) -> Option<After> {
     })
 }
 
-fn sentence(refusal: &ServerError) -> String {
-    format!("Redis refused: {} {}", refusal.code(), refusal.details().unwrap_or_default()).trim_end().to_owned()
+fn sentence(refusal: &ServerError, cmd: &Cmd) -> String {
+    match refusal.code() {
+        "WRONGTYPE" => format!(
+            "Redis holds another type than a gateway writes under one of {}: does another program use redis.prefix?",
+            keys_of(cmd).join(", ")
+        ),
+        code => format!("Redis refused: {code} {}", refusal.details().unwrap_or_default()).trim_end().to_owned(),
+    }
 }
 
 #[cfg(test)]

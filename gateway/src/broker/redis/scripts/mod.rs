@@ -2,7 +2,7 @@
 //!
 //! They are called by digest. A server that has restarted does not know them; it says `NOSCRIPT`, has done nothing, and is told them again.
 
-use redis::{Cmd, Pipeline, Script, cmd};
+use redis::{Arg, Cmd, Pipeline, Script, cmd};
 use std::sync::LazyLock;
 
 /// All scripts.
@@ -52,4 +52,15 @@ pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
     let mut call = cmd("EVALSHA");
     call.arg(script.get_hash()).arg(keys.len()).arg(keys);
     call
+}
+
+/// The keys of a call, or the one of another command.
+pub(super) fn keys_of(cmd: &Cmd) -> Vec<String> {
+    let args: Vec<_> =
+        cmd.args_iter().map(|arg| if let Arg::Simple(text) = arg { String::from_utf8_lossy(text) } else { "".into() }).collect();
+    let (first, count) = match args.first().map(AsRef::as_ref) {
+        Some("EVALSHA") => (3, args.get(2).and_then(|count| count.parse().ok()).unwrap_or(0)),
+        _ => (1, 1),
+    };
+    args.into_iter().skip(first).take(count).map(Into::into).collect()
 }

@@ -1,0 +1,55 @@
+//! What the user of `redis.url` may do.
+
+use super::{
+    DOCUMENTED, config,
+    faults::{not_ready, ready},
+    mailboxes,
+    server::Server,
+    start,
+};
+use redis::Value;
+
+/// A user with these rights, and the address for it.
+async fn user(server: &Server, rights: &[&str]) -> String {
+    server.command(&[&["ACL", "SETUSER", "gateway", "reset", "on", ">secret"], rights].concat()).await;
+    format!("{}?user=gateway&pass=secret", server.url())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_right_is_found_at_the_start_and_named() {
+    let server = Server::start().await;
+    for (taken, says) in [
+        ("-evalsha", "'evalsha' command"),
+        ("-script", "'script|load' command"),
+        ("-publish", "'publish' command"),
+        ("-subscribe", "SUBSCRIBE on test:probe:{node-1}:lane"),
+        ("resetchannels &other:*", "SUBSCRIBE on test:probe:{node-1}:lane"),
+        ("resetkeys ~other:*", "DEL on test:probe:{node-1}:*"),
+        ("-xadd", "the script that publishes on test:probe:{node-1}:*"),
+        ("-hincrby", "the script of joins on test:probe:{node-1}:*"),
+        ("-info", "'info' command"),
+    ] {
+        let rights: Vec<_> = DOCUMENTED.into_iter().chain(taken.split(' ')).collect();
+        let url = user(&server, &rights).await;
+        let (broker, _guard) = start(config(url), mailboxes());
+        not_ready(&broker, says).await;
+        not_ready(&broker, "Give it the rights that docs/redis.md lists: ~P:* &P:*").await;
+        server.command(&[&["ACL", "SETUSER", "gateway", "resetchannels"], &DOCUMENTED[..]].concat()).await;
+        ready(&broker).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_tried_leaves_nothing_for_long() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+    let Value::Array(keys) = server.command(&["KEYS", "*"]).await else { panic!("no list") };
+    assert!(!keys.is_empty(), "it was tried");
+    for key in keys {
+        let Value::BulkString(key) = key else { panic!("no name") };
+        let key = String::from_utf8(key).expect("text");
+        let life = server.command(&["PTTL", &key]).await;
+        assert!(matches!(life, Value::Int(-2 | 1..=10_000)), "{key}: {life:?}");
+    }
+}
