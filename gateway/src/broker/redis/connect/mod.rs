@@ -61,7 +61,7 @@ enum Way {
     /// Always this one.
     Direct(Arc<Route>),
     /// The one that sentinels name. The route leads to the one that they named last.
-    Sentinels(Sentinels, Mutex<Option<Arc<Route>>>),
+    Sentinels(Box<Sentinels>, Mutex<Option<Arc<Route>>>),
 }
 
 /// A process of Redis, and where it was found. After a failover an address leads to another one, while connections to the old one may go on: whoever
@@ -81,7 +81,7 @@ impl Connector {
         let way = match address {
             Address::Server(peer) => Way::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
             Address::Sentinels { sentinels, service, server } => {
-                Way::Sentinels(Sentinels::new(sentinels, service, server, timeouts), Mutex::default())
+                Way::Sentinels(Box::new(Sentinels::new(sentinels, service, server, timeouts)), Mutex::default())
             }
             Address::Cluster(_) => return Err((ErrorKind::InvalidClientConfig, "this version serves no Redis Cluster").into()),
         };

@@ -31,7 +31,7 @@ pub(in super::super) struct Probe {
 pub(super) struct Denied(pub(super) String);
 
 /// Something that is tried, and how it is called.
-type Trial = (&'static str, Cmd);
+pub(in super::super) type Trial = (&'static str, Cmd);
 
 impl Probe {
     /// For a node of that name.
@@ -60,7 +60,8 @@ impl Probe {
         }
     }
 
-    fn trials(&self) -> Vec<Trial> {
+    /// What goes over connections for commands.
+    pub(in super::super) fn trials(&self) -> Vec<Trial> {
         let key = |part: &str| self.keys.probe(&self.node, part);
         let lane = key("lane");
         let mut publish = call(&SCRIPTS.publish, &[key("meta"), key("stream"), key("once")]);
@@ -69,9 +70,10 @@ impl Probe {
         read.arg("after").arg(0).arg(1).arg(1).arg(LIFE).arg("probe000");
         let mut announce = call(&SCRIPTS.announce, &[key("announced")]);
         announce.arg(&lane).arg("").arg("").arg(LIFE).arg("PUBLISH").arg(NEVER);
-        let mut arrive = call(&SCRIPTS.arrive, &[key("who"), key("users")]);
+        let present = [key("who"), key("users"), key("held")];
+        let mut arrive = call(&SCRIPTS.arrive, &present);
         arrive.arg("probe").arg("probe").arg("probe").arg("");
-        let mut depart = call(&SCRIPTS.depart, &[key("who"), key("users")]);
+        let mut depart = call(&SCRIPTS.depart, &present);
         depart.arg("probe").arg("probe");
         // Of a try a moment ago, whose publication would be answered and not made.
         let mut forget = cmd("DEL");
@@ -94,6 +96,7 @@ impl Probe {
             ("the script of joins", arrive),
             ("PEXPIRE", expire("who")),
             ("PEXPIRE", expire("users")),
+            ("PEXPIRE", expire("held")),
             ("the script of leaves", depart),
         ]
     }

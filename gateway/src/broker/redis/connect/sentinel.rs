@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 /// Who knows where a service's master is.
 pub(super) struct Sentinels {
-    sentinels: Vec<Peer>,
+    peers: Vec<Peer>,
     service: Box<str>,
     /// How its servers are spoken with.
     server: Peer,
@@ -21,13 +21,13 @@ pub(super) struct Sentinels {
 type Answer = Option<(String, u16)>;
 
 impl Sentinels {
-    pub(super) fn new(sentinels: Vec<Peer>, service: Box<str>, server: Peer, timeouts: Timeouts) -> Self {
-        Self { sentinels, service, server, timeouts, kept: Mutex::new(None) }
+    pub(super) fn new(peers: Vec<Peer>, service: Box<str>, server: Peer, timeouts: Timeouts) -> Self {
+        Self { peers, service, server, timeouts, kept: Mutex::new(None) }
     }
 
     /// The master now. Asks one sentinel after the other until one knows; all together have the time that a connection may take.
     pub(super) async fn master(&self) -> Result<Peer, Trouble> {
-        let share = self.timeouts.connect / (1 + self.sentinels.len() as u32);
+        let share = self.timeouts.connect / (1 + self.peers.len() as u32);
         let kept = lock(&self.kept).take();
         if let Some(connection) = kept
             && let Ok(Ok(Some(master))) = timeout(share, self.ask(connection)).await
@@ -35,7 +35,7 @@ impl Sentinels {
             return Ok(master);
         }
         let mut trouble = Trouble::Unwatched { service: self.service.clone() };
-        for sentinel in &self.sentinels {
+        for sentinel in &self.peers {
             let asked = async { self.ask(self.connect(sentinel).await?).await };
             match timeout(share, asked).await {
                 Ok(Ok(Some(master))) => return Ok(master),

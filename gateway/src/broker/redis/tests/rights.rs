@@ -1,6 +1,7 @@
 //! What the user of `redis.url` may do.
 
 use super::{
+    super::{connect::Probe, keys::Keys, scripts::SCRIPTS},
     DOCUMENTED, config,
     faults::{not_ready, ready},
     mailboxes,
@@ -51,5 +52,15 @@ async fn what_was_tried_leaves_nothing_for_long() {
         let key = String::from_utf8(key).expect("text");
         let life = server.command(&["PTTL", &key]).await;
         assert!(matches!(life, Value::Int(-2 | 1..=10_000)), "{key}: {life:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_tried_is_what_the_scripts_take() {
+    let server = Server::start().await;
+    let mut connection = server.connection().await;
+    SCRIPTS.load().exec_async(&mut connection).await.expect("loaded");
+    for (what, trial) in Probe::new(Keys::new("test"), "node-1".into()).trials() {
+        trial.exec_async(&mut connection).await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 }
