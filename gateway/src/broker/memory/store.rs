@@ -43,7 +43,7 @@ pub(super) struct Store {
     idle: IdleChannels,
     idempotency: Mutex<Idempotency>,
     users: Mutex<UserSubscriptions>,
-    revocations: Mutex<Revocations>,
+    revocations: Box<Mutex<Revocations>>,
     /// Of all histories together.
     bytes: AtomicUsize,
     bytes_bound: usize,
@@ -65,7 +65,7 @@ impl Store {
             idle: IdleChannels::new(limits.idle_channels, limits.meta_ttl),
             idempotency: Mutex::new(Idempotency::new(limits.idempotency_ttl, limits.idempotency_keys)),
             users: Mutex::new(UserSubscriptions::new(limits.subscriptions_per_user, limits.user_subscriptions)),
-            revocations: Mutex::new(Revocations::new(limits.revocations)),
+            revocations: Box::new(Mutex::new(Revocations::new(limits.revocations))),
             bytes: AtomicUsize::new(0),
             bytes_bound: limits.history_bytes,
             reclaims: AtomicUsize::new(0),

@@ -158,13 +158,12 @@ impl Roster {
         if entry.has_heard(at) {
             return;
         }
-        match &mut entry.owed {
-            Some(owed) => owed.upto = at,
-            None => {
-                let due = now.after(OWED);
-                entry.owed = Some(Owed { due, upto: at, heard: entry.heard });
-                self.owing.push_back((due, entry.name.clone()));
-            }
+        if let Some(owed) = &mut entry.owed {
+            owed.upto = at;
+        } else {
+            let due = now.after(OWED);
+            entry.owed = Some(Owed { due, upto: at, heard: entry.heard });
+            self.owing.push_back((due, entry.name.clone()));
         }
     }
 

@@ -25,7 +25,7 @@ impl Line {
         let directory = tempfile::tempdir().expect("a directory");
         let listener = UnixListener::bind(directory.path().join("line.sock")).expect("a free name");
         let losing = Arc::new(AtomicBool::new(false));
-        let line = Self { directory, losing: losing.clone() };
+        let held = losing.clone();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let far = UnixStream::connect(&server).await.expect("the server is up");
@@ -46,7 +46,7 @@ impl Line {
                 });
             }
         });
-        line
+        Self { directory, losing: held }
     }
 
     pub(super) fn url(&self) -> String {
