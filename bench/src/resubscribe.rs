@@ -38,7 +38,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     // The audit, which looks at every channel as well, would be counted as the node's answer to the cut.
-    let pair = Pair::start(binaries, &[("WORKERS", "1"), ("REDIS__AUDIT", "1h")]).await?;
+    let settings = [("WORKERS", "1"), ("REDIS__AUDIT", "1h"), ("CONNECTION__PING_INTERVAL", "1h"), ("CONNECTION__PONG_TIMEOUT", "10m")];
+    let pair = Pair::start(binaries, &settings).await?;
     let (received, begun) = (Rc::new(Cell::new(0)), Instant::now());
     fill(&pair.far, arguments, &received).await?;
     println!(

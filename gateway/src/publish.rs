@@ -139,7 +139,7 @@ impl Publisher {
     }
 
     /// Hands a draft to the broker, and answers what resolves as [`Self::publish`] does. See [`Broker::hand_over`].
-    pub async fn hand_over<'a>(&'a self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'a>, Refusal> {
+    pub async fn hand_over(&self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
         let step = Step::begin(Work::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
