@@ -3,25 +3,28 @@
 //! A canary proves a connection, not a channel; so the top of every stream that workers rely on is compared with what they have: after a connection
 //! broke, and again and again, spread over time. Workers compare by themselves, each with its own position.
 
-use super::{roster::Incarnation, streams::Streams, subscriptions::Subscriptions};
+use super::{masters::Masters, roster::Incarnation, streams::Streams, subscriptions::Subscriptions};
 use crate::{
     broker::{Check, Span},
     model::{ChannelName, Position},
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future::join, stream};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Reads at a time: they share a few round trips.
 const AT_ONCE: usize = 256;
 /// Parts into which a round is spread.
 const PARTS: usize = 10;
+/// A slot that moves has arrived by then, or goes on moving.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Audit {
     pub(super) streams: Arc<Streams>,
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) masters: Arc<Masters>,
     /// For a round through all channels.
     pub(super) round: Duration,
     /// What was announced so long ago has arrived, or its connection was found to be deaf.
@@ -34,7 +37,19 @@ type Seen = (Instant, Vec<(ChannelName, Incarnation, Position)>);
 impl Audit {
     /// Goes round until cancelled.
     pub(super) async fn run(&self, stop: CancellationToken) {
-        let _ = stop.run_until_cancelled(self.rounds()).await;
+        let _ = stop.run_until_cancelled(join(self.rounds(), self.moves())).await;
+    }
+
+    /// Looks at the channels of slots that moved while something was published there: at once, and when subscriptions have followed.
+    async fn moves(&self) {
+        let mut changes = self.masters.map();
+        loop {
+            let slots = self.masters.moving().await;
+            changes.mark_unchanged();
+            self.resumed(self.subscriptions.kept_in(&slots)).await;
+            let _ = timeout(SETTLED, changes.changed()).await;
+            self.resumed(self.subscriptions.kept_in(&slots)).await;
+        }
     }
 
     async fn rounds(&self) {

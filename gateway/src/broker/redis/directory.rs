@@ -2,7 +2,9 @@
 
 use super::{
     keys::Keys,
-    lane::{Again, Command, Lane},
+    lane::{Again, Command, Lane, To},
+    masters::Masters,
+    scan::Scan,
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
@@ -21,6 +23,7 @@ use std::{
 pub(super) struct Directory {
     pub(super) keys: Keys,
     pub(super) lane: Arc<Lane>,
+    pub(super) masters: Arc<Masters>,
     /// Stored subscriptions of one user.
     pub(super) subscriptions_per_user: usize,
 }
@@ -93,22 +96,20 @@ impl Directory {
                 }
             }
         };
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut scan = cmd("SCAN");
-            scan.arg(&cursor).arg("MATCH").arg(self.keys.all_streams()).arg("COUNT").arg(SCAN).arg("TYPE").arg("stream");
-            let (next, keys) = scanned(self.run(scan).await?).ok_or_else(garbled)?;
+        let (map, mut scan, streams) = (self.masters.now(), Scan::default(), self.keys.all_streams());
+        while !scan.is_over() {
+            let keys = scan.next(&self.masters, &self.lane, (&streams, "stream"), SCAN).await?;
             keys.iter().filter_map(|key| self.keys.channel_of_stream(key)).for_each(&mut offer);
-            if next == "0" {
-                break;
-            }
-            cursor = next;
         }
-        let mut subscribed = cmd("PUBSUB");
-        subscribed.arg("CHANNELS").arg(self.keys.all_lanes());
-        let Value::Array(lanes) = self.run(subscribed).await? else { return Err(garbled()) };
-        for lane in lanes.into_iter().filter_map(text) {
-            self.keys.channel(&lane).into_iter().for_each(&mut offer);
+        for master in map.serving().into_keys() {
+            let announced = self.masters.pubsub().announced(&self.keys.all_lanes());
+            let Value::Array(lanes) = self.run_at(To::Master(master), announced).await? else { return Err(garbled()) };
+            for lane in lanes.into_iter().filter_map(text) {
+                self.keys.channel(&lane).into_iter().for_each(&mut offer);
+            }
+        }
+        if *map != *self.masters.now() {
+            return Err(BrokerError::Unavailable("slots of the Redis Cluster have moved meanwhile: list again".into()));
         }
         let each = first.into_iter().map(|name| self.summary(name));
         futures_util::future::try_join_all(each).await
@@ -143,15 +144,12 @@ impl Directory {
 
     /// Everything here may be done twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, order: None, again: Again::Safe }).await
+        self.run_at(To::Key, cmd).await
     }
-}
 
-/// The next cursor, and what was found.
-pub(super) fn scanned(value: Value) -> Option<(String, Vec<String>)> {
-    let Value::Array(parts) = value else { return None };
-    let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
-    Some((text(cursor)?, found.into_iter().map(text).collect::<Option<_>>()?))
+    async fn run_at(&self, to: To, cmd: Cmd) -> Result<Value, BrokerError> {
+        self.lane.run(Command { cmd, to, order: None, again: Again::Safe }).await
+    }
 }
 
 fn unix_seconds() -> u64 {

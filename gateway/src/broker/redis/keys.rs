@@ -21,6 +21,10 @@
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
 //! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
+//! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, for each master: the number `M` is in one of its slots | |
+//!
+//! In a Redis Cluster pub/sub is sharded pub/sub, so that everything of a channel is in one slot; everything with `{nodes}` is in another. What is kept of
+//! a user, and what a node has made present, has slots of its own. No command touches two of them.
 
 use super::nodes::NodeId;
 use crate::model::{ChannelName, UserId};
@@ -131,8 +135,26 @@ impl Keys {
         format!("{}:probe:{{{node}}}:{part}", self.prefix)
     }
 
-    pub(super) fn canary(&self, node: &str) -> String {
-        format!("{}:canary:{node}", self.prefix)
+    /// `number`: in the slot of that number.
+    pub(super) fn canary(&self, node: &str, number: Option<u32>) -> String {
+        match number {
+            Some(number) => format!("{}:canary:{node}:{{{number}}}", self.prefix),
+            None => format!("{}:canary:{node}", self.prefix),
+        }
+    }
+
+    /// Whether some node's canary is announced there.
+    pub(super) fn is_canary(&self, lane: &[u8]) -> bool {
+        lane.strip_prefix(self.prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b":canary:"))
+    }
+
+    /// What nothing is ever announced to. An answer that names it tells that those to all questions before it have come.
+    pub(super) fn fence(&self, number: u64) -> String {
+        format!("{}:fence:{number}", self.prefix)
+    }
+
+    pub(super) fn fence_number(&self, lane: &str) -> Option<u64> {
+        lane.strip_prefix(&*self.prefix)?.strip_prefix(":fence:")?.parse().ok()
     }
 }
 
@@ -144,6 +166,16 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn canaries_and_fences_are_told_from_channels() {
+        let keys = Keys::new("p");
+        for lane in [keys.canary("n", None), keys.canary("n", Some(7)), keys.fence(3)] {
+            assert_eq!(keys.channel(&lane), None, "{lane}");
+        }
+        assert!(keys.is_canary(keys.canary("n", Some(7)).as_bytes()) && !keys.is_canary(keys.lane("canary").as_bytes()));
+        assert_eq!((keys.fence_number(&keys.fence(3)), keys.fence_number(&keys.lane("fence:3"))), (Some(3), None));
+    }
 
     #[test]
     fn a_channel_is_found_again_in_its_names() {

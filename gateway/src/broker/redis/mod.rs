@@ -1,7 +1,9 @@
-//! The broker of a cluster: what nodes share lives in Redis (6.2 or newer), or Valkey.
+//! The broker of a cluster: what nodes share lives in Redis (6.2 or newer), a Redis Cluster (7.0), or Valkey.
 //!
 //! - [`keys`]: the names of everything that is kept there; [`scripts`]: what happens there at one moment; [`codec`]: publications as bytes
-//! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: the one that subscribes
+//! - [`masters`]: one server, or those of a Redis Cluster, each with its [`slot`]s; [`topology`]: which has which; [`scan`]: all keys of all
+//! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: those that subscribe; [`pubsub`]: the
+//!   words for it
 //! - [`roster`], [`subscriptions`]: which channels this node needs; [`audit`]: whether its workers have what the streams hold
 //! - [`streams`]: publish and read; [`presence`]: who is where; [`directory`]: users' subscriptions and revocations, the list of channels
 //! - [`nodes`]: who shares all this; [`sweep`]: what the dead leave behind
@@ -20,6 +22,9 @@
 //!
 //! *A connection that goes deaf* is found by a canary within seconds, a channel that does by the audit.
 //!
+//! *A slot that moves* to another master of a Redis Cluster is, for its channels, a connection that breaks: they are subscribed at their new master, and looked
+//! at. Commands wait there until what is under way at the old master was answered, so that the order stays.
+//!
 //! *A server that restarted or was replaced* may have forgotten what it had acknowledged. Its data then carries another identity: scripts begin a new epoch
 //! that remembers where it left the old one, so that positions before the fork go on, and positions after it are told.
 
@@ -32,14 +37,19 @@ mod health;
 mod keys;
 mod lane;
 mod listener;
+mod masters;
 mod nodes;
 mod presence;
+mod pubsub;
 mod roster;
+mod scan;
 mod scripts;
+mod slot;
 mod stats;
 mod streams;
 mod subscriptions;
 mod sweep;
+mod topology;
 
 #[cfg(test)]
 mod tests;
@@ -50,14 +60,14 @@ use super::{
 };
 use crate::model::{ChannelName, ClientInfo, ConnectionId, UserId, WorkerId};
 use audit::Audit;
-use clock::Clock;
 pub use connect::Address;
-use connect::{Connector, Probe, Timeouts};
+use connect::{Probe, Timeouts};
 use directory::Directory;
-use health::{Health, Part};
+use health::Health;
 use keys::Keys;
 use lane::{Driver, LaneLimits};
 use listener::Listener;
+use masters::Masters;
 use nodes::Life;
 pub use nodes::{Lease, Left, NodeId, NodeRecord, Nodes};
 use presence::Presence;
@@ -121,7 +131,7 @@ pub struct RedisBroker {
 
 /// What runs in tasks of its own.
 struct Background {
-    connector: Arc<Connector>,
+    masters: Arc<Masters>,
     drivers: Vec<Driver>,
     listener: Listener,
     audit: Arc<Audit>,
@@ -134,15 +144,15 @@ impl RedisBroker {
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
         let probe = Probe::new(Keys::new(&config.prefix), config.node.clone());
-        let connector = Arc::new(Connector::new(config.address, lanes, timeouts, probe).map_err(|error| error.to_string())?);
-        let parts = (0..lanes).map(Part::Lane).chain([Part::Listener, Part::Canary]);
-        let (clock, health, counters) = (Arc::new(Clock::new()), Arc::new(Health::new(parts)), Arc::new(Counters::default()));
+        let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe).map_err(|error| error.to_string())?);
+        let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
+        masters.expect(&health);
         let (keys, life) = (Keys::new(&config.prefix), Arc::new(Life::new(&config.node)));
-        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), config.linger, counters.clone()));
+        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.now(), config.linger, counters.clone()));
         let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
         let (near, drivers): (Vec<_>, _) = (0..lanes)
             .map(|index| {
-                let (lane, driver) = lane::lane(limits, connector.clone(), clock.clone(), health.clone(), Part::Lane(index));
+                let (lane, driver) = lane::lane(limits, masters.clone(), health.clone(), index);
                 (Arc::new(lane), driver)
             })
             .unzip();
@@ -150,6 +160,7 @@ impl RedisBroker {
         let (canary_lane, directory_lane) = (writers[0].clone(), readers[0].clone());
         let streams = Arc::new(Streams {
             keys: keys.clone(),
+            pubsub: masters.pubsub(),
             writers: writers.to_vec(),
             readers: readers.to_vec(),
             subscriptions: subscriptions.clone(),
@@ -162,11 +173,12 @@ impl RedisBroker {
         let audit = Arc::new(Audit {
             streams: streams.clone(),
             subscriptions: subscriptions.clone(),
+            masters: masters.clone(),
             round: config.audit,
             patience: listener::PROVEN * config.canary,
         });
         let listener = Listener {
-            connector: connector.clone(),
+            masters: masters.clone(),
             subscriptions: subscriptions.clone(),
             audit: audit.clone(),
             keys: keys.clone(),
@@ -175,17 +187,23 @@ impl RedisBroker {
             node: config.node,
             lane: canary_lane,
             canary: config.canary,
+            patience: config.response_timeout,
         };
         let presence = Arc::new(Presence::new(keys.clone(), directory_lane.clone(), life.clone()));
         Ok(Self {
-            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone(), life, presence: presence.clone() },
+            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone(), life, presence: presence.clone(), masters: masters.clone() },
             presence,
-            directory: Directory { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
+            directory: Directory {
+                keys,
+                lane: directory_lane,
+                masters: masters.clone(),
+                subscriptions_per_user: config.subscriptions_per_user,
+            },
             streams,
             subscriptions,
             health,
             counters,
-            background: Mutex::new(Some(Background { connector, drivers, listener, audit })),
+            background: Mutex::new(Some(Background { masters, drivers, listener, audit })),
         })
     }
 
@@ -295,15 +313,15 @@ impl RedisBroker {
 
     /// Keeps the connections, until cancelled. To be called once, from the runtime that outlives all callers.
     pub async fn run(&self, stop: CancellationToken) {
-        let Some(Background { connector, drivers, listener, audit }) = lock(&self.background).take() else { return };
+        let Some(Background { masters, drivers, listener, audit }) = lock(&self.background).take() else { return };
         let mut tasks = JoinSet::new();
         for driver in drivers {
             tasks.spawn(driver.run(stop.clone()));
         }
-        tasks.spawn(listener.run(stop.clone()));
+        tasks.spawn(Arc::new(listener).run(stop.clone()));
         tasks.spawn({
-            let stop = stop.clone();
-            async move { connector.follow(stop).await }
+            let (health, stop) = (self.health.clone(), stop.clone());
+            async move { masters.run(&health, stop).await }
         });
         tasks.spawn(async move { audit.run(stop).await });
         while tasks.join_next().await.is_some() {}

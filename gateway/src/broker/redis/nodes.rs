@@ -2,7 +2,8 @@
 
 use super::{
     keys::Keys,
-    lane::{Again, Command, Lane},
+    lane::{Again, Command, Lane, To},
+    masters::Masters,
     presence::Presence,
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
@@ -26,6 +27,7 @@ pub struct Nodes {
     pub(super) lane: Arc<Lane>,
     pub(super) life: Arc<Life>,
     pub(super) presence: Arc<Presence>,
+    pub(super) masters: Arc<Masters>,
 }
 
 /// This node, and which of its generations lives: another with each process, and with each lease that it let end.
@@ -229,6 +231,6 @@ impl Nodes {
 
     /// Everything here may be done twice.
     pub(super) async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, order: None, again: Again::Safe }).await
+        self.lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await
     }
 }

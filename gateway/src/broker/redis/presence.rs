@@ -5,10 +5,10 @@
 
 use super::{
     codec,
-    directory::scanned,
     keys::Keys,
-    lane::{Again, Command, Lane},
+    lane::{Again, Command, Lane, To},
     nodes::{Life, NodeId},
+    scan::scanned,
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
@@ -187,6 +187,6 @@ impl Presence {
 
     /// Everything here may be done twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, order: None, again: Again::Safe }).await
+        self.lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await
     }
 }

@@ -1,26 +1,48 @@
 //! Which channels this node needs from Redis, and what Redis has been told. Sans-I/O: the listener carries out what it decides.
 //!
-//! A channel is *subscribed* only while the subscription was confirmed on the connection that is open now. Whoever waits for that waits here, and
-//! nobody else says it. Channels that were subscribed on a connection that broke have to be checked for what was lost meanwhile.
+//! A channel is *subscribed* only while the subscription was confirmed on the connection that is open now, by the master that serves its slot now, its
+//! *home*. Whoever waits for that waits here, and nobody else says it. Channels that were subscribed on a connection that broke, or at what was their
+//! home, have to be checked for what was lost meanwhile.
 
+use super::{
+    slot::Slot,
+    topology::{Master, Topology},
+};
 use crate::model::{ChannelName, Position, Tick, WorkerId, WorkerSet};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Roster {
     channels: HashMap<ChannelName, Entry, foldhash::quality::RandomState>,
+    homes: BTreeMap<Master, Home>,
+    map: Arc<Topology>,
+    linger: Duration,
+    /// Channels with an [`Owed`], by when it is looked at.
+    owing: VecDeque<(Tick, ChannelName)>,
+}
+
+/// What one master has to be told.
+#[derive(Debug, Default)]
+struct Home {
     /// Channels that may be in [`Stage::Wanted`], in the order in which they were asked for.
     wanted: VecDeque<ChannelName>,
     /// Channels that may be in [`Stage::Lingering`], by the time at which they end.
     lingering: VecDeque<(Tick, ChannelName)>,
-    linger: Duration,
-    /// Channels with an [`Owed`], by when it is looked at.
-    owing: VecDeque<(Tick, ChannelName)>,
+    /// Something is wanted.
+    told: Arc<Notify>,
+}
+
+impl Home {
+    fn want(&mut self, channel: ChannelName) {
+        self.wanted.push_back(channel);
+        self.told.notify_one();
+    }
 }
 
 /// What was published here was answered with a position, and has to come back as everybody else's does.
@@ -45,6 +67,8 @@ pub(super) struct Incarnation(u64);
 struct Entry {
     /// As all of its deliveries share it.
     name: ChannelName,
+    /// None: no master serves its slot, for all that is known.
+    home: Option<Master>,
     workers: WorkerSet,
     /// Whether its publications are kept, so that a loss can be made good.
     kept: bool,
@@ -85,8 +109,8 @@ pub(super) enum Wanted {
 
 impl Roster {
     /// An empty one. What no worker needs is unsubscribed after `linger`.
-    pub(super) fn new(linger: Duration) -> Self {
-        Self { channels: HashMap::default(), wanted: VecDeque::new(), lingering: VecDeque::new(), linger, owing: VecDeque::new() }
+    pub(super) fn new(map: Arc<Topology>, linger: Duration) -> Self {
+        Self { channels: HashMap::default(), homes: BTreeMap::new(), map, linger, owing: VecDeque::new() }
     }
 
     /// Channels that are known to Redis, or have to be.
@@ -94,11 +118,20 @@ impl Roster {
         self.channels.len()
     }
 
+    /// Notified when [`Self::subscribe`] may have something for this master.
+    pub(super) fn told(&mut self, home: Master) -> Arc<Notify> {
+        self.homes.entry(home).or_default().told.clone()
+    }
+
     /// A worker needs a channel.
     pub(super) fn want(&mut self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Wanted {
+        let (homes, map) = (&mut self.homes, &self.map);
         let entry = self.channels.entry(channel.clone()).or_insert_with(|| {
-            self.wanted.push_back(channel.clone());
-            Entry::new(channel.clone(), kept)
+            let home = home(map, channel);
+            if let Some(home) = home {
+                homes.entry(home).or_default().want(channel.clone());
+            }
+            Entry::new(channel.clone(), home, kept)
         });
         entry.workers.insert(worker);
         entry.kept = kept;
@@ -134,20 +167,22 @@ impl Roster {
 
     fn let_linger(&mut self, channel: &ChannelName, now: Tick) {
         let until = now.after(self.linger);
-        if let Some(entry) = self.channels.get_mut(channel) {
+        if let Some(entry) = self.channels.get_mut(channel)
+            && let Some(home) = entry.home
+        {
             entry.stage = Stage::Lingering(until);
-            self.lingering.push_back((until, channel.clone()));
+            self.homes.entry(home).or_default().lingering.push_back((until, channel.clone()));
         }
     }
 
-    /// Who gets what came for this channel.
+    /// Who gets what concerns this channel.
     pub(super) fn route(&self, channel: &str) -> Option<(&ChannelName, WorkerSet)> {
         self.channels.get(channel).filter(|entry| !entry.workers.is_empty()).map(|entry| (&entry.name, entry.workers))
     }
 
-    /// The same for a publication, which may be one of the stream.
-    pub(super) fn deliver(&mut self, channel: &str, at: Option<Position>) -> Option<(&ChannelName, WorkerSet)> {
-        let entry = self.channels.get_mut(channel).filter(|entry| !entry.workers.is_empty())?;
+    /// Who gets what this master announced, which may be a publication of the stream. Only a channel's home has a say in it.
+    pub(super) fn deliver(&mut self, by: Master, channel: &str, at: Option<Position>) -> Option<(&ChannelName, WorkerSet)> {
+        let entry = self.channels.get_mut(channel).filter(|entry| entry.home == Some(by) && !entry.workers.is_empty())?;
         entry.heard = at.or(entry.heard);
         Some((&entry.name, entry.workers))
     }
@@ -191,19 +226,23 @@ impl Roster {
 
     /// Deliveries of this channel stay away. It is subscribed to again, and then looked at.
     pub(super) fn doubt(&mut self, channel: &ChannelName) {
-        if let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.stage == Stage::Subscribed) {
+        if let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.stage == Stage::Subscribed)
+            && let Some(home) = entry.home
+        {
             (entry.stage, entry.interrupted) = (Stage::Doubted, true);
-            self.wanted.push_back(channel.clone());
+            self.homes.entry(home).or_default().want(channel.clone());
         }
     }
 
-    /// Up to `most` channels that Redis has to be told of now.
-    pub(super) fn subscribe(&mut self, most: usize) -> Vec<ChannelName> {
+    /// Up to `most` channels that this master has to be told of now.
+    pub(super) fn subscribe(&mut self, at: Master, most: usize) -> Vec<ChannelName> {
         let mut names = Vec::new();
+        let wanted = &mut self.homes.entry(at).or_default().wanted;
         while names.len() < most
-            && let Some(name) = self.wanted.pop_front()
+            && let Some(name) = wanted.pop_front()
         {
             if let Some(entry) = self.channels.get_mut(&name)
+                && entry.home == Some(at)
                 && matches!(entry.stage, Stage::Wanted | Stage::Doubted)
             {
                 entry.stage = Stage::Subscribing;
@@ -213,11 +252,11 @@ impl Roster {
         names
     }
 
-    /// Redis confirmed these. Answers those with a history that have to be checked for what was lost.
-    pub(super) fn subscribed(&mut self, names: &[ChannelName], now: Tick) -> Vec<ChannelName> {
+    /// The master confirmed these. Answers those with a history that have to be checked for what was lost.
+    pub(super) fn subscribed(&mut self, at: Master, names: &[ChannelName], now: Tick) -> Vec<ChannelName> {
         let mut resumed = Vec::new();
         for name in names {
-            let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.stage == Stage::Subscribing) else { continue };
+            let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Subscribing)) else { continue };
             entry.stage = Stage::Subscribed;
             entry.incarnation.0 += 1;
             for waiting in entry.waiting.drain(..) {
@@ -234,16 +273,25 @@ impl Roster {
         resumed
     }
 
-    /// Up to `most` channels that Redis may forget now.
-    pub(super) fn unsubscribe(&mut self, most: usize, now: Tick) -> Vec<ChannelName> {
+    /// The master did not confirm these. They are wanted still.
+    pub(super) fn refused(&mut self, at: Master, names: &[ChannelName]) {
+        for name in names {
+            if let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Subscribing)) {
+                entry.stage = Stage::Wanted;
+                self.homes.entry(at).or_default().want(name.clone());
+            }
+        }
+    }
+
+    /// Up to `most` channels that this master may forget now.
+    pub(super) fn unsubscribe(&mut self, at: Master, most: usize, now: Tick) -> Vec<ChannelName> {
         let mut names = Vec::new();
+        let lingering = &mut self.homes.entry(at).or_default().lingering;
         while names.len() < most
-            && self.lingering.front().is_some_and(|(until, _)| *until <= now)
-            && let Some((until, name)) = self.lingering.pop_front()
+            && lingering.front().is_some_and(|(until, _)| *until <= now)
+            && let Some((until, name)) = lingering.pop_front()
         {
-            if let Some(entry) = self.channels.get_mut(&name)
-                && entry.stage == Stage::Lingering(until)
-            {
+            if let Some(entry) = self.channels.get_mut(&name).filter(|entry| entry.is(at, Stage::Lingering(until))) {
                 entry.stage = Stage::Unsubscribing;
                 names.push(name);
             }
@@ -251,15 +299,15 @@ impl Roster {
         names
     }
 
-    /// Redis confirmed that these are forgotten.
-    pub(super) fn unsubscribed(&mut self, names: &[ChannelName]) {
+    /// The master has forgotten these.
+    pub(super) fn unsubscribed(&mut self, at: Master, names: &[ChannelName]) {
         for name in names {
-            let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.stage == Stage::Unsubscribing) else { continue };
+            let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Unsubscribing)) else { continue };
             if entry.workers.is_empty() {
                 self.channels.remove(name);
             } else {
                 entry.stage = Stage::Wanted;
-                self.wanted.push_back(name.clone());
+                self.homes.entry(at).or_default().want(name.clone());
             }
         }
         if self.channels.capacity() > 4 * self.channels.len() + 1024 {
@@ -267,25 +315,64 @@ impl Roster {
         }
     }
 
-    /// The connection broke: nothing is subscribed any more, and everything that a worker needs is wanted.
-    pub(super) fn disconnected(&mut self) {
-        self.wanted.clear();
-        self.lingering.clear();
-        let wanted = &mut self.wanted;
+    /// The master ended a subscription by itself: it does not serve the slot any more. True if that was relied on.
+    pub(super) fn ended(&mut self, at: Master, channel: &str) -> bool {
+        let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.home == Some(at) && entry.is_on()) else { return false };
+        let name = entry.name.clone();
+        if entry.interrupt() {
+            self.homes.entry(at).or_default().want(name);
+        } else {
+            self.channels.remove(&name);
+        }
+        true
+    }
+
+    /// The connection to this master broke: nothing is subscribed there any more, and everything that a worker needs is wanted.
+    pub(super) fn disconnected(&mut self, at: Master) {
+        let Home { wanted, lingering, told } = self.homes.entry(at).or_default();
+        wanted.clear();
+        lingering.clear();
         self.channels.retain(|name, entry| {
-            if entry.workers.is_empty() {
-                return false;
+            if entry.home != Some(at) {
+                return true;
             }
-            entry.interrupted |= entry.stage == Stage::Subscribed;
-            entry.stage = Stage::Wanted;
-            wanted.push_back(name.clone());
-            true
+            let needed = entry.interrupt();
+            if needed {
+                wanted.push_back(name.clone());
+            }
+            needed
         });
+        told.notify_one();
+    }
+
+    /// Slots are served by others now: what was subscribed elsewhere is wanted at its new home.
+    pub(super) fn rehome(&mut self, map: Arc<Topology>) {
+        self.homes.retain(|master, _| map.masters().contains(master));
+        let homes = &mut self.homes;
+        self.channels.retain(|name, entry| {
+            let home = home(&map, name);
+            if entry.home == home {
+                return true;
+            }
+            entry.home = home;
+            let needed = entry.interrupt();
+            if let Some(home) = home.filter(|_| needed) {
+                homes.entry(home).or_default().want(name.clone());
+            }
+            needed
+        });
+        self.map = map;
     }
 
     /// Channels with a history that workers rely on now.
     pub(super) fn kept(&self) -> Vec<(ChannelName, Incarnation)> {
         self.channels.values().filter(|entry| entry.is_relied_on()).map(|entry| (entry.name.clone(), entry.incarnation)).collect()
+    }
+
+    /// Those of them in these slots.
+    pub(super) fn kept_in(&self, slots: &BTreeSet<Slot>) -> Vec<ChannelName> {
+        let kept = self.channels.values().filter(|entry| entry.is_relied_on() && slots.contains(&slot(&entry.name)));
+        kept.map(|entry| entry.name.clone()).collect()
     }
 
     /// Whether a channel is still subscribed as it was then.
@@ -295,9 +382,10 @@ impl Roster {
 }
 
 impl Entry {
-    fn new(name: ChannelName, kept: bool) -> Self {
+    fn new(name: ChannelName, home: Option<Master>, kept: bool) -> Self {
         Self {
             name,
+            home,
             workers: WorkerSet::default(),
             kept,
             stage: Stage::Wanted,
@@ -316,6 +404,31 @@ impl Entry {
     fn has_heard(&self, at: Position) -> bool {
         self.heard.is_some_and(|heard| heard.epoch == at.epoch && heard.offset >= at.offset)
     }
+
+    fn is(&self, home: Master, stage: Stage) -> bool {
+        (self.home, self.stage) == (Some(home), stage)
+    }
+
+    /// Whether a master has been told of it, and not that it is needed no more.
+    fn is_on(&self) -> bool {
+        matches!(self.stage, Stage::Subscribing | Stage::Subscribed | Stage::Doubted | Stage::Lingering(_))
+    }
+
+    /// It is subscribed no more, whatever it was; answers whether it is to be again.
+    fn interrupt(&mut self) -> bool {
+        self.interrupted |= self.stage == Stage::Subscribed;
+        self.stage = Stage::Wanted;
+        !self.workers.is_empty()
+    }
+}
+
+/// Where all keys of a channel are kept: its name is what their braces hold.
+fn slot(channel: &ChannelName) -> Slot {
+    Slot::of(channel.as_bytes())
+}
+
+fn home(map: &Topology, channel: &ChannelName) -> Option<Master> {
+    map.only().or_else(|| map.owner(slot(channel)))
 }
 
 #[cfg(test)]

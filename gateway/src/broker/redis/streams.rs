@@ -3,7 +3,8 @@
 use super::{
     codec,
     keys::Keys,
-    lane::{Again, Answer, Command, Lane},
+    lane::{Again, Answer, Command, Lane, To},
+    pubsub::PubSub,
     scripts::{SCRIPTS, call},
     stats::Counters,
     subscriptions::Subscriptions,
@@ -25,6 +26,7 @@ pub(super) const TOP_ONLY: PageLimit = PageLimit { entries: 0, bytes: 0 };
 /// See the module.
 pub(super) struct Streams {
     pub(super) keys: Keys,
+    pub(super) pubsub: PubSub,
     /// Each channel has one of these, so that its publications keep their order.
     pub(super) writers: Vec<Arc<Lane>>,
     pub(super) readers: Vec<Arc<Lane>>,
@@ -66,20 +68,20 @@ impl Streams {
         let mut cmd = call(&SCRIPTS.publish, &keys);
         cmd.arg(self.keys.lane(channel)).arg(codec::encode_body(publication));
         cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.meta_ttl.max(retention.ttl)));
-        cmd.arg(fingerprint).arg(millis(life)).arg(Epoch::random().as_str()).arg("PUBLISH");
+        cmd.arg(fingerprint).arg(millis(life)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
         cmd
     }
 
     fn announce_once(&self, channel: &ChannelName, publication: &Publication, key: &IdempotencyKey) -> Cmd {
         let mut cmd = call(&SCRIPTS.announce, &[self.keys.once(channel, &key.scope, &key.key)]);
         cmd.arg(self.keys.lane(channel)).arg(codec::encode_ephemeral(publication));
-        cmd.arg(hex(&key.fingerprint)).arg(millis(self.idempotency_ttl)).arg("PUBLISH");
+        cmd.arg(hex(&key.fingerprint)).arg(millis(self.idempotency_ttl)).arg(self.pubsub.publish());
         cmd
     }
 
     /// Tells subscribers something that is not stored.
     fn say(&self, channel: &ChannelName, message: &[u8]) -> Cmd {
-        let mut cmd = redis::cmd("PUBLISH");
+        let mut cmd = redis::cmd(self.pubsub.publish());
         cmd.arg(self.keys.lane(channel)).arg(message);
         cmd
     }
@@ -128,7 +130,7 @@ impl Streams {
         };
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
-        let value = lane.run(Command { cmd, order: None, again: Again::Safe }).await?;
+        let value = lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await?;
         page(value, limit).ok_or_else(garbled)
     }
 
@@ -141,7 +143,7 @@ impl Streams {
     /// Hands over what keeps its order within the channel.
     async fn write(&self, channel: &ChannelName, cmd: Cmd, again: Again) -> Result<Answer, BrokerError> {
         let order = self.order(channel);
-        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, order: Some(order), again }).await
+        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: To::Key, order: Some(order), again }).await
     }
 
     fn order(&self, channel: &ChannelName) -> u64 {

@@ -4,13 +4,16 @@ use super::{
     codec,
     keys::Keys,
     roster::{Incarnation, Roster, Wanted},
+    slot::Slot,
     stats::Counters,
+    topology::{Master, Topology},
 };
 use crate::{
     broker::{BrokerError, Check, Delivery, Mailbox, Post, lock},
     model::{ChannelName, Position, Tick, WorkerId},
 };
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -19,8 +22,6 @@ use tokio::{sync::Notify, time::Instant};
 /// See the module.
 pub(super) struct Subscriptions {
     roster: Mutex<Roster>,
-    /// Somebody wants a channel that Redis has not been told of.
-    wanted: Notify,
     mailboxes: Vec<Arc<Mailbox>>,
     keys: Keys,
     counters: Arc<Counters>,
@@ -28,8 +29,8 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new(mailboxes: Vec<Arc<Mailbox>>, keys: Keys, linger: Duration, counters: Arc<Counters>) -> Self {
-        Self { roster: Mutex::new(Roster::new(linger)), wanted: Notify::new(), mailboxes, keys, counters, start: Instant::now() }
+    pub(super) fn new(mailboxes: Vec<Arc<Mailbox>>, keys: Keys, map: Arc<Topology>, linger: Duration, counters: Arc<Counters>) -> Self {
+        Self { roster: Mutex::new(Roster::new(map, linger)), mailboxes, keys, counters, start: Instant::now() }
     }
 
     /// Resolves when everything from now on will be delivered.
@@ -37,10 +38,7 @@ impl Subscriptions {
         let wanted = lock(&self.roster).want(channel, worker, kept);
         match wanted {
             Wanted::Subscribed => Ok(()),
-            Wanted::Wait(confirmed) => {
-                self.wanted.notify_one();
-                confirmed.await.map_err(|_| BrokerError::Unavailable("the subscription was given up".into()))
-            }
+            Wanted::Wait(confirmed) => confirmed.await.map_err(|_| BrokerError::Unavailable("the subscription was given up".into())),
         }
     }
 
@@ -49,15 +47,15 @@ impl Subscriptions {
         lock(&self.roster).drop_worker(channel, worker, now);
     }
 
-    /// Puts what Redis announced into the mailboxes of the workers that need it. Called in the order of the announcements.
-    pub(super) fn deliver(&self, lane: &[u8], message: &[u8]) {
+    /// Puts what a master announced into the mailboxes of the workers that need it. Called in the order of the announcements.
+    pub(super) fn deliver(&self, by: Master, lane: &[u8], message: &[u8]) {
         let Some(channel) = std::str::from_utf8(lane).ok().and_then(|lane| self.keys.channel(lane)) else { return };
         let Some(delivery) = codec::decode(message) else {
             self.counters.foreign.add(1);
             return;
         };
         let at = if let Delivery::Publication(publication) = &delivery { publication.position } else { None };
-        let routed = lock(&self.roster).deliver(channel, at).map(|(name, workers)| (name.clone(), workers));
+        let routed = lock(&self.roster).deliver(by, channel, at).map(|(name, workers)| (name.clone(), workers));
         let Some((channel, workers)) = routed else { return };
         for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
             mailbox.deliver(&channel, delivery.clone());
@@ -85,7 +83,6 @@ impl Subscriptions {
     /// Deliveries of this channel stay away: it is subscribed to anew, and looked at.
     pub(super) fn doubt(&self, channel: &ChannelName) {
         lock(&self.roster).doubt(channel);
-        self.wanted.notify_one();
     }
 
     /// Deliveries of this channel may be lost.
@@ -93,37 +90,54 @@ impl Subscriptions {
         self.post(channel, Post::Dirty);
     }
 
-    /// Up to `most` channels that Redis has to be told of.
-    pub(super) fn next_subscribe(&self, most: usize) -> Vec<ChannelName> {
+    /// Up to `most` channels that this master has to be told of.
+    pub(super) fn next_subscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
         let mut roster = lock(&self.roster);
         self.counters.silent.add(roster.overdue(now) as u64);
-        roster.subscribe(most)
+        roster.subscribe(at, most)
     }
 
-    /// Redis confirmed; answers those that have to be checked.
-    pub(super) fn subscribed(&self, names: &[ChannelName]) -> Vec<ChannelName> {
+    /// The master confirmed some of these, and not the others; answers those that have to be checked.
+    pub(super) fn subscribed(&self, at: Master, confirmed: &[ChannelName], others: &[ChannelName]) -> Vec<ChannelName> {
         let now = self.now();
-        lock(&self.roster).subscribed(names, now)
+        let mut roster = lock(&self.roster);
+        roster.refused(at, others);
+        roster.subscribed(at, confirmed, now)
     }
 
-    /// Up to `most` channels that Redis may forget.
-    pub(super) fn next_unsubscribe(&self, most: usize) -> Vec<ChannelName> {
+    /// Up to `most` channels that this master may forget.
+    pub(super) fn next_unsubscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
-        lock(&self.roster).unsubscribe(most, now)
+        lock(&self.roster).unsubscribe(at, most, now)
     }
 
-    pub(super) fn unsubscribed(&self, names: &[ChannelName]) {
-        lock(&self.roster).unsubscribed(names);
+    pub(super) fn unsubscribed(&self, at: Master, names: &[ChannelName]) {
+        lock(&self.roster).unsubscribed(at, names);
     }
 
-    pub(super) fn disconnected(&self) {
-        lock(&self.roster).disconnected();
+    /// The master ended a subscription; true if that was relied on.
+    pub(super) fn ended(&self, at: Master, lane: &str) -> bool {
+        self.keys.channel(lane).is_some_and(|channel| lock(&self.roster).ended(at, channel))
     }
 
-    /// Resolves when [`Self::next_subscribe`] may have something.
-    pub(super) async fn wanted(&self) {
-        self.wanted.notified().await;
+    pub(super) fn disconnected(&self, at: Master) {
+        lock(&self.roster).disconnected(at);
+    }
+
+    /// Slots are served by others now.
+    pub(super) fn rehome(&self, map: Arc<Topology>) {
+        lock(&self.roster).rehome(map);
+    }
+
+    /// Notified when [`Self::next_subscribe`] may have something for this master.
+    pub(super) fn told(&self, at: Master) -> Arc<Notify> {
+        lock(&self.roster).told(at)
+    }
+
+    /// Channels with a history that workers rely on, in these slots.
+    pub(super) fn kept_in(&self, slots: &BTreeSet<Slot>) -> Vec<ChannelName> {
+        lock(&self.roster).kept_in(slots)
     }
 
     /// Channels with a history that workers rely on.
@@ -135,12 +149,9 @@ impl Subscriptions {
         lock(&self.roster).len()
     }
 
-    fn route(&self, channel: &str) -> Option<(ChannelName, crate::model::WorkerSet)> {
-        lock(&self.roster).route(channel).map(|(name, workers)| (name.clone(), workers))
-    }
-
     fn post(&self, channel: &ChannelName, post: impl Fn(ChannelName) -> Post) {
-        let Some((name, workers)) = self.route(channel) else { return };
+        let routed = lock(&self.roster).route(channel).map(|(name, workers)| (name.clone(), workers));
+        let Some((name, workers)) = routed else { return };
         for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
             mailbox.post(post(name.clone()));
         }

@@ -2,10 +2,9 @@
 //! could find any more after Redis forgot a part.
 
 use super::{
-    directory::scanned,
     nodes::{Left, Nodes},
     presence::STEP,
-    streams::garbled,
+    scan::Scan,
 };
 use crate::{broker::BrokerError, model::ChannelName};
 use redis::{Value, cmd};
@@ -13,8 +12,8 @@ use redis::{Value, cmd};
 /// How far a round through all channels is that somebody is present in.
 #[derive(Debug, Default)]
 pub struct Sweep {
-    /// Of the scan of all keys; none: before the first.
-    cursor: Option<String>,
+    /// Of all keys.
+    scan: Scan,
     /// Found, and not looked at yet.
     channels: Vec<ChannelName>,
     /// Being looked at, from this entry on.
@@ -24,7 +23,7 @@ pub struct Sweep {
 impl Sweep {
     /// Whether all channels were looked at.
     pub fn is_over(&self) -> bool {
-        self.cursor.as_deref() == Some("0") && self.channels.is_empty() && self.inside.is_none()
+        self.scan.is_over() && self.channels.is_empty() && self.inside.is_none()
     }
 }
 
@@ -48,12 +47,9 @@ impl Nodes {
             }
             return Ok(Vec::new());
         }
-        let from = sweep.cursor.as_deref().unwrap_or("0");
-        let mut scan = cmd("SCAN");
-        scan.arg(from).arg("MATCH").arg(self.keys.all_held()).arg("COUNT").arg(STEP).arg("TYPE").arg("hash");
-        let (next, keys) = scanned(self.run(scan).await?).ok_or_else(garbled)?;
+        let held = self.keys.all_held();
+        let keys = sweep.scan.next(&self.masters, &self.lane, (&held, "hash"), STEP).await?;
         sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_held(key)?.parse().ok()).collect();
-        sweep.cursor = Some(next);
         Ok(Vec::new())
     }
 

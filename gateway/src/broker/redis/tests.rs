@@ -1,3 +1,4 @@
+mod cluster;
 mod faults;
 mod line;
 mod nodes;
@@ -18,7 +19,7 @@ use tokio_util::sync::DropGuard;
 use watched::Watched;
 
 /// Short times, so that tests need not wait long.
-fn config(url: String) -> RedisConfig {
+pub(super) fn config(url: String) -> RedisConfig {
     config_of(&format!("url = {url:?}"))
 }
 

@@ -47,6 +47,14 @@ impl Peer {
         Self { info: self.info.clone().set_addr(address), authority: self.authority.clone() }
     }
 
+    /// Its host; empty where it has none.
+    pub(in super::super) fn host(&self) -> &str {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
+            _ => "",
+        }
+    }
+
     /// What the client library connects to, with these socket options.
     pub(super) fn info(&self, tcp: TcpSettings) -> ConnectionInfo {
         self.info.clone().set_tcp_settings(tcp)

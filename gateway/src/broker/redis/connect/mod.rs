@@ -9,10 +9,10 @@ mod route;
 mod sentinel;
 mod trouble;
 
-use super::{clock::Clock, scripts::SCRIPTS};
+use super::{clock::Clock, pubsub::PubSub, scripts::SCRIPTS};
 use crate::broker::lock;
 pub use address::Address;
-use address::Peer;
+pub(super) use address::Peer;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use probe::Denied;
 pub(super) use probe::Probe;
@@ -34,8 +34,29 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 pub(super) use trouble::Trouble;
 
-/// The oldest server whose commands are enough.
-const OLDEST: (u32, u32) = (6, 2);
+/// What a server has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Alone,
+    OfCluster,
+}
+
+impl Mode {
+    /// The oldest server whose commands are enough: a cluster's has to announce within slots.
+    fn oldest(self) -> (u32, u32) {
+        match self {
+            Self::Alone => (6, 2),
+            Self::OfCluster => (7, 0),
+        }
+    }
+
+    fn pubsub(self) -> PubSub {
+        match self {
+            Self::Alone => PubSub::Whole,
+            Self::OfCluster => PubSub::Sharded,
+        }
+    }
+}
 
 /// Time bounds of connections.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +70,10 @@ pub(super) struct Timeouts {
 /// Makes connections to one Redis.
 pub(super) struct Connector {
     way: Way,
+    mode: Mode,
+    clock: Clock,
+    /// For questions about the cluster.
+    asks: Mutex<Option<MultiplexedConnection>>,
     lanes: usize,
     timeouts: Timeouts,
     probe: Probe,
@@ -83,19 +108,66 @@ impl Connector {
             Address::Sentinels { sentinels, service, server } => {
                 Way::Sentinels(Box::new(Sentinels::new(sentinels, service, server, timeouts)), Mutex::default())
             }
-            Address::Cluster(_) => return Err((ErrorKind::InvalidClientConfig, "this version serves no Redis Cluster").into()),
+            Address::Cluster(_) => return Err((ErrorKind::InvalidClientConfig, "a Redis Cluster is no single server").into()),
         };
-        Ok(Self { way, lanes, timeouts, probe, newest: watch::Sender::default() })
+        Ok(Self::by(way, Mode::Alone, lanes, timeouts, probe))
+    }
+
+    /// For a server of a Redis Cluster.
+    pub(super) fn of_cluster(peer: Peer, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
+        let way = Way::Direct(Arc::new(Route::new(peer, lanes, timeouts)?));
+        Ok(Self::by(way, Mode::OfCluster, lanes, timeouts, probe))
+    }
+
+    fn by(way: Way, mode: Mode, lanes: usize, timeouts: Timeouts, probe: Probe) -> Self {
+        let (clock, newest) = (Clock::new(), watch::Sender::default());
+        Self { way, mode, clock, asks: Mutex::default(), lanes, timeouts, probe, newest }
+    }
+
+    /// Where it leads, for sentences.
+    pub(super) fn address(&self) -> String {
+        match &self.way {
+            Way::Direct(route) => route.peer.to_string(),
+            Way::Sentinels(_, known) => lock(known).as_ref().map_or_else(|| "the sentinels' master".into(), |route| route.peer.to_string()),
+        }
+    }
+
+    /// The host of a server of a cluster.
+    pub(super) fn host(&self) -> &str {
+        match &self.way {
+            Way::Direct(route) => route.peer.host(),
+            Way::Sentinels(..) => "",
+        }
+    }
+
+    /// The server's clock.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What the server knows of its cluster: its answer to `CLUSTER NODES`.
+    pub(super) async fn nodes(&self) -> Result<String, Trouble> {
+        let (route, kept) = (self.route().await?, lock(&self.asks).take());
+        let mut connection = if let Some(connection) = kept {
+            connection
+        } else {
+            let mut connection = route.subscriber(|_| Ok(())).await?;
+            recognize(&route, self.mode, &mut connection).await?;
+            connection
+        };
+        let answer = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await.map_err(|error| route.trouble(&error))?;
+        *lock(&self.asks) = Some(connection);
+        Ok(answer)
     }
 
     /// A connection for commands, whose server knows the scripts. Tells the clock what time it is there.
-    pub(super) async fn command(&self, clock: &Clock) -> Result<(MultiplexedConnection, Server), Trouble> {
+    pub(super) async fn command(&self) -> Result<(MultiplexedConnection, Server), Trouble> {
         let route = self.route().await?;
         let mut connection = route.command().await?;
-        let info = recognize(&route, &mut connection).await?;
+        let info = recognize(&route, self.mode, &mut connection).await?;
         let ready = async {
-            instruct(&mut connection, clock).await?;
-            self.probe.commands(&mut connection).await
+            instruct(&mut connection, &self.clock).await?;
+            self.probe.commands(self.mode.pubsub(), &mut connection).await
         };
         allowed(&route, ready.await)?;
         Ok((connection, self.meet(&info, &route)))
@@ -108,8 +180,8 @@ impl Connector {
     ) -> Result<(MultiplexedConnection, Server), Trouble> {
         let route = self.route().await?;
         let mut connection = route.subscriber(take).await?;
-        let info = recognize(&route, &mut connection).await?;
-        allowed(&route, self.probe.subscriptions(&mut connection).await)?;
+        let info = recognize(&route, self.mode, &mut connection).await?;
+        allowed(&route, self.probe.subscriptions(self.mode.pubsub(), &mut connection).await)?;
         Ok((connection, self.meet(&info, &route)))
     }
 
@@ -195,9 +267,9 @@ impl Connector {
 }
 
 /// What the server says of itself, if it can be relied on.
-async fn recognize(route: &Route, connection: &mut MultiplexedConnection) -> Result<String, Trouble> {
+async fn recognize(route: &Route, mode: Mode, connection: &mut MultiplexedConnection) -> Result<String, Trouble> {
     let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.trouble(&error))?;
-    judge(&info, &route.peer)?;
+    judge(&info, mode, &route.peer)?;
     Ok(info)
 }
 
@@ -214,15 +286,22 @@ async fn instruct(connection: &mut MultiplexedConnection, clock: &Clock) -> Resu
 }
 
 /// Whether a server of which `INFO` says this can be relied on.
-fn judge(info: &str, peer: &Peer) -> Result<(), Trouble> {
+fn judge(info: &str, mode: Mode, peer: &Peer) -> Result<(), Trouble> {
     let (version, policy, address) = (field(info, "redis_version"), field(info, "maxmemory_policy"), peer.to_string().into());
-    if !is_new_enough(version) {
-        return Err(Trouble::TooOld { address, found: version.into() });
+    match (mode, field(info, "cluster_enabled")) {
+        (Mode::Alone, "1") => return Err(Trouble::Cluster { address }),
+        (Mode::OfCluster, "0") => return Err(Trouble::NoCluster { address }),
+        _ => {}
+    }
+    let oldest = mode.oldest();
+    if !is_new_enough(version, oldest) {
+        return Err(Trouble::TooOld { address, found: version.into(), oldest: format!("{}.{}", oldest.0, oldest.1).into() });
     }
     if !matches!(policy, "" | "noeviction") {
         return Err(Trouble::Evicting { address, policy: policy.into() });
     }
-    if field(info, "role") == "slave" {
+    // In a cluster the map says who is a master, and a replica leads to it.
+    if mode == Mode::Alone && field(info, "role") == "slave" {
         return Err(Trouble::Replica { address });
     }
     Ok(())
@@ -247,9 +326,9 @@ fn field<'a>(info: &'a str, name: &str) -> &'a str {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
 }
 
-fn is_new_enough(version: &str) -> bool {
+fn is_new_enough(version: &str, oldest: (u32, u32)) -> bool {
     let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= oldest
 }
 
 #[cfg(test)]
@@ -261,22 +340,27 @@ mod tests {
         for (version, enough) in
             [("6.2.0", true), ("7.0.15", true), ("10.1", true), ("6.0.16", false), ("5.9", false), ("", false), ("x", false)]
         {
-            assert_eq!(is_new_enough(version), enough, "{version}");
+            assert_eq!(is_new_enough(version, (6, 2)), enough, "{version}");
         }
     }
 
     #[test]
     fn a_server_that_cannot_be_relied_on_is_refused_with_cause_and_cure() {
         let Address::Server(peer) = address::tests::address("redis://h:1").expect("a good address") else { panic!("one server") };
-        for (info, told) in [
-            ("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
-            ("redis_version:7.2.4\r\n", None),
-            ("redis_version:6.0.16\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or newer is needed")),
-            ("redis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\n", Some("set it to noeviction")),
-            ("redis_version:7.0.15\r\nrole:master\r\n", None),
-            ("redis_version:7.0.15\r\nrole:slave\r\n", Some("name its master in redis.url")),
+        for (mode, info, told) in [
+            (Mode::Alone, "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
+            (Mode::Alone, "redis_version:7.2.4\r\n", None),
+            (Mode::Alone, "redis_version:6.0.16\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or newer is needed")),
+            (Mode::Alone, "redis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\n", Some("set it to noeviction")),
+            (Mode::Alone, "redis_version:7.0.15\r\nrole:master\r\n", None),
+            (Mode::Alone, "redis_version:7.0.15\r\nrole:slave\r\n", Some("name its master in redis.url")),
+            (Mode::Alone, "redis_version:7.0.15\r\ncluster_enabled:0\r\n", None),
+            (Mode::Alone, "redis_version:7.0.15\r\ncluster_enabled:1\r\n", Some("as redis+cluster://")),
+            (Mode::OfCluster, "redis_version:7.0.15\r\nrole:slave\r\ncluster_enabled:1\r\n", None),
+            (Mode::OfCluster, "redis_version:7.0.15\r\ncluster_enabled:0\r\n", Some("belongs to no Redis Cluster")),
+            (Mode::OfCluster, "redis_version:6.2.14\r\ncluster_enabled:1\r\n", Some("7.0 or newer is needed")),
         ] {
-            let found = judge(info, &peer).err().map(|trouble| trouble.to_string());
+            let found = judge(info, mode, &peer).err().map(|trouble| trouble.to_string());
             assert_eq!(found.is_some(), told.is_some(), "{info}: {found:?}");
             assert!(found.unwrap_or_default().contains(told.unwrap_or_default()), "{info}");
         }

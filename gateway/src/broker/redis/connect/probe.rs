@@ -5,6 +5,7 @@
 
 use crate::broker::redis::{
     keys::Keys,
+    pubsub::PubSub,
     scripts::{SCRIPTS, call},
 };
 use redis::{
@@ -20,7 +21,7 @@ const LIFE: u64 = 10_000;
 const NEVER: u64 = 1 << 52;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in super::super) struct Probe {
     keys: Keys,
     node: Arc<str>,
@@ -40,8 +41,8 @@ impl Probe {
     }
 
     /// Tries what goes over connections for commands.
-    pub(super) async fn commands(&self, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
-        let trials = self.trials();
+    pub(super) async fn commands(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
+        let trials = self.trials(pubsub.publish());
         let mut pipeline = Pipeline::with_capacity(trials.len());
         for (_, cmd) in &trials {
             pipeline.add_command(cmd.clone());
@@ -51,25 +52,26 @@ impl Probe {
     }
 
     /// Tries what goes over connections that subscribe.
-    pub(super) async fn subscriptions(&self, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
-        let lane = self.keys.probe(&self.node, "lane");
-        match connection.subscribe(&lane).await {
-            Ok(()) => connection.unsubscribe(&lane).await.map(|()| None),
-            Err(error) if error.code() == Some("NOPERM") => Ok(Some(Denied(format!("SUBSCRIBE on {lane}: {error}")))),
-            Err(error) => Err(error),
+    pub(super) async fn subscriptions(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
+        let (lane, word) = (self.keys.probe(&self.node, "lane"), pubsub.subscribe_word());
+        match connection.req_packed_command(cmd(word).arg(&lane)).await?.extract_error() {
+            // In a cluster the channel may be another master's: that is no denial.
+            Err(error) if error.code() == Some("NOPERM") => Ok(Some(Denied(format!("{word} on {lane}: {error}")))),
+            Err(_) => Ok(None),
+            Ok(_) => connection.req_packed_command(cmd(pubsub.unsubscribe_word()).arg(&lane)).await.map(|_| None),
         }
     }
 
-    /// What goes over connections for commands.
-    pub(in super::super) fn trials(&self) -> Vec<Trial> {
+    /// What goes over connections for commands; `say` is the word for what is announced.
+    pub(in super::super) fn trials(&self, say: &'static str) -> Vec<Trial> {
         let key = |part: &str| self.keys.probe(&self.node, part);
         let lane = key("lane");
         let mut publish = call(&SCRIPTS.publish, &[key("meta"), key("stream"), key("once")]);
-        publish.arg(&lane).arg("").arg(1).arg(LIFE).arg(LIFE).arg("").arg(LIFE).arg("probe000").arg("PUBLISH").arg(NEVER);
+        publish.arg(&lane).arg("").arg(1).arg(LIFE).arg(LIFE).arg("").arg(LIFE).arg("probe000").arg(say).arg(NEVER);
         let mut read = call(&SCRIPTS.read, &[key("meta"), key("stream")]);
         read.arg("after").arg(0).arg(1).arg(1).arg(LIFE).arg("probe000");
         let mut announce = call(&SCRIPTS.announce, &[key("announced")]);
-        announce.arg(&lane).arg("").arg("").arg(LIFE).arg("PUBLISH").arg(NEVER);
+        announce.arg(&lane).arg("").arg("").arg(LIFE).arg(say).arg(NEVER);
         let present = [key("who"), key("users"), key("held")];
         let mut arrive = call(&SCRIPTS.arrive, &present);
         arrive.arg("probe").arg("probe").arg("probe").arg("");
@@ -78,8 +80,8 @@ impl Probe {
         // Of a try a moment ago, whose publication would be answered and not made.
         let mut forget = cmd("DEL");
         forget.arg(["meta", "stream", "once", "announced"].map(key).as_slice());
-        let mut say = cmd("PUBLISH");
-        say.arg(&lane).arg("");
+        let mut announce_all = cmd(say);
+        announce_all.arg(&lane).arg("");
         // Of what nothing else ends, should the next command not come.
         let expire = |part: &str| {
             let mut expire = cmd("PEXPIRE");
@@ -89,7 +91,7 @@ impl Probe {
         vec![
             ("DEL", forget),
             // Ahead of the script, which stores all the same if it may not: it cannot undo what it wrote.
-            ("PUBLISH", say),
+            (say, announce_all),
             ("the script that publishes", publish),
             ("the script that reads", read),
             ("the script that announces", announce),

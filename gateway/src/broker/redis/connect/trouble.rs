@@ -17,11 +17,15 @@ pub(in super::super) enum Trouble {
     Distrusted { address: Box<str>, cause: Box<str>, authority: Box<str> },
     #[error(
         "Redis at {address} denies the user of redis.url what a gateway has to do: {cause}. Give it the rights that docs/redis.md lists: \
-         ~P:* &P:* +@read +@write +@scripting +@pubsub +@connection +info +time, where P is redis.prefix"
+         ~P:* &P:* +@read +@write +@scripting +@pubsub +@connection +info +time (in a Redis Cluster +cluster|nodes), where P is redis.prefix"
     )]
     Forbidden { address: Box<str>, cause: Box<str> },
-    #[error("Redis at {address} is version {found}; 6.2 or newer is needed")]
-    TooOld { address: Box<str>, found: Box<str> },
+    #[error("Redis at {address} is version {found}; {oldest} or newer is needed")]
+    TooOld { address: Box<str>, found: Box<str>, oldest: Box<str> },
+    #[error("Redis at {address} belongs to a Redis Cluster: name that in redis.url, as redis+cluster://host:port,host:port")]
+    Cluster { address: Box<str> },
+    #[error("Redis at {address} belongs to no Redis Cluster (cluster-enabled is off): name it in redis.url as redis://host:port")]
+    NoCluster { address: Box<str> },
     #[error("Redis at {address} forgets what it is short of memory for (maxmemory-policy {policy}): set it to noeviction")]
     Evicting { address: Box<str>, policy: Box<str> },
     #[error("Redis at {address} is a replica: name its master in redis.url, or the sentinels that know it (redis+sentinel://)")]

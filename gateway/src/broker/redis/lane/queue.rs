@@ -1,63 +1,36 @@
-//! Commands that wait for their turn, and what becomes of those that were sent. Sans-I/O.
+//! Commands for one master that wait for their turn, and what becomes of those that were sent. Sans-I/O.
 
-use crate::broker::{BrokerError, redis::scripts::keys_of};
+use super::job::{Again, Job};
+use crate::broker::redis::scripts::keys_of;
 use redis::{Cmd, ServerError, Value};
-use std::collections::{HashSet, VecDeque};
-use tokio::{sync::oneshot, time::Instant};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
+use tokio::time::Instant;
 
-/// A command.
-#[derive(Debug)]
-pub(in super::super) struct Command {
-    pub(in super::super) cmd: Cmd,
-    /// Commands with the same number are carried out in the order in which they came, or not at all.
-    pub(in super::super) order: Option<u64>,
-    pub(in super::super) again: Again,
-}
-
-/// Whether a command whose answer was lost may be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Again {
-    /// It changes nothing if it was carried out already.
-    Safe,
-    /// The same; and it takes one more argument: the time on the server's clock from which on it is refused.
-    UntilDeadline,
-    /// It would be carried out twice.
-    Never,
-}
-
-/// A command on its way.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) command: Command,
-    pub(super) deadline: Instant,
-    pub(super) answer: oneshot::Sender<Result<Value, BrokerError>>,
-    /// Whether it may have been carried out, its answer being lost.
-    pub(super) uncertain: bool,
-}
-
-impl Job {
-    fn end(self, result: Result<Value, BrokerError>) {
-        // Who does not wait any more needs no answer.
-        let _ = self.answer.send(result);
-    }
-
-    fn fail(self, why: &str) {
-        let error = if self.uncertain { BrokerError::OutcomeUnknown } else { BrokerError::Unavailable(why.into()) };
-        self.end(Err(error));
-    }
-}
+/// Between attempts of commands that the server refuses for now.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a round of answers says about the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum After {
     /// It works.
     GoOn,
-    /// The server knows no scripts.
-    LoadScripts,
     /// The server does not carry commands out now.
     Pause,
+    /// The server knows no scripts.
+    LoadScripts,
     /// The server is no master any more.
     Reconnect,
+}
+
+/// What a round of answers says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Round {
+    pub(super) after: After,
+    /// Some slot is not where it was looked for.
+    pub(super) is_map_wrong: bool,
 }
 
 /// Jobs in the order in which they came.
@@ -79,6 +52,20 @@ impl Queue {
         self.jobs.push_back(job);
     }
 
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Job> + '_ {
+        self.jobs.drain(..)
+    }
+
+    /// Those of what waits here.
+    pub(super) fn orders(&self) -> impl Iterator<Item = u64> + '_ {
+        self.jobs.iter().filter_map(|job| job.command.order)
+    }
+
+    /// Whether the first one was refused for now.
+    pub(super) fn rests(&self) -> bool {
+        self.jobs.front().is_some_and(|job| job.rests_until.is_some())
+    }
+
     /// When the first one's time is over. All have the same time, so that is the first to be over.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.jobs.front().map(|job| job.deadline)
@@ -91,23 +78,29 @@ impl Queue {
         }
     }
 
-    /// Up to `most` jobs, to be sent in this order. One that nobody waits for, and that was not sent before, is left out.
-    pub(super) fn take(&mut self, most: usize) -> Vec<Job> {
-        let mut taken = Vec::new();
+    /// Up to `most` jobs, to be sent in this order. One that nobody waits for, and that was not sent before, is left out; one that rests stays, and
+    /// with it those of its order, and those whose order is `busy` elsewhere.
+    pub(super) fn take(&mut self, most: usize, now: Instant, busy: impl Fn(u64) -> bool) -> Vec<Job> {
+        let (mut taken, mut stay, mut staying) = (Vec::new(), Vec::new(), HashSet::new());
         while taken.len() < most
             && let Some(job) = self.jobs.pop_front()
         {
-            if job.uncertain || !job.answer.is_closed() {
+            let stays = |order| staying.contains(&order) || busy(order);
+            if job.rests_until.is_some_and(|until| until > now) || job.command.order.is_some_and(stays) {
+                staying.extend(job.command.order);
+                stay.push(job);
+            } else if job.uncertain || !job.answer.is_closed() {
                 taken.push(job);
             }
         }
+        self.put_back(stay);
         taken
     }
 
     /// The connection broke before these were answered: what may be sent again comes ahead of everything newer.
     pub(super) fn unanswered(&mut self, sent: Vec<Job>) {
         for mut job in sent.into_iter().rev() {
-            job.uncertain = true;
+            (job.uncertain, job.aside) = (true, None);
             match job.command.again {
                 Again::Never => job.fail(""),
                 Again::Safe | Again::UntilDeadline => self.jobs.push_front(job),
@@ -117,10 +110,10 @@ impl Queue {
 
     /// Takes the answers to these. What the server surely did not carry out is sent again, unless something newer of the same order was
     /// carried out: then it has to fail, or it would come too late.
-    pub(super) fn answered(&mut self, sent: Vec<Job>, answers: Vec<Value>) -> After {
-        let mut after = After::GoOn;
+    pub(super) fn answered(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> Round {
+        let mut round = Round { after: After::GoOn, is_map_wrong: false };
         let mut overtaken = HashSet::new();
-        for (job, answer) in sent.into_iter().zip(answers).rev() {
+        for (mut job, answer) in sent.into_iter().zip(answers).rev() {
             let refusal = match answer {
                 Value::ServerError(error) => error,
                 value => {
@@ -132,7 +125,13 @@ impl Queue {
             let late = job.command.order.is_some_and(|order| overtaken.contains(&order));
             match not_carried_out(&refusal) {
                 Some(then) if !late => {
-                    after = then;
+                    (job.aside, job.rests_until) = (None, None);
+                    match then {
+                        Then::Connection(after) => round.after = round.after.max(after),
+                        Then::Rest => job.rests_until = Some(now + PAUSE),
+                        Then::Aside => job.aside = refusal.details().and_then(|text| text.split(' ').nth(1)).map(Into::into),
+                    }
+                    round.is_map_wrong |= matches!(refusal.code(), "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
                     self.jobs.push_front(job);
                 }
                 _ => {
@@ -141,7 +140,7 @@ impl Queue {
                 }
             }
         }
-        after
+        round
     }
 
     /// Ends everything.
@@ -150,14 +149,32 @@ impl Queue {
             job.fail(why);
         }
     }
+
+    fn put_back(&mut self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            self.jobs.push_front(job);
+        }
+    }
 }
 
-/// Whether the server refused a command without touching anything, for a reason that passes.
-fn not_carried_out(refusal: &ServerError) -> Option<After> {
+/// What to do about a refusal that passes.
+enum Then {
+    /// It concerns everything on this connection.
+    Connection(After),
+    /// Only this command, which waits; another master may have the slot by then.
+    Rest,
+    /// Only this command, which another server carries out.
+    Aside,
+}
+
+/// What to do if the server refused a command without touching anything, for a reason that passes.
+fn not_carried_out(refusal: &ServerError) -> Option<Then> {
     Some(match refusal.code() {
-        "NOSCRIPT" => After::LoadScripts,
-        "READONLY" | "MASTERDOWN" => After::Reconnect,
-        "LOADING" | "BUSY" | "CLUSTERDOWN" | "TRYAGAIN" | "NOREPLICAS" => After::Pause,
+        "NOSCRIPT" => Then::Connection(After::LoadScripts),
+        "READONLY" | "MASTERDOWN" => Then::Connection(After::Reconnect),
+        "LOADING" | "BUSY" | "NOREPLICAS" => Then::Connection(After::Pause),
+        "MOVED" | "TRYAGAIN" | "CLUSTERDOWN" => Then::Rest,
+        "ASK" => Then::Aside,
         _ => return None,
     })
 }

@@ -60,7 +60,7 @@ async fn what_is_tried_is_what_the_scripts_take() {
     let server = Server::start().await;
     let mut connection = server.connection().await;
     SCRIPTS.load().exec_async(&mut connection).await.expect("loaded");
-    for (what, trial) in Probe::new(Keys::new("test"), "node-1".into()).trials() {
+    for (what, trial) in Probe::new(Keys::new("test"), "node-1".into()).trials("PUBLISH") {
         trial.exec_async(&mut connection).await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 }

@@ -1,13 +1,25 @@
-use super::*;
-use std::time::Duration;
+use super::{
+    super::job::{Command, To},
+    *,
+};
+use crate::broker::BrokerError;
+use tokio::sync::oneshot;
 
 type Answer = oneshot::Receiver<Result<Value, BrokerError>>;
 
 fn push(queue: &mut Queue, order: u64, again: Again) -> Answer {
     let (answer, receiver) = oneshot::channel();
-    let command = Command { cmd: redis::cmd("EVALSHA"), order: Some(order), again };
-    queue.push(Job { command, deadline: Instant::now() + Duration::from_secs(5), answer, uncertain: false });
+    let command = Command { cmd: redis::cmd("EVALSHA"), to: To::Key, order: Some(order), again };
+    queue.push(Job::new(command, Instant::now() + Duration::from_secs(5), answer));
     receiver
+}
+
+fn take(queue: &mut Queue, most: usize) -> Vec<Job> {
+    queue.take(most, Instant::now(), |_| false)
+}
+
+fn orders(jobs: &[Job]) -> Vec<u64> {
+    jobs.iter().filter_map(|job| job.command.order).collect()
 }
 
 fn ended(answer: &mut Answer) -> Option<Result<Value, BrokerError>> {
@@ -25,11 +37,11 @@ const DONE: Value = Value::Okay;
 async fn what_was_not_carried_out_is_sent_again_in_order_ahead_of_what_is_newer() {
     let mut queue = Queue::default();
     let mut answers: Vec<_> = (1..=3).map(|order| push(&mut queue, order, Again::UntilDeadline)).collect();
-    let sent = queue.take(3);
+    let sent = take(&mut queue, 3);
     let _newer = push(&mut queue, 1, Again::UntilDeadline);
-    assert_eq!(queue.answered(sent, vec![refused("LOADING"), DONE, refused("LOADING")]), After::Pause);
+    assert_eq!(queue.answered(sent, vec![refused("LOADING"), DONE, refused("LOADING")], Instant::now()).after, After::Pause);
     assert_eq!(ended(&mut answers[1]), Some(Ok(DONE)));
-    let orders: Vec<_> = queue.take(9).iter().map(|job| job.command.order).collect();
+    let orders: Vec<_> = take(&mut queue, 9).iter().map(|job| job.command.order).collect();
     assert_eq!(orders, [Some(1), Some(3), Some(1)]);
 }
 
@@ -39,8 +51,8 @@ async fn what_was_overtaken_fails_instead_of_coming_late() {
     let mut first = push(&mut queue, 7, Again::UntilDeadline);
     let mut other = push(&mut queue, 8, Again::UntilDeadline);
     let mut second = push(&mut queue, 7, Again::UntilDeadline);
-    let sent = queue.take(9);
-    queue.answered(sent, vec![refused("LOADING"), refused("LOADING"), DONE]);
+    let sent = take(&mut queue, 9);
+    queue.answered(sent, vec![refused("LOADING"), refused("LOADING"), DONE], Instant::now());
     assert!(matches!(ended(&mut first), Some(Err(BrokerError::Unavailable(_)))), "surely not stored");
     assert_eq!(ended(&mut second), Some(Ok(DONE)));
     assert!(ended(&mut other).is_none());
@@ -53,13 +65,13 @@ async fn after_a_lost_answer_the_outcome_is_unknown_until_it_is_known() {
     let mut again = push(&mut queue, 1, Again::Safe);
     let mut never = push(&mut queue, 1, Again::Never);
     let mut late = push(&mut queue, 2, Again::UntilDeadline);
-    let sent = queue.take(9);
+    let sent = take(&mut queue, 9);
     queue.unanswered(sent);
     assert_eq!(ended(&mut never), Some(Err(BrokerError::OutcomeUnknown)));
-    let mut sent = queue.take(1);
+    let mut sent = take(&mut queue, 1);
     assert!(sent[0].uncertain);
-    sent.extend(queue.take(0));
-    assert_eq!(queue.answered(sent, vec![DONE]), After::GoOn);
+    sent.extend(take(&mut queue, 0));
+    assert_eq!(queue.answered(sent, vec![DONE], Instant::now()).after, After::GoOn);
     assert_eq!(ended(&mut again), Some(Ok(DONE)));
     queue.expire(Instant::now() + Duration::from_secs(6), "gone");
     assert_eq!(ended(&mut late), Some(Err(BrokerError::OutcomeUnknown)), "it may have been carried out");
@@ -69,11 +81,11 @@ async fn after_a_lost_answer_the_outcome_is_unknown_until_it_is_known() {
 async fn a_refused_repeat_tells_nothing_of_the_first_attempt() {
     let mut queue = Queue::default();
     let mut repeated = push(&mut queue, 1, Again::UntilDeadline);
-    let sent = queue.take(1);
+    let sent = take(&mut queue, 1);
     queue.unanswered(sent);
     let mut new = push(&mut queue, 2, Again::UntilDeadline);
-    let sent = queue.take(2);
-    assert_eq!(queue.answered(sent, vec![refused("LATE"), refused("LATE")]), After::GoOn);
+    let sent = take(&mut queue, 2);
+    assert_eq!(queue.answered(sent, vec![refused("LATE"), refused("LATE")], Instant::now()).after, After::GoOn);
     assert_eq!(ended(&mut repeated), Some(Err(BrokerError::OutcomeUnknown)), "it may have been carried out, and lost since");
     assert!(matches!(ended(&mut new), Some(Err(BrokerError::Unavailable(_)))));
 }
@@ -98,14 +110,18 @@ async fn each_refusal_says_what_to_do_with_the_connection() {
         ("READONLY", After::Reconnect, true),
         ("BUSY", After::Pause, true),
         ("NOREPLICAS", After::Pause, true),
+        ("MOVED", After::GoOn, true),
+        ("ASK", After::GoOn, true),
+        ("TRYAGAIN", After::GoOn, true),
+        ("CLUSTERDOWN", After::GoOn, true),
         ("WRONGTYPE", After::GoOn, false),
         ("OOM", After::GoOn, false),
         ("NOPERM", After::GoOn, false),
     ] {
         let mut queue = Queue::default();
         let mut answer = push(&mut queue, 1, Again::UntilDeadline);
-        let sent = queue.take(1);
-        assert_eq!(queue.answered(sent, vec![refused(code)]), expected, "{code}");
+        let sent = take(&mut queue, 1);
+        assert_eq!(queue.answered(sent, vec![refused(code)], Instant::now()).after, expected, "{code}");
         assert_eq!((queue.len() == 1, ended(&mut answer).is_none()), (retried, retried), "{code}");
     }
 }
@@ -115,5 +131,41 @@ async fn who_gave_up_before_anything_was_sent_is_left_out() {
     let mut queue = Queue::default();
     drop(push(&mut queue, 1, Again::UntilDeadline));
     let _waits = push(&mut queue, 2, Again::UntilDeadline);
-    assert_eq!(queue.take(9).len(), 1);
+    assert_eq!(take(&mut queue, 9).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_slot_moves_rests_and_what_is_newer_of_its_order_stays_behind_it() {
+    let mut queue = Queue::default();
+    let _answers: Vec<_> = [1, 2, 1].map(|order| push(&mut queue, order, Again::UntilDeadline)).into();
+    let sent = take(&mut queue, 2);
+    let round = queue.answered(sent, vec![refused("MOVED"), DONE], Instant::now());
+    assert!(round.is_map_wrong);
+    let _newest = push(&mut queue, 3, Again::UntilDeadline);
+    assert!(queue.rests());
+    assert_eq!(orders(&take(&mut queue, 9)), [3]);
+    tokio::time::advance(PAUSE).await;
+    assert_eq!(orders(&take(&mut queue, 9)), [1, 1]);
+}
+
+#[tokio::test]
+async fn what_is_busy_elsewhere_stays_in_its_place() {
+    let mut queue = Queue::default();
+    let _answers: Vec<_> = [1, 2, 1, 3].map(|order| push(&mut queue, order, Again::Safe)).into();
+    let taken = queue.take(9, Instant::now(), |order| order == 1);
+    assert_eq!(orders(&taken), [2, 3]);
+    assert_eq!(orders(&take(&mut queue, 9)), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_server_that_knows_better_is_asked_once() {
+    let mut queue = Queue::default();
+    let _answer = push(&mut queue, 1, Again::UntilDeadline);
+    let sent = take(&mut queue, 1);
+    let ask = redis::parse_redis_value(b"-ASK 3999 127.0.0.1:6381\r\n").expect("as Redis sends it");
+    assert!(queue.answered(sent, vec![ask], Instant::now()).is_map_wrong);
+    let sent = take(&mut queue, 1);
+    assert_eq!(sent[0].aside.as_deref(), Some("127.0.0.1:6381"));
+    queue.unanswered(sent);
+    assert_eq!(take(&mut queue, 1)[0].aside, None, "if it cannot be reached, the master of the slot is asked again");
 }

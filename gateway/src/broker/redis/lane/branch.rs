@@ -1,0 +1,216 @@
+//! A lane's connection to one master, and what waits for it.
+
+use super::{
+    super::{
+        connect::{Connector, Server, Trouble, pauses},
+        health::Part,
+        scripts::SCRIPTS,
+        topology::Master,
+    },
+    job::{Again, Job},
+    queue::{PAUSE, Queue},
+};
+use backon::ExponentialBackoff;
+use redis::{
+    RedisResult, Value,
+    aio::{ConnectionLike as _, MultiplexedConnection},
+};
+use std::{future::Future, pin::Pin, sync::Arc};
+use tokio::time::{Instant, sleep};
+
+/// See the module.
+pub(super) struct Branch {
+    pub(super) master: Master,
+    pub(super) part: Part,
+    pub(super) connector: Arc<Connector>,
+    pub(super) queue: Queue,
+    /// Commands that this master takes ahead of their slot, which is on the move to it.
+    pub(super) asides: Queue,
+    pub(super) line: Line,
+    /// Whether the last attempt to connect was good.
+    pub(super) is_up: bool,
+    /// Orders of what is under way.
+    pub(super) under_way: Vec<u64>,
+    /// Whether commands of these orders may wait for another master by now.
+    pub(super) is_displaced: bool,
+    pub(super) pauses: ExponentialBackoff,
+    /// Who answers the connection.
+    pub(super) server: Server,
+}
+
+/// The connection.
+pub(super) enum Line {
+    /// A step is under way with it, or towards it.
+    Busy,
+    /// It has nothing to do since then.
+    Idle(MultiplexedConnection, Instant),
+}
+
+/// What a connection is busy with.
+pub(super) type Step = Pin<Box<dyn Future<Output = (Master, Done)> + Send>>;
+
+pub(super) enum Done {
+    Connected(Result<(MultiplexedConnection, Server), Trouble>),
+    Exchanged(MultiplexedConnection, Batch, RedisResult<Vec<Value>>),
+    Paused(MultiplexedConnection),
+}
+
+/// Commands that are sent together.
+pub(super) enum Batch {
+    /// To the master of their slots.
+    Home(Vec<Job>),
+    /// To the master that a slot is on the move to.
+    Aside(Vec<Job>),
+}
+
+impl Batch {
+    fn jobs(&self) -> &[Job] {
+        match self {
+            Self::Home(jobs) | Self::Aside(jobs) => jobs,
+        }
+    }
+
+    pub(super) fn into_jobs(self) -> Vec<Job> {
+        match self {
+            Self::Home(jobs) | Self::Aside(jobs) => jobs,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs().is_empty()
+    }
+
+    pub(super) fn is_aside(&self) -> bool {
+        matches!(self, Self::Aside(_))
+    }
+}
+
+impl Branch {
+    pub(super) fn new(master: Master, lane: usize, connector: Arc<Connector>) -> Self {
+        Self {
+            master,
+            part: Part::Lane(master, lane),
+            connector,
+            queue: Queue::default(),
+            asides: Queue::default(),
+            line: Line::Busy,
+            is_up: false,
+            under_way: Vec::new(),
+            is_displaced: false,
+            pauses: pauses(),
+            server: Server::default(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len() + self.asides.len()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.line, Line::Idle(..))
+    }
+
+    /// Whether what waits here may wait for long.
+    pub(super) fn is_stuck(&self) -> bool {
+        !self.is_up || self.queue.rests()
+    }
+
+    /// The idle connection, for a step that begins.
+    pub(super) fn begin(&mut self) -> Option<MultiplexedConnection> {
+        match std::mem::replace(&mut self.line, Line::Busy) {
+            Line::Idle(connection, _) => Some(connection),
+            Line::Busy => None,
+        }
+    }
+
+    /// Nothing is under way any more. Tells whether what was may have to wait elsewhere now.
+    pub(super) fn ended(&mut self) -> bool {
+        self.under_way.clear();
+        std::mem::take(&mut self.is_displaced)
+    }
+
+    /// What waits here ahead of its slot is to wait at home again; false if nothing does.
+    pub(super) fn give_up_asides(&mut self) -> bool {
+        let any = !self.asides.is_empty();
+        for mut job in self.asides.drain() {
+            job.aside = None;
+            self.queue.push(job);
+        }
+        any
+    }
+
+    /// When it is to be asked whether it still works, if it has nothing to do until then.
+    pub(super) fn next_heartbeat(&self) -> Option<Instant> {
+        match self.line {
+            Line::Idle(_, since) => Some(since + self.connector.heartbeat()),
+            Line::Busy => None,
+        }
+    }
+
+    pub(super) fn connect(&self) -> Step {
+        let (connector, master) = (self.connector.clone(), self.master);
+        Box::pin(async move { (master, Done::Connected(connector.command().await)) })
+    }
+
+    pub(super) fn connect_later(&mut self) -> Step {
+        let (connect, pause) = (self.connect(), self.pauses.next().unwrap_or_default());
+        Box::pin(async move {
+            sleep(pause).await;
+            connect.await
+        })
+    }
+
+    pub(super) fn pause(&self, connection: MultiplexedConnection) -> Step {
+        let master = self.master;
+        Box::pin(async move {
+            sleep(PAUSE).await;
+            (master, Done::Paused(connection))
+        })
+    }
+
+    pub(super) fn exchange(&mut self, mut connection: MultiplexedConnection, batch: Batch) -> Step {
+        let (jobs, is_aside) = (batch.jobs(), batch.is_aside());
+        self.under_way.extend(jobs.iter().filter_map(|job| job.command.order));
+        self.is_displaced = is_aside;
+        let mut pipeline = redis::pipe();
+        for job in jobs {
+            let mut cmd = job.command.cmd.clone();
+            if job.command.again == Again::UntilDeadline {
+                cmd.arg(self.connector.clock().at(job.deadline));
+            }
+            if is_aside {
+                pipeline.cmd("ASKING");
+            }
+            pipeline.add_command(cmd);
+        }
+        let master = self.master;
+        Box::pin(async move {
+            let mut answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;
+            if let Ok(answers) = &mut answers
+                && is_aside
+            {
+                *answers = std::mem::take(answers).into_iter().skip(1).step_by(2).collect();
+            }
+            (master, Done::Exchanged(connection, batch, answers))
+        })
+    }
+
+    /// Asks a connection that has nothing to do whether it still works, so that the next command need not find out.
+    pub(super) fn heartbeat(&self, mut connection: MultiplexedConnection) -> Step {
+        let master = self.master;
+        Box::pin(async move {
+            let answer = connection.req_packed_command(&redis::cmd("PING")).await.map(|_| Vec::new());
+            (master, Done::Exchanged(connection, Batch::Home(Vec::new()), answer))
+        })
+    }
+
+    /// Tells the server the scripts.
+    pub(super) fn load(&self, mut connection: MultiplexedConnection) -> Step {
+        let master = self.master;
+        Box::pin(async move {
+            let scripts = SCRIPTS.load();
+            let answers = connection.req_packed_commands(scripts, 0, scripts.len()).await.map(|_| Vec::new());
+            (master, Done::Exchanged(connection, Batch::Home(Vec::new()), answers))
+        })
+    }
+}

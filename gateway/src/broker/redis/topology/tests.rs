@@ -1,0 +1,87 @@
+use super::*;
+use std::collections::HashMap;
+
+const SEEN: &str = "\
+07c37df 127.0.0.1:30004@31004,,tls-port=0,shard-id=1 slave e7d1eec 0 1426238317239 4 connected
+67ed2db 127.0.0.1:30002@31002,two.example master - 0 1426238316232 2 connected 5461-10921 [10922-<-e7d1eec]
+292f8b3 127.0.0.1:30003@31003 master,fail - 0 1426238318243 3 connected 10922-16382 16383
+6ec23923 127.0.0.1:30005@31005,, master - 0 1426238316232 5 connected
+824fe116 :0@0 master,noaddr - 0 1426238317741 6 connected 1-2
+e7d1eec :30001@31001 myself,master - 0 0 1 connected 0-5460
+
+";
+
+fn endpoint(text: &str) -> Endpoint {
+    Endpoint::parse(text, "").expect("valid")
+}
+
+fn claimed(place: &str, epoch: u64, slots: &[(u16, u16)]) -> Claim {
+    Claim::new(endpoint(place), epoch, slots.to_vec())
+}
+
+/// Numbers masters by their ports.
+fn merged(claims: Vec<Claim>) -> Topology {
+    Topology::merge(claims, |endpoint| Some(Master(endpoint.port.into())))
+}
+
+fn owner(topology: &Topology, slot: u16) -> Option<u32> {
+    topology.owner(Slot(slot)).map(|master| master.0)
+}
+
+#[test]
+fn masters_and_their_slots_are_read_from_the_answer() {
+    let claims = claims(SEEN, "asked.example").expect("as servers write it");
+    let expected = [
+        claimed("two.example:30002", 2, &[(5461, 10_921)]),
+        claimed("127.0.0.1:30003", 3, &[(10_922, 16_382), (16_383, 16_383)]),
+        claimed("127.0.0.1:30005", 5, &[]),
+        claimed("asked.example:30001", 1, &[(0, 5460)]),
+    ];
+    assert_eq!(claims, expected, "a replica serves nothing, and a server without an address cannot be asked");
+}
+
+#[test]
+fn what_is_no_such_answer_is_refused() {
+    for answer in
+        ["nonsense", "a b:1@2 master - 0 0 x connected", "a b:1@2 master - 0 0 1 connected 9-8", "a b:1@2 master - 0 0 1 connected 16384"]
+    {
+        assert_eq!(claims(answer, "h"), None, "{answer}");
+    }
+    assert_eq!(claims("", "h"), Some(Vec::new()));
+    assert_eq!(Endpoint::parse("::1:6379", "").expect("IPv6").host.as_ref(), "::1");
+}
+
+#[test]
+fn every_slot_finds_its_master() {
+    let topology = merged(claims(SEEN, "h").expect("valid"));
+    for (slot, master) in [(0, 30_001), (5460, 30_001), (5461, 30_002), (10_921, 30_002), (10_922, 30_003), (16_383, 30_003)] {
+        assert_eq!(owner(&topology, slot), Some(master), "{slot}");
+    }
+    assert_eq!(topology.masters().len(), 4, "one has no slots yet, and may import some");
+    assert_eq!((topology.unserved(), topology.only()), (None, None));
+    let first: HashMap<_, _> = topology.serving().into_iter().map(|(master, slot)| (master.0, slot.0)).collect();
+    assert_eq!(first, HashMap::from([(30_001, 0), (30_002, 5461), (30_003, 10_922)]));
+}
+
+#[test]
+fn the_newest_claim_holds_whoever_answered_last() {
+    let (old, new) = (claimed("a:1", 1, &[(0, 16_383)]), claimed("b:2", 2, &[(7, 9)]));
+    for claims in [vec![old.clone(), new.clone()], vec![new, old]] {
+        let topology = merged(claims);
+        assert_eq!([6, 7, 9, 10].map(|slot| owner(&topology, slot)), [Some(1), Some(2), Some(2), Some(1)]);
+    }
+}
+
+#[test]
+fn a_slot_that_nobody_serves_is_seen() {
+    let topology = merged(vec![claimed("a:1", 1, &[(0, 9), (11, 16_383)])]);
+    assert_eq!((topology.unserved(), owner(&topology, 10)), (Some(Slot(10)), None));
+    assert_eq!(Topology::default().unserved(), Some(Slot(0)));
+    assert_eq!(Topology::default().owner(Slot(5)), None);
+}
+
+#[test]
+fn one_server_has_everything() {
+    let topology = Topology::whole(Master(3));
+    assert_eq!((topology.only(), topology.owner(Slot(77)), topology.unserved()), (Some(Master(3)), Some(Master(3)), None));
+}
