@@ -187,7 +187,7 @@ impl Cluster {
         }
     }
 
-    pub(super) async fn await_answer(&self, member: usize, command: &[&str], text: &str) {
+    async fn await_answer(&self, member: usize, command: &[&str], text: &str) {
         let said = async {
             while !self.text(member, command).await.contains(text) {
                 sleep(Duration::from_millis(20)).await;
@@ -218,9 +218,37 @@ impl Cluster {
         }
     }
 
-    /// Until the replica of this master has what the master has.
-    pub(super) async fn await_replica(&self, master: usize) {
-        assert_eq!(self.command(master, &["WAIT", "1", "10000"]).await, redis::Value::Int(1));
+    /// Until a replica has what its master has now.
+    pub(super) async fn await_replica(&self, replica: usize, master: usize) {
+        let all = self.replicated(master).await;
+        let behind = async {
+            while self.replicated(replica).await < all {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), behind).await.expect("it keeps up");
+    }
+
+    async fn replicated(&self, member: usize) -> u64 {
+        let said = self.text(member, &["INFO", "replication"]).await;
+        let offset = said.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
+        offset.and_then(|offset| offset.trim().parse().ok()).expect("it says so")
+    }
+
+    /// Lets a replica take over from its master, which waits until it has everything. If that takes too long the two give it up, and are told again.
+    pub(super) async fn fail_over(&self, replica: usize) {
+        let over = async {
+            loop {
+                self.command(replica, &["CLUSTER", "FAILOVER"]).await;
+                for _ in 0..300 {
+                    if self.text(replica, &["INFO", "replication"]).await.contains("role:master") {
+                        return;
+                    }
+                    sleep(Duration::from_millis(20)).await;
+                }
+            }
+        };
+        timeout(Duration::from_secs(50), over).await.expect("it takes over");
     }
 
     /// Ends a process at once.
