@@ -123,16 +123,15 @@ impl Driver {
     fn push(&mut self, mut job: Job) {
         job.number = self.came;
         self.came += 1;
-        let share = self.share();
         match self.home(&job) {
             Home::Branch(master) => {
-                let Some(branch) = self.branches.get_mut(&master) else { return };
-                if branch.len() >= share && branch.is_stuck() {
+                let Some(branch) = self.branches.get(&master) else { return };
+                if branch.is_stuck() && self.stuck() >= self.share() {
                     return job.fail(&self.health.why(branch.part));
                 }
-                branch.queue.push(job);
+                self.branches.entry(master).and_modify(|branch| branch.queue.push(job));
             }
-            Home::Unserved if self.homeless.len() < share => self.homeless.push(job),
+            Home::Unserved if self.stuck() < self.share() => self.homeless.push(job),
             Home::Unserved => job.fail(&self.health.why_any()),
             Home::Gone => job.fail(CHANGED),
         }
@@ -281,17 +280,25 @@ impl Driver {
         }
     }
 
-    /// What one master may have of the queue while it cannot be used.
+    /// What waits for masters that cannot be used, or for none.
+    fn stuck(&self) -> usize {
+        let stuck = self.branches.values().filter(|branch| branch.is_stuck());
+        self.homeless.len() + stuck.map(Branch::len).sum::<usize>()
+    }
+
+    /// What they may have of the queue together, of several; and what one that can be used may have before all others wait for it.
     fn share(&self) -> usize {
         if self.map.only().is_some() { self.limits.queue } else { self.limits.queue / 2 }
     }
 
     /// How many commands are taken in. A master that keeps up in its time makes all wait for it; one that does not, only its own.
     fn room(&self) -> usize {
-        let (share, mut waiting) = (self.share(), self.homeless.len());
-        for branch in self.branches.values() {
+        let share = self.share();
+        // More than its share may have come back from a connection that broke; that is not to be others' loss.
+        let mut waiting = self.stuck().min(share);
+        for branch in self.branches.values().filter(|branch| !branch.is_stuck()) {
             waiting += branch.len();
-            if branch.len() >= share && !branch.is_stuck() {
+            if branch.len() >= share {
                 return 0;
             }
         }

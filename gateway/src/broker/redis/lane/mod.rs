@@ -30,8 +30,8 @@ use tokio::{
 /// Bounds of a lane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LaneLimits {
-    /// Commands that wait at most; who comes then waits for room until the deadline. Of several masters one that cannot be used has half of it at
-    /// most, so that others go on.
+    /// Commands that wait at most; who comes then waits for room until the deadline. Of several masters those that cannot be used have half of it at
+    /// most, together, so that others go on; further commands for them fail.
     pub(super) queue: usize,
     /// Commands that are sent together at most.
     pub(super) batch: usize,

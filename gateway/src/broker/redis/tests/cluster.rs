@@ -4,15 +4,15 @@ mod members;
 
 use super::{
     super::{RedisConfig, slot::Slot},
-    config,
-    faults::{KEEP, eventually, publish, ready},
+    HOUR, config,
+    faults::{eventually, ready},
     mailboxes, start,
 };
 use crate::{
     broker::{
-        Broker, BrokerError, Check, Delivery, Post, Readiness, Span, UserSubscription,
+        Broker, BrokerError, Check, Delivery, Post, Readiness, Retention, Span, UserSubscription,
         contract::{Bed, contract},
-        fixtures::{ALL, Inbox, channel, offset, worker},
+        fixtures::{ALL, Inbox, channel, kept, offset, worker},
     },
     model::ChannelName,
 };
@@ -39,6 +39,13 @@ async fn bed() -> Bed {
 }
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
+
+/// All that a test publishes, however long it takes.
+const KEEP: Retention = Retention { size: 100_000, ttl: HOUR };
+
+async fn publish(broker: &Broker, name: &str, number: u64) -> Result<(), BrokerError> {
+    broker.publish(&channel(name), kept(number, KEEP)).await.map(drop)
+}
 
 /// Nothing here may be found by the audit only.
 fn without_audit(cluster: &Cluster) -> RedisConfig {
@@ -100,8 +107,13 @@ impl Follower {
 
     async fn read(&mut self, name: ChannelName) {
         let seen = self.seen.get_mut(&name).expect("subscribed");
-        let page = self.broker.read(&name, KEEP, Span::After(seen.len() as u64), ALL).await.expect("read");
-        seen.extend(page.publications.iter().map(|one| one.data.get().parse::<u64>().expect("a number")));
+        loop {
+            let page = self.broker.read(&name, KEEP, Span::After(seen.len() as u64), ALL).await.expect("read");
+            seen.extend(page.publications.iter().map(|one| one.data.get().parse::<u64>().expect("a number")));
+            if seen.len() as u64 >= page.top {
+                return;
+            }
+        }
     }
 
     /// Everything came, once and in order.
@@ -117,24 +129,29 @@ async fn publish_during(broker: &Broker, names: &[&str], mut last: u64, happens:
     let mut happens = std::pin::pin!(happens);
     let (mut is_over, mut left) = (false, 20);
     while left > 0 {
-        let numbers = last + 1..=last + 5;
-        let all = names.iter().flat_map(|name| numbers.clone().map(move |number| publish(broker, name, number)));
-        let all = async {
-            for done in futures_util::future::join_all(all).await {
-                done.expect("published");
+        let round = async {
+            let mut answers = Vec::new();
+            for number in last + 1..=last + 5 {
+                for name in names {
+                    answers.push(broker.hand_over(&channel(name), kept(number, KEEP)).await.expect("there is room"));
+                }
             }
+            for answer in answers {
+                answer.await.expect("published");
+            }
+            sleep(Duration::from_millis(2)).await;
         };
         if is_over {
-            (left, ()) = (left - 1, all.await);
+            (left, ()) = (left - 1, round.await);
         } else {
             // Both go on, whichever ends first.
-            let mut all = std::pin::pin!(all);
+            let mut round = std::pin::pin!(round);
             tokio::select! {
                 () = &mut happens => {
                     is_over = true;
-                    all.await;
+                    round.await;
                 }
-                () = &mut all => {}
+                () = &mut round => {}
             }
         }
         last += 5;

@@ -141,6 +141,25 @@ async fn nothing_is_asked_for_elsewhere_ahead_of_what_is_older() {
 }
 
 #[tokio::test]
+async fn what_comes_back_from_a_broken_connection_takes_no_room_from_others() {
+    let mut bench = Bench::new();
+    bench.learn(2);
+    for port in [1, 2] {
+        bench.branch(port).is_up = true;
+    }
+    let _sent: Vec<_> = (0..4).map(|order| bench.push(KEY, order)).collect();
+    let sent = bench.take(2);
+    let _waiting: Vec<_> = (4..8).map(|order| bench.push(KEY, order)).collect();
+    let branch = bench.branch(2);
+    branch.ended();
+    branch.is_up = false;
+    branch.queue.unanswered(sent);
+    assert_eq!((bench.branch(2).len(), bench.driver.room()), (8, 4));
+    let mut further = bench.push(KEY, 8);
+    assert!(matches!(further.try_recv(), Ok(Err(BrokerError::Unavailable(_)))));
+}
+
+#[tokio::test]
 async fn who_cannot_be_used_has_half_of_the_queue_at_most() {
     let mut bench = Bench::new();
     bench.learn(2);
