@@ -8,7 +8,7 @@ use super::{
     slot::Slot,
     topology::{Master, Topology},
 };
-use crate::model::{ChannelName, Position, Tick, WorkerId, WorkerSet};
+use crate::model::{ChannelName, NameHasher, Position, Tick, WorkerId, WorkerSet};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -19,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Roster {
-    channels: HashMap<ChannelName, Entry, foldhash::quality::RandomState>,
+    channels: HashMap<ChannelName, Entry, NameHasher>,
     homes: BTreeMap<Master, Home>,
     map: Arc<Topology>,
     linger: Duration,
