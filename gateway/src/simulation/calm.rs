@@ -13,8 +13,8 @@ const ROUNDS: usize = 2000;
 const IDLE: usize = 100;
 /// Rounds of an audit: with their pauses, longer than what it takes to be sure.
 const AUDIT: usize = 50;
-/// What a round takes in which something moves.
-const TRIP: Duration = Duration::from_millis(5);
+/// What eight rounds take in which something moves.
+const TRIPS: Duration = Duration::from_millis(40);
 /// Longer than a channel is kept for those who were told to come back.
 const EXPECTED: Duration = Duration::from_secs(6);
 /// After a round in which nothing moves.
@@ -66,10 +66,11 @@ fn lacking(world: &World) -> Option<String> {
 /// Rounds until nothing is lacking any more.
 async fn rest(world: &mut World, lacking: impl Fn(&World) -> Option<String>) -> Result<(), String> {
     let mut idle = 0;
-    for _ in 0..ROUNDS {
+    for index in 0..ROUNDS {
         match (round(world).await?, lacking(world)) {
             (false, None) => return Ok(()),
-            (true, _) => world.wait(TRIP).await,
+            (true, _) if index % 8 == 7 => world.wait(TRIPS).await,
+            (true, _) => {}
             (false, Some(_)) if idle == IDLE => break,
             (false, Some(_)) => {
                 idle += 1;

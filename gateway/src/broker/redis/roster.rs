@@ -136,11 +136,19 @@ impl Roster {
         entry.workers.insert(worker);
         entry.kept = kept;
         match entry.stage {
-            Stage::Subscribed | Stage::Lingering(_) => {
-                entry.stage = Stage::Subscribed;
-                Wanted::Subscribed
+            // It was doubted before it was needed no more, and nobody has told Redis again.
+            Stage::Lingering(_) if entry.interrupted => {
+                entry.stage = Stage::Doubted;
+                if let Some(home) = entry.home {
+                    homes.entry(home).or_default().want(channel.clone());
+                }
             }
-            Stage::Wanted | Stage::Subscribing | Stage::Doubted | Stage::Unsubscribing => {
+            Stage::Lingering(_) => entry.stage = Stage::Subscribed,
+            Stage::Wanted | Stage::Subscribing | Stage::Subscribed | Stage::Doubted | Stage::Unsubscribing => {}
+        }
+        match entry.stage {
+            Stage::Subscribed => Wanted::Subscribed,
+            Stage::Wanted | Stage::Subscribing | Stage::Doubted | Stage::Lingering(_) | Stage::Unsubscribing => {
                 let (told, wait) = oneshot::channel();
                 entry.waiting.retain(|waiting| !waiting.is_closed());
                 entry.waiting.push(told);

@@ -128,9 +128,10 @@ impl Server {
         self.data.channels.get(channel).map(|stream| stream.position)
     }
 
-    /// The first that is held.
+    /// The first that is held. None, too, as long as nobody has asked since the server became another one.
     pub(crate) fn first(&self, channel: &str) -> Option<u64> {
-        self.data.channels.get(channel)?.entries.front().map(|(offset, _)| *offset)
+        let stream = self.data.channels.get(channel).filter(|stream| stream.replid == self.replid)?;
+        stream.entries.front().map(|(offset, _)| *offset)
     }
 
     /// What ever stood in the channel.
