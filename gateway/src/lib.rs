@@ -38,6 +38,8 @@ pub mod server;
 pub mod services;
 pub mod session;
 pub mod settings;
+#[cfg(test)]
+mod simulation;
 pub mod telemetry;
 pub mod transport;
 

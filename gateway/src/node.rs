@@ -86,6 +86,37 @@ impl Health {
     }
 }
 
+#[cfg(test)]
+impl Node {
+    /// One for tests: with nobody else in its cluster, and no services.
+    pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, rules: Rules) -> Self {
+        use crate::{cluster::About, publish::PublishLimits, services::link::LinkLimits, settings::Settings, telemetry::Telemetry};
+        static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
+            let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
+            let metrics = Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone();
+            (settings, metrics)
+        });
+        let (settings, metrics) = &*METRICS;
+        let about = About { name: rules.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
+        Self {
+            name: rules.node.clone(),
+            publisher: Publisher::new(broker.clone(), rules.namespaces.clone(), PublishLimits::default()),
+            rules: Arc::new(rules),
+            broker,
+            services: Services::new([], LinkLimits::default()),
+            cluster: Cluster::single(about, mailboxes),
+            tokens: Tokens::from(&settings.tokens),
+            api_keys: ApiKeys::from(&*settings.api_keys),
+            presence_limit: 100,
+            revocation_ttl: std::time::Duration::from_hours(24),
+            history_bytes: 1 << 20,
+            api: ApiLimits::default(),
+            health: Health::default(),
+            metrics: metrics.clone(),
+        }
+    }
+}
+
 impl Node {
     /// Why the node cannot serve now; empty: it can.
     pub fn unready(&self) -> Vec<String> {

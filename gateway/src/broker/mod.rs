@@ -15,6 +15,8 @@ mod contract;
 #[cfg(test)]
 mod fixtures;
 
+#[cfg(test)]
+pub(crate) use self::redis::simulated;
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
 use futures_util::future::{Either, ready};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};

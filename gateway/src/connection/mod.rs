@@ -9,6 +9,8 @@ mod attach;
 mod ending;
 mod operations;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;
 
 use crate::{
@@ -26,6 +28,8 @@ use crate::{
 };
 use ending::{Cause, Ending};
 use operations::{End, Running, Task};
+#[cfg(test)]
+pub(crate) use simulated::Unwired;
 use std::{
     cell::RefCell,
     pin::Pin,

@@ -32,7 +32,7 @@ mod tests;
 use crate::{
     broker::{Broker, Mailbox, PageLimit, Reads, mailbox::ConnectionSummary},
     channel::{HoldRoom, Namespaces},
-    model::{ChannelName, ClientInfo, ConnectionId, Tick, UserId, WorkerId},
+    model::{ChannelName, ClientInfo, ConnectionId, NameHasher, Tick, UserId, WorkerId},
     telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
 use attendance::Attendance;
@@ -117,7 +117,7 @@ struct State {
     generation: u32,
     ids: HashMap<ConnectionId, u32, foldhash::quality::RandomState>,
     users: HashMap<UserId, Vec<u32>, foldhash::quality::RandomState>,
-    channels: HashMap<ChannelName, SlotKey, foldhash::quality::RandomState>,
+    channels: HashMap<ChannelName, SlotKey, NameHasher>,
     slots: Slab<Slot>,
     /// Channels that wait for their turn of the fan-out.
     line: VecDeque<SlotKey>,

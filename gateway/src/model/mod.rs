@@ -12,6 +12,7 @@ mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
 pub use id::ConnectionId;
+pub(crate) use name::NameHasher;
 pub use name::{ChannelName, InvalidName, ServiceName, UserId};
 pub use position::{Epoch, Position};
 pub use publication::{ClientInfo, Data, InvalidData, Publication, Tags};

@@ -1,10 +1,8 @@
 //! The queue under a mailbox's lock.
 
 use super::{Announcement, Delivery, Dropped, MailboxStats, Post};
-use crate::model::{ChannelName, ServerCommand};
+use crate::model::{ChannelName, NameHasher, ServerCommand};
 use std::collections::{HashMap, HashSet};
-
-type Hasher = foldhash::fast::RandomState;
 
 /// Some posts in figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +52,7 @@ impl Room {
 /// Channels of which something was left out since the last drain.
 #[derive(Debug)]
 enum LeftOut {
-    Of(HashSet<ChannelName, Hasher>),
+    Of(HashSet<ChannelName, NameHasher>),
     /// More than can be named.
     OfMany,
 }
@@ -98,7 +96,7 @@ pub(super) struct Queue {
     deliveries: Load,
     controls: Load,
     /// What each channel takes. Only kept from when the whole goes beyond one share until the next drain: before that no channel can.
-    shares: Option<HashMap<ChannelName, Load, Hasher>>,
+    shares: Option<HashMap<ChannelName, Load, NameHasher>>,
     left_out: LeftOut,
     dropped: Dropped,
 }
@@ -208,8 +206,8 @@ impl Queue {
     }
 }
 
-fn count(posts: &[Post]) -> HashMap<ChannelName, Load, Hasher> {
-    let mut shares: HashMap<ChannelName, Load, Hasher> = HashMap::default();
+fn count(posts: &[Post]) -> HashMap<ChannelName, Load, NameHasher> {
+    let mut shares: HashMap<ChannelName, Load, NameHasher> = HashMap::default();
     for post in posts {
         if let Post::Delivery(channel, delivery) = post {
             let share = shares.entry(channel.clone()).or_default();

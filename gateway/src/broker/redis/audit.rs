@@ -67,7 +67,8 @@ impl Audit {
         }
     }
 
-    async fn tops(&self, channels: Vec<(ChannelName, Incarnation)>) -> Vec<(ChannelName, Incarnation, Position)> {
+    /// Where these streams stand, as far as that can be read now.
+    pub(super) async fn tops(&self, channels: Vec<(ChannelName, Incarnation)>) -> Vec<(ChannelName, Incarnation, Position)> {
         let top = async |(channel, incarnation): (ChannelName, Incarnation)| {
             let (channel, top) = self.top(channel).await;
             top.map(|top| (channel, incarnation, top))

@@ -52,6 +52,8 @@ mod sweep;
 mod topology;
 
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod tests;
 
 use super::{

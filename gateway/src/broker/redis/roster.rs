@@ -8,7 +8,7 @@ use super::{
     slot::Slot,
     topology::{Master, Topology},
 };
-use crate::model::{ChannelName, Position, Tick, WorkerId, WorkerSet};
+use crate::model::{ChannelName, NameHasher, Position, Tick, WorkerId, WorkerSet};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -19,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Roster {
-    channels: HashMap<ChannelName, Entry, foldhash::quality::RandomState>,
+    channels: HashMap<ChannelName, Entry, NameHasher>,
     homes: BTreeMap<Master, Home>,
     map: Arc<Topology>,
     linger: Duration,
@@ -136,11 +136,19 @@ impl Roster {
         entry.workers.insert(worker);
         entry.kept = kept;
         match entry.stage {
-            Stage::Subscribed | Stage::Lingering(_) => {
-                entry.stage = Stage::Subscribed;
-                Wanted::Subscribed
+            // It was doubted before it was needed no more, and nobody has told Redis again.
+            Stage::Lingering(_) if entry.interrupted => {
+                entry.stage = Stage::Doubted;
+                if let Some(home) = entry.home {
+                    homes.entry(home).or_default().want(channel.clone());
+                }
             }
-            Stage::Wanted | Stage::Subscribing | Stage::Doubted | Stage::Unsubscribing => {
+            Stage::Lingering(_) => entry.stage = Stage::Subscribed,
+            Stage::Wanted | Stage::Subscribing | Stage::Subscribed | Stage::Doubted | Stage::Unsubscribing => {}
+        }
+        match entry.stage {
+            Stage::Subscribed => Wanted::Subscribed,
+            Stage::Wanted | Stage::Subscribing | Stage::Doubted | Stage::Lingering(_) | Stage::Unsubscribing => {
                 let (told, wait) = oneshot::channel();
                 entry.waiting.retain(|waiting| !waiting.is_closed());
                 entry.waiting.push(told);

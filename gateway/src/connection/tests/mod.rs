@@ -8,19 +8,16 @@ mod talk;
 
 use super::*;
 use crate::{
-    auth::{ApiKeys, ConnectionClaims, Tokens},
+    auth::ConnectionClaims,
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Reads, Retention},
     channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
-    cluster::Cluster,
     hub::{HubLimits, HubParts},
     model::{ChannelName, CommandTarget, ServerCommand, Tags, WorkerId},
-    node::{ApiLimits, Health},
     protocol::websocket::{Decoder, Opcode},
-    publish::{Draft, PublishLimits, Publisher},
+    publish::Draft,
     services::{ServiceConfig, Services, link},
     session::Rules,
-    settings::Settings,
-    telemetry::{Closed, DropCause, Level, OverflowPolicy, Telemetry, TransportEnd},
+    telemetry::{Closed, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};
@@ -57,7 +54,6 @@ fn usual() -> Bounds {
 }
 
 fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
-    let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
     let open = ChannelOptions {
         subscribe: Grant::Anyone,
         publish: Grant::Anyone,
@@ -75,7 +71,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let namespaces = Namespaces { named: named.into(), ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
     let rules = Rules {
-        namespaces: namespaces.clone(),
+        namespaces,
         node: "n1".into(),
         connect_timeout: Duration::from_secs(10),
         ping_interval: bounds.ping_interval,
@@ -86,30 +82,8 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         history_limit: 100,
         attach_timeout: Duration::from_secs(4),
     };
-    Node {
-        name: "n1".into(),
-        rules: Arc::new(rules),
-        publisher: Publisher::new(broker.clone(), namespaces, PublishLimits::default()),
-        broker,
-        services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default()),
-        cluster: Cluster::single(
-            crate::cluster::About {
-                name: "n1".into(),
-                link: "ws://n1".into(),
-                public: "http://n1".into(),
-                shared: std::collections::BTreeMap::new(),
-            },
-            vec![mailbox.clone()],
-        ),
-        tokens: Tokens::from(&settings.tokens),
-        api_keys: ApiKeys::from(&*settings.api_keys),
-        presence_limit: 100,
-        revocation_ttl: Duration::from_hours(24),
-        history_bytes: 1 << 20,
-        api: ApiLimits::default(),
-        health: Health::default(),
-        metrics: Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone(),
-    }
+    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default());
+    Node { services, ..Node::alone(broker, vec![mailbox.clone()], rules) }
 }
 
 fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F) {

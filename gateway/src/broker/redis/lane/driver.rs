@@ -13,6 +13,8 @@ use super::{
     queue::{After, PAUSE, Queue},
 };
 use futures_util::{StreamExt as _, future::OptionFuture, stream::FuturesUnordered};
+#[cfg(test)]
+pub(in super::super) use simulated::Pipe;
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
@@ -351,5 +353,7 @@ enum Home {
 
 const CHANGED: &str = "the masters of the Redis Cluster have changed meanwhile";
 
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ mod queue;
 use super::{health::Health, masters::Masters};
 use crate::broker::BrokerError;
 pub(super) use driver::Driver;
+#[cfg(test)]
+pub(super) use driver::Pipe;
 use job::Job;
 pub(super) use job::{Again, Command, To};
 use redis::Value;

@@ -256,6 +256,18 @@ fn who_comes_to_a_doubted_channel_waits_and_a_broken_connection_ends_the_doubt()
     assert!(!is_renewed(&mut roster, &a));
 }
 
+#[test]
+fn who_comes_back_to_a_doubted_channel_waits_as_well() {
+    let (mut roster, a) = subscribed("a");
+    roster.doubt(&a);
+    roster.drop_worker(&a, worker(0), Tick(0));
+    assert!(roster.subscribe(HERE, 10).is_empty(), "nobody needs it");
+    let mut told = wait(roster.want(&a, worker(1), true));
+    assert!(!is_told(&mut told));
+    assert!(is_renewed(&mut roster, &a));
+    assert!(is_told(&mut told));
+}
+
 const THERE: Master = Master(1);
 
 /// The slots of these channels are served there, all others here.

@@ -1,0 +1,130 @@
+//! A lane whose connection is a simulated one: each step of an exchange is taken by hand. The queue is the real one.
+
+use super::{
+    super::{
+        super::{connect::Connector, simulated::Server, topology::Master},
+        job::{Again, Job},
+        queue::{After, Queue},
+    },
+    Driver,
+};
+use redis::{Cmd, Value};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// See the module.
+pub(in super::super::super) struct Pipe {
+    driver: Driver,
+    connector: Arc<Connector>,
+    queue: Queue,
+    line: Line,
+    /// What the server says to all that was sent together, if it does not carry it out.
+    refusal: Option<&'static str>,
+}
+
+/// The connection.
+enum Line {
+    Down,
+    Idle,
+    /// These were sent; the first ones were answered.
+    Busy(Vec<Job>, Vec<Value>),
+}
+
+impl Pipe {
+    /// To the only master.
+    pub(in super::super::super) fn new(driver: Driver, master: Master) -> Self {
+        let connector = driver.masters.connector(master).expect("the only one");
+        Self { driver, connector, queue: Queue::default(), line: Line::Down, refusal: None }
+    }
+
+    /// A connection is made; as with every connection, the server is told the scripts first.
+    pub(in super::super::super) fn connect(&mut self, server: &mut Server) -> bool {
+        let down = matches!(self.line, Line::Down);
+        if down {
+            server.load_scripts();
+            self.line = Line::Idle;
+        }
+        down
+    }
+
+    /// What waits goes out together.
+    pub(in super::super::super) fn send(&mut self) -> bool {
+        self.take_in();
+        if !matches!(self.line, Line::Idle) {
+            return false;
+        }
+        let jobs = self.queue.take(self.driver.limits.batch, Instant::now(), |_| false);
+        let any = !jobs.is_empty();
+        if any {
+            self.line = Line::Busy(jobs, Vec::new());
+        }
+        any
+    }
+
+    /// The server carries out one command, or refuses it if it refused the first one that was sent with it.
+    ///
+    /// A server may refuse some and carry out what follows. The lane makes good for that only where the answers come: where they are lost, or an earlier
+    /// connection's commands are still on their way, what was refused can end up behind what came after it. The lane cannot help that yet, so it is left out
+    /// here.
+    pub(in super::super::super) fn execute(&mut self, server: &mut Server) -> bool {
+        let Line::Busy(jobs, answers) = &mut self.line else { return false };
+        let Some(job) = jobs.get(answers.len()) else { return false };
+        if answers.is_empty() {
+            self.refusal = server.refusal();
+        }
+        answers.push(server.execute(&command(&self.connector, job), self.refusal));
+        true
+    }
+
+    /// All answers arrive, once there are as many as commands.
+    pub(in super::super::super) fn answer(&mut self, server: &mut Server) -> bool {
+        let Line::Busy(jobs, answers) = &mut self.line else { return false };
+        if answers.len() < jobs.len() {
+            return false;
+        }
+        let (jobs, answers) = (std::mem::take(jobs), std::mem::take(answers));
+        self.line = match self.queue.answered(jobs, answers, Instant::now()).after {
+            After::GoOn | After::Pause => Line::Idle,
+            After::LoadScripts => {
+                server.load_scripts();
+                Line::Idle
+            }
+            After::Reconnect => Line::Down,
+        };
+        true
+    }
+
+    /// The connection breaks. What the server has not carried out yet it may carry out later.
+    pub(in super::super::super) fn cut(&mut self, server: &mut Server) -> bool {
+        match std::mem::replace(&mut self.line, Line::Down) {
+            Line::Down => return false,
+            Line::Idle => {}
+            Line::Busy(jobs, answers) => {
+                if answers.is_empty() || self.refusal.is_none() {
+                    jobs.iter().skip(answers.len()).for_each(|job| server.left_behind(command(&self.connector, job)));
+                }
+                self.queue.unanswered(jobs);
+            }
+        }
+        true
+    }
+
+    /// What comes goes into the queue; who has waited too long is told.
+    pub(in super::super::super) fn take_in(&mut self) {
+        while self.queue.len() < self.driver.limits.queue
+            && let Ok(job) = self.driver.jobs.try_recv()
+        {
+            self.queue.push(job);
+        }
+        self.queue.expire(Instant::now(), "Redis is simulated to be away");
+    }
+}
+
+/// As a branch sends it.
+fn command(connector: &Connector, job: &Job) -> Cmd {
+    let mut cmd = job.command.cmd.clone();
+    if job.command.again == Again::UntilDeadline {
+        cmd.arg(connector.clock().at(job.deadline));
+    }
+    cmd
+}

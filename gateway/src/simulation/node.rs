@@ -1,0 +1,174 @@
+//! One node of a simulated cluster, and its workers.
+
+use super::plan::Shape;
+use crate::{
+    broker::{
+        Broker, Mailbox, PageLimit, Reads, RedisAddress, RedisConfig, Retention,
+        simulated::{self, Duty, Server, Wires},
+    },
+    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    connection::{ConnectionLimits, Worker},
+    hub::{Hub, HubLimits, HubParts},
+    model::WorkerId,
+    node::Node,
+    session::Rules,
+    settings::Settings,
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, LazyLock},
+    task::{Context, Waker},
+    time::Duration,
+};
+
+pub(super) const PREFIX: &str = "sim";
+/// How long a channel stays subscribed that nobody needs.
+pub(super) const LINGER: Duration = Duration::from_millis(500);
+/// For a command.
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub(super) struct SimulatedNode {
+    pub(super) broker: Arc<Broker>,
+    pub(super) wires: Wires,
+    pub(super) workers: Vec<SimulatedWorker>,
+    pub(super) chunk: usize,
+}
+
+/// A worker that runs when it is told to.
+pub(super) struct SimulatedWorker {
+    pub(super) worker: Rc<Worker>,
+    run: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl SimulatedWorker {
+    /// Takes in what waits, and hands some of it out.
+    pub(super) fn work(&mut self, turns: usize) {
+        for _ in 0..turns {
+            let _ = self.run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+impl SimulatedNode {
+    /// One that is connected.
+    pub(super) fn new(name: &str, shape: &Shape, server: &mut Server) -> Self {
+        let mailboxes: Vec<_> = (0..shape.workers).map(|_| Arc::new(Mailbox::new(shape.mailbox, 1 << 20))).collect();
+        let (broker, mut wires) = simulated::broker(mailboxes.clone(), config(name, shape));
+        let broker = Arc::new(Broker::Redis(broker));
+        let _ = wires.connect(Duty::Write, server) | wires.connect(Duty::Read, server) | wires.ear.connect(server);
+        let rules = rules(name, shape);
+        let namespaces = Arc::new(rules.namespaces.clone());
+        let (reads, hold) = (Reads::new(broker.clone(), shape.backfills), HoldRoom::new(shape.hold));
+        let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), rules));
+        let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
+            let hub = Hub::new(HubParts {
+                worker: WorkerId::new(index).expect("few"),
+                broker: broker.clone(),
+                reads: reads.clone(),
+                hold: hold.clone(),
+                mailbox,
+                namespaces: namespaces.clone(),
+                limits: hub_limits(shape),
+                metrics: Arc::default(),
+            });
+            let run = Box::pin(hub.clone().run());
+            SimulatedWorker { worker: Rc::new(Worker { hub, node: node.clone(), limits: connection_limits() }), run }
+        };
+        let workers = mailboxes.into_iter().enumerate().map(worker).collect();
+        Self { broker, wires, workers, chunk: shape.chunk }
+    }
+
+    /// Everything that is due happens once. Answers whether anything did.
+    pub(super) fn round(&mut self, server: &mut Server) -> bool {
+        let Self { wires, workers, chunk, .. } = self;
+        let mut any = false;
+        for duty in [Duty::Write, Duty::Read] {
+            any |= wires.connect(duty, server) | wires.send(duty);
+            while wires.execute(duty, server) {}
+            any |= wires.answer(duty, server);
+        }
+        any |= wires.ear.notice(server, false) | wires.ear.connect(server);
+        any |= wires.ear.ask(server, *chunk) | wires.ear.obey(server);
+        while wires.ear.hear(server) {
+            any = true;
+        }
+        any |= wires.ear.act(server);
+        for worker in workers {
+            worker.work(4);
+        }
+        any
+    }
+}
+
+/// Nobody connects to it.
+static ADDRESS: LazyLock<RedisAddress> = LazyLock::new(|| {
+    let settings = Settings::from_toml("[redis]\nurl = \"redis://localhost\"").expect("valid");
+    RedisAddress::try_from(&settings.redis).expect("a good address")
+});
+
+fn config(name: &str, shape: &Shape) -> RedisConfig {
+    RedisConfig {
+        address: ADDRESS.clone(),
+        prefix: PREFIX.into(),
+        node: name.into(),
+        lanes: 1,
+        queue: 64,
+        batch: shape.pipeline,
+        deadline: DEADLINE,
+        connect_timeout: Duration::from_secs(1),
+        response_timeout: Duration::from_secs(1),
+        linger: LINGER,
+        canary: Duration::from_secs(1),
+        audit: Duration::from_secs(30),
+        idempotency_ttl: Duration::from_hours(1),
+        meta_ttl: Duration::from_hours(1),
+        subscriptions_per_user: 8,
+    }
+}
+
+fn rules(name: &str, shape: &Shape) -> Rules {
+    let retention = Some(Retention { size: shape.kept, ttl: Duration::from_hours(1) });
+    let kept = ChannelOptions { retention, subscribe: Grant::Anyone, ..ChannelOptions::default() };
+    Rules {
+        namespaces: Namespaces { defaults: Arc::new(kept), ..Namespaces::default() },
+        node: name.into(),
+        connect_timeout: Duration::from_secs(10),
+        // Their phase is random, and they are about something else.
+        ping_interval: Duration::from_hours(1000),
+        pong_timeout: Duration::from_secs(8),
+        expiry_grace: Duration::from_secs(20),
+        max_subscriptions: 10,
+        max_in_flight: 4,
+        history_limit: 100,
+        attach_timeout: Duration::from_secs(4),
+    }
+}
+
+fn hub_limits(shape: &Shape) -> HubLimits {
+    HubLimits {
+        outbox_bytes: shape.outbox,
+        worker_outbox_bytes: 1 << 20,
+        batch_bytes: shape.batch_bytes,
+        slice: shape.slice,
+        attach_buffer: shape.attach_buffer,
+        page: PageLimit { entries: shape.page, bytes: 10_000 },
+        restarts: 1000,
+        join_leave_max: 10,
+        // It would be a random time.
+        retry: Duration::ZERO,
+    }
+}
+
+fn connection_limits() -> ConnectionLimits {
+    ConnectionLimits {
+        turn_bytes: 1000,
+        turn_messages: 4,
+        message_timeout: Duration::from_secs(5),
+        write_timeout: Duration::from_secs(10),
+        close_timeout: Duration::from_secs(2),
+        attach_timeout: Duration::from_secs(4),
+    }
+}
