@@ -102,7 +102,8 @@ async fn leave(world: &mut World) -> Result<(), String> {
     for client in &mut world.clients {
         client.drop_connection();
     }
-    for time in [EXPECTED, LINGER] {
+    // Some are told only now.
+    for time in [EXPECTED, EXPECTED, LINGER] {
         world.wait(time).await;
         for _ in 0..8 {
             for node in &mut world.nodes {
