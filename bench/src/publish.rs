@@ -121,7 +121,7 @@ impl Bench<'_> {
         }
         let wall = begun.elapsed().as_secs_f64();
         let (server, own, redis) = (self.server.cpu()? - server, own_cpu()? - own, self.redis.cpu()? - redis);
-        let (rate, latency) = (published as f64 / wall, latency.borrow());
+        let (rate, latency) = (published as f64 / wall, latency.borrow().clone());
         let (ms, each) = (|quantile| latency.value_at_quantile(quantile) as f64 / 1000.0, |seconds| seconds * 1e6 / published as f64);
         println!(
             "{:<14} {rate:>7.0} {:>11.2} {:>7.1} {:>7.1} {:>14.1} {:>10.1} {:>6.1} {:>7.0} %",
