@@ -8,7 +8,11 @@ use crate::{
     broker::{Check, Span},
     model::{ChannelName, Position},
 };
-use futures_util::{StreamExt as _, future::join, stream};
+use futures_util::{
+    StreamExt as _,
+    future::{join, ready},
+    stream,
+};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -73,7 +77,7 @@ impl Audit {
             let (channel, top) = self.top(channel).await;
             top.map(|top| (channel, incarnation, top))
         };
-        stream::iter(channels).map(top).buffer_unordered(AT_ONCE).filter_map(async |top| top).collect().await
+        stream::iter(channels).map(top).buffer_unordered(AT_ONCE).filter_map(ready).collect().await
     }
 
     /// Until then, lets the workers compare what is old enough.
