@@ -54,7 +54,7 @@ use std::{
 };
 
 /// Seeds that are tried.
-const RUNS: u64 = 1500;
+const RUNS: u64 = 1000;
 /// Runs at a time.
 const THREADS: usize = 2;
 
