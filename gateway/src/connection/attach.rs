@@ -77,6 +77,8 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
                 // Others may have filled it during the read.
                 room(&outbox).await;
                 match worker.hub.advance(key, &channel, &page) {
+                    // The worker is in another timeline, and reads by itself.
+                    Advance::To(Live::Behind(next)) if next == offset => tokio::time::sleep(worker.hub.retry()).await,
                     Advance::To(Live::Behind(next)) => offset = next,
                     end => return end,
                 }
