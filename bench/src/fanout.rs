@@ -5,6 +5,7 @@ use crate::{
     Result,
     client::TEXT,
     http::Http,
+    latency,
     redis::Pair,
     server::{Binaries, Kind, Server, own_cpu},
     sockets,
@@ -21,8 +22,6 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// The longest latency that is told apart, in microseconds.
-const LONGEST: u64 = 60_000_000;
 /// Bytes of a message.
 const SIZE: usize = 128;
 /// Digits of the time in a message, in microseconds.
@@ -138,7 +137,7 @@ impl Crowd {
             started: Instant::now(),
             delivered: Cell::new(0),
             shape: Cell::new(None),
-            latency: RefCell::new(Histogram::new_with_max(LONGEST, 3)?),
+            latency: RefCell::new(latency::times()?),
         });
         for number in 0..size {
             let (client, seen) = (target.server().subscriber(number, &channel).await?, seen.clone());

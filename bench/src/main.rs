@@ -4,6 +4,7 @@ mod client;
 mod fanout;
 mod flood;
 mod http;
+mod latency;
 mod memory;
 mod probe;
 mod publish;

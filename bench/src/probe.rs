@@ -5,6 +5,7 @@
 use crate::{
     Result,
     client::{UPGRADE, text_frame},
+    latency,
     server::Server,
 };
 use hdrhistogram::Histogram;
@@ -19,8 +20,6 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// The longest time that is told apart, in microseconds.
-const LONGEST: u64 = 60_000_000;
 /// Between two round trips of one probe.
 const EVERY: Duration = Duration::from_millis(10);
 
@@ -46,7 +45,7 @@ struct Times {
 
 impl Probes {
     pub(crate) fn open(server: &Server, count: usize) -> Result<Self> {
-        let times = Times { round_trip: Histogram::new_with_max(LONGEST, 3)?, own: Histogram::new_with_max(LONGEST, 3)? };
+        let times = Times { round_trip: latency::times()?, own: latency::times()? };
         let times = Arc::new(Mutex::new(times));
         let streams = (0..count).map(|_| connect(server.public)).collect::<Result<Vec<_>>>()?;
         let probes = Self { times: times.clone() };

@@ -3,6 +3,7 @@
 use crate::{
     Result,
     http::Http,
+    latency,
     redis::Redis,
     server::{Binaries, Kind, Server, own_cpu},
 };
@@ -17,8 +18,6 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// The longest latency that is told apart, in microseconds.
-const LONGEST: u64 = 60_000_000;
 /// Bytes of a message.
 const SIZE: usize = 128;
 /// Part of Redis's own rate that the gateway is to reach.
@@ -110,7 +109,7 @@ impl Bench<'_> {
     /// Publishes as fast as it goes, or so many per second.
     async fn measure(&self, way: Way, pace: Option<f64>, reference: f64) -> Result {
         let callers = self.callers(way).await?;
-        let latency = Rc::new(RefCell::new(Histogram::new_with_max(LONGEST, 3)?));
+        let latency = Rc::new(RefCell::new(latency::times()?));
         let (server, own, redis, begun) = (self.server.cpu()?, own_cpu()?, self.redis.cpu()?, Instant::now());
         let schedule = Schedule { begun, until: begun + Duration::from_secs(self.arguments.seconds), pace, callers: callers.len() };
         let running: Vec<_> =

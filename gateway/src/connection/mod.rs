@@ -29,7 +29,7 @@ use crate::{
 use ending::{Cause, Ending};
 use operations::{End, Running, Task};
 #[cfg(test)]
-pub(crate) use simulated::Unwired;
+pub(crate) use simulated::{Unwired, limits};
 use std::{
     cell::RefCell,
     pin::Pin,

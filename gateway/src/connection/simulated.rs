@@ -1,12 +1,12 @@
 //! A connection without a socket, for simulations: commands go in, what it would send comes out. All else is the real one.
 
-use super::{Driver, Worker};
+use super::{ConnectionLimits, Driver, Worker};
 use crate::{
     hub::{Frame, Written},
     protocol::Command,
     session::Input,
 };
-use std::{rc::Rc, task::Context};
+use std::{rc::Rc, task::Context, time::Duration};
 
 /// See the module.
 pub(crate) struct Unwired(Driver);
@@ -40,5 +40,17 @@ impl Unwired {
     pub(crate) fn take(&mut self, most: usize) -> Vec<Frame> {
         let outbox = self.0.registered.outbox();
         outbox.write(|frames| Written { result: frames.drain(..most.min(frames.len())).collect(), begun: false })
+    }
+}
+
+/// Limits for tests.
+pub(crate) fn limits() -> ConnectionLimits {
+    ConnectionLimits {
+        turn_bytes: 1000,
+        turn_messages: 4,
+        message_timeout: Duration::from_secs(5),
+        write_timeout: Duration::from_secs(10),
+        close_timeout: Duration::from_secs(2),
+        attach_timeout: Duration::from_secs(4),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         simulated::{self, Duty, Server, Wires},
     },
     channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
-    connection::{ConnectionLimits, Worker},
+    connection::{self, Worker},
     hub::{Hub, HubLimits, HubParts},
     model::WorkerId,
     node::Node,
@@ -75,7 +75,7 @@ impl SimulatedNode {
                 metrics: Arc::default(),
             });
             let run = Box::pin(hub.clone().run());
-            SimulatedWorker { worker: Rc::new(Worker { hub, node: node.clone(), limits: connection_limits() }), run }
+            SimulatedWorker { worker: Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), run }
         };
         let workers = mailboxes.into_iter().enumerate().map(worker).collect();
         Self { broker, wires, workers, chunk: shape.chunk }
@@ -159,16 +159,5 @@ fn hub_limits(shape: &Shape) -> HubLimits {
         join_leave_max: 10,
         // It would be a random time.
         retry: Duration::ZERO,
-    }
-}
-
-fn connection_limits() -> ConnectionLimits {
-    ConnectionLimits {
-        turn_bytes: 1000,
-        turn_messages: 4,
-        message_timeout: Duration::from_secs(5),
-        write_timeout: Duration::from_secs(10),
-        close_timeout: Duration::from_secs(2),
-        attach_timeout: Duration::from_secs(4),
     }
 }

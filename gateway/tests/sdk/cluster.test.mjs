@@ -4,23 +4,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
-import { OwnRedis } from './support/redis.mjs';
+import { OwnRedis, over } from './support/redis.mjs';
 import { Heard, eventually, next } from './support/wait.mjs';
 
 /** Nodes that share a Redis and know of each other. */
 const cluster = async (t, ...names) => nodesOf(t, await OwnRedis.start(t), ...names);
 
 async function nodesOf(t, redis, ...names) {
-    const settings = (name) => `
-        [node]
-        name = "${name}"
-        [broker]
-        kind = "redis"
-        [redis]
-        url = "${redis.url}"
-        canary = "200ms"
-        [cluster]
-        lease = "2s"
+    const settings = (name) => `${over(redis.url, name, 'canary = "200ms"')}
         [namespaces.news]
         history_size = 1000
         history_ttl = "1h"

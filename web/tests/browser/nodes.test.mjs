@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
-import { ownRedis } from '../../../gateway/tests/sdk/support/redis.mjs';
+import { over, ownRedis } from '../../../gateway/tests/sdk/support/redis.mjs';
 import { eventually } from '../../../gateway/tests/sdk/support/wait.mjs';
 import { launch, openTab, ready, sees, signIn } from './chromium.mjs';
 import { unique } from './stack.mjs';
@@ -17,15 +17,7 @@ after(() => browser?.close());
 /** Gateways with the demo that know of each other. */
 async function cluster(t) {
   const redis = await ownRedis(t);
-  const settings = (name) => `
-    [node]
-    name = "${name}"
-    [broker]
-    kind = "redis"
-    [redis]
-    url = "${redis}"
-    [cluster]
-    lease = "2s"
+  const settings = (name) => `${over(redis, name)}
     [demo]
     enabled = true
     [namespaces.chat]

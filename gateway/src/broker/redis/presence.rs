@@ -34,7 +34,7 @@ pub(super) struct Presence {
 }
 
 /// How long it is taken for granted that a node lives.
-const TRUST: Duration = Duration::from_secs(1);
+pub(super) const TRUST: Duration = Duration::from_secs(1);
 /// Entries that are looked at in one step.
 pub(super) const STEP: usize = 1000;
 

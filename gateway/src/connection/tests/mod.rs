@@ -41,14 +41,7 @@ struct Bounds {
 }
 
 fn usual() -> Bounds {
-    let connection = ConnectionLimits {
-        turn_bytes: 1000,
-        turn_messages: 4,
-        message_timeout: Duration::from_secs(5),
-        write_timeout: Duration::from_secs(10),
-        close_timeout: Duration::from_secs(2),
-        attach_timeout: Duration::from_secs(4),
-    };
+    let connection = limits();
     // The phase of the first ping is random: so long an interval keeps it out of the tests that are not about it.
     Bounds { connection, outbox: 4000, in_flight: 2, ping_interval: Duration::from_hours(1000) }
 }

@@ -64,5 +64,18 @@ export class OwnRedis {
     }
 }
 
+/** Settings of a gateway that shares the Redis at this address with others; `more` belongs to `[redis]`. */
+export const over = (url, name, more = '') => `
+    [node]
+    name = "${name}"
+    [broker]
+    kind = "redis"
+    [redis]
+    url = "${url}"
+    ${more}
+    [cluster]
+    lease = "2s"
+`;
+
 /** Starts one; resolves to its address. */
 export const ownRedis = async (t) => (await OwnRedis.start(t)).url;

@@ -1,6 +1,11 @@
 //! Nodes that end without a word, and what they leave.
 
-use super::{super::Sweep, config, mailboxes, server::Server, start};
+use super::{
+    super::{Sweep, presence::TRUST},
+    config, mailboxes,
+    server::Server,
+    start,
+};
 use crate::{
     broker::{
         Broker, Left, NodeRecord, Nodes, PresenceStats, RedisConfig,
@@ -66,7 +71,7 @@ async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
     nodes(&living).judge(false);
     assert_eq!(present(&living, "c").await, everybody, "after an outage all leases are gone, and nobody is dead");
     nodes(&living).judge(true);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(TRUST).await;
     assert_eq!(present(&living, "c").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
     assert_eq!(living.presence(&channel("c"), 1).await.expect("listed")[0].client, alice.client, "the dead take nobody's place");
     nodes(&dying).enter("{}", LONG).await.expect("entered");

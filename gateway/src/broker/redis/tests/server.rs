@@ -8,6 +8,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// The process that was started.
+pub(super) fn installed<T>(spawned: std::io::Result<T>) -> T {
+    spawned.expect("redis-server is installed: './justw setup' does that, or apt-get install redis-server")
+}
+
 /// A `redis-server` with a socket in a directory of its own; both end with this.
 pub(super) struct Server {
     process: Option<Child>,
@@ -43,7 +48,7 @@ impl Server {
         command.args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no", "--unixsocket"]).arg(self.socket());
         command.arg("--dir").arg(self.directory.path()).args(options);
         let spawned = command.stdout(Stdio::null()).kill_on_drop(true).spawn();
-        self.process = Some(spawned.expect("redis-server is installed: './justw setup' does that, or apt-get install redis-server"));
+        self.process = Some(installed(spawned));
         let up = async {
             while UnixStream::connect(self.socket()).await.is_err() {
                 sleep(Duration::from_millis(5)).await;

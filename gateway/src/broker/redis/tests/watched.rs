@@ -1,6 +1,6 @@
 //! A master and its replica, and sentinels that watch them.
 
-use super::server::Server;
+use super::server::{Server, installed};
 use redis::Value;
 use std::{fs, process::Stdio, time::Duration};
 use tempfile::TempDir;
@@ -84,7 +84,7 @@ impl Sentinel {
         fs::write(&file, text).expect("written");
         let mut command = Command::new("redis-server");
         command.arg(&file).arg("--sentinel").stdout(Stdio::null()).kill_on_drop(true);
-        let process = command.spawn().expect("redis-server is installed: './justw setup' does that, or apt-get install redis-server");
+        let process = installed(command.spawn());
         eventually("the sentinel is up", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
         Self { port, _process: process, _directory: directory }
     }

@@ -1,9 +1,11 @@
 //! A real Redis Cluster, for one test or several at a time.
 
-use super::super::super::slot::{SLOTS, Slot};
+use super::super::{
+    super::slot::{SLOTS, Slot},
+    server::{Server, installed},
+};
 use redis::aio::MultiplexedConnection;
 use std::{
-    net::TcpListener,
     process::{Child, Command, Stdio},
     sync::{Arc, Weak},
     time::Duration,
@@ -54,7 +56,7 @@ impl Member {
         command.args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"]);
         command.args(options).args(["--port", &port.to_string(), "--dir"]).arg(directory.path());
         let spawned = command.stdout(Stdio::null()).spawn();
-        let process = spawned.expect("redis-server is installed: './justw setup' does that, or apt-get install redis-server");
+        let process = installed(spawned);
         Self { process, directory, port, bus }
     }
 
@@ -70,13 +72,9 @@ static SHARED: Mutex<Weak<Cluster>> = Mutex::const_new(Weak::new());
 
 /// A server that belongs to no cluster, and its port.
 pub(super) fn alone() -> (impl Drop, u16) {
-    let member = Member::start_with(&[], tempfile::tempdir().expect("a directory"), free_port(), 0);
+    let member = Member::start_with(&[], tempfile::tempdir().expect("a directory"), Server::free_port(), 0);
     let port = member.port;
     (member, port)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 impl Cluster {
@@ -119,7 +117,7 @@ impl Cluster {
 
     /// Another member, which nobody knows yet. Answers its number.
     fn add(&mut self) -> usize {
-        self.members.push(Member::start(tempfile::tempdir().expect("a directory"), free_port(), free_port()));
+        self.members.push(Member::start(tempfile::tempdir().expect("a directory"), Server::free_port(), Server::free_port()));
         self.members.len() - 1
     }
 
