@@ -10,7 +10,7 @@ use super::{
     encode,
     fan_out::Turn,
     restart::Restart,
-    slot::{Item, Member, Role, Slot},
+    slot::{Crossing, Item, Member, Role, Slot},
 };
 use crate::{
     broker::PageLimit,
@@ -19,26 +19,6 @@ use crate::{
     telemetry::Count,
 };
 use slab::Slab;
-
-/// A fork in its place among the deliveries.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Crossing {
-    fork: Fork,
-    /// The slot's count of timelines, with the new one.
-    pub(super) to: u16,
-}
-
-impl Crossing {
-    /// Where those stand who have no more than was delivered before the fork.
-    pub(super) fn at(&self) -> Position {
-        self.fork.at
-    }
-
-    /// Whether who knows of so many timelines does not know of this one. Counts begin anew after the largest.
-    pub(super) fn is_beyond(&self, timeline: u16) -> bool {
-        self.to.wrapping_sub(timeline).cast_signed() > 0
-    }
-}
 
 impl Member {
     /// Gets nothing any more. None if that was so before.

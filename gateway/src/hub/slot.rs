@@ -1,10 +1,13 @@
 //! One channel on one worker: its feed, its members, and what waits to be handed to them.
 
-use super::{batch::Batch, crossing::Crossing, members::Members};
+use super::{batch::Batch, members::Members};
 use crate::{
     broker::{Announcement, PageLimit},
-    channel::{ChannelOptions, feed::Feed},
-    model::{ChannelName, Publication, Side},
+    channel::{
+        ChannelOptions,
+        feed::{Feed, Fork},
+    },
+    model::{ChannelName, Position, Publication, Side},
     telemetry::Step,
 };
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
@@ -71,6 +74,26 @@ pub(super) enum Item {
     Publication(Arc<Publication>),
     Announcement(Announcement),
     Fork(Crossing),
+}
+
+/// A fork in its place among the deliveries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crossing {
+    pub(super) fork: Fork,
+    /// The slot's count of timelines, with the new one.
+    pub(super) to: u16,
+}
+
+impl Crossing {
+    /// Where those stand who have no more than was delivered before the fork.
+    pub(super) fn at(&self) -> Position {
+        self.fork.at
+    }
+
+    /// Whether who knows of so many timelines does not know of this one. Counts begin anew after the largest.
+    pub(super) fn is_beyond(&self, timeline: u16) -> bool {
+        self.to.wrapping_sub(timeline).cast_signed() > 0
+    }
 }
 
 /// A batch that is being handed out.
