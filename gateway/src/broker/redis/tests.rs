@@ -63,7 +63,8 @@ fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<Broker>, Dro
 }
 
 /// The rights that docs/redis.md lists, with the prefix of the tests.
-const DOCUMENTED: [&str; 9] = ["~test:*", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
+const DOCUMENTED: [&str; 10] =
+    ["~test:*", "resetchannels", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
 
 /// A broker that may do no more than what is documented.
 async fn bed() -> Bed {

@@ -1,8 +1,8 @@
 //! Commands for one master that wait for their turn, and what becomes of those that were sent. Sans-I/O.
 
 use super::job::{Again, Job};
-use crate::broker::redis::scripts::keys_of;
-use redis::{Cmd, ServerError, Value};
+use crate::broker::redis::scripts::{code_and_details, keys_of};
+use redis::{Cmd, Value};
 use std::{
     collections::{HashSet, VecDeque},
     time::Duration,
@@ -122,20 +122,21 @@ impl Queue {
                     continue;
                 }
             };
+            let (code, details) = code_and_details(&refusal);
             let late = job.command.order.is_some_and(|order| overtaken.contains(&order));
-            match not_carried_out(&refusal) {
+            match not_carried_out(code) {
                 Some(then) if !late => {
                     (job.aside, job.rests_until) = (None, None);
                     match then {
                         Then::Connection(after) => round.after = round.after.max(after),
                         Then::Rest => job.rests_until = Some(now + PAUSE),
-                        Then::Aside => job.aside = refusal.details().and_then(|text| text.split(' ').nth(1)).map(Into::into),
+                        Then::Aside => job.aside = details.split(' ').nth(1).map(Into::into),
                     }
-                    round.is_map_wrong |= matches!(refusal.code(), "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
+                    round.is_map_wrong |= matches!(code, "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
                     self.jobs.push_front(job);
                 }
                 _ => {
-                    let why = sentence(&refusal, &job.command.cmd);
+                    let why = sentence(code, details, &job.command.cmd);
                     job.fail(&why);
                 }
             }
@@ -168,8 +169,8 @@ enum Then {
 }
 
 /// What to do if the server refused a command without touching anything, for a reason that passes.
-fn not_carried_out(refusal: &ServerError) -> Option<Then> {
-    Some(match refusal.code() {
+fn not_carried_out(code: &str) -> Option<Then> {
+    Some(match code {
         "NOSCRIPT" => Then::Connection(After::LoadScripts),
         "READONLY" | "MASTERDOWN" => Then::Connection(After::Reconnect),
         "LOADING" | "BUSY" | "NOREPLICAS" => Then::Connection(After::Pause),
@@ -179,13 +180,13 @@ fn not_carried_out(refusal: &ServerError) -> Option<Then> {
     })
 }
 
-fn sentence(refusal: &ServerError, cmd: &Cmd) -> String {
-    match refusal.code() {
+fn sentence(code: &str, details: &str, cmd: &Cmd) -> String {
+    match code {
         "WRONGTYPE" => format!(
             "Redis holds another type than a gateway writes under one of {}: does another program use redis.prefix?",
             keys_of(cmd).join(", ")
         ),
-        code => format!("Redis refused: {code} {}", refusal.details().unwrap_or_default()).trim_end().to_owned(),
+        code => format!("Redis refused: {code} {details}").trim_end().to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! They are called by digest. A server that has restarted does not know them; it says `NOSCRIPT`, has done nothing, and is told them again.
 
-use redis::{Arg, Cmd, Pipeline, Script, cmd};
+use redis::{Arg, Cmd, Pipeline, Script, ServerError, cmd};
 use std::sync::LazyLock;
 
 /// All scripts.
@@ -63,4 +63,43 @@ pub(super) fn keys_of(cmd: &Cmd) -> Vec<String> {
         _ => (1, 1),
     };
     args.into_iter().skip(first).take(count).map(Into::into).collect()
+}
+
+/// Code and details of a refusal. Those of a command within a script stand at the end of a longer text before Redis 7.
+pub(super) fn code_and_details(refusal: &ServerError) -> (&str, &str) {
+    let whole = (refusal.code(), refusal.details().unwrap_or_default());
+    within_script(whole.1).filter(|_| whole.0 == "ERR").unwrap_or(whole)
+}
+
+/// `Error running script (call to f_...): @user_script:1: @user_script: 1: -READONLY You can't ...`.
+fn within_script(details: &str) -> Option<(&str, &str)> {
+    let (_, line) = details.strip_prefix("Error running script")?.rsplit_once("@user_script:")?;
+    let (_, refusal) = line.split_once(": ")?;
+    let (code, details) = refusal.trim_start_matches('-').split_once(' ')?;
+    code.bytes().all(|byte| byte.is_ascii_uppercase()).then_some((code, details.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_within_a_script_is_known_by_its_own_code() {
+        for (details, expected) in [
+            (
+                "Error running script (call to f_c74d): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica. ",
+                Some(("READONLY", "You can't write against a read only replica.")),
+            ),
+            (
+                "Error running script (call to f_bdfa): @user_script:11: WRONGTYPE Operation against a key holding the wrong kind of value",
+                Some(("WRONGTYPE", "Operation against a key holding the wrong kind of value")),
+            ),
+            ("Error running script (call to f_bdfa): @user_script:3: attempt to index a nil value", None),
+            ("Error running script", None),
+            ("Error running script @user_script:", None),
+            ("wrong number of arguments for 'evalsha' command", None),
+        ] {
+            assert_eq!(within_script(details), expected, "{details}");
+        }
+    }
 }

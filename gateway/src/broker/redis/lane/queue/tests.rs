@@ -108,6 +108,7 @@ async fn each_refusal_says_what_to_do_with_the_connection() {
     for (code, expected, retried) in [
         ("NOSCRIPT", After::LoadScripts, true),
         ("READONLY", After::Reconnect, true),
+        ("ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY", After::Reconnect, true),
         ("BUSY", After::Pause, true),
         ("NOREPLICAS", After::Pause, true),
         ("MOVED", After::GoOn, true),
