@@ -5,7 +5,7 @@ use super::{
     breaker::{Breaker, BreakerLimits, BreakerState, Role},
     lifecycle::Interests,
 };
-use crate::model::{ErrorCode, Refusal, Tick};
+use crate::model::{ErrorCode, Refusal, Tick, rendezvous};
 use shared_proto::link::{Call, Cancel, Event, ToService};
 use smallvec::SmallVec;
 use std::{
@@ -314,11 +314,4 @@ impl Instance {
             breaker: self.breaker.state(now),
         }
     }
-}
-
-/// Highest for the instance that all nodes agree on.
-fn rendezvous(instance: &str, subject: &str) -> u64 {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::new().chain_update(instance).chain_update([0]).chain_update(subject).finalize();
-    u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
 }
