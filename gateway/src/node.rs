@@ -86,6 +86,31 @@ impl Health {
     }
 }
 
+/// What a node can serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// Everything.
+    All,
+    /// Some channels; why not the others.
+    Some(Vec<String>),
+    /// Nothing as it should; why.
+    Nothing(Vec<String>),
+}
+
+impl Serves {
+    fn of(broker: Readiness, mut others: Vec<String>) -> Self {
+        match broker {
+            Readiness::Ready if others.is_empty() => Self::All,
+            Readiness::Partly(why) if others.is_empty() => Self::Some(vec![why.into()]),
+            Readiness::Ready => Self::Nothing(others),
+            Readiness::Partly(why) | Readiness::NotReady(why) => {
+                others.insert(0, why.into());
+                Self::Nothing(others)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 impl Node {
     /// One for tests: with nobody else in its cluster, and no services.
@@ -118,14 +143,28 @@ impl Node {
 }
 
 impl Node {
-    /// Why the node cannot serve now; empty: it can.
-    pub fn unready(&self) -> Vec<String> {
+    /// What the node can serve now.
+    pub fn serves(&self) -> Serves {
         let draining = self.health.is_draining().then(|| "This node is shutting down.".to_owned());
-        let broker = match self.broker.readiness() {
-            Readiness::Ready => None,
-            Readiness::NotReady(why) => Some(why.into()),
-        };
-        let cluster = self.cluster.trouble().map(String::from);
-        draining.into_iter().chain(broker).chain(cluster).collect()
+        Serves::of(self.broker.readiness(), draining.into_iter().chain(self.cluster.trouble().map(String::from)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_serves_some_channels_unless_something_else_stops_it() {
+        let one = || vec!["one".to_owned()];
+        for (broker, others, serves) in [
+            (Readiness::Ready, vec![], Serves::All),
+            (Readiness::Partly("one".into()), vec![], Serves::Some(one())),
+            (Readiness::NotReady("one".into()), vec![], Serves::Nothing(one())),
+            (Readiness::Ready, one(), Serves::Nothing(one())),
+            (Readiness::Partly("two".into()), one(), Serves::Nothing(vec!["two".into(), "one".into()])),
+        ] {
+            assert_eq!(Serves::of(broker, others), serves);
+        }
     }
 }

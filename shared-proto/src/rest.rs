@@ -321,7 +321,7 @@ pub struct ServicesBody {
 pub struct ReadyBody {
     /// Whether it can.
     pub ready: bool,
-    /// Why not.
+    /// Why not; or, if it can, why not for all channels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }

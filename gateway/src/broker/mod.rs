@@ -199,6 +199,8 @@ impl UserSubscription {
 pub enum Readiness {
     /// Publishes reach subscribers.
     Ready,
+    /// Those of some channels do; the sentence names cause and cure for the others.
+    Partly(Box<str>),
     /// They do not; the sentence names cause and cure.
     NotReady(Box<str>),
 }

@@ -40,6 +40,10 @@ pub struct RedisStats {
     pub silent: u64,
     /// Channels that were subscribed to again after any of this.
     pub resubscribed: u64,
+    /// Masters that everything works at.
+    pub serving: usize,
+    /// Masters that something does not work at.
+    pub away: usize,
     /// What a canary needed last, from its publish to its return, in milliseconds.
     pub round_trip_ms: u64,
 }

@@ -95,6 +95,10 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         tell(&["deaf"], stats.deaf);
         tell(&["broken"], stats.broken - stats.deaf);
     });
+    redis(Series::RedisMasters, |stats, tell| {
+        tell(&["serving"], stats.serving as u64);
+        tell(&["away"], stats.away as u64);
+    });
     redis(Series::RedisSilent, |stats, tell| tell(&[], stats.silent));
     redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
     redis(Series::RedisLeftOut, |stats, tell| {

@@ -155,6 +155,7 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
         deadline: redis.deadline,
         connect_timeout: redis.connect_timeout,
         response_timeout: redis.response_timeout,
+        lease: settings.cluster.lease,
         linger: redis.linger,
         canary: redis.canary,
         audit: redis.audit,

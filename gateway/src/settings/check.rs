@@ -1,6 +1,6 @@
 //! What a single value cannot tell: rules across settings, and names.
 
-use super::{Problems, Reach, Settings};
+use super::{Problems, Reach, RedisUrl, Settings};
 use crate::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use std::{collections::HashSet, net::IpAddr};
@@ -111,6 +111,17 @@ fn redis(settings: &Settings, problems: &mut Problems) {
     let redis = &settings.redis;
     if !is_plain_name(&redis.prefix) {
         problems.add("redis.prefix", format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", redis.prefix));
+    }
+    if let RedisUrl::Several(all) = &redis.url {
+        let names: HashSet<_> = all.iter().map(|(name, _)| name).collect();
+        // What is no name may be one of a password.
+        if !names.iter().all(|name| is_plain_name(name)) {
+            problems.add("redis.url", format!("expected each URL under a name of 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -"));
+        } else if names.len() < all.len() {
+            problems.add("redis.url", "two servers have the same name");
+        } else if names.len() < 2 {
+            problems.add("redis.url", "expected several servers, or the URL of one alone");
+        }
     }
     if redis.response_timeout >= redis.deadline {
         problems.add("redis.response_timeout", "must be shorter than redis.deadline");

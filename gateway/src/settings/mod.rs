@@ -7,6 +7,7 @@ mod check;
 mod layers;
 mod problem;
 mod reader;
+mod redis_url;
 mod sections;
 mod value;
 
@@ -15,6 +16,7 @@ mod tests;
 
 pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
+pub use redis_url::RedisUrl;
 pub use sections::{
     ApiKey, Broker, BrokerKind, CallOrder, Channel, Cluster, Connection, Demo, Drain, FanOut, Grant, History, Idempotency, Internal, Link,
     LogFormat, Node, Personal, Presence, Public, Publish, Reach, Recovery, Redis, Service, SlowConsumer, Subscriptions, Telemetry, Tokens,

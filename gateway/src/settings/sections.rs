@@ -2,6 +2,7 @@
 
 use super::{
     reader::section,
+    redis_url::RedisUrl,
     value::{ByteSize, GIB, KIB, MIB, choice},
 };
 use secrecy::SecretString;
@@ -231,8 +232,8 @@ section! {
 
     /// `[redis]`: for the broker of that kind.
     Redis {
-        /// Where it is. Secret, as it may hold a password.
-        url: SecretString,
+        /// Where it is. Secret, as it may hold passwords.
+        url: RedisUrl,
         /// The authorities that vouch for its certificates, in PEM; empty: those that the machine trusts.
         ca_file: String,
         /// The certificate that it gets to see, in PEM; empty: none.

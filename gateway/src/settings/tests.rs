@@ -135,6 +135,13 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
         ("[namespaces.\"$node\"]", "namespaces", "the gateway's own"),
         ("[cluster]\nlink_url = \"http://h\"", "cluster.link_url", "ws://host:port"),
         ("[cluster]\npublic_url = \"ws://h\"", "cluster.public_url", "http://host:port"),
+        ("[redis]\nurl = [\"redis://a\"]", "redis.url", "a table of names with a URL each"),
+        ("[redis]\nurl = { a = 1 }", "redis.url", "a table of names with a URL each"),
+        ("[redis.url]\na = \"redis://a\"", "redis.url", "the URL of one alone"),
+        ("[redis]\nurl = {}", "redis.url", "expected"),
+        ("[redis.url]\n\"a b\" = \"redis://a\"\nc = \"redis://c\"", "redis.url", "under a name of 1 to 64"),
+        ("[redis]\nurl = \"a=redis://a redis://b\"", "redis.url", "under a name of 1 to 64"),
+        ("[redis]\nurl = \"a=redis://a a=redis://b\"", "redis.url", "the same name"),
         ("[redis]\nprefix = \"a b\"", "redis.prefix", "1 to 64"),
         ("[redis]\nresponse_timeout = \"9s\"", "redis.response_timeout", "shorter than redis.deadline"),
         ("[broker]\nkind = \"kafka\"", "broker.kind", "\"memory\" or \"redis\""),
@@ -232,6 +239,7 @@ fn a_later_layer_wins_and_is_named_where_it_is_wrong() {
             ("GATEWAY__API_KEYS", "a=x=1, b=y"),
             ("GATEWAY__PUBLIC__ALLOWED_ORIGINS", "https://a.example, https://b.example"),
             ("GATEWAY__BROKER__KIND", ""),
+            ("GATEWAY__REDIS__URL", "a=redis://h1 b=redis://h2"),
             ("GATEWAY_OTHER", "ignored"),
             ("GATEWAY__NAMESPACES__NEWS__PRESENCE", "true"),
         ]),
@@ -244,6 +252,7 @@ fn a_later_layer_wins_and_is_named_where_it_is_wrong() {
     let keys: Vec<_> = settings.api_keys.iter().map(|key| (key.name.as_str(), key.key.expose_secret())).collect();
     assert_eq!(keys, [("a", "x=1"), ("b", "y")]);
     assert_eq!(settings.public.allowed_origins, ["https://a.example", "https://b.example"]);
+    assert!(settings.effective().contains("redis.url = { a = (a secret), b = (a secret) }"));
     assert!(settings.namespaces.contains_key("My-chat") && settings.namespaces["news"].presence);
 
     let wrong = Layers { variables: variables(&[("GATEWAY__CONNECTION__PONG_TIMEOUT", "4")]), ..layers.clone() };
@@ -264,7 +273,7 @@ fn a_file_that_cannot_be_used_is_named_and_not_quoted() {
 
 #[test]
 fn secrets_are_in_no_log() {
-    let text = "[tokens]\nhmac_secret = \"hush-1\"\n[redis]\nurl = \"redis://:hush-2@h\"\n[[api_keys]]\nname = \"a\"\nkey = \"hush-3\"";
+    let text = "[tokens]\nhmac_secret = \"hush-1\"\n[redis.url]\na = \"redis://:hush-2@h\"\nb = \"redis://:hush-4@h\"\n[[api_keys]]\nname = \"a\"\nkey = \"hush-3\"";
     let settings = Settings::from_toml(text).expect("valid");
     let shown = settings.effective();
     assert!(!shown.contains("hush") && !format!("{settings:?}").contains("hush"));

@@ -120,6 +120,7 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
         deadline: DEADLINE,
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
+        lease: Duration::from_secs(10),
         linger: LINGER,
         canary: Duration::from_secs(1),
         audit: Duration::from_secs(30),

@@ -94,6 +94,7 @@ series! {
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Posts that a worker's mailbox had no room for, by cause; deliveries of history channels are read again.";
     BrokerEvicted, "broker_evicted", Counter, ["what"], "What was forgotten early, to stay within its bound.";
     RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Connections to Redis for subscriptions that were lost, by cause.";
+    RedisMasters, "redis_masters", Gauge, ["state"], "Servers that hold a share of the channels: those that everything works at, and those that something does not.";
     RedisSilent, "redis_silent", Counter, [], "Channels to which a publication that was acknowledged here did not come within two seconds; they were subscribed to again.";
     RedisResubscribed, "redis_resubscribed", Counter, [], "Channels that were subscribed to again, because of a lost connection or for lack of deliveries.";
     RedisLeftOut, "redis_left_out", Counter, ["cause"], "Announcements that did not go their usual way: refused by Redis after the publication was stored (it is read instead), or written by no gateway.";

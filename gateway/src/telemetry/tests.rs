@@ -69,6 +69,7 @@ const OBSERVED: &[Series] = &[
     Series::BrokerTrimmed,
     Series::BrokerEvicted,
     Series::RedisInterruptions,
+    Series::RedisMasters,
     Series::RedisSilent,
     Series::RedisResubscribed,
     Series::RedisLeftOut,

@@ -194,3 +194,46 @@ test('a Redis that restarts with what it had costs nobody anything', async (t) =
     assert.deepEqual(await heard.count(4), [1, 2, 3, 4]);
     for (const each of [placed, again]) assert.deepEqual([each.all.at(-1).wasRecovering, each.all.at(-1).recovered], [true, true]);
 });
+
+test('several servers are one, and one that is away takes only its channels with it', async (t) => {
+    const servers = await Promise.all(['a', 'b', 'c'].map(() => OwnRedis.start(t)));
+    const list = (names) => names.map((name) => `${name}=${servers['abc'.indexOf(name)].url}`).join(' ');
+    const nodes = await nodesOf(t, { url: list(['a', 'b', 'c']) }, 'one', 'two');
+    const channels = Array.from({ length: 24 }, () => unique('news:'));
+    const alice = await signedIn(t, nodes[1], 'alice');
+    const cut = new Heard(alice, 'connecting');
+    const heard = new Map();
+    for (const channel of channels) heard.set(channel, new Heard(await subscribed(alice, channel), 'publication', ({ data }) => data));
+    const path = (channel) => `/v1/channels/${encodeURIComponent(channel)}/publications`;
+    const publish = (data) => Promise.all(channels.map((channel, n) => nodes[n % 2].rest('POST', path(channel), { data })));
+    assert.ok((await publish(1)).every(({ status }) => status === 200));
+    for (const channel of channels) assert.deepEqual(await heard.get(channel).count(1), [1]);
+
+    await servers[1].stop();
+    const ready = (node) => node.rest('GET', '/readyz');
+    for (const node of nodes) {
+        const { status, body } = await eventually(async () => {
+            const answer = await ready(node);
+            return answer.body.reasons && answer;
+        }, 'the node to name what is away');
+        assert.deepEqual([status, body.ready, body.reasons.length], [200, true, 1]);
+        assert.match(body.reasons[0], /redis\.sock/);
+        assert.equal(await node.metric('switchboard_redis_masters{state="away"}'), 1);
+    }
+    const statuses = (await publish(2)).map(({ status }) => status);
+    const here = channels.filter((_, n) => statuses[n] === 200);
+    assert.ok(here.length > 6 && here.length < 24 && statuses.every((status) => [200, 503, 504].includes(status)), String(statuses));
+    for (const channel of here) assert.deepEqual(await heard.get(channel).count(2), [1, 2]);
+
+    await servers[1].resume();
+    for (const node of nodes) await eventually(async () => (await ready(node)).body.reasons === undefined, 'the node to be whole again');
+    assert.ok((await publish(3)).every(({ status }) => status === 200));
+    for (const channel of channels) assert.equal((await heard.get(channel).until((all) => all.includes(3))).at(-1), 3);
+    assert.deepEqual(cut.all, [], 'connections stay');
+
+    const other = await ownGateway(t, over(list(['a', 'c']), 'other'));
+    const { status, body } = await ready(other);
+    assert.equal(status, 503);
+    const told = () => eventually(async () => (await ready(other)).body.reasons?.find((reason) => reason.includes('redis.url')), 'what is wrong');
+    assert.match(await told(), /server a of a, c here, and server a of a, b, c to other nodes/, JSON.stringify(body));
+});

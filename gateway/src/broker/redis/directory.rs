@@ -101,9 +101,9 @@ impl Directory {
             let keys = scan.next(&self.masters, &self.lane, (&streams, "stream"), SCAN).await?;
             keys.iter().filter_map(|key| self.keys.channel_of_stream(key)).for_each(&mut offer);
         }
-        for master in map.serving().into_keys() {
+        for master in map.serving().keys() {
             let announced = self.masters.pubsub().announced(&self.keys.all_lanes());
-            let Value::Array(lanes) = self.run_at(To::Master(master), announced).await? else { return Err(garbled()) };
+            let Value::Array(lanes) = self.run_at(To::Master(*master), announced).await? else { return Err(garbled()) };
             for lane in lanes.into_iter().filter_map(text) {
                 self.keys.channel(&lane).into_iter().for_each(&mut offer);
             }

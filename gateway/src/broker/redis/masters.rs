@@ -1,14 +1,19 @@
-//! The servers that hold the data: one Redis, or the masters of a Redis Cluster; which of them serves a slot now, and how each is reached.
+//! The servers that hold the data: one Redis, several that know nothing of each other, or the masters of a Redis Cluster; which of them serves a slot
+//! now, and how each is reached.
 
 use super::{
-    connect::{Address, Connector, Peer, Probe, Timeouts, Trouble},
+    connect::{Address, Claims, Connector, Peer, Probe, Share, Site, Timeouts, Trouble},
     health::{Health, Part},
     pubsub::PubSub,
     slot::Slot,
     topology::{Claim, Endpoint, Master, Topology, claims},
 };
 use crate::broker::lock;
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{
+    StreamExt as _,
+    future::{join, join_all},
+    stream::FuturesUnordered,
+};
 use redis::RedisError;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -57,19 +62,28 @@ struct Known {
 }
 
 impl Masters {
-    /// Those that are found at an address. Connects to nothing yet.
-    pub(super) fn new(address: Address, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
+    /// Those that are found there. Connects to nothing yet.
+    pub(super) fn new(address: Address, lanes: usize, timeouts: Timeouts, probe: Probe, claims: &Claims) -> Result<Self, RedisError> {
         let mut known =
             Known { connectors: HashMap::new(), numbers: HashMap::new(), next: 1, seeds: Vec::new(), like: None, lanes, timeouts, probe };
-        let (pubsub, map) = if let Address::Cluster(peers) = address {
-            known.like = peers.first().cloned();
-            let seeds = peers.into_iter().map(|peer| Connector::of_cluster(peer, lanes, timeouts, known.probe.clone()).map(Arc::new));
-            known.seeds = seeds.collect::<Result<_, _>>()?;
-            (PubSub::Sharded, Topology::default())
-        } else {
-            let only = Master(0);
-            known.connectors.insert(only, Arc::new(Connector::new(address, lanes, timeouts, known.probe.clone())?));
-            (PubSub::Whole, Topology::whole(only))
+        let (pubsub, map) = match address {
+            Address::One(site) => {
+                known.add(Master(0), site, claims.whole())?;
+                (PubSub::Whole, Topology::whole(Master(0)))
+            }
+            Address::Several(sites) => {
+                let names: Vec<_> = sites.keys().cloned().collect();
+                for (number, (name, site)) in (0..).zip(sites) {
+                    known.add(Master(number), site, claims.of(&name, &names))?;
+                }
+                (PubSub::Whole, Topology::shared((0..).map(Master).zip(names.iter().map(AsRef::as_ref))))
+            }
+            Address::Cluster(peers) => {
+                known.like = peers.first().cloned();
+                let seeds = peers.into_iter().map(|peer| Connector::of_cluster(peer, lanes, timeouts, known.probe.clone()).map(Arc::new));
+                known.seeds = seeds.collect::<Result<_, _>>()?;
+                (PubSub::Sharded, Topology::default())
+            }
         };
         let (map, moving) = (watch::Sender::new(Arc::new(map)), Mutex::default());
         Ok(Self { pubsub, known: Mutex::new(known), map, doubted: Notify::new(), moving, moved: Notify::new() })
@@ -133,13 +147,18 @@ impl Masters {
         }
     }
 
-    /// Keeps the map of a cluster, or an eye on sentinels, until cancelled.
+    /// Keeps the map of a cluster, or its claims and an eye on sentinels, until cancelled.
     pub(super) async fn run(&self, health: &Health, stop: CancellationToken) {
-        let only = self.now().only().and_then(|only| self.connector(only)).filter(|_| self.pubsub == PubSub::Whole);
-        match only {
-            Some(connector) => connector.follow(stop).await,
-            None => drop(stop.run_until_cancelled(self.keep(health)).await),
-        }
+        let _ = match self.pubsub {
+            PubSub::Whole => stop.run_until_cancelled(self.hold(health)).await,
+            PubSub::Sharded => stop.run_until_cancelled(self.keep(health)).await,
+        };
+    }
+
+    async fn hold(&self, health: &Health) {
+        let all: Vec<_> = lock(&self.known).connectors.iter().map(|(master, connector)| (*master, connector.clone())).collect();
+        let each = all.iter().map(|(master, connector)| join(connector.follow(), connector.claim_for_good(Part::Share(*master), health)));
+        join_all(each).await;
     }
 
     async fn keep(&self, health: &Health) {
@@ -195,6 +214,12 @@ impl Masters {
 }
 
 impl Known {
+    fn add(&mut self, master: Master, site: Site, share: Share) -> Result<(), RedisError> {
+        let connector = Connector::new(site, share, self.lanes, self.timeouts, self.probe.clone())?;
+        self.connectors.insert(master, Arc::new(connector));
+        Ok(())
+    }
+
     /// None: it cannot be connected to.
     fn number(&mut self, endpoint: &Endpoint) -> Option<Master> {
         if let Some(master) = self.numbers.get(endpoint) {
@@ -217,15 +242,16 @@ impl Known {
                 health.expect(*part, &connector.address());
             }
         }
-        before.into_keys().filter(|part| !now.contains_key(part)).for_each(|part| health.well(part));
+        before.into_keys().filter(|part| !now.contains_key(part)).for_each(|part| health.forget(part));
     }
 
     fn parts(&self, map: &Topology) -> BTreeMap<Part, Master> {
         let of = |master: Master| {
             let lanes = (0..self.lanes).map(move |lane| Part::Lane(master, lane));
-            lanes.chain([Part::Listener(master), Part::Canary(master)]).map(move |part| (part, master))
+            let share = self.like.is_none().then_some(Part::Share(master));
+            lanes.chain([Part::Listener(master), Part::Canary(master)]).chain(share).map(move |part| (part, master))
         };
-        map.serving().into_keys().flat_map(of).collect()
+        map.serving().keys().copied().flat_map(of).collect()
     }
 
     fn forget_all_but(&mut self, masters: &[Master]) {

@@ -1,7 +1,7 @@
-//! The broker of a cluster: what nodes share lives in Redis (6.2 or newer), a Redis Cluster (7.0), or Valkey.
+//! The broker of a cluster: what nodes share lives in Redis (6.2 or newer), one or several, a Redis Cluster (7.0), or Valkey.
 //!
 //! - [`keys`]: the names of everything that is kept there; [`scripts`]: what happens there at one moment; [`codec`]: publications as bytes
-//! - [`masters`]: one server, or those of a Redis Cluster, each with its [`slot`]s; [`topology`]: which has which; [`scan`]: all keys of all
+//! - [`masters`]: one server, several, or those of a Redis Cluster, each with its [`slot`]s; [`topology`]: which has which; [`scan`]: all keys of all
 //! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: those that subscribe; [`pubsub`]: the
 //!   words for it
 //! - [`roster`], [`subscriptions`]: which channels this node needs; [`audit`]: whether its workers have what the streams hold
@@ -58,12 +58,12 @@ mod tests;
 
 use super::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Page, PageLimit, PresenceStats, Published, Readiness,
-    Retention, Span, UserSubscription, lock,
+    RedisStats, Retention, Span, UserSubscription, lock,
 };
 use crate::model::{ChannelName, ClientInfo, ConnectionId, UserId, WorkerId};
 use audit::Audit;
 pub use connect::Address;
-use connect::{Probe, Timeouts};
+use connect::{Claims, Probe, Timeouts};
 use directory::Directory;
 use health::Health;
 use keys::Keys;
@@ -105,6 +105,8 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     /// For an answer of the server; without one the connection counts as broken.
     pub response_timeout: Duration,
+    /// For how long a node claims what it relies on.
+    pub lease: Duration,
     /// How long a channel stays subscribed that nobody needs any more.
     pub linger: Duration,
     /// Between canaries.
@@ -146,7 +148,8 @@ impl RedisBroker {
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
         let probe = Probe::new(Keys::new(&config.prefix), config.node.clone());
-        let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe).map_err(|error| error.to_string())?);
+        let claims = Claims::new(&Keys::new(&config.prefix), config.lease);
+        let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         masters.expect(&health);
         let (keys, life) = (Keys::new(&config.prefix), Arc::new(Life::new(&config.node)));
@@ -303,14 +306,16 @@ impl RedisBroker {
         &self.nodes
     }
 
-    /// Ready once every connection works and a canary came back.
+    /// Ready once every connection works and a canary came back; in part, as long as that is so for one master.
     pub fn readiness(&self) -> Readiness {
         self.health.readiness()
     }
 
     /// See [`super::Broker::stats`].
     pub fn stats(&self) -> BrokerStats {
-        BrokerStats { channels: self.subscriptions.len(), redis: Some(self.counters.stats()), ..BrokerStats::default() }
+        let (serving, away) = self.health.count();
+        let redis = RedisStats { serving, away, ..self.counters.stats() };
+        BrokerStats { channels: self.subscriptions.len(), redis: Some(redis), ..BrokerStats::default() }
     }
 
     /// Keeps the connections, until cancelled. To be called once, from the runtime that outlives all callers.

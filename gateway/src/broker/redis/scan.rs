@@ -29,7 +29,8 @@ impl Scan {
         (pattern, kind): (&str, &str),
         count: usize,
     ) -> Result<Vec<String>, BrokerError> {
-        let serving = masters.now().serving();
+        let map = masters.now();
+        let serving = map.serving();
         let left = self.left.get_or_insert_with(|| serving.keys().map(|master| (*master, "0".to_owned())).collect());
         left.retain(|(master, _)| serving.contains_key(master));
         let Some((master, cursor)) = left.last_mut() else { return Ok(Vec::new()) };

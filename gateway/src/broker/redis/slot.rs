@@ -1,6 +1,7 @@
 //! Slots: the 16,384 parts into which Redis Cluster divides all keys. A master serves some of them.
 
 use redis::{Arg, Cmd};
+use std::sync::LazyLock;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +28,22 @@ impl Slot {
 
     /// A number from 0 on that, as a key, is kept there.
     pub(super) fn example(self) -> u32 {
-        (0..=u32::MAX).find(|number| Self::of(number.to_string().as_bytes()) == self).unwrap_or_default()
+        static EXAMPLES: LazyLock<Box<[u32]>> = LazyLock::new(examples);
+        EXAMPLES.get(usize::from(self.0)).copied().unwrap_or_default()
     }
+}
+
+fn examples() -> Box<[u32]> {
+    let (mut found, mut left) = (vec![None; usize::from(SLOTS)], SLOTS);
+    for number in 0.. {
+        if left == 0 {
+            break;
+        }
+        let example = &mut found[usize::from(Slot::of(number.to_string().as_bytes()).0)];
+        left -= u16::from(example.is_none());
+        example.get_or_insert(number);
+    }
+    found.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 fn tag(key: &[u8]) -> Option<&[u8]> {

@@ -46,6 +46,7 @@ impl Counters {
             silent: self.silent.get(),
             resubscribed: self.resubscribed.get(),
             round_trip_ms: self.round_trip_ms.load(Relaxed),
+            ..RedisStats::default()
         }
     }
 }

@@ -3,6 +3,7 @@ mod faults;
 mod line;
 mod nodes;
 mod rights;
+mod ring;
 mod sentinels;
 mod server;
 mod tls;
@@ -36,6 +37,7 @@ fn config_of(redis: &str) -> RedisConfig {
         deadline: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
+        lease: Duration::from_secs(1),
         linger: Duration::from_millis(500),
         canary: Duration::from_millis(200),
         audit: Duration::from_secs(5),

@@ -1,9 +1,11 @@
 //! Which master serves which slots. Sans-I/O: [`super::masters`] asks, and this makes a map of the answers.
 //!
-//! Servers learn of each other's slots by gossip, so that some know less than others. The claim with the highest configuration epoch holds: that is
-//! the rule by which they settle it among themselves.
+//! Servers that know nothing of each other have each a share of the slots, by their names. Those of a Redis Cluster say themselves who has what.
+//! They learn of each other's slots by gossip, so that some know less than others: the claim with the highest configuration epoch holds, which is the rule by
+//! which they settle it among themselves.
 
 use super::slot::{SLOTS, Slot};
+use crate::model::rendezvous;
 use std::{collections::BTreeMap, fmt};
 
 /// A server that takes writes, as long as this process runs. Numbers are not used again; [`super::masters`] knows whose they are.
@@ -38,12 +40,24 @@ pub(super) struct Topology {
     masters: Vec<Master>,
     /// Where another master than before begins, in the order of slots.
     borders: Vec<(Slot, Option<Master>)>,
+    /// The first slot of each master that serves any.
+    serving: BTreeMap<Master, Slot>,
 }
 
 impl Topology {
     /// One server has everything.
     pub(super) fn whole(master: Master) -> Self {
-        Self { masters: vec![master], borders: vec![(Slot(0), Some(master))] }
+        Self::of(vec![master], vec![(Slot(0), Some(master))])
+    }
+
+    /// Servers that know nothing of each other, by their names: each slot is for one of them to serve, whatever their order. One that is added takes
+    /// its share from all others, and one that is taken away leaves it to them.
+    pub(super) fn shared<'a>(servers: impl IntoIterator<Item = (Master, &'a str)>) -> Self {
+        let mut servers: Vec<_> = servers.into_iter().collect();
+        servers.sort_unstable();
+        let owner = |slot: u16| servers.iter().max_by_key(|(_, name)| rendezvous(name, slot.to_be_bytes())).map(|(master, _)| *master);
+        let owners = (0..SLOTS).map(owner).collect();
+        Self::by_owner(servers.iter().map(|(master, _)| *master).collect(), owners)
     }
 
     /// What servers said, put together. `number` names a master; those that it does not name are left out.
@@ -57,11 +71,20 @@ impl Topology {
                 owners[usize::from(first)..=usize::from(last)].fill(master);
             }
         }
-        let mut borders: Vec<_> = (0..SLOTS).map(Slot).zip(owners).collect();
-        borders.dedup_by_key(|(_, owner)| *owner);
         let mut masters: Vec<_> = masters.into_values().flatten().collect();
         masters.sort_unstable();
-        Self { masters, borders }
+        Self::by_owner(masters, owners)
+    }
+
+    fn by_owner(masters: Vec<Master>, owners: Vec<Option<Master>>) -> Self {
+        let mut borders: Vec<_> = (0..SLOTS).map(Slot).zip(owners).collect();
+        borders.dedup_by_key(|(_, owner)| *owner);
+        Self::of(masters, borders)
+    }
+
+    fn of(masters: Vec<Master>, borders: Vec<(Slot, Option<Master>)>) -> Self {
+        let serving = borders.iter().rev().filter_map(|(first, owner)| Some(((*owner)?, *first))).collect();
+        Self { masters, borders, serving }
     }
 
     /// Who serves a slot; none: nobody, for all that is known.
@@ -84,12 +107,12 @@ impl Topology {
     }
 
     pub(super) fn serves(&self, master: Master) -> bool {
-        self.borders.iter().any(|(_, owner)| *owner == Some(master))
+        self.serving.contains_key(&master)
     }
 
     /// The first slot of each master that serves any.
-    pub(super) fn serving(&self) -> BTreeMap<Master, Slot> {
-        self.borders.iter().rev().filter_map(|(first, owner)| Some(((*owner)?, *first))).collect()
+    pub(super) fn serving(&self) -> &BTreeMap<Master, Slot> {
+        &self.serving
     }
 
     /// A slot that nobody serves.

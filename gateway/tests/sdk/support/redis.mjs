@@ -56,10 +56,20 @@ export class OwnRedis {
 
     /** It ends, and comes back with all that it had. */
     async restart() {
+        await this.stop();
+        await this.resume();
+    }
+
+    /** It ends, and keeps all that it has. */
+    async stop() {
         await eventually(() => this.#says('SAVE', '+OK'), 'redis-server to save');
         const ended = once(this.#process, 'close');
         this.#process.kill('SIGKILL');
         await ended;
+    }
+
+    /** It comes back. */
+    async resume() {
         await this.#spawn();
     }
 }

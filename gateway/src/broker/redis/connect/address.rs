@@ -1,18 +1,27 @@
 //! Where Redis is: what `redis.url`, and the settings about TLS and sentinels beside it, say once they are checked.
 
-use crate::settings::{self, Problems};
-use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, TlsCertificates,
-    io::tcp::TcpSettings,
-};
+use super::url::{Form, Url, Wrong};
+use crate::settings::{self, Problems, RedisUrl};
+use redis::{ClientTlsConfig, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, TlsCertificates, io::tcp::TcpSettings};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::ExposeSecret as _;
-use std::{fmt, fs, sync::Arc};
+use std::{collections::BTreeMap, fmt, fs, sync::Arc};
 
 /// Where Redis is, and how it is spoken with. Shows no password.
 #[derive(Clone, Debug)]
 pub enum Address {
-    /// One server.
+    /// All is in one place.
+    One(Site),
+    /// In several that know nothing of each other, by their names, of which each has a share of the channels. At least two.
+    Several(BTreeMap<Box<str>, Site>),
+    /// In a Redis Cluster: some of its servers, at least one; they know the others.
+    Cluster(Vec<Peer>),
+}
+
+/// A place where something is kept.
+#[derive(Clone, Debug)]
+pub enum Site {
+    /// A server.
     Server(Peer),
     /// The master of a service, wherever it is now.
     Sentinels {
@@ -23,19 +32,39 @@ pub enum Address {
         /// How the service's servers are spoken with; [`Peer::at`] makes one of it.
         server: Peer,
     },
-    /// A Redis Cluster: some of its servers, at least one; they know the others.
-    Cluster(Vec<Peer>),
+}
+
+impl Site {
+    /// Whether both lead to the same server, for all that can be seen.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Server(one), Self::Server(other)) => one.to_string() == other.to_string(),
+            (Self::Sentinels { sentinels, service, .. }, Self::Sentinels { sentinels: others, service: named, .. }) => {
+                let hosts: Vec<_> = others.iter().map(Peer::to_string).collect();
+                service == named && sentinels.iter().any(|sentinel| hosts.contains(&sentinel.to_string()))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A server and how it is spoken with: login, database, certificates.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    info: ConnectionInfo,
+    info: Box<ConnectionInfo>,
     /// What vouches for its certificate.
     authority: Arc<str>,
 }
 
 impl Peer {
+    pub(super) fn new(info: ConnectionInfo, authority: Arc<str>) -> Self {
+        Self { info: info.into(), authority }
+    }
+
+    pub(super) fn with_login(self, login: RedisConnectionInfo) -> Self {
+        Self { info: self.info.set_redis_settings(login).into(), ..self }
+    }
+
     /// Another server, spoken with in the same way.
     pub(in super::super) fn at(&self, host: String, port: u16) -> Self {
         let address = match self.info.addr() {
@@ -44,7 +73,7 @@ impl Peer {
             }
             _ => ConnectionAddr::Tcp(host, port),
         };
-        Self { info: self.info.clone().set_addr(address), authority: self.authority.clone() }
+        Self::new((*self.info).clone().set_addr(address), self.authority.clone())
     }
 
     /// Its host; empty where it has none.
@@ -57,7 +86,7 @@ impl Peer {
 
     /// What the client library connects to, with these socket options.
     pub(super) fn info(&self, tcp: TcpSettings) -> ConnectionInfo {
-        self.info.clone().set_tcp_settings(tcp)
+        (*self.info).clone().set_tcp_settings(tcp)
     }
 
     pub(super) fn uses_tls(&self) -> bool {
@@ -81,137 +110,56 @@ impl TryFrom<&settings::Redis> for Address {
     type Error = Problems;
 
     fn try_from(redis: &settings::Redis) -> Result<Self, Problems> {
-        let url = Url::split(redis.url.expose_secret()).map_err(of_url)?;
-        without_effect(redis, &url)?;
-        let tls = url.tls.then(|| certificates(redis)).transpose()?;
-        url.address(tls.as_ref(), sentinel_login(redis)).map_err(of_url)
-    }
-}
-
-/// What is wrong with `redis.url`. Quotes nothing of it: any part may be one of a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Wrong {
-    #[error(
-        "expected redis://[[user]:password@]host[:port][/database], rediss:// for the same with TLS, redis+unix:///path, \
-         redis+sentinel://host[:port],…/service[/database] or redis+cluster://host[:port],… (docs/redis.md)"
-    )]
-    Form,
-    #[error("expected host[:port] of one server; in user and password write what is no letter or digit as %xx")]
-    Server,
-    #[error("expected the number of a database, or nothing, at the end")]
-    Database,
-    #[error("expected the name of the service that the sentinels watch behind them: redis+sentinel://host[:port],…/service")]
-    Service,
-    #[error("a Redis Cluster has one database only: end with the last host")]
-    ClusterDatabase,
-    #[error("takes nothing behind '?' or '#'")]
-    Options,
-    #[error("a certificate for TLS cannot be used: redis.ca_file, redis.cert_file and redis.key_file have to be in PEM")]
-    Certificates,
-}
-
-fn of_url(wrong: Wrong) -> Problems {
-    Problems::of("redis.url", wrong.to_string())
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Server,
-    Socket,
-    Sentinels,
-    Cluster,
-}
-
-/// A URL in its parts.
-struct Url<'a> {
-    whole: &'a str,
-    form: Form,
-    tls: bool,
-    /// With its `@`.
-    login: &'a str,
-    hosts: &'a str,
-    path: &'a str,
-}
-
-const REDIS_PORT: u16 = 6379;
-const SENTINEL_PORT: u16 = 26379;
-
-impl<'a> Url<'a> {
-    fn split(whole: &'a str) -> Result<Self, Wrong> {
-        let (scheme, rest) = whole.split_once("://").ok_or(Wrong::Form)?;
-        let (form, tls) = match scheme {
-            "redis" => (Form::Server, false),
-            "rediss" => (Form::Server, true),
-            "redis+unix" => (Form::Socket, false),
-            "redis+sentinel" => (Form::Sentinels, false),
-            "rediss+sentinel" => (Form::Sentinels, true),
-            "redis+cluster" => (Form::Cluster, false),
-            "rediss+cluster" => (Form::Cluster, true),
-            _ => return Err(Wrong::Form),
+        let written = match &redis.url {
+            RedisUrl::One(url) => vec![(KEY.to_owned(), url)],
+            RedisUrl::Several(all) => all.iter().map(|(name, url)| (format!("{KEY}.{name}"), url)).collect(),
         };
-        if form != Form::Socket && rest.contains(['?', '#']) {
-            return Err(Wrong::Options);
+        let urls = all(&written, |url| Url::split(url.expose_secret()))?;
+        without_effect(redis, &urls)?;
+        let tls = urls.iter().any(|(_, url)| url.tls).then(|| certificates(redis)).transpose()?;
+        let login = sentinel_login(redis);
+        let mut found = all(&urls, |url| url.address(tls.as_ref().filter(|_| url.tls), &login))?;
+        match &redis.url {
+            RedisUrl::One(_) => found.pop().map(|(_, only)| only).ok_or_else(|| Problems::of(KEY, Wrong::Form.to_string())),
+            RedisUrl::Several(names) => several(names.iter().map(|(name, _)| &**name).zip(found)),
         }
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if form != Form::Socket && path.contains('@') {
-            return Err(Wrong::Server);
-        }
-        let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        Ok(Self { whole, form, tls, login, hosts, path })
-    }
-
-    fn address(&self, tls: Option<&Tls>, sentinel: RedisConnectionInfo) -> Result<Address, Wrong> {
-        Ok(match self.form {
-            Form::Server => {
-                let [server] = <[Peer; 1]>::try_from(self.peers(self.login, REDIS_PORT, self.path, tls)?).map_err(|_| Wrong::Server)?;
-                Address::Server(server)
-            }
-            Form::Socket => Address::Server(peer(self.whole, None).map_err(|_| Wrong::Form)?),
-            Form::Sentinels => {
-                let (service, database) = self.path.split_once('/').unwrap_or((self.path, ""));
-                if service.is_empty() || !service.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
-                    return Err(Wrong::Service);
-                }
-                let servers = self.peers(self.login, REDIS_PORT, database, tls)?;
-                let sentinels = self.peers("", SENTINEL_PORT, "", tls)?;
-                let log_in = |peer: Peer| Peer { info: peer.info.set_redis_settings(sentinel.clone()), ..peer };
-                Address::Sentinels {
-                    sentinels: sentinels.into_iter().map(log_in).collect(),
-                    service: service.into(),
-                    server: servers.into_iter().next().ok_or(Wrong::Server)?,
-                }
-            }
-            Form::Cluster if !matches!(self.path, "" | "0") => return Err(Wrong::ClusterDatabase),
-            Form::Cluster => Address::Cluster(self.peers(self.login, REDIS_PORT, "", tls)?),
-        })
-    }
-
-    /// A peer for each host.
-    fn peers(&self, login: &str, port: u16, database: &str, tls: Option<&Tls>) -> Result<Vec<Peer>, Wrong> {
-        let database: u16 = if database.is_empty() { 0 } else { database.parse().map_err(|_| Wrong::Database)? };
-        let scheme = if tls.is_some() { "rediss" } else { "redis" };
-        let one = |host: &str| {
-            // An IPv6 address has colons of its own, in brackets.
-            let has_port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).contains(':');
-            let port = if has_port { String::new() } else { format!(":{port}") };
-            let url = format!("{scheme}://{login}{host}{port}/{database}");
-            peer(&url, tls)
-        };
-        self.hosts.split(',').map(one).collect()
     }
 }
 
-fn peer(url: &str, tls: Option<&Tls>) -> Result<Peer, Wrong> {
-    let info = url.into_connection_info().map_err(|_| Wrong::Server)?;
-    let Some(tls) = tls else { return Ok(Peer { info, authority: "".into() }) };
-    let client = Client::build_with_tls(info, tls.certificates.clone()).map_err(|_| Wrong::Certificates)?;
-    Ok(Peer { info: client.get_connection_info().clone(), authority: tls.authority.clone() })
+const KEY: &str = "redis.url";
+
+/// What is made of all of these, or everything that is wrong with them.
+fn all<'a, T, U>(from: &'a [(String, T)], make: impl Fn(&'a T) -> Result<U, Wrong>) -> Result<Vec<(String, U)>, Problems> {
+    let (mut good, mut problems) = (Vec::new(), Problems::default());
+    for (key, one) in from {
+        match make(one) {
+            Ok(one) => good.push((key.clone(), one)),
+            Err(wrong) => problems.add(key, wrong.to_string()),
+        }
+    }
+    problems.none_or(good)
+}
+
+/// By name, with the key of each in the settings.
+fn several<'a>(named: impl Iterator<Item = (&'a str, (String, Address))>) -> Result<Address, Problems> {
+    let (mut sites, mut problems) = (BTreeMap::<Box<str>, Site>::new(), Problems::default());
+    for (name, (key, address)) in named {
+        let Address::One(site) = address else {
+            problems.add(key, "a Redis Cluster divides the channels by itself, and stands alone: set redis.url to that URL");
+            continue;
+        };
+        if let Some((other, _)) = sites.iter().find(|(_, known)| known.is(&site)) {
+            problems.add(key, format!("leads to the same server as {KEY}.{other}"));
+        }
+        sites.insert(name.into(), site);
+    }
+    problems.none_or(Address::Several(sites))
 }
 
 /// How servers and we prove who we are.
-struct Tls {
-    certificates: TlsCertificates,
-    authority: Arc<str>,
+pub(super) struct Tls {
+    pub(super) certificates: TlsCertificates,
+    pub(super) authority: Arc<str>,
 }
 
 fn certificates(redis: &settings::Redis) -> Result<Tls, Problems> {
@@ -245,16 +193,17 @@ fn sentinel_login(redis: &settings::Redis) -> RedisConnectionInfo {
 }
 
 /// Refuses what looks as if it protected something and does not.
-fn without_effect(redis: &settings::Redis, url: &Url<'_>) -> Result<(), Problems> {
+fn without_effect(redis: &settings::Redis, urls: &[(String, Url<'_>)]) -> Result<(), Problems> {
     let mut problems = Problems::default();
+    let (tls, sentinels) = (urls.iter().any(|(_, url)| url.tls), urls.iter().any(|(_, url)| url.form == Form::Sentinels));
     for (key, file) in [("redis.ca_file", &redis.ca_file), ("redis.cert_file", &redis.cert_file), ("redis.key_file", &redis.key_file)] {
-        if !url.tls && !file.is_empty() {
+        if !tls && !file.is_empty() {
             problems.add(key, "has no effect without TLS: begin redis.url with rediss");
         }
     }
     let password = redis.sentinel_password.expose_secret();
     for (key, text) in [("redis.sentinel_user", &*redis.sentinel_user), ("redis.sentinel_password", password)] {
-        if url.form != Form::Sentinels && !text.is_empty() {
+        if !sentinels && !text.is_empty() {
             problems.add(key, "has no effect without sentinels: begin redis.url with redis+sentinel, or rediss+sentinel");
         }
     }

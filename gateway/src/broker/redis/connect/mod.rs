@@ -1,27 +1,33 @@
 //! Connections to Redis: how they are made, and what is wrong when they cannot be.
 //!
-//! - [`address`]: what the settings say; [`sentinel`]: where the master is now; [`route`]: the way to one server
-//! - [`probe`]: whether everything is allowed there; [`trouble`]: what else there may be
+//! - [`address`], [`url`]: what the settings say; [`sentinel`]: where the master is now; [`route`]: the way to one server
+//! - [`asking`]: the connection for what is asked again and again
+//! - [`probe`]: whether everything is allowed there; [`share`]: whether it is what other nodes take it for; [`trouble`]: what else there may be
 
 mod address;
+mod asking;
 mod probe;
 mod route;
 mod sentinel;
+mod share;
 mod trouble;
+mod url;
 
 use super::{clock::Clock, pubsub::PubSub, scripts::SCRIPTS};
 use crate::broker::lock;
 pub use address::Address;
-pub(super) use address::Peer;
+pub(super) use address::{Peer, Site};
+use asking::Asking;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use probe::Denied;
 pub(super) use probe::Probe;
 use redis::{
-    ErrorKind, PushInfo, RedisError,
+    PushInfo, RedisError,
     aio::{ConnectionLike as _, MultiplexedConnection},
 };
 use route::Route;
 use sentinel::Sentinels;
+pub(super) use share::{Claims, Share};
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
@@ -31,7 +37,6 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
 pub(super) use trouble::Trouble;
 
 /// What a server has to be.
@@ -71,9 +76,10 @@ pub(super) struct Timeouts {
 pub(super) struct Connector {
     way: Way,
     mode: Mode,
+    /// What is kept there; none: its cluster sees to that.
+    share: Option<Share>,
     clock: Clock,
-    /// For questions about the cluster.
-    asks: Mutex<Option<MultiplexedConnection>>,
+    asks: Mutex<Option<Asking>>,
     lanes: usize,
     timeouts: Timeouts,
     probe: Probe,
@@ -101,16 +107,15 @@ pub(super) struct Server {
 const ASK: Duration = Duration::from_secs(1);
 
 impl Connector {
-    /// For the Redis at that address, with so many connections that carry commands. Connects to nothing yet.
-    pub(super) fn new(address: Address, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
-        let way = match address {
-            Address::Server(peer) => Way::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
-            Address::Sentinels { sentinels, service, server } => {
+    /// For what is kept there, with so many connections that carry commands. Connects to nothing yet.
+    pub(super) fn new(site: Site, share: Share, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
+        let way = match site {
+            Site::Server(peer) => Way::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
+            Site::Sentinels { sentinels, service, server } => {
                 Way::Sentinels(Box::new(Sentinels::new(sentinels, service, server, timeouts)), Mutex::default())
             }
-            Address::Cluster(_) => return Err((ErrorKind::InvalidClientConfig, "a Redis Cluster is no single server").into()),
         };
-        Ok(Self::by(way, Mode::Alone, lanes, timeouts, probe))
+        Ok(Self { share: Some(share), ..Self::by(way, Mode::Alone, lanes, timeouts, probe) })
     }
 
     /// For a server of a Redis Cluster.
@@ -121,7 +126,7 @@ impl Connector {
 
     fn by(way: Way, mode: Mode, lanes: usize, timeouts: Timeouts, probe: Probe) -> Self {
         let (clock, newest) = (Clock::new(), watch::Sender::default());
-        Self { way, mode, clock, asks: Mutex::default(), lanes, timeouts, probe, newest }
+        Self { way, mode, share: None, clock, asks: Mutex::default(), lanes, timeouts, probe, newest }
     }
 
     /// Where it leads, for sentences.
@@ -145,26 +150,26 @@ impl Connector {
         &self.clock
     }
 
-    /// What the server knows of its cluster: its answer to `CLUSTER NODES`.
-    pub(super) async fn nodes(&self) -> Result<String, Trouble> {
-        let (route, kept) = (self.route().await?, lock(&self.asks).take());
-        let mut connection = if let Some(connection) = kept {
-            connection
-        } else {
-            let mut connection = route.subscriber(|_| Ok(())).await?;
-            recognize(&route, self.mode, &mut connection).await?;
-            connection
-        };
-        let answer = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await.map_err(|error| route.trouble(&error))?;
-        *lock(&self.asks) = Some(connection);
-        Ok(answer)
+    /// All connections are to be made anew.
+    fn abandon(&self) {
+        self.newest.send_replace(Server::default());
+    }
+
+    /// What the server says of itself, if it can be relied on, and is to other nodes what it is to this one.
+    async fn admit(&self, route: &Route, connection: &mut MultiplexedConnection) -> Result<String, Trouble> {
+        let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.trouble(&error))?;
+        judge(&info, self.mode, &route.peer)?;
+        if let Some(share) = &self.share {
+            share.claim(&route.peer, connection).await?;
+        }
+        Ok(info)
     }
 
     /// A connection for commands, whose server knows the scripts. Tells the clock what time it is there.
     pub(super) async fn command(&self) -> Result<(MultiplexedConnection, Server), Trouble> {
         let route = self.route().await?;
         let mut connection = route.command().await?;
-        let info = recognize(&route, self.mode, &mut connection).await?;
+        let info = self.admit(&route, &mut connection).await?;
         let ready = async {
             instruct(&mut connection, &self.clock).await?;
             self.probe.commands(self.mode.pubsub(), &mut connection).await
@@ -180,19 +185,14 @@ impl Connector {
     ) -> Result<(MultiplexedConnection, Server), Trouble> {
         let route = self.route().await?;
         let mut connection = route.subscriber(take).await?;
-        let info = recognize(&route, self.mode, &mut connection).await?;
+        let info = self.admit(&route, &mut connection).await?;
         allowed(&route, self.probe.subscriptions(self.mode.pubsub(), &mut connection).await)?;
         Ok((connection, self.meet(&info, &route)))
     }
 
-    /// Asks the sentinels again and again, until cancelled: an old master that lives on tells nobody that there is another one.
-    pub(super) async fn follow(&self, stop: CancellationToken) {
-        if let Way::Sentinels(sentinels, _) = &self.way {
-            let _ = stop.run_until_cancelled(self.follow_master(sentinels)).await;
-        }
-    }
-
-    async fn follow_master(&self, sentinels: &Sentinels) -> Infallible {
+    /// Asks the sentinels again and again, if there are any: an old master that lives on tells nobody that there is another one.
+    pub(super) async fn follow(&self) {
+        let Way::Sentinels(sentinels, _) = &self.way else { return };
         let mut troubled = false;
         loop {
             sleep(ASK).await;
@@ -264,13 +264,6 @@ impl Connector {
     pub(super) fn heartbeat(&self) -> Duration {
         self.timeouts.response / 2
     }
-}
-
-/// What the server says of itself, if it can be relied on.
-async fn recognize(route: &Route, mode: Mode, connection: &mut MultiplexedConnection) -> Result<String, Trouble> {
-    let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.trouble(&error))?;
-    judge(&info, mode, &route.peer)?;
-    Ok(info)
 }
 
 /// Tells the server the scripts, and the clock what time it is there.
@@ -346,7 +339,9 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_be_relied_on_is_refused_with_cause_and_cure() {
-        let Address::Server(peer) = address::tests::address("redis://h:1").expect("a good address") else { panic!("one server") };
+        let Address::One(Site::Server(peer)) = address::tests::address("redis://h:1").expect("a good address") else {
+            panic!("one server")
+        };
         for (mode, info, told) in [
             (Mode::Alone, "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
             (Mode::Alone, "redis_version:7.2.4\r\n", None),

@@ -30,6 +30,11 @@ pub(in super::super) enum Trouble {
     Evicting { address: Box<str>, policy: Box<str> },
     #[error("Redis at {address} is a replica: name its master in redis.url, or the sentinels that know it (redis+sentinel://)")]
     Replica { address: Box<str> },
+    #[error(
+        "Redis at {address} is {here} here, and {there} to other nodes: give all nodes the same redis.url; to change it, stop all of them first \
+         (docs/redis.md)"
+    )]
+    Disputed { address: Box<str>, here: Box<str>, there: Box<str> },
     #[error("no sentinel can be asked where Redis is; the last one, {address}: {cause}. Start them, or correct redis.url")]
     NoSentinel { address: Box<str>, cause: Box<str> },
     #[error("the sentinel at {address} does not accept redis.sentinel_user or redis.sentinel_password: {cause}")]

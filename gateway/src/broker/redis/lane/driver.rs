@@ -84,7 +84,8 @@ impl Driver {
     /// Goes by the newest map.
     fn follow(&mut self, steps: &mut Steps) {
         self.map = self.changes.borrow_and_update().clone();
-        for master in self.map.serving().into_keys() {
+        let map = self.map.clone();
+        for master in map.serving().keys().copied() {
             match self.branches.get(&master) {
                 // It may have gone and come back meanwhile, and is awaited then.
                 Some(branch) if branch.is_up => self.health.well(branch.part),
@@ -116,7 +117,7 @@ impl Driver {
             && (!branch.is_up || branch.is_idle() && !self.map.masters().contains(&master))
             && branch.len() == 0
         {
-            self.health.well(branch.part);
+            self.health.forget(branch.part);
             self.branches.remove(&master);
         }
     }

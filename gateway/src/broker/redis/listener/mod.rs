@@ -74,10 +74,13 @@ impl Listener {
             seat.end().await;
             self.subscriptions.disconnected(master);
             for part in [Part::Listener(master), Part::Canary(master)] {
-                self.health.well(part);
+                self.health.forget(part);
             }
         }
-        for master in serving.into_keys().filter(|master| !seats.contains_key(master)).collect::<Vec<_>>() {
+        for master in serving.keys().copied() {
+            if seats.contains_key(&master) {
+                continue;
+            }
             let Some(connector) = self.masters.connector(master) else { continue };
             let (ear, stop) = (Ear { all: self.clone(), master, connector }, stop.child_token());
             let task = tokio::spawn(ear.run(stop.clone()));

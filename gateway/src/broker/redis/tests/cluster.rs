@@ -41,9 +41,9 @@ async fn bed() -> Bed {
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
 
 /// All that a test publishes, however long it takes.
-const KEEP: Retention = Retention { size: 100_000, ttl: HOUR };
+pub(super) const KEEP: Retention = Retention { size: 100_000, ttl: HOUR };
 
-async fn publish(broker: &Broker, name: &str, number: u64) -> Result<(), BrokerError> {
+pub(super) async fn publish(broker: &Broker, name: &str, number: u64) -> Result<(), BrokerError> {
     broker.publish(&channel(name), kept(number, KEEP)).await.map(drop)
 }
 
@@ -57,23 +57,23 @@ fn channel_at(cluster: &Cluster, master: usize) -> String {
     name_that("c", |name| cluster.first_owner(slot(name)) == master)
 }
 
-fn name_that(begins: &str, fits: impl Fn(&str) -> bool) -> String {
+pub(super) fn name_that(begins: &str, fits: impl Fn(&str) -> bool) -> String {
     (0..1_000_000).map(|number| format!("{begins}{number}")).find(|name| fits(name)).expect("some")
 }
 
-fn slot(name: &str) -> Slot {
+pub(super) fn slot(name: &str) -> Slot {
     Slot::of(name.as_bytes())
 }
 
 /// What a worker makes of its posts: the numbers that were published, by channel.
-struct Follower {
+pub(super) struct Follower {
     inbox: Inbox,
     broker: Arc<Broker>,
     seen: BTreeMap<ChannelName, Vec<u64>>,
 }
 
 impl Follower {
-    async fn of(broker: &Arc<Broker>, mailbox: &Arc<crate::broker::Mailbox>, names: &[&str]) -> Self {
+    pub(super) async fn of(broker: &Arc<Broker>, mailbox: &Arc<crate::broker::Mailbox>, names: &[&str]) -> Self {
         for name in names {
             broker.subscribe(&channel(name), worker(0), Some(KEEP)).await.expect("subscribed");
         }
@@ -82,7 +82,7 @@ impl Follower {
     }
 
     /// Follows until each channel has so many.
-    async fn until(&mut self, many: u64) {
+    pub(super) async fn until(&mut self, many: u64) {
         while self.seen.values().any(|seen| (seen.len() as u64) < many) {
             match self.inbox.next().await {
                 Post::Delivery(name, Delivery::Publication(one)) => {
@@ -117,7 +117,7 @@ impl Follower {
     }
 
     /// Everything came, once and in order.
-    fn expect(&self, many: u64) {
+    pub(super) fn expect(&self, many: u64) {
         for (name, seen) in &self.seen {
             assert_eq!(*seen, (1..=many).collect::<Vec<_>>(), "{name}");
         }
@@ -125,7 +125,7 @@ impl Follower {
 }
 
 /// Publishes the numbers behind `last` into each channel, a few at a time, while something happens and for a while after; answers the last.
-async fn publish_during(broker: &Broker, names: &[&str], mut last: u64, happens: impl Future<Output = ()>) -> u64 {
+pub(super) async fn publish_during(broker: &Broker, names: &[&str], mut last: u64, happens: impl Future<Output = ()>) -> u64 {
     let mut happens = std::pin::pin!(happens);
     let (mut is_over, mut left) = (false, 20);
     while left > 0 {
@@ -270,7 +270,7 @@ async fn a_master_that_is_away_stops_nobody_else() {
     let mut follower = Follower::of(&broker, &mailboxes[0], &[&here]).await;
     cluster.kill(0);
     let address = cluster.address(0);
-    eventually("it says who", || matches!(broker.readiness(), Readiness::NotReady(why) if why.contains(&address))).await;
+    eventually("it says who", || matches!(broker.readiness(), Readiness::Partly(why) if why.contains(&address))).await;
     let began = Instant::now();
     let many = futures_util::future::join_all((0..500).map(|number| publish(&broker, &away, number)));
     let others = async {

@@ -1,5 +1,6 @@
 use super::*;
-use std::collections::HashMap;
+use proptest::prelude::*;
+use std::collections::{HashMap, HashSet};
 
 const SEEN: &str = "\
 07c37df 127.0.0.1:30004@31004,,tls-port=0,shard-id=1 slave e7d1eec 0 1426238317239 4 connected
@@ -59,7 +60,7 @@ fn every_slot_finds_its_master() {
     }
     assert_eq!(topology.masters().len(), 4, "one has no slots yet, and may import some");
     assert_eq!((topology.unserved(), topology.only()), (None, None));
-    let first: HashMap<_, _> = topology.serving().into_iter().map(|(master, slot)| (master.0, slot.0)).collect();
+    let first: HashMap<_, _> = topology.serving().iter().map(|(master, slot)| (master.0, slot.0)).collect();
     assert_eq!(first, HashMap::from([(30_001, 0), (30_002, 5461), (30_003, 10_922)]));
 }
 
@@ -84,4 +85,57 @@ fn a_slot_that_nobody_serves_is_seen() {
 fn one_server_has_everything() {
     let topology = Topology::whole(Master(3));
     assert_eq!((topology.only(), topology.owner(Slot(77)), topology.unserved()), (Some(Master(3)), Some(Master(3)), None));
+}
+
+/// The name of each slot's server.
+fn shares(names: &[String]) -> Vec<&str> {
+    let topology = Topology::shared((0..).map(Master).zip(names.iter().map(String::as_str)));
+    (0..SLOTS).map(|slot| &*names[owner(&topology, slot).expect("served") as usize]).collect()
+}
+
+#[test]
+fn names_find_the_same_servers_in_all_versions() {
+    let names = ["a", "b", "c"].map(String::from);
+    assert_eq!([0, 1, 2, 3, 12_182, 16_383].map(|slot| shares(&names)[slot]), EXPECTED);
+}
+
+/// Other servers for the same names would move data that exists.
+const EXPECTED: [&str; 6] = ["a", "b", "a", "b", "c", "c"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn servers_share_the_slots_evenly_whatever_their_order_and_give_up_no_more_than_they_must(
+        names in prop::collection::hash_set("[a-z0-9.-]{1,12}", 2..12), shuffled in any::<prop::sample::Index>(), added in "[A-Z]{1,8}",
+    ) {
+        let mut names: Vec<String> = names.into_iter().collect();
+        let before: Vec<String> = shares(&names).into_iter().map(String::from).collect();
+        let fair = f64::from(SLOTS) / names.len() as f64;
+        for name in &names {
+            let has = before.iter().filter(|owner| *owner == name).count() as f64;
+            // Five times the deviation that is to be expected of an even choice.
+            prop_assert!((has - fair).abs() < 5.0 * fair.sqrt(), "{name} has {has} of {fair}");
+        }
+        let middle = shuffled.index(names.len());
+        names.rotate_left(middle);
+        names.swap(0, middle);
+        prop_assert_eq!(&before, &shares(&names), "in another order");
+
+        names.push(added.clone());
+        let after = shares(&names);
+        let moved: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != *after).map(|(_, after)| *after).collect();
+        prop_assert!(moved.iter().all(|owner| **owner == added), "nothing moves between the others");
+        let fair = f64::from(SLOTS) / names.len() as f64;
+        prop_assert!((moved.len() as f64 - fair).abs() < 5.0 * fair.sqrt(), "{} of {fair}", moved.len());
+    }
+}
+
+#[test]
+fn each_server_serves_from_its_first_slot_on() {
+    let names = ["a", "b", "c"].map(String::from);
+    let topology = Topology::shared((0..).map(Master).zip(names.iter().map(String::as_str)));
+    assert_eq!((topology.masters().len(), topology.only(), topology.unserved()), (3, None, None));
+    let first: HashSet<_> = topology.serving().iter().map(|(master, slot)| (Some(master.0), owner(&topology, slot.0))).collect();
+    assert!(first.len() == 3 && first.iter().all(|(master, owner)| master == owner));
 }

@@ -32,8 +32,9 @@ impl Bench {
         let limits = LaneLimits { queue: 8, batch: 4, deadline: Duration::from_secs(5) };
         let timeouts = super::super::super::connect::Timeouts { connect: limits.deadline, response: limits.deadline };
         let probe = super::super::super::connect::Probe::new(super::super::super::Keys::new("test"), "node-1".into());
+        let claims = super::super::super::connect::Claims::new(&super::super::super::Keys::new("test"), limits.deadline);
         let address = tests::config("redis+cluster://h:1".into()).address;
-        let masters = Masters::new(address, 1, timeouts, probe).expect("a good address");
+        let masters = Masters::new(address, 1, timeouts, probe, &claims).expect("a good address");
         let (masters, health) = (Arc::new(masters), Arc::new(Health::default()));
         let driver = Driver::new(mpsc::channel(1).1, limits, masters.clone(), health.clone(), 0);
         let mut bench = Self { driver, steps: Steps::new(), masters, health, limits };
