@@ -1,0 +1,196 @@
+//! A Redis Cluster.
+
+use super::redis::{Redis, free_port, until};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
+
+pub(super) const MASTERS: usize = 3;
+const MEMBERS: usize = 2 * MASTERS;
+const SLOTS: u16 = 16384;
+/// Keys that move together.
+const TOGETHER: &str = "100";
+
+/// See the module.
+pub(crate) struct Cluster {
+    pub(crate) members: Vec<Redis>,
+    /// As it was when it was settled last.
+    view: View,
+}
+
+/// What a member says of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct View(BTreeMap<String, Says>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Says {
+    port: u16,
+    /// None: it is a master itself.
+    master: Option<String>,
+    slots: Vec<RangeInclusive<u16>>,
+}
+
+impl Cluster {
+    pub(super) async fn start(directory: &Path) -> Self {
+        let mut members = Vec::new();
+        for number in 0..MEMBERS {
+            let bus = free_port().to_string();
+            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "3000", "--cluster-require-full-coverage", "no"];
+            let more = ["--cluster-allow-replica-migration", "no", "--cluster-port", &bus];
+            members.push(Redis::start(directory.join(format!("redis-{number}")), &[&options[..], &more].concat()).await);
+            let epoch = (number + 1).to_string();
+            members[number].command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
+            if number > 0 {
+                let port = members[number].address.port().to_string();
+                members[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
+            }
+        }
+        for (number, member) in members[..MASTERS].iter().enumerate() {
+            let border = |number: usize| usize::from(SLOTS) * number / MASTERS;
+            let (first, last) = (border(number).to_string(), (border(number + 1) - 1).to_string());
+            member.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
+        }
+        let mut cluster = Self { members, view: View::default() };
+        cluster.settle().await;
+        for number in MASTERS..MEMBERS {
+            let master = cluster.id(number - MASTERS);
+            cluster.members[number].command(&["CLUSTER", "REPLICATE", &master]).await;
+        }
+        let replicates = async |number: usize| cluster.members[number].is_linked().await;
+        for number in MASTERS..MEMBERS {
+            until("it is a replica", async || replicates(number).await).await;
+        }
+        cluster.settle().await;
+        cluster
+    }
+
+    /// Awaits that all agree and that replicas have everything.
+    pub(crate) async fn settle(&mut self) {
+        until("the cluster settles", async || self.settled().await.is_some()).await;
+        if let Some(view) = self.settled().await {
+            self.view = view;
+        }
+    }
+
+    /// Whether all have the parts that they had when it was settled last.
+    pub(crate) async fn is_as_it_was(&mut self) -> bool {
+        let before = self.view.clone();
+        self.settle().await;
+        self.view == before
+    }
+
+    /// The slot of a channel.
+    pub(crate) async fn slot(&self, channel: &str) -> u16 {
+        redis::from_redis_value(self.members[0].command(&["CLUSTER", "KEYSLOT", channel]).await).expect("a number")
+    }
+
+    /// The member that serves it.
+    pub(crate) fn owner(&self, slot: u16) -> usize {
+        let says = self.view.0.values().find(|says| says.slots.iter().any(|range| range.contains(&slot)));
+        self.number(says.expect("all slots are served"))
+    }
+
+    /// Those that serve slots, or may.
+    pub(crate) fn masters(&self) -> Vec<usize> {
+        self.view.0.values().filter(|says| says.master.is_none()).map(|says| self.number(says)).collect()
+    }
+
+    pub(crate) fn replica_of(&self, master: usize) -> usize {
+        let id = self.id(master);
+        self.number(self.view.0.values().find(|says| says.master.as_ref() == Some(&id)).expect("each has one"))
+    }
+
+    /// Lets a replica take over from its master, which waits until it has everything. If that takes too long the two give it up, and are told again.
+    pub(crate) async fn fail_over(&self, replica: usize) {
+        let replica = &self.members[replica];
+        while !replica.replication().await.contains("role:master") {
+            // Refused while the last attempt is not given up.
+            let _ = replica.try_command(&["CLUSTER", "FAILOVER"]).await;
+            let over = until("it takes over", async || replica.replication().await.contains("role:master"));
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(6), over).await;
+        }
+    }
+
+    /// Awaits that a replica takes over by itself.
+    pub(crate) async fn takes_over(&self, replica: usize) {
+        until("it takes over", async || self.members[replica].replication().await.contains("role:master")).await;
+    }
+
+    /// Gives a slot to another master, key by key. `halfway` comes between the announcement and the first key.
+    pub(crate) async fn move_slot(&self, slot: u16, to: usize, halfway: impl Future) {
+        let from = self.owner(slot);
+        let (slot, source, target) = (slot.to_string(), self.id(from), self.id(to));
+        self.members[to].command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source]).await;
+        self.members[from].command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target]).await;
+        halfway.await;
+        let port = self.members[to].address.port().to_string();
+        loop {
+            let keys = self.members[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot, TOGETHER]).await;
+            let keys: Vec<String> = redis::from_redis_value(keys).expect("names");
+            if keys.is_empty() {
+                break;
+            }
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "KEYS"];
+            migrate.extend(keys.iter().map(String::as_str));
+            self.members[from].command(&migrate).await;
+        }
+        // The new master first: if the old one told the others, nobody would serve it until then.
+        for member in [to, from] {
+            self.members[member].command(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]).await;
+        }
+    }
+
+    fn number(&self, says: &Says) -> usize {
+        self.members.iter().position(|member| member.address.port() == says.port).expect("it is a member")
+    }
+
+    fn id(&self, number: usize) -> String {
+        let port = self.members[number].address.port();
+        self.view.0.iter().find(|(_, says)| says.port == port).expect("it is a member").0.clone()
+    }
+
+    /// What all say, if all say the same.
+    async fn settled(&self) -> Option<View> {
+        let mut all = None;
+        for member in &self.members {
+            let said = member.try_command(&["CLUSTER", "NODES"]).await.ok()?;
+            let view = View::read(&redis::from_redis_value::<String>(said).ok()?)?;
+            if view.0.len() != MEMBERS || all.as_ref().is_some_and(|all| *all != view) {
+                return None;
+            }
+            if !member.text(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
+                return None;
+            }
+            all = Some(view);
+        }
+        let view = all?;
+        for says in view.0.values().filter(|says| says.master.is_some()) {
+            if !self.members[self.number(says)].is_linked().await {
+                return None;
+            }
+        }
+        Some(view)
+    }
+}
+
+impl View {
+    /// What `CLUSTER NODES` says; none: somebody is not reached, or not known well.
+    fn read(answer: &str) -> Option<Self> {
+        let mut view = BTreeMap::new();
+        // id ip:port@bus flags master ping pong epoch link slots…
+        for line in answer.lines() {
+            let words: Vec<_> = line.split(' ').collect();
+            let flags: Vec<_> = words.get(2)?.split(',').collect();
+            if flags.iter().any(|flag| matches!(*flag, "fail?" | "fail" | "handshake" | "noaddr")) {
+                return None;
+            }
+            let port = words[1].split_once('@')?.0.rsplit_once(':')?.1.parse().ok()?;
+            let master = (!flags.contains(&"master")).then(|| words[3].to_owned());
+            let slots = words.get(8..)?.iter().filter(|slots| !slots.starts_with('['));
+            let range = |text: &&str| {
+                let (first, last) = text.split_once('-').unwrap_or((text, text));
+                Some(first.parse().ok()?..=last.parse().ok()?)
+            };
+            view.insert(words[0].to_owned(), Says { port, master, slots: slots.map(range).collect::<Option<_>>()? });
+        }
+        Some(Self(view))
+    }
+}
