@@ -52,7 +52,9 @@ impl Node {
         let shown: Vec<_> = lines.iter().map(|line| line.address).collect();
         if lines.len() > 1 {
             let names = Arc::new(Names::new(store.iter().copied().zip(shown.iter().copied())));
-            lines.iter().for_each(|line| line.translate(names.clone()));
+            for line in &lines {
+                line.translate(names.clone());
+            }
         }
         let (file, log) = (directory.join(format!("{name}.toml")), directory.join(format!("{name}.log")));
         std::fs::write(&file, settings(&shown)).expect("a file");

@@ -12,7 +12,7 @@ const LET_GO: Duration = Duration::from_secs(10);
 impl Hand<'_> {
     pub(super) async fn strike_alone(&mut self, fault: Fault, alone: &mut Alone) {
         let loses = matches!(fault, Fault::CrashRedis | Fault::WipeRedis | Fault::Flush | Fault::Promote);
-        let _at_risk = loses.then(|| self.risk_all());
+        let _at_risk = loses.then(|| self.risk(|_| true));
         match fault {
             Fault::Promote => self.promote_standby(alone).await,
             _ => self.strike_server(fault, &mut alone.primary).await,

@@ -4,8 +4,11 @@ use super::{Fault, Hand};
 use crate::{ledger::Channel, store::cluster::Cluster};
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use rustix::process::Signal;
-use std::collections::HashMap;
+use std::{collections::HashMap, future::ready};
 use tokio::time::sleep;
+
+/// In the braces of their keys.
+const NODES: &str = "nodes";
 
 impl Hand<'_> {
     pub(super) async fn strike_cluster(&mut self, fault: Fault, cluster: &mut Cluster) {
@@ -16,17 +19,22 @@ impl Hand<'_> {
         let master = owners[&self.channel().name];
         let has = |channel: &Channel| owners[&channel.name] == master;
         let kept = matches!(fault, Fault::MoveSlot | Fault::Failover | Fault::RestartRedis | Fault::KillPubsub);
-        let _at_risk = (!kept).then(|| self.risk(self.world.channels.iter().filter(|channel| has(channel)).cloned()));
+        let _at_risk = (!kept).then(|| self.risk(has));
         let replica = cluster.replica_of(master);
         match fault {
             Fault::MoveSlot => self.move_slots(cluster).await,
             Fault::Failover => cluster.fail_over(replica).await,
-            Fault::KillMaster => {
-                cluster.members[master].kill().await;
-                cluster.members[master].wipe();
-                cluster.takes_over(replica).await;
+            Fault::KillMaster => self.kill_member(cluster, master, replica).await,
+            Fault::BreakMove => {
+                let channel = self.world.channels.iter().find(|channel| has(channel)).expect("it was chosen for one");
+                let slot = cluster.slot(&channel.name).await;
+                let to = self.other_master(cluster, slot);
+                cluster.announce_move(slot, to).await;
+                cluster.move_keys(slot, to, self.random.random_range(1..50)).await;
+                self.kill_member(cluster, master, replica).await;
+                cluster.settle().await;
                 self.pause(2).await;
-                cluster.members[master].resume().await;
+                cluster.move_slot(slot, to, ready(())).await;
             }
             Fault::Promote => self.promote_member(cluster, master, replica, has).await,
             _ => self.strike_server(fault, &mut cluster.members[master]).await,
@@ -34,12 +42,25 @@ impl Hand<'_> {
         cluster.settle().await;
     }
 
-    /// Slots of some channels, one after the other, each to any other master.
+    fn other_master(&mut self, cluster: &Cluster, slot: u16) -> usize {
+        let others: Vec<_> = cluster.masters().into_iter().filter(|master| *master != cluster.owner(slot)).collect();
+        *others.choose(self.random).expect("there are others")
+    }
+
+    /// It comes back as a replica of what was its own.
+    async fn kill_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize) {
+        cluster.members[master].kill().await;
+        cluster.members[master].wipe();
+        cluster.takes_over(replica).await;
+        self.pause(2).await;
+        cluster.members[master].resume().await;
+    }
+
+    /// Some slots, one after the other, each to any other master: those of channels, and of what the nodes have in common.
     async fn move_slots(&mut self, cluster: &mut Cluster) {
         for _ in 0..self.random.random_range(1..4) {
-            let slot = cluster.slot(&self.channel().name).await;
-            let others: Vec<_> = cluster.masters().into_iter().filter(|master| *master != cluster.owner(slot)).collect();
-            let to = *others.choose(self.random).expect("there are others");
+            let slot = if self.random.random_ratio(1, 8) { cluster.slot(NODES).await } else { cluster.slot(&self.channel().name).await };
+            let to = self.other_master(cluster, slot);
             let halfway = sleep(self.millis(0..1500));
             cluster.move_slot(slot, to, halfway).await;
             cluster.settle().await;

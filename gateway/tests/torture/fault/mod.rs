@@ -49,6 +49,8 @@ pub(crate) enum Fault {
     Promote,
     /// A cluster's slots move to another master, under load.
     MoveSlot,
+    /// A cluster's master dies when a slot has begun to move, and some of its keys are elsewhere; an operator ends the move later.
+    BreakMove,
     /// Redis closes all connections that subscribe.
     KillPubsub,
     /// A gateway's connections that subscribe deliver nothing, and stay open.
@@ -92,7 +94,7 @@ impl Fault {
         match self {
             Self::RestartRedis | Self::CrashRedis => store != Kind::Sentinel,
             Self::KillMaster | Self::Failover => store != Kind::Standalone,
-            Self::MoveSlot => store == Kind::Cluster,
+            Self::MoveSlot | Self::BreakMove => store == Kind::Cluster,
             _ => true,
         }
     }
@@ -144,13 +146,9 @@ impl<'a> Hand<'a> {
         if self.random.random() { lines } else { std::slice::from_ref(lines.choose(self.random).expect("there are some")) }
     }
 
-    /// The store may lose what it acknowledged in these channels.
-    fn risk(&self, channels: impl Iterator<Item = Arc<Channel>>) -> AtRisk {
-        AtRisk::begin(channels.collect())
-    }
-
-    fn risk_all(&self) -> AtRisk {
-        self.risk(self.world.channels.iter().cloned())
+    /// The store may lose what it acknowledged, in these channels.
+    fn risk(&self, channels: impl Fn(&Channel) -> bool) -> AtRisk {
+        AtRisk::begin(self.world.channels.iter().filter(|channel| channels(channel)).cloned().collect())
     }
 
     /// Publishes through this gateway alone into channels of which it may have no subscriber.
@@ -190,7 +188,9 @@ impl<'a> Hand<'a> {
             _ => {
                 for _ in 0..self.random.random_range(1..6) {
                     let which = [Which::All, Which::Subscribers, Which::Commands][self.random.random_range(0..3)];
-                    lines.iter().for_each(|line| line.cut(which));
+                    for line in lines {
+                        line.cut(which);
+                    }
                     self.pause(1).await;
                 }
                 return;

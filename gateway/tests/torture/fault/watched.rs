@@ -6,7 +6,7 @@ use crate::store::watched::Watched;
 impl Hand<'_> {
     pub(super) async fn strike_watched(&mut self, fault: Fault, watched: &mut Watched) {
         let (master, replica) = watched.roles();
-        let _at_risk = (fault != Fault::KillPubsub).then(|| self.risk_all());
+        let _at_risk = (fault != Fault::KillPubsub).then(|| self.risk(|_| true));
         match fault {
             Fault::Failover => watched.fail_over().await,
             Fault::KillMaster | Fault::Promote => {

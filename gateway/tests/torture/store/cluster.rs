@@ -7,7 +7,7 @@ pub(super) const MASTERS: usize = 3;
 const MEMBERS: usize = 2 * MASTERS;
 const SLOTS: u16 = 16384;
 /// Keys that move together.
-const TOGETHER: &str = "100";
+const TOGETHER: usize = 100;
 
 /// See the module.
 pub(crate) struct Cluster {
@@ -116,26 +116,35 @@ impl Cluster {
 
     /// Gives a slot to another master, key by key. `halfway` comes between the announcement and the first key.
     pub(crate) async fn move_slot(&self, slot: u16, to: usize, halfway: impl Future) {
-        let from = self.owner(slot);
-        let (slot, source, target) = (slot.to_string(), self.id(from), self.id(to));
-        self.members[to].command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source]).await;
-        self.members[from].command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target]).await;
+        self.announce_move(slot, to).await;
         halfway.await;
-        let port = self.members[to].address.port().to_string();
-        loop {
-            let keys = self.members[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot, TOGETHER]).await;
-            let keys: Vec<String> = redis::from_redis_value(keys).expect("names");
-            if keys.is_empty() {
-                break;
-            }
-            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "KEYS"];
-            migrate.extend(keys.iter().map(String::as_str));
-            self.members[from].command(&migrate).await;
-        }
+        while self.move_keys(slot, to, TOGETHER).await > 0 {}
+        let (number, target) = (slot.to_string(), self.id(to));
         // The new master first: if the old one told the others, nobody would serve it until then.
-        for member in [to, from] {
-            self.members[member].command(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]).await;
+        for member in [to, self.owner(slot)] {
+            self.members[member].command(&["CLUSTER", "SETSLOT", &number, "NODE", &target]).await;
         }
+    }
+
+    /// A slot is on the move from now on.
+    pub(crate) async fn announce_move(&self, slot: u16, to: usize) {
+        let from = self.owner(slot);
+        let number = slot.to_string();
+        self.members[to].command(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &self.id(from)]).await;
+        self.members[from].command(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &self.id(to)]).await;
+    }
+
+    /// Moves so many keys, in place of what a move that was broken off left there. Answers how many there were.
+    pub(crate) async fn move_keys(&self, slot: u16, to: usize, most: usize) -> usize {
+        let (from, port) = (&self.members[self.owner(slot)], self.members[to].address.port().to_string());
+        let keys = from.command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), &most.to_string()]).await;
+        let keys: Vec<String> = redis::from_redis_value(keys).expect("names");
+        if !keys.is_empty() {
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "REPLACE", "KEYS"];
+            migrate.extend(keys.iter().map(String::as_str));
+            from.command(&migrate).await;
+        }
+        keys.len()
     }
 
     fn number(&self, says: &Says) -> usize {
