@@ -31,7 +31,9 @@ impl Hand<'_> {
                 let to = self.other_master(cluster, slot);
                 cluster.announce_move(slot, to).await;
                 cluster.move_keys(slot, to, self.random.random_range(1..50)).await;
+                cluster.members[to].command(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]).await;
                 self.kill_member(cluster, master, replica).await;
+                cluster.replicate(master, replica).await;
                 cluster.settle().await;
                 self.pause(2).await;
                 cluster.move_slot(slot, to, ready(())).await;

@@ -51,12 +51,7 @@ impl Cluster {
         let mut cluster = Self { members, view: View::default() };
         cluster.settle().await;
         for number in MASTERS..MEMBERS {
-            let master = cluster.id(number - MASTERS);
-            cluster.members[number].command(&["CLUSTER", "REPLICATE", &master]).await;
-        }
-        let replicates = async |number: usize| cluster.members[number].is_linked().await;
-        for number in MASTERS..MEMBERS {
-            until("it is a replica", async || replicates(number).await).await;
+            cluster.replicate(number, number - MASTERS).await;
         }
         cluster.settle().await;
         cluster
@@ -145,6 +140,14 @@ impl Cluster {
             from.command(&migrate).await;
         }
         keys.len()
+    }
+
+    /// Makes a member that has nothing the replica of another.
+    pub(crate) async fn replicate(&self, number: usize, of: usize) {
+        let (member, master) = (&self.members[number], self.id(of));
+        // It may have to learn first that its slots are another's by now.
+        until("it replicates", async || member.try_command(&["CLUSTER", "REPLICATE", &master]).await.is_ok()).await;
+        until("it is a replica", async || member.is_linked().await).await;
     }
 
     fn number(&self, says: &Says) -> usize {
