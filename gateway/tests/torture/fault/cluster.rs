@@ -58,10 +58,15 @@ impl Hand<'_> {
         cluster.members[master].resume().await;
     }
 
-    /// Some slots, one after the other, each to any other master: those of channels, and of what the nodes have in common.
+    /// Some slots, one after the other, each to any other master: those of channels, and of what the nodes have in common. Now and then the smallest
+    /// master loses its last one.
     async fn move_slots(&mut self, cluster: &mut Cluster) {
         for _ in 0..self.random.random_range(1..4) {
-            let slot = if self.random.random_ratio(1, 8) { cluster.slot(NODES).await } else { cluster.slot(&self.channel().name).await };
+            let channel = self.channel();
+            let mut slot = cluster.slot(if self.random.random_ratio(1, 8) { NODES } else { &channel.name }).await;
+            if self.random.random() {
+                slot = cluster.slot_of(cluster.smallest()).unwrap_or(slot);
+            }
             let to = self.other_master(cluster, slot);
             let halfway = sleep(self.millis(0..1500));
             cluster.move_slot(slot, to, halfway).await;

@@ -3,7 +3,10 @@
 use super::redis::{Redis, free_port, until};
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 
-pub(super) const MASTERS: usize = 3;
+/// Those that have slots at first.
+pub(super) const SERVING: usize = 3;
+/// One more, which gets some in time, and loses them again.
+const MASTERS: usize = SERVING + 1;
 const MEMBERS: usize = 2 * MASTERS;
 const SLOTS: u16 = 16384;
 /// Keys that move together.
@@ -43,8 +46,8 @@ impl Cluster {
                 members[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
             }
         }
-        for (number, member) in members[..MASTERS].iter().enumerate() {
-            let border = |number: usize| usize::from(SLOTS) * number / MASTERS;
+        for (number, member) in members[..SERVING].iter().enumerate() {
+            let border = |number: usize| usize::from(SLOTS) * number / SERVING;
             let (first, last) = (border(number).to_string(), (border(number + 1) - 1).to_string());
             member.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
         }
@@ -83,9 +86,23 @@ impl Cluster {
         self.number(says.expect("all slots are served"))
     }
 
+    /// Some slot that a member serves.
+    pub(crate) fn slot_of(&self, master: usize) -> Option<u16> {
+        let port = self.members[master].address.port();
+        let says = self.view.0.values().find(|says| says.port == port);
+        says.and_then(|says| says.slots.first()).map(|range| *range.start())
+    }
+
     /// Those that serve slots, or may.
     pub(crate) fn masters(&self) -> Vec<usize> {
         self.view.0.values().filter(|says| says.master.is_none()).map(|says| self.number(says)).collect()
+    }
+
+    /// The master that has the fewest slots, which may be none.
+    pub(crate) fn smallest(&self) -> usize {
+        let slots = |says: &&Says| says.slots.iter().map(ExactSizeIterator::len).sum::<usize>();
+        let masters = self.view.0.values().filter(|says| says.master.is_none());
+        self.number(masters.min_by_key(slots).expect("there are masters"))
     }
 
     pub(crate) fn replica_of(&self, master: usize) -> usize {

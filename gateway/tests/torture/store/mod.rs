@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Standalone,
     /// A master and its replica, and sentinels that watch them.
     Sentinel,
-    /// A Redis Cluster of three masters, each with a replica.
+    /// A Redis Cluster of three masters and one that comes and goes, each with a replica.
     Cluster,
 }
 
@@ -64,7 +64,7 @@ impl Store {
         match self {
             Self::Alone(_) => format!("redis://{}", hosts(servers)),
             Self::Watched(watched) => format!("redis+sentinel://{}/{SERVICE}", hosts(&servers[watched.servers.len()..])),
-            Self::Cluster(_) => format!("redis+cluster://{}", hosts(&servers[..cluster::MASTERS])),
+            Self::Cluster(_) => format!("redis+cluster://{}", hosts(&servers[..cluster::SERVING])),
         }
     }
 }
