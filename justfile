@@ -61,7 +61,7 @@ test-browser *files: setup-node setup-browser setup-redis
     cargo build {{ test_targets }}
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" web/tests "$@"
 
-# Break a cluster in every way while it is watched: `just torture --minutes 30 --seed 7 --gateways 3 --faults kill-gateway,promote`
+# Break a cluster in every way while it is watched: `just torture --minutes 30 --store cluster --seed 7 --gateways 3 --faults kill-gateway,promote`
 [group('test')]
 torture *options:
     cargo test --release --package gateway --test torture -- "$@"

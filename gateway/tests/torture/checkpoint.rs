@@ -32,8 +32,8 @@ struct Held {
 
 impl Checkpoints {
     /// Awaits that all nodes are ready, and that all subscribers have what is held now. What they do not have by the deadline is lost, and they
-    /// were not told. `lossy`: the store may have lost what it acknowledged; `last`: nothing is published any more.
-    pub(crate) async fn check(&mut self, world: &World, patience: Duration, lossy: bool, last: bool) {
+    /// were not told. `last`: nothing is published any more.
+    pub(crate) async fn check(&mut self, world: &World, patience: Duration, last: bool) {
         let deadline = Instant::now() + patience;
         self.ready(world, deadline).await;
         let mut all = Vec::new();
@@ -44,7 +44,7 @@ impl Checkpoints {
                 continue;
             };
             let vanished = channel.holds(&held.numbers, &due, &world.tally);
-            if !lossy && channel.kind != Kind::Shallow && !vanished.is_empty() {
+            if !vanished.is_empty() {
                 let case = || format!("{}: {} were acknowledged, and are not held", channel.name, some(&vanished));
                 world.tally.wrong(Count::Other, vanished.len() as u64, case);
             }

@@ -1,7 +1,7 @@
 //! What one subscriber has of one channel, and whether that is as promised.
 
 use crate::{
-    ledger::{Channel, Kind, Numbers},
+    ledger::{Channel, Numbers},
     tally::{Count, Tally},
 };
 use gateway::model::Position;
@@ -44,7 +44,7 @@ impl Follower {
             Some(asked) if !recovered => {
                 tally.add(Count::Told, 1);
                 self.since_told.clear();
-                if self.channel.kind != Kind::Shallow && !tally.may_be_lost(self.moved) {
+                if !self.channel.may_be_lost(self.moved) {
                     let case = || format!("{}: a loss after {asked:?} was told, and nothing was lost (answer {answer:?})", self.name());
                     tally.wrong(Count::Other, 1, case);
                 }

@@ -47,12 +47,45 @@ pub(crate) enum Kind {
     Shallow,
 }
 
+/// What was on its way when the store lost something may still arrive for so long.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// One channel.
 pub(crate) struct Channel {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) followers: Mutex<Vec<Arc<Mutex<Follower>>>>,
     ledger: Mutex<Ledger>,
+}
+
+/// Channels of which the store may lose what it acknowledged, until this is dropped.
+pub(crate) struct AtRisk(Vec<Arc<Channel>>);
+
+impl AtRisk {
+    pub(crate) fn begin(channels: Vec<Arc<Channel>>) -> Self {
+        for channel in &channels {
+            let mut ledger = channel.ledger.lock().expect("no panic");
+            ledger.lost_until = Some(Instant::now() + Duration::from_hours(1));
+            ledger.at_risk = true;
+        }
+        Self(channels)
+    }
+}
+
+impl Drop for AtRisk {
+    fn drop(&mut self) {
+        for channel in &self.0 {
+            channel.ledger.lock().expect("no panic").lost_until = Some(Instant::now() + GRACE);
+        }
+    }
+}
+
+/// What has to be held.
+pub(crate) struct Due {
+    /// Acknowledged since the last checkpoint.
+    numbers: Vec<u32>,
+    /// The store may have lost some.
+    at_risk: bool,
 }
 
 #[derive(Default)]
@@ -64,6 +97,10 @@ struct Ledger {
     fresh: Vec<u32>,
     /// Seen in the history by some checkpoint.
     held: Numbers,
+    /// The store may have lost something since the last checkpoint.
+    at_risk: bool,
+    /// Until when positions that subscribers took may be lost by the store's fault.
+    lost_until: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -152,12 +189,18 @@ impl Channel {
     }
 
     /// Begins a checkpoint: those that were acknowledged since the last one, and have to be held.
-    pub(crate) fn begin_checkpoint(&self) -> Vec<u32> {
-        std::mem::take(&mut self.ledger.lock().expect("no panic").fresh)
+    pub(crate) fn begin_checkpoint(&self) -> Due {
+        let mut ledger = self.ledger.lock().expect("no panic");
+        Due { numbers: std::mem::take(&mut ledger.fresh), at_risk: std::mem::take(&mut ledger.at_risk) }
     }
 
-    /// The history holds these. Answers which of `due` no checkpoint has ever seen there.
-    pub(crate) fn holds(&self, held: &[u32], due: &[u32], tally: &Tally) -> Vec<u32> {
+    /// Whether what followed a position that was taken then may be lost.
+    pub(crate) fn may_be_lost(&self, since: Instant) -> bool {
+        self.kind == Kind::Shallow || self.ledger.lock().expect("no panic").lost_until.is_some_and(|until| since < until)
+    }
+
+    /// The history holds these. Answers which of `due` ought to be there and were not seen by any checkpoint.
+    pub(crate) fn holds(&self, held: &[u32], due: &Due, tally: &Tally) -> Vec<u32> {
         let mut ledger = self.ledger.lock().expect("no panic");
         for number in held {
             ledger.held.insert(*number);
@@ -165,7 +208,10 @@ impl Channel {
                 tally.wrong(Count::Other, 1, || format!("{}: number {number} was surely not stored, and is held", self.name));
             }
         }
-        due.iter().copied().filter(|number| !ledger.held.contains(*number)).collect()
+        if due.at_risk || self.kind == Kind::Shallow {
+            return Vec::new();
+        }
+        due.numbers.iter().copied().filter(|number| !ledger.held.contains(*number)).collect()
     }
 
     /// How long ago it was acknowledged.

@@ -2,7 +2,7 @@
 //! lost something is told.
 //!
 //! - [`options`]: what may be asked for; [`run`]: one run, from start to table
-//! - [`world`]: all who take part: [`redis`], [`node`], [`proxy`], [`publisher`], [`subscriber`], [`client`]
+//! - [`world`]: all who take part: [`store`], [`node`], [`proxy`] and [`names`], [`publisher`], [`subscriber`], [`client`]
 //! - [`fault`]: what breaks
 //! - [`ledger`]: what was published; [`follower`]: what a subscriber has of it; [`checkpoint`]: whether that is all; [`tally`]: what came of it, [`counters`]: what the
 //!   gateways say of it
@@ -13,12 +13,13 @@ mod counters;
 mod fault;
 mod follower;
 mod ledger;
+mod names;
 mod node;
 mod options;
 mod proxy;
 mod publisher;
-mod redis;
 mod run;
+mod store;
 mod subscriber;
 mod tally;
 mod world;
@@ -49,10 +50,19 @@ fn main() -> ExitCode {
 async fn torture(options: &Options) -> bool {
     let seed = options.seed();
     match (options.length(), options.control) {
-        (Some(length), control) => run::run(Plan::long(options, seed, length), control).await == Verdict::Good,
+        (Some(length), control) => {
+            let mut good = true;
+            for store in options.stores() {
+                good &= run::run(Plan::long(options, seed, store, length), control).await == Verdict::Good;
+            }
+            good
+        }
         (None, Some(control)) => run::run(Plan::calm(), Some(control)).await == Verdict::Good,
         (None, None) => {
-            let mut good = run::run(Plan::short(options, seed), None).await == Verdict::Good;
+            let mut good = true;
+            for store in options.stores() {
+                good &= run::run(Plan::short(options, seed, store), None).await == Verdict::Good;
+            }
             for control in [Control::Memory, Control::Drop] {
                 println!("\nControl: {control:?}. This has to be found out.");
                 if run::run(Plan::calm(), Some(control)).await == Verdict::Good {

@@ -1,16 +1,18 @@
 //! Gateways, as processes.
 
 use crate::{
+    names::Names,
     proxy::Proxy,
-    redis::{log, signal_to},
+    store::redis::{log, signal_to},
 };
+use futures_util::future::join_all;
 use rustix::process::Signal;
 use std::{
     io::{Read as _, Seek as _, SeekFrom},
     net::SocketAddr,
     path::PathBuf,
     process::Stdio,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -22,10 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The API key of all nodes.
 pub(crate) const KEY: &str = "torture";
 
-/// A gateway, between a proxy to its Redis and one that its clients come through.
+/// A gateway, between proxies to its store and one that its clients come through.
 pub(crate) struct Node {
     pub(crate) name: String,
-    pub(crate) redis: Proxy,
+    /// To each server of the store.
+    pub(crate) lines: Vec<Proxy>,
     pub(crate) public: Proxy,
     /// Changes with every start.
     internal: Mutex<SocketAddr>,
@@ -38,14 +41,26 @@ pub(crate) struct Node {
 
 impl Node {
     /// One that is not started yet.
-    pub(crate) async fn new(name: String, redis: SocketAddr, directory: PathBuf, settings: impl FnOnce(SocketAddr) -> String) -> Self {
+    pub(crate) async fn new(
+        name: String,
+        store: &[SocketAddr],
+        directory: PathBuf,
+        settings: impl FnOnce(&[SocketAddr]) -> String,
+    ) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (redis, public) = (Proxy::start(redis).await, Proxy::start(nowhere).await);
+        let (lines, public) = (join_all(store.iter().map(|server| Proxy::start(*server))).await, Proxy::start(nowhere).await);
+        let shown: Vec<_> = lines.iter().map(|line| line.address).collect();
+        if lines.len() > 1 {
+            let names = Arc::new(Names::new(store.iter().copied().zip(shown.iter().copied())));
+            for line in &lines {
+                line.translate(names.clone());
+            }
+        }
         let (file, log) = (directory.join(format!("{name}.toml")), directory.join(format!("{name}.log")));
-        std::fs::write(&file, settings(redis.address)).expect("a file");
+        std::fs::write(&file, settings(&shown)).expect("a file");
         Self {
             name,
-            redis,
+            lines,
             public,
             internal: Mutex::new(nowhere),
             process: tokio::sync::Mutex::default(),
@@ -57,7 +72,7 @@ impl Node {
 
     /// Starts the process, and awaits that it listens.
     pub(crate) async fn start(&self) {
-        let mut output = log(self.log.clone());
+        let mut output = log(&self.log);
         let from = output.seek(SeekFrom::End(0)).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY__")) {

@@ -1,15 +1,18 @@
 //! What may be asked for on the command line.
 
-use crate::fault::Fault;
+use crate::{fault::Fault, store::Kind};
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use std::time::Duration;
 
 /// Breaks a cluster of gateways in every way it knows, and looks whether anything is lost, doubled or out of order.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
-    /// How long; without it a short form of about 40 seconds, with both controls.
+    /// How long; without it a short form of about a minute, with both controls.
     #[arg(long)]
     minutes: Option<f64>,
+    /// What publications are kept in: a standalone Redis, if nothing else is said; the short form goes on with a cluster.
+    #[arg(long)]
+    store: Option<Kind>,
     /// Repeats the schedule of an earlier run.
     #[arg(long)]
     seed: Option<u64>,
@@ -22,7 +25,7 @@ pub(crate) struct Options {
     /// Publications a second, all channels together.
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u32,
-    /// Only these faults, separated by commas.
+    /// Only these faults, separated by commas; those that cannot befall the store are left out.
     #[arg(long, value_delimiter = ',')]
     pub(crate) faults: Vec<Fault>,
     /// Breaks something that the checker has to find.
@@ -87,8 +90,18 @@ impl Options {
         self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()))
     }
 
-    /// The faults of a run in the long form.
-    pub(crate) fn chosen(&self) -> Vec<Fault> {
-        if self.faults.is_empty() { Fault::value_variants().to_vec() } else { self.faults.clone() }
+    /// The stores of the short form, or the one of the long form.
+    pub(crate) fn stores(&self) -> Vec<Kind> {
+        match (self.store, self.minutes) {
+            (Some(store), _) => vec![store],
+            (None, Some(_)) => vec![Kind::Standalone],
+            (None, None) => vec![Kind::Standalone, Kind::Cluster],
+        }
+    }
+
+    /// The faults that were asked for, or else these; of both those that can befall the store.
+    pub(crate) fn chosen(&self, store: Kind, or: &[Fault]) -> Vec<Fault> {
+        let all = if self.faults.is_empty() { or } else { &self.faults };
+        all.iter().copied().filter(|fault| fault.befalls(store)).collect()
     }
 }

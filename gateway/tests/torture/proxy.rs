@@ -1,9 +1,10 @@
 //! A TCP proxy that can delay, throttle, silence and cut what goes through it.
 
+use crate::names::Names;
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -66,6 +67,7 @@ struct Shared {
     upstream: Mutex<SocketAddr>,
     weather: watch::Sender<Weather>,
     cuts: watch::Sender<(u64, Which)>,
+    names: OnceLock<Arc<Names>>,
 }
 
 impl Proxy {
@@ -76,6 +78,7 @@ impl Proxy {
             upstream: Mutex::new(upstream),
             weather: watch::Sender::default(),
             cuts: watch::Sender::new((0, Which::None)),
+            names: OnceLock::new(),
         });
         let end = CancellationToken::new();
         tokio::spawn(end.clone().run_until_cancelled_owned(accept(listener, shared.clone(), end.clone())));
@@ -85,6 +88,11 @@ impl Proxy {
     /// Where new connections go to.
     pub(crate) fn point_to(&self, upstream: SocketAddr) {
         *self.shared.upstream.lock().expect("no panic") = upstream;
+    }
+
+    /// What is upstream names servers as they are reached from here. Said once, before anything goes through.
+    pub(crate) fn translate(&self, names: Arc<Names>) {
+        assert!(self.shared.names.set(names).is_ok(), "it is said once");
     }
 
     pub(crate) fn set(&self, weather: Weather) {
@@ -143,6 +151,7 @@ impl Link {
     async fn pump(&self, mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, upwards: bool) -> std::io::Result<()> {
         let mut weather = self.shared.weather.subscribe();
         let mut buffer = vec![0; CHUNK];
+        let mut translator = self.shared.names.get().filter(|_| !upwards).map(|names| names.translator());
         loop {
             let count = from.read(&mut buffer).await?;
             if count == 0 {
@@ -151,7 +160,7 @@ impl Link {
                 return Ok(());
             }
             let chunk = &buffer[..count];
-            if upwards && chunk.windows(SUBSCRIBE.len()).any(|word| word == SUBSCRIBE) {
+            if upwards && SUBSCRIBE.iter().any(|word| chunk.windows(word.len()).any(|there| there == *word)) {
                 self.subscriber.store(true, Relaxed);
             }
             let Weather { delay, rate, .. } =
@@ -160,10 +169,13 @@ impl Link {
             if !pause.is_zero() {
                 sleep(pause).await;
             }
-            to.write_all(chunk).await?;
+            match &mut translator {
+                Some(translator) => to.write_all(&translator.translate(chunk)).await?,
+                None => to.write_all(chunk).await?,
+            }
         }
     }
 }
 
-/// The command as clients of Redis send it.
-const SUBSCRIBE: &[u8] = b"\r\nSUBSCRIBE\r\n";
+/// The commands as clients of Redis send them.
+const SUBSCRIBE: [&[u8]; 2] = [b"\r\nSUBSCRIBE\r\n", b"\r\nSSUBSCRIBE\r\n"];

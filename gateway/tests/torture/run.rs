@@ -5,9 +5,12 @@ use crate::{
     counters::Counters,
     fault::Fault,
     options::{Control, Options},
+    store::Kind,
     tally::{self, Count, Row},
     world::{Scale, World},
 };
+use clap::ValueEnum as _;
+use futures_util::future::join_all;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -16,6 +19,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) struct Plan {
     seed: u64,
     scale: Scale,
+    store: Kind,
     faults: Vec<Fault>,
     /// None: each fault once, in this order.
     length: Option<Duration>,
@@ -38,22 +42,22 @@ const TOGETHER: u32 = 25;
 const HUSH: u32 = 40;
 
 impl Plan {
-    pub(crate) fn long(options: &Options, seed: u64, length: Duration) -> Self {
+    pub(crate) fn long(options: &Options, seed: u64, store: Kind, length: Duration) -> Self {
         let Options { gateways, clients, rate, .. } = *options;
-        let (faults, logs) = (options.chosen(), options.logs.clone());
-        Self { seed, scale: Scale { gateways, clients, rate }, faults, length: Some(length), patience: Duration::from_secs(30), logs }
+        let (scale, faults) = (Scale { gateways, clients, rate }, options.chosen(store, Fault::value_variants()));
+        Self { seed, scale, store, faults, length: Some(length), patience: Duration::from_secs(30), logs: options.logs.clone() }
     }
 
-    pub(crate) fn short(options: &Options, seed: u64) -> Self {
+    pub(crate) fn short(options: &Options, seed: u64, store: Kind) -> Self {
         let scale = Scale { gateways: options.gateways, clients: options.clients.min(100), rate: options.rate.min(150) };
-        let faults = if options.faults.is_empty() { Fault::SHORT.to_vec() } else { options.faults.clone() };
-        Self { seed, scale, faults, length: None, patience: Duration::from_secs(20), logs: options.logs.clone() }
+        let faults = options.chosen(store, Fault::short(store));
+        Self { seed, scale, store, faults, length: None, patience: Duration::from_secs(20), logs: options.logs.clone() }
     }
 
     /// Nothing breaks: for controls.
     pub(crate) fn calm() -> Self {
         let scale = Scale { gateways: 2, clients: 100, rate: 300 };
-        Self { seed: 0, scale, faults: Vec::new(), length: None, patience: Duration::from_secs(2), logs: None }
+        Self { seed: 0, scale, store: Kind::Standalone, faults: Vec::new(), length: None, patience: Duration::from_secs(2), logs: None }
     }
 
     /// Whether there is time for another round.
@@ -85,14 +89,14 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     let scratch = tempfile::tempdir().expect("a directory");
     let directory = plan.logs.clone().unwrap_or_else(|| scratch.path().into());
     std::fs::create_dir_all(&directory).expect("a directory");
-    println!("torture: seed {}, {:?}", plan.seed, plan.scale);
-    let world = World::start(plan.scale, control, &directory).await;
+    println!("torture: seed {}, {:?}, {:?}", plan.seed, plan.store, plan.scale);
+    let world = World::start(plan.scale, plan.store, control, &directory).await;
     let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
     let (subscribers, mut publishers) = world.populate(plan.scale);
     sleep(Duration::from_secs(2)).await;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     let mut note = |name: String, row: Row| rows.entry(name).or_default().add(&row);
-    checkpoints.check(&world, plan.patience, false, false).await;
+    checkpoints.check(&world, plan.patience, false).await;
     note("(none)".into(), world.tally.take());
     let mut round = 0;
     while plan.goes_on(round, world.tally.elapsed()) {
@@ -100,16 +104,9 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
         let name = if let [one] = faults[..] { one.name() } else { "(two at once)".into() };
         let names: Vec<_> = faults.iter().map(|fault| fault.name()).collect();
         let began = world.tally.elapsed();
-        let lossy = faults.iter().any(|fault| fault.is_lossy());
-        if lossy {
-            world.tally.lossy_begins();
-        }
         strike(&world, &faults, &mut random, plan.length.is_none()).await;
-        if lossy {
-            world.tally.lossy_ends();
-        }
         let struck = world.tally.elapsed();
-        checkpoints.check(&world, plan.patience, lossy, false).await;
+        checkpoints.check(&world, plan.patience, false).await;
         world.hush.send_replace(false);
         counters.look(&world).await;
         let row = world.tally.take();
@@ -132,7 +129,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     let ended = async { while publishers.join_next().await.is_some() {} };
     let _ = timeout(plan.patience, ended).await;
     world.gives_up.cancel();
-    checkpoints.check(&world, plan.patience, false, true).await;
+    checkpoints.check(&world, plan.patience, true).await;
     counters.look(&world).await;
     note("(end)".into(), world.tally.take());
     drop(subscribers);
@@ -140,21 +137,19 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
 }
 
 async fn strike(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
-    let mut tasks = tokio::task::JoinSet::new();
-    if random.random_range(0..100) < HUSH {
-        let (world, after) = (world.clone(), Duration::from_millis(random.random_range(0..1000)));
-        tasks.spawn(async move {
+    let hushes = random.random_range(0..100) < HUSH;
+    let after = Duration::from_millis(random.random_range(0..1000));
+    let hush = async {
+        if hushes {
             sleep(after).await;
             world.hush.send_replace(true);
-        });
-    }
-    for fault in faults {
-        let (fault, world, mut random) = (*fault, world.clone(), StdRng::seed_from_u64(random.random()));
-        tasks.spawn(async move { fault.strike(&world, &mut random, short).await });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended.expect("faults strike");
-    }
+        }
+    };
+    let seeds: Vec<u64> = faults.iter().map(|_| random.random()).collect();
+    let strikes = faults.iter().zip(seeds).map(|(fault, seed)| async move {
+        fault.strike(world, &mut StdRng::seed_from_u64(seed), short).await;
+    });
+    tokio::join!(hush, join_all(strikes));
 }
 
 fn tell(world: &World, rows: &BTreeMap<String, Row>, counters: &Counters, seed: u64) -> Verdict {

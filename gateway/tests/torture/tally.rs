@@ -11,8 +11,6 @@ use std::{
 
 /// Cases that are told in words.
 const CASES: usize = 20;
-/// What was on its way when the store lost something may still arrive for so long.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,19 +46,11 @@ pub(crate) struct Tally {
     counts: [AtomicU64; COUNTS],
     stall_ms: AtomicU64,
     cases: Mutex<Vec<String>>,
-    /// Until when positions that subscribers took may be lost by the store's fault.
-    lossy_until: Mutex<Option<Instant>>,
 }
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            counts: Default::default(),
-            stall_ms: AtomicU64::new(0),
-            cases: Mutex::default(),
-            lossy_until: Mutex::default(),
-        }
+        Self { start: Instant::now(), counts: Default::default(), stall_ms: AtomicU64::new(0), cases: Mutex::default() }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -82,21 +72,6 @@ impl Tally {
         if cases.len() < CASES {
             cases.push(format!("{:8.3} s  {count:?}: {}", self.elapsed().as_secs_f64(), case()));
         }
-    }
-
-    /// The store begins to lose what it acknowledged.
-    pub(crate) fn lossy_begins(&self) {
-        *self.lossy_until.lock().expect("no panic") = Some(Instant::now() + Duration::from_hours(1));
-    }
-
-    /// It keeps everything from now on.
-    pub(crate) fn lossy_ends(&self) {
-        *self.lossy_until.lock().expect("no panic") = Some(Instant::now() + GRACE);
-    }
-
-    /// Whether what followed a position that was taken then may be lost.
-    pub(crate) fn may_be_lost(&self, since: Instant) -> bool {
-        self.lossy_until.lock().expect("no panic").is_some_and(|until| since < until)
     }
 
     /// What was counted since the last call.

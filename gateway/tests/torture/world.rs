@@ -1,4 +1,4 @@
-//! Everything that takes part: Redis, gateways, channels, publishers and subscribers.
+//! Everything that takes part: the store, gateways, channels, publishers and subscribers.
 
 use crate::{
     client::Ended,
@@ -6,7 +6,7 @@ use crate::{
     node::Node,
     options::Control,
     publisher::{publish_as_frontend, publish_as_service},
-    redis::Redis,
+    store::{Kind as StoreKind, Store},
     subscriber::Subscriber,
     tally::Tally,
 };
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -42,9 +42,8 @@ pub(crate) struct Scale {
 
 /// See the module.
 pub(crate) struct World {
-    pub(crate) redis: AsyncMutex<Redis>,
-    /// Follows it.
-    pub(crate) standby: AsyncMutex<Redis>,
+    /// Held by whatever breaks it: of several at once, one comes after the other.
+    pub(crate) store: AsyncMutex<Store>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) channels: Vec<Arc<Channel>>,
     pub(crate) tally: Tally,
@@ -55,7 +54,6 @@ pub(crate) struct World {
     pub(crate) stop: CancellationToken,
     /// They do not even try again.
     pub(crate) gives_up: CancellationToken,
-    pub(crate) directory: PathBuf,
     control: Option<Control>,
     /// How connections of subscribers ended, by code; 0: without one.
     ends: Mutex<BTreeMap<u16, u64>>,
@@ -80,18 +78,17 @@ impl Content {
 
 impl World {
     /// Starts all processes.
-    pub(crate) async fn start(scale: Scale, control: Option<Control>, directory: &Path) -> Arc<Self> {
-        let (redis, standby) = (Redis::start(directory.join("redis-0")).await, Redis::start(directory.join("redis-1")).await);
-        standby.follow(&redis).await;
+    pub(crate) async fn start(scale: Scale, store: StoreKind, control: Option<Control>, directory: &Path) -> Arc<Self> {
+        let store = Store::start(store, directory).await;
         let mut nodes = Vec::new();
         for number in 1..=scale.gateways {
             let name = format!("node-{number}");
-            nodes.push(Node::new(name.clone(), redis.address, directory.into(), |redis| settings(&name, redis, control)).await);
+            let of = |lines: &[SocketAddr]| settings(&name, &store.url(lines), control);
+            nodes.push(Node::new(name.clone(), &store.servers(), directory.into(), of).await);
         }
         futures_util::future::join_all(nodes.iter().map(Node::start)).await;
         Arc::new(Self {
-            redis: AsyncMutex::new(redis),
-            standby: AsyncMutex::new(standby),
+            store: AsyncMutex::new(store),
             nodes,
             channels: channels(),
             tally: Tally::new(),
@@ -99,7 +96,6 @@ impl World {
             hush: watch::Sender::default(),
             stop: CancellationToken::new(),
             gives_up: CancellationToken::new(),
-            directory: directory.into(),
             control,
             ends: Mutex::default(),
         })
@@ -157,7 +153,7 @@ fn channels() -> Vec<Arc<Channel>> {
 }
 
 /// Short times and small queues, so that limits are met.
-fn settings(name: &str, redis: SocketAddr, control: Option<Control>) -> String {
+fn settings(name: &str, url: &str, control: Option<Control>) -> String {
     let broker = if control == Some(Control::Memory) { "memory" } else { "redis" };
     let namespace = |name: &str, size: u32| {
         format!("[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\n")
@@ -179,7 +175,7 @@ fn settings(name: &str, redis: SocketAddr, control: Option<Control>) -> String {
         [broker]
         kind = "{broker}"
         [redis]
-        url = "redis://{redis}"
+        url = "{url}"
         canary = "500ms"
         audit = "5s"
         linger = "500ms"

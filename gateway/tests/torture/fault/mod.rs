@@ -1,12 +1,18 @@
 //! What can break, and how it is broken and mended.
+//!
+//! - [`store`]: the store, whatever it is; what is of one kind only: [`alone`], [`watched`], [`cluster`]
+
+mod alone;
+mod cluster;
+mod store;
+mod watched;
 
 use crate::{
-    ledger::{Channel, Kind},
+    ledger::{AtRisk, Channel, Kind as ChannelKind},
     node::Node,
-    proxy::{Weather, Which},
+    proxy::{Proxy, Weather, Which},
     publisher::burst,
-    redis::Redis,
-    tally::Count,
+    store::Kind,
     world::{LEASE, World},
 };
 use clap::ValueEnum;
@@ -14,12 +20,9 @@ use futures_util::future::join_all;
 use rand::{RngExt as _, rngs::StdRng, seq::IndexedRandom as _};
 use rustix::process::Signal;
 use std::{ops::Range, sync::Arc, time::Duration};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-/// For connections to a Redis that is no longer the one.
-const LET_GO: Duration = Duration::from_secs(10);
-
-/// See the module. Moving a slot of a Redis Cluster takes its place here once the broker speaks to one.
+/// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Fault {
     /// A gateway's process is killed and started again.
@@ -28,23 +31,31 @@ pub(crate) enum Fault {
     DrainGateway,
     /// A gateway's process stands still for longer than its lease.
     StopGateway,
-    /// Redis is restarted, and keeps everything.
+    /// Redis is restarted, and keeps everything. (A master of a cluster: as all that befalls Redis.)
     RestartRedis,
     /// Redis is killed, and goes on with what it saved some time before.
     CrashRedis,
     /// Redis is killed, and has nothing left.
     WipeRedis,
-    /// Redis stands still.
+    /// Redis stands still. With sentinels, or in a cluster, its replica takes over meanwhile.
     PauseRedis,
     /// Redis is emptied.
     Flush,
-    /// A replica that lags behind takes over, for one node before the others.
+    /// Redis is killed, and its replica takes over; it comes back as a replica.
+    KillMaster,
+    /// The replica takes over since an operator says so.
+    Failover,
+    /// A replica that lags behind takes over; publications go through one node first.
     Promote,
+    /// A cluster's slots move to another master, under load.
+    MoveSlot,
+    /// A cluster's master dies when a slot has begun to move, and some of its keys are elsewhere; an operator ends the move later.
+    BreakMove,
     /// Redis closes all connections that subscribe.
     KillPubsub,
-    /// A gateway's connection that subscribes delivers nothing, and stays open.
+    /// A gateway's connections that subscribe deliver nothing, and stay open.
     MuteSubscriber,
-    /// All of a gateway's connections to Redis deliver nothing, and stay open.
+    /// A gateway's connections to Redis deliver nothing, and stay open.
     Isolate,
     /// A gateway's connections to Redis break, again and again.
     CutRedis,
@@ -62,16 +73,34 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Those of the short form.
-    pub(crate) const SHORT: &[Self] =
-        &[Self::KillGateway, Self::KillPubsub, Self::MuteSubscriber, Self::Overflow, Self::DropClients, Self::PauseRedis, Self::Promote];
+    pub(crate) fn short(store: Kind) -> &'static [Self] {
+        match store {
+            Kind::Standalone => &[
+                Self::KillGateway,
+                Self::KillPubsub,
+                Self::MuteSubscriber,
+                Self::Overflow,
+                Self::DropClients,
+                Self::PauseRedis,
+                Self::Promote,
+            ],
+            Kind::Sentinel => &[Self::Failover, Self::KillMaster],
+            Kind::Cluster => &[Self::MoveSlot, Self::Failover, Self::CutRedis, Self::KillMaster],
+        }
+    }
+
+    /// Whether such a store can break so.
+    pub(crate) fn befalls(self, store: Kind) -> bool {
+        match self {
+            Self::RestartRedis | Self::CrashRedis => store != Kind::Sentinel,
+            Self::KillMaster | Self::Failover => store != Kind::Standalone,
+            Self::MoveSlot | Self::BreakMove => store == Kind::Cluster,
+            _ => true,
+        }
+    }
 
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-
-    /// Whether Redis loses what it acknowledged.
-    pub(crate) fn is_lossy(self) -> bool {
-        matches!(self, Self::CrashRedis | Self::WipeRedis | Self::Flush | Self::Promote)
     }
 
     /// Breaks something, and mends it. In the short form things stay broken for a shorter time.
@@ -80,12 +109,9 @@ impl Fault {
         let mut hand = Hand { world, at, node: &world.nodes[at], random, short };
         match self {
             Self::KillGateway | Self::DrainGateway | Self::StopGateway => hand.strike_gateway(self).await,
-            Self::RestartRedis | Self::CrashRedis | Self::WipeRedis | Self::PauseRedis | Self::Flush | Self::KillPubsub => {
-                hand.strike_redis(self).await;
-            }
-            Self::Promote => hand.promote().await,
             Self::MuteSubscriber | Self::Isolate | Self::CutRedis | Self::SlowRedis | Self::ThrottleRedis => hand.strike_line(self).await,
             Self::Overflow | Self::DropClients | Self::SlowClients => hand.strike_clients(self).await,
+            _ => hand.strike_store(self).await,
         }
     }
 }
@@ -99,7 +125,7 @@ struct Hand<'a> {
     short: bool,
 }
 
-impl Hand<'_> {
+impl<'a> Hand<'a> {
     fn millis(&mut self, range: Range<u64>) -> Duration {
         Duration::from_millis(self.random.random_range(range))
     }
@@ -112,6 +138,24 @@ impl Hand<'_> {
 
     fn channel(&mut self) -> Arc<Channel> {
         self.world.channels.choose(self.random).expect("there are channels").clone()
+    }
+
+    /// The gateway's ways to all servers of the store, or to one of them.
+    fn lines(&mut self) -> &'a [Proxy] {
+        let lines = &self.node.lines;
+        if self.random.random() { lines } else { std::slice::from_ref(lines.choose(self.random).expect("there are some")) }
+    }
+
+    /// The store may lose what it acknowledged, in these channels.
+    fn risk(&self, channels: impl Fn(&Channel) -> bool) -> AtRisk {
+        AtRisk::begin(self.world.channels.iter().filter(|channel| channels(channel)).cloned().collect())
+    }
+
+    /// Publishes through this gateway alone into channels of which it may have no subscriber.
+    async fn publish_unseen(&mut self, channels: impl Fn(&Channel) -> bool) {
+        let ahead = self.random.random_range(0..60);
+        let lonely = self.world.channels.iter().filter(|channel| channel.kind == ChannelKind::Lonely && channels(channel));
+        join_all(lonely.map(|channel| burst(self.world, channel, ahead, Some(self.at)))).await;
     }
 
     async fn strike_gateway(&mut self, fault: Fault) {
@@ -131,43 +175,9 @@ impl Hand<'_> {
         node.start().await;
     }
 
-    async fn strike_redis(&mut self, fault: Fault) {
-        let mut redis = self.world.redis.lock().await;
-        match fault {
-            Fault::RestartRedis => redis.shut_down().await,
-            Fault::CrashRedis => {
-                redis.command(&["SAVE"]).await;
-                self.pause(2).await;
-                redis.kill().await;
-            }
-            Fault::WipeRedis => {
-                redis.kill().await;
-                redis.wipe();
-            }
-            Fault::PauseRedis => {
-                redis.signal(Signal::STOP);
-                sleep(Duration::from_secs(if self.short { 3 } else { 15 })).await;
-                redis.signal(Signal::CONT);
-                return;
-            }
-            Fault::KillPubsub => {
-                for _ in 0..self.random.random_range(1..5) {
-                    redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-                    self.pause(1).await;
-                }
-                return;
-            }
-            _ => {
-                redis.command(&["FLUSHALL"]).await;
-                return;
-            }
-        }
-        self.pause(3).await;
-        redis.resume().await;
-    }
-
     async fn strike_line(&mut self, fault: Fault) {
-        let redis = &self.node.redis;
+        let lines = self.lines();
+        let set = |weather| lines.iter().for_each(|line| line.set(weather));
         let (weather, time) = match fault {
             Fault::MuteSubscriber => (Weather { silent: Which::Subscribers, ..Weather::default() }, self.millis(1000..5000)),
             Fault::Isolate => (Weather { silent: Which::All, ..Weather::default() }, self.millis(1000..8000)),
@@ -177,15 +187,18 @@ impl Hand<'_> {
             }
             _ => {
                 for _ in 0..self.random.random_range(1..6) {
-                    redis.cut([Which::All, Which::Subscribers, Which::Commands][self.random.random_range(0..3)]);
+                    let which = [Which::All, Which::Subscribers, Which::Commands][self.random.random_range(0..3)];
+                    for line in lines {
+                        line.cut(which);
+                    }
                     self.pause(1).await;
                 }
                 return;
             }
         };
-        redis.set(weather);
+        set(weather);
         sleep(time).await;
-        redis.set(Weather::default());
+        set(Weather::default());
     }
 
     async fn strike_clients(&mut self, fault: Fault) {
@@ -210,43 +223,5 @@ impl Hand<'_> {
                 tokio::join!(burst(world, &channel, 600, None), burst(world, &other, 600, Some(at)));
             }
         }
-    }
-
-    /// A replica is cut off, lags behind, and takes over: first for one node, which publishes into channels of which it may have no subscriber.
-    /// The old one still answers: whoever has any connection to the new one has to leave it.
-    async fn promote(&mut self) {
-        let mut primary = self.world.redis.lock().await;
-        let mut standby = self.world.standby.lock().await;
-        standby.follow(&primary).await;
-        let next = Redis::start(self.world.directory.join(format!("redis-{:08x}", self.random.random::<u32>()))).await;
-        let replica = std::mem::replace(&mut *standby, next);
-        replica.command(&["REPLICAOF", "NO", "ONE"]).await;
-        self.pause(2).await;
-        let point = |node: &Node, which| {
-            node.redis.point_to(replica.address);
-            node.redis.cut(which);
-        };
-        point(self.node, Which::All);
-        let ahead = self.random.random_range(0..60);
-        let lonely = self.world.channels.iter().filter(|channel| channel.kind == Kind::Lonely);
-        join_all(lonely.map(|channel| burst(self.world, channel, ahead, Some(self.at)))).await;
-        for (at, node) in self.world.nodes.iter().enumerate() {
-            if at != self.at {
-                point(node, [Which::All, Which::Commands, Which::Subscribers][self.random.random_range(0..3)]);
-                self.pause(1).await;
-            }
-        }
-        let let_go = async {
-            while primary.clients().await > 0 {
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        if timeout(LET_GO, let_go).await.is_err() {
-            let case = || "gateways hold on to the old Redis, and to the new one as well".into();
-            self.world.tally.wrong(Count::Other, 1, case);
-        }
-        primary.kill().await;
-        *primary = replica;
-        standby.follow(&primary).await;
     }
 }

@@ -1,0 +1,93 @@
+//! A master of a Redis Cluster: what befalls it concerns the channels of its slots only.
+
+use super::{Fault, Hand};
+use crate::{ledger::Channel, store::cluster::Cluster};
+use rand::{RngExt as _, seq::IndexedRandom as _};
+use rustix::process::Signal;
+use std::{collections::HashMap, future::ready};
+use tokio::time::sleep;
+
+/// In the braces of their keys.
+const NODES: &str = "nodes";
+
+impl Hand<'_> {
+    pub(super) async fn strike_cluster(&mut self, fault: Fault, cluster: &mut Cluster) {
+        let mut owners = HashMap::new();
+        for channel in &self.world.channels {
+            owners.insert(channel.name.clone(), cluster.owner(cluster.slot(&channel.name).await));
+        }
+        let master = owners[&self.channel().name];
+        let has = |channel: &Channel| owners[&channel.name] == master;
+        let kept = matches!(fault, Fault::MoveSlot | Fault::Failover | Fault::RestartRedis | Fault::KillPubsub);
+        let _at_risk = (!kept).then(|| self.risk(has));
+        let replica = cluster.replica_of(master);
+        match fault {
+            Fault::MoveSlot => self.move_slots(cluster).await,
+            Fault::Failover => cluster.fail_over(replica).await,
+            Fault::KillMaster => self.kill_member(cluster, master, replica).await,
+            Fault::BreakMove => {
+                let channel = self.world.channels.iter().find(|channel| has(channel)).expect("it was chosen for one");
+                let slot = cluster.slot(&channel.name).await;
+                let to = self.other_master(cluster, slot);
+                cluster.announce_move(slot, to).await;
+                cluster.move_keys(slot, to, self.random.random_range(1..50)).await;
+                cluster.members[to].command(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]).await;
+                self.kill_member(cluster, master, replica).await;
+                cluster.replicate(master, replica).await;
+                cluster.settle().await;
+                self.pause(2).await;
+                cluster.move_slot(slot, to, ready(())).await;
+            }
+            Fault::Promote => self.promote_member(cluster, master, replica, has).await,
+            _ => self.strike_server(fault, &mut cluster.members[master]).await,
+        }
+        cluster.settle().await;
+    }
+
+    fn other_master(&mut self, cluster: &Cluster, slot: u16) -> usize {
+        let others: Vec<_> = cluster.masters().into_iter().filter(|master| *master != cluster.owner(slot)).collect();
+        *others.choose(self.random).expect("there are others")
+    }
+
+    /// It comes back as a replica of what was its own.
+    async fn kill_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize) {
+        cluster.members[master].kill().await;
+        cluster.members[master].wipe();
+        cluster.takes_over(replica).await;
+        self.pause(2).await;
+        cluster.members[master].resume().await;
+    }
+
+    /// Some slots, one after the other, each to any other master: those of channels, and of what the nodes have in common. Now and then the smallest
+    /// master loses its last one.
+    async fn move_slots(&mut self, cluster: &mut Cluster) {
+        for _ in 0..self.random.random_range(1..4) {
+            let channel = self.channel();
+            let mut slot = cluster.slot(if self.random.random_ratio(1, 8) { NODES } else { &channel.name }).await;
+            if self.random.random() {
+                slot = cluster.slot_of(cluster.smallest()).unwrap_or(slot);
+            }
+            let to = self.other_master(cluster, slot);
+            let halfway = sleep(self.millis(0..1500));
+            cluster.move_slot(slot, to, halfway).await;
+            cluster.settle().await;
+        }
+    }
+
+    /// A replica that was cut off takes over and asks nobody. The old master learns of it at once, or when it wakes.
+    async fn promote_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize, has: impl Fn(&Channel) -> bool) {
+        let (master, replica) = (&cluster.members[master], &cluster.members[replica]);
+        replica.fall_behind().await;
+        self.pause(2).await;
+        let sleeps: bool = self.random.random();
+        if sleeps {
+            master.signal(Signal::STOP);
+        }
+        replica.command(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
+        self.publish_unseen(has).await;
+        if sleeps {
+            master.signal(Signal::CONT);
+        }
+        replica.catch_up().await;
+    }
+}

@@ -1,0 +1,60 @@
+//! What befalls a server of Redis, whatever store it is of.
+
+use super::{Fault, Hand};
+use crate::{
+    store::{Store, redis::Redis},
+    tally::Count,
+};
+use rand::RngExt as _;
+use rustix::process::Signal;
+use std::time::Duration;
+use tokio::time::sleep;
+
+impl Hand<'_> {
+    pub(super) async fn strike_store(&mut self, fault: Fault) {
+        let mut store = self.world.store.lock().await;
+        if !store.is_as_it_was().await {
+            let case = || "a replica took over although nothing had befallen its master: is this machine too busy?".into();
+            self.world.tally.wrong(Count::Other, 1, case);
+        }
+        match &mut *store {
+            Store::Alone(alone) => self.strike_alone(fault, alone).await,
+            Store::Watched(watched) => self.strike_watched(fault, watched).await,
+            Store::Cluster(cluster) => self.strike_cluster(fault, cluster).await,
+        }
+    }
+
+    pub(super) async fn strike_server(&mut self, fault: Fault, redis: &mut Redis) {
+        match fault {
+            Fault::RestartRedis => redis.shut_down().await,
+            Fault::CrashRedis => {
+                redis.command(&["SAVE"]).await;
+                self.pause(2).await;
+                redis.kill().await;
+            }
+            Fault::WipeRedis => {
+                redis.kill().await;
+                redis.wipe();
+            }
+            Fault::PauseRedis => {
+                redis.signal(Signal::STOP);
+                sleep(Duration::from_secs(if self.short { 3 } else { 15 })).await;
+                redis.signal(Signal::CONT);
+                return;
+            }
+            Fault::KillPubsub => {
+                for _ in 0..self.random.random_range(1..5) {
+                    redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+                    self.pause(1).await;
+                }
+                return;
+            }
+            _ => {
+                redis.command(&["FLUSHALL"]).await;
+                return;
+            }
+        }
+        self.pause(3).await;
+        redis.resume().await;
+    }
+}
