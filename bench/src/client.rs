@@ -2,6 +2,7 @@
 //! serves every connection; frames are looked at where they were received.
 
 use crate::Result;
+use memchr::memmem;
 use std::{
     cell::RefCell,
     io::{Error, ErrorKind},
@@ -27,6 +28,8 @@ pub(crate) const UPGRADE: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nhost: 
 /// A frame's opcode.
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const CLOSE: u8 = 8;
+/// A line that asks whether the client is there.
+const PING: &[u8] = b"{}";
 
 /// An open WebSocket.
 pub(crate) struct Client {
@@ -134,13 +137,16 @@ impl Client {
         Ok(found.unwrap_or_default())
     }
 
-    /// Reads on for ever, answering pings; what comes is shown.
+    /// Reads on for ever, answering pings; what else comes is shown, in messages of one or more lines.
     pub(crate) async fn live(mut self, mut show: impl FnMut(u8, &[u8])) {
         let mut pinged = false;
         loop {
             let read = self.read(SCRATCH, |opcode, payload| {
-                pinged |= payload == b"{}";
-                show(opcode, payload);
+                if !has_ping(payload) {
+                    return show(opcode, payload);
+                }
+                pinged = true;
+                payload.split(|byte| *byte == b'\n').filter(|line| *line != PING).for_each(|line| show(opcode, line));
             });
             if read.await.is_err() || (std::mem::take(&mut pinged) && self.send("{}").await.is_err()) {
                 return;
@@ -179,6 +185,13 @@ pub(crate) fn text_frame(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Whether a line of the message is a ping. JSON has no line breaks here but between lines.
+fn has_ping(payload: &[u8]) -> bool {
+    payload.strip_prefix(PING).is_some_and(|rest| matches!(rest, [] | [b'\n', ..]))
+        || payload.ends_with(b"\n{}")
+        || memmem::find(payload, b"\n{}\n").is_some()
+}
+
 /// A server's frame at the front of the bytes, if it is whole, and what follows it.
 fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [first, length, rest @ ..] = bytes else { return None };
@@ -193,4 +206,25 @@ fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (payload, after) = rest.split_at_checked(length)?;
     Some((first & 0x0f, payload, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_is_found_wherever_it_stands_and_nothing_else_is_taken_for_one() {
+        for (payload, found) in [
+            ("{}", true),
+            ("{}\n{\"push\":{}}", true),
+            ("{\"push\":{}}\n{}", true),
+            ("{\"push\":{}}\n{}\n{\"id\":1}", true),
+            ("", false),
+            ("{\"push\":{}}", false),
+            ("{\"push\":{}}\n{\"id\":1}", false),
+            ("{}x", false),
+        ] {
+            assert_eq!(has_ping(payload.as_bytes()), found, "{payload:?}");
+        }
+    }
 }

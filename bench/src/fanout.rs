@@ -80,6 +80,14 @@ impl Target {
         }
     }
 
+    /// Seconds of CPU that others have used who take part, on the generator's cores.
+    fn beside(&self) -> Result<f64> {
+        match self {
+            Self::Alone(_) => Ok(0.0),
+            Self::Behind(Pair { near, redis, .. }) => Ok(near.cpu()? + redis.cpu()?),
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Alone(Server { kind: Kind::Bare, .. }) => "bare",
@@ -90,7 +98,9 @@ impl Target {
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
-    println!("server   rate/s  delivered            us CPU/delivery  segments/delivery  p50 ms   p99 ms   max ms  server  generator");
+    println!(
+        "server   rate/s  delivered            us CPU/delivery  segments/delivery  p50 ms   p99 ms   max ms  server  generator  beside it"
+    );
     let one_worker = [("WORKERS", "1")];
     for _ in 0..arguments.rounds {
         measure(Target::Alone(binaries.start(Kind::Gateway, &one_worker).await?), arguments).await?;
@@ -172,7 +182,7 @@ impl Crowd {
         self.seen.delivered.set(0);
         self.seen.latency.borrow_mut().reset();
         let segments = sockets::segments(server.public)?;
-        let (cpu, own, begun) = (server.cpu()?, own_cpu()?, Instant::now());
+        let (cpu, own, beside, begun) = (server.cpu()?, own_cpu()?, self.target.beside()?, Instant::now());
         let (next, mut publishers) = (Rc::new(Cell::new(0)), Vec::new());
         for turn in 0..PUBLISHERS {
             let (next, epoch) = (next.clone(), self.seen.started);
@@ -185,13 +195,14 @@ impl Crowd {
         }
         let expected = u64::from(rate * seconds) * self.size as u64;
         self.arrived(expected).await;
-        let (cpu, own, wall) = (server.cpu()? - cpu, own_cpu()? - own, begun.elapsed().as_secs_f64());
+        let (cpu, own, beside) = (server.cpu()? - cpu, own_cpu()? - own, self.target.beside()? - beside);
+        let wall = begun.elapsed().as_secs_f64();
         let segments = sockets::segments(server.public)? - segments;
         let delivered = self.seen.delivered.get();
         let latency = self.seen.latency.borrow();
         let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
         println!(
-            "{:<8} {rate:>6}  {delivered:>9}/{expected:<9}  {:>15.3}  {:>17.3}  {:>6.1}  {:>7.1}  {:>7.1}  {:>5.0} %  {:>7.0} %",
+            "{:<8} {rate:>6}  {delivered:>9}/{expected:<9}  {:>15.3}  {:>17.3}  {:>6.1}  {:>7.1}  {:>7.1}  {:>5.0} %  {:>7.0} %  {:>7.0} %",
             self.target.name(),
             cpu * 1e6 / delivered as f64,
             segments as f64 / delivered as f64,
@@ -200,6 +211,7 @@ impl Crowd {
             latency.max() as f64 / 1000.0,
             100.0 * cpu / wall,
             100.0 * own / wall,
+            100.0 * beside / wall,
         );
         Ok(())
     }

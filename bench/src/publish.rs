@@ -4,7 +4,7 @@ use crate::{
     Result,
     http::Http,
     latency,
-    redis::Redis,
+    redis::{HZ, Redis},
     server::{Binaries, Kind, Server, own_cpu},
 };
 use hdrhistogram::Histogram;
@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// The core that Redis is bound to
     #[arg(long)]
     redis_cpu: Option<usize>,
+    /// How often Redis does its housekeeping, per second; its own default is 10
+    #[arg(long, default_value_t = HZ)]
+    redis_hz: u32,
     /// What is measured
     #[arg(long, value_enum, value_delimiter = ',', default_value = "rest,link")]
     ways: Vec<Way>,
@@ -66,17 +69,18 @@ enum Way {
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
-    let redis = Redis::start(arguments.redis_cpu).await?;
+    let redis = Redis::start(arguments.redis_cpu, arguments.redis_hz).await?;
     let url = redis.url();
     let server = binaries.start(Kind::Gateway, &[("WORKERS", "1"), ("BROKER__KIND", "redis"), ("REDIS__URL", &url)]).await?;
     let bench = Bench { redis, server, arguments };
     let command = bench.command().await?;
-    println!("                rate/s  of Redis's  p50 ms  p99 ms  us CPU of gateway, generator, Redis  Redis");
+    println!("                rate/s  of Redis's  p50 ms  p99 ms  us CPU of gateway, generator, Redis  Redis  its longest stall, ms");
     for _ in 0..arguments.rounds {
         let before = (bench.redis.cpu()?, Instant::now());
         let rate = bench.redis.benchmark(arguments.requests, &command)?;
         let busy = (bench.redis.cpu()? - before.0) / before.1.elapsed().as_secs_f64();
-        println!("{:<14} {rate:>7.0} {:>65.0} %", "benchmark", 100.0 * busy);
+        let stall = bench.redis.stall().await?;
+        println!("{:<14} {rate:>7.0} {:>65.0} % {stall:>6}", "benchmark", 100.0 * busy);
         for way in &arguments.ways {
             bench.measure(*way, None, rate).await?;
             bench.measure(*way, Some(rate * GOAL / 2.0), rate).await?;
@@ -123,7 +127,7 @@ impl Bench<'_> {
         let (rate, latency) = (published as f64 / wall, latency.borrow().clone());
         let (ms, each) = (|quantile| latency.value_at_quantile(quantile) as f64 / 1000.0, |seconds| seconds * 1e6 / published as f64);
         println!(
-            "{:<14} {rate:>7.0} {:>11.2} {:>7.1} {:>7.1} {:>14.1} {:>10.1} {:>6.1} {:>7.0} %",
+            "{:<14} {rate:>7.0} {:>11.2} {:>7.1} {:>7.1} {:>14.1} {:>10.1} {:>6.1} {:>7.0} % {:>6}",
             format!("{way:?}{}", if pace.is_some() { ", paced" } else { "" }).to_lowercase(),
             rate / reference,
             ms(0.5),
@@ -132,6 +136,7 @@ impl Bench<'_> {
             each(own),
             each(redis),
             100.0 * redis / wall,
+            self.redis.stall().await?,
         );
         sleep(Duration::from_millis(500)).await;
         Ok(())

@@ -13,6 +13,9 @@ use std::{
 };
 use tokio::{net::TcpStream, time::sleep};
 
+/// How often Redis does its housekeeping, per second, as docs/redis.md has it.
+pub(crate) const HZ: u32 = 100;
+
 /// A `redis-server`; dropping it ends it.
 pub(crate) struct Redis {
     address: SocketAddr,
@@ -20,11 +23,12 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts one on a free port, bound to that core.
-    pub(crate) async fn start(core: Option<usize>) -> Result<Self> {
+    /// Starts one on a free port, bound to that core, that does its housekeeping so many times a second.
+    pub(crate) async fn start(core: Option<usize>, hz: u32) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = bound(core, Path::new("redis-server"));
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &address.port().to_string()]);
+        command.args(["--hz", &hz.to_string(), "--latency-monitor-threshold", "1"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let redis = Self { address, child };
         for _ in 0..100 {
@@ -44,6 +48,13 @@ impl Redis {
     /// Seconds of CPU that it has used.
     pub(crate) fn cpu(&self) -> Result<f64> {
         cpu(&self.child)
+    }
+
+    /// Milliseconds of the longest time since the last call for which it did one thing and nothing else, if that was more than one.
+    pub(crate) async fn stall(&self) -> Result<u64> {
+        let events: Vec<(String, u64, u64, u64)> = self.command(&["LATENCY", "LATEST"]).await?;
+        self.command::<redis::Value>(&["LATENCY", "RESET"]).await?;
+        Ok(events.into_iter().map(|(_, _, _, longest)| longest).max().unwrap_or(0))
     }
 
     /// Carries a command out.
@@ -95,7 +106,7 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts all three. The settings are for both gateways.
     pub(crate) async fn start(binaries: &Binaries, settings: &[(&str, &str)]) -> Result<Self> {
-        let redis = Redis::start(None).await?;
+        let redis = Redis::start(None, HZ).await?;
         let url = redis.url();
         let settings = [&[("BROKER__KIND", "redis"), ("REDIS__URL", &*url)], settings].concat();
         let (near, far) = (binaries.start_beside(&settings).await?, binaries.start(Kind::Gateway, &settings).await?);

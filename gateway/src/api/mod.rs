@@ -28,15 +28,15 @@ use actix_web::{
 };
 use std::sync::Arc;
 
-/// Paths that need an API key.
+/// Paths that need an API key. They are tried one after the other: what is called most comes first.
 fn guarded() -> Vec<Path> {
     vec![
+        Path::new("/v1/publications").post(publications::batch),
+        Path::new("/v1/channels/{channel}/publications").post(publications::publish).get(publications::history).delete(publications::clear),
+        Path::new("/v1/users/{user}/messages").post(users::message),
         Path::new("/v1/channels").get(channels::list),
         Path::new("/v1/channels/{channel}").get(channels::one),
         Path::new("/v1/channels/{channel}/presence").get(channels::presence),
-        Path::new("/v1/channels/{channel}/publications").post(publications::publish).get(publications::history).delete(publications::clear),
-        Path::new("/v1/publications").post(publications::batch),
-        Path::new("/v1/users/{user}/messages").post(users::message),
         Path::new("/v1/users/{user}/connections").get(users::connections).delete(users::disconnect),
         Path::new("/v1/users/{user}/subscriptions/{channel}").put(users::subscribe).delete(users::unsubscribe),
         Path::new("/v1/connections/{id}").get(connections::one).delete(connections::disconnect),
@@ -60,12 +60,12 @@ fn open() -> Vec<Path> {
 /// Registers the whole interface, for an App of its own.
 pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
     let mut all = web::scope("").wrap(from_fn(observe::observe)).default_service(web::to(problem::no_such_path));
+    for path in guarded() {
+        all = all.service(path.into_resource().wrap(from_fn(extract::require_key)));
+    }
     for path in open() {
         all = all.service(path.into_resource());
     }
     all = all.service(openapi::to_docs()).service(openapi::docs());
-    for path in guarded() {
-        all = all.service(path.into_resource().wrap(from_fn(extract::require_key)));
-    }
     config.app_data(web::Data::from(Arc::clone(node))).app_data(PayloadConfig::new(node.api.body)).service(all);
 }
