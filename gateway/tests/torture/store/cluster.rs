@@ -185,7 +185,8 @@ impl Cluster {
             if view.0.len() != MEMBERS || all.as_ref().is_some_and(|all| *all != view) {
                 return None;
             }
-            if !member.text(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
+            let said = member.try_command(&["CLUSTER", "INFO"]).await.ok()?;
+            if !redis::from_redis_value::<String>(said).ok()?.contains("cluster_state:ok") {
                 return None;
             }
             all = Some(view);

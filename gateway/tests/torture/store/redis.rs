@@ -85,13 +85,10 @@ impl Redis {
         self.try_command(command).await.unwrap_or_else(|error| panic!("{command:?} at {}: {error}", self.address))
     }
 
-    pub(crate) async fn text(&self, command: &[&str]) -> String {
-        redis::from_redis_value(self.command(command).await).expect("text")
-    }
-
     pub(crate) async fn try_command(&self, command: &[&str]) -> redis::RedisResult<redis::Value> {
         let client = redis::Client::open(format!("redis://{}", self.address))?;
-        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let patience = Some(PATIENCE);
+        let config = redis::AsyncConnectionConfig::new().set_connection_timeout(patience).set_response_timeout(patience);
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await
     }
@@ -132,7 +129,7 @@ impl Redis {
 
     /// How many connections clients have to it, not counting the one that asks.
     pub(crate) async fn clients(&self) -> usize {
-        let info = self.text(&["INFO", "clients"]).await;
+        let info: String = redis::from_redis_value(self.command(&["INFO", "clients"]).await).expect("text");
         let number = info.lines().find_map(|line| line.strip_prefix("connected_clients:")).and_then(|number| number.trim().parse().ok());
         number.unwrap_or(0usize).saturating_sub(1)
     }
