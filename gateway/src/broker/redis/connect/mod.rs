@@ -1,11 +1,13 @@
 //! Connections to Redis: how they are made, and what is wrong when they cannot be.
 //!
 //! - [`address`]: what the settings say; [`sentinel`]: where the master is now; [`route`]: the way to one server
+//! - [`seat`]: who a connection is there, so that the next one can end it
 //! - [`probe`]: whether everything is allowed there; [`trouble`]: what else there may be
 
 mod address;
 mod probe;
 mod route;
+mod seat;
 mod sentinel;
 mod trouble;
 
@@ -21,6 +23,7 @@ use redis::{
     aio::{ConnectionLike as _, MultiplexedConnection},
 };
 use route::Route;
+pub(super) use seat::Seat;
 use sentinel::Sentinels;
 use std::{
     convert::Infallible,
@@ -160,8 +163,8 @@ impl Connector {
         Ok(answer)
     }
 
-    /// A connection for commands, whose server knows the scripts. Tells the clock what time it is there.
-    pub(super) async fn command(&self) -> Result<(MultiplexedConnection, Server), Trouble> {
+    /// A connection for commands, whose server knows the scripts, in place of the `last` one. Tells the clock what time it is there.
+    pub(super) async fn command(&self, last: Option<&Seat>) -> Result<(MultiplexedConnection, Seat), Trouble> {
         let route = self.route().await?;
         let mut connection = route.command().await?;
         let info = recognize(&route, self.mode, &mut connection).await?;
@@ -170,7 +173,9 @@ impl Connector {
             self.probe.commands(self.mode.pubsub(), &mut connection).await
         };
         allowed(&route, ready.await)?;
-        Ok((connection, self.meet(&info, &route)))
+        let (server, data) = (self.meet(&info, &route), field(&info, "master_replid"));
+        let seat = Seat::take(&mut connection, server, data, last).await.map_err(|error| route.trouble(&error))?;
+        Ok((connection, seat))
     }
 
     /// A connection that subscribes. `take` gets what comes, on the connection's own task: it must not block.
