@@ -12,7 +12,10 @@ const ROUNDS: usize = 2000;
 /// Those among them in which nothing moves: with their pauses, longer than any deadline.
 const IDLE: usize = 100;
 /// Rounds of an audit: with their pauses, longer than what it takes to be sure.
-const AUDIT: usize = 50;
+const AUDIT: usize = 10;
+const AUDIT_PAUSE: Duration = Duration::from_millis(500);
+/// Rounds at most until all that is left when clients go has ended.
+const LAST: usize = 8;
 /// What eight rounds take in which something moves.
 const TRIPS: Duration = Duration::from_millis(40);
 /// Longer than a channel is kept for those who were told to come back.
@@ -20,61 +23,61 @@ const EXPECTED: Duration = Duration::from_secs(6);
 /// After a round in which nothing moves.
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn calm(world: &mut World) -> Result<(), String> {
-    world.server.refuses = None;
+pub(super) fn calm(world: &mut World<'_>) -> Result<(), String> {
+    world.server.accept();
     world.server.mute = 0;
+    if world.server.has_left_behind() {
+        world.wait(DEADLINE);
+        while world.server.execute_left_behind() {}
+        world.settle()?;
+    }
     for node in &mut world.nodes {
         // Canaries find those.
         node.wires.ear.notice(&mut world.server, false);
     }
-    find(world).await?;
-    rest(world, lacking).await?;
+    find(world)?;
+    rest(world, lacking)?;
     for index in 0..world.shape.channels {
         let draft = world.publisher.draft(&channel(index), false);
         world.publisher.publish(draft, 0, &world.nodes[0].broker, world.shape.kept);
     }
-    find(world).await?;
-    rest(world, lacking).await?;
-    if world.server.has_left_behind() {
-        world.wait(DEADLINE).await;
-        while world.server.execute_left_behind() {}
-        rest(world, lacking).await?;
-    }
+    find(world)?;
+    rest(world, lacking)?;
     world.publisher.check(&mut world.server)?;
-    leave(world).await
+    leave(world)
 }
 
 /// Audits find what only they can.
-async fn find(world: &mut World) -> Result<(), String> {
+fn find(world: &mut World<'_>) -> Result<(), String> {
     if !world.needs_audit {
         return Ok(());
     }
-    rest(world, |world| world.publisher.waits()).await?;
+    rest(world, |world| world.publisher.waits())?;
     world.nodes.iter_mut().for_each(|node| node.wires.ear.audit());
     for _ in 0..AUDIT {
-        world.settle().await?;
-        round(world).await?;
-        world.wait(PAUSE).await;
+        world.settle()?;
+        round(world)?;
+        world.wait(AUDIT_PAUSE);
     }
     Ok(())
 }
 
-fn lacking(world: &World) -> Option<String> {
+fn lacking(world: &World<'_>) -> Option<String> {
     world.publisher.waits().or_else(|| world.clients.iter().find_map(|client| client.lacks(&world.server)))
 }
 
 /// Rounds until nothing is lacking any more.
-async fn rest(world: &mut World, lacking: impl Fn(&World) -> Option<String>) -> Result<(), String> {
+fn rest(world: &mut World<'_>, lacking: impl Fn(&World<'_>) -> Option<String>) -> Result<(), String> {
     let mut idle = 0;
     for index in 0..ROUNDS {
-        match (round(world).await?, lacking(world)) {
+        match (round(world)?, lacking(world)) {
             (false, None) => return Ok(()),
-            (true, _) if index % 8 == 7 => world.wait(TRIPS).await,
+            (true, _) if index % 8 == 7 => world.wait(TRIPS),
             (true, _) => {}
             (false, Some(_)) if idle == IDLE => break,
             (false, Some(_)) => {
                 idle += 1;
-                world.wait(PAUSE).await;
+                world.wait(PAUSE);
             }
         }
     }
@@ -82,34 +85,38 @@ async fn rest(world: &mut World, lacking: impl Fn(&World) -> Option<String>) -> 
 }
 
 /// Everybody does what is due. Clients that have no subscription ask for it.
-async fn round(world: &mut World) -> Result<bool, String> {
+fn round(world: &mut World<'_>) -> Result<bool, String> {
     let mut moved = false;
     for node in &mut world.nodes {
         moved |= node.round(&mut world.server);
     }
-    world.settle().await?;
+    world.settle()?;
     for client in 0..world.clients.len() {
         moved |= world.read(client, usize::MAX);
         let node = &world.nodes[client % world.shape.nodes];
         moved |= world.clients[client].subscribe(&node.workers[client % world.shape.workers], true);
     }
-    world.settle().await?;
+    world.settle()?;
     Ok(moved)
 }
 
 /// All go, and nothing is left of them.
-async fn leave(world: &mut World) -> Result<(), String> {
+fn leave(world: &mut World<'_>) -> Result<(), String> {
     for client in &mut world.clients {
         client.drop_connection();
     }
     // Some are told only now.
     for time in [EXPECTED, EXPECTED, LINGER] {
-        world.wait(time).await;
-        for _ in 0..8 {
+        world.wait(time);
+        for _ in 0..LAST {
+            let mut moved = false;
             for node in &mut world.nodes {
-                node.round(&mut world.server);
+                moved |= node.round(&mut world.server);
             }
-            world.settle().await?;
+            world.settle()?;
+            if !moved {
+                break;
+            }
         }
     }
     for (index, node) in world.nodes.iter().enumerate() {

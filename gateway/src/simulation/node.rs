@@ -1,6 +1,6 @@
 //! One node of a simulated cluster, and its workers.
 
-use super::plan::Shape;
+use super::{client::Flag, plan::Shape};
 use crate::{
     broker::{
         Broker, Mailbox, PageLimit, Reads, RedisAddress, RedisConfig, Retention,
@@ -41,13 +41,17 @@ pub(super) struct SimulatedNode {
 pub(super) struct SimulatedWorker {
     pub(super) worker: Rc<Worker>,
     run: Pin<Box<dyn Future<Output = ()>>>,
+    flag: Arc<Flag>,
+    waker: Waker,
 }
 
 impl SimulatedWorker {
     /// Takes in what waits, and hands some of it out.
     pub(super) fn work(&mut self, turns: usize) {
         for _ in 0..turns {
-            let _ = self.run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if self.flag.take() {
+                let _ = self.run.as_mut().poll(&mut Context::from_waker(&self.waker));
+            }
         }
     }
 }
@@ -75,7 +79,8 @@ impl SimulatedNode {
                 metrics: Arc::default(),
             });
             let run = Box::pin(hub.clone().run());
-            SimulatedWorker { worker: Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), run }
+            let (worker, flag) = (Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), Flag::new());
+            SimulatedWorker { worker, run, waker: Waker::from(flag.clone()), flag }
         };
         let workers = mailboxes.into_iter().enumerate().map(worker).collect();
         Self { broker, wires, workers, chunk: shape.chunk }

@@ -122,7 +122,7 @@ const WEIGHTS: [(Kind, u32, bool); 33] = [
     (Kind::Failover, 2, true),
     (Kind::Restart, 2, true),
     (Kind::ForgetScripts, 1, true),
-    (Kind::Refuse, 1, true),
+    (Kind::Refuse, 2, true),
     (Kind::Accept, 4, false),
     (Kind::Mute, 1, true),
     (Kind::Clear, 1, true),

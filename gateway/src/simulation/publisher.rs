@@ -21,7 +21,7 @@ pub(super) struct Publisher {
     issued: u64,
     waiting: Vec<Waiting>,
     /// Stored or not: who knows. Only those with a key may be published again.
-    unknown: Vec<(Draft, usize, u64)>,
+    unknown: Vec<Unknown>,
     refused: Vec<Draft>,
     /// By node and channel: the order in which they came, and what they were answered.
     stored: Vec<(usize, String, u64, Position)>,
@@ -35,6 +35,14 @@ pub(super) struct Draft {
     /// It has a key of its own, under which it may be published again.
     keyed: bool,
     again: bool,
+}
+
+struct Unknown {
+    draft: Draft,
+    node: usize,
+    issue: u64,
+    /// Whether it was stored by then. What was not never will be.
+    is_stored: bool,
 }
 
 struct Waiting {
@@ -57,8 +65,8 @@ impl Publisher {
 
     /// One whose outcome is not known, to be published once more.
     pub(super) fn again(&mut self) -> Option<Draft> {
-        let at = self.unknown.iter().position(|(draft, ..)| draft.keyed)?;
-        Some(Draft { again: true, ..self.unknown.swap_remove(at).0 })
+        let at = self.unknown.iter().position(|unknown| unknown.draft.keyed)?;
+        Some(Draft { again: true, ..self.unknown.swap_remove(at).draft })
     }
 
     pub(super) fn publish(&mut self, draft: Draft, node: usize, broker: &Arc<Broker>, size: u32) {
@@ -122,7 +130,10 @@ impl Publisher {
                 }
             }
             Err(BrokerError::Unavailable(_)) if !draft.again => self.refused.push(draft),
-            Err(BrokerError::Unavailable(_) | BrokerError::OutcomeUnknown) => self.unknown.push((draft, node, issue)),
+            Err(BrokerError::Unavailable(_) | BrokerError::OutcomeUnknown) => {
+                let is_stored = server.lineage(&draft.channel).find(draft.number).is_some();
+                self.unknown.push(Unknown { draft, node, issue, is_stored });
+            }
             other => return Err(format!("{draft:?}, answered {other:?}")),
         }
         Ok(())
@@ -145,7 +156,7 @@ impl Publisher {
         self.waiting.first().map(|waiting| format!("{:?} has no answer", waiting.draft))
     }
 
-    /// At the end: what was refused is stored nowhere, and what nobody knows of not behind anything that came later.
+    /// At the end: what was refused is stored nowhere, what nobody knows of not later than it was said, and not behind anything that came later.
     pub(super) fn check(&mut self, server: &mut Server) -> Result<(), String> {
         for draft in &self.refused {
             if let Some(at) = server.lineage(&draft.channel).find(draft.number) {
@@ -153,9 +164,13 @@ impl Publisher {
             }
         }
         let unknown = std::mem::take(&mut self.unknown);
-        unknown.iter().filter(|(draft, ..)| !draft.again).try_for_each(|(draft, node, issue)| {
-            let at = server.lineage(&draft.channel).find(draft.number);
-            at.map_or(Ok(()), |at| self.in_order(draft, *node, *issue, at))
-        })
+        for Unknown { draft, node, issue, is_stored } in unknown.iter().filter(|unknown| !unknown.draft.again) {
+            let Some(at) = server.lineage(&draft.channel).find(draft.number) else { continue };
+            if !is_stored {
+                return Err(format!("{draft:?} was given up, and stored at {at:?} all the same"));
+            }
+            self.in_order(draft, *node, *issue, at)?;
+        }
+        Ok(())
     }
 }

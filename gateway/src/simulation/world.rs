@@ -3,6 +3,7 @@
 use super::{
     calm,
     client::Client,
+    engine::{self, Engine},
     node::{PREFIX, SimulatedNode},
     plan::{Kind, Plan, Shape, Step},
     publisher::Publisher,
@@ -10,10 +11,10 @@ use super::{
 use crate::broker::simulated::{Duty, Flaw, Server};
 use crate::model::Side;
 use std::time::Duration;
-use tokio::task::yield_now;
 
 /// See the module.
-pub(super) struct World {
+pub(super) struct World<'a> {
+    engine: &'a mut Engine<'a>,
     pub(super) shape: Shape,
     pub(super) server: Server,
     pub(super) nodes: Vec<SimulatedNode>,
@@ -25,29 +26,29 @@ pub(super) struct World {
 
 /// Runs a plan. `log` gets the steps that did something. The error says what is wrong.
 pub(super) fn run(plan: &Plan, flaw: Option<Flaw>, mut log: Option<&mut Vec<String>>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        let mut world = World::new(plan.shape, flaw);
-        for step in &plan.steps {
-            if world.step(*step).await {
-                if let Some(log) = &mut log {
-                    log.push(world.describe(*step));
-                }
-                if step.kind.wakes() {
-                    world.settle().await?;
-                }
+    let runtime = engine::runtime();
+    let mut engine = Engine::new(&runtime);
+    let _inside = engine.enter();
+    let mut world = World::new(&mut engine, plan.shape, flaw);
+    for step in &plan.steps {
+        if world.step(*step) {
+            if let Some(log) = &mut log {
+                log.push(world.describe(*step));
+            }
+            if step.kind.wakes() {
+                world.settle()?;
             }
         }
-        calm::calm(&mut world).await
-    })
+    }
+    calm::calm(&mut world)
 }
 
 pub(super) fn channel(index: usize) -> String {
     format!("c{index}")
 }
 
-impl World {
-    fn new(shape: Shape, flaw: Option<Flaw>) -> Self {
+impl<'a> World<'a> {
+    fn new(engine: &'a mut Engine<'a>, shape: Shape, flaw: Option<Flaw>) -> Self {
         let mut server = Server::new(PREFIX, flaw);
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
@@ -55,11 +56,11 @@ impl World {
             Client::new(format!("client {index}"), channel(index % shape.channels), side)
         };
         let clients = (0..shape.clients).map(client).collect();
-        Self { shape, server, nodes, clients, publisher: Publisher::new(), needs_audit: false }
+        Self { engine, shape, server, nodes, clients, publisher: Publisher::new(), needs_audit: false }
     }
 
     /// Takes a step. Answers whether it did anything.
-    async fn step(&mut self, step: Step) -> bool {
+    fn step(&mut self, step: Step) -> bool {
         let Step { kind, which } = step;
         let place = Place::of(which, &self.shape);
         let (server, node) = (&mut self.server, &mut self.nodes[place.node]);
@@ -101,13 +102,13 @@ impl World {
             Kind::Unsubscribe => return client.unsubscribe(),
             Kind::Drop => return client.drop_connection(),
             Kind::Read => return self.read(place.client, 1 + place.amount % 4),
-            Kind::Wait => self.wait(Duration::from_millis([10, 100, 1100, 6000][place.amount % 4])).await,
+            Kind::Wait => self.wait(Duration::from_millis([10, 100, 1100, 6000][place.amount % 4])),
             Kind::Replicate => server.replicate(),
             Kind::Failover => self.replace(true),
             Kind::Restart => self.replace(false),
             Kind::ForgetScripts => server.forget_scripts(),
-            Kind::Refuse => server.refuses = Some(["LOADING", "READONLY", "CLUSTERDOWN"][place.amount % 3]),
-            Kind::Accept => return server.refuses.take().is_some(),
+            Kind::Refuse => server.refuse(["LOADING", "READONLY", "CLUSTERDOWN"][place.amount % 3], place.coin),
+            Kind::Accept => return server.accept(),
             Kind::Mute => (server.mute, self.needs_audit) = (1, true),
             Kind::Clear => server.clear(&channel(place.channel)),
         }
@@ -135,21 +136,20 @@ impl World {
     }
 
     /// Time passes.
-    pub(super) async fn wait(&mut self, time: Duration) {
-        tokio::time::advance(time).await;
+    pub(super) fn wait(&mut self, time: Duration) {
+        self.engine.pass(time);
         self.nodes.iter_mut().for_each(|node| node.wires.expire());
     }
 
     /// What can go on by itself does: connections, publishers, reads that close gaps, audits. The error says what is wrong.
-    pub(super) async fn settle(&mut self) -> Result<(), String> {
-        let mut quiet = 0;
-        while quiet < 2 {
-            let mut any = self.publisher.poll(&mut self.server)?;
+    pub(super) fn settle(&mut self) -> Result<(), String> {
+        let mut any = true;
+        while any {
+            any = self.publisher.poll(&mut self.server)?;
             for client in &mut self.clients {
                 any |= client.poll();
             }
-            yield_now().await;
-            quiet = if any { 0 } else { quiet + 1 };
+            any |= self.engine.turn();
         }
         self.server.wrong.take().map_or(Ok(()), Err)
     }
@@ -165,7 +165,8 @@ impl World {
             Kind::Unsubscribe | Kind::Drop => format!("{kind:?} client {client}"),
             Kind::Read => format!("{kind:?} client {client} x{}", 1 + amount % 4),
             Kind::Notice => format!("{kind:?} node {node}, what arrived is heard late: {coin}"),
-            Kind::Wait | Kind::Refuse | Kind::Clear => format!("{kind:?} {}", step.which),
+            Kind::Refuse => format!("{kind:?} once: {coin}"),
+            Kind::Wait | Kind::Clear => format!("{kind:?} {}", step.which),
             _ => format!("{kind:?} node {node}"),
         }
     }

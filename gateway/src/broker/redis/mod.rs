@@ -17,6 +17,10 @@
 //! *A publish whose answer was lost* is sent again under its id, ahead of everything newer of its channel, until its deadline; the script answers a repeat with
 //! what the first did, and refuses what comes after the deadline. So `unavailable` means that it never happened.
 //!
+//! *A publish that Redis refused while it carried out the next one* must not be stored behind it. Where the answers come it fails at once; where they are lost
+//! it is sent again with the ids of those behind it, and the script refuses it if it finds one of them. What the broken connection still brings cannot come in between: the
+//! next one has the server end it first.
+//!
 //! *A connection that breaks* loses announcements. The next one subscribes anew, and only then the streams' tops are read and handed to the workers, which
 //! compare them with their own positions and read what they lack. What was published before the subscription is in the stream by then, what comes after it is announced.
 //!

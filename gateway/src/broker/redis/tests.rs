@@ -8,6 +8,7 @@ mod sentinels;
 mod server;
 mod tls;
 mod watched;
+mod wire;
 
 use super::*;
 use crate::broker::{

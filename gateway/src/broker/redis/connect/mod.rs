@@ -1,13 +1,14 @@
 //! Connections to Redis: how they are made, and what is wrong when they cannot be.
 //!
 //! - [`address`], [`url`]: what the settings say; [`sentinel`]: where the master is now; [`route`]: the way to one server
-//! - [`asking`]: the connection for what is asked again and again
+//! - [`asking`]: the connection for what is asked again and again; [`seat`]: who a connection is there, so that the next one can end it
 //! - [`probe`]: whether everything is allowed there; [`share`]: whether it is what other nodes take it for; [`trouble`]: what else there may be
 
 mod address;
 mod asking;
 mod probe;
 mod route;
+mod seat;
 mod sentinel;
 mod share;
 mod trouble;
@@ -26,6 +27,7 @@ use redis::{
     aio::{ConnectionLike as _, MultiplexedConnection},
 };
 use route::Route;
+pub(super) use seat::Seat;
 use sentinel::Sentinels;
 pub(super) use share::{Claims, Share};
 use std::{
@@ -165,8 +167,8 @@ impl Connector {
         Ok(info)
     }
 
-    /// A connection for commands, whose server knows the scripts. Tells the clock what time it is there.
-    pub(super) async fn command(&self) -> Result<(MultiplexedConnection, Server), Trouble> {
+    /// A connection for commands, whose server knows the scripts, in place of the `last` one. Tells the clock what time it is there.
+    pub(super) async fn command(&self, last: Option<&Seat>) -> Result<(MultiplexedConnection, Seat), Trouble> {
         let route = self.route().await?;
         let mut connection = route.command().await?;
         let info = self.admit(&route, &mut connection).await?;
@@ -175,7 +177,9 @@ impl Connector {
             self.probe.commands(self.mode.pubsub(), &mut connection).await
         };
         allowed(&route, ready.await)?;
-        Ok((connection, self.meet(&info, &route)))
+        let (server, data) = (self.meet(&info, &route), field(&info, "master_replid"));
+        let seat = Seat::take(&mut connection, server, data, last).await.map_err(|error| route.trouble(&error))?;
+        Ok((connection, seat))
     }
 
     /// A connection that subscribes. `take` gets what comes, on the connection's own task: it must not block.

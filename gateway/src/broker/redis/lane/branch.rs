@@ -2,12 +2,12 @@
 
 use super::{
     super::{
-        connect::{Connector, Server, Trouble, pauses},
+        connect::{Connector, Seat, Trouble, pauses},
         health::Part,
         scripts::SCRIPTS,
         topology::Master,
     },
-    job::{Again, Job},
+    job::Job,
     queue::{PAUSE, Queue},
 };
 use backon::ExponentialBackoff;
@@ -34,8 +34,8 @@ pub(super) struct Branch {
     /// Whether commands of these orders may wait for another master by now.
     pub(super) is_displaced: bool,
     pub(super) pauses: ExponentialBackoff,
-    /// Who answers the connection.
-    pub(super) server: Server,
+    /// The newest connection's, as its server knows it.
+    pub(super) seat: Option<Seat>,
 }
 
 /// The connection.
@@ -50,7 +50,7 @@ pub(super) enum Line {
 pub(super) type Step = Pin<Box<dyn Future<Output = (Master, Done)> + Send>>;
 
 pub(super) enum Done {
-    Connected(Result<(MultiplexedConnection, Server), Trouble>),
+    Connected(Result<(MultiplexedConnection, Seat), Trouble>),
     Exchanged(MultiplexedConnection, Batch, RedisResult<Vec<Value>>),
     Paused(MultiplexedConnection),
 }
@@ -98,7 +98,7 @@ impl Branch {
             under_way: Vec::new(),
             is_displaced: false,
             pauses: pauses(),
-            server: Server::default(),
+            seat: None,
         }
     }
 
@@ -129,6 +129,24 @@ impl Branch {
         std::mem::take(&mut self.is_displaced)
     }
 
+    /// There is a connection.
+    pub(super) fn connected(&mut self, connection: MultiplexedConnection, seat: Seat) {
+        if !seat.is_alone {
+            self.queue.doubt_for_good();
+            self.asides.doubt_for_good();
+        }
+        (self.seat, self.pauses, self.is_up) = (Some(seat), pauses(), true);
+        self.line = Line::Idle(connection, Instant::now());
+    }
+
+    /// The connection broke while these were under way.
+    pub(super) fn broke(&mut self, sent: Vec<Job>) {
+        self.ended();
+        self.is_up = false;
+        let data = self.seat.as_ref().map(|seat| seat.data.clone()).unwrap_or_default();
+        self.queue.unanswered(sent, &data);
+    }
+
     /// What waits here ahead of its slot is to wait at home again; false if nothing does.
     pub(super) fn give_up_asides(&mut self) -> bool {
         let any = !self.asides.is_empty();
@@ -148,8 +166,8 @@ impl Branch {
     }
 
     pub(super) fn connect(&self) -> Step {
-        let (connector, master) = (self.connector.clone(), self.master);
-        Box::pin(async move { (master, Done::Connected(connector.command().await)) })
+        let (connector, master, last) = (self.connector.clone(), self.master, self.seat.clone());
+        Box::pin(async move { (master, Done::Connected(connector.command(last.as_ref()).await)) })
     }
 
     pub(super) fn connect_later(&mut self) -> Step {
@@ -174,14 +192,10 @@ impl Branch {
         self.is_displaced = is_aside;
         let mut pipeline = redis::pipe();
         for job in jobs {
-            let mut cmd = job.command.cmd.clone();
-            if job.command.again == Again::UntilDeadline {
-                cmd.arg(self.connector.clock().at(job.deadline));
-            }
             if is_aside {
                 pipeline.cmd("ASKING");
             }
-            pipeline.add_command(cmd);
+            pipeline.add_command(job.cmd(self.connector.clock()));
         }
         let master = self.master;
         Box::pin(async move {

@@ -2,7 +2,6 @@
 
 use super::{
     super::{
-        connect::pauses,
         health::Health,
         masters::Masters,
         topology::{Master, Topology},
@@ -195,7 +194,7 @@ impl Driver {
         for master in idle {
             let (busy, aside) = self.busy_beside(master);
             let Some(branch) = self.branches.get_mut(&master) else { continue };
-            if !branch.connector.is_newest(&branch.server) {
+            if !branch.seat.as_ref().is_some_and(|seat| branch.connector.is_newest(&seat.server)) {
                 tracing::warn!(part = ?branch.part, "the address leads to another Redis by now");
                 branch.begin();
                 steps.push(branch.connect_later());
@@ -226,10 +225,9 @@ impl Driver {
     fn settle(&mut self, master: Master, done: Done, steps: &mut Steps) {
         let Some(branch) = self.branches.get_mut(&master) else { return };
         match done {
-            Done::Connected(Ok((connection, server))) => {
+            Done::Connected(Ok((connection, seat))) => {
                 self.health.well(branch.part);
-                (branch.server, branch.pauses, branch.is_up) = (server, pauses(), true);
-                branch.line = Line::Idle(connection, Instant::now());
+                branch.connected(connection, seat);
             }
             Done::Connected(Err(trouble)) => {
                 self.health.warn(branch.part, &trouble.to_string());
@@ -269,9 +267,7 @@ impl Driver {
                 let address = branch.connector.address();
                 self.health.trouble(branch.part, &format!("the connection to Redis at {address} broke: {error}"));
                 tracing::warn!(part = ?branch.part, %address, %error, unanswered = sent.len(), "the connection to Redis broke");
-                branch.ended();
-                branch.is_up = false;
-                branch.queue.unanswered(sent);
+                branch.broke(sent);
                 steps.push(branch.connect());
                 self.masters.doubt();
                 self.reroute(steps);

@@ -1,8 +1,14 @@
 //! Commands on their way.
 
-use super::super::{slot::Slot, topology::Master};
+use super::super::{
+    clock::Clock,
+    scripts::{keys_of, with_keys},
+    slot::Slot,
+    topology::Master,
+};
 use crate::broker::BrokerError;
 use redis::{Cmd, Value};
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::{sync::oneshot, time::Instant};
 
 /// A command.
@@ -29,7 +35,8 @@ pub(in super::super) enum To {
 pub(in super::super) enum Again {
     /// It changes nothing if it was carried out already.
     Safe,
-    /// The same; and it takes one more argument: the time on the server's clock from which on it is refused.
+    /// Its last key remembers that it was carried out. It takes one more argument, the time on the server's clock from which on it is refused; and
+    /// further keys, of which there must be none.
     UntilDeadline,
     /// It would be carried out twice.
     Never,
@@ -41,8 +48,9 @@ pub(in super::super) struct Job {
     pub(super) command: Command,
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<Value, BrokerError>>,
-    /// Whether it may have been carried out, its answer being lost.
-    pub(super) uncertain: bool,
+    pub(super) doubt: Doubt,
+    /// What later commands of its order, whose answers were lost with its own, are remembered by. It must not be carried out behind one of them.
+    pub(super) later: BTreeSet<Arc<str>>,
     /// Its place among all that came.
     pub(super) number: u64,
     /// Who has to be asked next, if not the master of its slot: the slot is on the move there.
@@ -51,13 +59,44 @@ pub(in super::super) struct Job {
     pub(super) rests_until: Option<Instant>,
 }
 
+/// Whether it may have been carried out, its answer being lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It was not.
+    None,
+    /// As long as the server's data has this identity, it knows.
+    Open(Arc<str>),
+    /// Nobody knows for sure.
+    Lasting,
+}
+
 impl Job {
     pub(super) fn new(command: Command, deadline: Instant, answer: oneshot::Sender<Result<Value, BrokerError>>) -> Self {
-        Self { command, deadline, answer, uncertain: false, number: 0, aside: None, rests_until: None }
+        Self { command, deadline, answer, doubt: Doubt::None, later: BTreeSet::new(), number: 0, aside: None, rests_until: None }
     }
 
     pub(super) fn slot(&self) -> Slot {
         Slot::of_command(&self.command.cmd)
+    }
+
+    /// What it is sent as.
+    pub(super) fn cmd(&self, clock: &Clock) -> Cmd {
+        let later = self.later.iter().map(AsRef::as_ref);
+        let mut cmd = if self.later.is_empty() { self.command.cmd.clone() } else { with_keys(&self.command.cmd, later) };
+        if self.command.again == Again::UntilDeadline {
+            cmd.arg(clock.at(self.deadline));
+        }
+        cmd
+    }
+
+    /// What remembers that it was carried out, if anything does.
+    pub(super) fn once(&self) -> Option<Arc<str>> {
+        let remembered = self.command.again == Again::UntilDeadline;
+        remembered.then(|| keys_of(&self.command.cmd).pop()).flatten().map(Into::into)
+    }
+
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.doubt != Doubt::None
     }
 
     pub(super) fn end(self, result: Result<Value, BrokerError>) {
@@ -66,7 +105,15 @@ impl Job {
     }
 
     pub(super) fn fail(self, why: &str) {
-        let error = if self.uncertain { BrokerError::OutcomeUnknown } else { BrokerError::Unavailable(why.into()) };
+        let error = if self.is_uncertain() { BrokerError::OutcomeUnknown } else { BrokerError::Unavailable(why.into()) };
         self.end(Err(error));
+    }
+
+    /// The server did not carry it out, as something later was. `data`: the identity of what it knows that from.
+    pub(super) fn overtaken(mut self, data: &str) {
+        if matches!(&self.doubt, Doubt::Open(since) if **since == *data) {
+            self.doubt = Doubt::None;
+        }
+        self.fail("something that came later was carried out already");
     }
 }

@@ -1,16 +1,20 @@
 //! Commands for one master that wait for their turn, and what becomes of those that were sent. Sans-I/O.
 
-use super::job::{Again, Job};
+use super::job::{Again, Doubt, Job};
 use crate::broker::redis::scripts::{code_and_details, keys_of};
 use redis::{Cmd, Value};
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 use tokio::time::Instant;
 
 /// Between attempts of commands that the server refuses for now.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
+
+/// Commands of one order that are sent together at most: if their answers are lost, each has to name all that are behind it.
+const TOGETHER: usize = 128;
 
 /// What a round of answers says about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,17 +83,19 @@ impl Queue {
     }
 
     /// Up to `most` jobs, to be sent in this order. One that nobody waits for, and that was not sent before, is left out; one that rests stays, and
-    /// with it those of its order, and those whose order is `busy` elsewhere.
+    /// with it those of its order, those whose order is `busy` elsewhere, and those of which there are too many.
     pub(super) fn take(&mut self, most: usize, now: Instant, busy: impl Fn(u64) -> bool) -> Vec<Job> {
         let (mut taken, mut stay, mut staying) = (Vec::new(), Vec::new(), HashSet::new());
+        let mut together = Tally::new(most);
         while taken.len() < most
             && let Some(job) = self.jobs.pop_front()
         {
-            let stays = |order| staying.contains(&order) || busy(order);
+            let stays = |order| staying.contains(&order) || busy(order) || together.is_full(order);
             if job.rests_until.is_some_and(|until| until > now) || job.command.order.is_some_and(stays) {
                 staying.extend(job.command.order);
                 stay.push(job);
-            } else if job.uncertain || !job.answer.is_closed() {
+            } else if job.is_uncertain() || !job.answer.is_closed() {
+                together.count(job.command.order);
                 taken.push(job);
             }
         }
@@ -97,14 +103,37 @@ impl Queue {
         taken
     }
 
-    /// The connection broke before these were answered: what may be sent again comes ahead of everything newer.
-    pub(super) fn unanswered(&mut self, sent: Vec<Job>) {
+    /// The connection broke before these were answered: what may be sent again comes ahead of everything newer. `data`: the identity of what the
+    /// server had when the connection was made.
+    pub(super) fn unanswered(&mut self, sent: Vec<Job>, data: &Arc<str>) {
         for mut job in sent.into_iter().rev() {
-            (job.uncertain, job.aside) = (true, None);
+            if job.doubt == Doubt::None {
+                job.doubt = Doubt::Open(data.clone());
+            }
+            job.aside = None;
             match job.command.again {
                 Again::Never => job.fail(""),
                 Again::Safe | Again::UntilDeadline => self.jobs.push_front(job),
             }
+        }
+        self.name_later();
+    }
+
+    /// Each that may have been carried out learns of those behind it that may have been, too.
+    fn name_later(&mut self) {
+        let mut behind: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
+        for job in self.jobs.iter_mut().rev().filter(|job| job.is_uncertain()) {
+            let (Some(order), Some(once)) = (job.command.order, job.once()) else { continue };
+            let behind = behind.entry(order).or_default();
+            job.later.extend(behind.iter().cloned());
+            behind.push(once);
+        }
+    }
+
+    /// An earlier connection may go on to be heard: what it was sent may be carried out at any time.
+    pub(super) fn doubt_for_good(&mut self) {
+        for job in self.jobs.iter_mut().filter(|job| job.is_uncertain()) {
+            job.doubt = Doubt::Lasting;
         }
     }
 
@@ -135,6 +164,7 @@ impl Queue {
                     round.is_map_wrong |= matches!(code, "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
                     self.jobs.push_front(job);
                 }
+                None if code == "OVERTAKEN" => job.overtaken(details.split(' ').next().unwrap_or_default()),
                 _ => {
                     let why = sentence(code, details, &job.command.cmd);
                     job.fail(&why);
@@ -154,6 +184,28 @@ impl Queue {
     fn put_back(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
             self.jobs.push_front(job);
+        }
+    }
+}
+
+/// How many of each order are taken, where there may be too many.
+struct Tally {
+    of: HashMap<u64, usize>,
+    is_needed: bool,
+}
+
+impl Tally {
+    fn new(most: usize) -> Self {
+        Self { of: HashMap::new(), is_needed: most > TOGETHER }
+    }
+
+    fn is_full(&self, order: u64) -> bool {
+        self.of.get(&order).is_some_and(|count| *count >= TOGETHER)
+    }
+
+    fn count(&mut self, order: Option<u64>) {
+        if let Some(order) = order.filter(|_| self.is_needed) {
+            *self.of.entry(order).or_default() += 1;
         }
     }
 }

@@ -27,8 +27,8 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         Script::new(text)
     };
     Scripts {
-        publish: script(concat!(include_str!("timeline.lua"), include_str!("publish.lua"))),
-        announce: script(include_str!("announce.lua")),
+        publish: script(concat!(include_str!("timeline.lua"), include_str!("overtaken.lua"), include_str!("publish.lua"))),
+        announce: script(concat!(include_str!("overtaken.lua"), include_str!("announce.lua"))),
         read: script(concat!(include_str!("timeline.lua"), include_str!("read.lua"))),
         arrive: script(include_str!("arrive.lua")),
         depart: script(include_str!("depart.lua")),
@@ -54,12 +54,34 @@ pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
     call
 }
 
+/// The same call with further keys behind its own.
+pub(super) fn with_keys<'a>(call: &Cmd, further: impl ExactSizeIterator<Item = &'a str>) -> Cmd {
+    let args: Vec<_> = args_of(call).collect();
+    let own: usize = args.get(KEYS - 1).and_then(|count| str::from_utf8(count).ok()?.parse().ok()).unwrap_or(0);
+    let (front, back) = args.split_at((KEYS + own).min(args.len()));
+    let mut longer = Cmd::new();
+    for (index, arg) in front.iter().enumerate() {
+        if index + 1 == KEYS {
+            longer.arg(own + further.len())
+        } else {
+            longer.arg(*arg)
+        };
+    }
+    further.for_each(|key| {
+        longer.arg(key);
+    });
+    longer.arg(back);
+    longer
+}
+
+/// Arguments of a call ahead of its keys: word, digest, number of keys.
+const KEYS: usize = 3;
+
 /// The keys of a call, or the one of another command.
 pub(super) fn keys_of(cmd: &Cmd) -> Vec<String> {
-    let args: Vec<_> =
-        cmd.args_iter().map(|arg| if let Arg::Simple(text) = arg { String::from_utf8_lossy(text) } else { "".into() }).collect();
+    let args: Vec<_> = args_of(cmd).map(String::from_utf8_lossy).collect();
     let (first, count) = match args.first().map(AsRef::as_ref) {
-        Some("EVALSHA") => (3, args.get(2).and_then(|count| count.parse().ok()).unwrap_or(0)),
+        Some("EVALSHA") => (KEYS, args.get(KEYS - 1).and_then(|count| count.parse().ok()).unwrap_or(0)),
         _ => (1, 1),
     };
     args.into_iter().skip(first).take(count).map(Into::into).collect()
@@ -77,6 +99,10 @@ fn within_script(details: &str) -> Option<(&str, &str)> {
     let (_, refusal) = line.split_once(": ")?;
     let (code, details) = refusal.trim_start_matches('-').split_once(' ')?;
     code.bytes().all(|byte| byte.is_ascii_uppercase()).then_some((code, details.trim_end()))
+}
+
+fn args_of(cmd: &Cmd) -> impl Iterator<Item = &[u8]> {
+    cmd.args_iter().map(|arg| if let Arg::Simple(arg) = arg { arg } else { b"" })
 }
 
 #[cfg(test)]
@@ -101,5 +127,15 @@ mod tests {
         ] {
             assert_eq!(within_script(details), expected, "{details}");
         }
+    }
+
+    #[test]
+    fn further_keys_are_keys() {
+        let mut publish = call(&SCRIPTS.publish, &["meta", "stream", "once"].map(str::to_owned));
+        publish.arg("lane").arg("body");
+        let longer = with_keys(&publish, ["b", "c"].into_iter());
+        assert_eq!(keys_of(&longer), ["meta", "stream", "once", "b", "c"]);
+        assert_eq!(args_of(&longer).skip(KEYS + 5).collect::<Vec<_>>(), [b"lane", b"body"]);
+        assert_eq!(keys_of(&publish), ["meta", "stream", "once"]);
     }
 }

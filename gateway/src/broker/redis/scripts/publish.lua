@@ -1,10 +1,10 @@
 -- Stores a publication, remembers its key, and announces it: all of it, or nothing.
 --
--- KEYS meta, stream, key
+-- KEYS meta, stream, key, those of later commands that may have been carried out before this one
 -- ARGV 1 pub/sub channel, 2 body, 3 publications to keep, 4 for how long (ms), 5 life of meta (ms), 6 fingerprint of the request
 --      (empty: the key is nobody else's), 7 life of the key (ms), 8 fresh epoch, 9 PUBLISH or SPUBLISH, 10 latest time on this server's clock (ms since 1970)
 -- Answers {what, epoch, offset}: "stored"; "unannounced" (stored, but subscribers were not told); "replayed" (an earlier request with this key did
--- it); or {"mismatch"}, an error LATE: nothing was done.
+-- it); or {"mismatch"}, an error LATE or OVERTAKEN: nothing was done.
 --
 -- Lua does not roll back. What can fail comes before the first write, or leaves nothing: so XADD comes first and PUBLISH last.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
@@ -17,6 +17,8 @@ if answered then
 end
 local time = redis.call('TIME')
 if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[10]) then return redis.error_reply('LATE it came after its deadline') end
+local refusal = overtaken(4)
+if refusal then return refusal end
 
 local epoch, top, forks, replid, changed = timeline(meta, stream, ARGV[8])
 local offset = string.format('%.0f', top + 1)

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::model::{Epoch, Position};
 use redis::{Arg, Cmd, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
 use tokio::time::Instant;
 
 /// As in `timeline.lua`.
@@ -25,6 +28,8 @@ pub(crate) enum Flaw {
     ForgetsAnswers,
     /// A publish is carried out whenever it comes.
     AcceptsLate,
+    /// A publish is carried out although a later one was already.
+    StoresOvertaken,
     /// A subscription is confirmed, and takes effect when something else is asked for.
     ConfirmsEarly,
     /// Every tenth announcement reaches nobody.
@@ -40,10 +45,13 @@ pub(crate) struct Server {
     replid: u32,
     epochs: u32,
     outlets: Vec<Outlet>,
-    left_behind: VecDeque<Cmd>,
+    /// What connections for commands that are gone still bring, by their numbers.
+    left_behind: VecDeque<(u64, Cmd)>,
+    seats: u64,
     scripts: bool,
-    /// The code of what it answers to everything.
-    pub(crate) refuses: Option<&'static str>,
+    /// The code of what it answers to everything, or to the next command.
+    refuses: Option<&'static str>,
+    refuses_once: bool,
     /// Announcements that it refuses from now on.
     pub(crate) mute: u32,
     pub(crate) flaw: Option<Flaw>,
@@ -110,8 +118,10 @@ impl Server {
             epochs: 0,
             outlets: Vec::new(),
             left_behind: VecDeque::new(),
+            seats: 0,
             scripts: true,
             refuses: None,
+            refuses_once: false,
             mute: 0,
             flaw,
             wrong: None,
@@ -163,9 +173,16 @@ impl Server {
         self.outlets.iter_mut().for_each(Outlet::close);
     }
 
+    /// Takes a connection for commands, and ends the one before it. Answers its number, and the identity of the data.
+    pub(in super::super) fn take_seat(&mut self, last: Option<u64>) -> (u64, Arc<str>) {
+        self.left_behind.retain(|(number, _)| Some(*number) != last);
+        self.seats += 1;
+        (self.seats, self.identity().into())
+    }
+
     /// A command of a connection that is gone.
-    pub(in super::super) fn left_behind(&mut self, cmd: Cmd) {
-        self.left_behind.push_back(cmd);
+    pub(in super::super) fn left_behind(&mut self, seat: u64, cmd: Cmd) {
+        self.left_behind.push_back((seat, cmd));
     }
 
     pub(crate) fn has_left_behind(&self) -> bool {
@@ -174,24 +191,41 @@ impl Server {
 
     /// Carries out a command of a connection that is gone.
     pub(crate) fn execute_left_behind(&mut self) -> bool {
-        let willing = self.refusal().is_none();
-        let Some(cmd) = self.left_behind.pop_front_if(|_| willing) else { return false };
-        self.execute(&cmd, None);
+        let Some((_, cmd)) = self.left_behind.pop_front() else { return false };
+        self.execute(&cmd);
         true
     }
 
-    /// Why it would carry out nothing now.
-    pub(in super::super) fn refusal(&self) -> Option<&'static str> {
-        self.refuses.or_else(|| (!self.scripts).then_some("NOSCRIPT"))
+    /// Refuses all commands from now on, or one.
+    pub(crate) fn refuse(&mut self, code: &'static str, once: bool) {
+        (self.refuses, self.refuses_once) = (Some(code), once);
     }
 
-    pub(in super::super) fn execute(&mut self, cmd: &Cmd, refusal: Option<&str>) -> Value {
-        let args: Vec<&[u8]> = cmd.args_iter().filter_map(|arg| if let Arg::Simple(arg) = arg { Some(arg) } else { None }).collect();
-        if let Some(code) = refusal {
+    /// Carries out what comes. Answers whether it did not before.
+    pub(crate) fn accept(&mut self) -> bool {
+        self.refuses.take().is_some()
+    }
+
+    /// Why it does not carry out the next command.
+    fn refusal(&mut self) -> Option<&'static str> {
+        let refuses = if self.refuses_once { self.refuses.take() } else { self.refuses };
+        refuses.or_else(|| (!self.scripts).then_some("NOSCRIPT"))
+    }
+
+    fn identity(&self) -> String {
+        format!("data{}", self.replid)
+    }
+
+    pub(in super::super) fn execute(&mut self, cmd: &Cmd) -> Value {
+        if let Some(code) = self.refusal() {
             return error(code);
         }
+        let args: Vec<&[u8]> = cmd.args_iter().filter_map(|arg| if let Arg::Simple(arg) = arg { Some(arg) } else { None }).collect();
         match args[..] {
-            [b"EVALSHA", hash, b"3", _, _, key, ref rest @ ..] if hash == SCRIPTS.publish.get_hash().as_bytes() => self.publish(key, rest),
+            [b"EVALSHA", hash, keys, ref rest @ ..] if hash == SCRIPTS.publish.get_hash().as_bytes() => {
+                let (keys, rest) = rest.split_at(number(keys) as usize);
+                self.publish(&keys[2..], rest)
+            }
             [b"EVALSHA", hash, b"2", _, stream, ref rest @ ..] if hash == SCRIPTS.read.get_hash().as_bytes() => self.read(stream, rest),
             [b"DEL", stream] => {
                 let channel = self.keys.channel_of_stream(text(stream)).expect("a stream").to_owned();
@@ -203,7 +237,8 @@ impl Server {
     }
 
     /// `publish.lua`.
-    fn publish(&mut self, key: &[u8], args: &[&[u8]]) -> Value {
+    fn publish(&mut self, keys: &[&[u8]], args: &[&[u8]]) -> Value {
+        let (key, later) = keys.split_first().expect("its own");
         let &[lane, body, size, _, _, fingerprint, life, _, _, not_after] = args else { panic!("ten arguments") };
         let (now, fingerprint) = (self.start.elapsed().as_millis() as u64, text(fingerprint));
         if let Some(answer) = self.data.answers.get(text(key)).filter(|answer| answer.until > now) {
@@ -211,6 +246,10 @@ impl Server {
         }
         if now >= number(not_after) && self.flaw != Some(Flaw::AcceptsLate) {
             return error("LATE");
+        }
+        let known = |key: &&[u8]| self.data.answers.get(text(key)).is_some_and(|answer| answer.until > now);
+        if later.iter().any(known) && self.flaw != Some(Flaw::StoresOvertaken) {
+            return error(&format!("OVERTAKEN {}", self.identity()));
         }
         let channel = self.keys.channel(text(lane)).expect("a channel").to_owned();
         self.store_deferred();

@@ -3,12 +3,12 @@
 use super::{
     super::{
         super::{connect::Connector, simulated::Server, topology::Master},
-        job::{Again, Job},
+        job::Job,
         queue::{After, Queue},
     },
     Driver,
 };
-use redis::{Cmd, Value};
+use redis::Value;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -18,8 +18,8 @@ pub(in super::super::super) struct Pipe {
     connector: Arc<Connector>,
     queue: Queue,
     line: Line,
-    /// What the server says to all that was sent together, if it does not carry it out.
-    refusal: Option<&'static str>,
+    /// The newest connection's number, and the identity of the data that it found.
+    seat: Option<(u64, Arc<str>)>,
 }
 
 /// The connection.
@@ -34,14 +34,15 @@ impl Pipe {
     /// To the only master.
     pub(in super::super::super) fn new(driver: Driver, master: Master) -> Self {
         let connector = driver.masters.connector(master).expect("the only one");
-        Self { driver, connector, queue: Queue::default(), line: Line::Down, refusal: None }
+        Self { driver, connector, queue: Queue::default(), line: Line::Down, seat: None }
     }
 
-    /// A connection is made; as with every connection, the server is told the scripts first.
+    /// A connection is made; as with every connection, the server is told the scripts, and to end the last one.
     pub(in super::super::super) fn connect(&mut self, server: &mut Server) -> bool {
         let down = matches!(self.line, Line::Down);
         if down {
             server.load_scripts();
+            self.seat = Some(server.take_seat(self.seat.take().map(|(number, _)| number)));
             self.line = Line::Idle;
         }
         down
@@ -61,18 +62,11 @@ impl Pipe {
         any
     }
 
-    /// The server carries out one command, or refuses it if it refused the first one that was sent with it.
-    ///
-    /// A server may refuse some and carry out what follows. The lane makes good for that only where the answers come: where they are lost, or an earlier
-    /// connection's commands are still on their way, what was refused can end up behind what came after it. The lane cannot help that yet, so it is left out
-    /// here.
+    /// The server carries out one command, or refuses it.
     pub(in super::super::super) fn execute(&mut self, server: &mut Server) -> bool {
         let Line::Busy(jobs, answers) = &mut self.line else { return false };
         let Some(job) = jobs.get(answers.len()) else { return false };
-        if answers.is_empty() {
-            self.refusal = server.refusal();
-        }
-        answers.push(server.execute(&command(&self.connector, job), self.refusal));
+        answers.push(server.execute(&job.cmd(self.connector.clock())));
         true
     }
 
@@ -100,10 +94,10 @@ impl Pipe {
             Line::Down => return false,
             Line::Idle => {}
             Line::Busy(jobs, answers) => {
-                if answers.is_empty() || self.refusal.is_none() {
-                    jobs.iter().skip(answers.len()).for_each(|job| server.left_behind(command(&self.connector, job)));
-                }
-                self.queue.unanswered(jobs);
+                let (number, data) = self.seat.as_ref().expect("it was connected");
+                let rest = jobs.iter().skip(answers.len());
+                rest.for_each(|job| server.left_behind(*number, job.cmd(self.connector.clock())));
+                self.queue.unanswered(jobs, data);
             }
         }
         true
@@ -118,13 +112,4 @@ impl Pipe {
         }
         self.queue.expire(Instant::now(), "Redis is simulated to be away");
     }
-}
-
-/// As a branch sends it.
-fn command(connector: &Connector, job: &Job) -> Cmd {
-    let mut cmd = job.command.cmd.clone();
-    if job.command.again == Again::UntilDeadline {
-        cmd.arg(connector.clock().at(job.deadline));
-    }
-    cmd
 }

@@ -152,9 +152,7 @@ async fn what_comes_back_from_a_broken_connection_takes_no_room_from_others() {
     let sent = bench.take(2);
     let _waiting: Vec<_> = (4..8).map(|order| bench.push(KEY, order)).collect();
     let branch = bench.branch(2);
-    branch.ended();
-    branch.is_up = false;
-    branch.queue.unanswered(sent);
+    branch.broke(sent);
     assert_eq!((bench.branch(2).len(), bench.driver.room()), (8, 4));
     let mut further = bench.push(KEY, 8);
     assert!(matches!(further.try_recv(), Ok(Err(BrokerError::Unavailable(_)))));

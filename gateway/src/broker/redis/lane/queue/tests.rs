@@ -8,14 +8,31 @@ use tokio::sync::oneshot;
 type Answer = oneshot::Receiver<Result<Value, BrokerError>>;
 
 fn push(queue: &mut Queue, order: u64, again: Again) -> Answer {
+    push_once(queue, order, again, "")
+}
+
+/// `once`: what remembers that it was carried out.
+fn push_once(queue: &mut Queue, order: u64, again: Again, once: &str) -> Answer {
     let (answer, receiver) = oneshot::channel();
-    let command = Command { cmd: redis::cmd("EVALSHA"), to: To::Key, order: Some(order), again };
+    let mut cmd = redis::cmd("EVALSHA");
+    cmd.arg("digest").arg(1).arg(once);
+    let command = Command { cmd, to: To::Key, order: Some(order), again };
     queue.push(Job::new(command, Instant::now() + Duration::from_secs(5), answer));
     receiver
 }
 
 fn take(queue: &mut Queue, most: usize) -> Vec<Job> {
     queue.take(most, Instant::now(), |_| false)
+}
+
+/// The connection broke; it was made when the server's data had this identity.
+fn lose(queue: &mut Queue, sent: Vec<Job>, data: &str) {
+    queue.unanswered(sent, &data.into());
+}
+
+/// What these must not come behind.
+fn later(jobs: &[Job]) -> Vec<Vec<&str>> {
+    jobs.iter().map(|job| job.later.iter().map(AsRef::as_ref).collect()).collect()
 }
 
 fn orders(jobs: &[Job]) -> Vec<u64> {
@@ -66,10 +83,10 @@ async fn after_a_lost_answer_the_outcome_is_unknown_until_it_is_known() {
     let mut never = push(&mut queue, 1, Again::Never);
     let mut late = push(&mut queue, 2, Again::UntilDeadline);
     let sent = take(&mut queue, 9);
-    queue.unanswered(sent);
+    lose(&mut queue, sent, "data");
     assert_eq!(ended(&mut never), Some(Err(BrokerError::OutcomeUnknown)));
     let mut sent = take(&mut queue, 1);
-    assert!(sent[0].uncertain);
+    assert!(sent[0].is_uncertain());
     sent.extend(take(&mut queue, 0));
     assert_eq!(queue.answered(sent, vec![DONE], Instant::now()).after, After::GoOn);
     assert_eq!(ended(&mut again), Some(Ok(DONE)));
@@ -82,7 +99,7 @@ async fn a_refused_repeat_tells_nothing_of_the_first_attempt() {
     let mut queue = Queue::default();
     let mut repeated = push(&mut queue, 1, Again::UntilDeadline);
     let sent = take(&mut queue, 1);
-    queue.unanswered(sent);
+    lose(&mut queue, sent, "data");
     let mut new = push(&mut queue, 2, Again::UntilDeadline);
     let sent = take(&mut queue, 2);
     assert_eq!(queue.answered(sent, vec![refused("LATE"), refused("LATE")], Instant::now()).after, After::GoOn);
@@ -167,6 +184,52 @@ async fn a_server_that_knows_better_is_asked_once() {
     assert!(queue.answered(sent, vec![ask], Instant::now()).is_map_wrong);
     let sent = take(&mut queue, 1);
     assert_eq!(sent[0].aside.as_deref(), Some("127.0.0.1:6381"));
-    queue.unanswered(sent);
+    lose(&mut queue, sent, "data");
     assert_eq!(take(&mut queue, 1)[0].aside, None, "if it cannot be reached, the master of the slot is asked again");
+}
+
+#[tokio::test]
+async fn what_is_sent_again_names_all_behind_it_that_may_have_been_carried_out() {
+    let mut queue = Queue::default();
+    let _answers: Vec<_> =
+        [(1, "a"), (2, "b"), (1, "c"), (1, "d")].map(|(order, once)| push_once(&mut queue, order, Again::UntilDeadline, once)).into();
+    let sent = take(&mut queue, 3);
+    lose(&mut queue, sent, "data");
+    let sent = take(&mut queue, 9);
+    assert_eq!(later(&sent), [vec!["c"], vec![], vec![], vec![]], "what was never sent was not carried out");
+    lose(&mut queue, sent, "data");
+    let mut sent = take(&mut queue, 9);
+    assert_eq!(later(&sent), [vec!["c", "d"], vec![], vec!["d"], vec![]]);
+    sent.truncate(1);
+    lose(&mut queue, sent, "data");
+    assert_eq!(later(&take(&mut queue, 9)), [vec!["c", "d"]], "also when it was sent without them");
+}
+
+#[tokio::test]
+async fn what_the_server_knows_to_be_overtaken_is_surely_not_stored() {
+    for (told, still_heard, sure) in [("data", false, true), ("other", false, false), ("data", true, false)] {
+        let mut queue = Queue::default();
+        let mut answer = push(&mut queue, 1, Again::UntilDeadline);
+        let sent = take(&mut queue, 1);
+        lose(&mut queue, sent, "data");
+        if still_heard {
+            queue.doubt_for_good();
+        }
+        let sent = take(&mut queue, 1);
+        let refusal = redis::parse_redis_value(format!("-OVERTAKEN {told}\r\n").as_bytes()).expect("as Redis sends it");
+        assert_eq!(queue.answered(sent, vec![refusal], Instant::now()).after, After::GoOn);
+        let answer = ended(&mut answer).expect("it is not sent again");
+        assert_eq!(matches!(answer, Err(BrokerError::Unavailable(_))), sure, "{told} {still_heard}: {answer:?}");
+        assert!(answer.is_err());
+    }
+}
+
+#[tokio::test]
+async fn no_more_of_one_order_are_sent_together_than_can_be_named() {
+    let mut queue = Queue::default();
+    let _many: Vec<_> = (0..=TOGETHER).map(|_| push(&mut queue, 1, Again::UntilDeadline)).collect();
+    let _other = push(&mut queue, 2, Again::UntilDeadline);
+    let sent = take(&mut queue, 10 * TOGETHER);
+    assert_eq!((sent.len(), sent.last().and_then(|job| job.command.order)), (TOGETHER + 1, Some(2)));
+    assert_eq!(orders(&take(&mut queue, 9)), [1]);
 }

@@ -1,0 +1,51 @@
+//! Who a connection for commands is to its server.
+//!
+//! What a broken connection was sent may still be on its way, and be carried out between what the next one sends. So the next one has the server end
+//! it first. A server that forbids that may hear both: then nobody knows for sure that a command whose answer was lost will not be carried out before its time is over.
+
+use super::Server;
+use redis::{
+    RedisError, Value,
+    aio::{ConnectionLike as _, MultiplexedConnection},
+};
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Seat {
+    pub(in super::super) server: Server,
+    /// The identity of the server's data. With another one something may be missing.
+    pub(in super::super) data: Arc<str>,
+    /// Whether nothing of an earlier connection is carried out any more.
+    pub(in super::super) is_alone: bool,
+    /// The connection's number, if the server tells it.
+    number: Option<i64>,
+}
+
+impl Seat {
+    /// Takes the place of the `last` one, if that was at this server.
+    pub(super) async fn take(
+        connection: &mut MultiplexedConnection,
+        server: Server,
+        data: &str,
+        last: Option<&Self>,
+    ) -> Result<Self, RedisError> {
+        let last = last.filter(|last| last.server == server);
+        let mut questions = redis::pipe();
+        questions.cmd("CLIENT").arg("ID");
+        if let Some(number) = last.and_then(|last| last.number) {
+            questions.cmd("CLIENT").arg("KILL").arg("ID").arg(number);
+        }
+        let mut answers = connection.req_packed_commands(&questions, 0, questions.len()).await?.into_iter();
+        let number = if let Some(Value::Int(number)) = answers.next() { Some(number) } else { None };
+        let ended = answers.next();
+        let is_alone = last.is_none() || matches!(ended, Some(Value::Int(_)));
+        if !is_alone {
+            tracing::warn!(
+                address = %server.address,
+                "Redis does not let the gateway end its last connection, which broke: may the user of redis.url CLIENT ID and CLIENT KILL?"
+            );
+        }
+        Ok(Self { server, data: data.into(), is_alone, number })
+    }
+}
