@@ -2,7 +2,7 @@
 
 use super::fixtures::{ALL, HOUR, Inbox, channel, client, data, ephemeral, kept, key, offset, retention, worker};
 use super::{
-    Announcement, Broker, BrokerError, ChannelSummary, Delivery, Mailbox, NewPublication, Page, PageLimit, Post, PresenceStats, Published,
+    Announcement, Broker, BrokerError, ChannelSummary, Delivery, Mailbox, NewPublication, Page, PageLimit, Revocation, Post, PresenceStats, Published,
     Retention, Span, UserSubscription,
 };
 use crate::model::{ChannelName, ConnectionId, Publication, Tags, UserId};
@@ -572,8 +572,10 @@ pub(super) async fn revocations_are_remembered_for_their_time(bed: &Bed) {
     let (alice, bob): (UserId, UserId) = ("alice".parse().expect("valid"), "bob".parse().expect("valid"));
     let revoked = async |user| bed.broker.revoked(user).await.expect("read");
     assert_eq!(revoked(&alice).await, None);
-    bed.broker.revoke(&alice, 10, HOUR).await.expect("stored");
-    bed.broker.revoke(&alice, 20, HOUR).await.expect("stored");
-    bed.broker.revoke(&bob, 30, Duration::from_secs(2)).await.expect("stored");
-    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(20), Some(30)));
+    let [first, second] = [10, 20].map(|until| Revocation { until, code: 3503, reason: "a \"reason\" of several words".into() });
+    let short = Revocation { until: 30, code: 4500, reason: "".into() };
+    bed.broker.revoke(&alice, first, HOUR).await.expect("stored");
+    bed.broker.revoke(&alice, second.clone(), HOUR).await.expect("stored");
+    bed.broker.revoke(&bob, short.clone(), Duration::from_secs(2)).await.expect("stored");
+    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(second), Some(short)));
 }

@@ -173,7 +173,7 @@ impl Cluster {
     pub async fn run(&self, stop: CancellationToken) {
         if let Kind::Shared(remote) = &self.kind {
             let listening = tokio::spawn(remote.clone().listen());
-            let work = futures_util::future::join3(remote.belong(), remote.bury_all(), remote.sweep_all());
+            let work = futures_util::future::join4(remote.belong(), remote.remind(), remote.bury_all(), remote.sweep_all());
             let _ = stop.run_until_cancelled(work).await;
             remote.leave().await;
             listening.abort();

@@ -2,13 +2,13 @@
 
 use super::{
     Times,
-    inbox::{Inbox, RETENTION},
+    inbox::{Heard, Inbox, RETENTION},
     local::Local,
     members::Member,
     message::{Answer, Connection, Message, Question},
 };
 use crate::{
-    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, lock},
+    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, Post, lock},
     channel::Namespaces,
     model::{ChannelName, ErrorCode, Refusal, Tags, WorkerId},
 };
@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     time::{Instant, sleep, timeout, timeout_at},
 };
 
@@ -49,6 +49,10 @@ pub(super) struct Remote {
     waiting: Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
     next: AtomicU64,
     trouble: Mutex<Option<Box<str>>>,
+    /// This node registers anew.
+    anew: Notify,
+    /// Something may have been said to this node that it did not hear.
+    missed: Notify,
 }
 
 impl Remote {
@@ -72,6 +76,8 @@ impl Remote {
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
             trouble: Mutex::new(Some("not registered with the cluster yet".into())),
+            anew: Notify::new(),
+            missed: Notify::new(),
         }
     }
 
@@ -158,9 +164,19 @@ impl Remote {
                 Err(_) => sleep(RETRY).await,
             }
         };
+        // Who spoke before nobody heard.
+        self.missed.notify_one();
         let answers = Arc::new(Semaphore::new(ANSWERS));
         loop {
-            match Message::parse(&inbox.next().await) {
+            let data = match inbox.next().await {
+                Heard::Message(data) => data,
+                Heard::Gap => {
+                    tracing::warn!("what other nodes said meanwhile is kept no more");
+                    self.missed.notify_one();
+                    continue;
+                }
+            };
+            match Message::parse(&data) {
                 Some(Message::Ask { id, from, question }) => {
                     let Ok(permit) = answers.clone().acquire_owned().await else { return };
                     let this = self.clone();
@@ -200,6 +216,13 @@ impl Remote {
         })
     }
 
+    /// Tells the workers what became of this node. For good.
+    pub(super) async fn remind(&self) {
+        let anew = self.local.tell_whenever(&self.anew, || Post::Anew);
+        let missed = self.local.tell_whenever(&self.missed, || Post::Missed);
+        futures_util::future::join(anew, missed).await;
+    }
+
     /// Registers this node, keeps it registered, and says who is dead. For good.
     pub(super) async fn belong(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
@@ -227,13 +250,15 @@ impl Remote {
         let since = match standing {
             Standing::Outside => {
                 nodes.enter(&record, self.times.lease).await?;
+                self.missed.notify_one();
                 Instant::now()
             }
             Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node had ended: it registers anew");
                 nodes.begin_again();
                 nodes.enter(&record, self.times.lease).await?;
-                self.local.present_again();
+                self.anew.notify_one();
+                self.missed.notify_one();
                 Instant::now()
             }
             Standing::Since(since) => since,

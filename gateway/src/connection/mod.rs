@@ -142,6 +142,7 @@ impl Driver {
         for notice in self.registered.outbox().take_notices() {
             match notice {
                 Notice::Server(command) => self.input(Input::Server(command)),
+                Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
                 Notice::Lost(channel) => self.input(Input::Lost(channel)),
                 Notice::Tick => {}
                 Notice::Leave(Leave::WhenIdle) => self.leaving = true,

@@ -51,7 +51,8 @@ impl Hub {
             Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
-            Post::PresentAgain => self.present_again(),
+            Post::Anew => self.present_again(),
+            Post::Missed => self.missed.look(),
             Post::Drain(plan) => {
                 actix_rt::spawn(self.clone().drain(plan));
             }

@@ -6,7 +6,7 @@
 //! - [`deliver`]: from the mailbox to the slots; [`fan_out`]: from the slots to the outboxes, in slices
 //! - [`backfill`]: reads of the stream that close gaps
 //! - [`attendance`]: presence, joins and leaves, in order
-//! - [`control`]: commands of services, questions, drain
+//! - [`control`]: commands of services, questions, drain; [`missed`]: those that this node may not have heard
 //! - deadlines of connections: [`wheel`]
 //!
 //! No borrow of the hub is held while anything else is called.
@@ -20,6 +20,7 @@ mod deliver;
 mod encode;
 mod fan_out;
 mod members;
+mod missed;
 mod outbox;
 mod restart;
 mod slot;
@@ -39,6 +40,7 @@ use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
 pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
+use missed::Missed;
 use restart::Restarts;
 use slab::Slab;
 use slot::Slot;
@@ -104,6 +106,7 @@ pub struct Hub {
     state: RefCell<State>,
     attendance: Attendance,
     restarts: Restarts,
+    missed: Missed,
     /// A batch went out whole.
     served: Notify,
     /// The task that delivers, while it waits.
@@ -163,6 +166,7 @@ impl Hub {
             state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
             attendance: Attendance::default(),
             restarts: Restarts::default(),
+            missed: Missed::default(),
             served: Notify::new(),
             idle: Cell::new(None),
             lives: Cell::new(0),
@@ -278,8 +282,9 @@ impl Hub {
         let tick = self.clone().tick();
         let attend = self.clone().attend();
         let restart = self.clone().restart_all();
+        let look = self.clone().look_up_revocations();
         let deliver = self.deliver_all();
-        futures_util::future::join4(tick, attend, restart, deliver).await;
+        futures_util::future::join5(tick, attend, restart, look, deliver).await;
     }
 
     async fn tick(self: Rc<Self>) {

@@ -158,6 +158,19 @@ test('a node that was taken for dead says again who is there', async (t) => {
     assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
 });
 
+test('a user who was disconnected for good while a node was taken for dead is disconnected there too', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const [alice, bob] = await Promise.all(['alice', 'bob'].map((user) => signedIn(t, two, user)));
+    const [gone, stays] = [next(alice, 'disconnected'), new Heard(bob, 'connecting')];
+    two.freeze();
+    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
+    assert.deepEqual(await one.ask('DELETE', '/v1/users/alice/connections?code=4500&reason=enough'), { connections: 0 });
+    two.thaw();
+    const { code, reason } = await gone;
+    assert.deepEqual([code, reason], [4500, 'enough']);
+    assert.deepEqual(stays.all, []);
+});
+
 test('a Redis that restarts with what it had costs nobody anything', async (t) => {
     const redis = await OwnRedis.start(t);
     const [one, two] = await nodesOf(t, redis, 'one', 'two');

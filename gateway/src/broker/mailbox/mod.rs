@@ -37,8 +37,10 @@ pub enum Post {
     Command(CommandTarget, ServerCommand, tokio::sync::mpsc::Sender<usize>),
     /// A question to the worker's hub.
     Survey(Survey),
-    /// What this node had made present was given up for dead: all of it has to be made present again.
-    PresentAgain,
+    /// This node was taken for dead: all that it had made present has to be made present again.
+    Anew,
+    /// What services did to connections may not have been told to this node: it has to look whom they have disconnected for good.
+    Missed,
     /// Close all connections: see [`DrainPlan`].
     Drain(DrainPlan),
 }

@@ -9,7 +9,7 @@ use super::{
     streams::{garbled, text},
 };
 use crate::{
-    broker::{BrokerError, ChannelSummary, UserSubscription, glob::Glob},
+    broker::{BrokerError, ChannelSummary, Revocation, UserSubscription, glob::Glob},
     model::{ChannelName, Epoch, Position, UserId},
 };
 use redis::{Cmd, Value, cmd};
@@ -69,16 +69,17 @@ impl Directory {
     }
 
     /// Revocations of one user come in the order of their times, or say almost the same.
-    pub(super) async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+    pub(super) async fn revoke(&self, user: &UserId, revocation: &Revocation, remember: Duration) -> Result<(), BrokerError> {
+        let Revocation { until, code, reason } = revocation;
         let mut set = cmd("SET");
-        set.arg(self.keys.revoked(user)).arg(at).arg("PX").arg(remember.as_millis() as u64);
+        set.arg(self.keys.revoked(user)).arg(format!("{until} {code} {reason}")).arg("PX").arg(remember.as_millis() as u64);
         self.run(set).await.map(drop)
     }
 
-    pub(super) async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+    pub(super) async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         let mut get = cmd("GET");
         get.arg(self.keys.revoked(user));
-        text(self.run(get).await?).map(|at| at.parse().map_err(|_| garbled())).transpose()
+        text(self.run(get).await?).map(|held| revocation(&held).ok_or_else(garbled)).transpose()
     }
 
     /// Active channels that match, in name order. Goes through all keys: for operators, not for hot paths.
@@ -150,6 +151,11 @@ impl Directory {
     async fn run_at(&self, to: To, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to, order: None, again: Again::Safe }).await
     }
+}
+
+fn revocation(held: &str) -> Option<Revocation> {
+    let mut parts = held.splitn(3, ' ');
+    Some(Revocation { until: parts.next()?.parse().ok()?, code: parts.next()?.parse().ok()?, reason: parts.next()?.into() })
 }
 
 fn unix_seconds() -> u64 {

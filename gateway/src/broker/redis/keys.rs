@@ -13,7 +13,7 @@
 //! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
 //! | `P:{C}:held` | hash | number of connections of each node's generation that is present | the last one that leaves |
 //! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
-//! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970 | `tokens.revocation_ttl` |
+//! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970; close code and reason of their connections | `tokens.revocation_ttl` |
 //! | `P:share` | string | which of several servers this one is to the nodes | `cluster.lease` from the last node's claim |
 //! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
 //! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |

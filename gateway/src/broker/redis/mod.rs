@@ -58,7 +58,7 @@ mod tests;
 
 use super::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Page, PageLimit, PresenceStats, Published, Readiness,
-    RedisStats, Retention, Span, UserSubscription, lock,
+    RedisStats, Retention, Revocation, Span, UserSubscription, lock,
 };
 use crate::model::{ChannelName, ClientInfo, ConnectionId, UserId, WorkerId};
 use audit::Audit;
@@ -292,12 +292,12 @@ impl RedisBroker {
     }
 
     /// See [`super::Broker::revoke`].
-    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
-        self.directory.revoke(user, at, remember).await
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
+        self.directory.revoke(user, &revocation, remember).await
     }
 
     /// See [`super::Broker::revoked`].
-    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         self.directory.revoked(user).await
     }
 
