@@ -63,7 +63,13 @@ impl Inbox {
                     Post::Delivery(_, Delivery::Publication(publication)) => self.offer(publication),
                     Post::Dirty(_) | Post::AllDirty => self.feed.reread(),
                     Post::Top(_, top, _) => self.feed.stands_at(top),
-                    Post::Delivery(..) | Post::Command(..) | Post::Survey(_) | Post::Anew | Post::Missed | Post::Drain(_) => None,
+                    Post::Delivery(..)
+                    | Post::Command(..)
+                    | Post::Survey(_)
+                    | Post::Anew
+                    | Post::Missed
+                    | Post::Enroll
+                    | Post::Drain(_) => None,
                 };
                 if let Some(after) = gap {
                     self.catch_up(after).await;

@@ -2,6 +2,7 @@
 
 use super::{
     Times,
+    dead::Bereft,
     inbox::{Heard, Inbox, RETENTION},
     local::Local,
     members::Member,
@@ -53,6 +54,11 @@ pub(super) struct Remote {
     anew: Notify,
     /// Something may have been said to this node that it did not hear.
     missed: Notify,
+    /// Services want to hear of the end of every connection.
+    pub(super) enroll: Notify,
+    /// To whom tells services what ended with a dead node.
+    pub(super) bereft: mpsc::Sender<Bereft>,
+    pub(super) teller: Mutex<Option<mpsc::Receiver<Bereft>>>,
 }
 
 impl Remote {
@@ -64,6 +70,7 @@ impl Remote {
         me: Member,
         times: Times,
     ) -> Self {
+        let (bereft, teller) = mpsc::channel(1);
         Self {
             broker,
             local,
@@ -78,6 +85,9 @@ impl Remote {
             trouble: Mutex::new(Some("not registered with the cluster yet".into())),
             anew: Notify::new(),
             missed: Notify::new(),
+            enroll: Notify::new(),
+            bereft,
+            teller: Mutex::new(Some(teller)),
         }
     }
 
@@ -220,7 +230,8 @@ impl Remote {
     pub(super) async fn remind(&self) {
         let anew = self.local.tell_whenever(&self.anew, || Post::Anew);
         let missed = self.local.tell_whenever(&self.missed, || Post::Missed);
-        futures_util::future::join(anew, missed).await;
+        let enroll = self.local.tell_whenever(&self.enroll, || Post::Enroll);
+        futures_util::future::join3(anew, missed, enroll).await;
     }
 
     /// Registers this node, keeps it registered, and says who is dead. For good.
@@ -255,7 +266,7 @@ impl Remote {
             }
             Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node had ended: it registers anew");
-                nodes.begin_again();
+                nodes.begin_again(&record).await?;
                 nodes.enter(&record, self.times.lease).await?;
                 self.anew.notify_one();
                 self.missed.notify_one();

@@ -7,6 +7,7 @@
 //! - [`backfill`]: reads of the stream that close gaps
 //! - [`attendance`]: presence, joins and leaves, in order
 //! - [`control`]: commands of services, questions, drain; [`missed`]: those that this node may not have heard
+//! - [`roll`]: who is connected here, for other nodes
 //! - deadlines of connections: [`wheel`]
 //!
 //! No borrow of the hub is held while anything else is called.
@@ -23,6 +24,7 @@ mod members;
 mod missed;
 mod outbox;
 mod restart;
+mod roll;
 mod slot;
 mod subscribe;
 mod wheel;
@@ -39,9 +41,10 @@ use crate::{
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
-pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
 use missed::Missed;
+pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
 use restart::Restarts;
+use roll::Roll;
 use slab::Slab;
 use slot::Slot;
 use std::{
@@ -107,6 +110,7 @@ pub struct Hub {
     attendance: Attendance,
     restarts: Restarts,
     missed: Missed,
+    roll: Roll,
     /// A batch went out whole.
     served: Notify,
     /// The task that delivers, while it waits.
@@ -167,6 +171,7 @@ impl Hub {
             attendance: Attendance::default(),
             restarts: Restarts::default(),
             missed: Missed::default(),
+            roll: Roll::default(),
             served: Notify::new(),
             idle: Cell::new(None),
             lives: Cell::new(0),
@@ -263,6 +268,7 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let entry = state.connections.remove(key.index as usize);
         state.ids.remove(&entry.id);
+        self.roll.leave(key, entry.id);
         self.parts.metrics.dropped(DropCause::ConnectionClosed, entry.outbox.deliveries() as u64);
         if let Some(info) = &entry.info
             && let Some(connections) = state.users.get_mut(&info.user)
@@ -282,9 +288,9 @@ impl Hub {
         let tick = self.clone().tick();
         let attend = self.clone().attend();
         let restart = self.clone().restart_all();
-        let look = self.clone().look_up_revocations();
+        let (look, roll) = (self.clone().look_up_revocations(), self.clone().keep_roll());
         let deliver = self.deliver_all();
-        futures_util::future::join5(tick, attend, restart, look, deliver).await;
+        futures_util::join!(tick, attend, restart, look, roll, deliver);
     }
 
     async fn tick(self: Rc<Self>) {

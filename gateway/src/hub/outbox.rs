@@ -53,6 +53,8 @@ pub enum Notice {
     Server(ServerCommand),
     /// A service had disconnected the user for good, and this connection may not have been told.
     Revoked(Arc<Revocation>),
+    /// Other nodes know the connection: services may hear of it.
+    Enrolled,
     /// A stream was lost in part.
     Lost(ChannelName),
     /// A deadline may have passed.

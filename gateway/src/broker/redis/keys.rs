@@ -20,12 +20,13 @@
 //! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
 //! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
+//! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node |
 //! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, for each master: the number `M` is in one of its slots | |
 //!
 //! In a Redis Cluster pub/sub is sharded pub/sub, so that everything of a channel is in one slot; everything with `{nodes}` is in another. What is kept of
-//! a user, and what a node has made present, has slots of its own. No command touches two of them.
+//! a user, and what a node has made present or holds, has slots of its own. No command touches two of them.
 
 use super::nodes::NodeId;
 use crate::model::{ChannelName, UserId};
@@ -134,6 +135,11 @@ impl Keys {
     /// What a node has made present: `connection channel`.
     pub(super) fn registered(&self, node: &NodeId) -> String {
         format!("{}:node:{}:who", self.prefix, node.text())
+    }
+
+    /// Who is connected to a node.
+    pub(super) fn roll(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:roll", self.prefix, node.text())
     }
 
     /// What a node tries its rights on. No channel has such a name.

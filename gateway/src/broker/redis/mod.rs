@@ -6,7 +6,7 @@
 //!   words for it
 //! - [`roster`], [`subscriptions`]: which channels this node needs; [`audit`]: whether its workers have what the streams hold
 //! - [`streams`]: publish and read; [`presence`]: who is where; [`directory`]: users' subscriptions and revocations, the list of channels
-//! - [`nodes`]: who shares all this; [`sweep`]: what the dead leave behind
+//! - [`nodes`]: who shares all this; [`roll`]: who is connected to them; [`sweep`]: what the dead leave behind
 //! - [`health`], [`stats`]: what keeps it from serving, what it counts; [`clock`]: what time it is there
 //!
 //! # Why nothing is lost
@@ -41,6 +41,7 @@ mod masters;
 mod nodes;
 mod presence;
 mod pubsub;
+mod roll;
 mod roster;
 mod scan;
 mod scripts;
