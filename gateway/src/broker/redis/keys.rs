@@ -12,6 +12,7 @@
 //! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
 //! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
 //! | `P:{C}:held` | hash | number of connections of each node's generation that is present | the last one that leaves |
+//! | `P:names:{M}` | sorted set | names of channels that may be active, in order; `M` is 0 to 15, by the name's hash | each: a list or the sweep finds it inactive |
 //! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
 //! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970; close code and reason of their connections | `tokens.revocation_ttl` |
 //! | `P:share` | string | which of several servers this one is to the nodes | `cluster.lease` from the last node's claim |
@@ -100,6 +101,11 @@ impl Keys {
     /// A pattern for all of them.
     pub(super) fn all_held(&self) -> String {
         format!("{}:{{*}}:held", escape(&self.prefix))
+    }
+
+    /// Names of channels.
+    pub(super) fn names(&self, shard: u16) -> String {
+        format!("{}:names:{{{shard}}}", self.prefix)
     }
 
     pub(super) fn user(&self, user: &UserId) -> String {

@@ -3,6 +3,7 @@
 use super::{
     keys::Keys,
     lane::{Again, Command, Lane, To},
+    listing::Listing,
     masters::Masters,
     presence::Presence,
     scripts::{SCRIPTS, call},
@@ -28,6 +29,7 @@ pub struct Nodes {
     pub(super) life: Arc<Life>,
     pub(super) presence: Arc<Presence>,
     pub(super) masters: Arc<Masters>,
+    pub(super) listing: Arc<Listing>,
 }
 
 /// This node, and which of its generations lives: another with each process, and with each lease that it let end.
