@@ -73,7 +73,7 @@ impl TokenRequest {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (user, expires) = (self.user, Some(now.saturating_add(self.ttl.as_secs())));
         let signed = match self.channel {
-            Some(channel) => tokens.sign_subscription(&SubscriptionClaims { user, channel, expires, info: None }, now),
+            Some(channel) => tokens.sign_subscription(&SubscriptionClaims { user, channel, issued: None, expires, info: None }, now),
             None => tokens.sign_connection(&ConnectionClaims { expires, ..ConnectionClaims::of(user) }, now),
         };
         signed.map_err(|error| Problems::of("tokens.hmac_secret", error.to_string()))

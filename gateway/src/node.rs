@@ -143,6 +143,12 @@ impl Node {
 }
 
 impl Node {
+    /// This life of the node, as one word: none before or after it has the same.
+    pub fn holder(&self) -> Box<str> {
+        // In memory connections end with the process, and their ids are their own.
+        self.broker.nodes().map_or_else(|| Box::from(&*self.name), |nodes| nodes.holder().into())
+    }
+
     /// What the node can serve now.
     pub fn serves(&self) -> Serves {
         let draining = self.health.is_draining().then(|| "This node is shutting down.".to_owned());

@@ -117,6 +117,9 @@ pub struct Call {
 /// See [`ToService::Event`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
+    /// Of `connected` and `disconnected`, which may come twice: the same for the same event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// `message` for a frontend's message, else the name of a lifecycle event.
     pub kind: String,
     /// Opaque to the gateway.

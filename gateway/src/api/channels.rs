@@ -27,7 +27,7 @@ pub(super) struct ListQuery {
     limit: Option<usize>,
 }
 
-/// List the channels that have subscribers or hold publications, by name.
+/// List the channels that have subscribers or hold publications, by name. One that became active at another node a moment ago may be missing.
 #[utoipa::path(get, path = "/v1/channels", tag = "channels", params(ListQuery),
     responses((status = 200, description = "One page", body = ChannelsBody),
         (status = 422, description = "`limit_exceeded`", body = Problem, content_type = "application/problem+json"),

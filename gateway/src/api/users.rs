@@ -7,7 +7,7 @@ use super::{
     publications::publish_into,
 };
 use crate::{
-    broker::UserSubscription,
+    broker::{Revocation, UserSubscription},
     model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand, Unsubscribe, UserId},
     node::Node,
 };
@@ -57,13 +57,14 @@ pub(super) async fn disconnect(
     Query(query): Query<DisconnectQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let command = query.command()?;
-    if let ServerCommand::Disconnect { code, .. } = &command
+    if let ServerCommand::Disconnect { code, reason } = &command
         && is_for_good(*code)
         && !user.is_anonymous()
     {
         // Stored before it is told: a connection that is just being opened hears of it, or reads it.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        node.broker.revoke(&user, now.as_secs(), node.revocation_ttl).await.map_err(Refusal::from)?;
+        let revocation = Revocation { until: now.as_secs(), code: *code, reason: reason.clone() };
+        node.broker.revoke(&user, revocation, node.revocation_ttl).await.map_err(Refusal::from)?;
     }
     command_all(&node, user, command).await
 }

@@ -39,6 +39,8 @@ pub struct SubscriptionClaims {
     pub user: UserId,
     /// `channel`: where to.
     pub channel: ChannelName,
+    /// `iat`: seconds since 1970; none: it does not say.
+    pub issued: Option<u64>,
     /// `exp`: seconds since 1970; none: valid for good.
     pub expires: Option<u64>,
     /// `info`: shown to others in the channel.

@@ -77,6 +77,7 @@ impl Tokens {
         Ok(SubscriptionClaims {
             user: self.user(wire.sub.as_deref())?,
             channel: channel.parse().map_err(|error| TokenError::invalid(format!("names a channel that {error}")))?,
+            issued: wire.iat,
             expires: wire.exp,
             info: info(wire.info.as_deref())?,
         })

@@ -3,7 +3,7 @@
 use super::fixtures::{ALL, HOUR, Inbox, channel, client, data, ephemeral, kept, key, offset, retention, worker};
 use super::{
     Announcement, Broker, BrokerError, ChannelSummary, Delivery, Mailbox, NewPublication, Page, PageLimit, Post, PresenceStats, Published,
-    Retention, Span, UserSubscription,
+    Retention, Revocation, Span, UserSubscription,
 };
 use crate::model::{ChannelName, ConnectionId, Publication, Tags, UserId};
 use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
@@ -45,6 +45,7 @@ macro_rules! contract {
             active_channels_are_listed_by_name_and_page
             subscriptions_of_users_are_kept_until_they_end
             revocations_are_remembered_for_their_time
+            who_was_connected_to_a_dead_node_is_found_until_struck_out
         }
         $crate::broker::contract::contract! { @each $threaded $bed,
             concurrent_publishers_make_one_order
@@ -572,8 +573,43 @@ pub(super) async fn revocations_are_remembered_for_their_time(bed: &Bed) {
     let (alice, bob): (UserId, UserId) = ("alice".parse().expect("valid"), "bob".parse().expect("valid"));
     let revoked = async |user| bed.broker.revoked(user).await.expect("read");
     assert_eq!(revoked(&alice).await, None);
-    bed.broker.revoke(&alice, 10, HOUR).await.expect("stored");
-    bed.broker.revoke(&alice, 20, HOUR).await.expect("stored");
-    bed.broker.revoke(&bob, 30, Duration::from_secs(2)).await.expect("stored");
-    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(20), Some(30)));
+    let [first, second] = [10, 20].map(|until| Revocation { until, code: 3503, reason: "a \"reason\" of several words".into() });
+    let short = Revocation { until: 30, code: 4500, reason: "".into() };
+    bed.broker.revoke(&alice, first, HOUR).await.expect("stored");
+    bed.broker.revoke(&alice, second.clone(), HOUR).await.expect("stored");
+    bed.broker.revoke(&bob, short.clone(), Duration::from_secs(2)).await.expect("stored");
+    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(second), Some(short)));
+}
+
+pub(super) async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Bed) {
+    let Some(nodes) = bed.broker.nodes() else {
+        return assert!(matches!(*bed.broker, Broker::Memory(_)), "only there nobody else could ask");
+    };
+    nodes.enter("{}", Duration::from_millis(1)).await.expect("entered");
+    let dead = nodes.list().await.expect("listed").remove(0).id;
+    let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
+    let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();
+    nodes.enroll(&[]).await.expect("nothing to do");
+    for some in all.chunks(250) {
+        nodes.enroll(some).await.expect("entered");
+    }
+    nodes.enroll(&all[..10]).await.expect("entered again");
+    let ended: Vec<_> = all[..50].iter().map(|(id, _)| *id).collect();
+    nodes.strike(&ended).await.expect("struck out");
+    let (mut found, mut steps) = (Vec::new(), 0);
+    loop {
+        let some = nodes.enrolled(&dead).await.expect("read");
+        if some.is_empty() {
+            break;
+        }
+        let ids: Vec<_> = some.iter().map(|(id, _)| *id).collect();
+        nodes.strike_from(&dead, &ids).await.expect("struck out");
+        nodes.strike_from(&dead, &ids).await.expect("struck out twice");
+        found.extend(some);
+        steps += 1;
+    }
+    assert!(steps > 1, "in steps");
+    let expected: HashSet<_> = all[50..].iter().map(|(id, user)| (id.to_string(), user.to_string())).collect();
+    assert_eq!(found.len(), expected.len(), "once");
+    assert_eq!(found.iter().map(|(id, user)| (id.to_string(), user.to_string())).collect::<HashSet<_>>(), expected);
 }

@@ -20,9 +20,14 @@ impl Glob {
         Self { pattern, shortest, literal }
     }
 
+    /// With what every name begins that matches.
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.pattern[..self.literal]
+    }
+
     /// Whether the name may match: cheap, and says no to most where the pattern begins literally.
     pub(super) fn admits(&self, name: &str) -> bool {
-        name.len() >= self.shortest && name.as_bytes().starts_with(&self.pattern[..self.literal])
+        name.len() >= self.shortest && name.as_bytes().starts_with(self.prefix())
     }
 
     /// Whether the name matches. Takes at most name times pattern steps: where the rest does not match, only the last `*` takes one byte

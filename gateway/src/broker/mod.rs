@@ -8,6 +8,7 @@ pub mod mailbox;
 mod memory;
 mod reads;
 mod redis;
+mod revocation;
 mod stats;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub use reads::{Age, Reads};
 pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig, Sweep};
+pub use revocation::Revocation;
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -318,13 +320,13 @@ impl Broker {
         each!(self, broker => broker.user_subscriptions(user).await)
     }
 
-    /// Tokens of this user that were issued until `at` (seconds since 1970) are no good any more. That is remembered for so long.
-    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
-        each!(self, broker => broker.revoke(user, at, remember).await)
+    /// Tokens of this user are no good any more, as the revocation says, which is remembered for so long.
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
+        each!(self, broker => broker.revoke(user, revocation, remember).await)
     }
 
-    /// Until when a user's tokens were revoked, in seconds since 1970.
-    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+    /// How a user's tokens were revoked last, if that is remembered.
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         each!(self, broker => broker.revoked(user).await)
     }
 

@@ -32,6 +32,8 @@ pub struct RedisStats {
     pub foreign: u64,
     /// Publications that were stored, but that Redis refused to announce.
     pub unannounced: u64,
+    /// Channels that became active, and are not listed before the next sweep.
+    pub unlisted: u64,
     /// Connections for subscriptions that broke.
     pub broken: u64,
     /// Those of them that had gone deaf.

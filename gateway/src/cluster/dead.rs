@@ -1,9 +1,28 @@
 //! What nodes leave that end without a word: somebody who lives clears it away, and tells whom it concerns.
 
 use super::remote::Remote;
-use crate::broker::{Announcement, BrokerError, Left, NodeId, Nodes, Sweep};
-use std::time::Duration;
-use tokio::time::sleep;
+use crate::{
+    broker::{Announcement, BrokerError, Left, NodeId, Nodes, Sweep},
+    model::{ConnectionId, UserId},
+};
+use std::{collections::HashMap, time::Duration};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
+
+/// Connections that ended with their node, and of whose end services have not heard.
+#[derive(Debug)]
+pub struct Bereft {
+    /// The node and its generation, as one word.
+    pub holder: String,
+    /// Each with its user.
+    pub connections: Vec<(ConnectionId, UserId)>,
+    /// How long they have waited already. They come again for as long as they are not done with.
+    pub waited: Duration,
+    /// How many of them, from the first on, are done with.
+    pub done: oneshot::Sender<usize>,
+}
 
 /// Between two steps of a sweep, each of a thousand keys at most: for all of them it is a background noise.
 const STEP: Duration = Duration::from_millis(100);
@@ -14,11 +33,13 @@ impl Remote {
     /// Clears away whoever is found dead. For good, beside the heartbeat: a large node takes longer than a lease.
     pub(super) async fn bury_all(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
-        let mut found = self.dead.subscribe();
+        let (mut found, mut since) = (self.dead.subscribe(), HashMap::new());
         while found.changed().await.is_ok() {
             let dead = found.borrow_and_update().clone();
+            let now = Instant::now();
+            since = dead.iter().map(|id| (id.holder(), since.get(&id.holder()).copied().unwrap_or(now))).collect();
             for id in &dead {
-                if let Err(error) = self.bury(nodes, id).await {
+                if let Err(error) = self.bury(nodes, id, since[&id.holder()]).await {
                     // The next heartbeat finds it again.
                     tracing::warn!(node = %id.name, %error, "what a dead node left cannot be cleared away yet");
                 }
@@ -26,9 +47,9 @@ impl Remote {
         }
     }
 
-    /// Clears away what a dead node left, unless another one does, and tells those who were there with its connections.
-    async fn bury(&self, nodes: &Nodes, dead: &NodeId) -> Result<(), BrokerError> {
-        let mut begun = false;
+    /// Clears away what a dead node left, unless another one does, and tells those who were there with its connections. It was found dead at `since`.
+    async fn bury(&self, nodes: &Nodes, dead: &NodeId, since: Instant) -> Result<(), BrokerError> {
+        let mut begun = since.elapsed() > self.times.lease;
         // The claim is renewed with every step, so that it lasts as long as the work, and not much longer than who does it.
         while nodes.inherit(dead, self.times.lease).await? {
             if !std::mem::replace(&mut begun, true) {
@@ -36,7 +57,28 @@ impl Remote {
             }
             match nodes.clear_away(dead).await? {
                 Some(left) => self.tell(left).await?,
-                None => break,
+                None => return self.report(nodes, dead, since).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Has services told whose connections ended, and forgets the node once they have heard of all. What they do not take comes again with the next heartbeat.
+    async fn report(&self, nodes: &Nodes, dead: &NodeId, since: Instant) -> Result<(), BrokerError> {
+        while nodes.inherit(dead, self.times.lease).await? {
+            let connections = nodes.enrolled(dead).await?;
+            if connections.is_empty() {
+                return nodes.forget(dead).await;
+            }
+            let ids: Vec<_> = connections.iter().map(|(id, _)| *id).collect();
+            let (done, told) = oneshot::channel();
+            let bereft = Bereft { holder: dead.holder(), connections, waited: since.elapsed(), done };
+            // Where nobody tells services any more, this node is about to end.
+            let told = if self.bereft.send(bereft).await.is_ok() { told.await.unwrap_or(0) } else { 0 };
+            nodes.strike_from(dead, &ids[..told]).await?;
+            if told < ids.len() {
+                // Another node may have services that take them.
+                return nodes.renounce(dead).await;
             }
         }
         Ok(())

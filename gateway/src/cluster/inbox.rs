@@ -4,7 +4,7 @@ use crate::{
     broker::{Broker, BrokerError, Delivery, Mailbox, PageLimit, Post, Retention, Span},
     channel::{
         HoldRoom,
-        feed::{Feed, Next, Offer},
+        feed::{Feed, Next, Offer, Subscribers},
     },
     model::{ChannelName, Data, Position, Publication, WorkerId},
 };
@@ -19,13 +19,20 @@ const PAGE: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
 /// Before a read that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// What comes in.
+pub(super) enum Heard {
+    Message(Data),
+    /// Some messages are gone: this node was away for longer than they are kept.
+    Gap,
+}
+
 /// See the module.
 pub(super) struct Inbox {
     broker: Arc<Broker>,
     mailbox: Arc<Mailbox>,
     channel: ChannelName,
     feed: Feed,
-    ready: VecDeque<Data>,
+    ready: VecDeque<Heard>,
     posts: Vec<Post>,
 }
 
@@ -44,11 +51,11 @@ impl Inbox {
         Ok(Self { broker, mailbox, channel, feed, ready: VecDeque::new(), posts: Vec::new() })
     }
 
-    /// The next message.
-    pub(super) async fn next(&mut self) -> Data {
+    /// What comes next.
+    pub(super) async fn next(&mut self) -> Heard {
         loop {
-            if let Some(data) = self.ready.pop_front() {
-                return data;
+            if let Some(heard) = self.ready.pop_front() {
+                return heard;
             }
             poll_fn(|cx| self.mailbox.poll_take(cx, &mut self.posts)).await;
             for post in std::mem::take(&mut self.posts) {
@@ -56,7 +63,13 @@ impl Inbox {
                     Post::Delivery(_, Delivery::Publication(publication)) => self.offer(publication),
                     Post::Dirty(_) | Post::AllDirty => self.feed.reread(),
                     Post::Top(_, top, _) => self.feed.stands_at(top),
-                    Post::Delivery(..) | Post::Command(..) | Post::Survey(_) | Post::PresentAgain | Post::Drain(_) => None,
+                    Post::Delivery(..)
+                    | Post::Command(..)
+                    | Post::Survey(_)
+                    | Post::Anew
+                    | Post::Missed
+                    | Post::Enroll
+                    | Post::Drain(_) => None,
                 };
                 if let Some(after) = gap {
                     self.catch_up(after).await;
@@ -67,7 +80,7 @@ impl Inbox {
 
     fn offer(&mut self, publication: Arc<Publication>) -> Option<u64> {
         match self.feed.offer(&publication) {
-            Offer::Deliver => self.ready.push_back(publication.data.clone()),
+            Offer::Deliver => self.ready.push_back(Heard::Message(publication.data.clone())),
             Offer::Gap => return self.feed.position().map(|position| position.offset),
             Offer::Duplicate | Offer::Held => {}
         }
@@ -79,7 +92,8 @@ impl Inbox {
             match self.broker.read(&self.channel, RETENTION, Span::After(after), PAGE).await {
                 Ok(page) => {
                     let caught = self.feed.page(page);
-                    self.ready.extend(caught.deliver.into_iter().map(|publication| publication.data.clone()));
+                    self.ready.extend((caught.subscribers == Subscribers::Lost).then_some(Heard::Gap));
+                    self.ready.extend(caught.deliver.into_iter().map(|publication| Heard::Message(publication.data.clone())));
                     match caught.next {
                         Next::Read(next, _) => after = next,
                         Next::Rest | Next::Live => return,
@@ -91,5 +105,46 @@ impl Inbox {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        broker::{MemoryBroker, MemoryLimits, NewPublication},
+        model::Tags,
+    };
+
+    fn message(n: usize) -> NewPublication {
+        let data = Data::parse(&serde_json::value::to_raw_value(&n).expect("a number")).expect("shallow");
+        NewPublication { data, tags: Tags::new(), info: None, traceparent: None, retention: Some(RETENTION), idempotency: None }
+    }
+
+    #[tokio::test]
+    async fn messages_that_are_kept_no_more_leave_a_gap_and_others_none() {
+        let mailbox = Arc::new(Mailbox::new(4, 1 << 20));
+        let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
+        let channel: ChannelName = "$node:n1".parse().expect("valid");
+        let mut inbox = Inbox::open(broker.clone(), mailbox, WorkerId::FIRST, channel.clone()).await.expect("in memory");
+        let mut heard = Vec::new();
+        for round in 0..2 {
+            for n in 0..9 {
+                broker.publish(&channel, message(10 * round + n)).await.expect("in memory");
+            }
+            if round == 1 {
+                broker.clear(&channel).await.expect("in memory");
+            }
+            while heard.last() != Some(&None) && heard.len() < 9 * (round + 1) {
+                heard.push(match inbox.next().await {
+                    Heard::Message(data) => Some(data.get().parse::<usize>().expect("a number")),
+                    Heard::Gap => None,
+                });
+            }
+        }
+        // Of the second round the mailbox took the first few; of the first all were read again.
+        let (kept, rest) = heard.split_at(9);
+        assert_eq!(kept, (0..9).map(Some).collect::<Vec<_>>());
+        assert_eq!((rest.first(), rest.last()), (Some(&Some(10)), Some(&None)), "{rest:?}");
     }
 }

@@ -9,12 +9,14 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout_at},
+    sync::{Notify, mpsc},
+    time::{Instant, sleep, timeout_at},
 };
 
 /// Time that every worker has for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Before a worker without room is told again.
+const ROOM: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Local {
@@ -45,12 +47,20 @@ impl Local {
         Ok(counts.into_iter().sum())
     }
 
-    /// Has every worker say again who is present.
-    pub(super) fn present_again(&self) {
-        for (index, worker) in self.workers.iter().enumerate() {
-            if !worker.post(Post::PresentAgain) {
-                tracing::error!(worker = index, "a worker has no room to be asked who is present: presence lacks its connections");
+    /// Tells every worker, for sure.
+    pub(super) async fn tell_all(&self, post: fn() -> Post) {
+        for worker in &self.workers {
+            while !worker.post(post()) {
+                sleep(ROOM).await;
             }
+        }
+    }
+
+    /// Tells them each time it is called for. For good.
+    pub(super) async fn tell_whenever(&self, called: &Notify, post: fn() -> Post) {
+        loop {
+            called.notified().await;
+            self.tell_all(post).await;
         }
     }
 

@@ -11,10 +11,11 @@ mod message;
 mod remote;
 
 use crate::{
-    broker::{Broker, Mailbox, mailbox::ConnectionSummary},
+    broker::{Broker, Mailbox, lock, mailbox::ConnectionSummary},
     channel::Namespaces,
     model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId},
 };
+pub use dead::Bereft;
 use local::Local;
 use members::Member;
 use message::{Answer, Question};
@@ -24,7 +25,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// One node as operators see it.
@@ -162,6 +163,23 @@ impl Cluster {
         Ok(numbers.sum())
     }
 
+    /// From now on every connection here is known elsewhere, so that others tell its end should this node die.
+    pub fn enroll(&self) {
+        match &self.kind {
+            // Nobody outlives it.
+            Kind::Single(..) => {}
+            Kind::Shared(remote) => remote.enroll.notify_one(),
+        }
+    }
+
+    /// Connections that ended with their node, for the one who tells services; none for a second one who asks, and where there is but one node.
+    pub fn bereft(&self) -> Option<mpsc::Receiver<Bereft>> {
+        match &self.kind {
+            Kind::Single(..) => None,
+            Kind::Shared(remote) => lock(&remote.teller).take(),
+        }
+    }
+
     async fn elsewhere(&self, question: &Question) -> Result<Vec<Answer>, Refusal> {
         match &self.kind {
             Kind::Single(..) => Ok(Vec::new()),
@@ -173,7 +191,7 @@ impl Cluster {
     pub async fn run(&self, stop: CancellationToken) {
         if let Kind::Shared(remote) = &self.kind {
             let listening = tokio::spawn(remote.clone().listen());
-            let work = futures_util::future::join3(remote.belong(), remote.bury_all(), remote.sweep_all());
+            let work = futures_util::future::join4(remote.belong(), remote.remind(), remote.bury_all(), remote.sweep_all());
             let _ = stop.run_until_cancelled(work).await;
             remote.leave().await;
             listening.abort();

@@ -2,13 +2,14 @@
 
 use super::{
     Times,
-    inbox::{Inbox, RETENTION},
+    dead::Bereft,
+    inbox::{Heard, Inbox, RETENTION},
     local::Local,
     members::Member,
     message::{Answer, Connection, Message, Question},
 };
 use crate::{
-    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, lock},
+    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, Post, lock},
     channel::Namespaces,
     model::{ChannelName, ErrorCode, Refusal, Tags, WorkerId},
 };
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     time::{Instant, sleep, timeout, timeout_at},
 };
 
@@ -49,6 +50,15 @@ pub(super) struct Remote {
     waiting: Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
     next: AtomicU64,
     trouble: Mutex<Option<Box<str>>>,
+    /// This node registers anew.
+    anew: Notify,
+    /// Something may have been said to this node that it did not hear.
+    missed: Notify,
+    /// Services want to hear of the end of every connection.
+    pub(super) enroll: Notify,
+    /// To whom tells services what ended with a dead node.
+    pub(super) bereft: mpsc::Sender<Bereft>,
+    pub(super) teller: Mutex<Option<mpsc::Receiver<Bereft>>>,
 }
 
 impl Remote {
@@ -60,6 +70,7 @@ impl Remote {
         me: Member,
         times: Times,
     ) -> Self {
+        let (bereft, teller) = mpsc::channel(1);
         Self {
             broker,
             local,
@@ -72,6 +83,11 @@ impl Remote {
             waiting: Mutex::default(),
             next: AtomicU64::new(1),
             trouble: Mutex::new(Some("not registered with the cluster yet".into())),
+            anew: Notify::new(),
+            missed: Notify::new(),
+            enroll: Notify::new(),
+            bereft,
+            teller: Mutex::new(Some(teller)),
         }
     }
 
@@ -158,9 +174,19 @@ impl Remote {
                 Err(_) => sleep(RETRY).await,
             }
         };
+        // Who spoke before nobody heard.
+        self.missed.notify_one();
         let answers = Arc::new(Semaphore::new(ANSWERS));
         loop {
-            match Message::parse(&inbox.next().await) {
+            let data = match inbox.next().await {
+                Heard::Message(data) => data,
+                Heard::Gap => {
+                    tracing::warn!("what other nodes said meanwhile is kept no more");
+                    self.missed.notify_one();
+                    continue;
+                }
+            };
+            match Message::parse(&data) {
                 Some(Message::Ask { id, from, question }) => {
                     let Ok(permit) = answers.clone().acquire_owned().await else { return };
                     let this = self.clone();
@@ -200,6 +226,14 @@ impl Remote {
         })
     }
 
+    /// Tells the workers what became of this node. For good.
+    pub(super) async fn remind(&self) {
+        let anew = self.local.tell_whenever(&self.anew, || Post::Anew);
+        let missed = self.local.tell_whenever(&self.missed, || Post::Missed);
+        let enroll = self.local.tell_whenever(&self.enroll, || Post::Enroll);
+        futures_util::future::join3(anew, missed, enroll).await;
+    }
+
     /// Registers this node, keeps it registered, and says who is dead. For good.
     pub(super) async fn belong(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
@@ -227,13 +261,15 @@ impl Remote {
         let since = match standing {
             Standing::Outside => {
                 nodes.enter(&record, self.times.lease).await?;
+                self.missed.notify_one();
                 Instant::now()
             }
             Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node had ended: it registers anew");
-                nodes.begin_again();
+                nodes.begin_again(&record).await?;
                 nodes.enter(&record, self.times.lease).await?;
-                self.local.present_again();
+                self.anew.notify_one();
+                self.missed.notify_one();
                 Instant::now()
             }
             Standing::Since(since) => since,

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     hub::{Batch, Live, frame},
-    model::{ChannelName, ClientInfo},
+    model::ChannelName,
     protocol::{Reply, centrifuge},
-    services::{Lifecycle, LifecycleKind},
+    services::LifecycleKind,
     session::Action,
 };
 use std::cell::RefCell;
@@ -46,14 +46,12 @@ impl Driver {
                 Action::Cancel(id) => self.running.retain(|running| running.task != Task::Operation(id)),
                 Action::Identify(info) => {
                     self.worker.hub.identify(self.registered.key(), info.clone());
-                    self.tell(LifecycleKind::Connected, &info, None);
                     self.info = Some(info);
+                    self.identified();
                 }
                 Action::GoLive(channel) => {
                     self.send(&mut lines);
-                    if let Some(info) = &self.info {
-                        self.tell(LifecycleKind::Subscribed, info, Some(&channel));
-                    }
+                    self.tell(LifecycleKind::Subscribed, Some(&channel));
                     if let Live::Behind(after) = self.worker.hub.go_live(self.registered.key(), &channel) {
                         let (worker, key, outbox) = (self.worker.clone(), self.registered.key(), self.registered.outbox().clone());
                         self.running.push(Running::catch_up(worker, key, outbox, channel, after));
@@ -73,19 +71,11 @@ impl Driver {
     }
 
     fn leave(&mut self, channel: ChannelName) {
-        if self.worker.hub.leave(self.registered.key(), &channel)
-            && let Some(info) = &self.info
-        {
-            self.tell(LifecycleKind::Unsubscribed, info, Some(&channel));
+        if self.worker.hub.leave(self.registered.key(), &channel) {
+            self.tell(LifecycleKind::Unsubscribed, Some(&channel));
         }
         let task = Task::CatchUp(channel);
         self.running.retain(|running| running.task != task);
-    }
-
-    /// Tells the services that ask for it.
-    pub(super) fn tell(&self, kind: LifecycleKind, info: &ClientInfo, channel: Option<&ChannelName>) {
-        let (user, connection, channel) = (info.user.clone(), info.client, channel.cloned());
-        self.worker.node.services.lifecycle(&Lifecycle { kind, user, connection, channel });
     }
 
     /// Queues the lines as one message.

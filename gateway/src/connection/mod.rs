@@ -2,11 +2,13 @@
 //!
 //! - [`apply`]: the session's actions
 //! - [`operations`]: what a session cannot do by itself; [`attach`]: joining a channel and catching up
+//! - [`known`]: what services hear of a connection
 //! - [`ending`]: how a connection closes
 
 mod apply;
 mod attach;
 mod ending;
+mod known;
 mod operations;
 #[cfg(test)]
 mod simulated;
@@ -27,6 +29,7 @@ use crate::{
     transport::{self, Abort, Wire},
 };
 use ending::{Cause, Ending};
+use known::Known;
 use operations::{End, Running, Task};
 #[cfg(test)]
 pub(crate) use simulated::{Unwired, limits};
@@ -80,6 +83,7 @@ struct Driver {
     worker: Rc<Worker>,
     registered: Registered,
     info: Option<Arc<ClientInfo>>,
+    known: Known,
     traceparent: Option<Box<str>>,
     running: Vec<Running>,
     ending: Option<Box<Ending>>,
@@ -118,7 +122,8 @@ impl Driver {
         let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (wish, running, ending, leaving, incomplete, wakes) = (Wish::of(&session), Vec::new(), None, false, None, None);
-        Self { session, wish, worker, registered, info: None, traceparent, running, ending, leaving, incomplete, wakes }
+        let (info, known) = (None, Known::No);
+        Self { session, wish, worker, registered, info, known, traceparent, running, ending, leaving, incomplete, wakes }
     }
 
     fn now(&self) -> Tick {
@@ -142,6 +147,8 @@ impl Driver {
         for notice in self.registered.outbox().take_notices() {
             match notice {
                 Notice::Server(command) => self.input(Input::Server(command)),
+                Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
+                Notice::Enrolled => self.enrolled(),
                 Notice::Lost(channel) => self.input(Input::Lost(channel)),
                 Notice::Tick => {}
                 Notice::Leave(Leave::WhenIdle) => self.leaving = true,
@@ -306,9 +313,7 @@ impl Drop for Driver {
         if std::thread::panicking() {
             self.gone(TransportEnd::Panicked);
         }
-        if let Some(info) = &self.info {
-            self.tell(LifecycleKind::Disconnected, info, None);
-        }
+        self.tell(LifecycleKind::Disconnected, None);
     }
 }
 

@@ -73,8 +73,8 @@ async fn run(op: Op, by: Requester) -> Outcome {
         Op::Attach(attach) => return attach::attach(by.worker, by.key, attach).await,
         Op::Authenticate { token } => return by.authenticate(&token),
         Op::Subscriptions { user, issued } => return by.subscriptions(&user, issued).await,
-        Op::Refresh { token } => return by.refresh(&token),
-        Op::Authorize { channel, token } => return by.authorize(&channel, &token),
+        Op::Refresh { token } => return by.refresh(&token).await,
+        Op::Authorize { channel, token } => return by.authorize(&channel, &token).await,
         Op::Call { method, data } => return by.call(&method, data).await,
         Op::Event { service, data } => by.event(&service, data),
         Op::Publish { channel, data } => by.publish(channel, data).await,
@@ -106,11 +106,7 @@ impl Requester {
         let broker = &self.worker.node.broker;
         let (stored, revoked) = futures_util::future::join(broker.user_subscriptions(user), broker.revoked(user)).await;
         match revoked.and_then(|revoked| Ok((stored?, revoked))) {
-            // A token that does not say when it was issued may be as old as any.
-            Ok((_, Some(revoked))) if issued.is_none_or(|issued| issued <= revoked) => {
-                let detail = "a service has disconnected this user; get a token that was issued since";
-                Outcome::Failed(Refusal::new(ErrorCode::TokenExpired, detail))
-            }
+            Ok((_, Some(revoked))) if revoked.concerns(issued) => Outcome::Failed(revoked_since()),
             Ok((stored, _)) => {
                 let now = unix_time();
                 let left = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
@@ -120,20 +116,37 @@ impl Requester {
         }
     }
 
-    fn refresh(&self, token: &str) -> Outcome {
+    async fn refresh(&self, token: &str) -> Outcome {
         match self.worker.node.tokens.verify_connection(token, unix_seconds()) {
-            Ok(claims) => Outcome::Refreshed { expires_in: claims.expires_in(unix_seconds()), user: claims.user },
+            Ok(claims) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_since()),
+            Ok(claims) => Outcome::Refreshed { issued: claims.issued, expires_in: claims.expires_in(unix_seconds()), user: claims.user },
             Err(error) => refused(&error),
         }
     }
 
-    fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
+    /// Whether a service has disconnected the user for good since a token was issued. Of a connection that is open, it is not while that cannot be read: else
+    /// connections would end with an outage of the store, after which the node looks by itself whom it may have kept.
+    async fn is_revoked(&self, user: &UserId, issued: Option<u64>) -> bool {
+        if user.is_anonymous() {
+            return false;
+        }
+        match self.worker.node.broker.revoked(user).await {
+            Ok(revoked) => revoked.is_some_and(|revoked| revoked.concerns(issued)),
+            Err(error) => {
+                tracing::warn!(%user, %error, "a token was taken without a look at whether it was revoked");
+                false
+            }
+        }
+    }
+
+    async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
         let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
         match self.worker.node.tokens.verify_subscription(token, unix_seconds()) {
             Ok(claims) if claims.channel != *channel || claims.user != user => {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
+            Ok(claims) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_since()),
             Ok(claims) => Outcome::Authorized { expires_in: claims.expires_in(unix_seconds()), info: claims.info },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
@@ -208,6 +221,11 @@ fn refused(error: &TokenError) -> Outcome {
         TokenError::Expired => Outcome::Failed(ErrorCode::TokenExpired.into()),
         invalid @ TokenError::Invalid(_) => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
     }
+}
+
+fn revoked_since() -> Refusal {
+    let detail = "a service has disconnected this user; get a token that was issued since";
+    Refusal::new(ErrorCode::TokenExpired, detail)
 }
 
 fn unavailable(error: &BrokerError) -> Refusal {

@@ -51,7 +51,12 @@ impl Hub {
             Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
-            Post::PresentAgain => self.present_again(),
+            Post::Anew => {
+                self.present_again();
+                self.enroll_again();
+            }
+            Post::Missed => self.missed.look(),
+            Post::Enroll => self.enroll_all(),
             Post::Drain(plan) => {
                 actix_rt::spawn(self.clone().drain(plan));
             }

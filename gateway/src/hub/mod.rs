@@ -6,7 +6,8 @@
 //! - [`deliver`]: from the mailbox to the slots; [`fan_out`]: from the slots to the outboxes, in slices
 //! - [`backfill`]: reads of the stream that close gaps
 //! - [`attendance`]: presence, joins and leaves, in order
-//! - [`control`]: commands of services, questions, drain
+//! - [`control`]: commands of services, questions, drain; [`missed`]: those that this node may not have heard
+//! - [`roll`]: who is connected here, for other nodes
 //! - deadlines of connections: [`wheel`]
 //!
 //! No borrow of the hub is held while anything else is called.
@@ -20,8 +21,10 @@ mod deliver;
 mod encode;
 mod fan_out;
 mod members;
+mod missed;
 mod outbox;
 mod restart;
+mod roll;
 mod slot;
 mod subscribe;
 mod wheel;
@@ -38,8 +41,10 @@ use crate::{
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
+use missed::Missed;
 pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
 use restart::Restarts;
+use roll::Roll;
 use slab::Slab;
 use slot::Slot;
 use std::{
@@ -104,6 +109,8 @@ pub struct Hub {
     state: RefCell<State>,
     attendance: Attendance,
     restarts: Restarts,
+    missed: Missed,
+    roll: Roll,
     /// A batch went out whole.
     served: Notify,
     /// The task that delivers, while it waits.
@@ -163,6 +170,8 @@ impl Hub {
             state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
             attendance: Attendance::default(),
             restarts: Restarts::default(),
+            missed: Missed::default(),
+            roll: Roll::default(),
             served: Notify::new(),
             idle: Cell::new(None),
             lives: Cell::new(0),
@@ -259,6 +268,7 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let entry = state.connections.remove(key.index as usize);
         state.ids.remove(&entry.id);
+        self.roll.leave(key, entry.id);
         self.parts.metrics.dropped(DropCause::ConnectionClosed, entry.outbox.deliveries() as u64);
         if let Some(info) = &entry.info
             && let Some(connections) = state.users.get_mut(&info.user)
@@ -278,8 +288,9 @@ impl Hub {
         let tick = self.clone().tick();
         let attend = self.clone().attend();
         let restart = self.clone().restart_all();
+        let (look, roll) = (self.clone().look_up_revocations(), self.clone().keep_roll());
         let deliver = self.deliver_all();
-        futures_util::future::join4(tick, attend, restart, deliver).await;
+        futures_util::join!(tick, attend, restart, look, roll, deliver);
     }
 
     async fn tick(self: Rc<Self>) {

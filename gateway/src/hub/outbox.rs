@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use crate::{
+    broker::Revocation,
     model::{ChannelName, ServerCommand, Tick},
     telemetry::DropCause,
 };
@@ -9,6 +10,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     rc::Rc,
+    sync::Arc,
     task::Waker,
 };
 
@@ -49,6 +51,10 @@ const NOTICES: usize = 1024;
 pub enum Notice {
     /// A service or the node wants something.
     Server(ServerCommand),
+    /// A service had disconnected the user for good, and this connection may not have been told.
+    Revoked(Arc<Revocation>),
+    /// Other nodes know the connection: services may hear of it.
+    Enrolled,
     /// A stream was lost in part.
     Lost(ChannelName),
     /// A deadline may have passed.

@@ -82,6 +82,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
     each(Series::BrokerEvicted, |stats, tell| {
         tell(&["idle_channel"], stats.idle_evicted);
         tell(&["idempotency_key"], stats.idempotency_evicted);
+        tell(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
     });
     let redis = |series: Series, read: fn(&RedisStats, Tell<'_>)| {
         let node = Arc::downgrade(node);

@@ -67,7 +67,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
-        services: Services::new(services(settings)?, links).measured_by(metrics.clone()),
+        services: Services::new(services(settings)?, links).measured_by(metrics.clone()).mourning_for(settings.cluster.disconnects_wait),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),

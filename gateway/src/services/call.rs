@@ -111,6 +111,7 @@ impl Services {
     /// Sends a service an event. Done means queued for one of its instances: an event may be lost with the link.
     pub fn event(&self, service: &str, data: Data, caller: &Caller) -> Result<(), Refusal> {
         let event = Event {
+            id: None,
             kind: "message".into(),
             data: data.into(),
             user: caller.user.to_string(),

@@ -67,6 +67,8 @@ impl Interests {
 pub struct Lifecycle {
     /// What.
     pub kind: LifecycleKind,
+    /// The node that held the connection, as one word that names no other life of it.
+    pub holder: Box<str>,
     /// The user behind the connection.
     pub user: UserId,
     /// The connection. Events of one keep their order.
@@ -81,7 +83,10 @@ impl Lifecycle {
         if let Some(channel) = &self.channel {
             data.insert("channel".into(), json!(channel.as_str()));
         }
+        // The others may happen again and again.
+        let is_once = matches!(self.kind, LifecycleKind::Connected | LifecycleKind::Disconnected);
         Event {
+            id: is_once.then(|| format!("{}/{}/{}", self.holder, self.connection, self.kind.name())),
             kind: self.kind.name().into(),
             data: to_raw_value(&data).unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),
             user: self.user.to_string(),

@@ -10,6 +10,7 @@ mod lanes;
 mod lifecycle;
 pub mod link;
 mod method;
+mod mourning;
 mod pool;
 
 pub use breaker::{BreakerLimits, BreakerState};
@@ -33,7 +34,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How an instance answers.
@@ -102,6 +103,13 @@ pub struct ServiceSummary {
     pub instances: Vec<InstanceSummary>,
 }
 
+/// How many services a lifecycle event was sent to, and how many asked for it and had no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Told {
+    sent: u64,
+    full: u64,
+}
+
 /// All services that the settings name, and the links of their instances to this node.
 pub struct Services {
     by_name: BTreeMap<ServiceName, Service>,
@@ -109,6 +117,10 @@ pub struct Services {
     start: Instant,
     /// Union of what instances want to hear, so that nobody locks for what nobody wants.
     interests: AtomicU8,
+    /// Whether an instance has ever asked for the end of every connection.
+    ends_wanted: watch::Sender<bool>,
+    /// How long the end of a dead node's connection waits to be taken.
+    ends_wait: Duration,
     counters: Counters,
     closing: CancellationToken,
     /// Links that have not said goodbye.
@@ -149,6 +161,8 @@ impl Services {
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
+            ends_wanted: watch::Sender::new(false),
+            ends_wait: Duration::from_mins(10),
             counters: Counters::default(),
             closing: CancellationToken::new(),
             open: TaskTracker::new(),
@@ -162,25 +176,35 @@ impl Services {
         Self { metrics: Some(metrics), ..self }
     }
 
+    /// The same, with another time that the ends of a dead node's connections wait to be taken.
+    #[must_use]
+    pub fn mourning_for(self, ends_wait: Duration) -> Self {
+        Self { ends_wait, ..self }
+    }
+
     /// Whether the settings name this service.
     pub fn knows(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
+    /// Whether some service asks for events of this kind.
+    pub fn hears(&self, kind: LifecycleKind) -> bool {
+        self.interests.load(Relaxed) & Interests::only(kind).bits() != 0
+    }
+
     /// Tells the services that ask for it. Never waits: what a full queue cannot take is counted and dropped.
     pub fn lifecycle(&self, event: &Lifecycle) {
-        let interest = Interests::only(event.kind);
-        if self.interests.load(Relaxed) & interest.bits() == 0 {
-            return;
+        if self.hears(event.kind) {
+            let Told { sent, full } = self.tell(event);
+            self.counters.add_many(Count::LifecycleSent, sent);
+            self.counters.add_many(Count::LifecycleDropped, full);
         }
-        let subject = event.connection.to_string();
-        for service in self.by_name.values() {
-            match service.pool().tell(interest, &subject, || event.event()) {
-                None => {}
-                Some(true) => self.counters.add(Count::LifecycleSent),
-                Some(false) => self.counters.add(Count::LifecycleDropped),
-            }
-        }
+    }
+
+    fn tell(&self, event: &Lifecycle) -> Told {
+        let (interest, subject) = (Interests::only(event.kind), event.connection.to_string());
+        let each = self.by_name.values().filter_map(|service| service.pool().tell(interest, &subject, || event.event()));
+        each.fold(Told::default(), |told, sent| Told { sent: told.sent + u64::from(sent), full: told.full + u64::from(!sent) })
     }
 
     /// Every service and its instances.
@@ -232,5 +256,7 @@ impl Services {
     fn refresh_interests(&self) {
         let all = self.by_name.values().fold(Interests::default(), |all, s| all.union(s.pool().interests()));
         self.interests.store(all.bits(), Relaxed);
+        let wanted = self.hears(LifecycleKind::Disconnected);
+        self.ends_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));
     }
 }

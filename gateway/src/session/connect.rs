@@ -4,7 +4,7 @@ use super::{
     Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, Rules, ServerSubscription,
     expiry::Expiry,
     subscriptions::Origin,
-    turn::{Closing, Turn, mismatch},
+    turn::{Closing, Turn, mismatch, revoked},
 };
 use crate::{
     model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, Side, Tick},
@@ -19,6 +19,8 @@ pub(super) struct Connecting {
     until: Tick,
     recover: Vec<(String, Option<RecoverFrom>)>,
     stage: Stage,
+    /// When the token was issued.
+    issued: Option<u64>,
     /// Commands that came before the answer.
     early: Vec<Command>,
     /// What services did before the answer, and when.
@@ -73,6 +75,7 @@ pub(super) struct Joined {
 pub(super) struct Connection {
     pub(super) command: u32,
     pub(super) info: Arc<ClientInfo>,
+    pub(super) issued: Option<u64>,
     pub(super) expiry: Option<Expiry>,
     pub(super) joined: Vec<Joined>,
     pub(super) early: Vec<Command>,
@@ -95,6 +98,7 @@ impl Connecting {
             until: turn.now.after(turn.rules.attach_timeout),
             recover: request.subs,
             stage: Stage::Authenticating(authenticate),
+            issued: None,
             early: Vec::new(),
             deferred: Vec::new(),
         }
@@ -117,6 +121,7 @@ impl Connecting {
                 Ok(Progress::Going)
             }
             Input::Server(_) => Ok(self.fail(turn, again("services did too much to the connection before it was open"))),
+            Input::Revoked(revocation) => revoked(&revocation, self.issued).map(|()| Progress::Going),
             Input::Done(op, outcome) => self.done(turn, op, outcome),
             Input::Lost(channel) if self.is_joined(&channel) => Ok(self.fail(turn, again("a stream was lost in part"))),
             Input::Tick if self.until <= turn.now => Ok(self.fail(turn, again("connecting took too long"))),
@@ -172,6 +177,7 @@ impl Connecting {
         };
         let info = ClientInfo { user: identity.user, client: turn.connection, conn_info: identity.info, chan_info: None };
         let (info, channels) = (Arc::new(info), identity.channels);
+        self.issued = identity.issued;
         turn.act(Action::Identify(info.clone()));
         if info.user.is_anonymous() {
             return self.attach_all(turn, info, expiry, channels, Vec::new());
@@ -231,6 +237,7 @@ impl Connecting {
         Progress::Connected(Box::new(Connection {
             command: self.command,
             info: info.clone(),
+            issued: self.issued,
             expiry: *expiry,
             joined: joining.drain(..).filter_map(Joining::done).collect(),
             early: std::mem::take(&mut self.early),

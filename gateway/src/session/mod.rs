@@ -40,6 +40,7 @@ mod turn;
 mod work;
 
 use crate::{
+    broker::Revocation,
     model::{ChannelName, ClientInfo, ServerCommand},
     protocol::{Command, Push, Reply},
 };
@@ -58,6 +59,8 @@ pub enum Input {
     Server(ServerCommand),
     /// An operation ended.
     Done(OpId, Outcome),
+    /// A service had disconnected the user for good, and the connection may not have heard of it.
+    Revoked(Arc<Revocation>),
     /// The subscription's stream was lost in part while it was live, or could not be caught up: its subscribers must be told.
     Lost(ChannelName),
     /// The deadline passed, perhaps.

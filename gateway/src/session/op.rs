@@ -116,6 +116,8 @@ pub enum Outcome {
     Refreshed {
         /// Whose it is; has to be the connection's user.
         user: UserId,
+        /// When it was issued, in seconds since 1970; none: it does not say.
+        issued: Option<u64>,
         /// How long it is valid; none: for good.
         expires_in: Option<Duration>,
     },

@@ -5,7 +5,7 @@ use super::{
     connect::{Connection, Joined},
     pulse::Pulse,
     subscriptions::{Stage, Subscription, Subscriptions},
-    turn::{Closing, Turn},
+    turn::{Closing, Turn, revoked},
     work::{Flight, Purpose, Work},
 };
 use crate::{
@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Open {
     pub(super) info: Arc<ClientInfo>,
     pub(super) ends: Option<Tick>,
+    /// When its token was issued.
+    pub(super) issued: Option<u64>,
     pub(super) subscriptions: Subscriptions,
     pulse: Pulse,
     /// None while nothing is under way: most sessions are idle most of the time.
@@ -28,10 +30,11 @@ pub(super) struct Open {
 impl Open {
     /// Answers the connect command, and runs what came before the answer.
     pub(super) fn begin(turn: &mut Turn<'_>, connection: Connection, ping_phase: f32) -> Result<Self, Closing> {
-        let Connection { command, info, expiry, joined, early, deferred } = connection;
+        let Connection { command, info, issued, expiry, joined, early, deferred } = connection;
         let mut open = Self {
             info,
             ends: expiry.map(|it| it.ends),
+            issued,
             subscriptions: Subscriptions::default(),
             pulse: Pulse::begin(turn.now, turn.rules, ping_phase),
             work: None,
@@ -91,6 +94,7 @@ impl Open {
             Input::Command(command) => self.command(turn, command)?,
             Input::Server(command) => self.serve(turn, turn.now, command)?,
             Input::Done(op, outcome) => self.done(turn, op, outcome)?,
+            Input::Revoked(revocation) => revoked(&revocation, self.issued)?,
             Input::Lost(channel) => self.lost(turn, &channel)?,
             Input::Tick => self.tick(turn)?,
         }

@@ -20,9 +20,10 @@ impl Open {
     /// One that has expired closes with 3005, upon which the SDK connects anew and gets another; an error 109 would end it for good.
     pub(super) fn refreshed(&mut self, turn: &mut Turn<'_>, command: u32, outcome: Outcome) -> Result<(), Closing> {
         match outcome {
-            Outcome::Refreshed { user, expires_in } if user == self.info.user => {
+            Outcome::Refreshed { user, issued, expires_in } if user == self.info.user => {
                 let expiry = Expiry::begin(turn, expires_in).map_err(|_| Closing::from(Disconnect::Expired))?;
                 self.ends = expiry.map(|it| it.ends);
+                self.issued = issued;
                 turn.reply(command, Reply::Refresh { ttl: expiry.map(|it| it.ttl), client: turn.connection });
                 Ok(())
             }

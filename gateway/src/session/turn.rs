@@ -2,6 +2,7 @@
 
 use super::{Action, Op, OpId, Rules};
 use crate::{
+    broker::Revocation,
     model::{ConnectionId, Disconnect, ErrorCode, Refusal, Tick},
     protocol::Reply,
 };
@@ -32,6 +33,11 @@ impl From<Disconnect> for Closing {
     fn from(why: Disconnect) -> Self {
         Self::new(why.code(), why.reason())
     }
+}
+
+/// Closes who came with a token of this time, if a service has disconnected its user for good since.
+pub(super) fn revoked(revocation: &Revocation, issued: Option<u64>) -> Result<(), Closing> {
+    if revocation.concerns(issued) { Err(Closing::new(revocation.code, &revocation.reason)) } else { Ok(()) }
 }
 
 /// One input being handled.

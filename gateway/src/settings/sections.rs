@@ -272,6 +272,8 @@ section! {
         lease: Duration = SECOND..=10 * MINUTE,
         /// Between two rounds of the nodes through all who are present.
         sweep: Duration = SECOND..=7 * DAY,
+        /// How long the disconnects of a dead node wait for services to take them.
+        disconnects_wait: Duration = SECOND..=DAY,
         /// Where services reach this node's internal listener; empty: at its address.
         link_url: String,
         /// Where frontends reach this node's public listener; empty: at its address.

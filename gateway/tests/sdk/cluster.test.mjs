@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { OwnRedis, over } from './support/redis.mjs';
+import { Service } from './support/service.mjs';
 import { Heard, eventually, next } from './support/wait.mjs';
 
 /** Nodes that share a Redis and know of each other. */
@@ -22,7 +23,8 @@ async function nodesOf(t, redis, ...names) {
         presence = true
         join_leave = true
         subscribe = "anyone"
-        see_presence = "anyone"`;
+        see_presence = "anyone"
+        [services.watcher]`;
     const nodes = await Promise.all(names.map((name) => ownGateway(t, settings(name))));
     for (const node of nodes) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
     return nodes;
@@ -156,6 +158,80 @@ test('a node that was taken for dead says again who is there', async (t) => {
     await joins.until((all) => times(all) === 2);
     const { clients } = await alice.presence();
     assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
+});
+
+test('a user who was disconnected for good while a node was taken for dead is disconnected there too', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const [alice, bob] = await Promise.all(['alice', 'bob'].map((user) => signedIn(t, two, user)));
+    const [gone, stays] = [next(alice, 'disconnected'), new Heard(bob, 'connecting')];
+    two.freeze();
+    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
+    assert.deepEqual(await one.ask('DELETE', '/v1/users/alice/connections?code=4500&reason=enough'), { connections: 0 });
+    two.thaw();
+    const { code, reason } = await gone;
+    assert.deepEqual([code, reason], [4500, 'enough']);
+    assert.deepEqual(stays.all, []);
+});
+
+const ENDS = ['connected', 'disconnected'];
+const of = (events) => events.map(({ user }) => user).sort();
+
+test('the disconnects of a node that died reach the services that ask for them through another, each once', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const early = await signedIn(t, two, 'early');
+    const [here, there] = await Promise.all([one, two].map((node) => Service.start(t, node, 'watcher', { events: ENDS })));
+    const users = ['alice', 'bob', 'carol'];
+    const others = await Promise.all(users.map((user) => signedIn(t, two, user)));
+    const came = await there.events('connected', (all) => all.length === users.length);
+    assert.deepEqual(of(came), users);
+    others[0].disconnect();
+    const [left] = await there.events('disconnected', (all) => all.length === 1);
+    assert.equal(left.user, 'alice');
+    const stays = await signedIn(t, one, 'dave');
+    await two.kill();
+    for (const other of [early, ...others]) other.disconnect();
+    const ended = await here.events('disconnected', (all) => all.length >= 3);
+    assert.deepEqual(of(ended), ['bob', 'carol', 'early'], 'also who came before the service');
+    const life = ({ id }) => id.slice(0, id.lastIndexOf('/'));
+    const known = came.filter(({ user }) => user !== 'alice').map(life);
+    assert.deepEqual(ended.filter(({ user }) => user !== 'early').map(life).sort(), known.sort(), 'the life that has begun has ended');
+    await eventually(async () => (await one.metric('switchboard_service_lifecycle_events_total')) === 4, 'nothing more');
+    stays.disconnect();
+    const all = await here.events('disconnected', (found) => found.some(({ user }) => user === 'dave'));
+    assert.equal(new Set(all.map(({ id }) => id)).size, 4, 'each once');
+});
+
+test('the disconnects of a node that died wait for a service that takes them', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const there = await Service.start(t, two, 'watcher', { events: ENDS });
+    const others = await Promise.all(['alice', 'bob', 'carol'].map((user) => signedIn(t, two, user)));
+    await there.events('connected', (all) => all.length === 3);
+    await two.kill();
+    for (const other of others) other.disconnect();
+    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
+    const here = await Service.start(t, one, 'watcher', { events: ENDS, credit: 2 });
+    await here.events('disconnected', (all) => all.length === 2);
+    here.send({ credit: { n: 2 } });
+    const ended = await here.events('disconnected', (all) => all.length >= 3);
+    assert.deepEqual(of(ended), ['alice', 'bob', 'carol']);
+    assert.equal(new Set(ended.map(({ id }) => id)).size, 3);
+});
+
+test('a node that was taken for dead tells again who is connected, as in another life', async (t) => {
+    const [one, two] = await cluster(t, 'one', 'two');
+    const [here, there] = await Promise.all([one, two].map((node) => Service.start(t, node, 'watcher', { events: ENDS })));
+    const bob = await signedIn(t, two, 'bob');
+    const [first] = await there.events('connected', (all) => all.length === 1);
+    two.freeze();
+    const [ended] = await here.events('disconnected', (all) => all.length === 1);
+    assert.equal(ended.id, first.id.replace(/connected$/, 'disconnected'));
+    two.thaw();
+    const again = (await there.events('connected', (all) => all.length === 2))[1];
+    assert.equal(again.connection, first.connection);
+    assert.notEqual(again.id, first.id);
+    bob.disconnect();
+    const [last] = await there.events('disconnected', (all) => all.length === 1);
+    assert.equal(last.id, again.id.replace(/connected$/, 'disconnected'));
 });
 
 test('a Redis that restarts with what it had costs nobody anything', async (t) => {

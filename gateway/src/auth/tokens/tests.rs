@@ -162,7 +162,7 @@ proptest! {
         let claims = ConnectionClaims { user: user.clone(), issued: Some(NOW), expires, info: Some(info.clone()), channels: vec![channel.clone()] };
         prop_assert_eq!(tokens.verify_connection(&tokens.sign_connection(&claims, NOW).expect("a key"), NOW), Ok(claims));
 
-        let claims = SubscriptionClaims { user, channel, expires, info: Some(info) };
+        let claims = SubscriptionClaims { user, channel, issued: Some(NOW), expires, info: Some(info) };
         prop_assert_eq!(tokens.verify_subscription(&tokens.sign_subscription(&claims, NOW).expect("a key"), NOW), Ok(claims));
     }
 

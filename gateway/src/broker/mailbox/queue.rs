@@ -160,7 +160,9 @@ impl Queue {
             }
             // Its stream is read anyway.
             Post::Top(channel, ..) if self.left_out.covers(&channel) => return true,
-            control @ (Post::Top(..) | Post::PresentAgain | Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => control,
+            control @ (Post::Top(..) | Post::Anew | Post::Missed | Post::Enroll | Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => {
+                control
+            }
         };
         let after = self.controls.plus(Load::one(control_size(&post)));
         if !self.controls.is_zero() && !after.fits(room.controls) {

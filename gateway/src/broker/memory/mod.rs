@@ -17,7 +17,7 @@ mod tests;
 
 use super::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Page, PageLimit, PresenceStats, Published, Readiness,
-    Retention, Span, UserSubscription, glob::Glob,
+    Retention, Revocation, Span, UserSubscription, glob::Glob,
 };
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Tick, UserId, WorkerId};
 pub use limits::MemoryLimits;
@@ -131,12 +131,12 @@ impl MemoryBroker {
     }
 
     /// See [`super::Broker::revoke`].
-    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
-        self.store.revoke(self.now(), user, at, remember)
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
+        self.store.revoke(self.now(), user, revocation, remember)
     }
 
     /// See [`super::Broker::revoked`].
-    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         Ok(self.store.revoked(self.now(), user))
     }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     broker::{
         Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Page, PageLimit, PresenceStats,
-        Published, Retention, Span, UserSubscription, glob::Glob, lock,
+        Published, Retention, Revocation, Span, UserSubscription, glob::Glob, lock,
     },
     model::{ChannelName, ClientInfo, ConnectionId, Publication, Tick, UserId, WorkerId, WorkerSet},
 };
@@ -157,12 +157,12 @@ impl Store {
         lock(&self.users).list(user, now.unix_ms / 1000)
     }
 
-    pub(super) fn revoke(&self, now: Now, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
+    pub(super) fn revoke(&self, now: Now, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
         let now = now.unix_ms / 1000;
-        lock(&self.revocations).put(user, at, now.saturating_add(remember.as_secs().max(1)), now)
+        lock(&self.revocations).put(user, revocation, now.saturating_add(remember.as_secs().max(1)), now)
     }
 
-    pub(super) fn revoked(&self, now: Now, user: &UserId) -> Option<u64> {
+    pub(super) fn revoked(&self, now: Now, user: &UserId) -> Option<Revocation> {
         lock(&self.revocations).get(user, now.unix_ms / 1000)
     }
 

@@ -12,20 +12,22 @@
 //! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
 //! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
 //! | `P:{C}:held` | hash | number of connections of each node's generation that is present | the last one that leaves |
+//! | `P:names:{M}` | sorted set | names of channels that may be active, in order; `M` is 0 to 15, by the name's hash | each: a list or the sweep finds it inactive |
 //! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
-//! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970 | `tokens.revocation_ttl` |
+//! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970; close code and reason of their connections | `tokens.revocation_ttl` |
 //! | `P:share` | string | which of several servers this one is to the nodes | `cluster.lease` from the last node's claim |
 //! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
 //! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |
 //! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
 //! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
+//! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node |
 //! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, for each master: the number `M` is in one of its slots | |
 //!
 //! In a Redis Cluster pub/sub is sharded pub/sub, so that everything of a channel is in one slot; everything with `{nodes}` is in another. What is kept of
-//! a user, and what a node has made present, has slots of its own. No command touches two of them.
+//! a user, and what a node has made present or holds, has slots of its own. No command touches two of them.
 
 use super::nodes::NodeId;
 use crate::model::{ChannelName, UserId};
@@ -101,6 +103,11 @@ impl Keys {
         format!("{}:{{*}}:held", escape(&self.prefix))
     }
 
+    /// Names of channels.
+    pub(super) fn names(&self, shard: u16) -> String {
+        format!("{}:names:{{{shard}}}", self.prefix)
+    }
+
     pub(super) fn user(&self, user: &UserId) -> String {
         format!("{}:user:{user}", self.prefix)
     }
@@ -134,6 +141,11 @@ impl Keys {
     /// What a node has made present: `connection channel`.
     pub(super) fn registered(&self, node: &NodeId) -> String {
         format!("{}:node:{}:who", self.prefix, node.text())
+    }
+
+    /// Who is connected to a node.
+    pub(super) fn roll(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:roll", self.prefix, node.text())
     }
 
     /// What a node tries its rights on. No channel has such a name.

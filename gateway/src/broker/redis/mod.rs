@@ -5,8 +5,9 @@
 //! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: those that subscribe; [`pubsub`]: the
 //!   words for it
 //! - [`roster`], [`subscriptions`]: which channels this node needs; [`audit`]: whether its workers have what the streams hold
-//! - [`streams`]: publish and read; [`presence`]: who is where; [`directory`]: users' subscriptions and revocations, the list of channels
-//! - [`nodes`]: who shares all this; [`sweep`]: what the dead leave behind
+//! - [`streams`]: publish and read; [`presence`]: who is where; [`directory`]: users' subscriptions and revocations
+//! - [`names`]: channels by name; [`listing`]: those that are active
+//! - [`nodes`]: who shares all this; [`roll`]: who is connected to them; [`sweep`]: what the dead leave behind
 //! - [`health`], [`stats`]: what keeps it from serving, what it counts; [`clock`]: what time it is there
 //!
 //! # Why nothing is lost
@@ -41,10 +42,13 @@ mod health;
 mod keys;
 mod lane;
 mod listener;
+mod listing;
 mod masters;
+mod names;
 mod nodes;
 mod presence;
 mod pubsub;
+mod roll;
 mod roster;
 mod scan;
 mod scripts;
@@ -62,7 +66,7 @@ mod tests;
 
 use super::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Page, PageLimit, PresenceStats, Published, Readiness,
-    RedisStats, Retention, Span, UserSubscription, lock,
+    RedisStats, Retention, Revocation, Span, UserSubscription, lock,
 };
 use crate::model::{ChannelName, ClientInfo, ConnectionId, UserId, WorkerId};
 use audit::Audit;
@@ -73,7 +77,9 @@ use health::Health;
 use keys::Keys;
 use lane::{Driver, LaneLimits};
 use listener::Listener;
+use listing::Listing;
 use masters::Masters;
+use names::Names;
 use nodes::Life;
 pub use nodes::{Lease, Left, NodeId, NodeRecord, Nodes};
 use presence::Presence;
@@ -129,6 +135,7 @@ pub struct RedisConfig {
 pub struct RedisBroker {
     streams: Arc<Streams>,
     directory: Directory,
+    listing: Arc<Listing>,
     presence: Arc<Presence>,
     nodes: Nodes,
     subscriptions: Arc<Subscriptions>,
@@ -142,6 +149,7 @@ struct Background {
     masters: Arc<Masters>,
     drivers: Vec<Driver>,
     listener: Listener,
+    names: Arc<Names>,
     audit: Arc<Audit>,
 }
 
@@ -167,12 +175,16 @@ impl RedisBroker {
             .unzip();
         let (writers, readers) = near.split_at(config.lanes);
         let (canary_lane, directory_lane) = (writers[0].clone(), readers[0].clone());
+        let names = Arc::new(Names::new(keys.clone(), directory_lane.clone(), counters.clone()));
+        let listing =
+            Arc::new(Listing { keys: keys.clone(), lane: directory_lane.clone(), masters: masters.clone(), names: names.clone() });
         let streams = Arc::new(Streams {
             keys: keys.clone(),
             pubsub: masters.pubsub(),
             writers: writers.to_vec(),
             readers: readers.to_vec(),
             subscriptions: subscriptions.clone(),
+            names: names.clone(),
             counters: counters.clone(),
             hasher: foldhash::fast::RandomState::default(),
             idempotency_ttl: config.idempotency_ttl,
@@ -190,6 +202,7 @@ impl RedisBroker {
             masters: masters.clone(),
             subscriptions: subscriptions.clone(),
             audit: audit.clone(),
+            names: names.clone(),
             keys: keys.clone(),
             health: health.clone(),
             counters: counters.clone(),
@@ -200,19 +213,22 @@ impl RedisBroker {
         };
         let presence = Arc::new(Presence::new(keys.clone(), directory_lane.clone(), life.clone()));
         Ok(Self {
-            nodes: Nodes { keys: keys.clone(), lane: directory_lane.clone(), life, presence: presence.clone(), masters: masters.clone() },
-            presence,
-            directory: Directory {
-                keys,
-                lane: directory_lane,
+            nodes: Nodes {
+                keys: keys.clone(),
+                lane: directory_lane.clone(),
+                life,
+                presence: presence.clone(),
                 masters: masters.clone(),
-                subscriptions_per_user: config.subscriptions_per_user,
+                listing: listing.clone(),
             },
+            presence,
+            directory: Directory { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
+            listing,
             streams,
             subscriptions,
             health,
             counters,
-            background: Mutex::new(Some(Background { masters, drivers, listener, audit })),
+            background: Mutex::new(Some(Background { masters, drivers, listener, names, audit })),
         })
     }
 
@@ -277,7 +293,7 @@ impl RedisBroker {
 
     /// See [`super::Broker::channels`].
     pub async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
-        self.directory.channels(pattern, after, limit).await
+        self.listing.channels(pattern, after, limit).await
     }
 
     /// See [`super::Broker::put_user_subscription`].
@@ -296,12 +312,12 @@ impl RedisBroker {
     }
 
     /// See [`super::Broker::revoke`].
-    pub async fn revoke(&self, user: &UserId, at: u64, remember: Duration) -> Result<(), BrokerError> {
-        self.directory.revoke(user, at, remember).await
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
+        self.directory.revoke(user, &revocation, remember).await
     }
 
     /// See [`super::Broker::revoked`].
-    pub async fn revoked(&self, user: &UserId) -> Result<Option<u64>, BrokerError> {
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         self.directory.revoked(user).await
     }
 
@@ -324,7 +340,7 @@ impl RedisBroker {
 
     /// Keeps the connections, until cancelled. To be called once, from the runtime that outlives all callers.
     pub async fn run(&self, stop: CancellationToken) {
-        let Some(Background { masters, drivers, listener, audit }) = lock(&self.background).take() else { return };
+        let Some(Background { masters, drivers, listener, names, audit }) = lock(&self.background).take() else { return };
         let mut tasks = JoinSet::new();
         for driver in drivers {
             tasks.spawn(driver.run(stop.clone()));
@@ -333,6 +349,12 @@ impl RedisBroker {
         tasks.spawn({
             let (health, stop) = (self.health.clone(), stop.clone());
             async move { masters.run(&health, stop).await }
+        });
+        tasks.spawn({
+            let stop = stop.clone();
+            async move {
+                let _ = stop.run_until_cancelled(names.run()).await;
+            }
         });
         tasks.spawn(async move { audit.run(stop).await });
         while tasks.join_next().await.is_some() {}

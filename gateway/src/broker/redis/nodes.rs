@@ -3,6 +3,7 @@
 use super::{
     keys::Keys,
     lane::{Again, Command, Lane, To},
+    listing::Listing,
     masters::Masters,
     presence::Presence,
     scripts::{SCRIPTS, call},
@@ -28,6 +29,7 @@ pub struct Nodes {
     pub(super) life: Arc<Life>,
     pub(super) presence: Arc<Presence>,
     pub(super) masters: Arc<Masters>,
+    pub(super) listing: Arc<Listing>,
 }
 
 /// This node, and which of its generations lives: another with each process, and with each lease that it let end.
@@ -75,6 +77,11 @@ impl NodeId {
     #[cfg(test)]
     pub(crate) fn of(name: &str) -> Self {
         Self { name: name.into(), generation: generation() }
+    }
+
+    /// The two as one word.
+    pub fn holder(&self) -> String {
+        format!("{}/{}", self.name, self.generation)
     }
 
     /// The two together.
@@ -137,9 +144,19 @@ impl Nodes {
         }
     }
 
-    /// Begins another generation, after a lease was lost. What the last one had registered is a dead node's.
-    pub fn begin_again(&self) {
+    /// Begins another generation, after a lease was lost. What the last one had registered is a dead node's, and what it wrote after others had cleared
+    /// that away is so as well.
+    pub async fn begin_again(&self, record: &str) -> Result<(), BrokerError> {
+        let mut left = cmd("HSETNX");
+        left.arg(self.keys.nodes()).arg(self.life.id().text()).arg(record);
+        self.run(left).await?;
         *lock(&self.life.generation) = generation();
+        Ok(())
+    }
+
+    /// This node and its generation, as one word.
+    pub fn holder(&self) -> String {
+        self.life.id().holder()
     }
 
     /// Whether this node may take others for dead whose lease is gone. After an outage all leases are: it has to have held its own for a whole lease,
@@ -155,7 +172,7 @@ impl Nodes {
         lease.arg(self.keys.lease(&id));
         self.run(lease).await?;
         // What it had registered is gone already, or else is for others to clear away.
-        if self.registered(&id).await? == 0 {
+        if self.registered(&id).await? == 0 && self.enrolled_count(&id).await? == 0 {
             self.forget(&id).await?;
         }
         Ok(())
@@ -189,15 +206,19 @@ impl Nodes {
         Ok(self.run(claim).await? == Value::Int(1))
     }
 
-    /// Takes some of a dead node's connections out of presence; none once there are no more, and the node is forgotten. They are told to the caller
-    /// before they are forgotten: should this process end in between, the next heir finds the rest.
+    /// Leaves that to others, after [`Self::inherit`] said so.
+    pub async fn renounce(&self, dead: &NodeId) -> Result<(), BrokerError> {
+        self.inherit(dead, Duration::from_millis(1)).await.map(drop)
+    }
+
+    /// Takes some of a dead node's connections out of presence; none once there are no more. They are told to the caller before they are forgotten:
+    /// should this process end in between, the next heir finds the rest.
     pub async fn clear_away(&self, dead: &NodeId) -> Result<Option<Vec<Left>>, BrokerError> {
         let mut some = cmd("SRANDMEMBER");
         some.arg(self.keys.registered(dead)).arg(STEP);
         let Value::Array(entries) = self.run(some).await? else { return Err(garbled()) };
         let entries = entries.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(garbled)?;
         if entries.is_empty() {
-            self.forget(dead).await?;
             return Ok(None);
         }
         let mut left = Vec::new();
@@ -223,7 +244,8 @@ impl Nodes {
         }
     }
 
-    async fn forget(&self, id: &NodeId) -> Result<(), BrokerError> {
+    /// Forgets a node that has left nothing.
+    pub async fn forget(&self, id: &NodeId) -> Result<(), BrokerError> {
         let mut forget = cmd("HDEL");
         forget.arg(self.keys.nodes()).arg(id.text());
         self.run(forget).await.map(drop)

@@ -65,6 +65,17 @@ impl PubSub {
         list
     }
 
+    /// Counts those to whom a server announces each of these.
+    pub(super) fn subscribers(self, lanes: &[String]) -> Cmd {
+        let mut count = cmd("PUBSUB");
+        count.arg(match self {
+            Self::Whole => "NUMSUB",
+            Self::Sharded => "SHARDNUMSUB",
+        });
+        count.arg(lanes);
+        count
+    }
+
     /// A command whose answer comes, as [`Heard::Unsubscribed`], behind those to all commands before it, whatever becomes of them.
     pub(super) fn fence(lane: &str) -> Cmd {
         words("UNSUBSCRIBE", &[lane.to_owned()])

@@ -24,6 +24,8 @@ pub(super) struct Counters {
     pub(super) foreign: Counter,
     /// Publications that were stored, but whose announcement failed.
     pub(super) unannounced: Counter,
+    /// Channels that became active and are not listed, since too many names waited.
+    pub(super) unlisted: Counter,
     /// Connections for subscriptions that broke.
     pub(super) broken: Counter,
     /// Connections for subscriptions that had gone deaf without breaking.
@@ -41,6 +43,7 @@ impl Counters {
         RedisStats {
             foreign: self.foreign.get(),
             unannounced: self.unannounced.get(),
+            unlisted: self.unlisted.get(),
             broken: self.broken.get(),
             deaf: self.deaf.get(),
             silent: self.silent.get(),

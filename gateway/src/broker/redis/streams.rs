@@ -4,6 +4,7 @@ use super::{
     codec,
     keys::Keys,
     lane::{Again, Answer, Command, Lane, To},
+    names::Names,
     pubsub::PubSub,
     scripts::{SCRIPTS, call},
     stats::Counters,
@@ -31,6 +32,7 @@ pub(super) struct Streams {
     pub(super) writers: Vec<Arc<Lane>>,
     pub(super) readers: Vec<Arc<Lane>>,
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) names: Arc<Names>,
     pub(super) counters: Arc<Counters>,
     pub(super) hasher: foldhash::fast::RandomState,
     pub(super) idempotency_ttl: Duration,
@@ -91,23 +93,25 @@ impl Streams {
         if matches!(answer, Value::Int(_)) {
             return Ok(Published { position: None, replayed: false });
         }
-        let (what, epoch, offset) = outcome(answer).ok_or_else(garbled)?;
-        let position = || Some(Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset.as_deref()?.parse().ok()? });
+        let (what, position, is_first) = outcome(answer).ok_or_else(garbled)?;
+        // Again from time to time, in case that a node ended before it had written the name.
+        if position.is_some_and(|position| is_first || position.offset.is_power_of_two()) {
+            self.names.add([channel]);
+        }
         match &*what {
             "stored" => {
-                let position = position().ok_or_else(garbled)?;
+                let position = position.ok_or_else(garbled)?;
                 self.subscriptions.acknowledged(channel, position);
                 Ok(Published { position: Some(position), replayed: false })
             }
-            // Of an announcement there is no position.
-            "replayed" => Ok(Published { position: position(), replayed: true }),
+            "replayed" => Ok(Published { position, replayed: true }),
             "announced" => Ok(Published { position: None, replayed: false }),
             "unannounced" => {
                 self.counters.unannounced.add(1);
                 tracing::error!(%channel, "Redis stored a publication and refused to announce it; subscribers read it instead. May the user of redis.url PUBLISH?");
                 // Subscribers of other nodes get it from their audits.
                 self.subscriptions.dirty(channel);
-                Ok(Published { position: Some(position().ok_or_else(garbled)?), replayed: false })
+                Ok(Published { position: Some(position.ok_or_else(garbled)?), replayed: false })
             }
             "mismatch" => Err(BrokerError::IdempotencyMismatch),
             _ => Err(garbled()),
@@ -155,12 +159,17 @@ impl Streams {
 const ENTRIES: usize = 10_000;
 const BYTES: usize = 16 << 20;
 
-fn outcome(value: Value) -> Option<(String, Option<String>, Option<String>)> {
+/// What was done, where the publication is, and whether it is the first that is held.
+fn outcome(value: Value) -> Option<(String, Option<Position>, bool)> {
     let mut parts = match value {
         Value::Array(parts) => parts.into_iter().map(text),
         _ => return None,
     };
-    Some((parts.next()??, parts.next().flatten(), parts.next().flatten()))
+    let mut next = || parts.next().flatten();
+    let (what, epoch, offset, first) = (next()?, next(), next(), next());
+    // Of an announcement that was repeated there is no position.
+    let position = || Some(Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset?.parse().ok()? });
+    Some((what, position(), first.as_deref() == Some("1")))
 }
 
 fn page(value: Value, limit: PageLimit) -> Option<Page> {

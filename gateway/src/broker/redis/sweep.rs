@@ -1,15 +1,18 @@
 //! What dead nodes left in presence although somebody cleared it away: what a node wrote that stood still for longer than its lease, what nobody
-//! could find any more after Redis forgot a part.
+//! could find any more after Redis forgot a part. And names of channels that are missing, or there in vain, for the same reasons.
 
 use super::{
+    lane::To,
+    names::SHARDS,
     nodes::{Left, Nodes},
     presence::STEP,
     scan::Scan,
+    topology::Master,
 };
 use crate::{broker::BrokerError, model::ChannelName};
 use redis::{Value, cmd};
 
-/// How far a round through all channels is that somebody is present in.
+/// How far a round is through all channels that somebody is present in, and then through the names of all.
 #[derive(Debug, Default)]
 pub struct Sweep {
     /// Of all keys.
@@ -18,11 +21,34 @@ pub struct Sweep {
     channels: Vec<ChannelName>,
     /// Being looked at, from this entry on.
     inside: Option<(ChannelName, String)>,
+    names: NameSweep,
+}
+
+/// How far a round is through the names of channels.
+#[derive(Debug)]
+enum NameSweep {
+    /// Those that hold something are added.
+    Held(Scan),
+    /// Those that these masters announce are added.
+    Announced(Vec<Master>),
+    /// Those of the set, and of the ones behind it, that are after this name and not active are taken out.
+    Idle(u16, Option<ChannelName>),
+    Over,
+}
+
+impl Default for NameSweep {
+    fn default() -> Self {
+        Self::Held(Scan::default())
+    }
 }
 
 impl Sweep {
     /// Whether all channels were looked at.
     pub fn is_over(&self) -> bool {
+        self.is_past_presence() && matches!(self.names, NameSweep::Over)
+    }
+
+    fn is_past_presence(&self) -> bool {
         self.scan.is_over() && self.channels.is_empty() && self.inside.is_none()
     }
 }
@@ -47,6 +73,9 @@ impl Nodes {
             }
             return Ok(Vec::new());
         }
+        if sweep.is_past_presence() {
+            return self.sweep_names(&mut sweep.names).await.map(|()| Vec::new());
+        }
         let held = self.keys.all_held();
         let keys = sweep.scan.next(&self.masters, &self.lane, (&held, "hash"), STEP).await?;
         sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_held(key)?.parse().ok()).collect();
@@ -64,5 +93,37 @@ impl Nodes {
         }
         sweep.inside = (next != "0").then_some((channel, next));
         Ok(left)
+    }
+
+    async fn sweep_names(&self, sweep: &mut NameSweep) -> Result<(), BrokerError> {
+        match sweep {
+            NameSweep::Held(scan) => {
+                let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), "stream"), STEP).await?;
+                let found: Vec<_> = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
+                self.listing.names.put(&found).await?;
+                if scan.is_over() {
+                    *sweep = NameSweep::Announced(self.masters.now().serving().keys().copied().collect());
+                }
+            }
+            NameSweep::Announced(masters) => match masters.last() {
+                // One of a Redis Cluster that has gone meanwhile has handed its channels on: they are subscribed to anew, and so added.
+                Some(master) if self.masters.connector(*master).is_some() => {
+                    let found = self.listing.announced(To::Master(*master)).await?;
+                    for some in found.chunks(STEP) {
+                        self.listing.names.put(some).await?;
+                    }
+                    masters.pop();
+                }
+                Some(_) => drop(masters.pop()),
+                None => *sweep = NameSweep::Idle(0, None),
+            },
+            NameSweep::Idle(SHARDS, _) => *sweep = NameSweep::Over,
+            NameSweep::Idle(shard, after) => match self.listing.tidy(*shard, after.as_ref(), STEP).await? {
+                Some(last) => *after = Some(last),
+                None => *sweep = NameSweep::Idle(*shard + 1, None),
+            },
+            NameSweep::Over => {}
+        }
+        Ok(())
     }
 }

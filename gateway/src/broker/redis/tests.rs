@@ -1,6 +1,7 @@
 mod cluster;
 mod faults;
 mod line;
+mod lists;
 mod nodes;
 mod rights;
 mod ring;

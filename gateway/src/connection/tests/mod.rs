@@ -8,11 +8,11 @@ mod talk;
 
 use super::*;
 use crate::{
-    auth::ConnectionClaims,
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Reads, Retention},
+    auth::{ConnectionClaims, SubscriptionClaims},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Post, Reads, Retention, Revocation},
     channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
     hub::{HubLimits, HubParts},
-    model::{ChannelName, CommandTarget, ServerCommand, Tags, WorkerId},
+    model::{ChannelName, CommandTarget, ServerCommand, Tags, UserId, WorkerId},
     protocol::websocket::{Decoder, Opcode},
     publish::Draft,
     services::{ServiceConfig, Services, link},
@@ -30,6 +30,7 @@ const MESSAGE_SIZE: u32 = 4096;
 /// A worker of a node, and the service `bot`.
 struct World {
     worker: Rc<Worker>,
+    mailbox: Arc<Mailbox>,
 }
 
 /// What a test may want otherwise.
@@ -89,7 +90,7 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
             broker: node.broker.clone(),
             reads: Reads::new(node.broker.clone(), 2),
             hold: HoldRoom::new(1 << 20),
-            mailbox,
+            mailbox: mailbox.clone(),
             namespaces: Arc::new(node.rules.namespaces.clone()),
             limits: HubLimits {
                 outbox_bytes: bounds.outbox,
@@ -106,7 +107,7 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
         });
         tokio::task::spawn_local(hub.clone().run());
         let worker = Rc::new(Worker { hub, node, limits: bounds.connection });
-        story(World { worker }).await;
+        story(World { worker, mailbox }).await;
     });
 }
 

@@ -127,6 +127,62 @@ fn services_reach_all_connections_of_a_user() {
     });
 }
 
+fn refresh(user: &str, issued: u64, world: &World) -> String {
+    let token = world.worker.node.tokens.sign_connection(&ConnectionClaims::of(user.parse().expect("valid")), issued).expect("a key");
+    json!({"id": 2, "refresh": {"token": token}}).to_string()
+}
+
+#[test]
+fn a_revoked_user_refreshes_with_no_token_that_was_issued_before() {
+    within(usual(), |world| async move {
+        let (first, second, bob) = (world.user("alice").await, world.user("alice").await, world.user("bob").await);
+        let (alice, revocation) = ("alice".parse().expect("valid"), Revocation { until: 10, code: 3503, reason: "enough".into() });
+        world.worker.node.broker.revoke(&alice, revocation, Duration::from_hours(1)).await.expect("room");
+        let answer = second.asks(&refresh("alice", 11, &world)).await;
+        assert!(answer[0].starts_with(r#"{"id":2,"refresh":{"client""#), "{answer:?}");
+        assert_eq!(first.asks(&refresh("alice", 10, &world)).await, ["close 3005 connection expired"]);
+        let answer = bob.asks(&refresh("bob", 1, &world)).await;
+        assert!(answer[0].starts_with(r#"{"id":2,"refresh":{"client""#), "{answer:?}");
+    });
+}
+
+#[test]
+fn a_revoked_user_subscribes_with_no_token_that_was_issued_before() {
+    within(usual(), |world| async move {
+        let peer = world.user("alice").await;
+        let (alice, revocation): (UserId, _) =
+            ("alice".parse().expect("valid"), Revocation { until: 10, code: 3503, reason: "enough".into() });
+        world.worker.node.broker.revoke(&alice, revocation, Duration::from_hours(1)).await.expect("room");
+        let subscribe = |id: u32, issued| {
+            let claims = SubscriptionClaims {
+                user: alice.clone(),
+                channel: "open:a".parse().expect("valid"),
+                issued: None,
+                expires: None,
+                info: None,
+            };
+            let token = world.worker.node.tokens.sign_subscription(&claims, issued).expect("a key");
+            json!({"id": id, "subscribe": {"channel": "open:a", "token": token}}).to_string()
+        };
+        let refused: Value = serde_json::from_str(&peer.asks(&subscribe(2, 10)).await[0]).expect("JSON");
+        assert_eq!(refused["error"]["code"], 109, "the SDK fetches another: {refused}");
+        assert_eq!(peer.asks(&subscribe(3, 11)).await, [r#"{"id":3,"subscribe":{}}"#]);
+    });
+}
+
+#[test]
+fn a_connection_that_missed_its_users_revocation_is_closed_when_its_node_looks() {
+    within(usual(), |world| async move {
+        let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+        let revocation = Revocation { until: 10, code: 3503, reason: "enough".into() };
+        world.worker.node.broker.revoke(&"alice".parse().expect("valid"), revocation, Duration::from_hours(1)).await.expect("room");
+        assert_eq!(alice.hears().await, [""; 0], "nobody has looked");
+        assert!(world.mailbox.post(Post::Missed));
+        assert_eq!(alice.hears().await, ["close 3503 enough"]);
+        assert_eq!(bob.hears().await, [""; 0]);
+    });
+}
+
 #[test]
 fn a_subscription_that_a_service_made_for_a_time_ends_with_it() {
     within(usual(), |world| async move {

@@ -136,10 +136,13 @@ fn calls_and_events_go_out_and_answers_come_in() {
 
         gateway.services.event("bot", Data::null(), &caller()).expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
-        let event = |kind| Lifecycle { kind, user: "alice".parse().expect("valid"), connection: ConnectionId::random(), channel: None };
+        let connection = ConnectionId::random();
+        let event = |kind| Lifecycle { kind, holder: "n1".into(), user: "alice".parse().expect("valid"), connection, channel: None };
         gateway.services.lifecycle(&event(LifecycleKind::Disconnected));
         gateway.services.lifecycle(&event(LifecycleKind::Connected));
-        assert_eq!(bot.frame().await["event"]["kind"], "connected", "only what hello asked for comes");
+        let heard = bot.frame().await;
+        assert_eq!(heard["event"]["kind"], "connected", "only what hello asked for comes");
+        assert_eq!(heard["event"]["id"], format!("n1/{connection}/connected"));
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
     });

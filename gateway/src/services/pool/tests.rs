@@ -38,7 +38,14 @@ fn call() -> Call {
 }
 
 fn event() -> Event {
-    Event { kind: "message".into(), data: RawValue::NULL.to_owned(), user: String::new(), connection: String::new(), traceparent: None }
+    Event {
+        id: None,
+        kind: "message".into(),
+        data: RawValue::NULL.to_owned(),
+        user: String::new(),
+        connection: String::new(),
+        traceparent: None,
+    }
 }
 
 fn start(pool: &mut Pool) -> Result<(CallId, Arc<str>, oneshot::Receiver<Answer>), Refusal> {

@@ -63,7 +63,7 @@ fn a_refresh_prolongs() {
     it.after(50);
     assert_eq!(it.says(r#"{"id":2,"refresh":{"token":"u"}}"#), [r#"start 2: refresh "u""#]);
     let answer = |more: &str| format!(r#"{{"id":2,"refresh":{{"client":"{CLIENT}","version":"{}"{more}}}}}"#, env!("CARGO_PKG_VERSION"));
-    let refreshed = |seconds| Outcome::Refreshed { user: user(""), expires_in: seconds };
+    let refreshed = |seconds| Outcome::Refreshed { user: user(""), issued: None, expires_in: seconds };
     assert_eq!(it.done(2, refreshed(Some(Duration::from_secs(60)))), [answer(r#","expires":true,"ttl":60"#)]);
     assert_eq!(it.after(79), Vec::<String>::new());
     it.says(r#"{"id":2,"refresh":{"token":"v"}}"#);
@@ -74,8 +74,8 @@ fn a_refresh_prolongs() {
 #[test]
 fn refreshes_that_are_not_good() {
     for (outcome, answer) in [
-        (Outcome::Refreshed { user: user("bob"), expires_in: None }, "close 3500 the token is another user's".to_owned()),
-        (Outcome::Refreshed { user: user(""), expires_in: Some(Duration::ZERO) }, "close 3005 connection expired".to_owned()),
+        (Outcome::Refreshed { user: user("bob"), issued: None, expires_in: None }, "close 3500 the token is another user's".to_owned()),
+        (Outcome::Refreshed { user: user(""), issued: None, expires_in: Some(Duration::ZERO) }, "close 3005 connection expired".to_owned()),
         (Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, "bad")), "close 3500 bad".to_owned()),
         (failed(ErrorCode::TokenExpired), "close 3005 connection expired".to_owned()),
         (failed(ErrorCode::ServiceUnavailable), error(2, ErrorCode::ServiceUnavailable)),

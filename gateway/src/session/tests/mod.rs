@@ -11,7 +11,7 @@ mod subscribe;
 
 use super::*;
 use crate::{
-    broker::Retention,
+    broker::{Retention, Revocation},
     channel::{ChannelOptions, Grant, Namespaces},
     model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Tick, UserId},
     protocol::centrifuge,

@@ -116,7 +116,7 @@ impl Game {
             (1, _) => Outcome::Sent,
             (_, "authenticate") => identity("alice"),
             (_, "subscriptions") => stored(&[("chat:a", None), ("closed:a", Some(9))]),
-            (_, "refresh") => Outcome::Refreshed { user: user("alice"), expires_in: Some(Duration::from_secs(9)) },
+            (_, "refresh") => Outcome::Refreshed { user: user("alice"), issued: None, expires_in: Some(Duration::from_secs(9)) },
             (_, "authorize") => authorized(Some(9)),
             (2, "attach") => recovered(4, Recovery::Lost, &[5]),
             (_, "attach") => recovered(4, Recovery::Recovered, &[5]),

@@ -27,6 +27,40 @@ fn a_disconnect_reaches_a_connection_before_it_is_open() {
     assert_eq!(World::new().serves(ServerCommand::Message(data("1"))), Vec::<String>::new());
 }
 
+fn revoked(it: &mut World, until: u64) -> Vec<String> {
+    it.input(Input::Revoked(Arc::new(Revocation { until, code: 4500, reason: "enough".into() })))
+}
+
+fn issued(at: Option<u64>) -> Outcome {
+    Outcome::Authenticated(Box::new(Identity { user: user("alice"), issued: at, expires_in: None, info: None, channels: Vec::new() }))
+}
+
+#[test]
+fn a_revocation_closes_who_came_with_an_older_token() {
+    for (at, closed) in [(None, true), (Some(10), true), (Some(11), false)] {
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{"token":"t"}}"#);
+        it.done(1, issued(at));
+        let expected: &[&str] = if closed { &["close 4500 enough"] } else { &[] };
+        assert_eq!(revoked(&mut it, 10), expected, "connecting, {at:?}");
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{"token":"t"}}"#);
+        it.done(1, issued(at));
+        it.done(2, stored(&[]));
+        it.done(3, attached(0));
+        assert_eq!(revoked(&mut it, 10), expected, "open, {at:?}");
+    }
+}
+
+#[test]
+fn a_revocation_looks_at_the_newest_token() {
+    let mut it = World::alice();
+    it.says(r#"{"id":5,"refresh":{"token":"t"}}"#);
+    it.done(4, Outcome::Refreshed { user: user("alice"), issued: Some(20), expires_in: None });
+    assert_eq!(revoked(&mut it, 19), Vec::<String>::new());
+    assert_eq!(revoked(&mut it, 20), ["close 4500 enough"]);
+}
+
 #[test]
 fn a_service_subscribes_the_connection() {
     let mut it = World::anonymous();

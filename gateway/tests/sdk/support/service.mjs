@@ -10,7 +10,7 @@ export class Service {
     #socket;
 
     /** An instance that was welcomed. `answer` gets each call and returns the frame to send back, or nothing. */
-    static async start(t, gateway, name, { credit = 64, answer = () => undefined } = {}) {
+    static async start(t, gateway, name, { credit = 64, events = [], answer = () => undefined } = {}) {
         const service = new Service();
         const url = `${gateway.api.replace('http', 'ws')}/v1/services/${name}/link`;
         const socket = new WebSocket(url, { headers: { authorization: `Bearer ${gateway.key}` } });
@@ -24,7 +24,7 @@ export class Service {
             service.#bell.ring();
         });
         await within(new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject)), 'the link');
-        socket.send(JSON.stringify({ hello: { service: name, instance: 'test-1', credit } }));
+        socket.send(JSON.stringify({ hello: { service: name, instance: 'test-1', credit, events } }));
         await service.frame((frame) => frame.welcome, 'welcome');
         return service;
     }
@@ -32,6 +32,16 @@ export class Service {
     /** Sends a frame. */
     send(frame) {
         this.#socket.send(JSON.stringify(frame));
+    }
+
+    /** The lifecycle events of this kind, once `enough` is content with them. */
+    async events(kind, enough) {
+        const found = () => this.frames.flatMap(({ event }) => (event?.kind === kind ? [event] : []));
+        const look = async () => {
+            while (!enough(found())) await this.#bell.rung();
+        };
+        await within(look(), () => `${kind}; got ${JSON.stringify(found())}`);
+        return found();
     }
 
     /** The first frame that `accept` is content with. */

@@ -118,6 +118,7 @@ impl Ear {
         }
         let confirmed = self.tell(connection, line, self.words().subscribe(&self.lanes(&names))).await?;
         let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| confirmed.contains(&self.all.keys.lane(name)));
+        self.all.names.add(&names);
         let resumed = self.all.subscriptions.subscribed(self.master, &names, &others);
         if !resumed.is_empty() {
             self.all.counters.resubscribed.add(resumed.len() as u64);

@@ -3,8 +3,8 @@
 -- KEYS meta, stream, key, those of later commands that may have been carried out before this one
 -- ARGV 1 pub/sub channel, 2 body, 3 publications to keep, 4 for how long (ms), 5 life of meta (ms), 6 fingerprint of the request
 --      (empty: the key is nobody else's), 7 life of the key (ms), 8 fresh epoch, 9 PUBLISH or SPUBLISH, 10 latest time on this server's clock (ms since 1970)
--- Answers {what, epoch, offset}: "stored"; "unannounced" (stored, but subscribers were not told); "replayed" (an earlier request with this key did
--- it); or {"mismatch"}, an error LATE or OVERTAKEN: nothing was done.
+-- Answers {what, epoch, offset, whether nothing was held before}: "stored"; "unannounced" (stored, but subscribers were not told); "replayed" (an
+-- earlier request with this key did it); or {"mismatch"}, an error LATE or OVERTAKEN: nothing was done.
 --
 -- Lua does not roll back. What can fail comes before the first write, or leaves nothing: so XADD comes first and PUBLISH last.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
@@ -29,8 +29,9 @@ else
     redis.call('HSET', meta, 'top', offset)
 end
 redis.call('SET', key, ARGV[6] .. ' ' .. epoch .. ' ' .. offset, 'PX', ARGV[7])
+local first = redis.call('PTTL', stream) < 0 and 1 or 0
 redis.call('PEXPIRE', stream, ARGV[4])
 redis.call('PEXPIRE', meta, ARGV[5])
 local told = redis.pcall(ARGV[9], ARGV[1], 'p' .. epoch .. offset .. ' ' .. ARGV[2])
-if type(told) == 'table' and told.err then return { 'unannounced', epoch, offset } end
-return { 'stored', epoch, offset }
+if type(told) == 'table' and told.err then return { 'unannounced', epoch, offset, first } end
+return { 'stored', epoch, offset, first }

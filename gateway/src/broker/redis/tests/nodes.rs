@@ -103,6 +103,7 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
     }
     assert!(steps > 1, "in steps");
     assert_eq!(left, expected);
+    nodes(&heir).forget(&dead).await.expect("forgotten");
     assert!(nodes(&heir).list().await.expect("listed").iter().all(|node| *node.id.name != *"dying"));
     assert_eq!(present(&heir, "c:1").await.1, PresenceStats::default());
 }
@@ -129,4 +130,36 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     assert_eq!(server.command(&["KEYS", "test:{c:alone}*"]).await, redis::Value::Array(Vec::new()), "nothing is left");
     assert!(nodes(&living).may_sweep(LONG).await.expect("asked"));
     assert!(!nodes(&dying).may_sweep(LONG).await.expect("asked"), "one at a time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
+    let server = Server::start().await;
+    let ((heir, _one), (slow, _two)) = (node(&server, "heir"), node(&server, "slow"));
+    nodes(&slow).enter("{}", SHORT).await.expect("entered");
+    let dead = is_gone(&heir, "slow").await.id;
+    nodes(&heir).forget(&dead).await.expect("forgotten");
+    let late = (ConnectionId::random(), "alice".parse().expect("valid"));
+    nodes(&slow).enroll(std::slice::from_ref(&late)).await.expect("entered");
+    let before = nodes(&slow).holder();
+    nodes(&slow).begin_again("{}").await.expect("told");
+    assert_ne!(nodes(&slow).holder(), before);
+    nodes(&slow).enter("{}", LONG).await.expect("entered");
+    assert_eq!(is_gone(&heir, "slow").await.id, dead);
+    assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [late]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_heir_that_renounces_makes_room_for_another() {
+    let server = Server::start().await;
+    let ((heir, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    nodes(&dying).enter("{}", SHORT).await.expect("entered");
+    let dead = is_gone(&heir, "dying").await.id;
+    assert!(nodes(&heir).inherit(&dead, LONG).await.expect("asked"));
+    nodes(&heir).renounce(&dead).await.expect("told");
+    while !nodes(&other).inherit(&dead, LONG).await.expect("asked") {
+        tokio::task::yield_now().await;
+    }
+    nodes(&heir).renounce(&dead).await.expect("told");
+    assert!(nodes(&other).inherit(&dead, LONG).await.expect("asked"), "of what is not its own there is nothing to renounce");
 }

@@ -1,0 +1,64 @@
+//! Users whom a service has disconnected for good while this node could not be told: looked up, and told to their connections, which know themselves
+//! whether it concerns them.
+
+use super::{Hub, Notice};
+use crate::{broker::Revocation, model::UserId};
+use std::{rc::Rc, sync::Arc, time::Duration};
+use tokio::{sync::Notify, time::sleep};
+
+/// Users that are looked up together.
+const STEP: usize = 100;
+/// Between two such steps, so that a large node does not crowd out what else wants to know something of the store.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Whether there is something to look up.
+#[derive(Default)]
+pub(super) struct Missed {
+    called: Notify,
+}
+
+impl Missed {
+    /// Called again while it goes on, it begins anew afterwards.
+    pub(super) fn look(&self) {
+        self.called.notify_one();
+    }
+}
+
+impl Hub {
+    /// Looks up the users of this worker each time it is called for. For good.
+    pub(super) async fn look_up_revocations(self: Rc<Self>) {
+        loop {
+            self.missed.called.notified().await;
+            // Who comes from here on looks by itself.
+            let users: Vec<_> = self.state.borrow().users.keys().cloned().collect();
+            for some in users.chunks(STEP) {
+                futures_util::future::join_all(some.iter().map(|user| self.look_up(user))).await;
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn look_up(&self, user: &UserId) {
+        loop {
+            match self.parts.broker.revoked(user).await {
+                Ok(revoked) => return revoked.into_iter().for_each(|revoked| self.revoke(user, revoked)),
+                Err(error) => {
+                    tracing::warn!(%user, %error, "whether this user was disconnected for good cannot be read yet");
+                    sleep(self.retry()).await;
+                }
+            }
+        }
+    }
+
+    fn revoke(&self, user: &UserId, revocation: Revocation) {
+        let outboxes: Vec<_> = {
+            let state = self.state.borrow();
+            let connections = state.users.get(user).into_iter().flatten();
+            connections.filter_map(|index| Some(state.connections.get(*index as usize)?.outbox.clone())).collect()
+        };
+        let revocation = Arc::new(revocation);
+        for outbox in outboxes {
+            outbox.notify(Notice::Revoked(revocation.clone()));
+        }
+    }
+}
