@@ -5,7 +5,7 @@ use super::{
     problem::{ApiError, bad_request, problem},
 };
 use crate::{
-    broker::{Page, PageLimit, Retention, Span},
+    broker::{BrokerError, Page, PageLimit, Retention, Span},
     model::{ChannelName, ErrorCode, Position, Publication, Refusal},
     node::Node,
     publish::{CallerKey, Draft},
@@ -159,10 +159,15 @@ pub(super) async fn history(
     responses((status = 204, description = "Nothing is held any more"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "`outcome_unknown`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn clear(node: Data<Node>, Named(channel): Named<ChannelName>) -> Result<HttpResponse, ApiError> {
+    let detail = "The store did not confirm in time. Look whether the history is gone: a repeat removes what was published since as well.";
     retention(&node, &channel)?;
-    node.broker.clear(&channel).await.map_err(Refusal::from)?;
+    node.broker.clear(&channel).await.map_err(|error| match error {
+        BrokerError::OutcomeUnknown => Refusal::new(ErrorCode::OutcomeUnknown, detail),
+        other => other.into(),
+    })?;
     Ok(HttpResponse::NoContent().finish())
 }
 

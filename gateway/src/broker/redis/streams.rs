@@ -141,7 +141,8 @@ impl Streams {
     pub(super) async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         let mut cmd = redis::cmd("DEL");
         cmd.arg(self.keys.stream(channel));
-        self.write(channel, cmd, Again::Safe).await?.await.map(drop)
+        // A repeat would take with it what was published since.
+        self.write(channel, cmd, Again::Never).await?.await.map(drop)
     }
 
     /// Hands over what keeps its order within the channel.

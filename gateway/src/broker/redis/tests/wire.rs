@@ -184,6 +184,31 @@ async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_published_after_a_history_was_cleared_is_not_cleared_by_a_repeat() {
+    let server = Server::start().await;
+    let wire = Wire::to(server.socket());
+    let (broker, _guard) = start(wire.config(), mailboxes());
+    ready(&broker).await;
+    wire.way.send_replace(Way::Held);
+    let first = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
+    wire.seen.held.next().await;
+    let _lost = broker.hand_over(&channel("c"), kept(2, KEEP)).await.expect("there is room");
+    let name = channel("c");
+    let mut clearing = std::pin::pin!(broker.clear(&name));
+    tokio::select! {
+        biased;
+        cleared = &mut clearing => panic!("nothing was answered yet: {cleared:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let stored = broker.hand_over(&channel("c"), kept(3, KEEP)).await.expect("there is room");
+    wire.way.send_replace(Way::LosesFirst);
+    first.await.expect("published");
+    assert!(matches!(clearing.await, Err(BrokerError::OutcomeUnknown)), "its answer was lost");
+    stored.await.expect("published");
+    assert_eq!(held(&broker).await, [3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_was_given_up_is_ended_by_the_next_one() {
     let server = Server::start().await;
     let wire = Wire::to(server.socket());
