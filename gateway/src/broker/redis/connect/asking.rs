@@ -27,29 +27,29 @@ impl Connector {
         Ok(answer)
     }
 
-    /// Claims the server's share again and again. When it is another one, all connections are to be made anew, and none will be.
+    /// Claims the server's share again and again. When this node is contradicted, here or elsewhere, all connections are to be made anew, and none will be.
     pub(in super::super) async fn claim_for_good(&self, part: Part, health: &Health) {
         let Some(share) = &self.share else { return };
-        let (mut attempts, mut is_disputed) = (pauses(), false);
+        let (mut attempts, mut is_suspended) = (pauses(), false);
         loop {
             let claimed = self.claim(share).await;
             let pause = match &claimed {
-                Ok(()) | Err(Trouble::Disputed { .. }) => {
+                Ok(()) | Err(Trouble::Disputed { .. } | Trouble::Suspended { .. }) => {
                     attempts = pauses();
                     share.pause()
                 }
                 Err(_) => attempts.next().unwrap_or_default().min(share.pause()),
             };
             match claimed {
-                Err(trouble @ Trouble::Disputed { .. }) => {
-                    is_disputed = true;
-                    health.warn(part, &trouble.to_string());
+                Err(trouble @ (Trouble::Disputed { .. } | Trouble::Suspended { .. })) => {
+                    is_suspended = true;
                     self.abandon();
+                    health.warn(part, &trouble.to_string());
                 }
                 // Those who need the server tell what else is wrong with it.
-                Err(_) if is_disputed => {}
+                Err(_) if is_suspended => {}
                 Ok(()) | Err(_) => {
-                    is_disputed = false;
+                    is_suspended = false;
                     health.well(part);
                 }
             }

@@ -105,6 +105,13 @@ pub(super) struct Server {
     address: Box<str>,
 }
 
+impl Server {
+    /// Whether it says which process it is. What stands between may hide that.
+    fn is_named(&self) -> bool {
+        self.run_id.bytes().any(|byte| byte != b'0')
+    }
+}
+
 /// Between two questions to the sentinels.
 const ASK: Duration = Duration::from_secs(1);
 

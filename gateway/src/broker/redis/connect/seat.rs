@@ -23,13 +23,14 @@ pub(in super::super) struct Seat {
 }
 
 impl Seat {
-    /// Takes the place of the `last` one, if that was at this server.
+    /// Takes the place of the `last` one. Only this server can end that; what it was sent elsewhere may still be carried out there.
     pub(super) async fn take(
         connection: &mut MultiplexedConnection,
         server: Server,
         data: &str,
         last: Option<&Self>,
     ) -> Result<Self, RedisError> {
+        let is_first = last.is_none();
         let last = last.filter(|last| last.server == server);
         let mut questions = redis::pipe();
         questions.cmd("CLIENT").arg("ID");
@@ -37,10 +38,10 @@ impl Seat {
             questions.cmd("CLIENT").arg("KILL").arg("ID").arg(number);
         }
         let mut answers = connection.req_packed_commands(&questions, 0, questions.len()).await?.into_iter();
-        let number = if let Some(Value::Int(number)) = answers.next() { Some(number) } else { None };
-        let ended = answers.next();
-        let is_alone = last.is_none() || matches!(ended, Some(Value::Int(_)));
-        if !is_alone {
+        // Without the name of its process a number might be another connection's after a restart.
+        let number = answers.next().and_then(|answer| redis::from_redis_value(answer).ok()).filter(|_| server.is_named());
+        let is_alone = is_first || matches!(answers.next(), Some(Value::Int(_)));
+        if !is_alone && last.is_some() {
             tracing::warn!(
                 address = %server.address,
                 "Redis does not let the gateway end its last connection, which broke: may the user of redis.url CLIENT ID and CLIENT KILL?"

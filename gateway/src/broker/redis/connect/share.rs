@@ -3,17 +3,29 @@
 //! Nodes that name other servers in `redis.url`, or the same ones by other names, would look for channels in different places, and lose what they publish
 //! from each other's sight. So each node claims each server in the words of its own list, before it carries out anything there, and again and again. A
 //! claim holds for a lease; as long as it does, only those may come who say the same.
+//!
+//! Who was contradicted at one server uses none, and claims none anew before a lease has passed without that: else a node with a wrong list would take
+//! the servers from all others whenever their claims are lost with Redis, and store at a server that only it knows what nobody else will see.
 
 use super::{address::Peer, trouble::Trouble};
-use crate::broker::redis::{keys::Keys, scripts::SCRIPTS};
+use crate::broker::{
+    lock,
+    redis::{keys::Keys, scripts::SCRIPTS},
+};
 use redis::{ErrorKind, RedisResult, aio::MultiplexedConnection};
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// How servers are claimed.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Claims {
     key: Box<str>,
     lease: Duration,
+    /// When this node was contradicted last, at any server.
+    contradicted: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What is kept at one server: a part of all channels, in the words of this node.
@@ -26,7 +38,7 @@ pub(in super::super) struct Share {
 impl Claims {
     /// For so long each time.
     pub(in super::super) fn new(keys: &Keys, lease: Duration) -> Self {
-        Self { key: keys.share().into(), lease }
+        Self { key: keys.share().into(), lease, contradicted: Arc::default() }
     }
 
     /// All channels.
@@ -38,15 +50,24 @@ impl Claims {
     pub(in super::super) fn of(&self, name: &str, all: &[Box<str>]) -> Share {
         Share { words: format!("server {name} of {}", all.join(", ")).into(), claims: self.clone() }
     }
+
+    fn are_suspended(&self) -> bool {
+        lock(&self.contradicted).is_some_and(|last| last.elapsed() < self.lease)
+    }
 }
 
 impl Share {
     /// Claims it at a server. Whatever else may be wrong there is told by those whom it concerns.
     pub(super) async fn claim(&self, at: &Peer, connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
+        let address = at.to_string().into();
         match self.ask(connection).await {
-            Ok(Some(claimed)) => Err(Trouble::Disputed { address: at.to_string().into(), here: self.words.clone(), there: claimed.into() }),
+            Ok(there) if !there.is_empty() && *there != *self.words => {
+                *lock(&self.claims.contradicted) = Some(Instant::now());
+                Err(Trouble::Disputed { address, here: self.words.clone(), there: there.into() })
+            }
             Err(error) if error.kind() == ErrorKind::Io => Err(Trouble::of(at, &error)),
-            Ok(None) | Err(_) => Ok(()),
+            _ if self.claims.are_suspended() => Err(Trouble::Suspended { address }),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
@@ -55,18 +76,10 @@ impl Share {
         self.claims.lease / 3
     }
 
-    /// In whose words it is claimed otherwise.
-    async fn ask(&self, connection: &mut MultiplexedConnection) -> RedisResult<Option<String>> {
-        loop {
-            let mut claim = SCRIPTS.claim.key(&*self.claims.key);
-            let claimed: bool = claim.arg(&*self.words).arg(self.claims.lease.as_millis() as u64).invoke_async(connection).await?;
-            if claimed {
-                return Ok(None);
-            }
-            // It may have ended in between.
-            if let Some(words) = redis::cmd("GET").arg(&*self.claims.key).query_async(connection).await? {
-                return Ok(Some(words));
-            }
-        }
+    /// In whose words it is claimed now.
+    async fn ask(&self, connection: &mut MultiplexedConnection) -> RedisResult<String> {
+        let how = if self.claims.are_suspended() { "held" } else { "anew" };
+        let mut claim = SCRIPTS.share.key(&*self.claims.key);
+        claim.arg(&*self.words).arg(self.claims.lease.as_millis() as u64).arg(how).invoke_async(connection).await
     }
 }

@@ -35,6 +35,8 @@ pub(in super::super) enum Trouble {
          (docs/redis.md)"
     )]
     Disputed { address: Box<str>, here: Box<str>, there: Box<str> },
+    #[error("Redis at {address} is not used while other nodes take a server of redis.url for another one than this node does")]
+    Suspended { address: Box<str> },
     #[error("no sentinel can be asked where Redis is; the last one, {address}: {cause}. Start them, or correct redis.url")]
     NoSentinel { address: Box<str>, cause: Box<str> },
     #[error("the sentinel at {address} does not accept redis.sentinel_user or redis.sentinel_password: {cause}")]

@@ -230,6 +230,7 @@ impl Driver {
                 branch.connected(connection, seat);
             }
             Done::Connected(Err(trouble)) => {
+                branch.is_up = false;
                 self.health.warn(branch.part, &trouble.to_string());
                 self.masters.doubt();
                 let gave_up = branch.give_up_asides();

@@ -16,6 +16,7 @@ pub(super) struct Scripts {
     pub(super) claim: Script,
     pub(super) remember: Script,
     pub(super) renew: Script,
+    pub(super) share: Script,
     load: Pipeline,
 }
 
@@ -36,6 +37,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         claim: script(include_str!("claim.lua")),
         remember: script(include_str!("remember.lua")),
         renew: script(include_str!("renew.lua")),
+        share: script(include_str!("share.lua")),
         load,
     }
 });

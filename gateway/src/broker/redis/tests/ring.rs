@@ -165,7 +165,7 @@ async fn a_node_is_ready_in_part_as_long_as_one_server_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_with_other_servers_is_not_ready_and_touches_nothing() {
+async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
     let (ring, other) = (Ring::start().await, Server::start().await);
     let [a, b, c] = &ring.servers[..] else { panic!("three") };
     let (one, guard) = start(config(ring.url()), mailboxes());
@@ -184,11 +184,16 @@ async fn a_node_with_other_servers_is_not_ready_and_touches_nothing() {
         let (newcomer, _guard) = start(config, mailboxes());
         not_ready(&newcomer, says).await;
         not_ready(&newcomer, "give all nodes the same redis.url").await;
-        let name = channel_of(names, 0);
-        let refused = publish(&newcomer, &name, 1).await;
-        assert!(matches!(&refused, Err(BrokerError::Unavailable(why)) if why.contains("redis.url")), "{says}: {refused:?}");
-        for server in [a, b, c] {
-            assert_eq!(server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await, redis::Value::Array(Vec::new()), "{says}");
+        if names.len() > NAMES.len() {
+            not_ready(&newcomer, "is not used while other nodes take a server").await;
+        }
+        for place in 0..names.len() {
+            let name = channel_of(names, place);
+            let refused = publish(&newcomer, &name, 1).await;
+            assert!(matches!(&refused, Err(BrokerError::Unavailable(why)) if why.contains("redis.url")), "{says}: {refused:?}");
+            for server in [a, b, c, &other] {
+                assert_eq!(server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await, redis::Value::Array(Vec::new()), "{says}");
+            }
         }
     }
     assert_eq!(one.readiness(), Readiness::Ready, "the others go on");
@@ -197,6 +202,27 @@ async fn a_node_with_other_servers_is_not_ready_and_touches_nothing() {
     drop(guard);
     ready(&newcomer).await;
     publish(&newcomer, &channel_of(&["a", "b"], 1), 1).await.expect("published, once all others have stopped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
+    let (a, b, c) = (Server::start().await, Server::start().await, Server::start().await);
+    let (one, _one) = start(config(url([("a", &a), ("b", &b)])), mailboxes());
+    ready(&one).await;
+    let config = RedisConfig { node: "newcomer".into(), ..config(url([("a", &a), ("c", &c)])) };
+    let (newcomer, _newcomer) = start(config, mailboxes());
+    not_ready(&newcomer, "to other nodes").await;
+    for _ in 0..10 {
+        a.command(&["DEL", "test:share"]).await;
+        let words = loop {
+            match a.command(&["GET", "test:share"]).await {
+                redis::Value::Nil => sleep(Duration::from_millis(2)).await,
+                words => break words,
+            }
+        };
+        assert_eq!(words, redis::Value::BulkString(b"server a of a, b".to_vec()));
+    }
+    assert_eq!(one.readiness(), Readiness::Ready);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

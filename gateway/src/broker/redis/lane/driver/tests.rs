@@ -1,6 +1,7 @@
 use super::{
     super::{
         super::{
+            connect::Trouble,
             slot::{SLOTS, Slot},
             tests,
             topology::{Claim, Endpoint},
@@ -170,6 +171,20 @@ async fn who_cannot_be_used_has_half_of_the_queue_at_most() {
     assert_eq!(bench.driver.room(), 4);
     let _others: Vec<_> = (0..4).map(|order| bench.push("other", order)).collect();
     assert_eq!(bench.driver.room(), 0, "who keeps up makes all wait instead");
+}
+
+#[tokio::test]
+async fn who_was_left_and_cannot_be_reached_again_takes_no_room_from_others() {
+    let mut bench = Bench::new();
+    bench.learn(2);
+    for port in [1, 2] {
+        bench.branch(port).is_up = true;
+    }
+    let (master, trouble) = (bench.master(2), Trouble::NoCluster { address: "h:2".into() });
+    bench.driver.settle(master, Done::Connected(Err(trouble)), &mut bench.steps);
+    let _waiting: Vec<_> = (0..4).map(|order| bench.push(KEY, order)).collect();
+    assert_eq!(bench.driver.room(), 4, "others have their half");
+    assert!(matches!(bench.push(KEY, 4).try_recv(), Ok(Err(BrokerError::Unavailable(_)))));
 }
 
 #[tokio::test]
