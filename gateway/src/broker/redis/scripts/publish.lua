@@ -22,7 +22,14 @@ if refusal then return refusal end
 
 local epoch, top, forks, replid, changed = timeline(meta, stream, ARGV[8])
 local offset = string.format('%.0f', top + 1)
-redis.call('XADD', stream, 'MAXLEN', ARGV[3], offset .. '-0', 'd', ARGV[2])
+local add = { 'XADD', stream, 'MAXLEN', ARGV[3], offset .. '-0', 'd', ARGV[2] }
+local added = redis.pcall(unpack(add))
+if type(added) == 'table' and added.err then
+    if string.find(added.err, 'equal or smaller', 1, true) then
+        epoch, forks, changed = ARGV[8], discard(stream, ARGV[8], epoch, top, forks), true
+    end
+    redis.call(unpack(add))
+end
 if changed then
     redis.call('HSET', meta, 'epoch', epoch, 'top', offset, 'replid', replid, 'forks', forks)
 else

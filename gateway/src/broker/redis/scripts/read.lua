@@ -9,6 +9,10 @@ local meta, stream = KEYS[1], KEYS[2]
 local CHUNK = 64
 
 local epoch, top, forks, replid, changed = timeline(meta, stream, ARGV[6])
+local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+if last and tonumber(string.match(last[1], '^%d+')) > top then
+    epoch, forks, changed = ARGV[6], discard(stream, ARGV[6], epoch, top, forks), true
+end
 if changed then
     redis.call('HSET', meta, 'epoch', epoch, 'top', string.format('%.0f', top), 'replid', replid, 'forks', forks)
 end

@@ -214,6 +214,27 @@ async fn a_restart_that_kept_the_data_forks_the_timeline() {
     assert_eq!(publish(&broker, "c", 5).await.expect("published"), Position { epoch: after.epoch, offset: 4 });
 }
 
+/// As a slot's move leaves it that was broken off, and made again after a failover: the meta is there, over a stream of an earlier life.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    for name in ["read", "published"] {
+        let before = publish(&broker, name, 1).await.expect("published");
+        server.command(&["XADD", &format!("test:{{{name}}}:stream"), "9-0", "d", r#"{"d":9}"#]).await;
+        let expected = if name == "read" { 1 } else { 2 };
+        if name == "published" {
+            assert_eq!(publish(&broker, name, 2).await.expect("published").offset, 2);
+        }
+        let page = broker.read(&channel(name), KEEP, Span::After(0), ALL).await.expect("read");
+        assert_eq!((page.top, page.publications.len()), (expected, expected as usize - 1), "{name}");
+        assert_eq!(page.forks, [before], "{name}: who read beyond it is told");
+        assert_ne!(page.epoch, before.epoch);
+        let next = publish(&broker, name, 3).await.expect("published");
+        assert_eq!(next, Position { epoch: page.epoch, offset: expected + 1 }, "{name}");
+    }
+}
+
 /// Waits until nobody else is connected.
 async fn only(connection: &mut redis::aio::MultiplexedConnection) {
     let alone = async {
