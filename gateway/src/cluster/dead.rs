@@ -20,12 +20,14 @@ pub struct Bereft {
     pub connections: Vec<(ConnectionId, UserId)>,
     /// How long they have waited already. They come again for as long as they are not done with.
     pub waited: Duration,
-    /// How many of them, from the first on, are done with.
-    pub done: oneshot::Sender<usize>,
+    /// Those of them that are done with.
+    pub done: oneshot::Sender<Vec<ConnectionId>>,
 }
 
 /// Between two steps of a sweep, each of a thousand keys at most: for all of them it is a background noise.
 const STEP: Duration = Duration::from_millis(100);
+/// Before services that took some of what a dead node left are offered the rest: they give credit anew meanwhile.
+const BREATH: Duration = Duration::from_millis(50);
 /// Before a sweep that failed is taken up again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -70,15 +72,17 @@ impl Remote {
             if connections.is_empty() {
                 return nodes.forget(dead).await;
             }
-            let ids: Vec<_> = connections.iter().map(|(id, _)| *id).collect();
-            let (done, told) = oneshot::channel();
+            let (all, (done, told)) = (connections.len(), oneshot::channel());
             let bereft = Bereft { holder: dead.holder(), connections, waited: since.elapsed(), done };
             // Where nobody tells services any more, this node is about to end.
-            let told = if self.bereft.send(bereft).await.is_ok() { told.await.unwrap_or(0) } else { 0 };
-            nodes.strike_from(dead, &ids[..told]).await?;
-            if told < ids.len() {
+            let told = if self.bereft.send(bereft).await.is_ok() { told.await.unwrap_or_default() } else { Vec::new() };
+            nodes.strike_from(dead, &told).await?;
+            if told.is_empty() {
                 // Another node may have services that take them.
                 return nodes.renounce(dead).await;
+            }
+            if told.len() < all {
+                sleep(BREATH).await;
             }
         }
         Ok(())

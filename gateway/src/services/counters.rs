@@ -40,6 +40,7 @@ counts! {
     EventLost, "service_events", "link_lost";
     LifecycleSent, "service_lifecycle_events", "sent";
     LifecycleDropped, "service_lifecycle_events", "no_credit";
+    LifecycleAway, "service_lifecycle_events", "away";
     LifecycleUnheard, "service_lifecycle_events", "nobody_asked";
     PublishAcked, "link_publishes", "acknowledged";
     PublishNacked, "link_publishes", "refused";

@@ -25,7 +25,7 @@ use crate::{
 };
 use lanes::Lanes;
 use lifecycle::Interests;
-use pool::{Pool, PoolLimits};
+use pool::{Heard, Pool, PoolLimits, Spend};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -103,11 +103,23 @@ pub struct ServiceSummary {
     pub instances: Vec<InstanceSummary>,
 }
 
-/// How many services a lifecycle event was sent to, and how many asked for it and had no room.
+/// What became of a lifecycle event: at how many of the services that ask for it, or did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Told {
     sent: u64,
     full: u64,
+    away: u64,
+}
+
+impl Told {
+    fn and(mut self, heard: Heard) -> Self {
+        *match heard {
+            Heard::Sent => &mut self.sent,
+            Heard::Full => &mut self.full,
+            Heard::Away => &mut self.away,
+        } += 1;
+        self
+    }
 }
 
 /// All services that the settings name, and the links of their instances to this node.
@@ -115,7 +127,7 @@ pub struct Services {
     by_name: BTreeMap<ServiceName, Service>,
     links: link::LinkLimits,
     start: Instant,
-    /// Union of what instances want to hear, so that nobody locks for what nobody wants.
+    /// Union of what instances have asked to hear, so that nobody locks for what nobody wants.
     interests: AtomicU8,
     /// Whether an instance has ever asked for the end of every connection.
     ends_wanted: watch::Sender<bool>,
@@ -187,24 +199,29 @@ impl Services {
         self.by_name.contains_key(name)
     }
 
-    /// Whether some service asks for events of this kind.
+    /// Whether some service asks for events of this kind, or has since the start.
     pub fn hears(&self, kind: LifecycleKind) -> bool {
         self.interests.load(Relaxed) & Interests::only(kind).bits() != 0
     }
 
-    /// Tells the services that ask for it. Never waits: what a full queue cannot take is counted and dropped.
+    /// Tells the services that ask for it. Never waits: what a full queue cannot take, or nobody is there to take, is counted and dropped.
     pub fn lifecycle(&self, event: &Lifecycle) {
         if self.hears(event.kind) {
-            let Told { sent, full } = self.tell(event);
-            self.counters.add_many(Count::LifecycleSent, sent);
-            self.counters.add_many(Count::LifecycleDropped, full);
+            let told = self.tell(event, Spend::All);
+            self.counters.add_many(Count::LifecycleSent, told.sent);
+            self.drop_untold(told);
         }
     }
 
-    fn tell(&self, event: &Lifecycle) -> Told {
+    fn tell(&self, event: &Lifecycle, spend: Spend) -> Told {
         let (interest, subject) = (Interests::only(event.kind), event.connection.to_string());
-        let each = self.by_name.values().filter_map(|service| service.pool().tell(interest, &subject, || event.event()));
-        each.fold(Told::default(), |told, sent| Told { sent: told.sent + u64::from(sent), full: told.full + u64::from(!sent) })
+        let each = self.by_name.values().filter_map(|service| service.pool().tell(interest, &subject, spend, || event.event()));
+        each.fold(Told::default(), Told::and)
+    }
+
+    fn drop_untold(&self, told: Told) {
+        self.counters.add_many(Count::LifecycleDropped, told.full);
+        self.counters.add_many(Count::LifecycleAway, told.away);
     }
 
     /// Every service and its instances.
@@ -254,7 +271,7 @@ impl Services {
     }
 
     fn refresh_interests(&self) {
-        let all = self.by_name.values().fold(Interests::default(), |all, s| all.union(s.pool().interests()));
+        let all = self.by_name.values().fold(Interests::default(), |all, s| all.union(s.pool().wanted()));
         self.interests.store(all.bits(), Relaxed);
         let wanted = self.hears(LifecycleKind::Disconnected);
         self.ends_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));

@@ -59,6 +59,26 @@ pub(super) enum GivenUp {
 /// Credit that an instance may hold, in all.
 pub(super) const CREDIT_MAX: u32 = 1 << 16;
 
+/// How much of its credit an instance is sent something for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spend {
+    /// All of it.
+    All,
+    /// What is above half of what it gave with `hello`: what comes in a crowd leaves room for calls.
+    Spare,
+}
+
+/// What became of a lifecycle event at a service that asks for it, or did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// An instance is sent it.
+    Sent,
+    /// The instance that should get it has no room.
+    Full,
+    /// None that asked for it is there.
+    Away,
+}
+
 struct Pending {
     answer: oneshot::Sender<Answer>,
     role: Role,
@@ -70,6 +90,8 @@ struct Instance {
     queue: mpsc::Sender<Queued>,
     replaced: CancellationToken,
     credit: u32,
+    /// Credit that it leaves to calls.
+    reserve: u32,
     interests: Interests,
     draining: bool,
     breaker: Breaker,
@@ -99,6 +121,8 @@ pub(super) struct Pool {
     instances: Vec<Instance>,
     /// Breakers of instances that are away and failed before.
     away: HashMap<Arc<str>, Breaker>,
+    /// What any instance has asked to hear since the start.
+    wanted: Interests,
     last_link: u64,
 }
 
@@ -112,7 +136,7 @@ pub(super) struct PoolLimits {
 
 impl Pool {
     pub(super) fn new(service: Arc<str>, limits: PoolLimits) -> Self {
-        Self { service, limits, instances: Vec::new(), away: HashMap::new(), last_link: 0 }
+        Self { service, limits, instances: Vec::new(), away: HashMap::new(), wanted: Interests::default(), last_link: 0 }
     }
 
     /// Takes a link in; an earlier one of the same instance has to go.
@@ -125,6 +149,7 @@ impl Pool {
             return Err(Refusal::new(ErrorCode::Overloaded, detail));
         }
         self.last_link += 1;
+        self.wanted = self.wanted.union(joining.interests);
         let link = LinkId(self.last_link);
         let breaker = self.away.remove(&joining.instance).unwrap_or_else(|| Breaker::new(self.limits.breaker));
         self.instances.push(Instance {
@@ -133,6 +158,7 @@ impl Pool {
             queue: joining.queue,
             replaced: joining.replaced,
             credit: joining.credit.min(CREDIT_MAX),
+            reserve: joining.credit.min(CREDIT_MAX) / 2,
             interests: joining.interests,
             draining: false,
             breaker,
@@ -197,14 +223,17 @@ impl Pool {
     pub(super) fn send(&mut self, prefer: Option<&str>, event: Event, now: Tick) -> Result<(), Refusal> {
         let chosen = self.choose(prefer, now)?;
         let overloaded = self.overloaded();
-        self.instances[chosen].push(event).then_some(()).ok_or(overloaded)
+        self.instances[chosen].push(Spend::All, || event).then_some(()).ok_or(overloaded)
     }
 
-    /// Sends a lifecycle event to one of those that asked, the same for all events about `subject`. None: nobody asked.
-    pub(super) fn tell(&mut self, interest: Interests, subject: &str, event: impl FnOnce() -> Event) -> Option<bool> {
+    /// Sends a lifecycle event to one of those that ask, the same for all events about `subject`. None: nobody has ever asked.
+    pub(super) fn tell(&mut self, interest: Interests, subject: &str, spend: Spend, event: impl FnOnce() -> Event) -> Option<Heard> {
+        if !self.wanted.contains(interest) {
+            return None;
+        }
         let asked = self.instances.iter().enumerate().filter(|(_, i)| i.interests.contains(interest) && !i.draining);
-        let (at, _) = asked.max_by_key(|(_, i)| rendezvous(&i.name, subject))?;
-        Some(self.instances[at].push(event()))
+        let Some((at, _)) = asked.max_by_key(|(_, i)| rendezvous(&i.name, subject)) else { return Some(Heard::Away) };
+        Some(if self.instances[at].push(spend, event) { Heard::Sent } else { Heard::Full })
     }
 
     /// Whose turn it is: the preferred instance, else the one with less under way of two picked at random among those with credit.
@@ -282,9 +311,9 @@ impl Pool {
         }
     }
 
-    /// What any instance wants to hear.
-    pub(super) fn interests(&self) -> Interests {
-        self.instances.iter().fold(Interests::default(), |all, i| all.union(i.interests))
+    /// What any instance has asked to hear since the start: who is away for a moment will be back.
+    pub(super) fn wanted(&self) -> Interests {
+        self.wanted
     }
 
     pub(super) fn summary(&self, now: Tick) -> Vec<InstanceSummary> {
@@ -299,8 +328,9 @@ impl Pool {
 }
 
 impl Instance {
-    fn push(&mut self, event: Event) -> bool {
-        let sent = self.credit > 0 && self.queue.try_send(Queued::Frame(ToService::Event(event))).is_ok();
+    fn push(&mut self, spend: Spend, event: impl FnOnce() -> Event) -> bool {
+        let keep = if spend == Spend::Spare { self.reserve } else { 0 };
+        let sent = self.credit > keep && self.queue.try_send(Queued::Frame(ToService::Event(event()))).is_ok();
         self.credit -= u32::from(sent);
         sent
     }

@@ -140,9 +140,9 @@ fn lifecycle_events_of_one_subject_go_to_one_of_those_that_asked() {
     let mut asked: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, wanted).expect("room")).collect();
     let mut deaf = join(&mut pool, "i4", 100);
     for _ in 0..10 {
-        assert_eq!(pool.tell(wanted, "c1", event), Some(true));
+        assert_eq!(pool.tell(wanted, "c1", Spend::All, event), Some(Heard::Sent));
     }
-    assert_eq!(pool.tell(Interests::only(LifecycleKind::Disconnected), "c1", event), None);
+    assert_eq!(pool.tell(Interests::only(LifecycleKind::Disconnected), "c1", Spend::All, event), None);
     let mut counts: Vec<_> = asked.iter_mut().map(|(_, q, _)| std::iter::from_fn(|| q.try_recv().ok()).count()).collect();
     counts.sort_unstable();
     assert_eq!(counts, [0, 0, 10]);
