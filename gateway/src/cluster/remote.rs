@@ -52,6 +52,8 @@ pub(super) struct Remote {
     trouble: Mutex<Option<Box<str>>>,
     /// This node registers anew.
     anew: Notify,
+    /// Lives of this node that have ended, and in whose name connections may still be entered.
+    former: Mutex<Vec<NodeId>>,
     /// Something may have been said to this node that it did not hear.
     missed: Notify,
     /// Services want to hear of the end of every connection.
@@ -84,6 +86,7 @@ impl Remote {
             next: AtomicU64::new(1),
             trouble: Mutex::new(Some("not registered with the cluster yet".into())),
             anew: Notify::new(),
+            former: Mutex::default(),
             missed: Notify::new(),
             enroll: Notify::new(),
             bereft,
@@ -241,8 +244,9 @@ impl Remote {
         loop {
             match self.heartbeat(nodes, standing).await {
                 Ok(next) => {
+                    let goes_on = matches!((standing, next), (Standing::Since(_), Standing::Since(_)));
                     standing = next;
-                    if standing == Standing::Outside {
+                    if !goes_on {
                         continue;
                     }
                 }
@@ -259,21 +263,24 @@ impl Remote {
     async fn heartbeat(&self, nodes: &Nodes, standing: Standing) -> Result<Standing, BrokerError> {
         let record = self.me.record();
         let since = match standing {
-            Standing::Outside => {
+            Standing::Outside | Standing::Again => {
                 nodes.enter(&record, self.times.lease).await?;
+                if standing == Standing::Again {
+                    self.anew.notify_one();
+                }
                 self.missed.notify_one();
-                Instant::now()
+                return Ok(Standing::Since(Instant::now()));
             }
             Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node had ended: it registers anew");
-                nodes.begin_again(&record).await?;
-                nodes.enter(&record, self.times.lease).await?;
-                self.anew.notify_one();
-                self.missed.notify_one();
-                Instant::now()
+                nodes.judge(false);
+                let former = nodes.begin_again(&record).await?;
+                lock(&self.former).push(former);
+                return Ok(Standing::Again);
             }
             Standing::Since(since) => since,
         };
+        self.disown(nodes).await;
         let all = nodes.list().await?;
         self.see(&all);
         // After an outage every lease has ended. Who lives has one whole lease to say so.
@@ -282,6 +289,19 @@ impl Remote {
         let dead = all.into_iter().filter(|node| judges && !node.is_alive).map(|node| node.id);
         self.dead.send_replace(dead.collect());
         Ok(Standing::Since(since))
+    }
+
+    /// Has nobody tell the ends of connections that live on. After an outage everybody does so before anybody is taken for dead.
+    async fn disown(&self, nodes: &Nodes) {
+        let former = lock(&self.former).clone();
+        for life in &former {
+            match timeout(self.times.lease / 3, nodes.disown(life)).await {
+                Ok(Ok(())) => lock(&self.former).retain(|it| it != life),
+                // The next heartbeat tries again.
+                Ok(Err(error)) => return tracing::warn!(%error, "connections of this node are still known from its former life"),
+                Err(_) => return tracing::warn!("connections of this node are still known from its former life: Redis does not answer"),
+            }
+        }
     }
 
     /// Takes note of who lives.
@@ -325,6 +345,8 @@ fn alive(all: &[NodeRecord]) -> Vec<Member> {
 enum Standing {
     /// Not yet.
     Outside,
+    /// Not yet again, after its lease had ended.
+    Again,
     /// It is, and no heartbeat has failed since then.
     Since(Instant),
 }
@@ -333,7 +355,7 @@ impl Standing {
     /// A heartbeat failed.
     fn interrupted(self) -> Self {
         match self {
-            Self::Outside => Self::Outside,
+            Self::Outside | Self::Again => self,
             Self::Since(_) => Self::Since(Instant::now()),
         }
     }

@@ -149,6 +149,7 @@ impl Driver {
                 Notice::Server(command) => self.input(Input::Server(command)),
                 Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
                 Notice::Enrolled => self.enrolled(),
+                Notice::Untold => self.tell_again(),
                 Notice::Lost(channel) => self.input(Input::Lost(channel)),
                 Notice::Tick => {}
                 Notice::Leave(Leave::WhenIdle) => self.leaving = true,

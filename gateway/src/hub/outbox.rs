@@ -55,6 +55,8 @@ pub enum Notice {
     Revoked(Arc<Revocation>),
     /// Other nodes know the connection: services may hear of it.
     Enrolled,
+    /// Services that had no room may have some by now.
+    Untold,
     /// A stream was lost in part.
     Lost(ChannelName),
     /// A deadline may have passed.

@@ -1,6 +1,7 @@
 //! Who is connected here, entered where other nodes find it should this one die. Only where services want to hear of every connection's end.
 //!
-//! One task enters and strikes out, many at a time, so that a connection which comes and goes ends up struck out.
+//! One task enters and strikes out, many at a time, so that a connection which comes and goes ends up struck out. Another one reminds connections of
+//! what services have to hear and had no room for.
 
 use super::{ConnKey, Hub, Notice};
 use crate::{broker::BrokerError, model::ConnectionId};
@@ -8,11 +9,15 @@ use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
     rc::Rc,
+    time::Duration,
 };
 use tokio::{sync::Notify, time::sleep};
 
 /// Connections that are entered or struck out together.
 const STEP: usize = 256;
+
+/// Between two times that as many are reminded: services give credit anew meanwhile.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// Changes that wait: for each connection here one, and one for each that was here when the store was last heard of.
 #[derive(Default)]
@@ -25,6 +30,9 @@ pub(super) struct Roll {
     /// To be struck out.
     gone: RefCell<Vec<ConnectionId>>,
     changed: Notify,
+    /// To be reminded of what services have not heard.
+    untold: RefCell<HashSet<ConnKey, foldhash::quality::RandomState>>,
+    put_off: Notify,
 }
 
 /// What follows when a connection is entered.
@@ -51,6 +59,7 @@ impl Roll {
             return;
         }
         self.joining.borrow_mut().remove(&key);
+        self.untold.borrow_mut().remove(&key);
         if self.entered.borrow_mut().remove(&id) {
             self.gone.borrow_mut().push(id);
             self.changed.notify_one();
@@ -62,6 +71,9 @@ impl Roll {
         let some: Vec<_> = joining.iter().take(STEP).map(|(key, then)| (*key, *then)).collect();
         for (key, _) in &some {
             joining.remove(key);
+        }
+        if joining.is_empty() {
+            joining.shrink_to(STEP);
         }
         some
     }
@@ -106,8 +118,37 @@ impl Hub {
         }
     }
 
-    /// Enters and strikes out, for good.
+    /// Has a connection reminded, a moment later, of what services have to hear of it and had no room for.
+    pub fn remind(&self, key: ConnKey) {
+        self.roll.untold.borrow_mut().insert(key);
+        self.roll.put_off.notify_one();
+    }
+
+    /// Enters, strikes out and reminds, for good.
     pub(super) async fn keep_roll(self: Rc<Self>) {
+        futures_util::join!(self.enter_all(), self.remind_all());
+    }
+
+    async fn remind_all(&self) {
+        loop {
+            self.roll.put_off.notified().await;
+            // Who is put off once more comes behind all others.
+            let round: Vec<_> = self.roll.untold.take().into_iter().collect();
+            for some in round.chunks(STEP) {
+                sleep(BREATH).await;
+                for key in some {
+                    self.notify(*key, Notice::Untold);
+                }
+            }
+        }
+    }
+
+    fn notify(&self, key: ConnKey, notice: Notice) {
+        let outbox = self.state.borrow_mut().entry(key).map(|entry| entry.outbox.clone());
+        outbox.inspect(|outbox| outbox.notify(notice));
+    }
+
+    async fn enter_all(&self) {
         // In memory there is nobody else who could read it.
         let Some(nodes) = self.parts.broker.nodes() else { return };
         loop {
@@ -132,9 +173,17 @@ impl Hub {
             self.surely(|| nodes.enroll(&these)).await;
             self.surely(|| nodes.strike(&gone)).await;
             for (key, _) in joining.into_iter().filter(|(_, then)| *then == Then::Tell) {
-                let outbox = self.state.borrow_mut().entry(key).map(|entry| entry.outbox.clone());
-                outbox.inspect(|outbox| outbox.notify(Notice::Enrolled));
+                self.notify(key, Notice::Enrolled);
             }
+        }
+    }
+
+    /// As if all connections had been entered.
+    #[cfg(test)]
+    pub(crate) fn all_enrolled(&self) {
+        let outboxes: Vec<_> = self.state.borrow().connections.iter().map(|(_, entry)| entry.outbox.clone()).collect();
+        for outbox in outboxes {
+            outbox.notify(Notice::Enrolled);
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     turn::{Closing, Turn},
 };
 use crate::{
-    model::{ConnectionId, Disconnect, ServerCommand, Tick},
+    model::{ChannelName, ConnectionId, Disconnect, ServerCommand, Tick},
     protocol::Request,
 };
 use std::sync::Arc;
@@ -74,6 +74,14 @@ impl Session {
             Phase::Connecting(connecting) => Some(connecting.deadline()),
             Phase::Open(open) => Some(open.deadline()),
             Phase::Closed => None,
+        }
+    }
+
+    /// Channels that it has joined.
+    pub fn channels(&self) -> Vec<ChannelName> {
+        match &self.phase {
+            Phase::Open(open) => open.subscriptions.live().cloned().collect(),
+            _ => Vec::new(),
         }
     }
 

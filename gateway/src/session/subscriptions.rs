@@ -76,6 +76,11 @@ impl Subscriptions {
         self.place(channel).ok().map(|at| &mut self.0[at])
     }
 
+    /// Channels that the client knows to be subscribed to.
+    pub(super) fn live(&self) -> impl Iterator<Item = &ChannelName> {
+        self.0.iter().filter(|it| it.stage == Stage::Live).map(|it| &it.channel)
+    }
+
     /// Adds one, in place of any of the same channel.
     pub(super) fn insert(&mut self, subscription: Subscription) {
         match self.place(&subscription.channel) {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { OwnRedis, over } from './support/redis.mjs';
@@ -209,7 +210,8 @@ test('the disconnects of a node that died wait for a service that takes them', a
     await two.kill();
     for (const other of others) other.disconnect();
     await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
-    const here = await Service.start(t, one, 'watcher', { events: ENDS, credit: 2 });
+    // Half of that is for calls.
+    const here = await Service.start(t, one, 'watcher', { events: ENDS, credit: 4 });
     await here.events('disconnected', (all) => all.length === 2);
     here.send({ credit: { n: 2 } });
     const ended = await here.events('disconnected', (all) => all.length >= 3);
@@ -232,6 +234,31 @@ test('a node that was taken for dead tells again who is connected, as in another
     bob.disconnect();
     const [last] = await there.events('disconnected', (all) => all.length === 1);
     assert.equal(last.id, again.id.replace(/connected$/, 'disconnected'));
+});
+
+test('after an outage of Redis those who are still there are told again, and nobody is told as gone', async (t) => {
+    const redis = await OwnRedis.start(t);
+    const nodes = await nodesOf(t, redis, 'one', 'two');
+    const events = [...ENDS, 'subscribed'];
+    const services = await Promise.all(nodes.map((node) => Service.start(t, node, 'watcher', { events })));
+    const first = [];
+    for (const [at, node] of nodes.entries()) {
+        await signedIn(t, node, 'alice');
+        first.push(...(await services[at].events('connected', (all) => all.length === 1)));
+        await services[at].events('subscribed', (all) => all.length === 1);
+    }
+    await redis.stop();
+    // For longer than a lease.
+    await setTimeout(2500);
+    await redis.resume();
+    for (const [at, service] of services.entries()) {
+        const again = (await service.events('connected', (all) => all.length === 2))[1];
+        assert.deepEqual([again.connection, again.id === first[at].id], [first[at].connection, false]);
+        const personal = await service.events('subscribed', (all) => all.length === 2);
+        assert.deepEqual(personal.map(({ data }) => data.channel), ['#alice', '#alice']);
+    }
+    await eventually(() => redis.says('HLEN switchboard:{nodes}', ':2'), 'the former lives of both to be forgotten');
+    for (const { frames } of services) assert.deepEqual(frames.filter(({ event }) => event?.kind === 'disconnected'), []);
 });
 
 test('a Redis that restarts with what it had costs nobody anything', async (t) => {

@@ -21,7 +21,7 @@
 //! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
 //! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
-//! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node |
+//! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node; the node's next life |
 //! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, for each master: the number `M` is in one of its slots | |

@@ -145,13 +145,13 @@ impl Nodes {
     }
 
     /// Begins another generation, after a lease was lost. What the last one had registered is a dead node's, and what it wrote after others had cleared
-    /// that away is so as well.
-    pub async fn begin_again(&self, record: &str) -> Result<(), BrokerError> {
-        let mut left = cmd("HSETNX");
-        left.arg(self.keys.nodes()).arg(self.life.id().text()).arg(record);
+    /// that away is so as well. Answers which it was.
+    pub async fn begin_again(&self, record: &str) -> Result<NodeId, BrokerError> {
+        let (mut left, former) = (cmd("HSETNX"), self.life.id());
+        left.arg(self.keys.nodes()).arg(former.text()).arg(record);
         self.run(left).await?;
         *lock(&self.life.generation) = generation();
-        Ok(())
+        Ok(former)
     }
 
     /// This node and its generation, as one word.

@@ -6,13 +6,13 @@
 use super::{
     lane::{Again, Command, To},
     nodes::{NodeId, Nodes},
-    streams::{garbled, text},
+    streams::garbled,
 };
 use crate::{
     broker::BrokerError,
     model::{ConnectionId, UserId},
 };
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, ToRedisArgs, Value, cmd};
 
 /// Connections of a dead node that are read in one step.
 const STEP: usize = 256;
@@ -35,32 +35,54 @@ impl Nodes {
 
     /// Strikes out connections of this node.
     pub async fn strike(&self, these: &[ConnectionId]) -> Result<(), BrokerError> {
-        self.strike_from(&self.life.id(), these).await
+        match self.struck(&self.life.id(), these.iter().map(ToString::to_string)) {
+            Some(strike) => self.change(strike).await,
+            None => Ok(()),
+        }
     }
 
     /// Strikes out connections of a dead node, of which services have heard.
-    pub async fn strike_from(&self, node: &NodeId, these: &[ConnectionId]) -> Result<(), BrokerError> {
-        if these.is_empty() {
-            return Ok(());
+    pub async fn strike_from(&self, dead: &NodeId, these: &[ConnectionId]) -> Result<(), BrokerError> {
+        match self.struck(dead, these.iter().map(ToString::to_string)) {
+            Some(strike) => self.run(strike).await.map(drop),
+            None => Ok(()),
         }
-        let mut strike = cmd("HDEL");
-        strike.arg(self.keys.roll(node));
-        for connection in these {
-            strike.arg(connection.to_string());
-        }
+    }
+
+    /// Strikes out all connections of a life of this node that has ended: they live on in its next.
+    pub async fn disown(&self, former: &NodeId) -> Result<(), BrokerError> {
+        let mut strike = cmd("UNLINK");
+        strike.arg(self.keys.roll(former));
         self.change(strike).await
     }
 
-    /// Some connections of a dead node that are not struck out.
+    /// None: there is nothing to strike out.
+    fn struck<T: ToRedisArgs>(&self, node: &NodeId, these: impl Iterator<Item = T>) -> Option<Cmd> {
+        let (mut strike, mut these) = (cmd("HDEL"), these.peekable());
+        these.peek()?;
+        strike.arg(self.keys.roll(node));
+        these.for_each(|entry| {
+            strike.arg(entry);
+        });
+        Some(strike)
+    }
+
+    /// Some connections of a dead node that are not struck out; none: there are no more. Entries that are none are struck out.
     pub async fn enrolled(&self, dead: &NodeId) -> Result<Vec<(ConnectionId, UserId)>, BrokerError> {
-        let mut some = cmd("HRANDFIELD");
-        some.arg(self.keys.roll(dead)).arg(STEP).arg("WITHVALUES");
-        let Value::Array(found) = self.run(some).await? else { return Err(garbled()) };
-        // In pairs, or flat: that depends on the protocol's version.
-        let flat = found.into_iter().flat_map(|it| if let Value::Array(pair) = it { pair } else { vec![it] });
-        let texts: Vec<_> = flat.map(text).collect::<Option<_>>().ok_or_else(garbled)?;
-        let each = |pair: &[String]| Some((pair[0].parse().ok()?, pair[1].parse().ok()?));
-        texts.chunks_exact(2).map(each).collect::<Option<_>>().ok_or_else(garbled)
+        loop {
+            let mut some = cmd("HRANDFIELD");
+            some.arg(self.keys.roll(dead)).arg(STEP).arg("WITHVALUES");
+            let Value::Array(found) = self.run(some).await? else { return Err(garbled()) };
+            // In pairs, or flat: that depends on the protocol's version.
+            let flat = found.into_iter().flat_map(|it| if let Value::Array(pair) = it { pair } else { vec![it] });
+            let words: Vec<_> = flat.map(|it| if let Value::BulkString(word) = it { word } else { Vec::new() }).collect();
+            let (good, odd): (Vec<_>, Vec<_>) = words.chunks_exact(2).partition(|pair| entry(pair).is_some());
+            let Some(strike) = self.struck(dead, odd.iter().map(|pair| &pair[0])) else {
+                return Ok(good.into_iter().filter_map(entry).collect());
+            };
+            tracing::warn!(node = %dead.name, entries = odd.len(), "struck out of the connections of a dead node: no gateway wrote them");
+            self.run(strike).await?;
+        }
     }
 
     /// How many connections of a node are not struck out.
@@ -76,4 +98,10 @@ impl Nodes {
     async fn change(&self, cmd: Cmd) -> Result<(), BrokerError> {
         self.lane.run(Command { cmd, to: To::Key, order: ORDER, again: Again::Safe }).await.map(drop)
     }
+}
+
+/// A connection and its user.
+fn entry(pair: &[Vec<u8>]) -> Option<(ConnectionId, UserId)> {
+    let [connection, user] = pair else { return None };
+    Some((str::from_utf8(connection).ok()?.parse().ok()?, str::from_utf8(user).ok()?.parse().ok()?))
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod close;
 mod end;
+mod lives;
 mod socket;
 mod talk;
 
@@ -271,6 +272,11 @@ struct Bot {
 
 impl Bot {
     async fn open(world: &World) -> Self {
+        Self::asking(world, &[]).await
+    }
+
+    /// One that asks for lifecycle events.
+    async fn asking(world: &World, events: &[&str]) -> Self {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
         let node = world.worker.node.clone();
@@ -285,7 +291,7 @@ impl Bot {
             link::serve(&node.services, &node.publisher, peer, reader, PollSender::new(writer)).await
         });
         let mut bot = Self { to, from };
-        bot.says(&json!({"hello": {"service": "bot", "instance": "i1", "credit": 8}}));
+        bot.says(&json!({"hello": {"service": "bot", "instance": "i1", "credit": 8, "events": events}}));
         assert!(bot.hears().await["welcome"].is_object());
         bot
     }
@@ -299,6 +305,19 @@ impl Bot {
             Some(link::Sent::Text(text)) => serde_json::from_str(&text).expect("JSON"),
             other => panic!("no frame but {other:?}"),
         }
+    }
+
+    /// All that it was told by now: kind, user and channel, in alphabetical order.
+    async fn told(&mut self) -> Vec<String> {
+        settle().await;
+        let mut told = Vec::new();
+        while let Ok(link::Sent::Text(text)) = self.from.try_recv() {
+            let event = &serde_json::from_str::<Value>(&text).expect("JSON")["event"];
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            told.push([word(&event["kind"]), word(&event["user"]), word(&event["data"]["channel"])].join(" ").trim_end().to_owned());
+        }
+        told.sort();
+        told
     }
 }
 

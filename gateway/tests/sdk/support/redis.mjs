@@ -39,11 +39,11 @@ export class OwnRedis {
         const failed = once(this.#process, 'error').then(([error]) => {
             throw new Error(`redis-server does not start (${error.message}): './justw setup' installs it`);
         });
-        await Promise.race([failed, eventually(() => this.#says('PING', '+PONG'), 'redis-server to answer')]);
+        await Promise.race([failed, eventually(() => this.says('PING', '+PONG'), 'redis-server to answer')]);
     }
 
     /** Whether it answers a command so. */
-    #says(command, expected) {
+    says(command, expected) {
         return new Promise((resolve) => {
             const socket = connect(this.#socket, () => socket.write(`${command}\r\n`));
             socket.on('data', (answer) => {
@@ -62,7 +62,7 @@ export class OwnRedis {
 
     /** It ends, and keeps all that it has. */
     async stop() {
-        await eventually(() => this.#says('SAVE', '+OK'), 'redis-server to save');
+        await eventually(() => this.says('SAVE', '+OK'), 'redis-server to save');
         const ended = once(this.#process, 'close');
         this.#process.kill('SIGKILL');
         await ended;

@@ -142,11 +142,28 @@ async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
     let late = (ConnectionId::random(), "alice".parse().expect("valid"));
     nodes(&slow).enroll(std::slice::from_ref(&late)).await.expect("entered");
     let before = nodes(&slow).holder();
-    nodes(&slow).begin_again("{}").await.expect("told");
+    let former = nodes(&slow).begin_again("{}").await.expect("told");
     assert_ne!(nodes(&slow).holder(), before);
     nodes(&slow).enter("{}", LONG).await.expect("entered");
     assert_eq!(is_gone(&heir, "slow").await.id, dead);
-    assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [late]);
+    assert_eq!((nodes(&heir).enrolled(&dead).await.expect("read"), former == dead), (vec![late], true));
+    nodes(&slow).disown(&former).await.expect("struck out");
+    assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [], "it lives on, in the node's next life");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() {
+    let server = Server::start().await;
+    let ((heir, _one), (dying, _two)) = (node(&server, "heir"), node(&server, "dying"));
+    nodes(&dying).enter("{}", SHORT).await.expect("entered");
+    let dead = is_gone(&heir, "dying").await.id;
+    let good = (ConnectionId::random(), "alice".parse().expect("valid"));
+    nodes(&dying).enroll(std::slice::from_ref(&good)).await.expect("entered");
+    let redis::Value::Array(keys) = server.command(&["KEYS", "test:node:dying*:roll"]).await else { panic!("no list") };
+    let key = super::super::streams::text(keys[0].clone()).expect("a name");
+    server.command(&["HSET", &key, "no connection", "alice"]).await;
+    assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [good]);
+    assert_eq!(server.command(&["HLEN", &key]).await, redis::Value::Int(1), "it is gone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
