@@ -4,7 +4,7 @@ use super::{
     keys::Keys,
     lane::{Again, Command, Lane, To},
     masters::Masters,
-    names::{Names, SHARDS},
+    names::{NamePage, Names, SHARDS},
     slot::Slot,
     streams::{garbled, text},
 };
@@ -16,13 +16,18 @@ use redis::{Cmd, Value, cmd};
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
+use tokio::time::timeout;
 
 /// Names of one set that are read together, at first and at most.
 const FIRST: usize = 16;
 const MOST: usize = 1000;
 /// Channels that are looked at together.
 const LOOK: usize = 256;
+
+/// For names of this node that wait to be written, before a list.
+const WRITE: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Listing {
@@ -64,7 +69,8 @@ impl<'a> Walk<'a> {
 
     /// The next name; none: that is all.
     async fn next(&mut self) -> Result<Option<ChannelName>, BrokerError> {
-        if self.sets.iter().any(Set::is_due) {
+        // A page may hold nothing that is a name.
+        while self.sets.iter().any(Set::is_due) {
             self.read().await?;
         }
         let first = self.sets.iter_mut().filter(|set| !set.read.is_empty()).min_by(|a, b| a.read[0].cmp(&b.read[0]));
@@ -77,10 +83,8 @@ impl<'a> Walk<'a> {
         let due = self.sets.iter_mut().zip(0..).filter(|(set, _)| set.is_due());
         let pages = due.map(async |(set, shard): (&mut Set, u16)| {
             let from = set.from.take().unwrap_or_default();
-            set.read = names.page(shard, &from, to, count).await?.into();
-            if set.read.len() == count {
-                set.from = set.read.back().map(|last| [b"(", last.as_bytes()].concat());
-            }
+            let NamePage { names, next } = names.page(shard, &from, to, count).await?;
+            (set.read, set.from) = (names.into(), next);
             Ok(())
         });
         futures_util::future::try_join_all(pages).await?;
@@ -98,7 +102,8 @@ impl Set {
 impl Listing {
     /// Active channels that match, in name order. What became active at another node a moment ago may be missing.
     pub(super) async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
-        self.names.write().await?;
+        // What waits is listed if it can be written at once; a list is no worse for what cannot.
+        let _ = timeout(WRITE, self.names.write()).await;
         let pattern = Glob::new(pattern);
         let mut walk = Walk::new(&self.names, pattern.prefix(), after, (limit / 8).clamp(FIRST, MOST));
         let (mut found, mut is_over) = (Vec::new(), false);
@@ -116,15 +121,13 @@ impl Listing {
         Ok(found)
     }
 
-    /// Looks at some of the names of a set; answers the last. Takes out those that are not active.
-    pub(super) async fn tidy(&self, shard: u16, after: Option<&ChannelName>, count: usize) -> Result<Option<ChannelName>, BrokerError> {
-        let from = after.map_or_else(|| b"-".to_vec(), |after| [b"(", after.as_bytes()].concat());
-        let some = self.names.page(shard, &from, b"+", count).await?;
-        let last = some.last().cloned();
-        for some in some.chunks(LOOK) {
+    /// Looks at some of the names of a set, from here on; answers where to go on. Takes out those that are not active.
+    pub(super) async fn tidy(&self, shard: u16, from: &[u8], count: usize) -> Result<Option<Vec<u8>>, BrokerError> {
+        let NamePage { names, next } = self.names.page(shard, from, b"+", count).await?;
+        for some in names.chunks(LOOK) {
             self.active(some.to_vec()).await?;
         }
-        Ok(last)
+        Ok(next)
     }
 
     /// Those of them that are active; the others are taken out.
@@ -134,9 +137,7 @@ impl Listing {
             self.names.remove(&others).await?;
             // One that has become active before it was taken out.
             let (again, _) = self.look(others).await?;
-            if !again.is_empty() {
-                self.names.put(&again.into_iter().map(|it| it.name).collect::<Vec<_>>()).await?;
-            }
+            self.names.add(again.iter().map(|it| &it.name));
         }
         Ok(active)
     }

@@ -29,7 +29,7 @@ use tokio::{sync::Notify, time::sleep};
 pub(super) const SHARDS: u16 = 16;
 /// Names of one command.
 const STEP: usize = 1000;
-/// Names that may wait to be written.
+/// Names that may wait to be written: about 10 MB. What is more is counted, and found by the sweep.
 const WAITING: usize = 100_000;
 /// Before a write that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -79,18 +79,16 @@ impl Names {
     pub(super) async fn write(&self) -> Result<(), BrokerError> {
         let _alone = self.writing.lock().await;
         loop {
-            let some = self.take();
-            if some.is_empty() {
+            let taken = self.take();
+            if taken.some.is_empty() {
                 return Ok(());
             }
-            if let Err(error) = self.put(&some).await {
-                lock(&self.waiting).extend(some);
-                return Err(error);
-            }
+            self.put(&taken.some).await?;
+            taken.done();
         }
     }
 
-    fn take(&self) -> Vec<ChannelName> {
+    fn take(&self) -> Taken<'_> {
         let mut waiting = lock(&self.waiting);
         let some: Vec<_> = waiting.iter().take(STEP).cloned().collect();
         for name in &some {
@@ -99,7 +97,7 @@ impl Names {
         if waiting.is_empty() {
             waiting.shrink_to(STEP);
         }
-        some
+        Taken { names: self, some }
     }
 
     /// Adds these now.
@@ -131,17 +129,47 @@ impl Names {
         futures_util::future::try_join_all(by_shard.into_values().map(|change| self.run_one(change))).await.map(drop)
     }
 
-    /// Names of a set from `from` on and before `to`, in order; each as `ZRANGEBYLEX` takes them.
-    pub(super) async fn page(&self, shard: u16, from: &[u8], to: &[u8], count: usize) -> Result<Vec<ChannelName>, BrokerError> {
+    /// Names of a set from `from` on and before `to`, in order; each as `ZRANGEBYLEX` takes them. What is no name is left out.
+    pub(super) async fn page(&self, shard: u16, from: &[u8], to: &[u8], count: usize) -> Result<NamePage, BrokerError> {
         let mut range = cmd("ZRANGEBYLEX");
         range.arg(self.keys.names(shard)).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
         let Value::Array(names) = self.run_one(range).await? else { return Err(garbled()) };
-        names.into_iter().map(|name| text(name)?.parse().ok()).collect::<Option<_>>().ok_or_else(garbled)
+        let last = if names.len() < count { None } else { names.last() };
+        let next = last.and_then(|last| if let Value::BulkString(last) = last { Some([b"(", &last[..]].concat()) } else { None });
+        Ok(NamePage { names: names.into_iter().filter_map(|name| text(name)?.parse().ok()).collect(), next })
     }
 
     /// Everything here may be done twice.
     async fn run_one(&self, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await
+    }
+}
+
+/// Some of the names of a set.
+pub(super) struct NamePage {
+    pub(super) names: Vec<ChannelName>,
+    /// From where on to read the next; none: there is none.
+    pub(super) next: Option<Vec<u8>>,
+}
+
+/// Names that are being written. They wait again if that fails, or is given up.
+struct Taken<'a> {
+    names: &'a Names,
+    some: Vec<ChannelName>,
+}
+
+impl Taken<'_> {
+    fn done(mut self) {
+        self.some.clear();
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.some.is_empty() {
+            lock(&self.names.waiting).extend(self.some.drain(..));
+            self.names.changed.notify_one();
+        }
     }
 }
 

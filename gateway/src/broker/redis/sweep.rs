@@ -25,18 +25,29 @@ pub struct Sweep {
 }
 
 /// How far a round is through the names of channels.
+#[derive(Debug, Default)]
+struct NameSweep {
+    /// Found to be active, and not added yet.
+    found: Vec<ChannelName>,
+    stage: Stage,
+}
+
+/// What it is at.
 #[derive(Debug)]
-enum NameSweep {
+enum Stage {
     /// Those that hold something are added.
     Held(Scan),
     /// Those that these masters announce are added.
     Announced(Vec<Master>),
-    /// Those of the set, and of the ones behind it, that are after this name and not active are taken out.
-    Idle(u16, Option<ChannelName>),
+    /// Those of the set from here on, and of the ones behind it, that are not active are taken out.
+    Idle(u16, Vec<u8>),
     Over,
 }
 
-impl Default for NameSweep {
+/// Where a set begins, as `ZRANGEBYLEX` takes it.
+const BEGIN: &[u8] = b"-";
+
+impl Default for Stage {
     fn default() -> Self {
         Self::Held(Scan::default())
     }
@@ -45,7 +56,7 @@ impl Default for NameSweep {
 impl Sweep {
     /// Whether all channels were looked at.
     pub fn is_over(&self) -> bool {
-        self.is_past_presence() && matches!(self.names, NameSweep::Over)
+        self.is_past_presence() && matches!(self.names.stage, Stage::Over)
     }
 
     fn is_past_presence(&self) -> bool {
@@ -96,33 +107,36 @@ impl Nodes {
     }
 
     async fn sweep_names(&self, sweep: &mut NameSweep) -> Result<(), BrokerError> {
-        match sweep {
-            NameSweep::Held(scan) => {
+        let NameSweep { found, stage } = sweep;
+        if !found.is_empty() {
+            let rest = found.len().saturating_sub(STEP);
+            self.listing.names.put(&found[rest..]).await?;
+            found.truncate(rest);
+            return Ok(());
+        }
+        match stage {
+            Stage::Held(scan) => {
                 let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), "stream"), STEP).await?;
-                let found: Vec<_> = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
-                self.listing.names.put(&found).await?;
+                *found = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
                 if scan.is_over() {
-                    *sweep = NameSweep::Announced(self.masters.now().serving().keys().copied().collect());
+                    *stage = Stage::Announced(self.masters.now().serving().keys().copied().collect());
                 }
             }
-            NameSweep::Announced(masters) => match masters.last() {
+            Stage::Announced(masters) => match masters.last() {
                 // One of a Redis Cluster that has gone meanwhile has handed its channels on: they are subscribed to anew, and so added.
                 Some(master) if self.masters.connector(*master).is_some() => {
-                    let found = self.listing.announced(To::Master(*master)).await?;
-                    for some in found.chunks(STEP) {
-                        self.listing.names.put(some).await?;
-                    }
+                    *found = self.listing.announced(To::Master(*master)).await?;
                     masters.pop();
                 }
                 Some(_) => drop(masters.pop()),
-                None => *sweep = NameSweep::Idle(0, None),
+                None => *stage = Stage::Idle(0, BEGIN.to_vec()),
             },
-            NameSweep::Idle(SHARDS, _) => *sweep = NameSweep::Over,
-            NameSweep::Idle(shard, after) => match self.listing.tidy(*shard, after.as_ref(), STEP).await? {
-                Some(last) => *after = Some(last),
-                None => *sweep = NameSweep::Idle(*shard + 1, None),
+            Stage::Idle(SHARDS, _) => *stage = Stage::Over,
+            Stage::Idle(shard, from) => match self.listing.tidy(*shard, from, STEP).await? {
+                Some(next) => *from = next,
+                None => *stage = Stage::Idle(*shard + 1, BEGIN.to_vec()),
             },
-            NameSweep::Over => {}
+            Stage::Over => {}
         }
         Ok(())
     }

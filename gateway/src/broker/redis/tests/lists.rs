@@ -108,6 +108,51 @@ async fn a_sweep_adds_names_that_are_missing_and_takes_out_those_that_are_there_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_fails_goes_on_with_what_it_had_found() {
+    let (bed, server) = start().await;
+    publish(&bed, "c:a", KEEP).await.expect("published");
+    assert_eq!(list(&bed).await, ["c:a"]);
+    forget(&server).await;
+    let key = format!("test:names:{{{}}}", shard("c:a"));
+    server.command(&["SET", &key, "no set"]).await;
+    let (nodes, mut sweep, mut failed) = (bed.broker.nodes().expect("over Redis"), Sweep::default(), 0);
+    while !sweep.is_over() {
+        if nodes.sweep(&mut sweep).await.is_err() {
+            failed += 1;
+            server.command(&["DEL", &key]).await;
+        }
+    }
+    assert_eq!((failed, written(&server).await), (1, names(["c:a"])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_fails_for_nothing_that_it_would_write() {
+    let (bed, server) = start().await;
+    publish(&bed, "c:a", KEEP).await.expect("published");
+    assert_eq!(list(&bed).await, ["c:a"]);
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
+    assert_eq!(list(&bed).await, ["c:a"], "Redis takes nothing in");
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    while list(&bed).await != ["c:a", "c:joined"] {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_name_is_passed_over() {
+    let (bed, server) = start().await;
+    publish(&bed, "c:b", KEEP).await.expect("published");
+    assert_eq!(list(&bed).await, ["c:b"]);
+    for number in 0..40 {
+        server.command(&["ZADD", &format!("test:names:{{{}}}", shard("c:b")), "0", &format!("{{odd {number:02}}}")]).await;
+        server.command(&["ZADD", &format!("test:names:{{{}}}", shard("c:b")), "0", &format!("a {number:02}")]).await;
+    }
+    assert_eq!(list(&bed).await, ["c:b"]);
+    sweep(&bed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_subscribes_anew_after_an_interruption_is_listed_anew() {
     let (bed, server) = start().await;
     bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
