@@ -578,7 +578,10 @@ pub(super) async fn revocations_are_remembered_for_their_time(bed: &Bed) {
     bed.broker.revoke(&alice, first, HOUR).await.expect("stored");
     bed.broker.revoke(&alice, second.clone(), HOUR).await.expect("stored");
     bed.broker.revoke(&bob, short.clone(), Duration::from_secs(2)).await.expect("stored");
-    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(second), Some(short)));
+    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(second.clone()), Some(short)));
+    let behind = Revocation { until: 15, code: 4501, reason: "late".into() };
+    bed.broker.revoke(&alice, behind.clone(), HOUR).await.expect("stored");
+    assert_eq!(revoked(&alice).await, Some(Revocation { until: second.until, ..behind }), "by a node whose clock is behind");
 }
 
 pub(super) async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Bed) {

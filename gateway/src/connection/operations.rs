@@ -18,9 +18,14 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::time::timeout;
 
 /// The service's own timeout counts.
 const FOREVER: Duration = Duration::from_hours(24);
+
+/// For a look at whether a token was revoked, of a connection that is open: long for a Redis that works. While it is away its answer does not matter, and
+/// the client is not to wait for it.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// An operation in flight.
 pub(super) struct Running {
@@ -130,13 +135,13 @@ impl Requester {
         if user.is_anonymous() {
             return false;
         }
-        match self.worker.node.broker.revoked(user).await {
-            Ok(revoked) => revoked.is_some_and(|revoked| revoked.concerns(issued)),
-            Err(error) => {
-                tracing::warn!(%user, %error, "a token was taken without a look at whether it was revoked");
-                false
-            }
-        }
+        let why = match timeout(LOOK, self.worker.node.broker.revoked(user)).await {
+            Ok(Ok(revoked)) => return revoked.is_some_and(|revoked| revoked.concerns(issued)),
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        tracing::warn!(%user, why, "a token was taken without a look at whether it was revoked");
+        false
     }
 
     async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {

@@ -39,7 +39,8 @@ impl Hub {
     }
 
     async fn look_up(&self, user: &UserId) {
-        loop {
+        // Who has gone meanwhile looks by itself when it is back.
+        while self.state.borrow().users.contains_key(user) {
             match self.parts.broker.revoked(user).await {
                 Ok(revoked) => return revoked.into_iter().for_each(|revoked| self.revoke(user, revoked)),
                 Err(error) => {

@@ -20,10 +20,11 @@ impl Revocations {
         Self { bound, users: HashMap::default(), ends: BTreeSet::new() }
     }
 
-    /// Remembers one until `ends`, in place of an earlier one of the user.
-    pub(super) fn put(&mut self, user: &UserId, revocation: Revocation, ends: u64, now: u64) -> Result<(), BrokerError> {
+    /// Remembers one until `ends`, in place of an earlier one of the user; it never holds for less.
+    pub(super) fn put(&mut self, user: &UserId, mut revocation: Revocation, ends: u64, now: u64) -> Result<(), BrokerError> {
         self.sweep(now);
-        if let Some((_, before)) = self.users.remove(user) {
+        if let Some((earlier, before)) = self.users.remove(user) {
+            revocation.until = revocation.until.max(earlier.until);
             self.ends.remove(&(before, user.clone()));
         } else if self.users.len() >= self.bound {
             return Err(BrokerError::LimitExceeded(

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     broker::{BrokerError, Revocation, UserSubscription},
-    model::{ChannelName, UserId},
+    model::{ChannelName, Disconnect, UserId},
 };
 use redis::{Cmd, Value, cmd};
 use std::{
@@ -61,12 +61,12 @@ impl Directory {
         Ok(found)
     }
 
-    /// Revocations of one user come in the order of their times, or say almost the same.
+    /// A later revocation never holds for less than an earlier one, which may be of a node whose clock is ahead.
     pub(super) async fn revoke(&self, user: &UserId, revocation: &Revocation, remember: Duration) -> Result<(), BrokerError> {
         let Revocation { until, code, reason } = revocation;
-        let mut set = cmd("SET");
-        set.arg(self.keys.revoked(user)).arg(format!("{until} {code} {reason}")).arg("PX").arg(remember.as_millis() as u64);
-        self.run(set).await.map(drop)
+        let mut cmd = call(&SCRIPTS.revoke, &[self.keys.revoked(user)]);
+        cmd.arg(until).arg(format!("{code} {reason}")).arg(remember.as_millis() as u64);
+        self.run(cmd).await.map(drop)
     }
 
     pub(super) async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
@@ -81,11 +81,36 @@ impl Directory {
     }
 }
 
+/// What is held without code or reason counts all the same.
 fn revocation(held: &str) -> Option<Revocation> {
     let mut parts = held.splitn(3, ' ');
-    Some(Revocation { until: parts.next()?.parse().ok()?, code: parts.next()?.parse().ok()?, reason: parts.next()?.into() })
+    let until = parts.next()?.parse().ok()?;
+    let (code, reason) = (parts.next().and_then(|code| code.parse().ok()), parts.next());
+    let usual = Disconnect::ForceDisconnect;
+    Some(Revocation { until, code: code.unwrap_or(usual.code()), reason: reason.unwrap_or(usual.reason()).into() })
 }
 
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revocation_counts_without_code_and_reason() {
+        let usual = Disconnect::ForceDisconnect;
+        for (held, expected) in [
+            ("10 4500 enough is enough", Some((10, 4500, "enough is enough"))),
+            ("10 4500 ", Some((10, 4500, ""))),
+            ("10 4500", Some((10, 4500, usual.reason()))),
+            ("10", Some((10, usual.code(), usual.reason()))),
+            ("10 x", Some((10, usual.code(), usual.reason()))),
+            ("", None),
+        ] {
+            let expected = expected.map(|(until, code, reason)| Revocation { until, code, reason: reason.into() });
+            assert_eq!(revocation(held), expected, "{held}");
+        }
+    }
 }

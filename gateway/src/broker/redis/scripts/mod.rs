@@ -17,6 +17,7 @@ pub(super) struct Scripts {
     pub(super) remember: Script,
     pub(super) renew: Script,
     pub(super) share: Script,
+    pub(super) revoke: Script,
     load: Pipeline,
 }
 
@@ -38,6 +39,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         remember: script(include_str!("remember.lua")),
         renew: script(include_str!("renew.lua")),
         share: script(include_str!("share.lua")),
+        revoke: script(include_str!("revoke.lua")),
         load,
     }
 });
