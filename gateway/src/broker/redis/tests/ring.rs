@@ -207,12 +207,15 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
     let (a, b, c) = (Server::start().await, Server::start().await, Server::start().await);
-    let (one, _one) = start(config(url([("a", &a), ("b", &b)])), mailboxes());
+    let lease = Duration::from_secs(2);
+    let (one, _one) = start(RedisConfig { lease, ..config(url([("a", &a), ("b", &b)])) }, mailboxes());
     ready(&one).await;
-    let config = RedisConfig { node: "newcomer".into(), ..config(url([("a", &a), ("c", &c)])) };
+    let config = RedisConfig { node: "newcomer".into(), lease, ..config(url([("a", &a), ("c", &c)])) };
     let (newcomer, _newcomer) = start(config, mailboxes());
     not_ready(&newcomer, "to other nodes").await;
-    for _ in 0..10 {
+    for _ in 0..3 {
+        // It goes on asking, and is contradicted again.
+        sleep(lease).await;
         a.command(&["DEL", "test:share"]).await;
         let words = loop {
             match a.command(&["GET", "test:share"]).await {
