@@ -28,6 +28,7 @@ if type(added) == 'table' and added.err then
     if string.find(added.err, 'equal or smaller', 1, true) then
         epoch, forks, changed = ARGV[8], discard(stream, ARGV[8], epoch, top, forks), true
     end
+    -- Whatever else was wrong is wrong again, and ends the script with its own code.
     redis.call(unpack(add))
 end
 if changed then
