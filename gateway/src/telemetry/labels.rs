@@ -1,6 +1,6 @@
 //! The values that labels have: few, and known beforehand.
 
-use crate::model::{Disconnect, ErrorCode};
+use gateway_core::model::{Disconnect, ErrorCode};
 use shared_proto::errors::{DISCONNECTS, ERRORS};
 
 /// One value, or combination of values, of a series' labels.

@@ -4,15 +4,13 @@
 //! broke, and again and again, spread over time. Workers compare by themselves, each with its own position.
 
 use super::{masters::Masters, roster::Incarnation, streams::Streams, subscriptions::Subscriptions};
-use crate::{
-    broker::{Check, Span},
-    model::{ChannelName, Position},
-};
+use crate::broker::Check;
 use futures_util::{
     StreamExt as _,
     future::{join, ready},
     stream,
 };
+use gateway_core::model::{ChannelName, Position, Span};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;

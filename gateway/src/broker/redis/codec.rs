@@ -9,10 +9,8 @@
 //! | `e` body | one that is not stored |
 //! | `j` info, `l` info | somebody joined, left |
 
-use crate::{
-    broker::{Announcement, Delivery},
-    model::{ClientInfo, Data, Epoch, Position, Publication, Tags},
-};
+use crate::broker::{Announcement, Delivery};
+use gateway_core::model::{ClientInfo, Data, Epoch, Position, Publication, Tags};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;

@@ -6,10 +6,8 @@ use super::{
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
-use crate::{
-    broker::{BrokerError, Revocation, UserSubscription},
-    model::{ChannelName, Disconnect, UserId},
-};
+use crate::broker::{BrokerError, UserSubscription};
+use gateway_core::model::{ChannelName, Disconnect, Revocation, UserId};
 use redis::{Cmd, Value, cmd};
 use std::{
     sync::Arc,

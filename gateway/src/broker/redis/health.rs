@@ -1,7 +1,8 @@
 //! What keeps the broker from serving, all or a part of the channels.
 
 use super::topology::Master;
-use crate::broker::{Readiness, lock};
+use crate::broker::Readiness;
+use gateway_core::model::lock;
 use std::{collections::BTreeMap, sync::Mutex};
 
 /// A part that has to work.

@@ -30,7 +30,7 @@
 //! a user, and what a node has made present or holds, has slots of its own. No command touches two of them.
 
 use super::nodes::NodeId;
-use crate::model::{ChannelName, UserId};
+use gateway_core::model::{ChannelName, UserId};
 
 /// The names, for one prefix.
 #[derive(Clone, Debug)]

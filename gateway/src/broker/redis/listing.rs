@@ -8,10 +8,8 @@ use super::{
     slot::Slot,
     streams::{garbled, text},
 };
-use crate::{
-    broker::{BrokerError, ChannelSummary, glob::Glob},
-    model::{ChannelName, Epoch, Position},
-};
+use crate::broker::{BrokerError, ChannelSummary, glob::Glob};
+use gateway_core::model::{ChannelName, Epoch, Position};
 use redis::{Cmd, Value, cmd};
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},

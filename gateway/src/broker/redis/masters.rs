@@ -8,12 +8,12 @@ use super::{
     slot::Slot,
     topology::{Claim, Endpoint, Master, Topology, claims},
 };
-use crate::broker::lock;
 use futures_util::{
     StreamExt as _,
     future::{join, join_all},
     stream::FuturesUnordered,
 };
+use gateway_core::model::lock;
 use redis::RedisError;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

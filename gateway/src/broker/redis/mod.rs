@@ -65,14 +65,15 @@ pub(crate) mod simulated;
 mod tests;
 
 use super::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Page, PageLimit, PresenceStats, Published, Readiness,
-    RedisStats, Retention, Revocation, Span, UserSubscription, lock,
+    Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Published, Readiness, RedisStats, UserSubscription,
 };
-use crate::model::{ChannelName, ClientInfo, ConnectionId, UserId, WorkerId};
 use audit::Audit;
 pub use connect::Address;
 use connect::{Claims, Probe, Timeouts};
 use directory::Directory;
+use gateway_core::model::{
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, UserId, WorkerId, lock,
+};
 use health::Health;
 use keys::Keys;
 use lane::{Driver, LaneLimits};

@@ -13,10 +13,8 @@ use super::{
     stats::Counters,
     streams::{garbled, text},
 };
-use crate::{
-    broker::{BrokerError, lock},
-    model::ChannelName,
-};
+use crate::broker::BrokerError;
+use gateway_core::model::{ChannelName, lock};
 use redis::{Cmd, Value, cmd};
 use std::{
     collections::{BTreeMap, HashSet},

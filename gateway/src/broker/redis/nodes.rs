@@ -9,10 +9,8 @@ use super::{
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
-use crate::{
-    broker::{BrokerError, lock},
-    model::{ChannelName, ClientInfo},
-};
+use crate::broker::BrokerError;
+use gateway_core::model::{ChannelName, ClientInfo, lock};
 use redis::{Cmd, Value, cmd};
 use std::{
     sync::{

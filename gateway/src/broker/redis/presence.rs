@@ -12,10 +12,8 @@ use super::{
     scripts::{SCRIPTS, call},
     streams::{garbled, text},
 };
-use crate::{
-    broker::{BrokerError, PresenceStats, lock},
-    model::{ChannelName, ClientInfo, ConnectionId},
-};
+use crate::broker::BrokerError;
+use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, PresenceStats, lock};
 use redis::{Cmd, Value, cmd};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},

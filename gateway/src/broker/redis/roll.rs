@@ -8,10 +8,8 @@ use super::{
     nodes::{NodeId, Nodes},
     streams::garbled,
 };
-use crate::{
-    broker::BrokerError,
-    model::{ConnectionId, UserId},
-};
+use crate::broker::BrokerError;
+use gateway_core::model::{ConnectionId, UserId};
 use redis::{Cmd, ToRedisArgs, Value, cmd};
 
 /// Connections of a dead node that are read in one step.

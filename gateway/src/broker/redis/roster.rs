@@ -8,7 +8,8 @@ use super::{
     slot::Slot,
     topology::{Master, Topology},
 };
-use crate::model::{ChannelName, NameHasher, Position, Tick, WorkerId, WorkerSet};
+use crate::broker::NameHasher;
+use gateway_core::model::{ChannelName, Position, Tick, WorkerId, WorkerSet};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,

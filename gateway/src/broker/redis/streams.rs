@@ -10,10 +10,8 @@ use super::{
     stats::Counters,
     subscriptions::Subscriptions,
 };
-use crate::{
-    broker::{Announcement, BrokerError, IdempotencyKey, NewPublication, Page, PageLimit, Published, Retention, Span},
-    model::{ChannelName, Epoch, Position, Publication},
-};
+use crate::broker::{Announcement, BrokerError, IdempotencyKey, NewPublication, Published};
+use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, Retention, Span};
 use redis::{Cmd, Value};
 use std::{
     hash::BuildHasher as _,

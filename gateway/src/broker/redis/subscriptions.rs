@@ -8,10 +8,8 @@ use super::{
     stats::Counters,
     topology::{Master, Topology},
 };
-use crate::{
-    broker::{BrokerError, Check, Delivery, Mailbox, Post, lock},
-    model::{ChannelName, Position, Tick, WorkerId},
-};
+use crate::broker::{BrokerError, Check, Delivery, Mailbox, Post};
+use gateway_core::model::{ChannelName, Position, Tick, WorkerId, lock};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},

@@ -9,7 +9,8 @@ use super::{
     scan::Scan,
     topology::Master,
 };
-use crate::{broker::BrokerError, model::ChannelName};
+use crate::broker::BrokerError;
+use gateway_core::model::ChannelName;
 use redis::{Value, cmd};
 
 /// How far a round is through all channels that somebody is present in, and then through the names of all.

@@ -5,7 +5,7 @@
 //! which they settle it among themselves.
 
 use super::slot::{SLOTS, Slot};
-use crate::model::rendezvous;
+use gateway_core::model::rendezvous;
 use std::{collections::BTreeMap, fmt};
 
 /// A server that takes writes, as long as this process runs. Numbers are not used again; [`super::masters`] knows whose they are.

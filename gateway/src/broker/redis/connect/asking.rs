@@ -1,10 +1,8 @@
 //! The connection for what is asked again and again, and what that is. It follows the newest connection, as all others do.
 
 use super::{Connector, Server, pauses, route::Route, share::Share, trouble::Trouble};
-use crate::broker::{
-    lock,
-    redis::health::{Health, Part},
-};
+use crate::broker::redis::health::{Health, Part};
+use gateway_core::model::lock;
 use redis::aio::MultiplexedConnection;
 use std::sync::Arc;
 use tokio::time::sleep;

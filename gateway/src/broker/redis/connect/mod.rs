@@ -15,11 +15,11 @@ mod trouble;
 mod url;
 
 use super::{clock::Clock, pubsub::PubSub, scripts::SCRIPTS};
-use crate::broker::lock;
 pub use address::Address;
 pub(super) use address::{Peer, Site};
 use asking::Asking;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use gateway_core::model::lock;
 use probe::Denied;
 pub(super) use probe::Probe;
 use redis::{

@@ -1,7 +1,7 @@
 //! Sentinels, and the master that they name.
 
 use super::{Timeouts, address::Peer, route, trouble::Trouble};
-use crate::broker::lock;
+use gateway_core::model::lock;
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
 use std::sync::Mutex;
 use tokio::time::timeout;

@@ -8,10 +8,8 @@
 //! the servers from all others whenever their claims are lost with Redis, and store at a server that only it knows what nobody else will see.
 
 use super::{address::Peer, trouble::Trouble};
-use crate::broker::{
-    lock,
-    redis::{keys::Keys, scripts::SCRIPTS},
-};
+use crate::broker::redis::{keys::Keys, scripts::SCRIPTS};
+use gateway_core::model::lock;
 use redis::{ErrorKind, RedisResult, aio::MultiplexedConnection};
 use std::{
     sync::{Arc, Mutex},

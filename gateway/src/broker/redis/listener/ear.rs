@@ -13,7 +13,7 @@ use super::{
     Listener,
     line::{Broken, Line},
 };
-use crate::model::ChannelName;
+use gateway_core::model::ChannelName;
 use redis::{
     Cmd, Value,
     aio::{ConnectionLike as _, MultiplexedConnection},

@@ -4,7 +4,7 @@
 //! in which it confirms. So answers are told apart by their names, and a fence tells that there will be no more of them.
 
 use super::super::{keys::Keys, masters::Masters, pubsub::Heard, subscriptions::Subscriptions, topology::Master};
-use crate::broker::lock;
+use gateway_core::model::lock;
 use redis::{PushInfo, RedisError};
 use std::{
     collections::HashSet,

@@ -5,11 +5,9 @@ use super::{
     },
     *,
 };
-use crate::{
-    broker::fixtures::{channel, worker},
-    model::Epoch,
-};
+use crate::broker::fixtures::{channel, worker};
 use futures_util::FutureExt as _;
+use gateway_core::model::Epoch;
 use std::slice::from_ref;
 
 const LINGER: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use super::{
     ONLY,
     server::{Ask, Flaw, Item, Server},
 };
-use crate::model::ChannelName;
+use gateway_core::model::ChannelName;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::task::JoinSet;
 

@@ -4,7 +4,7 @@ use super::{
     super::{codec, keys::Keys, scripts::SCRIPTS},
     lineage::Lineage,
 };
-use crate::model::{Epoch, Position};
+use gateway_core::model::{Epoch, Position};
 use redis::{Arg, Cmd, Value};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},

@@ -8,14 +8,12 @@ use super::{
     faults::{eventually, ready},
     mailboxes, start,
 };
-use crate::{
-    broker::{
-        Broker, BrokerError, Check, Delivery, Post, Readiness, Retention, Span, UserSubscription,
-        contract::{Bed, contract},
-        fixtures::{ALL, Inbox, channel, kept, offset, worker},
-    },
-    model::ChannelName,
+use crate::broker::{
+    Broker, BrokerError, Check, Delivery, Post, Readiness, UserSubscription,
+    contract::{Bed, contract},
+    fixtures::{ALL, Inbox, channel, kept, offset, worker},
 };
+use gateway_core::model::{ChannelName, Retention, Span};
 use members::Cluster;
 use std::{
     collections::BTreeMap,

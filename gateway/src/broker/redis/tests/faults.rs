@@ -8,17 +8,15 @@ use super::{
     server::Server,
     start,
 };
-use crate::{
-    broker::{
-        Broker, BrokerError, Check, Delivery, Post, Readiness, Span,
-        fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
-    },
-    model::Position,
+use crate::broker::{
+    Broker, BrokerError, Check, Delivery, Post, Readiness,
+    fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
 };
+use gateway_core::model::{Position, Span};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-pub(super) const KEEP: crate::broker::Retention = crate::broker::Retention { size: 1000, ttl: Duration::from_hours(1) };
+pub(super) const KEEP: gateway_core::model::Retention = gateway_core::model::Retention { size: 1000, ttl: Duration::from_hours(1) };
 
 /// Awaits a condition that comes by itself.
 pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

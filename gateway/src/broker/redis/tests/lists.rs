@@ -6,10 +6,11 @@ use super::{
     server::Server,
 };
 use crate::broker::{
-    BrokerError, Retention,
+    BrokerError,
     contract::Bed,
     fixtures::{channel, ephemeral, kept, worker},
 };
+use gateway_core::model::Retention;
 use redis::Value;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -6,13 +6,11 @@ use super::{
     server::Server,
     start,
 };
-use crate::{
-    broker::{
-        Broker, Left, NodeRecord, Nodes, PresenceStats, RedisConfig,
-        fixtures::{channel, client},
-    },
-    model::ConnectionId,
+use crate::broker::{
+    Broker, Left, NodeRecord, Nodes, RedisConfig,
+    fixtures::{channel, client},
 };
+use gateway_core::model::{ConnectionId, PresenceStats};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::sync::DropGuard;
 

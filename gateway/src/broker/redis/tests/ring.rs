@@ -14,15 +14,13 @@ use super::{
     start,
     watched::{SERVICE, Sentinel},
 };
-use crate::{
-    broker::{
-        Broker, BrokerError, Readiness, Span,
-        contract::{Bed, contract},
-        fixtures::{ALL, channel, client, kept},
-    },
-    model::Position,
+use crate::broker::{
+    Broker, BrokerError, Readiness,
+    contract::{Bed, contract},
+    fixtures::{ALL, channel, client, kept},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use gateway_core::model::{Position, Span};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, sleep};
 

@@ -40,8 +40,7 @@ mod turn;
 mod work;
 
 use crate::{
-    broker::Revocation,
-    model::{ChannelName, ClientInfo, ServerCommand},
+    model::{ChannelName, ClientInfo, Revocation, ServerCommand},
     protocol::{Command, Push, Reply},
 };
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub enum Event<'a> {
 /// control frame's payload.
 ///
 /// ```
-/// use gateway::protocol::websocket::{Decoder, Event};
+/// use gateway_core::protocol::websocket::{Decoder, Event};
 ///
 /// let mut bytes = *b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0";
 /// let (mut decoder, mut input, mut seen) = (Decoder::new(1024), &mut bytes[..], Vec::new());

@@ -1,7 +1,7 @@
 use super::*;
-use crate::{
-    broker::Age::{Any, Fresh},
-    model::{Data, Tags},
+use crate::model::{
+    Age::{Any, Fresh},
+    Data, Tags,
 };
 use proptest::prelude::*;
 

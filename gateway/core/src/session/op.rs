@@ -1,9 +1,6 @@
 //! What a session has others do, and how that ends.
 
-use crate::{
-    broker::PresenceStats,
-    model::{ChannelName, ClientInfo, Data, Position, Publication, RecoverFrom, Recovery, Refusal, Side, UserId},
-};
+use crate::model::{ChannelName, ClientInfo, Data, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, Side, UserId};
 use std::{sync::Arc, time::Duration};
 
 /// Names an operation in flight, unique within its session.

@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
-    broker::PresenceStats,
     model::{
-        ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, RecoverFrom, Recovery, Refusal, Unsubscribe,
+        ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery,
+        Refusal, Unsubscribe,
     },
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
 };

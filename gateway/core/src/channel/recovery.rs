@@ -1,10 +1,7 @@
 //! Where a subscription starts: what a returning client gets, and what it is told.
 
 use super::feed::{continues, is_valid};
-use crate::{
-    broker::{Page, Span},
-    model::{Position, Publication, RecoverFrom, Recovery},
-};
+use crate::model::{Page, Position, Publication, RecoverFrom, Recovery, Span};
 use std::sync::Arc;
 
 /// The start of a subscription.

@@ -1,9 +1,6 @@
 //! What frontends are told.
 
-use crate::{
-    broker::PresenceStats,
-    model::{ChannelName, ClientInfo, ConnectionId, Data, Position, Publication, Recovery, Refusal, Unsubscribe},
-};
+use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Position, PresenceStats, Publication, Recovery, Refusal, Unsubscribe};
 use std::sync::Arc;
 
 /// The answer to a command.

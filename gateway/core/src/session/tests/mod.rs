@@ -11,9 +11,8 @@ mod subscribe;
 
 use super::*;
 use crate::{
-    broker::{Retention, Revocation},
     channel::{ChannelOptions, Grant, Namespaces},
-    model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Tick, UserId},
+    model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Retention, Revocation, Tick, UserId},
     protocol::centrifuge,
 };
 use std::time::Duration;

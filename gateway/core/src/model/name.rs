@@ -5,13 +5,6 @@ use std::{borrow::Borrow, fmt, ops::Deref, str::FromStr, sync::Arc};
 
 pub use shared_proto::name::InvalidName;
 
-/// How maps of names hash: by a random seed, so that nobody can choose names that collide; in tests always alike, so that a simulation that is run
-/// again takes the same way.
-#[cfg(not(test))]
-pub(crate) type NameHasher = foldhash::quality::RandomState;
-#[cfg(test)]
-pub(crate) type NameHasher = foldhash::quality::FixedState;
-
 macro_rules! name {
     ($(#[$meta:meta])* $type:ident) => {
         $(#[$meta])*

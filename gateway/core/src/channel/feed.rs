@@ -7,10 +7,7 @@
 //! a sign that there is something to read, at the pace of the worker, until the lane has lost nothing for a while.
 
 use super::hold::{Hold, HoldRoom};
-use crate::{
-    broker::{Age, Page},
-    model::{Epoch, Position, Publication, Tick},
-};
+use crate::model::{Age, Epoch, Page, Position, Publication, Tick};
 use std::{sync::Arc, time::Duration};
 
 /// A lane that lost something twice within this time carries more than its worker can take.

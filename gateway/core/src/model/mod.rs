@@ -1,24 +1,31 @@
 //! Words of the domain: names, ids, positions, publications. A leaf that every module may use.
 
 mod command;
+mod history;
 mod id;
+mod lock;
 mod name;
 mod position;
+mod presence;
 mod publication;
 mod recovery;
 mod rendezvous;
+mod revocation;
 mod side;
 mod time;
 mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
+pub use history::{Age, Page, PageLimit, Retention, Span};
 pub use id::ConnectionId;
-pub(crate) use name::NameHasher;
+pub use lock::lock;
 pub use name::{ChannelName, InvalidName, ServiceName, UserId};
 pub use position::{Epoch, Position};
+pub use presence::PresenceStats;
 pub use publication::{ClientInfo, Data, InvalidData, Publication, Tags};
 pub use recovery::{RecoverFrom, Recovery};
-pub(crate) use rendezvous::rendezvous;
+pub use rendezvous::rendezvous;
+pub use revocation::Revocation;
 pub use shared_proto::errors::{Disconnect, ErrorCode, Retry, Unsubscribe};
 pub use side::Side;
 pub use time::Tick;

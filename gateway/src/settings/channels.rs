@@ -1,9 +1,9 @@
-//! Namespaces from the settings.
+//! What the settings say of channels, as the layer of channels has it.
 
-use super::{ChannelOptions, Grant, Namespaces, SlowConsumer};
-use crate::{
-    broker::Retention,
-    settings::{self, Settings},
+use crate::settings::{self, Settings};
+use gateway_core::{
+    channel::{ChannelOptions, Grant, Namespaces, SlowConsumer},
+    model::Retention,
 };
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! Namespaces, permissions, positions, feeds: the no-loss logic. Sans-I/O.
 
 pub mod feed;
-mod from_settings;
 mod hold;
 mod options;
 mod permissions;

@@ -31,7 +31,7 @@ fn presence_needs_the_grant_and_the_feature() {
     it.says("{\"id\":5,\"presence\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"presence_stats\":{\"channel\":\"chat:a\"}}");
     let who = it.done(3, Outcome::Presence(Vec::new()));
     assert_eq!(who, [r#"{"id":5,"presence":{"presence":{}}}"#, "start 4: presence stats chat:a"]);
-    let stats = crate::broker::PresenceStats { clients: 2, users: 1 };
+    let stats = crate::model::PresenceStats { clients: 2, users: 1 };
     assert_eq!(it.done(4, Outcome::PresenceStats(stats)), [r#"{"id":6,"presence_stats":{"num_clients":2,"num_users":1}}"#]);
 }
 

@@ -1,6 +1,6 @@
 //! What the settings say of each channel.
 
-use crate::{broker::Retention, model::ChannelName};
+use crate::model::{ChannelName, Retention};
 use std::{collections::HashMap, sync::Arc};
 
 /// Who may do something in a channel. A service may always.

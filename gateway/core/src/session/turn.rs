@@ -2,8 +2,7 @@
 
 use super::{Action, Op, OpId, Rules};
 use crate::{
-    broker::Revocation,
-    model::{ConnectionId, Disconnect, ErrorCode, Refusal, Tick},
+    model::{ConnectionId, Disconnect, ErrorCode, Refusal, Revocation, Tick},
     protocol::Reply,
 };
 
