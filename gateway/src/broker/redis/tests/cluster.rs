@@ -3,7 +3,7 @@
 mod members;
 
 use super::{
-    super::{RedisConfig, slot::Slot},
+    super::RedisConfig,
     HOUR, config,
     faults::{eventually, ready},
     mailboxes, start,
@@ -12,6 +12,7 @@ use crate::broker::{
     Broker, BrokerError, Check, Delivery, Post, Readiness, UserSubscription,
     contract::{Bed, contract},
     fixtures::{ALL, Inbox, channel, kept, offset, worker},
+    redis::schema::slot::Slot,
 };
 use gateway_core::model::{ChannelName, Retention, Span};
 use members::Cluster;

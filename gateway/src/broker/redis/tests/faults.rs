@@ -1,16 +1,10 @@
 //! What breaks, and what must not be lost by it.
 
-use super::{
-    super::{RedisConfig, roster::OWED},
-    config,
-    line::Line,
-    mailboxes,
-    server::Server,
-    start,
-};
+use super::{super::RedisConfig, config, line::Line, mailboxes, server::Server, start};
 use crate::broker::{
     Broker, BrokerError, Check, Delivery, Post, Readiness,
     fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
+    redis::subscriptions::subscription_table::OWED,
 };
 use gateway_core::model::{Position, Span};
 use std::{sync::Arc, time::Duration};

@@ -1,10 +1,7 @@
 //! The broker over several servers that know nothing of each other: the contract, and what breaks there.
 
 use super::{
-    super::{
-        RedisConfig, Sweep,
-        topology::{Master, Topology},
-    },
+    super::{RedisConfig, Sweep},
     DOCUMENTED, HOUR, bed_of,
     cluster::{Follower, KEEP, name_that, publish, publish_during, slot},
     config,
@@ -18,6 +15,7 @@ use crate::broker::{
     Broker, BrokerError, Readiness,
     contract::{Bed, contract},
     fixtures::{ALL, channel, client, kept},
+    redis::servers::topology::{Master, Topology},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use gateway_core::model::{Position, Span};
