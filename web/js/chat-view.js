@@ -17,7 +17,7 @@ export class ChatView {
   #elements = new Map();
   #typists = new Typists((names) => this.#showTyping(names));
   #unseen = 0;
-  /** Whether the end is in sight, and is to stay so when something grows. */
+  /** Whether the end is visible. If so, it stays visible when the list grows. */
   #stick = true;
 
   constructor(chat, me) {
@@ -78,7 +78,7 @@ export class ChatView {
     this.#toEnd();
   }
 
-  /** The field grows with its text; the button works only where there is something to send. */
+  /** The field grows with its text. The button is disabled if there is nothing to send. */
   #fit() {
     this.#field.style.height = 'auto';
     this.#field.style.height = `${this.#field.scrollHeight}px`;
@@ -177,7 +177,7 @@ export class ChatView {
   }
 }
 
-/** The people beside the conversation. The bot is no connection, but it is there too. */
+/** The list of people beside the conversation. The bot has no connection, but is listed too. */
 export function showPeople(users, me) {
   const row = ({ name, connections }) => h('li', { class: 'person', 'data-user': name },
     avatar(name),

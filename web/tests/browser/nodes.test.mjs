@@ -1,4 +1,4 @@
-// Two gateways over one Redis: a tab moves from one to the other and finds everything there.
+// Two gateways share one Redis: a tab moves from one to the other and finds everything there.
 
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
@@ -14,7 +14,7 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
-/** Gateways with the demo that know of each other. */
+/** Gateways of one cluster, with the demo. */
 async function cluster(t) {
   const redis = await ownRedis(t);
   const settings = (name) => `${over(redis, name)}
@@ -38,7 +38,7 @@ async function cluster(t) {
 
 const told = async (node) => (await fetch(`${node.url}/demo/nodes`)).json();
 
-/** Opens a node's page in a window of its own. */
+/** Opens a node's page in a separate window. */
 async function pageOf(t, node, { fragment = '', ...options } = {}) {
   const context = await browser.newContext(options);
   t.after(() => context.close());

@@ -4,7 +4,7 @@ import test from 'node:test';
 import './page.mjs';
 import { Chat } from '../../js/chat.js';
 
-/** A channel as the gateway would hold it, with the SDK's subscription in front. */
+/** A channel as in the gateway, with an SDK subscription to it. */
 class Channel extends EventEmitter {
   channel = 'chat:lobby';
   epoch = 'e';
@@ -39,7 +39,7 @@ function open(rpc = async () => ({ data: {} })) {
   return { channel, chat, ids: () => chat.entries().map(({ id }) => id) };
 }
 
-/** Resolves when the chat has read all that it reads by itself. */
+/** Resolves when the chat has made all its own reads. */
 async function quiet(channel) {
   for (let reads = -1; reads !== channel.reads;) {
     reads = channel.reads;
