@@ -51,7 +51,7 @@ macro_rules! series {
 series! {
     ConnectionsOpen, "connections_open", Gauge, [], "Open connections.";
     ConnectionsOpened, "connections_opened", Counter, [], "Upgrades that were accepted.";
-    ConnectionsClosed, "connections_closed", Counter, ["code", "cause"], "Connections that ended, by WebSocket close code and cause; code 0 if no close frame was exchanged.";
+    ConnectionsClosed, "connections_closed", Counter, ["code", "cause"], "Connections that ended, by WebSocket close code and cause. The code is 0 if no close frame was exchanged.";
     UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Refused upgrades, and HTTP connections beyond the limit, by error.";
     SubscriptionsOpen, "subscriptions_open", Gauge, [], "Open subscriptions of frontends.";
     ChannelsOpen, "channels_open", Gauge, [], "Channels with subscribers, counted once for each worker.";
@@ -59,13 +59,13 @@ series! {
     Commands, "commands", Counter, ["command"], "Commands from frontends.";
     RepliesError, "replies_error", Counter, ["code"], "Commands that were answered with an error, by error.";
     PublicationsIn, "publications_in", Counter, [], "Publications taken from the mailboxes, counted once for each worker.";
-    Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put into outboxes, one for each subscriber; those inside a reply are not counted.";
+    Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put into outboxes, one for each subscriber. Publications inside a reply are not counted.";
     FanOutBatches, "fan_out_batches", Counter, [], "Encoded batches of publications.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
-    StreamReads, "stream_reads", Counter, ["how"], "History reads for workers and clients that catch up: begun, or saved because one read served several.";
+    StreamReads, "stream_reads", Counter, ["how"], "Reads of a history for workers and clients that catch up: `begun`, or `shared` with another one.";
     HoldBytes, "hold_bytes", Gauge, [], "Bytes of publications that wait while a gap before them is read.";
-    HoldDropped, "hold_dropped", Counter, [], "Publications that could not wait for a gap to be read, because the limit was reached or the channel is read anyway; they are read again.";
-    Forks, "forks", Counter, [], "Forks, counted once for each worker with the channel; client-side subscriptions subscribe again.";
+    HoldDropped, "hold_dropped", Counter, [], "Publications that could not wait while a gap is read, because of the limit or because the channel is read again anyway. They are read from the history.";
+    Forks, "forks", Counter, [], "Forks, counted once for each worker with subscribers of the channel. Client-side subscriptions are ended, and the SDK subscribes again.";
     RecoveriesRemembered, "recoveries_remembered", Counter, [], "Recoveries that a worker answered from its memory, without a read.";
     FoundByAudit, "found_by_audit", Counter, [], "Losses between broker and worker that only the audit found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that the broker no longer held; subscribers were informed.";
@@ -83,7 +83,7 @@ series! {
     ServiceEvents, "service_events", Counter, ["result"], "Events for services, by result.";
     ServiceLifecycleEvents, "service_lifecycle_events", Counter, ["result"], "Lifecycle events for services, by result.";
     LinkPublishes, "link_publishes", Counter, ["result"], "Publications that came over links, by result.";
-    Links, "links", Counter, ["result"], "Links of service instances that were opened, and that ended, by cause.";
+    Links, "links", Counter, ["result"], "Links that were opened, and links that ended, by cause.";
     BrokerChannels, "broker_channels", Gauge, [], "Channels with subscribers, publications or presence.";
     BrokerPublications, "broker_publications", Gauge, [], "Publications held.";
     BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications held.";
@@ -91,13 +91,13 @@ series! {
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that left their history, by cause.";
-    MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Entries that did not fit into a worker's mailbox, by cause; channels with a history are read again.";
+    MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Entries that did not fit into a worker's mailbox, by cause. Channels with a history are then read from it.";
     BrokerEvicted, "broker_evicted", Counter, ["what"], "Entries that were deleted early to stay within a limit, by kind.";
     RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Subscriber connections to Redis that ended, by cause.";
     RedisMasters, "redis_masters", Gauge, ["state"], "Redis masters by state: `serving` if everything works, `away` if anything does not.";
     RedisSilent, "redis_silent", Counter, [], "Channels resubscribed because a publication acknowledged here did not arrive within two seconds.";
     RedisResubscribed, "redis_resubscribed", Counter, [], "Channels subscribed again because of a lost connection or missing deliveries.";
-    RedisLeftOut, "redis_left_out", Counter, ["cause"], "Messages outside the usual way: stored, but Redis refused to announce them (they are read instead); or received, but not written by a gateway (they are ignored).";
+    RedisLeftOut, "redis_left_out", Counter, ["cause"], "`unannounced`: publications that Redis stored but refused to announce; subscribers get them from the history. `foreign`: messages that no gateway wrote; they are ignored.";
     RedisRoundTrip, "redis_round_trip_ms", Gauge, [], "Milliseconds from publishing the last canary to its return.";
 }
 
