@@ -25,10 +25,10 @@ export class ChatView {
     this.#me = me;
     chat.addEventListener('change', () => this.#render());
     chat.addEventListener('grow', ({ detail }) => this.#grow(detail));
-    chat.addEventListener('heard', ({ detail }) => this.#heard(detail));
-    chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.heard(detail));
+    chat.addEventListener('received', ({ detail }) => this.#received(detail));
+    chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.started(detail));
     chat.addEventListener('refused', ({ detail }) => alarm(detail));
-    chat.addEventListener('trouble', ({ detail }) => this.#showTrouble(detail));
+    chat.addEventListener('problem', ({ detail }) => this.#showProblem(detail));
     chat.addEventListener('loaded', ({ detail }) => this.#loaded(detail));
     this.#wireComposer();
     this.#wireScrolling();
@@ -141,14 +141,14 @@ export class ChatView {
     if (this.#stick) this.#toEnd();
   }
 
-  #heard(entry) {
+  #received(entry) {
     this.#typists.stopped(entry.from);
     if (entry.from === this.#me) return;
     if (!this.#stick) this.#showUnseen(this.#unseen + 1);
     if (entry.state !== 'streaming') tell(`${entry.from}: ${entry.text}`);
   }
 
-  #showTrouble(words) {
+  #showProblem(words) {
     alarm(words);
     toast({ title: 'The conversation has a problem', body: words, level: 'error' });
   }

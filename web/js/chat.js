@@ -17,8 +17,8 @@ function newId() {
 
 /**
  * Events, each with a `detail`: `change` (none), `grow` (the entry whose text grew),
- * `heard` (a new live entry), `typing` (a name), `refused` (the reason, which the entry in the
- * list shows too), `trouble` (a sentence to show), `loaded` (whether older entries exist).
+ * `received` (a new live entry), `typing` (a name), `refused` (the reason, which the entry in the
+ * list shows too), `problem` (a sentence to show), `loaded` (whether older entries exist).
  */
 export class Chat extends EventTarget {
   #client;
@@ -30,7 +30,7 @@ export class Chat extends EventTarget {
   #hasOlder = false;
   /** The lowest offset of the last page read; 0 if there is nothing below it. */
   #lowest = 0;
-  /** Tells the others that this user is typing. Call it at any rate; it sends at a limited one. */
+  /** Tells the others that this user is typing. It limits its own rate. */
   typing;
 
   /** `watch` is called with every subscription of this conversation. */
@@ -44,8 +44,8 @@ export class Chat extends EventTarget {
     this.typing = throttledTyping(() => client.rpc('chatbot.typing', { channel }));
     this.#sub.on('subscribed', (context) => this.#subscribed(context));
     this.#sub.on('publication', (publication) => this.#publication(publication));
-    this.#sub.on('error', ({ error }) => this.#emit('trouble', inWords(error)));
-    this.#sub.on('unsubscribed', ({ code, reason }) => code !== 0 && this.#emit('trouble', `You were removed from this conversation: ${reason}.`));
+    this.#sub.on('error', ({ error }) => this.#emit('problem', inWords(error)));
+    this.#sub.on('unsubscribed', ({ code, reason }) => code !== 0 && this.#emit('problem', `You were removed from this conversation: ${reason}.`));
   }
 
   get subscription() {
@@ -85,7 +85,7 @@ export class Chat extends EventTarget {
       const since = { offset: this.#timeline.oldestOffset, epoch: this.#epoch };
       await this.#load({ limit: PAGE, reverse: true, since });
     } catch (error) {
-      this.#emit('trouble', inWords(error));
+      this.#emit('problem', inWords(error));
     }
   }
 
@@ -105,7 +105,7 @@ export class Chat extends EventTarget {
     const epoch = context.streamPosition?.epoch ?? '';
     if (epoch !== this.#epoch) this.#enter(epoch);
     const seen = this.#timeline.newestOffset;
-    if (isLost) this.#emit('trouble', 'Some messages may be missing: the server does not keep all messages since the connection broke.');
+    if (isLost) this.#emit('problem', 'Some messages may be missing: the server has not kept all messages since the connection broke.');
     if (!this.#loaded || isLost) this.#loadLatest(seen);
   }
 
@@ -125,7 +125,7 @@ export class Chat extends EventTarget {
       this.#loaded = true;
     } catch (error) {
       // After a broken connection the next subscribe asks again.
-      if (!isUnsure(error)) this.#emit('trouble', inWords(error));
+      if (!isUnsure(error)) this.#emit('problem', inWords(error));
       this.#emit('loaded', this.#hasOlder);
     }
   }
@@ -149,7 +149,7 @@ export class Chat extends EventTarget {
     const entry = this.#timeline.apply(publication, Date.now());
     if (!entry) return;
     this.#follow(entry);
-    this.#emit('heard', entry);
+    this.#emit('received', entry);
     this.#emit('change');
   }
 

@@ -28,9 +28,9 @@ export class NodesView {
   #render() {
     const here = this.#line.node;
     const others = this.#nodes.others(here);
-    const told = JSON.stringify([here, this.#nodes.all]);
-    if (told === this.#shown) return;
-    this.#shown = told;
+    const current = JSON.stringify([here, this.#nodes.all]);
+    if (current === this.#shown) return;
+    this.#shown = current;
     show(byId('nodes-card'), others.length > 0);
     const list = byId('nodes');
     const focused = list.contains(document.activeElement) ? document.activeElement.closest('li').dataset.node : null;

@@ -30,7 +30,7 @@ async function tokenFor(user) {
   }
 }
 
-/** Resolves with the user and a first token: at once if this tab is signed in, or was signed in on another node as `moved`. */
+/** Resolves with the user and a first token. `moved` is the user that the tab had on another node; with it, or after a reload, the user need not enter a name. */
 export async function signIn(moved) {
   const user = nameProblem(moved) === '' ? moved : remembered.user();
   if (user && nameProblem(user) === '') {

@@ -1,6 +1,6 @@
 /** Answers that the bot is writing: each has its own channel of parts, read from the start. */
 
-/** Longer than it takes until another instance of the bot ends the stream of a dead one (10 s). */
+/** After this time without a part, the stream counts as dead. The bot's other instances end a dead stream within 10 s. */
 const SILENCE = 20_000;
 
 /** The text of a stream. Each part counts once, even if it arrives again. */

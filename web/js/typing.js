@@ -13,7 +13,7 @@ export class Typists {
     this.#onChange = onChange;
   }
 
-  heard(name) {
+  started(name) {
     clearTimeout(this.#timers.get(name));
     this.#timers.set(name, setTimeout(() => this.stopped(name), SHOWN_FOR));
     this.#onChange([...this.#timers.keys()]);

@@ -8,7 +8,7 @@ const BY_CODE = {
   10: 'It could not be sent: the connection is down.',
   11: 'The connection broke before an answer came.',
   100: 'The server failed. Try again.',
-  101: 'Your sign-in is no longer valid. Sign in again.',
+  101: 'Your sign-in is not valid. Sign in again.',
   102: 'That channel does not exist.',
   103: 'You are not allowed to do that.',
   104: 'There is no service with that name. Is the chat bot running?',

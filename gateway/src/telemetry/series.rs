@@ -68,7 +68,7 @@ series! {
     Forks, "forks", Counter, [], "Forks, counted once for each worker with subscribers of the channel. Client-side subscriptions are ended, and the SDK subscribes again.";
     RecoveriesRemembered, "recoveries_remembered", Counter, [], "Recoveries that a worker answered from its memory, without a read.";
     FoundByAudit, "found_by_audit", Counter, [], "Losses between broker and worker that only the audit found; expected to stay 0.";
-    GapsLost, "gaps_lost", Counter, [], "Missing ranges that the broker no longer held; subscribers were informed.";
+    GapsLost, "gaps_lost", Counter, [], "Missing ranges that had left the history. Subscribers were informed.";
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made or not written, by cause.";
     OutboxOverflow, "outbox_overflow", Counter, ["policy"], "Outboxes that overflowed, by action taken.";
     OutboxBytes, "outbox_bytes", Gauge, [], "Bytes in all outboxes.";

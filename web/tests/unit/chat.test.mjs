@@ -74,9 +74,9 @@ test('after a recovery that failed the page reads back to what it knows, and say
   channel.emit('publication', channel.add(line('known')));
   await quiet(channel);
   for (let i = 0; i < 200; i += 1) channel.add(line(`missed ${i}`));
-  const trouble = once(chat, 'trouble');
+  const problem = once(chat, 'problem');
   channel.connect({ wasRecovering: true, recovered: false });
-  assert.match((await trouble)[0].detail, /may be missing/);
+  assert.match((await problem)[0].detail, /may be missing/);
   await quiet(channel);
   assert.deepEqual(ids(), channel.log.map(({ data }) => data.id));
 });
