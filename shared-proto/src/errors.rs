@@ -138,7 +138,7 @@ codes! {
     InsufficientState = 3010, "insufficient state", "Publications of a server-side subscription were lost. After reconnecting the client learns what is missing.";
     ForceReconnect = 3011, "force reconnect", "A service requested that this connection reconnects.";
     NoPong = 3012, "no pong", "The client did not answer a ping in time.";
-    TooManyRequests = 3013, "too many requests", "The client sent more commands than the gateway queues. One of them expects no reply, so it cannot be refused alone.";
+    TooManyRequests = 3013, "too many requests", "The client sent too many commands at once. The gateway cannot refuse them one by one, because some expect no reply.";
     InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or lacks what is required of it.";
     BadRequest = 3501, "bad request", "The client sent an invalid frame.";
     Stale = 3502, "stale", "The connect command did not arrive in time.";
