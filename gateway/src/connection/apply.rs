@@ -1,8 +1,8 @@
 //! Carries out what a session wants, in its order.
 
 use super::{
-    Driver,
-    ending::Cause,
+    close_cause::Cause,
+    driver::Driver,
     operations::{Requester, Running, Task},
 };
 use crate::{

@@ -1,7 +1,10 @@
 //! The queue under a mailbox's lock.
 
-use super::{Announcement, Delivery, Dropped, MailboxStats, Post};
-use crate::broker::NameHasher;
+use super::{
+    post::{Delivery, Post},
+    stats::{Dropped, MailboxStats},
+};
+use crate::broker::{NameHasher, types::Announcement};
 use gateway_core::model::{ChannelName, ServerCommand};
 use std::collections::{HashMap, HashSet};
 

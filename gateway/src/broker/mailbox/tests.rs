@@ -1,14 +1,16 @@
 use super::*;
 use crate::broker::{
-    Check,
+    Announcement,
     fixtures::{channel, data, offset, sized, taken},
 };
 use futures_util::task::{ArcWake, waker};
-use gateway_core::model::{ClientInfo, ConnectionId, Epoch, UserId};
+use gateway_core::model::{ClientInfo, CommandTarget, ConnectionId, Epoch, ServerCommand, UserId};
 use proptest::prelude::*;
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    task::Context,
     thread,
     time::{Duration, Instant},
 };

@@ -4,31 +4,13 @@
 //! A node that was taken for dead begins a second life, in which its connections come and join their channels anew. That happens to all of them at once, so it is told
 //! as services have room for it.
 
-use super::Driver;
+use super::{
+    driver::Driver,
+    lifecycle_state::{Again, Known},
+};
 use crate::services::{Lifecycle, LifecycleKind};
-use gateway_core::model::{ChannelName, Tick};
+use gateway_core::model::ChannelName;
 use std::time::Duration;
-
-/// Whether services may hear of a connection.
-pub(super) enum Known {
-    /// It has no user yet.
-    No,
-    /// Not yet; these channels it has joined meanwhile.
-    Soon(Vec<ChannelName>),
-    /// They have heard that it came.
-    Yes,
-    /// They have to hear it again.
-    Again(Box<Again>),
-}
-
-/// What has to be told again.
-pub(super) struct Again {
-    since: Tick,
-    /// Whether they have heard that it came.
-    is_told: bool,
-    /// Channels of which they have not heard.
-    joined: Vec<ChannelName>,
-}
 
 impl Driver {
     /// The connection has a user.
