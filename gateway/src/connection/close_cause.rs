@@ -31,7 +31,7 @@ pub(super) struct Ending {
     /// The peer's close has come: nothing more is to be waited for.
     pub(super) answered: bool,
     /// After a violation nothing that the peer sends is understood, its close neither: our side of the socket ends at once.
-    pub(super) deaf: bool,
+    pub(super) discards_input: bool,
 }
 
 impl Cause {

@@ -44,8 +44,8 @@ impl Driver {
         }
         metrics.closed(cause.counted(code));
         self.running.clear();
-        let (until, deaf) = (now.after(self.worker.limits.close_timeout), matches!(cause, Cause::Violation(_)));
-        self.ending = Some(Box::new(Ending { until, answered: cause == Cause::Peer, deaf }));
+        let (until, discards_input) = (now.after(self.worker.limits.close_timeout), matches!(cause, Cause::Violation(_)));
+        self.ending = Some(Box::new(Ending { until, answered: cause == Cause::Peer, discards_input }));
     }
 
     /// The connection ends without a close, unless one is under way.

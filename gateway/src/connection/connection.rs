@@ -83,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => {
                     return Err(TransportEnd::PeerClosed);
                 }
-                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.deaf) => {
+                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.discards_input) => {
                     return if let Poll::Ready(Err(_)) = wire.poll_shutdown(cx) { Err(TransportEnd::Reset) } else { Ok(()) };
                 }
                 _ if freed == 0 || driver.running.is_empty() => return Ok(()),
@@ -99,7 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let now = this.driver.now();
-        this.driver.registered.outbox().attend();
+        this.driver.registered.outbox().clear_waker();
         this.driver.notices();
         if !this.driver.deadlines(now) {
             this.wire.abort();

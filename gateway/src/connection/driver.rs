@@ -2,7 +2,7 @@
 
 use super::{
     close_cause::{Cause, Ending},
-    lifecycle_state::Known,
+    lifecycle_state::LifecycleState,
     operations::{End, Running, Task},
     worker::Worker,
 };
@@ -29,11 +29,11 @@ use std::{
 /// All of a connection but its transport.
 pub(super) struct Driver {
     pub(super) session: Session,
-    pub(super) wish: Wish,
+    pub(super) needs: SessionNeeds,
     pub(super) worker: Rc<Worker>,
     pub(super) registered: Registered,
     pub(super) info: Option<Arc<ClientInfo>>,
-    pub(super) known: Known,
+    pub(super) lifecycle_state: LifecycleState,
     pub(super) traceparent: Option<Box<str>>,
     pub(super) running: Vec<Running>,
     pub(super) ending: Option<Box<Ending>>,
@@ -48,14 +48,14 @@ pub(super) struct Driver {
 /// What the session wants until its next input. Kept beside it: a wake-up for a delivery is too frequent to fetch a session into the
 /// cache for a look at its subscriptions.
 #[derive(Clone, Copy)]
-pub(super) struct Wish {
+pub(super) struct SessionNeeds {
     /// When it wants a tick.
     tick: Option<Tick>,
     /// Whether it takes input.
     input: bool,
 }
 
-impl Wish {
+impl SessionNeeds {
     fn of(session: &Session) -> Self {
         Self { tick: session.deadline(), input: session.wants_input() }
     }
@@ -71,9 +71,9 @@ impl Driver {
         let registered = worker.hub.register(id);
         let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
-        let (wish, running, ending, leaving, incomplete, wakes) = (Wish::of(&session), Vec::new(), None, false, None, None);
-        let (info, known) = (None, Known::No);
-        Self { session, wish, worker, registered, info, known, traceparent, running, ending, leaving, incomplete, wakes }
+        let (needs, running, ending, leaving, incomplete, wakes) = (SessionNeeds::of(&session), Vec::new(), None, false, None, None);
+        let (info, lifecycle_state) = (None, LifecycleState::No);
+        Self { session, needs, worker, registered, info, lifecycle_state, traceparent, running, ending, leaving, incomplete, wakes }
     }
 
     pub(super) fn now(&self) -> Tick {
@@ -87,7 +87,7 @@ impl Driver {
         }
         let mut actions = ACTIONS.take();
         self.session.handle(self.now(), input, &mut actions);
-        self.wish = Wish::of(&self.session);
+        self.needs = SessionNeeds::of(&self.session);
         self.apply(&mut actions);
         actions.clear();
         ACTIONS.set(actions);
@@ -98,8 +98,8 @@ impl Driver {
             match notice {
                 Notice::Server(command) => self.input(Input::Server(command)),
                 Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
-                Notice::Enrolled => self.enrolled(),
-                Notice::Untold => self.tell_again(),
+                Notice::RegisteredElsewhere => self.registered_connections(),
+                Notice::ReportAgain => self.report_again(),
                 Notice::Lost(channel) => self.input(Input::Lost(channel)),
                 Notice::Tick => {}
                 Notice::Leave(Leave::WhenIdle) => self.leaving = true,
@@ -127,7 +127,7 @@ impl Driver {
         if let Some(overflow) = self.registered.outbox().overflow() {
             self.end_slow(Cause::Slow(overflow));
         }
-        if self.wish.tick.is_some_and(|at| at <= now) {
+        if self.needs.tick.is_some_and(|at| at <= now) {
             self.input(Input::Tick);
         }
         true
@@ -140,7 +140,7 @@ impl Driver {
         let next = match &self.ending {
             Some(ending) => Some(ending.until),
             None => [
-                self.wish.tick,
+                self.needs.tick,
                 self.incomplete.map(|since| since.after(limits.message_timeout)),
                 oldest.map(|since| since.after(limits.write_timeout)),
             ]
@@ -185,7 +185,7 @@ impl Driver {
 
     /// Whether what the peer sent may be taken in.
     pub(super) fn wants_input(&self) -> bool {
-        self.ending.is_some() || (self.wish.input && self.registered.outbox().has_room())
+        self.ending.is_some() || (self.needs.input && self.registered.outbox().has_room())
     }
 
     /// Nobody wakes a connection for what it did itself: for input that it left in the socket and wants again, or for answers that were too
@@ -264,6 +264,6 @@ impl Drop for Driver {
         if std::thread::panicking() {
             self.gone(TransportEnd::Panicked);
         }
-        self.tell(LifecycleKind::Disconnected, None);
+        self.report(LifecycleKind::Disconnected, None);
     }
 }

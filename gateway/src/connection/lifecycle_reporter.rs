@@ -6,7 +6,7 @@
 
 use super::{
     driver::Driver,
-    lifecycle_state::{Again, Known},
+    lifecycle_state::{LifecycleState, PendingReports},
 };
 use crate::services::{Lifecycle, LifecycleKind};
 use gateway_core::model::ChannelName;
@@ -15,59 +15,65 @@ use std::time::Duration;
 impl Driver {
     /// The connection has a user.
     pub(super) fn identified(&mut self) {
-        if self.worker.hub.enroll(self.registered.key()) {
-            self.known = Known::Soon(Vec::new());
+        if self.worker.hub.register_connections(self.registered.key()) {
+            self.lifecycle_state = LifecycleState::Soon(Vec::new());
         } else {
-            self.known = Known::Yes;
-            self.tell_now(LifecycleKind::Connected, None);
+            self.lifecycle_state = LifecycleState::Yes;
+            self.report_now(LifecycleKind::Connected, None);
         }
     }
 
     /// Other nodes know of the connection. A second time: its node was taken for dead, and others may have told its end.
-    pub(super) fn enrolled(&mut self) {
-        match std::mem::replace(&mut self.known, Known::Yes) {
-            Known::No => self.known = Known::No,
-            Known::Soon(joined) => {
-                self.tell_now(LifecycleKind::Connected, None);
+    pub(super) fn registered_connections(&mut self) {
+        match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Yes) {
+            LifecycleState::No => self.lifecycle_state = LifecycleState::No,
+            LifecycleState::Soon(joined) => {
+                self.report_now(LifecycleKind::Connected, None);
                 for channel in &joined {
-                    self.tell_now(LifecycleKind::Subscribed, Some(channel));
+                    self.report_now(LifecycleKind::Subscribed, Some(channel));
                 }
             }
-            Known::Yes | Known::Again(_) => {
-                self.known = Known::Again(Box::new(Again { since: self.now(), is_told: false, joined: self.session.channels() }));
-                self.tell_again();
+            LifecycleState::Yes | LifecycleState::PendingReports(_) => {
+                self.lifecycle_state = LifecycleState::PendingReports(Box::new(PendingReports {
+                    since: self.now(),
+                    connected_reported: false,
+                    joined: self.session.channels(),
+                }));
+                self.report_again();
             }
         }
     }
 
     /// Tells what has to be told again, as far as there is room for it.
-    pub(super) fn tell_again(&mut self) {
-        let mut again = match std::mem::replace(&mut self.known, Known::Yes) {
-            Known::Again(again) => again,
-            other => return self.known = other,
+    pub(super) fn report_again(&mut self) {
+        let mut pending = match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Yes) {
+            LifecycleState::PendingReports(pending) => pending,
+            other => return self.lifecycle_state = other,
         };
-        let waited = self.now().since(again.since);
-        again.is_told = again.is_told || self.tell_until(LifecycleKind::Connected, None, waited);
-        while again.is_told
-            && let Some(channel) = again.joined.last()
-            && self.tell_until(LifecycleKind::Subscribed, Some(channel), waited)
+        let waited = self.now().since(pending.since);
+        pending.connected_reported = pending.connected_reported || self.report_until(LifecycleKind::Connected, None, waited);
+        while pending.connected_reported
+            && let Some(channel) = pending.joined.last()
+            && self.report_until(LifecycleKind::Subscribed, Some(channel), waited)
         {
-            again.joined.pop();
+            pending.joined.pop();
         }
-        if !again.is_told || !again.joined.is_empty() {
-            self.known = Known::Again(again);
+        if !pending.connected_reported || !pending.joined.is_empty() {
+            self.lifecycle_state = LifecycleState::PendingReports(pending);
             self.worker.hub.remind(self.registered.key());
         }
     }
 
     /// Tells the services that ask for it, or will.
-    pub(super) fn tell(&mut self, kind: LifecycleKind, channel: Option<&ChannelName>) {
+    pub(super) fn report(&mut self, kind: LifecycleKind, channel: Option<&ChannelName>) {
         // What was joined and left again before they hear of it nobody needs to hear of.
-        let (joined, is_new) = match (&mut self.known, channel) {
-            (Known::Soon(joined), Some(_)) => (joined, true),
-            (Known::Again(again), Some(_)) => (&mut again.joined, false),
-            (Known::Yes | Known::Again(_), None) | (Known::Yes, Some(_)) => return self.tell_now(kind, channel),
-            (Known::Soon(_), None) | (Known::No, _) => return,
+        let (joined, is_new) = match (&mut self.lifecycle_state, channel) {
+            (LifecycleState::Soon(joined), Some(_)) => (joined, true),
+            (LifecycleState::PendingReports(pending), Some(_)) => (&mut pending.joined, false),
+            (LifecycleState::Yes | LifecycleState::PendingReports(_), None) | (LifecycleState::Yes, Some(_)) => {
+                return self.report_now(kind, channel);
+            }
+            (LifecycleState::Soon(_), None) | (LifecycleState::No, _) => return,
         };
         let before = joined.len();
         joined.retain(|it| Some(it) != channel);
@@ -75,18 +81,18 @@ impl Driver {
         if kind == LifecycleKind::Subscribed {
             joined.extend(channel.cloned());
         } else if was_known {
-            self.tell_now(kind, channel);
+            self.report_now(kind, channel);
         }
     }
 
-    fn tell_now(&self, kind: LifecycleKind, channel: Option<&ChannelName>) {
+    fn report_now(&self, kind: LifecycleKind, channel: Option<&ChannelName>) {
         if let Some(event) = self.lifecycle(kind, channel) {
             self.worker.node.services.lifecycle(&event);
         }
     }
 
     /// Whether it need not be told once more.
-    fn tell_until(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
+    fn report_until(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
         self.lifecycle(kind, channel).is_none_or(|event| self.worker.node.services.tell_until(&event, waited))
     }
 

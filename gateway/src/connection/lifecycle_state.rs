@@ -3,7 +3,7 @@
 use gateway_core::model::{ChannelName, Tick};
 
 /// Whether services may hear of a connection.
-pub(super) enum Known {
+pub(super) enum LifecycleState {
     /// It has no user yet.
     No,
     /// Not yet; these channels it has joined meanwhile.
@@ -11,14 +11,14 @@ pub(super) enum Known {
     /// They have heard that it came.
     Yes,
     /// They have to hear it again.
-    Again(Box<Again>),
+    PendingReports(Box<PendingReports>),
 }
 
 /// What has to be told again.
-pub(super) struct Again {
+pub(super) struct PendingReports {
     pub(super) since: Tick,
     /// Whether they have heard that it came.
-    pub(super) is_told: bool,
+    pub(super) connected_reported: bool,
     /// Channels of which they have not heard.
     pub(super) joined: Vec<ChannelName>,
 }

@@ -26,5 +26,5 @@ mod worker;
 pub use connection::Connection;
 pub use limits::ConnectionLimits;
 #[cfg(test)]
-pub(crate) use simulated::{Unwired, limits};
+pub(crate) use simulated::{SocketlessConnection, limits};
 pub use worker::Worker;

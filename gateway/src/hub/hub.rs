@@ -12,8 +12,8 @@ use super::{
     state::{
         entry::Entry,
         presence_queue::PresenceQueue,
-        registry_queue::Roll,
-        resubscribe_queue::Restarts,
+        registry_queue::RegistryQueue,
+        resubscribe_queue::ResubscribeQueue,
         table::State,
         wheel::{self, Wheel},
     },
@@ -38,14 +38,14 @@ pub struct Hub {
     pub(super) budget: Rc<Budget>,
     pub(super) state: RefCell<State>,
     pub(super) presence_queue: PresenceQueue,
-    pub(super) restarts: Restarts,
+    pub(super) restarts: ResubscribeQueue,
     pub(super) revocation_check: Notify,
-    pub(super) roll: Roll,
+    pub(super) registry_queue: RegistryQueue,
     /// A batch went out whole.
     pub(super) served: Notify,
     /// The task that delivers, while it waits.
     pub(super) idle: Cell<Option<std::task::Waker>>,
-    pub(super) lives: Cell<u32>,
+    pub(super) slot_generation: Cell<u32>,
 }
 
 impl Hub {
@@ -57,12 +57,12 @@ impl Hub {
             budget: Budget::new(parts.limits.worker_outbox_bytes),
             state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
             presence_queue: PresenceQueue::default(),
-            restarts: Restarts::default(),
+            restarts: ResubscribeQueue::default(),
             revocation_check: Notify::new(),
-            roll: Roll::default(),
+            registry_queue: RegistryQueue::default(),
             served: Notify::new(),
             idle: Cell::new(None),
-            lives: Cell::new(0),
+            slot_generation: Cell::new(0),
             parts,
         })
     }
@@ -156,7 +156,7 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let entry = state.connections.remove(key.index as usize);
         state.ids.remove(&entry.id);
-        self.roll.leave(key, entry.id);
+        self.registry_queue.leave(key, entry.id);
         self.parts.metrics.dropped(DropCause::ConnectionClosed, entry.outbox.deliveries() as u64);
         if let Some(info) = &entry.info
             && let Some(connections) = state.users.get_mut(&info.user)
@@ -174,11 +174,11 @@ impl Hub {
     /// Runs the worker's hands until the hub is dropped with its runtime.
     pub async fn run(self: Rc<Self>) {
         let tick = self.clone().tick();
-        let attend = self.clone().attend();
+        let write_presence = self.clone().write_presence();
         let restart = self.clone().restart_all();
-        let (look, roll) = (self.clone().look_up_revocations(), self.clone().keep_roll());
+        let (look, registry_queue) = (self.clone().look_up_revocations(), self.clone().write_registry());
         let deliver = self.deliver_all();
-        futures_util::join!(tick, attend, restart, look, roll, deliver);
+        futures_util::join!(tick, write_presence, restart, look, registry_queue, deliver);
     }
 
     async fn tick(self: Rc<Self>) {

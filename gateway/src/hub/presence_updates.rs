@@ -20,7 +20,7 @@ impl Hub {
     }
 
     /// Carries changes to the broker, for good.
-    pub(crate) async fn attend(self: Rc<Self>) {
+    pub(crate) async fn write_presence(self: Rc<Self>) {
         loop {
             let next = self.presence_queue.queue.borrow_mut().pop_front();
             match next {

@@ -18,53 +18,53 @@ const BREATH: Duration = Duration::from_millis(50);
 
 impl Hub {
     /// Has a connection that was identified entered, and told of it; false where nobody wants to know.
-    pub fn enroll(&self, key: ConnKey) -> bool {
-        let is_kept = self.roll.is_kept.get();
-        if is_kept {
-            self.roll.join(key, Then::Tell);
+    pub fn register_connections(&self, key: ConnKey) -> bool {
+        let is_enabled = self.registry_queue.is_enabled.get();
+        if is_enabled {
+            self.registry_queue.join(key, Then::Tell);
         }
-        is_kept
+        is_enabled
     }
 
     /// From now on all are entered; services know those that are here.
-    pub(crate) fn enroll_all(&self) {
-        self.roll.is_kept.set(true);
-        self.enroll_each(Then::Nothing);
+    pub(crate) fn register_all(&self) {
+        self.registry_queue.is_enabled.set(true);
+        self.register_each(Then::Nothing);
     }
 
     /// What was entered is a dead node's by now.
-    pub(crate) fn enroll_again(&self) {
-        if self.roll.is_kept.get() {
-            self.enroll_each(Then::Tell);
+    pub(crate) fn register_all_again(&self) {
+        if self.registry_queue.is_enabled.get() {
+            self.register_each(Then::Tell);
         }
     }
 
-    fn enroll_each(&self, then: Then) {
+    fn register_each(&self, then: Then) {
         for (index, entry) in self.state.borrow().connections.iter().filter(|(_, entry)| entry.info.is_some()) {
-            self.roll.join(ConnKey { index: index as u32, generation: entry.generation }, then);
+            self.registry_queue.join(ConnKey { index: index as u32, generation: entry.generation }, then);
         }
     }
 
     /// Has a connection reminded, a moment later, of what services have to hear of it and had no room for.
     pub fn remind(&self, key: ConnKey) {
-        self.roll.untold.borrow_mut().insert(key);
-        self.roll.put_off.notify_one();
+        self.registry_queue.unreported.borrow_mut().insert(key);
+        self.registry_queue.report_again.notify_one();
     }
 
     /// Enters, strikes out and reminds, for good.
-    pub(crate) async fn keep_roll(self: Rc<Self>) {
-        futures_util::join!(self.enter_all(), self.remind_all());
+    pub(crate) async fn write_registry(self: Rc<Self>) {
+        futures_util::join!(self.add_and_remove(), self.remind_all());
     }
 
     async fn remind_all(&self) {
         loop {
-            self.roll.put_off.notified().await;
+            self.registry_queue.report_again.notified().await;
             // Who is put off once more comes behind all others.
-            let round: Vec<_> = self.roll.untold.take().into_iter().collect();
+            let round: Vec<_> = self.registry_queue.unreported.take().into_iter().collect();
             for some in round.chunks(STEP) {
                 sleep(BREATH).await;
                 for key in some {
-                    self.notify(*key, Notice::Untold);
+                    self.notify(*key, Notice::ReportAgain);
                 }
             }
         }
@@ -75,42 +75,42 @@ impl Hub {
         outbox.inspect(|outbox| outbox.notify(notice));
     }
 
-    async fn enter_all(&self) {
+    async fn add_and_remove(&self) {
         // In memory there is nobody else who could read it.
         let Some(nodes) = self.parts.broker.nodes() else { return };
         loop {
-            let joining = self.roll.next_joining();
-            let gone = self.roll.next_gone();
-            if joining.is_empty() && gone.is_empty() {
-                self.roll.changed.notified().await;
+            let to_add = self.registry_queue.next_to_add();
+            let gone = self.registry_queue.next_to_remove();
+            if to_add.is_empty() && gone.is_empty() {
+                self.registry_queue.changed.notified().await;
                 continue;
             }
-            let mut these = Vec::with_capacity(joining.len());
+            let mut these = Vec::with_capacity(to_add.len());
             {
-                let (mut state, mut entered) = (self.state.borrow_mut(), self.roll.entered.borrow_mut());
-                for (key, _) in &joining {
+                let (mut state, mut added) = (self.state.borrow_mut(), self.registry_queue.added.borrow_mut());
+                for (key, _) in &to_add {
                     if let Some(entry) = state.entry(*key)
                         && let Some(info) = &entry.info
                     {
-                        entered.insert(entry.id);
+                        added.insert(entry.id);
                         these.push((entry.id, info.user.clone()));
                     }
                 }
             }
-            self.surely(|| nodes.enroll(&these)).await;
-            self.surely(|| nodes.strike(&gone)).await;
-            for (key, _) in joining.into_iter().filter(|(_, then)| *then == Then::Tell) {
-                self.notify(key, Notice::Enrolled);
+            self.surely(|| nodes.register_connections(&these)).await;
+            self.surely(|| nodes.unregister_connections(&gone)).await;
+            for (key, _) in to_add.into_iter().filter(|(_, then)| *then == Then::Tell) {
+                self.notify(key, Notice::RegisteredElsewhere);
             }
         }
     }
 
     /// As if all connections had been entered.
     #[cfg(test)]
-    pub(crate) fn all_enrolled(&self) {
+    pub(crate) fn all_registered(&self) {
         let outboxes: Vec<_> = self.state.borrow().connections.iter().map(|(_, entry)| entry.outbox.clone()).collect();
         for outbox in outboxes {
-            outbox.notify(Notice::Enrolled);
+            outbox.notify(Notice::RegisteredElsewhere);
         }
     }
 

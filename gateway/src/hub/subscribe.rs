@@ -58,10 +58,10 @@ impl Hub {
             return false;
         }
         let slot = *state.channels.entry(channel.clone()).or_insert_with(|| {
-            self.lives.set(self.lives.get().wrapping_add(1));
+            self.slot_generation.set(self.slot_generation.get().wrapping_add(1));
             SlotKey::new(state.slots.insert(Slot::new(
                 channel.clone(),
-                self.lives.get(),
+                self.slot_generation.get(),
                 options.clone(),
                 Feed::new(self.parts.hold.clone()),
             )))
@@ -139,7 +139,7 @@ impl Hub {
 
     /// Hands a page of history, read after the cursor, to a connection that is behind, and tries again to go live.
     pub fn advance(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> Advance {
-        let (outbox, crossed) = {
+        let (outbox, members_timeline) = {
             let mut state = self.state.borrow_mut();
             let Some(slot) = state.channels.get(channel).copied() else { return Advance::To(Live::Gone) };
             let Some(entry) = state.entry(key) else { return Advance::To(Live::Gone) };
@@ -156,7 +156,7 @@ impl Hub {
             **cursor = Cursor { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
             (outbox, (before != at).then_some(at))
         };
-        if let Some(at) = crossed {
+        if let Some(at) = members_timeline {
             outbox.push(self.now(), Batch::new(encode::position(channel, at), &self.budget));
         }
         self.hand_over(channel, &page.publications, &outbox);

@@ -30,11 +30,11 @@ pub enum Post {
     /// A question to the worker's hub.
     Survey(Survey),
     /// This node was taken for dead: all that it had made present, and all that it has enrolled, has to be so again.
-    Anew,
+    RegisterAgain,
     /// What services did to connections may not have been told to this node: it has to look whom they have disconnected for good.
-    Missed,
+    CheckRevocations,
     /// From now on every connection has to be enrolled.
-    Enroll,
+    RegisterConnections,
     /// Close all connections: see [`DrainPlan`].
     Drain(DrainPlan),
 }

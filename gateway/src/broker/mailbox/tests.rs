@@ -29,7 +29,9 @@ fn short(posts: Vec<Post>) -> Vec<String> {
         Post::Dirty(channel) => format!("!{channel}"),
         Post::AllDirty => "!".into(),
         Post::Top(channel, top, _) => format!("^{channel}{}", top.offset),
-        Post::Command(..) | Post::Survey(_) | Post::Anew | Post::Missed | Post::Enroll | Post::Drain(_) => "control".into(),
+        Post::Command(..) | Post::Survey(_) | Post::RegisterAgain | Post::CheckRevocations | Post::RegisterConnections | Post::Drain(_) => {
+            "control".into()
+        }
     };
     posts.into_iter().map(one).collect()
 }

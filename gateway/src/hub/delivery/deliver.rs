@@ -53,12 +53,12 @@ impl Hub {
             Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
-            Post::Anew => {
+            Post::RegisterAgain => {
                 self.present_again();
-                self.enroll_again();
+                self.register_all_again();
             }
-            Post::Missed => self.revocation_check.notify_one(),
-            Post::Enroll => self.enroll_all(),
+            Post::CheckRevocations => self.revocation_check.notify_one(),
+            Post::RegisterConnections => self.register_all(),
             Post::Drain(plan) => {
                 actix_rt::spawn(self.clone().drain(plan));
             }

@@ -40,7 +40,7 @@ impl Hub {
     /// One turn of one channel. Answers how many subscribers it served, at least one.
     fn serve(&self, state: &mut State, key: SlotKey, size: usize, now: Tick) -> usize {
         let Some(slot) = state.slots.get_mut(key.index()) else { return 1 };
-        slot.in_line = false;
+        slot.is_queued = false;
         if slot.fan_out.is_none() {
             let before = slot.pending.len();
             slot.begin(self.parts.limits.batch_bytes, &self.budget);
@@ -61,7 +61,7 @@ impl Hub {
         }
         if served == 0 {
             if let Content::Fork(crossing) = &fan_out.content {
-                slot.has_crossed(crossing);
+                slot.members_crossed(crossing);
             }
             self.served.notify_waiters();
         } else {

@@ -11,8 +11,8 @@ use crate::{
         output::{batch::Batch, encode},
         state::{
             entry::Entry,
-            resubscribe_queue::Restart,
-            slot::{Crossing, Member, Role},
+            resubscribe_queue::Resubscribe,
+            slot::{ForkTransition, Member, Role},
         },
     },
     telemetry::Count,
@@ -28,10 +28,10 @@ impl Turn<'_> {
     pub(crate) fn cross(
         &self,
         batch: &std::rc::Rc<Batch>,
-        to: &Crossing,
+        to: &ForkTransition,
         members: &mut [Member],
         connections: &Slab<Entry>,
-    ) -> Vec<Restart> {
+    ) -> Vec<Resubscribe> {
         let mut ended = Vec::new();
         for member in members.iter_mut().filter(|member| to.is_beyond(member.timeline)) {
             member.timeline = to.to;

@@ -7,7 +7,7 @@ use crate::hub::{
     hub::Hub,
     keys::ConnKey,
     output::outbox::Notice,
-    state::{resubscribe_queue::Restart, slot::Role},
+    state::{resubscribe_queue::Resubscribe, slot::Role},
 };
 use gateway_core::model::ChannelName;
 use std::{rc::Rc, time::Duration};
@@ -48,8 +48,8 @@ impl Hub {
     }
 
     /// Tells one connection. False if its subscription is gone by now.
-    pub(crate) fn restart(&self, restart: Restart) -> bool {
-        let Restart { connection, slot: key, life } = restart;
+    pub(crate) fn restart(&self, restart: Resubscribe) -> bool {
+        let Resubscribe { connection, slot: key, life } = restart;
         self.restarts.told.borrow_mut().push_back((self.now().after(RETURN), restart));
         let told = {
             let mut state = self.state.borrow_mut();
@@ -65,7 +65,7 @@ impl Hub {
     }
 
     /// It has come back, or will not.
-    fn expect_no_longer(&self, Restart { slot: key, life, .. }: Restart) {
+    fn expect_no_longer(&self, Resubscribe { slot: key, life, .. }: Resubscribe) {
         let vacated = {
             let mut state = self.state.borrow_mut();
             let Some(slot) = state.slot(key).filter(|slot| slot.life == life) else { return };

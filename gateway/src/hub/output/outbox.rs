@@ -48,9 +48,9 @@ pub enum Notice {
     /// A service had disconnected the user for good, and this connection may not have been told.
     Revoked(Arc<Revocation>),
     /// Other nodes know the connection: services may hear of it.
-    Enrolled,
+    RegisteredElsewhere,
     /// Services that had no room may have some by now.
-    Untold,
+    ReportAgain,
     /// A stream was lost in part.
     Lost(ChannelName),
     /// A deadline may have passed.
@@ -276,7 +276,7 @@ impl Outbox {
     }
 
     /// The connection's task runs, and will see for itself what is queued meanwhile.
-    pub fn attend(&self) {
+    pub fn clear_waker(&self) {
         self.waker.set(None);
     }
 

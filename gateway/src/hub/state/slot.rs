@@ -1,6 +1,6 @@
 //! One channel on one worker: its feed, its members, and what waits to be handed to them.
 
-use super::{members::Members, resubscribe_queue::Restart};
+use super::{members::Members, resubscribe_queue::Resubscribe};
 use crate::{
     broker::Announcement,
     hub::{keys::SlotKey, output::batch::Batch},
@@ -32,10 +32,10 @@ pub(crate) struct Slot {
     pub(crate) pending: VecDeque<Item>,
     /// Timelines that the feed has been in, and that the members have.
     pub(crate) timeline: u16,
-    pub(crate) crossed: u16,
+    pub(crate) members_timeline: u16,
     pub(crate) fan_out: Option<Box<FanOut>>,
     /// Whether it is in line for its turn of the fan-out.
-    pub(crate) in_line: bool,
+    pub(crate) is_queued: bool,
 }
 
 /// A live subscription.
@@ -76,18 +76,18 @@ impl From<Side> for Role {
 pub(crate) enum Item {
     Publication(Arc<Publication>),
     Announcement(Announcement),
-    Fork(Crossing),
+    Fork(ForkTransition),
 }
 
 /// A fork in its place among the deliveries.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Crossing {
+pub(crate) struct ForkTransition {
     pub(crate) fork: Fork,
     /// The slot's count of timelines, with the new one.
     pub(crate) to: u16,
 }
 
-impl Crossing {
+impl ForkTransition {
     /// Where those stand who have no more than was delivered before the fork.
     pub(crate) fn at(&self) -> Position {
         self.fork.at
@@ -113,14 +113,14 @@ pub(crate) struct FanOut {
 pub(crate) enum Content {
     Publications(Vec<Arc<Publication>>),
     Announcements,
-    Fork(Crossing),
+    Fork(ForkTransition),
 }
 
 impl Member {
     /// Gets nothing any more. None if that was so before.
-    pub(crate) fn end(&mut self, slot: SlotKey, life: u32) -> Option<Restart> {
+    pub(crate) fn end(&mut self, slot: SlotKey, life: u32) -> Option<Resubscribe> {
         let before = std::mem::replace(&mut self.role, Role::Ended);
-        (before != Role::Ended).then_some(Restart { connection: self.connection, slot, life })
+        (before != Role::Ended).then_some(Resubscribe { connection: self.connection, slot, life })
     }
 }
 
@@ -137,9 +137,9 @@ impl Slot {
             recent: VecDeque::new(),
             pending: VecDeque::new(),
             timeline: 0,
-            crossed: 0,
+            members_timeline: 0,
             fan_out: None,
-            in_line: false,
+            is_queued: false,
         }
     }
 
@@ -155,7 +155,7 @@ impl Slot {
 
     /// Whether somebody attaches, or has to come back.
     fn is_awaited(&self) -> bool {
-        self.attaching > 0 || self.ended > 0 || self.crossed != self.timeline
+        self.attaching > 0 || self.ended > 0 || self.members_timeline != self.timeline
     }
 
     /// Queues a publication for the members, and remembers it for those who are on the way here; at most `remember` of them.
@@ -196,9 +196,9 @@ impl Slot {
     }
 
     /// All members know of this timeline.
-    pub(crate) fn has_crossed(&mut self, to: &Crossing) {
-        if to.is_beyond(self.crossed) {
-            self.crossed = to.to;
+    pub(crate) fn members_crossed(&mut self, to: &ForkTransition) {
+        if to.is_beyond(self.members_timeline) {
+            self.members_timeline = to.to;
         }
         self.forget();
     }
@@ -247,16 +247,16 @@ impl Slot {
     /// Puts a fork behind the deliveries that wait.
     pub(crate) fn cross(&mut self, fork: Fork) {
         self.timeline = self.timeline.wrapping_add(1);
-        self.pending.push_back(Item::Fork(Crossing { fork, to: self.timeline }));
+        self.pending.push_back(Item::Fork(ForkTransition { fork, to: self.timeline }));
     }
 
     /// Ends every live subscription. Nothing is delivered to it from now on, so that its client's position stays where it was.
-    pub(crate) fn end_all(&mut self, key: SlotKey) -> Vec<Restart> {
+    pub(crate) fn end_all(&mut self, key: SlotKey) -> Vec<Resubscribe> {
         // Its offsets may mean something else to those who come next.
         self.pending.clear();
         self.recent.clear();
         self.timeline = self.timeline.wrapping_add(1);
-        self.crossed = self.timeline;
+        self.members_timeline = self.timeline;
         let life = self.life;
         let ended: Vec<_> = self.members.iter_mut().filter_map(|member| member.end(key, life)).collect();
         self.ended += ended.len() as u32;
@@ -271,7 +271,7 @@ const ANNOUNCEMENT_BYTES: usize = 256;
 pub(crate) enum Run {
     Publications(Vec<Arc<Publication>>),
     Announcements(Vec<Announcement>),
-    Fork(Crossing),
+    Fork(ForkTransition),
 }
 
 impl FanOut {

@@ -2,7 +2,7 @@
 
 use super::{
     entry::{Entry, Place},
-    resubscribe_queue::Restart,
+    resubscribe_queue::Resubscribe,
     slot::{Member, Slot},
     wheel::Wheel,
 };
@@ -43,7 +43,7 @@ impl State {
     pub(crate) fn queue(&mut self, key: SlotKey) {
         if let Some(slot) = self.slot(key)
             && slot.has_work()
-            && !std::mem::replace(&mut slot.in_line, true)
+            && !std::mem::replace(&mut slot.is_queued, true)
         {
             self.line.push_back(key);
         }
@@ -66,7 +66,7 @@ impl State {
     }
 
     /// See [`Slot::end_all`].
-    pub(crate) fn end_all(&mut self, key: SlotKey) -> Vec<Restart> {
+    pub(crate) fn end_all(&mut self, key: SlotKey) -> Vec<Resubscribe> {
         let Some(slot) = self.slots.get_mut(key.index()) else { return Vec::new() };
         self.pending -= slot.pending.len();
         slot.end_all(key)
