@@ -2,7 +2,7 @@
 
 use super::{Worker, attach};
 use crate::{
-    auth::{ConnectionClaims, TokenError},
+    auth::{Accepted, ConnectionClaims, TokenError},
     broker::{BrokerError, Page, PageLimit, Span, UserSubscription},
     hub::{Advance, ConnKey, Outbox},
     model::{ChannelName, ClientInfo, Data, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
@@ -95,14 +95,13 @@ async fn run(op: Op, by: Requester) -> Outcome {
 impl Requester {
     fn authenticate(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
-        let claims = match node.tokens.verify_connection(token, unix_seconds()) {
-            Ok(claims) => claims,
+        let Accepted { claims, expires_in } = match node.tokens.verify_connection(token, unix_time()) {
+            Ok(accepted) => accepted,
             Err(_) if token.is_empty() => {
                 return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
             }
             Err(error) => return refused(&error),
         };
-        let expires_in = claims.expires_in(unix_seconds());
         let ConnectionClaims { user, issued, info, channels, .. } = claims;
         Outcome::Authenticated(Box::new(Identity { user, issued, expires_in, info, channels }))
     }
@@ -122,9 +121,9 @@ impl Requester {
     }
 
     async fn refresh(&self, token: &str) -> Outcome {
-        match self.worker.node.tokens.verify_connection(token, unix_seconds()) {
-            Ok(claims) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_since()),
-            Ok(claims) => Outcome::Refreshed { issued: claims.issued, expires_in: claims.expires_in(unix_seconds()), user: claims.user },
+        match self.worker.node.tokens.verify_connection(token, unix_time()) {
+            Ok(Accepted { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_since()),
+            Ok(Accepted { claims, expires_in }) => Outcome::Refreshed { issued: claims.issued, expires_in, user: claims.user },
             Err(error) => refused(&error),
         }
     }
@@ -146,13 +145,13 @@ impl Requester {
 
     async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
         let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
-        match self.worker.node.tokens.verify_subscription(token, unix_seconds()) {
-            Ok(claims) if claims.channel != *channel || claims.user != user => {
+        match self.worker.node.tokens.verify_subscription(token, unix_time()) {
+            Ok(Accepted { claims, .. }) if claims.channel != *channel || claims.user != user => {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
-            Ok(claims) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_since()),
-            Ok(claims) => Outcome::Authorized { expires_in: claims.expires_in(unix_seconds()), info: claims.info },
+            Ok(Accepted { claims, .. }) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_since()),
+            Ok(Accepted { claims, expires_in }) => Outcome::Authorized { expires_in, info: claims.info },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
         }
@@ -235,10 +234,6 @@ fn revoked_since() -> Refusal {
 
 fn unavailable(error: &BrokerError) -> Refusal {
     Refusal::new(ErrorCode::Internal, format!("{error}; try again"))
-}
-
-fn unix_seconds() -> u64 {
-    unix_time().as_secs()
 }
 
 fn unix_time() -> Duration {

@@ -108,7 +108,7 @@ async fn token(node: web::Data<Node>, web::Json(Object(request)): web::Json<Obje
         return Err(bad("The user is empty.".into()));
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let claims = ConnectionClaims { expires: Some(now + TTL.as_secs()), ..ConnectionClaims::of(user) };
+    let claims = ConnectionClaims { expires: Some(Duration::from_secs(now) + TTL), ..ConnectionClaims::of(user) };
     let token = node.tokens.sign_connection(&claims, now).map_err(|error| bad(format!("tokens.hmac_secret {error}.")))?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }))
 }

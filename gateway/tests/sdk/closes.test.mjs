@@ -26,7 +26,8 @@ test('3001 shutdown: a node that leaves, upon which the SDK goes elsewhere', asy
 });
 
 test('3005 expired: a token that is not refreshed', async (t) => {
-    const raw = await Raw.connect(t, await ownGateway(t, 'connection.expiry_grace = "0s"\n'), { token: token({ sub: 'ann', exp: inSeconds(1) }) });
+    const own = await ownGateway(t, 'tokens.leeway = "0s"\nconnection.expiry_grace = "0s"\n');
+    const raw = await Raw.connect(t, own, { token: token({ sub: 'ann', exp: inSeconds(1) }) });
     assert.equal(raw.connection.expires, true);
     assert.equal((await raw.end()).code, 3005);
 });
@@ -180,7 +181,7 @@ test('2000 server unsubscribe: what a service asked for', async (t) => {
 });
 
 test('2501 subscription expired: a subscription token that is not refreshed', async (t) => {
-    const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.expiry_grace = "0s"\nnamespaces.private.subscribe = "token"\n');
+    const own = await ownGateway(t, 'tokens.anonymous = true\ntokens.leeway = "0s"\nconnection.expiry_grace = "0s"\nnamespaces.private.subscribe = "token"\n');
     const raw = await Raw.connect(t, own);
     const granted = token({ sub: '', channel: 'private:a', exp: inSeconds(1) });
     const { subscribe } = await raw.ask({ subscribe: { channel: 'private:a', token: granted } });
