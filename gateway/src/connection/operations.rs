@@ -4,6 +4,7 @@ use super::{Worker, attach};
 use crate::{
     auth::{Accepted, ConnectionClaims, TokenError},
     broker::{BrokerError, Page, PageLimit, Span, UserSubscription},
+    channel::recovery::is_known,
     hub::{Advance, ConnKey, Outbox},
     model::{ChannelName, ClientInfo, Data, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
     publish::Draft,
@@ -188,9 +189,7 @@ impl Requester {
         };
         let page = PageLimit { entries: limit, bytes: self.worker.hub.answer_bytes() };
         let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
-        let goes_on =
-            |since: &RecoverFrom| since.position().is_some_and(|position| crate::channel::feed::is_valid(position, epoch, &forks));
-        if since.is_some_and(|since| !since.epoch.is_empty() && !goes_on(&since)) {
+        if since.is_some_and(|since| !is_known(&since, epoch, &forks)) {
             return Err(ErrorCode::UnrecoverablePosition.into());
         }
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
