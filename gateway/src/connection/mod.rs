@@ -274,15 +274,16 @@ impl Driver {
         self.registered.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
+    fn refuse_form(&mut self) {
+        self.end(Cause::Session, Disconnect::InappropriateProtocol.code(), "only the JSON form of the protocol is spoken here");
+    }
+
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Close(code, _) => self.end_by_peer(code),
             _ if self.ending.is_some() => {}
             Event::Text(text) => self.text(text),
-            Event::Binary(_) => {
-                let protocol = Disconnect::InappropriateProtocol;
-                self.end(Cause::Session, protocol.code(), "binary frames: only the JSON form is spoken here");
-            }
+            Event::Binary(_) => self.refuse_form(),
             Event::Ping(payload) => self.pong(payload),
             Event::Pong(_) => {}
         }
@@ -322,6 +323,11 @@ impl<T> Connection<T> {
     /// A connection whose upgrade has been answered. `traceparent` is that of the upgrade request.
     pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
         Self { wire, driver: Driver::new(worker, traceparent) }
+    }
+
+    /// Closes with 3506: the client asked for a form of the protocol that is not spoken here.
+    pub fn refuse_form(&mut self) {
+        self.driver.refuse_form();
     }
 }
 

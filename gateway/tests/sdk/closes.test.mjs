@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Raw } from './support/raw.mjs';
@@ -170,6 +171,20 @@ test('3506 inappropriate protocol: binary frames', async (t) => {
     const raw = await Raw.open(t, gateway);
     raw.binary(Buffer.from([1, 2, 3]));
     assert.equal((await raw.end()).code, 3506);
+});
+
+test('3506 inappropriate protocol: the Protobuf build of the SDK, which stays away then', async (t) => {
+    const it = client(t, gateway, {}, ProtobufCentrifuge);
+    const attempts = new Heard(it, 'connecting');
+    assert.equal((await ended(it)).code, 3506);
+    assert.equal(attempts.all.length, 1);
+});
+
+test('3506 inappropriate protocol: Protobuf by the query, as older SDKs ask for it', async (t) => {
+    for (const query of ['format=protobuf', 'cf_protocol_version=v2&cf_protocol=protobuf']) {
+        const raw = await Raw.open(t, { websocket: `${gateway.websocket}?${query}` });
+        assert.equal((await raw.end()).code, 3506, query);
+    }
 });
 
 test('2000 server unsubscribe: what a service asked for', async (t) => {
