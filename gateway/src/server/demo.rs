@@ -1,7 +1,7 @@
 //! The demo page and its tokens, served only where `demo.enabled` says so: whoever asks gets a token for any name.
 
 use crate::{
-    api::{ApiError, Path},
+    api::{ApiError, Json, Path, limit_bodies},
     auth::{ConnectionClaims, Origins},
     model::{ErrorCode, Refusal, UserId},
     node::Node,
@@ -10,14 +10,12 @@ use actix_web::{
     Error, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    error::JsonPayloadError,
     http::header::{self, HeaderValue},
     middleware::{Next, from_fn},
     web,
 };
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
-use shared_proto::json::Object;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -66,16 +64,9 @@ struct NodeEntry {
 const REQUEST_BYTES: usize = 4096;
 
 pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>) {
+    limit_bodies(config, REQUEST_BYTES);
     config
         .app_data(web::Data::from(origins.clone()))
-        .app_data(web::JsonConfig::default().limit(REQUEST_BYTES).error_handler(|error, _| {
-            let code = match error {
-                JsonPayloadError::ContentType => ErrorCode::UnsupportedMediaType,
-                JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => ErrorCode::PayloadTooLarge,
-                _ => ErrorCode::BadRequest,
-            };
-            ApiError(Refusal::new(code, format!("{error}; send {{\"user\":\"alice\"}} as application/json."))).into()
-        }))
         .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(for_pages)))
         .service(Path::new("/demo/nodes").get(nodes).into_resource())
         .service(Path::new("/{path:.*}").get(file).into_resource());
@@ -101,7 +92,7 @@ async fn preflight() -> HttpResponse {
         .finish()
 }
 
-async fn token(node: web::Data<Node>, web::Json(Object(request)): web::Json<Object<TokenRequest>>) -> Result<HttpResponse, ApiError> {
+async fn token(node: web::Data<Node>, Json(request): Json<TokenRequest>) -> Result<HttpResponse, ApiError> {
     let bad = |why: String| ApiError(Refusal::new(ErrorCode::BadRequest, why));
     let user: UserId = request.user.parse().map_err(|error| bad(format!("The user {error}.")))?;
     if user.is_anonymous() {
