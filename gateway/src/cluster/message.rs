@@ -87,7 +87,7 @@ impl From<&ServerCommand> for Command {
             ServerCommand::Subscribe { channel, since, expires_in } => Self::Subscribe {
                 channel: channel.to_string(),
                 since: since.map(|at| (at.epoch.to_string(), at.offset)),
-                expires_in_ms: expires_in.map(|left| left.as_millis() as u64),
+                expires_in_ms: expires_in.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             },
             ServerCommand::Unsubscribe { channel, code } => Self::Unsubscribe { channel: channel.to_string(), code: code.code() },
             ServerCommand::Message(data) => Self::Message(data.get().to_owned()),

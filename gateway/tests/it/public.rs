@@ -64,6 +64,7 @@ fn every_refusal_is_a_problem_document_and_says_which_methods_there_are() {
         ("GET", "/demo/token", "", "", 405, "method_not_allowed", "post, options"),
         ("POST", "/demo/nodes", "", "", 405, "method_not_allowed", "get, head"),
         ("POST", "/demo/token", "", r#"{"user":"a"}"#, 415, "unsupported_media_type", ""),
+        ("POST", "/demo/token", &format!("{json}Content-Encoding: gzip\r\n"), r#"{"user":"a"}"#, 415, "unsupported_encoding", ""),
         ("POST", "/demo/token", json, "[\"a\"]", 400, "bad_request", ""),
         ("POST", "/demo/token", json, r#"{"user":"a:b"}"#, 400, "bad_request", ""),
         ("POST", "/demo/token", json, r#"{"user":""}"#, 400, "bad_request", ""),

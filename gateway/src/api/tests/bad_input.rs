@@ -117,7 +117,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
         ("POST", &format!("/v1/connections/{id}/messages"), "[1]", 400, "bad_request"),
         ("POST", &format!("/v1/connections/{id}/messages"), &large, 413, "payload_too_large"),
         ("GET", "/v1/services/bot/link", "", 426, "upgrade_required"),
-        ("GET", "/v1/services/nobody/link", "", 404, "not_found"),
+        ("GET", "/v1/services/nobody/link", "", 404, "no_service"),
         ("GET", "/v1/services/No/link", "", 400, "bad_request"),
         ("GET", "/v1/nothing", "", 404, "not_found"),
         ("GET", "/nothing", "", 404, "not_found"),
@@ -154,6 +154,33 @@ async fn keys_of_publishes_are_checked() {
     let batch = request("POST", "/v1/publications", r#"{"publications":[]}"#).insert_header(("idempotency-key", "a"));
     assert_problem(&fixture.send(batch).await, 400, "bad_request", "a batch's key");
     assert_untouched(&fixture).await;
+}
+
+#[actix_web::test]
+async fn a_compressed_body_is_refused_wherever_there_are_bodies() {
+    let fixture = Fixture::new();
+    let message = format!("/v1/connections/{}/messages", fixture.alice);
+    let paths = [
+        ("POST", PUBLISH, r#"{"data":1}"#),
+        ("POST", "/v1/publications", r#"{"publications":[]}"#),
+        ("POST", "/v1/users/alice/messages", r#"{"data":1}"#),
+        ("POST", &message, r#"{"data":1}"#),
+        ("PUT", "/v1/users/alice/subscriptions/chat:a", "{}"),
+    ];
+    for (method, path, body) in paths {
+        for encoding in ["gzip", "br", "identity, deflate", "x-unheard-of"] {
+            let answer = fixture.send(request(method, path, body).insert_header(("content-encoding", encoding))).await;
+            assert_problem(&answer, 415, "unsupported_encoding", &format!("{method} {path} {encoding}"));
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        }
+    }
+    let compressed = request("POST", PUBLISH, "\x1f\u{8b}\x08").insert_header(("content-encoding", "gzip"));
+    assert_problem(&fixture.send(compressed).await, 415, "unsupported_encoding", "what is compressed indeed");
+    assert_untouched(&fixture).await;
+    for (method, path, body) in paths {
+        let answer = fixture.send(request(method, path, body).insert_header(("content-encoding", "Identity"))).await;
+        assert_eq!(answer.status, 200, "{method} {path}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
