@@ -280,6 +280,8 @@ mod tests {
             (r#"{"user":"jürgen","title":"T"}"#.into(), "a character other than"),
             (r#"{"users":["a","{x}"],"title":"T"}"#.into(), "a character other than"),
             (r#"{"user":"a#b","title":"T"}"#.into(), "a character other than"),
+            (r#"{"user":"..","title":"T"}"#.into(), "no path can hold"),
+            (r#"{"channel":".","title":"T"}"#.into(), "no path can hold"),
             (format!(r#"{{"user":"{}","title":"T"}}"#, long(255)), "longer than 254"),
             (r#"{"channel":"chat:","title":"T"}"#.into(), "before or after"),
             (r#"{"channel":"chat:ä","title":"T"}"#.into(), "a character other than"),

@@ -13,6 +13,8 @@ pub enum InvalidName {
     Character,
     /// `#` somewhere else than in front, or `:` in a personal channel.
     Personal,
+    /// `.` or `..`: a URL cannot hold them as a part of its path.
+    Dots,
     /// Nothing before or after the colon.
     EmptyPart,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for InvalidName {
             Self::TooLong(most) => return write!(f, "is longer than {most} bytes"),
             Self::Character => "holds a character other than A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *",
             Self::Personal => "holds '#' or ':' where a personal channel, '#user', does not allow it",
+            Self::Dots => "is '.' or '..', which no path can hold",
             Self::EmptyPart => "has nothing before or after its first ':'",
         })
     }
@@ -42,6 +45,7 @@ fn check(name: &str, most: usize, extra: impl Fn(u8) -> bool) -> Result<(), Inva
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/@=+,~!$&()'*".contains(&byte) || extra(byte);
     match name.len() {
         0 => Err(InvalidName::Empty),
+        _ if matches!(name, "." | "..") => Err(InvalidName::Dots),
         bytes if bytes > most => Err(InvalidName::TooLong(most)),
         _ if !name.bytes().all(allowed) => Err(InvalidName::Character),
         _ => Ok(()),
@@ -49,12 +53,13 @@ fn check(name: &str, most: usize, extra: impl Fn(u8) -> bool) -> Result<(), Inva
 }
 
 /// A channel: 1 to 255 bytes of `A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *`. The first `:` ends the namespace; a leading `#` makes it
-/// the personal channel of a user, in which there is no `:`.
+/// the personal channel of a user, in which there is no `:`. Not `.` or `..`.
 pub fn check_channel(name: &str) -> Result<(), InvalidName> {
     check(name, CHANNEL, |byte| byte == b'#')?;
     let parts = name.split_once(':');
     match name.strip_prefix('#') {
         Some("") => Err(InvalidName::Empty),
+        Some("." | "..") => Err(InvalidName::Dots),
         Some(user) if user.contains(['#', ':']) => Err(InvalidName::Personal),
         None if name.contains('#') => Err(InvalidName::Personal),
         None if parts.is_some_and(|(namespace, rest)| namespace.is_empty() || rest.is_empty()) => Err(InvalidName::EmptyPart),
@@ -62,7 +67,7 @@ pub fn check_channel(name: &str) -> Result<(), InvalidName> {
     }
 }
 
-/// A user: 1 to 254 bytes that may follow the `#` of a personal channel.
+/// A user: 1 to 254 bytes that may follow the `#` of a personal channel. Not `.` or `..`.
 pub fn check_user(name: &str) -> Result<(), InvalidName> {
     check(name, USER, |_| false)?;
     if name.contains(':') { Err(InvalidName::Personal) } else { Ok(()) }

@@ -17,6 +17,7 @@ export function longestDelay(attempt) {
 export function nameProblem(name) {
   if (name === '') return 'Enter a name.';
   if (name.length > 32) return 'Use at most 32 characters.';
+  if (name === '.' || name === '..') return 'Use more than dots.';
   return NAME.test(name) ? '' : 'Use letters without accents, digits and _ . - only.';
 }
 

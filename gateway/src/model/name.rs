@@ -135,6 +135,10 @@ mod tests {
             ("#a:b", InvalidName::Personal),
             ("a#b", InvalidName::Personal),
             ("##a", InvalidName::Personal),
+            (".", InvalidName::Dots),
+            ("..", InvalidName::Dots),
+            ("#.", InvalidName::Dots),
+            ("#..", InvalidName::Dots),
             (":a", InvalidName::EmptyPart),
             ("a:", InvalidName::EmptyPart),
         ] {
@@ -154,5 +158,6 @@ mod tests {
         assert_eq!(ChannelName::personal(&UserId::anonymous()), None);
         assert_eq!("a:b".parse::<UserId>(), Err(InvalidName::Personal));
         assert_eq!("#a".parse::<UserId>(), Err(InvalidName::Character));
+        assert_eq!("..".parse::<UserId>(), Err(InvalidName::Dots));
     }
 }

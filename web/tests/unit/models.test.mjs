@@ -114,7 +114,7 @@ test('a gap in the samples is a gap in the line', () => {
 
 test('names', () => {
   for (const good of ['a', 'Alice', 'a.b-c_9', 'x'.repeat(32)]) assert.equal(nameProblem(good), '');
-  for (const bad of ['', ' ', 'a b', 'ä', '#a', 'a:b', 'x'.repeat(33)]) assert.notEqual(nameProblem(bad), '');
+  for (const bad of ['', ' ', 'a b', 'ä', '#a', 'a:b', '.', '..', 'x'.repeat(33)]) assert.notEqual(nameProblem(bad), '');
 });
 
 test('the longest delay grows and stays bounded', () => {
