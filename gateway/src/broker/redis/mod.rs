@@ -38,6 +38,7 @@ mod clock;
 mod codec;
 mod connect;
 mod directory;
+mod escape;
 mod health;
 mod keys;
 mod lane;

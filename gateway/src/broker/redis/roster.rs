@@ -5,6 +5,7 @@
 //! home, have to be checked for what was lost meanwhile.
 
 use super::{
+    keys::slot,
     slot::Slot,
     topology::{Master, Topology},
 };
@@ -428,11 +429,6 @@ impl Entry {
         self.stage = Stage::Wanted;
         !self.workers.is_empty()
     }
-}
-
-/// Where all keys of a channel are kept: its name is what their braces hold.
-fn slot(channel: &ChannelName) -> Slot {
-    Slot::of(channel.as_bytes())
 }
 
 fn home(map: &Topology, channel: &ChannelName) -> Option<Master> {
