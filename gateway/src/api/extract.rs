@@ -195,12 +195,14 @@ impl<T: InPath> FromRequest for Named<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let segment = request.match_info().query(T::SEGMENT);
-        ready(decode(segment).and_then(|text| T::parse(&text).map_err(ApiError)).map(Self))
+        let (path, segment) = (request.uri().path(), request.match_info().query(T::SEGMENT));
+        // The router has decoded all but '%', '/' and '+', and has put U+FFFD in place of what is not UTF-8.
+        let checked = if path.contains('%') { decode(path).map(drop) } else { Ok(()) };
+        ready(checked.and_then(|()| decode(segment)).and_then(|text| T::parse(&text).map_err(ApiError)).map(Self))
     }
 }
 
-/// Percent-decodes a segment of a path, once.
+/// Percent-decodes a path or a segment of one, once.
 fn decode(segment: &str) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();

@@ -21,7 +21,7 @@ use shared_proto::rest::{
 
 /// Publish into a channel. With `Idempotency-Key` a repeat is answered with the first position and `Idempotent-Replayed: true`.
 #[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"title": "Rain"}, "tags": {"lang": "en"}})),
     responses(
         (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
@@ -126,7 +126,7 @@ pub(super) struct HistoryQuery {
 
 /// Read the publications that a channel holds, page by page.
 #[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), HistoryQuery),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), HistoryQuery),
     responses((status = 200, description = "One page, of the current timeline", body = HistoryBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: what follows `since` is gone", body = Problem, content_type = "application/problem+json"),
@@ -160,7 +160,7 @@ pub(super) async fn history(
 
 /// Remove what a channel holds. Epoch and offsets go on.
 #[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world")),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world")),
     responses((status = 204, description = "Nothing is held any more"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),

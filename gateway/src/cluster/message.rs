@@ -185,7 +185,7 @@ mod tests {
             let raw = RawValue::from_string(data.into()).expect("JSON");
             assert!(Message::parse(&Data::parse(&raw).expect("shallow")).is_none(), "{data}");
         }
-        assert!(Target::User("a b".into()).into_model().is_none());
+        assert!(Target::User("a\n".into()).into_model().is_none());
         assert!(Command::Unsubscribe { channel: "a".into(), code: 1 }.into_model().is_none());
     }
 }

@@ -105,7 +105,15 @@ async fn ephemeral_and_history_free_publications_have_no_position() {
 #[actix_web::test]
 async fn names_in_paths_are_percent_encoded() {
     let fixture = Fixture::new();
-    for (path, name) in [("news:a%2Fb", "news:a/b"), ("%23alice", "#alice"), ("news%3Aw+x", "news:w+x")] {
+    for (path, name) in [
+        ("news:a%2Fb", "news:a/b"),
+        ("%23alice", "#alice"),
+        ("news%3Aw+x", "news:w+x"),
+        ("%23f%3Arealm%3Aname", "#f:realm:name"),
+        ("%23auth0|a", "#auth0|a"),
+        ("%23%2541", "#%41"),
+        ("%23j%C3%BCrgen%20%2B%20%2F", "#jürgen + /"),
+    ] {
         assert_eq!(
             fixture.ask("POST", &format!("/v1/channels/{path}/publications"), r#"{"data":1}"#).await.status,
             StatusCode::OK,

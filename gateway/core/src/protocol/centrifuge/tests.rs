@@ -235,12 +235,12 @@ mod encoding {
             node: "n".into(),
             ping: 25,
             ttl: Some(600),
-            subs: vec![("#alice".parse().expect("a good name"), sub), (channel(), Subscribed::default())],
+            subs: vec![(r#"#a"\"#.parse().expect("a good name"), sub), (channel(), Subscribed::default())],
         };
         let expected = format!(
             concat!(
                 r##"{{"id":7,"connect":{{"client":"{c}","version":"{v}","expires":true,"ttl":600,"subs":{{"##,
-                r##""#alice":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
+                r##""#a\"\\":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
                 r##""chat:lobby":{{}}}},"ping":25,"pong":true,"node":"n"}}}}"##
             ),
             c = CLIENT,
