@@ -1,0 +1,92 @@
+//! From files to modules: follows `mod` declarations from the root of every crate.
+
+use super::{
+    collect::{self, Declared},
+    module::{Crate, Module, ModuleId, Workspace},
+    package::{Package, TargetKind, packages},
+};
+use crate::tree::Tree;
+use std::collections::BTreeMap;
+
+/// Reads all crates of the tree.
+///
+/// # Errors
+/// Files that are missing, or are no Rust.
+pub fn load(tree: &Tree) -> Result<Workspace, String> {
+    let mut workspace = Workspace::default();
+    let packages = packages(tree)?;
+    let mut libraries = BTreeMap::new();
+    for package in &packages {
+        for target in &package.targets {
+            let krate = workspace.crates.len();
+            let root = root(&mut workspace, krate, target.kind == TargetKind::Test);
+            workspace.crates.push(Crate { package: package.name.clone(), root, externs: BTreeMap::new() });
+            if target.kind == TargetKind::Library {
+                libraries.insert(package.name.clone(), root);
+            }
+            let (folder, _) = target.root.rsplit_once('/').unwrap_or(("", &target.root));
+            read(tree, &mut workspace, root, &target.root, folder.to_owned())?;
+        }
+    }
+    for krate in &mut workspace.crates {
+        if let Some(package) = packages.iter().find(|package| package.name == krate.package) {
+            krate.externs = externs(package, &libraries);
+        }
+    }
+    Ok(workspace)
+}
+
+fn root(workspace: &mut Workspace, krate: usize, test: bool) -> ModuleId {
+    workspace.modules.push(Module { krate, test, ..Module::default() });
+    workspace.modules.len() - 1
+}
+
+/// The libraries of the workspace that a package can name, its own included.
+fn externs(package: &Package, libraries: &BTreeMap<String, ModuleId>) -> BTreeMap<String, ModuleId> {
+    let own = (package.name.replace('-', "_"), package.name.clone());
+    package.dependencies.iter().chain([&own]).filter_map(|(name, of)| libraries.get(of).map(|root| (name.clone(), *root))).collect()
+}
+
+/// Reads a module's file, and the files of the modules that it declares; `folder` is where those are.
+fn read(tree: &Tree, workspace: &mut Workspace, module: ModuleId, file: &str, folder: String) -> Result<(), String> {
+    let text = tree.get(file).ok_or_else(|| format!("{file}: no such file"))?;
+    let parsed = syn::parse_file(text).map_err(|error| format!("{file}:{}: {error}", error.span().start().line))?;
+    let id = workspace.files.iter().position(|known| known == file).unwrap_or_else(|| {
+        workspace.files.push(file.to_owned());
+        workspace.files.len() - 1
+    });
+    workspace.modules[module].file = id;
+    for Declared { module, name, inside, path } in collect::file(workspace, module, &parsed) {
+        let below: String = [folder.as_str()].into_iter().chain(inside.iter().map(String::as_str)).collect::<Vec<_>>().join("/");
+        let (file, folder) = match path {
+            Some(path) => {
+                let beside = if inside.is_empty() { file.rsplit_once('/').map_or("", |(folder, _)| folder) } else { &below };
+                let file = normal(&format!("{beside}/{path}"));
+                let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+                (file, folder)
+            }
+            None => {
+                let folder = format!("{below}/{name}");
+                let nested = format!("{folder}/mod.rs");
+                (if tree.get(&nested).is_some() { nested } else { format!("{folder}.rs") }, folder)
+            }
+        };
+        read(tree, workspace, module, &file, folder)?;
+    }
+    Ok(())
+}
+
+/// The path without `.` and `..`.
+fn normal(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
