@@ -31,5 +31,5 @@ impl fmt::Display for Finding {
 #[must_use]
 pub fn report(mut findings: Vec<Finding>) -> String {
     findings.sort();
-    findings.iter().map(|finding| format!("{finding}\n")).collect()
+    findings.iter().fold(String::new(), |text, finding| text + &finding.to_string() + "\n")
 }

@@ -47,3 +47,8 @@ pub(super) fn path(attributes: &[Attribute]) -> Option<String> {
 pub(super) fn is_exported(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("macro_export"))
 }
+
+/// Whether the macros of a module are known around it.
+pub(super) fn shares_macros(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident("macro_use"))
+}

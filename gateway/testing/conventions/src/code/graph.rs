@@ -133,17 +133,14 @@ fn walk(next: &[Vec<FileId>], from: FileId, seen: &mut [bool], order: &mut Vec<F
     }
     let mut path = vec![(from, 0)];
     while let Some((file, at)) = path.last_mut() {
-        match next[*file].get(*at) {
-            Some(to) => {
-                *at += 1;
-                if !std::mem::replace(&mut seen[*to], true) {
-                    path.push((*to, 0));
-                }
+        if let Some(to) = next[*file].get(*at) {
+            *at += 1;
+            if !std::mem::replace(&mut seen[*to], true) {
+                path.push((*to, 0));
             }
-            None => {
-                order.push(*file);
-                path.pop();
-            }
+        } else {
+            order.push(*file);
+            path.pop();
         }
     }
 }

@@ -24,8 +24,7 @@ pub fn load(tree: &Tree) -> Result<Workspace, String> {
             if target.kind == TargetKind::Library {
                 libraries.insert(package.name.clone(), root);
             }
-            let (folder, _) = target.root.rsplit_once('/').unwrap_or(("", &target.root));
-            read(tree, &mut workspace, root, &target.root, folder.to_owned())?;
+            read(tree, &mut workspace, root, &target.root, folder_of(&target.root).to_owned())?;
         }
     }
     for krate in &mut workspace.crates {
@@ -58,22 +57,24 @@ fn read(tree: &Tree, workspace: &mut Workspace, module: ModuleId, file: &str, fo
     workspace.modules[module].file = id;
     for Declared { module, name, inside, path } in collect::file(workspace, module, &parsed) {
         let below: String = [folder.as_str()].into_iter().chain(inside.iter().map(String::as_str)).collect::<Vec<_>>().join("/");
-        let (file, folder) = match path {
-            Some(path) => {
-                let beside = if inside.is_empty() { file.rsplit_once('/').map_or("", |(folder, _)| folder) } else { &below };
-                let file = normal(&format!("{beside}/{path}"));
-                let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-                (file, folder)
-            }
-            None => {
-                let folder = format!("{below}/{name}");
-                let nested = format!("{folder}/mod.rs");
-                (if tree.get(&nested).is_some() { nested } else { format!("{folder}.rs") }, folder)
-            }
+        let (file, folder) = if let Some(path) = path {
+            let beside = if inside.is_empty() { folder_of(file) } else { &below };
+            let file = normal(&format!("{beside}/{path}"));
+            let folder = folder_of(&file).to_owned();
+            (file, folder)
+        } else {
+            let folder = format!("{below}/{name}");
+            let nested = format!("{folder}/mod.rs");
+            (if tree.get(&nested).is_some() { nested } else { format!("{folder}.rs") }, folder)
         };
         read(tree, workspace, module, &file, folder)?;
     }
     Ok(())
+}
+
+/// The folder that a file is in.
+fn folder_of(file: &str) -> &str {
+    file.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The path without `.` and `..`.

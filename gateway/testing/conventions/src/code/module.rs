@@ -57,6 +57,8 @@ pub struct Module {
     pub made: HashSet<String>,
     /// Macros that are called in the place of items.
     pub makers: Vec<Vec<String>>,
+    /// Modules in it whose macros it knows by their bare names: `#[macro_use]`.
+    pub macros_of: Vec<ModuleId>,
     /// Words in the bodies of the macros that it declares.
     pub made_by: HashMap<String, HashSet<String>>,
 }

@@ -1,6 +1,7 @@
 //! Packages and their targets, as Cargo finds them.
 
 use crate::tree::Tree;
+use std::path::Path;
 use toml::{Table, Value};
 
 /// A Cargo package.
@@ -115,5 +116,5 @@ fn discovered(path: &str) -> Option<TargetKind> {
 }
 
 fn is_rust(file: &str) -> bool {
-    file.ends_with(".rs")
+    Path::new(file).extension().is_some_and(|extension| extension == "rs")
 }

@@ -88,14 +88,18 @@ impl Resolver<'_> {
     fn macro_around(&self, module: ModuleId, name: &str) -> Option<Found> {
         let mut at = Some(module);
         while let Some(module) = at {
-            let module = &self.workspace.modules[module];
-            let own = |binding: &&Binding| binding.spaces == Spaces::MACRO && matches!(binding.target, Named::Item(_));
-            if module.names.get(name).into_iter().flatten().any(|binding| own(&binding)) {
-                return Some(Found::Item(module.file, Rc::default()));
+            let here = &self.workspace.modules[module];
+            if let Some(declaring) = [module].iter().chain(&here.macros_of).find(|module| self.declares_macro(**module, name)) {
+                return Some(Found::Item(self.workspace.modules[*declaring].file, Rc::default()));
             }
-            at = module.parent;
+            at = here.parent;
         }
         None
+    }
+
+    fn declares_macro(&self, module: ModuleId, name: &str) -> bool {
+        let own = |binding: &Binding| binding.spaces == Spaces::MACRO && matches!(binding.target, Named::Item(_));
+        self.workspace.modules[module].names.get(name).into_iter().flatten().any(own)
     }
 
     fn external(&self, module: ModuleId, name: &str) -> Vec<Found> {

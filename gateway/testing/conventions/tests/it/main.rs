@@ -1,0 +1,6 @@
+//! The rules of the workspace: each is held here, and shown to notice what it forbids.
+
+mod circles;
+mod planted;
+mod reading;
+mod workspace;

@@ -1,0 +1,33 @@
+//! Small workspaces in which something is wrong on purpose.
+
+use conventions::{
+    code::{Graph, load},
+    tree::Tree,
+};
+
+/// A package `gateway` of these files; their paths are below its `src`.
+pub(crate) fn gateway(files: &[(&str, &str)]) -> Tree {
+    let mut tree = Tree::of([("gateway/Cargo.toml", "[package]\nname = \"gateway\"\n")]);
+    for (path, text) in files {
+        tree.insert(&format!("gateway/src/{path}"), text);
+    }
+    tree
+}
+
+/// The files' dependencies.
+pub(crate) fn graph(tree: &Tree) -> Graph {
+    Graph::of(&load(tree).unwrap())
+}
+
+/// Every dependency as `from:line to name`, without folders that all have.
+pub(crate) fn taken(tree: &Tree) -> Vec<String> {
+    let short = |path: &str| path.trim_start_matches("gateway/src/").to_owned();
+    let edges = graph(tree).edges().collect::<Vec<_>>();
+    let lines = edges.iter().flat_map(|edge| {
+        edge.taken.iter().map(|taken| {
+            let test = if taken.test { " (test)" } else { "" };
+            format!("{}:{} {} {}{test}", short(&edge.from), taken.line, short(&edge.to), taken.name)
+        })
+    });
+    lines.collect()
+}
