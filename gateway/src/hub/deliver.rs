@@ -8,6 +8,7 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
+use tokio::task::spawn_local;
 
 /// Deliveries that may wait in slots before the mailbox is emptied again; what is beyond waits, bounded, in the mailbox.
 const PENDING: usize = 4096;
@@ -58,7 +59,7 @@ impl Hub {
             Post::Missed => self.missed.look(),
             Post::Enroll => self.enroll_all(),
             Post::Drain(plan) => {
-                actix_rt::spawn(self.clone().drain(plan));
+                spawn_local(self.clone().drain(plan));
             }
         }
     }

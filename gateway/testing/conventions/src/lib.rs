@@ -4,10 +4,14 @@
 //! |---|---|
 //! | `tree` | the text of all files, from the disk or from memory |
 //! | `code` | packages, modules, names, and which file takes which name from which |
-//! | `rules` | the rules; each turns a tree into findings |
+//! | `source` | all of that, read once |
+//! | `rules` | the rules; each turns the source into findings |
 //! | `finding` | one broken rule: file, line, rule, remedy |
+//! | `markdown` | the tables of a page |
 
 pub mod code;
 pub mod finding;
+pub mod markdown;
 pub mod rules;
+pub mod source;
 pub mod tree;

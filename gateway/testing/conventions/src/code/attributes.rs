@@ -13,7 +13,8 @@ pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-fn asks_for_test(tokens: TokenStream) -> bool {
+/// Whether the tokens of a `cfg` ask for tests.
+pub(super) fn asks_for_test(tokens: TokenStream) -> bool {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         match token {

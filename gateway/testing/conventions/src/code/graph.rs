@@ -1,7 +1,7 @@
 //! Which file takes which names from which other, and the circles in that.
 
 use super::{
-    module::{FileId, PathUse, Workspace},
+    module::{By, FileId, PathUse, Workspace},
     resolve::{Found, resolve},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,10 @@ pub struct Graph {
     pub files: Vec<String>,
     /// What a file takes from another.
     pub edges: BTreeMap<(FileId, FileId), Vec<Taken>>,
+    /// What a file takes from crates of elsewhere.
+    pub foreign: BTreeMap<(FileId, String), Vec<Taken>>,
+    /// Files that only tests compile.
+    pub tests: BTreeSet<FileId>,
     /// Paths into the workspace that lead nowhere: a fault of the code, or of this reader.
     pub unresolved: Vec<Edge>,
 }
@@ -52,23 +56,24 @@ impl Graph {
     /// Resolves every path of the workspace.
     #[must_use]
     pub fn of(workspace: &Workspace) -> Self {
-        let mut graph = Self { files: workspace.files.clone(), ..Self::default() };
+        let mut graph = Self { files: workspace.files.clone(), tests: test_files(workspace), ..Self::default() };
         for path in &workspace.uses {
             let from = workspace.modules[path.scope].file;
             let found = resolve(workspace, path);
-            if found.is_empty() && !path.guess && leads_inside(path) {
+            if found.is_empty() && path.by != By::Tokens && leads_inside(path) {
                 let (from, to) = (graph.files[from].clone(), String::new());
                 graph.unresolved.push(Edge { from, to, taken: vec![taken(path)] });
             }
             for found in found {
-                if let Found::Item(to, _) = found
-                    && to != from
-                {
-                    graph.edges.entry((from, to)).or_default().push(taken(path));
+                match found {
+                    Found::Item(to, _) if to == from || path.by == By::Wiring => {}
+                    Found::Item(to, _) => graph.edges.entry((from, to)).or_default().push(taken(path)),
+                    Found::Outside(krate) => graph.foreign.entry((from, krate)).or_default().push(taken(path)),
+                    Found::Module(_) => {}
                 }
             }
         }
-        for taken in graph.edges.values_mut() {
+        for taken in graph.edges.values_mut().chain(graph.foreign.values_mut()) {
             taken.sort();
             taken.dedup();
         }
@@ -143,6 +148,11 @@ fn walk(next: &[Vec<FileId>], from: FileId, seen: &mut [bool], order: &mut Vec<F
             path.pop();
         }
     }
+}
+
+fn test_files(workspace: &Workspace) -> BTreeSet<FileId> {
+    let compiled: BTreeSet<_> = workspace.modules.iter().filter(|module| !module.test).map(|module| module.file).collect();
+    (0..workspace.files.len()).filter(|file| !compiled.contains(file)).collect()
 }
 
 fn taken(path: &PathUse) -> Taken {

@@ -3,24 +3,23 @@
 use super::{
     collect::{self, Declared},
     module::{Crate, Module, ModuleId, Workspace},
-    package::{Package, TargetKind, packages},
+    package::{Package, TargetKind},
 };
 use crate::tree::Tree;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads all crates of the tree.
 ///
 /// # Errors
 /// Files that are missing, or are no Rust.
-pub fn load(tree: &Tree) -> Result<Workspace, String> {
+pub fn load(tree: &Tree, packages: &[Package]) -> Result<Workspace, String> {
     let mut workspace = Workspace::default();
-    let packages = packages(tree)?;
     let mut libraries = BTreeMap::new();
-    for package in &packages {
+    for package in packages {
         for target in &package.targets {
             let krate = workspace.crates.len();
             let root = root(&mut workspace, krate, target.kind == TargetKind::Test);
-            workspace.crates.push(Crate { package: package.name.clone(), root, externs: BTreeMap::new() });
+            workspace.crates.push(Crate { package: package.name.clone(), root, externs: BTreeMap::new(), foreign: BTreeSet::new() });
             if target.kind == TargetKind::Library {
                 libraries.insert(package.name.clone(), root);
             }
@@ -30,6 +29,8 @@ pub fn load(tree: &Tree) -> Result<Workspace, String> {
     for krate in &mut workspace.crates {
         if let Some(package) = packages.iter().find(|package| package.name == krate.package) {
             krate.externs = externs(package, &libraries);
+            krate.foreign =
+                package.all_dependencies().filter(|(_, of)| !libraries.contains_key(of)).map(|(name, _)| name.clone()).collect();
         }
     }
     Ok(workspace)

@@ -11,5 +11,5 @@ mod tokens;
 
 pub use graph::{Circle, Edge, Graph, Taken};
 pub use load::load;
-pub use module::{FileId, Module, ModuleId, Workspace};
+pub use module::{By, Crate, FileId, Module, ModuleId, Workspace};
 pub use package::{Package, Target, TargetKind, packages};

@@ -1,8 +1,8 @@
 //! Modules, the names in them, and the paths that their code writes.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    rc::Rc,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
 };
 
 /// Index into [`Workspace::modules`].
@@ -32,6 +32,8 @@ pub struct Crate {
     pub root: ModuleId,
     /// Root modules of the workspace's crates, by the names that this crate knows them by.
     pub externs: BTreeMap<String, ModuleId>,
+    /// Crates from elsewhere, by the names that this crate knows them by.
+    pub foreign: BTreeSet<String>,
 }
 
 /// A module, or a block with items of its own.
@@ -80,7 +82,7 @@ pub enum Named {
     /// A module.
     Module(ModuleId),
     /// Something declared in this module's file; with the names of its variants if it is an enum.
-    Item(Rc<HashSet<String>>),
+    Item(Arc<HashSet<String>>),
     /// What a path names that is looked up from the binding's module.
     Import(Vec<String>),
 }
@@ -133,8 +135,21 @@ pub struct PathUse {
     pub spaces: Spaces,
     /// Only tests compile it.
     pub test: bool,
-    /// It was read from tokens, so that it may be no path at all.
-    pub guess: bool,
+    /// What writes it.
+    pub by: By,
+}
+
+/// What writes a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// `use`: a name is taken.
+    Import,
+    /// `pub use` or a glob: nothing is taken from a file, but the path shows which crates are known.
+    Wiring,
+    /// Code.
+    Code,
+    /// Tokens, so that it may be no path at all.
+    Tokens,
 }
 
 impl Workspace {

@@ -11,8 +11,10 @@ pub struct Package {
     pub name: String,
     /// Folder of its Cargo.toml, below the workspace root.
     pub folder: String,
-    /// Names (as code writes them) and package names of all its dependencies.
+    /// Names (as code writes them) and package names of its dependencies.
     pub dependencies: Vec<(String, String)>,
+    /// The same of what only its tests use.
+    pub test_dependencies: Vec<(String, String)>,
     /// What it builds.
     pub targets: Vec<Target>,
 }
@@ -37,6 +39,13 @@ pub enum TargetKind {
     Test,
 }
 
+impl Package {
+    /// Names and package names of everything that its code can name.
+    pub fn all_dependencies(&self) -> impl Iterator<Item = &(String, String)> {
+        self.dependencies.iter().chain(&self.test_dependencies)
+    }
+}
+
 /// All packages of the tree.
 ///
 /// # Errors
@@ -53,17 +62,18 @@ pub fn packages(tree: &Tree) -> Result<Vec<Package>, String> {
         found.push(Package {
             name: name.to_owned(),
             folder: folder.trim_end_matches('/').to_owned(),
-            dependencies: dependencies(&table),
+            dependencies: dependencies(&table, &["dependencies", "build-dependencies"]),
+            test_dependencies: dependencies(&table, &["dev-dependencies"]),
             targets: targets(tree, folder, &table),
         });
     }
     Ok(found)
 }
 
-fn dependencies(table: &Table) -> Vec<(String, String)> {
+fn dependencies(table: &Table, sections: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        for (name, value) in table.get(section).and_then(Value::as_table).into_iter().flatten() {
+    for section in sections {
+        for (name, value) in table.get(*section).and_then(Value::as_table).into_iter().flatten() {
             let package = value.get("package").and_then(Value::as_str).unwrap_or(name);
             found.push((name.replace('-', "_"), package.to_owned()));
         }

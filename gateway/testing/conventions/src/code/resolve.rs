@@ -1,7 +1,7 @@
 //! From paths to the files that define what they name, through imports, re-exports and globs.
 
 use super::module::{Binding, FileId, ModuleId, Named, PathUse, Spaces, Workspace};
-use std::{collections::HashSet, rc::Rc};
+use std::{collections::HashSet, sync::Arc};
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
@@ -9,9 +9,9 @@ pub(super) enum Found {
     /// A module: nothing is taken from a file by naming it.
     Module(ModuleId),
     /// An item of this file; with its variants if it is an enum.
-    Item(FileId, Rc<HashSet<String>>),
-    /// Something outside the workspace.
-    Outside,
+    Item(FileId, Arc<HashSet<String>>),
+    /// Something of this crate, which is not of the workspace.
+    Outside(String),
 }
 
 /// Look-ups that are under way, so that imports in a ring come to an end.
@@ -57,7 +57,7 @@ impl Resolver<'_> {
             Found::Module(module) if name == "self" => vec![Found::Module(module)],
             Found::Module(module) => self.member(module, name, spaces, from),
             // Variants, and what belongs to a type, are where the type is.
-            Found::Item(..) | Found::Outside => vec![found],
+            Found::Item(..) | Found::Outside(_) => vec![found],
         }
     }
 
@@ -90,7 +90,7 @@ impl Resolver<'_> {
         while let Some(module) = at {
             let here = &self.workspace.modules[module];
             if let Some(declaring) = [module].iter().chain(&here.macros_of).find(|module| self.declares_macro(**module, name)) {
-                return Some(Found::Item(self.workspace.modules[*declaring].file, Rc::default()));
+                return Some(Found::Item(self.workspace.modules[*declaring].file, Arc::default()));
             }
             at = here.parent;
         }
@@ -104,7 +104,11 @@ impl Resolver<'_> {
 
     fn external(&self, module: ModuleId, name: &str) -> Vec<Found> {
         let krate = &self.workspace.crates[self.workspace.modules[module].krate];
-        krate.externs.get(name).map(|root| Found::Module(*root)).into_iter().collect()
+        match krate.externs.get(name) {
+            Some(root) => vec![Found::Module(*root)],
+            None if krate.foreign.contains(name) || matches!(name, "std" | "core" | "alloc") => vec![Found::Outside(name.to_owned())],
+            None => vec![],
+        }
     }
 
     /// A name in a module, as code in the module `from` sees it.
@@ -118,7 +122,7 @@ impl Resolver<'_> {
             found = self.by_glob(module, name, spaces, from);
         }
         if found.is_empty() && self.is_made(module, name) {
-            found = vec![Found::Item(self.workspace.modules[module].file, Rc::default())];
+            found = vec![Found::Item(self.workspace.modules[module].file, Arc::default())];
         }
         self.pending.remove(&key);
         found
@@ -135,17 +139,10 @@ impl Resolver<'_> {
             match &binding.target {
                 Named::Module(module) => found.push(Found::Module(*module)),
                 Named::Item(variants) => found.push(Found::Item(here.file, variants.clone())),
-                Named::Import(path) => found.extend(self.import(module, path, spaces)),
+                Named::Import(path) => found.extend(self.path(module, path, spaces)),
             }
         }
         found
-    }
-
-    fn import(&mut self, module: ModuleId, path: &[String], spaces: Spaces) -> Vec<Found> {
-        let found = self.path(module, path, spaces);
-        let first = path.iter().find(|segment| !segment.is_empty()).map_or("", String::as_str);
-        let ours = matches!(first, "crate" | "self" | "super") || !self.path(module, &path[..path.len().min(1)], Spaces::TYPE).is_empty();
-        if found.is_empty() && !ours { vec![Found::Outside] } else { found }
     }
 
     fn by_glob(&mut self, module: ModuleId, name: &str, spaces: Spaces, from: ModuleId) -> Vec<Found> {
@@ -158,8 +155,8 @@ impl Resolver<'_> {
             for source in self.path(module, &glob.path, Spaces::TYPE) {
                 match source {
                     Found::Module(source) => found.extend(self.member(source, name, spaces, workspace.enclosing(module))),
-                    Found::Item(file, variants) if variants.contains(name) => found.push(Found::Item(file, Rc::default())),
-                    Found::Item(..) | Found::Outside => {}
+                    Found::Item(file, variants) if variants.contains(name) => found.push(Found::Item(file, Arc::default())),
+                    Found::Item(..) | Found::Outside(_) => {}
                 }
             }
         }

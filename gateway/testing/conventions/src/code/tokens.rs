@@ -1,7 +1,7 @@
 //! Paths in the tokens of a macro, as far as tokens tell.
 
-use super::module::Spaces;
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use super::{attributes::asks_for_test, module::Spaces};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 
 /// What looks like a path.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(super) struct Guess {
     pub(super) line: usize,
     /// What it can be.
     pub(super) spaces: Spaces,
+    /// An item that is marked as one of tests is around it.
+    pub(super) test: bool,
 }
 
 /// Never the name of something that a module declares.
@@ -23,7 +25,7 @@ const KEYWORDS: [&str; 32] = [
 /// Everything that looks like a path: words joined by `::`, single words that begin in upper case, or are called.
 pub(super) fn paths(tokens: TokenStream) -> Vec<Guess> {
     let mut found = Vec::new();
-    scan(tokens, &mut found);
+    scan(tokens, false, &mut found);
     found
 }
 
@@ -64,30 +66,47 @@ pub(super) fn name(word: &proc_macro2::Ident) -> String {
     text.strip_prefix("r#").map(str::to_owned).unwrap_or(text)
 }
 
-fn scan(tokens: TokenStream, found: &mut Vec<Guess>) {
+fn scan(tokens: TokenStream, around: bool, found: &mut Vec<Guess>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let mut at = 0;
+    let (mut at, mut test) = (0, around);
     while at < tokens.len() {
+        let line = tokens[at].span().start().line;
         match &tokens[at] {
             TokenTree::Group(group) => {
-                scan(group.stream(), found);
+                test |= group.delimiter() == Delimiter::Bracket && marks_test(group);
+                scan(group.stream(), test, found);
+                if group.delimiter() == Delimiter::Brace {
+                    test = around;
+                }
                 at += 1;
             }
             TokenTree::Literal(literal) => {
-                let line = literal.span().start().line;
-                found.extend(named_in_format(&literal.to_string()).map(|word| Guess { segments: vec![word], line, spaces: Spaces::VALUE }));
+                let literal = literal.to_string();
+                found.extend(named_in_format(&literal).map(|word| Guess { segments: vec![word], line, spaces: Spaces::VALUE, test }));
                 at += 1;
             }
-            TokenTree::Ident(word) if begins_path(&tokens, at) => {
-                let line = word.span().start().line;
+            TokenTree::Ident(_) if begins_path(&tokens, at) => {
                 let (segments, next) = path_at(&tokens, at);
                 if let Some(spaces) = plausible(&segments, &tokens[next..]) {
-                    found.push(Guess { segments, line, spaces });
+                    found.push(Guess { segments, line, spaces, test });
                 }
                 at = next;
             }
+            TokenTree::Punct(punct) if punct.as_char() == ';' => {
+                test = around;
+                at += 1;
+            }
             _ => at += 1,
         }
+    }
+}
+
+/// Whether this is what follows the `#` of `#[cfg(test)]`.
+fn marks_test(group: &Group) -> bool {
+    let mut tokens = group.stream().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Ident(word)), Some(TokenTree::Group(group))) => word == "cfg" && asks_for_test(group.stream()),
+        _ => false,
     }
 }
 

@@ -4,8 +4,9 @@
 //! lines wire, and count as nothing. A module of tests is a file of its own that depends on what it tests.
 
 use crate::{
-    code::{Circle, Edge, Graph},
+    code::{Circle, Edge},
     finding::Finding,
+    source::Source,
 };
 use std::fmt::Write as _;
 
@@ -13,8 +14,8 @@ const RULE: &str = "no circle of files";
 
 /// A finding for each circle, with everything that its files take from each other.
 #[must_use]
-pub fn check(graph: &Graph) -> Vec<Finding> {
-    graph.circles().iter().map(finding).collect()
+pub fn check(source: &Source) -> Vec<Finding> {
+    source.graph.circles().iter().map(finding).collect()
 }
 
 fn finding(circle: &Circle) -> Finding {

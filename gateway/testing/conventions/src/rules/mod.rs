@@ -1,3 +1,16 @@
-//! The rules. Each reads a tree, or the graph of its files, and answers with findings.
+//! The rules. Each reads the source and answers with findings. Rules do not know each other.
 
 pub mod circles;
+pub mod crates;
+pub mod foreign;
+pub mod layers;
+mod page;
+
+use crate::{finding::Finding, source::Source};
+use page::{ARCHITECTURE, fault};
+
+/// A rule by its name.
+pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
+
+/// All rules.
+pub const ALL: [Rule; 4] = [("circles", circles::check), ("layers", layers::check), ("foreign", foreign::check), ("crates", crates::check)];

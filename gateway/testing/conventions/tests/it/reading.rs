@@ -1,9 +1,10 @@
 //! A name leads to the file that defines it.
 
 use crate::{
-    planted::{gateway, graph, taken},
-    workspace::{GRAPH, TREE},
+    planted::{gateway, source, taken},
+    workspace::SOURCE,
 };
+use std::path::Path;
 
 /// What `user.rs` takes, beside `thing.rs` that declares `Thing`, `make` and `LIMIT`, and `mod.rs`s that re-export them.
 fn user(text: &str) -> Vec<String> {
@@ -115,7 +116,7 @@ fn tests_in_their_own_file_depend_on_what_they_test() {
         ("a/tests.rs", "use super::*;\n#[test]\nfn works() { a(); }"),
     ]);
     assert_eq!(taken(&tree), ["a/tests.rs:3 a.rs a (test)"]);
-    assert_eq!(graph(&tree).circles(), []);
+    assert_eq!(source(&tree).graph.circles(), []);
 }
 
 #[test]
@@ -127,6 +128,12 @@ fn what_only_tests_compile_is_marked() {
         "user.rs:4 outer/other.rs crate::outer::LIMIT (test)",
     ];
     assert_eq!(user(text), expected);
+}
+
+#[test]
+fn a_test_in_a_macro_is_marked() {
+    let text = "use crate::outer::*;\nmacro_rules! m { () => {\n#[cfg(test)] fn keys() { LIMIT }\nfn f(_: Thing) {} } }";
+    assert_eq!(user(text), ["user.rs:4 outer/inner.rs Thing", "user.rs:3 outer/other.rs LIMIT (test)"]);
 }
 
 #[test]
@@ -152,16 +159,21 @@ fn crates_of_the_workspace_are_followed() {
 #[test]
 fn a_path_that_leads_nowhere_is_told() {
     let tree = gateway(&[("lib.rs", "use crate::missing::Thing;")]);
-    let unresolved = graph(&tree).unresolved;
+    let unresolved = source(&tree).graph.unresolved;
     assert_eq!((unresolved.len(), unresolved[0].taken[0].line), (1, 1));
 }
 
 /// Nothing that this reader cannot follow may hide a dependency.
 #[test]
 fn every_path_of_the_workspace_is_followed() {
-    assert_eq!(GRAPH.unresolved, []);
-    let is_rust = |path: &&str| path.ends_with(".rs");
-    let unread: Vec<_> =
-        TREE.files().map(|(path, _)| path).filter(is_rust).filter(|path| !GRAPH.files.iter().any(|file| file == path)).collect();
+    assert_eq!(SOURCE.graph.unresolved, []);
+    let is_rust = |path: &&str| Path::new(path).extension().is_some_and(|extension| extension == "rs");
+    let unread: Vec<_> = SOURCE
+        .tree
+        .files()
+        .map(|(path, _)| path)
+        .filter(is_rust)
+        .filter(|path| !SOURCE.graph.files.iter().any(|file| file == path))
+        .collect();
     assert!(unread.is_empty(), "no module declares these files: {unread:?}");
 }

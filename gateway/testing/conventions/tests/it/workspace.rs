@@ -1,18 +1,19 @@
 //! The workspace itself, read once for all tests.
 
 use conventions::{
-    code::{Graph, Workspace, load},
+    finding::{Finding, report},
+    source::Source,
     tree::Tree,
 };
 use std::sync::LazyLock;
 
-/// Its files.
-pub(crate) static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::read_workspace().unwrap());
+/// Its source.
+pub(crate) static SOURCE: LazyLock<Source> =
+    LazyLock::new(|| Tree::read_workspace().map_err(|error| error.to_string()).and_then(Source::of).expect("the workspace can be read"));
 
-/// Which file takes what from which.
-pub(crate) static GRAPH: LazyLock<Graph> = LazyLock::new(|| Graph::of(&code()));
-
-/// Its modules.
-pub(crate) fn code() -> Workspace {
-    load(&TREE).unwrap()
+/// The workspace keeps the rule; otherwise the failure lists every place, with the remedy.
+#[track_caller]
+pub(crate) fn keeps(check: fn(&Source) -> Vec<Finding>) {
+    let findings = check(&SOURCE);
+    assert!(findings.is_empty(), "\n{} findings\n{}", findings.len(), report(findings));
 }

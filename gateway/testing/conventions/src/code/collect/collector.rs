@@ -2,11 +2,11 @@
 
 use crate::code::{
     attributes::is_test,
-    module::{Binding, Module, ModuleId, Named, PathUse, Spaces, Workspace},
-    tokens::{self, name},
+    module::{Binding, By, Module, ModuleId, Named, PathUse, Spaces, Workspace},
+    tokens::{self, Guess, name},
 };
 use proc_macro2::{Span, TokenStream};
-use std::{collections::HashSet, rc::Rc};
+use std::{collections::HashSet, sync::Arc};
 use syn::{
     Attribute, Block, Pat, Path, Signature, Visibility,
     visit::{self, Visit},
@@ -43,7 +43,7 @@ impl Collector<'_> {
     }
 
     pub(super) fn item(&mut self, word: &syn::Ident, spaces: Spaces, visibility: &Visibility) {
-        self.bind(word, Named::Item(Rc::default()), spaces, visibility);
+        self.bind(word, Named::Item(Arc::default()), spaces, visibility);
     }
 
     pub(super) fn visible(&self, visibility: &Visibility) -> Option<ModuleId> {
@@ -85,9 +85,9 @@ impl Collector<'_> {
         self.workspace.modules.len() - 1
     }
 
-    pub(super) fn used(&mut self, segments: Vec<String>, span: Span, spaces: Spaces, guess: bool) {
+    pub(super) fn used(&mut self, segments: Vec<String>, span: Span, spaces: Spaces, by: By) {
         let (scope, test) = (self.scope, self.test);
-        self.workspace.uses.push(PathUse { scope, segments, line: span.start().line, spaces, test, guess });
+        self.workspace.uses.push(PathUse { scope, segments, line: span.start().line, spaces, test, by });
     }
 
     pub(super) fn path(&mut self, path: &Path, spaces: Spaces) {
@@ -99,22 +99,15 @@ impl Collector<'_> {
             segments.insert(0, String::new());
         }
         let Some(first) = path.segments.first() else { return };
-        self.used(segments, first.ident.span(), spaces, false);
+        self.used(segments, first.ident.span(), spaces, By::Code);
     }
 
     pub(super) fn tokens(&mut self, tokens: TokenStream) {
-        for guess in tokens::paths(tokens) {
-            let local = matches!(&guess.segments[..], [word] if self.locals.contains(word));
+        for Guess { segments, line, spaces, test } in tokens::paths(tokens) {
+            let local = matches!(&segments[..], [word] if self.locals.contains(word));
             if !local {
-                let (scope, test) = (self.scope, self.test);
-                self.workspace.uses.push(PathUse {
-                    scope,
-                    segments: guess.segments,
-                    line: guess.line,
-                    spaces: guess.spaces,
-                    test,
-                    guess: true,
-                });
+                let (scope, test) = (self.scope, test || self.test);
+                self.workspace.uses.push(PathUse { scope, segments, line, spaces, test, by: By::Tokens });
             }
         }
     }

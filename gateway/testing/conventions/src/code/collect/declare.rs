@@ -3,15 +3,14 @@
 use super::collector::Collector;
 use crate::code::{
     attributes,
-    module::{Binding, Glob, Named, Spaces},
+    module::{Binding, By, Glob, Named, Spaces},
     tokens::{self, name},
 };
-use std::rc::Rc;
+use std::sync::Arc;
 use syn::{Ident, Item, ItemMacro, Macro, UseTree, Visibility};
 
 impl Collector<'_> {
     fn import(&mut self, tree: &UseTree, mut path: Vec<String>, visibility: &Visibility) {
-        let private = matches!(visibility, Visibility::Inherited);
         match tree {
             UseTree::Path(at) => {
                 path.push(name(&at.ident));
@@ -22,32 +21,32 @@ impl Collector<'_> {
                     self.import(tree, path.clone(), visibility);
                 }
             }
-            UseTree::Glob(_) => {
+            UseTree::Glob(star) => {
+                self.used(path.clone(), star.star_token.spans[0], Spaces::TYPE, By::Wiring);
                 let visible = self.visible(visibility);
                 self.workspace.modules[self.scope].globs.push(Glob { path, visible });
             }
             UseTree::Name(at) if at.ident == "self" && !path.is_empty() => {
                 if let Some(last) = path.last().cloned() {
-                    self.imported(&Ident::new(&last, at.ident.span()), path, visibility, private);
+                    self.imported(&Ident::new(&last, at.ident.span()), path, visibility);
                 }
             }
             UseTree::Name(at) => {
                 path.push(name(&at.ident));
-                self.imported(&at.ident, path, visibility, private);
+                self.imported(&at.ident, path, visibility);
             }
             UseTree::Rename(at) => {
                 if at.ident != "self" || path.is_empty() {
                     path.push(name(&at.ident));
                 }
-                self.imported(&at.rename, path, visibility, private);
+                self.imported(&at.rename, path, visibility);
             }
         }
     }
 
-    fn imported(&mut self, word: &Ident, path: Vec<String>, visibility: &Visibility, private: bool) {
-        if private {
-            self.used(path.clone(), word.span(), Spaces::ALL, false);
-        }
+    fn imported(&mut self, word: &Ident, path: Vec<String>, visibility: &Visibility) {
+        let by = if matches!(visibility, Visibility::Inherited) { By::Import } else { By::Wiring };
+        self.used(path.clone(), word.span(), Spaces::ALL, by);
         if word != "_" {
             self.bind(word, Named::Import(path), Spaces::ALL, visibility);
         }
@@ -67,7 +66,7 @@ impl Collector<'_> {
             Item::Type(item) => self.item(&item.ident, Spaces::TYPE, &item.vis),
             Item::Enum(item) => {
                 let variants = item.variants.iter().map(|variant| name(&variant.ident)).collect();
-                self.bind(&item.ident, Named::Item(Rc::new(variants)), Spaces::TYPE, &item.vis);
+                self.bind(&item.ident, Named::Item(Arc::new(variants)), Spaces::TYPE, &item.vis);
             }
             Item::Use(item) => {
                 let mut first = Vec::new();

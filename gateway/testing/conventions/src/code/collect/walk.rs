@@ -3,7 +3,7 @@
 use super::collector::{Collector, Declared};
 use crate::code::{
     attributes::{self, is_test},
-    module::{ModuleId, Named, Spaces, Workspace},
+    module::{By, ModuleId, Named, Spaces, Workspace},
     tokens::{self, name},
 };
 use std::{collections::HashSet, mem};
@@ -147,7 +147,7 @@ impl<'ast> Visit<'ast> for Collector<'_> {
     fn visit_pat_ident(&mut self, pat: &'ast PatIdent) {
         let text = name(&pat.ident);
         if text.starts_with(char::is_uppercase) {
-            self.used(vec![text], pat.ident.span(), Spaces::VALUE, false);
+            self.used(vec![text], pat.ident.span(), Spaces::VALUE, By::Code);
         }
         visit::visit_pat_ident(self, pat);
     }
@@ -156,10 +156,14 @@ impl<'ast> Visit<'ast> for Collector<'_> {
         // Names a module, and takes nothing from it.
     }
 
+    /// Attributes name things, too: `#[serde(with = "path")]`, `#[schema(value_type = Name)]`.
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        const PLAIN: [&str; 10] = ["doc", "cfg", "cfg_attr", "allow", "expect", "warn", "deny", "path", "must_use", "derive"];
+        const PLAIN: [&str; 9] = ["doc", "cfg", "cfg_attr", "allow", "expect", "warn", "deny", "path", "must_use"];
         if PLAIN.iter().any(|plain| attribute.path().is_ident(plain)) {
             return;
+        }
+        if attribute.path().segments.len() > 1 {
+            self.path(attribute.path(), Spaces::MACRO);
         }
         let Meta::List(list) = &attribute.meta else { return };
         self.tokens(list.tokens.clone());
@@ -167,7 +171,7 @@ impl<'ast> Visit<'ast> for Collector<'_> {
             for (text, span) in tokens::texts(list.tokens.clone()) {
                 if let Ok(path) = LitStr::new(&text, span).parse::<Path>() {
                     let segments = path.segments.iter().map(|segment| name(&segment.ident)).collect();
-                    self.used(segments, span, Spaces::ALL, true);
+                    self.used(segments, span, Spaces::ALL, By::Tokens);
                 }
             }
         }
