@@ -5,6 +5,7 @@ pub mod crates;
 pub mod foreign;
 pub mod layers;
 mod page;
+pub mod sizes;
 
 use crate::{finding::Finding, source::Source};
 use page::{ARCHITECTURE, fault};
@@ -13,4 +14,10 @@ use page::{ARCHITECTURE, fault};
 pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
 
 /// All rules.
-pub const ALL: [Rule; 4] = [("circles", circles::check), ("layers", layers::check), ("foreign", foreign::check), ("crates", crates::check)];
+pub const ALL: [Rule; 5] = [
+    ("circles", circles::check),
+    ("layers", layers::check),
+    ("foreign", foreign::check),
+    ("crates", crates::check),
+    ("sizes", sizes::check),
+];

@@ -4,4 +4,5 @@ mod circles;
 mod layers;
 mod planted;
 mod reading;
+mod sizes;
 mod workspace;
