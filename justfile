@@ -1,11 +1,11 @@
-# Every task of the project. `./justw` runs them on a machine without `just`; both need Rust, git and a C compiler.
+# All tasks of the project. `./justw` runs them on a machine without `just`. Both need Rust, git and a C compiler.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
 native := justfile_directory() / "deploy/native"
 
-# One set of features for everything that tests run: a binary built apart from the tests would compile its dependencies anew.
+# All tests use one build. A binary built apart from the tests has other features and compiles its dependencies again.
 test_targets := "--workspace --bins --tests"
 
 [private]
@@ -18,7 +18,7 @@ default:
 up *options:
     @"{{ native }}/up" "$@"
 
-# Stop a stack that was started elsewhere
+# Stop a stack that runs in another terminal
 [group('run')]
 down:
     @"{{ native }}/down"
@@ -28,18 +28,18 @@ down:
 logs:
     @tail -n 50 -F target/run/logs/*.log
 
-# Run one gateway alone, from source, with the settings for development
+# Run one gateway alone, from source, with the development settings
 [group('run')]
 run-gateway *arguments:
     cargo run --package gateway -- --config gateway/config/dev.toml "$@"
 
-# Forget what stopped stacks left behind: logs, histories, and the notifier's outbox
+# Stop the stack and delete its logs, histories and the notifier's outbox
 [group('run')]
 clean-run:
     @"{{ native }}/down"
     rm -rf target/run target/test-runs
 
-# Every test: Rust, the JavaScript SDK in Node, the demo in a real browser
+# All tests: Rust, the JavaScript SDK in Node, the demo in a real browser
 [group('test')]
 test: setup test-rust test-sdk test-browser
 
@@ -49,38 +49,38 @@ test-rust *arguments: setup-redis
     cargo build {{ test_targets }}
     cargo test --workspace "$@"
 
-# The official JavaScript SDK in Node, against a stack on free ports
+# Tests with the official JavaScript SDK in Node, against a stack on free ports
 [group('test')]
 test-sdk *files: setup-node setup-redis
     cargo build {{ test_targets }}
     @STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
 
-# The demo page in Chromium, against a stack on free ports
+# Tests of the demo page in Chromium, against a stack on free ports
 [group('test')]
 test-browser *files: setup-node setup-browser setup-redis
     cargo build {{ test_targets }}
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" web/tests "$@"
 
-# Break a cluster in every way while it is watched: `just torture --minutes 30 --store cluster --seed 7 --gateways 3 --faults kill-gateway,promote`
+# Inject faults into a cluster and check what it delivers: `just torture --minutes 30 --store cluster --seed 7 --gateways 3 --faults kill-gateway,promote`
 [group('test')]
 torture *options:
     cargo test --release --package gateway --test torture -- "$@"
 
-# Fuzz a target for so many seconds; needs a nightly toolchain and cargo-fuzz
+# Fuzz a target for a number of seconds; needs a nightly toolchain and cargo-fuzz
 [group('test')]
 fuzz target="decoder" seconds="900":
     cargo +nightly fuzz run "{{ target }}" -- -max_total_time="{{ seconds }}"
 
-# Everything that can be found without running: what fails fastest comes first
+# All static checks; the quickest come first
 [group('check')]
 check: check-format check-unused check-dependencies check-lints check-docs
 
-# Formatting, as `just fmt` would leave it
+# Formatting
 [group('check')]
 check-format:
     cargo fmt --all --check
 
-# Dependencies that nothing uses
+# Unused dependencies
 [group('check')]
 check-unused:
     "$("{{ native }}/cargo-tool" cargo-machete 0.9.2 "finds unused dependencies; about 25 s, once")"
@@ -95,7 +95,7 @@ check-dependencies:
 check-lints:
     cargo clippy --workspace --all-targets -- -D warnings
 
-# Documentation builds, and its links lead somewhere
+# Documentation and its links
 [group('check')]
 check-docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
@@ -121,7 +121,7 @@ bench *arguments:
     cargo build --release --package gateway --package bench
     @target/release/bench "$@"
 
-# Install what the tests need beyond Rust: Redis, Node and Chromium
+# Install the programs that the tests need besides Rust: Redis, Node and Chromium
 [group('develop')]
 setup: setup-redis setup-node setup-browser
 

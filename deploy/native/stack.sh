@@ -1,21 +1,21 @@
 # shellcheck shell=bash
-# The processes of a stack on this machine: ports, starting, readiness, stopping. Sourced by `up` and `down`.
+# The processes of a stack on this machine: ports, start, readiness, stop. `up` and `down` source this file.
 #
-# Every process leads a session of its own, so that a ctrl-C in the terminal reaches only the script that started it, which
-# then stops them in order; and it gets a SIGTERM from the kernel if that script is killed. Processes are told apart by pid and
-# start time, so a pid that the system has given to something else is never signalled.
+# Every process has its own session. So a ctrl-C in the terminal reaches only the script that started the processes, and the script
+# stops them in order. If the script is killed, the kernel sends SIGTERM to each process. A process is identified by pid and start
+# time, so a pid that the system has reused is never signalled.
 #
-# Every `return` says its status: within a trap, bash lets a bare one return the status from before the trap.
+# Every `return` has a status. Within a trap, a bare `return` would return the status from before the trap.
 
 : "${run_dir:?set it before sourcing this file}"
-declare -A stack_pid=() # of what this script launched, by name
+declare -A stack_pid=() # pids of the processes that this script launched, by name
 
-say() { printf '%s\n' "$*" 2>/dev/null || true; } # a terminal that closed must not stop the stopping
+say() { printf '%s\n' "$*" 2>/dev/null || true; } # a closed terminal must not interrupt the stop
 complain() { printf '%s\n' "$*" >&2 2>/dev/null || true; }
 
 # --- ports ---------------------------------------------------------------------------------------------------------------
 
-# port_inode PORT: the socket that listens on the port on this host's loopback address or on every address; fails if there is none.
+# port_inode PORT: the socket that listens on the port, on the loopback address or on all addresses. Fails if there is none.
 port_inode() {
     local tables=(/proc/net/tcp)
     [[ -e /proc/net/tcp6 ]] && tables+=(/proc/net/tcp6)
@@ -28,7 +28,7 @@ port_inode() {
         END { exit !found }' "${tables[@]}"
 }
 
-# port_owner PORT: names the process that listens there.
+# port_owner PORT: prints the process that listens there.
 port_owner() {
     local inode fd pid
     inode=$(port_inode "$1") || return 1
@@ -41,7 +41,7 @@ port_owner() {
     echo "$(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c 1-80)(pid $pid)"
 }
 
-# free_port: a port below the range from which the kernel gives ports to outgoing connections.
+# free_port: a free port below the range that the kernel uses for outgoing connections.
 free_port() {
     local port
     for _ in {1..100}; do
@@ -52,7 +52,7 @@ free_port() {
     return 1
 }
 
-# http_status PORT PATH: the status of a GET on the loopback address; fails if nothing answers.
+# http_status PORT PATH: the status of a GET on the loopback address. Fails if there is no answer.
 http_status() (
     exec 2>/dev/null
     exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
@@ -63,7 +63,7 @@ http_status() (
 
 # --- processes -----------------------------------------------------------------------------------------------------------
 
-# started_at PID: when the kernel started it, in ticks since boot; fails if it is gone or only waits to be reaped.
+# started_at PID: its start time, in ticks since boot. Fails if the process is gone or a zombie.
 started_at() {
     local stat fields
     { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
@@ -71,10 +71,10 @@ started_at() {
     [[ ${fields[0]} != [ZX] ]] && echo "${fields[19]}"
 }
 
-# record NAME PID: lets `down` find the process.
+# record NAME PID: records the process for `down`.
 record() { echo "$1 $2 $(started_at "$2" || echo gone)" >>"$run_dir/pids"; }
 
-# recorded NAME: the pid of that name in the record, if that process still runs.
+# recorded NAME: the recorded pid of that name, if the process still runs.
 recorded() {
     local name pid started
     [[ -e $run_dir/pids ]] || return 1
@@ -84,7 +84,7 @@ recorded() {
     return 1
 }
 
-# launch NAME COMMAND...: starts a process in a session of its own, with the standard streams of the caller.
+# launch NAME COMMAND...: starts a process in its own session, with the standard streams of the caller.
 launch() {
     local name=$1
     shift
@@ -93,10 +93,10 @@ launch() {
     record "$name" "$!"
 }
 
-# serve NAME COMMAND...: launches a service; what it writes goes to its log.
+# serve NAME COMMAND...: launches a service whose output goes to its log.
 serve() { launch "$@" </dev/null >"$run_dir/logs/$1.log" 2>&1; }
 
-# await_ready NAME PORT SECONDS: until the service answers that it is ready.
+# await_ready NAME PORT SECONDS: waits until the service is ready.
 await_ready() {
     local name=$1 port=$2 deadline=$((SECONDS + $3)) status=
     while ((SECONDS < deadline)); do
@@ -114,7 +114,7 @@ await_ready() {
     return 1
 }
 
-# await_port NAME PORT SECONDS: until something listens there.
+# await_port NAME PORT SECONDS: waits until a process listens there.
 await_port() {
     local name=$1 port=$2 deadline=$((SECONDS + $3)) status=0
     until port_inode "$port" >/dev/null; do
@@ -131,9 +131,9 @@ await_port() {
     done
 }
 
-# report_end NAME STATUS: which process ended, how, and its last words.
+# report_end NAME STATUS: prints which process ended, its status, and the end of its log.
 report_end() {
-    complain "$1 ended by itself with status $2"
+    complain "$1 ended unexpectedly with status $2"
     show_log "$1"
 }
 
@@ -142,7 +142,7 @@ show_log() {
     tail -n 15 "$run_dir/logs/$1.log" 2>/dev/null | sed "s/^/  [$1] /" >&2 || true
 }
 
-# stop NAME SECONDS: asks the process and everything that it started to end; after so many seconds ends them.
+# stop NAME SECONDS: sends SIGTERM to the process and everything that it started, and SIGKILL after this time.
 stop() {
     local pid=${stack_pid[$1]:-} deadline=$((SECONDS + $2))
     if recorded "$1" >/dev/null; then
@@ -153,8 +153,8 @@ stop() {
     [[ -z $pid ]] || kill -KILL -- "-$pid" 2>/dev/null || true
 }
 
-# stop_all SECONDS: the gateways before the services, so that their drain can finish the calls that these are answering; then what the
-# gateways share.
+# stop_all SECONDS: stops the gateways before the services, so that the services can answer the calls in flight during the drain. Redis
+# is next.
 stop_all() {
     local name
     for name in build command gateway gateway-2 chatbot-backend notifier-backend redis warnings terminal; do stop "$name" "$1"; done

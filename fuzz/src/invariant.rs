@@ -1,6 +1,6 @@
 //! What has to hold of the decoder for every input. Shared by the fuzz target and the test that replays its corpus.
 
-use gateway::protocol::websocket::{Decoder, Event, Violation};
+use gateway_core::protocol::websocket::{Decoder, Event, Violation};
 
 /// Bytes that a message may have here: small, so that the limit is reached often.
 const LIMIT: u32 = 512;

@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 use gateway::{
     auth::{ConnectionClaims, SubscriptionClaims, Tokens},
-    model::{ChannelName, UserId},
     settings::{Layers, Problems, Settings, parse_duration},
 };
+use gateway_core::model::{ChannelName, UserId};
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},

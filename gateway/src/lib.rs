@@ -12,31 +12,25 @@
 //! | `services` | calls, events and links of services |
 //! | `publish` | the one way into channels |
 //! | `hub` | a worker's connections, subscriptions and outboxes; fan-out; the timer wheel |
-//! | `session` | one connection's state machine; sans-I/O |
-//! | `protocol` | frames to commands and events; sans-I/O |
-//! | `channel` | namespaces, permissions, positions, feeds: the no-loss logic; sans-I/O |
 //! | `broker` | publications, history, presence; the workers' mailboxes |
 //! | `cluster` | nodes, and messages between them |
 //! | `auth` | tokens, origins, API keys |
 //! | `telemetry` | traces, metrics, propagation |
 //! | `settings` | raw typed configuration |
-//! | `model` | ids, names, positions, publications, the error table |
+//!
+//! Below all of them is the crate `gateway_core`: sessions, protocol, channels and the words of the domain, without I/O.
 
 pub mod api;
 pub mod auth;
 pub mod broker;
-pub mod channel;
 pub mod cluster;
 pub mod connection;
 pub mod hub;
-pub mod model;
 pub mod node;
-pub mod protocol;
 pub mod publish;
 mod run;
 pub mod server;
 pub mod services;
-pub mod session;
 pub mod settings;
 #[cfg(test)]
 mod simulation;

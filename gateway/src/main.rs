@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Gives memory back when those have gone who needed it (docs/decisions/0008).
+/// Returns free memory to the system (docs/decisions/0008-mimalloc-as-allocator.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

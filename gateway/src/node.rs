@@ -6,9 +6,9 @@ use crate::{
     cluster::Cluster,
     publish::Publisher,
     services::Services,
-    session::Rules,
     telemetry::Metrics,
 };
+use gateway_core::session::Rules;
 use std::{
     sync::{
         Arc,

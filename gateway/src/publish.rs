@@ -2,11 +2,13 @@
 
 use crate::{
     broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published},
-    channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Data, ErrorCode, Refusal, Tags},
     telemetry::{Step, Work},
 };
 use futures_util::TryFutureExt as _;
+use gateway_core::{
+    channel::{ChannelOptions, Namespaces},
+    model::{ChannelName, ClientInfo, Data, ErrorCode, Refusal, Tags},
+};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;

@@ -44,32 +44,32 @@ macro_rules! errors {
 }
 
 errors! {
-    Internal, "internal", 100, 500, Safe, "The gateway failed to answer. Try again; if it stays, look into the gateway's log.";
+    Internal, "internal", 100, 500, Safe, "The gateway failed. Try again. If the error repeats, read the gateway's log.";
     Unauthorized, "unauthorized", 101, 401, Never, "The credentials are missing or not accepted. Send a valid token or API key.";
     UnknownChannel, "unknown_channel", 102, 404, Never, "The channel's namespace is not configured. Check the part before the colon.";
     PermissionDenied, "permission_denied", 103, 403, Never, "The namespace's permissions do not allow this. Use a channel token or ask a service to do it.";
-    NotFound, "not_found", 104, 404, Never, "There is nothing under this name.";
+    NotFound, "not_found", 104, 404, Never, "Nothing has this name.";
     AlreadySubscribed, "already_subscribed", 105, 409, Never, "This connection is subscribed to the channel already.";
     LimitExceeded, "limit_exceeded", 106, 422, Never, "A configured limit would be exceeded.";
     BadRequest, "bad_request", 107, 400, Never, "The request is malformed. The detail names the place.";
     NotAvailable, "not_available", 108, 409, Never, "The channel's namespace has this feature switched off.";
     TokenExpired, "token_expired", 109, 401, Never, "The token has expired. Get a new one and connect or subscribe again.";
-    TooManyRequests, "too_many_requests", 111, 429, Safe, "Too much at once. Slow down and try again.";
-    UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The stream no longer holds everything after the given position. Load the state anew, then subscribe without recovery.";
-    ServiceUnavailable, "unavailable", 1000, 503, Safe, "Nobody can take this now: it was surely not carried out. Try again shortly.";
+    TooManyRequests, "too_many_requests", 111, 429, Safe, "Too many requests at once. Slow down and try again.";
+    UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The history does not contain everything after the given position. Load the current state, then subscribe without recovery.";
+    ServiceUnavailable, "unavailable", 1000, 503, Safe, "The service or the store is unavailable, and the request was not carried out. Try again shortly.";
     Timeout, "timeout", 1001, 504, SameKeyOnly, "No answer came in time. It may or may not have been carried out.";
-    Overloaded, "overloaded", 1002, 503, Safe, "The service has no capacity left for now. Try again with a growing pause.";
-    BadReply, "bad_reply", 1004, 502, Never, "The service answered with something that is not a valid reply. Tell its developers.";
-    OutcomeUnknown, "outcome_unknown", 1005, 504, SameKeyOnly, "The store did not confirm in time. Send it again with the same idempotency key, which the detail names.";
+    Overloaded, "overloaded", 1002, 503, Safe, "The service is at its limit. Try again with increasing pauses.";
+    BadReply, "bad_reply", 1004, 502, Never, "The service sent an invalid reply. Inform its developers.";
+    OutcomeUnknown, "outcome_unknown", 1005, 504, SameKeyOnly, "The store did not confirm in time. Repeat the request with the same idempotency key, which the detail contains.";
     PayloadTooLarge, "payload_too_large", 1006, 413, Never, "The message is larger than the configured limit.";
     IdempotencyMismatch, "idempotency_mismatch", 1007, 422, Never, "This idempotency key was used for another request. Use a new key.";
     IdempotencyInProgress, "idempotency_in_progress", 1008, 409, Safe, "The first request with this idempotency key is still running. Ask again shortly.";
     ConnectionGone, "connection_gone", 1009, 410, Never, "The connection has ended and will not come back under this id.";
     MethodNotAllowed, "method_not_allowed", 1010, 405, Never, "This path does not take this method.";
-    UpgradeRequired, "upgrade_required", 1011, 426, Never, "This path speaks WebSocket, version 13. Send a WebSocket upgrade request.";
+    UpgradeRequired, "upgrade_required", 1011, 426, Never, "This path accepts only WebSocket, version 13. Send a WebSocket upgrade request.";
     OriginNotAllowed, "origin_not_allowed", 1012, 403, Never, "Pages of this origin may not connect. Add it to public.allowed_origins.";
-    ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node holds as many connections as it may. Try another node, or later.";
-    Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again; another node answers.";
+    ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node has reached its limit of connections. Try another node, or try later.";
+    Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again to reach another node.";
     UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body has to be JSON. Send it with Content-Type: application/json.";
 }
 
@@ -134,17 +134,17 @@ codes! {
     Disconnect, DISCONNECTS;
     Shutdown = 3001, "shutdown", "The node is shutting down; the SDK reconnects to another one.";
     Expired = 3005, "connection expired", "The connection's token expired and was not refreshed in time.";
-    Slow = 3008, "slow", "The client read too slowly and its queue is full; after reconnecting it recovers what it missed.";
-    InsufficientState = 3010, "insufficient state", "A stream was lost in part; after reconnecting the client learns what is missing.";
-    ForceReconnect = 3011, "force reconnect", "A service asked this connection to reconnect.";
+    Slow = 3008, "slow", "The client read too slowly and its outbox was full. After reconnecting it recovers what it missed.";
+    InsufficientState = 3010, "insufficient state", "Publications of a server-side subscription were lost. After reconnecting the client learns what is missing.";
+    ForceReconnect = 3011, "force reconnect", "A service requested that this connection reconnects.";
     NoPong = 3012, "no pong", "The client did not answer a ping in time.";
-    TooManyRequests = 3013, "too many requests", "The client sent more at once than may wait, and some of it has no answer that could say so.";
+    TooManyRequests = 3013, "too many requests", "The client sent too many commands at once. The gateway cannot refuse them one by one, because some expect no reply.";
     InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or lacks what is required of it.";
-    BadRequest = 3501, "bad request", "The client sent something that is not a frame of the protocol.";
-    Stale = 3502, "stale", "No connect command came within the time allowed.";
-    ForceDisconnect = 3503, "force disconnect", "A service asked for this connection to be closed for good.";
-    ChannelLimit = 3505, "channel limit", "The connection subscribed to more channels than it may.";
-    InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not speak.";
+    BadRequest = 3501, "bad request", "The client sent an invalid frame.";
+    Stale = 3502, "stale", "The connect command did not arrive in time.";
+    ForceDisconnect = 3503, "force disconnect", "A service closed this connection for good.";
+    ChannelLimit = 3505, "channel limit", "The connection has more subscriptions than allowed.";
+    InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not support.";
 }
 
 impl Disconnect {
@@ -157,8 +157,8 @@ impl Disconnect {
 codes! {
     /// Why a subscription was ended by the gateway. From 2500 on the SDK subscribes again by itself; below 2000 are the SDK's own.
     Unsubscribe, UNSUBSCRIBES;
-    Server = 2000, "server unsubscribe", "A service asked for it.";
-    InsufficientState = 2500, "insufficient state", "Publications were lost on the way, or the stream goes on in a new timeline; the SDK subscribes again and recovers what is held.";
+    Server = 2000, "server unsubscribe", "A service ended the subscription.";
+    InsufficientState = 2500, "insufficient state", "Publications were lost, or a new epoch began. The SDK subscribes again and recovers what the history still contains.";
     Expired = 2501, "subscription expired", "The subscription's token expired and was not refreshed in time.";
 }
 

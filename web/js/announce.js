@@ -1,4 +1,4 @@
-/** What a screen reader is told: news politely, trouble at once. */
+/** Announcements for screen readers: news when the reader is free, alarms at once. */
 
 import { byId } from './dom.js';
 
@@ -14,8 +14,8 @@ function announcer(id) {
   };
 }
 
-/** Tells when the reader is free. */
+/** Announces when the reader is free. */
 export const tell = announcer('news');
 
-/** Tells at once. */
+/** Announces at once. */
 export const alarm = announcer('alarm');

@@ -69,7 +69,7 @@ export class BellView {
   #arrived({ items: all, isLive }) {
     const items = all.filter((item) => !item.read);
     if (!isLive && items.length > 1) {
-      toast({ title: `${count(items.length, 'notification')} while you were away`, body: 'They are under the bell.', level: 'info' });
+      toast({ title: `${count(items.length, 'notification')} while you were away`, body: 'Open the bell to read them.', level: 'info' });
       tell(`${count(items.length, 'notification')} while you were away`);
       return;
     }
@@ -104,7 +104,7 @@ export class BellView {
       read);
   }
 
-  /** The button that was pressed goes away with the mark: the title takes the focus. */
+  /** The pressed button disappears, so the title gets the focus. */
   #read(item) {
     this.#notifications.markRead(item.id);
     byId('inbox-title').focus();

@@ -17,7 +17,7 @@ export class ChatView {
   #elements = new Map();
   #typists = new Typists((names) => this.#showTyping(names));
   #unseen = 0;
-  /** Whether the end is in sight, and is to stay so when something grows. */
+  /** Whether the end is visible. If so, it stays visible when the list grows. */
   #stick = true;
 
   constructor(chat, me) {
@@ -25,10 +25,10 @@ export class ChatView {
     this.#me = me;
     chat.addEventListener('change', () => this.#render());
     chat.addEventListener('grow', ({ detail }) => this.#grow(detail));
-    chat.addEventListener('heard', ({ detail }) => this.#heard(detail));
-    chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.heard(detail));
+    chat.addEventListener('received', ({ detail }) => this.#received(detail));
+    chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.started(detail));
     chat.addEventListener('refused', ({ detail }) => alarm(detail));
-    chat.addEventListener('trouble', ({ detail }) => this.#showTrouble(detail));
+    chat.addEventListener('problem', ({ detail }) => this.#showProblem(detail));
     chat.addEventListener('loaded', ({ detail }) => this.#loaded(detail));
     this.#wireComposer();
     this.#wireScrolling();
@@ -78,7 +78,7 @@ export class ChatView {
     this.#toEnd();
   }
 
-  /** The field grows with its text; the button works only where there is something to send. */
+  /** The field grows with its text. The button is disabled if there is nothing to send. */
   #fit() {
     this.#field.style.height = 'auto';
     this.#field.style.height = `${this.#field.scrollHeight}px`;
@@ -141,14 +141,14 @@ export class ChatView {
     if (this.#stick) this.#toEnd();
   }
 
-  #heard(entry) {
+  #received(entry) {
     this.#typists.stopped(entry.from);
     if (entry.from === this.#me) return;
     if (!this.#stick) this.#showUnseen(this.#unseen + 1);
     if (entry.state !== 'streaming') tell(`${entry.from}: ${entry.text}`);
   }
 
-  #showTrouble(words) {
+  #showProblem(words) {
     alarm(words);
     toast({ title: 'The conversation has a problem', body: words, level: 'error' });
   }
@@ -177,7 +177,7 @@ export class ChatView {
   }
 }
 
-/** The people beside the conversation. The bot is no connection, but it is there too. */
+/** The list of people beside the conversation. The bot has no connection, but is listed too. */
 export function showPeople(users, me) {
   const row = ({ name, connections }) => h('li', { class: 'person', 'data-user': name },
     avatar(name),

@@ -1,4 +1,4 @@
-/** The conversation in one channel: what comes in, what goes out. */
+/** The conversation in one channel: incoming entries and outgoing messages. */
 
 import { Streams } from './streams.js';
 import { Timeline } from './timeline.js';
@@ -6,19 +6,19 @@ import { throttledTyping } from './typing.js';
 import { inWords, isUnsure } from './words.js';
 
 const PAGE = 60;
-/** So many pages at most are read to catch up after a recovery that failed. */
+/** Limit of pages to read after a failed recovery. */
 const CATCH_UP_PAGES = 20;
 const END_STATES = { done: 'done', aborted: 'aborted', failed: 'failed' };
 
-/** 128 random bits: nobody makes the same again, and a line that is sent twice under its id is one line. */
+/** 128 random bits are unique. A message that is sent twice with its id is one message. */
 function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /**
- * Events, each with a `detail`: `change` (nothing), `grow` (the entry whose text grew),
- * `heard` (an entry that came live), `typing` (a name), `refused` (why, beside the line in the
- * list), `trouble` (a sentence that stands nowhere else), `loaded` (whether older entries exist).
+ * Events, each with a `detail`: `change` (none), `grow` (the entry whose text grew),
+ * `received` (a new live entry), `typing` (a name), `refused` (the reason, which the entry in the
+ * list shows too), `problem` (a sentence to show), `loaded` (whether older entries exist).
  */
 export class Chat extends EventTarget {
   #client;
@@ -28,12 +28,12 @@ export class Chat extends EventTarget {
   #epoch = '';
   #loaded = false;
   #hasOlder = false;
-  /** The lowest offset of the page read last; 0 where nothing is below it. */
+  /** The lowest offset of the last page read; 0 if there is nothing below it. */
   #lowest = 0;
-  /** Tells the others that this user is writing; call it as often as you like. */
+  /** Tells the others that this user is typing. It limits its own rate. */
   typing;
 
-  /** `watch` is shown every subscription that this conversation makes. */
+  /** `watch` is called with every subscription of this conversation. */
   constructor(client, user, channel, watch) {
     super();
     this.#client = client;
@@ -44,8 +44,8 @@ export class Chat extends EventTarget {
     this.typing = throttledTyping(() => client.rpc('chatbot.typing', { channel }));
     this.#sub.on('subscribed', (context) => this.#subscribed(context));
     this.#sub.on('publication', (publication) => this.#publication(publication));
-    this.#sub.on('error', ({ error }) => this.#emit('trouble', inWords(error)));
-    this.#sub.on('unsubscribed', ({ code, reason }) => code !== 0 && this.#emit('trouble', `You were taken out of this conversation: ${reason}.`));
+    this.#sub.on('error', ({ error }) => this.#emit('problem', inWords(error)));
+    this.#sub.on('unsubscribed', ({ code, reason }) => code !== 0 && this.#emit('problem', `You were removed from this conversation: ${reason}.`));
   }
 
   get subscription() {
@@ -60,7 +60,7 @@ export class Chat extends EventTarget {
     this.#sub.subscribe();
   }
 
-  /** Sends a line; its fate shows in the list. */
+  /** Sends a message. The list shows the result. */
   say(text) {
     const draft = this.#timeline.draft(newId(), text);
     this.#emit('change');
@@ -79,13 +79,13 @@ export class Chat extends EventTarget {
     this.#emit('change');
   }
 
-  /** Reads the page of history before what is shown. */
+  /** Reads the page of history before the oldest entry shown. */
   async loadOlder() {
     try {
       const since = { offset: this.#timeline.oldestOffset, epoch: this.#epoch };
       await this.#load({ limit: PAGE, reverse: true, since });
     } catch (error) {
-      this.#emit('trouble', inWords(error));
+      this.#emit('problem', inWords(error));
     }
   }
 
@@ -94,7 +94,7 @@ export class Chat extends EventTarget {
       await this.#client.rpc('chatbot.say', { channel: this.#sub.channel, id: draft.id, text: draft.text });
     } catch (error) {
       const unsure = isUnsure(error);
-      const words = unsure ? `${inWords(error)} Your message may have arrived all the same.` : inWords(error);
+      const words = unsure ? `${inWords(error)} Your message may have arrived.` : inWords(error);
       if (this.#timeline.fail(draft, words, unsure)) this.#emit('refused', words);
     }
     this.#emit('change');
@@ -105,7 +105,7 @@ export class Chat extends EventTarget {
     const epoch = context.streamPosition?.epoch ?? '';
     if (epoch !== this.#epoch) this.#enter(epoch);
     const seen = this.#timeline.newestOffset;
-    if (isLost) this.#emit('trouble', 'Some messages may be missing: the server no longer holds everything since the connection broke.');
+    if (isLost) this.#emit('problem', 'Some messages may be missing: the server has not kept all messages since the connection broke.');
     if (!this.#loaded || isLost) this.#loadLatest(seen);
   }
 
@@ -115,7 +115,7 @@ export class Chat extends EventTarget {
     this.#emit('change');
   }
 
-  /** Reads the newest page, and on from there down to what this page has seen already. */
+  /** Reads the newest page, then older ones down to the newest entry that this page already has. */
   async #loadLatest(seen) {
     try {
       await this.#load({ limit: PAGE, reverse: true });
@@ -124,8 +124,8 @@ export class Chat extends EventTarget {
       }
       this.#loaded = true;
     } catch (error) {
-      // A broken connection asks again by itself when it is back.
-      if (!isUnsure(error)) this.#emit('trouble', inWords(error));
+      // After a broken connection the next subscribe asks again.
+      if (!isUnsure(error)) this.#emit('problem', inWords(error));
       this.#emit('loaded', this.#hasOlder);
     }
   }
@@ -133,7 +133,7 @@ export class Chat extends EventTarget {
   async #load(options) {
     const { publications } = await this.#sub.history(options);
     for (const publication of publications) this.#timeline.apply(publication);
-    // A page may hold fewer than asked for: the server bounds its bytes too.
+    // A page may have fewer entries than requested, because the server also limits its bytes.
     this.#lowest = publications.at(-1)?.offset ?? 0;
     this.#hasOlder = publications.length > 0 && this.#timeline.oldestOffset > 1;
     for (const entry of this.#timeline.list().slice(-PAGE)) this.#follow(entry);
@@ -149,7 +149,7 @@ export class Chat extends EventTarget {
     const entry = this.#timeline.apply(publication, Date.now());
     if (!entry) return;
     this.#follow(entry);
-    this.#emit('heard', entry);
+    this.#emit('received', entry);
     this.#emit('change');
   }
 

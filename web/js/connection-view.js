@@ -6,12 +6,12 @@ import { milliseconds, Plot } from './plot.js';
 import { closedInWords } from './words.js';
 
 const SAMPLE_EVERY = 2_000;
-/** Right after connecting the page itself is busy and would be measured too. */
+/** Right after connecting the page is busy, which would falsify the sample. */
 const FIRST_SAMPLE_AFTER = 600;
 const CUT_FOR = 5_000;
 const LOG_LINES = 6;
 
-const SHORT = { connected: 'Connected', connecting: 'Connecting', waiting: 'Reconnecting', cut: 'Line cut', closed: 'Disconnected' };
+const SHORT = { connected: 'Connected', connecting: 'Connecting', waiting: 'Reconnecting', cut: 'Connection cut', closed: 'Disconnected' };
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const seconds = (until) => Math.max(0, (until - performance.now()) / 1000).toFixed(1);
 
@@ -49,7 +49,7 @@ export class ConnectionView {
 
   #cut() {
     this.#line.cut(CUT_FOR);
-    this.#note(`Line cut for ${CUT_FOR / 1000} s`);
+    this.#note(`Connection cut for ${CUT_FOR / 1000} s`);
   }
 
   async #sample() {
@@ -100,7 +100,7 @@ export class ConnectionView {
     }
   }
 
-  /** Recovered messages are handed over in the turns after the connect reply. */
+  /** The SDK delivers recovered messages shortly after the connect reply. */
   #arrived(before) {
     const isBack = before !== '' && this.#link.drops > 0;
     setTimeout(() => this.#sample(), FIRST_SAMPLE_AFTER);
@@ -130,7 +130,7 @@ export class ConnectionView {
 
   #bannerWords(state) {
     if (state === 'closed') return closedInWords(this.#link.closing);
-    if (state === 'cut') return `You cut the line. It is whole again in ${seconds(this.#line.cutUntil)} s, and nothing will be missing.`;
+    if (state === 'cut') return `You cut the connection. It is back in ${seconds(this.#line.cutUntil)} s, and no message will be missing.`;
     if (state === 'waiting') return `The connection is lost. Next try within ${seconds(this.#link.nextBefore)} s.`;
     return 'Connecting…';
   }

@@ -1,6 +1,6 @@
 /** Small helpers for building the page without markup strings. */
 
-/** The element with this id; the page is broken without it. */
+/** The element with this id. Throws if there is none. */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`the page has no element "${id}"`);
@@ -32,7 +32,7 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** One icon of the sprite; decoration only, the words stand beside it. */
+/** One icon of the sprite. It is decoration: the text is beside it. */
 export function icon(name) {
   return svg('svg', { class: 'icon', 'aria-hidden': 'true', focusable: 'false' }, svg('use', { href: `img/icons.svg#${name}` }));
 }
@@ -42,7 +42,7 @@ export function show(element, visible) {
   element.hidden = !visible;
 }
 
-/** Writes text only where it differs, so that screen readers are not told twice. */
+/** Writes text only if it differs, so that screen readers do not repeat it. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -52,14 +52,14 @@ export function count(number, word) {
   return `${number.toLocaleString('en')} ${word}${number === 1 ? '' : 's'}`;
 }
 
-/** One of eight colours that a name always gets again. */
+/** One of eight colours, always the same for a name. */
 export function hue(name) {
   let sum = 7;
   for (const character of name) sum = (sum * 31 + character.codePointAt(0)) >>> 0;
   return sum % 8;
 }
 
-/** A round picture for a name: its first letter on its colour. */
+/** A round picture for a name: the first letter on the name's colour. */
 export function avatar(name, { bot = false } = {}) {
   if (bot) return h('span', { class: 'avatar avatar-bot', 'aria-hidden': 'true' }, icon('bot'));
   return h('span', { class: `avatar hue-${hue(name)}`, 'aria-hidden': 'true' }, (name[0] ?? '?').toUpperCase());

@@ -3,9 +3,9 @@
 import { avatar, h, icon, show, write } from './dom.js';
 
 const END_NOTES = {
-  aborted: 'This answer was cut short.',
-  failed: 'The bot broke down before it finished this answer.',
-  gone: 'No more of this answer came.',
+  aborted: 'This answer was stopped before its end.',
+  failed: 'The bot failed before it finished this answer.',
+  gone: 'The rest of this answer did not arrive.',
 };
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
@@ -29,10 +29,10 @@ export function entryElement(entry, { isMine, onRetry, onDiscard }) {
 function noteOf(entry) {
   if (entry.state === 'sending') return 'Sending…';
   if (entry.state in END_NOTES) return END_NOTES[entry.state];
-  return entry.hasGap ? 'A part of this answer is no longer held.' : entry.note;
+  return entry.hasGap ? 'A part of this answer is missing.' : entry.note;
 }
 
-/** Writes what changed of an entry into its element. */
+/** Updates the element of an entry. */
 export function refreshEntry(element, entry) {
   const streaming = entry.state === 'streaming';
   element.dataset.state = entry.state;

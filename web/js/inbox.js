@@ -1,10 +1,10 @@
-/** The notifications of a user: each id once, read marks shared by the browser's tabs. */
+/** The notifications of a user: each id once. The tabs of a browser share the read marks. */
 
 const KEEP_ITEMS = 100;
 const KEEP_SEEN = 500;
 const LEVELS = new Set(['info', 'success', 'warning', 'error']);
 
-/** `critical`, `warn` and the like, as one of four levels. */
+/** Maps `critical`, `warn` and similar names to one of four levels. */
 function level(name) {
   const word = String(name ?? 'info').toLowerCase();
   if (LEVELS.has(word)) return word;
@@ -23,7 +23,7 @@ export function safeLink(link, base = globalThis.location?.href) {
   }
 }
 
-/** A time in milliseconds; now where there is none. */
+/** A time in milliseconds; the current time if there is none. */
 function timeOf(at) {
   const time = Date.parse(at);
   return Number.isFinite(time) ? time : Date.now();
@@ -44,12 +44,12 @@ export class Inbox {
     for (const id of kept.seen) this.#seen.add(id);
   }
 
-  /** Under which key the storage keeps this inbox. */
+  /** The key of this inbox in the storage. */
   get key() {
     return this.#key;
   }
 
-  /** Takes a publication's data in. Answers the item, or null when its id was seen before. */
+  /** Adds the data of a publication. Returns the item, or null if its id was seen before. */
   add(data) {
     if (data?.kind !== 'notification' || typeof data.id !== 'string' || this.#seen.has(data.id)) return null;
     const item = {
@@ -76,12 +76,12 @@ export class Inbox {
     return [...this.#items.values()].filter((item) => !item.read).length;
   }
 
-  /** Ids of those that were read. */
+  /** Ids of all read items. */
   get read() {
     return this.list().filter((item) => item.read).map(({ id }) => id);
   }
 
-  /** These were read elsewhere, whether they are here yet or still to come. */
+  /** Marks items as read that were read elsewhere, also those that arrive later. */
   takeRead(ids) {
     this.#readElsewhere = new Set(ids);
     for (const item of this.#items.values()) item.read ||= this.#readElsewhere.has(item.id);
@@ -100,8 +100,8 @@ export class Inbox {
   }
 
   /**
-   * Another tab wrote: what it has read is read here too. Items are not taken over, they
-   * come to this tab on its own line and are shown when they do.
+   * Another tab wrote to the storage: takes over its read marks. Items are not taken over;
+   * they arrive over this tab's own connection.
    */
   syncRead() {
     for (const item of this.#read().items) {
@@ -126,7 +126,7 @@ export class Inbox {
     try {
       this.#storage.setItem(this.#key, JSON.stringify({ items: this.list(), seen: [...this.#seen] }));
     } catch {
-      // A full or forbidden storage costs the memory across reloads, nothing else.
+      // Without storage only the memory across reloads is lost.
     }
   }
 }

@@ -1,18 +1,18 @@
-/** Keeps book of the offsets that come in, channel by channel: the proof that nothing is missing or doubled. */
+/** Records the offsets that arrive, for each channel. So the page can prove that nothing is missing or duplicated. */
 
 export class Ledger {
   missing = 0;
   doubled = 0;
   #channels = new Map();
 
-  /** A subscription stands. Only where it resumed does the count go on, else it begins anew. */
+  /** A subscription is active. If it resumed, the count continues; otherwise it starts again. */
   subscribed(channel, { recovered, streamPosition }) {
     const known = this.#channels.get(channel);
     if (known && recovered && known.epoch === streamPosition?.epoch) return;
     this.#channels.set(channel, { epoch: streamPosition?.epoch, last: recovered ? null : streamPosition?.offset ?? null });
   }
 
-  /** A publication came, live or recovered. Ephemeral ones have no offset and do not count. */
+  /** A publication arrived, live or recovered. Ephemeral ones have no offset and do not count. */
   publication(channel, offset) {
     const book = this.#channels.get(channel);
     if (!book || !offset) return;
@@ -24,7 +24,7 @@ export class Ledger {
     book.last = offset;
   }
 
-  /** The subscription is over for good. */
+  /** The subscription has ended. */
   forget(channel) {
     this.#channels.delete(channel);
   }

@@ -1,13 +1,13 @@
 /**
- * The line to the gateway: counts what goes over it, reads the node's name off the
- * connect reply (the SDK keeps that to itself), and can be cut for a while.
+ * The WebSocket to the gateway, for the SDK. Counts frames and bytes, reads the node's name from
+ * the connect reply (the SDK does not expose it), and can be cut for some seconds.
  */
 
 const encoder = new TextEncoder();
 
 const size = (data) => (typeof data === 'string' ? encoder.encode(data).length : data.byteLength ?? data.size ?? 0);
 
-/** A socket opened while the line is cut: it fails as one does without a network. */
+/** A socket opened while the line is cut. It fails as if there were no network. */
 class DeadSocket {
   onopen = null;
   onmessage = null;
@@ -40,16 +40,16 @@ function connectReply(text) {
   return null;
 }
 
-/** Events: `traffic` after frames, `node` when the node is known, `cut` and `mended`. */
+/** Events: `traffic` after a frame, `node` when the node's name is known, `cut` and `mended`. */
 export class Line extends EventTarget {
-  /** Hand this to the SDK as `networkEventTarget`: it hears when the network is back. */
+  /** Pass this to the SDK as `networkEventTarget`. The SDK gets an event when the network is back. */
   network = new EventTarget();
   framesIn = 0;
   framesOut = 0;
   bytesIn = 0;
   bytesOut = 0;
   node = '';
-  /** When the cut ends, in milliseconds of `performance.now()`; 0 when the line is whole. */
+  /** When the cut ends, in milliseconds of `performance.now()`; 0 if the line is not cut. */
   cutUntil = 0;
   #sockets = new Set();
 
@@ -60,7 +60,7 @@ export class Line extends EventTarget {
     }
   }
 
-  /** Hand this to the SDK as `websocket`. */
+  /** Pass this to the SDK as `websocket`. */
   get socket() {
     const line = this;
     return function Socket(url, protocols) {
@@ -68,7 +68,7 @@ export class Line extends EventTarget {
     };
   }
 
-  /** Cuts the line; sockets opened meanwhile fail. */
+  /** Cuts the line. Sockets opened during the cut fail. */
   cut(milliseconds) {
     if (this.cutUntil > 0) return;
     this.cutUntil = performance.now() + milliseconds;
@@ -77,7 +77,7 @@ export class Line extends EventTarget {
     setTimeout(() => this.#mend(), milliseconds);
   }
 
-  /** Tries again now, as the SDK does when the browser comes back online. */
+  /** Makes the SDK try again now, as if the browser were back online. */
   tryNow() {
     this.network.dispatchEvent(new Event('online'));
   }

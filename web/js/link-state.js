@@ -1,11 +1,11 @@
-/** What the connection is doing, told from the SDK's events. */
+/** The state of the connection, derived from the SDK's events. */
 
 import { Ledger } from './ledger.js';
 import { longestDelay } from './session.js';
 
 /**
- * Events: `change`. `state` is connecting, connected, waiting (for the next attempt), cut or closed;
- * `nextBefore` is when the next attempt starts at the latest (`performance.now()`), 0 if unknown.
+ * Events: `change`. `state` is connecting, connected, waiting (for the next attempt), cut or closed.
+ * `nextBefore` is the latest start of the next attempt (`performance.now()`), 0 if unknown.
  */
 export class LinkState extends EventTarget {
   state = 'connecting';
@@ -34,7 +34,7 @@ export class LinkState extends EventTarget {
     line.addEventListener('mended', () => this.state === 'cut' && this.#change('connecting'));
   }
 
-  /** Keeps book of this subscription. Its first catching up is reading, not recovery. */
+  /** Records a subscription. Its first read of the history does not count as recovery. */
   watch = (sub) => {
     let isBack = false;
     sub.on('subscribed', (context) => {
@@ -46,8 +46,8 @@ export class LinkState extends EventTarget {
   };
 
   /**
-   * A subscription stands. The SDK hands over what was recovered right after this event, in
-   * the same turn: what comes until then was missed while the line was down.
+   * A subscription is active. The SDK delivers recovered publications right after this event,
+   * in the same turn. So all publications until the end of the turn were recovered.
    */
   #subscribed(context, isRecovery) {
     this.ledger.subscribed(context.channel, context);

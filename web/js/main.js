@@ -1,4 +1,4 @@
-/** The page's story: sign in, connect, show. */
+/** The start of the page: sign in, connect, show. */
 
 import { BellView } from './bell-view.js';
 import { Chat } from './chat.js';

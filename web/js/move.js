@@ -1,17 +1,17 @@
-/** Moving a tab to another node. What it takes along stands in the address's fragment, which no server is ever sent. */
+/** Moves a tab to another node. Its data is in the fragment of the address, which browsers do not send to servers. */
 
-/** The page of the node at `url`, as it is for this user: signed in, in these colours, with what was read. */
+/** The address of the page at the node `url`, with user, colours and ids of read notifications. */
 export function wayTo(url, { user, theme, read = [] }) {
-  const luggage = new URLSearchParams({ as: user });
-  if (theme) luggage.set('theme', theme);
-  for (const id of read) luggage.append('read', id);
-  return `${url.replace(/\/+$/, '')}/#${luggage}`;
+  const data = new URLSearchParams({ as: user });
+  if (theme) data.set('theme', theme);
+  for (const id of read) data.append('read', id);
+  return `${url.replace(/\/+$/, '')}/#${data}`;
 }
 
-/** What a tab that was moved here brought: who it is, and what was read. The address is clean from then on. */
+/** The user and the ids of read notifications that a moved tab brought. Removes them from the address. */
 export function arrive({ location, history } = globalThis) {
-  const luggage = new URLSearchParams(location.hash.slice(1));
-  if (!luggage.has('as')) return { user: '', read: [] };
+  const data = new URLSearchParams(location.hash.slice(1));
+  if (!data.has('as')) return { user: '', read: [] };
   history.replaceState(history.state, '', location.pathname + location.search);
-  return { user: luggage.get('as'), read: luggage.getAll('read') };
+  return { user: data.get('as'), read: data.getAll('read') };
 }

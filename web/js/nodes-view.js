@@ -1,4 +1,4 @@
-/** The nodes in the connection panel, and the way from this tab's to another. */
+/** The nodes in the connection panel, with a button to move this tab to another node. */
 
 import { tell } from './announce.js';
 import { byId, h, show } from './dom.js';
@@ -12,7 +12,7 @@ export class NodesView {
   #move;
   #shown = '';
 
-  /** `move` is called with the address of the node that was chosen. */
+  /** `move` is called with the address of the chosen node. */
   constructor(nodes, line, link, move) {
     this.#nodes = nodes;
     this.#line = line;
@@ -24,13 +24,13 @@ export class NodesView {
     setInterval(ask, ASK_EVERY);
   }
 
-  /** Only what changed is made anew: a row may have the focus. */
+  /** Renders only after a change, because a row may have the focus. */
   #render() {
     const here = this.#line.node;
     const others = this.#nodes.others(here);
-    const told = JSON.stringify([here, this.#nodes.all]);
-    if (told === this.#shown) return;
-    this.#shown = told;
+    const current = JSON.stringify([here, this.#nodes.all]);
+    if (current === this.#shown) return;
+    this.#shown = current;
     show(byId('nodes-card'), others.length > 0);
     const list = byId('nodes');
     const focused = list.contains(document.activeElement) ? document.activeElement.closest('li').dataset.node : null;
@@ -49,11 +49,11 @@ export class NodesView {
   }
 }
 
-/** Tells a reader who was moved that it worked. */
+/** Tells the user that the move worked. */
 export function greet(line) {
   line.addEventListener('node', () => {
     const title = `Now on ${line.node}`;
-    const body = 'Conversation and notifications came along.';
+    const body = 'Your conversation and notifications are here.';
     toast({ title, body, level: 'success' });
     tell(`${title}. ${body}`);
   }, { once: true });

@@ -1,13 +1,13 @@
-/** The nodes that serve together, as the gateway tells them. */
+/** The nodes of the cluster, as the gateway lists them. */
 
 import { safeLink } from './inbox.js';
 
 /** Events: `change`. */
 export class Nodes extends EventTarget {
-  /** Each a `name` and a `url`, by name. */
+  /** Objects with `name` and `url`, sorted by name. */
   all = [];
 
-  /** Asks again. Without an answer the last one holds: it leads away from a node that is gone. */
+  /** Asks again. Without an answer the last list stays, so that the user can leave a dead node. */
   async refresh() {
     try {
       const response = await fetch('demo/nodes', { signal: AbortSignal.timeout(5_000) });
@@ -16,11 +16,11 @@ export class Nodes extends EventTarget {
       this.all = nodes.filter(({ url }) => safeLink(url) !== null);
       this.dispatchEvent(new Event('change'));
     } catch {
-      // See above.
+      // The last list stays.
     }
   }
 
-  /** Those that have an address of their own, beside the one that this tab is on. */
+  /** The nodes with an address different from that of this tab's node. */
   others(here) {
     const at = this.all.find(({ name }) => name === here)?.url;
     return this.all.filter(({ name, url }) => name !== here && url !== at);

@@ -1,10 +1,10 @@
-/** The personal channel: what comes live, what was missed, what a reload must find again. */
+/** The notifications of the personal channel: live, recovered, and after a reload from the history. */
 
 import { Inbox } from './inbox.js';
 
 const PAGE = 50;
 
-/** Events: `change`; `arrived` (items not seen before, and whether they came live). */
+/** Events: `change`; `arrived` (new items, and whether they are live). */
 export class Notifications extends EventTarget {
   inbox;
   #client;
@@ -31,13 +31,13 @@ export class Notifications extends EventTarget {
     this.#change();
   }
 
-  /** Oldest first, so that the order of arrival is the order of the list. */
+  /** Adds the oldest first, so that the list has the order of arrival. */
   async #load() {
     try {
       const { publications } = await this.#client.history(this.#channel, { limit: PAGE, reverse: true });
       this.#take(publications.reverse().map(({ data }) => data), false);
     } catch {
-      // Without its history the bell still rings for what comes from now on.
+      // Without the history, new notifications still arrive.
     }
   }
 

@@ -13,7 +13,7 @@ function setOpen(open, { moveFocus = false } = {}) {
   (open ? byId('side-title') : byId('pill')).focus();
 }
 
-/** Makes the button work; the page decides how it starts. */
+/** Connects the buttons. The width of the page decides whether the panel is open at first. */
 export function wirePanel() {
   byId('pill').addEventListener('click', () => setOpen(byId('side').hidden, { moveFocus: true }));
   byId('side-close').addEventListener('click', () => setOpen(false, { moveFocus: true }));

@@ -1,4 +1,4 @@
-/** Who is in a channel: presence once, then joins and leaves. */
+/** The people in a channel: presence at first, then joins and leaves. */
 
 export class People {
   #clients = new Map();
@@ -34,7 +34,7 @@ export class People {
       for (const info of Object.values(clients)) if (!this.#left.has(info.client)) this.#clients.set(info.client, info.user);
       this.#onChange(this.users());
     } catch {
-      // The connection went away meanwhile: the next subscribe asks again.
+      // The connection ended meanwhile. The next subscribe asks again.
     }
   }
 

@@ -1,4 +1,4 @@
-/** The round trip as a small line that moves. */
+/** A small plot of the round trips. */
 
 import { svg } from './dom.js';
 
@@ -13,7 +13,7 @@ export function milliseconds(value) {
   return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
 }
 
-/** The middle of the values, or null without any. */
+/** The median, or null if there are no values. */
 export function median(values) {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
@@ -21,7 +21,7 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The unbroken runs of samples, each as points; a null is a gap. */
+/** Runs of consecutive samples as points; a null ends a run. */
 export function runs(samples, top, { width = WIDTH, height = HEIGHT, slots = SAMPLES } = {}) {
   const step = width / (slots - 1);
   const start = slots - samples.length;
@@ -45,7 +45,7 @@ export class Plot {
     this.#draw();
   }
 
-  /** Adds a sample in milliseconds; null where none could be taken. */
+  /** Adds a sample in milliseconds; null if there is none. */
   push(sample) {
     this.#samples.push(sample);
     if (this.#samples.length > SAMPLES) this.#samples.shift();

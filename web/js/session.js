@@ -1,4 +1,4 @@
-/** Signing in, and the SDK's client on our line. */
+/** Names, tokens, and the SDK's client on the page's line. */
 
 const NAME = /^[A-Za-z0-9_.-]{1,32}$/;
 const TAB_KEY = 'switchboard.user';
@@ -8,19 +8,19 @@ const LAST_KEY = 'switchboard.last-user';
 const MIN_DELAY = 500;
 const MAX_DELAY = 5_000;
 
-/** The longest the SDK waits before this attempt, in milliseconds. */
+/** The longest time that the SDK waits before this attempt, in milliseconds. */
 export function longestDelay(attempt) {
   return Math.min(MAX_DELAY, MIN_DELAY + Math.min(MAX_DELAY, MIN_DELAY * 2 ** attempt));
 }
 
-/** What is wrong with a name, in words; empty when it will do. */
+/** What is wrong with a name; empty if it is valid. */
 export function nameProblem(name) {
   if (name === '') return 'Enter a name.';
   if (name.length > 32) return 'Use at most 32 characters.';
   return NAME.test(name) ? '' : 'Use letters without accents, digits and _ . - only.';
 }
 
-/** Who is signed in in this tab: a reload keeps it, another tab may be someone else. */
+/** The user of this tab. It survives a reload; another tab may have another user. */
 export const remembered = {
   user: () => sessionStorage.getItem(TAB_KEY),
   last: () => localStorage.getItem(LAST_KEY),
@@ -31,7 +31,7 @@ export const remembered = {
   forget: () => sessionStorage.removeItem(TAB_KEY),
 };
 
-/** Asks the gateway for a demo token. A refusal is final, anything else is worth another try. */
+/** Asks the gateway for a demo token. A refusal is final; after any other error the SDK tries again. */
 export async function demoToken(user) {
   const response = await fetch('demo/token', {
     method: 'POST',
@@ -40,12 +40,12 @@ export async function demoToken(user) {
     signal: AbortSignal.timeout(5_000),
   });
   if (response.ok) return (await response.json()).token;
-  const words = response.status === 404 ? 'This gateway gives out no demo tokens (demo.enabled is false).' : `The gateway refused the sign-in (${response.status}).`;
+  const words = response.status === 404 ? 'This gateway issues no demo tokens (demo.enabled is false).' : `The gateway refused the sign-in (${response.status}).`;
   if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new globalThis.Centrifuge.UnauthorizedError(words);
   throw new Error(words);
 }
 
-/** The SDK's client for this user, not yet connected. The first token is at hand already. */
+/** The SDK's client for this user, not yet connected, with a first token. */
 export function createClient(user, firstToken, line) {
   const url = new URL('connection/websocket', document.baseURI);
   url.protocol = url.protocol.replace('http', 'ws');

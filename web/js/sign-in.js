@@ -1,4 +1,4 @@
-/** The first screen: a name, and in. */
+/** The first screen, which asks for a name. */
 
 import { byId, show, write } from './dom.js';
 import { demoToken, nameProblem, remembered } from './session.js';
@@ -16,7 +16,7 @@ function setBusy(busy) {
   write(byId('enter-words'), busy ? 'Connecting…' : 'Connect');
 }
 
-/** A token for the user, or null with the reason on the page. */
+/** A token for the user; null if there is none, with the reason on the page. */
 async function tokenFor(user) {
   setBusy(true);
   try {
@@ -30,7 +30,7 @@ async function tokenFor(user) {
   }
 }
 
-/** Resolves with the user and a first token; at once where this tab is signed in already, or was on another node as `moved`. */
+/** Resolves with the user and a first token. `moved` is the user that the tab had on another node; with it, or after a reload, the user need not enter a name. */
 export async function signIn(moved) {
   const user = nameProblem(moved) === '' ? moved : remembered.user();
   if (user && nameProblem(user) === '') {

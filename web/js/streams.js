@@ -1,18 +1,18 @@
-/** A bot's answer as it is written: parts in a channel of their own, read from its start. */
+/** Answers that the bot is writing: each has its own channel of parts, read from the start. */
 
-/** Longer than the gateway takes to end the stream of a producer that died (10 s). */
+/** After this time without a part, the stream counts as dead. The bot's other instances end a dead stream within 10 s. */
 const SILENCE = 20_000;
 
-/** The text made of parts. Each part counts once, whatever comes again. */
+/** The text of a stream. Each part counts once, even if it arrives again. */
 export class StreamText {
   text = '';
   parts = 0;
   ended = null;
-  /** Whether a part is missing: the channel no longer held it. */
+  /** Whether a part is missing, because the channel did not keep it. */
   hasGap = false;
   #last = null;
 
-  /** Takes a publication's data. Answers whether anything changed. */
+  /** Adds the data of a publication. Returns whether anything changed. */
   accept(data) {
     if (data?.kind === 'end') return this.#end(String(data.reason ?? 'done'));
     if (data?.kind !== 'part' || !Number.isInteger(data.seq) || this.ended !== null) return false;
@@ -31,14 +31,14 @@ export class StreamText {
   }
 }
 
-/** Follows the streams of a conversation while they run. */
+/** Follows the running streams of a conversation. */
 export class Streams {
   #client;
   #onChange;
   #watch;
   #followed = new Map();
 
-  /** `onChange(id, StreamText, isSilent)` after every change; `watch(sub)` sees every subscription made. */
+  /** Calls `onChange(id, StreamText, isSilent)` after every change, and `watch(sub)` for every subscription. */
   constructor(client, onChange, watch) {
     this.#client = client;
     this.#onChange = onChange;
@@ -57,7 +57,7 @@ export class Streams {
     sub.subscribe();
   }
 
-  /** The finished message is there: nothing more to follow. */
+  /** Stops following a stream whose complete message has arrived. */
   leave(id) {
     const stream = this.#followed.get(id);
     if (!stream) return;

@@ -1,4 +1,4 @@
-/** Light or dark: the system's choice until the reader makes one. */
+/** Light or dark: the system's theme until the user chooses one. */
 
 const KEY = 'switchboard.theme';
 
@@ -18,10 +18,10 @@ function toggle() {
   label();
 }
 
-/** What the reader chose, if anything. */
+/** The theme that the user chose, if any. */
 export const chosenTheme = () => document.documentElement.dataset.theme;
 
-/** Makes the buttons work. */
+/** Connects the buttons. */
 export function wireTheme() {
   for (const button of buttons()) button.addEventListener('click', toggle);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', label);

@@ -1,16 +1,16 @@
 /**
- * The conversation as a list without doubles.
+ * The conversation as a list without duplicates.
  *
- * An entry is known by its id and stands where it first appeared in the channel: a bot's
- * answer takes the place of the stream that announced it. Publications may come in any
- * order and any number of times (live, recovered, from history); the list is the same.
- * What this tab sent and has not seen in the channel yet stands at the end.
+ * An entry is identified by its id and stays where it first appeared in the channel. A complete
+ * answer replaces the stream that announced it. Publications may arrive in any order and any
+ * number of times (live, recovered, from the history); the list is the same. Messages of this
+ * tab that have not appeared in the channel are at the end.
  */
 
-/** The state of a finished line by the reason its stream ended for; none means that all was said. */
+/** The state of a complete answer, by the reason of its end. Without a reason it is complete. */
 const END_STATES = { aborted: 'aborted', failed: 'failed' };
 
-/** Entry states: sending, unsure, refused (own lines); streaming, aborted, failed, gone; done. */
+/** Entry states: sending, unsure, refused (own messages); streaming, aborted, failed, gone; done. */
 export class Timeline {
   #me;
   #entries = new Map();
@@ -38,7 +38,7 @@ export class Timeline {
     return this.#entries.get(id);
   }
 
-  /** The channel is at this epoch from now on. Answers whether an earlier timeline ended. */
+  /** The channel is now in this epoch. Returns whether an earlier epoch ended. */
   enterEpoch(epoch) {
     if (this.#eras.has(epoch)) return false;
     this.#era = this.#eras.size;
@@ -48,7 +48,7 @@ export class Timeline {
     return this.#era > 0;
   }
 
-  /** Takes one publication in. Answers the entry when it is new or has changed, else null. */
+  /** Adds a publication. Returns the entry if it is new or changed, otherwise null. */
   apply({ offset, data }, at = null) {
     if (typeof data?.id !== 'string' || (data.kind !== 'message' && data.kind !== 'stream')) return null;
     this.#noteOffset(offset);
@@ -58,14 +58,14 @@ export class Timeline {
     return data.kind === 'message' && known.kind === 'stream' ? this.#finish(known, data) : null;
   }
 
-  /** An own line on its way, under the id that it will have in the channel. */
+  /** A message of this tab that is being sent, with its id in the channel. */
   draft(id, text) {
     const entry = { key: `draft-${id}`, id, isDraft: true, kind: 'message', from: this.#me, text, at: Date.now(), state: 'sending', note: '' };
     this.#drafts.set(id, entry);
     return entry;
   }
 
-  /** The line was refused, or nobody knows what became of it (`unsure`). */
+  /** The message was refused, or its result is unknown (`unsure`). */
   fail(draft, note, unsure) {
     if (!this.#drafts.has(draft.id)) return false;
     draft.state = unsure ? 'unsure' : 'refused';

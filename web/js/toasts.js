@@ -1,4 +1,4 @@
-/** Notifications that come up at the edge of the page and go again. */
+/** Notifications that appear at the edge of the page for some seconds. */
 
 import { byId, h, icon } from './dom.js';
 import { safeLink } from './inbox.js';
@@ -8,7 +8,7 @@ const AT_ONCE = 4;
 
 export const LEVEL_ICONS = { info: 'info', success: 'check', warning: 'alert', error: 'alert' };
 
-/** A link out of a notification, or null. */
+/** The link of a notification, or null. */
 export function linkOf(item) {
   const href = safeLink(item.link);
   if (!href) return null;
@@ -22,12 +22,12 @@ function leave(toast) {
   setTimeout(() => toast.remove(), 220);
 }
 
-/** Takes all toasts away: what they say is in sight elsewhere. */
+/** Removes all toasts, because the list shows them. */
 export function clearToasts() {
   for (const element of [...byId('toasts').children]) leave(element);
 }
 
-/** The toast goes by itself, but not while someone points at it or is inside it. */
+/** Removes the toast after a while, but not while the pointer or the focus is on it. */
 function expire(toast) {
   let timer = 0;
   const stay = () => clearTimeout(timer);
@@ -42,7 +42,7 @@ function expire(toast) {
   go();
 }
 
-/** Shows an item; `onClose` is called when the reader closes it. */
+/** Shows an item. Calls `onClose` when the user closes it. */
 export function toast(item, onClose) {
   const stack = byId('toasts');
   const element = h('li', { class: `toast level-${item.level}`, 'data-id': item.id ?? false },

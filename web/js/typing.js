@@ -1,10 +1,10 @@
-/** Who is writing now, and telling others that we are. */
+/** Who is typing, and the signal that this user is typing. */
 
 const SHOWN_FOR = 4_000;
 const TELL_EVERY = 2_500;
 const QUIET_AFTER_ERROR = 15_000;
 
-/** Names of those who write; each is forgotten unless heard of again. */
+/** Names of people who are typing. A name is removed if no further signal arrives. */
 export class Typists {
   #timers = new Map();
   #onChange;
@@ -13,7 +13,7 @@ export class Typists {
     this.#onChange = onChange;
   }
 
-  heard(name) {
+  started(name) {
     clearTimeout(this.#timers.get(name));
     this.#timers.set(name, setTimeout(() => this.stopped(name), SHOWN_FOR));
     this.#onChange([...this.#timers.keys()]);
@@ -35,7 +35,7 @@ export function typingWords(names) {
   return `${names[0]} and ${names.length - 1} others are writing`;
 }
 
-/** Calls `send` at most once in a while; after a failure it keeps quiet for longer. */
+/** Calls `send` at a limited rate, and less often after a failure. */
 export function throttledTyping(send) {
   let notBefore = 0;
   return () => {

@@ -2,10 +2,8 @@
 //! published to with history, unsubscribed and left to expire. Prints resident memory at 100,000 and at the end; exits with 1 if the
 //! end is more than 1.2 times as much.
 
-use gateway::{
-    broker::{Mailbox, MemoryBroker, MemoryLimits, NewPublication, Post, Retention},
-    model::{ChannelName, Data, Tags, WorkerId},
-};
+use gateway::broker::{Mailbox, MemoryBroker, MemoryLimits, NewPublication, Post};
+use gateway_core::model::{ChannelName, Data, Retention, Tags, WorkerId};
 use std::{
     error::Error,
     process::ExitCode,

@@ -5,12 +5,9 @@ use super::{
     problem::ApiError,
     publications::{client_info, position},
 };
-use crate::{
-    broker::{PageLimit, Span},
-    model::{ChannelName, ErrorCode, Position, Refusal},
-    node::Node,
-};
+use crate::node::Node;
 use actix_web::{HttpResponse, web::Data};
+use gateway_core::model::{ChannelName, ErrorCode, PageLimit, Position, Refusal, Span};
 use serde::Deserialize;
 use shared_proto::rest::{ChannelBody, ChannelDetailBody, ChannelsBody, PresenceBody, PresenceStatsBody, Problem};
 

@@ -4,12 +4,9 @@ use super::{
     extract::{Json, Named, Query},
     problem::{ApiError, bad_request},
 };
-use crate::{
-    broker::mailbox::ConnectionSummary,
-    model::{CommandTarget, ConnectionId, Data as Payload, Disconnect, ErrorCode, Refusal, ServerCommand},
-    node::Node,
-};
+use crate::{broker::mailbox::ConnectionSummary, node::Node};
 use actix_web::{HttpResponse, web::Data};
+use gateway_core::model::{CommandTarget, ConnectionId, Data as Payload, Disconnect, ErrorCode, Refusal, ServerCommand};
 use serde::Deserialize;
 use shared_proto::rest::{ConcernedBody, ConnectionBody, MessageRequest, Problem};
 

@@ -2,7 +2,6 @@
 
 use super::problem::{ApiError, bad_request};
 use crate::{
-    model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId},
     node::Node,
     publish::{CallerKey, parse_channel},
     telemetry::Step,
@@ -16,6 +15,7 @@ use actix_web::{
     middleware::Next,
     web::{self, Bytes, Data},
 };
+use gateway_core::model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId};
 use serde::de::DeserializeOwned;
 use shared_proto::json::Object;
 use std::{

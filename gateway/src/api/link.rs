@@ -5,15 +5,17 @@ use super::{
     problem::ApiError,
 };
 use crate::{
-    model::{ErrorCode, Refusal, ServiceName},
     node::Node,
-    protocol::websocket::{Decoder, Event, Violation},
     services::link::{Invalid, Peer, Received, Sent, serve},
 };
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, dev, web};
 use actix_ws::{CloseReason, Message};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, future::ready, stream};
+use gateway_core::{
+    model::{ErrorCode, Refusal, ServiceName},
+    protocol::websocket::{Decoder, Event, Violation},
+};
 use shared_proto::rest::Problem;
 use std::{pin::pin, sync::Arc};
 

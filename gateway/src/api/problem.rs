@@ -1,11 +1,11 @@
 //! Refusals as problem documents.
 
-use crate::model::{ErrorCode, Refusal, Retry};
 use actix_web::{
     HttpRequest, HttpResponse, Responder, ResponseError,
     body::BoxBody,
     http::{StatusCode, header},
 };
+use gateway_core::model::{ErrorCode, Refusal, Retry};
 use shared_proto::rest::Problem;
 use std::fmt;
 

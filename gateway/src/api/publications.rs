@@ -5,12 +5,12 @@ use super::{
     problem::{ApiError, bad_request, problem},
 };
 use crate::{
-    broker::{BrokerError, Page, PageLimit, Retention, Span},
-    model::{ChannelName, ErrorCode, Position, Publication, Refusal},
+    broker::BrokerError,
     node::Node,
     publish::{CallerKey, Draft},
 };
 use actix_web::{HttpResponse, web::Data};
+use gateway_core::model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, Refusal, Retention, Span};
 use serde::Deserialize;
 use shared_proto::rest::{
     BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishRequest,
@@ -180,7 +180,7 @@ fn parse_position(text: &str) -> Result<Position, ApiError> {
     let parsed = text.split_once(':').and_then(|(epoch, offset)| {
         let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());
         let offset = digits.then(|| offset.parse().ok()).flatten()?;
-        Some(Position { epoch: crate::model::Epoch::parse(epoch)?, offset })
+        Some(Position { epoch: gateway_core::model::Epoch::parse(epoch)?, offset })
     });
     parsed.ok_or_else(|| bad_request("since is not epoch:offset, as an answer tells them."))
 }
@@ -212,7 +212,7 @@ fn publication(publication: &Publication) -> PublicationBody {
     }
 }
 
-pub(super) fn client_info(info: &crate::model::ClientInfo) -> ClientInfoBody {
+pub(super) fn client_info(info: &gateway_core::model::ClientInfo) -> ClientInfoBody {
     ClientInfoBody {
         user: info.user.to_string(),
         client: info.client.to_string(),

@@ -9,16 +9,13 @@ use super::configure;
 use crate::{
     auth::{ApiKeys, Tokens},
     broker::{
-        Broker, Mailbox, MemoryBroker, MemoryLimits, Post, Retention,
+        Broker, Mailbox, MemoryBroker, MemoryLimits, Post,
         mailbox::{ConnectionSummary, Survey},
     },
-    channel::{ChannelOptions, Namespaces},
     cluster::{About, Cluster},
-    model::{CommandTarget, ConnectionId, ServerCommand},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
     services::{ServiceConfig, Services, link::LinkLimits},
-    session::Rules,
     settings::Settings,
 };
 use actix_http::Request;
@@ -28,6 +25,11 @@ use actix_web::{
     dev::{Service, ServiceResponse},
     http::{Method, StatusCode, header::HeaderMap},
     test::{TestRequest, call_service, init_service, read_body},
+};
+use gateway_core::{
+    channel::{ChannelOptions, Namespaces},
+    model::{CommandTarget, ConnectionId, Retention, ServerCommand},
+    session::Rules,
 };
 use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::Arc, time::Duration};

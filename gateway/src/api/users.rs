@@ -6,12 +6,9 @@ use super::{
     problem::{ApiError, bad_request},
     publications::publish_into,
 };
-use crate::{
-    broker::{Revocation, UserSubscription},
-    model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand, Unsubscribe, UserId},
-    node::Node,
-};
+use crate::{broker::UserSubscription, node::Node};
 use actix_web::{HttpResponse, web::Data};
+use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, Revocation, ServerCommand, Unsubscribe, UserId};
 use shared_proto::rest::{ConcernedBody, ConnectionsBody, PositionBody, Problem, PublishRequest, SubscriptionRequest};
 use std::time::{SystemTime, UNIX_EPOCH};
 

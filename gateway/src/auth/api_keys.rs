@@ -1,9 +1,7 @@
 //! Keys that services show, as `Authorization: Bearer` of RFC 6750.
 
-use crate::{
-    model::{ErrorCode, Refusal},
-    settings,
-};
+use crate::settings;
+use gateway_core::model::{ErrorCode, Refusal};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What tokens say.
 
-use crate::model::{ChannelName, Data, ErrorCode, Refusal, UserId};
+use gateway_core::model::{ChannelName, Data, ErrorCode, Refusal, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;

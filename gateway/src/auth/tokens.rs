@@ -1,10 +1,8 @@
 //! JSON Web Tokens of frontends (RFC 7519), and how to make them.
 
 use super::claims::{ConnectionClaims, OneOrMany, SubscriptionClaims, TokenError, Wire};
-use crate::{
-    model::{ChannelName, Data, UserId},
-    settings,
-};
+use crate::settings;
+use gateway_core::model::{ChannelName, Data, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;

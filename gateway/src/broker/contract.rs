@@ -1,11 +1,12 @@
 //! What every broker has to do. One list of tests, run against each: see [`contract`].
 
-use super::fixtures::{ALL, HOUR, Inbox, channel, client, data, ephemeral, kept, key, offset, retention, worker};
 use super::{
-    Announcement, Broker, BrokerError, ChannelSummary, Delivery, Mailbox, NewPublication, Page, PageLimit, Post, PresenceStats, Published,
-    Retention, Revocation, Span, UserSubscription,
+    Announcement, Broker, BrokerError, ChannelSummary, Delivery, Mailbox, NewPublication, Post, Published, UserSubscription,
+    fixtures::{ALL, HOUR, Inbox, channel, client, data, ephemeral, kept, key, offset, retention, worker},
 };
-use crate::model::{ChannelName, ConnectionId, Publication, Tags, UserId};
+use gateway_core::model::{
+    ChannelName, ConnectionId, Page, PageLimit, PresenceStats, Publication, Retention, Revocation, Span, Tags, UserId,
+};
 use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
 
 /// A broker under test.

@@ -1,7 +1,7 @@
 //! What the tests of this module share.
 
-use super::{Delivery, IdempotencyKey, Mailbox, NewPublication, PageLimit, Post, Retention};
-use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Publication, Tags, WorkerId};
+use super::{Delivery, IdempotencyKey, Mailbox, NewPublication, Post};
+use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Data, PageLimit, Publication, Retention, Tags, WorkerId};
 use std::{
     future::poll_fn,
     sync::Arc,
@@ -48,7 +48,7 @@ pub(super) fn client(user: &str) -> Arc<ClientInfo> {
 
 /// A publication with so many bytes of data.
 pub(super) fn sized(offset: u64, bytes: usize) -> Arc<Publication> {
-    let position = Some(crate::model::Position { epoch: crate::model::Epoch::parse("epoch000").expect("valid"), offset });
+    let position = Some(gateway_core::model::Position { epoch: gateway_core::model::Epoch::parse("epoch000").expect("valid"), offset });
     let data = data("x".repeat(bytes.saturating_sub(2)));
     Arc::new(Publication { position, data, tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
 }

@@ -6,10 +6,11 @@
 mod glob;
 pub mod mailbox;
 mod memory;
+mod name_hasher;
 mod reads;
 mod redis;
-mod revocation;
 mod stats;
+mod types;
 
 #[cfg(test)]
 mod contract;
@@ -18,194 +19,18 @@ mod fixtures;
 
 #[cfg(test)]
 pub(crate) use self::redis::simulated;
-use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Refusal, Tags, UserId, WorkerId};
 use futures_util::future::{Either, ready};
+use gateway_core::model::{
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, UserId, WorkerId,
+};
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
-pub use reads::{Age, Reads};
+pub(crate) use name_hasher::NameHasher;
+pub use reads::Reads;
 pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig, Sweep};
-pub use revocation::Revocation;
 pub use stats::{BrokerStats, RedisStats, Trimmed};
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-
-/// What the store keeps of a channel's publications.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Newest publications that are kept, at least 1.
-    pub size: u32,
-    /// How long each is kept after the last publication.
-    pub ttl: Duration,
-}
-
-/// A publication on its way into the store.
-#[derive(Clone, Debug)]
-pub struct NewPublication {
-    /// Opaque JSON.
-    pub data: Data,
-    /// Beside the data.
-    pub tags: Tags,
-    /// The frontend that publishes; none for services.
-    pub info: Option<Box<ClientInfo>>,
-    /// W3C trace context.
-    pub traceparent: Option<Box<str>>,
-    /// None: at most once, no position.
-    pub retention: Option<Retention>,
-    /// The caller's key, so that a repeat is recognised.
-    pub idempotency: Option<IdempotencyKey>,
-}
-
-/// Recognises a repeated publish into the same channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// Whose key: keys of different API keys never meet.
-    pub scope: Box<str>,
-    /// The key itself, at most 255 bytes.
-    pub key: Box<str>,
-    /// Digest of the request, so that the same key with another body is refused.
-    pub fingerprint: [u8; 32],
-}
-
-/// The answer to a publish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Where the publication stands; none without retention.
-    pub position: Option<Position>,
-    /// An earlier publish with the same idempotency key did it.
-    pub replayed: bool,
-}
-
-/// Why the broker did not do it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BrokerError {
-    /// Surely not carried out, and never will be.
-    #[error("the broker is unavailable: {0}")]
-    Unavailable(Box<str>),
-    /// It may have been carried out.
-    #[error("the broker did not confirm in time")]
-    OutcomeUnknown,
-    /// The idempotency key belongs to another request.
-    #[error("the idempotency key was used for another request")]
-    IdempotencyMismatch,
-    /// The first request with this idempotency key has not ended.
-    #[error("the first request with this idempotency key is still running")]
-    IdempotencyInProgress,
-    /// A configured bound would be exceeded.
-    #[error("{0}")]
-    LimitExceeded(&'static str),
-}
-
-impl From<BrokerError> for Refusal {
-    fn from(error: BrokerError) -> Self {
-        let code = match error {
-            BrokerError::Unavailable(_) => ErrorCode::ServiceUnavailable,
-            BrokerError::OutcomeUnknown => ErrorCode::OutcomeUnknown,
-            BrokerError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
-            BrokerError::IdempotencyInProgress => ErrorCode::IdempotencyInProgress,
-            BrokerError::LimitExceeded(what) => return Refusal::new(ErrorCode::LimitExceeded, what),
-        };
-        code.into()
-    }
-}
-
-/// Which publications to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Span {
-    /// None: only epoch, top and forks.
-    Top,
-    /// Oldest first, from the one after this offset.
-    After(u64),
-    /// Newest first, from the one before this offset; none: from the newest.
-    Before(Option<u64>),
-}
-
-/// Bounds of one read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PageLimit {
-    /// Publications at most.
-    pub entries: usize,
-    /// Bytes ([`Publication::size`]) at most; the first publication comes whatever its size.
-    pub bytes: usize,
-}
-
-impl PageLimit {
-    /// The part of each of so many reads that have the bounds of one together.
-    #[must_use]
-    pub fn shared_by(self, reads: usize) -> Self {
-        Self { entries: (self.entries / reads.max(1)).max(1), bytes: self.bytes / reads.max(1) }
-    }
-}
-
-/// What a read found, at one moment.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The current timeline. A read creates the epoch of a channel that has none.
-    pub epoch: Epoch,
-    /// Offset of the newest publication ever, 0 if none yet.
-    pub top: u64,
-    /// Where earlier timelines were left, newest first.
-    pub forks: Vec<Position>,
-    /// In the order asked for.
-    pub publications: Vec<Arc<Publication>>,
-}
-
-/// Told to the subscribers of a channel, outside its stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Announcement {
-    /// Somebody subscribed.
-    Join(Arc<ClientInfo>),
-    /// Somebody left.
-    Leave(Arc<ClientInfo>),
-}
-
-/// Number of those present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PresenceStats {
-    /// Connections.
-    pub clients: usize,
-    /// Different users.
-    pub users: usize,
-}
-
-/// One active channel: it has subscribers on some node, or holds publications.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelSummary {
-    /// Its name.
-    pub name: ChannelName,
-    /// Its newest position, where it has one.
-    pub position: Option<Position>,
-    /// Publications that are held.
-    pub held: usize,
-}
-
-/// A subscription that a service made for a user; part of every later connect of that user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserSubscription {
-    /// Where to.
-    pub channel: ChannelName,
-    /// Seconds since 1970 when it ends by itself.
-    pub expires_at: Option<u64>,
-}
-
-impl UserSubscription {
-    /// Time that is left at `now` (since 1970).
-    pub fn expires_in(&self, now: Duration) -> Option<Duration> {
-        self.expires_at.map(|at| Duration::from_secs(at).saturating_sub(now))
-    }
-}
-
-/// Whether the broker can serve, and since when not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// Publishes reach subscribers.
-    Ready,
-    /// Those of some channels do; the sentence names cause and cure for the others.
-    Partly(Box<str>),
-    /// They do not; the sentence names cause and cure.
-    NotReady(Box<str>),
-}
+use std::{sync::Arc, time::Duration};
+pub use types::{Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, Published, Readiness, UserSubscription};
 
 /// The broker that the settings chose. An enum, so that its methods need no boxed futures.
 pub enum Broker {
@@ -352,9 +177,4 @@ impl Broker {
     pub async fn run(&self, stop: tokio_util::sync::CancellationToken) {
         each!(self, broker => broker.run(stop).await);
     }
-}
-
-/// Locks although a holder may have panicked: what these locks guard is changed in steps that each leave it whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,8 @@
 //! What nodes leave that end without a word: somebody who lives clears it away, and tells whom it concerns.
 
 use super::remote::Remote;
-use crate::{
-    broker::{Announcement, BrokerError, Left, NodeId, Nodes, Sweep},
-    model::{ConnectionId, UserId},
-};
+use crate::broker::{Announcement, BrokerError, Left, NodeId, Nodes, Sweep};
+use gateway_core::model::{ConnectionId, UserId};
 use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::oneshot,

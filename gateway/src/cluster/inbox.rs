@@ -1,12 +1,12 @@
 //! What other nodes say to this one. Their channel is like any other with a history: what the way from the store lost is read.
 
-use crate::{
-    broker::{Broker, BrokerError, Delivery, Mailbox, PageLimit, Post, Retention, Span},
+use crate::broker::{Broker, BrokerError, Delivery, Mailbox, Post};
+use gateway_core::{
     channel::{
         HoldRoom,
         feed::{Feed, Next, Offer, Subscribers},
     },
-    model::{ChannelName, Data, Position, Publication, WorkerId},
+    model::{ChannelName, Data, PageLimit, Position, Publication, Retention, Span, WorkerId},
 };
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -111,10 +111,8 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        broker::{MemoryBroker, MemoryLimits, NewPublication},
-        model::Tags,
-    };
+    use crate::broker::{MemoryBroker, MemoryLimits, NewPublication};
+    use gateway_core::model::Tags;
 
     fn message(n: usize) -> NewPublication {
         let data = Data::parse(&serde_json::value::to_raw_value(&n).expect("a number")).expect("shallow");

@@ -1,12 +1,10 @@
 //! The workers of this node, asked through their mailboxes.
 
-use crate::{
-    broker::{
-        Mailbox, Post,
-        mailbox::{ConnectionSummary, Survey},
-    },
-    model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand},
+use crate::broker::{
+    Mailbox, Post,
+    mailbox::{ConnectionSummary, Survey},
 };
+use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, mpsc},

@@ -1,9 +1,7 @@
 //! What nodes say to each other: JSON in the channel of the node that is spoken to.
 
-use crate::{
-    broker::mailbox::ConnectionSummary,
-    model::{CommandTarget, Data, Epoch, Position, ServerCommand, Unsubscribe},
-};
+use crate::broker::mailbox::ConnectionSummary;
+use gateway_core::model::{CommandTarget, Data, Epoch, Position, ServerCommand, Unsubscribe};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -151,7 +149,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ConnectionId;
+    use gateway_core::model::ConnectionId;
 
     fn sent(question: Question) -> Question {
         let message = Message::Ask { id: 7, from: "n1".into(), question };

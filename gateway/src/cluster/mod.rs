@@ -10,12 +10,12 @@ mod members;
 mod message;
 mod remote;
 
-use crate::{
-    broker::{Broker, Mailbox, lock, mailbox::ConnectionSummary},
-    channel::Namespaces,
-    model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId},
-};
+use crate::broker::{Broker, Mailbox, mailbox::ConnectionSummary};
 pub use dead::Bereft;
+use gateway_core::{
+    channel::Namespaces,
+    model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId, lock},
+};
 use local::Local;
 use members::Member;
 use message::{Answer, Question};

@@ -8,10 +8,10 @@ use super::{
     members::Member,
     message::{Answer, Connection, Message, Question},
 };
-use crate::{
-    broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, Post, lock},
+use crate::broker::{Broker, BrokerError, Lease, Mailbox, NewPublication, NodeId, NodeRecord, Nodes, Post};
+use gateway_core::{
     channel::Namespaces,
-    model::{ChannelName, ErrorCode, Refusal, Tags, WorkerId},
+    model::{ChannelName, ErrorCode, Refusal, Tags, WorkerId, lock},
 };
 use std::{
     collections::HashMap,

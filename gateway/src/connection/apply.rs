@@ -7,9 +7,11 @@ use super::{
 };
 use crate::{
     hub::{Batch, Live, frame},
+    services::LifecycleKind,
+};
+use gateway_core::{
     model::ChannelName,
     protocol::{Reply, centrifuge},
-    services::LifecycleKind,
     session::Action,
 };
 use std::cell::RefCell;

@@ -2,10 +2,12 @@
 
 use super::Worker;
 use crate::{
-    broker::{BrokerError, Retention, Span},
-    channel::recovery::{Judgement, Start, first_span, judge, lost},
+    broker::BrokerError,
     hub::{Advance, ConnKey, Live, Outbox},
-    model::{ChannelName, ClientInfo, ErrorCode, Refusal},
+};
+use gateway_core::{
+    channel::recovery::{Judgement, Start, first_span, judge, lost},
+    model::{ChannelName, ClientInfo, ErrorCode, Refusal, Retention, Span},
     session::{Attach, Attached, Outcome},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};

@@ -3,9 +3,11 @@
 use super::Driver;
 use crate::{
     hub::{Batch, Overflow},
+    telemetry::{Closed, DropCause, OverflowPolicy, TransportEnd},
+};
+use gateway_core::{
     model::{Disconnect, Tick},
     protocol::websocket::{self, Violation},
-    telemetry::{Closed, DropCause, OverflowPolicy, TransportEnd},
 };
 
 /// What ends a connection.

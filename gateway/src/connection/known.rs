@@ -5,10 +5,8 @@
 //! as services have room for it.
 
 use super::Driver;
-use crate::{
-    model::{ChannelName, Tick},
-    services::{Lifecycle, LifecycleKind},
-};
+use crate::services::{Lifecycle, LifecycleKind};
+use gateway_core::model::{ChannelName, Tick};
 use std::time::Duration;
 
 /// Whether services may hear of a connection.

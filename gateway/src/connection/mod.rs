@@ -17,18 +17,20 @@ mod tests;
 
 use crate::{
     hub::{Advance, Batch, Hub, Leave, Notice, Registered, Written},
-    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick},
     node::Node,
-    protocol::{
-        Request, centrifuge,
-        websocket::{self, Event},
-    },
     services::LifecycleKind,
-    session::{Action, Input, Session},
     telemetry::{CommandKind, Count, TransportEnd},
     transport::{self, Abort, Wire},
 };
 use ending::{Cause, Ending};
+use gateway_core::{
+    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick},
+    protocol::{
+        Request, centrifuge,
+        websocket::{self, Event},
+    },
+    session::{Action, Input, Session},
+};
 use known::Known;
 use operations::{End, Running, Task};
 #[cfg(test)]

@@ -3,13 +3,15 @@
 use super::{Worker, attach};
 use crate::{
     auth::{ConnectionClaims, TokenError},
-    broker::{BrokerError, Page, PageLimit, Span, UserSubscription},
+    broker::{BrokerError, UserSubscription},
     hub::{Advance, ConnKey, Outbox},
-    model::{ChannelName, ClientInfo, Data, ErrorCode, Position, RecoverFrom, Refusal, Tags, UserId},
     publish::Draft,
     services::{CallError, Caller},
-    session::{Identity, Op, OpId, Outcome, ServerSubscription},
     telemetry::OpenTask,
+};
+use gateway_core::{
+    model::{ChannelName, ClientInfo, Data, ErrorCode, Page, PageLimit, Position, RecoverFrom, Refusal, Span, Tags, UserId},
+    session::{Identity, Op, OpId, Outcome, ServerSubscription},
 };
 use std::{
     future::Future,
@@ -190,7 +192,7 @@ impl Requester {
         let page = PageLimit { entries: limit, bytes: self.worker.hub.answer_bytes() };
         let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
         let goes_on =
-            |since: &RecoverFrom| since.position().is_some_and(|position| crate::channel::feed::is_valid(position, epoch, &forks));
+            |since: &RecoverFrom| since.position().is_some_and(|position| gateway_core::channel::feed::is_valid(position, epoch, &forks));
         if since.is_some_and(|since| !since.epoch.is_empty() && !goes_on(&since)) {
             return Err(ErrorCode::UnrecoverablePosition.into());
         }

@@ -1,11 +1,8 @@
 //! A connection without a socket, for simulations: commands go in, what it would send comes out. All else is the real one.
 
 use super::{ConnectionLimits, Driver, Worker};
-use crate::{
-    hub::{Frame, Written},
-    protocol::Command,
-    session::Input,
-};
+use crate::hub::{Frame, Written};
+use gateway_core::{protocol::Command, session::Input};
 use std::{rc::Rc, task::Context, time::Duration};
 
 /// See the module.

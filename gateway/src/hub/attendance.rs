@@ -4,9 +4,9 @@
 use super::Hub;
 use crate::{
     broker::{Announcement, BrokerError},
-    model::{ChannelName, ClientInfo},
     telemetry::DropCause,
 };
+use gateway_core::model::{ChannelName, ClientInfo};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 use tokio::sync::{Notify, oneshot};
 

@@ -2,10 +2,12 @@
 
 use super::{Hub, SlotKey};
 use crate::{
-    broker::{Age, BrokerError, Page},
-    channel::feed::{Next, PAUSE},
-    model::ChannelName,
+    broker::BrokerError,
     telemetry::{Count, OpenTask},
+};
+use gateway_core::{
+    channel::feed::{Next, PAUSE},
+    model::{Age, ChannelName, Page},
 };
 use std::rc::Rc;
 use tokio::{task::spawn_local, time::sleep};

@@ -1,10 +1,8 @@
 //! What services and operators ask of this worker's connections, and the drain.
 
 use super::{Hub, Leave, Notice, Outbox};
-use crate::{
-    broker::mailbox::{DrainPlan, Survey},
-    model::{CommandTarget, ServerCommand},
-};
+use crate::broker::mailbox::{DrainPlan, Survey};
+use gateway_core::model::{CommandTarget, ServerCommand};
 use rand::seq::SliceRandom;
 use std::{rc::Rc, time::SystemTime};
 use tokio::{

@@ -12,11 +12,10 @@ use super::{
     restart::Restart,
     slot::{Crossing, Item, Member, Role, Slot},
 };
-use crate::{
-    broker::PageLimit,
+use crate::telemetry::Count;
+use gateway_core::{
     channel::{feed::Fork, recovery::Start},
-    model::{ChannelName, Position, RecoverFrom},
-    telemetry::Count,
+    model::{ChannelName, PageLimit, Position, RecoverFrom},
 };
 use slab::Slab;
 

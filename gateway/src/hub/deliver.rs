@@ -2,10 +2,12 @@
 
 use super::{Hub, SlotKey};
 use crate::{
-    broker::{Age, Announcement, Check, Delivery, Post},
-    channel::feed::{Next, Offer, Subscribers},
-    model::{ChannelName, Position, Publication},
+    broker::{Announcement, Check, Delivery, Post},
     telemetry::{Count, DropCause},
+};
+use gateway_core::{
+    channel::feed::{Next, Offer, Subscribers},
+    model::{Age, ChannelName, Position, Publication},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 use tokio::task::spawn_local;
@@ -143,7 +145,7 @@ impl Hub {
     }
 
     /// Takes a page of the stream that closes a gap, for the life of the channel that asked for it; none if that is over.
-    pub(super) fn caught(&self, key: SlotKey, life: u32, page: crate::broker::Page) -> Option<Next> {
+    pub(super) fn caught(&self, key: SlotKey, life: u32, page: gateway_core::model::Page) -> Option<Next> {
         let mut state = self.state.borrow_mut();
         let slot = state.slot(key).filter(|slot| slot.life == life)?;
         let caught = slot.feed.page(page);

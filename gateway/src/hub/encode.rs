@@ -1,7 +1,7 @@
 //! Lines of the frontend protocol to whole WebSocket frames, once for everyone.
 
-use crate::{
-    broker::Announcement,
+use crate::broker::Announcement;
+use gateway_core::{
     model::{ChannelName, Position, Publication},
     protocol::{Push, Subscribed, centrifuge, websocket},
 };

@@ -7,11 +7,8 @@ use super::{
     outbox::{Overflow, Refused, SlotKey},
     slot::{Content, FanOut, Member, Role, Run, Slot},
 };
-use crate::{
-    channel::SlowConsumer,
-    model::Tick,
-    telemetry::{Count, DropCause, OverflowPolicy, Step, Work},
-};
+use crate::telemetry::{Count, DropCause, OverflowPolicy, Step, Work};
+use gateway_core::{channel::SlowConsumer, model::Tick};
 use slab::Slab;
 use std::rc::Rc;
 
@@ -92,7 +89,7 @@ pub(super) struct Turn<'a> {
     pub(super) key: SlotKey,
     pub(super) life: u32,
     pub(super) now: Tick,
-    pub(super) name: crate::model::ChannelName,
+    pub(super) name: gateway_core::model::ChannelName,
 }
 
 impl Turn<'_> {

@@ -2,7 +2,7 @@
 //! whether it concerns them.
 
 use super::{Hub, Notice};
-use crate::{broker::Revocation, model::UserId};
+use gateway_core::model::{Revocation, UserId};
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 

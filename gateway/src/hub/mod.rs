@@ -32,15 +32,18 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
+use crate::broker::NameHasher;
 use crate::{
-    broker::{Broker, Mailbox, PageLimit, Reads, mailbox::ConnectionSummary},
-    channel::{HoldRoom, Namespaces},
-    model::{ChannelName, ClientInfo, ConnectionId, NameHasher, Tick, UserId, WorkerId},
+    broker::{Broker, Mailbox, Reads, mailbox::ConnectionSummary},
     telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
 use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
+use gateway_core::{
+    channel::{HoldRoom, Namespaces},
+    model::{ChannelName, ClientInfo, ConnectionId, PageLimit, Tick, UserId, WorkerId},
+};
 use missed::Missed;
 pub use outbox::{Frame, Leave, Notice, Outbox, Overflow, SlotKey, Written};
 use restart::Restarts;

@@ -1,11 +1,8 @@
 //! What a connection has still to send, and what it has still to be told.
 
 use super::batch::Batch;
-use crate::{
-    broker::Revocation,
-    model::{ChannelName, ServerCommand, Tick},
-    telemetry::DropCause,
-};
+use crate::telemetry::DropCause;
+use gateway_core::model::{ChannelName, Revocation, ServerCommand, Tick};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -18,7 +15,7 @@ use std::{
 #[derive(Debug)]
 pub struct Frame {
     batch: Rc<Batch>,
-    /// The channel whose publications it carries, for [`crate::channel::SlowConsumer::Latest`]; none for anything else.
+    /// The channel whose publications it carries, for [`gateway_core::channel::SlowConsumer::Latest`]; none for anything else.
     channel: Option<SlotKey>,
     /// What it counts against the limit.
     memory: u32,

@@ -4,7 +4,7 @@
 //! Whoever is told comes back at once, so for a while longer the slot stays, and remembers what they lack.
 
 use super::{ConnKey, Hub, Notice, SlotKey, slot::Role};
-use crate::model::{ChannelName, Tick};
+use gateway_core::model::{ChannelName, Tick};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 use tokio::{
     sync::Notify,

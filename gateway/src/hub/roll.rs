@@ -4,7 +4,8 @@
 //! what services have to hear and had no room for.
 
 use super::{ConnKey, Hub, Notice};
-use crate::{broker::BrokerError, model::ConnectionId};
+use crate::broker::BrokerError;
+use gateway_core::model::ConnectionId;
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},

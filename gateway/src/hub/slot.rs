@@ -1,14 +1,13 @@
 //! One channel on one worker: its feed, its members, and what waits to be handed to them.
 
 use super::{batch::Batch, members::Members};
-use crate::{
-    broker::{Announcement, PageLimit},
+use crate::{broker::Announcement, telemetry::Step};
+use gateway_core::{
     channel::{
         ChannelOptions,
         feed::{Feed, Fork},
     },
-    model::{ChannelName, Position, Publication, Side},
-    telemetry::Step,
+    model::{ChannelName, PageLimit, Position, Publication, Side},
 };
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 

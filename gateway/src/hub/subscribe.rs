@@ -7,14 +7,13 @@ use super::{
     outbox::{Outbox, SlotKey},
     slot::{Member, Slot},
 };
-use crate::{
-    broker::{Age, Page, PageLimit},
+use crate::telemetry::{Count, Level};
+use gateway_core::{
     channel::{
         ChannelOptions,
         feed::{Feed, continues, is_valid},
     },
-    model::{ChannelName, ClientInfo, Position, Publication, Side},
-    telemetry::{Count, Level},
+    model::{Age, ChannelName, ClientInfo, Page, PageLimit, Position, Publication, Side},
 };
 use std::{rc::Rc, sync::Arc};
 

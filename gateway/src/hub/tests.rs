@@ -2,10 +2,12 @@ mod forks;
 
 use super::*;
 use crate::{
-    broker::{BrokerError, Check, MemoryBroker, MemoryLimits, NewPublication, Page, Post, Retention, Span},
-    channel::{ChannelOptions, SlowConsumer},
-    model::{CommandTarget, Data, Disconnect, Epoch, Position, RecoverFrom, ServerCommand, Side, Tags},
+    broker::{BrokerError, Check, MemoryBroker, MemoryLimits, NewPublication, Post},
     telemetry::{Count, DropCause},
+};
+use gateway_core::{
+    channel::{ChannelOptions, SlowConsumer},
+    model::{CommandTarget, Data, Disconnect, Epoch, Page, Position, RecoverFrom, Retention, ServerCommand, Side, Span, Tags},
 };
 use std::{future::Future, num::NonZeroU32};
 

@@ -1,6 +1,6 @@
 //! Deadlines of all connections of a worker, without a timer for each.
 
-use crate::model::Tick;
+use gateway_core::model::Tick;
 
 /// Length of a slot, and so the precision of every deadline, in milliseconds.
 pub(super) const SLOT_MS: u64 = 1000;

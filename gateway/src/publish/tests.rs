@@ -1,8 +1,6 @@
 use super::*;
-use crate::{
-    broker::{MemoryBroker, MemoryLimits, Retention},
-    model::ErrorCode,
-};
+use crate::broker::{MemoryBroker, MemoryLimits};
+use gateway_core::model::{ErrorCode, Retention};
 use std::time::Duration;
 
 fn publisher(limits: PublishLimits) -> Publisher {

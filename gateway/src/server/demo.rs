@@ -3,7 +3,6 @@
 use crate::{
     api::{ApiError, Path},
     auth::{ConnectionClaims, Origins},
-    model::{ErrorCode, Refusal, UserId},
     node::Node,
 };
 use actix_web::{
@@ -15,6 +14,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web,
 };
+use gateway_core::model::{ErrorCode, Refusal, UserId};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
 use shared_proto::json::Object;

@@ -2,11 +2,11 @@
 
 use crate::{
     broker::{BrokerStats, Mailbox, Reads, RedisStats},
-    channel::HoldRoom,
     node::Node,
     services,
     telemetry::{Metrics, SERIES, Series},
 };
+use gateway_core::channel::HoldRoom;
 use std::sync::Arc;
 
 /// Takes a number and the values of its labels.

@@ -6,8 +6,6 @@ use crate::{
     auth::Origins,
     connection::{Connection, Worker},
     hub::{Hub, HubParts},
-    model::{ErrorCode, Refusal, WorkerId},
-    protocol::websocket::Decoder,
     settings::Settings,
     transport::{
         Wire,
@@ -15,6 +13,10 @@ use crate::{
     },
 };
 use actix_web::{App, HttpRequest, web};
+use gateway_core::{
+    model::{ErrorCode, Refusal, WorkerId},
+    protocol::websocket::Decoder,
+};
 use std::{
     io,
     net::TcpListener,

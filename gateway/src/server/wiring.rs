@@ -3,18 +3,20 @@
 use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Reads, RedisAddress, RedisBroker, RedisConfig},
-    channel::{HoldRoom, Namespaces},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
     cluster::{About, Cluster, Times},
     connection::ConnectionLimits,
     hub::HubLimits,
-    model::{InvalidName, ServiceName, WorkerId},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
     services::{BreakerLimits, OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
-    session::Rules,
     settings::{BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
+};
+use gateway_core::{
+    channel::{HoldRoom, Namespaces},
+    model::{InvalidName, PageLimit, ServiceName, WorkerId},
+    session::Rules,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! Keeps calls away from an instance that does not answer. Sans-I/O.
 
-use crate::model::Tick;
+use gateway_core::model::Tick;
 use std::time::Duration;
 
 /// When a breaker opens, and for how long.

@@ -6,10 +6,8 @@ use super::{
     method,
     pool::{CallId, GivenUp},
 };
-use crate::{
-    model::{ConnectionId, Data, ErrorCode, Refusal, UserId},
-    telemetry::{Step, Work},
-};
+use crate::telemetry::{Step, Work};
+use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
 use shared_proto::link::{Call, Event};
 use std::{sync::Arc, time::Duration};
 use tokio::{

@@ -1,6 +1,6 @@
 //! What happens to connections and channels, told to the services that ask for it.
 
-use crate::model::{ChannelName, ConnectionId, UserId};
+use gateway_core::model::{ChannelName, ConnectionId, UserId};
 use serde_json::{json, value::to_raw_value};
 use shared_proto::link::Event;
 

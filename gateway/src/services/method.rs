@@ -1,6 +1,6 @@
 //! The method of a frontend's call: `service.name` or `service:name`.
 
-use crate::model::{ErrorCode, Refusal, ServiceName};
+use gateway_core::model::{ErrorCode, Refusal, ServiceName};
 
 /// Bytes of a method at most.
 const MAX: usize = 255;

@@ -19,10 +19,8 @@ pub use counters::{Count, Counters};
 pub use lifecycle::{Lifecycle, LifecycleKind};
 pub use pool::InstanceSummary;
 
-use crate::{
-    model::{Data, ErrorCode, Refusal, ServiceName, Tick},
-    telemetry::Metrics,
-};
+use crate::telemetry::Metrics;
+use gateway_core::model::{Data, ErrorCode, Refusal, ServiceName, Tick};
 use lanes::Lanes;
 use lifecycle::Interests;
 use pool::{Heard, Pool, PoolLimits, Spend};

@@ -3,10 +3,8 @@
 //! The cluster finds them, and offers them again until they are done with: so what no instance can take now is told later, perhaps by another node, and perhaps twice.
 
 use super::{Count, Lifecycle, LifecycleKind, Services, Told, pool::Spend};
-use crate::{
-    cluster::{Bereft, Cluster},
-    model::{ConnectionId, UserId},
-};
+use crate::cluster::{Bereft, Cluster};
+use gateway_core::model::{ConnectionId, UserId};
 use std::time::Duration;
 
 impl Services {
@@ -61,15 +59,13 @@ impl Services {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::ConnectionId,
-        services::{
-            ServiceConfig,
-            lifecycle::Interests,
-            link::LinkLimits,
-            pool::{Joining, LinkId, Queued},
-        },
+    use crate::services::{
+        ServiceConfig,
+        lifecycle::Interests,
+        link::LinkLimits,
+        pool::{Joining, LinkId, Queued},
     };
+    use gateway_core::model::ConnectionId;
     use shared_proto::link::ToService;
     use tokio::sync::{mpsc, oneshot};
     use tokio_util::sync::CancellationToken;

@@ -5,7 +5,7 @@ use super::{
     breaker::{Breaker, BreakerLimits, BreakerState, Role},
     lifecycle::Interests,
 };
-use crate::model::{ErrorCode, Refusal, Tick, rendezvous};
+use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous};
 use shared_proto::link::{Call, Cancel, Event, ToService};
 use smallvec::SmallVec;
 use std::{

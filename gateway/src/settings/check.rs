@@ -1,7 +1,7 @@
 //! What a single value cannot tell: rules across settings, and names.
 
 use super::{Problems, Reach, RedisUrl, Settings};
-use crate::model::{ChannelName, ServiceName};
+use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use std::{collections::HashSet, net::IpAddr};
 

@@ -3,6 +3,7 @@
 //! Four layers, the strongest last: `config/default.toml`, a file, variables `GATEWAY__SECTION__KEY`, flags. Each module turns its
 //! part into a type of its own.
 
+mod channels;
 mod check;
 mod layers;
 mod problem;
@@ -48,7 +49,7 @@ macro_rules! settings {
             const KEYS: &'static [&'static str] = &["workers", "api_keys", "namespaces", "services", $(stringify!($field)),*];
 
             fn read(reader: &mut Reader<'_>) -> Option<Self> {
-                let workers = reader.take_within("workers", None, &(0..=crate::model::WorkerId::MAX));
+                let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
                 let api_keys = reader.list("api_keys");
                 let namespaces = reader.sections("namespaces", &Channel::DENY);
                 let services = reader.sections("services", &Service::LINK);

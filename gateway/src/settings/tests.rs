@@ -1,5 +1,5 @@
 use super::*;
-use crate::channel::{
+use gateway_core::channel::{
     Grant::{Anyone, Nobody, Subscriber},
     Namespaces,
 };

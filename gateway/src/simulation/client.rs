@@ -6,6 +6,8 @@ use crate::{
     broker::simulated::{Lineage, Server},
     connection::Unwired,
     hub::Frame,
+};
+use gateway_core::{
     model::{Epoch, Position, RecoverFrom, Side, UserId},
     protocol::{Command, ConnectRequest, Request, SubscribeRequest},
 };

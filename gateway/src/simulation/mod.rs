@@ -43,7 +43,8 @@ mod plan;
 mod publisher;
 mod world;
 
-use crate::broker::{lock, simulated::Flaw};
+use crate::broker::simulated::Flaw;
+use gateway_core::model::lock;
 use plan::Plan;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

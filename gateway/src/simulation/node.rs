@@ -3,16 +3,18 @@
 use super::{client::Flag, plan::Shape};
 use crate::{
     broker::{
-        Broker, Mailbox, PageLimit, Reads, RedisAddress, RedisConfig, Retention,
+        Broker, Mailbox, Reads, RedisAddress, RedisConfig,
         simulated::{self, Duty, Server, Wires},
     },
-    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
     connection::{self, Worker},
     hub::{Hub, HubLimits, HubParts},
-    model::WorkerId,
     node::Node,
-    session::Rules,
     settings::Settings,
+};
+use gateway_core::{
+    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    model::{PageLimit, Retention, WorkerId},
+    session::Rules,
 };
 use std::{
     future::Future,

@@ -9,7 +9,7 @@ use super::{
     publisher::Publisher,
 };
 use crate::broker::simulated::{Duty, Flaw, Server};
-use crate::model::Side;
+use gateway_core::model::Side;
 use std::time::Duration;
 
 /// See the module.

@@ -1,6 +1,6 @@
 //! The values that labels have: few, and known beforehand.
 
-use crate::model::{Disconnect, ErrorCode};
+use gateway_core::model::{Disconnect, ErrorCode};
 use shared_proto::errors::{DISCONNECTS, ERRORS};
 
 /// One value, or combination of values, of a series' labels.
@@ -63,33 +63,33 @@ labels! {
 
     /// Why a delivery was not made.
     DropCause {
-        OutboxFull, "outbox_full", "The connection's outbox had no room, and the connection is being closed.";
-        OutboxReplaced, "outbox_replaced", "A newer publication took its place (`latest`).";
-        BudgetSpent, "budget_spent", "All outboxes of the worker together had reached their bound, and the connection is being closed.";
-        AtMostOnce, "at_most_once", "A channel without history lost some on the way, counted once; its subscribers are told.";
-        Duplicate, "duplicate", "It had been delivered before; counted once per worker.";
+        OutboxFull, "outbox_full", "The connection's outbox was full, and the connection is being closed.";
+        OutboxReplaced, "outbox_replaced", "A newer publication replaced it (`latest`).";
+        BudgetSpent, "budget_spent", "All outboxes of the worker together reached their limit, and the connection is being closed.";
+        AtMostOnce, "at_most_once", "A channel without a history lost publications on the way, counted once; its subscribers are informed.";
+        Duplicate, "duplicate", "It was delivered before; counted once for each worker.";
         JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves; each is counted once.";
-        ConnectionClosed, "connection_closed", "The connection was ending, or ended before it was written.";
+        ConnectionClosed, "connection_closed", "The connection was ending, or ended before the delivery was written.";
     }
 
     /// What was done about a full outbox.
     OverflowPolicy {
         Disconnect, "disconnect", "The connection was closed with 3008.";
-        Latest, "latest", "All but the newest publication of the channel were left out.";
+        Latest, "latest", "All but the newest publication of the channel were dropped.";
     }
 
     /// How a connection ended without a close code of the frontend protocol.
     TransportEnd {
-        PeerClosed, "peer_closed", "The peer closed it properly.";
-        PeerGone, "peer_gone", "The peer ended the stream without a Close.";
+        PeerClosed, "peer_closed", "The peer closed it with a close frame.";
+        PeerGone, "peer_gone", "The peer ended the stream without a close frame.";
         Reset, "reset", "The network or the peer reset it.";
-        ProtocolViolation, "protocol_violation", "The peer broke RFC 6455.";
+        ProtocolViolation, "protocol_violation", "The peer violated RFC 6455.";
         InvalidText, "invalid_text", "The peer sent text that is not UTF-8.";
-        TooLarge, "too_large", "The peer sent a message larger than allowed.";
+        TooLarge, "too_large", "The peer sent a message above the limit.";
         MessageTimeout, "message_timeout", "A message was not complete in time.";
-        WriteTimeout, "write_timeout", "The peer took nothing for too long.";
-        Panicked, "panicked", "Its task failed in a way that it should not.";
-        Other, "other", "A service closed it with a code of its own, or anything else.";
+        WriteTimeout, "write_timeout", "The peer read nothing for too long.";
+        Panicked, "panicked", "Its task panicked.";
+        Other, "other", "A service closed it with its own code, or any other end.";
     }
 
     /// Counters without labels.

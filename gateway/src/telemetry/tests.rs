@@ -1,6 +1,7 @@
 use super::*;
-use crate::{model::ErrorCode, settings::Settings};
+use crate::settings::Settings;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use gateway_core::model::ErrorCode;
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, HashSet},

@@ -1,7 +1,7 @@
 //! Counts of one worker thread: plain numbers, which only that thread writes and any thread reads.
 
 use super::labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy};
-use crate::model::ErrorCode;
+use gateway_core::model::ErrorCode;
 use std::{
     marker::PhantomData,
     sync::{

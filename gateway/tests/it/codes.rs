@@ -1,9 +1,7 @@
 //! Every code that can be told is provoked by a test, and explained on a page.
 
-use gateway::{
-    broker::BrokerError,
-    model::{ErrorCode, Refusal},
-};
+use gateway::broker::BrokerError;
+use gateway_core::model::{ErrorCode, Refusal};
 use serde::Deserialize;
 use shared_proto::errors::{CodeRow, DISCONNECTS, ERRORS, ErrorRow, Retry, UNSUBSCRIBES};
 use std::{

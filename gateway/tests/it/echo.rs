@@ -1,13 +1,13 @@
 //! An echo server on the real upgrade path, as small as a driver of [`Wire`] can be.
 
 use actix_web::{App, HttpResponse, web};
-use gateway::{
+use gateway::transport::{
+    websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+    wire::{End, Next, Wire},
+};
+use gateway_core::{
     model::{ErrorCode, Refusal},
     protocol::websocket::{Decoder, Event, encode},
-    transport::{
-        websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
-        wire::{End, Next, Wire},
-    },
 };
 use std::{
     collections::VecDeque,

@@ -4,7 +4,7 @@ use crate::{
     ledger::{Channel, Numbers},
     tally::{Count, Tally},
 };
-use gateway::model::Position;
+use gateway_core::model::Position;
 use std::{sync::Arc, time::Instant};
 
 /// See the module. Its position is what the official SDKs would hold.

@@ -4,7 +4,7 @@ use crate::{
     follower::Follower,
     tally::{Count, Tally},
 };
-use gateway::model::Position;
+use gateway_core::model::Position;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},

@@ -7,7 +7,7 @@ use crate::{
     tally::Count,
     world::{Content, World},
 };
-use gateway::model::{Epoch, Position};
+use gateway_core::model::{Epoch, Position};
 use reqwest::StatusCode;
 use shared_proto::{
     frontend::{Method, Publish},

@@ -7,7 +7,7 @@ use crate::{
     tally::Count,
     world::{Content, World},
 };
-use gateway::model::{Epoch, Position};
+use gateway_core::model::{Epoch, Position};
 use shared_proto::frontend::{Frame, Method, Publication, Push, Subscribe, Subscribed};
 use std::{
     collections::HashMap,

@@ -27,7 +27,7 @@ function unnamed(tab) {
     .map((control) => control.outerHTML.slice(0, 120)));
 }
 
-/** Text that stands out too little from what is behind it (WCAG AA: 4.5, large text 3). */
+/** Text with too little contrast to its background (WCAG AA: 4.5, large text 3). */
 function faintText(tab) {
   return tab.evaluate(() => {
     const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });

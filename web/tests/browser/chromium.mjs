@@ -1,4 +1,4 @@
-/** Chromium, and tabs of it that watch themselves for errors. */
+/** Chromium, and tabs that record their errors. */
 
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
@@ -13,7 +13,7 @@ export function launch() {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
 }
 
-/** Opens the demo (the stack's) in a new tab of the context. What goes wrong in it is gathered in `tab.problems`. */
+/** Opens the demo of the stack in a new tab of the context. `tab.problems` collects its errors. */
 export async function openTab(context, page = address) {
   const tab = await context.newPage();
   tab.problems = [];
@@ -33,7 +33,7 @@ export async function openTab(context, page = address) {
   return tab;
 }
 
-/** A network for the context's sockets that loses what the gateway sends while `losesAnswers`, and can be cut and mended. */
+/** A network for the context's sockets. It drops messages of the gateway while `losesAnswers`, and can be cut and mended. */
 export async function lossy(context) {
   const sockets = new Set();
   const network = {
@@ -62,7 +62,7 @@ export async function lossy(context) {
   return network;
 }
 
-/** Signs in with keys alone and waits for the connection and the first history. */
+/** Signs in with the keyboard alone and waits for the connection and the first history. */
 export async function signIn(tab, user) {
   await tab.waitForFunction(() => document.activeElement?.id === 'name');
   await tab.locator('#name').fill(user);
@@ -81,14 +81,14 @@ export async function say(tab, text) {
   await tab.keyboard.press('Enter');
 }
 
-/** Waits for an entry that holds the text and has come through the channel; answers its id. */
+/** Waits for an entry from the channel that contains the text; returns its id. */
 export async function sees(tab, text, from) {
   const entry = tab.locator(`#messages > li[data-id][data-from="${from}"]`).filter({ hasText: text }).last();
   await entry.waitFor();
   return entry.getAttribute('data-id');
 }
 
-/** Waits for the bot's finished answer after the entry with this id; answers its id. */
+/** Waits for the bot's complete answer after the entry with this id; returns its id. */
 export async function answered(tab, id) {
   const handle = await tab.waitForFunction((after) => {
     let entry = document.querySelector(`#messages > li[data-id="${after}"]`)?.nextElementSibling;

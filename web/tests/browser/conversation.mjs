@@ -1,6 +1,6 @@
-/** What the page must show for a channel's history, worked out apart from the page's own code. */
+/** What the page must show for a channel's history, computed without the page's code. */
 
-/** One line for each id, where the id first appeared, with the finished text as it is shown. */
+/** One entry for each id, where the id first appeared, with the complete text as shown. */
 export function expected(publications) {
   const lines = new Map();
   for (const { data } of publications) {
@@ -14,12 +14,12 @@ export function expected(publications) {
   return [...lines.values()];
 }
 
-/** The part of a list that begins with this id. */
+/** The part of a list from this id on. */
 export function since(list, id) {
   return list.slice(list.findIndex((line) => line.id === id));
 }
 
-/** Notes every text that an entry shows from now on, in `window.shown`. */
+/** Records in `window.shown` every text that an entry shows from now on. */
 export function record(tab, id) {
   return tab.evaluate((entryId) => {
     const text = document.querySelector(`#messages > li[data-id="${entryId}"] .entry-text`);

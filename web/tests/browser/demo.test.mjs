@@ -186,7 +186,7 @@ test('the line is cut for 5 s while the bot streams: nothing missing, doubled or
   await assertGrew(one, id, text);
 });
 
-/** The conversation as the history holds it, once `enough` is content with it. */
+/** The conversation in the history, as soon as `enough` accepts it. */
 async function held(enough) {
   const end = performance.now() + 30_000;
   while (performance.now() < end) {
@@ -196,12 +196,12 @@ async function held(enough) {
   throw new Error('the history does not become what it should');
 }
 
-/** The conversation since `first`, once the bot has answered every line in it. */
+/** The conversation since `first`, as soon as the bot has answered every message in it. */
 async function settled(first) {
   return since(await held((lines) => since(lines, first).every(({ text }) => text !== null)), first);
 }
 
-/** Every text that was on the page begins the final one, and none is shorter than the one before. */
+/** Each shown text is a prefix of the final one, and none is shorter than the one before. */
 async function assertGrew(tab, id, text) {
   const shown = await tab.evaluate(() => globalThis.shown);
   assert.ok(shown.length > 3, 'the answer grew on the page');

@@ -1,4 +1,4 @@
-// Two gateways over one Redis: a tab moves from one to the other and finds everything there.
+// Two gateways share one Redis: a tab moves from one to the other and finds everything there.
 
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
@@ -14,7 +14,7 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
-/** Gateways with the demo that know of each other. */
+/** Gateways of one cluster, with the demo. */
 async function cluster(t) {
   const redis = await ownRedis(t);
   const settings = (name) => `${over(redis, name)}
@@ -30,15 +30,15 @@ async function cluster(t) {
     see_history = "subscriber"`;
   const nodes = await Promise.all(NAMES.map((name) => ownGateway(t, settings(name))));
   for (const node of nodes) {
-    await eventually(async () => (await told(node)).nodes.length === NAMES.length, 'the nodes to know of each other');
+    await eventually(async () => (await nodesOf(node)).nodes.length === NAMES.length, 'the nodes to find each other');
     await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
   }
   return nodes;
 }
 
-const told = async (node) => (await fetch(`${node.url}/demo/nodes`)).json();
+const nodesOf = async (node) => (await fetch(`${node.url}/demo/nodes`)).json();
 
-/** Opens a node's page in a window of its own. */
+/** Opens a node's page in a separate window. */
 async function pageOf(t, node, { fragment = '', ...options } = {}) {
   const context = await browser.newContext(options);
   t.after(() => context.close());
@@ -61,7 +61,7 @@ async function isOn(tab, node, name, user) {
 test('every node says which there are, and where', async (t) => {
   const nodes = await cluster(t);
   const all = NAMES.map((name, at) => ({ name, url: nodes[at].url }));
-  for (const [at, node] of nodes.entries()) assert.deepEqual(await told(node), { here: NAMES[at], nodes: all });
+  for (const [at, node] of nodes.entries()) assert.deepEqual(await nodesOf(node), { here: NAMES[at], nodes: all });
 });
 
 test('a tab that moves finds its name, the conversation and its notifications on the other node', async (t) => {

@@ -1,4 +1,4 @@
-/** The running stack that the tests aim at, named by the environment. */
+/** The running stack that is tested, from the environment. */
 
 const NEEDED = {
   SWITCHBOARD_URL: 'the gateway\'s public address, such as http://127.0.0.1:8000',
@@ -30,7 +30,7 @@ async function request(method, address, body) {
   return JSON.parse(text);
 }
 
-/** All publications that the channel's history holds, oldest first. */
+/** All publications in the channel's history, oldest first. */
 export async function history(channel) {
   const address = `${api}/v1/channels/${encodeURIComponent(channel)}/publications?order=asc&limit=${PAGE}`;
   const all = [];

@@ -4,7 +4,7 @@ import test from 'node:test';
 import './page.mjs';
 import { Chat } from '../../js/chat.js';
 
-/** A channel as the gateway would hold it, with the SDK's subscription in front. */
+/** A channel as in the gateway, with an SDK subscription to it. */
 class Channel extends EventEmitter {
   channel = 'chat:lobby';
   epoch = 'e';
@@ -39,7 +39,7 @@ function open(rpc = async () => ({ data: {} })) {
   return { channel, chat, ids: () => chat.entries().map(({ id }) => id) };
 }
 
-/** Resolves when the chat has read all that it reads by itself. */
+/** Resolves when the chat has made all its own reads. */
 async function quiet(channel) {
   for (let reads = -1; reads !== channel.reads;) {
     reads = channel.reads;
@@ -74,9 +74,9 @@ test('after a recovery that failed the page reads back to what it knows, and say
   channel.emit('publication', channel.add(line('known')));
   await quiet(channel);
   for (let i = 0; i < 200; i += 1) channel.add(line(`missed ${i}`));
-  const trouble = once(chat, 'trouble');
+  const problem = once(chat, 'problem');
   channel.connect({ wasRecovering: true, recovered: false });
-  assert.match((await trouble)[0].detail, /may be missing/);
+  assert.match((await problem)[0].detail, /may be missing/);
   await quiet(channel);
   assert.deepEqual(ids(), channel.log.map(({ data }) => data.id));
 });

@@ -29,7 +29,7 @@ test('an address that says nothing of a user is left alone', () => {
   assert.equal(tab.location.href, 'http://n2:8010/?a=b#line');
 });
 
-/** What the gateway answers to the next question. */
+/** Sets the gateway's answer to the next request. */
 function answer(t, respond) {
   t.mock.method(globalThis, 'fetch', async () => respond());
 }

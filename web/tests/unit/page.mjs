@@ -1,4 +1,4 @@
-// What the page's modules find in every browser, and not in the oldest Node that runs the tests (18).
+// Browser features that the page's modules need and that Node 18, the oldest version for the tests, lacks.
 
 import { webcrypto } from 'node:crypto';
 

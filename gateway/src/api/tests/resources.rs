@@ -130,7 +130,8 @@ async fn channels_come_in_pages_by_name_and_pattern() {
 #[actix_web::test]
 async fn presence_lists_who_is_there_or_counts() {
     let fixture = Fixture::new();
-    let info = crate::model::ClientInfo { user: "alice".parse().expect("valid"), client: fixture.alice, conn_info: None, chan_info: None };
+    let info =
+        gateway_core::model::ClientInfo { user: "alice".parse().expect("valid"), client: fixture.alice, conn_info: None, chan_info: None };
     fixture.node.broker.presence_add(&"chat:lobby".parse().expect("valid"), Arc::new(info)).await.expect("stored");
     let full = fixture.ask("GET", "/v1/channels/chat:lobby/presence", "").await.json();
     assert_eq!(full["clients"][0]["user"], "alice");

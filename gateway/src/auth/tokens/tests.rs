@@ -1,8 +1,6 @@
 use super::*;
-use crate::{
-    model::{ErrorCode, Refusal},
-    settings::Settings,
-};
+use crate::settings::Settings;
+use gateway_core::model::{ErrorCode, Refusal};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -4,9 +4,9 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use super::{Announcement, lock};
-use crate::model::{ChannelName, CommandTarget, Position, Publication, ServerCommand};
+use super::Announcement;
 use futures_util::task::AtomicWaker;
+use gateway_core::model::{ChannelName, CommandTarget, Position, Publication, ServerCommand, lock};
 use queue::{Queue, Room};
 use std::{
     sync::{Arc, Mutex},
@@ -69,9 +69,9 @@ pub enum Survey {
 #[derive(Debug, Clone)]
 pub struct ConnectionSummary {
     /// Its id.
-    pub id: crate::model::ConnectionId,
+    pub id: gateway_core::model::ConnectionId,
     /// The user behind it.
-    pub user: crate::model::UserId,
+    pub user: gateway_core::model::UserId,
     /// Its channels.
     pub channels: Vec<ChannelName>,
     /// Milliseconds since 1970 when it came.

@@ -1,7 +1,8 @@
 //! The queue under a mailbox's lock.
 
 use super::{Announcement, Delivery, Dropped, MailboxStats, Post};
-use crate::model::{ChannelName, NameHasher, ServerCommand};
+use crate::broker::NameHasher;
+use gateway_core::model::{ChannelName, ServerCommand};
 use std::collections::{HashMap, HashSet};
 
 /// Some posts in figures.

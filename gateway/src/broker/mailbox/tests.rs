@@ -1,8 +1,10 @@
 use super::*;
-use crate::broker::Check;
-use crate::broker::fixtures::{channel, data, offset, sized, taken};
-use crate::model::{ClientInfo, ConnectionId, Epoch, UserId};
+use crate::broker::{
+    Check,
+    fixtures::{channel, data, offset, sized, taken},
+};
 use futures_util::task::{ArcWake, waker};
+use gateway_core::model::{ClientInfo, ConnectionId, Epoch, UserId};
 use proptest::prelude::*;
 use std::{
     collections::{HashMap, HashSet},
@@ -349,7 +351,7 @@ fn block_on(future: impl Future<Output = ()>) {
 fn a_dirty_channel_is_not_compared_with_its_top_as_well() {
     let mailbox = Mailbox::new(100, ROOMY);
     let top = |name: &str| {
-        Post::Top(channel(name), crate::model::Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 9 }, Check::Audit)
+        Post::Top(channel(name), gateway_core::model::Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 9 }, Check::Audit)
     };
     mailbox.post(Post::Dirty(channel("a")));
     assert!(mailbox.post(top("a")) && mailbox.post(top("b")));

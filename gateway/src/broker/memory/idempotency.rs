@@ -1,9 +1,7 @@
 //! Recognises repeated publishes.
 
-use crate::{
-    broker::{BrokerError, IdempotencyKey, Published},
-    model::{ChannelName, Position, Tick},
-};
+use crate::broker::{BrokerError, IdempotencyKey, Published};
+use gateway_core::model::{ChannelName, Position, Tick};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,

@@ -1,9 +1,6 @@
 //! What is remembered of channels that hold nothing and that nobody is in.
 
-use crate::{
-    broker::lock,
-    model::{ChannelName, Position, Tick},
-};
+use gateway_core::model::{ChannelName, Position, Tick, lock};
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 /// Positions of idle channels, so that they go on where they were. Bounded: the longest idle are forgotten first.

@@ -16,10 +16,11 @@ mod users;
 mod tests;
 
 use super::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Page, PageLimit, PresenceStats, Published, Readiness,
-    Retention, Revocation, Span, UserSubscription, glob::Glob,
+    Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Published, Readiness, UserSubscription, glob::Glob,
 };
-use crate::model::{ChannelName, ClientInfo, ConnectionId, Tick, UserId, WorkerId};
+use gateway_core::model::{
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, Tick, UserId, WorkerId,
+};
 pub use limits::MemoryLimits;
 use std::{
     collections::BTreeMap,

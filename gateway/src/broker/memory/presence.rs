@@ -1,9 +1,6 @@
 //! Who is in one channel.
 
-use crate::{
-    broker::PresenceStats,
-    model::{ClientInfo, ConnectionId, UserId},
-};
+use gateway_core::model::{ClientInfo, ConnectionId, PresenceStats, UserId};
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,

@@ -1,9 +1,7 @@
 //! Whose tokens were revoked.
 
-use crate::{
-    broker::{BrokerError, Revocation},
-    model::UserId,
-};
+use crate::broker::BrokerError;
+use gateway_core::model::{Revocation, UserId};
 use std::collections::{BTreeSet, HashMap};
 
 /// Revocations by user, bounded in number. Times are seconds since 1970.

@@ -5,9 +5,9 @@ use super::{
     presence::Presence,
     stream::{Held, Stream, empty_page},
 };
-use crate::{
-    broker::{ChannelSummary, Page, PageLimit, Retention, Span, Trimmed},
-    model::{ChannelName, ConnectionId, Epoch, Position, Publication, Tick, WorkerId, WorkerSet},
+use crate::broker::{ChannelSummary, Trimmed};
+use gateway_core::model::{
+    ChannelName, ConnectionId, Epoch, Page, PageLimit, Position, Publication, Retention, Span, Tick, WorkerId, WorkerSet,
 };
 use slab::Slab;
 use std::{

@@ -9,12 +9,12 @@ use super::{
     shard::Shard,
     users::UserSubscriptions,
 };
-use crate::{
-    broker::{
-        Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Page, PageLimit, PresenceStats,
-        Published, Retention, Revocation, Span, UserSubscription, glob::Glob, lock,
-    },
-    model::{ChannelName, ClientInfo, ConnectionId, Publication, Tick, UserId, WorkerId, WorkerSet},
+use crate::broker::{
+    Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Published, UserSubscription, glob::Glob,
+};
+use gateway_core::model::{
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, Retention, Revocation, Span, Tick, UserId,
+    WorkerId, WorkerSet, lock,
 };
 use std::{
     hash::BuildHasher,

@@ -1,9 +1,6 @@
 //! The publications of one channel.
 
-use crate::{
-    broker::{Page, PageLimit, Retention, Span},
-    model::{Position, Publication, Tick},
-};
+use gateway_core::model::{Page, PageLimit, Position, Publication, Retention, Span, Tick};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Some publications in figures; bytes with what their channels take.

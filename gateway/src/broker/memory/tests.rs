@@ -4,7 +4,7 @@ use crate::broker::{
     contract::{Bed, contract},
     fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
 };
-use crate::model::Position;
+use gateway_core::model::Position;
 use proptest::prelude::*;
 
 fn bed() -> Bed {

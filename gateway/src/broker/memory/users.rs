@@ -1,9 +1,7 @@
 //! Subscriptions that services made for users.
 
-use crate::{
-    broker::{BrokerError, UserSubscription},
-    model::{ChannelName, UserId},
-};
+use crate::broker::{BrokerError, UserSubscription};
+use gateway_core::model::{ChannelName, UserId};
 use std::collections::{BTreeSet, HashMap};
 
 /// Stored subscriptions by user, bounded per user and in all. Times are seconds since 1970.

@@ -7,11 +7,11 @@
 //!
 //! A question lives as long as somebody waits for its answer.
 
-use crate::broker::lock;
 use futures_util::{
     FutureExt as _,
     future::{Shared, WeakShared},
 };
+use gateway_core::model::{Age, lock};
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -21,15 +21,6 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-
-/// How old an answer may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// Of a later moment than this one.
-    Fresh,
-    /// Of any moment: who asks sees what it lacks, and asks again.
-    Any,
-}
 
 type Answer<V> = Pin<Box<dyn Future<Output = V> + Send>>;
 

@@ -12,10 +12,9 @@
 
 mod flights;
 
-use super::{Broker, BrokerError, Page, PageLimit, Retention, Span};
-use crate::model::{ChannelName, Epoch, Position};
-pub use flights::Age;
+use super::{Broker, BrokerError};
 use flights::Flights;
+use gateway_core::model::{Age, ChannelName, Epoch, Page, PageLimit, Position, Retention, Span};
 use std::{future::ready, sync::Arc};
 use tokio::sync::Semaphore;
 

@@ -13,12 +13,13 @@ mod wire;
 
 use super::*;
 use crate::broker::{
-    Broker,
+    Broker, Mailbox,
     contract::{Bed, contract},
 };
 use crate::settings::Settings;
 use server::Server;
-use tokio_util::sync::DropGuard;
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use watched::Watched;
 
 /// Short times, so that tests need not wait long.

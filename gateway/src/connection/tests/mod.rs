@@ -10,15 +10,17 @@ mod talk;
 use super::*;
 use crate::{
     auth::{ConnectionClaims, SubscriptionClaims},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PageLimit, Post, Reads, Retention, Revocation},
-    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Post, Reads},
     hub::{HubLimits, HubParts},
-    model::{ChannelName, CommandTarget, ServerCommand, Tags, UserId, WorkerId},
-    protocol::websocket::{Decoder, Opcode},
     publish::Draft,
     services::{ServiceConfig, Services, link},
-    session::Rules,
     telemetry::{Closed, DropCause, Level, OverflowPolicy, TransportEnd},
+};
+use gateway_core::{
+    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    model::{ChannelName, CommandTarget, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
+    protocol::websocket::{Decoder, Opcode},
+    session::Rules,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};

@@ -118,7 +118,7 @@ fn both_kinds_of_ping_are_answered() {
 fn services_reach_all_connections_of_a_user() {
     within(usual(), |world| async move {
         let (first, second, nobody) = (world.user("alice").await, world.user("alice").await, world.anonymous().await);
-        let data = crate::model::Data::null();
+        let data = gateway_core::model::Data::null();
         assert_eq!(world.command("alice", ServerCommand::Message(data)).await, 2);
         for alice in [&first, &second] {
             assert_eq!(alice.hears().await, [r#"{"push":{"message":{"data":null}}}"#]);

@@ -1,10 +1,8 @@
 //! When a stream goes on in a new timeline, or was lost in part.
 
 use super::*;
-use crate::{
-    broker::Delivery,
-    model::{Epoch, Publication, Recovery},
-};
+use crate::broker::Delivery;
+use gateway_core::model::{Epoch, Publication, Recovery};
 
 const STREAM_A: &str = "stream:a";
 

@@ -1,7 +1,7 @@
 //! Why links end.
 
 use super::super::Count;
-use crate::model::{ErrorCode, Refusal};
+use gateway_core::model::{ErrorCode, Refusal};
 use std::fmt;
 
 /// Close code and reason (at most 123 bytes).

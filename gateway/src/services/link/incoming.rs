@@ -10,8 +10,8 @@ use super::{
     malformed,
     publishing::Accept,
 };
-use crate::model::{Data, ErrorCode, Refusal};
 use futures_util::{Stream, StreamExt};
+use gateway_core::model::{Data, ErrorCode, Refusal};
 use shared_proto::link::{self, ToGateway};
 use tokio::time::Instant;
 

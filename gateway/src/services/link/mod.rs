@@ -17,12 +17,10 @@ use super::{
     Count, Service, Services,
     pool::{LinkId, Queued},
 };
-use crate::{
-    model::{ErrorCode, Refusal},
-    publish::Publisher,
-};
+use crate::publish::Publisher;
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use gateway_core::model::{ErrorCode, Refusal};
 use publishing::Publishing;
 use shared_proto::link::{Limits, LinkError, ToService, Welcome};
 use std::{cell::Cell, collections::HashSet, sync::Arc, time::Duration};
@@ -117,7 +115,7 @@ pub enum Sent {
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// The service, as the link's path named it.
-    pub service: crate::model::ServiceName,
+    pub service: gateway_core::model::ServiceName,
     /// Name of the API key, the scope of idempotency keys.
     pub scope: Box<str>,
     /// Name of this node.
@@ -305,7 +303,7 @@ fn text(frame: &ToService) -> String {
 }
 
 fn link_error(refusal: &Refusal) -> LinkError {
-    let retryable = refusal.code.row().retry != crate::model::Retry::Never;
+    let retryable = refusal.code.row().retry != gateway_core::model::Retry::Never;
     LinkError { code: refusal.code.to_string(), message: refusal.detail.clone(), retryable }
 }
 

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     broker::Published,
-    model::{ErrorCode, Refusal},
     publish::{CallerKey, Draft, Publisher},
 };
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use gateway_core::model::{ErrorCode, Refusal};
 use shared_proto::link::{Ack, Nack, Publish, ToService};
 use std::{
     cell::Cell,

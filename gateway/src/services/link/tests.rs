@@ -1,12 +1,14 @@
 use super::*;
 use crate::{
-    broker::{Broker, MemoryBroker, MemoryLimits, Retention},
-    channel::{ChannelOptions, Namespaces},
-    model::{ConnectionId, Data},
+    broker::{Broker, MemoryBroker, MemoryLimits},
     publish::PublishLimits,
     services::{CallError, Caller, Lifecycle, LifecycleKind, ServiceConfig},
 };
 use futures_util::{poll, stream::poll_fn};
+use gateway_core::{
+    channel::{ChannelOptions, Namespaces},
+    model::{ConnectionId, Data, Retention},
+};
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::PollSender;

@@ -79,7 +79,7 @@ fn calls_under_way_are_bounded_over_all_instances() {
     let _links = [join(&mut pool, "i1", 10), join(&mut pool, "i2", 10)];
     let calls = [start(&mut pool).expect("room"), start(&mut pool).expect("room")];
     assert_eq!(start(&mut pool).expect_err("full").code, ErrorCode::Overloaded);
-    assert!(pool.answer(calls[0].0, Ok(crate::model::Data::null())));
+    assert!(pool.answer(calls[0].0, Ok(gateway_core::model::Data::null())));
     start(&mut pool).expect("room again");
 }
 
@@ -125,11 +125,11 @@ fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
     let (late, ..) = start(&mut pool).expect("credit");
     pool.give_up(late, GivenUp::Deadline, Tick(0));
     for id in [late.id, late.id + 1] {
-        assert!(!pool.answer(CallId { link, id }, Ok(crate::model::Data::null())));
+        assert!(!pool.answer(CallId { link, id }, Ok(gateway_core::model::Data::null())));
         assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
     }
     pool.start(None, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
-    assert!(!pool.answer(CallId { link, id: 2 }, Ok(crate::model::Data::null())), "the caller has left");
+    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller has left");
     assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
 }
 

@@ -1,11 +1,11 @@
 //! Who may come in: what the upgrade asks of the rest of the gateway.
 
 use super::Subprotocols;
-use crate::model::{ErrorCode, Refusal};
 use actix_http::{
     RequestHead,
     header::{HeaderMap, ORIGIN},
 };
+use gateway_core::model::{ErrorCode, Refusal};
 use std::{net::SocketAddr, time::Duration};
 
 /// Decides upon upgrade requests and takes the sockets of those that it admits. One per worker thread.

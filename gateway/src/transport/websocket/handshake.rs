@@ -1,12 +1,12 @@
 //! The client's opening handshake (RFC 6455, section 4.2.1) and the answer to it.
 
 use super::Denial;
-use crate::model::{ErrorCode, Refusal};
 use actix_http::{
     Method, RequestHead, Version,
     header::{self, HeaderName},
     ws::{self, HandshakeError},
 };
+use gateway_core::model::{ErrorCode, Refusal};
 
 /// Refuses CONNECT, whose target is no path.
 pub(super) fn check_target(head: &RequestHead) -> Result<(), Denial> {

@@ -1,8 +1,8 @@
 //! The answer to an upgrade request that is refused.
 
 use super::Denial;
-use crate::model::{ErrorCode, Retry};
 use actix_http::StatusCode;
+use gateway_core::model::{ErrorCode, Retry};
 use shared_proto::rest::Problem;
 use std::io::Write;
 

@@ -1,11 +1,12 @@
 //! The public HTTP service: ordinary requests go to the application, upgrades to the gate.
 
 use super::{Gate, upgrade};
-use crate::{model::ErrorCode, transport::socket::SocketOptions};
+use crate::transport::socket::SocketOptions;
 use actix_codec::Framed;
 use actix_http::{HttpService, Request, Response, body::MessageBody, error::DispatchError, h1::Codec};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, fn_service, map_config};
 use actix_web::dev::AppConfig;
+use gateway_core::model::ErrorCode;
 use std::{convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Semaphore};
 

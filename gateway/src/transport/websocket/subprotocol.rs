@@ -1,7 +1,7 @@
 //! What is spoken over the WebSocket (RFC 6455, section 1.9).
 
-use crate::model::{ErrorCode, Refusal};
 use actix_http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
+use gateway_core::model::{ErrorCode, Refusal};
 
 /// The subprotocols that a client offers, in its order.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::ErrorCode;
 use actix_http::{header, test::TestRequest};
+use gateway_core::model::ErrorCode;
 
 #[test]
 fn an_origin_is_one_text_or_none() {

@@ -1,9 +1,9 @@
 //! The router of upgrade requests.
 
 use super::{Denial, Gate, UpgradeRequest, Upgraded, handshake, refuse};
-use crate::model::{ErrorCode, Refusal};
 use actix_codec::Framed;
 use actix_http::{Request, h1::Codec};
+use gateway_core::model::{ErrorCode, Refusal};
 use std::{io, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},

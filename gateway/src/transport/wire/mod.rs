@@ -4,7 +4,7 @@
 mod tests;
 
 use super::{buffers, socket::Abort};
-use crate::protocol::websocket::{Decoder, Event, Violation};
+use gateway_core::protocol::websocket::{Decoder, Event, Violation};
 use std::{
     collections::VecDeque,
     io,

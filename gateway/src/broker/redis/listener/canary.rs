@@ -1,13 +1,13 @@
 //! Whether a connection that subscribes still hears: a canary goes through Redis as a publication does, and has to come back.
 
 use super::{
-    super::{
-        health::Part,
-        lane::{Again, Command, To},
-        slot::Slot,
-    },
-    ear::Ear,
-    line::{Broken, Line},
+    push_receiver::{Broken, Line},
+    subscriber_connection::Ear,
+};
+use crate::broker::redis::{
+    commands::job::{Again, Command, To},
+    schema::slot::Slot,
+    servers::health::Part,
 };
 use std::{convert::Infallible, sync::atomic::Ordering::Relaxed};
 use tokio::time::{Instant, sleep, timeout};

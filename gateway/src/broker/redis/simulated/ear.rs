@@ -1,11 +1,13 @@
 //! What a listener's ear does, step by step, with a simulated connection. The subscriptions and the audit are the real ones.
 
 use super::{
-    super::{audit::Audit, keys::Keys, listener::Listener, subscriptions::Subscriptions},
     ONLY,
     server::{Ask, Flaw, Item, Server},
 };
-use crate::model::ChannelName;
+use crate::broker::redis::{
+    channels::audit::Audit, listener::context::ListenerContext, schema::keys::Keys, subscriptions::subscriptions::Subscriptions,
+};
+use gateway_core::model::ChannelName;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::task::JoinSet;
 
@@ -36,8 +38,8 @@ enum Asked {
 }
 
 impl Ear {
-    pub(super) fn new(listener: Listener) -> Self {
-        let Listener { subscriptions, audit, keys, .. } = listener;
+    pub(super) fn new(context: &ListenerContext) -> Self {
+        let (subscriptions, audit, keys) = (context.subscriptions.clone(), context.audit.clone(), context.keys.clone());
         Self { subscriptions, audit, keys, connected: None, late: VecDeque::new(), audits: JoinSet::new() }
     }
 

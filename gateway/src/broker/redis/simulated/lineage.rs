@@ -1,6 +1,6 @@
 //! All that ever stood in a channel, whatever the store forgot since: what a simulation holds promises against.
 
-use crate::model::{Epoch, Position};
+use gateway_core::model::{Epoch, Position};
 use std::collections::HashMap;
 
 /// See the module. Publications are numbers.

@@ -7,9 +7,10 @@ mod ear;
 mod lineage;
 mod server;
 
-use super::{Background, RedisBroker, RedisConfig, lane::Pipe, lock, topology::Master};
+use super::{RedisBroker, RedisConfig, commands::driver::Pipe, redis_broker::Background, servers::topology::Master};
 use crate::broker::Mailbox;
 pub(crate) use ear::Ear;
+use gateway_core::model::lock;
 pub(crate) use lineage::Lineage;
 pub(crate) use server::{Flaw, Server};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) fn broker(mailboxes: Vec<Arc<Mailbox>>, config: RedisConfig) -> (Redi
     let Background { drivers, listener, .. } = lock(&broker.background).take().expect("nobody runs it");
     let mut pipes = drivers.into_iter().map(|driver| Pipe::new(driver, ONLY));
     let (Some(writer), Some(reader)) = (pipes.next(), pipes.next()) else { unreachable!("one lane of each") };
-    let ear = Ear::new(listener);
+    let ear = Ear::new(&listener.0);
     (broker, Wires { writer, reader, ear })
 }
 

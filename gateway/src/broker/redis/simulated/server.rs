@@ -1,10 +1,8 @@
 //! A Redis in memory: what the scripts do to streams, connections that subscribe, a replica that lags behind.
 
-use super::{
-    super::{codec, keys::Keys, scripts::SCRIPTS},
-    lineage::Lineage,
-};
-use crate::model::{Epoch, Position};
+use super::lineage::Lineage;
+use crate::broker::redis::schema::{codec, keys::Keys, scripts::SCRIPTS};
+use gateway_core::model::{Epoch, Position};
 use redis::{Arg, Cmd, Value};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},

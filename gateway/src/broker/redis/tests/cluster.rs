@@ -3,19 +3,18 @@
 mod members;
 
 use super::{
-    super::{RedisConfig, slot::Slot},
+    super::RedisConfig,
     HOUR, config,
     faults::{eventually, ready},
     mailboxes, start,
 };
-use crate::{
-    broker::{
-        Broker, BrokerError, Check, Delivery, Post, Readiness, Retention, Span, UserSubscription,
-        contract::{Bed, contract},
-        fixtures::{ALL, Inbox, channel, kept, offset, worker},
-    },
-    model::ChannelName,
+use crate::broker::{
+    Broker, BrokerError, Check, Delivery, Post, Readiness, UserSubscription,
+    contract::{Bed, contract},
+    fixtures::{ALL, Inbox, channel, kept, offset, worker},
+    redis::schema::slot::Slot,
 };
+use gateway_core::model::{ChannelName, Retention, Span};
 use members::Cluster;
 use std::{
     collections::BTreeMap,

@@ -1,24 +1,16 @@
 //! What breaks, and what must not be lost by it.
 
-use super::{
-    super::{RedisConfig, roster::OWED},
-    config,
-    line::Line,
-    mailboxes,
-    server::Server,
-    start,
+use super::{super::RedisConfig, config, line::Line, mailboxes, server::Server, start};
+use crate::broker::{
+    Broker, BrokerError, Check, Delivery, Post, Readiness,
+    fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
+    redis::subscriptions::subscription_table::OWED,
 };
-use crate::{
-    broker::{
-        Broker, BrokerError, Check, Delivery, Post, Readiness, Span,
-        fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
-    },
-    model::Position,
-};
+use gateway_core::model::{Position, Span};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-pub(super) const KEEP: crate::broker::Retention = crate::broker::Retention { size: 1000, ttl: Duration::from_hours(1) };
+pub(super) const KEEP: gateway_core::model::Retention = gateway_core::model::Retention { size: 1000, ttl: Duration::from_hours(1) };
 
 /// Awaits a condition that comes by itself.
 pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -1,15 +1,13 @@
 //! Names of channels: what is written, found to be wrong, and mended.
 
-use super::{
-    super::{Sweep, names::shard},
-    bed_of,
-    server::Server,
-};
+use super::{super::Sweep, bed_of, server::Server};
 use crate::broker::{
-    BrokerError, Retention,
+    BrokerError,
     contract::Bed,
     fixtures::{channel, ephemeral, kept, worker},
+    redis::channels::channel_index::shard,
 };
+use gateway_core::model::Retention;
 use redis::Value;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -28,7 +26,7 @@ async fn written(server: &Server) -> BTreeSet<String> {
         let Value::Array(names) = server.command(&["ZRANGE", &format!("test:names:{{{shard}}}"), "0", "-1"]).await else {
             panic!("no set")
         };
-        all.extend(names.into_iter().filter_map(super::super::streams::text));
+        all.extend(names.into_iter().filter_map(crate::broker::redis::schema::answers::text));
     }
     all
 }

@@ -1,18 +1,12 @@
 //! Nodes that end without a word, and what they leave.
 
-use super::{
-    super::{Sweep, presence::TRUST},
-    config, mailboxes,
-    server::Server,
-    start,
+use super::{super::Sweep, config, mailboxes, server::Server, start};
+use crate::broker::{
+    Broker, Left, NodeRecord, Nodes, RedisConfig,
+    fixtures::{channel, client},
+    redis::cluster_state::presence::TRUST,
 };
-use crate::{
-    broker::{
-        Broker, Left, NodeRecord, Nodes, PresenceStats, RedisConfig,
-        fixtures::{channel, client},
-    },
-    model::ConnectionId,
-};
+use gateway_core::model::{ConnectionId, PresenceStats};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::sync::DropGuard;
 
@@ -160,7 +154,7 @@ async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() 
     let good = (ConnectionId::random(), "alice".parse().expect("valid"));
     nodes(&dying).enroll(std::slice::from_ref(&good)).await.expect("entered");
     let redis::Value::Array(keys) = server.command(&["KEYS", "test:node:dying*:roll"]).await else { panic!("no list") };
-    let key = super::super::streams::text(keys[0].clone()).expect("a name");
+    let key = crate::broker::redis::schema::answers::text(keys[0].clone()).expect("a name");
     server.command(&["HSET", &key, "no connection", "alice"]).await;
     assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [good]);
     assert_eq!(server.command(&["HLEN", &key]).await, redis::Value::Int(1), "it is gone");

@@ -1,12 +1,15 @@
 //! What the user of `redis.url` may do.
 
 use super::{
-    super::{connect::Probe, keys::Keys, scripts::SCRIPTS},
     DOCUMENTED, config,
     faults::{not_ready, ready},
     mailboxes,
     server::Server,
     start,
+};
+use crate::broker::redis::{
+    schema::{keys::Keys, scripts::SCRIPTS},
+    servers::connect::probe::Probe,
 };
 use redis::Value;
 
@@ -61,7 +64,7 @@ async fn what_is_tried_is_what_the_scripts_take() {
     let server = Server::start().await;
     let mut connection = server.connection().await;
     SCRIPTS.load().exec_async(&mut connection).await.expect("loaded");
-    for (what, trial) in Probe::new(Keys::new("test"), "node-1".into()).trials("PUBLISH") {
+    for (what, trial) in Probe::new(Keys::new("test").probe("node-1")).trials("PUBLISH") {
         trial.exec_async(&mut connection).await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 }

@@ -1,10 +1,7 @@
 //! The broker over several servers that know nothing of each other: the contract, and what breaks there.
 
 use super::{
-    super::{
-        RedisConfig, Sweep,
-        topology::{Master, Topology},
-    },
+    super::{RedisConfig, Sweep},
     DOCUMENTED, HOUR, bed_of,
     cluster::{Follower, KEEP, name_that, publish, publish_during, slot},
     config,
@@ -14,15 +11,14 @@ use super::{
     start,
     watched::{SERVICE, Sentinel},
 };
-use crate::{
-    broker::{
-        Broker, BrokerError, Readiness, Span,
-        contract::{Bed, contract},
-        fixtures::{ALL, channel, client, kept},
-    },
-    model::Position,
+use crate::broker::{
+    Broker, BrokerError, Readiness,
+    contract::{Bed, contract},
+    fixtures::{ALL, channel, client, kept},
+    redis::servers::topology::{Master, Topology},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use gateway_core::model::{Position, Span};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, sleep};
 

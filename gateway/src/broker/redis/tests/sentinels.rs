@@ -10,10 +10,11 @@ use super::{
     watched::{SERVICE, Sentinel, Watched},
 };
 use crate::broker::{
-    Delivery, Post, Span,
+    Delivery, Post,
     contract::contract,
     fixtures::{ALL, Inbox, channel, worker},
 };
+use gateway_core::model::Span;
 use std::{collections::BTreeMap, time::Duration};
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] sentinel_bed().await }

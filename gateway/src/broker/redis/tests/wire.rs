@@ -9,9 +9,10 @@ use super::{
     start,
 };
 use crate::broker::{
-    Broker, BrokerError, Span,
+    Broker, BrokerError,
     fixtures::{ALL, channel, kept},
 };
+use gateway_core::model::Span;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{

@@ -1,9 +1,7 @@
 //! A real Redis Cluster, for one test or several at a time.
 
-use super::super::{
-    super::slot::{SLOTS, Slot},
-    server::{Server, installed},
-};
+use super::super::server::{Server, installed};
+use crate::broker::redis::schema::slot::{SLOTS, Slot};
 use redis::aio::MultiplexedConnection;
 use std::{
     process::{Child, Command, Stdio},

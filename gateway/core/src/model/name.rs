@@ -1,0 +1,151 @@
+//! Names of channels, users and services, checked where they enter.
+
+use shared_proto::name::{check_channel, check_service, check_user};
+use std::{borrow::Borrow, fmt, ops::Deref, str::FromStr, sync::Arc};
+
+pub use shared_proto::name::InvalidName;
+
+macro_rules! name {
+    ($(#[$meta:meta])* $type:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str { &self.0 }
+        }
+        impl Deref for $type {
+            type Target = str;
+            fn deref(&self) -> &str { &self.0 }
+        }
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str { &self.0 }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+        }
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&*self.0, f) }
+        }
+    };
+}
+
+name! {
+    /// A channel, as [`check_channel`] has it.
+    ChannelName
+}
+name! {
+    /// A user: empty for anonymous, else as [`check_user`] has it.
+    UserId
+}
+name! {
+    /// A service, as [`check_service`] has it.
+    ServiceName
+}
+
+impl ChannelName {
+    /// The personal channel of a user; none for anonymous.
+    pub fn personal(user: &UserId) -> Option<Self> {
+        (!user.is_empty()).then(|| Self(format!("#{user}").into()))
+    }
+
+    /// The part before the first `:`, if any.
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.split_once(':').map(|(namespace, _)| namespace)
+    }
+
+    /// The user whose personal channel this is.
+    pub fn owner(&self) -> Option<&str> {
+        self.0.strip_prefix('#')
+    }
+
+    /// Whether this user can have any part in it: a personal channel is its owner's and nobody else's.
+    pub fn is_of(&self, user: &UserId) -> bool {
+        self.owner().is_none_or(|owner| owner == user.as_str())
+    }
+}
+
+impl FromStr for ChannelName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        check_channel(name)?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl UserId {
+    /// No user in particular.
+    pub fn anonymous() -> Self {
+        Self(Arc::from(""))
+    }
+
+    /// Whether nobody is known behind the connection.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for UserId {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        if name.is_empty() {
+            return Ok(Self::anonymous());
+        }
+        check_user(name)?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl FromStr for ServiceName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        check_service(name)?;
+        Ok(Self(name.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_take_the_documented_forms_only() {
+        for good in ["news", "chat:lobby", "#alice", "#a@b.c", "a:b:c", &"x".repeat(255)] {
+            assert_eq!(good.parse::<ChannelName>().as_ref().map(ChannelName::as_str), Ok(good));
+        }
+        for (bad, why) in [
+            ("", InvalidName::Empty),
+            ("#", InvalidName::Empty),
+            (&*"x".repeat(256), InvalidName::TooLong(255)),
+            ("a b", InvalidName::Character),
+            ("ä", InvalidName::Character),
+            ("a\nb", InvalidName::Character),
+            ("{a}", InvalidName::Character),
+            ("#a:b", InvalidName::Personal),
+            ("a#b", InvalidName::Personal),
+            ("##a", InvalidName::Personal),
+            (":a", InvalidName::EmptyPart),
+            ("a:", InvalidName::EmptyPart),
+        ] {
+            assert_eq!(bad.parse::<ChannelName>(), Err(why), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_user_has_a_valid_personal_channel() {
+        let long = "u".repeat(254);
+        for user in ["alice", "a@b.c", &long] {
+            let user: UserId = user.parse().expect("valid");
+            let channel = ChannelName::personal(&user).expect("not anonymous");
+            assert_eq!(channel.parse::<ChannelName>(), Ok(channel.clone()));
+            assert_eq!(channel.owner(), Some(user.as_str()));
+        }
+        assert_eq!(ChannelName::personal(&UserId::anonymous()), None);
+        assert_eq!("a:b".parse::<UserId>(), Err(InvalidName::Personal));
+        assert_eq!("#a".parse::<UserId>(), Err(InvalidName::Character));
+    }
+}

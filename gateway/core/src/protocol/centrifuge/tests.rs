@@ -1,0 +1,370 @@
+use super::*;
+use crate::{
+    model::{
+        ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery,
+        Refusal, Unsubscribe,
+    },
+    protocol::{Command, Connected, Push, Reply, Request, Subscribed},
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
+
+fn only(text: &str) -> Result<Command, BadFrame> {
+    let mut commands = decode(text);
+    let first = commands.next().expect("one command");
+    assert!(commands.next().is_none());
+    first
+}
+
+fn request(text: &str) -> Request {
+    only(text).expect("a good frame").request
+}
+
+fn data(text: &str) -> Data {
+    Data::parse(serde_json::from_str(text).expect("valid JSON")).expect("shallow")
+}
+
+fn channel() -> ChannelName {
+    "chat:lobby".parse().expect("a good name")
+}
+
+fn position(offset: u64) -> Position {
+    Position { epoch: Epoch::parse("abcd1234").expect("a good epoch"), offset }
+}
+
+fn info() -> Arc<ClientInfo> {
+    let client: ConnectionId = CLIENT.parse().expect("a good id");
+    Arc::new(ClientInfo {
+        user: "alice".parse().expect("a good name"),
+        client,
+        conn_info: Some(data(r#"{"name":"Alice"}"#)),
+        chan_info: None,
+    })
+}
+
+fn publication(offset: u64) -> Arc<Publication> {
+    Arc::new(Publication {
+        position: Some(position(offset)),
+        data: data(r#"{"text":"hi"}"#),
+        tags: [("k".to_owned(), "v\n".to_owned())].into(),
+        info: Some(Box::new((*info()).clone())),
+        time_ms: 17,
+        traceparent: None,
+    })
+}
+
+fn reply(reply: &Reply) -> String {
+    let mut out = Vec::new();
+    encode_reply(7, reply, &mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+fn push(push: &Push) -> String {
+    let mut out = Vec::new();
+    encode_push(push, &mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+mod decoding {
+    use super::*;
+
+    #[test]
+    fn a_message_holds_several_commands_and_blank_lines_are_skipped() {
+        let text = "{\"id\":1,\"ping\":{}}\n\n{}\r\n{ }\n{\"send\":{\"data\":1}}\n";
+        let commands: Vec<_> = decode(text).map(|it| it.expect("a good frame")).collect();
+        assert!(matches!(
+            &commands[..],
+            [
+                Command { id: 1, request: Request::Ping },
+                Command { id: 0, request: Request::Pong },
+                Command { id: 0, request: Request::Pong },
+                Command { id: 0, request: Request::Send { .. } },
+            ]
+        ));
+        assert_eq!(decode("").count() + decode(" \n\t\n").count(), 0);
+    }
+
+    #[test]
+    fn connect_as_the_sdk_sends_it() {
+        let text = r#"{"connect":{"token":"t","name":"js","version":"5.8.0","headers":{"traceparent":"00-a-b-01","x":1},
+            "subs":{"news":{"recover":true,"epoch":"e","offset":42},"other":{}},"flag":1},"id":1}"#
+            .replace('\n', "");
+        let Request::Connect(it) = request(&text) else { panic!("not a connect") };
+        assert_eq!(it.token, "t");
+        assert_eq!(it.traceparent.as_deref(), Some("00-a-b-01"));
+        assert_eq!(it.subs, [("news".into(), Some(RecoverFrom { epoch: "e".into(), offset: 42 })), ("other".into(), None)]);
+    }
+
+    #[test]
+    fn subscribe_as_the_sdk_sends_it() {
+        let text = r#"{"id":2,"subscribe":{"channel":"chat:7","token":"t","recover":true,"recoverable":true,"positioned":true,
+            "join_leave":true,"flag":3,"tf":{"op":"eq"}}}"#
+            .replace('\n', "");
+        let Request::Subscribe(it) = request(&text) else { panic!("not a subscribe") };
+        assert_eq!((&*it.channel, &*it.token, it.join_leave, it.all_or_nothing), ("chat:7", "t", true, true));
+        assert_eq!(it.recover, Some(RecoverFrom { epoch: String::new(), offset: 0 }), "from the first that is held");
+
+        let Request::Subscribe(it) = request(r#"{"id":2,"subscribe":{"channel":"chat:7","epoch":"e","offset":5,"flag":1}}"#) else {
+            panic!("not a subscribe")
+        };
+        assert_eq!((it.recover, it.all_or_nothing), (None, false), "a position alone asks for nothing");
+    }
+
+    #[test]
+    fn the_other_commands() {
+        assert!(matches!(request(r#"{"id":1,"unsubscribe":{"channel":"c"}}"#), Request::Unsubscribe { channel } if channel == "c"));
+        assert!(matches!(request(r#"{"id":1,"presence":{"channel":"c"}}"#), Request::Presence { channel } if channel == "c"));
+        assert!(matches!(request(r#"{"id":1,"presence_stats":{"channel":"c"}}"#), Request::PresenceStats { channel } if channel == "c"));
+        assert!(matches!(request(r#"{"id":1,"refresh":{"token":"t"}}"#), Request::Refresh { token } if token == "t"));
+        assert!(matches!(request(r#"{"id":1,"sub_refresh":{"channel":"c","token":"t"}}"#), Request::SubRefresh { channel, token }
+            if channel == "c" && token == "t"));
+        let Request::History(it) =
+            request(r#"{"id":1,"history":{"channel":"c","limit":-1,"since":{"offset":3,"epoch":"e"},"reverse":true}}"#)
+        else {
+            panic!("not a history")
+        };
+        assert_eq!((&*it.channel, it.limit, it.reverse), ("c", -1, true));
+        assert_eq!(it.since, Some(RecoverFrom { epoch: "e".into(), offset: 3 }));
+    }
+
+    #[test]
+    fn data_is_compacted_and_missing_data_is_null() {
+        assert!(matches!(request("{\"id\":1,\"publish\":{\"channel\":\"c\",\"data\":{ \"a b\":\t[1, 2]}}}"), Request::Publish { data, .. }
+            if data.get() == r#"{"a b":[1,2]}"#));
+        assert!(matches!(request(r#"{"id":1,"rpc":{"method":"bot.say"}}"#), Request::Rpc { data, .. } if data.get() == "null"));
+    }
+
+    #[test]
+    fn data_nested_too_deep_refuses_the_command_alone() {
+        let nested = "[".repeat(100_000) + &"]".repeat(100_000);
+        let Command { id: 4, request: Request::Refused(refusal) } =
+            only(&format!(r#"{{"id":4,"rpc":{{"method":"m","data":{nested}}}}}"#)).expect("a good frame")
+        else {
+            panic!("not refused")
+        };
+        assert_eq!(refusal.code, ErrorCode::BadRequest);
+        assert!(refusal.detail.contains("64"), "{}", refusal.detail);
+    }
+
+    #[test]
+    fn what_newer_sdks_send_is_skipped_whatever_its_depth() {
+        let nested = "[".repeat(100_000) + &"]".repeat(100_000);
+        let text = format!(r#"{{"id":4,"new":{nested},"unsubscribe":{{"channel":"c","new":{nested}}}}}"#);
+        assert!(matches!(request(&text), Request::Unsubscribe { channel } if channel == "c"));
+    }
+
+    #[test]
+    fn kinds_of_subscriptions_that_do_not_exist_here_are_refused() {
+        for text in [
+            r#"{"id":1,"subscribe":{"channel":"c","type":4}}"#,
+            r#"{"id":1,"publish":{"channel":"c","type":1,"key":"k"}}"#,
+            r#"{"id":1,"sub_refresh":{"channel":"c","type":1}}"#,
+        ] {
+            assert!(matches!(request(text), Request::Refused(refusal) if refusal.code == ErrorCode::NotAvailable), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_says_why() {
+        for (text, why) in [
+            ("nonsense", BadFrame::Syntax(2)),
+            (r#"{"id":1,"ping":{}"#, BadFrame::Syntax(17)),
+            (r#"{"id":1,"ping":{}}}"#, BadFrame::Syntax(19)),
+            ("[1]", BadFrame::Shape(0)),
+            (r#"{"id":-1,"ping":{}}"#, BadFrame::Shape(8)),
+            (r#"{"id":4294967296,"ping":{}}"#, BadFrame::Shape(16)),
+            (r#"{"id":1,"id":2,"ping":{}}"#, BadFrame::Shape(12)),
+            (r#"{"id":1,"unsubscribe":{"channel":5}}"#, BadFrame::Shape(34)),
+            (r#"{"id":1,"subscribe":["news:a"]}"#, BadFrame::Shape(20)),
+            (r#"{"id":1,"connect":["t"]}"#, BadFrame::Shape(18)),
+            (r#"{"id":1,"connect":{"subs":{"a":[true]}}}"#, BadFrame::Shape(31)),
+            (r#"{"id":1,"rpc":["m",1]}"#, BadFrame::Shape(14)),
+            (r#"{"id":1,"history":{"channel":"c","since":["e",1]}}"#, BadFrame::Shape(41)),
+            (r#"{"id":1}"#, BadFrame::NoCommand),
+            (r#"{"id":1,"dance":{}}"#, BadFrame::NoCommand),
+            (r#"{"id":1,"ping":{},"rpc":{}}"#, BadFrame::SeveralCommands),
+            (r#"{"ping":{}}"#, BadFrame::NoId),
+            (r#"{"id":0,"connect":{}}"#, BadFrame::NoId),
+        ] {
+            assert_eq!(only(text).expect_err(text), why, "{text}");
+            assert!(why.to_string().len() <= 123, "fits a close reason");
+        }
+        assert_eq!(only(&"[".repeat(100_000)).expect_err("no frame"), BadFrame::Shape(0));
+        assert_eq!(only(&r#"{"a":"#.repeat(100_000)).expect_err("no frame"), BadFrame::Syntax(500_000));
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_read_without_panic(text in r#"[{}\[\]":, a-z0-9\n\\]{0,80}"#) {
+            for command in decode(&text) {
+                let _ = command;
+            }
+        }
+    }
+}
+
+mod encoding {
+    use super::*;
+
+    #[test]
+    fn connect() {
+        let bare = Connected { client: info().client, node: "n\"1".into(), ping: 25, ttl: None, subs: Vec::new() };
+        assert_eq!(
+            reply(&Reply::Connect(Box::new(bare))),
+            format!(
+                r#"{{"id":7,"connect":{{"client":"{CLIENT}","version":"{}","ping":25,"pong":true,"node":"n\"1"}}}}"#,
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+        let sub = Subscribed { position: Some(position(3)), recovery: Recovery::Recovered, publications: vec![publication(4)], ttl: None };
+        let full = Connected {
+            client: info().client,
+            node: "n".into(),
+            ping: 25,
+            ttl: Some(600),
+            subs: vec![("#alice".parse().expect("a good name"), sub), (channel(), Subscribed::default())],
+        };
+        let expected = format!(
+            concat!(
+                r##"{{"id":7,"connect":{{"client":"{c}","version":"{v}","expires":true,"ttl":600,"subs":{{"##,
+                r##""#alice":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
+                r##""chat:lobby":{{}}}},"ping":25,"pong":true,"node":"n"}}}}"##
+            ),
+            c = CLIENT,
+            v = env!("CARGO_PKG_VERSION"),
+            p = published(4),
+        );
+        assert_eq!(reply(&Reply::Connect(Box::new(full))), expected);
+    }
+
+    fn published(offset: u64) -> String {
+        format!(
+            r#"{{"data":{{"text":"hi"}},"info":{{"user":"alice","client":"{CLIENT}","conn_info":{{"name":"Alice"}}}},"offset":{offset},"tags":{{"k":"v\n"}},"time":17}}"#
+        )
+    }
+
+    #[test]
+    fn subscribe() {
+        assert_eq!(reply(&Reply::Subscribe(Box::default())), r#"{"id":7,"subscribe":{}}"#);
+        let lost = Subscribed { position: Some(position(0)), recovery: Recovery::Lost, publications: Vec::new(), ttl: Some(60) };
+        assert_eq!(
+            reply(&Reply::Subscribe(Box::new(lost))),
+            r#"{"id":7,"subscribe":{"expires":true,"ttl":60,"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":0,"was_recovering":true}}"#
+        );
+    }
+
+    #[test]
+    fn the_other_replies() {
+        let history = Reply::History { position: position(9), publications: vec![publication(8), publication(9)] };
+        for (given, expected) in [
+            (Reply::Unsubscribe, r#"{"id":7,"unsubscribe":{}}"#.to_owned()),
+            (Reply::Publish, r#"{"id":7,"publish":{}}"#.to_owned()),
+            (Reply::Ping, r#"{"id":7,"ping":{}}"#.to_owned()),
+            (Reply::Rpc(data("[1]")), r#"{"id":7,"rpc":{"data":[1]}}"#.to_owned()),
+            (Reply::Presence(Vec::new()), r#"{"id":7,"presence":{"presence":{}}}"#.to_owned()),
+            (
+                Reply::Presence(vec![info()]),
+                format!(
+                    r#"{{"id":7,"presence":{{"presence":{{"{CLIENT}":{{"user":"alice","client":"{CLIENT}","conn_info":{{"name":"Alice"}}}}}}}}}}"#
+                ),
+            ),
+            (
+                Reply::PresenceStats(PresenceStats { clients: 3, users: 2 }),
+                r#"{"id":7,"presence_stats":{"num_clients":3,"num_users":2}}"#.to_owned(),
+            ),
+            (
+                history,
+                format!(r#"{{"id":7,"history":{{"publications":[{},{}],"epoch":"abcd1234","offset":9}}}}"#, published(8), published(9)),
+            ),
+            (Reply::SubRefresh { ttl: Some(5) }, r#"{"id":7,"sub_refresh":{"expires":true,"ttl":5}}"#.to_owned()),
+            (
+                Reply::Refresh { ttl: None, client: info().client },
+                format!(r#"{{"id":7,"refresh":{{"client":"{CLIENT}","version":"{}"}}}}"#, env!("CARGO_PKG_VERSION")),
+            ),
+            (
+                Reply::CallFailed { code: 404, message: "no such room".into(), temporary: false },
+                r#"{"id":7,"error":{"code":404,"message":"no such room"}}"#.to_owned(),
+            ),
+            (
+                Reply::Error(Refusal::new(ErrorCode::TooManyRequests, "slow\ndown")),
+                r#"{"id":7,"error":{"code":111,"message":"slow\ndown","temporary":true}}"#.to_owned(),
+            ),
+        ] {
+            assert_eq!(reply(&given), expected);
+        }
+    }
+
+    #[test]
+    fn error_messages_are_cut_between_characters() {
+        let long = reply(&Reply::Error(Refusal::new(ErrorCode::BadRequest, "ä".repeat(1000) + "!")));
+        assert_eq!(long, format!(r#"{{"id":7,"error":{{"code":107,"message":"{}"}}}}"#, "ä".repeat(128)));
+        let odd = reply(&Reply::Error(Refusal::new(ErrorCode::BadRequest, "x".to_owned() + &"ä".repeat(1000))));
+        assert_eq!(odd, format!(r#"{{"id":7,"error":{{"code":107,"message":"x{}"}}}}"#, "ä".repeat(127)));
+    }
+
+    #[test]
+    fn pushes() {
+        let bare = Arc::new(Publication { position: None, data: data("1"), tags: [].into(), info: None, time_ms: 0, traceparent: None });
+        let started = Subscribed { position: Some(position(2)), ..Subscribed::default() };
+        for (given, expected) in [
+            (Push::Ping, "{}".to_owned()),
+            (Push::Publication(channel(), bare), r#"{"push":{"channel":"chat:lobby","pub":{"data":1}}}"#.to_owned()),
+            (Push::Publication(channel(), publication(3)), format!(r#"{{"push":{{"channel":"chat:lobby","pub":{}}}}}"#, published(3))),
+            (
+                Push::Join(channel(), info()),
+                format!(
+                    r#"{{"push":{{"channel":"chat:lobby","join":{{"info":{{"user":"alice","client":"{CLIENT}","conn_info":{{"name":"Alice"}}}}}}}}}}"#
+                ),
+            ),
+            (
+                Push::Leave(channel(), info()),
+                format!(
+                    r#"{{"push":{{"channel":"chat:lobby","leave":{{"info":{{"user":"alice","client":"{CLIENT}","conn_info":{{"name":"Alice"}}}}}}}}}}"#
+                ),
+            ),
+            (
+                Push::Subscribe(channel(), started),
+                r#"{"push":{"channel":"chat:lobby","subscribe":{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":2}}}"#
+                    .to_owned(),
+            ),
+            (
+                Push::Unsubscribe(channel(), Unsubscribe::InsufficientState),
+                r#"{"push":{"channel":"chat:lobby","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#.to_owned(),
+            ),
+            (Push::Message(data("{\"a\":null}")), r#"{"push":{"message":{"data":{"a":null}}}}"#.to_owned()),
+        ] {
+            assert_eq!(push(&given), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_valid_json_without_line_breaks(
+            message in any::<String>(),
+            tags in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4),
+            body in any::<String>(),
+            node in any::<String>(),
+            number in any::<u64>(),
+        ) {
+            let body = data(&serde_json::to_string(&[body]).expect("a string"));
+            let publication = Arc::new(Publication {
+                position: Some(position(number)), data: body.clone(), tags, info: None, time_ms: number, traceparent: None,
+            });
+            let connected = Connected { client: info().client, node: node.into(), ping: 1, ttl: None, subs: Vec::new() };
+            let lines = [
+                reply(&Reply::Error(Refusal::new(ErrorCode::Internal, message.clone()))),
+                reply(&Reply::CallFailed { code: number as u32, message, temporary: true }),
+                reply(&Reply::Rpc(body)),
+                reply(&Reply::Connect(Box::new(connected))),
+                reply(&Reply::History { position: position(number), publications: vec![publication.clone(); 2] }),
+                push(&Push::Publication(channel(), publication)),
+            ];
+            for line in lines {
+                prop_assert!(!line.contains(['\n', '\r']), "{line}");
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{line}");
+            }
+        }
+    }
+}

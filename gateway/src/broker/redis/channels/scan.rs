@@ -1,0 +1,59 @@
+//! A walk through all keys, of one master after the other.
+
+use crate::broker::{
+    BrokerError,
+    redis::{
+        commands::{
+            job::{Again, Command, To},
+            lane::Lane,
+        },
+        schema::answers::{garbled, text},
+        servers::{masters::Masters, topology::Master},
+    },
+};
+use redis::{Value, cmd};
+
+/// How far it is.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Masters that are not done, each with where to go on; none: before the first step.
+    left: Option<Vec<(Master, String)>>,
+}
+
+impl Scan {
+    pub(crate) fn is_over(&self) -> bool {
+        self.left.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Goes on; answers some of the keys of this type that match. What was a master when it began and serves nothing any more is left out.
+    pub(crate) async fn next(
+        &mut self,
+        masters: &Masters,
+        lane: &Lane,
+        (pattern, kind): (&str, &str),
+        count: usize,
+    ) -> Result<Vec<String>, BrokerError> {
+        let map = masters.now();
+        let serving = map.serving();
+        let left = self.left.get_or_insert_with(|| serving.keys().map(|master| (*master, "0".to_owned())).collect());
+        left.retain(|(master, _)| serving.contains_key(master));
+        let Some((master, cursor)) = left.last_mut() else { return Ok(Vec::new()) };
+        let mut scan = cmd("SCAN");
+        scan.arg(&*cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count).arg("TYPE").arg(kind);
+        let answer = lane.run(Command { cmd: scan, to: To::Master(*master), order: None, again: Again::Safe }).await?;
+        let (next, keys) = scanned(answer).ok_or_else(garbled)?;
+        if next == "0" {
+            left.pop();
+        } else {
+            *cursor = next;
+        }
+        Ok(keys)
+    }
+}
+
+/// The next cursor, and what was found.
+pub(crate) fn scanned(value: Value) -> Option<(String, Vec<String>)> {
+    let Value::Array(parts) = value else { return None };
+    let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
+    Some((text(cursor)?, found.into_iter().map(text).collect::<Option<_>>()?))
+}

@@ -1,0 +1,121 @@
+//! What is kept of users: stored subscriptions, and revocations.
+
+use crate::broker::{
+    BrokerError, UserSubscription,
+    redis::{
+        commands::{
+            job::{Again, Command, To},
+            lane::Lane,
+        },
+        schema::{
+            answers::{garbled, text},
+            keys::Keys,
+            scripts::{SCRIPTS, call},
+        },
+    },
+};
+use gateway_core::model::{ChannelName, Disconnect, Revocation, UserId};
+use redis::{Cmd, Value, cmd};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// See the module.
+pub(crate) struct Directory {
+    pub(crate) keys: Keys,
+    pub(crate) lane: Arc<Lane>,
+    /// Stored subscriptions of one user.
+    pub(crate) subscriptions_per_user: usize,
+}
+
+impl Directory {
+    pub(crate) async fn remember(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
+        let mut cmd = call(&SCRIPTS.remember, &[self.keys.user(user)]);
+        cmd.arg(subscription.channel.as_str())
+            .arg(subscription.expires_at.unwrap_or(0))
+            .arg(unix_seconds())
+            .arg(self.subscriptions_per_user);
+        match self.run(cmd).await? {
+            Value::Int(0) => {
+                Err(BrokerError::LimitExceeded("this user has as many stored subscriptions as a user may have: delete one first"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn forget(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
+        let is_live = self.remembered(user).await?.iter().any(|subscription| subscription.channel == *channel);
+        let mut cmd = cmd("HDEL");
+        cmd.arg(self.keys.user(user)).arg(channel.as_str());
+        Ok(matches!(self.run(cmd).await?, Value::Int(1)) && is_live)
+    }
+
+    pub(crate) async fn remembered(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
+        let mut cmd = cmd("HGETALL");
+        cmd.arg(self.keys.user(user));
+        let Value::Array(fields) = self.run(cmd).await? else { return Err(garbled()) };
+        let (now, mut fields, mut found) = (unix_seconds(), fields.into_iter().map(text), Vec::new());
+        while let (Some(Some(channel)), Some(Some(ends))) = (fields.next(), fields.next()) {
+            let channel = channel.parse().map_err(|_| garbled())?;
+            let expires_at = Some(ends.parse().map_err(|_| garbled())?).filter(|ends| *ends != 0);
+            if expires_at.is_none_or(|ends: u64| ends > now) {
+                found.push(UserSubscription { channel, expires_at });
+            }
+        }
+        Ok(found)
+    }
+
+    /// A later revocation never holds for less than an earlier one, which may be of a node whose clock is ahead.
+    pub(crate) async fn revoke(&self, user: &UserId, revocation: &Revocation, remember: Duration) -> Result<(), BrokerError> {
+        let Revocation { until, code, reason } = revocation;
+        let mut cmd = call(&SCRIPTS.revoke, &[self.keys.revoked(user)]);
+        cmd.arg(until).arg(format!("{code} {reason}")).arg(remember.as_millis() as u64);
+        self.run(cmd).await.map(drop)
+    }
+
+    pub(crate) async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
+        let mut get = cmd("GET");
+        get.arg(self.keys.revoked(user));
+        text(self.run(get).await?).map(|held| revocation(&held).ok_or_else(garbled)).transpose()
+    }
+
+    /// Everything here may be done twice.
+    async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
+        self.lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await
+    }
+}
+
+/// What is held without code or reason counts all the same.
+fn revocation(held: &str) -> Option<Revocation> {
+    let mut parts = held.splitn(3, ' ');
+    let until = parts.next()?.parse().ok()?;
+    let (code, reason) = (parts.next().and_then(|code| code.parse().ok()), parts.next());
+    let usual = Disconnect::ForceDisconnect;
+    Some(Revocation { until, code: code.unwrap_or(usual.code()), reason: reason.unwrap_or(usual.reason()).into() })
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revocation_counts_without_code_and_reason() {
+        let usual = Disconnect::ForceDisconnect;
+        for (held, expected) in [
+            ("10 4500 enough is enough", Some((10, 4500, "enough is enough"))),
+            ("10 4500 ", Some((10, 4500, ""))),
+            ("10 4500", Some((10, 4500, usual.reason()))),
+            ("10", Some((10, usual.code(), usual.reason()))),
+            ("10 x", Some((10, usual.code(), usual.reason()))),
+            ("", None),
+        ] {
+            let expected = expected.map(|(until, code, reason)| Revocation { until, code, reason: reason.into() });
+            assert_eq!(revocation(held), expected, "{held}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The broker as the rest of the gateway sees it: each method goes to the part that knows.
+
+use super::{
+    channels::{audit::Audit, channel_index::Names, listing::Listing, streams::Streams},
+    cluster_state::{nodes::Nodes, presence::Presence, user_store::Directory},
+    commands::driver::Driver,
+    listener::listener::Listener,
+    schema::counters::Counters,
+    servers::{health::Health, masters::Masters},
+    subscriptions::subscriptions::Subscriptions,
+};
+use crate::broker::{
+    Announcement, BrokerError, BrokerStats, ChannelSummary, NewPublication, Published, Readiness, RedisStats, UserSubscription,
+};
+use gateway_core::model::{
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, UserId, WorkerId, lock,
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The broker of a cluster; its methods mean what [`crate::broker::Broker`]'s do.
+pub struct RedisBroker {
+    pub(super) streams: Arc<Streams>,
+    pub(super) directory: Directory,
+    pub(super) listing: Arc<Listing>,
+    pub(super) presence: Arc<Presence>,
+    pub(super) nodes: Nodes,
+    pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) health: Arc<Health>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) background: Mutex<Option<Background>>,
+}
+
+/// What runs in tasks of its own.
+pub(super) struct Background {
+    pub(super) masters: Arc<Masters>,
+    pub(super) drivers: Vec<Driver>,
+    pub(super) listener: Listener,
+    pub(super) names: Arc<Names>,
+    pub(super) audit: Arc<Audit>,
+}
+
+impl RedisBroker {
+    /// See [`crate::broker::Broker::hand_over`].
+    pub async fn hand_over<'a>(
+        &'a self,
+        channel: &ChannelName,
+        publication: NewPublication,
+    ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
+        self.streams.hand_over(channel, publication).await
+    }
+
+    /// See [`crate::broker::Broker::announce`].
+    pub async fn announce(&self, channel: &ChannelName, announcement: Announcement) -> Result<(), BrokerError> {
+        self.streams.announce(channel, &announcement).await
+    }
+
+    /// See [`crate::broker::Broker::subscribe`].
+    pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, retention: Option<Retention>) -> Result<(), BrokerError> {
+        self.subscriptions.subscribe(channel, worker, retention.is_some()).await
+    }
+
+    /// See [`crate::broker::Broker::unsubscribe`].
+    pub fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
+        self.subscriptions.unsubscribe(channel, worker);
+    }
+
+    /// See [`crate::broker::Broker::doubt`].
+    pub fn doubt(&self, channel: &ChannelName) {
+        self.subscriptions.doubt(channel);
+    }
+
+    /// See [`crate::broker::Broker::read`].
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
+        self.streams.read(channel, retention.ttl, span, limit).await
+    }
+
+    /// See [`crate::broker::Broker::clear`].
+    pub async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
+        self.streams.clear(channel).await
+    }
+
+    /// See [`crate::broker::Broker::presence_add`].
+    pub async fn presence_add(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
+        self.presence.arrive(channel, &info).await
+    }
+
+    /// See [`crate::broker::Broker::presence_remove`].
+    pub async fn presence_remove(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
+        self.presence.depart(channel, connection).await
+    }
+
+    /// See [`crate::broker::Broker::presence`].
+    pub async fn presence(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
+        self.presence.present(channel, limit).await
+    }
+
+    /// See [`crate::broker::Broker::presence_stats`].
+    pub async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
+        self.presence.stats(channel).await
+    }
+
+    /// See [`crate::broker::Broker::channels`].
+    pub async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
+        self.listing.channels(pattern, after, limit).await
+    }
+
+    /// See [`crate::broker::Broker::put_user_subscription`].
+    pub async fn put_user_subscription(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
+        self.directory.remember(user, subscription).await
+    }
+
+    /// See [`crate::broker::Broker::delete_user_subscription`].
+    pub async fn delete_user_subscription(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
+        self.directory.forget(user, channel).await
+    }
+
+    /// See [`crate::broker::Broker::user_subscriptions`].
+    pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
+        self.directory.remembered(user).await
+    }
+
+    /// See [`crate::broker::Broker::revoke`].
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
+        self.directory.revoke(user, &revocation, remember).await
+    }
+
+    /// See [`crate::broker::Broker::revoked`].
+    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
+        self.directory.revoked(user).await
+    }
+
+    /// The nodes that share the store.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// Ready once every connection works and a canary came back; in part, as long as that is so for one master.
+    pub fn readiness(&self) -> Readiness {
+        self.health.readiness()
+    }
+
+    /// See [`crate::broker::Broker::stats`].
+    pub fn stats(&self) -> BrokerStats {
+        let (serving, away) = self.health.count();
+        let redis = RedisStats { serving, away, ..self.counters.stats() };
+        BrokerStats { channels: self.subscriptions.len(), redis: Some(redis), ..BrokerStats::default() }
+    }
+
+    /// Keeps the connections, until cancelled. To be called once, from the runtime that outlives all callers.
+    pub async fn run(&self, stop: CancellationToken) {
+        let Some(Background { masters, drivers, listener, names, audit }) = lock(&self.background).take() else { return };
+        let mut tasks = JoinSet::new();
+        for driver in drivers {
+            tasks.spawn(driver.run(stop.clone()));
+        }
+        tasks.spawn(listener.run(stop.clone()));
+        tasks.spawn({
+            let (health, stop) = (self.health.clone(), stop.clone());
+            async move { masters.run(&health, stop).await }
+        });
+        tasks.spawn({
+            let stop = stop.clone();
+            async move {
+                let _ = stop.run_until_cancelled(names.run()).await;
+            }
+        });
+        tasks.spawn(async move { audit.run(stop).await });
+        while tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,211 @@
+//! Names of all that a cluster keeps in Redis.
+//!
+//! `P` is the prefix of the settings, `C` a channel. The braces make Redis Cluster keep all keys of a channel together; no channel's name holds any.
+//!
+//! | key | type | what | what ends its life |
+//! |---|---|---|---|
+//! | `P:{C}` | pub/sub | publications, joins and leaves as they happen | |
+//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that they are from | the longer of the history's `history_ttl` and `broker.meta_ttl`, from the last publish or read |
+//! | `P:{C}:stream` | stream | held publications; ids are offsets | `history_ttl` from the last publish; a `DELETE` of the history |
+//! | `P:{C}:once:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` |
+//! | `P:{C}:once::I` | string | the same, for an id that the gateway made | twice `redis.publish_deadline` |
+//! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
+//! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
+//! | `P:{C}:held` | hash | number of connections of each node's generation that is present | the last one that leaves |
+//! | `P:names:{M}` | sorted set | names of channels that may be active, in order; `M` is 0 to 15, by the name's hash | each: a list or the sweep finds it inactive |
+//! | `P:user:U` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
+//! | `P:revoked:U` | string | until when tokens of user `U` were revoked, in seconds since 1970; close code and reason of their connections | `tokens.revocation_ttl` |
+//! | `P:share` | string | which of several servers this one is to the nodes | `cluster.lease` from the last node's claim |
+//! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
+//! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |
+//! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
+//! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
+//! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
+//! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node; the node's next life |
+//! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
+//! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
+//! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, for each master: the number `M` is in one of its slots | |
+//!
+//! In a Redis Cluster pub/sub is sharded pub/sub, so that everything of a channel is in one slot; everything with `{nodes}` is in another. What is kept of
+//! a user, and what a node has made present or holds, has slots of its own. No command touches two of them.
+
+use super::node_id::NodeId;
+use gateway_core::model::{ChannelName, UserId};
+
+/// The names, for one prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    prefix: Box<str>,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// Where a channel's deliveries are announced.
+    pub(crate) fn lane(&self, channel: &str) -> String {
+        format!("{}:{{{channel}}}", self.prefix)
+    }
+
+    /// The channel that is announced there.
+    pub(crate) fn channel<'a>(&self, lane: &'a str) -> Option<&'a str> {
+        lane.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.strip_suffix('}')
+    }
+
+    pub(crate) fn meta(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:meta", self.prefix)
+    }
+
+    pub(crate) fn stream(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:stream", self.prefix)
+    }
+
+    /// The channel whose stream this key is.
+    pub(crate) fn channel_of_stream<'a>(&self, key: &'a str) -> Option<&'a str> {
+        self.channel(key.strip_suffix(":stream")?)
+    }
+
+    /// A pattern for the keys of all streams.
+    pub(crate) fn all_streams(&self) -> String {
+        format!("{}:{{*}}:stream", escape(&self.prefix))
+    }
+
+    /// A pattern for the places where all channels are announced.
+    pub(crate) fn all_lanes(&self) -> String {
+        format!("{}:{{*}}", escape(&self.prefix))
+    }
+
+    pub(crate) fn once(&self, channel: &ChannelName, scope: &str, key: &str) -> String {
+        format!("{}:{{{channel}}}:once:{scope}:{key}", self.prefix)
+    }
+
+    pub(crate) fn who(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:who", self.prefix)
+    }
+
+    pub(crate) fn users(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:users", self.prefix)
+    }
+
+    /// Which nodes hold those who are present.
+    pub(crate) fn held(&self, channel: &ChannelName) -> String {
+        format!("{}:{{{channel}}}:held", self.prefix)
+    }
+
+    /// The channel of such a key.
+    pub(crate) fn channel_of_held<'a>(&self, key: &'a str) -> Option<&'a str> {
+        self.channel(key.strip_suffix(":held")?)
+    }
+
+    /// A pattern for all of them.
+    pub(crate) fn all_held(&self) -> String {
+        format!("{}:{{*}}:held", escape(&self.prefix))
+    }
+
+    /// Names of channels.
+    pub(crate) fn names(&self, shard: u16) -> String {
+        format!("{}:names:{{{shard}}}", self.prefix)
+    }
+
+    pub(crate) fn user(&self, user: &UserId) -> String {
+        format!("{}:user:{user}", self.prefix)
+    }
+
+    pub(crate) fn revoked(&self, user: &UserId) -> String {
+        format!("{}:revoked:{user}", self.prefix)
+    }
+
+    pub(crate) fn nodes(&self) -> String {
+        format!("{}:{{nodes}}", self.prefix)
+    }
+
+    pub(crate) fn lease(&self, node: &NodeId) -> String {
+        format!("{}:{{nodes}}:lease:{}", self.prefix, node.text())
+    }
+
+    pub(crate) fn heir(&self, node: &NodeId) -> String {
+        format!("{}:{{nodes}}:heir:{}", self.prefix, node.text())
+    }
+
+    /// What nodes take a server for. Each server has one.
+    pub(crate) fn share(&self) -> String {
+        format!("{}:share", self.prefix)
+    }
+
+    /// Who sweeps.
+    pub(crate) fn sweep(&self) -> String {
+        format!("{}:{{nodes}}:sweep", self.prefix)
+    }
+
+    /// What a node has made present: `connection channel`.
+    pub(crate) fn registered(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:who", self.prefix, node.text())
+    }
+
+    /// Who is connected to a node.
+    pub(crate) fn roll(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:roll", self.prefix, node.text())
+    }
+
+    /// Ahead of the names on which a node tries its rights; `:` and a word follow. No channel has such a name.
+    pub(crate) fn probe(&self, node: &str) -> String {
+        format!("{}:probe:{{{node}}}", self.prefix)
+    }
+
+    /// `number`: in the slot of that number.
+    pub(crate) fn canary(&self, node: &str, number: Option<u32>) -> String {
+        match number {
+            Some(number) => format!("{}:canary:{node}:{{{number}}}", self.prefix),
+            None => format!("{}:canary:{node}", self.prefix),
+        }
+    }
+
+    /// Whether some node's canary is announced there.
+    pub(crate) fn is_canary(&self, lane: &[u8]) -> bool {
+        lane.strip_prefix(self.prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b":canary:"))
+    }
+
+    /// What nothing is ever announced to. An answer that names it tells that those to all questions before it have come.
+    pub(crate) fn fence(&self, number: u64) -> String {
+        format!("{}:fence:{number}", self.prefix)
+    }
+
+    pub(crate) fn fence_number(&self, lane: &str) -> Option<u64> {
+        lane.strip_prefix(&*self.prefix)?.strip_prefix(":fence:")?.parse().ok()
+    }
+}
+
+/// The text as a pattern that matches nothing else.
+fn escape(text: &str) -> String {
+    text.chars().flat_map(|c| ['\\', c].into_iter().skip(usize::from(!"*?[]^\\".contains(c)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canaries_and_fences_are_told_from_channels() {
+        let keys = Keys::new("p");
+        for lane in [keys.canary("n", None), keys.canary("n", Some(7)), keys.fence(3)] {
+            assert_eq!(keys.channel(&lane), None, "{lane}");
+        }
+        assert!(keys.is_canary(keys.canary("n", Some(7)).as_bytes()) && !keys.is_canary(keys.lane("canary").as_bytes()));
+        assert_eq!((keys.fence_number(&keys.fence(3)), keys.fence_number(&keys.lane("fence:3"))), (Some(3), None));
+    }
+
+    #[test]
+    fn a_channel_is_found_again_in_its_names() {
+        let keys = Keys::new("app:live");
+        for name in ["a", "chat:lobby", "#alice", "odd:stream", "a:once:b"] {
+            let channel: ChannelName = name.parse().expect("valid");
+            assert_eq!(keys.channel(&keys.lane(name)), Some(name));
+            assert_eq!(keys.channel_of_stream(&keys.stream(&channel)), Some(name));
+            assert_eq!(keys.channel_of_stream(&keys.meta(&channel)), None);
+        }
+        for other in ["app:{a}", "app:live:canary:n1", &format!("{}:stream", keys.probe("n1")), "app:live:{a", ""] {
+            assert_eq!(keys.channel(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The Lua scripts: what has to happen in Redis at one moment.
+//!
+//! They are called by digest. A server that has restarted does not know them; it says `NOSCRIPT`, has done nothing, and is told them again.
+
+use redis::{Arg, Cmd, Pipeline, Script, ServerError, cmd};
+use std::sync::LazyLock;
+
+/// All scripts.
+pub(crate) struct Scripts {
+    pub(crate) publish: Script,
+    pub(crate) announce: Script,
+    pub(crate) read: Script,
+    pub(crate) arrive: Script,
+    pub(crate) depart: Script,
+    pub(crate) attendance: Script,
+    pub(crate) claim: Script,
+    pub(crate) remember: Script,
+    pub(crate) renew: Script,
+    pub(crate) share: Script,
+    pub(crate) revoke: Script,
+    load: Pipeline,
+}
+
+/// See [`Scripts`].
+pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
+    let mut load = redis::pipe();
+    let mut script = |text: &str| {
+        load.cmd("SCRIPT").arg("LOAD").arg(text);
+        Script::new(text)
+    };
+    Scripts {
+        publish: script(concat!(include_str!("timeline.lua"), include_str!("overtaken.lua"), include_str!("publish.lua"))),
+        announce: script(concat!(include_str!("overtaken.lua"), include_str!("announce.lua"))),
+        read: script(concat!(include_str!("timeline.lua"), include_str!("read.lua"))),
+        arrive: script(include_str!("arrive.lua")),
+        depart: script(include_str!("depart.lua")),
+        attendance: script(include_str!("attendance.lua")),
+        claim: script(include_str!("claim.lua")),
+        remember: script(include_str!("remember.lua")),
+        renew: script(include_str!("renew.lua")),
+        share: script(include_str!("share.lua")),
+        revoke: script(include_str!("revoke.lua")),
+        load,
+    }
+});
+
+impl Scripts {
+    /// Tells a server all of them.
+    pub(crate) fn load(&self) -> &Pipeline {
+        &self.load
+    }
+}
+
+/// A call of a script, of which the arguments that are no keys follow.
+pub(crate) fn call(script: &Script, keys: &[String]) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len()).arg(keys);
+    call
+}
+
+/// The same call with further keys behind its own.
+pub(crate) fn with_keys<'a>(call: &Cmd, further: impl ExactSizeIterator<Item = &'a str>) -> Cmd {
+    let args: Vec<_> = args_of(call).collect();
+    let own: usize = args.get(KEYS - 1).and_then(|count| str::from_utf8(count).ok()?.parse().ok()).unwrap_or(0);
+    let (front, back) = args.split_at((KEYS + own).min(args.len()));
+    let mut longer = Cmd::new();
+    for (index, arg) in front.iter().enumerate() {
+        if index + 1 == KEYS {
+            longer.arg(own + further.len())
+        } else {
+            longer.arg(*arg)
+        };
+    }
+    further.for_each(|key| {
+        longer.arg(key);
+    });
+    longer.arg(back);
+    longer
+}
+
+/// Arguments of a call ahead of its keys: word, digest, number of keys.
+const KEYS: usize = 3;
+
+/// The keys of a call, or the one of another command.
+pub(crate) fn keys_of(cmd: &Cmd) -> Vec<String> {
+    let args: Vec<_> = args_of(cmd).map(String::from_utf8_lossy).collect();
+    let (first, count) = match args.first().map(AsRef::as_ref) {
+        Some("EVALSHA") => (KEYS, args.get(KEYS - 1).and_then(|count| count.parse().ok()).unwrap_or(0)),
+        _ => (1, 1),
+    };
+    args.into_iter().skip(first).take(count).map(Into::into).collect()
+}
+
+/// Code and details of a refusal. Those of a command within a script stand at the end of a longer text before Redis 7.
+pub(crate) fn code_and_details(refusal: &ServerError) -> (&str, &str) {
+    let whole = (refusal.code(), refusal.details().unwrap_or_default());
+    within_script(whole.1).filter(|_| whole.0 == "ERR").unwrap_or(whole)
+}
+
+/// `Error running script (call to f_...): @user_script:1: @user_script: 1: -READONLY You can't ...`.
+fn within_script(details: &str) -> Option<(&str, &str)> {
+    let (_, line) = details.strip_prefix("Error running script")?.rsplit_once("@user_script:")?;
+    let (_, refusal) = line.split_once(": ")?;
+    let (code, details) = refusal.trim_start_matches('-').split_once(' ')?;
+    code.bytes().all(|byte| byte.is_ascii_uppercase()).then_some((code, details.trim_end()))
+}
+
+fn args_of(cmd: &Cmd) -> impl Iterator<Item = &[u8]> {
+    cmd.args_iter().map(|arg| if let Arg::Simple(arg) = arg { arg } else { b"" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_within_a_script_is_known_by_its_own_code() {
+        for (details, expected) in [
+            (
+                "Error running script (call to f_c74d): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica. ",
+                Some(("READONLY", "You can't write against a read only replica.")),
+            ),
+            (
+                "Error running script (call to f_bdfa): @user_script:11: WRONGTYPE Operation against a key holding the wrong kind of value",
+                Some(("WRONGTYPE", "Operation against a key holding the wrong kind of value")),
+            ),
+            ("Error running script (call to f_bdfa): @user_script:3: attempt to index a nil value", None),
+            ("Error running script", None),
+            ("Error running script @user_script:", None),
+            ("wrong number of arguments for 'evalsha' command", None),
+        ] {
+            assert_eq!(within_script(details), expected, "{details}");
+        }
+    }
+
+    #[test]
+    fn further_keys_are_keys() {
+        let mut publish = call(&SCRIPTS.publish, &["meta", "stream", "once"].map(str::to_owned));
+        publish.arg("lane").arg("body");
+        let longer = with_keys(&publish, ["b", "c"].into_iter());
+        assert_eq!(keys_of(&longer), ["meta", "stream", "once", "b", "c"]);
+        assert_eq!(args_of(&longer).skip(KEYS + 5).collect::<Vec<_>>(), [b"lane", b"body"]);
+        assert_eq!(keys_of(&publish), ["meta", "stream", "once"]);
+    }
+}

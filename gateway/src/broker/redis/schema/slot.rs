@@ -1,0 +1,131 @@
+//! Slots: the 16,384 parts into which Redis Cluster divides all keys. A master serves some of them.
+
+use redis::{Arg, Cmd};
+use std::sync::LazyLock;
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Slot(pub(crate) u16);
+
+/// How many there are.
+pub(crate) const SLOTS: u16 = 16_384;
+
+impl Slot {
+    /// Where a key is kept. What its first braces hold decides, so that keys can be kept together; without any, all of it.
+    pub(crate) fn of(key: &[u8]) -> Self {
+        Self(crc16(tag(key).unwrap_or(key)) % SLOTS)
+    }
+
+    /// Where a command has to be carried out: where its first key is kept. That is a script's fourth word, and any other command's second.
+    pub(crate) fn of_command(cmd: &Cmd) -> Self {
+        let mut words = cmd.args_iter().filter_map(|word| match word {
+            Arg::Simple(word) => Some(word),
+            _ => None,
+        });
+        let ahead = if words.next() == Some(b"EVALSHA") { 2 } else { 0 };
+        Self::of(words.nth(ahead).unwrap_or_default())
+    }
+
+    /// A number from 0 on that, as a key, is kept there.
+    pub(crate) fn example(self) -> u32 {
+        static EXAMPLES: LazyLock<Box<[u32]>> = LazyLock::new(examples);
+        EXAMPLES.get(usize::from(self.0)).copied().unwrap_or_default()
+    }
+}
+
+fn examples() -> Box<[u32]> {
+    let (mut found, mut left) = (vec![None; usize::from(SLOTS)], SLOTS);
+    for number in 0.. {
+        if left == 0 {
+            break;
+        }
+        let example = &mut found[usize::from(Slot::of(number.to_string().as_bytes()).0)];
+        left -= u16::from(example.is_none());
+        example.get_or_insert(number);
+    }
+    found.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+fn tag(key: &[u8]) -> Option<&[u8]> {
+    let (_, behind) = split(key, b'{')?;
+    let (tag, _) = split(behind, b'}')?;
+    Some(tag).filter(|tag| !tag.is_empty())
+}
+
+fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == at)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// CRC-16/XMODEM, as the cluster specification demands.
+fn crc16(bytes: &[u8]) -> u16 {
+    const TABLE: [u16; 256] = table();
+    bytes.iter().fold(0, |crc, byte| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ byte)])
+}
+
+const fn table() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let (mut crc, mut bit) = ((index as u16) << 8, 0);
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        table[index] = crc;
+        index += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::redis::schema::scripts;
+
+    #[test]
+    fn keys_are_kept_where_the_specification_says() {
+        assert_eq!(crc16(b"123456789"), 0x31C3);
+        for (key, slot) in [("", 0), ("foo", 12182), ("bar", 5061), ("somekey", 11058), ("user1000", 3443)] {
+            assert_eq!(Slot::of(key.as_bytes()), Slot(slot), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_the_first_braces_hold_decides() {
+        for (key, same) in [
+            ("app:{user1000}:meta", "user1000"),
+            ("{user1000}", "user1000"),
+            ("foo{{bar}}zap", "{bar"),
+            ("foo{bar}{zap}", "bar"),
+            ("a}{b}c", "b"),
+        ] {
+            assert_eq!(Slot::of(key.as_bytes()), Slot::of(same.as_bytes()), "{key}");
+        }
+        for whole in ["foo{}{bar}", "foo{bar", "foo}bar"] {
+            assert_eq!(Slot::of(whole.as_bytes()), Slot(crc16(whole.as_bytes()) % SLOTS), "{whole}");
+        }
+    }
+
+    #[test]
+    fn a_command_goes_where_its_first_key_is() {
+        let there = Slot::of(b"{c}");
+        let mut publish = redis::cmd("SPUBLISH");
+        publish.arg("test:{c}").arg("text");
+        let mut read = redis::cmd("HGETALL");
+        read.arg("{c}:x");
+        let mut script = scripts::call(&scripts::SCRIPTS.read, &["P:{c}:meta".into(), "P:{c}:stream".into()]);
+        script.arg("{d}");
+        for cmd in [publish, read, script] {
+            assert_eq!(Slot::of_command(&cmd), there);
+        }
+        Slot::of_command(&redis::cmd("PING"));
+    }
+
+    #[test]
+    fn every_slot_has_an_example() {
+        for slot in [0, 1, 5461, 10_922, SLOTS - 1].map(Slot) {
+            assert_eq!(Slot::of(slot.example().to_string().as_bytes()), slot);
+        }
+    }
+}

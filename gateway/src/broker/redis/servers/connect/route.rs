@@ -1,0 +1,83 @@
+//! The way to one server.
+
+use super::{connect_error::Trouble, timeouts::Timeouts};
+use crate::broker::redis::servers::address::Peer;
+use deadpool_redis::{Manager, Pool, PoolError, Runtime};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, RedisError, aio::MultiplexedConnection,
+    io::tcp::TcpSettings,
+};
+use std::convert::Infallible;
+
+/// Makes connections to one server.
+pub(crate) struct Route {
+    pub(crate) peer: Peer,
+    /// Of the connections for commands; each is taken out for as long as it works.
+    pool: Pool,
+    /// For the connections that subscribe.
+    client: Client,
+    timeouts: Timeouts,
+}
+
+impl Route {
+    /// For so many connections that carry commands. Connects to nothing yet.
+    pub(crate) fn new(peer: Peer, lanes: usize, timeouts: Timeouts) -> Result<Self, RedisError> {
+        let info = peer.info(tcp(timeouts));
+        let manager = Manager::new_with_config(info.clone(), config(timeouts))?;
+        let limit = Some(timeouts.connect);
+        let pool = Pool::builder(manager)
+            .max_size(lanes)
+            .wait_timeout(limit)
+            .create_timeout(limit)
+            .recycle_timeout(limit)
+            .runtime(Runtime::Tokio1);
+        let pool = pool
+            .build()
+            .map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "the pool cannot be made", error.to_string())))?;
+        Ok(Self { peer, pool, client: Client::open(resp3(info))?, timeouts })
+    }
+
+    /// A connection for commands.
+    pub(crate) async fn command(&self) -> Result<MultiplexedConnection, Trouble> {
+        let pooled = self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => self.trouble(&error),
+            PoolError::Timeout(_) => Trouble::unreachable(&self.peer, &format!("no answer within {:?}", self.timeouts.connect)),
+            other => Trouble::Unusable { address: self.peer.to_string().into(), cause: other.to_string().into() },
+        })?;
+        Ok(deadpool_redis::Connection::take(pooled))
+    }
+
+    /// A connection that subscribes; `take` gets what comes.
+    pub(crate) async fn subscriber(
+        &self,
+        take: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, Trouble> {
+        let config = config(self.timeouts).set_push_sender(take);
+        self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| self.trouble(&error))
+    }
+
+    pub(crate) fn trouble(&self, error: &RedisError) -> Trouble {
+        Trouble::of(&self.peer, error)
+    }
+}
+
+/// The socket options of every connection.
+pub(crate) fn tcp(timeouts: Timeouts) -> TcpSettings {
+    let tcp = TcpSettings::default().set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.set_user_timeout(2 * timeouts.response);
+    tcp
+}
+
+fn config(timeouts: Timeouts) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(timeouts.connect))
+        .set_response_timeout(Some(timeouts.response))
+        .set_write_backpressure_boundary(64 << 10)
+}
+
+/// Deliveries and answers share the connection only with this protocol.
+fn resp3(info: ConnectionInfo) -> ConnectionInfo {
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    info.set_redis_settings(settings)
+}

@@ -1,0 +1,71 @@
+//! What the settings say of channels, as the layer of channels has it.
+
+use crate::settings::{self, Settings};
+use gateway_core::{
+    channel::{ChannelOptions, Grant, Namespaces, SlowConsumer},
+    model::Retention,
+};
+use std::sync::Arc;
+
+impl From<settings::Grant> for Grant {
+    fn from(grant: settings::Grant) -> Self {
+        match grant {
+            settings::Grant::Nobody => Self::Nobody,
+            settings::Grant::Token => Self::Token,
+            settings::Grant::Subscriber => Self::Subscriber,
+            settings::Grant::Authenticated => Self::Authenticated,
+            settings::Grant::Anyone => Self::Anyone,
+        }
+    }
+}
+
+impl From<settings::SlowConsumer> for SlowConsumer {
+    fn from(policy: settings::SlowConsumer) -> Self {
+        match policy {
+            settings::SlowConsumer::Disconnect => Self::Disconnect,
+            settings::SlowConsumer::Latest => Self::Latest,
+        }
+    }
+}
+
+impl From<&settings::Channel> for ChannelOptions {
+    fn from(channel: &settings::Channel) -> Self {
+        let retention = Retention { size: channel.history_size, ttl: channel.history_ttl };
+        Self {
+            retention: (channel.history_size > 0).then_some(retention),
+            presence: channel.presence,
+            join_leave: channel.join_leave,
+            subscribe: channel.subscribe.into(),
+            publish: channel.publish.into(),
+            see_presence: channel.see_presence.into(),
+            see_history: channel.see_history.into(),
+            slow_consumer: channel.slow_consumer.into(),
+        }
+    }
+}
+
+impl From<&settings::Personal> for ChannelOptions {
+    fn from(personal: &settings::Personal) -> Self {
+        let retention = Retention { size: personal.history_size, ttl: personal.history_ttl };
+        Self {
+            retention: (personal.history_size > 0).then_some(retention),
+            presence: personal.presence,
+            join_leave: personal.join_leave,
+            subscribe: Grant::Nobody,
+            publish: personal.publish.into(),
+            see_presence: personal.see_presence.into(),
+            see_history: personal.see_history.into(),
+            slow_consumer: personal.slow_consumer.into(),
+        }
+    }
+}
+
+impl From<&Settings> for Namespaces {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            defaults: Arc::new((&settings.channel_defaults).into()),
+            personal: Arc::new((&settings.personal).into()),
+            named: settings.namespaces.iter().map(|(name, channel)| (name.as_str().into(), Arc::new(channel.into()))).collect(),
+        }
+    }
+}
