@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `tree` | the text of all files, from the disk or from memory |
 //! | `code` | packages, modules, names, and which file takes which name from which |
+//! | `words` | the words of a text |
 //! | `source` | all of that, read once |
 //! | `rules` | the rules; each turns the source into findings |
 //! | `finding` | one broken rule: file, line, rule, remedy |
@@ -15,3 +16,4 @@ pub mod markdown;
 pub mod rules;
 pub mod source;
 pub mod tree;
+pub mod words;

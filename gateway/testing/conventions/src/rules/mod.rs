@@ -6,6 +6,7 @@ pub mod foreign;
 pub mod layers;
 mod page;
 pub mod sizes;
+pub mod words;
 
 use crate::{finding::Finding, source::Source};
 use page::{ARCHITECTURE, fault};
@@ -14,10 +15,11 @@ use page::{ARCHITECTURE, fault};
 pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
 
 /// All rules.
-pub const ALL: [Rule; 5] = [
+pub const ALL: [Rule; 6] = [
     ("circles", circles::check),
     ("layers", layers::check),
     ("foreign", foreign::check),
     ("crates", crates::check),
     ("sizes", sizes::check),
+    ("words", words::check),
 ];

@@ -5,4 +5,5 @@ mod layers;
 mod planted;
 mod reading;
 mod sizes;
+mod words;
 mod workspace;
