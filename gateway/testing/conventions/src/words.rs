@@ -1,6 +1,6 @@
 //! The words that names and sentences consist of.
 
-/// All words of a text, in lower case: `RosterEntry`, `roster_entry` and "Roster: entry" have the same two.
+/// All words of a text, in lower case: `ChannelName`, `channel_name` and "Channel: name" have the same two.
 #[must_use]
 pub fn parts(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();

@@ -3,6 +3,7 @@
 pub mod circles;
 pub mod crates;
 pub mod foreign;
+pub mod iteration;
 pub mod layers;
 mod page;
 pub mod sizes;
@@ -15,11 +16,12 @@ use page::{ARCHITECTURE, fault};
 pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
 
 /// All rules.
-pub const ALL: [Rule; 6] = [
+pub const ALL: [Rule; 7] = [
     ("circles", circles::check),
     ("layers", layers::check),
     ("foreign", foreign::check),
     ("crates", crates::check),
     ("sizes", sizes::check),
     ("words", words::check),
+    ("iteration", iteration::check),
 ];

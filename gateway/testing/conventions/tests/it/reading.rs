@@ -157,7 +157,7 @@ fn crates_of_the_workspace_are_followed() {
 }
 
 #[test]
-fn a_path_that_leads_nowhere_is_told() {
+fn a_path_that_leads_nowhere_is_listed() {
     let tree = gateway(&[("lib.rs", "use crate::missing::Thing;")]);
     let unresolved = source(&tree).graph.unresolved;
     assert_eq!((unresolved.len(), unresolved[0].taken[0].line), (1, 1));

@@ -26,8 +26,8 @@ fn words_of(entry: &str, files: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn names_consist_of_words() {
     assert_eq!(
-        parts("roster_of RosterEntry ROSTER HTTPServer x9y early Ear's"),
-        ["roster", "of", "roster", "entry", "roster", "http", "server", "x", "y", "early", "ear", "s"]
+        parts("zebra_of ZebraEntry ZEBRA HTTPServer x9y Early Year's"),
+        ["zebra", "of", "zebra", "entry", "zebra", "http", "server", "x", "y", "early", "year", "s"]
     );
 }
 
@@ -71,7 +71,7 @@ fn exceptions_have_a_reason_and_are_needed() {
 }
 
 #[test]
-fn a_list_that_is_wrong_is_told_from_an_empty_one() {
+fn a_list_that_is_wrong_is_a_finding() {
     assert_eq!(
         words_of("in = \"somewhere\"", &[]),
         [format!("{LIST}:0 \"zebra\" is looked for in \"somewhere\"; known are everywhere, names and files")]
