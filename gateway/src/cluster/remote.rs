@@ -57,7 +57,7 @@ pub(super) struct Remote {
     /// Something may have been said to this node that it did not hear.
     missed: Notify,
     /// Services want to hear of the end of every connection.
-    pub(super) enroll: Notify,
+    pub(super) register_connections: Notify,
     /// To whom tells services what ended with a dead node.
     pub(super) bereft: mpsc::Sender<Bereft>,
     pub(super) teller: Mutex<Option<mpsc::Receiver<Bereft>>>,
@@ -88,7 +88,7 @@ impl Remote {
             anew: Notify::new(),
             former: Mutex::default(),
             missed: Notify::new(),
-            enroll: Notify::new(),
+            register_connections: Notify::new(),
             bereft,
             teller: Mutex::new(Some(teller)),
         }
@@ -231,10 +231,10 @@ impl Remote {
 
     /// Tells the workers what became of this node. For good.
     pub(super) async fn remind(&self) {
-        let anew = self.local.tell_whenever(&self.anew, || Post::Anew);
-        let missed = self.local.tell_whenever(&self.missed, || Post::Missed);
-        let enroll = self.local.tell_whenever(&self.enroll, || Post::Enroll);
-        futures_util::future::join3(anew, missed, enroll).await;
+        let anew = self.local.tell_whenever(&self.anew, || Post::RegisterAgain);
+        let missed = self.local.tell_whenever(&self.missed, || Post::CheckRevocations);
+        let register_connections = self.local.tell_whenever(&self.register_connections, || Post::RegisterConnections);
+        futures_util::future::join3(anew, missed, register_connections).await;
     }
 
     /// Registers this node, keeps it registered, and says who is dead. For good.
@@ -274,13 +274,13 @@ impl Remote {
             Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node had ended: it registers anew");
                 nodes.judge(false);
-                let former = nodes.begin_again(&record).await?;
+                let former = nodes.begin_generation(&record).await?;
                 lock(&self.former).push(former);
                 return Ok(Standing::Again);
             }
             Standing::Since(since) => since,
         };
-        self.disown(nodes).await;
+        self.delete_connections_of(nodes).await;
         let all = nodes.list().await?;
         self.see(&all);
         // After an outage every lease has ended. Who lives has one whole lease to say so.
@@ -292,10 +292,10 @@ impl Remote {
     }
 
     /// Has nobody tell the ends of connections that live on. After an outage everybody does so before anybody is taken for dead.
-    async fn disown(&self, nodes: &Nodes) {
+    async fn delete_connections_of(&self, nodes: &Nodes) {
         let former = lock(&self.former).clone();
         for life in &former {
-            match timeout(self.times.lease / 3, nodes.disown(life)).await {
+            match timeout(self.times.lease / 3, nodes.delete_connections_of(life)).await {
                 Ok(Ok(())) => lock(&self.former).retain(|it| it != life),
                 // The next heartbeat tries again.
                 Ok(Err(error)) => return tracing::warn!(%error, "connections of this node are still known from its former life"),

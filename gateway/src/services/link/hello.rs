@@ -26,7 +26,7 @@ where
         loop {
             match reader.next().await {
                 None => return Err(Ending::Lost),
-                Some(Received::Close) => return Err(Ending::Left),
+                Some(Received::Close) => return Err(Ending::OrphanedPresence),
                 Some(Received::Pong) => {}
                 Some(Received::Ping(bytes)) => writer.send(Sent::Pong(bytes)).await.map_err(|_| Ending::Lost)?,
                 Some(Received::Invalid(invalid)) => return Err(invalid_message(invalid, services.links.message_size)),

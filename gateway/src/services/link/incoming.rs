@@ -42,7 +42,7 @@ impl Link<'_> {
                 Ok(())
             }
             Received::Pong => Ok(()),
-            Received::Close => Err(Ending::Left),
+            Received::Close => Err(Ending::OrphanedPresence),
             Received::Invalid(invalid) => Err(invalid_message(invalid, self.services.links.message_size)),
         }
     }

@@ -399,7 +399,7 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
         assert_eq!(first.closed().await, (1008, Ending::Replaced));
         assert_eq!(gateway.services.summary()[0].instances.len(), 1);
         second.give(Received::Close);
-        assert_eq!(second.closed().await, (1000, Ending::Left));
+        assert_eq!(second.closed().await, (1000, Ending::OrphanedPresence));
         let third = Instance::open(&gateway).await;
         let ((), ended) = tokio::join!(gateway.services.close(), third.closed());
         assert_eq!(ended, (1001, Ending::Stopped));
@@ -470,7 +470,7 @@ fn what_a_stuck_link_did_not_send_was_surely_not_taken() {
         let unavailable = codes.iter().filter(|code| **code == ErrorCode::ServiceUnavailable).count();
         assert_eq!((unavailable, codes.len()), (3, 4), "{codes:?}");
         drop(from);
-        assert_eq!(link.await.expect("no panic"), Ending::Left);
+        assert_eq!(link.await.expect("no panic"), Ending::OrphanedPresence);
     });
 }
 
