@@ -9,7 +9,7 @@ use crate::{
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{BreakerLimits, OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
+    services::{BreakerLimits, LinkLimits, OrderBy, Reach, ServiceConfig, Services},
     settings::{BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };

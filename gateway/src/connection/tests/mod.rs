@@ -13,7 +13,7 @@ use crate::{
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Post, Reads},
     hub::{HubLimits, HubParts},
     publish::Draft,
-    services::{ServiceConfig, Services, link},
+    services::{LinkLimits, ServiceConfig, Services, link},
     telemetry::{Closed, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
@@ -79,7 +79,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         history_limit: 100,
         attach_timeout: Duration::from_secs(4),
     };
-    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default());
+    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default());
     Node { services, ..Node::alone(broker, vec![mailbox.clone()], rules) }
 }
 

@@ -1,6 +1,6 @@
 //! Why links end.
 
-use super::super::Count;
+use super::super::counters::Count;
 use gateway_core::model::{ErrorCode, Refusal};
 use std::fmt;
 

@@ -1,8 +1,14 @@
 //! The first frame of a link.
 
 use super::{
-    super::{Services, lifecycle::Interests, lifecycle::LifecycleKind, pool::CREDIT_MAX},
-    Ending, Invalid, Peer, Received, Sent, malformed,
+    super::{
+        instance::CREDIT_MAX,
+        lifecycle::{Interests, LifecycleKind},
+        services::Services,
+    },
+    ending::Ending,
+    frames::malformed,
+    messages::{Invalid, Peer, Received, Sent},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use shared_proto::link::{Hello, ToGateway};

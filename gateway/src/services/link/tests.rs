@@ -1,16 +1,21 @@
 use super::*;
 use crate::{
     broker::{Broker, MemoryBroker, MemoryLimits},
-    publish::PublishLimits,
-    services::{CallError, Caller, Lifecycle, LifecycleKind, ServiceConfig},
+    publish::{PublishLimits, Publisher},
+    services::{CallError, Caller, Count, Lifecycle, LifecycleKind, LinkLimits, ServiceConfig, Services},
 };
 use futures_util::{poll, stream::poll_fn};
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ConnectionId, Data, Retention},
+    model::{ConnectionId, Data, ErrorCode, Retention},
 };
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, task::JoinHandle};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::PollSender;
 
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8,"events":["connected"]}}"#;
