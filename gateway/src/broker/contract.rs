@@ -593,22 +593,22 @@ pub(super) async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(b
     let dead = nodes.list().await.expect("listed").remove(0).id;
     let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
     let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();
-    nodes.enroll(&[]).await.expect("nothing to do");
+    nodes.register_connections(&[]).await.expect("nothing to do");
     for some in all.chunks(250) {
-        nodes.enroll(some).await.expect("entered");
+        nodes.register_connections(some).await.expect("entered");
     }
-    nodes.enroll(&all[..10]).await.expect("entered again");
+    nodes.register_connections(&all[..10]).await.expect("entered again");
     let ended: Vec<_> = all[..50].iter().map(|(id, _)| *id).collect();
-    nodes.strike(&ended).await.expect("struck out");
+    nodes.unregister_connections(&ended).await.expect("struck out");
     let (mut found, mut steps) = (Vec::new(), 0);
     loop {
-        let some = nodes.enrolled(&dead).await.expect("read");
+        let some = nodes.registered_connections(&dead).await.expect("read");
         if some.is_empty() {
             break;
         }
         let ids: Vec<_> = some.iter().map(|(id, _)| *id).collect();
-        nodes.strike_from(&dead, &ids).await.expect("struck out");
-        nodes.strike_from(&dead, &ids).await.expect("struck out twice");
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out");
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out twice");
         found.extend(some);
         steps += 1;
     }

@@ -120,11 +120,11 @@ impl Cluster {
     }
 
     /// From now on every connection here is known elsewhere, so that others tell its end should this node die.
-    pub fn enroll(&self) {
+    pub fn register_connections(&self) {
         match &self.kind {
             // Nobody outlives it.
             Kind::Single(..) => {}
-            Kind::Shared(remote) => remote.enroll.notify_one(),
+            Kind::Shared(remote) => remote.register_connections.notify_one(),
         }
     }
 

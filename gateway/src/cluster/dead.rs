@@ -1,7 +1,7 @@
 //! What nodes leave that end without a word: somebody who lives clears it away, and tells whom it concerns.
 
 use super::{remote::Remote, types::Bereft};
-use crate::broker::{Announcement, BrokerError, Left, NodeId, Nodes, Sweep};
+use crate::broker::{Announcement, BrokerError, NodeId, Nodes, OrphanedPresence, Sweep};
 use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::oneshot,
@@ -37,11 +37,11 @@ impl Remote {
     async fn bury(&self, nodes: &Nodes, dead: &NodeId, since: Instant) -> Result<(), BrokerError> {
         let mut begun = since.elapsed() > self.times.lease;
         // The claim is renewed with every step, so that it lasts as long as the work, and not much longer than who does it.
-        while nodes.inherit(dead, self.times.lease).await? {
+        while nodes.lock_cleanup(dead, self.times.lease).await? {
             if !std::mem::replace(&mut begun, true) {
                 tracing::warn!(node = %dead.name, "a node is dead: clearing away what it left");
             }
-            match nodes.clear_away(dead).await? {
+            match nodes.remove_presence_step(dead).await? {
                 Some(left) => self.tell(left).await?,
                 None => return self.report(nodes, dead, since).await,
             }
@@ -51,8 +51,8 @@ impl Remote {
 
     /// Has services told whose connections ended, and forgets the node once they have heard of all. What they do not take comes again with the next heartbeat.
     async fn report(&self, nodes: &Nodes, dead: &NodeId, since: Instant) -> Result<(), BrokerError> {
-        while nodes.inherit(dead, self.times.lease).await? {
-            let connections = nodes.enrolled(dead).await?;
+        while nodes.lock_cleanup(dead, self.times.lease).await? {
+            let connections = nodes.registered_connections(dead).await?;
             if connections.is_empty() {
                 return nodes.forget(dead).await;
             }
@@ -60,10 +60,10 @@ impl Remote {
             let bereft = Bereft { holder: dead.holder(), connections, waited: since.elapsed(), done };
             // Where nobody tells services any more, this node is about to end.
             let told = if self.bereft.send(bereft).await.is_ok() { told.await.unwrap_or_default() } else { Vec::new() };
-            nodes.strike_from(dead, &told).await?;
+            nodes.unregister_connections_of(dead, &told).await?;
             if told.is_empty() {
                 // Another node may have services that take them.
-                return nodes.renounce(dead).await;
+                return nodes.unlock_cleanup(dead).await;
             }
             if told.len() < all {
                 sleep(BREATH).await;
@@ -72,8 +72,8 @@ impl Remote {
         Ok(())
     }
 
-    async fn tell(&self, left: Vec<Left>) -> Result<(), BrokerError> {
-        for Left { channel, info } in left {
+    async fn tell(&self, left: Vec<OrphanedPresence>) -> Result<(), BrokerError> {
+        for OrphanedPresence { channel, info } in left {
             if self.namespaces.options(&channel).is_some_and(|options| options.join_leave) {
                 self.broker.announce(&channel, Announcement::Leave(info)).await?;
             }
@@ -87,7 +87,7 @@ impl Remote {
         loop {
             // Nodes that start together do not ask together.
             sleep(self.times.sweep.mul_f64(rand::random_range(0.1..0.2))).await;
-            if !nodes.may_sweep(self.times.sweep).await.unwrap_or(false) {
+            if !nodes.lock_sweep(self.times.sweep).await.unwrap_or(false) {
                 continue;
             }
             let mut sweep = Sweep::default();

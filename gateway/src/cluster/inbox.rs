@@ -66,9 +66,9 @@ impl Inbox {
                     Post::Delivery(..)
                     | Post::Command(..)
                     | Post::Survey(_)
-                    | Post::Anew
-                    | Post::Missed
-                    | Post::Enroll
+                    | Post::RegisterAgain
+                    | Post::CheckRevocations
+                    | Post::RegisterConnections
                     | Post::Drain(_) => None,
                 };
                 if let Some(after) = gap {

@@ -53,13 +53,13 @@ impl Remote {
             Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node had ended: it registers anew");
                 nodes.judge(false);
-                let former = nodes.begin_again(&record).await?;
+                let former = nodes.begin_generation(&record).await?;
                 lock(&self.former).push(former);
                 return Ok(Standing::Again);
             }
             Standing::Since(since) => since,
         };
-        self.disown(nodes).await;
+        self.delete_connections_of(nodes).await;
         let all = nodes.list().await?;
         self.see(&all);
         // After an outage every lease has ended. Who lives has one whole lease to say so.
@@ -71,10 +71,10 @@ impl Remote {
     }
 
     /// Has nobody tell the ends of connections that live on. After an outage everybody does so before anybody is taken for dead.
-    async fn disown(&self, nodes: &Nodes) {
+    async fn delete_connections_of(&self, nodes: &Nodes) {
         let former = lock(&self.former).clone();
         for life in &former {
-            match timeout(self.times.lease / 3, nodes.disown(life)).await {
+            match timeout(self.times.lease / 3, nodes.delete_connections_of(life)).await {
                 Ok(Ok(())) => lock(&self.former).retain(|it| it != life),
                 // The next heartbeat tries again.
                 Ok(Err(error)) => return tracing::warn!(%error, "connections of this node are still known from its former life"),

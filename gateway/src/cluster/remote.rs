@@ -39,7 +39,7 @@ pub(super) struct Remote {
     /// Something may have been said to this node that it did not hear.
     pub(super) missed: Notify,
     /// Services want to hear of the end of every connection.
-    pub(super) enroll: Notify,
+    pub(super) register_connections: Notify,
     /// To whom tells services what ended with a dead node.
     pub(super) bereft: mpsc::Sender<Bereft>,
     pub(super) teller: Mutex<Option<mpsc::Receiver<Bereft>>>,
@@ -70,7 +70,7 @@ impl Remote {
             anew: Notify::new(),
             former: Mutex::default(),
             missed: Notify::new(),
-            enroll: Notify::new(),
+            register_connections: Notify::new(),
             bereft,
             teller: Mutex::new(Some(teller)),
         }
@@ -88,9 +88,9 @@ impl Remote {
 
     /// Tells the workers what became of this node. For good.
     pub(super) async fn remind(&self) {
-        let anew = self.local.tell_whenever(&self.anew, || Post::Anew);
-        let missed = self.local.tell_whenever(&self.missed, || Post::Missed);
-        let enroll = self.local.tell_whenever(&self.enroll, || Post::Enroll);
-        futures_util::future::join3(anew, missed, enroll).await;
+        let anew = self.local.tell_whenever(&self.anew, || Post::RegisterAgain);
+        let missed = self.local.tell_whenever(&self.missed, || Post::CheckRevocations);
+        let register_connections = self.local.tell_whenever(&self.register_connections, || Post::RegisterConnections);
+        futures_util::future::join3(anew, missed, register_connections).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Joining a channel: subscribe, read what was missed, and catch up until deliveries may come live.
 
-use super::Worker;
+use super::worker::Worker;
 use crate::{
     broker::BrokerError,
     hub::{Advance, ConnKey, Live, Outbox},

@@ -1,6 +1,6 @@
 //! What a session cannot do by itself: futures that end in an outcome, and are dropped when it is no longer wanted.
 
-use super::{Worker, attach};
+use super::{attach, worker::Worker};
 use crate::{
     auth::{ConnectionClaims, TokenError},
     broker::{BrokerError, UserSubscription},

@@ -2,14 +2,17 @@ mod forks;
 
 use super::*;
 use crate::{
-    broker::{BrokerError, Check, MemoryBroker, MemoryLimits, NewPublication, Post},
+    broker::{Broker, BrokerError, Check, Mailbox, MemoryBroker, MemoryLimits, NewPublication, Post, Reads},
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::{ChannelOptions, SlowConsumer},
-    model::{CommandTarget, Data, Disconnect, Epoch, Page, Position, RecoverFrom, Retention, ServerCommand, Side, Span, Tags},
+    channel::{ChannelOptions, HoldRoom, Namespaces, SlowConsumer},
+    model::{
+        ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, RecoverFrom, Retention,
+        ServerCommand, Side, Span, Tags, Tick, UserId, WorkerId,
+    },
 };
-use std::{future::Future, num::NonZeroU32};
+use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
 
 /// A hub with its broker, on one thread with paused time.
 struct World {
@@ -407,7 +410,7 @@ fn what_is_not_written_when_a_connection_ends_is_counted() {
 
 #[test]
 fn an_outbox_counts_what_its_messages_take_in_memory() {
-    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey(NonZeroU32::MIN));
+    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey::new(0));
     let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel).is_ok()).count();
     let room = fill();
     assert!(room < 10_000 / 50, "{room} messages of two bytes");

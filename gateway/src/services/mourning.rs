@@ -18,7 +18,7 @@ impl Services {
         let mut wanted = self.ends_wanted.subscribe();
         let keep = async {
             if wanted.wait_for(|wanted| *wanted).await.is_ok() {
-                cluster.enroll();
+                cluster.register_connections();
             }
         };
         let tell = async {

@@ -7,7 +7,7 @@ use super::{
     plan::{Kind, Shape, Step},
     publisher::Publisher,
 };
-use crate::broker::simulated::{Duty, Flaw, Server};
+use crate::broker::simulated::{Flaw, Purpose, Server};
 use gateway_core::model::Side;
 use std::time::Duration;
 
@@ -56,19 +56,19 @@ impl<'a> World<'a> {
             Kind::Answer => return wires.answer(duty, server),
             Kind::CutPipe => return wires.cut(duty, server),
             Kind::LeftBehind => return server.execute_left_behind(),
-            Kind::Listen => return wires.ear.connect(server),
-            Kind::Ask => return wires.ear.ask(server, node.chunk),
-            Kind::Obey => return wires.ear.obey(server),
-            Kind::Hear => return wires.ear.hear(server),
-            Kind::Act => return wires.ear.act(server),
-            Kind::CutEar => return wires.ear.cut(server),
-            Kind::Deafen => return wires.ear.deafen(server),
+            Kind::Listen => return wires.subscriber.connect(server),
+            Kind::Ask => return wires.subscriber.ask(server, node.chunk),
+            Kind::Obey => return wires.subscriber.obey(server),
+            Kind::Hear => return wires.subscriber.hear(server),
+            Kind::Act => return wires.subscriber.act(server),
+            Kind::CutEar => return wires.subscriber.cut(server),
+            Kind::Deafen => return wires.subscriber.deafen(server),
             Kind::Mislay => {
                 self.needs_audit = true;
-                return wires.ear.mislay(server, &channel(place.channel));
+                return wires.subscriber.mislay(server, &channel(place.channel));
             }
-            Kind::Notice => return wires.ear.notice(server, place.coin),
-            Kind::Audit => wires.ear.audit(),
+            Kind::Notice => return wires.subscriber.notice(server, place.coin),
+            Kind::Audit => wires.subscriber.audit(),
             Kind::Work => node.workers[place.worker].work(1 + place.amount % 4),
             Kind::Publish => {
                 let draft = self.publisher.draft(&channel(place.channel), place.coin);
@@ -109,8 +109,8 @@ impl<'a> World<'a> {
     /// Another server takes over, with what a replica has or with everything.
     fn replace(&mut self, by_replica: bool) {
         for node in &mut self.nodes {
-            node.wires.cut(Duty::Write, &mut self.server);
-            node.wires.cut(Duty::Read, &mut self.server);
+            node.wires.cut(Purpose::Write, &mut self.server);
+            node.wires.cut(Purpose::Read, &mut self.server);
         }
         self.server.replaced(by_replica);
     }
@@ -156,7 +156,7 @@ impl<'a> World<'a> {
 struct Place {
     node: usize,
     worker: usize,
-    duty: Duty,
+    duty: Purpose,
     client: usize,
     channel: usize,
     coin: bool,
@@ -174,7 +174,7 @@ impl Place {
         Self {
             node: next(shape.nodes),
             worker: next(shape.workers),
-            duty: if next(2) == 0 { Duty::Write } else { Duty::Read },
+            duty: if next(2) == 0 { Purpose::Write } else { Purpose::Read },
             client: next(shape.clients),
             channel: next(shape.channels),
             coin: next(2) == 0,

@@ -8,22 +8,25 @@ mod socket;
 mod talk;
 
 use super::*;
+use crate::transport::Wire;
 use crate::{
     auth::{ConnectionClaims, SubscriptionClaims},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Post, Reads},
-    hub::{HubLimits, HubParts},
+    hub::{Hub, HubLimits, HubParts},
+    node::Node,
     publish::Draft,
     services::{LinkLimits, ServiceConfig, Services, link},
-    telemetry::{Closed, DropCause, Level, OverflowPolicy, TransportEnd},
+    telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
     channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
-    model::{ChannelName, CommandTarget, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
-    protocol::websocket::{Decoder, Opcode},
+    model::{ChannelName, CommandTarget, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
+    protocol::websocket::{self, Decoder, Opcode},
     session::Rules,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};
+use std::{pin::Pin, rc::Rc, sync::Arc, task::Context, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::PollSender;
 

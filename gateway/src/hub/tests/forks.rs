@@ -289,7 +289,7 @@ fn a_loss_during_a_fork_ends_everybody_once() {
         let mut state = world.hub.state.borrow_mut();
         assert_eq!(state.pending, 0);
         let slot = state.slot(key).expect("open");
-        assert_eq!((slot.crossed, slot.ended), (slot.timeline, 7));
+        assert_eq!((slot.members_timeline, slot.ended), (slot.timeline, 7));
     });
 }
 

@@ -18,7 +18,7 @@
 //! | `P:share` | string | which of several servers this one is to the nodes | `cluster.lease` from the last node's claim |
 //! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
 //! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |
-//! | `P:{nodes}:heir:N G` | string | which node clears away what a dead one left | `cluster.lease` |
+//! | `P:{nodes}:cleanup:N G` | string | which node clears away what a dead one left | `cluster.lease` |
 //! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
 //! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node; the node's next life |
@@ -124,7 +124,7 @@ impl Keys {
         format!("{}:{{nodes}}:lease:{}", self.prefix, node.text())
     }
 
-    pub(crate) fn heir(&self, node: &NodeId) -> String {
+    pub(crate) fn cleanup(&self, node: &NodeId) -> String {
         format!("{}:{{nodes}}:heir:{}", self.prefix, node.text())
     }
 
@@ -167,11 +167,11 @@ impl Keys {
     }
 
     /// What nothing is ever announced to. An answer that names it tells that those to all questions before it have come.
-    pub(crate) fn fence(&self, number: u64) -> String {
+    pub(crate) fn sync_marker(&self, number: u64) -> String {
         format!("{}:fence:{number}", self.prefix)
     }
 
-    pub(crate) fn fence_number(&self, lane: &str) -> Option<u64> {
+    pub(crate) fn sync_marker_number(&self, lane: &str) -> Option<u64> {
         lane.strip_prefix(&*self.prefix)?.strip_prefix(":fence:")?.parse().ok()
     }
 }
@@ -188,11 +188,11 @@ mod tests {
     #[test]
     fn canaries_and_fences_are_told_from_channels() {
         let keys = Keys::new("p");
-        for lane in [keys.canary("n", None), keys.canary("n", Some(7)), keys.fence(3)] {
+        for lane in [keys.canary("n", None), keys.canary("n", Some(7)), keys.sync_marker(3)] {
             assert_eq!(keys.channel(&lane), None, "{lane}");
         }
         assert!(keys.is_canary(keys.canary("n", Some(7)).as_bytes()) && !keys.is_canary(keys.lane("canary").as_bytes()));
-        assert_eq!((keys.fence_number(&keys.fence(3)), keys.fence_number(&keys.lane("fence:3"))), (Some(3), None));
+        assert_eq!((keys.sync_marker_number(&keys.sync_marker(3)), keys.sync_marker_number(&keys.lane("fence:3"))), (Some(3), None));
     }
 
     #[test]

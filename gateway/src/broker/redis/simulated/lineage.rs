@@ -3,6 +3,9 @@
 use gateway_core::model::{Epoch, Position};
 use std::collections::HashMap;
 
+/// As in `timeline.lua`.
+pub(super) const FORKS: usize = 8;
+
 /// See the module. Publications are numbers.
 #[derive(Default)]
 pub(crate) struct Lineage {
@@ -48,7 +51,7 @@ impl Lineage {
 
     /// Whether `epoch` goes back to `held`, over no more timelines than are remembered.
     pub(crate) fn remembers(&self, held: Position, mut epoch: Epoch) -> bool {
-        for _ in 0..super::server::FORKS {
+        for _ in 0..FORKS {
             if epoch == held.epoch {
                 return true;
             }

@@ -1,6 +1,6 @@
 //! A Redis in memory: what the scripts do to streams, connections that subscribe, a replica that lags behind.
 
-use super::lineage::Lineage;
+use super::lineage::{FORKS, Lineage};
 use crate::broker::redis::schema::{codec, keys::Keys, scripts::SCRIPTS};
 use gateway_core::model::{Epoch, Position};
 use redis::{Arg, Cmd, Value};
@@ -9,9 +9,6 @@ use std::{
     sync::Arc,
 };
 use tokio::time::Instant;
-
-/// As in `timeline.lua`.
-pub(super) const FORKS: usize = 8;
 
 /// What a server can do wrong. A simulation has to find each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

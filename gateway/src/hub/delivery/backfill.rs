@@ -1,8 +1,8 @@
 //! Reads of the stream that close a gap of a channel on this worker.
 
-use super::{Hub, SlotKey};
 use crate::{
     broker::BrokerError,
+    hub::{hub::Hub, keys::SlotKey},
     telemetry::{Count, OpenTask},
 };
 use gateway_core::{
@@ -17,7 +17,7 @@ const AHEAD: usize = 512;
 
 impl Hub {
     /// Begins to read a channel's stream after the position of its feed, until that is live again.
-    pub(super) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, age: Age) {
+    pub(crate) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, age: Age) {
         self.parts.metrics.count(Count::Backfills, 1);
         actix_rt::spawn(self.clone().backfill(slot, age));
     }

@@ -4,68 +4,34 @@
 //! subscription is told the new epoch there, and goes on. That of any other has no ear for it: its subscription gets nothing more, so that its
 //! position stays at the fork, and is told in its turn to subscribe again. It then finds what it lacks remembered by the slot.
 
-use super::{
-    Entry, Hub, SlotKey, State,
-    batch::Batch,
-    encode,
-    fan_out::Turn,
-    restart::Restart,
-    slot::{Crossing, Item, Member, Role, Slot},
+use super::fan_out::Turn;
+use crate::{
+    hub::{
+        hub::Hub,
+        output::{batch::Batch, encode},
+        state::{
+            entry::Entry,
+            resubscribe_queue::Resubscribe,
+            slot::{ForkTransition, Member, Role},
+        },
+    },
+    telemetry::Count,
 };
-use crate::telemetry::Count;
 use gateway_core::{
-    channel::{feed::Fork, recovery::Start},
+    channel::recovery::Start,
     model::{ChannelName, PageLimit, Position, RecoverFrom},
 };
 use slab::Slab;
 
-impl Member {
-    /// Gets nothing any more. None if that was so before.
-    fn end(&mut self, slot: SlotKey, life: u32) -> Option<Restart> {
-        let before = std::mem::replace(&mut self.role, Role::Ended);
-        (before != Role::Ended).then_some(Restart { connection: self.connection, slot, life })
-    }
-}
-
-impl Slot {
-    /// Puts a fork behind the deliveries that wait.
-    pub(super) fn cross(&mut self, fork: Fork) {
-        self.timeline = self.timeline.wrapping_add(1);
-        self.pending.push_back(Item::Fork(Crossing { fork, to: self.timeline }));
-    }
-
-    /// Ends every live subscription. Nothing is delivered to it from now on, so that its client's position stays where it was.
-    fn end_all(&mut self, key: SlotKey) -> Vec<Restart> {
-        // Its offsets may mean something else to those who come next.
-        self.pending.clear();
-        self.recent.clear();
-        self.timeline = self.timeline.wrapping_add(1);
-        self.crossed = self.timeline;
-        let life = self.life;
-        let ended: Vec<_> = self.members.iter_mut().filter_map(|member| member.end(key, life)).collect();
-        self.ended += ended.len() as u32;
-        ended
-    }
-}
-
-impl State {
-    /// See [`Slot::end_all`].
-    pub(super) fn end_all(&mut self, key: SlotKey) -> Vec<Restart> {
-        let Some(slot) = self.slots.get_mut(key.index()) else { return Vec::new() };
-        self.pending -= slot.pending.len();
-        slot.end_all(key)
-    }
-}
-
 impl Turn<'_> {
     /// Brings members over a fork. Answers those that have to begin anew.
-    pub(super) fn cross(
+    pub(crate) fn cross(
         &self,
         batch: &std::rc::Rc<Batch>,
-        to: &Crossing,
+        to: &ForkTransition,
         members: &mut [Member],
         connections: &Slab<Entry>,
-    ) -> Vec<Restart> {
+    ) -> Vec<Resubscribe> {
         let mut ended = Vec::new();
         for member in members.iter_mut().filter(|member| to.is_beyond(member.timeline)) {
             member.timeline = to.to;

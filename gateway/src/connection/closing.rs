@@ -1,42 +1,14 @@
 //! How a connection closes: politely where the peer reads, by force where it does not.
 
-use super::Driver;
+use super::{
+    close_cause::{Cause, Ending},
+    driver::Driver,
+};
 use crate::{
-    hub::{Batch, Overflow},
+    hub::Batch,
     telemetry::{Closed, DropCause, OverflowPolicy, TransportEnd},
 };
-use gateway_core::{
-    model::{Disconnect, Tick},
-    protocol::websocket::{self, Violation},
-};
-
-/// What ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The session, a service or a drain.
-    Session,
-    /// What is queued is too much or too old.
-    Slow(Overflow),
-    /// The oldest queued byte is too old.
-    Stuck,
-    /// The peer broke RFC 6455.
-    Violation(Violation),
-    /// A message was not complete in time.
-    Incomplete,
-    /// The peer closed.
-    Peer,
-}
-
-/// A connection whose last frame, a close, is queued.
-#[derive(Debug)]
-pub(super) struct Ending {
-    /// The peer's time to take it and to answer.
-    pub(super) until: Tick,
-    /// The peer's close has come: nothing more is to be waited for.
-    pub(super) answered: bool,
-    /// After a violation nothing that the peer sends is understood, its close neither: our side of the socket ends at once.
-    pub(super) deaf: bool,
-}
+use gateway_core::{model::Disconnect, protocol::websocket};
 
 impl Driver {
     /// Queues the close frame. The first call counts.
@@ -72,8 +44,8 @@ impl Driver {
         }
         metrics.closed(cause.counted(code));
         self.running.clear();
-        let (until, deaf) = (now.after(self.worker.limits.close_timeout), matches!(cause, Cause::Violation(_)));
-        self.ending = Some(Box::new(Ending { until, answered: cause == Cause::Peer, deaf }));
+        let (until, discards_input) = (now.after(self.worker.limits.close_timeout), matches!(cause, Cause::Violation(_)));
+        self.ending = Some(Box::new(Ending { until, answered: cause == Cause::Peer, discards_input }));
     }
 
     /// The connection ends without a close, unless one is under way.
@@ -85,21 +57,5 @@ impl Driver {
 
     pub(super) fn end_slow(&mut self, cause: Cause) {
         self.end(cause, Disconnect::Slow.code(), Disconnect::Slow.reason());
-    }
-}
-
-impl Cause {
-    fn counted(self, code: u16) -> Closed {
-        Closed::Transport(match self {
-            Self::Session | Self::Slow(_) => return Closed::with_code(code),
-            Self::Stuck => TransportEnd::WriteTimeout,
-            Self::Violation(violation) => match violation.code() {
-                1007 => TransportEnd::InvalidText,
-                1009 => TransportEnd::TooLarge,
-                _ => TransportEnd::ProtocolViolation,
-            },
-            Self::Incomplete => TransportEnd::MessageTimeout,
-            Self::Peer => TransportEnd::PeerClosed,
-        })
     }
 }

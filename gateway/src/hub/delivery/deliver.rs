@@ -1,8 +1,8 @@
 //! From the mailbox to the slots.
 
-use super::{Hub, SlotKey};
 use crate::{
     broker::{Announcement, Check, Delivery, Post},
+    hub::{hub::Hub, keys::SlotKey},
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
@@ -16,7 +16,7 @@ const PENDING: usize = 4096;
 
 impl Hub {
     /// Takes what the broker has for this worker and hands it out, for good.
-    pub(super) async fn deliver_all(self: Rc<Self>) {
+    pub(crate) async fn deliver_all(self: Rc<Self>) {
         let mut posts = Vec::new();
         loop {
             poll_fn(|cx| {
@@ -53,12 +53,12 @@ impl Hub {
             Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
-            Post::Anew => {
+            Post::RegisterAgain => {
                 self.present_again();
-                self.enroll_again();
+                self.register_all_again();
             }
-            Post::Missed => self.missed.look(),
-            Post::Enroll => self.enroll_all(),
+            Post::CheckRevocations => self.revocation_check.notify_one(),
+            Post::RegisterConnections => self.register_all(),
             Post::Drain(plan) => {
                 actix_rt::spawn(self.clone().drain(plan));
             }
@@ -144,7 +144,7 @@ impl Hub {
     }
 
     /// Takes a page of the stream that closes a gap, for the life of the channel that asked for it; none if that is over.
-    pub(super) fn caught(&self, key: SlotKey, life: u32, page: gateway_core::model::Page) -> Option<Next> {
+    pub(crate) fn caught(&self, key: SlotKey, life: u32, page: gateway_core::model::Page) -> Option<Next> {
         let mut state = self.state.borrow_mut();
         let slot = state.slot(key).filter(|slot| slot.life == life)?;
         let caught = slot.feed.page(page);
@@ -173,17 +173,5 @@ impl Hub {
             idle.wake();
         }
         Some(caught.next)
-    }
-}
-
-impl super::State {
-    /// Puts a channel in line for its turn, once.
-    pub(super) fn queue(&mut self, key: SlotKey) {
-        if let Some(slot) = self.slot(key)
-            && slot.has_work()
-            && !std::mem::replace(&mut slot.in_line, true)
-        {
-            self.line.push_back(key);
-        }
     }
 }

@@ -3,13 +3,13 @@
 use gateway_core::model::Tick;
 
 /// Length of a slot, and so the precision of every deadline, in milliseconds.
-pub(super) const SLOT_MS: u64 = 1000;
+pub(crate) const SLOT_MS: u64 = 1000;
 /// Later deadlines wait in the last slot and are looked at again.
 const SLOTS: usize = 128;
 
 /// A timing wheel whose entries are only hints: who is woken looks itself whether something is due.
 #[derive(Debug)]
-pub(super) struct Wheel<K> {
+pub(crate) struct Wheel<K> {
     slots: Vec<Vec<K>>,
     /// The slot that is due next, as a number of slots since the start.
     next: u64,
@@ -17,18 +17,18 @@ pub(super) struct Wheel<K> {
 
 impl<K> Wheel<K> {
     /// A wheel that starts now.
-    pub(super) fn new(now: Tick) -> Self {
+    pub(crate) fn new(now: Tick) -> Self {
         Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), next: now.0 / SLOT_MS }
     }
 
     /// Wakes `key` at `at`, not before and about a slot later at most; far deadlines are woken too early, once.
-    pub(super) fn insert(&mut self, at: Tick, key: K) {
+    pub(crate) fn insert(&mut self, at: Tick, key: K) {
         let slot = at.0.div_ceil(SLOT_MS).clamp(self.next, self.next + SLOTS as u64 - 1);
         self.slots[(slot % SLOTS as u64) as usize].push(key);
     }
 
     /// Takes out what is due by now.
-    pub(super) fn due(&mut self, now: Tick, mut wake: impl FnMut(K)) {
+    pub(crate) fn due(&mut self, now: Tick, mut wake: impl FnMut(K)) {
         while self.next <= now.0 / SLOT_MS {
             for key in std::mem::take(&mut self.slots[(self.next % SLOTS as u64) as usize]) {
                 wake(key);

@@ -1,9 +1,7 @@
-//! What a listener's ear does, step by step, with a simulated connection. The subscriptions and the audit are the real ones.
+//! What a subscriber connection does, step by step, with a simulated connection. The subscriptions and the audit are the real ones.
 
-use super::{
-    ONLY,
-    server::{Ask, Flaw, Item, Server},
-};
+use super::server::{Ask, Flaw, Item, Server};
+use crate::broker::redis::servers::topology::Master;
 use crate::broker::redis::{
     channels::audit::Audit, listener::context::ListenerContext, schema::keys::Keys, subscriptions::subscriptions::Subscriptions,
 };
@@ -11,8 +9,11 @@ use gateway_core::model::ChannelName;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::task::JoinSet;
 
+/// The only server.
+pub(super) const ONLY: Master = Master(0);
+
 /// See the module.
-pub(crate) struct Ear {
+pub(crate) struct SimulatedSubscriber {
     subscriptions: Arc<Subscriptions>,
     audit: Arc<Audit>,
     keys: Keys,
@@ -37,7 +38,7 @@ enum Asked {
     Unsubscribe(Vec<ChannelName>),
 }
 
-impl Ear {
+impl SimulatedSubscriber {
     pub(super) fn new(context: &ListenerContext) -> Self {
         let (subscriptions, audit, keys) = (context.subscriptions.clone(), context.audit.clone(), context.keys.clone());
         Self { subscriptions, audit, keys, connected: None, late: VecDeque::new(), audits: JoinSet::new() }

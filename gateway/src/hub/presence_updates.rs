@@ -1,53 +1,32 @@
 //! Presence, joins and leaves. One task carries them to the broker in the order in which they happened, so that a connection that
 //! leaves and comes back at once ends up present.
 
-use super::Hub;
+use super::{hub::Hub, state::presence_queue::Change};
 use crate::{
     broker::{Announcement, BrokerError},
     telemetry::DropCause,
 };
 use gateway_core::model::{ChannelName, ClientInfo};
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
-use tokio::sync::{Notify, oneshot};
-
-/// Arrivals and departures that wait. A subscription has at most one of each here, which bounds the queue.
-#[derive(Default)]
-pub(super) struct Attendance {
-    queue: RefCell<VecDeque<(ChannelName, Arc<ClientInfo>, Change)>>,
-    changed: Notify,
-}
-
-enum Change {
-    Arrive(oneshot::Sender<Result<(), BrokerError>>),
-    Depart,
-    /// Present all along; the broker has forgotten it.
-    Again,
-}
-
-impl Attendance {
-    pub(super) fn depart(&self, channel: ChannelName, info: Arc<ClientInfo>) {
-        self.queue.borrow_mut().push_back((channel, info, Change::Depart));
-        self.changed.notify_one();
-    }
-}
+use std::{rc::Rc, sync::Arc};
+use tokio::sync::oneshot;
 
 impl Hub {
     /// Makes a connection present in a channel and tells the others; resolves when the broker has it.
     pub async fn arrive(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
         let (done, arrived) = oneshot::channel();
-        self.attendance.queue.borrow_mut().push_back((channel.clone(), info, Change::Arrive(done)));
-        self.attendance.changed.notify_one();
+        self.presence_queue.queue.borrow_mut().push_back((channel.clone(), info, Change::Arrive(done)));
+        self.presence_queue.changed.notify_one();
         arrived.await.unwrap_or_else(|_| Err(BrokerError::Unavailable("the worker has ended".into())))
     }
 
     /// Carries changes to the broker, for good.
-    pub(super) async fn attend(self: Rc<Self>) {
+    pub(crate) async fn write_presence(self: Rc<Self>) {
         loop {
-            let next = self.attendance.queue.borrow_mut().pop_front();
+            let next = self.presence_queue.queue.borrow_mut().pop_front();
             match next {
                 None => {
-                    self.attendance.queue.borrow_mut().shrink_to(64);
-                    self.attendance.changed.notified().await;
+                    self.presence_queue.queue.borrow_mut().shrink_to(64);
+                    self.presence_queue.changed.notified().await;
                 }
                 Some((channel, info, Change::Arrive(done))) => {
                     let arrived = self.change(&channel, Announcement::Join(info)).await;
@@ -68,15 +47,15 @@ impl Hub {
     }
 
     /// Says again who is present.
-    pub(super) fn present_again(&self) {
+    pub(crate) fn present_again(&self) {
         let state = self.state.borrow();
         let all = state.connections.iter().flat_map(|(_, entry)| &entry.subscriptions);
         let present = all.filter_map(|subscription| {
             let slot = state.slots.get(subscription.slot.index()).filter(|slot| slot.options.presence)?;
             Some((slot.name.clone(), subscription.info.clone()?, Change::Again))
         });
-        self.attendance.queue.borrow_mut().extend(present);
-        self.attendance.changed.notify_one();
+        self.presence_queue.queue.borrow_mut().extend(present);
+        self.presence_queue.changed.notify_one();
     }
 
     async fn change(&self, channel: &ChannelName, announcement: Announcement) -> Result<(), BrokerError> {
@@ -99,7 +78,7 @@ impl Hub {
         broker.announce(channel, announcement).await
     }
 
-    pub(super) fn members(&self, channel: &ChannelName) -> usize {
+    pub(crate) fn members(&self, channel: &ChannelName) -> usize {
         let state = self.state.borrow();
         state.channels.get(channel).and_then(|key| state.slots.get(key.index())).map_or(0, |slot| slot.members.len())
     }

@@ -1,7 +1,11 @@
 //! One channel on one worker: its feed, its members, and what waits to be handed to them.
 
-use super::{batch::Batch, members::Members};
-use crate::{broker::Announcement, telemetry::Step};
+use super::{members::Members, resubscribe_queue::Resubscribe};
+use crate::{
+    broker::Announcement,
+    hub::{keys::SlotKey, output::batch::Batch},
+    telemetry::Step,
+};
 use gateway_core::{
     channel::{
         ChannelOptions,
@@ -12,45 +16,45 @@ use gateway_core::{
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
 /// See the module.
-pub(super) struct Slot {
-    pub(super) name: ChannelName,
+pub(crate) struct Slot {
+    pub(crate) name: ChannelName,
     /// Tells this life of the channel on this worker from earlier ones.
-    pub(super) life: u32,
-    pub(super) options: Arc<ChannelOptions>,
-    pub(super) feed: Feed,
-    pub(super) members: Members<Member>,
+    pub(crate) life: u32,
+    pub(crate) options: Arc<ChannelOptions>,
+    pub(crate) feed: Feed,
+    pub(crate) members: Members<Member>,
     /// Connections that are attaching.
-    pub(super) attaching: u32,
+    pub(crate) attaching: u32,
     /// Subscriptions that have ended, and will come back.
-    pub(super) ended: u32,
+    pub(crate) ended: u32,
     /// What was delivered while anybody is on the way here.
-    pub(super) recent: VecDeque<Arc<Publication>>,
-    pub(super) pending: VecDeque<Item>,
+    pub(crate) recent: VecDeque<Arc<Publication>>,
+    pub(crate) pending: VecDeque<Item>,
     /// Timelines that the feed has been in, and that the members have.
-    pub(super) timeline: u16,
-    pub(super) crossed: u16,
-    pub(super) fan_out: Option<Box<FanOut>>,
+    pub(crate) timeline: u16,
+    pub(crate) members_timeline: u16,
+    pub(crate) fan_out: Option<Box<FanOut>>,
     /// Whether it is in line for its turn of the fan-out.
-    pub(super) in_line: bool,
+    pub(crate) is_queued: bool,
 }
 
 /// A live subscription.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(crate) struct Member {
     /// The connection's index in the hub; it removes its members before it goes.
-    pub(super) connection: u32,
+    pub(crate) connection: u32,
     /// The slot's count of timelines when it joined, or when it last went into a new one.
-    pub(super) timeline: u16,
+    pub(crate) timeline: u16,
     /// Wants joins and leaves.
-    pub(super) join_leave: bool,
-    pub(super) role: Role,
+    pub(crate) join_leave: bool,
+    pub(crate) role: Role,
     /// Has everything up to this offset.
-    pub(super) joined: u64,
+    pub(crate) joined: u64,
 }
 
 /// What a live subscription is, or was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Client-side.
     Client,
     /// Server-side.
@@ -69,51 +73,59 @@ impl From<Side> for Role {
 }
 
 /// What waits for its turn.
-pub(super) enum Item {
+pub(crate) enum Item {
     Publication(Arc<Publication>),
     Announcement(Announcement),
-    Fork(Crossing),
+    Fork(ForkTransition),
 }
 
 /// A fork in its place among the deliveries.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Crossing {
-    pub(super) fork: Fork,
+pub(crate) struct ForkTransition {
+    pub(crate) fork: Fork,
     /// The slot's count of timelines, with the new one.
-    pub(super) to: u16,
+    pub(crate) to: u16,
 }
 
-impl Crossing {
+impl ForkTransition {
     /// Where those stand who have no more than was delivered before the fork.
-    pub(super) fn at(&self) -> Position {
+    pub(crate) fn at(&self) -> Position {
         self.fork.at
     }
 
     /// Whether who knows of so many timelines does not know of this one. Counts begin anew after the largest.
-    pub(super) fn is_beyond(&self, timeline: u16) -> bool {
+    pub(crate) fn is_beyond(&self, timeline: u16) -> bool {
         self.to.wrapping_sub(timeline).cast_signed() > 0
     }
 }
 
 /// A batch that is being handed out.
-pub(super) struct FanOut {
-    pub(super) batch: Rc<Batch>,
-    pub(super) content: Content,
+pub(crate) struct FanOut {
+    pub(crate) batch: Rc<Batch>,
+    pub(crate) content: Content,
     /// The newest publication alone, for those who read too slowly for all.
-    pub(super) newest: Option<Rc<Batch>>,
+    pub(crate) newest: Option<Rc<Batch>>,
     /// Its span ends with the last subscriber.
-    pub(super) _step: Step,
+    pub(crate) _step: Step,
 }
 
 /// What a batch holds.
-pub(super) enum Content {
+pub(crate) enum Content {
     Publications(Vec<Arc<Publication>>),
     Announcements,
-    Fork(Crossing),
+    Fork(ForkTransition),
+}
+
+impl Member {
+    /// Gets nothing any more. None if that was so before.
+    pub(crate) fn end(&mut self, slot: SlotKey, life: u32) -> Option<Resubscribe> {
+        let before = std::mem::replace(&mut self.role, Role::Ended);
+        (before != Role::Ended).then_some(Resubscribe { connection: self.connection, slot, life })
+    }
 }
 
 impl Slot {
-    pub(super) fn new(name: ChannelName, life: u32, options: Arc<ChannelOptions>, feed: Feed) -> Self {
+    pub(crate) fn new(name: ChannelName, life: u32, options: Arc<ChannelOptions>, feed: Feed) -> Self {
         Self {
             name,
             life,
@@ -125,29 +137,29 @@ impl Slot {
             recent: VecDeque::new(),
             pending: VecDeque::new(),
             timeline: 0,
-            crossed: 0,
+            members_timeline: 0,
             fan_out: None,
-            in_line: false,
+            is_queued: false,
         }
     }
 
     /// Whether nobody needs the channel here any more.
-    pub(super) fn is_vacant(&self) -> bool {
+    pub(crate) fn is_vacant(&self) -> bool {
         self.attaching == 0 && self.ended == 0 && self.members.is_empty()
     }
 
     /// Whether something waits for its turn.
-    pub(super) fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         self.fan_out.is_some() || !self.pending.is_empty()
     }
 
     /// Whether somebody attaches, or has to come back.
     fn is_awaited(&self) -> bool {
-        self.attaching > 0 || self.ended > 0 || self.crossed != self.timeline
+        self.attaching > 0 || self.ended > 0 || self.members_timeline != self.timeline
     }
 
     /// Queues a publication for the members, and remembers it for those who are on the way here; at most `remember` of them.
-    pub(super) fn deliver(&mut self, publication: Arc<Publication>, remember: usize) {
+    pub(crate) fn deliver(&mut self, publication: Arc<Publication>, remember: usize) {
         if self.is_awaited() && publication.position.is_some() {
             if self.recent.len() >= remember {
                 self.recent.pop_front();
@@ -160,14 +172,14 @@ impl Slot {
     }
 
     /// Queues a join or leave.
-    pub(super) fn announce(&mut self, announcement: Announcement) {
+    pub(crate) fn announce(&mut self, announcement: Announcement) {
         if !self.members.is_empty() {
             self.pending.push_back(Item::Announcement(announcement));
         }
     }
 
     /// What was delivered after `offset`, up to the feed's position; none if not all of it is remembered, or it is beyond `limit`.
-    pub(super) fn since(&self, offset: u64, limit: PageLimit) -> Option<Vec<Arc<Publication>>> {
+    pub(crate) fn since(&self, offset: u64, limit: PageLimit) -> Option<Vec<Arc<Publication>>> {
         let newest = self.feed.position().map_or(0, |position| position.offset);
         if newest <= offset {
             return Some(Vec::new());
@@ -178,28 +190,28 @@ impl Slot {
     }
 
     /// One connection is no longer attaching.
-    pub(super) fn attached(&mut self) {
+    pub(crate) fn attached(&mut self) {
         self.attaching -= 1;
         self.forget();
     }
 
     /// All members know of this timeline.
-    pub(super) fn has_crossed(&mut self, to: &Crossing) {
-        if to.is_beyond(self.crossed) {
-            self.crossed = to.to;
+    pub(crate) fn members_crossed(&mut self, to: &ForkTransition) {
+        if to.is_beyond(self.members_timeline) {
+            self.members_timeline = to.to;
         }
         self.forget();
     }
 
     /// Nothing is remembered for nobody.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         if !self.is_awaited() {
             self.recent = VecDeque::new();
         }
     }
 
     /// Takes a run of like deliveries, of about `bytes` bytes, out of the queue.
-    pub(super) fn next_run(&mut self, bytes: usize) -> Option<Run> {
+    pub(crate) fn next_run(&mut self, bytes: usize) -> Option<Run> {
         let mut size = 0;
         match self.pending.front()? {
             Item::Publication(_) => {
@@ -231,21 +243,40 @@ impl Slot {
             }
         }
     }
+
+    /// Puts a fork behind the deliveries that wait.
+    pub(crate) fn cross(&mut self, fork: Fork) {
+        self.timeline = self.timeline.wrapping_add(1);
+        self.pending.push_back(Item::Fork(ForkTransition { fork, to: self.timeline }));
+    }
+
+    /// Ends every live subscription. Nothing is delivered to it from now on, so that its client's position stays where it was.
+    pub(crate) fn end_all(&mut self, key: SlotKey) -> Vec<Resubscribe> {
+        // Its offsets may mean something else to those who come next.
+        self.pending.clear();
+        self.recent.clear();
+        self.timeline = self.timeline.wrapping_add(1);
+        self.members_timeline = self.timeline;
+        let life = self.life;
+        let ended: Vec<_> = self.members.iter_mut().filter_map(|member| member.end(key, life)).collect();
+        self.ended += ended.len() as u32;
+        ended
+    }
 }
 
 /// About what a join takes when encoded.
 const ANNOUNCEMENT_BYTES: usize = 256;
 
 /// Deliveries that become one batch.
-pub(super) enum Run {
+pub(crate) enum Run {
     Publications(Vec<Arc<Publication>>),
     Announcements(Vec<Announcement>),
-    Fork(Crossing),
+    Fork(ForkTransition),
 }
 
 impl FanOut {
     /// The offsets that the batch covers; none if it holds nothing with a position.
-    pub(super) fn first_offset(&self) -> Option<u64> {
+    pub(crate) fn first_offset(&self) -> Option<u64> {
         match &self.content {
             Content::Publications(all) => all.iter().find_map(|p| p.position).map(|at| at.offset),
             Content::Announcements | Content::Fork(_) => None,
@@ -253,7 +284,7 @@ impl FanOut {
     }
 
     /// What a member that has everything up to `joined` lacks of the batch.
-    pub(super) fn lacking(&self, joined: u64) -> Vec<Arc<Publication>> {
+    pub(crate) fn lacking(&self, joined: u64) -> Vec<Arc<Publication>> {
         match &self.content {
             Content::Publications(all) => all.iter().filter(|p| p.position.is_none_or(|at| at.offset > joined)).cloned().collect(),
             Content::Announcements | Content::Fork(_) => Vec::new(),

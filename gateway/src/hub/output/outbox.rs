@@ -1,6 +1,7 @@
 //! What a connection has still to send, and what it has still to be told.
 
 use super::batch::Batch;
+use crate::hub::keys::SlotKey;
 use crate::telemetry::DropCause;
 use gateway_core::model::{ChannelName, Revocation, ServerCommand, Tick};
 use std::{
@@ -36,10 +37,6 @@ impl AsRef<[u8]> for Frame {
     }
 }
 
-/// Names a channel within its hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SlotKey(pub(super) std::num::NonZeroU32);
-
 /// Notices that may wait until the connection's task runs; one that has more is too slow.
 const NOTICES: usize = 1024;
 
@@ -51,9 +48,9 @@ pub enum Notice {
     /// A service had disconnected the user for good, and this connection may not have been told.
     Revoked(Arc<Revocation>),
     /// Other nodes know the connection: services may hear of it.
-    Enrolled,
+    RegisteredElsewhere,
     /// Services that had no room may have some by now.
-    Untold,
+    ReportAgain,
     /// A stream was lost in part.
     Lost(ChannelName),
     /// A deadline may have passed.
@@ -90,7 +87,7 @@ pub enum Overflow {
 
 /// Why an outbox did not take a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// There is no room.
     Full(Overflow),
     /// The connection is being closed.
@@ -98,7 +95,7 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    pub(super) fn cause(self) -> DropCause {
+    pub(crate) fn cause(self) -> DropCause {
         match self {
             Self::Full(Overflow::Connection) => DropCause::OutboxFull,
             Self::Full(Overflow::Worker) => DropCause::BudgetSpent,
@@ -164,12 +161,12 @@ impl Outbox {
     }
 
     /// Queues publications that were read for this connection alone: newer ones never take their place.
-    pub(super) fn push_read(&self, now: Tick, batch: Rc<Batch>) -> Result<(), Refused> {
+    pub(crate) fn push_read(&self, now: Tick, batch: Rc<Batch>) -> Result<(), Refused> {
         self.queue(now, batch, None)
     }
 
     /// Queues publications of a channel. What follows where there is no room is left to the caller.
-    pub(super) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: SlotKey) -> Result<(), Refused> {
+    pub(crate) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: SlotKey) -> Result<(), Refused> {
         self.queue(now, batch, Some(channel))
     }
 
@@ -199,12 +196,12 @@ impl Outbox {
     }
 
     /// Deliveries that wait.
-    pub(super) fn deliveries(&self) -> usize {
+    pub(crate) fn deliveries(&self) -> usize {
         self.frames.borrow().iter().map(|frame| frame.batch.deliveries()).sum()
     }
 
     /// Drops everything of a channel that is not being written, to make room for what is newer. Answers how many deliveries went.
-    pub(super) fn drop_channel(&self, channel: SlotKey) -> usize {
+    pub(crate) fn drop_channel(&self, channel: SlotKey) -> usize {
         let mut frames = self.frames.borrow_mut();
         let begun = self.begun.get();
         let (mut index, mut dropped) = (0, 0);
@@ -219,7 +216,7 @@ impl Outbox {
     }
 
     /// Marks the connection as too slow.
-    pub(super) fn fail(&self, overflow: Overflow) {
+    pub(crate) fn fail(&self, overflow: Overflow) {
         if self.overflow.get().is_none() {
             self.overflow.set(Some(overflow));
         }
@@ -258,7 +255,7 @@ impl Outbox {
     }
 
     /// Tells the connection something.
-    pub(super) fn notify(&self, notice: Notice) {
+    pub(crate) fn notify(&self, notice: Notice) {
         let full = {
             let mut notices = self.notices.borrow_mut();
             let full = notices.len() >= NOTICES;
@@ -279,7 +276,7 @@ impl Outbox {
     }
 
     /// The connection's task runs, and will see for itself what is queued meanwhile.
-    pub fn attend(&self) {
+    pub fn clear_waker(&self) {
         self.waker.set(None);
     }
 

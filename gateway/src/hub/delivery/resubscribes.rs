@@ -3,56 +3,24 @@
 //!
 //! Whoever is told comes back at once, so for a while longer the slot stays, and remembers what they lack.
 
-use super::{ConnKey, Hub, Notice, SlotKey, slot::Role};
-use gateway_core::model::{ChannelName, Tick};
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
-use tokio::{
-    sync::Notify,
-    time::{sleep, timeout},
+use crate::hub::{
+    hub::Hub,
+    keys::ConnKey,
+    output::outbox::Notice,
+    state::{resubscribe_queue::Resubscribe, slot::Role},
 };
+use gateway_core::model::ChannelName;
+use std::{rc::Rc, time::Duration};
+use tokio::time::{sleep, timeout};
 
 /// Parts of a second over which restarts are spread.
 const PARTS: usize = 100;
 /// For a client that was told to subscribe again.
 const RETURN: Duration = Duration::from_secs(5);
 
-/// A subscription that gets nothing any more.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Restart {
-    /// The connection's index.
-    pub(super) connection: u32,
-    pub(super) slot: SlotKey,
-    /// That of the slot.
-    pub(super) life: u32,
-}
-
-/// Each subscription that has ended is in one of these, once: that bounds them, and [`super::slot::Slot::ended`] counts them.
-#[derive(Default)]
-pub(super) struct Restarts {
-    waiting: RefCell<VecDeque<Restart>>,
-    /// Those that were told, and until when they are expected back.
-    told: RefCell<VecDeque<(Tick, Restart)>>,
-    changed: Notify,
-}
-
-impl Restarts {
-    pub(super) fn extend(&self, restarts: impl IntoIterator<Item = Restart>) {
-        self.waiting.borrow_mut().extend(restarts);
-        self.changed.notify_one();
-    }
-
-    fn next(&self) -> Option<Restart> {
-        self.waiting.borrow_mut().pop_front()
-    }
-
-    fn next_back(&self, now: Tick) -> Option<Restart> {
-        self.told.borrow_mut().pop_front_if(|(until, _)| *until <= now).map(|(_, restart)| restart)
-    }
-}
-
 impl Hub {
     /// Tells connections at the pace of the limits, for good.
-    pub(super) async fn restart_all(self: Rc<Self>) {
+    pub(crate) async fn restart_all(self: Rc<Self>) {
         let rate = self.parts.limits.restarts.max(1);
         let part = (rate / PARTS).max(1);
         loop {
@@ -80,8 +48,8 @@ impl Hub {
     }
 
     /// Tells one connection. False if its subscription is gone by now.
-    pub(super) fn restart(&self, restart: Restart) -> bool {
-        let Restart { connection, slot: key, life } = restart;
+    pub(crate) fn restart(&self, restart: Resubscribe) -> bool {
+        let Resubscribe { connection, slot: key, life } = restart;
         self.restarts.told.borrow_mut().push_back((self.now().after(RETURN), restart));
         let told = {
             let mut state = self.state.borrow_mut();
@@ -97,7 +65,7 @@ impl Hub {
     }
 
     /// It has come back, or will not.
-    fn expect_no_longer(&self, Restart { slot: key, life, .. }: Restart) {
+    fn expect_no_longer(&self, Resubscribe { slot: key, life, .. }: Resubscribe) {
         let vacated = {
             let mut state = self.state.borrow_mut();
             let Some(slot) = state.slot(key).filter(|slot| slot.life == life) else { return };

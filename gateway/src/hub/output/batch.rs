@@ -42,14 +42,14 @@ impl Batch {
     }
 
     /// The same, with so many deliveries of a channel in them.
-    pub(super) fn of(deliveries: usize, bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
+    pub(crate) fn of(deliveries: usize, bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
         let batch = Self { bytes: bytes.into(), deliveries: deliveries as u32, budget: budget.clone() };
         budget.used.set(budget.used.get() + batch.memory());
         Rc::new(batch)
     }
 
     /// How many deliveries of a channel are in it.
-    pub(super) fn deliveries(&self) -> usize {
+    pub(crate) fn deliveries(&self) -> usize {
         self.deliveries as usize
     }
 

@@ -1,34 +1,21 @@
 //! Users whom a service has disconnected for good while this node could not be told: looked up, and told to their connections, which know themselves
 //! whether it concerns them.
 
-use super::{Hub, Notice};
+use super::{hub::Hub, output::outbox::Notice};
 use gateway_core::model::{Revocation, UserId};
 use std::{rc::Rc, sync::Arc, time::Duration};
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 
 /// Users that are looked up together.
 const STEP: usize = 100;
 /// Between two such steps, so that a large node does not crowd out what else wants to know something of the store.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Whether there is something to look up.
-#[derive(Default)]
-pub(super) struct Missed {
-    called: Notify,
-}
-
-impl Missed {
-    /// Called again while it goes on, it begins anew afterwards.
-    pub(super) fn look(&self) {
-        self.called.notify_one();
-    }
-}
-
 impl Hub {
     /// Looks up the users of this worker each time it is called for. For good.
-    pub(super) async fn look_up_revocations(self: Rc<Self>) {
+    pub(crate) async fn look_up_revocations(self: Rc<Self>) {
         loop {
-            self.missed.called.notified().await;
+            self.revocation_check.notified().await;
             // Who comes from here on looks by itself.
             let users: Vec<_> = self.state.borrow().users.keys().cloned().collect();
             for some in users.chunks(STEP) {

@@ -2,7 +2,7 @@
 
 /// Members, and how far a fan-out has come: `0..served` have the batch, `served..end` wait for it, `end..` came after it began.
 #[derive(Debug)]
-pub(super) struct Members<M> {
+pub(crate) struct Members<M> {
     all: Vec<M>,
     served: u32,
     end: u32,
@@ -16,27 +16,27 @@ impl<M> Default for Members<M> {
 
 impl<M> Members<M> {
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
     /// All of them, at their indices.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut M> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut M> {
         self.all.iter_mut()
     }
 
     /// The one at this index.
-    pub(super) fn get(&self, index: usize) -> Option<&M> {
+    pub(crate) fn get(&self, index: usize) -> Option<&M> {
         self.all.get(index)
     }
 
     /// Adds one, answers its index. A fan-out that is under way does not reach it.
-    pub(super) fn add(&mut self, member: M) -> usize {
+    pub(crate) fn add(&mut self, member: M) -> usize {
         if self.all.capacity() == 0 {
             self.all.reserve_exact(1);
         }
@@ -45,7 +45,7 @@ impl<M> Members<M> {
     }
 
     /// Removes the member at `index`. Others move: `moved` is told each with its new index. None is served twice or left out by that.
-    pub(super) fn remove(&mut self, index: usize, mut moved: impl FnMut(&M, usize)) -> Option<M> {
+    pub(crate) fn remove(&mut self, index: usize, mut moved: impl FnMut(&M, usize)) -> Option<M> {
         if index >= self.all.len() {
             return None;
         }
@@ -72,13 +72,13 @@ impl<M> Members<M> {
     }
 
     /// Begins a fan-out to all that are there now.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.served = 0;
         self.end = self.all.len() as u32;
     }
 
     /// The next at most `size` members that wait for the batch; empty when the fan-out is done.
-    pub(super) fn slice(&mut self, size: usize) -> &mut [M] {
+    pub(crate) fn slice(&mut self, size: usize) -> &mut [M] {
         let from = self.served as usize;
         let to = (from + size).min(self.end as usize);
         self.served = to as u32;

@@ -9,13 +9,13 @@ use std::sync::{
 
 /// This node, and which of its generations lives: another with each process, and with each lease that it let end.
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct LocalNode {
     name: Box<str>,
     generation: Mutex<Box<str>>,
     judges: AtomicBool,
 }
 
-impl Life {
+impl LocalNode {
     pub(crate) fn new(name: &str) -> Self {
         Self { name: name.into(), generation: Mutex::new(generation()), judges: AtomicBool::new(false) }
     }

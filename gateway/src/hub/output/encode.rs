@@ -28,18 +28,18 @@ pub fn frame(payload: &[u8]) -> Vec<u8> {
 }
 
 /// Publications of a channel, as one message.
-pub(super) fn publications(channel: &ChannelName, publications: &[Arc<Publication>]) -> Vec<u8> {
+pub(crate) fn publications(channel: &ChannelName, publications: &[Arc<Publication>]) -> Vec<u8> {
     message(publications, |publication, out| centrifuge::encode_publication(channel, publication, out))
 }
 
 /// Where a server-side subscription goes on.
-pub(super) fn position(channel: &ChannelName, at: Position) -> Vec<u8> {
+pub(crate) fn position(channel: &ChannelName, at: Position) -> Vec<u8> {
     let subscribed = Subscribed { position: Some(at), ..Subscribed::default() };
     message([Push::Subscribe(channel.clone(), subscribed)], |push, out| centrifuge::encode_push(&push, out))
 }
 
 /// Joins and leaves of a channel, as one message.
-pub(super) fn announcements(channel: &ChannelName, announcements: Vec<Announcement>) -> Vec<u8> {
+pub(crate) fn announcements(channel: &ChannelName, announcements: Vec<Announcement>) -> Vec<u8> {
     message(announcements, |announcement, out| {
         let push = match announcement {
             Announcement::Join(info) => Push::Join(channel.clone(), info),

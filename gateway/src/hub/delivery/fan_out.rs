@@ -1,20 +1,29 @@
 //! From the slots to the outboxes: all that waits becomes one batch, and each turn hands it to a slice of the subscribers.
 
-use super::{
-    Entry, Hub, State,
-    batch::{Batch, Budget},
-    encode,
-    outbox::{Overflow, Refused, SlotKey},
-    slot::{Content, FanOut, Member, Role, Run, Slot},
+use crate::{
+    hub::{
+        hub::Hub,
+        keys::SlotKey,
+        output::{
+            batch::{Batch, Budget},
+            encode,
+            outbox::{Overflow, Refused},
+        },
+        state::{
+            entry::Entry,
+            slot::{Content, FanOut, Member, Role, Run, Slot},
+            table::State,
+        },
+    },
+    telemetry::{Count, DropCause, OverflowPolicy, Step, Work},
 };
-use crate::telemetry::{Count, DropCause, OverflowPolicy, Step, Work};
 use gateway_core::{channel::SlowConsumer, model::Tick};
 use slab::Slab;
 use std::rc::Rc;
 
 impl Hub {
     /// Serves channels in line until a slice of subscribers has been served.
-    pub(super) fn fan_out_turn(&self) {
+    pub(crate) fn fan_out_turn(&self) {
         let now = self.now();
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
@@ -31,7 +40,7 @@ impl Hub {
     /// One turn of one channel. Answers how many subscribers it served, at least one.
     fn serve(&self, state: &mut State, key: SlotKey, size: usize, now: Tick) -> usize {
         let Some(slot) = state.slots.get_mut(key.index()) else { return 1 };
-        slot.in_line = false;
+        slot.is_queued = false;
         if slot.fan_out.is_none() {
             let before = slot.pending.len();
             slot.begin(self.parts.limits.batch_bytes, &self.budget);
@@ -52,7 +61,7 @@ impl Hub {
         }
         if served == 0 {
             if let Content::Fork(crossing) = &fan_out.content {
-                slot.has_crossed(crossing);
+                slot.members_crossed(crossing);
             }
             self.served.notify_waiters();
         } else {
@@ -83,13 +92,13 @@ impl Slot {
 }
 
 /// One turn of one channel.
-pub(super) struct Turn<'a> {
-    pub(super) hub: &'a Hub,
+pub(crate) struct Turn<'a> {
+    pub(crate) hub: &'a Hub,
     slow: SlowConsumer,
-    pub(super) key: SlotKey,
-    pub(super) life: u32,
-    pub(super) now: Tick,
-    pub(super) name: gateway_core::model::ChannelName,
+    pub(crate) key: SlotKey,
+    pub(crate) life: u32,
+    pub(crate) now: Tick,
+    pub(crate) name: gateway_core::model::ChannelName,
 }
 
 impl Turn<'_> {
