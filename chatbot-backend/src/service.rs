@@ -25,8 +25,6 @@ use tracing::Instrument;
 const BAD_REQUEST: u32 = 400;
 /// The user may not do this.
 const FORBIDDEN: u32 = 403;
-/// There is no such method.
-const NO_METHOD: u32 = 404;
 /// The line's id stands for another line.
 const CONFLICT: u32 = 409;
 /// Too many answers stream.
@@ -249,7 +247,7 @@ impl<B: Brain> Service for Chatbot<B> {
             match call.method.as_str() {
                 "say" => self.say(call).await,
                 "typing" => self.typing(call).await,
-                _ => Err(CallFailure::refused(NO_METHOD, "The methods are `say` and `typing`.")),
+                _ => Err(CallFailure::no_such_method("The methods are `say` and `typing`.")),
             }
         };
         answered.instrument(span).await

@@ -199,7 +199,7 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
         ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
         ("typing", "a", json!({"channel": "#bob"}), 400),
         ("typing", "a", json!([LOBBY]), 400),
-        ("shout", "a", json!({}), 404),
+        ("shout", "a", json!({}), 104),
     ] {
         assert_eq!(gateway.call("one", method, user, data.clone()).await, json!({"error": code}), "{method} {data:.80}");
     }

@@ -125,7 +125,7 @@ impl Broker {
         each!(self, broker => broker.presence_stats(channel).await)
     }
 
-    /// Active channels whose name matches `pattern` (`*` any run, `?` one byte), in name order, after `after`; at most `limit`.
+    /// Active channels whose name matches `pattern` (`*` any run, `?` one character), in the order of their bytes, after `after`; at most `limit`.
     pub async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
         each!(self, broker => broker.channels(pattern, after, limit).await)
     }

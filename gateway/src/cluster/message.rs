@@ -87,7 +87,7 @@ impl From<&ServerCommand> for Command {
             ServerCommand::Subscribe { channel, since, expires_in } => Self::Subscribe {
                 channel: channel.to_string(),
                 since: since.map(|at| (at.epoch.to_string(), at.offset)),
-                expires_in_ms: expires_in.map(|left| left.as_millis() as u64),
+                expires_in_ms: expires_in.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             },
             ServerCommand::Unsubscribe { channel, code } => Self::Unsubscribe { channel: channel.to_string(), code: code.code() },
             ServerCommand::Message(data) => Self::Message(data.get().to_owned()),
@@ -185,7 +185,7 @@ mod tests {
             let raw = RawValue::from_string(data.into()).expect("JSON");
             assert!(Message::parse(&Data::parse(&raw).expect("shallow")).is_none(), "{data}");
         }
-        assert!(Target::User("a b".into()).into_model().is_none());
+        assert!(Target::User("a\n".into()).into_model().is_none());
         assert!(Command::Unsubscribe { channel: "a".into(), code: 1 }.into_model().is_none());
     }
 }

@@ -24,6 +24,11 @@ impl<T> Connection<T> {
     pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
         Self { wire, driver: Driver::new(worker, traceparent) }
     }
+
+    /// Closes with 3506: the client asked for a form of the protocol that the gateway does not support.
+    pub fn refuse_form(&mut self) {
+        self.driver.refuse_form();
+    }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {

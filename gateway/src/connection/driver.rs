@@ -224,15 +224,16 @@ impl Driver {
         self.registered.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
+    pub(super) fn refuse_form(&mut self) {
+        self.end(Cause::Session, Disconnect::InappropriateProtocol.code(), "the gateway supports only the JSON form of the protocol");
+    }
+
     pub(super) fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Close(code, _) => self.end_by_peer(code),
             _ if self.ending.is_some() => {}
             Event::Text(text) => self.text(text),
-            Event::Binary(_) => {
-                let protocol = Disconnect::InappropriateProtocol;
-                self.end(Cause::Session, protocol.code(), "binary frames: only the JSON form is spoken here");
-            }
+            Event::Binary(_) => self.refuse_form(),
             Event::Ping(payload) => self.pong(payload),
             Event::Pong(_) => {}
         }

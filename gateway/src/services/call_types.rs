@@ -25,7 +25,7 @@ pub enum CallError {
     /// The service's own.
     #[error("{code}: {message}")]
     Service {
-        /// 400 to 999.
+        /// 400 to 999; 104: it has no such method.
         code: u32,
         /// For the frontend's developer; at most 1 KiB.
         message: String,

@@ -167,7 +167,7 @@ impl Services {
     pub(super) fn service(&self, name: &str) -> Result<&Service, Refusal> {
         self.by_name.get(name).ok_or_else(|| {
             let detail = format!("No service is named \"{name}\". Configure it as [services.{name}], then let an instance open its link.");
-            Refusal::new(ErrorCode::NotFound, detail)
+            Refusal::new(ErrorCode::NoService, detail)
         })
     }
 

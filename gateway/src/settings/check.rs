@@ -42,7 +42,7 @@ fn names(settings: &Settings, problems: &mut Problems) {
     }
     for name in settings.services.keys() {
         if let Err(error) = name.parse::<ServiceName>() {
-            problems.add(format!("services.{name}"), format!("the name {error}; expected 1 to 64 of a-z 0-9 _ -"));
+            problems.add(format!("services.{name}"), format!("the name {error}"));
         }
     }
 }

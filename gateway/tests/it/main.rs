@@ -10,3 +10,4 @@ mod conformance;
 mod corpus;
 mod public;
 mod upgrade;
+mod users;

@@ -123,7 +123,7 @@ async fn a_request_that_may_not_have_a_link_is_told_why() {
         ("no key", "bot", &[connection, upgrade, VERSION, NONCE][..], 401, "unauthorized"),
         ("a wrong key", "bot", &[("authorization", "Bearer wrong"), connection, upgrade, VERSION, NONCE], 401, "unauthorized"),
         ("a wrong key and an unknown service", "nobody", &[("authorization", "Bearer wrong")], 401, "unauthorized"),
-        ("an unknown service", "nobody", &[KEY, connection, upgrade, VERSION, NONCE], 404, "not_found"),
+        ("an unknown service", "nobody", &[KEY, connection, upgrade, VERSION, NONCE], 404, "no_service"),
         ("what is no name", "No", &[KEY, connection, upgrade, VERSION, NONCE], 400, "bad_request"),
         ("no upgrade", "bot", &[KEY], 426, "upgrade_required"),
         ("an upgrade to something else", "bot", &[KEY, connection, ("upgrade", "h2c"), VERSION, NONCE], 426, "upgrade_required"),

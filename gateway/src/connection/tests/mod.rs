@@ -6,6 +6,7 @@ mod end;
 mod lives;
 mod socket;
 mod talk;
+mod tokens;
 
 use super::*;
 use crate::transport::Wire;

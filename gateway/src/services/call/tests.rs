@@ -104,8 +104,9 @@ async fn what_cannot_be_delivered_says_why() {
         let services = Arc::clone(&services);
         async move { refused(&services.call(method, Data::null(), &caller(), WITHIN).await) }
     };
-    assert_eq!(call("nonsense").await, ErrorCode::BadRequest);
-    assert_eq!(call("other.say").await, ErrorCode::NotFound);
+    assert_eq!(call("no sense").await, ErrorCode::BadRequest);
+    assert_eq!(call("nonsense").await, ErrorCode::NoService);
+    assert_eq!(call("other.say").await, ErrorCode::NoService);
     assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "no instance");
     let bot = Instance::join(&services, "i1", 0);
     assert_eq!(call("bot.say").await, ErrorCode::Overloaded, "no credit");

@@ -15,7 +15,7 @@ use super::{
 };
 use futures_util::{Stream, StreamExt};
 use gateway_core::model::{Data, ErrorCode, Refusal};
-use shared_proto::link::{self, ToGateway};
+use shared_proto::link::{self, NO_SUCH_METHOD, ToGateway};
 use tokio::time::Instant;
 
 /// Codes that a service may give its own errors.
@@ -78,9 +78,11 @@ fn answer_of(reply: &link::Reply, limit: usize) -> Answer {
 }
 
 fn error_of(error: link::CallError) -> CallError {
-    if !OWN_CODES.contains(&error.code) {
+    if !OWN_CODES.contains(&error.code) && error.code != NO_SUCH_METHOD {
         let (code, first, last) = (error.code, OWN_CODES.start(), OWN_CODES.end());
-        return bad_reply(format!("The service failed with code {code}; its own are {first} to {last}. Tell its developers."));
+        return bad_reply(format!(
+            "The service failed with code {code}; its own are {first} to {last}, and {NO_SUCH_METHOD} for a method that it does not have. Tell its developers."
+        ));
     }
     let mut message = error.message;
     while message.len() > MESSAGE_MAX {

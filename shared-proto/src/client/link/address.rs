@@ -1,12 +1,14 @@
 //! Addresses of links.
 
 use crate::client::rest::ConfigError;
+use crate::name::check_service;
 use reqwest::Url;
 
 /// The link address that `text` means: `ws://host:port/v1/services/{service}/link`, or a base address
 /// (`ws://host:port` or `http://host:port`) to which that path is added.
 pub(super) fn link_url(text: &str, service: &str) -> Result<String, ConfigError> {
     let bad = || ConfigError::BadUrl(text.to_owned());
+    check_service(service).map_err(|why| ConfigError::BadService(service.to_owned(), why))?;
     let mut url = Url::parse(&text.replacen("http://", "ws://", 1)).map_err(|_| bad())?;
     if url.scheme() != "ws" || !url.has_host() || url.query().is_some() || !url.username().is_empty() {
         return Err(bad());
@@ -30,6 +32,9 @@ mod tests {
         }
         for text in ["", "10.0.0.1:8001", "ftp://host", "ws://", "ws://user@host", "ws://host/?a=b", "wss://host"] {
             assert!(link_url(text, "chatbot").is_err(), "{text}");
+        }
+        for service in ["", ".", "..", "chat/bot", "Chatbot"] {
+            assert!(link_url("ws://10.0.0.1:8001", service).is_err(), "{service}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What a service is to its links.
 
-use crate::link::{Call, Event};
+use crate::link::{Call, Event, NO_SUCH_METHOD};
 use serde_json::value::RawValue;
 use std::future::Future;
 
 /// Why a call failed, in the service's own terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFailure {
-    /// The service's own code, 400 to 999.
+    /// The service's own code, 400 to 999, or [`NO_SUCH_METHOD`].
     pub code: u32,
     /// For the frontend's developer.
     pub message: String,
@@ -19,6 +19,11 @@ impl CallFailure {
     /// The call itself has to change first.
     pub fn refused(code: u32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), temporary: false }
+    }
+
+    /// The service has no such method.
+    pub fn no_such_method(message: impl Into<String>) -> Self {
+        Self::refused(NO_SUCH_METHOD, message)
     }
 
     /// The same call may succeed later.

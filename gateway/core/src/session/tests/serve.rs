@@ -105,6 +105,11 @@ fn a_services_subscription_ends_when_the_service_said() {
     it.serves(subscribe_for("#alice", Some(5)));
     assert_eq!(it.after(400), Vec::<String>::new(), "or for good; and the personal channel is no service's to end");
 
+    let mut it = quiet();
+    it.serves(subscribe_for("open:a", Some(1 << 61)));
+    it.done(4, attached(0));
+    assert_eq!(it.after(400), Vec::<String>::new(), "farther off than the clock goes");
+
     let mut it = quiet().subscribed("open:a", 4);
     it.serves(subscribe_for("open:a", Some(5)));
     assert_eq!(it.after(400), Vec::<String>::new(), "what the frontend asked for is its own");

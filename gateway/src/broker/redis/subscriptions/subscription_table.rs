@@ -7,7 +7,7 @@
 use crate::broker::{
     NameHasher,
     redis::{
-        schema::slot::Slot,
+        schema::{keys::slot, slot::Slot},
         servers::topology::{Master, Topology},
     },
 };
@@ -431,11 +431,6 @@ impl Entry {
         self.stage = Stage::Wanted;
         !self.workers.is_empty()
     }
-}
-
-/// Where all keys of a channel are kept: its name is what their braces hold.
-fn slot(channel: &ChannelName) -> Slot {
-    Slot::of(channel.as_bytes())
 }
 
 fn home(map: &Topology, channel: &ChannelName) -> Option<Master> {

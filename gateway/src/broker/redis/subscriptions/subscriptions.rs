@@ -52,7 +52,7 @@ impl Subscriptions {
             return;
         };
         let at = if let Delivery::Publication(publication) = &delivery { publication.position } else { None };
-        let routed = lock(&self.table).deliver(by, channel, at).map(|(name, workers)| (name.clone(), workers));
+        let routed = lock(&self.table).deliver(by, &channel, at).map(|(name, workers)| (name.clone(), workers));
         let Some((channel, workers)) = routed else { return };
         for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
             mailbox.deliver(&channel, delivery.clone());
@@ -115,7 +115,7 @@ impl Subscriptions {
 
     /// The master ended a subscription; true if that was relied on.
     pub(crate) fn ended(&self, at: Master, lane: &str) -> bool {
-        self.keys.channel(lane).is_some_and(|channel| lock(&self.table).ended(at, channel))
+        self.keys.channel(lane).is_some_and(|channel| lock(&self.table).ended(at, &channel))
     }
 
     pub(crate) fn disconnected(&self, at: Master) {

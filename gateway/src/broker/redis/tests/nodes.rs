@@ -80,7 +80,7 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
     let mut expected = HashSet::new();
     for number in 0..300 {
         let info = client("bob");
-        dying.presence_add(&channel(&format!("c:{}", number % 7)), info.clone()).await.expect("added");
+        dying.presence_add(&channel(&format!("#c {{{}}} *", number % 7)), info.clone()).await.expect("added");
         expected.insert(info.client);
     }
     let dead = is_gone(&cleanup, "dying").await.id;
@@ -99,7 +99,7 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
     assert_eq!(left, expected);
     nodes(&cleanup).forget(&dead).await.expect("forgotten");
     assert!(nodes(&cleanup).list().await.expect("listed").iter().all(|node| *node.id.name != *"dying"));
-    assert_eq!(present(&cleanup, "c:1").await.1, PresenceStats::default());
+    assert_eq!(present(&cleanup, "#c {1} *").await.1, PresenceStats::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,7 +109,7 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     nodes(&living).enter("{}", LONG).await.expect("entered");
     let (alice, bob) = (client("alice"), client("bob"));
     living.presence_add(&channel("c:both"), alice.clone()).await.expect("added");
-    for name in ["c:both", "c:alone"] {
+    for name in ["c:both", "#a lone} {*"] {
         // It has never held a lease, and no list knows it.
         dying.presence_add(&channel(name), bob.clone()).await.expect("added");
     }
@@ -117,11 +117,11 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     nodes(&living).judge(true);
     let mut left: Vec<_> = swept(&living).await.into_iter().map(|left| (left.channel.to_string(), left.info.client)).collect();
     left.sort();
-    assert_eq!(left, [("c:alone".to_owned(), bob.client), ("c:both".to_owned(), bob.client)]);
+    assert_eq!(left, [("#a lone} {*".to_owned(), bob.client), ("c:both".to_owned(), bob.client)]);
     assert!(swept(&living).await.is_empty(), "once");
     assert_eq!(present(&dying, "c:both").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
-    assert_eq!(present(&dying, "c:alone").await.1, PresenceStats::default());
-    assert_eq!(server.command(&["KEYS", "test:{c:alone}*"]).await, redis::Value::Array(Vec::new()), "nothing is left");
+    assert_eq!(present(&dying, "#a lone} {*").await.1, PresenceStats::default());
+    assert_eq!(server.command(&["KEYS", "test:{#a*"]).await, redis::Value::Array(Vec::new()), "nothing is left");
     assert!(nodes(&living).lock_sweep(LONG).await.expect("asked"));
     assert!(!nodes(&dying).lock_sweep(LONG).await.expect("asked"), "one at a time");
 }
