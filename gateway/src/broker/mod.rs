@@ -3,6 +3,7 @@
 //! The broker promises: the order of a channel's deliveries in every mailbox is the order of its offsets; a delivery that does not
 //! fit is never lost in silence, the channel is marked dirty for that worker instead. Whoever consumes the mailbox detects gaps.
 
+mod cause;
 mod glob;
 pub mod mailbox;
 mod memory;
@@ -98,7 +99,9 @@ pub enum BrokerError {
 }
 
 impl From<BrokerError> for Refusal {
+    /// What is told outside. The cause goes into the log.
     fn from(error: BrokerError) -> Self {
+        cause::log(&error);
         let code = match error {
             BrokerError::Unavailable(_) => ErrorCode::ServiceUnavailable,
             BrokerError::OutcomeUnknown => ErrorCode::OutcomeUnknown,
@@ -107,6 +110,14 @@ impl From<BrokerError> for Refusal {
             BrokerError::LimitExceeded(what) => return Refusal::new(ErrorCode::LimitExceeded, what),
         };
         code.into()
+    }
+}
+
+impl BrokerError {
+    /// What a frontend is told of a step that may always be repeated: the official SDKs try again by themselves. The cause goes into the log.
+    pub fn told_to_try_again(&self) -> Refusal {
+        cause::log(self);
+        ErrorCode::Internal.into()
     }
 }
 
