@@ -7,7 +7,7 @@ use crate::broker::{
     contract::{Bed, contract},
     fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
 };
-use gateway_core::model::{Page, PageLimit, Position, Retention, Span, Tick};
+use gateway_core::model::{ConnectionId, Page, Position, Retention, Span, Tick};
 use proptest::prelude::*;
 use std::{sync::Arc, time::Duration};
 

@@ -77,10 +77,10 @@ impl Reads {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::broker::{
         MemoryBroker, MemoryLimits,
         fixtures::{ALL, HOUR, channel, kept, retention},
-        reads::*,
     };
     use futures_util::{future::join, poll};
 
