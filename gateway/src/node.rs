@@ -115,7 +115,7 @@ impl Serves {
 impl Node {
     /// One for tests: with nobody else in its cluster, and no services.
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, rules: Rules) -> Self {
-        use crate::{cluster::About, publish::PublishLimits, services::link::LinkLimits, settings::Settings, telemetry::Telemetry};
+        use crate::{cluster::About, publish::PublishLimits, services::LinkLimits, settings::Settings, telemetry::Telemetry};
         static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
             let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
             let metrics = Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone();

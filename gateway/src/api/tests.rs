@@ -15,7 +15,7 @@ use crate::{
     cluster::{About, Cluster},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{ServiceConfig, Services, link::LinkLimits},
+    services::{LinkLimits, ServiceConfig, Services},
     settings::Settings,
 };
 use actix_http::Request;

@@ -1,26 +1,12 @@
 //! What nodes leave that end without a word: somebody who lives clears it away, and tells whom it concerns.
 
-use super::remote::Remote;
+use super::{remote::Remote, types::Bereft};
 use crate::broker::{Announcement, BrokerError, NodeId, Nodes, OrphanedPresence, Sweep};
-use gateway_core::model::{ConnectionId, UserId};
 use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep},
 };
-
-/// Connections that ended with their node, and of whose end services have not heard.
-#[derive(Debug)]
-pub struct Bereft {
-    /// The node and its generation, as one word.
-    pub holder: String,
-    /// Each with its user.
-    pub connections: Vec<(ConnectionId, UserId)>,
-    /// How long they have waited already. They come again for as long as they are not done with.
-    pub waited: Duration,
-    /// Those of them that are done with.
-    pub done: oneshot::Sender<Vec<ConnectionId>>,
-}
 
 /// Between two steps of a sweep, each of a thousand keys at most: for all of them it is a background noise.
 const STEP: Duration = Duration::from_millis(100);

@@ -377,7 +377,7 @@ fn what_the_budget_of_all_outboxes_refuses_is_counted_as_that() {
         }
         assert_eq!(connection.outbox().overflow(), Some(Overflow::Worker));
         let dropped = |cause| world.hub.metrics().drops(cause);
-        let counted = [DropCause::BudgetSpent, DropCause::OutboxFull, DropCause::ConnectionClosed].map(dropped);
+        let counted = [DropCause::WorkerOutboxesFull, DropCause::OutboxFull, DropCause::ConnectionClosed].map(dropped);
         assert_eq!((received(&connection).len(), counted), (1, [1, 0, 1]));
     });
 }
@@ -603,7 +603,7 @@ fn only_a_stream_that_went_on_unheard_is_a_loss_that_the_audit_found() {
             assert_eq!(received(&alice), [text]);
             world.mailbox.post(Post::Top(World::channel("stream:a"), at, check));
             settle().await;
-            assert_eq!(world.hub.metrics().counted(Count::FoundByAudit), found, "{check:?}");
+            assert_eq!(world.hub.metrics().counted(Count::AuditLosses), found, "{check:?}");
         }
     });
 }

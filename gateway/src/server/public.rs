@@ -123,7 +123,7 @@ impl Gate<TcpStream> for FrontGate {
         if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
-        let (form, subprotocol) = centrifuge(request);
+        let (form, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
         Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent, form } })
     }

@@ -1,13 +1,17 @@
 //! One call, from its place in the order of its key to its answer.
 
 use super::{
-    Answer, Count, OrderBy, Service, Services,
+    call_types::{Answer, CallError, Caller},
+    config::OrderBy,
+    counters::Count,
+    instance::{CallId, GivenUp},
     lanes::Entry,
     method,
-    pool::{CallId, GivenUp},
+    service::Service,
+    services::Services,
 };
 use crate::telemetry::{Step, Work};
-use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
+use gateway_core::model::{Data, ErrorCode, Refusal};
 use shared_proto::link::{Call, Event};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -18,35 +22,6 @@ use tracing::Instrument as _;
 
 #[cfg(test)]
 mod tests;
-
-/// Who calls.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The user behind the connection.
-    pub user: UserId,
-    /// The connection.
-    pub connection: ConnectionId,
-    /// W3C trace context.
-    pub traceparent: Option<Box<str>>,
-}
-
-/// Why a call has no reply.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// The gateway's reason, from the error table.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The service's own.
-    #[error("{code}: {message}")]
-    Service {
-        /// 400 to 999, or 104: it has no such method.
-        code: u32,
-        /// For the frontend's developer; at most 1 KiB.
-        message: String,
-        /// Whether the same call may succeed later.
-        temporary: bool,
-    },
-}
 
 impl Services {
     /// Calls a service: `method` is `service.name` or `service:name`. Ends within `within` or the service's own timeout, whichever is

@@ -40,14 +40,14 @@ counts! {
     EventLost, "service_events", "link_lost";
     LifecycleSent, "service_lifecycle_events", "sent";
     LifecycleDropped, "service_lifecycle_events", "no_credit";
-    LifecycleAway, "service_lifecycle_events", "away";
-    LifecycleUnheard, "service_lifecycle_events", "nobody_asked";
+    LifecycleAway, "service_lifecycle_events", "no_instance";
+    LifecycleUnheard, "service_lifecycle_events", "not_requested";
     PublishAcked, "link_publishes", "acknowledged";
     PublishNacked, "link_publishes", "refused";
     LinkOpened, "links", "opened";
-    LinkLeft, "links", "left";
+    LinkLeft, "links", "closed";
     LinkLost, "links", "lost";
-    LinkSilent, "links", "silent";
+    LinkSilent, "links", "heartbeat_timeout";
     LinkRefused, "links", "refused";
     LinkReplaced, "links", "replaced";
     LinkStopped, "links", "stopped";

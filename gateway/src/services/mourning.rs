@@ -2,7 +2,12 @@
 //!
 //! The cluster finds them, and offers them again until they are done with: so what no instance can take now is told later, perhaps by another node, and perhaps twice.
 
-use super::{Count, Lifecycle, LifecycleKind, Services, Told, pool::Spend};
+use super::{
+    counters::Count,
+    instance::Spend,
+    lifecycle::{Lifecycle, LifecycleKind},
+    services::{Services, Told},
+};
 use crate::cluster::{Bereft, Cluster};
 use gateway_core::model::{ConnectionId, UserId};
 use std::time::Duration;
@@ -60,10 +65,9 @@ impl Services {
 mod tests {
     use super::*;
     use crate::services::{
-        ServiceConfig,
+        LinkLimits, ServiceConfig,
+        instance::{Joining, LinkId, Queued},
         lifecycle::Interests,
-        link::LinkLimits,
-        pool::{Joining, LinkId, Queued},
     };
     use gateway_core::model::ConnectionId;
     use shared_proto::link::ToService;

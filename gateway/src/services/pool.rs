@@ -1,8 +1,9 @@
 //! The instances of one service: who is there, what each has under way, who gets the next call.
 
 use super::{
-    Answer, CallError,
-    breaker::{Breaker, BreakerLimits, BreakerState, Role},
+    breaker::{Breaker, BreakerLimits, BreakerState},
+    call_types::{Answer, CallError},
+    instance::{CREDIT_MAX, CallId, GivenUp, Heard, Instance, InstanceSummary, Joining, LinkId, Pending, Queued, Spend},
     lifecycle::Interests,
 };
 use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous};
@@ -12,107 +13,10 @@ use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
 
 #[cfg(test)]
 mod tests;
-
-/// One link among those of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LinkId(u64);
-
-/// What waits to be written to a link.
-#[derive(Debug)]
-pub(super) enum Queued {
-    Frame(ToService),
-    Ping,
-    Pong(bytes::Bytes),
-}
-
-/// A link that said hello.
-pub(super) struct Joining {
-    pub(super) instance: Arc<str>,
-    pub(super) credit: u32,
-    pub(super) interests: Interests,
-    pub(super) queue: mpsc::Sender<Queued>,
-    /// Cancelled when another link of the same instance takes over.
-    pub(super) replaced: CancellationToken,
-}
-
-/// Names a call that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CallId {
-    pub(super) link: LinkId,
-    pub(super) id: u64,
-}
-
-/// Why a caller no longer waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GivenUp {
-    /// No answer came in time.
-    Deadline,
-    /// The caller went away.
-    Cancelled,
-}
-
-/// Credit that an instance may hold, in all.
-pub(super) const CREDIT_MAX: u32 = 1 << 16;
-
-/// How much of its credit an instance is sent something for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spend {
-    /// All of it.
-    All,
-    /// What is above half of what it gave with `hello`: what comes in a crowd leaves room for calls.
-    Spare,
-}
-
-/// What became of a lifecycle event at a service that asks for it, or did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// An instance is sent it.
-    Sent,
-    /// The instance that should get it has no room.
-    Full,
-    /// None that asked for it is there.
-    Away,
-}
-
-struct Pending {
-    answer: oneshot::Sender<Answer>,
-    role: Role,
-}
-
-struct Instance {
-    name: Arc<str>,
-    link: LinkId,
-    queue: mpsc::Sender<Queued>,
-    replaced: CancellationToken,
-    credit: u32,
-    /// Credit that it leaves to calls.
-    reserve: u32,
-    interests: Interests,
-    draining: bool,
-    breaker: Breaker,
-    pending: HashMap<u64, Pending>,
-    last_call: u64,
-}
-
-/// One instance as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstanceSummary {
-    /// Its name.
-    pub instance: Arc<str>,
-    /// Calls under way.
-    pub in_flight: usize,
-    /// Calls and events that it may still be sent.
-    pub credit: u32,
-    /// Whether it said that it is about to leave.
-    pub draining: bool,
-    /// See [`BreakerState`].
-    pub breaker: BreakerState,
-}
 
 /// The instances of one service. No time passes in here but what is told.
 pub(super) struct Pool {
@@ -324,24 +228,5 @@ impl Pool {
 
     fn instance(&mut self, link: LinkId) -> Option<&mut Instance> {
         self.instances.iter_mut().find(|i| i.link == link)
-    }
-}
-
-impl Instance {
-    fn push(&mut self, spend: Spend, event: impl FnOnce() -> Event) -> bool {
-        let keep = if spend == Spend::Spare { self.reserve } else { 0 };
-        let sent = self.credit > keep && self.queue.try_send(Queued::Frame(ToService::Event(event()))).is_ok();
-        self.credit -= u32::from(sent);
-        sent
-    }
-
-    fn summary(&self, now: Tick) -> InstanceSummary {
-        InstanceSummary {
-            instance: Arc::clone(&self.name),
-            in_flight: self.pending.len(),
-            credit: self.credit,
-            draining: self.draining,
-            breaker: self.breaker.state(now),
-        }
     }
 }

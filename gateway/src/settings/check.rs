@@ -1,6 +1,6 @@
 //! What a single value cannot tell: rules across settings, and names.
 
-use super::{Problems, Reach, RedisUrl, Settings};
+use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, settings::Settings};
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use std::{collections::HashSet, net::IpAddr};

@@ -1,6 +1,6 @@
 //! A frontend with one subscription, and what it was promised.
 
-use super::node::SimulatedWorker;
+use super::{node::SimulatedWorker, wake_flag::Flag};
 use crate::{
     auth::ConnectionClaims,
     broker::simulated::{Lineage, Server},
@@ -14,31 +14,9 @@ use gateway_core::{
 use serde::Deserialize;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Wake, Waker},
 };
-
-/// Set when somebody has to be polled.
-pub(super) struct Flag(AtomicBool);
-
-impl Flag {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicBool::new(true)))
-    }
-
-    pub(super) fn take(&self) -> bool {
-        self.0.swap(false, Relaxed)
-    }
-}
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
-    }
-}
 
 /// See the module. Its position is what the official SDKs would hold.
 pub(super) struct Client {

@@ -1,6 +1,6 @@
 //! One node of a simulated cluster, and its workers.
 
-use super::{client::Flag, plan::Shape};
+use super::{plan::Shape, wake_flag::Flag};
 use crate::{
     broker::{
         Broker, Mailbox, Reads, RedisAddress, RedisConfig,

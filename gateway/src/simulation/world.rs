@@ -1,11 +1,10 @@
 //! A cluster in one thread, and the steps that move it.
 
 use super::{
-    calm,
     client::Client,
-    engine::{self, Engine},
+    engine::Engine,
     node::{PREFIX, SimulatedNode},
-    plan::{Kind, Plan, Shape, Step},
+    plan::{Kind, Shape, Step},
     publisher::Publisher,
 };
 use crate::broker::simulated::{Flaw, Purpose, Server};
@@ -24,31 +23,12 @@ pub(super) struct World<'a> {
     pub(super) needs_audit: bool,
 }
 
-/// Runs a plan. `log` gets the steps that did something. The error says what is wrong.
-pub(super) fn run(plan: &Plan, flaw: Option<Flaw>, mut log: Option<&mut Vec<String>>) -> Result<(), String> {
-    let runtime = engine::runtime();
-    let mut engine = Engine::new(&runtime);
-    let _inside = engine.enter();
-    let mut world = World::new(&mut engine, plan.shape, flaw);
-    for step in &plan.steps {
-        if world.step(*step) {
-            if let Some(log) = &mut log {
-                log.push(world.describe(*step));
-            }
-            if step.kind.wakes() {
-                world.settle()?;
-            }
-        }
-    }
-    calm::calm(&mut world)
-}
-
 pub(super) fn channel(index: usize) -> String {
     format!("c{index}")
 }
 
 impl<'a> World<'a> {
-    fn new(engine: &'a mut Engine<'a>, shape: Shape, flaw: Option<Flaw>) -> Self {
+    pub(super) fn new(engine: &'a mut Engine<'a>, shape: Shape, flaw: Option<Flaw>) -> Self {
         let mut server = Server::new(PREFIX, flaw);
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
@@ -60,7 +40,7 @@ impl<'a> World<'a> {
     }
 
     /// Takes a step. Answers whether it did anything.
-    fn step(&mut self, step: Step) -> bool {
+    pub(super) fn step(&mut self, step: Step) -> bool {
         let Step { kind, which } = step;
         let place = Place::of(which, &self.shape);
         let (server, node) = (&mut self.server, &mut self.nodes[place.node]);
@@ -154,7 +134,7 @@ impl<'a> World<'a> {
         self.server.wrong.take().map_or(Ok(()), Err)
     }
 
-    fn describe(&self, step: Step) -> String {
+    pub(super) fn describe(&self, step: Step) -> String {
         let Place { node, worker, duty, client, channel, coin, amount } = Place::of(step.which, &self.shape);
         let kind = step.kind;
         match kind {

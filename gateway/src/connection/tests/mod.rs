@@ -16,7 +16,7 @@ use crate::{
     hub::{Hub, HubLimits, HubParts},
     node::Node,
     publish::Draft,
-    services::{ServiceConfig, Services, link},
+    services::{LinkLimits, ServiceConfig, Services, link},
     telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
@@ -83,7 +83,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         history_limit: 100,
         attach_timeout: Duration::from_secs(4),
     };
-    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default());
+    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default());
     Node { services, ..Node::alone(broker, vec![mailbox.clone()], rules) }
 }
 

@@ -137,7 +137,7 @@ impl Hub {
         if let Some((key, before)) = behind {
             // Another timeline into which nothing was published yet is noticed here; that is no loss on the way from the store.
             if check == Check::Audit && before.is_some_and(|before| before.epoch == top.epoch) {
-                self.parts.metrics.count(Count::FoundByAudit, 1);
+                self.parts.metrics.count(Count::AuditLosses, 1);
                 self.parts.broker.doubt(channel);
             }
             self.begin_backfill(key, Age::Fresh);

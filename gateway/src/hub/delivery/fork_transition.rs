@@ -66,7 +66,7 @@ impl Hub {
             let publications = slot.since(answer.offset, limit)?;
             Start::remembered(answer, publications)
         };
-        self.parts.metrics.count(Count::RecoveriesRemembered, 1);
+        self.parts.metrics.count(Count::RecoveriesFromMemory, 1);
         Some(start)
     }
 }

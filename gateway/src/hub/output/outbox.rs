@@ -98,7 +98,7 @@ impl Refused {
     pub(crate) fn cause(self) -> DropCause {
         match self {
             Self::Full(Overflow::Connection) => DropCause::OutboxFull,
-            Self::Full(Overflow::Worker) => DropCause::BudgetSpent,
+            Self::Full(Overflow::Worker) => DropCause::WorkerOutboxesFull,
             Self::Ended => DropCause::ConnectionClosed,
         }
     }

@@ -1,13 +1,14 @@
-use super::super::{
-    link::LinkLimits,
-    pool::{Joining, LinkId, Queued},
-    *,
-};
 use super::*;
-use crate::services::lifecycle::Interests;
+use crate::services::{
+    BreakerLimits, BreakerState, LinkLimits, ServiceConfig,
+    instance::{Joining, LinkId, Queued},
+    lifecycle::Interests,
+};
+use gateway_core::model::ConnectionId;
 use serde_json::value::to_raw_value;
 use shared_proto::link::ToService;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 const WITHIN: Duration = Duration::from_mins(1);
 

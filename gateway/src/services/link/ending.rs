@@ -1,6 +1,6 @@
 //! Why links end.
 
-use super::super::Count;
+use super::super::counters::Count;
 use gateway_core::model::{ErrorCode, Refusal};
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub struct CloseFrame {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The instance closed it.
-    OrphanedPresence,
+    Left,
     /// The transport broke.
     Lost,
     /// Nothing came for two heartbeats.
@@ -40,7 +40,7 @@ impl Ending {
     /// What the peer is told in an `error` frame.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::OrphanedPresence | Self::Lost | Self::Silent | Self::Replaced | Self::Stopped => None,
+            Self::Left | Self::Lost | Self::Silent | Self::Replaced | Self::Stopped => None,
             Self::NoHello => Some(Refusal::new(ErrorCode::BadRequest, "No hello came in time. Send it first.")),
             Self::Malformed(refusal) | Self::Refused(refusal) => Some(refusal.clone()),
             Self::TooLarge(limit) => {
@@ -53,7 +53,7 @@ impl Ending {
     /// The close frame that ends it.
     pub(super) fn close_frame(&self) -> CloseFrame {
         let code = match self {
-            Self::OrphanedPresence => 1000,
+            Self::Left => 1000,
             Self::Lost | Self::Stopped => 1001,
             Self::TooLarge(_) => 1009,
             Self::Refused(refusal) if refusal.code.temporary() => 1013,
@@ -68,7 +68,7 @@ impl Ending {
 
     pub(super) fn count(&self) -> Count {
         match self {
-            Self::OrphanedPresence => Count::LinkLeft,
+            Self::Left => Count::LinkLeft,
             Self::Lost => Count::LinkLost,
             Self::Silent => Count::LinkSilent,
             Self::NoHello | Self::Malformed(_) | Self::TooLarge(_) | Self::Refused(_) => Count::LinkRefused,
@@ -81,7 +81,7 @@ impl Ending {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OrphanedPresence => f.write_str("closed by the instance"),
+            Self::Left => f.write_str("closed by the instance"),
             Self::Lost => f.write_str("connection lost"),
             Self::Silent => f.write_str("silent for two heartbeats"),
             Self::NoHello => f.write_str("no hello in time"),

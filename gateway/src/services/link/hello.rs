@@ -1,8 +1,14 @@
 //! The first frame of a link.
 
 use super::{
-    super::{Services, lifecycle::Interests, lifecycle::LifecycleKind, pool::CREDIT_MAX},
-    Ending, Invalid, Peer, Received, Sent, malformed,
+    super::{
+        instance::CREDIT_MAX,
+        lifecycle::{Interests, LifecycleKind},
+        services::Services,
+    },
+    ending::Ending,
+    frames::malformed,
+    messages::{Invalid, Peer, Received, Sent},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use shared_proto::link::{Hello, ToGateway};
@@ -26,7 +32,7 @@ where
         loop {
             match reader.next().await {
                 None => return Err(Ending::Lost),
-                Some(Received::Close) => return Err(Ending::OrphanedPresence),
+                Some(Received::Close) => return Err(Ending::Left),
                 Some(Received::Pong) => {}
                 Some(Received::Ping(bytes)) => writer.send(Sent::Pong(bytes)).await.map_err(|_| Ending::Lost)?,
                 Some(Received::Invalid(invalid)) => return Err(invalid_message(invalid, services.links.message_size)),

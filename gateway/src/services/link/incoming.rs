@@ -2,12 +2,15 @@
 
 use super::{
     super::{
-        Answer, CallError, Count,
-        pool::{CallId, Queued},
+        call_types::{Answer, CallError},
+        counters::Count,
+        instance::{CallId, Queued},
     },
-    Ending, Link, Received,
+    ending::Ending,
+    frames::malformed,
     hello::{invalid_message, parse},
-    malformed,
+    messages::Received,
+    open_link::Link,
     publishing::Accept,
 };
 use futures_util::{Stream, StreamExt};
@@ -42,7 +45,7 @@ impl Link<'_> {
                 Ok(())
             }
             Received::Pong => Ok(()),
-            Received::Close => Err(Ending::OrphanedPresence),
+            Received::Close => Err(Ending::Left),
             Received::Invalid(invalid) => Err(invalid_message(invalid, self.services.links.message_size)),
         }
     }

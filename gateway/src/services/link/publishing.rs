@@ -1,8 +1,9 @@
 //! Publications that come in over a link: those of one channel one after the other, those of different channels side by side.
 
 use super::{
-    super::{Count, Services, pool::Queued},
-    Ending, link_error, malformed,
+    super::{counters::Count, instance::Queued, services::Services},
+    ending::Ending,
+    frames::{link_error, malformed},
 };
 use crate::{
     broker::Published,

@@ -1,16 +1,21 @@
 use super::*;
 use crate::{
     broker::{Broker, MemoryBroker, MemoryLimits},
-    publish::PublishLimits,
-    services::{CallError, Caller, Lifecycle, LifecycleKind, ServiceConfig},
+    publish::{PublishLimits, Publisher},
+    services::{CallError, Caller, Count, Lifecycle, LifecycleKind, LinkLimits, ServiceConfig, Services},
 };
 use futures_util::{poll, stream::poll_fn};
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ConnectionId, Data, Retention},
+    model::{ConnectionId, Data, ErrorCode, Retention},
 };
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, task::JoinHandle};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::PollSender;
 
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8,"events":["connected"]}}"#;
@@ -399,7 +404,7 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
         assert_eq!(first.closed().await, (1008, Ending::Replaced));
         assert_eq!(gateway.services.summary()[0].instances.len(), 1);
         second.give(Received::Close);
-        assert_eq!(second.closed().await, (1000, Ending::OrphanedPresence));
+        assert_eq!(second.closed().await, (1000, Ending::Left));
         let third = Instance::open(&gateway).await;
         let ((), ended) = tokio::join!(gateway.services.close(), third.closed());
         assert_eq!(ended, (1001, Ending::Stopped));
@@ -470,7 +475,7 @@ fn what_a_stuck_link_did_not_send_was_surely_not_taken() {
         let unavailable = codes.iter().filter(|code| **code == ErrorCode::ServiceUnavailable).count();
         assert_eq!((unavailable, codes.len()), (3, 4), "{codes:?}");
         drop(from);
-        assert_eq!(link.await.expect("no panic"), Ending::OrphanedPresence);
+        assert_eq!(link.await.expect("no panic"), Ending::Left);
     });
 }
 

@@ -2,6 +2,8 @@ use super::*;
 use crate::services::lifecycle::LifecycleKind;
 use serde_json::value::RawValue;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 fn pool(instances: usize) -> Pool {
     let breaker = BreakerLimits { failures: 1, open_for: Duration::from_secs(5) };

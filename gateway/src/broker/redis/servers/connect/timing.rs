@@ -1,7 +1,16 @@
-//! Pauses between attempts.
+//! Time bounds of connections, and pauses between attempts.
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
+
+/// Time bounds of connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    /// For a connection to be made.
+    pub(crate) connect: Duration,
+    /// For an answer, from when the command was sent.
+    pub(crate) response: Duration,
+}
 
 /// Pauses between attempts, without end: from 50 ms to 2 s, spread at random.
 pub(crate) fn pauses() -> ExponentialBackoff {
