@@ -1,6 +1,7 @@
 //! The rules. Each reads the source and answers with findings. Rules do not know each other.
 
 pub mod circles;
+pub mod citations;
 pub mod crates;
 pub mod foreign;
 pub mod iteration;
@@ -16,7 +17,7 @@ use page::{ARCHITECTURE, fault};
 pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
 
 /// All rules.
-pub const ALL: [Rule; 7] = [
+pub const ALL: [Rule; 8] = [
     ("circles", circles::check),
     ("layers", layers::check),
     ("foreign", foreign::check),
@@ -24,4 +25,5 @@ pub const ALL: [Rule; 7] = [
     ("sizes", sizes::check),
     ("words", words::check),
     ("iteration", iteration::check),
+    ("citations", citations::check),
 ];
