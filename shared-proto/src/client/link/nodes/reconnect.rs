@@ -1,70 +1,72 @@
-//! One node's address: connect, stay, connect again.
+//! The reconnect loop of one address.
 
-use super::calls::count;
-use super::router::LinkNews;
-use super::session::{self, End};
-use super::{Phase, Service, Shared, socket};
+use super::session::{self, SessionEnd};
+use super::socket;
 use crate::client::backoff::Backoff;
+use crate::client::link::context::{Context, Phase};
+use crate::client::link::counts::increment;
+use crate::client::link::publishing::LinkUpdate;
+use crate::client::link::service::Service;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
-/// A link that stood this long was a good one: the pauses begin anew.
-const STOOD: Duration = Duration::from_secs(5);
-/// A node that others named, and that cannot be reached for this long, has left.
+/// After a link that lasted this long, the pauses between attempts start again with the shortest one.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
+/// An address that a node named is forgotten after this time without a link.
 const FORGET_AFTER: Duration = Duration::from_mins(5);
-/// How long an address rests at most whose node is linked by another one.
-const REST: Duration = Duration::from_secs(30);
+/// If the node of an address is linked through another address, this address is tried again after this time.
+const RETRY_LINKED_AFTER: Duration = Duration::from_secs(30);
 
-/// Where an address comes from.
+/// The source of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// From the settings: tried for ever.
-    Configured,
-    /// Named by a node: forgotten once it is gone for long, since nodes come and go under new addresses.
-    Named,
+pub(super) enum Source {
+    /// The settings. Such an address is tried until the process ends.
+    Settings,
+    /// A node. Such an address is forgotten when its node is gone, because new nodes may have new addresses.
+    Node,
 }
 
-/// Keeps one link up; answers its address once it is no longer wanted.
-pub(super) async fn keep<S: Service>(
-    shared: Arc<Shared<S>>,
+/// Connects to one address again and again. Returns the address when it is forgotten or the phase is `Closed`.
+pub(super) async fn run<S: Service>(
+    context: Arc<Context<S>>,
     url: String,
-    origin: Origin,
-    news: mpsc::Sender<LinkNews>,
+    source: Source,
+    updates: mpsc::Sender<LinkUpdate>,
     peers: mpsc::Sender<Vec<String>>,
 ) -> String {
-    let config = &shared.config;
+    let config = &context.config;
     let mut backoff = Backoff::new(config.reconnect_first, config.reconnect_longest);
-    let mut reached = Instant::now();
-    let mut phase = shared.phase.clone();
+    let mut last_linked = Instant::now();
+    let mut phase = context.phase.clone();
     loop {
         let began = Instant::now();
         let end = tokio::select! {
-            end = attempt(&shared, &url, &news, &peers) => end,
-            // A session closes by itself; this is for attempts that have not become one.
-            () = closed_unwelcomed(&shared) => return url,
+            end = link_once(&context, &url, &updates, &peers) => end,
+            // A session ends by itself. This ends attempts without a session.
+            () = close_timeout_passed(&context) => return url,
         };
         match end {
-            End::Closed => return url,
-            End::Elsewhere(node) => {
-                reached = Instant::now();
-                rest(&shared, &node).await;
+            SessionEnd::Closed => return url,
+            SessionEnd::AlreadyLinked(node) => {
+                last_linked = Instant::now();
+                wait_while_linked(&context, &node).await;
                 continue;
             }
-            End::Lost { welcomed } => {
-                count(&shared.counts.lost);
+            SessionEnd::Lost { welcomed } => {
+                increment(&context.counts.lost);
                 if welcomed {
-                    reached = Instant::now();
+                    last_linked = Instant::now();
                 }
-                if welcomed && began.elapsed() >= STOOD {
+                if welcomed && began.elapsed() >= STABLE_AFTER {
                     backoff.reset();
                 }
             }
         }
-        if origin == Origin::Named && reached.elapsed() >= FORGET_AFTER {
-            tracing::info!(url, "a node that others named is gone");
+        if source == Source::Node && last_linked.elapsed() >= FORGET_AFTER {
+            tracing::info!(url, "a peer address is forgotten: its node was not reachable for 5 minutes");
             return url;
         }
         tokio::select! {
@@ -74,39 +76,39 @@ pub(super) async fn keep<S: Service>(
     }
 }
 
-/// Ends some time after the phase is `Closed`, so that sessions get to say goodbye first.
-async fn closed_unwelcomed<S: Service>(shared: &Shared<S>) {
-    let mut phase = shared.phase.clone();
-    // An error says that the handle was dropped, which closes the link too.
+/// Waits until the phase is `Closed`, and then for the time that a session has for its close handshake.
+async fn close_timeout_passed<S: Service>(context: &Context<S>) {
+    let mut phase = context.phase.clone();
+    // An error means that the `Link` was dropped, which closes the links too.
     drop(phase.wait_for(|phase| *phase == Phase::Closed).await);
     sleep(session::CLOSE_TIMEOUT).await;
 }
 
-/// Waits until the node's other link is lost, but not for ever: the address may have come to mean another node.
-async fn rest<S: Service>(shared: &Shared<S>, node: &str) {
-    let mut activity = shared.activity.subscribe();
-    let mut phase = shared.phase.clone();
+/// Waits until the node's other link is lost, at most [`RETRY_LINKED_AFTER`], because the address may now belong to another node.
+async fn wait_while_linked<S: Service>(context: &Context<S>, node: &str) {
+    let mut activity = context.activity.subscribe();
+    let mut phase = context.phase.clone();
     tokio::select! {
         _ = activity.wait_for(|now| !now.nodes.contains(node)) => {}
         _ = phase.wait_for(|phase| *phase == Phase::Closed) => {}
-        () = sleep(REST) => {}
+        () = sleep(RETRY_LINKED_AFTER) => {}
     }
 }
 
-async fn attempt<S: Service>(shared: &Arc<Shared<S>>, url: &str, news: &mpsc::Sender<LinkNews>, peers: &mpsc::Sender<Vec<String>>) -> End {
-    match timeout(shared.config.connect_timeout, socket::connect(&shared.config, url)).await {
-        Ok(Ok(socket)) => session::run(shared, url, socket, news, peers).await,
+/// Connects and runs the session until its end.
+async fn link_once<S: Service>(
+    context: &Arc<Context<S>>,
+    url: &str,
+    updates: &mpsc::Sender<LinkUpdate>,
+    peers: &mpsc::Sender<Vec<String>>,
+) -> SessionEnd {
+    match timeout(context.config.connect_timeout, socket::connect(&context.config, url)).await {
+        Ok(Ok(socket)) => return session::run(context, url, socket, updates, peers).await,
         Ok(Err(SocketError::Http(response))) => {
-            tracing::warn!(url, status = response.status().as_u16(), "the gateway refuses the link");
-            End::Lost { welcomed: false }
+            tracing::warn!(url, status = response.status().as_u16(), "the gateway refused the WebSocket upgrade");
         }
-        Ok(Err(error)) => {
-            tracing::debug!(url, %error, "no link");
-            End::Lost { welcomed: false }
-        }
-        Err(_) => {
-            tracing::debug!(url, "no link in time");
-            End::Lost { welcomed: false }
-        }
+        Ok(Err(error)) => tracing::debug!(url, %error, "the connection failed"),
+        Err(_) => tracing::debug!(url, "the connection timed out"),
     }
+    SessionEnd::Lost { welcomed: false }
 }

@@ -1,39 +1,41 @@
-//! The set of nodes that this instance is linked to.
+//! Runs one reconnect loop for each known address of a node.
 
-use super::peer::{self, Origin};
-use super::router::LinkNews;
-use super::{Phase, Service, Shared, address};
+use super::address::link_url;
+use super::reconnect::{self, Source};
+use crate::client::link::context::{Context, Phase};
+use crate::client::link::publishing::LinkUpdate;
+use crate::client::link::service::Service;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Nodes beyond which further ones are not linked to: a bound on what a broken `welcome` can do.
-const MOST_PEERS: usize = 256;
-/// Lists of peers that wait.
-const LISTS: usize = 16;
+/// Known addresses at most. This limits the effect of a faulty welcome frame.
+const MAX_ADDRESSES: usize = 256;
+/// Lists of peer addresses that wait for this task.
+const PEER_LISTS: usize = 16;
 
 /// Keeps a link to every node that is configured or that another node names, until the phase is `Closed`.
-pub(super) async fn keep_up<S: Service>(shared: Arc<Shared<S>>, news: mpsc::Sender<LinkNews>) {
-    let (found, mut finds) = mpsc::channel(LISTS);
+pub(in crate::client::link) async fn keep_linked<S: Service>(context: Arc<Context<S>>, updates: mpsc::Sender<LinkUpdate>) {
+    let (peers, mut peer_lists) = mpsc::channel(PEER_LISTS);
     let mut known = HashSet::new();
     let mut tasks = JoinSet::new();
-    for url in &shared.config.urls {
+    for url in &context.config.urls {
         if known.insert(url.clone()) {
-            tasks.spawn(peer::keep(shared.clone(), url.clone(), Origin::Configured, news.clone(), found.clone()));
+            tasks.spawn(reconnect::run(context.clone(), url.clone(), Source::Settings, updates.clone(), peers.clone()));
         }
     }
-    let mut phase = shared.phase.clone();
+    let mut phase = context.phase.clone();
     loop {
         tokio::select! {
-            Some(urls) = finds.recv() => {
-                for url in new_ones(&shared, urls, &mut known) {
-                    tasks.spawn(peer::keep(shared.clone(), url, Origin::Named, news.clone(), found.clone()));
+            Some(urls) = peer_lists.recv() => {
+                for url in add_unknown(&context, urls, &mut known) {
+                    tasks.spawn(reconnect::run(context.clone(), url, Source::Node, updates.clone(), peers.clone()));
                 }
             }
             Some(ended) = tasks.join_next() => match ended {
                 Ok(url) => { known.remove(&url); }
-                Err(error) => tracing::error!(%error, "the keeper of a link broke off"),
+                Err(error) => tracing::error!(%error, "the task of a link panicked; its address is not tried again"),
             },
             _ = phase.wait_for(|phase| *phase == Phase::Closed) => break,
         }
@@ -41,17 +43,18 @@ pub(super) async fn keep_up<S: Service>(shared: Arc<Shared<S>>, news: mpsc::Send
     while tasks.join_next().await.is_some() {}
 }
 
-fn new_ones<S: Service>(shared: &Shared<S>, urls: Vec<String>, known: &mut HashSet<String>) -> Vec<String> {
+/// Adds the addresses that are not known yet, and returns them.
+fn add_unknown<S: Service>(context: &Context<S>, urls: Vec<String>, known: &mut HashSet<String>) -> Vec<String> {
     let mut new = Vec::new();
     for text in urls {
-        match address::link_url(&text, &shared.config.service) {
+        match link_url(&text, &context.config.service) {
             Ok(url) if known.contains(&url) => {}
-            Ok(_) if known.len() >= MOST_PEERS => tracing::warn!(peer = text, "too many nodes: this one is left out"),
+            Ok(_) if known.len() >= MAX_ADDRESSES => tracing::warn!(url = text, "a peer address is ignored: too many addresses are known"),
             Ok(url) => {
                 known.insert(url.clone());
                 new.push(url);
             }
-            Err(error) => tracing::warn!(%error, "a node named a peer that cannot be linked to"),
+            Err(error) => tracing::warn!(%error, "a node named an invalid peer address"),
         }
     }
     new

@@ -1,69 +1,77 @@
-//! One channel's queue of publications.
+//! The queue of one channel's publications.
 
-use super::Expired;
 use crate::link::Publish;
 use std::collections::VecDeque;
 use tokio::time::Instant;
 
-/// A publication and who waits for it.
+/// A queued publication and the receiver of its outcome.
 #[derive(Debug)]
-pub(super) struct Waiting<W> {
+pub(super) struct Entry<W> {
     pub(super) publish: Publish,
     pub(super) deadline: Instant,
     pub(super) waiter: W,
 }
 
-/// Where the first publication of a channel stands.
+/// The state of the first publication of a channel, its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Head {
+pub(super) enum HeadState {
     /// To be sent as soon as a link has room.
     Ready,
-    /// On a link, unanswered.
+    /// Sent and not answered.
     Sent,
-    /// Refused for now.
+    /// Refused temporarily. It is sent again after a pause.
     Paused,
 }
 
-#[derive(Debug)]
-pub(super) struct Lane<W> {
-    queue: VecDeque<Waiting<W>>,
-    pub(super) head: Head,
-    /// Retryable refusals of the head in a row.
-    pub(super) refusals: u32,
-    /// Whether the head was on a link that was lost, or refused without certainty.
-    pub(super) may_have_landed: bool,
+/// What is known about a publication whose deadline passed without an acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expiry {
+    /// No node can have stored it: it was not sent, or each node that got it refused it.
+    NotDone,
+    /// It was sent and not answered, so a node may have stored it.
+    Unknown,
 }
 
-impl<W> Default for Lane<W> {
+#[derive(Debug)]
+pub(super) struct ChannelQueue<W> {
+    entries: VecDeque<Entry<W>>,
+    pub(super) head: HeadState,
+    /// Consecutive temporary refusals of the head.
+    pub(super) refusals: u32,
+    /// Whether the head may be stored although no node acknowledged it: its link was lost, or a node answered "unknown".
+    pub(super) may_be_stored: bool,
+}
+
+impl<W> Default for ChannelQueue<W> {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), head: Head::Ready, refusals: 0, may_have_landed: false }
+        Self { entries: VecDeque::new(), head: HeadState::Ready, refusals: 0, may_be_stored: false }
     }
 }
 
-impl<W> Lane<W> {
-    /// What is known of the head when its deadline passes.
-    pub(super) fn fate(&self) -> Expired {
-        if self.may_have_landed || self.head == Head::Sent { Expired::Unanswered } else { Expired::NeverTaken }
+impl<W> ChannelQueue<W> {
+    /// What is known about the head when its deadline passes.
+    pub(super) fn head_expiry(&self) -> Expiry {
+        if self.may_be_stored || self.head == HeadState::Sent { Expiry::Unknown } else { Expiry::NotDone }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.entries.is_empty()
     }
 
     pub(super) fn push(&mut self, publish: Publish, deadline: Instant, waiter: W) {
-        self.queue.push_back(Waiting { publish, deadline, waiter });
+        self.entries.push_back(Entry { publish, deadline, waiter });
     }
 
-    pub(super) fn front(&self) -> Option<&Waiting<W>> {
-        self.queue.front()
+    pub(super) fn front(&self) -> Option<&Entry<W>> {
+        self.entries.front()
     }
 
-    pub(super) fn pop(&mut self) -> Option<Waiting<W>> {
-        self.queue.pop_front()
+    pub(super) fn pop(&mut self) -> Option<Entry<W>> {
+        self.entries.pop_front()
     }
 
-    pub(super) fn remove(&mut self, id: u64) -> Option<Waiting<W>> {
-        let place = self.queue.iter().position(|entry| entry.publish.id == id)?;
-        self.queue.remove(place)
+    pub(super) fn remove(&mut self, id: u64) -> Option<Entry<W>> {
+        let index = self.entries.iter().position(|entry| entry.publish.id == id)?;
+        self.entries.remove(index)
     }
 }

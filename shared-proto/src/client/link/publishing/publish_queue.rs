@@ -1,60 +1,32 @@
-//! Publications under way: which link carries which channel, what is unacknowledged, what is sent again. Sans-I/O.
+//! The queue of publications: order, link, resend and deadline of each. Sans-I/O.
 //!
-//! A channel has at most one publication in flight. So nothing of a channel can overtake what was nacked or lost with its
-//! link, and a resend needs no more than to put the head of the channel's queue back. Channels go side by side.
+//! A channel has at most one publication in flight. So a refused or lost publication is never overtaken by a newer one of its channel, and
+//! to send it again its queue's head becomes ready again. Different channels are independent of each other.
 
-mod lane;
 #[cfg(test)]
 mod tests;
 
+use super::channel_queue::{ChannelQueue, Expiry, HeadState};
+use super::links::{LinkId, LinkState, link_for};
 use crate::link::Publish;
-use lane::{Head, Lane};
-use std::collections::hash_map::{DefaultHasher, Entry};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Names one connected link; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct LinkId(pub(super) u64);
-
-/// How a publication left the outbox without an acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expired {
-    /// It was on no link since its last retryable refusal: surely not done.
-    NeverTaken,
-    /// It was on a link and no answer came.
-    Unanswered,
-}
-
-/// A link that publications may go over.
+/// The queue of all publications of this instance. `W` receives the outcome of a publication.
 #[derive(Debug)]
-struct Carrier {
-    node: String,
-    window: usize,
-    /// Sent and unanswered; an expired one stays until its answer comes or the link is lost.
-    in_flight: HashSet<u64>,
-    draining: bool,
-}
-
-impl Carrier {
-    fn has_room(&self) -> bool {
-        self.in_flight.len() < self.window
-    }
-}
-
-/// The queue of all publications of this instance; `W` is who waits for the outcome.
-#[derive(Debug)]
-pub(super) struct Outbox<W> {
-    lanes: HashMap<String, Lane<W>>,
-    /// Id of a sent or waiting head, to its channel.
+pub(super) struct PublishQueue<W> {
+    /// By channel. A channel without publications has no queue.
+    channels: HashMap<String, ChannelQueue<W>>,
+    /// The channel of each head, by the head's id.
     heads: HashMap<u64, String>,
-    links: BTreeMap<LinkId, Carrier>,
-    /// Channels whose head may be sent.
+    links: BTreeMap<LinkId, LinkState>,
+    /// Channels whose head is ready.
     ready: VecDeque<String>,
-    /// Channels whose head pauses after a retryable refusal.
+    /// Channels whose head is paused, by the end of the pause.
     pauses: BTreeSet<(Instant, String)>,
+    /// Deadline, id and channel of every publication.
     deadlines: BTreeSet<(Instant, u64, String)>,
     next_id: u64,
     len: usize,
@@ -62,11 +34,11 @@ pub(super) struct Outbox<W> {
     resent: u64,
 }
 
-impl<W> Outbox<W> {
-    /// At most `limit` publications are held.
+impl<W> PublishQueue<W> {
+    /// A queue for at most `limit` publications.
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            lanes: HashMap::new(),
+            channels: HashMap::new(),
             heads: HashMap::new(),
             links: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -87,112 +59,113 @@ impl<W> Outbox<W> {
         self.len == 0
     }
 
-    /// How often a publication was sent again, since the start.
+    /// Number of resends since the start.
     pub(super) fn resent(&self) -> u64 {
         self.resent
     }
 
-    /// Takes a publication over, behind everything of its channel. Its id is set here.
+    /// Adds a publication behind all others of its channel, and assigns its id.
     pub(super) fn submit(&mut self, mut publish: Publish, deadline: Instant, waiter: W) {
         publish.id = self.next_id;
         self.next_id += 1;
         self.len += 1;
         self.deadlines.insert((deadline, publish.id, publish.channel.clone()));
         let channel = publish.channel.clone();
-        let lane = self.lanes.entry(channel.clone()).or_default();
-        let first = lane.is_empty();
-        lane.push(publish, deadline, waiter);
+        let queue = self.channels.entry(channel.clone()).or_default();
+        let first = queue.is_empty();
+        queue.push(publish, deadline, waiter);
         if first {
-            self.begin_head(channel);
+            self.start_head(channel);
         }
     }
 
-    /// A link is there; it takes up to `window` unacknowledged publications.
+    /// Adds a link that accepts up to `window` unacknowledged publications.
     pub(super) fn link_up(&mut self, link: LinkId, node: String, window: usize) {
-        self.links.insert(link, Carrier { node, window: window.max(1), in_flight: HashSet::new(), draining: false });
+        self.links.insert(link, LinkState { node, window: window.max(1), in_flight: HashSet::new(), draining: false });
     }
 
-    /// The link's node is about to leave: what is unanswered may still be answered, nothing new goes there.
+    /// The link's node is shutting down: it gets no new publications, but may still answer those in flight.
     pub(super) fn link_draining(&mut self, link: LinkId) {
-        if let Some(carrier) = self.links.get_mut(&link) {
-            carrier.draining = true;
+        if let Some(state) = self.links.get_mut(&link) {
+            state.draining = true;
         }
     }
 
-    /// The link is lost: what it left unanswered is sent again, under the same id and key, before anything newer.
+    /// The link is lost: its unanswered publications are sent again, with the same id and key and before newer ones.
     pub(super) fn link_down(&mut self, link: LinkId) {
-        let Some(carrier) = self.links.remove(&link) else { return };
-        let mut lost: Vec<u64> = carrier.in_flight.into_iter().collect();
+        let Some(state) = self.links.remove(&link) else { return };
+        let mut lost: Vec<u64> = state.in_flight.into_iter().collect();
         lost.sort_unstable();
         for id in lost {
             let Some(channel) = self.heads.get(&id) else { continue };
-            if let Some(lane) = self.lanes.get_mut(channel) {
-                lane.head = Head::Ready;
-                lane.may_have_landed = true;
+            if let Some(queue) = self.channels.get_mut(channel) {
+                queue.head = HeadState::Ready;
+                queue.may_be_stored = true;
                 self.ready.push_back(channel.clone());
                 self.resent += 1;
             }
         }
     }
 
-    /// The next publication that can be sent now, and over which link.
+    /// The next publication that can be sent now, and its link.
     pub(super) fn next_send(&mut self) -> Option<(LinkId, Publish)> {
         for _ in 0..self.ready.len() {
             let channel = self.ready.pop_front()?;
-            let Some(lane) = self.lanes.get_mut(&channel) else { continue };
-            let Some(link) = choose(&self.links, &channel) else {
+            let Some(queue) = self.channels.get_mut(&channel) else { continue };
+            let Some(link) = link_for(&self.links, &channel) else {
                 self.ready.push_back(channel);
                 continue;
             };
-            let Some(publish) = lane.front().map(|entry| entry.publish.clone()) else { continue };
-            lane.head = Head::Sent;
-            if let Some(carrier) = self.links.get_mut(&link) {
-                carrier.in_flight.insert(publish.id);
+            let Some(publish) = queue.front().map(|entry| entry.publish.clone()) else { continue };
+            queue.head = HeadState::Sent;
+            if let Some(state) = self.links.get_mut(&link) {
+                state.in_flight.insert(publish.id);
             }
             return Some((link, publish));
         }
         None
     }
 
-    /// The node took the publication: who waited for it.
+    /// The node acknowledged the publication. Returns the receiver of the outcome.
     pub(super) fn ack(&mut self, link: LinkId, id: u64) -> Option<W> {
-        self.answered(link, id)?;
+        self.take_in_flight(link, id)?;
         self.finish_head(id)
     }
 
-    /// The node refused the publication for good: who waited for it.
+    /// The node refused the publication permanently. Returns the receiver of the outcome.
     pub(super) fn refuse(&mut self, link: LinkId, id: u64) -> Option<W> {
         self.ack(link, id)
     }
 
-    /// The node did not take the publication now (`landed` says whether it may have all the same): again after a pause that grows.
-    pub(super) fn retry(&mut self, link: LinkId, id: u64, landed: bool, now: Instant, pause: impl FnOnce(u32) -> Duration) {
-        if self.answered(link, id).is_none() {
+    /// The node refused the publication temporarily, or does not know whether it is stored (`may_be_stored`). It is sent again after a
+    /// pause; `pause` gets the number of consecutive refusals.
+    pub(super) fn retry(&mut self, link: LinkId, id: u64, may_be_stored: bool, now: Instant, pause: impl FnOnce(u32) -> Duration) {
+        if self.take_in_flight(link, id).is_none() {
             return;
         }
         let Some(channel) = self.heads.get(&id) else { return };
-        let Some(lane) = self.lanes.get_mut(channel) else { return };
-        lane.refusals += 1;
-        lane.head = Head::Paused;
-        lane.may_have_landed |= landed;
-        self.pauses.insert((now + pause(lane.refusals), channel.clone()));
+        let Some(queue) = self.channels.get_mut(channel) else { return };
+        queue.refusals += 1;
+        queue.head = HeadState::Paused;
+        queue.may_be_stored |= may_be_stored;
+        self.pauses.insert((now + pause(queue.refusals), channel.clone()));
         self.resent += 1;
     }
 
-    /// When [`Outbox::tick`] has something to do.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// The time of the next pause or deadline that ends, for [`PublishQueue::tick`].
+    pub(super) fn next_tick(&self) -> Option<Instant> {
         let pause = self.pauses.first().map(|(at, _)| *at);
         let expiry = self.deadlines.first().map(|(at, ..)| *at);
         pause.into_iter().chain(expiry).min()
     }
 
-    /// Ends pauses that are over and gives up what is past its deadline.
-    pub(super) fn tick(&mut self, now: Instant) -> Vec<(W, Expired)> {
+    /// Ends pauses that are over, and removes publications whose deadline has passed.
+    pub(super) fn tick(&mut self, now: Instant) -> Vec<(W, Expiry)> {
         while let Some((_, channel)) = pop_due(&mut self.pauses, |(at, _)| *at <= now) {
-            if let Some(lane) = self.lanes.get_mut(&channel)
-                && lane.head == Head::Paused
+            if let Some(queue) = self.channels.get_mut(&channel)
+                && queue.head == HeadState::Paused
             {
-                lane.head = Head::Ready;
+                queue.head = HeadState::Ready;
                 self.ready.push_back(channel);
             }
         }
@@ -203,60 +176,48 @@ impl<W> Outbox<W> {
         expired
     }
 
-    fn expire(&mut self, id: u64, channel: &str) -> Option<(W, Expired)> {
-        let lane = self.lanes.get_mut(channel)?;
-        if lane.front().is_some_and(|entry| entry.publish.id == id) {
-            let fate = lane.fate();
-            return self.finish_head(id).map(|waiter| (waiter, fate));
+    fn expire(&mut self, id: u64, channel: &str) -> Option<(W, Expiry)> {
+        let queue = self.channels.get_mut(channel)?;
+        if queue.front().is_some_and(|entry| entry.publish.id == id) {
+            let expiry = queue.head_expiry();
+            return self.finish_head(id).map(|waiter| (waiter, expiry));
         }
-        let entry = lane.remove(id)?;
+        let entry = queue.remove(id)?;
         self.len -= 1;
-        Some((entry.waiter, Expired::NeverTaken))
+        Some((entry.waiter, Expiry::NotDone))
     }
 
-    fn answered(&mut self, link: LinkId, id: u64) -> Option<()> {
+    /// Removes an answered publication from the link's window. Returns `None` if this link does not carry it.
+    fn take_in_flight(&mut self, link: LinkId, id: u64) -> Option<()> {
         self.links.get_mut(&link)?.in_flight.remove(&id).then_some(())
     }
 
-    /// Removes a head and lets the next of its channel begin.
+    /// Removes a head. The next publication of its channel becomes the head.
     fn finish_head(&mut self, id: u64) -> Option<W> {
         let channel = self.heads.remove(&id)?;
-        let entry = self.lanes.get_mut(&channel)?.pop()?;
+        let entry = self.channels.get_mut(&channel)?.pop()?;
         self.deadlines.remove(&(entry.deadline, id, channel.clone()));
         self.pauses.retain(|(_, paused)| *paused != channel);
         self.len -= 1;
-        self.begin_head(channel);
+        self.start_head(channel);
         Some(entry.waiter)
     }
 
-    fn begin_head(&mut self, channel: String) {
-        let Entry::Occupied(mut lane) = self.lanes.entry(channel.clone()) else { return };
-        let Some(id) = lane.get().front().map(|entry| entry.publish.id) else {
-            lane.remove();
+    fn start_head(&mut self, channel: String) {
+        let Entry::Occupied(mut queue) = self.channels.entry(channel.clone()) else { return };
+        let Some(id) = queue.get().front().map(|entry| entry.publish.id) else {
+            queue.remove();
             self.ready.retain(|waiting| *waiting != channel);
             return;
         };
-        lane.get_mut().head = Head::Ready;
-        lane.get_mut().refusals = 0;
-        lane.get_mut().may_have_landed = false;
+        queue.get_mut().head = HeadState::Ready;
+        queue.get_mut().refusals = 0;
+        queue.get_mut().may_be_stored = false;
         self.heads.insert(id, channel.clone());
         if !self.ready.contains(&channel) {
             self.ready.push_back(channel);
         }
     }
-}
-
-/// Rendezvous hashing over the nodes: stable while they stay, and one that comes or goes moves only its own share.
-fn choose(links: &BTreeMap<LinkId, Carrier>, channel: &str) -> Option<LinkId> {
-    let open = links.iter().filter(|(_, carrier)| !carrier.draining);
-    let (link, carrier) = open.max_by_key(|(_, carrier)| weight(&carrier.node, channel))?;
-    carrier.has_room().then_some(*link)
-}
-
-fn weight(node: &str, channel: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (node, channel).hash(&mut hasher);
-    hasher.finish()
 }
 
 fn pop_due<T: Ord>(set: &mut BTreeSet<T>, due: impl FnOnce(&T) -> bool) -> Option<T> {
