@@ -1,12 +1,12 @@
-//! Addresses of links.
+//! Link addresses.
 
 use crate::client::rest::ConfigError;
 use crate::name::check_service;
 use reqwest::Url;
 
-/// The link address that `text` means: `ws://host:port/v1/services/{service}/link`, or a base address
-/// (`ws://host:port` or `http://host:port`) to which that path is added.
-pub(super) fn link_url(text: &str, service: &str) -> Result<String, ConfigError> {
+/// Parses a link address, `ws://host:port/v1/services/{service}/link`. A base address, `ws://host:port` or `http://host:port`, gets that
+/// path.
+pub(in crate::client::link) fn link_url(text: &str, service: &str) -> Result<String, ConfigError> {
     let bad = || ConfigError::BadUrl(text.to_owned());
     check_service(service).map_err(|why| ConfigError::BadService(service.to_owned(), why))?;
     let mut url = Url::parse(&text.replacen("http://", "ws://", 1)).map_err(|_| bad())?;
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base_addresses_get_the_path_and_whole_ones_keep_theirs() {
+    fn a_base_address_gets_the_path_of_the_service() {
         let bot = "ws://10.0.0.1:8001/v1/services/chatbot/link";
         for text in ["ws://10.0.0.1:8001", "http://10.0.0.1:8001/", bot] {
             assert_eq!(link_url(text, "chatbot").expect("an address"), bot);

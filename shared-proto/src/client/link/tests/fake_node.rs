@@ -1,9 +1,9 @@
-//! A gateway node that does what a test says.
+//! A fake gateway node that a test controls.
 
-use super::SOON;
 use crate::link::{Hello, ToGateway};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -12,13 +12,16 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
+/// Longest wait of a test for something that must happen.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
 pub(super) struct FakeNode {
     address: std::net::SocketAddr,
-    links: mpsc::Receiver<Peer>,
+    links: mpsc::Receiver<FakeLink>,
     listening: JoinHandle<()>,
 }
 
-pub(super) struct Peer {
+pub(super) struct FakeLink {
     pub(super) hello: Hello,
     pub(super) authorization: String,
     socket: WebSocketStream<TcpStream>,
@@ -29,15 +32,15 @@ impl FakeNode {
         Self::start_with_peers(name, Vec::new()).await
     }
 
-    /// Welcomes every link at once; the test gets it by `accept`.
+    /// Welcomes every link. The test gets the links from `accept`.
     pub(super) async fn start_with_peers(name: &'static str, peers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (welcomed, links) = mpsc::channel(16);
         let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let Some(peer) = welcome(stream, name, &peers).await else { continue };
-                if welcomed.send(peer).await.is_err() {
+                let Some(link) = welcome_link(stream, name, &peers).await else { continue };
+                if welcomed.send(link).await.is_err() {
                     return;
                 }
             }
@@ -49,8 +52,8 @@ impl FakeNode {
         format!("ws://{}", self.address)
     }
 
-    pub(super) async fn accept(&mut self) -> Peer {
-        timeout(SOON, self.links.recv()).await.expect("a link in time").expect("listening")
+    pub(super) async fn accept(&mut self) -> FakeLink {
+        timeout(TIMEOUT, self.links.recv()).await.expect("a link in time").expect("listening")
     }
 
     pub(super) fn stop(&self) {
@@ -58,7 +61,7 @@ impl FakeNode {
     }
 }
 
-async fn welcome(stream: TcpStream, name: &str, peers: &[String]) -> Option<Peer> {
+async fn welcome_link(stream: TcpStream, name: &str, peers: &[String]) -> Option<FakeLink> {
     let mut authorization = String::new();
     #[expect(clippy::result_large_err, reason = "the signature is the library's")]
     let header = |request: &Request, response: Response| {
@@ -72,13 +75,13 @@ async fn welcome(stream: TcpStream, name: &str, peers: &[String]) -> Option<Peer
     let limits = json!({"message_size": 65536, "publishes_in_flight": 8, "heartbeat": 1});
     let welcome = json!({"welcome": {"node": name, "peers": peers, "limits": limits}});
     socket.send(Message::text(welcome.to_string())).await.ok()?;
-    Some(Peer { hello, authorization, socket })
+    Some(FakeLink { hello, authorization, socket })
 }
 
-impl Peer {
+impl FakeLink {
     pub(super) async fn send(&mut self, text: &str) {
-        // A client that closes at the first bad byte may cut the rest of a large message off.
-        let _cut = self.socket.send(Message::text(text)).await;
+        // The client may close the link before it has read a large message to its end.
+        let _closed = self.socket.send(Message::text(text)).await;
     }
 
     pub(super) async fn send_binary(&mut self) {
@@ -99,19 +102,19 @@ impl Peer {
         self.send(&json!({"nack": {"id": id, "error": error}}).to_string()).await;
     }
 
-    /// The next frame of the service.
+    /// The next frame from the client.
     pub(super) async fn frame(&mut self) -> ToGateway {
         loop {
-            let message = timeout(SOON, self.socket.next()).await.expect("a frame in time").expect("open").expect("readable");
+            let message = timeout(TIMEOUT, self.socket.next()).await.expect("a frame in time").expect("open").expect("readable");
             if let Message::Text(text) = message {
                 return serde_json::from_str(text.as_str()).expect("a frame of the protocol");
             }
         }
     }
 
-    /// Waits for the service's goodbye.
+    /// Waits until the client has closed the link.
     pub(super) async fn closed(&mut self) {
-        while let Some(Ok(message)) = timeout(SOON, self.socket.next()).await.expect("closed in time") {
+        while let Some(Ok(message)) = timeout(TIMEOUT, self.socket.next()).await.expect("closed in time") {
             assert!(!message.is_text(), "nothing more was expected: {message}");
         }
     }

@@ -1,28 +1,28 @@
-//! Peers that read nothing, or too slowly.
+//! Clients that never read, and a client that reads too slowly.
 
 use crate::{
-    Result,
     client::{CLOSE, Client, TEXT},
     http::Http,
+    result::Result,
     server::{Binaries, Kind, Server},
     sockets,
 };
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-/// What the peers' kernel takes for them.
+/// Receive buffer of the clients' sockets, in bytes.
 const RECEIVE_BUFFER: u32 = 4096;
-/// Bytes of a message for those that never read.
-const MESSAGE: usize = 8192;
-/// Publications for the slow reader: 2 MiB, far more than an outbox.
+/// Bytes of a message to the clients that never read.
+const MESSAGE_SIZE: usize = 8192;
+/// Publications for the slow reader: 2 MiB, much more than the limit of an outbox.
 const PUBLICATIONS: u64 = 1000;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Peers that never read, each in a channel of its own
+    /// Clients that never read, each subscribed to its own channel
     #[arg(long, default_value_t = 40)]
-    peers: usize,
-    /// Times that so many come and are cut; what stays after the first is there for the next
+    clients: usize,
+    /// Repetitions; memory that the allocator keeps after the first one is reused by the next
     #[arg(long, default_value_t = 3)]
     waves: usize,
 }
@@ -30,37 +30,37 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let server = binaries.start(Kind::Gateway, &[("WORKERS", "1")]).await?;
     for _ in 0..arguments.waves {
-        never(&server, arguments.peers).await?;
+        never_reading(&server, arguments.clients).await?;
     }
-    slow(&server).await
+    slow_reader(&server).await
 }
 
-async fn never(server: &Server, peers: usize) -> Result {
+async fn never_reading(server: &Server, count: usize) -> Result {
     let mut clients = Vec::new();
-    for number in 0..peers {
-        let mut client = server.frontend(number, Some(RECEIVE_BUFFER)).await?;
+    for number in 0..count {
+        let mut client = server.open_connection(number, Some(RECEIVE_BUFFER)).await?;
         client.connect("").await?;
         client.subscribe(&format!("open:stuck-{number}")).await?;
         clients.push(client);
     }
     let ports: Vec<_> = clients.iter().map(Client::local_port).collect::<Result<_>>()?;
     let mut http = Http::open(server.internal).await?;
-    let before = server.resident()?;
-    let (mut kernel, mut resident) = (HashMap::<u16, u64>::new(), before);
-    let (body, begun) = (format!(r#"{{"data":"{}"}}"#, "x".repeat(MESSAGE)), Instant::now());
+    let before = server.resident_kib()?;
+    let (mut socket_bytes, mut resident) = (HashMap::<u16, u64>::new(), before);
+    let (body, begun) = (format!(r#"{{"data":"{}"}}"#, "x".repeat(MESSAGE_SIZE)), Instant::now());
     loop {
         if begun.elapsed() < Duration::from_secs(2) {
-            for number in 0..peers {
+            for number in 0..count {
                 http.post(&format!("/v1/channels/open:stuck-{number}/publications"), &body).await?;
             }
         } else {
             sleep(Duration::from_millis(20)).await;
         }
-        let held = sockets::held(server.public)?;
-        resident = resident.max(server.resident()?);
+        let memory = sockets::memory(server.public)?;
+        resident = resident.max(server.resident_kib()?);
         let mut open = 0;
-        for socket in held.iter().filter(|socket| ports.contains(&socket.peer)) {
-            let most = kernel.entry(socket.peer).or_default();
+        for socket in memory.iter().filter(|socket| ports.contains(&socket.peer)) {
+            let most = socket_bytes.entry(socket.peer).or_default();
             *most = (*most).max(socket.bytes);
             open += 1;
         }
@@ -68,26 +68,26 @@ async fn never(server: &Server, peers: usize) -> Result {
             break;
         }
         if begun.elapsed() > Duration::from_secs(30) {
-            return Err(format!("{open} peers were never cut").into());
+            return Err(format!("the server did not disconnect {open} clients within 30 s").into());
         }
     }
-    let cut = begun.elapsed();
+    let disconnected = begun.elapsed();
     sleep(Duration::from_secs(1)).await;
-    let left: Vec<_> = sockets::held(server.public)?.into_iter().filter(|socket| ports.contains(&socket.peer)).collect();
-    let most = kernel.values().max().copied().unwrap_or_default();
-    println!("{peers} peers that never read: all cut after {:.1} s", cut.as_secs_f64());
-    println!("process: {:.0} KiB per peer at most", (resident - before) as f64 / peers as f64);
+    let remaining = sockets::memory(server.public)?.into_iter().filter(|socket| ports.contains(&socket.peer)).count();
+    let most = socket_bytes.values().max().copied().unwrap_or_default();
+    println!("{count} clients that never read: all disconnected after {:.1} s", disconnected.as_secs_f64());
+    println!("process: {:.0} KiB per client at most", (resident - before) as f64 / count as f64);
     println!("kernel: {:.0} KiB for one socket at most", most as f64 / 1024.0);
-    println!("1 s later: {} sockets, {} KiB resident (before: {before})", left.len(), server.resident()?);
+    println!("1 s later: {remaining} sockets, {} KiB resident (before: {before})", server.resident_kib()?);
     drop(clients);
     Ok(())
 }
 
-async fn slow(server: &Server) -> Result {
-    let mut client = server.frontend(0, Some(RECEIVE_BUFFER)).await?;
+async fn slow_reader(server: &Server) -> Result {
+    let mut client = server.open_connection(0, Some(RECEIVE_BUFFER)).await?;
     client.connect("").await?;
     let answer: serde_json::Value = serde_json::from_str(&client.subscribe("recover:slow").await?)?;
-    let epoch = answer["subscribe"]["epoch"].as_str().ok_or("no epoch")?.to_owned();
+    let epoch = answer["subscribe"]["epoch"].as_str().ok_or("the subscribe reply has no epoch")?.to_owned();
     let mut http = Http::open(server.internal).await?;
     let body = format!(r#"{{"data":"{}"}}"#, "x".repeat(2048));
     for _ in 0..PUBLICATIONS {
@@ -98,12 +98,12 @@ async fn slow(server: &Server) -> Result {
         sleep(Duration::from_millis(20)).await;
         let read = client.read(4096, |opcode, payload| match opcode {
             CLOSE => code = payload.first_chunk().map(|code| u16::from_be_bytes(*code)),
-            _ => note(payload, &mut offsets),
+            _ => collect_offsets(payload, &mut offsets),
         });
-        read.await.map_err(|_| "cut without a close")?;
+        read.await.map_err(|_| "the server closed the connection without a close frame")?;
     }
     let first = offsets.len();
-    let mut client = server.frontend(0, None).await?;
+    let mut client = server.open_connection(0, None).await?;
     client.connect("").await?;
     let last = offsets.last().copied().unwrap_or(0);
     let recover = format!(r#""recover":true,"epoch":"{epoch}","offset":{last}"#);
@@ -111,20 +111,18 @@ async fn slow(server: &Server) -> Result {
     while offsets.last() != Some(&PUBLICATIONS) {
         let read = client.read(65536, |opcode, payload| {
             if opcode == TEXT {
-                note(payload, &mut offsets);
+                collect_offsets(payload, &mut offsets);
             }
         });
-        timeout(Duration::from_secs(10), read).await?.map_err(|_| "cut during recovery")?;
+        timeout(Duration::from_secs(10), read).await?.map_err(|_| "the server closed the connection during recovery")?;
     }
-    let whole = offsets.iter().copied().eq(1..=PUBLICATIONS);
-    println!(
-        "slow reader: closed with {code:?} after {first} publications; after its return all {PUBLICATIONS}, once and in order: {whole}"
-    );
+    let complete = offsets.iter().copied().eq(1..=PUBLICATIONS);
+    println!("slow reader: closed with {code:?} after {first} publications; all {PUBLICATIONS} received once and in order: {complete}");
     Ok(())
 }
 
-/// Notes the offsets of the publications in a message: pushes, or those that came with the answer to a subscribe.
-fn note(payload: &[u8], offsets: &mut Vec<u64>) {
+/// Adds the offsets of all publications in a message, from pushes and from subscribe replies.
+fn collect_offsets(payload: &[u8], offsets: &mut Vec<u64>) {
     for line in serde_json::Deserializer::from_slice(payload).into_iter::<serde_json::Value>().flatten() {
         let recovered = line["subscribe"]["publications"].as_array().into_iter().flatten();
         offsets.extend(recovered.chain([&line["push"]["pub"]]).filter_map(|publication| publication["offset"].as_u64()));

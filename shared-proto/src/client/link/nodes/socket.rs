@@ -1,6 +1,6 @@
-//! The socket under a link.
+//! The WebSocket of a link.
 
-use super::Config;
+use crate::client::link::config::Config;
 use crate::client::rest::ConfigError;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error as SocketError;
@@ -11,29 +11,29 @@ use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-/// Its buffers: frames are small.
-const BUFFER: usize = 8 * 1024;
+/// Size of the read buffer and of the write buffer. Frames are small.
+const BUFFER_SIZE: usize = 8 * 1024;
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Opens a link's socket.
+/// Connects to a link address.
 pub(super) async fn connect(config: &Config, url: &str) -> Result<Socket, SocketError> {
     let mut request: Request = url.into_client_request()?;
     if let Ok(bearer) = bearer(&config.api_key) {
         request.headers_mut().insert(AUTHORIZATION, bearer);
     }
     let bounds = WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_write_buffer_size(config.message_size.saturating_mul(2).max(4 * BUFFER))
+        .read_buffer_size(BUFFER_SIZE)
+        .write_buffer_size(BUFFER_SIZE)
+        .max_write_buffer_size(config.message_size.saturating_mul(2).max(4 * BUFFER_SIZE))
         .max_message_size(Some(config.message_size))
         .max_frame_size(Some(config.message_size));
     let (socket, _response) = connect_async_with_config(request, Some(bounds), true).await?;
     Ok(socket)
 }
 
-/// The header value that authorises a link.
-pub(super) fn bearer(api_key: &str) -> Result<HeaderValue, ConfigError> {
+/// The value of the `Authorization` header.
+pub(in crate::client::link) fn bearer(api_key: &str) -> Result<HeaderValue, ConfigError> {
     let mut bearer = HeaderValue::from_str(&format!("Bearer {api_key}")).map_err(|_| ConfigError::BadKey)?;
     bearer.set_sensitive(true);
     Ok(bearer)

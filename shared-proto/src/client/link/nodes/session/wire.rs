@@ -1,7 +1,6 @@
-//! Frames to and from the socket.
+//! Encodes and decodes the frames on the socket.
 
-use crate::client::link::Counts;
-use crate::client::link::calls::count;
+use crate::client::link::counts::{Counts, increment};
 use crate::link::{ToGateway, ToService};
 use futures_util::{Sink, SinkExt};
 use serde::de::IgnoredAny;
@@ -11,69 +10,70 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 
-/// What a message from the node is.
+/// A message from the node. Every message proves that the node is alive.
 #[derive(Debug)]
 pub(super) enum Incoming {
     Frame(Box<ToService>),
     Pong(Bytes),
-    /// A control frame or one of a later version: only a sign of life.
-    Alive,
+    /// A ping, or a frame of an unknown kind.
+    Ignored,
 }
 
-/// Reads what came from the socket; an error means that the link is over.
-pub(super) fn read(received: Option<Result<Message, SocketError>>, counts: &Counts) -> Result<Incoming, ()> {
+/// Decodes what the socket received. An error means that the link has ended or must be closed.
+pub(super) fn decode(received: Option<Result<Message, SocketError>>, counts: &Counts) -> Result<Incoming, ()> {
     let message = match received {
         Some(Ok(message)) => message,
         Some(Err(SocketError::Capacity(_) | SocketError::Protocol(_) | SocketError::Utf8(_))) => {
-            count(&counts.malformed);
+            increment(&counts.malformed);
             return Err(());
         }
         Some(Err(_)) | None => return Err(()),
     };
     match message {
-        Message::Text(text) => parse(text.as_str(), counts),
+        Message::Text(text) => decode_text(text.as_str(), counts),
         Message::Pong(payload) => Ok(Incoming::Pong(payload)),
-        Message::Ping(_) => Ok(Incoming::Alive),
+        Message::Ping(_) => Ok(Incoming::Ignored),
         Message::Close(_) => Err(()),
         Message::Binary(_) | Message::Frame(_) => {
-            count(&counts.malformed);
+            increment(&counts.malformed);
             Err(())
         }
     }
 }
 
-fn parse(text: &str, counts: &Counts) -> Result<Incoming, ()> {
+fn decode_text(text: &str, counts: &Counts) -> Result<Incoming, ()> {
     let error = match serde_json::from_str(text) {
         Ok(frame) => return Ok(Incoming::Frame(Box::new(frame))),
         Err(error) => error,
     };
-    if of_a_later_version(text) {
-        count(&counts.unknown);
-        return Ok(Incoming::Alive);
+    if has_unknown_kind(text) {
+        increment(&counts.unknown);
+        return Ok(Incoming::Ignored);
     }
-    tracing::warn!(%error, "the node sent a frame that cannot be read");
-    count(&counts.malformed);
+    tracing::warn!(%error, "the node sent an invalid frame");
+    increment(&counts.malformed);
     Err(())
 }
 
-/// Whether this is a frame in form, of a kind that is not known here.
-fn of_a_later_version(text: &str) -> bool {
+/// Whether this has the form of a frame, with a kind that this version does not know.
+fn has_unknown_kind(text: &str) -> bool {
     const KNOWN: [&str; 8] = ["welcome", "call", "cancel", "event", "ack", "nack", "drain", "error"];
     #[expect(clippy::zero_sized_map_values, reason = "a JSON object is read as a map, and only its keys are wanted")]
     let kinds: Result<HashMap<String, IgnoredAny>, _> = serde_json::from_str(text);
     kinds.is_ok_and(|kinds| kinds.len() == 1 && kinds.keys().all(|kind| !KNOWN.contains(&kind.as_str())))
 }
 
-/// A frame as text.
-pub(super) fn write(frame: &ToGateway) -> String {
-    serde_json::to_string(frame).expect("frames have text keys and valid raw values, which is all that can fail")
+/// Encodes a frame as JSON.
+pub(super) fn encode(frame: &ToGateway) -> String {
+    serde_json::to_string(frame).expect("only map keys that are no strings and invalid raw values can fail, and frames have neither")
 }
 
-/// Writes all that is queued, gathered into as few writes as may be. Ends when the socket fails, or takes nothing for `patience`.
+/// Writes all queued messages, in as few writes as possible. Returns when the queue is closed, a write fails, or a write takes longer than
+/// `write_timeout`.
 pub(super) async fn write_all(
     mut sink: impl Sink<Message, Error = SocketError> + Unpin,
     mut queued: mpsc::Receiver<Message>,
-    patience: Duration,
+    write_timeout: Duration,
 ) {
     while let Some(first) = queued.recv().await {
         let batch = async {
@@ -83,7 +83,7 @@ pub(super) async fn write_all(
             }
             sink.flush().await
         };
-        if !matches!(timeout(patience, batch).await, Ok(Ok(()))) {
+        if !matches!(timeout(write_timeout, batch).await, Ok(Ok(()))) {
             return;
         }
     }
