@@ -8,5 +8,7 @@ mod client;
 mod codes;
 mod conformance;
 mod corpus;
+mod java;
+mod listeners;
 mod public;
 mod upgrade;
