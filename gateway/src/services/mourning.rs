@@ -8,7 +8,7 @@ use super::{
     lifecycle::{Lifecycle, LifecycleKind},
     services::{Services, Told},
 };
-use crate::cluster::{Bereft, Cluster};
+use crate::cluster::{Cluster, DeadNodeConnections};
 use gateway_core::model::{ConnectionId, UserId};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Services {
             }
         };
         let tell = async {
-            let Some(mut found) = cluster.bereft() else { return };
+            let Some(mut found) = cluster.dead_node_connections() else { return };
             while let Some(bereft) = found.recv().await {
                 let done = self.tell_ends(&bereft);
                 // Who offered them may have stopped.
@@ -33,7 +33,7 @@ impl Services {
     }
 
     /// Those of them that are done with.
-    fn tell_ends(&self, bereft: &Bereft) -> Vec<ConnectionId> {
+    fn tell_ends(&self, bereft: &DeadNodeConnections) -> Vec<ConnectionId> {
         let event = |(connection, user): &(ConnectionId, UserId)| Lifecycle {
             kind: LifecycleKind::Disconnected,
             holder: bereft.holder.as_str().into(),
@@ -90,9 +90,9 @@ mod tests {
         (link, queued)
     }
 
-    fn bereft(waited: Duration, connections: usize) -> Bereft {
+    fn bereft(waited: Duration, connections: usize) -> DeadNodeConnections {
         let connections = (0..connections).map(|_| (ConnectionId::random(), "alice".parse().expect("valid"))).collect();
-        Bereft { holder: "n2/gen".into(), connections, waited, done: oneshot::channel().0 }
+        DeadNodeConnections { holder: "n2/gen".into(), connections, waited, done: oneshot::channel().0 }
     }
 
     fn ids(queued: &mut mpsc::Receiver<Queued>) -> Vec<String> {
@@ -112,7 +112,7 @@ mod tests {
         let expected: Vec<_> = dead.connections.iter().map(|(id, _)| format!("n2/gen/{id}/disconnected")).collect();
         assert_eq!(services.tell_ends(&dead).len(), 2, "half of the credit is for calls");
         assert_eq!(ids(&mut queued), expected[..2]);
-        let rest = Bereft { connections: dead.connections[2..].to_vec(), ..bereft(LONG / 2, 0) };
+        let rest = DeadNodeConnections { connections: dead.connections[2..].to_vec(), ..bereft(LONG / 2, 0) };
         assert_eq!(services.tell_ends(&rest).len(), 0, "there is no credit");
         services.service("bot").expect("known").pool().credit(link, 5);
         assert_eq!(services.tell_ends(&rest).len(), 1);
