@@ -70,8 +70,8 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
         services: Services::new(services(settings)?, links)
-            .measured_by(metrics.clone())
-            .mourning_for(settings.cluster.disconnect_event_ttl),
+            .with_metrics(metrics.clone())
+            .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
