@@ -273,7 +273,9 @@ fn not_taken(failure: &Failure) -> CallFailure {
     }
     tracing::warn!(%failure, "a line was not taken");
     let temporary = matches!(failure, Failure::NotDone { .. });
-    CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it: {failure}"), temporary }
+    // The error table's words; what the gateway or the network said beyond them is for the log.
+    let why = ErrorCode::by_name(failure.code()).map_or("No answer came in time.", |code| code.row().doc);
+    CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it. {why}"), temporary }
 }
 
 /// The same call sent again under its id is the same line.

@@ -3,6 +3,7 @@
 //! The broker promises: the order of a channel's deliveries in every mailbox is the order of its offsets; a delivery that does not
 //! fit is never lost in silence, the channel is marked dirty for that worker instead. Whoever consumes the mailbox detects gaps.
 
+mod cause;
 mod glob;
 pub mod mailbox;
 mod memory;

@@ -3,7 +3,7 @@
 use super::{attach, worker::Worker};
 use crate::{
     auth::{Accepted, ConnectionClaims, TokenError},
-    broker::{BrokerError, UserSubscription},
+    broker::UserSubscription,
     hub::{Advance, ConnKey, Outbox},
     publish::Draft,
     services::{CallError, Caller},
@@ -119,7 +119,7 @@ impl Requester {
                 let left = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
                 Outcome::Subscriptions(stored.into_iter().map(left).collect())
             }
-            Err(error) => Outcome::Failed(unavailable(&error)),
+            Err(error) => Outcome::Failed(error.try_again()),
         }
     }
 
@@ -231,10 +231,6 @@ fn refused(error: &TokenError) -> Outcome {
 fn revoked_since() -> Refusal {
     let detail = "a service has disconnected this user; get a token that was issued since";
     Refusal::new(ErrorCode::TokenExpired, detail)
-}
-
-fn unavailable(error: &BrokerError) -> Refusal {
-    Refusal::new(ErrorCode::Internal, format!("{error}; try again"))
 }
 
 fn unix_time() -> Duration {

@@ -60,6 +60,7 @@ impl Hub {
         loop {
             self.registry_queue.report_again.notified().await;
             // Who is put off once more comes behind all others.
+            // Any order: all get the same reminder.
             let round: Vec<_> = self.registry_queue.unreported.take().into_iter().collect();
             for some in round.chunks(STEP) {
                 sleep(BREATH).await;

@@ -17,6 +17,7 @@ impl Hub {
         loop {
             self.revocation_check.notified().await;
             // Who comes from here on looks by itself.
+            // Any order: no look-up depends on another.
             let users: Vec<_> = self.state.borrow().users.keys().cloned().collect();
             for some in users.chunks(STEP) {
                 futures_util::future::join_all(some.iter().map(|user| self.look_up(user))).await;

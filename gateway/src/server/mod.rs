@@ -100,6 +100,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
 pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
     let addresses = (listeners.public.local_addr()?, listeners.internal.local_addr()?);
     let parts = wiring::wire(settings, addresses, metrics)?;
+    tracing::info!("pages may connect that come from {}", parts.origins);
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
     let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions)?);
     let internal = Server::spawn(internal::server(listeners.internal, &parts.node)?);

@@ -123,7 +123,7 @@ impl Gate<TcpStream> for FrontGate {
         if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
-        let (form, subprotocol) = centrifuge(request);
+        let (form, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
         Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent, form } })
     }
@@ -184,7 +184,7 @@ pub(super) fn server(
         let app = App::new().app_data(data).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
-                Path::new("/readyz").get(operations::readyz),
+                Path::new("/readyz").get(operations::readyz_in_brief),
                 Path::new(WEBSOCKET).get(async || ApiError::from(ErrorCode::UpgradeRequired)),
             ] {
                 config.service(path.into_resource());

@@ -9,5 +9,6 @@ mod codes;
 mod conformance;
 mod corpus;
 mod public;
+mod store_errors;
 mod upgrade;
 mod users;

@@ -105,6 +105,30 @@ fn pages_that_may_connect_may_ask_for_demo_tokens_and_no_others() {
 }
 
 #[test]
+fn origins_may_be_listed_by_a_wildcard_or_all_be_allowed() {
+    let (below, every) = (serve("[public]\nallowed_origins = [\"https://*.app.example\"]"), serve("[public]\nallowed_origins = [\"*\"]"));
+    for (origin, is_below) in [
+        ("https://eu.app.example", true),
+        ("https://app.example", false),
+        ("https://a.b.app.example", false),
+        ("http://eu.app.example", false),
+        ("https://eu.app.example:8443", false),
+        ("null", false),
+    ] {
+        for (address, allowed) in [(below, is_below), (every, true)] {
+            let mut client = Client::connect(address);
+            let request = handshake("/connection/websocket").replacen("\r\n\r\n", &format!("\r\nOrigin: {origin}\r\n\r\n"), 1);
+            client.send(request.as_bytes());
+            let status = if allowed { "HTTP/1.1 101 " } else { "HTTP/1.1 403 " };
+            assert!(client.head().starts_with(status), "{origin} at {address}");
+            let lines = format!("Origin: {origin}\r\nContent-Type: application/json\r\n");
+            let (head, _) = ask(address, "POST", "/demo/token", &lines, r#"{"user":"alice"}"#);
+            assert_eq!(head.contains(&format!("access-control-allow-origin: {origin}\r\n")), allowed, "{head}");
+        }
+    }
+}
+
+#[test]
 fn the_page_is_told_which_nodes_there_are() {
     let address = serve("[node]\nname = \"n1\"");
     let (head, body) = ask(address, "GET", "/demo/nodes", "", "");

@@ -12,7 +12,7 @@ use super::{
     redis_broker::{Background, RedisBroker},
     schema::{counters::Counters, keys::Keys},
     servers::{
-        connect::{probe::Probe, server_assignment::ServerAssignments, timeouts::Timeouts},
+        connect::{probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
         health::Health,
         masters::Masters,
     },

@@ -10,7 +10,7 @@ use gateway_core::{
     model::{Age, ChannelName, Page},
 };
 use std::rc::Rc;
-use tokio::time::sleep;
+use tokio::{task::spawn_local, time::sleep};
 
 /// Deliveries of one channel that may wait for the fan-out before more is read.
 const AHEAD: usize = 512;
@@ -19,7 +19,7 @@ impl Hub {
     /// Begins to read a channel's stream after the position of its feed, until that is live again.
     pub(crate) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, age: Age) {
         self.parts.metrics.count(Count::Backfills, 1);
-        actix_rt::spawn(self.clone().backfill(slot, age));
+        spawn_local(self.clone().backfill(slot, age));
     }
 
     async fn backfill(self: Rc<Self>, key: SlotKey, mut age: Age) {

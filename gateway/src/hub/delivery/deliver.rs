@@ -10,6 +10,7 @@ use gateway_core::{
     model::{Age, ChannelName, Position, Publication},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
+use tokio::task::spawn_local;
 
 /// Deliveries that may wait in slots before the mailbox is emptied again; what is beyond waits, bounded, in the mailbox.
 const PENDING: usize = 4096;
@@ -60,7 +61,7 @@ impl Hub {
             Post::CheckRevocations => self.revocation_check.notify_one(),
             Post::RegisterConnections => self.register_all(),
             Post::Drain(plan) => {
-                actix_rt::spawn(self.clone().drain(plan));
+                spawn_local(self.clone().drain(plan));
             }
         }
     }

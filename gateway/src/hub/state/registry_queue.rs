@@ -60,6 +60,7 @@ impl RegistryQueue {
 
     pub(crate) fn next_to_add(&self) -> Vec<(ConnKey, Then)> {
         let mut to_add = self.to_add.borrow_mut();
+        // Any order: no entry depends on another.
         let some: Vec<_> = to_add.iter().take(STEP).map(|(key, then)| (*key, *then)).collect();
         for (key, _) in &some {
             to_add.remove(key);

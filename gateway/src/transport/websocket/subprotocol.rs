@@ -1,6 +1,5 @@
 //! What is spoken over the WebSocket (RFC 6455, section 1.9).
 
-use super::UpgradeRequest;
 use actix_http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
 
 /// The subprotocols that a client offers, in its order.
@@ -40,11 +39,11 @@ const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// The form of the Centrifuge protocol that a request asks for, and the subprotocol to echo. JSON comes first where both are offered, and is taken for
 /// granted where neither is. Older SDKs ask for Protobuf by the query (`format=protobuf`, `cf_protocol=protobuf`).
-pub fn centrifuge(request: &UpgradeRequest<'_>) -> (Form, Option<&'static str>) {
-    let chosen = request.subprotocols().choose(&[JSON, PROTOBUF]);
+pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Form, Option<&'static str>) {
+    let chosen = offered.choose(&[JSON, PROTOBUF]);
     let form = match chosen {
         Some(PROTOBUF) => Form::Protobuf,
-        None if by_query(request.query().unwrap_or_default()) => Form::Protobuf,
+        None if by_query(query.unwrap_or_default()) => Form::Protobuf,
         _ => Form::Json,
     };
     (form, chosen)

@@ -97,7 +97,7 @@ fn every_bad_command_is_told_and_changes_nothing() {
         (subscribe(r##""channel":"#""##), Error(107)),
         (subscribe(r##""channel":"# a""##), Error(107)),
         (subscribe(r##""channel":"#a\u200b""##), Error(107)),
-        (subscribe(r##""channel":"..""##), Error(107)),
+        (subscribe(r#""channel":"..""#), Error(107)),
         (subscribe(r##""channel":"#a:b""##), Error(103)),
         (subscribe(&format!(r#""channel":"{long}""#)), Error(107)),
         (subscribe(&format!(r#""channel":"{}""#, "x".repeat(60_000))), Error(107)),

@@ -155,7 +155,7 @@ fn a_service_ends_a_subscription() {
 fn a_service_ends_a_subscription_that_is_under_way() {
     let mut it = World::anonymous();
     it.serves(subscribe("open:a"));
-    it.says(r#"{"id":4,"publish":{"channel":"open:a"}}"#);
+    it.says(r#"{"id":4,"publish":{"channel":"open:a","data":null}}"#);
     let lines = it.serves(unsubscribe("open:a", Unsubscribe::Server));
     assert_eq!(lines, ["cancel 2", "leave open:a", "start 3: publish open:a null"], "the client never heard of it");
     for (code, expected) in [(Unsubscribe::Server, 103), (Unsubscribe::InsufficientState, 100)] {

@@ -95,6 +95,7 @@ impl ChannelIndex {
 
     fn take(&self) -> Taken<'_> {
         let mut waiting = lock(&self.waiting);
+        // Any order: no name depends on another.
         let some: Vec<_> = waiting.iter().take(STEP).cloned().collect();
         for name in &some {
             waiting.remove(name);

@@ -7,7 +7,7 @@ use super::{
 use crate::broker::redis::{
     schema::scripts::SCRIPTS,
     servers::{
-        connect::{connect_error::ConnectError, connector::Connector, predecessor_guard::PredecessorGuard, retry_pauses::pauses},
+        connect::{connect_error::ConnectError, connector::Connector, predecessor_guard::PredecessorGuard, timing::pauses},
         health::HealthPart,
         topology::Master,
     },

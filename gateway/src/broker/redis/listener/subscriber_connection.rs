@@ -10,7 +10,7 @@ use super::{
 use crate::broker::redis::{
     schema::pubsub::PubSub,
     servers::{
-        connect::{connector::Connector, retry_pauses::pauses, server::Server},
+        connect::{connector::Connector, server::Server, timing::pauses},
         health::HealthPart,
         topology::Master,
     },

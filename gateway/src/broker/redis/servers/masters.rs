@@ -8,7 +8,7 @@ use super::{
         connector::Connector,
         probe::Probe,
         server_assignment::{ServerAssignment, ServerAssignments},
-        timeouts::Timeouts,
+        timing::Timeouts,
     },
     health::{Health, HealthPart},
     topology::{Endpoint, Master, SlotReport, Topology, claims},

@@ -12,6 +12,8 @@ pub(crate) struct Lineage {
     /// Where each timeline went on from; none for the first.
     parents: HashMap<Epoch, Option<Position>>,
     places: HashMap<Position, u64>,
+    /// Where each publication was stored first.
+    first: HashMap<u64, Position>,
     /// Up to here something was trimmed at some time.
     pub(crate) trimmed: u64,
 }
@@ -25,6 +27,7 @@ impl Lineage {
     pub(super) fn store(&mut self, at: Position, number: u64) -> Option<u64> {
         let before = (1..at.offset).find(|offset| self.at(Position { offset: *offset, ..at }) == Some(number));
         self.places.insert(at, number);
+        self.first.entry(number).or_insert(at);
         before
     }
 
@@ -74,8 +77,8 @@ impl Lineage {
         None
     }
 
-    /// Where it was stored, at whatever time.
+    /// Where it was stored first, whatever became of that timeline.
     pub(crate) fn find(&self, number: u64) -> Option<Position> {
-        self.places.iter().find(|(_, there)| **there == number).map(|(at, _)| *at)
+        self.first.get(&number).copied()
     }
 }

@@ -5,7 +5,7 @@ use crate::broker::{
         commands::job::{Command, Resend},
         schema::slot::{SLOTS, Slot},
         servers::{
-            connect::{connect_error::ConnectError, probe::Probe, server_assignment::ServerAssignments, timeouts::Timeouts},
+            connect::{connect_error::ConnectError, probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
             topology::{Endpoint, SlotReport},
         },
     },

@@ -5,13 +5,12 @@ use super::{
     control_connection::{ControlConnection, KeptConnection},
     predecessor_guard::PredecessorGuard,
     probe::{Denied, Probe},
-    retry_pauses::pauses,
     route::Route,
     sentinel::Sentinels,
     server::Server,
     server_assignment::ServerAssignment,
     server_check::{Mode, field, judge},
-    timeouts::Timeouts,
+    timing::{Timeouts, pauses},
 };
 use crate::broker::redis::{
     schema::{clock::Clock, scripts::SCRIPTS},

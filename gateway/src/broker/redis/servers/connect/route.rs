@@ -1,6 +1,6 @@
 //! The way to one server.
 
-use super::{connect_error::ConnectError, timeouts::Timeouts};
+use super::{connect_error::ConnectError, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
 use deadpool_redis::{Manager, Pool, PoolError, Runtime};
 use redis::{

@@ -1,6 +1,6 @@
 //! Sentinels, and the master that they name.
 
-use super::{connect_error::ConnectError, route, timeouts::Timeouts};
+use super::{connect_error::ConnectError, route, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
 use gateway_core::model::lock;
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
