@@ -1,6 +1,9 @@
 //! Messages from other nodes, in order. They arrive in a channel with a history, so lost ones are read again.
 
-use crate::broker::{Broker, BrokerError, Delivery, Mailbox, Post};
+use crate::{
+    broker::{Broker, BrokerError, Delivery, Mailbox, Post},
+    telemetry::FailureLog,
+};
 use gateway_core::{
     channel::{
         HoldRoom,
@@ -88,6 +91,7 @@ impl Inbox {
     }
 
     async fn catch_up(&mut self, mut after: u64) {
+        let mut failures = FailureLog::default();
         loop {
             match self.broker.read(&self.channel, RETENTION, Span::After(after), PAGE_LIMIT).await {
                 Ok(page) => {
@@ -100,7 +104,9 @@ impl Inbox {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "reading lost messages of other nodes failed; trying again");
+                    failures.failed(
+                        || tracing::warn!(%error, "reading lost messages of other nodes failed; the node tries again until it succeeds"),
+                    );
                     sleep(RETRY_PAUSE).await;
                 }
             }

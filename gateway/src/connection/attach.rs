@@ -4,6 +4,7 @@ use super::worker::Worker;
 use crate::{
     broker::BrokerError,
     hub::{Advance, ConnKey, Live, Outbox},
+    telemetry::FailureLog,
 };
 use gateway_core::{
     channel::recovery::{Judgement, Start, first_span, judge, lost},
@@ -65,6 +66,7 @@ async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result
 
 /// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
 pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
+    let mut failures = FailureLog::default();
     loop {
         room(&outbox).await;
         let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
@@ -82,7 +84,9 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
                 }
             }
             Err(error) => {
-                tracing::warn!(%channel, %error, "missed publications cannot be read yet");
+                failures.failed(
+                    || tracing::warn!(%channel, %error, "missed publications cannot be read yet; the connection tries until it can"),
+                );
                 tokio::time::sleep(worker.hub.retry()).await;
             }
         }
