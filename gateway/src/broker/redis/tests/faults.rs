@@ -206,6 +206,21 @@ async fn a_restart_that_kept_the_data_forks_the_timeline() {
     assert_eq!(publish(&broker, "c", 5).await.expect("published"), Position { epoch: after.epoch, offset: 4 });
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_eight_forks_of_a_channel_are_kept() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    let mut left = Vec::new();
+    for number in 1..=10 {
+        left.push(publish(&broker, "c", number).await.expect("published"));
+        // As after a failover: the server's data has another identity.
+        server.command(&["HSET", "test:{c}:meta", "replid", "another"]).await;
+    }
+    let page = broker.read(&channel("c"), KEEP, Span::Top, ALL).await.expect("read");
+    left.reverse();
+    assert_eq!(page.forks, left[..8]);
+}
+
 /// As a slot's move leaves it that was broken off, and made again after a failover: the meta is there, over a stream of an earlier life.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
