@@ -32,7 +32,7 @@ fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
         assert_eq!(told, [&["connected alice", "connected bob"][..], &joined].concat());
         bob.asks(r#"{"id":4,"unsubscribe":{"channel":"kept:a"}}"#).await;
         assert_eq!(bot.told().await, ["unsubscribed bob kept:a"]);
-        assert_eq!(world.worker.node.services.counters().get(Count::LifecycleDropped), 0);
+        assert_eq!(world.worker.node.services.counters().get(Count::LifecycleNoCredit), 0);
     });
 }
 

@@ -1,7 +1,7 @@
-//! Publications that come in over a link: those of one channel one after the other, those of different channels side by side.
+//! Publications from a link. Those of one channel are stored one after the other, those of different channels concurrently.
 
 use super::{
-    super::{counters::Count, instance::Queued, services::Services},
+    super::{counters::Count, instance::Outgoing, services::Services},
     ending::Ending,
     frames::{link_error, malformed},
 };
@@ -19,61 +19,66 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// The reader's end: takes publications while there is room.
-pub(super) struct Accept {
+/// Accepts publications for [`PublishQueues`], up to the limit.
+pub(super) struct PublishIntake {
     queue: mpsc::Sender<Publish>,
-    nacks: mpsc::Sender<Queued>,
+    nacks: mpsc::Sender<Outgoing>,
     unacknowledged: Rc<Cell<u32>>,
     limit: u32,
 }
 
-impl Accept {
-    /// Queues a publication, or answers that there are too many.
+impl PublishIntake {
+    /// Queues a publication, or refuses it if too many are unacknowledged.
     pub(super) fn take(&self, publish: Publish) -> Result<(), Ending> {
         if self.unacknowledged.get() < self.limit {
             self.unacknowledged.update(|n| n + 1);
             return self.queue.try_send(publish).map_err(|_| Ending::Lost);
         }
-        let detail = format!("{} publications are unacknowledged, the limit that welcome tells. Wait for acknowledgements.", self.limit);
+        let detail = format!("{} publications are unacknowledged, the limit in welcome. Wait for acknowledgements.", self.limit);
         let nack = nack(publish.id, &Refusal::new(ErrorCode::TooManyRequests, detail));
-        self.nacks.try_send(nack).map_err(|_| malformed("Far more is sent than welcome allows, and no answer is read."))
+        self.nacks.try_send(nack).map_err(|_| malformed("More publications came than welcome allows, and the answers are not read."))
     }
 }
 
-/// Stores what [`Accept`] took.
-pub(super) struct Publishing<'a> {
+/// Stores the publications that [`PublishIntake`] accepted.
+pub(super) struct PublishQueues<'a> {
     publisher: &'a Publisher,
     scope: &'a str,
     services: &'a Services,
     incoming: mpsc::Receiver<Publish>,
-    answers: mpsc::Sender<Queued>,
+    answers: mpsc::Sender<Outgoing>,
     unacknowledged: Rc<Cell<u32>>,
-    /// Channels with a publication under way, and what waits behind it.
-    lanes: HashMap<String, VecDeque<Publish>>,
-    running: FuturesUnordered<LocalBoxFuture<'a, (String, Queued)>>,
+    /// Channels with a publication in progress, and the publications that wait for it.
+    channels: HashMap<String, VecDeque<Publish>>,
+    running: FuturesUnordered<LocalBoxFuture<'a, (String, Outgoing)>>,
 }
 
-impl<'a> Publishing<'a> {
-    pub(super) fn new(publisher: &'a Publisher, scope: &'a str, services: &'a Services, answers: &mpsc::Sender<Queued>) -> (Self, Accept) {
+impl<'a> PublishQueues<'a> {
+    pub(super) fn new(
+        publisher: &'a Publisher,
+        scope: &'a str,
+        services: &'a Services,
+        answers: &mpsc::Sender<Outgoing>,
+    ) -> (Self, PublishIntake) {
         let limit = services.links.publishes_in_flight.max(1);
         let (queue, incoming) = mpsc::channel(limit as usize);
         let unacknowledged = Rc::new(Cell::new(0));
-        let accept = Accept { queue, nacks: answers.clone(), unacknowledged: Rc::clone(&unacknowledged), limit };
-        let (answers, lanes, running) = (answers.clone(), HashMap::new(), FuturesUnordered::new());
-        (Self { publisher, scope, services, incoming, answers, unacknowledged, lanes, running }, accept)
+        let intake = PublishIntake { queue, nacks: answers.clone(), unacknowledged: Rc::clone(&unacknowledged), limit };
+        let (answers, channels, running) = (answers.clone(), HashMap::new(), FuturesUnordered::new());
+        (Self { publisher, scope, services, incoming, answers, unacknowledged, channels, running }, intake)
     }
 
-    /// Never ends but with the link.
+    /// Runs until the link ends.
     pub(super) async fn run(mut self) -> Ending {
         loop {
             tokio::select! {
                 next = self.incoming.recv() => match next {
-                    Some(publish) => self.accept(publish),
+                    Some(publish) => self.intake(publish),
                     None => return Ending::Lost,
                 },
                 Some((channel, answer)) = self.running.next(), if !self.running.is_empty() => {
                     self.unacknowledged.update(|n| n - 1);
-                    self.go_on(&channel);
+                    self.start_next(&channel);
                     if self.answers.send(answer).await.is_err() {
                         return Ending::Lost;
                     }
@@ -82,19 +87,19 @@ impl<'a> Publishing<'a> {
         }
     }
 
-    fn accept(&mut self, publish: Publish) {
-        if let Some(waiting) = self.lanes.get_mut(&publish.channel) {
+    fn intake(&mut self, publish: Publish) {
+        if let Some(waiting) = self.channels.get_mut(&publish.channel) {
             waiting.push_back(publish);
         } else {
-            self.lanes.insert(publish.channel.clone(), VecDeque::new());
+            self.channels.insert(publish.channel.clone(), VecDeque::new());
             self.start(publish);
         }
     }
 
-    fn go_on(&mut self, channel: &str) {
-        match self.lanes.get_mut(channel).and_then(VecDeque::pop_front) {
+    fn start_next(&mut self, channel: &str) {
+        match self.channels.get_mut(channel).and_then(VecDeque::pop_front) {
             Some(next) => self.start(next),
-            None => drop(self.lanes.remove(channel)),
+            None => drop(self.channels.remove(channel)),
         }
     }
 
@@ -123,11 +128,11 @@ async fn store(publisher: &Publisher, scope: &str, publish: Publish) -> Result<P
     publisher.publish(draft.within(publish.traceparent.map(Into::into), key)).await
 }
 
-fn ack(id: u64, published: Published) -> Queued {
+fn ack(id: u64, published: Published) -> Outgoing {
     let (epoch, offset) = published.position.map_or((String::new(), 0), |p| (p.epoch.to_string(), p.offset));
-    Queued::Frame(ToService::Ack(Ack { id, epoch, offset }))
+    Outgoing::Frame(ToService::Ack(Ack { id, epoch, offset }))
 }
 
-fn nack(id: u64, refusal: &Refusal) -> Queued {
-    Queued::Frame(ToService::Nack(Nack { id, error: link_error(refusal) }))
+fn nack(id: u64, refusal: &Refusal) -> Outgoing {
+    Outgoing::Frame(ToService::Nack(Nack { id, error: link_error(refusal) }))
 }

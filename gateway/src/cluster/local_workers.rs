@@ -1,4 +1,4 @@
-//! The workers of this node, asked through their mailboxes.
+//! Requests to the workers of this node, through their mailboxes.
 
 use crate::broker::{
     Mailbox, Post,
@@ -11,80 +11,80 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-/// Time that every worker has for an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Before a worker without room is told again.
-const ROOM: Duration = Duration::from_millis(100);
+/// Time for all workers to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Before posting to a full mailbox is tried again.
+const FULL_MAILBOX_PAUSE: Duration = Duration::from_millis(100);
 
 /// See the module.
-pub(super) struct Local {
+pub(super) struct LocalWorkers {
     node: Arc<str>,
     workers: Vec<Arc<Mailbox>>,
 }
 
-impl Local {
+impl LocalWorkers {
     pub(super) fn new(node: Arc<str>, workers: Vec<Arc<Mailbox>>) -> Self {
         Self { node, workers }
     }
 
-    /// Carries out a command on every connection concerned; answers how many there were.
+    /// Carries out a command on every connection of the target. Returns their number.
     pub(super) async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
         let counts = self.ask(|answer| Post::Command(target.clone(), command.clone(), answer)).await?;
         Ok(counts.into_iter().sum())
     }
 
-    /// The connections concerned.
+    /// The connections of the target.
     pub(super) async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
         let found = self.ask(|answer| Post::Survey(Survey::Connections(target.clone(), answer))).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Subscribers of a channel.
+    /// Number of a channel's subscribers.
     pub(super) async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
         let counts = self.ask(|answer| Post::Survey(Survey::Subscribers(channel.clone(), answer))).await?;
         Ok(counts.into_iter().sum())
     }
 
-    /// Tells every worker, for sure.
-    pub(super) async fn tell_all(&self, post: fn() -> Post) {
+    /// Posts to every worker; waits while a mailbox is full.
+    async fn post_to_all(&self, post: fn() -> Post) {
         for worker in &self.workers {
             while !worker.post(post()) {
-                sleep(ROOM).await;
+                sleep(FULL_MAILBOX_PAUSE).await;
             }
         }
     }
 
-    /// Tells them each time it is called for. For good.
-    pub(super) async fn tell_whenever(&self, called: &Notify, post: fn() -> Post) {
+    /// Posts to every worker after each notification. Never returns.
+    pub(super) async fn post_on_notify(&self, notify: &Notify, post: fn() -> Post) {
         loop {
-            called.notified().await;
-            self.tell_all(post).await;
+            notify.notified().await;
+            self.post_to_all(post).await;
         }
     }
 
-    /// Asks every worker, and awaits all answers.
+    /// Asks every worker, and waits for all answers.
     async fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> Post) -> Result<Vec<T>, Refusal> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         let mut asked = Vec::with_capacity(self.workers.len());
         for (index, worker) in self.workers.iter().enumerate() {
-            let (give, take) = mpsc::channel(1);
-            if !worker.post(question(give)) {
-                return Err(self.silent(index, "has no room for more requests"));
+            let (sender, receiver) = mpsc::channel(1);
+            if !worker.post(question(sender)) {
+                return Err(self.unavailable(index, "has a full mailbox"));
             }
-            asked.push(take);
+            asked.push(receiver);
         }
         let mut answers = Vec::with_capacity(asked.len());
-        for (index, mut take) in asked.into_iter().enumerate() {
-            match timeout_at(deadline, take.recv()).await {
+        for (index, mut receiver) in asked.into_iter().enumerate() {
+            match timeout_at(deadline, receiver.recv()).await {
                 Ok(Some(answer)) => answers.push(answer),
-                Ok(None) => return Err(self.silent(index, "dropped the request")),
-                Err(_) => return Err(self.silent(index, "did not answer in time")),
+                Ok(None) => return Err(self.unavailable(index, "dropped the request")),
+                Err(_) => return Err(self.unavailable(index, "did not answer in time")),
             }
         }
         Ok(answers)
     }
 
-    fn silent(&self, worker: usize, what: &str) -> Refusal {
+    fn unavailable(&self, worker: usize, what: &str) -> Refusal {
         let detail = format!("Worker {worker} of node {} {what}; others may have carried the request out. Try again.", self.node);
         Refusal::new(ErrorCode::ServiceUnavailable, detail)
     }
