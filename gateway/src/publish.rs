@@ -89,6 +89,7 @@ impl Draft {
         self
     }
 
+    // NL-2.9
     /// A digest of all that makes two requests the same.
     fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -190,6 +191,7 @@ impl Publisher {
     }
 }
 
+// NL-2.8
 /// Names the key with which a publish of unknown outcome has to be repeated.
 fn with_key(mut refusal: Refusal, key: Option<&str>) -> Refusal {
     if refusal.code == ErrorCode::OutcomeUnknown {

@@ -29,6 +29,7 @@ pub(super) enum Incoming {
     Gap,
 }
 
+// NL-7.7
 /// See the module.
 pub(super) struct Inbox {
     broker: Arc<Broker>,
@@ -90,6 +91,7 @@ impl Inbox {
         None
     }
 
+    // NL-7.7
     async fn catch_up(&mut self, mut after: u64) {
         let mut failures = FailureLog::default();
         loop {
@@ -125,6 +127,7 @@ mod tests {
         NewPublication { data, tags: Tags::new(), info: None, traceparent: None, retention: Some(RETENTION), idempotency: None }
     }
 
+    // NL-7.7
     #[tokio::test]
     async fn only_messages_that_left_the_history_make_a_gap() {
         let mailbox = Arc::new(Mailbox::new(4, 1 << 20));

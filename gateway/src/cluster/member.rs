@@ -32,6 +32,7 @@ impl Member {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    // NL-7.11
     /// Names the first shared setting that differs on another node.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let keys = self.shared.keys().chain(other.shared.keys());
@@ -71,6 +72,7 @@ mod tests {
         assert_eq!(read, Some(Member { public: "".into(), ..member("n1", &[]) }));
     }
 
+    // NL-7.11
     #[test]
     fn the_difference_names_the_setting() {
         let one = member("n1", &[("namespaces.a.history", "10 for 1m")]);

@@ -64,6 +64,7 @@ impl SharedCluster {
         }
     }
 
+    // NL-7.1, NL-7.2
     async fn heartbeat(&self, nodes: &Nodes, registration: Registration) -> Result<Registration, BrokerError> {
         let record = self.this_node.record();
         let since = match registration {

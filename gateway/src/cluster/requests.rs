@@ -25,6 +25,7 @@ const CONCURRENT_REQUESTS: usize = 64;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 impl SharedCluster {
+    // NL-7.8
     /// Sends a request to every other live node, and waits for all responses.
     pub(super) async fn request_all(&self, request: &Request) -> Result<Vec<Response>, Refusal> {
         let others = self.others().await?;

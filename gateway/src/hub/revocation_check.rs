@@ -13,6 +13,7 @@ const STEP: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Hub {
+    // NL-7.10
     /// Looks up the users of this worker each time it is called for. For good.
     pub(crate) async fn look_up_revocations(self: Rc<Self>) {
         loop {

@@ -137,6 +137,7 @@ impl Publisher {
         Ok(())
     }
 
+    // NL-0.3
     /// What came earlier stands earlier.
     fn in_order(&mut self, draft: &Draft, node: usize, issue: u64, at: Position) -> Result<(), String> {
         let others = self.stored.iter().filter(|(n, channel, _, other)| (*n, channel, other.epoch) == (node, &draft.channel, at.epoch));
@@ -154,6 +155,7 @@ impl Publisher {
         self.waiting.first().map(|waiting| format!("{:?} has no answer", waiting.draft))
     }
 
+    // NL-2.7
     /// At the end: what was refused is stored nowhere, what nobody knows of not later than it was said, and not behind anything that came later.
     pub(super) fn check(&mut self, server: &mut Server) -> Result<(), String> {
         for draft in &self.refused {

@@ -22,6 +22,7 @@ impl Hub {
         spawn_local(self.clone().backfill(slot, age));
     }
 
+    // NL-4.7
     async fn backfill(self: Rc<Self>, key: SlotKey, mut age: Age) {
         let _task = OpenTask::new(&self.parts.metrics);
         let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
