@@ -1,6 +1,7 @@
 //! The broker of a cluster: what nodes share lives in Redis (6.2 or newer), one or several, a Redis Cluster (7.0), or Valkey.
 //!
-//! - [`keys`]: the names of everything that is kept there; [`scripts`]: what happens there at one moment; [`codec`]: publications as bytes
+//! - [`keys`]: the names of everything that is kept there; [`escape`]: channels and users as parts of them; [`scripts`]: what happens there at one moment;
+//!   [`codec`]: publications as bytes
 //! - [`masters`]: one server, several, or those of a Redis Cluster, each with its [`slot`]s; [`topology`]: which has which; [`scan`]: all keys of all
 //! - [`connect`]: connections; [`lane`]: those that carry commands, in order, through every interruption; [`listener`]: those that subscribe; [`pubsub`]: the
 //!   words for it
