@@ -34,23 +34,23 @@ pub(super) struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Idle,
-    Asked(Asked),
+    Requested(Requested),
     Live,
 }
 
 /// What a subscribe requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum Requested {
     Nothing,
-    FirstHeld,
+    FirstStored,
     After(Position),
 }
 
-impl Asked {
+impl Requested {
     fn recover(self) -> Option<RecoverFrom> {
         match self {
             Self::Nothing => None,
-            Self::FirstHeld => Some(RecoverFrom { epoch: String::new(), offset: 0 }),
+            Self::FirstStored => Some(RecoverFrom { epoch: String::new(), offset: 0 }),
             Self::After(Position { epoch, offset }) => Some(RecoverFrom { epoch: epoch.to_string(), offset }),
         }
     }
@@ -116,33 +116,33 @@ impl Client {
         if self.stage != Stage::Idle {
             return false;
         }
-        let asked = match self.position {
-            Some(position) => Asked::After(position),
-            None if from_first => Asked::FirstHeld,
-            None => Asked::Nothing,
+        let requested = match self.position {
+            Some(position) => Requested::After(position),
+            None if from_first => Requested::FirstStored,
+            None => Requested::Nothing,
         };
-        let asks = match self.side {
-            Side::Client => self.ask(worker, asked.recover()),
-            Side::Server => self.connect(worker, asked.recover()),
+        let sent = match self.side {
+            Side::Client => self.send_subscribe(worker, requested.recover()),
+            Side::Server => self.connect(worker, requested.recover()),
         };
-        if asks {
-            self.stage = Stage::Asked(asked);
+        if sent {
+            self.stage = Stage::Requested(requested);
         }
         self.wake();
-        asks
+        sent
     }
 
     /// Sends a subscribe. False: the connection does not read now.
-    fn ask(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
+    fn send_subscribe(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
         let connection = self.connection.get_or_insert_with(|| {
             let mut connection = SocketlessConnection::new(worker.worker.clone());
             connection.hears(Command { id: 1, request: Request::Connect(Box::default()) });
             connection
         });
         let request = SubscribeRequest { channel: self.channel.clone(), recover, ..SubscribeRequest::default() };
-        let asks = connection.hears(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
-        self.command += u32::from(asks);
-        asks
+        let sent = connection.hears(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
+        self.command += u32::from(sent);
+        sent
     }
 
     /// Connects with a token that contains the channel.
@@ -160,8 +160,8 @@ impl Client {
         let may = self.side == Side::Client && self.stage != Stage::Idle;
         let Some(connection) = self.connection.as_mut().filter(|_| may) else { return false };
         let request = Request::Unsubscribe { channel: self.channel.clone() };
-        let heard = connection.hears(Command { id: self.command + 1, request });
-        if heard {
+        let sent = connection.hears(Command { id: self.command + 1, request });
+        if sent {
             (self.command, self.stage) = (self.command + 1, Stage::Idle);
             // Messages sent before the unsubscribe no longer matter.
             if self.take(usize::MAX).iter().any(is_close) {
@@ -169,7 +169,7 @@ impl Client {
             }
         }
         self.wake();
-        heard
+        sent
     }
 
     /// Ends its connection; frames that were not read are lost.
@@ -260,19 +260,19 @@ impl Client {
     }
 
     fn subscribed(&mut self, answer: Subscribed, server: &mut Server) -> Result<(), String> {
-        let Stage::Asked(asked) = self.stage else { return Err("an unexpected answer".into()) };
+        let Stage::Requested(requested) = self.stage else { return Err("an unexpected answer".into()) };
         let at = answer.position()?;
         let first = server.first(&self.channel).filter(|_| server.top(&self.channel).is_some_and(|top| top.epoch == at.epoch));
         let lineage = server.lineage(&self.channel);
         if !lineage.exists(at) {
             return Err(format!("its position is {at:?}, which never existed"));
         }
-        if answer.was_recovering != (asked != Asked::Nothing) {
-            return Err(format!("the answer does not fit the request {asked:?}"));
+        if answer.was_recovering != (requested != Requested::Nothing) {
+            return Err(format!("the answer does not fit the request {requested:?}"));
         }
-        if let Asked::After(held) = asked {
-            let told = if answer.recovered { recovered(held, at, lineage) } else { lost(held, at, first, lineage) };
-            told.map_err(|wrong| format!("{wrong}: from {held:?} to {at:?}"))?;
+        if let Requested::After(held) = requested {
+            let checked = if answer.recovered { recovered(held, at, lineage) } else { lost(held, at, first, lineage) };
+            checked.map_err(|wrong| format!("{wrong}: from {held:?} to {at:?}"))?;
         }
         (self.stage, self.position) = (Stage::Live, Some(at));
         answer.publications.iter().try_for_each(|publication| self.publication(publication, lineage))
