@@ -7,6 +7,7 @@
 //! - [`name`]: rules for the names of channels, users and services
 //! - [`rest`]: bodies of the gateway's REST interface
 //! - [`client`] (feature `client`): the typed REST and link clients for services
+//! - [`http`] (feature `http`): what all HTTP listeners have in common
 //! - [`process`] (feature `process`): settings, logs, telemetry, health and signals of a service process
 
 pub mod errors;
@@ -18,5 +19,7 @@ pub mod rest;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod frontend;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "process")]
 pub mod process;

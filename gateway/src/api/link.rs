@@ -19,6 +19,15 @@ use gateway_core::{
 use shared_proto::rest::Problem;
 use std::{pin::pin, sync::Arc};
 
+/// Where links are opened.
+pub(super) const PATH: &str = "/v1/services/{service}/link";
+
+/// Whether a path of the internal listener takes upgrades to WebSocket.
+pub fn speaks_websocket(path: &str) -> bool {
+    let (before, after) = PATH.split_once("{service}").unwrap_or((PATH, ""));
+    path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|service| !service.contains('/'))
+}
+
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
 #[utoipa::path(get, path = "/v1/services/{service}/link", tag = "cluster", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
     responses((status = 101, description = "The link is open; `hello` is awaited"),

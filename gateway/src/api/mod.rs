@@ -19,6 +19,7 @@ mod tests;
 mod users;
 
 pub(crate) use extract::{Json, limit_bodies};
+pub use link::speaks_websocket;
 pub use problem::{ApiError, problem};
 pub(crate) use route::Path;
 
@@ -44,7 +45,7 @@ fn guarded() -> Vec<Path> {
         Path::new("/v1/connections/{id}/messages").post(connections::message),
         Path::new("/v1/nodes").get(cluster::nodes),
         Path::new("/v1/services").get(cluster::services),
-        Path::new("/v1/services/{service}/link").get(link::open),
+        Path::new(link::PATH).get(link::open),
     ]
 }
 

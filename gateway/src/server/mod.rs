@@ -23,6 +23,7 @@ use crate::{
 };
 pub use error::RunError;
 use public::Admissions;
+use shared_proto::http;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -45,7 +46,7 @@ pub struct Listeners {
 impl Listeners {
     /// Binds the addresses of the settings.
     pub fn bind(settings: &Settings) -> Result<Self, RunError> {
-        let listen = |key, address| socket::listen(address).map_err(|error| RunError::from_bind(key, address, &error));
+        let listen = |key, address| http::listen(address).map_err(|error| RunError::from_bind(key, address, &error));
         let public = listen("public.address", settings.public.address)?;
         Ok(Self { public, internal: listen("internal.address", settings.internal.address)? })
     }

@@ -8,6 +8,8 @@ mod client;
 mod codes;
 mod conformance;
 mod corpus;
+mod java;
+mod listeners;
 mod public;
 mod store_errors;
 mod upgrade;

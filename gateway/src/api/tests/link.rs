@@ -1,10 +1,12 @@
 //! The link endpoint over a real socket. What the frames mean is tested with the link itself.
 
 use super::*;
-use actix_web::HttpServer;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use shared_proto::rest::Problem;
+use shared_proto::{
+    http::{HttpOptions, serve},
+    rest::Problem,
+};
 use std::net::SocketAddr;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::{
@@ -36,13 +38,11 @@ impl Listening {
         let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], limits);
         let node = Arc::new(Node { services, ..node(&mailbox) });
         let shared = node.clone();
-        let server = HttpServer::new(move || App::new().configure(|config| configure(config, &shared)))
-            .workers(1)
-            .disable_signals()
-            .bind("127.0.0.1:0")
-            .expect("a free port");
-        let address = server.addrs()[0];
-        actix_web::rt::spawn(server.run());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let app = move || App::new().configure(|config| configure(config, &shared));
+        let server = serve("internal", listener, &HttpOptions::default(), crate::api::speaks_websocket, app).expect("it listens");
+        actix_web::rt::spawn(server);
         Self { node, address }
     }
 

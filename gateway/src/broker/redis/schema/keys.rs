@@ -24,6 +24,7 @@
 //! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
 //! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node; the node's next life |
 //! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
+//! | `P:writes:N`, in a Redis Cluster `P:writes:N:{M}` | string | what node `N` writes to see that a master accepts writes; `M` as in its canary | 10 seconds |
 //! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, for each master: the number `M` is in one of its slots | |
 //!
@@ -169,6 +170,14 @@ impl Keys {
         match number {
             Some(number) => format!("{}:canary:{node}:{{{number}}}", self.prefix),
             None => format!("{}:canary:{node}", self.prefix),
+        }
+    }
+
+    /// What a node writes to see that a master accepts writes. `number`: in the slot of that number.
+    pub(crate) fn write_probe(&self, node: &str, number: Option<u32>) -> String {
+        match number {
+            Some(number) => format!("{}:writes:{node}:{{{number}}}", self.prefix),
+            None => format!("{}:writes:{node}", self.prefix),
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum HealthPart {
     Listener(Master),
     /// The round trip from a publish to its delivery.
     Canary(Master),
+    /// Whether a master accepts writes.
+    Writes(Master),
     /// A lane's connection for commands.
     Lane(Master, usize),
 }
@@ -25,7 +27,7 @@ impl HealthPart {
     fn of(self) -> Option<Master> {
         match self {
             Self::Map | Self::ServerAssignment(_) => None,
-            Self::Listener(master) | Self::Canary(master) | Self::Lane(master, _) => Some(master),
+            Self::Listener(master) | Self::Canary(master) | Self::Writes(master) | Self::Lane(master, _) => Some(master),
         }
     }
 }

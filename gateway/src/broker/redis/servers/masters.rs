@@ -272,7 +272,10 @@ impl MasterTable {
         let of = |master: Master| {
             let lanes = (0..self.lanes).map(move |lane| HealthPart::Lane(master, lane));
             let share = self.like.is_none().then_some(HealthPart::ServerAssignment(master));
-            lanes.chain([HealthPart::Listener(master), HealthPart::Canary(master)]).chain(share).map(move |part| (part, master))
+            lanes
+                .chain([HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Writes(master)])
+                .chain(share)
+                .map(move |part| (part, master))
         };
         map.serving().keys().copied().flat_map(of).collect()
     }

@@ -427,3 +427,24 @@ async fn a_new_identity_forks_since_the_server_does_not_say_that_the_data_is_the
     assert_eq!((page.top, page.publications.len()), (1, 1));
     assert_eq!(page.forks, [before], "its position goes on");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_refuses_writes_takes_the_node_out_of_service_until_it_accepts_them() {
+    let server = Server::start_with(&["--enable-protected-configs", "yes"]).await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    not_ready(&broker, "refuses writes: it has reached maxmemory").await;
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    ready(&broker).await;
+
+    let disk = tempfile::tempdir().expect("a folder");
+    server.command(&["CONFIG", "SET", "dir", disk.path().to_str().expect("UTF-8")]).await;
+    server.command(&["CONFIG", "SET", "save", "3600 1"]).await;
+    drop(disk);
+    server.command(&["BGSAVE"]).await;
+    not_ready(&broker, "refuses writes: it cannot save its data to disk").await;
+    server.command(&["CONFIG", "SET", "save", ""]).await;
+    ready(&broker).await;
+}
