@@ -1,29 +1,29 @@
-//! The end of a run: what is broken is mended, and everything has to come to rest.
+//! The end of a run: all faults end, every client must get everything, and nothing may be left after the clients disconnect.
 
 use super::{
-    node::{DEADLINE, LINGER},
+    node::{DEADLINE, UNSUBSCRIBE_DELAY},
     world::{World, channel},
 };
 use crate::telemetry::Level;
 use std::time::Duration;
 
-/// Rounds until everybody has everything.
+/// Limit of rounds until every client has everything.
 const ROUNDS: usize = 2000;
-/// Those among them in which nothing moves: with their pauses, longer than any deadline.
-const IDLE: usize = 100;
-/// Rounds of an audit: with their pauses, longer than what it takes to be sure.
-const AUDIT: usize = 10;
+/// Limit of rounds without progress; with their pauses, longer than any deadline.
+const IDLE_ROUNDS: usize = 100;
+/// Rounds of an audit; with their pauses, longer than an audit takes to report a loss.
+const AUDIT_ROUNDS: usize = 10;
 const AUDIT_PAUSE: Duration = Duration::from_millis(500);
-/// Rounds at most until all that is left when clients go has ended.
-const LAST: usize = 8;
-/// What eight rounds take in which something moves.
-const TRIPS: Duration = Duration::from_millis(40);
-/// Longer than a channel is kept for those who were told to come back.
-const EXPECTED: Duration = Duration::from_secs(6);
-/// After a round in which nothing moves.
+/// Limit of rounds until everything ends after the clients disconnected.
+const DISCONNECT_ROUNDS: usize = 8;
+/// Time that eight rounds with progress take.
+const ROUND_TRIPS: Duration = Duration::from_millis(40);
+/// Longer than a channel is kept for clients that were told to subscribe again.
+const KEPT_FOR_RETURN: Duration = Duration::from_secs(6);
+/// Pause after a round without progress.
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) fn calm(world: &mut World<'_>) -> Result<(), String> {
+pub(super) fn finish(world: &mut World<'_>) -> Result<(), String> {
     world.server.accept();
     world.server.mute = 0;
     if world.server.has_left_behind() {
@@ -32,29 +32,29 @@ pub(super) fn calm(world: &mut World<'_>) -> Result<(), String> {
         world.settle()?;
     }
     for node in &mut world.nodes {
-        // Canaries find those.
+        // Canaries would find broken connections.
         node.wires.subscriber.notice(&mut world.server, false);
     }
-    find(world)?;
-    rest(world, lacking)?;
+    run_audits(world)?;
+    run_until_idle(world, missing)?;
     for index in 0..world.shape.channels {
         let draft = world.publisher.draft(&channel(index), false);
         world.publisher.publish(draft, 0, &world.nodes[0].broker, world.shape.kept);
     }
-    find(world)?;
-    rest(world, lacking)?;
+    run_audits(world)?;
+    run_until_idle(world, missing)?;
     world.publisher.check(&mut world.server)?;
-    leave(world)
+    disconnect_all(world)
 }
 
-/// Audits find what only they can.
-fn find(world: &mut World<'_>) -> Result<(), String> {
+/// Runs audits, if losses happened that only audits find.
+fn run_audits(world: &mut World<'_>) -> Result<(), String> {
     if !world.needs_audit {
         return Ok(());
     }
-    rest(world, |world| world.publisher.waits())?;
+    run_until_idle(world, |world| world.publisher.waits())?;
     world.nodes.iter_mut().for_each(|node| node.wires.subscriber.audit());
-    for _ in 0..AUDIT {
+    for _ in 0..AUDIT_ROUNDS {
         world.settle()?;
         round(world)?;
         world.wait(AUDIT_PAUSE);
@@ -62,29 +62,29 @@ fn find(world: &mut World<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn lacking(world: &World<'_>) -> Option<String> {
-    world.publisher.waits().or_else(|| world.clients.iter().find_map(|client| client.lacks(&world.server)))
+fn missing(world: &World<'_>) -> Option<String> {
+    world.publisher.waits().or_else(|| world.clients.iter().find_map(|client| client.missing(&world.server)))
 }
 
-/// Rounds until nothing is lacking any more.
-fn rest(world: &mut World<'_>, lacking: impl Fn(&World<'_>) -> Option<String>) -> Result<(), String> {
+/// Runs rounds until nothing is missing.
+fn run_until_idle(world: &mut World<'_>, missing: impl Fn(&World<'_>) -> Option<String>) -> Result<(), String> {
     let mut idle = 0;
     for index in 0..ROUNDS {
-        match (round(world)?, lacking(world)) {
+        match (round(world)?, missing(world)) {
             (false, None) => return Ok(()),
-            (true, _) if index % 8 == 7 => world.wait(TRIPS),
+            (true, _) if index % 8 == 7 => world.wait(ROUND_TRIPS),
             (true, _) => {}
-            (false, Some(_)) if idle == IDLE => break,
+            (false, Some(_)) if idle == IDLE_ROUNDS => break,
             (false, Some(_)) => {
                 idle += 1;
                 world.wait(PAUSE);
             }
         }
     }
-    lacking(world).map_or_else(|| Err("it does not come to rest".into()), |what| Err(format!("at rest, {what}")))
+    missing(world).map_or_else(|| Err("it never becomes idle".into()), |what| Err(format!("when idle, {what}")))
 }
 
-/// Everybody does what is due. Clients that have no subscription ask for it.
+/// One round: everything that is due happens. Clients without a subscription subscribe.
 fn round(world: &mut World<'_>) -> Result<bool, String> {
     let mut moved = false;
     for node in &mut world.nodes {
@@ -100,15 +100,15 @@ fn round(world: &mut World<'_>) -> Result<bool, String> {
     Ok(moved)
 }
 
-/// All go, and nothing is left of them.
-fn leave(world: &mut World<'_>) -> Result<(), String> {
+/// Disconnects all clients, and checks that nothing is left of them.
+fn disconnect_all(world: &mut World<'_>) -> Result<(), String> {
     for client in &mut world.clients {
         client.drop_connection();
     }
-    // Some are told only now.
-    for time in [EXPECTED, EXPECTED, LINGER] {
+    // Some unsubscribes are sent only now.
+    for time in [KEPT_FOR_RETURN, KEPT_FOR_RETURN, UNSUBSCRIBE_DELAY] {
         world.wait(time);
-        for _ in 0..LAST {
+        for _ in 0..DISCONNECT_ROUNDS {
             let mut moved = false;
             for node in &mut world.nodes {
                 moved |= node.round(&mut world.server);
@@ -121,17 +121,17 @@ fn leave(world: &mut World<'_>) -> Result<(), String> {
     }
     for (index, node) in world.nodes.iter().enumerate() {
         if node.broker.stats().channels > 0 {
-            return Err(format!("node {index} is still subscribed to something that nobody needs"));
+            return Err(format!("node {index} is still subscribed to a channel without subscribers"));
         }
         for worker in &node.workers {
             let metrics = worker.worker.hub.metrics();
             for level in [Level::ConnectionsOpen, Level::SubscriptionsOpen, Level::ChannelsOpen, Level::TasksOpen] {
                 if metrics.level(level) > 0 {
-                    return Err(format!("node {index} is left with {} {level:?}", metrics.level(level)));
+                    return Err(format!("node {index} has {} {level:?} left", metrics.level(level)));
                 }
             }
             if worker.worker.hub.budget().used() > 0 {
-                return Err(format!("node {index} is left with {} bytes in outboxes", worker.worker.hub.budget().used()));
+                return Err(format!("node {index} has {} bytes left in outboxes", worker.worker.hub.budget().used()));
             }
         }
     }
