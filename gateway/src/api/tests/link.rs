@@ -188,7 +188,7 @@ async fn hello_comes_once_first_and_in_time() {
     let late = listening.dial().await;
     let (error, close, reason) = late.closed().await;
     assert_eq!((close, reason.as_str()), (1008, "no hello in time"));
-    assert!(error["message"].as_str().is_some_and(|message| message.contains("Send it first")), "{error}");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains("Send hello first")), "{error}");
 
     let listening = Listening::new();
     let mut other = listening.dial().await;
