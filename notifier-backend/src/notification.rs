@@ -1,6 +1,7 @@
 //! A notification: what callers send, checked, and what frontends receive.
 
 use serde::{Deserialize, Serialize};
+use shared_proto::json::or_default;
 use shared_proto::name::{check_channel as check_channel_name, check_user as check_user_name};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -80,10 +81,10 @@ pub struct Request {
     /// 1 to 200 bytes.
     pub title: String,
     /// At most 4,000 bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub body: String,
     /// How urgent it is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub level: Level,
     /// `http(s)://…`, or a path on the frontend's own site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,7 +244,7 @@ mod tests {
     const NOW: Millis = Millis(1_800_000_000_000);
 
     fn check(json: &str) -> Result<Notification, String> {
-        let request = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let request = shared_proto::json::read(json).map_err(|error| error.to_string())?;
         Notification::check(request, "n1".into(), NOW, 3)
     }
 
@@ -264,6 +265,13 @@ mod tests {
         let made = check(r#"{"users":["b","a","b"],"title":"T","at":"1999-01-01T00:00:00Z"}"#).expect("right");
         assert_eq!(made.targets, [Target::User("a".into()), Target::User("b".into())]);
         assert_eq!(made.due, NOW);
+    }
+
+    #[test]
+    fn requests_keep_the_rule_for_members() {
+        let all =
+            r#"{"user":"a","users":["a"],"channel":"c","title":"T","body":"B","level":"error","link":"/","at":"2030-01-31T12:00:00Z"}"#;
+        shared_proto::json::testing::check_members::<Request>(all, &[]);
     }
 
     #[test]
@@ -296,8 +304,10 @@ mod tests {
             (r#"{"user":"a","title":"T","at":"tomorrow"}"#.into(), "`at`"),
             (r#"{"user":"a","title":"T","at":"2999-01-01T00:00:00Z"}"#.into(), "more than a year"),
             (r#"{"user":"a","title":"T","colour":"red"}"#.into(), "colour"),
-            (r#"{"user":7,"title":"T"}"#.into(), "string"),
-            ("[]".into(), "expected struct Request"),
+            (r#"{"user":7,"title":"T"}"#.into(), "user: invalid type"),
+            ("[]".into(), "expected an object"),
+            (r#"{"user":"a","title":"T","level":["info"]}"#.into(), "level: "),
+            (r#"{"user":"a","title":null}"#.into(), "title: invalid type: null"),
         ] {
             let error = check(&json).expect_err(&json);
             assert!(error.contains(named), "{json:.80}: {error}");
