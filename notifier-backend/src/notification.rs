@@ -1,6 +1,6 @@
 //! A notification: what callers send, checked, and what frontends receive.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use shared_proto::json::or_default;
 use shared_proto::name::{check_channel as check_channel_name, check_user as check_user_name};
 use std::collections::BTreeSet;
@@ -46,7 +46,22 @@ impl Millis {
 
     fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+        let at = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)?;
+        // In UTC it may lie before the year 0, of which RFC 3339 has no more.
+        Some(at).filter(|at| !at.to_rfc3339().is_empty())
+    }
+}
+
+impl Serialize for Millis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an RFC 3339 time, as 2030-01-31T12:00:00Z")))
     }
 }
 
@@ -91,7 +106,7 @@ pub struct Request {
     pub link: Option<String>,
     /// RFC 3339: not to be delivered before. Absent or past: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
+    pub at: Option<Millis>,
 }
 
 /// Whom a delivery is for.
@@ -171,7 +186,10 @@ impl Notification {
         if let Some(link) = &request.link {
             check_link(link)?;
         }
-        let at = request.at.as_deref().map(|text| due_at(text, now)).transpose()?.unwrap_or(now);
+        let at = request.at.unwrap_or(now);
+        if at > now.plus(FURTHEST) {
+            return Err("`at` is more than a year ahead".to_owned());
+        }
         let envelope = Envelope {
             kind: "notification".to_owned(),
             id,
@@ -222,11 +240,6 @@ fn check_link(link: &str) -> Result<(), String> {
     } else {
         Err("`link` must begin with https://, http:// or a single /, and hold no blank".to_owned())
     }
-}
-
-fn due_at(text: &str, now: Millis) -> Result<Millis, String> {
-    let at = Millis::parse(text).ok_or_else(|| format!("`at` {text:?} is not an RFC 3339 time, as 2030-01-31T12:00:00Z"))?;
-    if at > now.plus(FURTHEST) { Err("`at` is more than a year ahead".to_owned()) } else { Ok(at) }
 }
 
 fn sized(field: &str, text: &str, least: usize, most: usize) -> Result<(), String> {
@@ -301,7 +314,8 @@ mod tests {
             (r#"{"user":"a","title":"T","level":"loud"}"#.into(), "loud"),
             (r#"{"user":"a","title":"T","link":"javascript:alert(1)"}"#.into(), "`link`"),
             (r#"{"user":"a","title":"T","link":"//evil.example"}"#.into(), "`link`"),
-            (r#"{"user":"a","title":"T","at":"tomorrow"}"#.into(), "`at`"),
+            (r#"{"user":"a","title":"T","at":"tomorrow"}"#.into(), "at: \"tomorrow\" is not an RFC 3339 time"),
+            (r#"{"user":"a","title":"T","at":"0000-01-01T00:00:00+01:00"}"#.into(), "is not an RFC 3339 time"),
             (r#"{"user":"a","title":"T","at":"2999-01-01T00:00:00Z"}"#.into(), "more than a year"),
             (r#"{"user":"a","title":"T","colour":"red"}"#.into(), "colour"),
             (r#"{"user":7,"title":"T"}"#.into(), "user: invalid type"),
