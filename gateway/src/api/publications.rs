@@ -112,7 +112,7 @@ pub(super) enum Order {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
-    /// `epoch:offset`, as an earlier answer told them, or `:offset` of whichever epoch is the current one; without it, or with `:0`, from the
+    /// `epoch:offset`, as in an earlier answer, or `:offset` for the current epoch; without it, or with `:0`, from the
     /// oldest (`asc`) or newest (`desc`) that is held.
     #[param(example = "Xq3h0aZk:41")]
     since: Option<String>,

@@ -58,7 +58,7 @@ pub(super) async fn disconnect(
         && is_for_good(*code)
         && !user.is_anonymous()
     {
-        // Stored before it is told: a connection that is just being opened hears of it, or reads it.
+        // Stored before it is sent: a connection that is being opened gets it, or reads it.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let revocation = Revocation { until: now.as_secs(), code: *code, reason: reason.clone() };
         // NL-7.9
@@ -98,7 +98,7 @@ pub(super) async fn subscribe(
     if expires_in.is_some_and(|left| left.is_zero()) {
         return Err(bad_request("expires_at has passed. It is in seconds since 1970."));
     }
-    // Stored before it is told: a connection that hears nothing of it reads it when it connects.
+    // Stored before it is sent: a connection that does not get it reads it when it connects.
     node.broker.put_user_subscription(&user, stored).await.map_err(Refusal::from)?;
     command_all(&node, user, ServerCommand::Subscribe { channel, since: None, expires_in }).await
 }

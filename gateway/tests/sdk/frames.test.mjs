@@ -50,7 +50,7 @@ test('null is as good as nothing, whichever way it comes in', async (t) => {
     await Raw.connect(t, gateway, { token: token({ sub: 'ann', ...none }) });
 });
 
-test('what is wrong with a frame or a body is told with the name of the member', async (t) => {
+test('errors in frames and bodies name the member', async (t) => {
     const raw = await Raw.open(t, gateway);
     raw.send({ connect: { token: 5 } });
     const { code, reason } = await raw.end();

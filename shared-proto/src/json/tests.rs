@@ -46,12 +46,12 @@ fn an_error_names_the_place() {
 }
 
 #[test]
-fn what_is_no_json_is_told_as_such() {
+fn invalid_json_is_reported_as_such() {
     for json in ["", "{", r#"{"limit":1"#, r#"{"limit":1} 2"#, r#"{"limit":tru}"#] {
         let error = read::<Outer>(json).expect_err(json);
         assert!(!error.is_json() && error.place().is_none(), "{json}: {error}");
     }
-    // A text that is none is told with its place.
+    // The error has the place in the text.
     for json in [&b"{\"items\":[{\"channel\":\"\xff\"}]}"[..], br#"{"items":[{"channel":"\ud800"}]}"#] {
         assert_eq!(read_bytes::<Outer>(json).expect_err("no text").place(), Some("items[0].channel"));
     }

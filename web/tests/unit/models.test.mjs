@@ -51,7 +51,7 @@ test('a notification counts once, also after a reload', () => {
   assert.equal(new Inbox('bob', storage).list().length, 0);
 });
 
-test('a tab follows what another tab has read, but hears of new items on its own line', () => {
+test('a tab follows the read state of another tab, and gets new items over its own connection', () => {
   const storage = new Storage();
   const [one, two] = [new Inbox('alice', storage), new Inbox('alice', storage)];
   one.add(notification('1'));

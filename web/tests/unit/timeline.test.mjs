@@ -77,7 +77,7 @@ test('a failure that comes after the publication changes nothing', () => {
   assert.deepEqual(ids(timeline), ['m1']);
 });
 
-test('a new epoch stands after the old one although its offsets begin anew', () => {
+test('a new epoch stands after the old one although its offsets start again', () => {
   const timeline = new Timeline('alice');
   assert.equal(timeline.enterEpoch('one'), false);
   timeline.apply(line(7, 'old'));

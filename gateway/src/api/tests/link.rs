@@ -96,7 +96,7 @@ impl Instance {
         }
     }
 
-    /// The error that was told, if one was, and the close.
+    /// The error frame, if there was one, and the close.
     async fn closed(mut self) -> (Value, u16, String) {
         let mut error = Value::Null;
         while let Some(Ok(message)) = self.0.next().await {
@@ -116,7 +116,7 @@ const VERSION: (&str, &str) = ("sec-websocket-version", "13");
 const NONCE: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
 
 #[actix_web::test]
-async fn a_request_that_may_not_have_a_link_is_told_why() {
+async fn a_refused_link_gets_the_reason() {
     let listening = Listening::new();
     let [connection, upgrade] = UPGRADE;
     for (name, service, headers, status, code) in [
@@ -131,14 +131,14 @@ async fn a_request_that_may_not_have_a_link_is_told_why() {
         ("an old version", "bot", &[KEY, connection, upgrade, ("sec-websocket-version", "8"), NONCE], 426, "upgrade_required"),
         ("no nonce", "bot", &[KEY, connection, upgrade, VERSION], 426, "upgrade_required"),
     ] {
-        let (told, problem) = listening.refused(service, headers).await;
+        let (reported, problem) = listening.refused(service, headers).await;
         assert_eq!((problem.status, &*problem.code), (status, code), "{name}");
         assert!(problem.detail.len() > 10, "{name}: {problem:?}");
-        assert_eq!(told.contains_key("sec-websocket-version"), status == 426, "{name}");
+        assert_eq!(reported.contains_key("sec-websocket-version"), status == 426, "{name}");
     }
     listening.node.health.drain();
-    let (told, problem) = listening.refused("bot", &[KEY, connection, upgrade, VERSION, NONCE]).await;
-    assert_eq!((problem.status, &*problem.code, told["retry-after"].as_bytes()), (503, "draining", &b"1"[..]));
+    let (reported, problem) = listening.refused("bot", &[KEY, connection, upgrade, VERSION, NONCE]).await;
+    assert_eq!((problem.status, &*problem.code, reported["retry-after"].as_bytes()), (503, "draining", &b"1"[..]));
     assert_eq!(listening.instances(), 0);
 }
 
@@ -260,7 +260,7 @@ async fn a_silent_instance_is_closed_after_two_heartbeats() {
 }
 
 #[actix_web::test]
-async fn a_drain_is_told_and_the_end_closes() {
+async fn a_drain_is_announced_and_the_end_closes() {
     let listening = Listening::new();
     let mut bot = listening.open().await;
     listening.node.services.drain();

@@ -47,7 +47,7 @@ async fn what_is_published_can_be_read_back_page_by_page() {
 }
 
 #[actix_web::test]
-async fn a_position_that_is_no_longer_held_is_told() {
+async fn a_position_before_the_history_is_reported() {
     let fixture = Fixture::new();
     let mut epoch = String::new();
     for n in 0..8 {
