@@ -2,7 +2,7 @@
 
 use crate::{
     broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published},
-    telemetry::{Step, Work},
+    telemetry::{SpanKind, TraceSpan},
 };
 use futures_util::TryFutureExt as _;
 use gateway_core::{
@@ -145,7 +145,7 @@ impl Publisher {
     pub async fn hand_over(&self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
-        let step = Step::begin(Work::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
+        let step = TraceSpan::begin(SpanKind::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let idempotency =
             draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
         let key = idempotency.as_ref().map(|k| k.key.clone());

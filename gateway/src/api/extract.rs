@@ -4,7 +4,7 @@ use super::problem::{ApiError, bad_request};
 use crate::{
     node::Node,
     publish::{CallerKey, parse_channel},
-    telemetry::Step,
+    telemetry::TraceSpan,
 };
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -75,7 +75,7 @@ impl FromRequest for PublishHeaders {
             (Some(key), None) => CallerKey::new(&scope.0, key.to_str().unwrap_or_default()).map(Some).map_err(ApiError),
             (Some(_), Some(_)) => Err(bad_request("There are several Idempotency-Key headers. Send one.")),
         };
-        ready(key.map(|key| Self { key, traceparent: request.extensions().get::<Step>().and_then(Step::traceparent) }))
+        ready(key.map(|key| Self { key, traceparent: request.extensions().get::<TraceSpan>().and_then(TraceSpan::traceparent) }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     node::Node,
-    telemetry::{Step, TraceContext, Work},
+    telemetry::{SpanKind, TraceContext, TraceSpan},
 };
 use actix_web::{
     Error, HttpMessage,
@@ -18,7 +18,7 @@ use tracing::Instrument;
 pub(super) async fn observe(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let start = Instant::now();
     let method = known(request.method().as_str());
-    let step = Step::begin(Work::Request, TraceContext::from_headers(request.headers()));
+    let step = TraceSpan::begin(SpanKind::Request, TraceContext::from_headers(request.headers()));
     request.extensions_mut().insert(step.clone());
     let response = next.call(request).instrument(step.span().clone()).await?;
     let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
