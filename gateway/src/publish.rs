@@ -89,6 +89,7 @@ impl Draft {
         self
     }
 
+    // NL-2.9
     /// A digest of everything that makes two requests equal.
     fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -191,6 +192,7 @@ impl Publisher {
     }
 }
 
+// NL-2.8
 /// Adds the idempotency key to a refusal of unknown outcome.
 fn with_key(mut refusal: Refusal, key: Option<&str>) -> Refusal {
     if refusal.code == ErrorCode::OutcomeUnknown {

@@ -106,6 +106,7 @@ mod tests {
         ids
     }
 
+    // NL-7.4
     #[tokio::test]
     async fn a_disconnect_without_credit_is_sent_later_with_the_same_id() {
         let services = services();

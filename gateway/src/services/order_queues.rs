@@ -31,6 +31,7 @@ impl OrderQueues {
         Self { waiting_max, queues: HashMap::new() }
     }
 
+    // NL-8.1
     pub(super) fn enter(&mut self, key: &Arc<str>) -> Admission {
         let Some(waiting) = self.queues.get_mut(key) else {
             self.queues.insert(Arc::clone(key), VecDeque::new());
@@ -75,6 +76,7 @@ mod tests {
         }
     }
 
+    // NL-8.1
     #[test]
     fn a_key_waits_for_its_turn_and_others_do_not() {
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());

@@ -278,6 +278,7 @@ impl Client {
         answer.publications.iter().try_for_each(|publication| self.publication(publication, lineage))
     }
 
+    // NL-0.1
     fn publication(&mut self, publication: &Publication, lineage: &Lineage) -> Result<(), String> {
         let Some(position) = &mut self.position else { return Err("a publication before any position".into()) };
         let Publication { data, offset } = *publication;
@@ -292,6 +293,7 @@ impl Client {
         Ok(())
     }
 
+    // NL-0.1, NL-4.7
     /// What it is missing when idle; none if it has everything.
     pub(super) fn missing(&self, server: &Server) -> Option<String> {
         let top = server.top(&self.channel);
@@ -306,6 +308,7 @@ fn is_close(frame: &Frame) -> bool {
     frame.as_ref()[0] == 0x88
 }
 
+// NL-0.2, NL-1.3
 /// Checks an answer that says that nothing is missing.
 fn recovered(held: Position, at: Position, lineage: &Lineage) -> Result<(), &'static str> {
     if at.offset != held.offset {
@@ -314,6 +317,7 @@ fn recovered(held: Position, at: Position, lineage: &Lineage) -> Result<(), &'st
     lineage.is_part(held, at.epoch).then_some(()).ok_or("its publications are not part of the new epoch, and no loss was reported")
 }
 
+// NL-0.2, NL-1.2, NL-5.5
 /// Checks an answer that says that publications are missing. `first` is the oldest stored offset, if the epoch is the current one.
 fn lost(held: Position, at: Position, first: Option<u64>, lineage: &Lineage) -> Result<(), &'static str> {
     if lineage.trimmed <= held.offset && lineage.remembers(held, at.epoch) {

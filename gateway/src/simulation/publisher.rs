@@ -137,6 +137,7 @@ impl Publisher {
         Ok(())
     }
 
+    // NL-0.3
     /// Checks that publishes are stored in the order of their arrival.
     fn in_order(&mut self, draft: &Draft, node: usize, issue: u64, at: Position) -> Result<(), String> {
         let others = self.stored.iter().filter(|(n, channel, _, other)| (*n, channel, other.epoch) == (node, &draft.channel, at.epoch));
@@ -154,6 +155,7 @@ impl Publisher {
         self.waiting.first().map(|waiting| format!("{:?} has no answer", waiting.draft))
     }
 
+    // NL-2.7
     /// At the end: a refused publish is not stored; one of unknown outcome is stored no later than its answer, and in order.
     pub(super) fn check(&mut self, server: &mut Server) -> Result<(), String> {
         for draft in &self.refused {

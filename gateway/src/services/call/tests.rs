@@ -115,6 +115,7 @@ async fn a_call_that_cannot_be_sent_has_an_error_with_the_reason() {
     assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "the only instance drains");
 }
 
+// NL-8.1
 #[tokio::test(start_paused = true)]
 async fn calls_of_one_connection_go_to_one_instance_in_order() {
     let services = services(ServiceConfig::default());

@@ -1,22 +1,22 @@
-//! Steps as the beats in which they are spoken.
+//! Splits the steps of an answer into words and pauses. Sans-I/O.
 
-use crate::brain::Step;
+use crate::responder::Step;
 use std::time::Duration;
 
-/// What happens next in a speech.
+/// What the writer does next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beat {
+pub(super) enum WriteOp {
     Word(String),
     Pause(Duration),
     Fail,
 }
 
-/// Cuts texts behind each run of blanks and puts a pause behind each word.
-pub(super) fn beats(steps: Vec<Step>, word_pause: Duration) -> impl Iterator<Item = Beat> {
+/// Splits each text after its white space, and adds a pause after each word.
+pub(super) fn write_ops(steps: Vec<Step>, word_pause: Duration) -> impl Iterator<Item = WriteOp> {
     steps.into_iter().flat_map(move |step| match step {
-        Step::Say(text) => words(&text).into_iter().flat_map(|word| [Beat::Word(word), Beat::Pause(word_pause)]).collect(),
-        Step::Pause(pause) => vec![Beat::Pause(pause)],
-        Step::Fail => vec![Beat::Fail],
+        Step::Text(text) => words(&text).into_iter().flat_map(|word| [WriteOp::Word(word), WriteOp::Pause(word_pause)]).collect(),
+        Step::Pause(pause) => vec![WriteOp::Pause(pause)],
+        Step::Fail => vec![WriteOp::Fail],
     })
 }
 
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_character_is_lost() {
+    fn the_words_of_a_text_make_the_text() {
         for text in ["", " ", "a", "one two  three\n\nfour ", " leading", "ünïcode wörds"] {
             assert_eq!(words(text).concat(), text);
         }

@@ -1,6 +1,6 @@
-//! A story long enough to watch a connection being cut and mended.
+//! The story that the bot tells. It is long enough to interrupt and restore a connection meanwhile.
 
-/// Its paragraphs.
+/// The paragraphs of the story.
 pub(super) const STORY: [&str; 6] = [
     "In a town by the sea there was a switchboard, and at the switchboard sat Ada, who knew every line of it by its sound. When the \
      baker rang the mill, it clicked like a beetle; when the harbour rang the lighthouse, it hummed.",

@@ -1,4 +1,4 @@
-//! A gateway that remembers idempotency keys, and misbehaves when it is told to.
+//! A fake gateway that remembers idempotency keys and can inject faults.
 
 use actix_web::web::{self, Bytes, Data, Path};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// A publication that the gateway applied.
+/// A publication that the gateway stored.
 #[derive(Clone, Debug)]
-pub(crate) struct Applied {
+pub(crate) struct Publication {
     pub(crate) target: String,
     pub(crate) id: String,
 }
@@ -19,12 +19,12 @@ pub(crate) struct Applied {
 #[derive(Default)]
 struct State {
     keys: Mutex<HashSet<(String, String)>>,
-    applied: Mutex<Vec<Applied>>,
-    misbehaves: AtomicBool,
-    forgets: AtomicBool,
-    elsewhere: AtomicBool,
-    knows_no_paths: AtomicBool,
-    lives: AtomicU64,
+    publications: Mutex<Vec<Publication>>,
+    injects_faults: AtomicBool,
+    loses_next_answer: AtomicBool,
+    answers_not_found: AtomicBool,
+    has_no_paths: AtomicBool,
+    restarts: AtomicU64,
     requests: AtomicU64,
     repeats: AtomicU64,
 }
@@ -60,32 +60,33 @@ impl FakeGateway {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Whether it answers late, with errors, or not at all, now and then.
-    pub(crate) fn misbehave(&self, on: bool) {
-        self.state.misbehaves.store(on, Ordering::Relaxed);
+    /// Whether some requests are answered late, with errors, or not in time.
+    pub(crate) fn inject_faults(&self, on: bool) {
+        self.state.injects_faults.store(on, Ordering::Relaxed);
     }
 
-    pub(crate) fn lose_next_answer_and_forget(&self) {
-        self.state.forgets.store(true, Ordering::Relaxed);
+    /// Stores the next publication, answers 504, and forgets all idempotency keys.
+    pub(crate) fn lose_next_answer_and_keys(&self) {
+        self.state.loses_next_answer.store(true, Ordering::Relaxed);
     }
 
-    /// Whether something else answers under its address, as a proxy does during a deploy.
-    pub(crate) fn is_elsewhere(&self, elsewhere: bool) {
-        self.state.elsewhere.store(elsewhere, Ordering::Relaxed);
+    /// Whether all publications get a 404 that is not from a gateway, such as from a proxy during a deployment.
+    pub(crate) fn answer_not_found(&self, answers_not_found: bool) {
+        self.state.answers_not_found.store(answers_not_found, Ordering::Relaxed);
     }
 
     /// It has none of the paths that publish, and says so itself.
-    pub(crate) fn knows_no_paths(&self) {
-        self.state.knows_no_paths.store(true, Ordering::Relaxed);
+    pub(crate) fn has_no_paths(&self) {
+        self.state.has_no_paths.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn applied(&self) -> Vec<Applied> {
-        self.state.applied.lock().expect("not poisoned").clone()
+    pub(crate) fn publications(&self) -> Vec<Publication> {
+        self.state.publications.lock().expect("not poisoned").clone()
     }
 
-    /// It was killed and is back, with nothing of what it knew.
-    pub(crate) fn begin_anew(&self) {
-        self.state.lives.fetch_add(1, Ordering::Relaxed);
+    /// Behaves like a gateway that was killed and restarted: a new epoch, and no idempotency keys.
+    pub(crate) fn restart_empty(&self) {
+        self.state.restarts.fetch_add(1, Ordering::Relaxed);
         self.state.keys.lock().expect("not poisoned").clear();
     }
 
@@ -93,48 +94,48 @@ impl FakeGateway {
         self.state.requests.load(Ordering::Relaxed)
     }
 
-    /// Publications that came again under a key that was known.
+    /// Publications with an idempotency key that was known already.
     pub(crate) fn repeats(&self) -> u64 {
         self.state.repeats.load(Ordering::Relaxed)
     }
 }
 
 async fn publish(state: Data<State>, request: HttpRequest, target: Path<String>, body: Bytes) -> HttpResponse {
-    let turn = state.requests.fetch_add(1, Ordering::Relaxed);
-    if state.elsewhere.load(Ordering::Relaxed) {
+    let number = state.requests.fetch_add(1, Ordering::Relaxed);
+    if state.answers_not_found.load(Ordering::Relaxed) {
         return HttpResponse::NotFound().finish();
     }
-    if state.knows_no_paths.load(Ordering::Relaxed) {
+    if state.has_no_paths.load(Ordering::Relaxed) {
         let problem = json!({"type": "about:blank", "title": "", "status": 404, "code": "not_found", "retryable": false, "detail": ""});
         return HttpResponse::NotFound().content_type("application/problem+json").body(problem.to_string());
     }
-    let misbehaves = state.misbehaves.load(Ordering::Relaxed);
-    if misbehaves && turn % 7 == 3 {
+    let injects_faults = state.injects_faults.load(Ordering::Relaxed);
+    if injects_faults && number % 7 == 3 {
         let problem = json!({"type": "about:blank", "title": "", "status": 503, "code": "unavailable", "retryable": true, "detail": ""});
         return HttpResponse::ServiceUnavailable().content_type("application/problem+json").body(problem.to_string());
     }
-    apply(&state, &request, target.into_inner(), &body);
-    if misbehaves {
-        match turn % 5 {
+    store(&state, &request, target.into_inner(), &body);
+    if injects_faults {
+        match number % 5 {
             1 => sleep(Duration::from_millis(15)).await,
-            // Longer than the notifier waits.
-            4 if turn.is_multiple_of(3) => sleep(Duration::from_millis(400)).await,
+            // Longer than the notifier's time limit.
+            4 if number.is_multiple_of(3) => sleep(Duration::from_millis(400)).await,
             _ => {}
         }
     }
-    if state.forgets.swap(false, Ordering::Relaxed) {
+    if state.loses_next_answer.swap(false, Ordering::Relaxed) {
         state.keys.lock().expect("not poisoned").clear();
         return HttpResponse::GatewayTimeout().finish();
     }
-    HttpResponse::Ok().json(json!({"epoch": epoch(&state), "offset": turn + 1}))
+    HttpResponse::Ok().json(json!({"epoch": epoch(&state), "offset": number + 1}))
 }
 
 fn epoch(state: &State) -> String {
-    format!("e{}", state.lives.load(Ordering::Relaxed))
+    format!("e{}", state.restarts.load(Ordering::Relaxed))
 }
 
 async fn nodes(state: Data<State>) -> HttpResponse {
-    let since = state.lives.load(Ordering::Relaxed);
+    let since = state.restarts.load(Ordering::Relaxed);
     HttpResponse::Ok().json(json!({"nodes": [{"name": "n1", "since": since, "workers": 1}]}))
 }
 
@@ -143,7 +144,7 @@ async fn channel(state: Data<State>, name: Path<String>) -> HttpResponse {
     HttpResponse::Ok().json(json!({"channel": name.into_inner(), "subscribers": 0, "position": position}))
 }
 
-fn apply(state: &State, request: &HttpRequest, target: String, body: &[u8]) {
+fn store(state: &State, request: &HttpRequest, target: String, body: &[u8]) {
     let key = request.headers().get("idempotency-key").expect("a key").to_str().expect("text").to_owned();
     if !state.keys.lock().expect("not poisoned").insert((target.clone(), key)) {
         state.repeats.fetch_add(1, Ordering::Relaxed);
@@ -152,5 +153,5 @@ fn apply(state: &State, request: &HttpRequest, target: String, body: &[u8]) {
     let body: Value = serde_json::from_slice(body).expect("JSON");
     assert_eq!(body["data"]["kind"], "notification");
     let id = body["data"]["id"].as_str().expect("an id").to_owned();
-    state.applied.lock().expect("not poisoned").push(Applied { target, id });
+    state.publications.lock().expect("not poisoned").push(Publication { target, id });
 }

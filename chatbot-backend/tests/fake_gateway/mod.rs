@@ -1,4 +1,4 @@
-//! A gateway of one node: channels with history and keys, links, and the part of REST that the bot reads.
+//! A fake gateway node: channels with history and idempotency keys, links, and the REST requests that the bot sends.
 
 use actix_web::web::{self, Data, Path, Query};
 use actix_web::{App, HttpResponse, HttpServer};
@@ -14,15 +14,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Into this one nothing can be published.
-pub(crate) const BROKEN: &str = "chat:broken";
+/// Publishing into this channel fails.
+pub(crate) const BROKEN_CHANNEL: &str = "chat:broken";
 
 #[derive(Default)]
 struct Channels {
-    /// Data and tags of each publication; the offset is the place plus one.
-    held: BTreeMap<String, Vec<(Value, Value)>>,
+    /// Data and tags of each publication, by channel. The offset is the index plus one.
+    stored: BTreeMap<String, Vec<(Value, Value)>>,
     ephemeral: Vec<(String, Value)>,
     keys: HashMap<(String, String), (u64, Value)>,
 }
@@ -33,8 +33,8 @@ type Calls = Arc<Mutex<HashMap<String, mpsc::Sender<(Value, oneshot::Sender<Valu
 pub(crate) struct FakeGateway {
     channels: Arc<Mutex<Channels>>,
     calls: Calls,
-    /// What failed calls said.
-    pub(crate) said: Arc<Mutex<Vec<String>>>,
+    /// Messages of failed calls.
+    pub(crate) error_messages: Arc<Mutex<Vec<String>>>,
     pub(crate) rest: String,
     pub(crate) link: String,
 }
@@ -58,7 +58,7 @@ impl FakeGateway {
         actix_web::rt::spawn(server.run());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let link = format!("ws://{}", listener.local_addr().expect("bound"));
-        let gateway = Self { channels, calls: Calls::default(), said: Arc::default(), rest, link };
+        let gateway = Self { channels, calls: Calls::default(), error_messages: Arc::default(), rest, link };
         let accepting = gateway.clone();
         actix_web::rt::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -68,9 +68,9 @@ impl FakeGateway {
         gateway
     }
 
-    /// Calls `method` on the instance and waits for its `reply` or `error`.
+    /// Calls `method` on this instance and waits for its `reply` or `error`.
     pub(crate) async fn call(&self, instance: &str, method: &str, user: &str, data: Value) -> Value {
-        let calls = timeout(SOON, async {
+        let calls = timeout(TIMEOUT, async {
             loop {
                 if let Some(calls) = self.calls.lock().expect("not poisoned").get(instance) {
                     return calls.clone();
@@ -81,44 +81,44 @@ impl FakeGateway {
         let (answer, answered) = oneshot::channel();
         let call = json!({"method": method, "data": data, "user": user, "connection": "c", "deadline_ms": 5000});
         calls.await.expect("linked").send((call, answer)).await.expect("linked");
-        timeout(SOON, answered).await.expect("in time").expect("answered")
+        timeout(TIMEOUT, answered).await.expect("in time").expect("answered")
     }
 
     pub(crate) fn entries(&self, channel: &str) -> Vec<Value> {
         let channels = self.channels.lock().expect("not poisoned");
-        channels.held.get(channel).into_iter().flatten().map(|(data, _)| data.clone()).collect()
+        channels.stored.get(channel).into_iter().flatten().map(|(data, _)| data.clone()).collect()
     }
 
     pub(crate) fn ephemeral(&self) -> Vec<(String, Value)> {
         self.channels.lock().expect("not poisoned").ephemeral.clone()
     }
 
-    /// Waits for an entry of a channel that fits.
-    pub(crate) async fn until(&self, channel: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let looking = async {
+    /// Waits for an entry in the channel for which `matches` is true.
+    pub(crate) async fn wait_for(&self, channel: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        let search = async {
             loop {
-                if let Some(found) = self.entries(channel).into_iter().find(&fits) {
+                if let Some(found) = self.entries(channel).into_iter().find(&matches) {
                     return found;
                 }
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(SOON, looking).await.unwrap_or_else(|_| panic!("nothing fits in {channel}: {:?}", self.entries(channel)))
+        timeout(TIMEOUT, search).await.unwrap_or_else(|_| panic!("nothing matches in {channel}: {:?}", self.entries(channel)))
     }
 
-    /// Waits until so many entries fit in all channels whose name begins so.
-    pub(crate) async fn until_count(&self, prefix: &str, fits: impl Fn(&Value) -> bool, wanted: usize) {
-        let counted = || {
+    /// Waits for `wanted` matching entries in all channels with this prefix.
+    pub(crate) async fn wait_for_count(&self, prefix: &str, matches: impl Fn(&Value) -> bool, wanted: usize) {
+        let count = || {
             let channels = self.channels.lock().expect("not poisoned");
-            let entries = channels.held.iter().filter(|(name, _)| name.starts_with(prefix)).flat_map(|(_, held)| held);
-            entries.filter(|(data, _)| fits(data)).count()
+            let entries = channels.stored.iter().filter(|(name, _)| name.starts_with(prefix)).flat_map(|(_, stored)| stored);
+            entries.filter(|(data, _)| matches(data)).count()
         };
-        let looking = async {
-            while counted() < wanted {
+        let search = async {
+            while count() < wanted {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(SOON, looking).await.unwrap_or_else(|_| panic!("{} of {wanted} fit in {prefix}*", counted()));
+        timeout(TIMEOUT, search).await.unwrap_or_else(|_| panic!("{} of {wanted} match in {prefix}*", count()));
     }
 
     async fn serve(self, stream: TcpStream) {
@@ -146,12 +146,12 @@ impl FakeGateway {
                     let answer = match serde_json::from_str(text.as_str()).expect("a frame of the protocol") {
                         ToGateway::Publish(publish) => self.publish(&publish),
                         ToGateway::Reply(reply) => {
-                            answered(&mut waiting, reply.id, json!({"reply": value(&reply.data)}));
+                            finish_call(&mut waiting, reply.id, json!({"reply": to_value(&reply.data)}));
                             continue;
                         }
                         ToGateway::Error(error) => {
-                            self.said.lock().expect("not poisoned").push(error.message);
-                            answered(&mut waiting, error.id, json!({"error": error.code}));
+                            self.error_messages.lock().expect("not poisoned").push(error.message);
+                            finish_call(&mut waiting, error.id, json!({"error": error.code}));
                             continue;
                         }
                         _ => continue,
@@ -163,12 +163,12 @@ impl FakeGateway {
     }
 
     fn publish(&self, publish: &Publish) -> Value {
-        if publish.channel == BROKEN {
+        if publish.channel == BROKEN_CHANNEL {
             let error = json!({"code": "payload_too_large", "message": "OOM at 10.0.0.7:6379", "retryable": false});
             return json!({"nack": {"id": publish.id, "error": error}});
         }
         let mut channels = self.channels.lock().expect("not poisoned");
-        let data = value(&publish.data);
+        let data = to_value(&publish.data);
         if publish.ephemeral {
             channels.ephemeral.push((publish.channel.clone(), data));
             return json!({"ack": {"id": publish.id}});
@@ -181,43 +181,43 @@ impl FakeGateway {
             let error = json!({"code": "idempotency_mismatch", "message": "", "retryable": false});
             return json!({"nack": {"id": publish.id, "error": error}});
         }
-        let held = channels.held.entry(publish.channel.clone()).or_default();
-        held.push((data.clone(), json!(publish.tags)));
-        let offset = held.len() as u64;
+        let stored = channels.stored.entry(publish.channel.clone()).or_default();
+        stored.push((data.clone(), json!(publish.tags)));
+        let offset = stored.len() as u64;
         channels.keys.insert(key, (offset, data));
         json!({"ack": {"id": publish.id, "epoch": "e", "offset": offset}})
     }
 }
 
-fn answered(waiting: &mut HashMap<u64, oneshot::Sender<Value>>, id: u64, answer: Value) {
-    let _gone = waiting.remove(&id).expect("a call under way").send(answer);
+fn finish_call(waiting: &mut HashMap<u64, oneshot::Sender<Value>>, id: u64, answer: Value) {
+    let _gone = waiting.remove(&id).expect("a call in flight").send(answer);
 }
 
-fn value(raw: &RawValue) -> Value {
+fn to_value(raw: &RawValue) -> Value {
     serde_json::from_str(raw.get()).expect("JSON")
 }
 
 async fn list(channels: Data<Mutex<Channels>>, query: Query<HashMap<String, String>>) -> HttpResponse {
     let prefix = query["pattern"].trim_end_matches('*').to_owned();
     let channels = channels.lock().expect("not poisoned");
-    let names = channels.held.iter().filter(|(name, _)| name.starts_with(&prefix));
-    let each: Vec<Value> = names.map(|(name, held)| json!({"channel": name, "held": held.len()})).collect();
+    let names = channels.stored.iter().filter(|(name, _)| name.starts_with(&prefix));
+    let each: Vec<Value> = names.map(|(name, stored)| json!({"channel": name, "held": stored.len()})).collect();
     HttpResponse::Ok().json(json!({ "channels": each }))
 }
 
 async fn history(channels: Data<Mutex<Channels>>, channel: Path<String>, query: Query<HashMap<String, String>>) -> HttpResponse {
     let channels = channels.lock().expect("not poisoned");
-    let held = channels.held.get(&*channel).map(Vec::as_slice).unwrap_or_default();
+    let stored = channels.stored.get(&*channel).map(Vec::as_slice).unwrap_or_default();
     let since = query.get("since").and_then(|since| since.rsplit(':').next()?.parse::<u64>().ok()).unwrap_or(0);
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(100);
-    let each = held.iter().zip(1u64..).filter(|(_, offset)| *offset > since);
+    let each = stored.iter().zip(1u64..).filter(|(_, offset)| *offset > since);
     let mut each: Vec<Value> =
         each.map(|((data, tags), offset)| json!({"offset": offset, "data": data, "tags": tags, "time": 0})).collect();
     if query.get("order").is_some_and(|order| order == "desc") {
         each.reverse();
     }
     each.truncate(limit);
-    HttpResponse::Ok().json(json!({"epoch": "e", "offset": held.len(), "publications": each}))
+    HttpResponse::Ok().json(json!({"epoch": "e", "offset": stored.len(), "publications": each}))
 }
 
 async fn presence() -> HttpResponse {
