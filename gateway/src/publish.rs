@@ -48,7 +48,7 @@ impl CallerKey {
     pub fn new(scope: &str, key: &str) -> Result<Self, Refusal> {
         let valid = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if !valid {
-            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key has to be 1 to 255 visible ASCII characters."));
+            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key must be 1 to 255 visible ASCII characters."));
         }
         Ok(Self { scope: scope.into(), key: key.into() })
     }

@@ -1,4 +1,4 @@
-//! Every request is measured and traced, in one place.
+//! Measures and traces every request.
 
 use crate::{
     node::Node,
@@ -14,7 +14,7 @@ use actix_web::{
 use std::time::Instant;
 use tracing::Instrument;
 
-/// Measures a request, and puts what it does into a step that continues the caller's trace.
+/// Measures a request, and handles it in a span that continues the caller's trace.
 pub(super) async fn observe(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let start = Instant::now();
     let method = known(request.method().as_str());
@@ -30,7 +30,7 @@ pub(super) async fn observe(request: ServiceRequest, next: Next<impl MessageBody
     Ok(response)
 }
 
-/// The method, or `_OTHER`: what clients make up must not grow the number of series.
+/// The method, or `_OTHER`, so that unknown methods do not add series.
 fn known(method: &str) -> &'static str {
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"].into_iter().find(|known| *known == method).unwrap_or("_OTHER")
 }
