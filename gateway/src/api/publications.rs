@@ -197,8 +197,8 @@ fn parse_since(text: &str) -> Result<Option<RecoverFrom>, ApiError> {
 fn check_since(page: &Page, since: &RecoverFrom, order: Order) -> Result<(), Refusal> {
     let known = is_known(since, page.epoch, &page.forks);
     let first = page.publications.first().and_then(|p| p.position).map(|p| p.offset);
-    let gone = order == Order::Asc && first.is_some_and(|first| first > since.offset + 1);
-    if known && since.offset <= page.top && !gone {
+    let is_trimmed = order == Order::Asc && first.is_some_and(|first| first > since.offset + 1);
+    if known && since.offset <= page.top && !is_trimmed {
         return Ok(());
     }
     let detail = "Some publications after since are no longer stored. Read without since to get all stored ones.";

@@ -67,8 +67,8 @@ impl Path {
     {
         let wanted = method.clone();
         let guard = guard::fn_guard(move |context| {
-            let asked = &context.head().method;
-            *asked == wanted || (wanted == Method::GET && *asked == Method::HEAD)
+            let method = &context.head().method;
+            *method == wanted || (wanted == Method::GET && *method == Method::HEAD)
         });
         self.methods.push((method, web::route().guard(guard).to(handler)));
         self

@@ -41,7 +41,7 @@ pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) ->
     Ok(HttpResponse::Ok().json(ConnectionsBody { connections: found.iter().map(summary).collect() }))
 }
 
-/// Close all of a user's connections. If the code makes clients stay away (3500 to 3999, 4500 to 4999; 3503 if absent), tokens
+/// Close all of a user's connections. If clients do not reconnect after the code (3500 to 3999, 4500 to 4999; 3503 if absent), tokens
 /// that were issued until now, or without a date, are refused from now on as expired.
 #[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users",
     params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), DisconnectQuery),

@@ -363,9 +363,9 @@ mod tests {
             ("https://*.0x7f", "before an address"),
             ("*", "remove it, or the other entries"),
         ] {
-            let told = origins(&["https://a.example", bad]).expect_err(bad);
-            let told: Vec<_> = told.iter().map(|problem| (problem.key.as_str(), problem.to_string())).collect();
-            let [(key, text)] = &told[..] else { panic!("{told:?}") };
+            let problems = origins(&["https://a.example", bad]).expect_err(bad);
+            let problems: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.to_string())).collect();
+            let [(key, text)] = &problems[..] else { panic!("{problems:?}") };
             assert!(*key == "public.allowed_origins" && text.contains(says), "{bad}: {text}");
         }
     }

@@ -178,7 +178,7 @@ fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "has a wrong signature",
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::MissingAlgorithm => {
-            "is signed with an algorithm that does not belong to the key"
+            "is signed with another algorithm than that of the key"
         }
         ErrorKind::Json(_) => "has a claim of the wrong type",
         _ => "is no JSON Web Token",

@@ -85,8 +85,8 @@ series! {
     LinkPublishes, "link_publishes", Counter, ["result"], "Publications that came over links, by result.";
     Links, "links", Counter, ["result"], "Links that were opened, and links that ended, by cause.";
     BrokerChannels, "broker_channels", Gauge, [], "Channels with subscribers, publications or presence.";
-    BrokerPublications, "broker_publications", Gauge, [], "Publications held.";
-    BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications held.";
+    BrokerPublications, "broker_publications", Gauge, [], "Publications stored.";
+    BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications stored.";
     BrokerIdleChannels, "broker_idle_channels", Gauge, [], "Idle channels whose position is remembered.";
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";

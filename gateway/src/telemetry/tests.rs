@@ -197,16 +197,16 @@ fn without_a_collector_the_context_of_the_caller_is_passed_on() {
 fn the_problem_of_an_invalid_endpoint_names_it() {
     for endpoint in ["collector:4318", "https://collector:4318", "grpc://x", "http://a b"] {
         let settings = Settings::from_toml(&format!("[telemetry]\notlp_endpoint = \"{endpoint}\"")).expect("a text");
-        let told = Telemetry::without_logs(&settings).err().unwrap_or_else(|| panic!("{endpoint} was accepted"));
-        assert_eq!(told.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["telemetry.otlp_endpoint"]);
+        let problems = Telemetry::without_logs(&settings).err().unwrap_or_else(|| panic!("{endpoint} was accepted"));
+        assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["telemetry.otlp_endpoint"]);
     }
 }
 
 #[test]
-fn metrics_are_sent_at_the_end_at_the_latest() {
+fn the_last_metrics_are_sent_on_shutdown() {
     let collector = TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", collector.local_addr().expect("an address"));
-    let told = std::thread::spawn(move || {
+    let request = std::thread::spawn(move || {
         let (mut socket, _) = collector.accept().expect("a request");
         let mut head = [0; 16];
         socket.read_exact(&mut head).expect("a request line");
@@ -219,7 +219,7 @@ fn metrics_are_sent_at_the_end_at_the_latest() {
     let telemetry = Telemetry::without_logs(&settings).expect("started");
     telemetry.metrics().worker().count(Count::Deliveries, 1);
     telemetry.shutdown();
-    assert_eq!(told.join().expect("a request"), "POST /v1/metrics");
+    assert_eq!(request.join().expect("a request"), "POST /v1/metrics");
 }
 
 proptest! {

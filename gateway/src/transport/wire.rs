@@ -266,12 +266,12 @@ impl<T: AsyncWrite + Unpin> Wire<T> {
     fn remove_written<F: AsRef<[u8]>>(&mut self, written: usize, queue: &mut VecDeque<F>) -> usize {
         self.unflushed = true;
         self.front_written += written;
-        let mut gone = 0;
+        let mut removed = 0;
         while let Some(size) = queue.front().map(|frame| frame.as_ref().len()).filter(|size| *size <= self.front_written) {
             queue.pop_front();
             self.front_written -= size;
-            gone += size;
+            removed += size;
         }
-        gone
+        removed
     }
 }

@@ -131,14 +131,14 @@ async fn a_refused_link_request_gets_the_reason() {
         ("an old version", "bot", &[KEY, connection, upgrade, ("sec-websocket-version", "8"), NONCE], 426, "upgrade_required"),
         ("no nonce", "bot", &[KEY, connection, upgrade, VERSION], 426, "upgrade_required"),
     ] {
-        let (told, problem) = listening.refused(service, headers).await;
+        let (response, problem) = listening.refused(service, headers).await;
         assert_eq!((problem.status, &*problem.code), (status, code), "{name}");
         assert!(problem.detail.len() > 10, "{name}: {problem:?}");
-        assert_eq!(told.contains_key("sec-websocket-version"), status == 426, "{name}");
+        assert_eq!(response.contains_key("sec-websocket-version"), status == 426, "{name}");
     }
     listening.node.health.drain();
-    let (told, problem) = listening.refused("bot", &[KEY, connection, upgrade, VERSION, NONCE]).await;
-    assert_eq!((problem.status, &*problem.code, told["retry-after"].as_bytes()), (503, "draining", &b"1"[..]));
+    let (response, problem) = listening.refused("bot", &[KEY, connection, upgrade, VERSION, NONCE]).await;
+    assert_eq!((problem.status, &*problem.code, response["retry-after"].as_bytes()), (503, "draining", &b"1"[..]));
     assert_eq!(listening.instances(), 0);
 }
 
@@ -194,7 +194,7 @@ async fn hello_comes_once_first_and_in_time() {
     let mut other = listening.dial().await;
     other.send(Message::text(r#"{"credit":{"n":1}}"#)).await;
     let (error, close, _) = other.closed().await;
-    assert_eq!((close, &error["message"]), (1008, &json!("The first frame has to be hello.")));
+    assert_eq!((close, &error["message"]), (1008, &json!("The first frame must be hello.")));
 
     let mut twice = listening.open().await;
     twice.send(Message::text(HELLO)).await;

@@ -194,13 +194,13 @@ async fn subscriptions_made_for_a_user_are_stored_and_carried_out() {
 async fn a_connection_is_found_or_gone() {
     let fixture = Fixture::new();
     let here = format!("/v1/connections/{}", fixture.alice);
-    let gone = format!("/v1/connections/{}", ConnectionId::random());
+    let unknown = format!("/v1/connections/{}", ConnectionId::random());
     assert_eq!(fixture.ask("GET", &here, "").await.json()["user"], "alice");
     assert_eq!(fixture.ask("POST", &format!("{here}/messages"), r#"{"data":1}"#).await.status, StatusCode::OK);
     assert_eq!(fixture.ask("DELETE", &here, "").await.status, StatusCode::OK);
     assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Message(_), ServerCommand::Disconnect { code: 3503, .. }]));
     for (method, path, body) in
-        [("GET", gone.clone(), ""), ("DELETE", gone.clone(), ""), ("POST", format!("{gone}/messages"), r#"{"data":1}"#)]
+        [("GET", unknown.clone(), ""), ("DELETE", unknown.clone(), ""), ("POST", format!("{unknown}/messages"), r#"{"data":1}"#)]
     {
         let answer = fixture.ask(method, &path, body).await;
         assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::GONE, &json!("connection_gone")), "{method}");
