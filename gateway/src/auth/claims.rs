@@ -1,4 +1,4 @@
-//! What tokens say.
+//! Claims of tokens.
 
 use gateway_core::model::{ChannelName, Data, ErrorCode, Refusal, UserId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
@@ -6,59 +6,59 @@ use serde_json::value::RawValue;
 use shared_proto::json::or_default;
 use std::{fmt, time::Duration};
 
-/// A token that is good.
+/// A valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted<C> {
-    /// What it says.
+    /// Its claims.
     pub claims: C,
-    /// How long it is good from now on, `tokens.leeway` included; none: for good.
+    /// How long it is valid from now on, including `tokens.leeway`; none: without limit.
     pub expires_in: Option<Duration>,
 }
 
-/// What a connection token says.
+/// Claims of a connection token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionClaims {
     /// `sub`; empty for anonymous.
     pub user: UserId,
-    /// `iat`: seconds since 1970; none: it does not say.
+    /// `iat`: seconds since 1970, if given.
     pub issued: Option<u64>,
-    /// `exp`: since 1970; none: valid for good.
+    /// `exp`: time since 1970; none: without limit.
     pub expires: Option<Duration>,
-    /// `info`: shown to others.
+    /// `info`: visible to other frontends.
     pub info: Option<Data>,
-    /// `channels`: subscribed by the gateway itself.
+    /// `channels`: server-side subscriptions.
     pub channels: Vec<ChannelName>,
 }
 
 impl ConnectionClaims {
-    /// A token for a user and nothing else.
+    /// Claims with a user only.
     pub fn of(user: UserId) -> Self {
         Self { user, issued: None, expires: None, info: None, channels: Vec::new() }
     }
 }
 
-/// What a subscription token says.
+/// Claims of a subscription token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionClaims {
-    /// `sub`: who may subscribe.
+    /// `sub`: the user who may subscribe.
     pub user: UserId,
-    /// `channel`: where to.
+    /// `channel`: the channel.
     pub channel: ChannelName,
-    /// `iat`: seconds since 1970; none: it does not say.
+    /// `iat`: seconds since 1970, if given.
     pub issued: Option<u64>,
-    /// `exp`: since 1970; none: valid for good.
+    /// `exp`: time since 1970; none: without limit.
     pub expires: Option<Duration>,
-    /// `info`: shown to others in the channel.
+    /// `info`: visible to other subscribers of the channel.
     pub info: Option<Data>,
 }
 
-/// Why a token is not accepted.
+/// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It was good once.
+    /// It was valid before.
     #[error("the token has expired")]
     Expired,
-    /// It is not good.
+    /// It is not valid.
     #[error("the token {0}")]
     Invalid(Box<str>),
 }
@@ -78,7 +78,7 @@ impl From<TokenError> for Refusal {
     }
 }
 
-/// The claims of either token as they are written (RFC 7519 section 4.1, and ours).
+/// The claims of both kinds of tokens, as JSON (RFC 7519 section 4.1, and the gateway's own).
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,8 +117,8 @@ impl OneOrMany {
     }
 }
 
-/// A moment as tokens write it (RFC 7519 section 2): seconds since 1970, perhaps with a fraction. One before 1970 counts as 1970, and one beyond
-/// all clocks as the last moment there is.
+/// A date of a token (RFC 7519 section 2): seconds since 1970, perhaps with a fraction. A date before 1970 counts as 1970, and one beyond the range of
+/// `Duration` as its maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NumericDate(pub(super) Duration);
 

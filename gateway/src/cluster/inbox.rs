@@ -19,7 +19,7 @@ pub(super) const RETENTION: Retention = Retention { size: 10_000, ttl: Duration:
 /// Bytes of messages that wait while a gap before them is read.
 const GAP_BUFFER_BYTES: usize = 1 << 20;
 const PAGE_LIMIT: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
-/// Before a failed read is repeated.
+/// Pause before a failed read is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The next thing that arrived.
@@ -149,7 +149,7 @@ mod tests {
                 });
             }
         }
-        // All of the first round were delivered or read. In the second, those that the mailbox dropped were gone from the history.
+        // All of the first round were delivered or read. In the second, those that the mailbox dropped had left the history.
         let (kept, rest) = incoming.split_at(9);
         assert_eq!(kept, (0..9).map(Some).collect::<Vec<_>>());
         assert_eq!((rest.first(), rest.last()), (Some(&Some(10)), Some(&None)), "{rest:?}");

@@ -325,7 +325,7 @@ section! {
 
     /// `[demo]`: the demo page.
     Demo {
-        /// Whether the page is served, and everybody who asks gets a token.
+        /// Whether the page is served, and it gives everybody a token.
         enabled: bool,
     }
 

@@ -255,8 +255,8 @@ impl Client {
 
     /// Continues in another epoch.
     fn moved(&mut self, to: Position, lineage: &Lineage) -> Result<(), String> {
-        let held = self.position.replace(to).ok_or("a new epoch came before any position")?;
-        recovered(held, to, lineage).map_err(|wrong| format!("{wrong}: moved from {held:?} to {to:?}"))
+        let old = self.position.replace(to).ok_or("a new epoch came before any position")?;
+        recovered(old, to, lineage).map_err(|wrong| format!("{wrong}: moved from {old:?} to {to:?}"))
     }
 
     fn subscribed(&mut self, answer: Subscribed, server: &mut Server) -> Result<(), String> {
@@ -270,9 +270,9 @@ impl Client {
         if answer.was_recovering != (requested != Requested::Nothing) {
             return Err(format!("the answer does not fit the request {requested:?}"));
         }
-        if let Requested::After(held) = requested {
-            let checked = if answer.recovered { recovered(held, at, lineage) } else { lost(held, at, first, lineage) };
-            checked.map_err(|wrong| format!("{wrong}: from {held:?} to {at:?}"))?;
+        if let Requested::After(old) = requested {
+            let checked = if answer.recovered { recovered(old, at, lineage) } else { lost(old, at, first, lineage) };
+            checked.map_err(|wrong| format!("{wrong}: from {old:?} to {at:?}"))?;
         }
         (self.stage, self.position) = (Stage::Live, Some(at));
         answer.publications.iter().try_for_each(|publication| self.publication(publication, lineage))
@@ -310,19 +310,19 @@ fn is_close(frame: &Frame) -> bool {
 
 // NL-0.2, NL-1.3
 /// Checks an answer that says that nothing is missing.
-fn recovered(held: Position, at: Position, lineage: &Lineage) -> Result<(), &'static str> {
-    if at.offset != held.offset {
+fn recovered(old: Position, at: Position, lineage: &Lineage) -> Result<(), &'static str> {
+    if at.offset != old.offset {
         return Err("its offset changed, and no loss was reported");
     }
-    lineage.is_part(held, at.epoch).then_some(()).ok_or("its publications are not part of the new epoch, and no loss was reported")
+    lineage.is_part(old, at.epoch).then_some(()).ok_or("its publications are not part of the new epoch, and no loss was reported")
 }
 
 // NL-0.2, NL-1.2, NL-5.5
 /// Checks an answer that says that publications are missing. `first` is the oldest stored offset, if the epoch is the current one.
-fn lost(held: Position, at: Position, first: Option<u64>, lineage: &Lineage) -> Result<(), &'static str> {
-    if lineage.trimmed <= held.offset && lineage.remembers(held, at.epoch) {
+fn lost(old: Position, at: Position, first: Option<u64>, lineage: &Lineage) -> Result<(), &'static str> {
+    if lineage.trimmed <= old.offset && lineage.remembers(old, at.epoch) {
         return Err("a loss was reported, and nothing was lost");
     }
-    let before = first.map_or(u64::MAX, |first| first - 1).max(lineage.fork(held.epoch, at.epoch).unwrap_or(0));
+    let before = first.map_or(u64::MAX, |first| first - 1).max(lineage.fork(old.epoch, at.epoch).unwrap_or(0));
     (at.offset <= before).then_some(()).ok_or("stored publications were skipped")
 }

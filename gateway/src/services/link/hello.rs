@@ -49,7 +49,7 @@ where
     };
     match frame {
         ToGateway::Hello(hello) => check(hello, &peer.service),
-        _ => Err(malformed("The first frame has to be hello.")),
+        _ => Err(malformed("The first frame must be hello.")),
     }
 }
 
@@ -72,7 +72,7 @@ fn check(hello: Hello, service: &str) -> Result<Accepted, Ending> {
     let valid = (1..=64).contains(&hello.instance.len())
         && hello.instance.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     if !valid {
-        return Err(malformed("The instance's name has to be 1 to 64 characters of A-Z a-z 0-9 _ - ."));
+        return Err(malformed("The instance's name must be 1 to 64 characters of A-Z a-z 0-9 _ - ."));
     }
     if hello.credit > CREDIT_MAX {
         return Err(malformed(format!("The credit is larger than {CREDIT_MAX}.")));

@@ -148,7 +148,7 @@ fn calls_and_events_go_out_and_answers_come_in() {
         gateway.services.send_lifecycle(&event(LifecycleKind::Disconnected));
         gateway.services.send_lifecycle(&event(LifecycleKind::Connected));
         let event_frame = bot.frame().await;
-        assert_eq!(event_frame["event"]["kind"], "connected", "only what hello asked for comes");
+        assert_eq!(event_frame["event"]["kind"], "connected", "only wanted events come");
         assert_eq!(event_frame["event"]["id"], format!("n1/{connection}/connected"));
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
@@ -191,7 +191,7 @@ fn invalid_answers_become_bad_replies() {
             let failed = call(&gateway);
             let id = bot.frame().await["call"]["id"].clone();
             bot.send(&format!("{{\"{kind}\":{{\"id\":{id},{rest}}}}}"));
-            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} has to be refused") };
+            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} must be refused") };
             assert_eq!(refusal.code, ErrorCode::BadReply, "{kind}");
         }
     });
@@ -424,13 +424,13 @@ fn a_node_that_stops_writes_all_frames_before_its_links_close() {
         let id = bot.frame().await["call"]["id"].clone();
         drop(call);
         let start = Instant::now();
-        let goodbye = async {
+        let peer = async {
             assert_eq!(bot.frame().await, json!({"cancel": {"id": id}}));
             assert!(matches!(bot.next().await, Sent::Close(_)));
             sleep(Duration::from_millis(300)).await;
             bot.give(Received::Close);
         };
-        tokio::join!(gateway.services.close(), goodbye);
+        tokio::join!(gateway.services.close(), peer);
         assert_eq!(start.elapsed(), Duration::from_millis(300), "exactly until the peer has closed");
     });
 }
