@@ -3,7 +3,7 @@
 use super::worker::Worker;
 use crate::{
     broker::BrokerError,
-    hub::{Advance, ConnKey, Live, Outbox},
+    hub::{CatchUpStep, ConnKey, LiveStatus, Outbox},
     telemetry::FailureLog,
 };
 use gateway_core::{
@@ -44,19 +44,19 @@ async fn establish(
         None => Attached::default(),
         Some(retention) => {
             let start = start(worker, attach, retention).await?;
-            worker.hub.set_cursor(key, &attach.channel, start.cursor, start.top);
+            worker.hub.set_read_progress(key, &attach.channel, start.cursor, start.top);
             Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications }
         }
     };
     if let Some(info) = told {
-        worker.hub.arrive(&attach.channel, info).await?;
+        worker.hub.add_presence(&attach.channel, info).await?;
     }
     Ok(attached)
 }
 
 async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
     let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
-    if let Some(start) = recover.and_then(|recover| worker.hub.remembered(&attach.channel, recover, limit)) {
+    if let Some(start) = recover.and_then(|recover| worker.hub.recover_from_memory(&attach.channel, recover, limit)) {
         return Ok(start);
     }
     let page = reads.page(&attach.channel, retention, first_span(recover), limit).await?;
@@ -68,21 +68,21 @@ async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result
 
 // NL-5.2, NL-5.4
 /// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
-pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
+pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> CatchUpStep {
     let mut failures = FailureLog::default();
     loop {
-        room(&outbox).await;
+        wait_for_room(&outbox).await;
         let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
-            return Advance::To(Live::Gone);
+            return CatchUpStep::Status(LiveStatus::Detached);
         };
         match worker.hub.reads().page(&channel, retention, Span::After(offset), worker.hub.page()).await {
             Ok(page) => {
                 // Others may have filled it during the read.
-                room(&outbox).await;
-                match worker.hub.advance(key, &channel, &page) {
+                wait_for_room(&outbox).await;
+                match worker.hub.deliver_page(key, &channel, &page) {
                     // The worker is in another timeline, and reads by itself.
-                    Advance::To(Live::Behind(next)) if next == offset => tokio::time::sleep(worker.hub.retry()).await,
-                    Advance::To(Live::Behind(next)) => offset = next,
+                    CatchUpStep::Status(LiveStatus::Behind(next)) if next == offset => tokio::time::sleep(worker.hub.retry()).await,
+                    CatchUpStep::Status(LiveStatus::Behind(next)) => offset = next,
                     end => return end,
                 }
             }
@@ -97,6 +97,6 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
 }
 
 /// Resolves once the outbox has room. The connection polls this again whenever it has written something.
-async fn room(outbox: &Outbox) {
+async fn wait_for_room(outbox: &Outbox) {
     poll_fn(|_| if outbox.has_room() { Poll::Ready(()) } else { Poll::Pending }).await;
 }

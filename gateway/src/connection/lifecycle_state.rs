@@ -5,11 +5,11 @@ use gateway_core::model::{ChannelName, Tick};
 /// Whether services may hear of a connection.
 pub(super) enum LifecycleState {
     /// It has no user yet.
-    No,
+    NotConnected,
     /// Not yet; these channels it has joined meanwhile.
-    Soon(Vec<ChannelName>),
+    AwaitingRegistration(Vec<ChannelName>),
     /// They have heard that it came.
-    Yes,
+    Reported,
     /// They have to hear it again.
     PendingReports(Box<PendingReports>),
 }

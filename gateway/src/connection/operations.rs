@@ -4,7 +4,7 @@ use super::{attach, worker::Worker};
 use crate::{
     auth::{Accepted, ConnectionClaims, TokenError},
     broker::UserSubscription,
-    hub::{Advance, ConnKey, Outbox},
+    hub::{CatchUpStep, ConnKey, Outbox},
     publish::Draft,
     services::{CallError, Caller},
     telemetry::OpenTask,
@@ -24,22 +24,22 @@ use std::{
 use tokio::time::timeout;
 
 /// The service's own timeout counts.
-const FOREVER: Duration = Duration::from_hours(24);
+const NO_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// For a look at whether a token was revoked, of a connection that is open: long for a Redis that works. While it is away its answer does not matter, and
 /// the client is not to wait for it.
-const LOOK: Duration = Duration::from_millis(500);
+const REVOCATION_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An operation in flight.
-pub(super) struct Running {
-    pub(super) task: Task,
+pub(super) struct RunningTask {
+    pub(super) task: TaskId,
     _open: OpenTask,
-    pub(super) future: Pin<Box<dyn Future<Output = End>>>,
+    pub(super) future: Pin<Box<dyn Future<Output = TaskResult>>>,
 }
 
 /// Whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Task {
+pub(super) enum TaskId {
     /// The session waits for it.
     Operation(OpId),
     /// The connection catches up on this channel.
@@ -47,9 +47,9 @@ pub(super) enum Task {
 }
 
 /// How it ended.
-pub(super) enum End {
+pub(super) enum TaskResult {
     Operation(Outcome),
-    CatchUp(Advance),
+    CatchUp(CatchUpStep),
 }
 
 /// Who wants it done.
@@ -60,18 +60,18 @@ pub(super) struct Requester {
     pub(super) traceparent: Option<Box<str>>,
 }
 
-impl Running {
+impl RunningTask {
     pub(super) fn operation(id: OpId, op: Op, by: Requester) -> Self {
         let open = OpenTask::new(by.worker.hub.metrics());
-        Self { task: Task::Operation(id), _open: open, future: Box::pin(async move { End::Operation(run(op, by).await) }) }
+        Self { task: TaskId::Operation(id), _open: open, future: Box::pin(async move { TaskResult::Operation(run(op, by).await) }) }
     }
 
     pub(super) fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
-        let (task, open) = (Task::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
+        let (task, open) = (TaskId::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
         Self {
             task,
             _open: open,
-            future: Box::pin(async move { End::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }),
+            future: Box::pin(async move { TaskResult::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }),
         }
     }
 }
@@ -137,7 +137,7 @@ impl Requester {
         if user.is_anonymous() {
             return false;
         }
-        let why = match timeout(LOOK, self.worker.node.broker.revoked(user)).await {
+        let why = match timeout(REVOCATION_TIMEOUT, self.worker.node.broker.revoked(user)).await {
             Ok(Ok(revoked)) => return revoked.is_some_and(|revoked| revoked.concerns(issued)),
             Ok(Err(error)) => error.to_string(),
             Err(late) => late.to_string(),
@@ -209,7 +209,7 @@ impl Requester {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        match self.worker.node.services.call(method, data, &caller, FOREVER).await {
+        match self.worker.node.services.call(method, data, &caller, NO_TIMEOUT).await {
             Ok(reply) => Outcome::Called(reply),
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },

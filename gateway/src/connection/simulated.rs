@@ -14,7 +14,7 @@ impl SocketlessConnection {
     }
 
     /// A command arrives. False: the connection does not read now.
-    pub(crate) fn hears(&mut self, command: Command) -> bool {
+    pub(crate) fn receive(&mut self, command: Command) -> bool {
         let reads = self.0.wants_input();
         if reads {
             self.0.input(Input::Command(command));
@@ -25,18 +25,18 @@ impl SocketlessConnection {
     /// A turn of the connection's task, but for its socket.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let (now, driver) = (self.0.now(), &mut self.0);
-        driver.registered.outbox().clear_waker();
+        driver.registration.outbox().clear_waker();
         driver.notices();
         driver.deadlines(now);
-        driver.operations(cx);
+        driver.poll_tasks(cx);
         driver.schedule(now);
-        driver.registered.outbox().register(cx.waker());
+        driver.registration.outbox().register(cx.waker());
     }
 
     /// The peer takes up to `most` frames. It has to be polled then.
     pub(crate) fn take(&mut self, most: usize) -> Vec<Frame> {
-        let outbox = self.0.registered.outbox();
-        outbox.write(|frames| Written { result: frames.drain(..most.min(frames.len())).collect(), begun: false })
+        let outbox = self.0.registration.outbox();
+        outbox.write(|frames| Written { result: frames.drain(..most.min(frames.len())).collect(), is_partial: false })
     }
 }
 
