@@ -1,4 +1,4 @@
-//! Carries out what a session wants, in its order.
+//! Performs the actions of a session, in their order.
 
 use super::{
     close_cause::CloseCause,
@@ -17,11 +17,11 @@ use gateway_core::{
 use std::cell::RefCell;
 
 thread_local! {
-    /// Lines of the message that is being put together.
+    /// A buffer for the lines of one message, reused by all connections of the thread.
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer that grew beyond this is not kept.
+/// Capacity above which the buffer is freed after use, in bytes.
 const MAX_KEPT_BYTES: usize = 64 * 1024;
 
 impl Driver {
@@ -37,13 +37,13 @@ impl Driver {
                 }
                 Action::Push(push) => line(&mut lines, |out| centrifuge::encode_push(&push, out)),
                 Action::Start(id, op) => {
-                    let by = Requester {
+                    let requester = Requester {
                         worker: self.worker.clone(),
                         key: self.registration.key(),
                         info: self.info.clone(),
                         traceparent: self.traceparent.clone(),
                     };
-                    self.running.push(RunningTask::operation(id, op, by));
+                    self.running.push(RunningTask::operation(id, op, requester));
                 }
                 Action::Cancel(id) => self.running.retain(|running| running.task != TaskId::Operation(id)),
                 Action::Identify(info) => {

@@ -1,4 +1,4 @@
-//! Joining a channel: subscribe, read what was missed, and catch up until deliveries may come live.
+//! Attaches a connection to a channel: subscribes, reads missed publications, and catches up until delivery is live.
 
 use super::worker::Worker;
 use crate::{
@@ -14,19 +14,21 @@ use gateway_core::{
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
 // NL-5.7
-/// Joins; deliveries are held back from then on. Failing leaves no trace, once the session has left the channel.
+/// Joins the channel, reads the start of its history for the connection, and adds the connection to the presence.
+///
+/// The channel keeps deliveries until the connection goes live. After a failure the session leaves the channel, which undoes the join.
 pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
     let Some(options) = worker.node.rules.namespaces.options(&attach.channel).cloned() else {
         return Outcome::Failed(ErrorCode::UnknownChannel.into());
     };
-    let told = (options.presence || options.join_leave).then(|| attach.info.clone());
-    if !worker.hub.join(key, &attach.channel, &options, told.clone(), attach.side, attach.join_leave) {
+    let presence_info = (options.presence || options.join_leave).then(|| attach.info.clone());
+    if !worker.hub.join(key, &attach.channel, &options, presence_info.clone(), attach.side, attach.join_leave) {
         return Outcome::Failed(ErrorCode::Internal.into());
     }
-    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, told)).await {
+    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, presence_info)).await {
         Ok(Ok(attached)) => Outcome::Attached(attached),
         Ok(Err(error)) => Outcome::Failed(error.try_again()),
-        // The official SDKs do so by themselves.
+        // The official SDKs retry after this error.
         Err(_) => Outcome::Failed(Refusal::new(ErrorCode::Internal, "The channel could not be joined in time. Try again.")),
     }
 }
@@ -37,7 +39,7 @@ async fn establish(
     key: ConnKey,
     attach: &Attach,
     retention: Option<Retention>,
-    told: Option<Arc<ClientInfo>>,
+    presence_info: Option<Arc<ClientInfo>>,
 ) -> Result<Attached, BrokerError> {
     worker.node.broker.subscribe(&attach.channel, worker.hub.worker(), retention).await?;
     let attached = match retention {
@@ -48,7 +50,7 @@ async fn establish(
             Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications }
         }
     };
-    if let Some(info) = told {
+    if let Some(info) = presence_info {
         worker.hub.add_presence(&attach.channel, info).await?;
     }
     Ok(attached)
@@ -67,7 +69,7 @@ async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result
 }
 
 // NL-5.2, NL-5.4
-/// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
+/// Delivers the history after `offset`, page by page and only while the outbox has room, until the subscription is live.
 pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> CatchUpStep {
     let mut failures = FailureLog::default();
     loop {
@@ -77,10 +79,10 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
         };
         match worker.hub.reads().page(&channel, retention, Span::After(offset), worker.hub.page()).await {
             Ok(page) => {
-                // Others may have filled it during the read.
+                // Other deliveries may have filled the outbox during the read.
                 wait_for_room(&outbox).await;
                 match worker.hub.deliver_page(key, &channel, &page) {
-                    // The worker is in another timeline, and reads by itself.
+                    // The channel's feed has another epoch, and is being corrected by a backfill.
                     CatchUpStep::Status(LiveStatus::Behind(next)) if next == offset => tokio::time::sleep(worker.hub.retry()).await,
                     CatchUpStep::Status(LiveStatus::Behind(next)) => offset = next,
                     end => return end,
@@ -88,7 +90,7 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
             }
             Err(error) => {
                 failures.failed(
-                    || tracing::warn!(%channel, %error, "missed publications cannot be read yet; the connection tries until it can"),
+                    || tracing::warn!(%channel, %error, "cannot read missed publications; the connection retries until it succeeds"),
                 );
                 tokio::time::sleep(worker.hub.retry()).await;
             }
@@ -96,7 +98,7 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
     }
 }
 
-/// Resolves once the outbox has room. The connection polls this again whenever it has written something.
+/// Completes once the outbox has room. The connection polls it again after each write.
 async fn wait_for_room(outbox: &Outbox) {
     poll_fn(|_| if outbox.has_room() { Poll::Ready(()) } else { Poll::Pending }).await;
 }

@@ -1,4 +1,4 @@
-//! How a connection closes: politely where the peer reads, by force where it does not.
+//! How a connection closes: with a close frame while the peer reads, and by cutting the socket if it does not.
 
 use super::{
     close_cause::{CloseCause, Closing},
@@ -11,7 +11,7 @@ use crate::{
 use gateway_core::{model::Disconnect, protocol::websocket};
 
 impl Driver {
-    /// Queues the close frame. The first call counts.
+    /// Queues a close frame. Does nothing if the connection is already closing.
     pub(super) fn close(&mut self, cause: CloseCause, code: u16, reason: &str) {
         if self.closing.is_some() {
             return;
@@ -21,7 +21,7 @@ impl Driver {
         self.begin_close(cause, code, close);
     }
 
-    /// Answers the peer's close with one of the same code.
+    /// Answers the peer's close frame with one of the same code.
     pub(super) fn close_by_peer(&mut self, code: Option<u16>) {
         if let Some(closing) = &mut self.closing {
             closing.peer_answered = true;
@@ -50,7 +50,7 @@ impl Driver {
         self.closing = Some(Box::new(Closing { deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
     }
 
-    /// The connection ends without a close, unless one is under way.
+    /// Counts the end of a connection that has sent no close frame.
     pub(super) fn count_end(&self, how: TransportEnd) {
         if self.closing.is_none() {
             self.worker.hub.metrics().closed(Closed::Transport(how));

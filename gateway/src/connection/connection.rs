@@ -1,4 +1,4 @@
-//! A connection: its session, and the socket that carries it.
+//! A connection: its driver and its socket.
 
 use super::{close_cause::CloseCause, driver::Driver, worker::Worker};
 use crate::{
@@ -13,30 +13,30 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// One connection: a future that ends with it.
+/// One connection, as a future that completes when the connection has ended.
 pub struct Connection<T> {
     wire: Wire<T>,
     driver: Driver,
 }
 
 impl<T> Connection<T> {
-    /// A connection whose upgrade has been answered. `traceparent` is that of the upgrade request.
+    /// Creates a connection after the answer to its upgrade request. `traceparent` is that of the request.
     pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
         Self { wire, driver: Driver::new(worker, traceparent) }
     }
 
-    /// Closes with 3506: the client asked for a form of the protocol that the gateway does not support.
+    /// Closes with 3506, because the client requested a form of the protocol that the gateway does not support.
     pub fn refuse_form(&mut self) {
         self.driver.refuse_form();
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    /// Reads a turn's worth. Fails when nothing more will come.
+    /// Reads the messages of one turn. Fails once the peer can send no more.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver } = self;
         if !driver.wants_input() {
-            // What is not read cannot be late.
+            // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let waker = cx.waker();
         let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {
             driver.event(event);
-            // At once, so that the outbox says what the answers take before the next command is looked at.
+            // Polling here puts the replies into the outbox before the driver decides whether to take the next command.
             driver.poll_tasks(&mut Context::from_waker(waker));
             left -= 1;
             match (left, driver.wants_input()) {
@@ -63,7 +63,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             Poll::Pending => Ok(()),
             Poll::Ready(transport::End::Violation(violation)) => {
                 driver.close(CloseCause::Violation(violation), violation.code(), &violation.to_string());
-                // What it still sends is read, until its end.
+                // The next turn reads and discards further input.
                 cx.waker().wake_by_ref();
                 Ok(())
             }
@@ -72,7 +72,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    /// Writes what waits, and what operations queue as room comes free. Fails when nothing more can be written or has to be.
+    /// Writes queued frames, and polls operations as the outbox gets room. Fails once the connection can or need write no more.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver } = self;
         loop {

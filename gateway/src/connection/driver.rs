@@ -1,4 +1,4 @@
-//! Drives one session: its inputs, its operations, its deadlines.
+//! Drives one session: its inputs, operations and deadlines.
 
 use super::{
     close_cause::{CloseCause, Closing},
@@ -26,7 +26,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// All of a connection but its transport.
+/// A connection without its transport.
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) needs: SessionNeeds,
@@ -37,21 +37,20 @@ pub(super) struct Driver {
     pub(super) traceparent: Option<Box<str>>,
     pub(super) running: Vec<RunningTask>,
     pub(super) closing: Option<Box<Closing>>,
-    /// The node stops: the connection leaves as soon as no operation of its session is in flight.
+    /// Whether the node drains, so that the connection closes as soon as no operation of its session is in flight.
     pub(super) is_draining: bool,
-    /// Since when a message is incomplete.
+    /// When the first byte of an incomplete message arrived.
     pub(super) incomplete_since: Option<Tick>,
-    /// When the hub wakes this connection, if it will.
+    /// The next scheduled wake-up by the hub.
     pub(super) next_wake: Option<Tick>,
 }
 
-/// What the session wants until its next input. Kept beside it: a wake-up for a delivery is too frequent to fetch a session into the
-/// cache for a look at its subscriptions.
+/// The session's answers until its next input. This copy keeps the session itself out of the CPU cache on each wake-up for a delivery.
 #[derive(Clone, Copy)]
 pub(super) struct SessionNeeds {
-    /// When it wants a tick.
+    /// When the session needs a tick.
     tick: Option<Tick>,
-    /// Whether it takes input.
+    /// Whether the session takes input.
     input: bool,
 }
 
@@ -94,7 +93,7 @@ impl Driver {
         self.worker.hub.now()
     }
 
-    /// Gives the session an input and does what it wants.
+    /// Passes an input to the session and performs its actions.
     pub(super) fn input(&mut self, input: Input) {
         if self.closing.is_some() {
             return;
@@ -127,7 +126,7 @@ impl Driver {
         self.input(Input::Server(ServerCommand::Disconnect { code, reason }));
     }
 
-    /// Does what is due. False once the peer has had its time to answer the close.
+    /// Acts on deadlines that have passed. Returns false once the peer's time to answer the close frame is over.
     pub(super) fn deadlines(&mut self, now: Tick) -> bool {
         if let Some(closing) = &self.closing {
             return now < closing.deadline;
@@ -147,7 +146,7 @@ impl Driver {
         true
     }
 
-    /// Has the hub wake this connection at its next deadline.
+    /// Schedules a wake-up by the hub at the next deadline.
     pub(super) fn schedule(&mut self, now: Tick) {
         let limits = &self.worker.limits;
         let oldest = self.registration.outbox().oldest();
@@ -171,7 +170,7 @@ impl Driver {
         }
     }
 
-    /// Polls operations until none of them can go on, or their outcomes have no room.
+    /// Polls operations until all of them are pending, or the outbox has no room.
     pub(super) fn poll_tasks(&mut self, cx: &mut Context<'_>) {
         let mut index = 0;
         while self.registration.outbox().has_room()
@@ -197,13 +196,13 @@ impl Driver {
         }
     }
 
-    /// Whether what the peer sent may be taken in.
+    /// Whether the connection takes input from the peer.
     pub(super) fn wants_input(&self) -> bool {
         self.closing.is_some() || (self.needs.input && self.registration.outbox().has_room())
     }
 
-    /// Nobody wakes a connection for what it did itself: for input that it left in the socket and wants again, or for answers that were too
-    /// much for its outbox.
+    /// Wakes the connection's own task if this turn caused more work: input that was left in the socket can be read now, or replies have overflowed
+    /// the outbox. No other waker covers these two cases.
     pub(super) fn wake_if_ready(&self, held: bool, cx: &Context<'_>) {
         let overflowed = self.closing.is_none() && self.registration.outbox().overflow().is_some();
         if overflowed || (held && self.wants_input()) {
@@ -258,7 +257,7 @@ impl Driver {
     }
 }
 
-/// As what a command is counted; what is refused as it came is none.
+/// The metrics label of a command. `None` for a command that the decoder refused.
 fn kind(request: &Request) -> Option<CommandKind> {
     Some(match request {
         Request::Connect(_) => CommandKind::Connect,

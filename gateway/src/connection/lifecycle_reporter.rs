@@ -1,8 +1,10 @@
-//! What services hear of a connection: that it came, what it joined and left, that it ended.
+//! Reports a connection's lifecycle events to services: connected, subscribed, unsubscribed, disconnected.
 //!
-//! Where other nodes tell the end of a dead node's connections, a connection is known to them before any service hears of it: until then what happens to it waits.
-//! A node that was taken for dead begins a second life, in which its connections come and join their channels anew. That happens to all of them at once, so it is told
-//! as services have room for it.
+//! Where other nodes report the end of a dead node's connections, a connection enters the registry before services receive its first event. Until then
+//! its events wait.
+//!
+//! If the cluster takes a living node for dead, other nodes report all its connections as disconnected. The node then reports them as connected and
+//! subscribed once more. As this concerns all connections at once, each report waits until the service has credit for it.
 
 use super::{
     driver::Driver,
@@ -13,7 +15,7 @@ use gateway_core::model::ChannelName;
 use std::time::Duration;
 
 impl Driver {
-    /// The connection has a user.
+    /// Handles the result of the connect command: the connection has a user.
     pub(super) fn on_identified(&mut self) {
         if self.worker.hub.register_connections(self.registration.key()) {
             self.lifecycle_state = LifecycleState::AwaitingRegistration(Vec::new());
@@ -23,7 +25,8 @@ impl Driver {
         }
     }
 
-    /// Other nodes know of the connection. A second time: its node was taken for dead, and others may have told its end.
+    /// Handles the connection's entry into the registry. A second entry means that the cluster took this node for dead, and that other nodes may have
+    /// reported the connection as disconnected.
     pub(super) fn on_registered(&mut self) {
         match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::NotConnected => self.lifecycle_state = LifecycleState::NotConnected,
@@ -44,7 +47,7 @@ impl Driver {
         }
     }
 
-    /// Tells what has to be told again, as far as there is room for it.
+    /// Sends pending reports as far as services have credit.
     pub(super) fn report_pending(&mut self) {
         let mut pending = match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::PendingReports(pending) => pending,
@@ -64,9 +67,9 @@ impl Driver {
         }
     }
 
-    /// Tells the services that ask for it, or will.
+    /// Reports an event to the services that subscribe to its kind, now or once the connection is in the registry.
     pub(super) fn report(&mut self, kind: LifecycleKind, channel: Option<&ChannelName>) {
-        // What was joined and left again before they hear of it nobody needs to hear of.
+        // Services need no event about a subscription that ends before they learn of it.
         let (joined, is_new) = match (&mut self.lifecycle_state, channel) {
             (LifecycleState::AwaitingRegistration(joined), Some(_)) => (joined, true),
             (LifecycleState::PendingReports(pending), Some(_)) => (&mut pending.joined, false),
@@ -91,12 +94,12 @@ impl Driver {
         }
     }
 
-    /// Whether it need not be told once more.
+    /// Sends an event unless it has expired. Returns false if a service has no credit, so that the event has to be sent again.
     fn report_unless_expired(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
         self.lifecycle_event(kind, channel).is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited))
     }
 
-    /// None: nobody asks for it.
+    /// Builds an event. `None` if no service subscribes to its kind.
     fn lifecycle_event(&self, kind: LifecycleKind, channel: Option<&ChannelName>) -> Option<Lifecycle> {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
         let event =

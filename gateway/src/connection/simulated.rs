@@ -1,11 +1,11 @@
-//! A connection without a socket, for simulations: commands go in, what it would send comes out. All else is the real one.
+//! A connection without a socket, for simulations. It takes commands and returns frames; everything else is the code of a real connection.
 
 use super::{driver::Driver, limits::ConnectionLimits, worker::Worker};
 use crate::hub::{Frame, Written};
 use gateway_core::{protocol::Command, session::Input};
 use std::{rc::Rc, task::Context, time::Duration};
 
-/// See the module.
+/// A connection without a socket.
 pub(crate) struct SocketlessConnection(Driver);
 
 impl SocketlessConnection {
@@ -13,7 +13,7 @@ impl SocketlessConnection {
         Self(Driver::new(worker, None))
     }
 
-    /// A command arrives. False: the connection does not read now.
+    /// Passes a command to the connection. Returns false if the connection takes no input at present.
     pub(crate) fn receive(&mut self, command: Command) -> bool {
         let reads = self.0.wants_input();
         if reads {
@@ -22,7 +22,7 @@ impl SocketlessConnection {
         reads
     }
 
-    /// A turn of the connection's task, but for its socket.
+    /// Runs one turn of the connection's task, without its socket.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let (now, driver) = (self.0.now(), &mut self.0);
         driver.registration.outbox().clear_waker();
@@ -33,10 +33,10 @@ impl SocketlessConnection {
         driver.registration.outbox().register(cx.waker());
     }
 
-    /// The peer takes up to `most` frames. It has to be polled then.
-    pub(crate) fn take(&mut self, most: usize) -> Vec<Frame> {
+    /// Removes and returns up to `limit` queued frames. The caller has to poll the connection afterwards.
+    pub(crate) fn take(&mut self, limit: usize) -> Vec<Frame> {
         let outbox = self.0.registration.outbox();
-        outbox.write(|frames| Written { result: frames.drain(..most.min(frames.len())).collect(), is_partial: false })
+        outbox.write(|frames| Written { result: frames.drain(..limit.min(frames.len())).collect(), is_partial: false })
     }
 }
 
