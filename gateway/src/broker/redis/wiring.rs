@@ -29,7 +29,7 @@ impl RedisBroker {
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
         let probe = Probe::new(keys.probe(&config.node));
-        let claims = ServerAssignments::new(keys.share(), config.lease);
+        let claims = ServerAssignments::new(keys.assignment(), config.lease);
         let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         masters.expect(&health);

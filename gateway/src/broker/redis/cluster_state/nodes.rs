@@ -143,7 +143,7 @@ impl Nodes {
 
     /// Whether it is for this node to clear away what a dead one left, for as long as `lease` from now on. Of several nodes one is told so.
     pub async fn lock_cleanup(&self, dead: &NodeId, lease: Duration) -> Result<bool, BrokerError> {
-        let mut claim = call(&SCRIPTS.claim, &[self.keys.cleanup(dead)]);
+        let mut claim = call(&SCRIPTS.lock, &[self.keys.cleanup(dead)]);
         claim.arg(self.life.id().text()).arg(lease.as_millis() as u64);
         Ok(self.run(claim).await? == Value::Int(1))
     }
@@ -157,7 +157,7 @@ impl Nodes {
     /// should this process end in between, the next heir finds the rest.
     pub async fn remove_presence_step(&self, dead: &NodeId) -> Result<Option<Vec<OrphanedPresence>>, BrokerError> {
         let mut some = cmd("SRANDMEMBER");
-        some.arg(self.keys.registered(dead)).arg(STEP);
+        some.arg(self.keys.node_presence(dead)).arg(STEP);
         let Value::Array(entries) = self.run(some).await? else { return Err(unexpected_answer()) };
         let entries = entries.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(unexpected_answer)?;
         if entries.is_empty() {
@@ -172,14 +172,14 @@ impl Nodes {
             }
         }
         let mut done = cmd("SREM");
-        done.arg(self.keys.registered(dead)).arg(&entries);
+        done.arg(self.keys.node_presence(dead)).arg(&entries);
         self.run(done).await?;
         Ok(Some(left))
     }
 
     async fn registered(&self, id: &NodeId) -> Result<i64, BrokerError> {
         let mut count = cmd("SCARD");
-        count.arg(self.keys.registered(id));
+        count.arg(self.keys.node_presence(id));
         match self.run(count).await? {
             Value::Int(number) => Ok(number),
             _ => Err(unexpected_answer()),

@@ -69,8 +69,8 @@ impl Presence {
         let node = self.life.id();
         // Known as this node's before it is present: so others find it, whenever this node dies.
         let mut register = cmd("SADD");
-        register.arg(self.keys.registered(&node)).arg(format!("{} {channel}", info.client));
-        let mut arrive = call(&SCRIPTS.arrive, &self.keys_of(channel));
+        register.arg(self.keys.node_presence(&node)).arg(format!("{} {channel}", info.client));
+        let mut arrive = call(&SCRIPTS.presence_add, &self.keys_of(channel));
         arrive.arg(info.client.to_string()).arg(info.user.as_str()).arg(node.text()).arg(codec::encode_info(info));
         let (registered, arrived) = futures_util::future::join(self.run(register), self.run(arrive)).await;
         registered.and(arrived).map(drop)
@@ -79,14 +79,14 @@ impl Presence {
     pub(crate) async fn depart(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
         let (node, connection) = (self.life.id(), connection.to_string());
         let mut forget = cmd("SREM");
-        forget.arg(self.keys.registered(&node)).arg(format!("{connection} {channel}"));
+        forget.arg(self.keys.node_presence(&node)).arg(format!("{connection} {channel}"));
         let (departed, forgotten) = futures_util::future::join(self.remove(channel, &connection, &node.text()), self.run(forget)).await;
         departed.and(forgotten).map(drop)
     }
 
     /// Takes a connection that `node` held out of presence; answers what others saw of it, if it was there.
     pub(crate) async fn remove(&self, channel: &ChannelName, connection: &str, node: &str) -> Result<Option<Arc<ClientInfo>>, BrokerError> {
-        let mut depart = call(&SCRIPTS.depart, &self.keys_of(channel));
+        let mut depart = call(&SCRIPTS.presence_remove, &self.keys_of(channel));
         depart.arg(connection).arg(node);
         match text(self.run(depart).await?) {
             Some(seen) => Ok(Some(Arc::new(codec::decode_info(seen.as_bytes()).ok_or_else(unexpected_answer)?))),
@@ -114,7 +114,7 @@ impl Presence {
     }
 
     pub(crate) async fn stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
-        let Value::Array(parts) = self.run(call(&SCRIPTS.attendance, &self.keys_of(channel))).await? else {
+        let Value::Array(parts) = self.run(call(&SCRIPTS.presence_stats, &self.keys_of(channel))).await? else {
             return Err(unexpected_answer());
         };
         let [Value::Int(clients), Value::Int(users), Value::Array(nodes)] =
@@ -150,7 +150,7 @@ impl Presence {
     /// Some entries, and where to go on; "0": that is all.
     pub(crate) async fn page(&self, channel: &ChannelName, cursor: &str, count: usize) -> Result<(String, Vec<Entry>), BrokerError> {
         let mut scan = cmd("HSCAN");
-        scan.arg(self.keys.who(channel)).arg(cursor).arg("COUNT").arg(count);
+        scan.arg(self.keys.presence(channel)).arg(cursor).arg("COUNT").arg(count);
         let (next, fields) = scanned(self.run(scan).await?).ok_or_else(unexpected_answer)?;
         let (mut fields, mut entries) = (fields.into_iter(), Vec::new());
         while let (Some(connection), Some(entry)) = (fields.next(), fields.next()) {
@@ -186,13 +186,13 @@ impl Presence {
     /// The generations that somebody is present for.
     pub(crate) async fn nodes_of(&self, channel: &ChannelName) -> Result<Vec<String>, BrokerError> {
         let mut nodes = cmd("HKEYS");
-        nodes.arg(self.keys.held(channel));
+        nodes.arg(self.keys.presence_nodes(channel));
         let Value::Array(nodes) = self.run(nodes).await? else { return Err(unexpected_answer()) };
         nodes.into_iter().map(text).collect::<Option<_>>().ok_or_else(unexpected_answer)
     }
 
     fn keys_of(&self, channel: &ChannelName) -> [String; 3] {
-        [self.keys.who(channel), self.keys.users(channel), self.keys.held(channel)]
+        [self.keys.presence(channel), self.keys.presence_users(channel), self.keys.presence_nodes(channel)]
     }
 
     /// Everything here may be done twice.

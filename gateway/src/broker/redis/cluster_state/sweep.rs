@@ -91,9 +91,9 @@ impl Nodes {
         if sweep.is_past_presence() {
             return self.sweep_names(&mut sweep.names).await.map(|()| Vec::new());
         }
-        let held = self.keys.all_held();
+        let held = self.keys.all_presence_nodes();
         let keys = sweep.scan.next(&self.masters, &self.lane, (&held, "hash"), STEP).await?;
-        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_held(key)?.parse().ok()).collect();
+        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_presence_nodes(key)?.parse().ok()).collect();
         Ok(Vec::new())
     }
 

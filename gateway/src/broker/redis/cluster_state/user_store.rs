@@ -31,7 +31,7 @@ pub(crate) struct UserStore {
 
 impl UserStore {
     pub(crate) async fn remember(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
-        let mut cmd = call(&SCRIPTS.remember, &[self.keys.user(user)]);
+        let mut cmd = call(&SCRIPTS.subscription_put, &[self.keys.user(user)]);
         cmd.arg(subscription.channel.as_str())
             .arg(subscription.expires_at.unwrap_or(0))
             .arg(unix_seconds())

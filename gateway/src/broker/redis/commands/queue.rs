@@ -164,7 +164,7 @@ impl Queue {
                     round.is_map_wrong |= matches!(code, "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
                     self.jobs.push_front(job);
                 }
-                None if code == "OVERTAKEN" => job.overtaken(details.split(' ').next().unwrap_or_default()),
+                None if code == "OUTOFORDER" => job.overtaken(details.split(' ').next().unwrap_or_default()),
                 _ => {
                     let why = sentence(code, details, &job.command.cmd);
                     job.fail(&why);

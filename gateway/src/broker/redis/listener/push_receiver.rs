@@ -104,7 +104,7 @@ impl PushReceiver {
                         masters.doubt();
                     }
                 }
-                Some(ReceivedPush::End) => self.ended.cancel(),
+                Some(ReceivedPush::Disconnected) => self.ended.cancel(),
                 None => {}
             }
             Ok(())

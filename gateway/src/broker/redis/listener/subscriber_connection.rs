@@ -124,7 +124,7 @@ impl SubscriberConnection {
             return Ok(false);
         }
         let confirmed = self.tell(connection, line, self.words().subscribe(&self.lanes(&names))).await?;
-        let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| confirmed.contains(&self.all.keys.lane(name)));
+        let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| confirmed.contains(&self.all.keys.pubsub_channel(name)));
         self.all.names.add(&names);
         let resumed = self.all.subscriptions.subscribed(self.master, &names, &others);
         if !resumed.is_empty() {
@@ -133,7 +133,7 @@ impl SubscriberConnection {
             checks.spawn(async move { audit.resumed(resumed).await });
         }
         if let Some(other) = others.first() {
-            self.refused(connection, &self.all.keys.lane(other)).await?;
+            self.refused(connection, &self.all.keys.pubsub_channel(other)).await?;
         }
         Ok(others.is_empty())
     }
@@ -162,7 +162,7 @@ impl SubscriberConnection {
     /// The master did not confirm a subscription. Asks it why: nothing else is under way, so that the answer is to this question. A slot that is served
     /// elsewhere is no fault of this connection.
     async fn refused(&self, connection: &mut MultiplexedConnection, lane: &str) -> Result<(), Broken> {
-        let mut again = redis::cmd(self.words().subscribe_word());
+        let mut again = redis::cmd(self.words().subscribe_command());
         again.arg(lane);
         match connection.req_packed_command(&again).await? {
             Value::ServerError(error) if !matches!(error.code(), "MOVED" | "ASK" | "CLUSTERDOWN" | "TRYAGAIN") => {
@@ -181,6 +181,6 @@ impl SubscriberConnection {
     }
 
     fn lanes(&self, names: &[ChannelName]) -> Vec<String> {
-        names.iter().map(|name| self.all.keys.lane(name)).collect()
+        names.iter().map(|name| self.all.keys.pubsub_channel(name)).collect()
     }
 }

@@ -1,6 +1,6 @@
-//! Which node, and which of its generations.
+//! The identity of a node: its name and its generation.
 
-/// One generation of a node. Its name has no space.
+/// One generation of a node. A node gets a new generation at each start and after each expiry of its lease. The name contains no space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeId {
     /// Unique in the cluster.
@@ -19,18 +19,18 @@ impl NodeId {
         Self { name: name.into(), generation: generation() }
     }
 
-    /// The two as one word.
+    /// Name and generation, separated by `/`.
     pub fn holder(&self) -> String {
         format!("{}/{}", self.name, self.generation)
     }
 
-    /// The two together.
+    /// Name and generation, separated by a space, as in keys.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.name, self.generation)
     }
 }
 
-/// A generation that nobody has used.
+/// A new random generation.
 pub(crate) fn generation() -> Box<str> {
     format!("{:016x}", rand::random::<u64>()).into()
 }

@@ -89,14 +89,14 @@ impl Masters {
         let (pubsub, map) = match address {
             Address::One(site) => {
                 known.add(Master(0), site, claims.whole())?;
-                (PubSub::Whole, Topology::whole(Master(0)))
+                (PubSub::Unsharded, Topology::whole(Master(0)))
             }
             Address::Several(sites) => {
                 let names: Vec<_> = sites.keys().cloned().collect();
                 for (number, (name, site)) in (0..).zip(sites) {
                     known.add(Master(number), site, claims.of(&name, &names))?;
                 }
-                (PubSub::Whole, Topology::shared((0..).map(Master).zip(names.iter().map(AsRef::as_ref))))
+                (PubSub::Unsharded, Topology::shared((0..).map(Master).zip(names.iter().map(AsRef::as_ref))))
             }
             Address::Cluster(peers) => {
                 known.like = peers.first().cloned();
@@ -170,7 +170,7 @@ impl Masters {
     /// Keeps the map of a cluster, or its claims and an eye on sentinels, until cancelled.
     pub(crate) async fn run(&self, health: &Health, stop: CancellationToken) {
         let _ = match self.pubsub {
-            PubSub::Whole => stop.run_until_cancelled(self.hold(health)).await,
+            PubSub::Unsharded => stop.run_until_cancelled(self.hold(health)).await,
             PubSub::Sharded => stop.run_until_cancelled(self.keep(health)).await,
         };
     }

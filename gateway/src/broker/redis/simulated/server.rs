@@ -244,7 +244,7 @@ impl Server {
         }
         let known = |key: &&[u8]| self.data.answers.get(text(key)).is_some_and(|answer| answer.until > now);
         if later.iter().any(known) && self.flaw != Some(Flaw::StoresOvertaken) {
-            return error(&format!("OVERTAKEN {}", self.identity()));
+            return error(&format!("OUTOFORDER {}", self.identity()));
         }
         let channel = self.keys.channel(text(lane)).expect("a channel").into_owned();
         self.store_deferred();

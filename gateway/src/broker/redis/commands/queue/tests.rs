@@ -216,7 +216,7 @@ async fn what_the_server_knows_to_be_overtaken_is_surely_not_stored() {
             queue.doubt_for_good();
         }
         let sent = take(&mut queue, 1);
-        let refusal = redis::parse_redis_value(format!("-OVERTAKEN {told}\r\n").as_bytes()).expect("as Redis sends it");
+        let refusal = redis::parse_redis_value(format!("-OUTOFORDER {told}\r\n").as_bytes()).expect("as Redis sends it");
         assert_eq!(queue.answered(sent, vec![refusal], Instant::now()).after, After::GoOn);
         let answer = ended(&mut answer).expect("it is not sent again");
         assert_eq!(matches!(answer, Err(BrokerError::Unavailable(_))), sure, "{told} {still_heard}: {answer:?}");

@@ -55,12 +55,12 @@ impl Probe {
 
     /// Tries what goes over connections that subscribe.
     pub(crate) async fn subscriptions(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
-        let (lane, word) = (self.name("lane"), pubsub.subscribe_word());
+        let (lane, word) = (self.name("lane"), pubsub.subscribe_command());
         match connection.req_packed_command(cmd(word).arg(&lane)).await?.extract_error() {
             // In a cluster the channel may be another master's: that is no denial.
             Err(error) if error.code() == Some("NOPERM") => Ok(Some(Denied(format!("{word} on {lane}: {error}")))),
             Err(_) => Ok(None),
-            Ok(_) => connection.req_packed_command(cmd(pubsub.unsubscribe_word()).arg(&lane)).await.map(|_| None),
+            Ok(_) => connection.req_packed_command(cmd(pubsub.unsubscribe_command()).arg(&lane)).await.map(|_| None),
         }
     }
 
@@ -72,12 +72,12 @@ impl Probe {
         publish.arg(&lane).arg("").arg(1).arg(LIFE).arg(LIFE).arg("").arg(LIFE).arg("probe000").arg(say).arg(NEVER);
         let mut read = call(&SCRIPTS.read, &[key("meta"), key("stream")]);
         read.arg("after").arg(0).arg(1).arg(1).arg(LIFE).arg("probe000");
-        let mut announce = call(&SCRIPTS.announce, &[key("announced")]);
+        let mut announce = call(&SCRIPTS.publish_ephemeral, &[key("announced")]);
         announce.arg(&lane).arg("").arg("").arg(LIFE).arg(say).arg(NEVER);
         let present = [key("who"), key("users"), key("held")];
-        let mut arrive = call(&SCRIPTS.arrive, &present);
+        let mut arrive = call(&SCRIPTS.presence_add, &present);
         arrive.arg("probe").arg("probe").arg("probe").arg("");
-        let mut depart = call(&SCRIPTS.depart, &present);
+        let mut depart = call(&SCRIPTS.presence_remove, &present);
         depart.arg("probe").arg("probe");
         // Of a try a moment ago, whose publication would be answered and not made.
         let mut forget = cmd("DEL");

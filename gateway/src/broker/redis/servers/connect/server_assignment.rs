@@ -77,7 +77,7 @@ impl ServerAssignment {
     /// In whose words it is claimed now.
     async fn ask(&self, connection: &mut MultiplexedConnection) -> RedisResult<String> {
         let how = if self.claims.are_suspended() { "held" } else { "anew" };
-        let mut claim = SCRIPTS.share.key(&*self.claims.key);
+        let mut claim = SCRIPTS.assign.key(&*self.claims.key);
         claim.arg(&*self.words).arg(self.claims.lease.as_millis() as u64).arg(how).invoke_async(connection).await
     }
 }

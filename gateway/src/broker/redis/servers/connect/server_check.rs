@@ -21,7 +21,7 @@ impl Mode {
 
     pub(super) fn pubsub(self) -> PubSub {
         match self {
-            Self::Alone => PubSub::Whole,
+            Self::Alone => PubSub::Unsharded,
             Self::OfCluster => PubSub::Sharded,
         }
     }
