@@ -32,9 +32,9 @@ impl RedisBroker {
         let claims = ServerAssignments::new(keys.assignment(), config.lease);
         let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
-        masters.expect(&health);
+        masters.require_parts(&health);
         let life = Arc::new(LocalNode::new(&config.node));
-        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.now(), config.linger, counters.clone()));
+        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.topology(), config.linger, counters.clone()));
         let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
         let (near, drivers): (Vec<_>, _) = (0..lanes)
             .map(|index| {

@@ -147,7 +147,7 @@ impl ChannelIndex {
 
     /// Everything here may be done twice.
     async fn run_one(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
 }
 

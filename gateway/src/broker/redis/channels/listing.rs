@@ -159,7 +159,7 @@ impl Listing {
 
     /// Those of them that some node is subscribed to.
     async fn subscribed(&self, names: &[ChannelName]) -> Result<HashSet<ChannelName>, BrokerError> {
-        let (map, mut by_master) = (self.masters.now(), BTreeMap::<_, Vec<_>>::new());
+        let (map, mut by_master) = (self.masters.topology(), BTreeMap::<_, Vec<_>>::new());
         for name in names {
             let lane = self.keys.pubsub_channel(name);
             let owner = map.owner(Slot::of(lane.as_bytes()));
@@ -205,6 +205,6 @@ impl Listing {
 
     /// Everything here may be done twice.
     async fn run(&self, to: Target, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to, order: None, resend: Resend::Safe }).await
     }
 }

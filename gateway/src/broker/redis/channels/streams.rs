@@ -140,7 +140,7 @@ impl Streams {
         };
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
-        let value = lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await?;
+        let value = lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await?;
         page(value, limit).ok_or_else(unexpected_answer)
     }
 
@@ -152,9 +152,9 @@ impl Streams {
     }
 
     /// Hands over what keeps its order within the channel.
-    async fn write(&self, channel: &ChannelName, cmd: Cmd, again: Resend) -> Result<Answer, BrokerError> {
+    async fn write(&self, channel: &ChannelName, cmd: Cmd, resend: Resend) -> Result<Answer, BrokerError> {
         let order = self.order(channel);
-        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), again }).await
+        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), resend }).await
     }
 
     fn order(&self, channel: &ChannelName) -> u64 {

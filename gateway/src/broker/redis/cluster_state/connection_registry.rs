@@ -96,7 +96,7 @@ impl Nodes {
     }
 
     async fn change(&self, cmd: Cmd) -> Result<(), BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: ORDER, again: Resend::Safe }).await.map(drop)
+        self.lane.run(Command { cmd, to: Target::Key, order: ORDER, resend: Resend::Safe }).await.map(drop)
     }
 }
 

@@ -123,7 +123,7 @@ impl Nodes {
                 let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), "stream"), STEP).await?;
                 *found = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
                 if scan.is_over() {
-                    *stage = Stage::Announced(self.masters.now().serving().keys().copied().collect());
+                    *stage = Stage::Announced(self.masters.topology().serving().keys().copied().collect());
                 }
             }
             Stage::Announced(masters) => match masters.last() {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 impl SubscriberConnection {
     /// Where this master's canary is published: in a cluster, in a slot of that master.
     pub(super) fn canary_channel(&self) -> Option<String> {
-        let map = self.all.masters.now();
+        let map = self.all.masters.topology();
         if map.only().is_some() {
             return Some(self.all.keys.canary(&self.all.node, None));
         }
@@ -32,16 +32,18 @@ impl SubscriberConnection {
             let mut cmd = redis::cmd(self.all.masters.pubsub().publish());
             cmd.arg(&place).arg(number);
             let sent = Instant::now();
-            if let Err(error) = self.all.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Never }).await {
+            if let Err(error) = self.all.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Never }).await {
                 // That is no fault of this connection.
-                self.all.health.trouble(part, &error.to_string());
+                self.all.health.set_failed(part, &error.to_string());
             } else if matches!(timeout(2 * self.all.canary, heard.wait_for(|heard| *heard >= number)).await, Ok(Ok(_))) {
-                self.all.health.well(part);
+                self.all.health.set_working(part);
                 self.all.counters.round_trip_ms.store(sent.elapsed().as_millis() as u64, Relaxed);
             } else if self.canary_channel().is_some_and(|now| now == place) {
                 self.all.counters.deaf.add(1);
                 let address = self.connector.address();
-                self.all.health.trouble(part, &format!("what is published does not come back from Redis at {address}; subscribing anew"));
+                self.all
+                    .health
+                    .set_failed(part, &format!("what is published does not come back from Redis at {address}; subscribing anew"));
                 return Err(Broken::Deaf);
             }
             sleep(self.all.canary).await;

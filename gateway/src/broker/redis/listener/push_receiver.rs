@@ -101,7 +101,7 @@ impl PushReceiver {
                     }
                     lock(&self.confirmed).remove(lane);
                     if subscriptions.ended(at, lane) || keys.is_canary(lane.as_bytes()) {
-                        masters.doubt();
+                        masters.request_refresh();
                     }
                 }
                 Some(ReceivedPush::Disconnected) => self.ended.cancel(),

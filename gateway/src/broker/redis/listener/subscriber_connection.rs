@@ -48,7 +48,7 @@ impl SubscriberConnection {
     }
 
     async fn listen(&self) {
-        let (mut pause, part) = (pauses(), HealthPart::Listener(self.master));
+        let (mut pause, part) = (pauses(), HealthPart::Subscriber(self.master));
         loop {
             let line = Arc::new(PushReceiver::new());
             let taker = line.clone().taker(self.master, self.all.keys.clone(), self.all.subscriptions.clone(), self.all.masters.clone());
@@ -58,12 +58,12 @@ impl SubscriberConnection {
                     self.all.subscriptions.disconnected(self.master);
                     self.all.counters.broken.add(1);
                     let address = self.connector.address();
-                    self.all.health.trouble(part, &format!("the connection to Redis at {address} that subscribes was lost: {broken}"));
+                    self.all.health.set_failed(part, &format!("the connection to Redis at {address} that subscribes was lost: {broken}"));
                     tracing::warn!(%address, %broken, "the connection to Redis that subscribes was lost");
                 }
                 Err(trouble) => self.all.health.warn(part, &trouble.to_string()),
             }
-            self.all.masters.doubt();
+            self.all.masters.request_refresh();
             sleep(pause.next().unwrap_or_default()).await;
         }
     }
@@ -76,18 +76,18 @@ impl SubscriberConnection {
         up: impl FnOnce(),
     ) -> Result<Infallible, Broken> {
         let (mut up, mut checks) = (Some(up), JoinSet::new());
-        let (mut changes, told) = (self.all.masters.map(), self.all.subscriptions.told(self.master));
+        let (mut changes, told) = (self.all.masters.watch_topology(), self.all.subscriptions.told(self.master));
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut canaries = pin!(self.canaries(line));
-        let mut left = pin!(self.connector.left(server));
+        let mut left = pin!(self.connector.server_changed(server));
         loop {
             self.place_canary(&mut connection, line).await?;
             while self.subscribe_some(&mut connection, line, &mut checks).await? || self.unsubscribe_some(&mut connection, line).await? {}
             if let Some(up) = up.take() {
                 up();
             }
-            self.all.health.well(HealthPart::Listener(self.master));
+            self.all.health.set_working(HealthPart::Subscriber(self.master));
             tokio::select! {
                 () = line.ended.cancelled() => return Err(Broken::Closed),
                 () = &mut left => return Err(Broken::OrphanedPresence),
@@ -169,7 +169,7 @@ impl SubscriberConnection {
                 Err(Broken::Refused(format!("{} {}", error.code(), error.details().unwrap_or_default())))
             }
             _ => {
-                self.all.masters.doubt();
+                self.all.masters.request_refresh();
                 sleep(PAUSE).await;
                 Ok(())
             }

@@ -5,7 +5,7 @@ use redis::Value;
 
 /// The error for an answer that none of our scripts gives.
 pub(crate) fn unexpected_answer() -> BrokerError {
-        BrokerError::Unavailable("Redis contains data that no gateway wrote: does another program use redis.prefix?".into())
+    BrokerError::Unavailable("Redis contains data that no gateway wrote: does another program use redis.prefix?".into())
 }
 
 /// The value as text. None for nil, arrays and bytes that are not UTF-8.

@@ -219,7 +219,10 @@ mod tests {
             assert_eq!(keys.channel(&name), None, "{name}");
         }
         assert!(keys.is_canary(keys.canary("n", Some(7)).as_bytes()) && !keys.is_canary(keys.pubsub_channel("canary").as_bytes()));
-        assert_eq!((keys.sync_marker_number(&keys.sync_marker(3)), keys.sync_marker_number(&keys.pubsub_channel("sync:3"))), (Some(3), None));
+        assert_eq!(
+            (keys.sync_marker_number(&keys.sync_marker(3)), keys.sync_marker_number(&keys.pubsub_channel("sync:3"))),
+            (Some(3), None)
+        );
     }
 
     #[test]
