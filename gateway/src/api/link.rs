@@ -41,7 +41,7 @@ pub(super) async fn open(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    if !node.services.knows(&service) {
+    if !node.services.contains(&service) {
         let detail = format!("No service is named \"{service}\". Configure it as [services.{service}].");
         return Err(ApiError(Refusal::new(ErrorCode::NoService, detail)));
     }

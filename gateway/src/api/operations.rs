@@ -1,6 +1,6 @@
 //! What operators and their tools ask for. Shared with the public listener.
 
-use crate::node::{Node, Serves};
+use crate::node::{Node, NodeReadiness};
 use actix_web::{HttpResponse, http::header, web::Data};
 use shared_proto::rest::ReadyBody;
 
@@ -20,22 +20,22 @@ pub async fn livez() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
     responses((status = 200, description = "It can; the reasons, if not for all channels", body = ReadyBody), (status = 503, description = "It cannot: the reasons", body = ReadyBody)))]
 pub async fn readyz(node: Data<Node>) -> HttpResponse {
-    answer(node.serves())
+    answer(node.readiness())
 }
 
 /// The same for the public listener: whether, and not why. Reasons name servers, and what those said.
 pub async fn readyz_in_brief(node: Data<Node>) -> HttpResponse {
-    answer(match node.serves() {
-        Serves::All | Serves::Some(_) => Serves::All,
-        Serves::Nothing(_) => Serves::Nothing(Vec::new()),
+    answer(match node.readiness() {
+        NodeReadiness::Ready | NodeReadiness::Partial(_) => NodeReadiness::Ready,
+        NodeReadiness::NotReady(_) => NodeReadiness::NotReady(Vec::new()),
     })
 }
 
-fn answer(serves: Serves) -> HttpResponse {
-    match serves {
-        Serves::All => HttpResponse::Ok().json(ReadyBody { ready: true, reasons: Vec::new() }),
-        Serves::Some(reasons) => HttpResponse::Ok().json(ReadyBody { ready: true, reasons }),
-        Serves::Nothing(reasons) => {
+fn answer(readiness: NodeReadiness) -> HttpResponse {
+    match readiness {
+        NodeReadiness::Ready => HttpResponse::Ok().json(ReadyBody { ready: true, reasons: Vec::new() }),
+        NodeReadiness::Partial(reasons) => HttpResponse::Ok().json(ReadyBody { ready: true, reasons }),
+        NodeReadiness::NotReady(reasons) => {
             HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "1")).json(ReadyBody { ready: false, reasons })
         }
     }
@@ -48,12 +48,12 @@ mod tests {
 
     #[actix_web::test]
     async fn a_node_that_serves_some_channels_stays_in_service_and_says_what_is_wrong() {
-        for (serves, status, body) in [
-            (Serves::All, 200, r#"{"ready":true}"#),
-            (Serves::Some(vec!["one is away".into()]), 200, r#"{"ready":true,"reasons":["one is away"]}"#),
-            (Serves::Nothing(vec!["all are away".into()]), 503, r#"{"ready":false,"reasons":["all are away"]}"#),
+        for (readiness, status, body) in [
+            (NodeReadiness::Ready, 200, r#"{"ready":true}"#),
+            (NodeReadiness::Partial(vec!["one is down".into()]), 200, r#"{"ready":true,"reasons":["one is down"]}"#),
+            (NodeReadiness::NotReady(vec!["all are down".into()]), 503, r#"{"ready":false,"reasons":["all are down"]}"#),
         ] {
-            let answer = answer(serves);
+            let answer = answer(readiness);
             assert_eq!(answer.status(), status);
             assert_eq!(to_bytes(answer.into_body()).await.expect("whole"), body);
         }

@@ -61,6 +61,7 @@ pub(super) async fn disconnect(
         // Stored before it is told: a connection that is just being opened hears of it, or reads it.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let revocation = Revocation { until: now.as_secs(), code: *code, reason: reason.clone() };
+        // NL-7.9
         node.broker.revoke(&user, revocation, node.revocation_ttl).await.map_err(Refusal::from)?;
     }
     command_all(&node, user, command).await

@@ -172,7 +172,7 @@ impl TryFrom<&settings::Public> for Origins {
                 problems
                     .add("public.allowed_origins", "has \"*\", which stands for every origin, and others: leave out the one or the others");
             }
-            return problems.none_or(Self::Every);
+            return problems.into_result(Self::Every);
         }
         for text in &public.allowed_origins {
             match Listed::parse(text) {
@@ -180,7 +180,7 @@ impl TryFrom<&settings::Public> for Origins {
                 Err(why) => problems.add("public.allowed_origins", format!("{text:?} {why}")),
             }
         }
-        problems.none_or(if listed.is_empty() { Self::Same } else { Self::Listed(listed) })
+        problems.into_result(if listed.is_empty() { Self::Same } else { Self::Listed(listed) })
     }
 }
 

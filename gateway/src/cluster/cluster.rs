@@ -1,11 +1,11 @@
-//! The cluster as the rest of the node uses it.
+//! The cluster, as the rest of the node uses it.
 
 use super::{
-    local::Local,
-    members::Member,
-    message::{self, Answer, Question},
-    remote::Remote,
-    types::{About, Bereft, NodeSummary, Times},
+    local_workers::LocalWorkers,
+    member::Member,
+    message::{self, Request, Response},
+    shared_cluster::SharedCluster,
+    types::{ClusterTimings, DeadNodeConnections, NodeDescription, NodeSummary},
 };
 use crate::broker::{Broker, Mailbox, mailbox::ConnectionSummary};
 use gateway_core::{
@@ -19,48 +19,49 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// The nodes that serve together.
+/// The nodes that share one store.
 pub struct Cluster {
     kind: Kind,
 }
 
 enum Kind {
-    Single(Member, Local),
-    Shared(Arc<Remote>),
+    Single(Member, LocalWorkers),
+    Shared(Arc<SharedCluster>),
 }
 
 impl Cluster {
     /// A cluster of this node alone.
-    pub fn single(about: About, workers: Vec<Arc<Mailbox>>) -> Self {
-        let me = member(&about, workers.len());
-        Self { kind: Kind::Single(me, Local::new(about.name, workers)) }
+    pub fn single(description: NodeDescription, workers: Vec<Arc<Mailbox>>) -> Self {
+        let this_node = member(&description, workers.len());
+        Self { kind: Kind::Single(this_node, LocalWorkers::new(description.name, workers)) }
     }
 
-    /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that no worker has, with its index.
+    /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that belongs to no worker, with its index.
     pub fn shared(
-        about: About,
+        description: NodeDescription,
         workers: Vec<Arc<Mailbox>>,
         broker: Arc<Broker>,
         inbox: (Arc<Mailbox>, WorkerId),
         namespaces: Namespaces,
-        times: Times,
+        timings: ClusterTimings,
     ) -> Self {
-        let me = member(&about, workers.len());
-        Self { kind: Kind::Shared(Arc::new(Remote::new(broker, Local::new(about.name, workers), inbox, namespaces, me, times))) }
+        let this_node = member(&description, workers.len());
+        let local = LocalWorkers::new(description.name, workers);
+        Self { kind: Kind::Shared(Arc::new(SharedCluster::new(broker, local, inbox, namespaces, this_node, timings))) }
     }
 
-    fn local(&self) -> &Local {
+    fn local(&self) -> &LocalWorkers {
         match &self.kind {
             Kind::Single(_, local) => local,
-            Kind::Shared(remote) => &remote.local,
+            Kind::Shared(shared) => &shared.local,
         }
     }
 
     /// The nodes that are registered and alive now, by name.
     pub async fn nodes(&self) -> Result<Vec<NodeSummary>, Refusal> {
         let members = match &self.kind {
-            Kind::Single(me, _) => vec![me.clone()],
-            Kind::Shared(remote) => remote.members().await?,
+            Kind::Single(this_node, _) => vec![this_node.clone()],
+            Kind::Shared(shared) => shared.members().await?,
         };
         let summary = |node: &Member| NodeSummary {
             name: (*node.name).into(),
@@ -71,92 +72,95 @@ impl Cluster {
         Ok(members.iter().map(summary).collect())
     }
 
-    /// Where services reach the live nodes, as `ws://host:port`; changes with them.
+    /// Addresses of the live nodes for services, as `ws://host:port`. The receiver sees every change.
     pub fn links(&self) -> watch::Receiver<Arc<[String]>> {
         match &self.kind {
-            // Nobody is there to change it.
-            Kind::Single(me, _) => watch::channel([me.link.to_string()].into()).1,
-            Kind::Shared(remote) => remote.links(),
+            Kind::Single(this_node, _) => watch::channel([this_node.link.to_string()].into()).1,
+            Kind::Shared(shared) => shared.links(),
         }
     }
 
-    /// Why this node does not belong to the cluster; none: it does.
-    pub fn trouble(&self) -> Option<Box<str>> {
+    /// Why this node is not a member of the cluster; none if it is.
+    pub fn problem(&self) -> Option<Box<str>> {
         match &self.kind {
             Kind::Single(..) => None,
-            Kind::Shared(remote) => remote.trouble(),
+            Kind::Shared(shared) => shared.problem(),
         }
     }
 
-    /// Carries out a command on every connection concerned; answers how many there were.
+    /// Carries out a command on every connection of the target, on all nodes. Returns their number.
     pub async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
-        let question = Question::Command((&target).into(), (&command).into());
-        let here = self.local().command(target, command).await?;
-        Ok(here + self.count(&question).await?)
+        let request = Request::Command((&target).into(), (&command).into());
+        let local = self.local().command(target, command).await?;
+        Ok(local + self.sum_of_others(&request).await?)
     }
 
-    /// The connections concerned.
+    /// The connections of the target, on all nodes.
     pub async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
-        let question = Question::Connections((&target).into());
+        let request = Request::Connections((&target).into());
         let mut found = self.local().connections(target).await?;
-        for answer in self.elsewhere(&question).await? {
-            if let Answer::Connections(connections) = answer {
+        for response in self.request_others(&request).await? {
+            if let Response::Connections(connections) = response {
                 found.extend(connections.into_iter().filter_map(message::Connection::into_model));
             }
         }
         Ok(found)
     }
 
-    /// Subscribers of a channel.
+    /// Number of a channel's subscribers, on all nodes.
     pub async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
-        let here = self.local().subscribers(channel).await?;
-        Ok(here + self.count(&Question::Subscribers(channel.to_string())).await?)
+        let local = self.local().subscribers(channel).await?;
+        Ok(local + self.sum_of_others(&Request::Subscribers(channel.to_string())).await?)
     }
 
-    async fn count(&self, question: &Question) -> Result<usize, Refusal> {
-        let numbers =
-            self.elsewhere(question).await?.into_iter().map(|answer| if let Answer::Number(number) = answer { number } else { 0 });
-        Ok(numbers.sum())
+    async fn sum_of_others(&self, request: &Request) -> Result<usize, Refusal> {
+        let responses = self.request_others(request).await?;
+        Ok(responses.into_iter().map(|response| if let Response::Number(number) = response { number } else { 0 }).sum())
     }
 
-    /// From now on every connection here is known elsewhere, so that others tell its end should this node die.
-    pub fn register_connections(&self) {
-        match &self.kind {
-            // Nobody outlives it.
-            Kind::Single(..) => {}
-            Kind::Shared(remote) => remote.register_connections.notify_one(),
-        }
-    }
-
-    /// Connections that ended with their node, for the one who tells services; none for a second one who asks, and where there is but one node.
-    pub fn bereft(&self) -> Option<mpsc::Receiver<Bereft>> {
-        match &self.kind {
-            Kind::Single(..) => None,
-            Kind::Shared(remote) => lock(&remote.teller).take(),
-        }
-    }
-
-    async fn elsewhere(&self, question: &Question) -> Result<Vec<Answer>, Refusal> {
+    async fn request_others(&self, request: &Request) -> Result<Vec<Response>, Refusal> {
         match &self.kind {
             Kind::Single(..) => Ok(Vec::new()),
-            Kind::Shared(remote) => remote.ask(question).await,
+            Kind::Shared(shared) => shared.request_all(request).await,
         }
     }
 
-    /// Belongs to the cluster until cancelled, then leaves it.
+    /// From now on the workers keep every connection in the registry, so that other nodes can report its end if this node dies.
+    pub fn register_connections(&self) {
+        match &self.kind {
+            // There is no other node.
+            Kind::Single(..) => {}
+            Kind::Shared(shared) => shared.register_connections.notify_one(),
+        }
+    }
+
+    /// Connections of dead nodes, for disconnect events. None for a single node and for a second caller.
+    pub fn dead_node_connections(&self) -> Option<mpsc::Receiver<DeadNodeConnections>> {
+        match &self.kind {
+            Kind::Single(..) => None,
+            Kind::Shared(shared) => lock(&shared.dead_connections_receiver).take(),
+        }
+    }
+
+    /// Runs the background work until cancelled, then leaves the cluster.
     pub async fn run(&self, stop: CancellationToken) {
-        if let Kind::Shared(remote) = &self.kind {
-            let listening = tokio::spawn(remote.clone().listen());
-            let work = futures_util::future::join4(remote.belong(), remote.remind(), remote.bury_all(), remote.sweep_all());
+        if let Kind::Shared(shared) = &self.kind {
+            let requests = tokio::spawn(shared.clone().serve_requests());
+            let work = futures_util::future::join4(
+                shared.keep_registered(),
+                shared.notify_workers(),
+                shared.clean_up_dead_nodes(),
+                shared.sweep_presence(),
+            );
             let _ = stop.run_until_cancelled(work).await;
-            remote.leave().await;
-            listening.abort();
+            shared.leave().await;
+            requests.abort();
         }
     }
 }
 
-fn member(about: &About, workers: usize) -> Member {
+fn member(description: &NodeDescription, workers: usize) -> Member {
     let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    let About { name, link, public, shared } = about.clone();
+    let NodeDescription { name, link, public, shared } = description.clone();
     Member { name: (*name).into(), since_ms, workers, link, public, shared }
 }

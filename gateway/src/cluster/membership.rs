@@ -1,96 +1,128 @@
 //! Registers this node, renews its lease, and finds dead nodes.
 
-use super::{members::Member, remote::Remote};
-use crate::broker::{BrokerError, Lease, NodeRecord, Nodes};
+use super::{member::Member, shared_cluster::SharedCluster};
+use crate::{
+    broker::{BrokerError, Lease, NodeRecord, Nodes},
+    telemetry::FailureLog,
+};
 use gateway_core::model::lock;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-/// For the store to take note that this node leaves.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Time for Redis to remove this node when it shuts down.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
-impl Remote {
-    /// All that are registered and alive now.
+/// Whether this node is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Registration {
+    /// It has never been.
+    Never,
+    /// Its lease expired, and it has not registered again yet.
+    Expired,
+    /// It is, and every heartbeat since then succeeded.
+    Since(Instant),
+}
+
+impl Registration {
+    /// The state after a failed heartbeat.
+    fn interrupted(self) -> Self {
+        match self {
+            Self::Never | Self::Expired => self,
+            Self::Since(_) => Self::Since(Instant::now()),
+        }
+    }
+}
+
+impl SharedCluster {
+    /// All nodes that are registered and alive now.
     pub(super) async fn members(&self) -> Result<Vec<Member>, BrokerError> {
-        let Some(nodes) = self.broker.nodes() else { return Ok(vec![self.me.clone()]) };
+        let Some(nodes) = self.broker.nodes() else { return Ok(vec![self.this_node.clone()]) };
         Ok(alive(&nodes.list().await?))
     }
 
-    /// Registers this node, keeps it registered, and says who is dead. For good.
-    pub(super) async fn belong(&self) {
+    /// Registers this node, renews its lease, and publishes which nodes are dead. Never returns.
+    pub(super) async fn keep_registered(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
-        let mut standing = Standing::Outside;
+        let (mut registration, mut failures) = (Registration::Never, FailureLog::default());
         loop {
-            match self.heartbeat(nodes, standing).await {
+            match self.heartbeat(nodes, registration).await {
                 Ok(next) => {
-                    let goes_on = matches!((standing, next), (Standing::Since(_), Standing::Since(_)));
-                    standing = next;
-                    if !goes_on {
+                    failures.succeeded();
+                    let is_renewed = matches!((registration, next), (Registration::Since(_), Registration::Since(_)));
+                    registration = next;
+                    if !is_renewed {
                         continue;
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the heartbeat of this node did not reach Redis");
-                    standing = standing.interrupted();
+                    failures.failed(|| tracing::warn!(%error, "the heartbeat of this node failed; it tries again until it succeeds"));
+                    registration = registration.interrupted();
                     nodes.judge(false);
                 }
             }
-            sleep(self.times.lease / 3).await;
+            sleep(self.timings.lease / 3).await;
         }
     }
 
-    async fn heartbeat(&self, nodes: &Nodes, standing: Standing) -> Result<Standing, BrokerError> {
-        let record = self.me.record();
-        let since = match standing {
-            Standing::Outside | Standing::Again => {
-                nodes.enter(&record, self.times.lease).await?;
-                if standing == Standing::Again {
-                    self.anew.notify_one();
+    // NL-7.1, NL-7.2
+    async fn heartbeat(&self, nodes: &Nodes, registration: Registration) -> Result<Registration, BrokerError> {
+        let record = self.this_node.record();
+        let since = match registration {
+            Registration::Never | Registration::Expired => {
+                nodes.enter(&record, self.timings.lease).await?;
+                if registration == Registration::Expired {
+                    self.registered_again.notify_one();
                 }
-                self.missed.notify_one();
-                return Ok(Standing::Since(Instant::now()));
+                self.messages_missed.notify_one();
+                return Ok(Registration::Since(Instant::now()));
             }
-            Standing::Since(_) if nodes.renew(&record, self.times.lease).await? == Lease::Lost => {
-                tracing::warn!("the lease of this node had ended: it registers anew");
+            Registration::Since(_) if nodes.renew(&record, self.timings.lease).await? == Lease::Lost => {
+                tracing::warn!("the lease of this node expired: it registers again, with a new generation");
                 nodes.judge(false);
-                let former = nodes.begin_generation(&record).await?;
-                lock(&self.former).push(former);
-                return Ok(Standing::Again);
+                let past = nodes.begin_generation(&record).await?;
+                lock(&self.past_generations).push(past);
+                return Ok(Registration::Expired);
             }
-            Standing::Since(since) => since,
+            Registration::Since(since) => since,
         };
-        self.delete_connections_of(nodes).await;
+        self.delete_past_registries(nodes).await;
         let all = nodes.list().await?;
-        self.see(&all);
-        // After an outage every lease has ended. Who lives has one whole lease to say so.
-        let judges = since.elapsed() > self.times.lease;
-        nodes.judge(judges);
-        let dead = all.into_iter().filter(|node| judges && !node.is_alive).map(|node| node.id);
+        self.update_members(&all);
+        // During an outage every lease expires. Live nodes get a whole lease to register again.
+        let may_judge = since.elapsed() > self.timings.lease;
+        nodes.judge(may_judge);
+        let dead = all.into_iter().filter(|node| may_judge && !node.is_alive).map(|node| node.id);
         self.dead.send_replace(dead.collect());
-        Ok(Standing::Since(since))
+        Ok(Registration::Since(since))
     }
 
-    /// Has nobody tell the ends of connections that live on. After an outage everybody does so before anybody is taken for dead.
-    async fn delete_connections_of(&self, nodes: &Nodes) {
-        let former = lock(&self.former).clone();
-        for life in &former {
-            match timeout(self.times.lease / 3, nodes.delete_connections_of(life)).await {
-                Ok(Ok(())) => lock(&self.former).retain(|it| it != life),
-                // The next heartbeat tries again.
-                Ok(Err(error)) => return tracing::warn!(%error, "connections of this node are still known from its former life"),
-                Err(_) => return tracing::warn!("connections of this node are still known from its former life: Redis does not answer"),
+    /// Deletes the connection registries of earlier generations of this node: their connections are alive, so no other node may report their ends. After
+    /// an outage every node does this before any node judges another dead.
+    async fn delete_past_registries(&self, nodes: &Nodes) {
+        let past = lock(&self.past_generations).clone();
+        for generation in &past {
+            match timeout(self.timings.lease / 3, nodes.delete_connections_of(generation)).await {
+                Ok(Ok(())) => lock(&self.past_generations).retain(|it| it != generation),
+                Ok(Err(error)) => {
+                    return tracing::warn!(%error, "the connection registry of this node's last generation was not deleted; the next heartbeat tries again");
+                }
+                Err(_) => {
+                    return tracing::warn!(
+                        "Redis did not delete the connection registry of this node's last generation in time; the next heartbeat tries again"
+                    );
+                }
             }
         }
     }
 
-    /// Takes note of who lives.
-    fn see(&self, all: &[NodeRecord]) {
+    /// Publishes the list of live nodes, and compares their settings with those of this node.
+    fn update_members(&self, all: &[NodeRecord]) {
         let alive = alive(all);
-        let differs = alive.iter().find_map(|other| self.me.differs(other));
-        if let Some(why) = &differs {
-            tracing::error!("{why}");
+        let problem = self.same_name(all).or_else(|| alive.iter().find_map(|other| self.this_node.difference(other)));
+        let before = std::mem::replace(&mut *lock(&self.problem), problem.clone().map(Into::into));
+        if let Some(problem) = problem.filter(|problem| before.as_deref() != Some(problem)) {
+            tracing::warn!("{problem}");
         }
-        *lock(&self.trouble) = differs.map(Into::into);
         self.links.send_if_modified(|links| {
             let now: Arc<[String]> = alive.iter().map(|node| node.link.to_string()).collect();
             let changed = *links != now;
@@ -99,43 +131,34 @@ impl Remote {
         });
     }
 
-    /// Takes this node off the list.
+    /// Whether another live process has the name of this node.
+    fn same_name(&self, all: &[NodeRecord]) -> Option<String> {
+        let (name, address) = (&self.this_node.name, self.broker.nodes()?.address());
+        all.iter().any(|node| node.is_alive && node.id.name == *name && node.id.address() != address).then(|| {
+            let lease = self.timings.lease;
+            format!(
+                "another gateway process has the node.name {name}, too: give each a name of its own. After a crash this takes one cluster.lease \
+                 ({lease:?}) at most"
+            )
+        })
+    }
+
+    /// Removes this node from the list.
     pub(super) async fn leave(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
-        match timeout(FAREWELL, nodes.leave()).await {
+        match timeout(LEAVE_TIMEOUT, nodes.leave()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "this node could not leave the cluster; its lease will end"),
-            Err(_) => tracing::warn!("this node could not leave the cluster in time; its lease will end"),
+            Ok(Err(error)) => tracing::warn!(%error, "this node could not leave the cluster; its lease will expire"),
+            Err(_) => tracing::warn!("this node could not leave the cluster in time; its lease will expire"),
         }
     }
 }
 
-/// Those of them that live, by name.
+/// The live nodes among them, in the order of their names.
 fn alive(all: &[NodeRecord]) -> Vec<Member> {
     let mut alive: Vec<_> = all.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
-    // A node that came back before the lease of its last life ended is there twice.
-    alive.sort_by(|a, b| a.name.cmp(&b.name).then(b.since_ms.cmp(&a.since_ms)));
-    alive.dedup_by(|a, b| a.name == b.name);
+    // A node that restarted before its old lease expired is listed twice.
+    alive.sort_by(|a, b| (&a.name, &a.link).cmp(&(&b.name, &b.link)).then(b.since_ms.cmp(&a.since_ms)));
+    alive.dedup_by(|a, b| a.name == b.name && a.link == b.link);
     alive
-}
-
-/// Whether a node is registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Not yet.
-    Outside,
-    /// Not yet again, after its lease had ended.
-    Again,
-    /// It is, and no heartbeat has failed since then.
-    Since(Instant),
-}
-
-impl Standing {
-    /// A heartbeat failed.
-    fn interrupted(self) -> Self {
-        match self {
-            Self::Outside | Self::Again => self,
-            Self::Since(_) => Self::Since(Instant::now()),
-        }
-    }
 }

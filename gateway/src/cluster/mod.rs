@@ -1,22 +1,23 @@
-//! The nodes of a cluster: which are alive, messages between them, and what is left of dead ones.
+//! The nodes of a cluster: which of them are alive, requests between them, and the clean-up after dead ones.
 //!
-//! Redis keeps the list of nodes (`broker`); services learn about dead connections in `services`.
+//! The list of nodes and their leases in Redis belong to `broker`; the events about dead connections belong to `services`.
 //!
-//! - [`cluster`]: what the rest of the node uses; [`types`]: the types of its interface
-//! - [`local`]: the workers of this node
-//! - [`remote`]: the state shared with other nodes; [`membership`]: heartbeats; [`requests`]: requests to other nodes; [`dead`]: what dead nodes leave
-//! - [`members`]: what a node publishes about itself; [`inbox`], [`message`]: messages between nodes
+//! - [`cluster`]: the interface for the rest of the node; [`types`]: its types
+//! - [`local_workers`]: requests to the workers of this node
+//! - [`shared_cluster`]: the state of a node among several; [`membership`]: heartbeats; [`dead_nodes`], [`presence_sweep`]: clean-up
+//! - [`requests`]: requests to other nodes; [`message`]: their encoding; [`inbox`]: how they arrive; [`member`]: what a node publishes about itself
 
 mod cluster;
-mod dead;
+mod dead_nodes;
 mod inbox;
-mod local;
-mod members;
+mod local_workers;
+mod member;
 mod membership;
 mod message;
-mod remote;
+mod presence_sweep;
 mod requests;
+mod shared_cluster;
 mod types;
 
 pub use cluster::Cluster;
-pub use types::{About, Bereft, NodeSummary, Times};
+pub use types::{ClusterTimings, DeadNodeConnections, NodeDescription, NodeSummary};

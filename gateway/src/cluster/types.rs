@@ -1,53 +1,53 @@
-//! What the cluster and its parts share: descriptions of nodes, times, and the connections of dead nodes.
+//! The types of the cluster's interface.
 
 use gateway_core::model::{ConnectionId, UserId};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
-/// One node as operators see it.
+/// One node, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSummary {
     /// Its name.
     pub name: Arc<str>,
-    /// Milliseconds since 1970 when it started.
+    /// When it started, in milliseconds since 1970.
     pub since_ms: u64,
-    /// Worker threads.
+    /// Number of worker threads.
     pub workers: usize,
-    /// Where frontends reach it, as `http://host:port`; empty: it does not say.
+    /// Address for frontends, as `http://host:port`; empty if the node does not publish it.
     pub public: Box<str>,
 }
 
-/// What a node tells the others of itself.
+/// What a node publishes about itself.
 #[derive(Clone, Debug)]
-pub struct About {
+pub struct NodeDescription {
     /// Its name, unique in the cluster.
     pub name: Arc<str>,
-    /// Where services reach it, as `ws://host:port`.
+    /// Address for services, as `ws://host:port`.
     pub link: Box<str>,
-    /// Where frontends reach it, as `http://host:port`.
+    /// Address for frontends, as `http://host:port`.
     pub public: Box<str>,
-    /// Settings that have to be the same on all nodes, by key.
+    /// Settings that must be equal on all nodes, by key.
     pub shared: BTreeMap<String, String>,
 }
 
-/// How long nodes wait for each other.
+/// Periods of the cluster's background work.
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
-    /// Who is silent for so long is dead.
+pub struct ClusterTimings {
+    /// A node that does not renew its lease for so long is dead.
     pub lease: Duration,
-    /// Between two rounds through everybody who is present anywhere, of all nodes together.
+    /// Time between two sweeps of all presence entries; one node does each sweep.
     pub sweep: Duration,
 }
 
-/// Connections that ended with their node, and of whose end services have not heard.
+/// Connections that ended with their node and whose disconnects have not reached services yet.
 #[derive(Debug)]
-pub struct Bereft {
-    /// The node and its generation, as one word.
+pub struct DeadNodeConnections {
+    /// The dead node and its generation, as one word.
     pub holder: String,
-    /// Each with its user.
+    /// Each connection with its user.
     pub connections: Vec<(ConnectionId, UserId)>,
-    /// How long they have waited already. They come again for as long as they are not done with.
+    /// Time since the node was found dead.
     pub waited: Duration,
-    /// Those of them that are done with.
+    /// Receives the connections that need no further attempt. The others are offered again.
     pub done: oneshot::Sender<Vec<ConnectionId>>,
 }

@@ -87,13 +87,13 @@ impl Driver {
 
     fn report_now(&self, kind: LifecycleKind, channel: Option<&ChannelName>) {
         if let Some(event) = self.lifecycle(kind, channel) {
-            self.worker.node.services.lifecycle(&event);
+            self.worker.node.services.send_lifecycle(&event);
         }
     }
 
     /// Whether it need not be told once more.
     fn report_until(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
-        self.lifecycle(kind, channel).is_none_or(|event| self.worker.node.services.tell_until(&event, waited))
+        self.lifecycle(kind, channel).is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited))
     }
 
     /// None: nobody asks for it.
@@ -101,6 +101,6 @@ impl Driver {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
         let event =
             || Lifecycle { kind, holder: node.holder(), user: info.user.clone(), connection: info.client, channel: channel.cloned() };
-        node.services.hears(kind).then(event)
+        node.services.wants(kind).then(event)
     }
 }

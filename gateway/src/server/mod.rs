@@ -111,12 +111,12 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
         // The cluster is left through the broker.
         let last = CancellationToken::new();
         async move {
-            let mourn = stop.clone().run_until_cancelled_owned(node.services.mourn(&node.cluster));
+            let dead_node_events = stop.clone().run_until_cancelled_owned(node.services.send_dead_node_events(&node.cluster));
             let leave = async {
                 node.cluster.run(stop).await;
                 last.cancel();
             };
-            tokio::join!(leave, mourn, node.broker.run(last.clone()));
+            tokio::join!(leave, dead_node_events, node.broker.run(last.clone()));
         }
     });
     let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);

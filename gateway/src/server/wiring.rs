@@ -4,7 +4,7 @@ use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
-    cluster::{About, Cluster, Times},
+    cluster::{Cluster, ClusterTimings, NodeDescription},
     connection::ConnectionLimits,
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
@@ -70,8 +70,8 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
         services: Services::new(services(settings)?, links)
-            .measured_by(metrics.clone())
-            .mourning_for(settings.cluster.disconnect_event_ttl),
+            .with_metrics(metrics.clone())
+            .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -108,12 +108,12 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     }
 }
 
-fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> About {
+fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> NodeDescription {
     let url = |set: &str, scheme, bound| match set {
         "" => format!("{scheme}://{bound}").into(),
         url => url.trim_end_matches('/').into(),
     };
-    About {
+    NodeDescription {
         name: name.clone(),
         link: url(&settings.cluster.link_url, "ws", internal),
         public: url(&settings.cluster.public_url, "http", public),
@@ -121,12 +121,12 @@ fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, 
     }
 }
 
-fn cluster(settings: &Settings, about: About, workers: &[Arc<Mailbox>], broker: &Arc<Broker>, inbox: Arc<Mailbox>) -> Cluster {
+fn cluster(settings: &Settings, about: NodeDescription, workers: &[Arc<Mailbox>], broker: &Arc<Broker>, inbox: Arc<Mailbox>) -> Cluster {
     match settings.broker.kind {
         BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            let times = Times { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
+            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
             Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }

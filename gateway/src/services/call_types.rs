@@ -1,11 +1,11 @@
-//! Who calls a service, and what the call returns.
+//! Types of a call: who makes it, and its result.
 
 use gateway_core::model::{ConnectionId, Data, Refusal, UserId};
 
-/// How an instance answers.
-pub(crate) type Answer = Result<Data, CallError>;
+/// The result of a call.
+pub(crate) type CallResult = Result<Data, CallError>;
 
-/// Who calls.
+/// Who makes a call.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The user behind the connection.
@@ -16,20 +16,20 @@ pub struct Caller {
     pub traceparent: Option<Box<str>>,
 }
 
-/// Why a call has no reply.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The gateway's reason, from the error table.
+    /// An error of the gateway, from the error table.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The service's own.
+    /// An error of the service itself.
     #[error("{code}: {message}")]
     Service {
-        /// 400 to 999; 104: it has no such method.
+        /// 400 to 999; 104 if it has no such method.
         code: u32,
         /// For the frontend's developer; at most 1 KiB.
         message: String,
-        /// Whether the same call may succeed later.
+        /// Whether a repeat may succeed.
         temporary: bool,
     },
 }

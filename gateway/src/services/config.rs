@@ -1,4 +1,4 @@
-//! The configuration of services and of their links.
+//! Configuration of services and of their links.
 
 use super::breaker::BreakerLimits;
 use std::time::Duration;
@@ -6,36 +6,36 @@ use std::time::Duration;
 /// How a service is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Its instances hold links to the nodes.
+    /// Over the links that its instances keep open to the nodes.
     Link,
 }
 
-/// Which calls of a service come one after the other.
+/// Which calls of a service run one after the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrderBy {
-    /// Those of one connection.
+    /// The calls of one connection.
     #[default]
     Connection,
-    /// None: they run side by side.
+    /// None: all calls run concurrently.
     Nothing,
 }
 
-/// One service of the settings.
+/// Configuration of one service.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
     /// How it is reached.
     pub reach: Reach,
     /// See [`OrderBy`].
     pub order: OrderBy,
-    /// Calls that may wait for their turn, per order key.
+    /// Calls of one connection that may wait for an earlier one.
     pub order_queue: usize,
-    /// Time for an answer, at most.
+    /// Longest time for an answer.
     pub call_timeout: Duration,
-    /// Calls under way at this node, at most.
+    /// Limit of calls in flight at this node.
     pub max_in_flight: usize,
-    /// Instances that may hold links to this node.
+    /// Limit of instances with links to this node.
     pub instances: usize,
-    /// When an instance is left alone.
+    /// When an instance gets no more calls.
     pub breaker: BreakerLimits,
 }
 
@@ -53,22 +53,22 @@ impl Default for ServiceConfig {
     }
 }
 
-/// What this node accepts on a link.
+/// Limits of a link.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkLimits {
-    /// Bytes of a message at most.
+    /// Largest message, in bytes.
     pub message_size: usize,
-    /// Bytes of the reply to a call at most.
+    /// Largest reply to a call, in bytes.
     pub reply_size: usize,
-    /// Publications that may be unacknowledged, at least 1.
+    /// Publications that may be unacknowledged; at least 1.
     pub publishes_in_flight: u32,
-    /// Silence after which the node pings, and after two of which it closes the link.
+    /// Time without a frame until the node pings; after twice that time it closes the link.
     pub heartbeat: Duration,
     /// Time for the first frame.
     pub hello_timeout: Duration,
-    /// Frames that may wait to be written, at least 1.
+    /// Frames that may wait to be written; at least 1.
     pub queue: usize,
-    /// Time for the last frames of a link that is closed.
+    /// Time to write the last frames of a link that is closing.
     pub close_timeout: Duration,
 }
 

@@ -1,8 +1,8 @@
-//! One instance of a service, as its link described it.
+//! One instance of a service, as its link registered it.
 
 use super::{
     breaker::{Breaker, BreakerState, Role},
-    call_types::Answer,
+    call_types::CallResult,
     lifecycle::Interests,
 };
 use gateway_core::model::Tick;
@@ -11,79 +11,79 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// One link among those of a service.
+/// Identifies a link within its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LinkId(pub(super) u64);
 
-/// What waits to be written to a link.
+/// A message that waits to be written to a link.
 #[derive(Debug)]
-pub(super) enum Queued {
+pub(super) enum Outgoing {
     Frame(ToService),
     Ping,
     Pong(bytes::Bytes),
 }
 
-/// A link that said hello.
-pub(super) struct Joining {
+/// A link after its hello.
+pub(super) struct NewLink {
     pub(super) instance: Arc<str>,
     pub(super) credit: u32,
     pub(super) interests: Interests,
-    pub(super) queue: mpsc::Sender<Queued>,
+    pub(super) queue: mpsc::Sender<Outgoing>,
     /// Cancelled when another link of the same instance takes over.
     pub(super) replaced: CancellationToken,
 }
 
-/// Names a call that is under way.
+/// Identifies a call in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CallId {
     pub(super) link: LinkId,
     pub(super) id: u64,
 }
 
-/// Why a caller no longer waits.
+/// Why a caller stopped waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GivenUp {
-    /// No answer came in time.
+pub(super) enum AbandonReason {
+    /// The deadline passed.
     Deadline,
-    /// The caller went away.
+    /// The caller left.
     Cancelled,
 }
 
-/// Credit that an instance may hold, in all.
+/// Largest credit of an instance.
 pub(super) const CREDIT_MAX: u32 = 1 << 16;
 
-/// How much of its credit an instance is sent something for.
+/// How much of an instance's credit an event may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spend {
-    /// All of it.
+pub(super) enum CreditUse {
+    /// All credit.
     All,
-    /// What is above half of what it gave with `hello`: what comes in a crowd leaves room for calls.
-    Spare,
+    /// Only credit above half of what `hello` granted: events that come in large numbers leave room for calls.
+    AboveReserve,
 }
 
-/// What became of a lifecycle event at a service that asks for it, or did.
+/// Result of a lifecycle event at a service that wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// An instance is sent it.
+pub(super) enum Offered {
+    /// It is queued for an instance.
     Sent,
-    /// The instance that should get it has no room.
-    Full,
-    /// None that asked for it is there.
-    Away,
+    /// The chosen instance has no credit or a full queue.
+    NoCredit,
+    /// No instance that wants it is running.
+    NoInstance,
 }
 
 pub(super) struct Pending {
-    pub(super) answer: oneshot::Sender<Answer>,
+    pub(super) answer: oneshot::Sender<CallResult>,
     pub(super) role: Role,
 }
 
 pub(super) struct Instance {
     pub(super) name: Arc<str>,
     pub(super) link: LinkId,
-    pub(super) queue: mpsc::Sender<Queued>,
+    pub(super) queue: mpsc::Sender<Outgoing>,
     pub(super) replaced: CancellationToken,
     pub(super) credit: u32,
-    /// Credit that it leaves to calls.
+    /// Credit that events with [`CreditUse::AboveReserve`] leave for calls.
     pub(super) reserve: u32,
     pub(super) interests: Interests,
     pub(super) draining: bool,
@@ -92,25 +92,25 @@ pub(super) struct Instance {
     pub(super) last_call: u64,
 }
 
-/// One instance as operators see it.
+/// One instance, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceSummary {
     /// Its name.
     pub instance: Arc<str>,
-    /// Calls under way.
+    /// Calls in flight.
     pub in_flight: usize,
-    /// Calls and events that it may still be sent.
+    /// Calls and events that it accepts now.
     pub credit: u32,
-    /// Whether it said that it is about to leave.
+    /// Whether it announced that it will leave.
     pub draining: bool,
     /// See [`BreakerState`].
     pub breaker: BreakerState,
 }
 
 impl Instance {
-    pub(super) fn push(&mut self, spend: Spend, event: impl FnOnce() -> Event) -> bool {
-        let keep = if spend == Spend::Spare { self.reserve } else { 0 };
-        let sent = self.credit > keep && self.queue.try_send(Queued::Frame(ToService::Event(event()))).is_ok();
+    pub(super) fn push(&mut self, credit_use: CreditUse, event: impl FnOnce() -> Event) -> bool {
+        let keep = if credit_use == CreditUse::AboveReserve { self.reserve } else { 0 };
+        let sent = self.credit > keep && self.queue.try_send(Outgoing::Frame(ToService::Event(event()))).is_ok();
         self.credit -= u32::from(sent);
         sent
     }

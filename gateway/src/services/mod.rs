@@ -1,25 +1,25 @@
-//! Calls, events and links of services. What the frontend sends is in `connection`; what the instances publish is in `publish`.
+//! Services: calls, events, and the links of their instances. What frontends send comes from `connection`; what instances publish goes to `publish`.
 //!
-//! A call goes from a frontend to one instance of a service and has one answer; an event has none. Both reach the instance over the
-//! link that it holds open to this node. The frontend's socket never pays for a failing service: the call ends with a code.
+//! A call goes from a frontend to one instance of a service and has one answer. An event has no answer. Both are written to the link that the instance
+//! keeps open to this node. A failing service never costs a frontend its connection: the call ends with an error.
 //!
-//! - [`services`]: all services; [`service`]: one of them; [`config`]: how they are configured
-//! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`lanes`]: the order of calls
-//! - [`pool`]: the instances of a service; [`instance`]: one of them; [`breaker`]: which of them get calls
-//! - [`lifecycle`]: events about connections; [`mourning`]: those about connections of dead nodes
-//! - [`link`]: the WebSocket of one instance; [`counters`]: what is counted
+//! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
+//! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
+//! - [`pool`]: the instances of a service; [`instance`]: one of them; [`breaker`]: whether it gets calls
+//! - [`lifecycle`]: events about connections; [`dead_node_events`]: those about connections of dead nodes
+//! - [`link`]: the WebSocket of one instance; [`counters`]: metrics
 
 mod breaker;
 mod call;
 mod call_types;
 mod config;
 mod counters;
+mod dead_node_events;
 mod instance;
-mod lanes;
 mod lifecycle;
 pub mod link;
 mod method;
-mod mourning;
+mod order_queues;
 mod pool;
 mod service;
 mod services;

@@ -2,33 +2,33 @@
 
 use super::{
     config::ServiceConfig,
-    lanes::Lanes,
+    order_queues::OrderQueues,
     pool::{Pool, PoolLimits},
 };
 use gateway_core::model::ServiceName;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One service at work.
+/// See the module.
 pub(super) struct Service {
     pub(super) name: ServiceName,
     pub(super) config: ServiceConfig,
     pool: Mutex<Pool>,
-    lanes: Mutex<Lanes>,
+    order_queues: Mutex<OrderQueues>,
 }
 
 impl Service {
     pub(super) fn new(name: ServiceName, config: ServiceConfig) -> Self {
         let limits = PoolLimits { instances: config.instances, in_flight: config.max_in_flight, breaker: config.breaker };
         let pool = Mutex::new(Pool::new(name.as_str().into(), limits));
-        let lanes = Mutex::new(Lanes::new(config.order_queue));
-        Self { name, config, pool, lanes }
+        let order_queues = Mutex::new(OrderQueues::new(config.order_queue));
+        Self { name, config, pool, order_queues }
     }
 
     pub(super) fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn order_queues(&self) -> MutexGuard<'_, OrderQueues> {
+        self.order_queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     config::{LinkLimits, Reach, ServiceConfig},
     counters::{Count, Counters},
-    instance::{Heard, InstanceSummary, Spend},
+    instance::{CreditUse, InstanceSummary, Offered},
     lifecycle::{Interests, Lifecycle, LifecycleKind},
     service::Service,
 };
@@ -20,66 +20,66 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// One service as operators see it.
+/// One service, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSummary {
     /// Its name.
     pub service: ServiceName,
     /// How it is reached.
     pub reach: Reach,
-    /// Calls that wait for their turn.
+    /// Calls that wait for an earlier one.
     pub waiting: usize,
     /// Its instances, by name.
     pub instances: Vec<InstanceSummary>,
 }
 
-/// What became of a lifecycle event: at how many of the services that ask for it, or did.
+/// Result of a lifecycle event: the number of interested services for each outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct OfferCounts {
     pub(super) sent: u64,
-    pub(super) full: u64,
-    pub(super) away: u64,
+    pub(super) no_credit: u64,
+    pub(super) no_instance: u64,
 }
 
-impl Told {
-    fn and(mut self, heard: Heard) -> Self {
-        *match heard {
-            Heard::Sent => &mut self.sent,
-            Heard::Full => &mut self.full,
-            Heard::Away => &mut self.away,
+impl OfferCounts {
+    fn and(mut self, offered: Offered) -> Self {
+        *match offered {
+            Offered::Sent => &mut self.sent,
+            Offered::NoCredit => &mut self.no_credit,
+            Offered::NoInstance => &mut self.no_instance,
         } += 1;
         self
     }
 }
 
-/// All services that the settings name, and the links of their instances to this node.
+/// All services of the settings, and the links of their instances to this node.
 pub struct Services {
     pub(super) by_name: BTreeMap<ServiceName, Service>,
     pub(super) links: LinkLimits,
     start: Instant,
-    /// Union of what instances have asked to hear, so that nobody locks for what nobody wants.
+    /// All kinds of events that any service wants. Checked first, so that other events cost no lock.
     pub(super) interests: AtomicU8,
-    /// Whether an instance has ever asked for the end of every connection.
-    pub(super) ends_wanted: watch::Sender<bool>,
-    /// How long the end of a dead node's connection waits to be taken.
-    pub(super) ends_wait: Duration,
+    /// Whether any instance has ever wanted disconnects.
+    pub(super) disconnects_wanted: watch::Sender<bool>,
+    /// How long the disconnect of a dead node's connection is tried again.
+    pub(super) dead_node_event_ttl: Duration,
     pub(super) counters: Counters,
     pub(super) closing: CancellationToken,
-    /// Links that have not said goodbye.
+    /// Links that are not closed yet.
     pub(super) open: TaskTracker,
     pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 impl Services {
-    /// The services of the settings, none of them there yet. Needs a runtime, for its clock.
+    /// The services of the settings, without instances. Needs a runtime, for its clock.
     pub fn new(services: impl IntoIterator<Item = (ServiceName, ServiceConfig)>, links: LinkLimits) -> Self {
         Self {
             by_name: services.into_iter().map(|(name, config)| (name.clone(), Service::new(name, config))).collect(),
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
-            ends_wanted: watch::Sender::new(false),
-            ends_wait: Duration::from_mins(10),
+            disconnects_wanted: watch::Sender::new(false),
+            dead_node_event_ttl: Duration::from_mins(10),
             counters: Counters::default(),
             closing: CancellationToken::new(),
             open: TaskTracker::new(),
@@ -87,77 +87,77 @@ impl Services {
         }
     }
 
-    /// The same, with the time of each call told to these metrics.
+    /// Records the duration of each call in these metrics.
     #[must_use]
-    pub fn measured_by(self, metrics: Arc<Metrics>) -> Self {
+    pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// The same, with another time that the ends of a dead node's connections wait to be taken.
+    /// Sets how long the disconnects of a dead node's connections are tried again.
     #[must_use]
-    pub fn mourning_for(self, ends_wait: Duration) -> Self {
-        Self { ends_wait, ..self }
+    pub fn with_dead_node_event_ttl(self, dead_node_event_ttl: Duration) -> Self {
+        Self { dead_node_event_ttl, ..self }
     }
 
     /// Whether the settings name this service.
-    pub fn knows(&self, name: &str) -> bool {
+    pub fn contains(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
-    /// Whether some service asks for events of this kind, or has since the start.
-    pub fn hears(&self, kind: LifecycleKind) -> bool {
+    /// Whether any service wants events of this kind, or has since the start.
+    pub fn wants(&self, kind: LifecycleKind) -> bool {
         self.interests.load(Relaxed) & Interests::only(kind).bits() != 0
     }
 
-    /// Tells the services that ask for it. Never waits: what a full queue cannot take, or nobody is there to take, is counted and dropped.
-    pub fn lifecycle(&self, event: &Lifecycle) {
-        if self.hears(event.kind) {
-            let told = self.tell(event, Spend::All);
-            self.counters.add_many(Count::LifecycleSent, told.sent);
-            self.drop_untold(told);
+    /// Sends an event to the services that want it. Never waits: an event without credit or instance is dropped and counted.
+    pub fn send_lifecycle(&self, event: &Lifecycle) {
+        if self.wants(event.kind) {
+            let counts = self.offer(event, CreditUse::All);
+            self.counters.add_many(Count::LifecycleSent, counts.sent);
+            self.count_dropped(counts);
         }
     }
 
-    pub(super) fn tell(&self, event: &Lifecycle, spend: Spend) -> Told {
+    pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse) -> OfferCounts {
         let (interest, subject) = (Interests::only(event.kind), event.connection.to_string());
-        let each = self.by_name.values().filter_map(|service| service.pool().tell(interest, &subject, spend, || event.event()));
-        each.fold(Told::default(), Told::and)
+        let each = self.by_name.values().filter_map(|service| service.pool().offer(interest, &subject, credit_use, || event.event()));
+        each.fold(OfferCounts::default(), OfferCounts::and)
     }
 
-    pub(super) fn drop_untold(&self, told: Told) {
-        self.counters.add_many(Count::LifecycleDropped, told.full);
-        self.counters.add_many(Count::LifecycleAway, told.away);
+    pub(super) fn count_dropped(&self, counts: OfferCounts) {
+        self.counters.add_many(Count::LifecycleNoCredit, counts.no_credit);
+        self.counters.add_many(Count::LifecycleNoInstance, counts.no_instance);
     }
 
-    /// Every service and its instances.
+    /// Every service, with its instances.
     pub fn summary(&self) -> Vec<ServiceSummary> {
         let now = self.now();
         let each = |s: &Service| ServiceSummary {
             service: s.name.clone(),
             reach: s.config.reach,
-            waiting: s.lanes().waiting(),
+            waiting: s.order_queues().waiting(),
             instances: s.pool().summary(now),
         };
         self.by_name.values().map(each).collect()
     }
 
-    /// What this node accepts on links.
+    /// Limits of links to this node.
     pub fn link_limits(&self) -> &LinkLimits {
         &self.links
     }
 
-    /// What happened so far.
+    /// The counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Tells every link that this node is about to leave; calls go on.
+    /// Announces on every link that this node will leave. Calls continue.
     pub fn drain(&self) {
-        self.by_name.values().for_each(|s| s.pool().tell_drain());
+        self.by_name.values().for_each(|s| s.pool().send_drain());
     }
 
-    /// Closes every link, behind all that waits for it; calls in flight fail. Resolves once each peer has said goodbye, or had its time to.
-    /// For the end of a drain.
+    /// Closes every link after all that waits for it was written; calls in flight fail. Resolves once each peer has closed too, or its time is
+    /// over. The last step of a drain.
     pub async fn close(&self) {
         self.closing.cancel();
         self.open.close();
@@ -166,7 +166,7 @@ impl Services {
 
     pub(super) fn service(&self, name: &str) -> Result<&Service, Refusal> {
         self.by_name.get(name).ok_or_else(|| {
-            let detail = format!("No service is named \"{name}\". Configure it as [services.{name}], then let an instance open its link.");
+            let detail = format!("No service is named \"{name}\". Add [services.{name}] to the settings, then start an instance.");
             Refusal::new(ErrorCode::NoService, detail)
         })
     }
@@ -176,9 +176,9 @@ impl Services {
     }
 
     pub(super) fn refresh_interests(&self) {
-        let all = self.by_name.values().fold(Interests::default(), |all, s| all.union(s.pool().wanted()));
+        let all = self.by_name.values().fold(Interests::default(), |all, s| all.union(s.pool().interests()));
         self.interests.store(all.bits(), Relaxed);
-        let wanted = self.hears(LifecycleKind::Disconnected);
-        self.ends_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));
+        let wanted = self.wants(LifecycleKind::Disconnected);
+        self.disconnects_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Metrics are always there as Prometheus text; with `telemetry.otlp_endpoint` they are also sent, and traces with them.
 
+mod failure_log;
 mod labels;
 mod metrics;
 mod series;
@@ -12,6 +13,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use failure_log::FailureLog;
 pub use labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy, TransportEnd};
 pub use metrics::{Metrics, NodeMetrics};
 pub use series::{Kind, SERIES, Series, SeriesRow};

@@ -46,7 +46,7 @@ impl Telemetry {
             .into_iter()
             .flatten()
             .for_each(|found| problems.append(found));
-        problems.none_or(())
+        problems.into_result(())
     }
 
     /// Metrics, and sending where an endpoint is set.

@@ -17,7 +17,7 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[expect(clippy::disallowed_methods, reason = "the test has this thread to itself")]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < PATIENCE, "{what} takes too long");
@@ -26,13 +26,13 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A server of its own, without persistence; it ends with this.
-struct Redis {
+pub(super) struct Redis {
     process: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let process = Command::new("redis-server").args(arguments).stdout(Stdio::null()).spawn().expect("redis-server is installed");
@@ -58,17 +58,22 @@ impl Drop for Redis {
 }
 
 fn start(redis: &Redis) -> (SocketAddr, SocketAddr) {
-    let (public, internal) = start_with(format!(
-        "[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://127.0.0.1:{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
-         [[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[services.bot]\n\
-         [namespaces.news]\nhistory_size = 10\nhistory_ttl = \"1h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\nsee_history = \"anyone\"",
-        redis.port
-    ));
+    let (public, internal) = start_node(redis, "");
     until("the gateway's start", || ask(internal, "GET", "/readyz", "", "").0.starts_with("http/1.1 200 "));
     (public, internal)
 }
 
-fn upgraded(address: SocketAddr, path: &str) -> Client {
+/// Starts a gateway, with these settings beside the usual ones. It need not be ready.
+pub(super) fn start_node(redis: &Redis, more: &str) -> (SocketAddr, SocketAddr) {
+    start_with(format!(
+        "{more}\n[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://127.0.0.1:{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
+         [[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[services.bot]\n\
+         [namespaces.news]\nhistory_size = 10\nhistory_ttl = \"1h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\nsee_history = \"anyone\"",
+        redis.port
+    ))
+}
+
+pub(super) fn upgraded(address: SocketAddr, path: &str) -> Client {
     let mut client = Client::connect(address);
     client.send(handshake(path).replacen("\r\n\r\n", "\r\nAuthorization: Bearer dev\r\n\r\n", 1).as_bytes());
     assert!(client.head().starts_with("HTTP/1.1 101 "));
@@ -76,7 +81,7 @@ fn upgraded(address: SocketAddr, path: &str) -> Client {
 }
 
 /// Sends one line, and gives the next that comes.
-fn says(client: &mut Client, line: &Value) -> String {
+pub(super) fn says(client: &mut Client, line: &Value) -> String {
     client.send(&masked(0x81, line.to_string().as_bytes()));
     String::from_utf8(client.frame().expect("it stays open").payload).expect("text")
 }

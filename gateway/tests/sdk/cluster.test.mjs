@@ -115,6 +115,7 @@ test('what services ask of connections reaches whichever node holds them', async
     await eventually(async () => (await one.rest('GET', `/v1/connections/${id}`)).status === 410, 'the connection to be gone');
 });
 
+// NL-7.8
 test('a node that is killed is missed, and not waited for any longer', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     await two.kill();

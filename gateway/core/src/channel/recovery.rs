@@ -90,6 +90,7 @@ pub fn is_known(from: &RecoverFrom, epoch: Epoch, forks: &[Position]) -> bool {
     from.epoch.is_empty() || from.position().is_some_and(|position| is_valid(position, epoch, forks))
 }
 
+// NL-0.2, NL-5.6
 /// Something is gone: the client is told, and gets what is still held as pushes after the answer.
 pub fn lost(page: &Page) -> Start {
     let answer = before_first(page);
@@ -137,6 +138,7 @@ mod tests {
         starts(None, page(7, []), Recovery::NotAsked, 7, 7);
     }
 
+    // NL-1.3
     #[test]
     fn what_was_missed_comes_in_the_answer() {
         assert_eq!(first_span(Some(&recover("epoch002", 5))), Span::After(5));
@@ -160,6 +162,7 @@ mod tests {
         starts(Some(recover("", 9)), page(9, []), Recovery::Recovered, 9, 9);
     }
 
+    // NL-0.2, NL-5.6
     #[test]
     fn what_is_gone_is_told_and_the_rest_follows_the_answer() {
         starts(Some(recover("epoch002", 2)), page(9, 5..=9), Recovery::Lost, 4, 4);

@@ -104,6 +104,7 @@ impl Connecting {
         }
     }
 
+    // NL-5.7
     pub(super) fn deadline(&self) -> Tick {
         self.until
     }
@@ -245,6 +246,7 @@ impl Connecting {
         }))
     }
 
+    // NL-5.9
     /// Answers with an error, after which nothing is attached. The commands that wait are answered likewise.
     fn fail(&mut self, turn: &mut Turn<'_>, refusal: Refusal) -> Progress {
         match &mut self.stage {

@@ -90,6 +90,7 @@ impl Open {
         }
     }
 
+    // NL-1.8
     /// Part of a live subscription's stream was lost. A server-side subscription would be forgotten by the SDK if it were ended.
     pub(super) fn lost(&mut self, turn: &mut Turn<'_>, channel: &ChannelName) -> Result<(), Closing> {
         match self.subscriptions.get(channel) {

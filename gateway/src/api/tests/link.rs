@@ -162,10 +162,10 @@ async fn messages_that_are_no_frames_close_with_the_reason() {
     let large = format!(r#"{{"reply":{{"id":1,"data":"{}"}}}}"#, "x".repeat(SIZE));
     let text = |text: &str| Message::text(text);
     for (name, message, close, code, says) in [
-        ("not JSON", text("hello"), 1008, "bad_request", "not one of the link's"),
-        ("JSON that is no frame", text("[1]"), 1008, "bad_request", "not one of the link's"),
+        ("not JSON", text("hello"), 1008, "bad_request", "malformed"),
+        ("JSON that is no frame", text("[1]"), 1008, "bad_request", "malformed"),
         ("an unknown frame", text(r#"{"dance":{}}"#), 1008, "bad_request", "unknown variant `dance`"),
-        ("two frames in one", text(r#"{"drain":{},"credit":{"n":1}}"#), 1008, "bad_request", "not one of the link's"),
+        ("two frames in one", text(r#"{"drain":{},"credit":{"n":1}}"#), 1008, "bad_request", "malformed"),
         ("binary", Message::binary(HELLO), 1008, "bad_request", "binary"),
         ("too large", text(&large), 1009, "payload_too_large", "larger than 1024 bytes"),
     ] {
@@ -188,7 +188,7 @@ async fn hello_comes_once_first_and_in_time() {
     let late = listening.dial().await;
     let (error, close, reason) = late.closed().await;
     assert_eq!((close, reason.as_str()), (1008, "no hello in time"));
-    assert!(error["message"].as_str().is_some_and(|message| message.contains("Send it first")), "{error}");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains("Send hello first")), "{error}");
 
     let listening = Listening::new();
     let mut other = listening.dial().await;
@@ -254,7 +254,7 @@ async fn a_silent_instance_is_closed_after_two_heartbeats() {
     };
     reading.await;
     assert_eq!(listening.instances(), 1);
-    assert_eq!(Instance(silent).closed().await, (Value::Null, 1008, "silent for two heartbeats".into()));
+    assert_eq!(Instance(silent).closed().await, (Value::Null, 1008, "no frame for two heartbeats".into()));
     alive.send(Message::text(r#"{"publish":{"id":1,"channel":"news:a","data":"x"}}"#)).await;
     assert_eq!(alive.frame().await["ack"]["id"], 1);
 }

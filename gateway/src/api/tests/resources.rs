@@ -77,6 +77,7 @@ async fn a_key_makes_a_repeat_harmless() {
     assert_eq!(fixture.send(stranger).await.json()["offset"], 2, "keys of different API keys never meet");
 }
 
+// NL-2.9
 #[actix_web::test]
 async fn a_batch_answers_each_in_order() {
     let fixture = Fixture::new();
@@ -165,6 +166,7 @@ async fn users_are_reached_on_all_their_connections() {
     assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Disconnect { code: 4100, reason }] if &**reason == "bye"));
 }
 
+// NL-5.8
 #[actix_web::test]
 async fn subscriptions_made_for_a_user_are_stored_and_carried_out() {
     let fixture = Fixture::new();

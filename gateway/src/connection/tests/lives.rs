@@ -5,6 +5,7 @@ use crate::services::Count;
 
 const ALL: [&str; 4] = ["connected", "disconnected", "subscribed", "unsubscribed"];
 
+// NL-7.1
 #[test]
 fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
     within(usual(), |world| async move {
@@ -32,7 +33,7 @@ fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
         assert_eq!(told, [&["connected alice", "connected bob"][..], &joined].concat());
         bob.asks(r#"{"id":4,"unsubscribe":{"channel":"kept:a"}}"#).await;
         assert_eq!(bot.told().await, ["unsubscribed bob kept:a"]);
-        assert_eq!(world.worker.node.services.counters().get(Count::LifecycleDropped), 0);
+        assert_eq!(world.worker.node.services.counters().get(Count::LifecycleNoCredit), 0);
     });
 }
 

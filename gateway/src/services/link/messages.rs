@@ -1,4 +1,4 @@
-//! What goes over a link in each direction, for any transport, and who is at its other end.
+//! Messages of a link in each direction, independent of the transport, and its peer.
 
 use super::ending::CloseFrame;
 use bytes::Bytes;
@@ -9,51 +9,51 @@ use tokio::sync::watch;
 /// A message from the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// One frame of the link's protocol, as UTF-8.
+    /// One frame of the link protocol, in UTF-8.
     Text(Bytes),
-    /// To be answered with the same bytes.
+    /// A ping; the answer has the same bytes.
     Ping(Bytes),
-    /// Alive.
+    /// The answer to a ping.
     Pong,
-    /// The peer closes.
+    /// The peer closes the link.
     Close,
-    /// Larger than allowed, or not what the transport's rules allow.
+    /// A message that is too large or violates the rules of the transport.
     Invalid(Invalid),
 }
 
-/// Why a message could not be read.
+/// Why a message was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// Larger than [`LinkLimits::message_size`].
     TooLarge,
-    /// Binary.
+    /// A binary message.
     Binary,
-    /// Against the transport's rules.
+    /// A violation of the transport's rules.
     Protocol,
 }
 
 /// A message to the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// One frame of the link's protocol.
+    /// One frame of the link protocol.
     Text(String),
-    /// To be answered.
+    /// A ping.
     Ping,
     /// The answer to a ping.
     Pong(Bytes),
-    /// Last of all.
+    /// Closes the link; the last message.
     Close(CloseFrame),
 }
 
-/// Whom a link serves.
+/// The peer of a link.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// The service, as the link's path named it.
+    /// The service in the link's path.
     pub service: ServiceName,
-    /// Name of the API key, the scope of idempotency keys.
+    /// Name of the API key; the scope of idempotency keys.
     pub scope: Box<str>,
     /// Name of this node.
     pub node: Arc<str>,
-    /// Where services reach the nodes, as `ws://host:port`; changes with them.
+    /// Addresses of the nodes for services, as `ws://host:port`, as they change.
     pub nodes: watch::Receiver<Arc<[String]>>,
 }

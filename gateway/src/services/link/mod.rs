@@ -1,11 +1,11 @@
-//! One link: the frames between this node and one instance of a service, over any transport that carries text messages.
+//! One link: the frames between this node and one instance of a service, over any transport of text messages.
 //!
-//! Four things go on at once, none of which waits for another: frames come in, frames go out, publications are stored, and the peer's
-//! silence is measured. Whichever ends first ends the link, with a reason that both sides get to know.
+//! Four loops run concurrently: reading frames, writing frames, storing publications, and watching the heartbeat. The first one that ends ends the link.
+//! Its reason is logged and sent to the peer.
 //!
 //! - [`serve`](mod@serve): the whole life of a link; [`hello`]: its first frame; [`ending`]: why it ends
-//! - [`open_link`]: a link after its hello; [`incoming`]: frames from the instance; [`publishing`]: publications among them
-//! - [`messages`]: what the transport carries; [`frames`]: how frames are written
+//! - [`open_link`]: a link after its hello; [`incoming`]: frames from the instance; [`publish_queues`]: its publications
+//! - [`messages`]: messages of the transport; [`frames`]: writing frames
 
 mod ending;
 mod frames;
@@ -13,7 +13,7 @@ mod hello;
 mod incoming;
 mod messages;
 mod open_link;
-mod publishing;
+mod publish_queues;
 mod serve;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{
     super::{
         counters::Count,
-        instance::{Joining, LinkId, Queued},
+        instance::{LinkId, NewLink, Outgoing},
         service::Service,
         services::Services,
     },
@@ -22,15 +22,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A link that is among those of its service, until [`Link::close`] or its drop.
+/// A link that is registered with its service, until [`Link::close`] or its drop.
 pub(super) struct Link<'a> {
     pub(super) services: &'a Services,
     pub(super) service: &'a Service,
     pub(super) id: LinkId,
     pub(super) instance: Arc<str>,
-    pub(super) queue: mpsc::Sender<Queued>,
+    pub(super) queue: mpsc::Sender<Outgoing>,
     pub(super) replaced: CancellationToken,
-    pub(super) heard: Cell<Instant>,
+    pub(super) last_received: Cell<Instant>,
     pub(super) unsent: HashSet<u64>,
 }
 
@@ -39,37 +39,37 @@ impl<'a> Link<'a> {
         services: &'a Services,
         service: &'a Service,
         hello: Accepted,
-        queue: mpsc::Sender<Queued>,
+        queue: mpsc::Sender<Outgoing>,
     ) -> Result<Self, Refusal> {
         let replaced = CancellationToken::new();
-        let joining = Joining {
+        let new_link = NewLink {
             instance: Arc::clone(&hello.instance),
             credit: hello.credit,
             interests: hello.interests,
             queue: queue.clone(),
             replaced: replaced.clone(),
         };
-        let id = service.pool().join(joining, services.now())?;
+        let id = service.pool().join(new_link, services.now())?;
         services.refresh_interests();
-        let heard = Cell::new(Instant::now());
-        Ok(Self { services, service, id, instance: hello.instance, queue, replaced, heard, unsent: HashSet::new() })
+        let last_received = Cell::new(Instant::now());
+        Ok(Self { services, service, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new() })
     }
 
-    /// Frames out, until the transport takes no more or the node stops.
+    /// Writes frames until the transport fails or the node stops.
     pub(super) async fn write<W: Sink<Sent> + Unpin>(
         &self,
         welcome: ToService,
-        queued: &mut mpsc::Receiver<Queued>,
+        queued: &mut mpsc::Receiver<Outgoing>,
         writer: &mut W,
     ) -> Ending {
         if writer.send(Sent::Text(text(&welcome))).await.is_err() {
             return Ending::Lost;
         }
-        while let Some(next) = self.next(queued).await {
+        while let Some(next) = self.next_outgoing(queued).await {
             let message = match next {
-                Queued::Frame(frame) => Sent::Text(text(&frame)),
-                Queued::Ping => Sent::Ping,
-                Queued::Pong(bytes) => Sent::Pong(bytes),
+                Outgoing::Frame(frame) => Sent::Text(text(&frame)),
+                Outgoing::Ping => Sent::Ping,
+                Outgoing::Pong(bytes) => Sent::Pong(bytes),
             };
             if writer.send(message).await.is_err() {
                 return Ending::Lost;
@@ -78,8 +78,8 @@ impl<'a> Link<'a> {
         Ending::Stopped
     }
 
-    /// What is to be written next; none once the node stops and nothing waits.
-    pub(super) async fn next(&self, queued: &mut mpsc::Receiver<Queued>) -> Option<Queued> {
+    /// The next message to write; none once the node stops and nothing waits.
+    pub(super) async fn next_outgoing(&self, queued: &mut mpsc::Receiver<Outgoing>) -> Option<Outgoing> {
         tokio::select! {
             Some(next) = queued.recv() => Some(next),
             () = self.services.closing.cancelled() => queued.try_recv().ok(),
@@ -97,44 +97,44 @@ impl<'a> Link<'a> {
         ToService::Welcome(Welcome { node: peer.node.to_string(), peers, limits })
     }
 
-    /// Welcomes the instance again whenever the nodes have changed, so that it has a link to each.
-    pub(super) async fn tell(&self, peer: &Peer, mut nodes: watch::Receiver<Arc<[String]>>) -> Ending {
+    /// Sends welcome again whenever the nodes change, so that the instance opens a link to each.
+    pub(super) async fn send_node_changes(&self, peer: &Peer, mut nodes: watch::Receiver<Arc<[String]>>) -> Ending {
         while nodes.changed().await.is_ok() {
             let welcome = self.welcome(peer, &nodes.borrow_and_update());
-            if self.queue.send(Queued::Frame(welcome)).await.is_err() {
+            if self.queue.send(Outgoing::Frame(welcome)).await.is_err() {
                 return Ending::Lost;
             }
         }
         std::future::pending().await
     }
 
-    /// Pings a silent peer, and ends the link with one that stays silent.
-    pub(super) async fn listen(&self) -> Ending {
+    /// Pings a peer that sends nothing, and ends the link if nothing comes then.
+    pub(super) async fn watch_heartbeat(&self) -> Ending {
         let heartbeat = self.services.links.heartbeat;
         loop {
-            let heard = self.heard.get();
-            sleep_until(heard + heartbeat).await;
-            if self.heard.get() > heard {
+            let last_received = self.last_received.get();
+            sleep_until(last_received + heartbeat).await;
+            if self.last_received.get() > last_received {
                 continue;
             }
-            // A full queue is no excuse: the peer takes nothing either.
-            let _ = self.queue.try_send(Queued::Ping);
-            sleep_until(heard + 2 * heartbeat).await;
-            if self.heard.get() == heard {
-                return Ending::Silent;
+            // If the queue is full, no ping is needed: the peer reads nothing.
+            let _ = self.queue.try_send(Outgoing::Ping);
+            sleep_until(last_received + 2 * heartbeat).await;
+            if self.last_received.get() == last_received {
+                return Ending::HeartbeatTimeout;
             }
         }
     }
 
-    /// Takes the link out; what was not written yet surely did not reach the instance.
-    pub(super) fn close(mut self, queued: &mut mpsc::Receiver<Queued>) {
+    /// Closes the queue, and notes the calls that were not written: the instance did not get them.
+    pub(super) fn close(mut self, queued: &mut mpsc::Receiver<Outgoing>) {
         queued.close();
         let mut events = 0;
         while let Ok(next) = queued.try_recv() {
             match next {
-                Queued::Frame(ToService::Call(call)) => drop(self.unsent.insert(call.id)),
-                Queued::Frame(ToService::Event(_)) => events += 1,
-                Queued::Frame(_) | Queued::Ping | Queued::Pong(_) => {}
+                Outgoing::Frame(ToService::Call(call)) => drop(self.unsent.insert(call.id)),
+                Outgoing::Frame(ToService::Event(_)) => events += 1,
+                Outgoing::Frame(_) | Outgoing::Ping | Outgoing::Pong(_) => {}
             }
         }
         self.services.counters.add_many(Count::EventLost, events);

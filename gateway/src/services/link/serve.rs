@@ -1,4 +1,4 @@
-//! Serves one link from its hello to its close.
+//! Serves one link, from its hello to its close.
 
 use super::{
     super::{counters::Count, services::Services},
@@ -7,7 +7,7 @@ use super::{
     hello,
     messages::{Peer, Received, Sent},
     open_link::Link,
-    publishing::Publishing,
+    publish_queues::PublishQueues,
 };
 use crate::publish::Publisher;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Serves one link to its end. The service must be one that [`Services::knows`].
+/// Serves one link until it ends. The service must be one that [`Services::contains`].
 pub async fn serve<R, W>(services: &Services, publisher: &Publisher, peer: Peer, mut reader: R, mut writer: W) -> Ending
 where
     R: Stream<Item = Received> + Unpin,
@@ -30,21 +30,21 @@ where
     };
     services.counters.add(ending.count());
     tracing::info!(service = %peer.service, %ending, "link ended");
-    let goodbye = async {
+    let closing = async {
         if let Some(refusal) = ending.refusal() {
             let _ = writer.send(Sent::Text(text(&ToService::Error(link_error(&refusal))))).await;
         }
         let _ = writer.send(Sent::Close(ending.close_frame())).await;
         if ending == Ending::Stopped {
-            // The process ends with its links. The peer's close says that everything has reached it.
+            // The process is about to end. The peer's close confirms that everything has arrived.
             while !matches!(reader.next().await, None | Some(Received::Close | Received::Invalid(_))) {}
         }
     };
-    let _ = timeout(services.links.close_timeout, goodbye).await;
+    let _ = timeout(services.links.close_timeout, closing).await;
     ending
 }
 
-/// No link ends well: all of them end for a reason.
+/// An uninhabited type: a link always ends with a reason, never with a value.
 enum Never {}
 
 async fn run<R, W>(services: &Services, publisher: &Publisher, peer: &Peer, reader: &mut R, writer: &mut W) -> Result<Never, Ending>
@@ -60,23 +60,23 @@ where
     services.counters.add(Count::LinkOpened);
     let mut nodes = peer.nodes.clone();
     let welcome = link.welcome(peer, &nodes.borrow_and_update());
-    let (publishing, accept) = Publishing::new(publisher, &peer.scope, services, &queue);
+    let (publish_queues, intake) = PublishQueues::new(publisher, &peer.scope, services, &queue);
     let outcome = tokio::select! {
         biased;
-        () = cut_off(services) => Ending::Stopped,
+        () = stop_deadline(services) => Ending::Stopped,
         () = link.replaced.cancelled() => Ending::Replaced,
-        ending = link.read(reader, &accept) => ending,
+        ending = link.read(reader, &intake) => ending,
         ending = link.write(welcome, &mut queued, writer) => ending,
-        ending = publishing.run() => ending,
-        ending = link.listen() => ending,
-        ending = link.tell(peer, nodes) => ending,
+        ending = publish_queues.run() => ending,
+        ending = link.watch_heartbeat() => ending,
+        ending = link.send_node_changes(peer, nodes) => ending,
     };
     link.close(&mut queued);
     Err(outcome)
 }
 
-/// Resolves when the node stops, and what waits has had its time to be written.
-async fn cut_off(services: &Services) {
+/// Resolves after the node stops and the waiting frames had their time to be written.
+async fn stop_deadline(services: &Services) {
     services.closing.cancelled().await;
     sleep(services.links.close_timeout).await;
 }

@@ -43,6 +43,7 @@ fn a_user_gets_the_personal_channel_and_those_of_the_token_from_where_the_client
     assert_eq!(it.after(10), Vec::<String>::new(), "what the token names lasts, though a service made it for five seconds");
 }
 
+// NL-5.6
 #[test]
 fn what_is_held_after_a_loss_comes_as_pushes_since_the_sdk_skips_it_in_the_answer() {
     let mut it = World::new();
@@ -55,6 +56,7 @@ fn what_is_held_after_a_loss_comes_as_pushes_since_the_sdk_skips_it_in_the_answe
     assert_eq!(opened, [connect_reply(&subs), push.into(), "live #alice".into()]);
 }
 
+// NL-5.9
 #[test]
 fn a_subscription_that_cannot_attach_fails_the_connect_and_leaves_nothing_behind() {
     let mut it = World::new();
@@ -70,6 +72,7 @@ fn a_subscription_that_cannot_attach_fails_the_connect_and_leaves_nothing_behind
     assert_eq!(it.says(r#"{"id":3,"ping":{}}"#), ["close 3501 connect was refused: open a new connection"]);
 }
 
+// NL-7.9
 #[test]
 fn a_revoked_token_counts_as_expired_so_that_the_client_fetches_another() {
     let mut it = World::new();
@@ -138,6 +141,7 @@ fn the_first_command_has_to_be_connect_and_comes_once_and_in_time() {
     assert_eq!(late.session.deadline(), None);
 }
 
+// NL-5.7
 #[test]
 fn a_connect_that_takes_too_long_is_answered_before_the_sdk_gives_up() {
     let mut it = World::new();
@@ -198,6 +202,7 @@ fn what_services_do_meanwhile_waits_too() {
     assert_eq!(opened[1..], ["live #alice", r#"{"push":{"message":{"data":1}}}"#, "start 4: attach open:a"]);
 }
 
+// NL-5.8
 /// A service stores, then tells. The connection makes itself known, then reads. So whatever falls between, one of the two reaches it.
 #[test]
 fn what_a_service_stores_while_its_user_connects_is_not_missed() {

@@ -35,6 +35,7 @@ fn issued(at: Option<u64>) -> Outcome {
     Outcome::Authenticated(Box::new(Identity { user: user("alice"), issued: at, expires_in: None, info: None, channels: Vec::new() }))
 }
 
+// NL-7.9
 #[test]
 fn a_revocation_closes_who_came_with_an_older_token() {
     for (at, closed) in [(None, true), (Some(10), true), (Some(11), false)] {
@@ -172,6 +173,7 @@ fn a_message_is_pushed() {
     assert_eq!(World::anonymous().serves(ServerCommand::Message(data("[1]"))), [r#"{"push":{"message":{"data":[1]}}}"#]);
 }
 
+// NL-1.8, NL-5.5
 #[test]
 fn a_lost_stream_resubscribes_the_client_or_reconnects_it() {
     let mut it = World::alice().subscribed("chat:a", 4);

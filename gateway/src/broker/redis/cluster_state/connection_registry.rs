@@ -26,7 +26,7 @@ impl Nodes {
             return Ok(());
         }
         let mut enter = cmd("HSET");
-        enter.arg(self.keys.node_connections(&self.life.id()));
+        enter.arg(self.keys.node_connections(&self.local_node.id()));
         for (connection, user) in these {
             enter.arg(connection.to_string()).arg(user.as_str());
         }
@@ -35,7 +35,7 @@ impl Nodes {
 
     /// Strikes out connections of this node.
     pub async fn unregister_connections(&self, these: &[ConnectionId]) -> Result<(), BrokerError> {
-        match self.struck(&self.life.id(), these.iter().map(ToString::to_string)) {
+        match self.struck(&self.local_node.id(), these.iter().map(ToString::to_string)) {
             Some(unregister_connections) => self.change(unregister_connections).await,
             None => Ok(()),
         }

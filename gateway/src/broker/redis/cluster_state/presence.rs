@@ -34,7 +34,7 @@ use tokio::time::Instant;
 pub(crate) struct Presence {
     keys: Keys,
     lane: Arc<Lane>,
-    life: Arc<LocalNode>,
+    local_node: Arc<LocalNode>,
     /// Generations that lived a moment ago.
     alive: Mutex<HashMap<String, Instant>>,
 }
@@ -61,12 +61,12 @@ impl Entry {
 }
 
 impl Presence {
-    pub(crate) fn new(keys: Keys, lane: Arc<Lane>, life: Arc<LocalNode>) -> Self {
-        Self { keys, lane, life, alive: Mutex::default() }
+    pub(crate) fn new(keys: Keys, lane: Arc<Lane>, local_node: Arc<LocalNode>) -> Self {
+        Self { keys, lane, local_node, alive: Mutex::default() }
     }
 
     pub(crate) async fn arrive(&self, channel: &ChannelName, info: &ClientInfo) -> Result<(), BrokerError> {
-        let node = self.life.id();
+        let node = self.local_node.id();
         // Known as this node's before it is present: so others find it, whenever this node dies.
         let mut register = cmd("SADD");
         register.arg(self.keys.node_presence(&node)).arg(format!("{} {channel}", info.client));
@@ -77,7 +77,7 @@ impl Presence {
     }
 
     pub(crate) async fn depart(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
-        let (node, connection) = (self.life.id(), connection.to_string());
+        let (node, connection) = (self.local_node.id(), connection.to_string());
         let mut forget = cmd("SREM");
         forget.arg(self.keys.node_presence(&node)).arg(format!("{connection} {channel}"));
         let (departed, forgotten) = futures_util::future::join(self.remove(channel, &connection, &node.text()), self.run(forget)).await;
@@ -159,12 +159,13 @@ impl Presence {
         Ok((next, entries))
     }
 
+    // NL-7.5
     /// Which of these generations hold no lease any more. None, as long as this node may not judge.
     pub(crate) async fn gone(&self, nodes: impl IntoIterator<Item = String>) -> Result<HashSet<String>, BrokerError> {
-        if !self.life.judges() {
+        if !self.local_node.judges() {
             return Ok(HashSet::new());
         }
-        let (me, now) = (self.life.id().text(), Instant::now());
+        let (me, now) = (self.local_node.id().text(), Instant::now());
         let asked: BTreeSet<String> = {
             let mut alive = lock(&self.alive);
             alive.retain(|_, seen| now.duration_since(*seen) < TRUST);

@@ -72,10 +72,11 @@ impl Nodes {
     /// Whether it is for this node to sweep. Of all nodes one is told so in that time.
     pub async fn lock_sweep(&self, every: std::time::Duration) -> Result<bool, BrokerError> {
         let mut claim = cmd("SET");
-        claim.arg(self.keys.sweep()).arg(self.life.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
+        claim.arg(self.keys.sweep()).arg(self.local_node.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
         Ok(self.run(claim).await? != Value::Nil)
     }
 
+    // NL-7.6
     /// Goes one step on: takes some out of presence that no living node holds, and answers who they are. Takes nobody out as long as this node may
     /// not judge.
     pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {

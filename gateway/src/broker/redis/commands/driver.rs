@@ -217,6 +217,7 @@ impl Driver {
         }
     }
 
+    // NL-2.14
     /// Orders with commands in flight at another master that may not serve their slot any more, and orders with redirected commands that wait.
     fn busy_orders(&self, master: Master) -> (HashSet<u64>, HashSet<u64>) {
         let others = self.master_lanes.values().filter(|master_lane| master_lane.master != master && master_lane.is_displaced);

@@ -221,6 +221,7 @@ impl MasterLane {
         })
     }
 
+    // NL-2.11
     /// Loads the scripts into the server.
     pub(crate) fn load(&self, mut connection: MultiplexedConnection) -> Step {
         let master = self.master;

@@ -103,6 +103,7 @@ impl Queue {
         taken
     }
 
+    // NL-2.4
     /// Puts back the commands of a broken connection, ahead of all newer ones, if they may be sent again. `data`: the identity of the server's data when the
     /// connection was made.
     pub(crate) fn requeue_unanswered(&mut self, sent: Vec<Job>, data: &Arc<str>) {
@@ -119,6 +120,7 @@ impl Queue {
         self.record_later_keys();
     }
 
+    // NL-2.6
     /// Gives each uncertain command the idempotency keys of all later uncertain commands of its order.
     fn record_later_keys(&mut self) {
         let mut later: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
@@ -130,6 +132,7 @@ impl Queue {
         }
     }
 
+    // NL-2.13
     /// Records that the server may execute commands of an earlier connection at any time.
     pub(crate) fn make_uncertainty_permanent(&mut self) {
         for job in self.jobs.iter_mut().filter(|job| job.is_uncertain()) {
@@ -137,6 +140,7 @@ impl Queue {
         }
     }
 
+    // NL-2.6
     /// Handles the answers to a batch. A command that the server surely did not execute is sent again. If a later command of its order was executed, it
     /// fails instead, because it would run out of order.
     pub(crate) fn take_answers(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> Round {
@@ -220,6 +224,7 @@ enum Retry {
     Redirect,
 }
 
+// NL-2.11, NL-2.12
 /// How to retry, if the server refused a command for a temporary reason and changed nothing.
 fn refused_for_now(code: &str) -> Option<Retry> {
     Some(match code {

@@ -46,7 +46,7 @@ impl Listener {
             }
             task.end().await;
             self.0.subscriptions.disconnected(master);
-            for part in [HealthPart::Subscriber(master), HealthPart::Canary(master)] {
+            for part in [HealthPart::Subscriber(master), HealthPart::Canary(master), HealthPart::Writes(master)] {
                 self.0.health.remove(part);
             }
         }

@@ -30,6 +30,7 @@
 //! | `P:node:N G:connections` | hash | the connection registry: users of the node's connections, by connection; only if a service asks for
 //! `disconnected` | the last one ends, or another node has reported it |
 //! | `P:probe:{N}:*` | several | where node `N` tries its rights when it connects | 10 seconds |
+//! | `P:writes:N`, in a Redis Cluster `P:writes:N:{M}` | string | where node `N` checks that a master accepts writes; `M` as in its canary | 10 seconds |
 //! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, one for each master: the number `M` is in one of its slots | |
 //!
@@ -177,6 +178,14 @@ impl Keys {
         match number {
             Some(number) => format!("{}:canary:{node}:{{{number}}}", self.prefix),
             None => format!("{}:canary:{node}", self.prefix),
+        }
+    }
+
+    /// The key that a node writes to check that a master accepts writes. With a number, it is in the slot of that number.
+    pub(crate) fn write_probe(&self, node: &str, number: Option<u32>) -> String {
+        match number {
+            Some(number) => format!("{}:writes:{node}:{{{number}}}", self.prefix),
+            None => format!("{}:writes:{node}", self.prefix),
         }
     }
 

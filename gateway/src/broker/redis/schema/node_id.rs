@@ -1,36 +1,63 @@
-//! The identity of a node: its name and its generation.
+//! The identity of a node.
 
-/// One generation of a node. A node gets a new generation at each start and after each expiry of its lease. The name contains no space.
+/// One generation of one process of a node. A process gets a new generation when its lease expires. Neither part contains a space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeId {
-    /// Unique in the cluster.
+    /// `node.name` of the settings. It should be unique in the cluster. Two processes may have it by mistake, or for one lease after a crash.
     pub name: Box<str>,
-    pub(crate) generation: Box<str>,
+    /// `process.number`.
+    generation: Box<str>,
 }
 
 impl NodeId {
+    /// The first generation of a new process.
+    pub(crate) fn of_new_process(name: &str) -> Self {
+        Self { name: name.into(), generation: format!("{:016x}.1", rand::random::<u64>()).into() }
+    }
+
+    /// The next generation of the same process.
+    pub(crate) fn next(&self) -> Self {
+        let number: u64 = self.generation.rsplit_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
+        Self { name: self.name.clone(), generation: format!("{}.{}", self.process(), number.wrapping_add(1)).into() }
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, generation) = text.split_once(' ')?;
         Some(Self { name: name.into(), generation: generation.into() })
     }
 
-    #[cfg(test)]
-    pub(crate) fn of(name: &str) -> Self {
-        Self { name: name.into(), generation: generation() }
+    /// The process, unique in the cluster.
+    pub fn process(&self) -> &str {
+        self.generation.split_once('.').map_or(&self.generation, |(process, _)| process)
     }
 
-    /// Name and generation, separated by `/`.
+    /// The address of the process in messages: its name, for people, and its unique id. All its generations have the same address.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.name, self.process())
+    }
+
+    /// The generation as one word, for event ids.
     pub fn holder(&self) -> String {
         format!("{}/{}", self.name, self.generation)
     }
 
-    /// Name and generation, separated by a space, as in keys.
+    /// The generation as it is stored in Redis.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.name, self.generation)
     }
 }
 
-/// A new random generation.
-pub(crate) fn generation() -> Box<str> {
-    format!("{:016x}", rand::random::<u64>()).into()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_keeps_its_address_through_its_generations() {
+        let (one, other) = (NodeId::of_new_process("n1"), NodeId::of_new_process("n1"));
+        assert_ne!(one.address(), other.address(), "of two processes with one name");
+        let (second, third) = (one.next(), one.next().next());
+        assert_eq!([&second, &third].map(NodeId::address), [one.address(), one.address()]);
+        assert!(one != second && second != third && one.holder() != second.holder());
+        assert_eq!(NodeId::parse(&third.text()), Some(third));
+    }
 }

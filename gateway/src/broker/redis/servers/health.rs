@@ -16,6 +16,8 @@ pub(crate) enum HealthPart {
     Subscriber(Master),
     /// The round trip from a publish at a master to its delivery.
     Canary(Master),
+    /// The writes of a master: whether it accepts them.
+    Writes(Master),
     /// The connection of a lane to a master.
     Lane(Master, usize),
 }
@@ -25,7 +27,7 @@ impl HealthPart {
     fn of(self) -> Option<Master> {
         match self {
             Self::SlotMap | Self::ServerAssignment(_) => None,
-            Self::Subscriber(master) | Self::Canary(master) | Self::Lane(master, _) => Some(master),
+            Self::Subscriber(master) | Self::Canary(master) | Self::Writes(master) | Self::Lane(master, _) => Some(master),
         }
     }
 }

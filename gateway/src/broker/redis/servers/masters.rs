@@ -275,7 +275,8 @@ impl MasterTable {
         let of = |master: Master| {
             let lanes = (0..self.lanes).map(move |lane| HealthPart::Lane(master, lane));
             let assignment = self.template.is_none().then_some(HealthPart::ServerAssignment(master));
-            let parts = lanes.chain([HealthPart::Subscriber(master), HealthPart::Canary(master)]).chain(assignment);
+            let parts =
+                lanes.chain([HealthPart::Subscriber(master), HealthPart::Canary(master), HealthPart::Writes(master)]).chain(assignment);
             parts.map(move |part| (part, master))
         };
         topology.serving().keys().copied().flat_map(of).collect()

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
+// NL-8.2
 /// The queue of all publications of this instance. `W` receives the outcome of a publication.
 #[derive(Debug)]
 pub(super) struct PublishQueue<W> {
@@ -91,6 +92,7 @@ impl<W> PublishQueue<W> {
         }
     }
 
+    // NL-8.3
     /// The link is lost: its unanswered publications are sent again, with the same id and key and before newer ones.
     pub(super) fn link_down(&mut self, link: LinkId) {
         let Some(state) = self.links.remove(&link) else { return };

@@ -50,6 +50,7 @@ fn refused(code: &str) -> Value {
 
 const DONE: Value = Value::Okay;
 
+// NL-2.4, NL-2.12
 #[tokio::test]
 async fn refused_commands_are_sent_again_in_order_ahead_of_newer_ones() {
     let mut queue = Queue::default();
@@ -62,6 +63,7 @@ async fn refused_commands_are_sent_again_in_order_ahead_of_newer_ones() {
     assert_eq!(orders, [Some(1), Some(3), Some(1)]);
 }
 
+// NL-2.6
 #[tokio::test]
 async fn a_refused_command_fails_if_a_later_one_was_executed() {
     let mut queue = Queue::default();
@@ -76,6 +78,7 @@ async fn a_refused_command_fails_if_a_later_one_was_executed() {
     assert_eq!(queue.len(), 1, "this does not concern another order");
 }
 
+// NL-2.8
 #[tokio::test]
 async fn after_a_lost_answer_the_outcome_is_unknown_until_an_answer_arrives() {
     let mut queue = Queue::default();
@@ -107,6 +110,7 @@ async fn a_refused_repeat_says_nothing_about_the_first_attempt() {
     assert!(matches!(ended(&mut new), Some(Err(BrokerError::Unavailable(_)))));
 }
 
+// NL-2.7
 #[tokio::test]
 async fn a_command_that_was_never_sent_is_unavailable() {
     let mut queue = Queue::default();
@@ -120,6 +124,7 @@ async fn a_command_that_was_never_sent_is_unavailable() {
     assert_eq!(ended(&mut answer), Some(Err(BrokerError::Unavailable("stopping".into()))));
 }
 
+// NL-2.11, NL-2.12
 #[tokio::test]
 async fn each_refusal_decides_about_the_connection() {
     for (code, expected, retried) in [

@@ -1,5 +1,6 @@
 -- Included at the start of the scripts that publish.
 
+-- NL-2.6
 -- Refuses a repeated command if a later command of the same source has run already; otherwise the repeat would come after it. KEYS from `first` on are the
 -- idempotency keys of those later commands. Answers an error with the identity of the server's data, or nil.
 local function out_of_order(first)

@@ -7,15 +7,18 @@
 -- Answers {what, epoch, offset, 1 if the history was empty before}. What: "stored"; "unannounced" (stored, but PUBLISH failed); "replayed" (an earlier
 -- request with this idempotency key did it). After {"mismatch"} and the errors LATE and OUTOFORDER nothing was done.
 --
+-- NL-2.1
 -- Lua does not roll back. Every step that can fail must come before the first write or change nothing, so XADD comes first and PUBLISH last.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
 
+-- NL-2.10
 local answered = redis.call('GET', key)
 if answered then
     local fingerprint, epoch, offset = string.match(answered, '^(%S*) (%S+) (%S+)$')
     if fingerprint ~= ARGV[6] then return { 'mismatch' } end
     return { 'replayed', epoch, offset }
 end
+-- NL-2.5
 local time = redis.call('TIME')
 if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[10]) then return redis.error_reply('LATE the command arrived after its deadline') end
 local refusal = out_of_order(4)
@@ -41,6 +44,7 @@ redis.call('SET', key, ARGV[6] .. ' ' .. epoch .. ' ' .. offset, 'PX', ARGV[7])
 local first = redis.call('PTTL', stream) < 0 and 1 or 0
 redis.call('PEXPIRE', stream, ARGV[4])
 redis.call('PEXPIRE', meta, ARGV[5])
+-- NL-2.2
 local receivers = redis.pcall(ARGV[9], ARGV[1], 'p' .. epoch .. offset .. ' ' .. ARGV[2])
 if type(receivers) == 'table' and receivers.err then return { 'unannounced', epoch, offset, first } end
 return { 'stored', epoch, offset, first }

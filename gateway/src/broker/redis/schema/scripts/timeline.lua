@@ -3,6 +3,7 @@
 -- Number of forks that a channel keeps.
 local FORKS = 8
 
+-- NL-1.2
 -- The forks, with a new one at the end of this timeline.
 local function leave(epoch, top, forks)
     local kept = { string.format('%s:%.0f', epoch, top) }
@@ -12,6 +13,7 @@ local function leave(epoch, top, forks)
     return table.concat(kept, ' ')
 end
 
+-- NL-1.10
 -- Deletes a stream that is ahead of its meta. Such a stream belongs to another timeline: a slot's move broke off, and a later move brought
 -- only the meta
 -- to where the stream was left. A fresh epoch begins, because a client may have read that stream. Answers the forks.
@@ -21,6 +23,7 @@ local function discard(stream, fresh, epoch, top, forks)
     return leave(epoch, top, forks)
 end
 
+-- NL-1.1, NL-1.9
 -- The channel's current timeline: epoch, top, forks ("epoch:offset", newest first, one space between), replid, and whether meta must be
 -- written.
 -- The identity of the server's data (replid) changes with every restart and failover. Acknowledged publications may be missing then, so a

@@ -202,6 +202,7 @@ impl Connector {
         }
     }
 
+    // NL-1.11
     /// Whether the newest connection leads to this server.
     pub(crate) fn is_newest(&self, server: &Server) -> bool {
         *self.newest.borrow() == *server

@@ -24,6 +24,7 @@ pub(crate) struct PredecessorGuard {
 }
 
 impl PredecessorGuard {
+    // NL-2.13
     /// Ends the `last` connection. Only its own server can do that: commands that went to another server may still be executed there.
     pub(crate) async fn take(
         connection: &mut MultiplexedConnection,

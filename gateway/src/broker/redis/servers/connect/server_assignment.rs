@@ -55,6 +55,7 @@ impl ServerAssignments {
 }
 
 impl ServerAssignment {
+    // NL-7.11
     /// Sets or renews the role at its server. Returns conflicts and errors of the connection; other parts report all other errors.
     pub(crate) async fn renew(&self, peer: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
         let address = peer.to_string().into();

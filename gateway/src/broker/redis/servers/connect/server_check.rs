@@ -27,6 +27,7 @@ impl Mode {
     }
 }
 
+// NL-7.12
 /// Checks a server by its answer to `INFO`.
 pub(super) fn check(info: &str, mode: Mode, peer: &Peer) -> Result<(), ConnectError> {
     let (version, policy, address) = (field(info, "redis_version"), field(info, "maxmemory_policy"), peer.to_string().into());
@@ -73,6 +74,7 @@ mod tests {
         }
     }
 
+    // NL-7.12
     #[test]
     fn an_unsuitable_server_is_refused_with_cause_and_cure() {
         let Address::One(Site::Server(peer)) = address("redis://h:1").expect("a good address") else { panic!("one server") };
