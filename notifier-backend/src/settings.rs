@@ -40,6 +40,10 @@ pub struct Settings {
 pub struct Http {
     /// Of the listener.
     pub address: SocketAddr,
+    /// For a request's head to come, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Between requests, in seconds.
+    pub keep_alive_s: u64,
     /// With commas between; empty: none is asked for.
     pub api_keys: String,
     /// In bytes.
@@ -118,6 +122,8 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
+        in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
+        in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
         in_range("http.body_limit", self.http.body_limit as u64, 1024, 16 * 1024 * 1024)?;
         in_range("http.users_limit", self.http.users_limit as u64, 1, 10_000)?;
         in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;

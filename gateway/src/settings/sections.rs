@@ -108,6 +108,10 @@ section! {
     Internal {
         /// Where it listens.
         address: SocketAddr,
+        /// For a request's head to come.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Between requests.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Publications in one request.
