@@ -10,7 +10,7 @@ use crate::{
     publish::{CallerKey, Draft},
 };
 use actix_web::{HttpResponse, web::Data};
-use gateway_core::model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, Refusal, Retention, Span};
+use gateway_core::model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, Refusal, Retention};
 use serde::Deserialize;
 use shared_proto::rest::{
     BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishRequest,
@@ -139,13 +139,13 @@ pub(super) async fn history(
         let detail = format!("A page holds at most {} publications. Ask for the next one with since.", node.api.history);
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
-    let span = match (query.order, since) {
-        _ if entries == 0 => Span::Top,
-        (Order::Asc, since) => Span::After(since.map_or(0, |p| p.offset)),
-        (Order::Desc, since) => Span::Before(since.map(|p| p.offset)),
+    let range = match (query.order, since) {
+        _ if entries == 0 => ReadRange::Top,
+        (Order::Asc, since) => ReadRange::After(since.map_or(0, |p| p.offset)),
+        (Order::Desc, since) => ReadRange::Before(since.map(|p| p.offset)),
     };
     let page =
-        node.broker.read(&channel, retention, span, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
+        node.broker.read(&channel, retention, range, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
     if let Some(since) = since {
         check_since(&page, since, query.order)?;
     }

@@ -3,10 +3,10 @@
 use crate::broker::{Broker, BrokerError, Delivery, Mailbox, Post};
 use gateway_core::{
     channel::{
-        HoldRoom,
-        feed::{Feed, Next, Offer, Subscribers},
+        GapBufferBudget,
+        feed::{Continuity, Disposition, Feed, Next},
     },
-    model::{ChannelName, Data, PageLimit, Position, Publication, Retention, Span, WorkerId},
+    model::{ChannelName, Data, PageLimit, Position, Publication, ReadRange, Retention, WorkerId},
 };
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 /// Whoever waits for an answer has given up long before.
 pub(super) const RETENTION: Retention = Retention { size: 10_000, ttl: Duration::from_mins(1) };
 /// Bytes that may wait while something before them is read.
-const HOLD: usize = 1 << 20;
+const GAP_BUFFER_BYTES: usize = 1 << 20;
 const PAGE: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
 /// Before a read that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -45,8 +45,8 @@ impl Inbox {
         channel: ChannelName,
     ) -> Result<Self, BrokerError> {
         broker.subscribe(&channel, worker, Some(RETENTION)).await?;
-        let page = broker.read(&channel, RETENTION, Span::Top, PAGE).await?;
-        let mut feed = Feed::new(HoldRoom::new(HOLD));
+        let page = broker.read(&channel, RETENTION, ReadRange::Top, PAGE).await?;
+        let mut feed = Feed::new(GapBufferBudget::new(GAP_BUFFER_BYTES));
         feed.start(Position { epoch: page.epoch, offset: page.top });
         Ok(Self { broker, mailbox, channel, feed, ready: VecDeque::new(), posts: Vec::new() })
     }
@@ -61,8 +61,8 @@ impl Inbox {
             for post in std::mem::take(&mut self.posts) {
                 let gap = match post {
                     Post::Delivery(_, Delivery::Publication(publication)) => self.offer(publication),
-                    Post::Dirty(_) | Post::AllDirty => self.feed.reread(),
-                    Post::Top(_, top, _) => self.feed.stands_at(top),
+                    Post::Dirty(_) | Post::AllDirty => self.feed.require_read(),
+                    Post::Top(_, top, _) => self.feed.observe_top(top),
                     Post::Delivery(..)
                     | Post::Command(..)
                     | Post::Survey(_)
@@ -79,24 +79,24 @@ impl Inbox {
     }
 
     fn offer(&mut self, publication: Arc<Publication>) -> Option<u64> {
-        match self.feed.offer(&publication) {
-            Offer::Deliver => self.ready.push_back(Heard::Message(publication.data.clone())),
-            Offer::Gap => return self.feed.position().map(|position| position.offset),
-            Offer::Duplicate | Offer::Held => {}
+        match self.feed.receive(&publication) {
+            Disposition::Deliver => self.ready.push_back(Heard::Message(publication.data.clone())),
+            Disposition::Gap => return self.feed.position().map(|position| position.offset),
+            Disposition::Duplicate | Disposition::Buffered => {}
         }
         None
     }
 
     async fn catch_up(&mut self, mut after: u64) {
         loop {
-            match self.broker.read(&self.channel, RETENTION, Span::After(after), PAGE).await {
+            match self.broker.read(&self.channel, RETENTION, ReadRange::After(after), PAGE).await {
                 Ok(page) => {
-                    let caught = self.feed.page(page);
-                    self.ready.extend((caught.subscribers == Subscribers::Lost).then_some(Heard::Gap));
+                    let caught = self.feed.apply(page);
+                    self.ready.extend((caught.continuity == Continuity::Broken).then_some(Heard::Gap));
                     self.ready.extend(caught.deliver.into_iter().map(|publication| Heard::Message(publication.data.clone())));
                     match caught.next {
                         Next::Read(next, _) => after = next,
-                        Next::Rest | Next::Live => return,
+                        Next::Pull | Next::Live => return,
                     }
                 }
                 Err(error) => {

@@ -6,8 +6,8 @@ use crate::{
     hub::{Advance, ConnKey, Live, Outbox},
 };
 use gateway_core::{
-    channel::recovery::{Judgement, Start, first_span, judge, lost},
-    model::{ChannelName, ClientInfo, ErrorCode, Refusal, Retention, Span},
+    channel::recovery::{RecoveryDecision, SubscriptionStart, decide, first_range, start_after_loss},
+    model::{ChannelName, ClientInfo, ErrorCode, ReadRange, Refusal, Retention},
     session::{Attach, Attached, Outcome},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
@@ -55,15 +55,15 @@ async fn establish(
     Ok(attached)
 }
 
-async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
-    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
+async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<SubscriptionStart, BrokerError> {
+    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().divided_by(attach.among));
     if let Some(start) = recover.and_then(|recover| worker.hub.remembered(&attach.channel, recover, limit)) {
         return Ok(start);
     }
-    let page = reads.page(&attach.channel, retention, first_span(recover), limit).await?;
-    match judge(recover, page) {
-        Judgement::Start(start) => Ok(start),
-        Judgement::ReadAgain(span) => Ok(lost(&reads.page(&attach.channel, retention, span, limit).await?)),
+    let page = reads.page(&attach.channel, retention, first_range(recover), limit).await?;
+    match decide(recover, page) {
+        RecoveryDecision::Start(start) => Ok(start),
+        RecoveryDecision::ReadAgain(range) => Ok(start_after_loss(&reads.page(&attach.channel, retention, range, limit).await?)),
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
         let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
             return Advance::To(Live::Gone);
         };
-        match worker.hub.reads().page(&channel, retention, Span::After(offset), worker.hub.page()).await {
+        match worker.hub.reads().page(&channel, retention, ReadRange::After(offset), worker.hub.page()).await {
             Ok(page) => {
                 // Others may have filled it during the read.
                 room(&outbox).await;

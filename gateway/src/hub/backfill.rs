@@ -6,8 +6,8 @@ use crate::{
     telemetry::{Count, OpenTask},
 };
 use gateway_core::{
-    channel::feed::{Next, PAUSE},
-    model::{Age, ChannelName, Page},
+    channel::feed::{Next, PULL_INTERVAL},
+    model::{ChannelName, Freshness, Page},
 };
 use std::rc::Rc;
 use tokio::time::sleep;
@@ -17,19 +17,19 @@ const AHEAD: usize = 512;
 
 impl Hub {
     /// Begins to read a channel's stream after the position of its feed, until that is live again.
-    pub(super) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, age: Age) {
+    pub(super) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, freshness: Freshness) {
         self.parts.metrics.count(Count::Backfills, 1);
-        actix_rt::spawn(self.clone().backfill(slot, age));
+        actix_rt::spawn(self.clone().backfill(slot, freshness));
     }
 
-    async fn backfill(self: Rc<Self>, key: SlotKey, mut age: Age) {
+    async fn backfill(self: Rc<Self>, key: SlotKey, mut freshness: Freshness) {
         let _task = OpenTask::new(&self.parts.metrics);
         let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
         loop {
             while self.waiting(key) > AHEAD {
                 self.served.notified().await;
             }
-            let Some(read) = self.read(&channel, key, age).await else { return };
+            let Some(read) = self.read(&channel, key, freshness).await else { return };
             let mut next = match read {
                 Ok(page) => self.caught(key, life, page),
                 Err(error) => {
@@ -38,27 +38,27 @@ impl Hub {
                     continue;
                 }
             };
-            while next == Some(Next::Rest) {
-                sleep(PAUSE).await;
+            while next == Some(Next::Pull) {
+                sleep(PULL_INTERVAL).await;
                 next = self.rested(key, life);
             }
             match next {
-                Some(Next::Read(_, next)) => age = next,
-                Some(Next::Rest | Next::Live) | None => return,
+                Some(Next::Read(_, next)) => freshness = next,
+                Some(Next::Pull | Next::Live) | None => return,
             }
         }
     }
 
     /// None if the channel is gone here, or keeps nothing.
-    async fn read(&self, channel: &ChannelName, key: SlotKey, age: Age) -> Option<Result<Page, BrokerError>> {
+    async fn read(&self, channel: &ChannelName, key: SlotKey, freshness: Freshness) -> Option<Result<Page, BrokerError>> {
         let after = self.state.borrow_mut().slot(key)?.feed.position()?;
         let retention = self.parts.namespaces.options(channel)?.retention?;
-        Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, age).await)
+        Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, freshness).await)
     }
 
     fn rested(&self, key: SlotKey, life: u32) -> Option<Next> {
         let now = self.now();
-        self.state.borrow_mut().slot(key).filter(|slot| slot.life == life).map(|slot| slot.feed.rested(now))
+        self.state.borrow_mut().slot(key).filter(|slot| slot.life == life).map(|slot| slot.feed.pull(now))
     }
 
     fn waiting(&self, key: SlotKey) -> usize {

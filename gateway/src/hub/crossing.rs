@@ -14,7 +14,7 @@ use super::{
 };
 use crate::telemetry::Count;
 use gateway_core::{
-    channel::{feed::Fork, recovery::Start},
+    channel::{feed::EpochChange, recovery::SubscriptionStart},
     model::{ChannelName, PageLimit, Position, RecoverFrom},
 };
 use slab::Slab;
@@ -29,9 +29,9 @@ impl Member {
 
 impl Slot {
     /// Puts a fork behind the deliveries that wait.
-    pub(super) fn cross(&mut self, fork: Fork) {
+    pub(super) fn cross(&mut self, change: EpochChange) {
         self.timeline = self.timeline.wrapping_add(1);
-        self.pending.push_back(Item::Fork(Crossing { fork, to: self.timeline }));
+        self.pending.push_back(Item::Fork(Crossing { change, to: self.timeline }));
     }
 
     /// Ends every live subscription. Nothing is delivered to it from now on, so that its client's position stays where it was.
@@ -70,10 +70,10 @@ impl Turn<'_> {
         for member in members.iter_mut().filter(|member| to.is_beyond(member.timeline)) {
             member.timeline = to.to;
             // An attach may have read ahead of the lane.
-            let at = Position { offset: member.joined.max(to.fork.at.offset), ..to.fork.at };
+            let at = Position { offset: member.joined.max(to.change.position.offset), ..to.change.position };
             match connections.get(member.connection as usize) {
-                Some(entry) if member.role == Role::Server && at.offset <= to.fork.shared => {
-                    let told = if at == to.fork.at { batch.clone() } else { self.position(at) };
+                Some(entry) if member.role == Role::Server && at.offset <= to.change.fork_offset => {
+                    let told = if at == to.change.position { batch.clone() } else { self.position(at) };
                     entry.outbox.push(self.now, told);
                 }
                 _ => ended.extend(member.end(self.key, self.life)),
@@ -92,13 +92,13 @@ impl Hub {
     ///
     /// Whoever starts from it is as well off as those who are live on the channel: what is beyond comes over the lane to all of them, or is found
     /// missing for all of them.
-    pub fn remembered(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<Start> {
+    pub fn remembered(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<SubscriptionStart> {
         let start = {
             let state = self.state.borrow();
             let slot = state.channels.get(channel).and_then(|key| state.slots.get(key.index()))?;
-            let answer = slot.feed.resume(recover.position()?)?;
+            let answer = slot.feed.in_current_epoch(recover.position()?)?;
             let publications = slot.since(answer.offset, limit)?;
-            Start::remembered(answer, publications)
+            SubscriptionStart::from_memory(answer, publications)
         };
         self.parts.metrics.count(Count::RecoveriesRemembered, 1);
         Some(start)

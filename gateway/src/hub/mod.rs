@@ -41,7 +41,7 @@ use attendance::Attendance;
 pub use batch::{Batch, Budget};
 pub use encode::{frame, message};
 use gateway_core::{
-    channel::{HoldRoom, Namespaces},
+    channel::{GapBufferBudget, Namespaces},
     model::{ChannelName, ClientInfo, ConnectionId, PageLimit, Tick, UserId, WorkerId},
 };
 use missed::Missed;
@@ -93,7 +93,7 @@ pub struct HubParts {
     /// Reads of streams, which the workers of a node share.
     pub reads: Arc<Reads>,
     /// Memory for what is held back meanwhile, which they share as well.
-    pub hold: Arc<HoldRoom>,
+    pub gap_buffers: Arc<GapBufferBudget>,
     /// What the broker has for this worker.
     pub mailbox: Arc<Mailbox>,
     /// Options of the channels.

@@ -5,9 +5,9 @@ use crate::{broker::Announcement, telemetry::Step};
 use gateway_core::{
     channel::{
         ChannelOptions,
-        feed::{Feed, Fork},
+        feed::{EpochChange, Feed},
     },
-    model::{ChannelName, PageLimit, Position, Publication, Side},
+    model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide},
 };
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
@@ -59,11 +59,11 @@ pub(super) enum Role {
     Ended,
 }
 
-impl From<Side> for Role {
-    fn from(side: Side) -> Self {
+impl From<SubscriptionSide> for Role {
+    fn from(side: SubscriptionSide) -> Self {
         match side {
-            Side::Client => Self::Client,
-            Side::Server => Self::Server,
+            SubscriptionSide::Client => Self::Client,
+            SubscriptionSide::Server => Self::Server,
         }
     }
 }
@@ -78,7 +78,7 @@ pub(super) enum Item {
 /// A fork in its place among the deliveries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crossing {
-    pub(super) fork: Fork,
+    pub(super) change: EpochChange,
     /// The slot's count of timelines, with the new one.
     pub(super) to: u16,
 }
@@ -86,7 +86,7 @@ pub(super) struct Crossing {
 impl Crossing {
     /// Where those stand who have no more than was delivered before the fork.
     pub(super) fn at(&self) -> Position {
-        self.fork.at
+        self.change.position
     }
 
     /// Whether who knows of so many timelines does not know of this one. Counts begin anew after the largest.

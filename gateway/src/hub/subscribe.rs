@@ -13,7 +13,7 @@ use gateway_core::{
         ChannelOptions,
         feed::{Feed, continues, is_valid},
     },
-    model::{Age, ChannelName, ClientInfo, Page, PageLimit, Position, Publication, Side},
+    model::{ChannelName, ClientInfo, Freshness, Page, PageLimit, Position, Publication, SubscriptionSide},
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -21,7 +21,7 @@ use std::{rc::Rc, sync::Arc};
 pub(super) struct Subscription {
     pub(super) slot: SlotKey,
     place: Place,
-    side: Side,
+    side: SubscriptionSide,
     join_leave: bool,
     /// How others see it, where the channel tells them.
     pub(super) info: Option<Arc<ClientInfo>>,
@@ -88,7 +88,7 @@ impl Hub {
         channel: &ChannelName,
         options: &Arc<ChannelOptions>,
         info: Option<Arc<ClientInfo>>,
-        side: Side,
+        side: SubscriptionSide,
         join_leave: bool,
     ) -> bool {
         let mut state = self.state.borrow_mut();
@@ -102,7 +102,7 @@ impl Hub {
                 channel.clone(),
                 self.lives.get(),
                 options.clone(),
-                Feed::new(self.parts.hold.clone()),
+                Feed::new(self.parts.gap_buffers.clone()),
             )))
         });
         let Some(entry) = state.connections.get_mut(key.index as usize) else { return false };
@@ -147,10 +147,10 @@ impl Hub {
                 }
                 if slot.feed.position().is_some_and(|position| position.epoch != cursor.at.epoch) {
                     // One of the two is of an older timeline: each finds out by reading.
-                    let after = slot.feed.stands_at(cursor.at);
+                    let after = slot.feed.observe_top(cursor.at);
                     drop(state_guard);
                     if after.is_some() {
-                        self.begin_backfill(slot_key, Age::Fresh);
+                        self.begin_backfill(slot_key, Freshness::Fresh);
                     }
                     return Live::Behind(cursor.at.offset);
                 }
@@ -171,7 +171,7 @@ impl Hub {
         };
         self.hand_over(channel, &missed, &outbox);
         if backfill {
-            self.begin_backfill(slot_key, Age::Fresh);
+            self.begin_backfill(slot_key, Freshness::Fresh);
         }
         Live::Live
     }
@@ -188,7 +188,9 @@ impl Hub {
             };
             // The client was told the cursor's epoch, and can be told another one only where it did not ask for the subscription.
             let (before, at) = (cursor.at, Position { epoch: page.epoch, ..cursor.at });
-            if !(before == at || (*side == Side::Server && is_valid(before, page.epoch, &page.forks))) || !continues(at.offset, page) {
+            if !(before == at || (*side == SubscriptionSide::Server && is_valid(before, page.epoch, &page.forks)))
+                || !continues(at.offset, page)
+            {
                 return Advance::Lost;
             }
             let last = page.publications.last().and_then(|last| last.position);

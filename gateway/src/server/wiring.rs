@@ -14,7 +14,7 @@ use crate::{
     telemetry::{Metrics, WorkerMetrics},
 };
 use gateway_core::{
-    channel::{HoldRoom, Namespaces},
+    channel::{GapBufferBudget, Namespaces},
     model::{InvalidName, PageLimit, ServiceName, WorkerId},
     session::Rules,
 };
@@ -29,7 +29,7 @@ pub(super) struct Parts {
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) metrics: Vec<Arc<WorkerMetrics>>,
     pub(super) reads: Arc<Reads>,
-    pub(super) hold: Arc<HoldRoom>,
+    pub(super) gap_buffers: Arc<GapBufferBudget>,
     pub(super) origins: Arc<Origins>,
     pub(super) hub: HubLimits,
     pub(super) connection: ConnectionLimits,
@@ -81,13 +81,13 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
     };
     let node = Arc::new(node);
     let reads = Reads::new(node.broker.clone(), settings.recovery.backfills);
-    let hold = HoldRoom::new(settings.recovery.hold_bytes.bytes());
+    let gap_buffers = GapBufferBudget::new(settings.recovery.gap_buffer_bytes.bytes());
     observe::observe(metrics, &node, &mailboxes);
-    observe::observe_recovery(metrics, &reads, &hold);
+    observe::observe_recovery(metrics, &reads, &gap_buffers);
     Ok(Parts {
         node,
         reads,
-        hold,
+        gap_buffers,
         metrics: mailboxes.iter().map(|_| metrics.worker()).collect(),
         mailboxes,
         origins: Arc::new(Origins::try_from(&settings.public)?),

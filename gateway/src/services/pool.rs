@@ -5,7 +5,7 @@ use super::{
     breaker::{Breaker, BreakerLimits, BreakerState, Role},
     lifecycle::Interests,
 };
-use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous};
+use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use shared_proto::link::{Call, Cancel, Event, ToService};
 use smallvec::SmallVec;
 use std::{
@@ -232,7 +232,7 @@ impl Pool {
             return None;
         }
         let asked = self.instances.iter().enumerate().filter(|(_, i)| i.interests.contains(interest) && !i.draining);
-        let Some((at, _)) = asked.max_by_key(|(_, i)| rendezvous(&i.name, subject)) else { return Some(Heard::Away) };
+        let Some((at, _)) = asked.max_by_key(|(_, i)| rendezvous_score(&i.name, subject)) else { return Some(Heard::Away) };
         Some(if self.instances[at].push(spend, event) { Heard::Sent } else { Heard::Full })
     }
 

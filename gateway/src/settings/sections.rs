@@ -175,7 +175,7 @@ section! {
         /// Deliveries held back for one attaching subscriber.
         attach_buffer: usize = 16..=1_000_000,
         /// Bytes of publications that all workers hold back while a gap before them is read.
-        hold_bytes: ByteSize = size(KIB)..=size(64 * GIB),
+        gap_buffer_bytes: ByteSize = size(KIB)..=size(64 * GIB),
         /// Reads of missing ranges that run at a time.
         backfills: usize = 1..=10_000,
         /// Subscriptions of a worker that are told within a second that they have to begin anew.

@@ -8,7 +8,7 @@ use crate::{
     hub::Frame,
 };
 use gateway_core::{
-    model::{Epoch, Position, RecoverFrom, Side, UserId},
+    model::{Epoch, Position, RecoverFrom, SubscriptionSide, UserId},
     protocol::{Command, ConnectRequest, Request, SubscribeRequest},
 };
 use serde::Deserialize;
@@ -45,7 +45,7 @@ pub(super) struct Client {
     pub(super) name: String,
     pub(super) channel: String,
     /// Whether the frontend asks for the subscription, or its token names the channel.
-    side: Side,
+    side: SubscriptionSide,
     connection: Option<Unwired>,
     flag: Arc<Flag>,
     command: u32,
@@ -129,7 +129,7 @@ impl Subscribed {
 }
 
 impl Client {
-    pub(super) fn new(name: String, channel: String, side: Side) -> Self {
+    pub(super) fn new(name: String, channel: String, side: SubscriptionSide) -> Self {
         Self { name, channel, side, connection: None, flag: Flag::new(), command: 1, stage: Stage::Idle, position: None }
     }
 
@@ -144,8 +144,8 @@ impl Client {
             None => Asked::Nothing,
         };
         let asks = match self.side {
-            Side::Client => self.ask(worker, asked.recover()),
-            Side::Server => self.connect(worker, asked.recover()),
+            SubscriptionSide::Client => self.ask(worker, asked.recover()),
+            SubscriptionSide::Server => self.connect(worker, asked.recover()),
         };
         if asks {
             self.stage = Stage::Asked(asked);
@@ -177,7 +177,7 @@ impl Client {
     }
 
     pub(super) fn unsubscribe(&mut self) -> bool {
-        let may = self.side == Side::Client && self.stage != Stage::Idle;
+        let may = self.side == SubscriptionSide::Client && self.stage != Stage::Idle;
         let Some(connection) = self.connection.as_mut().filter(|_| may) else { return false };
         let request = Request::Unsubscribe { channel: self.channel.clone() };
         let heard = connection.hears(Command { id: self.command + 1, request });
@@ -245,7 +245,7 @@ impl Client {
             Line { connect: Some(Connected { mut subs }), .. } => {
                 subs.remove(&self.channel).map_or(Ok(()), |it| self.subscribed(it, server))
             }
-            Line { error: Some(_), .. } if self.side == Side::Server => {
+            Line { error: Some(_), .. } if self.side == SubscriptionSide::Server => {
                 self.drop_connection();
                 Ok(())
             }
@@ -264,11 +264,11 @@ impl Client {
         }
         match push {
             Push { publication: Some(publication), .. } => self.publication(&publication, lineage),
-            Push { unsubscribe: Some(_), .. } if self.side == Side::Client => {
+            Push { unsubscribe: Some(_), .. } if self.side == SubscriptionSide::Client => {
                 self.stage = Stage::Idle;
                 Ok(())
             }
-            Push { subscribe: Some(to), .. } if self.side == Side::Server => self.moved(to.position()?, lineage),
+            Push { subscribe: Some(to), .. } if self.side == SubscriptionSide::Server => self.moved(to.position()?, lineage),
             _ => Err("something was pushed that is not for its side".into()),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     settings::Settings,
 };
 use gateway_core::{
-    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{PageLimit, Retention, WorkerId},
     session::Rules,
 };
@@ -67,14 +67,14 @@ impl SimulatedNode {
         let _ = wires.connect(Duty::Write, server) | wires.connect(Duty::Read, server) | wires.ear.connect(server);
         let rules = rules(name, shape);
         let namespaces = Arc::new(rules.namespaces.clone());
-        let (reads, hold) = (Reads::new(broker.clone(), shape.backfills), HoldRoom::new(shape.hold));
+        let (reads, gap_buffers) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.hold));
         let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), rules));
         let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
             let hub = Hub::new(HubParts {
                 worker: WorkerId::new(index).expect("few"),
                 broker: broker.clone(),
                 reads: reads.clone(),
-                hold: hold.clone(),
+                gap_buffers: gap_buffers.clone(),
                 mailbox,
                 namespaces: namespaces.clone(),
                 limits: hub_limits(shape),

@@ -9,7 +9,7 @@ use super::{
     publisher::Publisher,
 };
 use crate::broker::simulated::{Duty, Flaw, Server};
-use gateway_core::model::Side;
+use gateway_core::model::SubscriptionSide;
 use std::time::Duration;
 
 /// See the module.
@@ -52,7 +52,7 @@ impl<'a> World<'a> {
         let mut server = Server::new(PREFIX, flaw);
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
-            let side = if index < shape.served { Side::Server } else { Side::Client };
+            let side = if index < shape.served { SubscriptionSide::Server } else { SubscriptionSide::Client };
             Client::new(format!("client {index}"), channel(index % shape.channels), side)
         };
         let clients = (0..shape.clients).map(client).collect();

@@ -63,8 +63,8 @@ series! {
     FanOutBatches, "fan_out_batches", Counter, [], "Encoded batches of publications.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
     StreamReads, "stream_reads", Counter, ["how"], "Reads of a history for workers and clients that catch up: `begun`, or `shared` with another one.";
-    HoldBytes, "hold_bytes", Gauge, [], "Bytes of publications that wait while a gap before them is read.";
-    HoldDropped, "hold_dropped", Counter, [], "Publications that could not wait while a gap is read, because of the limit or because the channel is read again anyway. They are read from the history.";
+    GapBufferBytes, "gap_buffer_bytes", Gauge, [], "Bytes of publications that wait while a gap before them is read.";
+    GapBufferDropped, "gap_buffer_dropped", Counter, [], "Publications that could not wait while a gap is read, because of the limit or because the channel is read again anyway. They are read from the history.";
     Forks, "forks", Counter, [], "Forks, counted once for each worker with subscribers of the channel. Client-side subscriptions are ended, and the SDK subscribes again.";
     RecoveriesRemembered, "recoveries_remembered", Counter, [], "Recoveries that a worker answered from its memory, without a read.";
     FoundByAudit, "found_by_audit", Counter, [], "Losses between broker and worker that only the audit found; expected to stay 0.";

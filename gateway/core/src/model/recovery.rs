@@ -23,7 +23,7 @@ impl RecoverFrom {
 pub enum Recovery {
     /// None was asked for.
     #[default]
-    NotAsked,
+    NotRequested,
     /// Everything since the position comes: in the answer and in pushes after it.
     Recovered,
     /// Something since the position is gone; what is held comes as pushes.

@@ -7,7 +7,7 @@ use super::{
     turn::{Closing, Turn, mismatch, revoked},
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, Side, Tick},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick},
     protocol::{Command, ConnectRequest, Request},
 };
 use std::sync::Arc;
@@ -224,7 +224,8 @@ impl Connecting {
     fn attach(&self, turn: &mut Turn<'_>, wanted: Wanted, info: &Arc<ClientInfo>, among: usize) -> Joining {
         let Wanted { channel, ends, origin } = wanted;
         let recover = self.recover.iter().find(|(name, _)| name == channel.as_str()).and_then(|(_, from)| from.clone());
-        let attach = Attach { channel: channel.clone(), recover, info: info.clone(), side: Side::Server, join_leave: false, among };
+        let attach =
+            Attach { channel: channel.clone(), recover, info: info.clone(), side: SubscriptionSide::Server, join_leave: false, among };
         Joining { channel, ends, origin, attaching: Attaching::Going(turn.start(Op::Attach(attach))) }
     }
 

@@ -1,6 +1,8 @@
 //! What a session has others do, and how that ends.
 
-use crate::model::{ChannelName, ClientInfo, Data, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, Side, UserId};
+use crate::model::{
+    ChannelName, ClientInfo, Data, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, SubscriptionSide, UserId,
+};
 use std::{sync::Arc, time::Duration};
 
 /// Names an operation in flight, unique within its session.
@@ -91,7 +93,7 @@ pub struct Attach {
     /// How others see this subscription; its presence and joins are the hub's business.
     pub info: Arc<ClientInfo>,
     /// Who made it.
-    pub side: Side,
+    pub side: SubscriptionSide,
     /// Deliver joins and leaves.
     pub join_leave: bool,
     /// Attaches that are answered in one message and so share the size of one page, at least 1.

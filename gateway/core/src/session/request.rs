@@ -8,7 +8,7 @@ use super::{
     work::Purpose,
 };
 use crate::{
-    channel::{Act, ChannelOptions, Standing, may},
+    channel::{ChannelOptions, Permission, is_permitted},
     model::{ChannelName, Data, ErrorCode, Refusal},
     protocol::HistoryRequest,
 };
@@ -26,7 +26,7 @@ struct Event<'a> {
 
 impl Open {
     pub(super) fn publish(&mut self, turn: &mut Turn<'_>, command: u32, channel: &str, data: Data) -> Result<(), Refusal> {
-        let (channel, _) = self.allowed(turn, channel, Act::Publish)?;
+        let (channel, _) = self.allowed(turn, channel, Permission::Publish)?;
         self.start(turn, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, data });
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Open {
 
     pub(super) fn history(&mut self, turn: &mut Turn<'_>, command: u32, request: HistoryRequest) -> Result<(), Refusal> {
         let HistoryRequest { channel, limit, since, reverse } = request;
-        let (channel, options) = self.allowed(turn, &channel, Act::SeeHistory)?;
+        let (channel, options) = self.allowed(turn, &channel, Permission::SeeHistory)?;
         if options.retention.is_none() {
             return Err(ErrorCode::NotAvailable.into());
         }
@@ -66,16 +66,16 @@ impl Open {
     }
 
     fn present(&self, turn: &Turn<'_>, channel: &str) -> Result<ChannelName, Refusal> {
-        let (channel, options) = self.allowed(turn, channel, Act::SeePresence)?;
+        let (channel, options) = self.allowed(turn, channel, Permission::SeePresence)?;
         if options.presence { Ok(channel) } else { Err(ErrorCode::NotAvailable.into()) }
     }
 
     /// The channel and its options, if this connection may do that there.
-    fn allowed<'a>(&self, turn: &Turn<'a>, channel: &str, act: Act) -> Result<(ChannelName, &'a ChannelOptions), Refusal> {
+    fn allowed<'a>(&self, turn: &Turn<'a>, channel: &str, permission: Permission) -> Result<(ChannelName, &'a ChannelOptions), Refusal> {
         let channel = parse(channel)?;
         let options = turn.rules.options(&channel)?;
-        let standing = self.subscriptions.get(&channel).map_or(Standing::Stranger, super::subscriptions::Subscription::standing);
-        if may(act, options, &channel, &self.info.user, standing) {
+        let status = self.subscriptions.status(&channel);
+        if is_permitted(permission, options, &channel, &self.info.user, status) {
             Ok((channel, options))
         } else {
             Err(ErrorCode::PermissionDenied.into())

@@ -8,7 +8,7 @@ use super::{
     work::Purpose,
 };
 use crate::{
-    model::{ChannelName, Disconnect, ErrorCode, Position, RecoverFrom, Refusal, ServerCommand, Side, Tick, Unsubscribe},
+    model::{ChannelName, Disconnect, ErrorCode, Position, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick, Unsubscribe},
     protocol::{Push, Subscribed},
 };
 
@@ -52,7 +52,14 @@ impl Open {
         let origin = Origin::Service;
         self.subscriptions.insert(Subscription { channel: channel.clone(), ends, origin, stage: Stage::Joining });
         let recover = since.map(|at| RecoverFrom { epoch: at.epoch.to_string(), offset: at.offset });
-        let attach = Attach { channel: channel.clone(), recover, info: self.info.clone(), side: Side::Server, join_leave: false, among: 1 };
+        let attach = Attach {
+            channel: channel.clone(),
+            recover,
+            info: self.info.clone(),
+            side: SubscriptionSide::Server,
+            join_leave: false,
+            among: 1,
+        };
         let purpose = Purpose::Attach { origin, ttl: None, all_or_nothing: false };
         self.start(turn, 0, Some(channel), purpose, Op::Attach(attach));
         Ok(())

@@ -9,8 +9,8 @@ use super::{
     work::{Flight, Purpose},
 };
 use crate::{
-    channel::{Admission, admission},
-    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, Side},
+    channel::{SubscribeAccess, subscribe_access},
+    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
     protocol::{Reply, SubscribeRequest, Subscribed},
 };
 use std::sync::Arc;
@@ -27,8 +27,8 @@ impl Open {
             return Err(superseded());
         }
         let options = turn.rules.options(&channel)?;
-        let admission = admission(options, &channel, &self.info.user, !request.token.is_empty());
-        if admission == Admission::Denied {
+        let access = subscribe_access(options, &channel, &self.info.user, !request.token.is_empty());
+        if access == SubscribeAccess::Denied {
             return Err(ErrorCode::PermissionDenied.into());
         }
         if self.subscriptions.get(&channel).is_some() {
@@ -38,7 +38,7 @@ impl Open {
             let detail = format!("a connection may have {} subscriptions", turn.rules.max_subscriptions);
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
-        let origin = if admission == Admission::AfterToken { Origin::Token } else { Origin::Frontend };
+        let origin = if access == SubscribeAccess::WithToken { Origin::Token } else { Origin::Frontend };
         self.subscriptions.insert(Subscription { channel: channel.clone(), ends: None, origin, stage: Stage::Joining });
         if origin == Origin::Token {
             let op = Op::Authorize { channel: channel.clone(), token: request.token.clone() };
@@ -86,7 +86,8 @@ impl Open {
         subscription.ends = expiry.map(|it| it.ends);
         let purpose = Purpose::Attach { origin: subscription.origin, ttl: expiry.map(|it| it.ttl), all_or_nothing: request.all_or_nothing };
         let join_leave = request.join_leave && turn.rules.options(&channel).is_ok_and(|options| options.join_leave);
-        let attach = Attach { channel: channel.clone(), recover: request.recover, info, side: Side::Client, join_leave, among: 1 };
+        let attach =
+            Attach { channel: channel.clone(), recover: request.recover, info, side: SubscriptionSide::Client, join_leave, among: 1 };
         self.start(turn, command, Some(channel), purpose, Op::Attach(attach));
     }
 

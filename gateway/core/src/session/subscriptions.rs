@@ -1,7 +1,7 @@
 //! What a connection is subscribed to. Few entries, kept small: most connections are idle.
 
 use crate::{
-    channel::Standing,
+    channel::SubscriptionStatus,
     model::{ChannelName, Tick},
 };
 
@@ -45,11 +45,11 @@ pub(super) struct Subscription {
 
 impl Subscription {
     /// How the connection stands to the channel.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn status(&self) -> SubscriptionStatus {
         match (self.stage, self.origin) {
-            (Stage::Joining, _) => Standing::Stranger,
-            (Stage::Live, Origin::Frontend) => Standing::Subscriber,
-            (Stage::Live, Origin::Token | Origin::Server | Origin::Service) => Standing::Vouched,
+            (Stage::Joining, _) => SubscriptionStatus::NotSubscribed,
+            (Stage::Live, Origin::Frontend) => SubscriptionStatus::Subscribed,
+            (Stage::Live, Origin::Token | Origin::Server | Origin::Service) => SubscriptionStatus::Authorized,
         }
     }
 }
@@ -66,6 +66,10 @@ impl Subscriptions {
     /// How many the frontend did not ask for.
     pub(super) fn made_by_server(&self) -> usize {
         self.0.iter().filter(|it| !it.origin.is_frontend()).count()
+    }
+
+    pub(super) fn status(&self, channel: &str) -> SubscriptionStatus {
+        self.get(channel).map_or(SubscriptionStatus::NotSubscribed, Subscription::status)
     }
 
     pub(super) fn get(&self, channel: &str) -> Option<&Subscription> {

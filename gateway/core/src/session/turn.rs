@@ -36,7 +36,7 @@ impl From<Disconnect> for Closing {
 
 /// Closes who came with a token of this time, if a service has disconnected its user for good since.
 pub(super) fn revoked(revocation: &Revocation, issued: Option<u64>) -> Result<(), Closing> {
-    if revocation.concerns(issued) { Err(Closing::new(revocation.code, &revocation.reason)) } else { Ok(()) }
+    if revocation.applies_to(issued) { Err(Closing::new(revocation.code, &revocation.reason)) } else { Ok(()) }
 }
 
 /// One input being handled.

@@ -19,7 +19,7 @@ use super::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Published, Readiness, UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, Tick, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Tick, UserId, WorkerId,
 };
 pub use limits::MemoryLimits;
 use std::{
@@ -68,8 +68,8 @@ impl MemoryBroker {
     }
 
     /// See [`super::Broker::read`].
-    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        Ok(self.store.read(self.now(), channel, retention, span, limit))
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        Ok(self.store.read(self.now(), channel, retention, range, limit))
     }
 
     /// See [`super::Broker::clear`].

@@ -43,7 +43,7 @@ fn publish(store: &Store, seconds: u64, name: &str, keep: Retention) -> Position
 }
 
 fn read(store: &Store, seconds: u64, name: &str) -> Page {
-    store.read(at(seconds), &channel(name), retention(1, HOUR), Span::After(0), ALL)
+    store.read(at(seconds), &channel(name), retention(1, HOUR), ReadRange::After(0), ALL)
 }
 
 fn sweep(store: &Store, seconds: u64) {

@@ -17,7 +17,7 @@ use crate::{
     telemetry::{Closed, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
-    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{ChannelName, CommandTarget, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
     protocol::websocket::{Decoder, Opcode},
     session::Rules,
@@ -92,7 +92,7 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
             worker: WorkerId::FIRST,
             broker: node.broker.clone(),
             reads: Reads::new(node.broker.clone(), 2),
-            hold: HoldRoom::new(1 << 20),
+            gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
             namespaces: Arc::new(node.rules.namespaces.clone()),
             limits: HubLimits {

@@ -129,7 +129,7 @@ fn subscribed(mut it: Object<'_>, subscribed: &Subscribed) {
         publications(&mut it, &subscribed.publications);
     }
     it.flag("recovered", subscribed.recovery == Recovery::Recovered);
-    it.flag("was_recovering", subscribed.recovery != Recovery::NotAsked);
+    it.flag("was_recovering", subscribed.recovery != Recovery::NotRequested);
     it.end();
 }
 

@@ -228,7 +228,7 @@ fn position(offset: u64) -> Position {
 }
 
 fn attached(offset: u64) -> Outcome {
-    Outcome::Attached(Attached { position: Some(position(offset)), recovery: Recovery::NotAsked, publications: Vec::new() })
+    Outcome::Attached(Attached { position: Some(position(offset)), recovery: Recovery::NotRequested, publications: Vec::new() })
 }
 
 fn recovered(offset: u64, recovery: Recovery, missed: &[u64]) -> Outcome {

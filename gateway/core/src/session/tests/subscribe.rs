@@ -15,7 +15,7 @@ fn the_answer_comes_before_the_first_push() {
 fn a_channel_without_history_has_no_position() {
     let mut it = World::anonymous();
     it.says(&subscribe(r#""channel":"open:a""#));
-    let attached = Outcome::Attached(Attached { position: None, recovery: Recovery::NotAsked, publications: Vec::new() });
+    let attached = Outcome::Attached(Attached { position: None, recovery: Recovery::NotRequested, publications: Vec::new() });
     assert_eq!(it.done(2, attached), [r#"{"id":5,"subscribe":{}}"#, "live open:a"]);
 }
 

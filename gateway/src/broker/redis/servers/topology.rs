@@ -5,7 +5,7 @@
 //! which they settle it among themselves.
 
 use crate::broker::redis::schema::slot::{SLOTS, Slot};
-use gateway_core::model::rendezvous;
+use gateway_core::model::rendezvous_score;
 use std::{collections::BTreeMap, fmt};
 
 /// A server that takes writes, as long as this process runs. Numbers are not used again; [`super::masters`] knows whose they are.
@@ -55,7 +55,8 @@ impl Topology {
     pub(crate) fn shared<'a>(servers: impl IntoIterator<Item = (Master, &'a str)>) -> Self {
         let mut servers: Vec<_> = servers.into_iter().collect();
         servers.sort_unstable();
-        let owner = |slot: u16| servers.iter().max_by_key(|(_, name)| rendezvous(name, slot.to_be_bytes())).map(|(master, _)| *master);
+        let owner =
+            |slot: u16| servers.iter().max_by_key(|(_, name)| rendezvous_score(name, slot.to_be_bytes())).map(|(master, _)| *master);
         let owners = (0..SLOTS).map(owner).collect();
         Self::by_owner(servers.iter().map(|(master, _)| *master).collect(), owners)
     }
