@@ -46,7 +46,7 @@ impl Driver {
                     self.running.push(Running::operation(id, op, by));
                 }
                 Action::Cancel(id) => self.running.retain(|running| running.task != Task::Operation(id)),
-                Action::Identify(info) => {
+                Action::Register(info) => {
                     self.worker.hub.identify(self.registered.key(), info.clone());
                     self.info = Some(info);
                     self.identified();
@@ -59,7 +59,7 @@ impl Driver {
                         self.running.push(Running::catch_up(worker, key, outbox, channel, after));
                     }
                 }
-                Action::Leave(channel) => self.leave(channel),
+                Action::Detach(channel) => self.leave(channel),
                 Action::Close(code, reason) => {
                     self.send(&mut lines);
                     self.end(Cause::Session, code, &reason);

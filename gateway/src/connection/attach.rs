@@ -14,7 +14,7 @@ use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
 /// Joins; deliveries are held back from then on. Failing leaves no trace, once the session has left the channel.
 pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
-    let Some(options) = worker.node.rules.namespaces.options(&attach.channel).cloned() else {
+    let Some(options) = worker.node.session_config.namespaces.options(&attach.channel).cloned() else {
         return Outcome::Failed(ErrorCode::UnknownChannel.into());
     };
     let told = (options.presence || options.join_leave).then(|| attach.info.clone());
@@ -56,7 +56,7 @@ async fn establish(
 }
 
 async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<SubscriptionStart, BrokerError> {
-    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().divided_by(attach.among));
+    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().divided_by(attach.page_shares));
     if let Some(start) = recover.and_then(|recover| worker.hub.remembered(&attach.channel, recover, limit)) {
         return Ok(start);
     }
@@ -71,7 +71,7 @@ async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result
 pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
     loop {
         room(&outbox).await;
-        let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
+        let Some(retention) = worker.node.session_config.namespaces.options(&channel).and_then(|options| options.retention) else {
             return Advance::To(Live::Gone);
         };
         match worker.hub.reads().page(&channel, retention, ReadRange::After(offset), worker.hub.page()).await {

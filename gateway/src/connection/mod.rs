@@ -121,7 +121,7 @@ impl Driver {
     fn new(worker: Rc<Worker>, traceparent: Option<Box<str>>) -> Self {
         let id = ConnectionId::random();
         let registered = worker.hub.register(id);
-        let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
+        let session = Session::new(id, worker.node.session_config.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (wish, running, ending, leaving, incomplete, wakes) = (Wish::of(&session), Vec::new(), None, false, None, None);
         let (info, known) = (None, Known::No);
@@ -152,7 +152,7 @@ impl Driver {
                 Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
                 Notice::Enrolled => self.enrolled(),
                 Notice::Untold => self.tell_again(),
-                Notice::Lost(channel) => self.input(Input::Lost(channel)),
+                Notice::Lost(channel) => self.input(Input::PublicationsLost(channel)),
                 Notice::Tick => {}
                 Notice::Leave(Leave::WhenIdle) => self.leaving = true,
                 Notice::Leave(Leave::Now) => self.shut_down(),
@@ -180,7 +180,7 @@ impl Driver {
             self.end_slow(Cause::Slow(overflow));
         }
         if self.wish.tick.is_some_and(|at| at <= now) {
-            self.input(Input::Tick);
+            self.input(Input::Timer);
         }
         true
     }
@@ -222,7 +222,7 @@ impl Driver {
             let task = self.running.swap_remove(index).task;
             match (task, end) {
                 (Task::Operation(id), End::Operation(outcome)) => self.input(Input::Done(id, outcome)),
-                (Task::CatchUp(channel), End::CatchUp(Advance::Lost)) => self.input(Input::Lost(channel)),
+                (Task::CatchUp(channel), End::CatchUp(Advance::Lost)) => self.input(Input::PublicationsLost(channel)),
                 _ => {}
             }
             index = 0;

@@ -182,7 +182,8 @@ impl Requester {
     /// As many publications as are wanted and fit.
     async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
         let node = &self.worker.node;
-        let retention = node.rules.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
+        let retention =
+            node.session_config.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
         let offset = since.as_ref().map(|since| since.offset);
         let range = match (limit, reverse) {
             (0, _) => ReadRange::Top,

@@ -16,7 +16,7 @@ use crate::{
 use gateway_core::{
     channel::{GapBufferBudget, Namespaces},
     model::{InvalidName, PageLimit, ServiceName, WorkerId},
-    session::Rules,
+    session::SessionConfig,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -65,7 +65,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
     };
     let node = Node {
         name: name.clone(),
-        rules: Arc::new(rules(settings, namespaces.clone())),
+        session_config: Arc::new(session_config(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
@@ -185,9 +185,9 @@ fn memory(settings: &Settings) -> MemoryLimits {
     }
 }
 
-fn rules(settings: &Settings, namespaces: Namespaces) -> Rules {
+fn session_config(settings: &Settings, namespaces: Namespaces) -> SessionConfig {
     let connection = &settings.connection;
-    Rules {
+    SessionConfig {
         namespaces,
         node: settings.node.name.as_str().into(),
         connect_timeout: connection.connect_timeout,

@@ -14,7 +14,7 @@ use crate::{
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{PageLimit, Retention, WorkerId},
-    session::Rules,
+    session::SessionConfig,
 };
 use std::{
     future::Future,
@@ -65,10 +65,10 @@ impl SimulatedNode {
         let (broker, mut wires) = simulated::broker(mailboxes.clone(), config(name, shape));
         let broker = Arc::new(Broker::Redis(broker));
         let _ = wires.connect(Duty::Write, server) | wires.connect(Duty::Read, server) | wires.ear.connect(server);
-        let rules = rules(name, shape);
-        let namespaces = Arc::new(rules.namespaces.clone());
+        let session_config = session_config(name, shape);
+        let namespaces = Arc::new(session_config.namespaces.clone());
         let (reads, gap_buffers) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.hold));
-        let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), rules));
+        let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), session_config));
         let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
             let hub = Hub::new(HubParts {
                 worker: WorkerId::new(index).expect("few"),
@@ -137,10 +137,10 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
     }
 }
 
-fn rules(name: &str, shape: &Shape) -> Rules {
+fn session_config(name: &str, shape: &Shape) -> SessionConfig {
     let retention = Some(Retention { size: shape.kept, ttl: Duration::from_hours(1) });
     let kept = ChannelOptions { retention, subscribe: Grant::Anyone, ..ChannelOptions::default() };
-    Rules {
+    SessionConfig {
         namespaces: Namespaces { defaults: Arc::new(kept), ..Namespaces::default() },
         node: name.into(),
         connect_timeout: Duration::from_secs(10),

@@ -14,6 +14,7 @@ mod rendezvous;
 mod revocation;
 mod side;
 mod time;
+mod transitions;
 mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
@@ -31,4 +32,5 @@ pub use revocation::Revocation;
 pub use shared_proto::errors::{Disconnect, ErrorCode, Retry, Unsubscribe};
 pub use side::SubscriptionSide;
 pub use time::Tick;
+pub use transitions::{Transition, Transitions, UnlistedTransition};
 pub use worker::{WorkerId, WorkerSet};

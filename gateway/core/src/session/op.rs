@@ -1,28 +1,31 @@
-//! What a session has others do, and how that ends.
+//! The operations that a session starts, and their outcomes.
 
 use crate::model::{
-    ChannelName, ClientInfo, Data, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, SubscriptionSide, UserId,
+    ChannelName, ClientInfo, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, SubscriptionSide,
+    UserId,
 };
 use std::{sync::Arc, time::Duration};
 
-/// Names an operation in flight, unique within its session.
+/// The id of an operation, unique within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OpId(pub u32);
 
-/// What a session cannot do by itself.
+/// Something that a session cannot do without I/O.
 #[derive(Debug)]
 pub enum Op {
-    /// Check a connection token (empty: anonymous).
+    /// Check a connection token.
     Authenticate {
-        /// The token.
+        /// The token; empty for an anonymous connection.
         token: String,
     },
-    /// Read what services subscribed a user to, and whether they revoked its tokens. The connection has to be known under the user by then: what is
-    /// stored after the read reaches it as a command.
+    /// Read the channels to which services subscribed a user, and whether the token is revoked.
+    ///
+    /// The connection has to be registered under the user before the read. So a subscription that is stored after the read still reaches the
+    /// connection, as a command.
     Subscriptions {
         /// The user.
         user: UserId,
-        /// When the token was issued, in seconds since 1970; none: it does not say.
+        /// When the token was issued, in seconds since 1970; none: the token does not say.
         issued: Option<u64>,
     },
     /// Check a new connection token.
@@ -30,39 +33,39 @@ pub enum Op {
         /// The token.
         token: String,
     },
-    /// Check a subscription token for this channel and user.
+    /// Check a subscription token for this channel and the connection's user.
     Authorize {
         /// The channel.
         channel: ChannelName,
         /// The token.
         token: String,
     },
-    /// Join a channel: subscribe, and read what was missed. Deliveries are held back until [`Action::GoLive`](super::Action::GoLive).
+    /// Add the connection to a channel, and read what it missed. New publications are buffered until [`Action::GoLive`](super::Action::GoLive).
     Attach(Attach),
     /// Publish into a channel.
     Publish {
-        /// Where to.
+        /// The channel.
         channel: ChannelName,
-        /// What.
+        /// The message.
         data: Data,
     },
-    /// Who is there.
+    /// Read the presence list of a channel.
     Presence {
-        /// Where.
+        /// The channel.
         channel: ChannelName,
     },
-    /// How many are there.
+    /// Read how many connections and users are in a channel.
     PresenceStats {
-        /// Where.
+        /// The channel.
         channel: ChannelName,
     },
-    /// Read the stream: at most `limit`; `limit` 0: only the position.
+    /// Read the history of a channel.
     History {
-        /// Which stream.
+        /// The channel.
         channel: ChannelName,
-        /// From where on.
+        /// Start after this position, or before it if `reverse` is set; none: start with the oldest publication, or with the newest.
         since: Option<RecoverFrom>,
-        /// Publications at most.
+        /// Publications at most; 0: only the position of the newest one.
         limit: usize,
         /// Newest first.
         reverse: bool,
@@ -71,33 +74,33 @@ pub enum Op {
     Call {
         /// `service.name` or `service:name`.
         method: String,
-        /// Its argument.
+        /// The argument.
         data: Data,
     },
-    /// Send a service an event.
+    /// Send an event to a service.
     Event {
-        /// The service's name, as it came.
+        /// The name of the service, not checked yet.
         service: String,
-        /// What.
+        /// The event.
         data: Data,
     },
 }
 
-/// See [`Op::Attach`].
+/// The arguments of [`Op::Attach`].
 #[derive(Debug)]
 pub struct Attach {
-    /// Which channel.
+    /// The channel.
     pub channel: ChannelName,
-    /// What the client has; none: from now on.
+    /// The position that the client remembers; none: start with the next publication.
     pub recover: Option<RecoverFrom>,
-    /// How others see this subscription; its presence and joins are the hub's business.
+    /// What other subscribers see of this connection, in presence and joins.
     pub info: Arc<ClientInfo>,
-    /// Who made it.
+    /// Who made the subscription.
     pub side: SubscriptionSide,
-    /// Deliver joins and leaves.
+    /// Whether the client wants joins and leaves.
     pub join_leave: bool,
-    /// Attaches that are answered in one message and so share the size of one page, at least 1.
-    pub among: usize,
+    /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
+    pub page_shares: usize,
 }
 
 /// How an operation ended.
@@ -105,89 +108,107 @@ pub struct Attach {
 pub enum Outcome {
     /// It failed.
     Failed(Refusal),
-    /// The token is not valid: the connection ends with 3500.
+    /// The token is not valid. For a connection token the connection is closed with 3500.
     InvalidToken(Refusal),
-    /// The token was accepted.
+    /// [`Op::Authenticate`]: the token is valid.
     Authenticated(Box<Identity>),
-    /// What services subscribed the user to.
+    /// [`Op::Subscriptions`]: the channels to which services subscribed the user.
     Subscriptions(Vec<ServerSubscription>),
-    /// The new token was accepted.
+    /// [`Op::Refresh`]: the new token is valid.
     Refreshed {
-        /// Whose it is; has to be the connection's user.
+        /// The user of the new token. It has to be the user of the connection.
         user: UserId,
-        /// When it was issued, in seconds since 1970; none: it does not say.
+        /// When it was issued, in seconds since 1970; none: the token does not say.
         issued: Option<u64>,
-        /// How long it is valid; none: for good.
+        /// How long it is valid; none: it does not expire.
         expires_in: Option<Duration>,
     },
-    /// The subscription's token was accepted.
+    /// [`Op::Authorize`]: the token is valid.
     Authorized {
-        /// Shown to others in the channel.
+        /// Data that other subscribers of the channel see.
         info: Option<Data>,
-        /// How long it is valid; none: for good.
+        /// How long it is valid; none: it does not expire.
         expires_in: Option<Duration>,
     },
-    /// The channel was joined; deliveries are held back.
+    /// [`Op::Attach`]: the connection is in the channel.
     Attached(Attached),
-    /// Stored, or announced.
+    /// [`Op::Publish`]: the publication is stored, or announced if the channel has no history.
     Published,
-    /// Who is there.
+    /// [`Op::Presence`]: who is in the channel.
     Presence(Vec<Arc<ClientInfo>>),
-    /// How many are there.
+    /// [`Op::PresenceStats`]: how many connections and users are in the channel.
     PresenceStats(PresenceStats),
-    /// A page of the stream.
+    /// [`Op::History`]: a page of the history.
     History {
-        /// Of the newest publication.
+        /// The position of the newest publication.
         position: Position,
-        /// In the order asked for.
+        /// The publications in the requested order.
         publications: Vec<Arc<Publication>>,
     },
-    /// The service's answer.
+    /// [`Op::Call`]: the reply of the service.
     Called(Data),
-    /// The service's own error.
+    /// [`Op::Call`]: an error that the service defines.
     CallFailed {
-        /// The service's.
+        /// The service's error code.
         code: u32,
-        /// For people.
+        /// The service's error text.
         message: String,
         /// Whether the same call may succeed later.
         temporary: bool,
     },
-    /// The event was taken.
+    /// [`Op::Event`]: the event was accepted.
     Sent,
 }
 
-/// Who is behind a connection.
+impl Outcome {
+    /// The error of an operation that did not succeed. An outcome of another operation is an internal error.
+    pub(super) fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Failed(refusal) | Self::InvalidToken(refusal) => refusal,
+            _ => ErrorCode::Internal.into(),
+        }
+    }
+
+    /// As [`Self::into_refusal`], for a subscription token: if it is not valid, only the subscription is refused.
+    pub(super) fn into_subscription_refusal(self) -> Refusal {
+        match self {
+            Self::InvalidToken(refusal) => Refusal::new(ErrorCode::PermissionDenied, refusal.detail),
+            other => other.into_refusal(),
+        }
+    }
+}
+
+/// The result of [`Op::Authenticate`].
 #[derive(Debug)]
 pub struct Identity {
-    /// Empty for anonymous.
+    /// The user; empty for anonymous.
     pub user: UserId,
-    /// When the token was issued, in seconds since 1970; none: it does not say.
+    /// When the token was issued, in seconds since 1970; none: the token does not say.
     pub issued: Option<u64>,
-    /// How long the token is valid; none: for good.
+    /// How long the token is valid; none: it does not expire.
     pub expires_in: Option<Duration>,
-    /// Shown to others.
+    /// Data that other connections see.
     pub info: Option<Data>,
-    /// Server-side subscriptions that the token names. The personal channel is the session's to add.
+    /// The channels that the token names. The session adds the personal channel.
     pub channels: Vec<ChannelName>,
 }
 
 /// A subscription that a service made for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSubscription {
-    /// Where to.
+    /// The channel.
     pub channel: ChannelName,
-    /// When it ends by itself.
+    /// How long it lasts; none: it does not expire.
     pub expires_in: Option<Duration>,
 }
 
-/// See [`Outcome::Attached`].
+/// The result of [`Op::Attach`].
 #[derive(Debug, Default)]
 pub struct Attached {
-    /// The position that the answer tells. None without history.
+    /// The position that the reply gives to the client; none if the channel has no history.
     pub position: Option<Position>,
     /// How the recovery went.
     pub recovery: Recovery,
-    /// First page, for the answer.
+    /// The first page of missed publications, for the reply.
     pub publications: Vec<Arc<Publication>>,
 }

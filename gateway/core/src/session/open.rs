@@ -1,15 +1,16 @@
-//! A connected session: which command runs when, and where outcomes go.
+//! A connected session: which command runs when, and which code gets the outcome of an operation.
 
 use super::{
-    Action, Input, Op, OpId, Outcome, Rules,
-    connect::{Connection, Joined},
-    pulse::Pulse,
-    subscriptions::{Stage, Subscription, Subscriptions},
-    turn::{Closing, Turn, revoked},
-    work::{Flight, Purpose, Work},
+    Action, Input, Op, OpId, Outcome, SessionConfig,
+    close_reason::{CloseReason, check_revocation},
+    command_queue::{CommandQueue, PendingOp, Purpose},
+    connect::{ConnectResult, InitialSubscription},
+    context::Context,
+    pings::PingTimer,
+    subscriptions::{Subscription, SubscriptionEvent, Subscriptions},
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Refusal, Tick, Unsubscribe},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Tick, Unsubscribe},
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
 };
 use std::sync::Arc;
@@ -18,232 +19,225 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) info: Arc<ClientInfo>,
-    pub(super) ends: Option<Tick>,
-    /// When its token was issued.
+    /// When the connection expires.
+    pub(super) expires_at: Option<Tick>,
+    /// When the current token was issued.
     pub(super) issued: Option<u64>,
     pub(super) subscriptions: Subscriptions,
-    pulse: Pulse,
-    /// None while nothing is under way: most sessions are idle most of the time.
-    work: Option<Box<Work>>,
+    pings: PingTimer,
+    /// None while it would be empty, as in most sessions: idle connections have to be small.
+    queue: Option<Box<CommandQueue>>,
 }
 
 impl Open {
-    /// Answers the connect command, and runs what came before the answer.
-    pub(super) fn begin(turn: &mut Turn<'_>, connection: Connection, ping_phase: f32) -> Result<Self, Closing> {
-        let Connection { command, info, issued, expiry, joined, early, deferred } = connection;
+    /// Answers the connect command, and runs the commands that arrived before.
+    pub(super) fn begin(cx: &mut Context<'_>, connected: ConnectResult, first_ping: f32) -> Result<Self, CloseReason> {
+        let ConnectResult { command, info, issued, expiry, subscriptions, queued_commands, queued_server_commands } = connected;
         let mut open = Self {
             info,
-            ends: expiry.map(|it| it.ends),
+            expires_at: expiry.map(|it| it.expires_at),
             issued,
             subscriptions: Subscriptions::default(),
-            pulse: Pulse::begin(turn.now, turn.rules, ping_phase),
-            work: None,
+            pings: PingTimer::start(cx.now, cx.config, first_ping),
+            queue: None,
         };
-        let (subs, after) = open.join_all(joined);
+        let (subs, after_reply) = open.begin_subscriptions(subscriptions);
         let connected = Connected {
-            client: turn.connection,
-            node: turn.rules.node.clone(),
-            ping: turn.rules.ping_interval.as_secs() as u32,
+            client: cx.connection,
+            node: cx.config.node.clone(),
+            ping: cx.config.ping_interval.as_secs() as u32,
             ttl: expiry.map(|it| it.ttl),
             subs,
         };
-        turn.reply(command, Reply::Connect(Box::new(connected)));
-        turn.actions.extend(after);
-        for (heard, command) in deferred {
-            open.serve(turn, heard, command)?;
+        cx.reply(command, Reply::Connect(Box::new(connected)));
+        cx.actions.extend(after_reply);
+        for (arrived_at, command) in queued_server_commands {
+            open.server_command(cx, arrived_at, command)?;
         }
-        for command in early {
-            open.command(turn, command)?;
+        for command in queued_commands {
+            open.command(cx, command)?;
         }
-        open.settle(turn)?;
+        open.run_waiting(cx)?;
         Ok(open)
     }
 
-    /// The server-side subscriptions for the connect answer, and what follows it.
-    fn join_all(&mut self, joined: Vec<Joined>) -> (Vec<(ChannelName, Subscribed)>, Vec<Action>) {
-        let (mut subs, mut after, mut live) = (Vec::with_capacity(joined.len()), Vec::new(), Vec::with_capacity(joined.len()));
-        for Joined { channel, ends, origin, attached } in joined {
-            self.subscriptions.insert(Subscription { channel: channel.clone(), ends, origin, stage: Stage::Live });
+    /// Returns the server-side subscriptions for the connect reply, and the actions that follow it.
+    fn begin_subscriptions(&mut self, initial: Vec<InitialSubscription>) -> (Vec<(ChannelName, Subscribed)>, Vec<Action>) {
+        let (mut subs, mut pushes, mut live) = (Vec::with_capacity(initial.len()), Vec::new(), Vec::with_capacity(initial.len()));
+        for InitialSubscription { channel, expires_at, source, attached } in initial {
+            self.subscriptions.insert(Subscription::begin(channel.clone(), source, expires_at, SubscriptionEvent::Connect));
             let mut subscribed =
                 Subscribed { position: attached.position, recovery: attached.recovery, publications: attached.publications, ttl: None };
             if subscribed.recovery != Recovery::Recovered {
-                // The SDK skips these in a connect answer.
-                let held = std::mem::take(&mut subscribed.publications);
-                after.extend(held.into_iter().map(|it| Action::Push(Push::Publication(channel.clone(), it))));
+                // The SDK ignores the publications of a connect reply unless the recovery succeeded.
+                let publications = std::mem::take(&mut subscribed.publications);
+                pushes.extend(publications.into_iter().map(|it| Action::Push(Push::Publication(channel.clone(), it))));
             }
             live.push(Action::GoLive(channel.clone()));
             subs.push((channel, subscribed));
         }
-        // One message, which an empty outbox always takes; going live waits for room by itself.
-        after.append(&mut live);
-        (subs, after)
+        // The reply and these pushes go out as one message. An empty outbox accepts a message of any size. GoLive waits for room in the outbox.
+        pushes.append(&mut live);
+        (subs, pushes)
     }
 
     pub(super) fn deadline(&self) -> Tick {
-        let ends = self.ends.into_iter().chain(self.subscriptions.next_end());
-        ends.fold(self.pulse.deadline(), Tick::min)
+        let expiries = self.expires_at.into_iter().chain(self.subscriptions.next_expiry());
+        expiries.fold(self.pings.deadline(), Tick::min)
     }
 
-    pub(super) fn wants_input(&self, rules: &Rules) -> bool {
-        self.work.as_ref().is_none_or(|work| work.len() < rules.max_in_flight)
+    pub(super) fn wants_input(&self, config: &SessionConfig) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.len() < config.max_in_flight)
     }
 
-    pub(super) fn handle(&mut self, turn: &mut Turn<'_>, input: Input) -> Result<(), Closing> {
-        let was_reading = self.wants_input(turn.rules);
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), CloseReason> {
+        let was_reading = self.wants_input(cx.config);
         match input {
-            Input::Command(command) => self.command(turn, command)?,
-            Input::Server(command) => self.serve(turn, turn.now, command)?,
-            Input::Done(op, outcome) => self.done(turn, op, outcome)?,
-            Input::Revoked(revocation) => revoked(&revocation, self.issued)?,
-            Input::Lost(channel) => self.lost(turn, &channel)?,
-            Input::Tick => self.tick(turn)?,
+            Input::Command(command) => self.command(cx, command)?,
+            Input::Server(command) => self.server_command(cx, cx.now, command)?,
+            Input::Done(op, outcome) => self.done(cx, op, outcome)?,
+            Input::Revoked(revocation) => check_revocation(&revocation, self.issued)?,
+            Input::PublicationsLost(channel) => self.publications_lost(cx, &channel)?,
+            Input::Timer => self.timer(cx)?,
         }
-        self.settle(turn)?;
-        if !was_reading && self.wants_input(turn.rules) {
-            self.pulse.excuse(turn.now, turn.rules);
+        self.run_waiting(cx)?;
+        if !was_reading && self.wants_input(cx.config) {
+            self.pings.extend_pong_deadline(cx.now, cx.config);
         }
         Ok(())
     }
 
-    fn command(&mut self, turn: &mut Turn<'_>, command: Command) -> Result<(), Closing> {
+    fn command(&mut self, cx: &mut Context<'_>, command: Command) -> Result<(), CloseReason> {
         if matches!(command.request, Request::Pong) {
-            self.pulse.pong();
+            self.pings.pong();
             return Ok(());
         }
-        if self.work.as_ref().is_some_and(|work| work.len() >= turn.rules.max_waiting()) {
-            return overflow(turn, &command);
+        if self.queue.as_ref().is_some_and(|queue| queue.len() >= cx.config.max_waiting()) {
+            return refuse_excess(cx, &command);
         }
-        if command.request.settles_subscription() {
-            self.supersede(turn, command.request.channel());
+        if command.request.changes_subscription() {
+            self.supersede(cx, command.request.channel());
         }
-        match &mut self.work {
-            Some(work) => {
-                work.wait(command);
-                self.settle(turn)
+        match &mut self.queue {
+            Some(queue) => {
+                queue.push(command);
+                self.run_waiting(cx)
             }
-            None => self.run(turn, command),
+            None => self.run(cx, command),
         }
     }
 
     /// Runs the waiting commands that may run now.
-    fn settle(&mut self, turn: &mut Turn<'_>) -> Result<(), Closing> {
-        while let Some(command) = self.work.as_mut().and_then(|work| work.next(turn.rules.max_in_flight)) {
-            self.run(turn, command)?;
+    fn run_waiting(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        while let Some(command) = self.queue.as_mut().and_then(|queue| queue.pop(cx.config.max_in_flight)) {
+            self.run(cx, command)?;
         }
-        if self.work.as_ref().is_some_and(|work| work.is_idle()) {
-            self.work = None;
+        if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
+            self.queue = None;
         }
         Ok(())
     }
 
-    fn run(&mut self, turn: &mut Turn<'_>, Command { id, request }: Command) -> Result<(), Closing> {
-        let refused = match request {
-            Request::Connect(_) => return Err(Closing::bad_request("connect came twice")),
-            Request::Send { data } => return self.send(turn, &data),
-            Request::Refused(refusal) if id == 0 => return Err(Closing::bad_request(&refusal.detail)),
+    fn run(&mut self, cx: &mut Context<'_>, Command { id, request }: Command) -> Result<(), CloseReason> {
+        let result = match request {
+            Request::Connect(_) => return Err(CloseReason::bad_request("connect was sent twice")),
+            Request::Send { data } => return self.send(cx, &data),
+            Request::Refused(refusal) if id == 0 => return Err(CloseReason::bad_request(&refusal.detail)),
             Request::Refused(refusal) => Err(refusal),
-            Request::Subscribe(request) => self.subscribe(turn, id, request),
+            Request::Subscribe(request) => self.subscribe(cx, id, request),
             Request::Unsubscribe { channel } => {
-                self.unsubscribe(turn, id, &channel);
+                self.unsubscribe(cx, id, &channel);
                 Ok(())
             }
-            Request::Publish { channel, data } => self.publish(turn, id, &channel, data),
-            Request::Presence { channel } => self.presence(turn, id, &channel),
-            Request::PresenceStats { channel } => self.presence_stats(turn, id, &channel),
-            Request::History(request) => self.history(turn, id, request),
+            Request::Publish { channel, data } => self.publish(cx, id, &channel, data),
+            Request::Presence { channel } => self.presence(cx, id, &channel),
+            Request::PresenceStats { channel } => self.presence_stats(cx, id, &channel),
+            Request::History(request) => self.history(cx, id, request),
             Request::Rpc { method, data } => {
-                self.start(turn, id, None, Purpose::Answer, Op::Call { method, data });
+                self.start(cx, id, None, Purpose::Answer, Op::Call { method, data });
                 Ok(())
             }
             Request::Refresh { token } => {
-                self.start(turn, id, None, Purpose::Refresh, Op::Refresh { token });
+                self.start(cx, id, None, Purpose::Refresh, Op::Refresh { token });
                 Ok(())
             }
-            Request::SubRefresh { channel, token } => self.sub_refresh(turn, id, &channel, token),
+            Request::SubRefresh { channel, token } => self.sub_refresh(cx, id, &channel, token),
             Request::Ping => {
-                turn.reply(id, Reply::Ping);
+                cx.reply(id, Reply::Ping);
                 Ok(())
             }
             Request::Pong => Ok(()),
         };
-        if let Err(refusal) = refused {
-            turn.refuse(id, refusal);
+        if let Err(refusal) = result {
+            cx.refuse(id, refusal);
         }
         Ok(())
     }
 
-    fn done(&mut self, turn: &mut Turn<'_>, op: OpId, outcome: Outcome) -> Result<(), Closing> {
-        let Some(flight) = self.work.as_mut().and_then(|work| work.ended(op)) else { return Ok(()) };
-        let Flight { command, channel, purpose, .. } = flight;
+    fn done(&mut self, cx: &mut Context<'_>, op: OpId, outcome: Outcome) -> Result<(), CloseReason> {
+        let Some(ended) = self.queue.as_mut().and_then(|queue| queue.op_ended(op)) else { return Ok(()) };
+        let PendingOp { command, channel, purpose, .. } = ended;
         match (purpose, channel) {
-            (Purpose::Answer, _) => answer(turn, command, outcome),
-            (Purpose::Refresh, _) => self.refreshed(turn, command, outcome)?,
-            (Purpose::Authorize(request), Some(channel)) => self.authorized(turn, command, channel, *request, outcome),
-            (Purpose::Attach { origin, .. }, Some(channel)) if !origin.is_frontend() => self.server_attached(turn, &channel, outcome)?,
+            (Purpose::Answer, _) => answer(cx, command, outcome),
+            (Purpose::Refresh, _) => self.refreshed(cx, command, outcome)?,
+            (Purpose::Authorize(request), Some(channel)) => self.authorized(cx, command, channel, *request, outcome),
+            (Purpose::Attach { source, .. }, Some(channel)) if !source.is_frontend() => self.server_attached(cx, &channel, outcome)?,
             (Purpose::Attach { ttl, all_or_nothing, .. }, Some(channel)) => {
-                self.attached(turn, command, &channel, ttl, all_or_nothing, outcome);
+                self.attached(cx, command, &channel, ttl, all_or_nothing, outcome);
             }
-            (Purpose::SubRefresh, Some(channel)) => self.sub_refreshed(turn, command, &channel, outcome),
+            (Purpose::SubRefresh, Some(channel)) => self.sub_refreshed(cx, command, &channel, outcome),
             (Purpose::Authorize(_) | Purpose::Attach { .. } | Purpose::SubRefresh, None) => {}
         }
         Ok(())
     }
 
-    fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), Closing> {
-        if self.ends.is_some_and(|ends| ends <= turn.now) {
+    fn timer(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if self.expires_at.is_some_and(|at| at <= cx.now) {
             return Err(Disconnect::Expired.into());
         }
-        let ping = self.pulse.check(turn.now, turn.rules, self.wants_input(turn.rules))?;
-        while let Some(ended) = self.subscriptions.remove_ended(turn.now) {
-            turn.act(Action::Leave(ended.channel.clone()));
-            turn.act(Action::Push(Push::Unsubscribe(ended.channel, Unsubscribe::Expired)));
+        let ping = self.pings.check(cx.now, cx.config, self.wants_input(cx.config))?;
+        while let Some(expired) = self.subscriptions.end_expired(cx.now) {
+            cx.emit(Action::Detach(expired.clone()));
+            cx.emit(Action::Push(Push::Unsubscribe(expired, Unsubscribe::Expired)));
         }
         if ping {
-            turn.act(Action::Push(Push::Ping));
+            cx.emit(Action::Push(Push::Ping));
         }
         Ok(())
     }
 
-    pub(super) fn start(&mut self, turn: &mut Turn<'_>, command: u32, channel: Option<ChannelName>, purpose: Purpose, op: Op) {
-        let op = turn.start(op);
-        self.work.get_or_insert_default().began(Flight { op, command, channel, purpose });
+    pub(super) fn start(&mut self, cx: &mut Context<'_>, command: u32, channel: Option<ChannelName>, purpose: Purpose, op: Op) {
+        let op = cx.start(op);
+        self.queue.get_or_insert_default().op_started(PendingOp { op, command, channel, purpose });
     }
 
-    pub(super) fn work(&mut self) -> Option<&mut Work> {
-        self.work.as_deref_mut()
+    pub(super) fn queue(&mut self) -> Option<&mut CommandQueue> {
+        self.queue.as_deref_mut()
     }
 }
 
-/// The command is one more than may wait.
-fn overflow(turn: &mut Turn<'_>, command: &Command) -> Result<(), Closing> {
+/// Refuses a command that exceeds the number of waiting commands. A command without an id cannot be answered and closes the connection.
+fn refuse_excess(cx: &mut Context<'_>, command: &Command) -> Result<(), CloseReason> {
     if command.id == 0 {
         return Err(Disconnect::TooManyRequests.into());
     }
-    turn.refuse(command.id, ErrorCode::TooManyRequests);
+    cx.refuse(command.id, ErrorCode::TooManyRequests);
     Ok(())
 }
 
-/// Answers a command whose operation's outcome is the answer. Events have none: what became of them is counted where they end.
-fn answer(turn: &mut Turn<'_>, command: u32, outcome: Outcome) {
+/// Answers a command with the outcome of its operation. Events have no answer; whoever sends them to the service counts the failures.
+fn answer(cx: &mut Context<'_>, command: u32, outcome: Outcome) {
     if command == 0 {
         return;
     }
     let reply = match outcome {
         Outcome::Published => Reply::Publish,
-        Outcome::Presence(who) => Reply::Presence(who),
+        Outcome::Presence(clients) => Reply::Presence(clients),
         Outcome::PresenceStats(stats) => Reply::PresenceStats(stats),
         Outcome::History { position, publications } => Reply::History { position, publications },
         Outcome::Called(data) => Reply::Rpc(data),
         Outcome::CallFailed { code, message, temporary } => Reply::CallFailed { code, message, temporary },
-        other => Reply::Error(refusal(other)),
+        other => Reply::Error(other.into_refusal()),
     };
-    turn.reply(command, reply);
-}
-
-/// Why an operation did not do what was expected of it.
-pub(super) fn refusal(outcome: Outcome) -> Refusal {
-    match outcome {
-        Outcome::Failed(refusal) | Outcome::InvalidToken(refusal) => refusal,
-        _ => super::turn::mismatch(),
-    }
+    cx.reply(command, reply);
 }

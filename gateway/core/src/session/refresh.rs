@@ -1,13 +1,14 @@
-//! Tokens that are renewed.
+//! New tokens for the connection and for subscriptions.
 
 use super::{
     Action, Op, Outcome,
+    close_reason::CloseReason,
+    command_queue::Purpose,
+    context::Context,
     expiry::Expiry,
-    open::{Open, refusal},
-    subscribe::{of_token, parse},
-    subscriptions::{Origin, Stage},
-    turn::{Closing, Turn},
-    work::Purpose,
+    open::Open,
+    subscribe::parse_channel,
+    subscriptions::{Source, SubscriptionEvent},
 };
 use crate::{
     model::{ChannelName, Disconnect, ErrorCode, Refusal, Unsubscribe},
@@ -17,63 +18,63 @@ use crate::{
 impl Open {
     /// The new token of the connection was checked.
     ///
-    /// One that has expired closes with 3005, upon which the SDK connects anew and gets another; an error 109 would end it for good.
-    pub(super) fn refreshed(&mut self, turn: &mut Turn<'_>, command: u32, outcome: Outcome) -> Result<(), Closing> {
+    /// An expired token closes the connection with 3005. Then the SDK connects again with another token. After error 109 it would give up.
+    pub(super) fn refreshed(&mut self, cx: &mut Context<'_>, command: u32, outcome: Outcome) -> Result<(), CloseReason> {
         match outcome {
             Outcome::Refreshed { user, issued, expires_in } if user == self.info.user => {
-                let expiry = Expiry::begin(turn, expires_in).map_err(|_| Closing::from(Disconnect::Expired))?;
-                self.ends = expiry.map(|it| it.ends);
+                let expiry = Expiry::begin(cx, expires_in).map_err(|_| CloseReason::from(Disconnect::Expired))?;
+                self.expires_at = expiry.map(|it| it.expires_at);
                 self.issued = issued;
-                turn.reply(command, Reply::Refresh { ttl: expiry.map(|it| it.ttl), client: turn.connection });
+                cx.reply(command, Reply::Refresh { ttl: expiry.map(|it| it.ttl), client: cx.connection });
                 Ok(())
             }
-            Outcome::Refreshed { .. } => Err(Closing::new(Disconnect::InvalidToken.code(), "the token is another user's")),
-            Outcome::InvalidToken(why) => Err(Closing::new(Disconnect::InvalidToken.code(), &why.detail)),
+            Outcome::Refreshed { .. } => Err(CloseReason::invalid_token("the token is for another user")),
+            Outcome::InvalidToken(why) => Err(CloseReason::invalid_token(&why.detail)),
             Outcome::Failed(why) if why.code == ErrorCode::TokenExpired => Err(Disconnect::Expired.into()),
             other => {
-                turn.refuse(command, refusal(other));
+                cx.refuse(command, other.into_refusal());
                 Ok(())
             }
         }
     }
 
-    pub(super) fn sub_refresh(&mut self, turn: &mut Turn<'_>, command: u32, channel: &str, token: String) -> Result<(), Refusal> {
-        let channel = parse(channel)?;
-        let subscription = self.subscriptions.get(&channel).filter(|it| it.stage == Stage::Live && it.origin == Origin::Token);
+    pub(super) fn sub_refresh(&mut self, cx: &mut Context<'_>, command: u32, channel: &str, token: String) -> Result<(), Refusal> {
+        let channel = parse_channel(channel)?;
+        let subscription = self.subscriptions.get(&channel).filter(|it| it.is_live() && it.source == Source::Token);
         if subscription.is_none() {
-            return Err(not_by_token());
+            return Err(no_token_subscription());
         }
-        self.start(turn, command, Some(channel.clone()), Purpose::SubRefresh, Op::Authorize { channel, token });
+        self.start(cx, command, Some(channel.clone()), Purpose::SubRefresh, Op::Authorize { channel, token });
         Ok(())
     }
 
     /// The new token of a subscription was checked.
     ///
-    /// One that has expired ends the subscription with 2501, upon which the SDK subscribes anew with another; error 109 alone would end
-    /// it for good.
-    pub(super) fn sub_refreshed(&mut self, turn: &mut Turn<'_>, command: u32, channel: &ChannelName, outcome: Outcome) {
+    /// An expired token ends the subscription with 2501. Then the SDK subscribes again with another token. After error 109 alone it would give
+    /// up.
+    pub(super) fn sub_refreshed(&mut self, cx: &mut Context<'_>, command: u32, channel: &ChannelName, outcome: Outcome) {
         let Some(subscription) = self.subscriptions.get_mut(channel) else {
-            return turn.refuse(command, not_by_token());
+            return cx.refuse(command, no_token_subscription());
         };
-        let refused = match outcome {
-            Outcome::Authorized { expires_in, .. } => match Expiry::begin(turn, expires_in) {
+        let refusal = match outcome {
+            Outcome::Authorized { expires_in, .. } => match Expiry::begin(cx, expires_in) {
                 Ok(expiry) => {
-                    subscription.ends = expiry.map(|it| it.ends);
-                    return turn.reply(command, Reply::SubRefresh { ttl: expiry.map(|it| it.ttl) });
+                    subscription.expires_at = expiry.map(|it| it.expires_at);
+                    return cx.reply(command, Reply::SubRefresh { ttl: expiry.map(|it| it.ttl) });
                 }
                 Err(_) => ErrorCode::TokenExpired.into(),
             },
-            other => of_token(other),
+            other => other.into_subscription_refusal(),
         };
-        if refused.code == ErrorCode::TokenExpired {
-            self.subscriptions.remove(channel);
-            turn.act(Action::Leave(channel.clone()));
-            turn.act(Action::Push(Push::Unsubscribe(channel.clone(), Unsubscribe::Expired)));
+        if refusal.code == ErrorCode::TokenExpired {
+            self.subscriptions.end(channel, SubscriptionEvent::Expired);
+            cx.emit(Action::Detach(channel.clone()));
+            cx.emit(Action::Push(Push::Unsubscribe(channel.clone(), Unsubscribe::Expired)));
         }
-        turn.refuse(command, refused);
+        cx.refuse(command, refusal);
     }
 }
 
-fn not_by_token() -> Refusal {
-    Refusal::new(ErrorCode::PermissionDenied, "there is no subscription here that a token made")
+fn no_token_subscription() -> Refusal {
+    Refusal::new(ErrorCode::PermissionDenied, "this connection has no subscription to this channel that was made with a token")
 }

@@ -125,7 +125,7 @@ fn what_is_no_command_closes_with_the_reason() {
             (frame(0x82, b"hi"), "close 3506 binary frames: only the JSON form is spoken here"),
             (frame(0x81, b"hi"), "close 3501 a frame is not valid JSON at its byte 1"),
             (frame(0x81, br#"{"id":9}"#), "close 3501 a frame holds no known command"),
-            (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect came twice"),
+            (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect was sent twice"),
         ] {
             let alice = world.anonymous().await;
             alice.sends([sent, frame(0x81, br#"{"id":2,"ping":{}}"#)].concat());
