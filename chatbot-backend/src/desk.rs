@@ -57,12 +57,12 @@ impl<'a> Said<'a> {
     fn into_publication(self) -> Result<Publication, Failure> {
         let refused = |error: serde_json::Error| Failure::Refused { code: "bad_request".into(), detail: error.to_string() };
         let mut publication = Publication::new(self.channel, self.entry).map_err(refused)?;
-        publication = publication.traced(traceparent(&tracing::Span::current()));
+        publication = publication.with_traceparent(traceparent(&tracing::Span::current()));
         if let Some(key) = self.key {
-            publication = publication.keyed(key);
+            publication = publication.with_idempotency_key(key);
         }
         if let Some(conversation) = self.conversation {
-            publication = publication.tagged(CONVERSATION_TAG, conversation.as_str());
+            publication = publication.with_tag(CONVERSATION_TAG, conversation.as_str());
         }
         Ok(if self.ephemeral { publication.ephemeral() } else { publication })
     }

@@ -5,10 +5,11 @@ use crate::desk::Desk;
 use crate::service::Chatbot;
 use crate::settings::{PROGRAM, Settings};
 use crate::sweep;
-use actix_web::{App, HttpServer};
+use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::link::{Config, Link, Monitor};
 use shared_proto::client::rest::{self, ConfigError, Gateway};
+use shared_proto::http::{self, HttpOptions};
 use shared_proto::process::health::{Health, Readiness};
 use shared_proto::process::settings::list;
 use shared_proto::process::{signal, telemetry::Telemetry};
@@ -83,11 +84,9 @@ fn serve_health(settings: &Settings, telemetry: &Telemetry, monitor: Monitor) ->
     let health = Health::new(telemetry.registry(), move || {
         if monitor.is_ready() { Readiness::Ready } else { Readiness::NotReady("no gateway node has welcomed this instance") }
     });
-    let server = HttpServer::new(move || App::new().configure(|app| health.configure(app)))
-        .workers(1)
-        .disable_signals()
-        .bind(settings.http.address)?
-        .run();
+    let listener = http::listen(settings.http.address)?;
+    let app = move || App::new().configure(|app| health.configure(app));
+    let server = http::serve(PROGRAM.name, listener, &HttpOptions::default(), |_| false, app)?;
     let handle = server.handle();
     tokio::spawn(server);
     Ok(handle)

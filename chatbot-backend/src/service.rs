@@ -25,8 +25,6 @@ use tracing::Instrument;
 const BAD_REQUEST: u32 = 400;
 /// The user may not do this.
 const FORBIDDEN: u32 = 403;
-/// There is no such method.
-const NO_METHOD: u32 = 404;
 /// The line's id stands for another line.
 const CONFLICT: u32 = 409;
 /// Too many answers stream.
@@ -249,7 +247,7 @@ impl<B: Brain> Service for Chatbot<B> {
             match call.method.as_str() {
                 "say" => self.say(call).await,
                 "typing" => self.typing(call).await,
-                _ => Err(CallFailure::refused(NO_METHOD, "The methods are `say` and `typing`.")),
+                _ => Err(CallFailure::no_such_method("The methods are `say` and `typing`.")),
             }
         };
         answered.instrument(span).await
@@ -275,7 +273,9 @@ fn not_taken(failure: &Failure) -> CallFailure {
     }
     tracing::warn!(%failure, "a line was not taken");
     let temporary = matches!(failure, Failure::NotDone { .. });
-    CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it: {failure}"), temporary }
+    // The error table's words; what the gateway or the network said beyond them is for the log.
+    let why = ErrorCode::by_name(failure.code()).map_or("No answer came in time.", |code| code.row().doc);
+    CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it. {why}"), temporary }
 }
 
 /// The same call sent again under its id is the same line.

@@ -7,7 +7,7 @@ use chatbot_backend::desk::Desk;
 use chatbot_backend::service::Chatbot;
 use chatbot_backend::settings::{PROGRAM, Settings};
 use chatbot_backend::sweep;
-use fake::FakeGateway;
+use fake::{BROKEN, FakeGateway};
 use serde_json::{Value, json};
 use shared_proto::client::link::{Config, Link};
 use shared_proto::client::rest::{self, Gateway};
@@ -199,9 +199,18 @@ async fn typing_is_shown_and_bad_calls_are_refused() {
         ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
         ("typing", "a", json!({"channel": "#bob"}), 400),
         ("typing", "a", json!([LOBBY]), 400),
-        ("shout", "a", json!({}), 404),
+        ("shout", "a", json!({}), 104),
     ] {
         assert_eq!(gateway.call("one", method, user, data.clone()).await, json!({"error": code}), "{method} {data:.80}");
     }
     assert!(gateway.entries(LOBBY).is_empty());
+}
+
+#[actix_web::test]
+async fn what_the_gateway_said_to_the_bot_is_not_passed_on() {
+    let gateway = FakeGateway::start().await;
+    let _bot = instance(&gateway, "one");
+    assert_eq!(gateway.call("one", "typing", "alice", json!({"channel": BROKEN})).await, json!({"error": 503}));
+    let said = gateway.said.lock().expect("not poisoned").clone();
+    assert_eq!(said, ["The gateway did not take it. The message is larger than the configured limit."], "the error table's words");
 }

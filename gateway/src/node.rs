@@ -115,14 +115,15 @@ impl Serves {
 impl Node {
     /// One for tests: with nobody else in its cluster, and no services.
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, session_config: SessionConfig) -> Self {
-        use crate::{cluster::About, publish::PublishLimits, services::link::LinkLimits, settings::Settings, telemetry::Telemetry};
+        use crate::{cluster::NodeDescription, publish::PublishLimits, services::LinkLimits, settings::Settings, telemetry::Telemetry};
         static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
             let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
             let metrics = Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone();
             (settings, metrics)
         });
         let (settings, metrics) = &*METRICS;
-        let about = About { name: session_config.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
+        let about =
+            NodeDescription { name: session_config.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
         Self {
             name: session_config.node.clone(),
             publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
@@ -152,7 +153,7 @@ impl Node {
     /// What the node can serve now.
     pub fn serves(&self) -> Serves {
         let draining = self.health.is_draining().then(|| "This node is shutting down.".to_owned());
-        Serves::of(self.broker.readiness(), draining.into_iter().chain(self.cluster.trouble().map(String::from)).collect())
+        Serves::of(self.broker.readiness(), draining.into_iter().chain(self.cluster.problem().map(String::from)).collect())
     }
 }
 

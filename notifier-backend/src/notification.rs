@@ -275,15 +275,15 @@ mod tests {
             (r#"{"users":[],"title":"T"}"#.into(), "`users` has 0"),
             (r#"{"users":["a","b","c","d"],"title":"T"}"#.into(), "`users` has 4"),
             (r#"{"user":"","title":"T"}"#.into(), "is empty"),
-            (r#"{"user":"a:b","title":"T"}"#.into(), "':'"),
-            (r#"{"user":"a b","title":"T"}"#.into(), "a character other than"),
-            (r#"{"user":"jürgen","title":"T"}"#.into(), "a character other than"),
-            (r#"{"users":["a","{x}"],"title":"T"}"#.into(), "a character other than"),
-            (r#"{"user":"a#b","title":"T"}"#.into(), "a character other than"),
+            (r#"{"user":" a","title":"T"}"#.into(), "ends with a space"),
+            (r#"{"users":["a","b\u200bc"],"title":"T"}"#.into(), "unassigned character"),
+            (r#"{"user":"a\nb","title":"T"}"#.into(), "unassigned character"),
+            (r#"{"user":"..","title":"T"}"#.into(), "no path can hold"),
+            (r#"{"channel":".","title":"T"}"#.into(), "no path can hold"),
             (format!(r#"{{"user":"{}","title":"T"}}"#, long(255)), "longer than 254"),
             (r#"{"channel":"chat:","title":"T"}"#.into(), "before or after"),
             (r#"{"channel":"chat:ä","title":"T"}"#.into(), "a character other than"),
-            (r#"{"channel":"a#b","title":"T"}"#.into(), "'#'"),
+            (r#"{"channel":"a#b","title":"T"}"#.into(), "a character other than"),
             (r##"{"channel":"#alice","title":"T"}"##.into(), "give `user`"),
             (format!(r#"{{"channel":"{}","title":"T"}}"#, long(256)), "longer than 255"),
             (r#"{"user":"a"}"#.into(), "title"),
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn targets_are_read_as_they_were_written() {
-        for target in [Target::User("alice".into()), Target::Channel("news:world".into())] {
+        for target in [Target::User("alice".into()), Target::User("channel {x} y".into()), Target::Channel("news:world".into())] {
             assert_eq!(Target::parse(&target.to_string()), Some(target));
         }
         assert_eq!(Target::parse("nonsense"), None);

@@ -4,9 +4,10 @@ use crate::api::Api;
 use crate::delivery::{Counts, Courier, Lookout};
 use crate::outbox::{Outbox, StoreError};
 use crate::settings::{PROGRAM, Settings};
-use actix_web::{App, HttpServer};
+use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::rest::{Config, ConfigError, Gateway};
+use shared_proto::http::{self, HttpOptions};
 use shared_proto::process::health::{Health, Readiness};
 use shared_proto::process::settings::list;
 use shared_proto::process::{signal, telemetry::Telemetry};
@@ -86,11 +87,9 @@ fn serve(settings: &Settings, telemetry: &Telemetry, outbox: Outbox, state: Arc<
         }
     });
     let api = Api::new(outbox, &settings.http);
-    let server = HttpServer::new(move || App::new().configure(|app| health.configure(app)).configure(|app| api.configure(app)))
-        .workers(1)
-        .disable_signals()
-        .bind(settings.http.address)?
-        .run();
+    let listener = http::listen(settings.http.address)?;
+    let app = move || App::new().configure(|app| health.configure(app)).configure(|app| api.configure(app));
+    let server = http::serve(PROGRAM.name, listener, &HttpOptions::default(), |_| false, app)?;
     let handle = server.handle();
     tokio::spawn(server);
     Ok(handle)

@@ -156,6 +156,19 @@ async fn a_stranger_under_the_gateways_address_has_not_the_last_word() {
 }
 
 #[actix_web::test]
+async fn a_path_that_the_gateway_does_not_have_is_not_asked_for_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let gateway = FakeGateway::start(0);
+    gateway.knows_no_paths();
+    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
+    let id = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
+    notifier.until_nothing_is_pending().await;
+    let view = notifier.get(&format!("/v1/notifications/{id}")).await.expect("a view");
+    assert_eq!((&view["targets"][0]["state"], gateway.requests()), (&json!("failed"), 1));
+    notifier.kill().await;
+}
+
+#[actix_web::test]
 async fn what_a_gateway_had_and_lost_is_delivered_again_under_the_same_id() {
     let directory = tempfile::tempdir().expect("a directory");
     let outbox = directory.path().join("outbox.db");

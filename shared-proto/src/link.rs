@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// Bytes that a frame of the gateway has beside what a frontend sent, at most: a call's user, connection, trace and so on.
 pub const OVERHEAD: usize = 1024;
 
+/// The code of a [`CallError`] for a method that the service does not have: the frontend protocol's own.
+pub const NO_SUCH_METHOD: u32 = 104;
+
 /// What a service instance sends to the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -149,7 +152,7 @@ pub struct Reply {
 pub struct CallError {
     /// The call's id.
     pub id: u64,
-    /// The service's own code, 400 to 999 (1000 and above are the gateway's).
+    /// The service's own code, 400 to 999 (1000 and above are the gateway's), or [`NO_SUCH_METHOD`].
     pub code: u32,
     /// For the frontend's developer.
     pub message: String,

@@ -4,6 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+/// Whether a body with these `Content-Encoding` headers (RFC 9110 section 8.4) comes as it is. No interface here takes another one.
+pub fn is_identity<'a>(encodings: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let mut codings = encodings.into_iter().flat_map(|list| list.split(|byte| *byte == b','));
+    codings.all(|coding| coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
 /// Body of a publish.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

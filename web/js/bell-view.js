@@ -3,6 +3,7 @@
 import { alarm, tell } from './announce.js';
 import { byId, count, h, icon, show, write } from './dom.js';
 import { clearToasts, LEVEL_ICONS, linkOf, toast } from './toasts.js';
+import { commandFor } from './words.js';
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
@@ -42,7 +43,7 @@ export class BellView {
   }
 
   #wireExample(user) {
-    const example = `curl -X POST http://127.0.0.1:8200/v1/notifications -H 'Content-Type: application/json' -d '{"user":"${user}","title":"Hello","body":"From the command line","level":"info"}'`;
+    const example = commandFor(user);
     write(byId('example'), example);
     byId('copy').addEventListener('click', async () => {
       try {

@@ -1,6 +1,7 @@
 /** Names, tokens, and the SDK's client on the page's line. */
 
-const NAME = /^[A-Za-z0-9_.-]{1,32}$/;
+/** What cannot be seen; the gateway refuses it too. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const TAB_KEY = 'switchboard.user';
 const LAST_KEY = 'switchboard.last-user';
 
@@ -17,7 +18,9 @@ export function longestDelay(attempt) {
 export function nameProblem(name) {
   if (name === '') return 'Enter a name.';
   if (name.length > 32) return 'Use at most 32 characters.';
-  return NAME.test(name) ? '' : 'Use letters without accents, digits and _ . - only.';
+  if (name === '.' || name === '..') return 'Use more than dots.';
+  if (name !== name.trim()) return 'Leave out the space at the end.';
+  return INVISIBLE.test(name) ? 'Leave out what cannot be seen.' : '';
 }
 
 /** The user of this tab. It survives a reload; another tab may have another user. */

@@ -57,3 +57,9 @@ const CLOSED = {
 export function closedInWords({ code, reason }) {
   return CLOSED[code] ?? `The server ended this connection${reason ? `: ${reason}` : ''}.`;
 }
+
+/** A command line that notifies this user, whatever the name holds. */
+export function commandFor(user) {
+  const body = JSON.stringify({ user, title: 'Hello', body: 'From the command line', level: 'info' }).replaceAll("'", String.raw`'\''`);
+  return `curl -X POST http://127.0.0.1:8200/v1/notifications -H 'Content-Type: application/json' -d '${body}'`;
+}

@@ -16,6 +16,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// Into this one nothing can be published.
+pub(crate) const BROKEN: &str = "chat:broken";
+
 #[derive(Default)]
 struct Channels {
     /// Data and tags of each publication; the offset is the place plus one.
@@ -30,6 +33,8 @@ type Calls = Arc<Mutex<HashMap<String, mpsc::Sender<(Value, oneshot::Sender<Valu
 pub(crate) struct FakeGateway {
     channels: Arc<Mutex<Channels>>,
     calls: Calls,
+    /// What failed calls said.
+    pub(crate) said: Arc<Mutex<Vec<String>>>,
     pub(crate) rest: String,
     pub(crate) link: String,
 }
@@ -53,7 +58,7 @@ impl FakeGateway {
         actix_web::rt::spawn(server.run());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let link = format!("ws://{}", listener.local_addr().expect("bound"));
-        let gateway = Self { channels, calls: Calls::default(), rest, link };
+        let gateway = Self { channels, calls: Calls::default(), said: Arc::default(), rest, link };
         let accepting = gateway.clone();
         actix_web::rt::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -145,6 +150,7 @@ impl FakeGateway {
                             continue;
                         }
                         ToGateway::Error(error) => {
+                            self.said.lock().expect("not poisoned").push(error.message);
                             answered(&mut waiting, error.id, json!({"error": error.code}));
                             continue;
                         }
@@ -157,6 +163,10 @@ impl FakeGateway {
     }
 
     fn publish(&self, publish: &Publish) -> Value {
+        if publish.channel == BROKEN {
+            let error = json!({"code": "payload_too_large", "message": "OOM at 10.0.0.7:6379", "retryable": false});
+            return json!({"nack": {"id": publish.id, "error": error}});
+        }
         let mut channels = self.channels.lock().expect("not poisoned");
         let data = value(&publish.data);
         if publish.ephemeral {

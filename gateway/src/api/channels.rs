@@ -54,7 +54,7 @@ pub(super) async fn list(node: Data<Node>, Query(query): Query<ListQuery>) -> Re
 
 /// Tell how many are subscribed to a channel, and its position.
 #[utoipa::path(get, path = "/v1/channels/{channel}", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
     responses((status = 200, description = "The channel now", body = ChannelDetailBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -83,7 +83,7 @@ pub(super) struct PresenceQuery {
 
 /// Tell who is in a channel.
 #[utoipa::path(get, path = "/v1/channels/{channel}/presence", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby"), PresenceQuery),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby"), PresenceQuery),
     responses((status = 200, description = "Each connection, or with `stats=true` the counts alone: `clients` and `users`", body = PresenceBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace has no presence", body = Problem, content_type = "application/problem+json"),

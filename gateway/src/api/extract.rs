@@ -13,11 +13,11 @@ use actix_web::{
     error::PayloadError,
     http::header,
     middleware::Next,
-    web::{self, Bytes, Data},
+    web::{self, Bytes, Data, PayloadConfig, ServiceConfig},
 };
 use gateway_core::model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId};
 use serde::de::DeserializeOwned;
-use shared_proto::json::Object;
+use shared_proto::{json::Object, rest::is_identity};
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
@@ -79,22 +79,29 @@ impl FromRequest for PublishHeaders {
     }
 }
 
+/// Bytes of a body at most.
+#[derive(Clone, Copy)]
+struct BodyLimit(usize);
+
+/// Bounds what [`Json`] reads.
+pub(crate) fn limit_bodies(config: &mut ServiceConfig, bytes: usize) {
+    config.app_data(PayloadConfig::new(bytes)).app_data(BodyLimit(bytes));
+}
+
 /// A JSON object as the body, in which unknown fields are refused.
-pub(super) struct Json<T>(pub(super) T);
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let json = is_json(request);
-        let limit = request.app_data::<Data<Node>>().map_or(0, |node| node.api.body);
+        let form = check_form(request);
+        let limit = request.app_data::<BodyLimit>().map_or(0, |limit| limit.0);
         let body = Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|error| body_error(&error, limit))?;
-            if !json {
-                return Err(ErrorCode::UnsupportedMediaType.into());
-            }
+            form?;
             serde_json::from_slice(&body)
                 .map(|Object(body)| Self(body))
                 .map_err(|error| bad_request(format!("The body is not what is expected here: {error}.")))
@@ -102,8 +109,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-fn is_json(request: &HttpRequest) -> bool {
-    request.content_type().eq_ignore_ascii_case("application/json")
+fn check_form(request: &HttpRequest) -> Result<(), ErrorCode> {
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(ErrorCode::UnsupportedMediaType);
+    }
+    let encodings = request.headers().get_all(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
+    if is_identity(encodings) { Ok(()) } else { Err(ErrorCode::UnsupportedEncoding) }
 }
 
 fn body_error(error: &Error, limit: usize) -> ApiError {
@@ -184,12 +195,14 @@ impl<T: InPath> FromRequest for Named<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let segment = request.match_info().query(T::SEGMENT);
-        ready(decode(segment).and_then(|text| T::parse(&text).map_err(ApiError)).map(Self))
+        let (path, segment) = (request.uri().path(), request.match_info().query(T::SEGMENT));
+        // The router has decoded all but '%', '/' and '+', and has put U+FFFD in place of what is not UTF-8.
+        let checked = if path.contains('%') { decode(path).map(drop) } else { Ok(()) };
+        ready(checked.and_then(|()| decode(segment)).and_then(|text| T::parse(&text).map_err(ApiError)).map(Self))
     }
 }
 
-/// Percent-decodes a segment of a path, once.
+/// Percent-decodes a path or a segment of one, once.
 fn decode(segment: &str) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();

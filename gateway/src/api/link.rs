@@ -19,10 +19,19 @@ use gateway_core::{
 use shared_proto::rest::Problem;
 use std::{pin::pin, sync::Arc};
 
+/// Where links are opened.
+pub(super) const PATH: &str = "/v1/services/{service}/link";
+
+/// Whether a path of the internal listener takes upgrades to WebSocket.
+pub fn speaks_websocket(path: &str) -> bool {
+    let (before, after) = PATH.split_once("{service}").unwrap_or((PATH, ""));
+    path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|service| !service.contains('/'))
+}
+
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
 #[utoipa::path(get, path = "/v1/services/{service}/link", tag = "cluster", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
     responses((status = 101, description = "The link is open; `hello` is awaited"),
-        (status = 404, description = "`not_found`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`no_service`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "`upgrade_required`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`draining`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn open(
@@ -32,9 +41,9 @@ pub(super) async fn open(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    if !node.services.knows(&service) {
+    if !node.services.contains(&service) {
         let detail = format!("No service is named \"{service}\". Configure it as [services.{service}].");
-        return Err(ApiError(Refusal::new(ErrorCode::NotFound, detail)));
+        return Err(ApiError(Refusal::new(ErrorCode::NoService, detail)));
     }
     if node.health.is_draining() {
         return Err(ErrorCode::Draining.into());

@@ -18,13 +18,15 @@ mod route;
 mod tests;
 mod users;
 
+pub(crate) use extract::{Json, limit_bodies};
+pub use link::speaks_websocket;
 pub use problem::{ApiError, problem};
 pub(crate) use route::Path;
 
 use crate::node::Node;
 use actix_web::{
     middleware::from_fn,
-    web::{self, PayloadConfig, ServiceConfig},
+    web::{self, ServiceConfig},
 };
 use std::sync::Arc;
 
@@ -43,7 +45,7 @@ fn guarded() -> Vec<Path> {
         Path::new("/v1/connections/{id}/messages").post(connections::message),
         Path::new("/v1/nodes").get(cluster::nodes),
         Path::new("/v1/services").get(cluster::services),
-        Path::new("/v1/services/{service}/link").get(link::open),
+        Path::new(link::PATH).get(link::open),
     ]
 }
 
@@ -67,5 +69,6 @@ pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
         all = all.service(path.into_resource());
     }
     all = all.service(openapi::to_docs()).service(openapi::docs());
-    config.app_data(web::Data::from(Arc::clone(node))).app_data(PayloadConfig::new(node.api.body)).service(all);
+    extract::limit_bodies(config, node.api.body);
+    config.app_data(web::Data::from(Arc::clone(node))).service(all);
 }

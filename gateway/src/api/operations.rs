@@ -23,6 +23,14 @@ pub async fn readyz(node: Data<Node>) -> HttpResponse {
     answer(node.serves())
 }
 
+/// The same for the public listener: whether, and not why. Reasons name servers, and what those said.
+pub async fn readyz_in_brief(node: Data<Node>) -> HttpResponse {
+    answer(match node.serves() {
+        Serves::All | Serves::Some(_) => Serves::All,
+        Serves::Nothing(_) => Serves::Nothing(Vec::new()),
+    })
+}
+
 fn answer(serves: Serves) -> HttpResponse {
     match serves {
         Serves::All => HttpResponse::Ok().json(ReadyBody { ready: true, reasons: Vec::new() }),

@@ -37,7 +37,7 @@ impl ResponseError for ApiError {
         let status = self.status_code();
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        for header in headers_of(status) {
+        for header in headers_of(self.0.code) {
             response.insert_header(*header);
         }
         response.body(serde_json::to_string(&problem(&self.0)).unwrap_or_default())
@@ -53,11 +53,12 @@ impl Responder for ApiError {
 }
 
 /// What a client needs beside the document.
-fn headers_of(status: StatusCode) -> &'static [(&'static str, &'static str)] {
-    match status {
-        StatusCode::UNAUTHORIZED => &[("www-authenticate", "Bearer")],
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => &[("retry-after", RETRY_AFTER)],
-        StatusCode::UPGRADE_REQUIRED => &[("upgrade", "websocket"), ("sec-websocket-version", "13")],
+fn headers_of(code: ErrorCode) -> &'static [(&'static str, &'static str)] {
+    match (code, code.row().http) {
+        (_, 401) => &[("www-authenticate", "Bearer")],
+        (_, 429 | 503) => &[("retry-after", RETRY_AFTER)],
+        (ErrorCode::UpgradeRequired, _) => &[("upgrade", "websocket"), ("sec-websocket-version", "13")],
+        (ErrorCode::UnsupportedEncoding, _) => &[("accept-encoding", "identity")],
         _ => &[],
     }
 }

@@ -10,7 +10,10 @@ use crate::{
     publish::{CallerKey, Draft},
 };
 use actix_web::{HttpResponse, web::Data};
-use gateway_core::model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, Refusal, Retention};
+use gateway_core::{
+    channel::recovery::is_known,
+    model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, RecoverFrom, Refusal, Retention},
+};
 use serde::Deserialize;
 use shared_proto::rest::{
     BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishRequest,
@@ -18,7 +21,7 @@ use shared_proto::rest::{
 
 /// Publish into a channel. With `Idempotency-Key` a repeat is answered with the first position and `Idempotent-Replayed: true`.
 #[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"title": "Rain"}, "tags": {"lang": "en"}})),
     responses(
         (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
@@ -109,7 +112,8 @@ pub(super) enum Order {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
-    /// `epoch:offset`, as an earlier answer told them; without it from the oldest (`asc`) or newest (`desc`) that is held.
+    /// `epoch:offset`, as an earlier answer told them, or `:offset` of whichever epoch is the current one; without it, or with `:0`, from the
+    /// oldest (`asc`) or newest (`desc`) that is held.
     #[param(example = "Xq3h0aZk:41")]
     since: Option<String>,
     /// Publications at most, 0 for the position alone; 100 where it is absent.
@@ -122,7 +126,7 @@ pub(super) struct HistoryQuery {
 
 /// Read the publications that a channel holds, page by page.
 #[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), HistoryQuery),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), HistoryQuery),
     responses((status = 200, description = "One page, of the current timeline", body = HistoryBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: what follows `since` is gone", body = Problem, content_type = "application/problem+json"),
@@ -133,20 +137,21 @@ pub(super) async fn history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let retention = retention(&node, &channel)?;
-    let since = query.since.as_deref().map(parse_position).transpose()?;
+    let since = query.since.as_deref().map(parse_since).transpose()?.flatten();
     let entries = query.limit.unwrap_or(100);
     if entries > node.api.history {
         let detail = format!("A page holds at most {} publications. Ask for the next one with since.", node.api.history);
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
-    let range = match (query.order, since) {
+    let offset = since.as_ref().map(|since| since.offset);
+    let range = match query.order {
         _ if entries == 0 => ReadRange::Top,
-        (Order::Asc, since) => ReadRange::After(since.map_or(0, |p| p.offset)),
-        (Order::Desc, since) => ReadRange::Before(since.map(|p| p.offset)),
+        Order::Asc => ReadRange::After(offset.unwrap_or(0)),
+        Order::Desc => ReadRange::Before(offset),
     };
     let page =
         node.broker.read(&channel, retention, range, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
-    if let Some(since) = since {
+    if let Some(since) = &since {
         check_since(&page, since, query.order)?;
     }
     let publications = page.publications.iter().map(|p| publication(p)).collect();
@@ -155,7 +160,7 @@ pub(super) async fn history(
 
 /// Remove what a channel holds. Epoch and offsets go on.
 #[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world")),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world")),
     responses((status = 204, description = "Nothing is held any more"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),
@@ -176,18 +181,20 @@ fn retention(node: &Node, channel: &ChannelName) -> Result<Retention, Refusal> {
     node.publisher.options(channel)?.retention.ok_or_else(|| Refusal::new(ErrorCode::NotAvailable, detail))
 }
 
-fn parse_position(text: &str) -> Result<Position, ApiError> {
+/// None: from the first that is held.
+fn parse_since(text: &str) -> Result<Option<RecoverFrom>, ApiError> {
     let parsed = text.split_once(':').and_then(|(epoch, offset)| {
         let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());
-        let offset = digits.then(|| offset.parse().ok()).flatten()?;
-        Some(Position { epoch: gateway_core::model::Epoch::parse(epoch)?, offset })
+        let since = RecoverFrom { epoch: epoch.into(), offset: digits.then(|| offset.parse().ok()).flatten()? };
+        (epoch.is_empty() || since.position().is_some()).then_some(since)
     });
-    parsed.ok_or_else(|| bad_request("since is not epoch:offset, as an answer tells them."))
+    let since = parsed.ok_or_else(|| bad_request("since is not epoch:offset, as an answer tells them."))?;
+    Ok(Some(since).filter(|since| !since.epoch.is_empty() || since.offset > 0))
 }
 
 /// Whether the page is what follows `since`, with nothing missing between.
-fn check_since(page: &Page, since: Position, order: Order) -> Result<(), Refusal> {
-    let known = since.epoch == page.epoch || page.forks.iter().any(|fork| fork.epoch == since.epoch && since.offset <= fork.offset);
+fn check_since(page: &Page, since: &RecoverFrom, order: Order) -> Result<(), Refusal> {
+    let known = is_known(since, page.epoch, &page.forks);
     let first = page.publications.first().and_then(|p| p.position).map(|p| p.offset);
     let gone = order == Order::Asc && first.is_some_and(|first| first > since.offset + 1);
     if known && since.offset <= page.top && !gone {

@@ -12,10 +12,10 @@ use crate::{
         Broker, Mailbox, MemoryBroker, MemoryLimits, Post,
         mailbox::{ConnectionSummary, Survey},
     },
-    cluster::{About, Cluster},
+    cluster::{Cluster, NodeDescription},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{ServiceConfig, Services, link::LinkLimits},
+    services::{LinkLimits, ServiceConfig, Services},
     settings::Settings,
 };
 use actix_http::Request;
@@ -86,7 +86,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),
         cluster: Cluster::single(
-            About { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: BTreeMap::new() },
+            NodeDescription { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: BTreeMap::new() },
             vec![Arc::clone(mailbox)],
         ),
         tokens: Tokens::from(&settings.tokens),

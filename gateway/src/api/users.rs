@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Publish to a user's personal channel: all devices get it, later ones from its history.
 #[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}})),
     responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody),
         (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
@@ -33,7 +33,7 @@ pub(super) async fn message(
 }
 
 /// List a user's connections.
-#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded", example = "alice")),
+#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice")),
     responses((status = 200, description = "All of them, none included", body = ConnectionsBody),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) -> Result<HttpResponse, ApiError> {
@@ -44,7 +44,7 @@ pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) ->
 /// Close all of a user's connections. With a code after which clients do not come back (3500 to 3999, 4500 to 4999; 3503 where it is absent), tokens
 /// that were issued until now, or do not say when, are refused from now on as expired.
 #[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), DisconnectQuery),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), DisconnectQuery),
     responses((status = 200, description = "They are being closed", body = ConcernedBody),
         (status = 422, description = "`limit_exceeded`: as many revocations are remembered as may be", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -73,7 +73,7 @@ fn is_for_good(code: u16) -> bool {
 
 /// Subscribe a user: the connections that are there, and every later one until the subscription is deleted or expires.
 #[utoipa::path(put, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
     request_body(content = SubscriptionRequest, example = json!({"expires_at": 1_900_000_000})),
     responses((status = 200, description = "Stored; how many connections are there now", body = ConcernedBody),
         (status = 403, description = "`permission_denied`: another user's personal channel", body = Problem, content_type = "application/problem+json"),
@@ -104,7 +104,7 @@ pub(super) async fn subscribe(
 
 /// End a user's subscription, now and for later connections. Repeating it changes nothing.
 #[utoipa::path(delete, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
     responses((status = 200, description = "Forgotten; how many connections are there now", body = ConcernedBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]

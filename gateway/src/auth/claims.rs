@@ -1,9 +1,18 @@
 //! What tokens say.
 
 use gateway_core::model::{ChannelName, Data, ErrorCode, Refusal, UserId};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use serde_json::value::RawValue;
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+/// A token that is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted<C> {
+    /// What it says.
+    pub claims: C,
+    /// How long it is good from now on, `tokens.leeway` included; none: for good.
+    pub expires_in: Option<Duration>,
+}
 
 /// What a connection token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +21,8 @@ pub struct ConnectionClaims {
     pub user: UserId,
     /// `iat`: seconds since 1970; none: it does not say.
     pub issued: Option<u64>,
-    /// `exp`: seconds since 1970; none: valid for good.
-    pub expires: Option<u64>,
+    /// `exp`: since 1970; none: valid for good.
+    pub expires: Option<Duration>,
     /// `info`: shown to others.
     pub info: Option<Data>,
     /// `channels`: subscribed by the gateway itself.
@@ -24,11 +33,6 @@ impl ConnectionClaims {
     /// A token for a user and nothing else.
     pub fn of(user: UserId) -> Self {
         Self { user, issued: None, expires: None, info: None, channels: Vec::new() }
-    }
-
-    /// Time that is left at `now` (seconds since 1970).
-    pub fn expires_in(&self, now: u64) -> Option<Duration> {
-        self.expires.map(|expires| Duration::from_secs(expires.saturating_sub(now)))
     }
 }
 
@@ -41,17 +45,10 @@ pub struct SubscriptionClaims {
     pub channel: ChannelName,
     /// `iat`: seconds since 1970; none: it does not say.
     pub issued: Option<u64>,
-    /// `exp`: seconds since 1970; none: valid for good.
-    pub expires: Option<u64>,
+    /// `exp`: since 1970; none: valid for good.
+    pub expires: Option<Duration>,
     /// `info`: shown to others in the channel.
     pub info: Option<Data>,
-}
-
-impl SubscriptionClaims {
-    /// Time that is left at `now` (seconds since 1970).
-    pub fn expires_in(&self, now: u64) -> Option<Duration> {
-        self.expires.map(|expires| Duration::from_secs(expires.saturating_sub(now)))
-    }
 }
 
 /// Why a token is not accepted.
@@ -85,12 +82,12 @@ impl From<TokenError> for Refusal {
 pub(super) struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sub: Option<String>,
-    #[serde(default, deserialize_with = "numeric_date", skip_serializing_if = "Option::is_none")]
-    pub(super) exp: Option<u64>,
-    #[serde(default, deserialize_with = "numeric_date", skip_serializing_if = "Option::is_none")]
-    pub(super) nbf: Option<u64>,
-    #[serde(default, deserialize_with = "numeric_date", skip_serializing_if = "Option::is_none")]
-    pub(super) iat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exp: Option<NumericDate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nbf: Option<NumericDate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) iat: Option<NumericDate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) aud: Option<OneOrMany>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,14 +116,45 @@ impl OneOrMany {
     }
 }
 
-/// A NumericDate may have a fraction; whole seconds are enough.
-fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let Some(date) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
-    // Below 2^53, where every whole number has its own f64.
-    if (0.0..9e15).contains(&date) { Ok(Some(seconds(date))) } else { Err(serde::de::Error::custom("a date lies out of range")) }
+/// A moment as tokens write it (RFC 7519 section 2): seconds since 1970, perhaps with a fraction. One before 1970 counts as 1970, and one beyond
+/// all clocks as the last moment there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NumericDate(pub(super) Duration);
+
+impl Serialize for NumericDate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.subsec_nanos() {
+            0 => serializer.serialize_u64(self.0.as_secs()),
+            _ => serializer.serialize_f64(self.0.as_secs_f64()),
+        }
+    }
 }
 
-#[allow(clippy::cast_sign_loss)] // the caller checked it
-fn seconds(date: f64) -> u64 {
-    date as u64
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_f64(AnyNumber)
+    }
+}
+
+struct AnyNumber;
+
+impl Visitor<'_> for AnyNumber {
+    type Value = NumericDate;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_u64<E>(self, seconds: u64) -> Result<NumericDate, E> {
+        Ok(NumericDate(Duration::from_secs(seconds)))
+    }
+
+    fn visit_i64<E>(self, seconds: i64) -> Result<NumericDate, E> {
+        Ok(NumericDate(Duration::from_secs(seconds.try_into().unwrap_or(0))))
+    }
+
+    fn visit_f64<E>(self, seconds: f64) -> Result<NumericDate, E> {
+        let beyond = if seconds < 0.0 { Duration::ZERO } else { Duration::MAX };
+        Ok(NumericDate(Duration::try_from_secs_f64(seconds).unwrap_or(beyond)))
+    }
 }

@@ -1,13 +1,13 @@
 //! JSON Web Tokens of frontends (RFC 7519), and how to make them.
 
-use super::claims::{ConnectionClaims, OneOrMany, SubscriptionClaims, TokenError, Wire};
+use super::claims::{Accepted, ConnectionClaims, NumericDate, OneOrMany, SubscriptionClaims, TokenError, Wire};
 use crate::settings;
 use gateway_core::model::{ChannelName, Data, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
 use shared_proto::json::Object;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Checks tokens, and signs them for the demo and the command line.
 pub struct Tokens {
@@ -16,7 +16,7 @@ pub struct Tokens {
     anonymous: bool,
     audience: Option<Box<str>>,
     issuer: Option<Box<str>>,
-    leeway: u64,
+    leeway: Duration,
 }
 
 /// A key and the one algorithm that it is for: what a token says of its algorithm never chooses (RFC 8725 section 3.1).
@@ -43,13 +43,12 @@ impl VerifyingKey {
 pub struct NoSigningKey;
 
 impl Tokens {
-    /// Checks a connection token at `now` (seconds since 1970). An empty one stands for an anonymous connection, where
-    /// those may come.
-    pub fn verify_connection(&self, token: &str, now: u64) -> Result<ConnectionClaims, TokenError> {
+    /// Checks a connection token at `now` (since 1970). An empty one stands for an anonymous connection, where those may come.
+    pub fn verify_connection(&self, token: &str, now: Duration) -> Result<Accepted<ConnectionClaims>, TokenError> {
         if token.is_empty() && self.anonymous {
-            return Ok(ConnectionClaims::of(UserId::anonymous()));
+            return Ok(Accepted { claims: ConnectionClaims::of(UserId::anonymous()), expires_in: None });
         }
-        let wire = self.verify(token, now)?;
+        let Accepted { claims: wire, expires_in } = self.verify(token, now)?;
         if wire.channel.is_some() {
             return Err(TokenError::invalid("is for a subscription, not for a connection"));
         }
@@ -58,34 +57,35 @@ impl Tokens {
             let channel: ChannelName = name.parse().map_err(|error| TokenError::invalid(format!("names a channel that {error}")))?;
             if channel.is_of(&user) { Ok(channel) } else { Err(TokenError::invalid("names another user's personal channel")) }
         };
-        Ok(ConnectionClaims {
-            issued: wire.iat,
-            expires: wire.exp,
+        let claims = ConnectionClaims {
+            issued: wire.iat.map(|iat| iat.0.as_secs()),
+            expires: wire.exp.map(|exp| exp.0),
             info: info(wire.info.as_deref())?,
             channels: wire.channels.iter().map(channel).collect::<Result<_, _>>()?,
             user,
-        })
+        };
+        Ok(Accepted { claims, expires_in })
     }
 
-    /// Checks a subscription token at `now` (seconds since 1970). That its user and channel are those of the subscription
-    /// is the caller's to check.
-    pub fn verify_subscription(&self, token: &str, now: u64) -> Result<SubscriptionClaims, TokenError> {
-        let wire = self.verify(token, now)?;
+    /// Checks a subscription token at `now` (since 1970). That its user and channel are those of the subscription is the caller's to check.
+    pub fn verify_subscription(&self, token: &str, now: Duration) -> Result<Accepted<SubscriptionClaims>, TokenError> {
+        let Accepted { claims: wire, expires_in } = self.verify(token, now)?;
         let channel = wire.channel.as_deref().ok_or_else(|| TokenError::invalid("has no channel"))?;
-        Ok(SubscriptionClaims {
+        let claims = SubscriptionClaims {
             user: self.user(wire.sub.as_deref())?,
             channel: channel.parse().map_err(|error| TokenError::invalid(format!("names a channel that {error}")))?,
-            issued: wire.iat,
-            expires: wire.exp,
+            issued: wire.iat.map(|iat| iat.0.as_secs()),
+            expires: wire.exp.map(|exp| exp.0),
             info: info(wire.info.as_deref())?,
-        })
+        };
+        Ok(Accepted { claims, expires_in })
     }
 
     /// Makes a connection token, issued at `now` (seconds since 1970).
     pub fn sign_connection(&self, claims: &ConnectionClaims, now: u64) -> Result<String, NoSigningKey> {
         self.sign(&Wire {
             sub: Some(claims.user.to_string()),
-            exp: claims.expires,
+            exp: claims.expires.map(NumericDate),
             info: claims.info.as_ref().map(|info| info.raw().to_owned()),
             channels: claims.channels.iter().map(ToString::to_string).collect(),
             ..self.wire(now)
@@ -96,14 +96,14 @@ impl Tokens {
     pub fn sign_subscription(&self, claims: &SubscriptionClaims, now: u64) -> Result<String, NoSigningKey> {
         self.sign(&Wire {
             sub: Some(claims.user.to_string()),
-            exp: claims.expires,
+            exp: claims.expires.map(NumericDate),
             info: claims.info.as_ref().map(|info| info.raw().to_owned()),
             channel: Some(claims.channel.to_string()),
             ..self.wire(now)
         })
     }
 
-    fn verify(&self, token: &str, now: u64) -> Result<Wire, TokenError> {
+    fn verify(&self, token: &str, now: Duration) -> Result<Accepted<Wire>, TokenError> {
         if token.is_empty() {
             return Err(TokenError::invalid("is missing"));
         }
@@ -125,11 +125,12 @@ impl Tokens {
         Err(refused)
     }
 
-    fn check(&self, wire: Wire, now: u64) -> Result<Wire, TokenError> {
-        if wire.exp.is_some_and(|exp| now >= exp.saturating_add(self.leeway)) {
+    fn check(&self, wire: Wire, now: Duration) -> Result<Accepted<Wire>, TokenError> {
+        let expires_in = wire.exp.map(|exp| exp.0.saturating_add(self.leeway).saturating_sub(now));
+        if expires_in.is_some_and(|left| left.is_zero()) {
             return Err(TokenError::Expired);
         }
-        if wire.nbf.is_some_and(|nbf| now.saturating_add(self.leeway) < nbf) {
+        if wire.nbf.is_some_and(|nbf| now.saturating_add(self.leeway) < nbf.0) {
             return Err(TokenError::invalid("is not valid yet"));
         }
         if let Some(wanted) = &self.audience
@@ -142,7 +143,7 @@ impl Tokens {
         {
             return Err(TokenError::invalid("is of another issuer"));
         }
-        Ok(wire)
+        Ok(Accepted { claims: wire, expires_in })
     }
 
     fn user(&self, sub: Option<&str>) -> Result<UserId, TokenError> {
@@ -155,7 +156,7 @@ impl Tokens {
 
     fn wire(&self, now: u64) -> Wire {
         Wire {
-            iat: Some(now),
+            iat: Some(NumericDate(Duration::from_secs(now))),
             aud: self.audience.as_deref().map(|audience| OneOrMany::One(audience.into())),
             iss: self.issuer.as_deref().map(Into::into),
             ..Wire::default()
@@ -195,7 +196,7 @@ impl From<&settings::Tokens> for Tokens {
             anonymous: tokens.anonymous,
             audience: set(&tokens.audience),
             issuer: set(&tokens.issuer),
-            leeway: tokens.leeway.as_secs(),
+            leeway: tokens.leeway,
         }
     }
 }

@@ -47,6 +47,7 @@ macro_rules! contract {
             subscriptions_of_users_are_kept_until_they_end
             revocations_are_remembered_for_their_time
             who_was_connected_to_a_dead_node_is_found_until_struck_out
+            names_of_users_are_kept_apart_whatever_they_hold
         }
         $crate::broker::contract::contract! { @each $threaded $bed,
             concurrent_publishers_make_one_order
@@ -471,6 +472,59 @@ pub(super) async fn subscriptions_of_users_are_kept_until_they_end(bed: &Bed) {
 const PUBLISHERS: u64 = 4;
 
 /// Publishes from several tasks at once; returns when all are done.
+/// Names that a part of a store might take for something else.
+const ODD: [&str; 12] = [
+    "auth0|abc",
+    "f:realm:jürgen",
+    "spiffe://example.org/ns/a",
+    "{a}",
+    "}:stream",
+    "a b",
+    "a*",
+    "a%2A",
+    "a%20b",
+    "[a-b]?\\",
+    "#a",
+    "山田 太郎 \"'<&",
+];
+
+pub(super) async fn names_of_users_are_kept_apart_whatever_they_hold(bed: &Bed) {
+    let all = ODD.map(|name| client(name).user.clone()).map(|user| (ChannelName::personal(&user).expect("not anonymous"), user));
+    let mut inbox = Inbox::new(&bed.mailboxes[0]);
+    for ((channel, user), number) in all.iter().zip(1..) {
+        bed.join(channel, 0).await;
+        bed.publish_all(channel, 0..number, KEEP).await;
+        for _ in 0..number {
+            assert_eq!(inbox.publication().await.0, *channel);
+        }
+        bed.broker.presence_add(channel, client(user)).await.expect("added");
+        bed.broker.presence_add(channel, client("alice")).await.expect("added");
+        let subscription = UserSubscription { channel: channel.clone(), expires_at: None };
+        bed.broker.put_user_subscription(user, subscription).await.expect("stored");
+        let revocation = Revocation { until: number, code: 4500, reason: user.as_str().into() };
+        bed.broker.revoke(user, revocation, HOUR).await.expect("revoked");
+    }
+    for ((channel, user), number) in all.iter().zip(1..) {
+        assert_eq!(bed.offsets(channel, ReadRange::After(0)).await, (1..=number).collect::<Vec<_>>());
+        let stats = bed.broker.presence_stats(channel).await.expect("counted");
+        assert_eq!(stats, PresenceStats { clients: 2, users: 2 }, "{channel}");
+        let present = bed.broker.presence(channel, 10).await.expect("read");
+        assert_eq!(present.iter().filter(|info| info.user == *user).count(), 1, "{channel}");
+        let stored = bed.broker.user_subscriptions(user).await.expect("read");
+        assert_eq!(stored, [UserSubscription { channel: channel.clone(), expires_at: None }]);
+        let revoked = bed.broker.revoked(user).await.expect("read").expect("remembered");
+        assert_eq!((revoked.until, &*revoked.reason), (number, user.as_str()));
+        let listed = bed.list(channel, None, 10).await;
+        assert!(names(&listed).contains(&channel.as_str()), "{channel}");
+    }
+    let mut expected: Vec<_> = all.iter().map(|(channel, _)| channel.as_str()).collect();
+    expected.sort_unstable();
+    assert_eq!(names(&bed.list("#*", None, 100).await), expected);
+    assert_eq!(names(&bed.list("#*", Some(expected[5]), 3).await), expected[6..9]);
+    assert_eq!(names(&bed.list("#??? ??*", None, 3).await), [] as [&str; 0]);
+    assert_eq!(names(&bed.list("#?? ?? *", None, 3).await), ["#山田 太郎 \"'<&"], "a question mark is one character");
+}
+
 async fn publish_at_once(bed: &Bed, channel: &ChannelName, each: u64, retention: Retention) {
     let publishers = (0..PUBLISHERS).map(|publisher| {
         let (broker, channel) = (Arc::clone(&bed.broker), channel.clone());
@@ -593,22 +647,22 @@ pub(super) async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(b
     let dead = nodes.list().await.expect("listed").remove(0).id;
     let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
     let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();
-    nodes.enroll(&[]).await.expect("nothing to do");
+    nodes.register_connections(&[]).await.expect("nothing to do");
     for some in all.chunks(250) {
-        nodes.enroll(some).await.expect("entered");
+        nodes.register_connections(some).await.expect("entered");
     }
-    nodes.enroll(&all[..10]).await.expect("entered again");
+    nodes.register_connections(&all[..10]).await.expect("entered again");
     let ended: Vec<_> = all[..50].iter().map(|(id, _)| *id).collect();
-    nodes.strike(&ended).await.expect("struck out");
+    nodes.unregister_connections(&ended).await.expect("struck out");
     let (mut found, mut steps) = (Vec::new(), 0);
     loop {
-        let some = nodes.enrolled(&dead).await.expect("read");
+        let some = nodes.registered_connections(&dead).await.expect("read");
         if some.is_empty() {
             break;
         }
         let ids: Vec<_> = some.iter().map(|(id, _)| *id).collect();
-        nodes.strike_from(&dead, &ids).await.expect("struck out");
-        nodes.strike_from(&dead, &ids).await.expect("struck out twice");
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out");
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out twice");
         found.extend(some);
         steps += 1;
     }

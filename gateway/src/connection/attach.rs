@@ -1,6 +1,6 @@
 //! Joining a channel: subscribe, read what was missed, and catch up until deliveries may come live.
 
-use super::Worker;
+use super::worker::Worker;
 use crate::{
     broker::BrokerError,
     hub::{Advance, ConnKey, Live, Outbox},
@@ -23,14 +23,10 @@ pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> 
     }
     match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, told)).await {
         Ok(Ok(attached)) => Outcome::Attached(attached),
-        Ok(Err(error)) => Outcome::Failed(unavailable(&error.to_string())),
-        Err(_) => Outcome::Failed(unavailable("the channel could not be joined in time")),
+        Ok(Err(error)) => Outcome::Failed(error.try_again()),
+        // The official SDKs do so by themselves.
+        Err(_) => Outcome::Failed(Refusal::new(ErrorCode::Internal, "The channel could not be joined in time. Try again.")),
     }
-}
-
-/// The official SDKs try again by themselves.
-fn unavailable(why: &str) -> Refusal {
-    Refusal::new(ErrorCode::Internal, format!("{why}; try again"))
 }
 
 async fn establish(

@@ -2,16 +2,17 @@ mod forks;
 
 use super::*;
 use crate::{
-    broker::{BrokerError, Check, MemoryBroker, MemoryLimits, NewPublication, Post},
+    broker::{Broker, BrokerError, Check, Mailbox, MemoryBroker, MemoryLimits, NewPublication, Post, Reads},
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::{ChannelOptions, SlowConsumer},
+    channel::{ChannelOptions, GapBufferBudget, Namespaces, SlowConsumer},
     model::{
-        CommandTarget, Data, Disconnect, Epoch, Page, Position, ReadRange, RecoverFrom, Retention, ServerCommand, SubscriptionSide, Tags,
+        ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, ReadRange, RecoverFrom,
+        Retention, ServerCommand, SubscriptionSide, Tags, Tick, UserId, WorkerId,
     },
 };
-use std::{future::Future, num::NonZeroU32};
+use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
 
 /// A hub with its broker, on one thread with paused time.
 struct World {
@@ -376,7 +377,7 @@ fn what_the_budget_of_all_outboxes_refuses_is_counted_as_that() {
         }
         assert_eq!(connection.outbox().overflow(), Some(Overflow::Worker));
         let dropped = |cause| world.hub.metrics().drops(cause);
-        let counted = [DropCause::BudgetSpent, DropCause::OutboxFull, DropCause::ConnectionClosed].map(dropped);
+        let counted = [DropCause::WorkerOutboxesFull, DropCause::OutboxFull, DropCause::ConnectionClosed].map(dropped);
         assert_eq!((received(&connection).len(), counted), (1, [1, 0, 1]));
     });
 }
@@ -409,7 +410,7 @@ fn what_is_not_written_when_a_connection_ends_is_counted() {
 
 #[test]
 fn an_outbox_counts_what_its_messages_take_in_memory() {
-    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey(NonZeroU32::MIN));
+    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey::new(0));
     let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel).is_ok()).count();
     let room = fill();
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
@@ -602,7 +603,7 @@ fn only_a_stream_that_went_on_unheard_is_a_loss_that_the_audit_found() {
             assert_eq!(received(&alice), [text]);
             world.mailbox.post(Post::Top(World::channel("stream:a"), at, check));
             settle().await;
-            assert_eq!(world.hub.metrics().counted(Count::FoundByAudit), found, "{check:?}");
+            assert_eq!(world.hub.metrics().counted(Count::AuditLosses), found, "{check:?}");
         }
     });
 }

@@ -1,7 +1,7 @@
 //! The demo page and its tokens, served only where `demo.enabled` says so: whoever asks gets a token for any name.
 
 use crate::{
-    api::{ApiError, Path},
+    api::{ApiError, Json, Path, limit_bodies},
     auth::{ConnectionClaims, Origins},
     node::Node,
 };
@@ -9,7 +9,6 @@ use actix_web::{
     Error, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    error::JsonPayloadError,
     http::header::{self, HeaderValue},
     middleware::{Next, from_fn},
     web,
@@ -17,7 +16,6 @@ use actix_web::{
 use gateway_core::model::{ErrorCode, Refusal, UserId};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
-use shared_proto::json::Object;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -66,16 +64,9 @@ struct NodeEntry {
 const REQUEST_BYTES: usize = 4096;
 
 pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>) {
+    limit_bodies(config, REQUEST_BYTES);
     config
         .app_data(web::Data::from(origins.clone()))
-        .app_data(web::JsonConfig::default().limit(REQUEST_BYTES).error_handler(|error, _| {
-            let code = match error {
-                JsonPayloadError::ContentType => ErrorCode::UnsupportedMediaType,
-                JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => ErrorCode::PayloadTooLarge,
-                _ => ErrorCode::BadRequest,
-            };
-            ApiError(Refusal::new(code, format!("{error}; send {{\"user\":\"alice\"}} as application/json."))).into()
-        }))
         .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(for_pages)))
         .service(Path::new("/demo/nodes").get(nodes).into_resource())
         .service(Path::new("/{path:.*}").get(file).into_resource());
@@ -101,14 +92,14 @@ async fn preflight() -> HttpResponse {
         .finish()
 }
 
-async fn token(node: web::Data<Node>, web::Json(Object(request)): web::Json<Object<TokenRequest>>) -> Result<HttpResponse, ApiError> {
+async fn token(node: web::Data<Node>, Json(request): Json<TokenRequest>) -> Result<HttpResponse, ApiError> {
     let bad = |why: String| ApiError(Refusal::new(ErrorCode::BadRequest, why));
     let user: UserId = request.user.parse().map_err(|error| bad(format!("The user {error}.")))?;
     if user.is_anonymous() {
         return Err(bad("The user is empty.".into()));
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let claims = ConnectionClaims { expires: Some(now + TTL.as_secs()), ..ConnectionClaims::of(user) };
+    let claims = ConnectionClaims { expires: Some(Duration::from_secs(now) + TTL), ..ConnectionClaims::of(user) };
     let token = node.tokens.sign_connection(&claims, now).map_err(|error| bad(format!("tokens.hmac_secret {error}.")))?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }))
 }

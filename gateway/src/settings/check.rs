@@ -1,6 +1,6 @@
 //! What a single value cannot tell: rules across settings, and names.
 
-use super::{Problems, Reach, RedisUrl, Settings};
+use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, settings::Settings};
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use std::{collections::HashSet, net::IpAddr};
@@ -42,7 +42,7 @@ fn names(settings: &Settings, problems: &mut Problems) {
     }
     for name in settings.services.keys() {
         if let Err(error) = name.parse::<ServiceName>() {
-            problems.add(format!("services.{name}"), format!("the name {error}; expected 1 to 64 of a-z 0-9 _ -"));
+            problems.add(format!("services.{name}"), format!("the name {error}"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where settings come from: the built-in defaults, then a file, then variables, then flags.
 
-use super::Problems;
+use super::problem::Problems;
 use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source as _, Value};
 use std::{collections::HashMap, path::Path};
 

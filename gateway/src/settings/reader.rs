@@ -1,6 +1,6 @@
 //! Takes settings out of the merged layers and notes everything that is wrong with them.
 
-use super::{Problems, value::Setting};
+use super::{problem::Problems, value::Setting};
 use config::{Map, Value, ValueKind};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -131,6 +131,13 @@ impl<'a> Reader<'a> {
 /// Bounds as people read them.
 pub(super) fn show_range<T: Setting>(range: &RangeInclusive<T>) -> String {
     format!("{} to {}", range.start().show(), range.end().show())
+}
+
+/// Key and range of every setting of one table.
+#[cfg(test)]
+pub(super) fn keys_of<T: Section>(table: &str) -> Vec<(String, Option<String>)> {
+    let ranges: std::collections::HashMap<_, _> = T::ranges().into_iter().collect();
+    T::KEYS.iter().map(|key| (format!("{table}.{key}"), ranges.get(key).cloned())).collect()
 }
 
 fn pairs<T: Section>(text: &str) -> Vec<Value> {

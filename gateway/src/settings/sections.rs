@@ -1,9 +1,10 @@
 //! Every setting: its name, type and bounds. What each is for stands in `config/default.toml`, which has them all.
 
 use super::{
+    choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
     reader::section,
     redis_url::RedisUrl,
-    value::{ByteSize, GIB, KIB, MIB, choice},
+    value::{ByteSize, GIB, KIB, MIB},
 };
 use secrecy::SecretString;
 use std::{net::SocketAddr, time::Duration};
@@ -19,64 +20,6 @@ const fn millis(number: u64) -> Duration {
 
 const fn size(bytes: usize) -> ByteSize {
     ByteSize(bytes)
-}
-
-choice! {
-    /// Where publications live.
-    BrokerKind {
-        /// In this process: one node only.
-        Memory = "memory",
-        /// In a Redis that the nodes of a cluster share.
-        Redis = "redis",
-    } "\"memory\" or \"redis\"";
-
-    /// Who may do something in a channel. A service may always.
-    Grant {
-        /// No frontend.
-        Nobody = "nobody",
-        /// Who has a subscription token for the channel.
-        Token = "token",
-        /// Who is subscribed.
-        Subscriber = "subscriber",
-        /// Who is not anonymous.
-        Authenticated = "authenticated",
-        /// Everyone.
-        Anyone = "anyone",
-    } "\"nobody\", \"token\", \"subscriber\", \"authenticated\" or \"anyone\"";
-
-    /// What happens to a subscriber that reads too slowly.
-    SlowConsumer {
-        /// Closed with 3008; it reconnects and recovers.
-        Disconnect = "disconnect",
-        /// Keeps only the newest publication per channel.
-        Latest = "latest",
-    } "\"disconnect\" or \"latest\"";
-
-    /// How a service is reached.
-    Reach {
-        /// Over the WebSockets that its instances hold open to the gateway.
-        Link = "link",
-        /// By HTTP requests to it.
-        Webhook = "webhook",
-        /// Through a queue that it reads.
-        Queue = "queue",
-    } "\"link\", \"webhook\" or \"queue\"";
-
-    /// Which calls of a service keep their order.
-    CallOrder {
-        /// Those of one connection.
-        Connection = "connection",
-        /// None.
-        None = "none",
-    } "\"connection\" or \"none\"";
-
-    /// How log lines are written.
-    LogFormat {
-        /// For people.
-        Text = "text",
-        /// One JSON object in a line.
-        Json = "json",
-    } "\"text\" or \"json\"";
 }
 
 section! {
@@ -111,9 +54,9 @@ section! {
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Publications in one request.
-        batch: usize = 1..=100_000,
+        batch_entries: usize = 1..=100_000,
         /// Channels in one answer.
-        page: usize = 1..=100_000,
+        page_entries: usize = 1..=100_000,
     }
 
     /// `[connection]`: one frontend's connection.
@@ -155,7 +98,7 @@ section! {
         /// Publications of a channel that are encoded as one batch.
         batch_bytes: ByteSize = size(KIB)..=size(16 * MIB),
         /// Subscribers served before others get their turn.
-        slice: usize = 1..=100_000,
+        subscribers_per_turn: usize = 1..=100_000,
         /// Deliveries that may wait for a worker.
         mailbox_entries: usize = 64..=16_777_216,
         /// Their bytes.
@@ -177,9 +120,9 @@ section! {
         /// Bytes of publications that all workers hold back while a gap before them is read.
         gap_buffer_bytes: ByteSize = size(KIB)..=size(64 * GIB),
         /// Reads of missing ranges that run at a time.
-        backfills: usize = 1..=10_000,
+        concurrent_reads: usize = 1..=10_000,
         /// Subscriptions of a worker that are told within a second that they have to begin anew.
-        restarts: usize = 1..=1_000_000,
+        resubscribes_per_second: usize = 1..=1_000_000,
     }
 
     /// `[publish]`: what comes beside the data of a publication.
@@ -259,7 +202,7 @@ section! {
         /// For an answer; without one the connection counts as broken.
         response_timeout: Duration = millis(100)..=MINUTE,
         /// How long a channel stays subscribed that nobody needs any more.
-        linger: Duration = millis(0)..=10 * MINUTE,
+        unsubscribe_delay: Duration = millis(0)..=10 * MINUTE,
         /// Between two looks at whether subscriptions still deliver.
         canary: Duration = millis(100)..=MINUTE,
         /// For a round through all channels that looks for what was lost.
@@ -273,7 +216,7 @@ section! {
         /// Between two rounds of the nodes through all who are present.
         sweep: Duration = SECOND..=7 * DAY,
         /// How long the disconnects of a dead node wait for services to take them.
-        disconnects_wait: Duration = SECOND..=DAY,
+        disconnect_event_ttl: Duration = SECOND..=DAY,
         /// Where services reach this node's internal listener; empty: at its address.
         link_url: String,
         /// Where frontends reach this node's public listener; empty: at its address.

@@ -1,19 +1,17 @@
-use super::*;
+use super::{
+    reader::keys_of,
+    sections::{ApiKey, Channel, Service},
+    *,
+};
 use gateway_core::channel::{
     Grant::{Anyone, Nobody, Subscriber},
     Namespaces,
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
-use std::{collections::HashMap, io::Write as _};
+use std::{collections::HashMap, io::Write as _, time::Duration};
 
 const DEV: &str = include_str!("../../config/dev.toml");
-
-/// Key and range of every setting of one table.
-pub(super) fn keys_of<T: reader::Section>(table: &str) -> Vec<(String, Option<String>)> {
-    let ranges: HashMap<_, _> = T::ranges().into_iter().collect();
-    T::KEYS.iter().map(|key| (format!("{table}.{key}"), ranges.get(key).cloned())).collect()
-}
 
 /// The comment above each key of a settings file, and the keys, commented examples included.
 fn documented_in(toml: &str) -> Vec<(String, String)> {

@@ -33,7 +33,7 @@ pub(super) fn calm(world: &mut World<'_>) -> Result<(), String> {
     }
     for node in &mut world.nodes {
         // Canaries find those.
-        node.wires.ear.notice(&mut world.server, false);
+        node.wires.subscriber.notice(&mut world.server, false);
     }
     find(world)?;
     rest(world, lacking)?;
@@ -53,7 +53,7 @@ fn find(world: &mut World<'_>) -> Result<(), String> {
         return Ok(());
     }
     rest(world, |world| world.publisher.waits())?;
-    world.nodes.iter_mut().for_each(|node| node.wires.ear.audit());
+    world.nodes.iter_mut().for_each(|node| node.wires.subscriber.audit());
     for _ in 0..AUDIT {
         world.settle()?;
         round(world)?;

@@ -1,10 +1,10 @@
 //! A frontend with one subscription, and what it was promised.
 
-use super::node::SimulatedWorker;
+use super::{node::SimulatedWorker, wake_flag::Flag};
 use crate::{
     auth::ConnectionClaims,
     broker::simulated::{Lineage, Server},
-    connection::Unwired,
+    connection::SocketlessConnection,
     hub::Frame,
 };
 use gateway_core::{
@@ -14,31 +14,9 @@ use gateway_core::{
 use serde::Deserialize;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Wake, Waker},
 };
-
-/// Set when somebody has to be polled.
-pub(super) struct Flag(AtomicBool);
-
-impl Flag {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicBool::new(true)))
-    }
-
-    pub(super) fn take(&self) -> bool {
-        self.0.swap(false, Relaxed)
-    }
-}
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
-    }
-}
 
 /// See the module. Its position is what the official SDKs would hold.
 pub(super) struct Client {
@@ -46,7 +24,7 @@ pub(super) struct Client {
     pub(super) channel: String,
     /// Whether the frontend asks for the subscription, or its token names the channel.
     side: SubscriptionSide,
-    connection: Option<Unwired>,
+    connection: Option<SocketlessConnection>,
     flag: Arc<Flag>,
     command: u32,
     stage: Stage,
@@ -157,7 +135,7 @@ impl Client {
     /// Asks for the channel. False: the connection does not read now.
     fn ask(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
         let connection = self.connection.get_or_insert_with(|| {
-            let mut connection = Unwired::new(worker.worker.clone());
+            let mut connection = SocketlessConnection::new(worker.worker.clone());
             connection.hears(Command { id: 1, request: Request::Connect(Box::default()) });
             connection
         });
@@ -173,7 +151,9 @@ impl Client {
         let claims = ConnectionClaims { channels: vec![channel], ..ConnectionClaims::of(UserId::anonymous()) };
         let token = worker.worker.node.tokens.sign_connection(&claims, 0).expect("a key");
         let request = ConnectRequest { token, subs: vec![(self.channel.clone(), recover)], ..ConnectRequest::default() };
-        self.connection.insert(Unwired::new(worker.worker.clone())).hears(Command { id: 1, request: Request::Connect(Box::new(request)) })
+        self.connection
+            .insert(SocketlessConnection::new(worker.worker.clone()))
+            .hears(Command { id: 1, request: Request::Connect(Box::new(request)) })
     }
 
     pub(super) fn unsubscribe(&mut self) -> bool {

@@ -1,6 +1,6 @@
 //! What runs tasks, and lets time pass; both only when told to.
 
-use super::client::Flag;
+use super::wake_flag::Flag;
 use std::{
     future::Future as _,
     pin::Pin,

@@ -1,10 +1,10 @@
 //! One node of a simulated cluster, and its workers.
 
-use super::{client::Flag, plan::Shape};
+use super::{plan::Shape, wake_flag::Flag};
 use crate::{
     broker::{
         Broker, Mailbox, Reads, RedisAddress, RedisConfig,
-        simulated::{self, Duty, Server, Wires},
+        simulated::{self, Purpose, Server, SimulatedConnections},
     },
     connection::{self, Worker},
     hub::{Hub, HubLimits, HubParts},
@@ -34,7 +34,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// See the module.
 pub(super) struct SimulatedNode {
     pub(super) broker: Arc<Broker>,
-    pub(super) wires: Wires,
+    pub(super) wires: SimulatedConnections,
     pub(super) workers: Vec<SimulatedWorker>,
     pub(super) chunk: usize,
 }
@@ -64,7 +64,7 @@ impl SimulatedNode {
         let mailboxes: Vec<_> = (0..shape.workers).map(|_| Arc::new(Mailbox::new(shape.mailbox, 1 << 20))).collect();
         let (broker, mut wires) = simulated::broker(mailboxes.clone(), config(name, shape));
         let broker = Arc::new(Broker::Redis(broker));
-        let _ = wires.connect(Duty::Write, server) | wires.connect(Duty::Read, server) | wires.ear.connect(server);
+        let _ = wires.connect(Purpose::Write, server) | wires.connect(Purpose::Read, server) | wires.subscriber.connect(server);
         let session_config = session_config(name, shape);
         let namespaces = Arc::new(session_config.namespaces.clone());
         let (reads, gap_buffers) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.hold));
@@ -92,17 +92,17 @@ impl SimulatedNode {
     pub(super) fn round(&mut self, server: &mut Server) -> bool {
         let Self { wires, workers, chunk, .. } = self;
         let mut any = false;
-        for duty in [Duty::Write, Duty::Read] {
+        for duty in [Purpose::Write, Purpose::Read] {
             any |= wires.connect(duty, server) | wires.send(duty);
             while wires.execute(duty, server) {}
             any |= wires.answer(duty, server);
         }
-        any |= wires.ear.notice(server, false) | wires.ear.connect(server);
-        any |= wires.ear.ask(server, *chunk) | wires.ear.obey(server);
-        while wires.ear.hear(server) {
+        any |= wires.subscriber.notice(server, false) | wires.subscriber.connect(server);
+        any |= wires.subscriber.ask(server, *chunk) | wires.subscriber.obey(server);
+        while wires.subscriber.hear(server) {
             any = true;
         }
-        any |= wires.ear.act(server);
+        any |= wires.subscriber.act(server);
         for worker in workers {
             worker.work(4);
         }

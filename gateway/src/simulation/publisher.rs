@@ -1,6 +1,6 @@
 //! Publishes through the nodes, and what their answers promise. Every publication is a number of its own.
 
-use super::client::Flag;
+use super::wake_flag::Flag;
 use crate::broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published, simulated::Server};
 use gateway_core::model::{ChannelName, Data, Position, Retention, Tags};
 use serde_json::value::to_raw_value;

@@ -1,14 +1,13 @@
 //! A cluster in one thread, and the steps that move it.
 
 use super::{
-    calm,
     client::Client,
-    engine::{self, Engine},
+    engine::Engine,
     node::{PREFIX, SimulatedNode},
-    plan::{Kind, Plan, Shape, Step},
+    plan::{Kind, Shape, Step},
     publisher::Publisher,
 };
-use crate::broker::simulated::{Duty, Flaw, Server};
+use crate::broker::simulated::{Flaw, Purpose, Server};
 use gateway_core::model::SubscriptionSide;
 use std::time::Duration;
 
@@ -24,31 +23,12 @@ pub(super) struct World<'a> {
     pub(super) needs_audit: bool,
 }
 
-/// Runs a plan. `log` gets the steps that did something. The error says what is wrong.
-pub(super) fn run(plan: &Plan, flaw: Option<Flaw>, mut log: Option<&mut Vec<String>>) -> Result<(), String> {
-    let runtime = engine::runtime();
-    let mut engine = Engine::new(&runtime);
-    let _inside = engine.enter();
-    let mut world = World::new(&mut engine, plan.shape, flaw);
-    for step in &plan.steps {
-        if world.step(*step) {
-            if let Some(log) = &mut log {
-                log.push(world.describe(*step));
-            }
-            if step.kind.wakes() {
-                world.settle()?;
-            }
-        }
-    }
-    calm::calm(&mut world)
-}
-
 pub(super) fn channel(index: usize) -> String {
     format!("c{index}")
 }
 
 impl<'a> World<'a> {
-    fn new(engine: &'a mut Engine<'a>, shape: Shape, flaw: Option<Flaw>) -> Self {
+    pub(super) fn new(engine: &'a mut Engine<'a>, shape: Shape, flaw: Option<Flaw>) -> Self {
         let mut server = Server::new(PREFIX, flaw);
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
@@ -60,7 +40,7 @@ impl<'a> World<'a> {
     }
 
     /// Takes a step. Answers whether it did anything.
-    fn step(&mut self, step: Step) -> bool {
+    pub(super) fn step(&mut self, step: Step) -> bool {
         let Step { kind, which } = step;
         let place = Place::of(which, &self.shape);
         let (server, node) = (&mut self.server, &mut self.nodes[place.node]);
@@ -76,19 +56,19 @@ impl<'a> World<'a> {
             Kind::Answer => return wires.answer(duty, server),
             Kind::CutPipe => return wires.cut(duty, server),
             Kind::LeftBehind => return server.execute_left_behind(),
-            Kind::Listen => return wires.ear.connect(server),
-            Kind::Ask => return wires.ear.ask(server, node.chunk),
-            Kind::Obey => return wires.ear.obey(server),
-            Kind::Hear => return wires.ear.hear(server),
-            Kind::Act => return wires.ear.act(server),
-            Kind::CutEar => return wires.ear.cut(server),
-            Kind::Deafen => return wires.ear.deafen(server),
+            Kind::Listen => return wires.subscriber.connect(server),
+            Kind::Ask => return wires.subscriber.ask(server, node.chunk),
+            Kind::Obey => return wires.subscriber.obey(server),
+            Kind::Hear => return wires.subscriber.hear(server),
+            Kind::Act => return wires.subscriber.act(server),
+            Kind::CutEar => return wires.subscriber.cut(server),
+            Kind::Deafen => return wires.subscriber.deafen(server),
             Kind::Mislay => {
                 self.needs_audit = true;
-                return wires.ear.mislay(server, &channel(place.channel));
+                return wires.subscriber.mislay(server, &channel(place.channel));
             }
-            Kind::Notice => return wires.ear.notice(server, place.coin),
-            Kind::Audit => wires.ear.audit(),
+            Kind::Notice => return wires.subscriber.notice(server, place.coin),
+            Kind::Audit => wires.subscriber.audit(),
             Kind::Work => node.workers[place.worker].work(1 + place.amount % 4),
             Kind::Publish => {
                 let draft = self.publisher.draft(&channel(place.channel), place.coin);
@@ -129,8 +109,8 @@ impl<'a> World<'a> {
     /// Another server takes over, with what a replica has or with everything.
     fn replace(&mut self, by_replica: bool) {
         for node in &mut self.nodes {
-            node.wires.cut(Duty::Write, &mut self.server);
-            node.wires.cut(Duty::Read, &mut self.server);
+            node.wires.cut(Purpose::Write, &mut self.server);
+            node.wires.cut(Purpose::Read, &mut self.server);
         }
         self.server.replaced(by_replica);
     }
@@ -154,7 +134,7 @@ impl<'a> World<'a> {
         self.server.wrong.take().map_or(Ok(()), Err)
     }
 
-    fn describe(&self, step: Step) -> String {
+    pub(super) fn describe(&self, step: Step) -> String {
         let Place { node, worker, duty, client, channel, coin, amount } = Place::of(step.which, &self.shape);
         let kind = step.kind;
         match kind {
@@ -176,7 +156,7 @@ impl<'a> World<'a> {
 struct Place {
     node: usize,
     worker: usize,
-    duty: Duty,
+    duty: Purpose,
     client: usize,
     channel: usize,
     coin: bool,
@@ -194,7 +174,7 @@ impl Place {
         Self {
             node: next(shape.nodes),
             worker: next(shape.workers),
-            duty: if next(2) == 0 { Duty::Write } else { Duty::Read },
+            duty: if next(2) == 0 { Purpose::Write } else { Purpose::Read },
             client: next(shape.clients),
             channel: next(shape.channels),
             coin: next(2) == 0,

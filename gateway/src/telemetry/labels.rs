@@ -65,7 +65,7 @@ labels! {
     DropCause {
         OutboxFull, "outbox_full", "The connection's outbox was full, and the connection is being closed.";
         OutboxReplaced, "outbox_replaced", "A newer publication replaced it (`latest`).";
-        BudgetSpent, "budget_spent", "All outboxes of the worker together reached their limit, and the connection is being closed.";
+        WorkerOutboxesFull, "worker_outboxes_full", "All outboxes of the worker together reached their limit, and the connection is being closed.";
         AtMostOnce, "at_most_once", "A channel without a history lost publications on the way, counted once; its subscribers are informed.";
         Duplicate, "duplicate", "It was delivered before; counted once for each worker.";
         JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves; each is counted once.";
@@ -100,8 +100,8 @@ labels! {
         FanOutBatches, "fan_out_batches", "See the series.";
         Backfills, "backfills", "See the series.";
         Forks, "forks", "See the series.";
-        RecoveriesRemembered, "recoveries_remembered", "See the series.";
-        FoundByAudit, "found_by_audit", "See the series.";
+        RecoveriesFromMemory, "recoveries_from_memory", "See the series.";
+        AuditLosses, "audit_losses", "See the series.";
         GapsLost, "gaps_lost", "See the series.";
         BytesIn, "bytes_in", "See the series.";
         BytesOut, "bytes_out", "See the series.";

@@ -58,7 +58,7 @@ const OBSERVED: &[Series] = &[
     Series::LinkPublishes,
     Series::Links,
     Series::MailboxDropped,
-    Series::StreamReads,
+    Series::HistoryReads,
     Series::GapBufferBytes,
     Series::GapBufferDropped,
     Series::BrokerChannels,
@@ -71,10 +71,10 @@ const OBSERVED: &[Series] = &[
     Series::BrokerEvicted,
     Series::RedisInterruptions,
     Series::RedisMasters,
-    Series::RedisSilent,
+    Series::RedisMissingDeliveries,
     Series::RedisResubscribed,
-    Series::RedisLeftOut,
-    Series::RedisRoundTrip,
+    Series::RedisAbnormalMessages,
+    Series::RedisCanaryRoundTrip,
 ];
 
 #[test]

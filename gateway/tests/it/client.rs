@@ -93,6 +93,18 @@ impl Client {
         }
     }
 
+    /// The next response, which says its length: head and body.
+    pub(crate) fn answer(&mut self) -> (String, String) {
+        let head = self.head();
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
+        let length = length.unwrap_or_else(|| panic!("no length in {head}"));
+        while self.got.len() < length {
+            assert!(self.more(), "closed within the body");
+        }
+        let body = self.got.drain(..length).collect();
+        (head, String::from_utf8(body).expect("text"))
+    }
+
     /// The response's head; none where the server hung up instead.
     pub(crate) fn try_head(&mut self) -> Option<String> {
         self.socket.peek(&mut [0]).is_ok_and(|count| count > 0).then(|| self.head())

@@ -11,13 +11,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which test provokes which code, by the code on the frontend's wire.
+/// Which test provokes which code, by the code on the frontend's wire, for errors with their name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Provoked {
-    errors: BTreeMap<u32, Test>,
-    unsubscribes: BTreeMap<u32, Test>,
-    disconnects: BTreeMap<u32, Test>,
+    errors: BTreeMap<String, Test>,
+    unsubscribes: BTreeMap<String, Test>,
+    disconnects: BTreeMap<String, Test>,
 }
 
 /// A test in a file of the repository.
@@ -35,13 +35,13 @@ fn read(path: impl AsRef<Path>) -> String {
 
 impl Test {
     /// What is wrong with this entry of `code`.
-    fn objection(&self, code: u32) -> Option<String> {
+    fn objection(&self, code: &str) -> Option<String> {
         let Self { file, test } = self;
         let source = read(file);
         let (there, named) = if file.extension().is_some_and(|extension| extension == "rs") {
             (source.contains(&format!("fn {test}(")), true)
         } else {
-            (source.contains(&format!("\ntest('{test}', ")), test.starts_with(&format!("{code} ")))
+            (source.contains(&format!("\ntest('{test}', ")), test.starts_with(code))
         };
         match (there, named) {
             (false, _) => Some(format!("{code}: {} has no test named {test:?}", file.display())),
@@ -54,18 +54,18 @@ impl Test {
 #[test]
 fn every_code_is_provoked_by_a_test() {
     let provoked: Provoked = serde_json::from_str(&read("gateway/tests/sdk/codes.json")).expect("valid");
-    let rows = |rows: &[CodeRow]| rows.iter().map(|row| u32::from(row.code)).collect::<BTreeSet<_>>();
+    let rows = |rows: &[CodeRow]| rows.iter().map(|row| row.code.to_string()).collect::<BTreeSet<_>>();
     let tables = [
-        (ERRORS.iter().map(|row| row.client).collect(), provoked.errors),
+        (ERRORS.iter().map(|row| format!("{} {}", row.client, row.name)).collect(), provoked.errors),
         (rows(UNSUBSCRIBES), provoked.unsubscribes),
         (rows(DISCONNECTS), provoked.disconnects),
     ];
     let mut objections = Vec::new();
     for (codes, tests) in tables {
-        let listed = tests.keys().copied().collect();
+        let listed = tests.keys().cloned().collect();
         objections.extend(codes.difference(&listed).map(|code| format!("{code}: no test provokes it")));
         objections.extend(listed.difference(&codes).map(|code| format!("{code}: there is no such code")));
-        objections.extend(tests.iter().filter_map(|(&code, test)| test.objection(code)));
+        objections.extend(tests.iter().filter_map(|(code, test)| test.objection(code)));
     }
     assert!(objections.is_empty(), "gateway/tests/sdk/codes.json:\n{}", objections.join("\n"));
 }

@@ -73,7 +73,7 @@ impl Gate<TcpStream> for Echo {
             "/odd" => return Err(Refusal::new(ErrorCode::BadRequest, "\"\r\nX: \u{7}").into()),
             _ => {}
         }
-        Ok(Admission { subprotocol: centrifuge(request.subprotocols())?, pass: () })
+        Ok(Admission { subprotocol: centrifuge(request.subprotocols(), request.query()).1, pass: () })
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, ()>) {

@@ -284,7 +284,7 @@ test('a Redis that restarts with what it had costs nobody anything', async (t) =
     assert.deepEqual(await heard.count(3), [1, 2, 3]);
     assert.deepEqual(placed.all.map(({ streamPosition }) => streamPosition), [{ epoch: third.epoch, offset: 2 }]);
     assert.deepEqual(again.all.map(({ wasRecovering, recovered }) => [wasRecovering, recovered]), [[true, true]]);
-    assert.equal(await two.metric('switchboard_recoveries_remembered_total'), 1);
+    assert.equal(await two.metric('switchboard_recoveries_from_memory_total'), 1);
     assert.deepEqual(cut.map((each) => each.all), [[], []]);
 
     for (const [node, it] of [[one, alice], [two, bob]]) {
@@ -321,7 +321,7 @@ test('several servers are one, and one that is away takes only its channels with
         }, 'the node to name what is away');
         assert.deepEqual([status, body.ready, body.reasons.length], [200, true, 1]);
         assert.match(body.reasons[0], /redis\.sock/);
-        assert.equal(await node.metric('switchboard_redis_masters{state="away"}'), 1);
+        assert.equal(await node.metric('switchboard_redis_masters{state="unavailable"}'), 1);
     }
     const statuses = (await publish(2)).map(({ status }) => status);
     const here = channels.filter((_, n) => statuses[n] === 200);

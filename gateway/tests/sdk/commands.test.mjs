@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import WebSocket from 'ws';
 import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
+import { Raw } from './support/raw.mjs';
 import { Service } from './support/service.mjs';
 import { Heard, eventually, next } from './support/wait.mjs';
 
@@ -110,6 +111,19 @@ test('history is read from either end and from any position', async (t) => {
     assert.deepEqual((await read({ limit: 100, since: { epoch, offset: 5 } })).data, []);
 });
 
+test('a publication has to have data, over both ways in', async (t) => {
+    const [raw, channel] = [await Raw.connect(t, gateway), unique('open:')];
+    await raw.ask({ subscribe: { channel } });
+    const { error } = await raw.ask({ publish: { channel } });
+    assert.deepEqual([error.code, error.temporary], [107, undefined]);
+    assert.match(error.message, /data/);
+    const { status, body } = await gateway.rest('POST', `/v1/channels/${channel}/publications`, {});
+    assert.equal(status, 400);
+    assert.match(body.detail, /data/);
+    assert.deepEqual((await raw.ask({ publish: { channel, data: null } })).publish, {});
+    assert.equal((await raw.push('pub')).push.pub.data, null);
+});
+
 test('a call gets the answer of its service, and the service acts', async (t) => {
     const channel = unique('chat:');
     const it = await signedIn(t, gateway, 'ann');
@@ -125,7 +139,7 @@ test('a call gets the answer of its service, and the service acts', async (t) =>
 
 test('a service refuses a call with a code and words of its own', async (t) => {
     const it = await signedIn(t, gateway, 'ann');
-    await assert.rejects(it.rpc('chatbot.dance', {}), { code: 404, message: /say/ });
+    await assert.rejects(it.rpc('chatbot.dance', {}), { code: 104, message: /say/, temporary: false });
     await assert.rejects(it.rpc('chatbot.say', { channel: 'chat:sdk' }), { code: 400, message: /text/ });
 });
 

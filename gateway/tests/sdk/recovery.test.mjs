@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
 import { Proxy } from './support/proxy.mjs';
+import { Raw } from './support/raw.mjs';
+import { token } from './support/token.mjs';
 import { Heard, next } from './support/wait.mjs';
 
 const gateway = await stack();
@@ -107,6 +109,28 @@ test('a subscription that begins at offset 0 of an empty epoch gets everything t
     const got = new Heard(subscription, 'publication', ({ data }) => data);
     subscription.subscribe();
     assert.deepEqual(await got.count(600), range(1, 600));
+});
+
+test('a position without an epoch is one in any epoch', async (t) => {
+    const channel = unique('recover:');
+    await gateway.publish(channel, ...range(1, 10));
+    const it = await connected(t, gateway);
+    const subscription = it.newSubscription(channel, { since: { epoch: '', offset: 4 } });
+    const [got, began] = [new Heard(subscription, 'publication', ({ data }) => data), next(subscription, 'subscribed')];
+    subscription.subscribe();
+    assert.equal((await began).recovered, true);
+    assert.deepEqual(await got.count(6), range(5, 10));
+    const { publications } = await subscription.history({ limit: 10, since: { epoch: '', offset: 8 } });
+    assert.deepEqual(publications.map(({ data }) => data), [9, 10]);
+
+    const ahead = (await connected(t, gateway)).newSubscription(channel, { since: { epoch: '', offset: 11 } });
+    const told = next(ahead, 'subscribed');
+    ahead.subscribe();
+    assert.equal((await told).recovered, false, 'there is no such place in any epoch');
+
+    const raw = await Raw.connect(t, gateway, { token: token({ sub: 'ann', channels: [channel] }), subs: { [channel]: { recover: true, offset: 9 } } });
+    const { recovered, publications: missed } = raw.connection.subs[channel];
+    assert.deepEqual([recovered, missed.map(({ data }) => data)], [true, [10]]);
 });
 
 test('server-side subscriptions recover with the connection, many pages of them', async (t) => {

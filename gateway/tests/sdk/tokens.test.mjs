@@ -8,6 +8,7 @@ import { inSeconds, token } from './support/token.mjs';
 import { Heard, eventually, next } from './support/wait.mjs';
 
 const SETTINGS = `
+tokens.leeway = "0s"
 [connection]
 expiry_grace = "2s"
 [namespaces.private]

@@ -7,6 +7,7 @@ mod tests;
 use crate::notification::{Millis, Notification, Request};
 use crate::outbox::{DeliveryState, Filter, Outbox, Refused};
 use crate::settings::Http;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use problem::Problem;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use shared_proto::errors::ErrorCode;
 use shared_proto::json::Object;
 use shared_proto::process::settings::list;
+use shared_proto::rest::is_identity;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -66,6 +68,9 @@ async fn accept(api: Data<Api>, request: HttpRequest, body: Result<Bytes, actix_
     // Also what keeps web pages out: they may send this type only after a preflight, which is refused.
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(ErrorCode::UnsupportedMediaType, "send the notification with `Content-Type: application/json`"));
+    }
+    if !is_identity(request.headers().get_all("content-encoding").map(HeaderValue::as_bytes)) {
+        return Err(Problem::new(ErrorCode::UnsupportedEncoding, "send the notification without `Content-Encoding`"));
     }
     let Object(asked): Object<Request> =
         serde_json::from_slice(&body).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;

@@ -66,6 +66,8 @@ async fn bad_requests_change_nothing_and_say_why() {
         (Method::POST, PATH, plain, "", 400),
         (Method::POST, PATH, &[("Content-Type", "text/plain")], ALICE, 415),
         (Method::POST, PATH, &[("Content-Type", "")], ALICE, 415),
+        (Method::POST, PATH, &[("Content-Encoding", "gzip")], "\x1f\u{8b}\x08", 415),
+        (Method::POST, PATH, &[("Content-Encoding", "identity, br")], ALICE, 415),
         (Method::POST, PATH, plain, "{", 400),
         (Method::POST, PATH, plain, r#"["alice",null,null,"T"]"#, 400),
         (Method::POST, PATH, plain, r#"{"title":"T"}"#, 400),

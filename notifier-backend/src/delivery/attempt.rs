@@ -37,6 +37,7 @@ pub(super) async fn deliver(gateway: &Gateway, delivery: &Delivery, window: Dura
     }
     match send(gateway, delivery).await {
         Ok(position) => (Outcome::Delivered { epoch: position.epoch }, Health::Answered),
+        Err(failure) if is_no_path(gateway, &failure).await => (Outcome::Failed { cause: failure.to_string() }, Health::Answered),
         Err(failure) => judge(&failure, delivery, pauses),
     }
 }
@@ -78,6 +79,11 @@ async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<Option<
     Ok(None)
 }
 
+/// Whether the gateway itself says that it has no such path, and is the right one: it answers under another path of the same interface.
+async fn is_no_path(gateway: &Gateway, failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { .. }) && failure.is(ErrorCode::NotFound) && gateway.nodes().await.is_ok()
+}
+
 fn judge(failure: &Failure, delivery: &Delivery, pauses: Backoff) -> (Outcome, Health) {
     let cause = failure.to_string();
     let pause = pauses.pause_after(delivery.attempts.saturating_add(1));
@@ -104,17 +110,27 @@ fn is_about_the_notification(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared_proto::client::rest::Config;
+
+    fn delivery(user: &str, due: Millis) -> Delivery {
+        let (id, notification, target) = ("n-0".into(), "n".into(), Target::User(user.into()));
+        Delivery { id, notification, data: "{}".into(), target, due, attempts: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_user_whom_no_path_can_name_is_given_up() {
+        let timeout = Duration::from_secs(1);
+        let urls = vec!["http://127.0.0.1:1".to_owned()];
+        let gateway = Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout }).expect("right settings");
+        let pauses = Backoff::new(Duration::from_millis(1), timeout);
+        // As an earlier version accepted it.
+        let given_up = deliver(&gateway, &delivery("..", Millis::now()), Duration::from_mins(1), pauses).await;
+        assert!(matches!(given_up, (Outcome::Failed { .. }, Health::Answered)), "{given_up:?}");
+    }
 
     #[test]
     fn only_a_refusal_of_the_notification_itself_is_final() {
-        let delivery = Delivery {
-            id: "n-0".into(),
-            notification: "n".into(),
-            data: "{}".into(),
-            target: Target::User("alice".into()),
-            due: Millis(0),
-            attempts: 0,
-        };
+        let delivery = delivery("alice", Millis(0));
         let pauses = Backoff::new(Duration::from_millis(1), Duration::from_secs(1));
         let judged = |failure: &Failure| judge(failure, &delivery, pauses);
         let refused = |code: &str| Failure::Refused { code: code.into(), detail: String::new() };

@@ -23,6 +23,7 @@ struct State {
     misbehaves: AtomicBool,
     forgets: AtomicBool,
     elsewhere: AtomicBool,
+    knows_no_paths: AtomicBool,
     lives: AtomicU64,
     requests: AtomicU64,
     repeats: AtomicU64,
@@ -73,6 +74,11 @@ impl FakeGateway {
         self.state.elsewhere.store(elsewhere, Ordering::Relaxed);
     }
 
+    /// It has none of the paths that publish, and says so itself.
+    pub(crate) fn knows_no_paths(&self) {
+        self.state.knows_no_paths.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn applied(&self) -> Vec<Applied> {
         self.state.applied.lock().expect("not poisoned").clone()
     }
@@ -97,6 +103,10 @@ async fn publish(state: Data<State>, request: HttpRequest, target: Path<String>,
     let turn = state.requests.fetch_add(1, Ordering::Relaxed);
     if state.elsewhere.load(Ordering::Relaxed) {
         return HttpResponse::NotFound().finish();
+    }
+    if state.knows_no_paths.load(Ordering::Relaxed) {
+        let problem = json!({"type": "about:blank", "title": "", "status": 404, "code": "not_found", "retryable": false, "detail": ""});
+        return HttpResponse::NotFound().content_type("application/problem+json").body(problem.to_string());
     }
     let misbehaves = state.misbehaves.load(Ordering::Relaxed);
     if misbehaves && turn % 7 == 3 {

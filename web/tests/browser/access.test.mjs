@@ -114,9 +114,9 @@ test('everything goes with keys alone, and the focus shows and never gets lost',
 
 test('a name that will not do is explained', async () => {
   const tab = await open();
-  await tab.locator('#name').fill('not a name');
+  await tab.locator('#name').fill('not\u200ba name');
   await tab.keyboard.press('Enter');
-  await tab.locator('#name-problem', { hasText: 'Use letters' }).waitFor();
+  await tab.locator('#name-problem', { hasText: 'cannot be seen' }).waitFor();
   assert.equal(await tab.locator('#name').getAttribute('aria-invalid'), 'true');
   assert.equal(await tab.evaluate(() => document.activeElement.id), 'name');
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import test from 'node:test';
 import { Inbox, safeLink } from '../../js/inbox.js';
 import { Ledger } from '../../js/ledger.js';
@@ -6,7 +7,7 @@ import { median, runs } from '../../js/plot.js';
 import { longestDelay, nameProblem } from '../../js/session.js';
 import { StreamText } from '../../js/streams.js';
 import { typingWords } from '../../js/typing.js';
-import { inWords, isUnsure } from '../../js/words.js';
+import { commandFor, inWords, isUnsure } from '../../js/words.js';
 
 class Storage {
   #map = new Map();
@@ -113,8 +114,13 @@ test('a gap in the samples is a gap in the line', () => {
 });
 
 test('names', () => {
-  for (const good of ['a', 'Alice', 'a.b-c_9', 'x'.repeat(32)]) assert.equal(nameProblem(good), '');
-  for (const bad of ['', ' ', 'a b', 'ä', '#a', 'a:b', 'x'.repeat(33)]) assert.notEqual(nameProblem(bad), '');
+  for (const good of ['a', 'Alice', 'a.b-c_9', 'a b', 'jürgen', '山田', '#a', 'auth0|a:b', '...', 'x'.repeat(32)]) assert.equal(nameProblem(good), '', good);
+  for (const bad of ['', ' ', ' a', 'a\u00a0', 'a\nb', 'a\u200bb', 'a\u202eb', 'a\u2028b', '.', '..', 'x'.repeat(33)]) assert.notEqual(nameProblem(bad), '', bad);
+});
+
+test('the example notifies whoever is signed in, in a shell', () => {
+  const seen = (user) => execFileSync('sh', ['-c', commandFor(user).replace('curl', `printf '%s\\n'`)], { encoding: 'utf8' }).split('\n').at(-2);
+  for (const user of ['alice', `o'neil "x" $(id) \`id\` \\`]) assert.equal(JSON.parse(seen(user)).user, user);
 });
 
 test('the longest delay grows and stays bounded', () => {

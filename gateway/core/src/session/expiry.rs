@@ -1,29 +1,29 @@
-//! How long tokens are valid.
+//! The expiry of tokens.
 
 use super::context::Context;
 use crate::model::Tick;
 use std::time::Duration;
 
-/// What a token's lifetime means here.
+/// The expiry of a connection or a subscription that a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Expiry {
-    /// Seconds until the client should refresh it; at least one.
+    /// Seconds until the token expires, at least 1. The client has to refresh it by then.
     pub(super) ttl: u32,
-    /// When what it allows ends, unless it was refreshed.
+    /// When the connection or subscription ends without a refresh: the expiry of the token plus a grace period.
     pub(super) expires_at: Tick,
 }
 
-/// The token is valid no longer.
+/// The token has expired.
 pub(super) struct Expired;
 
 impl Expiry {
-    /// Begins now. Tokens without expiry have none.
+    /// The expiry of a token that is valid for this time from now; none for a token that does not expire.
     pub(super) fn begin(cx: &Context<'_>, expires_in: Option<Duration>) -> Result<Option<Self>, Expired> {
         let Some(valid) = expires_in else { return Ok(None) };
         if valid.is_zero() {
             return Err(Expired);
         }
-        let seconds = valid.as_secs() + u64::from(valid.subsec_nanos() > 0);
+        let seconds = valid.as_secs().saturating_add(u64::from(valid.subsec_nanos() > 0));
         let expires_at = cx.now.after(valid).after(cx.config.expiry_grace);
         Ok(Some(Self { ttl: u32::try_from(seconds).unwrap_or(u32::MAX), expires_at }))
     }

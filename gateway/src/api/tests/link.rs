@@ -1,10 +1,12 @@
 //! The link endpoint over a real socket. What the frames mean is tested with the link itself.
 
 use super::*;
-use actix_web::HttpServer;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use shared_proto::rest::Problem;
+use shared_proto::{
+    http::{HttpOptions, serve},
+    rest::Problem,
+};
 use std::net::SocketAddr;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::{
@@ -36,13 +38,11 @@ impl Listening {
         let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], limits);
         let node = Arc::new(Node { services, ..node(&mailbox) });
         let shared = node.clone();
-        let server = HttpServer::new(move || App::new().configure(|config| configure(config, &shared)))
-            .workers(1)
-            .disable_signals()
-            .bind("127.0.0.1:0")
-            .expect("a free port");
-        let address = server.addrs()[0];
-        actix_web::rt::spawn(server.run());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let app = move || App::new().configure(|config| configure(config, &shared));
+        let server = serve("internal", listener, &HttpOptions::default(), crate::api::speaks_websocket, app).expect("it listens");
+        actix_web::rt::spawn(server);
         Self { node, address }
     }
 
@@ -123,7 +123,7 @@ async fn a_request_that_may_not_have_a_link_is_told_why() {
         ("no key", "bot", &[connection, upgrade, VERSION, NONCE][..], 401, "unauthorized"),
         ("a wrong key", "bot", &[("authorization", "Bearer wrong"), connection, upgrade, VERSION, NONCE], 401, "unauthorized"),
         ("a wrong key and an unknown service", "nobody", &[("authorization", "Bearer wrong")], 401, "unauthorized"),
-        ("an unknown service", "nobody", &[KEY, connection, upgrade, VERSION, NONCE], 404, "not_found"),
+        ("an unknown service", "nobody", &[KEY, connection, upgrade, VERSION, NONCE], 404, "no_service"),
         ("what is no name", "No", &[KEY, connection, upgrade, VERSION, NONCE], 400, "bad_request"),
         ("no upgrade", "bot", &[KEY], 426, "upgrade_required"),
         ("an upgrade to something else", "bot", &[KEY, connection, ("upgrade", "h2c"), VERSION, NONCE], 426, "upgrade_required"),
@@ -162,10 +162,10 @@ async fn messages_that_are_no_frames_close_with_the_reason() {
     let large = format!(r#"{{"reply":{{"id":1,"data":"{}"}}}}"#, "x".repeat(SIZE));
     let text = |text: &str| Message::text(text);
     for (name, message, close, code, says) in [
-        ("not JSON", text("hello"), 1008, "bad_request", "not one of the link's"),
-        ("JSON that is no frame", text("[1]"), 1008, "bad_request", "not one of the link's"),
+        ("not JSON", text("hello"), 1008, "bad_request", "malformed"),
+        ("JSON that is no frame", text("[1]"), 1008, "bad_request", "malformed"),
         ("an unknown frame", text(r#"{"dance":{}}"#), 1008, "bad_request", "unknown variant `dance`"),
-        ("two frames in one", text(r#"{"drain":{},"credit":{"n":1}}"#), 1008, "bad_request", "not one of the link's"),
+        ("two frames in one", text(r#"{"drain":{},"credit":{"n":1}}"#), 1008, "bad_request", "malformed"),
         ("binary", Message::binary(HELLO), 1008, "bad_request", "binary"),
         ("too large", text(&large), 1009, "payload_too_large", "larger than 1024 bytes"),
     ] {
@@ -254,7 +254,7 @@ async fn a_silent_instance_is_closed_after_two_heartbeats() {
     };
     reading.await;
     assert_eq!(listening.instances(), 1);
-    assert_eq!(Instance(silent).closed().await, (Value::Null, 1008, "silent for two heartbeats".into()));
+    assert_eq!(Instance(silent).closed().await, (Value::Null, 1008, "no frame for two heartbeats".into()));
     alive.send(Message::text(r#"{"publish":{"id":1,"channel":"news:a","data":"x"}}"#)).await;
     assert_eq!(alive.frame().await["ack"]["id"], 1);
 }

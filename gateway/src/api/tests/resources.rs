@@ -33,6 +33,10 @@ async fn what_is_published_can_be_read_back_page_by_page() {
         (format!("since={epoch}:1"), vec![2, 3]),
         (format!("since={epoch}:3"), vec![]),
         (format!("since={epoch}:3&order=desc"), vec![2, 1]),
+        ("since=:1".into(), vec![2, 3]),
+        ("since=:3&order=desc".into(), vec![2, 1]),
+        ("since=:0".into(), vec![1, 2, 3]),
+        ("since=:0&order=desc".into(), vec![3, 2, 1]),
     ] {
         let page = fixture.ask("GET", &format!("{NEWS}?{query}"), "").await;
         assert_eq!((page.status, offsets(&page.json())), (StatusCode::OK, expected), "{query}");
@@ -49,11 +53,13 @@ async fn a_position_that_is_no_longer_held_is_told() {
     for n in 0..8 {
         epoch = publish(&fixture, None, &format!("{{\"data\":{n}}}")).await.json()["epoch"].as_str().expect("a text").to_owned();
     }
-    for since in [format!("{epoch}:1"), format!("{epoch}:9"), "AAAAAAAA:7".into()] {
+    for since in [format!("{epoch}:1"), format!("{epoch}:9"), "AAAAAAAA:7".into(), ":1".into(), ":9".into()] {
         let answer = fixture.ask("GET", &format!("{NEWS}?since={since}"), "").await;
         assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::CONFLICT, &json!("unrecoverable_position")), "{since}");
     }
-    assert_eq!(fixture.ask("GET", &format!("{NEWS}?since={epoch}:3"), "").await.status, StatusCode::OK);
+    for since in [format!("{epoch}:3"), ":3".into(), ":0".into()] {
+        assert_eq!(fixture.ask("GET", &format!("{NEWS}?since={since}"), "").await.status, StatusCode::OK, "{since}");
+    }
 }
 
 #[actix_web::test]
@@ -99,7 +105,15 @@ async fn ephemeral_and_history_free_publications_have_no_position() {
 #[actix_web::test]
 async fn names_in_paths_are_percent_encoded() {
     let fixture = Fixture::new();
-    for (path, name) in [("news:a%2Fb", "news:a/b"), ("%23alice", "#alice"), ("news%3Aw+x", "news:w+x")] {
+    for (path, name) in [
+        ("news:a%2Fb", "news:a/b"),
+        ("%23alice", "#alice"),
+        ("news%3Aw+x", "news:w+x"),
+        ("%23f%3Arealm%3Aname", "#f:realm:name"),
+        ("%23auth0|a", "#auth0|a"),
+        ("%23%2541", "#%41"),
+        ("%23j%C3%BCrgen%20%2B%20%2F", "#jürgen + /"),
+    ] {
         assert_eq!(
             fixture.ask("POST", &format!("/v1/channels/{path}/publications"), r#"{"data":1}"#).await.status,
             StatusCode::OK,

@@ -1,11 +1,15 @@
-use super::*;
+use super::{
+    store::{Now, Store},
+    *,
+};
 use crate::broker::{
-    Broker, Delivery, Post, Trimmed,
+    Announcement, Broker, BrokerError, BrokerStats, Delivery, Mailbox, NewPublication, Post, Trimmed, UserSubscription,
     contract::{Bed, contract},
     fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
 };
-use gateway_core::model::Position;
+use gateway_core::model::{ConnectionId, Page, Position, ReadRange, Retention, Tick};
 use proptest::prelude::*;
+use std::{sync::Arc, time::Duration};
 
 fn bed() -> Bed {
     let limits = MemoryLimits::default();

@@ -52,7 +52,7 @@ pub(crate) mod simulated;
 mod tests;
 
 pub use cluster_state::{
-    nodes::{Lease, Left, NodeRecord, Nodes},
+    nodes::{Lease, NodeRecord, Nodes, OrphanedPresence},
     sweep::Sweep,
 };
 pub use config::RedisConfig;

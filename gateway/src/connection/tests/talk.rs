@@ -177,7 +177,7 @@ fn a_connection_that_missed_its_users_revocation_is_closed_when_its_node_looks()
         let revocation = Revocation { until: 10, code: 3503, reason: "enough".into() };
         world.worker.node.broker.revoke(&"alice".parse().expect("valid"), revocation, Duration::from_hours(1)).await.expect("room");
         assert_eq!(alice.hears().await, [""; 0], "nobody has looked");
-        assert!(world.mailbox.post(Post::Missed));
+        assert!(world.mailbox.post(Post::CheckRevocations));
         assert_eq!(alice.hears().await, ["close 3503 enough"]);
         assert_eq!(bob.hears().await, [""; 0]);
     });

@@ -91,7 +91,7 @@ fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
 
         assert_eq!(world.again(&client, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
         assert_eq!(world.go_live(&client), Live::Live);
-        assert_eq!(world.hub.metrics().counted(Count::RecoveriesRemembered), 1);
+        assert_eq!(world.hub.metrics().counted(Count::RecoveriesFromMemory), 1);
         tokio::time::sleep(Duration::from_secs(6)).await;
         let (key, _) = world.slot();
         let mut state = world.hub.state.borrow_mut();
@@ -289,7 +289,7 @@ fn a_loss_during_a_fork_ends_everybody_once() {
         let mut state = world.hub.state.borrow_mut();
         assert_eq!(state.pending, 0);
         let slot = state.slot(key).expect("open");
-        assert_eq!((slot.crossed, slot.ended), (slot.timeline, 7));
+        assert_eq!((slot.members_timeline, slot.ended), (slot.timeline, 7));
     });
 }
 

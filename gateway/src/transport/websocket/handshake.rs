@@ -2,7 +2,7 @@
 
 use super::Denial;
 use actix_http::{
-    Method, RequestHead, Version,
+    Method, RequestHead,
     header::{self, HeaderName},
     ws::{self, HandshakeError},
 };
@@ -13,12 +13,9 @@ pub(super) fn check_target(head: &RequestHead) -> Result<(), Denial> {
     if head.method == Method::CONNECT { Err(method("CONNECT")) } else { Ok(()) }
 }
 
-/// Whether this is a correct handshake, apart from its path and origin.
+/// Whether this is a correct handshake, apart from its path and origin. That it is HTTP/1.1 is known: an older request has no upgrade.
 pub(super) fn check(head: &RequestHead) -> Result<(), Denial> {
     ws::verify_handshake(head).map_err(|error| denial(error, head))?;
-    if head.version != Version::HTTP_11 {
-        return Err(malformed("WebSocket needs HTTP/1.1."));
-    }
     for name in [header::HOST, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION] {
         once(head, &name)?;
     }

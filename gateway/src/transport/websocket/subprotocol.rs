@@ -1,7 +1,6 @@
 //! What is spoken over the WebSocket (RFC 6455, section 1.9).
 
 use actix_http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
-use gateway_core::model::{ErrorCode, Refusal};
 
 /// The subprotocols that a client offers, in its order.
 #[derive(Clone, Copy, Debug)]
@@ -26,14 +25,30 @@ impl<'a> Subprotocols<'a> {
     }
 }
 
-/// The form of the Centrifuge protocol to speak: JSON, which is echoed where the client names it and is taken for granted where it
-/// names none. A client that offers only the protobuf form is refused.
-pub fn centrifuge(offered: Subprotocols<'_>) -> Result<Option<&'static str>, Refusal> {
-    match offered.choose(&["centrifuge-json"]) {
-        None if offered.iter().any(|name| name == "centrifuge-protobuf") => Err(Refusal::new(
-            ErrorCode::BadRequest,
-            "The subprotocol `centrifuge-protobuf` is not spoken here. Use the JSON form: `centrifuge-json`, or no subprotocol at all.",
-        )),
-        chosen => Ok(chosen),
-    }
+/// A form of the Centrifuge protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// JSON in text messages.
+    Json,
+    /// Protobuf in binary messages.
+    Protobuf,
+}
+
+const JSON: &str = "centrifuge-json";
+const PROTOBUF: &str = "centrifuge-protobuf";
+
+/// The form of the Centrifuge protocol that a request asks for, and the subprotocol to echo. JSON comes first where both are offered, and is taken for
+/// granted where neither is. Older SDKs ask for Protobuf by the query (`format=protobuf`, `cf_protocol=protobuf`).
+pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Form, Option<&'static str>) {
+    let chosen = offered.choose(&[JSON, PROTOBUF]);
+    let form = match chosen {
+        Some(PROTOBUF) => Form::Protobuf,
+        None if by_query(query.unwrap_or_default()) => Form::Protobuf,
+        _ => Form::Json,
+    };
+    (form, chosen)
+}
+
+fn by_query(query: &str) -> bool {
+    query.split('&').any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"))
 }

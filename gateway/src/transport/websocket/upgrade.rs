@@ -4,6 +4,7 @@ use super::{Denial, Gate, UpgradeRequest, Upgraded, handshake, refuse};
 use actix_codec::Framed;
 use actix_http::{Request, h1::Codec};
 use gateway_core::model::{ErrorCode, Refusal};
+use shared_proto::http::RequestStream;
 use std::{io, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -13,18 +14,20 @@ use tokio::{
 /// How long the answer may take to leave; a refusal then has as long again until the peer has to be gone.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Answers one upgrade request: every one with `Upgrade: websocket` and every CONNECT comes here, whatever its path and method.
+/// Answers one upgrade request: every one that offers WebSocket at a path of the gate's and every CONNECT comes here, whatever its method.
 ///
 /// Admitted, the socket goes to [`Gate::enter`] and this returns at once, so that actix-http frees what it held for the connection.
 /// Refused, the answer is flushed, this side closed, and what the peer still sends is read for a second at most: closing with unread
 /// input would make the kernel throw the answer away.
-pub async fn upgrade<T, G>(gate: &G, request: Request, framed: Framed<T, Codec>)
+pub async fn upgrade<T, G>(gate: &G, request: Request, framed: Framed<RequestStream<T>, Codec>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
     G: Gate<T>,
 {
     let parts = framed.into_parts();
-    let (mut io, leftover) = (parts.io, parts.read_buf);
+    let (mut io, unread) = parts.io.into_parts();
+    let leftover = [&parts.read_buf[..], &unread].concat();
+    drop((parts.read_buf, unread));
     // Answers to requests that were pipelined before this one may still wait.
     let mut answer = parts.write_buf.to_vec();
     drop(parts.write_buf);
@@ -34,7 +37,7 @@ where
             let peer = request.peer_addr();
             drop(request);
             if matches!(timeout(PATIENCE, send(&mut io, &answer)).await, Ok(Ok(()))) {
-                gate.enter(Upgraded { io, leftover: leftover.to_vec(), peer, pass: admission.pass });
+                gate.enter(Upgraded { io, leftover, peer, pass: admission.pass });
             }
         }
         Err(denial) => {

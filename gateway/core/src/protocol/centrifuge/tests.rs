@@ -130,10 +130,21 @@ mod decoding {
     }
 
     #[test]
-    fn data_is_compacted_and_missing_data_is_null() {
+    fn data_is_compacted() {
         assert!(matches!(request("{\"id\":1,\"publish\":{\"channel\":\"c\",\"data\":{ \"a b\":\t[1, 2]}}}"), Request::Publish { data, .. }
             if data.get() == r#"{"a b":[1,2]}"#));
-        assert!(matches!(request(r#"{"id":1,"rpc":{"method":"bot.say"}}"#), Request::Rpc { data, .. } if data.get() == "null"));
+    }
+
+    #[test]
+    fn a_call_or_an_event_may_do_without_data_and_a_publication_may_not() {
+        for lacks in [r#"{"id":1,"rpc":{"method":"bot.say"}}"#, r#"{"id":1,"rpc":{"method":"bot.say","data":null}}"#] {
+            assert!(matches!(request(lacks), Request::Rpc { data, .. } if data.get() == "null"), "{lacks}");
+        }
+        assert!(matches!(request(r#"{"send":{}}"#), Request::Send { data } if data.get() == "null"));
+        let null = r#"{"id":1,"publish":{"channel":"c","data":null}}"#;
+        assert!(matches!(request(null), Request::Publish { data, .. } if data.get() == "null"), "it is data as any other");
+        let Request::Refused(refusal) = request(r#"{"id":1,"publish":{"channel":"c"}}"#) else { panic!("not refused") };
+        assert_eq!((refusal.code, &*refusal.detail), (ErrorCode::BadRequest, "data is missing; null would be data"));
     }
 
     #[test]
@@ -224,12 +235,12 @@ mod encoding {
             node: "n".into(),
             ping: 25,
             ttl: Some(600),
-            subs: vec![("#alice".parse().expect("a good name"), sub), (channel(), Subscribed::default())],
+            subs: vec![(r#"#a"\"#.parse().expect("a good name"), sub), (channel(), Subscribed::default())],
         };
         let expected = format!(
             concat!(
                 r##"{{"id":7,"connect":{{"client":"{c}","version":"{v}","expires":true,"ttl":600,"subs":{{"##,
-                r##""#alice":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
+                r##""#a\"\\":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
                 r##""chat:lobby":{{}}}},"ping":25,"pong":true,"node":"n"}}}}"##
             ),
             c = CLIENT,

@@ -5,7 +5,7 @@ use crate::{
     model::{Data, ErrorCode, RecoverFrom, Refusal},
     protocol::{Command, ConnectRequest, HistoryRequest, Request, SubscribeRequest},
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::value::RawValue;
 use shared_proto::json::Object;
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ struct Channel {
 #[serde(default)]
 struct Publish<'a> {
     channel: String,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "present")]
     data: Option<&'a RawValue>,
     #[serde(rename = "type")]
     kind: i32,
@@ -198,7 +198,10 @@ impl Publish<'_> {
         if self.kind != 0 {
             return not_available("publishing into maps is");
         }
-        with_data(self.data, |data| Request::Publish { channel: self.channel, data })
+        match self.data {
+            Some(data) => with_data(Some(data), |data| Request::Publish { channel: self.channel, data }),
+            None => Request::Refused(Refusal::new(ErrorCode::BadRequest, "data is missing; null would be data")),
+        }
     }
 }
 
@@ -228,6 +231,11 @@ impl SubRefresh {
         }
         Request::SubRefresh { channel: self.channel, token: self.token }
     }
+}
+
+/// For data that has to be there: `null` is data, and not the lack of it.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
 }
 
 /// Missing data is `null`; data that is nested too deep refuses the command.

@@ -15,7 +15,7 @@ fn commands_on_one_channel_run_in_order() {
 #[test]
 fn a_publish_waits_for_the_subscribe_before_it() {
     let mut it = TestSession::anonymous();
-    it.sends("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\"}}");
+    it.sends("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
     let lines = it.done(2, attached(0));
     assert_eq!(lines[1..], ["go live chat:a", "start 3: publish chat:a null"]);
 }
@@ -23,7 +23,7 @@ fn a_publish_waits_for_the_subscribe_before_it() {
 #[test]
 fn a_publish_between_subscribe_and_unsubscribe_is_answered_in_order() {
     let mut it = TestSession::anonymous();
-    it.sends("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\"}}");
+    it.sends("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
     let lines = it.sends(r#"{"id":7,"unsubscribe":{"channel":"chat:a"}}"#);
     assert_eq!(errors(&lines), [(5, 107), (6, 103)]);
     assert_eq!(lines.last().map(String::as_str), Some(r#"{"id":7,"unsubscribe":{}}"#));

@@ -108,6 +108,11 @@ fn a_services_subscription_expires_as_its_last_command_says() {
     it.server_sends(subscribe_for("#alice", Some(5)));
     assert_eq!(it.after(400), Vec::<String>::new(), "or remove the expiry; and a service cannot limit the personal channel");
 
+    let mut it = quiet();
+    it.server_sends(subscribe_for("open:a", Some(1 << 61)));
+    it.done(4, attached(0));
+    assert_eq!(it.after(400), Vec::<String>::new(), "an expiry beyond the end of the clock");
+
     let mut it = quiet().subscribed("open:a", 4);
     it.server_sends(subscribe_for("open:a", Some(5)));
     assert_eq!(it.after(400), Vec::<String>::new(), "a service cannot limit a client-side subscription");
@@ -153,7 +158,7 @@ fn a_service_ends_a_live_subscription() {
 fn a_service_ends_a_subscription_that_is_under_way() {
     let mut it = TestSession::anonymous();
     it.server_sends(subscribe("open:a"));
-    it.sends(r#"{"id":4,"publish":{"channel":"open:a"}}"#);
+    it.sends(r#"{"id":4,"publish":{"channel":"open:a","data":null}}"#);
     let lines = it.server_sends(unsubscribe("open:a", Unsubscribe::Server));
     assert_eq!(lines, ["cancel 2", "detach open:a", "start 3: publish open:a null"], "the client did not know of it");
     for (code, expected) in [(Unsubscribe::Server, 103), (Unsubscribe::InsufficientState, 100)] {

@@ -1,6 +1,6 @@
 //! Commands for one master that wait for their turn, and what becomes of those that were sent. Sans-I/O.
 
-use super::job::{Again, Doubt, Job};
+use super::job::{Job, Resend, Uncertainty};
 use crate::broker::redis::schema::scripts::{code_and_details, keys_of};
 use redis::{Cmd, Value};
 use std::{
@@ -107,13 +107,13 @@ impl Queue {
     /// server had when the connection was made.
     pub(crate) fn unanswered(&mut self, sent: Vec<Job>, data: &Arc<str>) {
         for mut job in sent.into_iter().rev() {
-            if job.doubt == Doubt::None {
-                job.doubt = Doubt::Open(data.clone());
+            if job.doubt == Uncertainty::None {
+                job.doubt = Uncertainty::Open(data.clone());
             }
             job.aside = None;
             match job.command.again {
-                Again::Never => job.fail(""),
-                Again::Safe | Again::UntilDeadline => self.jobs.push_front(job),
+                Resend::Never => job.fail(""),
+                Resend::Safe | Resend::UntilDeadline => self.jobs.push_front(job),
             }
         }
         self.name_later();
@@ -133,7 +133,7 @@ impl Queue {
     /// An earlier connection may go on to be heard: what it was sent may be carried out at any time.
     pub(crate) fn doubt_for_good(&mut self) {
         for job in self.jobs.iter_mut().filter(|job| job.is_uncertain()) {
-            job.doubt = Doubt::Lasting;
+            job.doubt = Uncertainty::Lasting;
         }
     }
 

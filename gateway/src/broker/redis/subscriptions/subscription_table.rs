@@ -7,7 +7,7 @@
 use crate::broker::{
     NameHasher,
     redis::{
-        schema::slot::Slot,
+        schema::{keys::slot, slot::Slot},
         servers::topology::{Master, Topology},
     },
 };
@@ -21,12 +21,12 @@ use tokio::sync::{Notify, oneshot};
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct SubscriptionTable {
     channels: HashMap<ChannelName, Entry, NameHasher>,
     homes: BTreeMap<Master, Home>,
     map: Arc<Topology>,
     linger: Duration,
-    /// Channels with an [`Owed`], by when it is looked at.
+    /// Channels with an [`ExpectedDelivery`], by when it is looked at.
     owing: VecDeque<(Tick, ChannelName)>,
 }
 
@@ -50,7 +50,7 @@ impl Home {
 
 /// What was published here was answered with a position, and has to come back as everybody else's does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Owed {
+struct ExpectedDelivery {
     /// When that is looked at.
     due: Tick,
     /// Up to here.
@@ -60,7 +60,7 @@ struct Owed {
 }
 
 /// For a publication that was acknowledged to come, too.
-pub(crate) const OWED: Duration = Duration::from_secs(2);
+pub(crate) const EXPECTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Tells one subscription of a channel from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ struct Entry {
     incarnation: Incarnation,
     /// The last publication of the stream that came.
     heard: Option<Position>,
-    owed: Option<Owed>,
+    owed: Option<ExpectedDelivery>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ enum Stage {
     Unsubscribing,
 }
 
-/// The answer to [`Roster::want`].
+/// The answer to [`SubscriptionTable::want`].
 #[derive(Debug)]
 pub(crate) enum Wanted {
     /// Deliveries come already.
@@ -110,7 +110,7 @@ pub(crate) enum Wanted {
     Wait(oneshot::Receiver<()>),
 }
 
-impl Roster {
+impl SubscriptionTable {
     /// An empty one. What no worker needs is unsubscribed after `linger`.
     pub(crate) fn new(map: Arc<Topology>, linger: Duration) -> Self {
         Self { channels: HashMap::default(), homes: BTreeMap::new(), map, linger, owing: VecDeque::new() }
@@ -207,8 +207,8 @@ impl Roster {
         if let Some(owed) = &mut entry.owed {
             owed.upto = at;
         } else {
-            let due = now.after(OWED);
-            entry.owed = Some(Owed { due, upto: at, heard: entry.heard });
+            let due = now.after(EXPECTED_WITHIN);
+            entry.owed = Some(ExpectedDelivery { due, upto: at, heard: entry.heard });
             self.owing.push_back((due, entry.name.clone()));
         }
     }
@@ -227,8 +227,8 @@ impl Roster {
                 self.doubt(&name);
             } else {
                 // Something came: the rest is on its way.
-                let due = now.after(OWED);
-                entry.owed = Some(Owed { due, heard: entry.heard, ..owed });
+                let due = now.after(EXPECTED_WITHIN);
+                entry.owed = Some(ExpectedDelivery { due, heard: entry.heard, ..owed });
                 self.owing.push_back((due, name));
             }
         }
@@ -431,11 +431,6 @@ impl Entry {
         self.stage = Stage::Wanted;
         !self.workers.is_empty()
     }
-}
-
-/// Where all keys of a channel are kept: its name is what their braces hold.
-fn slot(channel: &ChannelName) -> Slot {
-    Slot::of(channel.as_bytes())
 }
 
 fn home(map: &Topology, channel: &ChannelName) -> Option<Master> {

@@ -4,7 +4,7 @@ use super::{super::RedisConfig, config, line::Line, mailboxes, server::Server, s
 use crate::broker::{
     Broker, BrokerError, Check, Delivery, Post, Readiness,
     fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
-    redis::subscriptions::subscription_table::OWED,
+    redis::subscriptions::subscription_table::EXPECTED_WITHIN,
 };
 use gateway_core::model::{Position, ReadRange};
 use std::{sync::Arc, time::Duration};
@@ -306,7 +306,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     publish(&broker, "c", 2).await.expect("published, and heard by nobody");
     let (name, top, check) = next_top(&mut inbox).await;
     assert_eq!((&*name, top, check), ("c", 2, Check::Resumed));
-    assert!(began.elapsed() >= OWED, "it had its time");
+    assert!(began.elapsed() >= EXPECTED_WITHIN, "it had its time");
     line.lose(false);
     publish(&broker, "c", 3).await.expect("published");
     assert_eq!(offset(&inbox.publication().await.1), 3);
@@ -426,4 +426,25 @@ async fn a_new_identity_forks_since_the_server_does_not_say_that_the_data_is_the
     let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
     assert_eq!((page.top, page.publications.len()), (1, 1));
     assert_eq!(page.forks, [before], "its position goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_refuses_writes_takes_the_node_out_of_service_until_it_accepts_them() {
+    let server = Server::start_with(&["--enable-protected-configs", "yes"]).await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    not_ready(&broker, "refuses writes: it has reached maxmemory").await;
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    ready(&broker).await;
+
+    let disk = tempfile::tempdir().expect("a folder");
+    server.command(&["CONFIG", "SET", "dir", disk.path().to_str().expect("UTF-8")]).await;
+    server.command(&["CONFIG", "SET", "save", "3600 1"]).await;
+    drop(disk);
+    server.command(&["BGSAVE"]).await;
+    not_ready(&broker, "refuses writes: it cannot save its data to disk").await;
+    server.command(&["CONFIG", "SET", "save", ""]).await;
+    ready(&broker).await;
 }

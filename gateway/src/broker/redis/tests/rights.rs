@@ -2,16 +2,22 @@
 
 use super::{
     DOCUMENTED, config,
-    faults::{not_ready, ready},
+    faults::{KEEP, not_ready, publish, ready},
     mailboxes,
     server::Server,
     start,
 };
-use crate::broker::redis::{
-    schema::{keys::Keys, scripts::SCRIPTS},
-    servers::connect::probe::Probe,
+use crate::broker::{
+    Post,
+    fixtures::{Inbox, channel, worker},
+    redis::{
+        schema::{keys::Keys, scripts::SCRIPTS},
+        servers::connect::probe::Probe,
+    },
 };
 use redis::Value;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// A user with these rights, and the address for it.
 async fn user(server: &Server, rights: &[&str]) -> String {
@@ -67,4 +73,19 @@ async fn what_is_tried_is_what_the_scripts_take() {
     for (what, trial) in Probe::new(Keys::new("test").probe("node-1")).trials("PUBLISH") {
         trial.exec_async(&mut connection).await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
+    let server = Server::start().await;
+    let (url, mailboxes) = (user(&server, &DOCUMENTED).await, mailboxes());
+    let (broker, _guard) = start(config(url), mailboxes.clone());
+    ready(&broker).await;
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    server.command(&["ACL", "SETUSER", "gateway", "-publish"]).await;
+    assert_eq!(publish(&broker, "c", 1).await.expect("stored").offset, 1);
+    assert_eq!(broker.stats().redis.map(|redis| redis.unannounced), Some(1));
+    let reads = async { while !matches!(inbox.next().await, Post::Dirty(name) if name == channel("c")) {} };
+    timeout(Duration::from_secs(10), reads).await.expect("the worker reads the history");
 }

@@ -287,8 +287,8 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     };
     nodes.judge(true);
     let mut found = HashSet::new();
-    assert!(nodes.inherit(&dead, HOUR).await.expect("asked"));
-    while let Some(left) = nodes.clear_away(&dead).await.expect("cleared") {
+    assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
+    while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {
         found.extend(left.into_iter().map(|left| left.info.client));
     }
     assert_eq!(found.len(), 30);

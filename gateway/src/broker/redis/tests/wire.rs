@@ -27,7 +27,7 @@ use tokio::{
 
 /// What becomes of what the gateway sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Discovery {
     Open,
     /// What holds a call of a script waits.
     Held,
@@ -38,7 +38,7 @@ enum Way {
 /// A socket that leads to a server.
 struct Wire {
     directory: TempDir,
-    way: watch::Sender<Way>,
+    way: watch::Sender<Discovery>,
     seen: Seen,
 }
 
@@ -80,7 +80,7 @@ impl Wire {
     fn to(server: PathBuf) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let listener = UnixListener::bind(directory.path().join("wire.sock")).expect("a free name");
-        let (way, seen) = (watch::Sender::new(Way::Open), Seen::default());
+        let (way, seen) = (watch::Sender::new(Discovery::Open), Seen::default());
         tokio::spawn({
             let (way, seen) = (way.clone(), seen.clone());
             async move {
@@ -114,7 +114,7 @@ impl Wire {
 async fn there(
     mut near: OwnedReadHalf,
     mut far: OwnedWriteHalf,
-    way: watch::Sender<Way>,
+    way: watch::Sender<Discovery>,
     is_broken: watch::Sender<bool>,
     held: Arc<Count>,
 ) {
@@ -123,13 +123,13 @@ async fn there(
         let mut bytes = &buffer[..read];
         let (calls, now) = (calls(bytes), *way.borrow());
         match (now, &*calls) {
-            (Way::Held, [_, ..]) => {
+            (Discovery::Held, [_, ..]) => {
                 held.add();
-                let _ = way.subscribe().wait_for(|way| *way != Way::Held).await;
+                let _ = way.subscribe().wait_for(|way| *way != Discovery::Held).await;
             }
-            (Way::LosesFirst, [first, _, ..]) => {
+            (Discovery::LosesFirst, [first, _, ..]) => {
                 is_broken.send_replace(true);
-                way.send_replace(Way::Open);
+                way.send_replace(Discovery::Open);
                 bytes = &bytes[after(bytes, *first)..];
             }
             _ => {}
@@ -193,13 +193,13 @@ async fn lose_the_second_of_three(server: &Server, login: &str) -> BrokerError {
     let wire = Wire::to(server.socket());
     let (broker, _guard) = start(wire.config_with(login), mailboxes());
     ready(&broker).await;
-    wire.way.send_replace(Way::Held);
+    wire.way.send_replace(Discovery::Held);
     // It is under way while the others come, so that they go out together.
     let first = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
     wire.seen.held.next().await;
     let refused = broker.hand_over(&channel("c"), kept(2, KEEP)).await.expect("there is room");
     let stored = broker.hand_over(&channel("c"), kept(3, KEEP)).await.expect("there is room");
-    wire.way.send_replace(Way::LosesFirst);
+    wire.way.send_replace(Discovery::LosesFirst);
     first.await.expect("published");
     let (refused, stored) = (refused.await, stored.await.expect("published"));
     assert_eq!((stored.position.expect("kept").offset, stored.replayed), (2, true));
@@ -218,7 +218,7 @@ async fn what_was_published_after_a_history_was_cleared_is_not_cleared_by_a_repe
     let wire = Wire::to(server.socket());
     let (broker, _guard) = start(wire.config(), mailboxes());
     ready(&broker).await;
-    wire.way.send_replace(Way::Held);
+    wire.way.send_replace(Discovery::Held);
     let first = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
     wire.seen.held.next().await;
     let _lost = broker.hand_over(&channel("c"), kept(2, KEEP)).await.expect("there is room");
@@ -230,7 +230,7 @@ async fn what_was_published_after_a_history_was_cleared_is_not_cleared_by_a_repe
         () = std::future::ready(()) => {}
     }
     let stored = broker.hand_over(&channel("c"), kept(3, KEEP)).await.expect("there is room");
-    wire.way.send_replace(Way::LosesFirst);
+    wire.way.send_replace(Discovery::LosesFirst);
     first.await.expect("published");
     assert!(matches!(clearing.await, Err(BrokerError::OutcomeUnknown)), "its answer was lost");
     stored.await.expect("published");
@@ -243,13 +243,13 @@ async fn a_connection_that_was_given_up_is_ended_by_the_next_one() {
     let wire = Wire::to(server.socket());
     let (broker, _guard) = start(wire.config(), mailboxes());
     ready(&broker).await;
-    wire.way.send_replace(Way::Held);
+    wire.way.send_replace(Discovery::Held);
     wire.seen.came.clear();
     let publishing = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
     // For want of an answer it is given up. The next one waits in turn.
     wire.seen.came.next().await;
     assert_eq!(wire.seen.ended.0.available_permits(), 0, "the server has no reason to end anything");
-    wire.way.send_replace(Way::Open);
+    wire.way.send_replace(Discovery::Open);
     publishing.await.expect("published");
     wire.seen.ended.next().await;
     assert_eq!(held(&broker).await, [1]);

@@ -1,0 +1,67 @@
+//! Reads of the stream that close a gap of a channel on this worker.
+
+use crate::{
+    broker::BrokerError,
+    hub::{hub::Hub, keys::SlotKey},
+    telemetry::{Count, OpenTask},
+};
+use gateway_core::{
+    channel::feed::{Next, PULL_INTERVAL},
+    model::{ChannelName, Freshness, Page},
+};
+use std::rc::Rc;
+use tokio::{task::spawn_local, time::sleep};
+
+/// Deliveries of one channel that may wait for the fan-out before more is read.
+const AHEAD: usize = 512;
+
+impl Hub {
+    /// Begins to read a channel's stream after the position of its feed, until that is live again.
+    pub(crate) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, freshness: Freshness) {
+        self.parts.metrics.count(Count::Backfills, 1);
+        spawn_local(self.clone().backfill(slot, freshness));
+    }
+
+    async fn backfill(self: Rc<Self>, key: SlotKey, mut freshness: Freshness) {
+        let _task = OpenTask::new(&self.parts.metrics);
+        let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
+        loop {
+            while self.waiting(key) > AHEAD {
+                self.served.notified().await;
+            }
+            let Some(read) = self.read(&channel, key, freshness).await else { return };
+            let mut next = match read {
+                Ok(page) => self.caught(key, life, page),
+                Err(error) => {
+                    tracing::warn!(%channel, %error, "a gap cannot be read yet");
+                    sleep(self.retry()).await;
+                    continue;
+                }
+            };
+            while next == Some(Next::Pull) {
+                sleep(PULL_INTERVAL).await;
+                next = self.rested(key, life);
+            }
+            match next {
+                Some(Next::Read(_, next)) => freshness = next,
+                Some(Next::Pull | Next::Live) | None => return,
+            }
+        }
+    }
+
+    /// None if the channel is gone here, or keeps nothing.
+    async fn read(&self, channel: &ChannelName, key: SlotKey, freshness: Freshness) -> Option<Result<Page, BrokerError>> {
+        let after = self.state.borrow_mut().slot(key)?.feed.position()?;
+        let retention = self.parts.namespaces.options(channel)?.retention?;
+        Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, freshness).await)
+    }
+
+    fn rested(&self, key: SlotKey, life: u32) -> Option<Next> {
+        let now = self.now();
+        self.state.borrow_mut().slot(key).filter(|slot| slot.life == life).map(|slot| slot.feed.pull(now))
+    }
+
+    fn waiting(&self, key: SlotKey) -> usize {
+        self.state.borrow_mut().slot(key).map_or(0, |slot| slot.pending.len())
+    }
+}

@@ -1,0 +1,70 @@
+//! Looks for a seed that fails, and shortens its plan.
+
+use super::{plan::Plan, run::attempt};
+use crate::broker::simulated::Flaw;
+use gateway_core::model::lock;
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// Runs at a time.
+const THREADS: usize = 2;
+
+/// What a failing seed comes down to.
+pub(super) struct Failure {
+    pub(super) seed: u64,
+    pub(super) what: String,
+    pub(super) plan: Plan,
+}
+
+/// A seed that fails, if any does.
+pub(super) fn search(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> Option<Failure> {
+    let next = AtomicU64::new(seeds.start);
+    let found = Mutex::new(None);
+    let hunt = || {
+        while let seed = next.fetch_add(1, Relaxed)
+            && seed < seeds.end
+        {
+            let plan = Plan::of(seed);
+            if let Err(what) = attempt(&plan, flaw, None) {
+                next.store(seeds.end, Relaxed);
+                lock(&found).get_or_insert(Failure { seed, what, plan });
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..THREADS).for_each(|_| drop(scope.spawn(hunt)));
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same failure in fewer steps.
+pub(super) fn shrink(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
+    let mut chunk = plan.steps.len() / 2;
+    while chunk > 0 {
+        let mut at = 0;
+        while at < plan.steps.len() {
+            let mut shorter = plan.clone();
+            shorter.steps.drain(at..(at + chunk).min(plan.steps.len()));
+            if attempt(&shorter, flaw, None).is_err() {
+                plan = shorter;
+            } else {
+                at += chunk;
+            }
+        }
+        chunk /= 2;
+    }
+    plan
+}
+
+impl Failure {
+    /// For who has to find the cause.
+    pub(super) fn report(self, flaw: Option<Flaw>) -> String {
+        let Self { seed, what, plan } = self;
+        let shorter = shrink(plan, flaw);
+        let mut log = Vec::new();
+        let end = attempt(&shorter, flaw, Some(&mut log)).err().unwrap_or_default();
+        format!("seed {seed}: {what}\nshortened, {:?}:\n  {}\n  => {end}", shorter.shape, log.join("\n  "))
+    }
+}

@@ -1,0 +1,147 @@
+//! What outsiders hear while Redis refuses to write: the error table's words, and nothing of what Redis said.
+
+use super::{
+    client::{Client, handshake, masked},
+    public::{ask, start_with},
+};
+use serde_json::{Value, json};
+use shared_proto::errors::ErrorCode;
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[expect(clippy::disallowed_methods, reason = "the test has this thread to itself")]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "{what} takes too long");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A server of its own, without persistence; it ends with this.
+struct Redis {
+    process: Child,
+    port: u16,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let process = Command::new("redis-server").args(arguments).stdout(Stdio::null()).spawn().expect("redis-server is installed");
+        let redis = Self { process, port };
+        until("the start of Redis", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        redis
+    }
+
+    fn refuse_writes(&self) {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        connection.write_all(b"CONFIG SET maxmemory 1\r\n").expect("writable");
+        let mut answer = [0; 5];
+        connection.read_exact(&mut answer).expect("readable");
+        assert_eq!(&answer, b"+OK\r\n");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn start(redis: &Redis) -> (SocketAddr, SocketAddr) {
+    let (public, internal) = start_with(format!(
+        "[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://127.0.0.1:{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
+         [[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[services.bot]\n\
+         [namespaces.news]\nhistory_size = 10\nhistory_ttl = \"1h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\nsee_history = \"anyone\"",
+        redis.port
+    ));
+    until("the gateway's start", || ask(internal, "GET", "/readyz", "", "").0.starts_with("http/1.1 200 "));
+    (public, internal)
+}
+
+fn upgraded(address: SocketAddr, path: &str) -> Client {
+    let mut client = Client::connect(address);
+    client.send(handshake(path).replacen("\r\n\r\n", "\r\nAuthorization: Bearer dev\r\n\r\n", 1).as_bytes());
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    client
+}
+
+/// Sends one line, and gives the next that comes.
+fn says(client: &mut Client, line: &Value) -> String {
+    client.send(&masked(0x81, line.to_string().as_bytes()));
+    String::from_utf8(client.frame().expect("it stays open").payload).expect("text")
+}
+
+/// Asserts that an answer holds what the table says, and nothing of the store.
+fn assert_told(what: &str, answer: &str, code: ErrorCode) {
+    assert!(answer.contains(code.row().doc), "{what}: {answer}");
+    for foreign in ["oom", "memory", "script", "redis", "127.0.0.1", "unavailable:"] {
+        assert!(!answer.to_ascii_lowercase().contains(foreign), "{what}: {foreign} in {answer}");
+    }
+}
+
+#[test]
+fn what_redis_says_reaches_nobody_outside() {
+    let redis = Redis::start();
+    let (public, internal) = start(&redis);
+    redis.refuse_writes();
+
+    let lines = "Authorization: Bearer dev\r\nContent-Type: application/json\r\n";
+    for (method, path, body) in [
+        ("POST", "/v1/channels/news:a/publications", r#"{"data":1}"#),
+        ("POST", "/v1/publications", r#"{"publications":[{"channel":"news:a","data":1}]}"#),
+        ("GET", "/v1/channels/news:a/publications", ""),
+        ("GET", "/v1/channels/news:a", ""),
+        ("PUT", "/v1/users/alice/subscriptions/news:a", "{}"),
+        ("DELETE", "/v1/users/alice/connections", ""),
+    ] {
+        let (_, answer) = ask(internal, method, path, lines, body);
+        assert_told(&format!("{method} {path}"), &answer, ErrorCode::ServiceUnavailable);
+    }
+
+    let (_, token) = ask(public, "POST", "/demo/token", "Content-Type: application/json\r\n", r#"{"user":"alice"}"#);
+    let token = serde_json::from_str::<Value>(&token).expect("JSON")["token"].clone();
+    let mut alice = upgraded(public, "/connection/websocket");
+    assert_told("connect", &says(&mut alice, &json!({"id": 1, "connect": {"token": token}})), ErrorCode::Internal);
+    let mut stranger = upgraded(public, "/connection/websocket");
+    says(&mut stranger, &json!({"id": 1, "connect": {}}));
+    for (command, code) in [
+        (json!({"id": 2, "subscribe": {"channel": "news:a"}}), ErrorCode::Internal),
+        (json!({"id": 3, "publish": {"channel": "news:a", "data": 1}}), ErrorCode::ServiceUnavailable),
+        (json!({"id": 4, "history": {"channel": "news:a", "limit": 1}}), ErrorCode::ServiceUnavailable),
+    ] {
+        assert_told(&command.to_string(), &says(&mut stranger, &command), code);
+    }
+
+    let mut bot = upgraded(internal, "/v1/services/bot/link");
+    says(&mut bot, &json!({"hello": {"service": "bot", "instance": "i", "credit": 1}}));
+    let nack = says(&mut bot, &json!({"publish": {"id": 1, "channel": "news:a", "data": 1, "idempotency_key": "k"}}));
+    assert!(nack.starts_with(r#"{"nack":"#), "{nack}");
+    assert_told("a link's publish", &nack, ErrorCode::ServiceUnavailable);
+}
+
+#[test]
+fn the_public_listener_says_whether_and_not_why_it_is_not_ready() {
+    let redis = Redis::start();
+    let (public, internal) = start(&redis);
+    let port = redis.port.to_string();
+    drop(redis);
+    let mut reasons = String::new();
+    until("taking note of the loss", || {
+        let (head, body) = ask(internal, "GET", "/readyz", "", "");
+        reasons = body;
+        head.starts_with("http/1.1 503 ")
+    });
+    assert!(reasons.contains(&port), "services and operators are told which server: {reasons}");
+    let (head, body) = ask(public, "GET", "/readyz", "", "");
+    assert_eq!((head.starts_with("http/1.1 503 "), &*body), (true, r#"{"ready":false}"#));
+}
