@@ -4,9 +4,8 @@ use super::{
     Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, ServerSubscription, SessionConfig,
     close_reason::{CloseReason, check_revocation},
     context::Context,
-    expiry::Expiry,
     phases::{PHASES, PhaseEvent, PhaseName},
-    subscriptions::Source,
+    state::{expiry::Expiry, subscriptions::Source},
 };
 use crate::{
     model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick},

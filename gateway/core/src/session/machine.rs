@@ -5,7 +5,7 @@ use super::{
     close_reason::CloseReason,
     connect::{ConnectProgress, Connecting},
     context::Context,
-    open::Open,
+    open::OpenSession,
     phases::{PHASES, PhaseEvent, PhaseName},
 };
 use crate::{
@@ -30,7 +30,7 @@ enum Phase {
     /// With the deadline for the connect command.
     AwaitingConnect(Tick),
     Connecting(Box<Connecting>),
-    Open(Open),
+    Open(OpenSession),
     /// With the deadline for the client to close the connection.
     Refused(Tick),
     Closed,
@@ -68,7 +68,7 @@ impl Session {
                 Ok(ConnectProgress::Pending) => Ok(None),
                 Ok(ConnectProgress::Refused) => Ok(Some((PhaseEvent::Refused, Phase::Refused(now.after(cx.config.connect_timeout))))),
                 Ok(ConnectProgress::Connected(connected)) => {
-                    Open::begin(&mut cx, *connected, self.first_ping).map(|open| Some((PhaseEvent::AllAttached, Phase::Open(open))))
+                    OpenSession::begin(&mut cx, *connected, self.first_ping).map(|open| Some((PhaseEvent::AllAttached, Phase::Open(open))))
                 }
                 Err(reason) => Err(reason),
             },

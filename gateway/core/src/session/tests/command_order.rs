@@ -81,6 +81,6 @@ fn a_waiting_subscribe_is_superseded_by_a_later_one() {
 #[test]
 fn an_idle_session_is_small() {
     assert!(size_of::<Session>() <= 200, "{} bytes", size_of::<Session>());
-    let subscription = size_of::<crate::session::subscriptions::Subscription>();
+    let subscription = size_of::<crate::session::state::subscriptions::Subscription>();
     assert!(subscription <= 64, "{subscription} bytes");
 }

@@ -1,4 +1,4 @@
-use crate::session::{phases::PHASES, subscriptions::SUBSCRIPTION};
+use crate::session::{phases::PHASES, state::subscriptions::SUBSCRIPTION};
 
 const PAGE: &str = include_str!("../../../../../docs/state-machines.md");
 

@@ -1,37 +1,39 @@
 //! A connected session: which command runs when, and which code gets the outcome of an operation.
 
-use super::{
-    Action, Input, Op, OpId, Outcome, SessionConfig,
-    close_reason::{CloseReason, check_revocation},
-    command_queue::{CommandQueue, PendingOp, Purpose},
-    connect::{ConnectResult, InitialSubscription},
-    context::Context,
-    pings::PingTimer,
-    subscriptions::{Subscription, SubscriptionEvent, Subscriptions},
-};
 use crate::{
     model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Tick, Unsubscribe},
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
+    session::{
+        Action, Input, Op, OpId, Outcome, SessionConfig,
+        close_reason::{CloseReason, check_revocation},
+        connect::{ConnectResult, InitialSubscription},
+        context::Context,
+        state::{
+            command_queue::{CommandQueue, PendingOp, Purpose},
+            pings::PingTimer,
+            subscriptions::{Subscription, SubscriptionEvent, Subscriptions},
+        },
+    },
 };
 use std::sync::Arc;
 
 /// A connected session.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(crate) struct OpenSession {
     pub(super) info: Arc<ClientInfo>,
     /// When the connection expires.
     pub(super) expires_at: Option<Tick>,
     /// When the current token was issued.
     pub(super) issued: Option<u64>,
-    pub(super) subscriptions: Subscriptions,
+    pub(crate) subscriptions: Subscriptions,
     pings: PingTimer,
     /// None while it would be empty, as in most sessions: idle connections have to be small.
     queue: Option<Box<CommandQueue>>,
 }
 
-impl Open {
+impl OpenSession {
     /// Answers the connect command, and runs the commands that arrived before.
-    pub(super) fn begin(cx: &mut Context<'_>, connected: ConnectResult, first_ping: f32) -> Result<Self, CloseReason> {
+    pub(crate) fn begin(cx: &mut Context<'_>, connected: ConnectResult, first_ping: f32) -> Result<Self, CloseReason> {
         let ConnectResult { command, info, issued, expiry, subscriptions, queued_commands, queued_server_commands } = connected;
         let mut open = Self {
             info,
@@ -81,16 +83,16 @@ impl Open {
         (subs, pushes)
     }
 
-    pub(super) fn deadline(&self) -> Tick {
+    pub(crate) fn deadline(&self) -> Tick {
         let expiries = self.expires_at.into_iter().chain(self.subscriptions.next_expiry());
         expiries.fold(self.pings.deadline(), Tick::min)
     }
 
-    pub(super) fn wants_input(&self, config: &SessionConfig) -> bool {
+    pub(crate) fn wants_input(&self, config: &SessionConfig) -> bool {
         self.queue.as_ref().is_none_or(|queue| queue.len() < config.max_in_flight)
     }
 
-    pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), CloseReason> {
+    pub(crate) fn handle(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), CloseReason> {
         let was_reading = self.wants_input(cx.config);
         match input {
             Input::Command(command) => self.command(cx, command)?,

@@ -1,26 +1,27 @@
 //! The operations in flight of a session, and the commands that wait.
 
-use super::{OpId, subscriptions::Source};
+use super::subscriptions::Source;
 use crate::{
     model::ChannelName,
     protocol::{Command, Request, SubscribeRequest},
+    session::OpId,
 };
 use std::collections::VecDeque;
 
 /// An operation in flight.
 #[derive(Debug)]
-pub(super) struct PendingOp {
-    pub(super) op: OpId,
+pub(crate) struct PendingOp {
+    pub(crate) op: OpId,
     /// Id of the command that waits for the outcome; 0 for none.
-    pub(super) command: u32,
+    pub(crate) command: u32,
     /// Commands on this channel wait until the operation ends.
-    pub(super) channel: Option<ChannelName>,
-    pub(super) purpose: Purpose,
+    pub(crate) channel: Option<ChannelName>,
+    pub(crate) purpose: Purpose,
 }
 
 /// What the session does with the outcome of an operation.
 #[derive(Debug)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Answer the command with it.
     Answer,
     /// Check whether the frontend may subscribe, then attach.
@@ -56,37 +57,37 @@ impl Purpose {
 
 /// Operations in flight and waiting commands. An idle session has neither.
 #[derive(Debug, Default)]
-pub(super) struct CommandQueue {
+pub(crate) struct CommandQueue {
     in_flight: Vec<PendingOp>,
     waiting: VecDeque<Command>,
 }
 
 impl CommandQueue {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.in_flight.is_empty() && self.waiting.is_empty()
     }
 
     /// Number of operations in flight and waiting commands together.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.in_flight.len() + self.waiting.len()
     }
 
-    pub(super) fn op_started(&mut self, op: PendingOp) {
+    pub(crate) fn op_started(&mut self, op: PendingOp) {
         self.in_flight.push(op);
     }
 
-    pub(super) fn op_ended(&mut self, id: OpId) -> Option<PendingOp> {
+    pub(crate) fn op_ended(&mut self, id: OpId) -> Option<PendingOp> {
         let at = self.in_flight.iter().position(|op| op.op == id)?;
         Some(self.in_flight.swap_remove(at))
     }
 
     /// Removes the operation of a subscribe command for this channel.
-    pub(super) fn remove_subscribe(&mut self, channel: &str) -> Option<PendingOp> {
+    pub(crate) fn remove_subscribe(&mut self, channel: &str) -> Option<PendingOp> {
         self.remove(channel, Purpose::is_subscribe)
     }
 
     /// Removes the attach of a server-side subscription to this channel.
-    pub(super) fn remove_server_attach(&mut self, channel: &str) -> Option<PendingOp> {
+    pub(crate) fn remove_server_attach(&mut self, channel: &str) -> Option<PendingOp> {
         self.remove(channel, Purpose::is_server_attach)
     }
 
@@ -95,13 +96,13 @@ impl CommandQueue {
         Some(self.in_flight.swap_remove(at))
     }
 
-    pub(super) fn push(&mut self, command: Command) {
+    pub(crate) fn push(&mut self, command: Command) {
         self.waiting.push_back(command);
     }
 
     /// Removes the first waiting command that may run now. None may run while `max_in_flight` operations are in flight, or while an operation on
     /// the same channel is.
-    pub(super) fn pop(&mut self, max_in_flight: usize) -> Option<Command> {
+    pub(crate) fn pop(&mut self, max_in_flight: usize) -> Option<Command> {
         if self.in_flight.len() >= max_in_flight {
             return None;
         }
@@ -110,7 +111,7 @@ impl CommandQueue {
     }
 
     /// Whether a subscribe or unsubscribe for this channel waits.
-    pub(super) fn has_newer_subscribe(&self, channel: &str) -> bool {
+    pub(crate) fn has_newer_subscribe(&self, channel: &str) -> bool {
         self.waiting.iter().any(|it| it.request.changes_subscription() && it.request.channel() == Some(channel))
     }
 
@@ -121,7 +122,7 @@ impl CommandQueue {
 
 impl Request {
     /// Whether it is a subscribe or an unsubscribe.
-    pub(super) fn changes_subscription(&self) -> bool {
+    pub(crate) fn changes_subscription(&self) -> bool {
         matches!(self, Self::Subscribe(_) | Self::Unsubscribe { .. })
     }
 }

@@ -1,10 +1,11 @@
 //! Publish, presence, history and events: requests that need a permission or a check, but no state of their own.
 
-use super::{Op, close_reason::CloseReason, command_queue::Purpose, context::Context, open::Open, subscribe::parse_channel};
+use super::{open_session::OpenSession, subscribe::parse_channel};
 use crate::{
     channel::{ChannelOptions, Permission, is_permitted},
     model::{ChannelName, Data, ErrorCode, Refusal},
     protocol::HistoryRequest,
+    session::{Op, close_reason::CloseReason, context::Context, state::command_queue::Purpose},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,7 +19,7 @@ struct Event<'a> {
     data: Option<&'a RawValue>,
 }
 
-impl Open {
+impl OpenSession {
     pub(super) fn publish(&mut self, cx: &mut Context<'_>, command: u32, channel: &str, data: Data) -> Result<(), Refusal> {
         let (channel, _) = self.check_permission(cx, channel, Permission::Publish)?;
         self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, data });

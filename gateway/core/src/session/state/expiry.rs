@@ -1,24 +1,23 @@
 //! The expiry of tokens.
 
-use super::context::Context;
-use crate::model::Tick;
+use crate::{model::Tick, session::context::Context};
 use std::time::Duration;
 
 /// The expiry of a connection or a subscription that a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Expiry {
+pub(crate) struct Expiry {
     /// Seconds until the token expires, at least 1. The client has to refresh it by then.
-    pub(super) ttl: u32,
+    pub(crate) ttl: u32,
     /// When the connection or subscription ends without a refresh: the expiry of the token plus a grace period.
-    pub(super) expires_at: Tick,
+    pub(crate) expires_at: Tick,
 }
 
 /// The token has expired.
-pub(super) struct Expired;
+pub(crate) struct Expired;
 
 impl Expiry {
     /// The expiry of a token that is valid for this time from now; none for a token that does not expire.
-    pub(super) fn begin(cx: &Context<'_>, expires_in: Option<Duration>) -> Result<Option<Self>, Expired> {
+    pub(crate) fn begin(cx: &Context<'_>, expires_in: Option<Duration>) -> Result<Option<Self>, Expired> {
         let Some(valid) = expires_in else { return Ok(None) };
         if valid.is_zero() {
             return Err(Expired);

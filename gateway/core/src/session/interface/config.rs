@@ -35,12 +35,12 @@ pub struct SessionConfig {
 
 impl SessionConfig {
     /// The options of a channel, or the error that its namespace is not configured.
-    pub(super) fn options(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, Refusal> {
+    pub(crate) fn options(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, Refusal> {
         self.namespaces.options(channel).ok_or_else(|| ErrorCode::UnknownChannel.into())
     }
 
     /// Commands that may wait or be in flight. The next one is refused.
-    pub(super) fn max_waiting(&self) -> usize {
+    pub(crate) fn max_waiting(&self) -> usize {
         self.max_in_flight.saturating_add(self.max_subscriptions)
     }
 }

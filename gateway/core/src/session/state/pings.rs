@@ -1,38 +1,40 @@
 //! Pings to the client, and its pongs.
 
-use super::{SessionConfig, close_reason::CloseReason};
-use crate::model::{Disconnect, Tick};
+use crate::{
+    model::{Disconnect, Tick},
+    session::{SessionConfig, close_reason::CloseReason},
+};
 
 /// When the next ping is due, and when the oldest unanswered ping has to be answered.
 #[derive(Debug)]
-pub(super) struct PingTimer {
+pub(crate) struct PingTimer {
     next_ping: Tick,
     pong_deadline: Option<Tick>,
 }
 
 impl PingTimer {
     /// The first ping is due after this fraction (0 to 1) of the interval, so that the pings of many connections are spread over time.
-    pub(super) fn start(now: Tick, config: &SessionConfig, first_ping: f32) -> Self {
+    pub(crate) fn start(now: Tick, config: &SessionConfig, first_ping: f32) -> Self {
         Self { next_ping: now.after(config.ping_interval.mul_f32(first_ping.clamp(0.0, 1.0))), pong_deadline: None }
     }
 
-    pub(super) fn deadline(&self) -> Tick {
+    pub(crate) fn deadline(&self) -> Tick {
         self.pong_deadline.map_or(self.next_ping, |deadline| deadline.min(self.next_ping))
     }
 
-    pub(super) fn pong(&mut self) {
+    pub(crate) fn pong(&mut self) {
         self.pong_deadline = None;
     }
 
     /// Restarts the time for the pong. While the connection was not read, no pong could arrive.
-    pub(super) fn extend_pong_deadline(&mut self, now: Tick, config: &SessionConfig) {
+    pub(crate) fn extend_pong_deadline(&mut self, now: Tick, config: &SessionConfig) {
         if let Some(deadline) = &mut self.pong_deadline {
             *deadline = (*deadline).max(now.after(config.pong_timeout));
         }
     }
 
     /// Whether a ping is due. Fails if an earlier ping was not answered in time, although the connection was read.
-    pub(super) fn check(&mut self, now: Tick, config: &SessionConfig, reading: bool) -> Result<bool, CloseReason> {
+    pub(crate) fn check(&mut self, now: Tick, config: &SessionConfig, reading: bool) -> Result<bool, CloseReason> {
         if self.pong_deadline.is_some_and(|deadline| deadline <= now) {
             if reading {
                 return Err(Disconnect::NoPong.into());

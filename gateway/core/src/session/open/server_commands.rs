@@ -1,19 +1,21 @@
 //! Commands of services and of the node, and lost publications.
 
-use super::{
-    Action, Attach, Op, Outcome,
-    close_reason::CloseReason,
-    command_queue::Purpose,
-    context::Context,
-    open::Open,
-    subscriptions::{Source, Subscription, SubscriptionEvent},
-};
+use super::open_session::OpenSession;
 use crate::{
     model::{ChannelName, Disconnect, ErrorCode, Position, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick, Unsubscribe},
     protocol::{Push, Subscribed},
+    session::{
+        Action, Attach, Op, Outcome,
+        close_reason::CloseReason,
+        context::Context,
+        state::{
+            command_queue::Purpose,
+            subscriptions::{Source, Subscription, SubscriptionEvent},
+        },
+    },
 };
 
-impl Open {
+impl OpenSession {
     /// Carries out a command that arrived at this time.
     pub(super) fn server_command(&mut self, cx: &mut Context<'_>, arrived_at: Tick, command: ServerCommand) -> Result<(), CloseReason> {
         match command {

@@ -162,7 +162,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The error of an operation that did not succeed. An outcome of another operation is an internal error.
-    pub(super) fn into_refusal(self) -> Refusal {
+    pub(crate) fn into_refusal(self) -> Refusal {
         match self {
             Self::Failed(refusal) | Self::InvalidToken(refusal) => refusal,
             _ => ErrorCode::Internal.into(),
@@ -170,7 +170,7 @@ impl Outcome {
     }
 
     /// As [`Self::into_refusal`], for a subscription token: if it is not valid, only the subscription is refused.
-    pub(super) fn into_subscription_refusal(self) -> Refusal {
+    pub(crate) fn into_subscription_refusal(self) -> Refusal {
         match self {
             Self::InvalidToken(refusal) => Refusal::new(ErrorCode::PermissionDenied, refusal.detail),
             other => other.into_refusal(),

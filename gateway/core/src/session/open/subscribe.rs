@@ -1,17 +1,19 @@
 //! Client-side subscriptions: subscribe and unsubscribe commands.
 
-use super::{
-    Action, Attach, Op, Outcome,
-    command_queue::{PendingOp, Purpose},
-    context::Context,
-    expiry::Expiry,
-    open::Open,
-    subscriptions::{Source, Subscription, SubscriptionEvent},
-};
+use super::open_session::OpenSession;
 use crate::{
     channel::{SubscribeAccess, subscribe_access},
     model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
     protocol::{Reply, SubscribeRequest, Subscribed},
+    session::{
+        Action, Attach, Op, Outcome,
+        context::Context,
+        state::{
+            command_queue::{PendingOp, Purpose},
+            expiry::Expiry,
+            subscriptions::{Source, Subscription, SubscriptionEvent},
+        },
+    },
 };
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ pub(super) fn parse_channel(channel: &str) -> Result<ChannelName, Refusal> {
     channel.parse().map_err(|why: InvalidName| Refusal::new(ErrorCode::BadRequest, format!("the channel's name {why}")))
 }
 
-impl Open {
+impl OpenSession {
     pub(super) fn subscribe(&mut self, cx: &mut Context<'_>, command: u32, request: Box<SubscribeRequest>) -> Result<(), Refusal> {
         let channel = parse_channel(&request.channel)?;
         if self.queue().is_some_and(|queue| queue.has_newer_subscribe(&channel)) {

@@ -1,21 +1,22 @@
 //! New tokens for the connection and for subscriptions.
 
-use super::{
-    Action, Op, Outcome,
-    close_reason::CloseReason,
-    command_queue::Purpose,
-    context::Context,
-    expiry::Expiry,
-    open::Open,
-    subscribe::parse_channel,
-    subscriptions::{Source, SubscriptionEvent},
-};
+use super::{open_session::OpenSession, subscribe::parse_channel};
 use crate::{
     model::{ChannelName, Disconnect, ErrorCode, Refusal, Unsubscribe},
     protocol::{Push, Reply},
+    session::{
+        Action, Op, Outcome,
+        close_reason::CloseReason,
+        context::Context,
+        state::{
+            command_queue::Purpose,
+            expiry::Expiry,
+            subscriptions::{Source, SubscriptionEvent},
+        },
+    },
 };
 
-impl Open {
+impl OpenSession {
     /// The new token of the connection was checked.
     ///
     /// An expired token closes the connection with 3005. Then the SDK connects again with another token. After error 109 it would give up.

@@ -7,7 +7,7 @@ use crate::{
 
 /// Who made a subscription, and on what grounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The frontend, without a token.
     Frontend,
     /// The frontend, with a subscription token.
@@ -20,14 +20,14 @@ pub(super) enum Source {
 
 impl Source {
     /// Whether the frontend made it.
-    pub(super) fn is_frontend(self) -> bool {
+    pub(crate) fn is_frontend(self) -> bool {
         matches!(self, Self::Frontend | Self::Token)
     }
 }
 
 /// The state of the subscription to one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SubscriptionState {
+pub(crate) enum SubscriptionState {
     /// There is no subscription.
     Absent,
     /// The subscription token is being checked.
@@ -40,7 +40,7 @@ pub(super) enum SubscriptionState {
 
 /// What changes the state of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SubscriptionEvent {
+pub(crate) enum SubscriptionEvent {
     /// The frontend subscribes with a token.
     SubscribeWithToken,
     /// The frontend subscribes without a token.
@@ -65,7 +65,7 @@ pub(super) enum SubscriptionEvent {
     PublicationsLost,
 }
 
-pub(super) const SUBSCRIPTION: Transitions<SubscriptionState, SubscriptionEvent> = {
+pub(crate) const SUBSCRIPTION: Transitions<SubscriptionState, SubscriptionEvent> = {
     use SubscriptionEvent as Event;
     use SubscriptionState::{Absent, Attaching, Authorizing, Live};
     Transitions(&[
@@ -85,17 +85,17 @@ pub(super) const SUBSCRIPTION: Transitions<SubscriptionState, SubscriptionEvent>
 
 /// One subscription of a connection.
 #[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) channel: ChannelName,
-    pub(super) source: Source,
+pub(crate) struct Subscription {
+    pub(crate) channel: ChannelName,
+    pub(crate) source: Source,
     /// When it ends by itself.
-    pub(super) expires_at: Option<Tick>,
+    pub(crate) expires_at: Option<Tick>,
     state: SubscriptionState,
 }
 
 impl Subscription {
     /// A subscription that begins with `event`.
-    pub(super) fn begin(channel: ChannelName, source: Source, expires_at: Option<Tick>, event: SubscriptionEvent) -> Self {
+    pub(crate) fn begin(channel: ChannelName, source: Source, expires_at: Option<Tick>, event: SubscriptionEvent) -> Self {
         let mut subscription = Self { channel, source, expires_at, state: SubscriptionState::Absent };
         subscription.apply(event);
         subscription
@@ -103,14 +103,14 @@ impl Subscription {
 
     /// Changes the state as the table says. An event that the table does not list is a bug. It panics in debug builds, and has no effect in
     /// release builds.
-    pub(super) fn apply(&mut self, event: SubscriptionEvent) {
+    pub(crate) fn apply(&mut self, event: SubscriptionEvent) {
         match SUBSCRIPTION.next(self.state, event) {
             Ok(next) => self.state = next,
             Err(unlisted) => debug_assert!(false, "{}: {unlisted}", self.channel),
         }
     }
 
-    pub(super) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.state == SubscriptionState::Live
     }
 
@@ -125,38 +125,38 @@ impl Subscription {
 
 /// The subscriptions of a connection, ordered by channel name.
 #[derive(Debug, Default)]
-pub(super) struct Subscriptions(Vec<Subscription>);
+pub(crate) struct Subscriptions(Vec<Subscription>);
 
 impl Subscriptions {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Number of server-side subscriptions.
-    pub(super) fn server_side(&self) -> usize {
+    pub(crate) fn server_side(&self) -> usize {
         self.0.iter().filter(|it| !it.source.is_frontend()).count()
     }
 
-    pub(super) fn get(&self, channel: &str) -> Option<&Subscription> {
+    pub(crate) fn get(&self, channel: &str) -> Option<&Subscription> {
         self.find(channel).ok().map(|at| &self.0[at])
     }
 
-    pub(super) fn get_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
+    pub(crate) fn get_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
         self.find(channel).ok().map(|at| &mut self.0[at])
     }
 
     /// Whether and how the connection is subscribed to a channel, for permissions.
-    pub(super) fn status(&self, channel: &str) -> SubscriptionStatus {
+    pub(crate) fn status(&self, channel: &str) -> SubscriptionStatus {
         self.get(channel).map_or(SubscriptionStatus::NotSubscribed, Subscription::status)
     }
 
     /// The channels to which the client is subscribed.
-    pub(super) fn live(&self) -> impl Iterator<Item = &ChannelName> {
+    pub(crate) fn live(&self) -> impl Iterator<Item = &ChannelName> {
         self.0.iter().filter(|it| it.is_live()).map(|it| &it.channel)
     }
 
     /// Adds a subscription, or replaces the one to the same channel.
-    pub(super) fn insert(&mut self, subscription: Subscription) {
+    pub(crate) fn insert(&mut self, subscription: Subscription) {
         match self.find(&subscription.channel) {
             Ok(at) => self.0[at] = subscription,
             Err(at) => {
@@ -168,7 +168,7 @@ impl Subscriptions {
     }
 
     /// Applies an event after which there is no subscription, and returns the channel's name. None if there was no subscription.
-    pub(super) fn end(&mut self, channel: &str, event: SubscriptionEvent) -> Option<ChannelName> {
+    pub(crate) fn end(&mut self, channel: &str, event: SubscriptionEvent) -> Option<ChannelName> {
         let at = self.find(channel).ok()?;
         let mut ended = self.0.remove(at);
         self.0.shrink_to(self.0.len() * 2);
@@ -178,14 +178,14 @@ impl Subscriptions {
     }
 
     /// Ends a live subscription that has expired, if there is one.
-    pub(super) fn end_expired(&mut self, now: Tick) -> Option<ChannelName> {
+    pub(crate) fn end_expired(&mut self, now: Tick) -> Option<ChannelName> {
         let expired = self.0.iter().find(|it| it.is_live() && it.expires_at.is_some_and(|at| at <= now))?;
         let channel = expired.channel.clone();
         self.end(&channel, SubscriptionEvent::Expired)
     }
 
     /// When the next live subscription expires.
-    pub(super) fn next_expiry(&self) -> Option<Tick> {
+    pub(crate) fn next_expiry(&self) -> Option<Tick> {
         self.0.iter().filter(|it| it.is_live()).filter_map(|it| it.expires_at).min()
     }
 
