@@ -102,9 +102,9 @@ impl<T> Wire<T> {
         self.decoder.is_mid_message()
     }
 
-    /// Whether something has become whole since the last call; see [`Decoder::take_whole`].
-    pub fn take_whole(&mut self) -> bool {
-        self.decoder.take_whole()
+    /// Whether a message or a control frame was completed since the last call; see [`Decoder::take_completed`].
+    pub fn take_completed(&mut self) -> bool {
+        self.decoder.take_completed()
     }
 
     /// Bytes of the queue's front frame that are out. Unless zero, that frame has to stay at the front: the peer cannot do without

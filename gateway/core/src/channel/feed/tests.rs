@@ -154,8 +154,8 @@ fn a_new_epoch_continues_a_position_before_its_fork_only() {
     let mut before = started(5);
     assert_eq!(before.receive(&publication("epoch002", 6)), Disposition::Gap, "a publication of another epoch is never the next one");
     let outcome = before.apply(fork(5));
-    let crossed = Continuity::EpochChanged(EpochChange { position: Position { epoch: epoch("epoch002"), offset: 5 }, fork_offset: 5 });
-    assert_eq!((outcome.continuity, offsets(&outcome.deliver), outcome.next), (crossed, vec![6, 7, 8], Next::Live));
+    let changed = Continuity::EpochChanged(EpochChange { position: Position { epoch: epoch("epoch002"), offset: 5 }, fork_offset: 5 });
+    assert_eq!((outcome.continuity, offsets(&outcome.deliver), outcome.next), (changed, vec![6, 7, 8], Next::Live));
 
     let mut after = started(5);
     after.receive(&publication("epoch002", 6));

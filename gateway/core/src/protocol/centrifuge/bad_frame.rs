@@ -1,23 +1,23 @@
-//! What a frontend can do wrong.
+//! Frames that are not valid.
 
 use serde_json::error::Category;
 
-/// What makes a frame no frame of the protocol: the connection is closed with 3501, and this as the reason.
+/// Why a frame is not valid. The connection is closed with 3501, and with this text as the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrame {
-    /// Not JSON.
-    #[error("a frame is not valid JSON at its byte {0}")]
+    /// It is not JSON.
+    #[error("a frame is not valid JSON at byte {0}")]
     Syntax(usize),
-    /// JSON, but a field has another type than the protocol says, or stands there twice.
-    #[error("a frame has a wrong or repeated field before its byte {0}")]
+    /// It is JSON, but a field has a wrong type or is repeated.
+    #[error("a frame has a wrong or repeated field before byte {0}")]
     Shape(usize),
-    /// No request that this gateway knows.
-    #[error("a frame holds no known command")]
+    /// It contains no command, or none that this gateway supports.
+    #[error("a frame contains no known command")]
     NoCommand,
-    /// More than one request.
-    #[error("a frame holds several commands")]
+    /// It contains more than one command.
+    #[error("a frame contains several commands")]
     SeveralCommands,
-    /// A request that has a reply has to have an id above 0.
+    /// It contains a command that needs a reply, but its id is missing or 0.
     #[error("a command has no id")]
     NoId,
 }

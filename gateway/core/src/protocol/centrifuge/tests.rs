@@ -87,7 +87,7 @@ mod decoding {
     }
 
     #[test]
-    fn connect_as_the_sdk_sends_it() {
+    fn a_connect_of_the_sdk() {
         let text = r#"{"connect":{"token":"t","name":"js","version":"5.8.0","headers":{"traceparent":"00-a-b-01","x":1},
             "subs":{"news":{"recover":true,"epoch":"e","offset":42},"other":{}},"flag":1},"id":1}"#
             .replace('\n', "");
@@ -98,18 +98,18 @@ mod decoding {
     }
 
     #[test]
-    fn subscribe_as_the_sdk_sends_it() {
+    fn a_subscribe_of_the_sdk() {
         let text = r#"{"id":2,"subscribe":{"channel":"chat:7","token":"t","recover":true,"recoverable":true,"positioned":true,
             "join_leave":true,"flag":3,"tf":{"op":"eq"}}}"#
             .replace('\n', "");
         let Request::Subscribe(it) = request(&text) else { panic!("not a subscribe") };
         assert_eq!((&*it.channel, &*it.token, it.join_leave, it.all_or_nothing), ("chat:7", "t", true, true));
-        assert_eq!(it.recover, Some(RecoverFrom { epoch: String::new(), offset: 0 }), "from the first that is held");
+        assert_eq!(it.recover, Some(RecoverFrom { epoch: String::new(), offset: 0 }), "from the oldest publication");
 
         let Request::Subscribe(it) = request(r#"{"id":2,"subscribe":{"channel":"chat:7","epoch":"e","offset":5,"flag":1}}"#) else {
             panic!("not a subscribe")
         };
-        assert_eq!((it.recover, it.all_or_nothing), (None, false), "a position alone asks for nothing");
+        assert_eq!((it.recover, it.all_or_nothing), (None, false), "a position without `recover` is ignored");
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod decoding {
     }
 
     #[test]
-    fn data_is_compacted() {
+    fn white_space_is_removed_from_data() {
         assert!(matches!(request("{\"id\":1,\"publish\":{\"channel\":\"c\",\"data\":{ \"a b\":\t[1, 2]}}}"), Request::Publish { data, .. }
             if data.get() == r#"{"a b":[1,2]}"#));
     }
@@ -148,7 +148,7 @@ mod decoding {
     }
 
     #[test]
-    fn data_nested_too_deep_refuses_the_command_alone() {
+    fn data_nested_too_deep_refuses_only_its_command() {
         let nested = "[".repeat(100_000) + &"]".repeat(100_000);
         let Command { id: 4, request: Request::Refused(refusal) } =
             only(&format!(r#"{{"id":4,"rpc":{{"method":"m","data":{nested}}}}}"#)).expect("a good frame")
@@ -160,14 +160,14 @@ mod decoding {
     }
 
     #[test]
-    fn what_newer_sdks_send_is_skipped_whatever_its_depth() {
+    fn unknown_fields_are_ignored_whatever_their_depth() {
         let nested = "[".repeat(100_000) + &"]".repeat(100_000);
         let text = format!(r#"{{"id":4,"new":{nested},"unsubscribe":{{"channel":"c","new":{nested}}}}}"#);
         assert!(matches!(request(&text), Request::Unsubscribe { channel } if channel == "c"));
     }
 
     #[test]
-    fn kinds_of_subscriptions_that_do_not_exist_here_are_refused() {
+    fn unsupported_kinds_of_subscriptions_are_refused() {
         for text in [
             r#"{"id":1,"subscribe":{"channel":"c","type":4}}"#,
             r#"{"id":1,"publish":{"channel":"c","type":1,"key":"k"}}"#,
@@ -178,7 +178,7 @@ mod decoding {
     }
 
     #[test]
-    fn what_is_no_frame_says_why() {
+    fn a_bad_frame_has_its_error() {
         for (text, why) in [
             ("nonsense", BadFrame::Syntax(2)),
             (r#"{"id":1,"ping":{}"#, BadFrame::Syntax(17)),
@@ -208,7 +208,7 @@ mod decoding {
 
     proptest! {
         #[test]
-        fn anything_is_read_without_panic(text in r#"[{}\[\]":, a-z0-9\n\\]{0,80}"#) {
+        fn no_text_causes_a_panic(text in r#"[{}\[\]":, a-z0-9\n\\]{0,80}"#) {
             for command in decode(&text) {
                 let _ = command;
             }

@@ -1,4 +1,4 @@
-//! The shapes of a frontend's frames. Fields that are not named here are skipped: a newer SDK may send them.
+//! The frames of frontends as serde types. Unknown fields are ignored, because a newer SDK may send them.
 
 use super::bad_frame::BadFrame;
 use crate::{
@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use shared_proto::json::Object;
 use std::collections::BTreeMap;
 
-/// A bit of `SubscribeRequest.flag`: answer 112 rather than subscribe without recovery.
+/// A bit of `SubscribeRequest.flag`: the client wants error 112 if the recovery fails.
 const REJECT_UNRECOVERED: i64 = 2;
 
-/// One object of a message. Exactly one of the requests is there.
+/// One line of a message. Exactly one of the commands is present.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Frame<'a> {
@@ -134,7 +134,7 @@ struct SubRefresh {
 }
 
 impl Frame<'_> {
-    /// The one command that the frame holds.
+    /// The command of the frame.
     pub(super) fn into_command(self) -> Result<Command, BadFrame> {
         let without_reply = self.send.is_some();
         let requests = [
@@ -233,12 +233,12 @@ impl SubRefresh {
     }
 }
 
-/// For data that has to be there: `null` is data, and not the lack of it.
+/// For required data: `null` is data and does not count as missing.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// Missing data is `null`; data that is nested too deep refuses the command.
+/// Reads missing data as `null`. Data that is nested too deep refuses the command.
 fn with_data(raw: Option<&RawValue>, request: impl FnOnce(Data) -> Request) -> Request {
     match raw.map_or_else(|| Ok(Data::null()), Data::parse) {
         Ok(data) => request(data),

@@ -143,7 +143,7 @@ fn each_bad_command_gets_one_error_or_close_and_changes_nothing() {
 fn commands_before_a_bad_frame_run_and_commands_after_it_do_not() {
     let mut it = TestSession::anonymous();
     let message = "{\"id\":2,\"ping\":{}}\n{\"id\":3}\n{\"id\":4,\"ping\":{}}";
-    assert_eq!(sends(&mut it, message), [r#"{"id":2,"ping":{}}"#, "close 3501 a frame holds no known command"]);
+    assert_eq!(sends(&mut it, message), [r#"{"id":2,"ping":{}}"#, "close 3501 a frame contains no known command"]);
 }
 
 #[test]

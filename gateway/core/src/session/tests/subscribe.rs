@@ -35,8 +35,8 @@ fn a_failed_recovery_is_reported_or_refused_as_the_client_wants() {
     let recover = r#""channel":"chat:a","recover":true,"epoch":"x","offset":3"#;
     let mut it = TestSession::anonymous();
     it.sends(&subscribe(recover));
-    let told = format!(r#"{{"id":5,"subscribe":{{{POSITION}8,"was_recovering":true}}}}"#);
-    assert_eq!(it.done(2, recovered(8, Recovery::Lost, &[])), [told, "go live chat:a".into()]);
+    let expected = format!(r#"{{"id":5,"subscribe":{{{POSITION}8,"was_recovering":true}}}}"#);
+    assert_eq!(it.done(2, recovered(8, Recovery::Lost, &[])), [expected, "go live chat:a".into()]);
 
     let mut it = TestSession::anonymous();
     it.sends(&subscribe(&format!(r#"{recover},"flag":2"#)));
@@ -82,8 +82,8 @@ fn a_token_is_checked_before_the_attach_and_gives_the_channel_info() {
     assert_eq!(it.sends(&subscribe(r#""channel":"vip:a","token":"t""#)), [r#"start 2: authorize vip:a "t""#]);
     let authorized = Outcome::Authorized { info: Some(data(r#"{"role":"host"}"#)), expires_in: Some(Duration::from_millis(59_001)) };
     assert_eq!(it.done(2, authorized), [r#"start 3: attach vip:a as {"role":"host"}"#]);
-    let told = format!(r#"{{"id":5,"subscribe":{{"expires":true,"ttl":60,{POSITION}0}}}}"#);
-    assert_eq!(it.done(3, attached(0)), [told, "go live vip:a".into()]);
+    let expected = format!(r#"{{"id":5,"subscribe":{{"expires":true,"ttl":60,{POSITION}0}}}}"#);
+    assert_eq!(it.done(3, attached(0)), [expected, "go live vip:a".into()]);
 }
 
 #[test]
