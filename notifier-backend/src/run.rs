@@ -1,7 +1,7 @@
 //! The story of the process's life.
 
 use crate::api::Api;
-use crate::delivery::{Counts, Courier, Lookout};
+use crate::delivery::{Counts, Dispatcher, HistoryWatch};
 use crate::outbox::{Outbox, StoreError};
 use crate::settings::{PROGRAM, Settings};
 use actix_web::App;
@@ -52,11 +52,11 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     let (counts, state) = (Arc::<Counts>::default(), Arc::<State>::default());
     observe(&telemetry.meter(PROGRAM.name), &counts, &state);
     let idempotency = Duration::from_secs(settings.gateway.idempotency_s);
-    let lookout = Lookout::new(outbox.clone(), gateway.clone(), Duration::from_secs(settings.gateway.history_s));
-    let courier = Courier::new(outbox.clone(), gateway, settings.delivery, idempotency, counts);
+    let history_watch = HistoryWatch::new(outbox.clone(), gateway.clone(), Duration::from_secs(settings.gateway.history_s));
+    let dispatcher = Dispatcher::new(outbox.clone(), gateway, settings.delivery, idempotency, counts);
     let (leave, leaving) = watch::channel(false);
-    let delivering = tokio::spawn(courier.run(leaving));
-    let looking = tokio::spawn(lookout.run());
+    let delivering = tokio::spawn(dispatcher.run(leaving));
+    let looking = tokio::spawn(history_watch.run());
     let housekeeping = tokio::spawn(keep_house(outbox.clone(), state.clone()));
     let server = serve(&settings, telemetry, outbox, state.clone())?;
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, outbox = %settings.outbox.path.display(), "notifier started");

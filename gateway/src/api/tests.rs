@@ -1,4 +1,4 @@
-//! The whole interface over the memory broker: what each path answers, and what it refuses.
+//! The whole interface over the memory broker: what each path answers and refuses.
 
 mod bad_input;
 mod document;
@@ -34,7 +34,7 @@ use gateway_core::{
 use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
-/// A node with one worker, whose hub the test plays: one connection of `alice`, no others.
+/// A node with one worker. The test acts as its hub, with one connection of `alice`.
 struct Fixture {
     node: Arc<Node>,
     alice: ConnectionId,

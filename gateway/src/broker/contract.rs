@@ -154,6 +154,7 @@ pub(super) async fn offsets_grow_by_one_and_are_the_order_in_every_mailbox(bed: 
     }
 }
 
+// NL-0.3
 pub(super) async fn what_is_handed_over_keeps_its_order(bed: &Bed) {
     let channel = channel("c:handed-over");
     let mut inbox = bed.join(&channel, 0).await;
@@ -172,6 +173,7 @@ pub(super) async fn what_is_handed_over_keeps_its_order(bed: &Bed) {
     }
 }
 
+// NL-0.4
 pub(super) async fn without_retention_there_is_delivery_and_nothing_else(bed: &Bed) {
     let channel = channel("c:ephemeral");
     let mut inbox = bed.join(&channel, 0).await;
@@ -197,6 +199,7 @@ pub(super) async fn the_oldest_go_when_a_history_is_full_and_a_reader_can_tell(b
     assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [11], "a smaller size holds from the next publish on");
 }
 
+// NL-1.9
 pub(super) async fn a_history_ends_after_its_last_publication_and_the_position_stays(bed: &Bed) {
     let channel = channel("c:ends");
     let ttl = Duration::from_secs(3);
@@ -238,6 +241,7 @@ pub(super) async fn spans_choose_what_is_read(bed: &Bed) {
     }
 }
 
+// NL-4.8
 pub(super) async fn pages_are_bounded_by_entries_and_bytes(bed: &Bed) {
     let channel = channel("c:pages");
     bed.publish_all(&channel, 1..=9, KEEP).await;
@@ -256,6 +260,7 @@ pub(super) async fn pages_are_bounded_by_entries_and_bytes(bed: &Bed) {
     assert_eq!(offsets(&bed.read(&channel, ReadRange::Before(None), newest).await), [9, 8]);
 }
 
+// NL-1.9
 pub(super) async fn the_first_read_makes_the_epoch_that_publishes_go_on_in(bed: &Bed) {
     for (name, subscribed) in [("c:unseen", false), ("c:joined", true)] {
         let channel = channel(name);
@@ -272,6 +277,7 @@ pub(super) async fn the_first_read_makes_the_epoch_that_publishes_go_on_in(bed: 
     assert_ne!(bed.read(&one, ReadRange::Top, ALL).await.epoch, bed.read(&two, ReadRange::Top, ALL).await.epoch);
 }
 
+// NL-1.9
 pub(super) async fn clearing_keeps_epoch_and_offsets(bed: &Bed) {
     let channel = channel("c:clear");
     bed.broker.clear(&channel).await.expect("nothing to clear is no error");
@@ -284,6 +290,7 @@ pub(super) async fn clearing_keeps_epoch_and_offsets(bed: &Bed) {
     assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [4]);
 }
 
+// NL-2.10
 pub(super) async fn a_repeated_publish_is_answered_and_not_delivered(bed: &Bed) {
     for (name, keep) in [("c:again", Some(KEEP)), ("c:again-ephemeral", None)] {
         let channel = channel(name);
@@ -302,6 +309,7 @@ pub(super) async fn a_repeated_publish_is_answered_and_not_delivered(bed: &Bed) 
     assert_eq!(bed.offsets(&channel("c:again"), ReadRange::After(0)).await, [1, 2, 3]);
 }
 
+// NL-2.9
 pub(super) async fn an_idempotency_key_belongs_to_scope_channel_and_body(bed: &Bed) {
     let (one, two) = (channel("c:key-one"), channel("c:key-two"));
     let with = |key| NewPublication { idempotency: Some(key), ..kept("x", KEEP) };
@@ -326,6 +334,7 @@ pub(super) async fn an_idempotency_key_is_forgotten_in_time(bed: &Bed) {
     assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [1, 2]);
 }
 
+// NL-5.1
 pub(super) async fn subscribed_means_that_everything_from_now_on_arrives(bed: &Bed) {
     let channel = channel("c:join");
     bed.publish_all(&channel, [1], KEEP).await;

@@ -44,9 +44,11 @@ pub struct Published {
 /// Why the broker did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
+    // NL-2.7
     /// Surely not carried out, and never will be.
     #[error("the broker is unavailable: {0}")]
     Unavailable(Box<str>),
+    // NL-2.8
     /// It may have been carried out.
     #[error("the broker did not confirm in time")]
     OutcomeUnknown,

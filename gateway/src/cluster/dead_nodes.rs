@@ -29,6 +29,7 @@ impl SharedCluster {
         }
     }
 
+    // NL-7.3
     /// Cleans up after one node, unless another node has the lock. The node was found dead at `since`.
     async fn clean_up(&self, nodes: &Nodes, dead: &NodeId, since: Instant) -> Result<(), BrokerError> {
         let mut is_logged = since.elapsed() > self.timings.lease;
@@ -45,6 +46,7 @@ impl SharedCluster {
         Ok(())
     }
 
+    // NL-7.3
     /// Hands the node's connections over for disconnect events, and deletes the node once all are done. The next heartbeat tries the others again.
     async fn hand_over_connections(&self, nodes: &Nodes, dead: &NodeId, since: Instant) -> Result<(), BrokerError> {
         while nodes.lock_cleanup(dead, self.timings.lease).await? {

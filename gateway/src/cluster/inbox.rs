@@ -1,6 +1,9 @@
 //! Messages from other nodes, in order. They arrive in a channel with a history, so lost ones are read again.
 
-use crate::broker::{Broker, BrokerError, Delivery, Mailbox, Post};
+use crate::{
+    broker::{Broker, BrokerError, Delivery, Mailbox, Post},
+    telemetry::FailureLog,
+};
 use gateway_core::{
     channel::{
         GapBufferBudget,
@@ -16,7 +19,7 @@ pub(super) const RETENTION: Retention = Retention { size: 10_000, ttl: Duration:
 /// Bytes of messages that wait while a gap before them is read.
 const GAP_BUFFER_BYTES: usize = 1 << 20;
 const PAGE_LIMIT: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
-/// Before a failed read is repeated.
+/// Pause before a failed read is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The next thing that arrived.
@@ -26,6 +29,7 @@ pub(super) enum Incoming {
     Gap,
 }
 
+// NL-7.7
 /// See the module.
 pub(super) struct Inbox {
     broker: Arc<Broker>,
@@ -87,7 +91,9 @@ impl Inbox {
         None
     }
 
+    // NL-7.7
     async fn catch_up(&mut self, mut after: u64) {
+        let mut failures = FailureLog::default();
         loop {
             match self.broker.read(&self.channel, RETENTION, ReadRange::After(after), PAGE_LIMIT).await {
                 Ok(page) => {
@@ -100,7 +106,9 @@ impl Inbox {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "reading lost messages of other nodes failed; trying again");
+                    failures.failed(
+                        || tracing::warn!(%error, "reading lost messages of other nodes failed; the node tries again until it succeeds"),
+                    );
                     sleep(RETRY_PAUSE).await;
                 }
             }
@@ -119,6 +127,7 @@ mod tests {
         NewPublication { data, tags: Tags::new(), info: None, traceparent: None, retention: Some(RETENTION), idempotency: None }
     }
 
+    // NL-7.7
     #[tokio::test]
     async fn only_messages_that_left_the_history_make_a_gap() {
         let mailbox = Arc::new(Mailbox::new(4, 1 << 20));
@@ -140,7 +149,7 @@ mod tests {
                 });
             }
         }
-        // All of the first round were delivered or read. In the second, those that the mailbox dropped were gone from the history.
+        // All of the first round were delivered or read. In the second, those that the mailbox dropped had left the history.
         let (kept, rest) = incoming.split_at(9);
         assert_eq!(kept, (0..9).map(Some).collect::<Vec<_>>());
         assert_eq!((rest.first(), rest.last()), (Some(&Some(10)), Some(&None)), "{rest:?}");

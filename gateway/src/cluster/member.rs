@@ -32,6 +32,7 @@ impl Member {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    // NL-7.11
     /// Names the first shared setting that differs on another node.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let keys = self.shared.keys().chain(other.shared.keys());
@@ -59,7 +60,7 @@ mod tests {
     #[test]
     fn a_member_is_read_as_it_was_written() {
         let member = member("n1", &[("a", "b")]);
-        let record = NodeRecord { id: NodeId::of("n1"), record: member.record().into(), is_alive: true };
+        let record = NodeRecord { id: NodeId::of_new_process("n1"), record: member.record().into(), is_alive: true };
         assert_eq!(Member::parse(&record), Some(member));
         assert_eq!(Member::parse(&NodeRecord { record: "{}".into(), ..record }), None);
     }
@@ -67,10 +68,11 @@ mod tests {
     #[test]
     fn a_record_without_a_public_address_is_accepted() {
         let record = r#"{"generation":"g","since_ms":1,"workers":2,"link":"ws://h:1","shared":{}}"#;
-        let read = Member::parse(&NodeRecord { id: NodeId::of("n1"), record: record.into(), is_alive: true });
+        let read = Member::parse(&NodeRecord { id: NodeId::of_new_process("n1"), record: record.into(), is_alive: true });
         assert_eq!(read, Some(Member { public: "".into(), ..member("n1", &[]) }));
     }
 
+    // NL-7.11
     #[test]
     fn the_difference_names_the_setting() {
         let one = member("n1", &[("namespaces.a.history", "10 for 1m")]);

@@ -1,7 +1,10 @@
 //! Registers this node, renews its lease, and finds dead nodes.
 
 use super::{member::Member, shared_cluster::SharedCluster};
-use crate::broker::{BrokerError, Lease, NodeRecord, Nodes};
+use crate::{
+    broker::{BrokerError, Lease, NodeRecord, Nodes},
+    telemetry::FailureLog,
+};
 use gateway_core::model::lock;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
@@ -40,10 +43,11 @@ impl SharedCluster {
     /// Registers this node, renews its lease, and publishes which nodes are dead. Never returns.
     pub(super) async fn keep_registered(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
-        let mut registration = Registration::Never;
+        let (mut registration, mut failures) = (Registration::Never, FailureLog::default());
         loop {
             match self.heartbeat(nodes, registration).await {
                 Ok(next) => {
+                    failures.succeeded();
                     let is_renewed = matches!((registration, next), (Registration::Since(_), Registration::Since(_)));
                     registration = next;
                     if !is_renewed {
@@ -51,7 +55,7 @@ impl SharedCluster {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the heartbeat of this node failed");
+                    failures.failed(|| tracing::warn!(%error, "the heartbeat of this node failed; it tries again until it succeeds"));
                     registration = registration.interrupted();
                     nodes.judge(false);
                 }
@@ -60,6 +64,7 @@ impl SharedCluster {
         }
     }
 
+    // NL-7.1, NL-7.2
     async fn heartbeat(&self, nodes: &Nodes, registration: Registration) -> Result<Registration, BrokerError> {
         let record = self.this_node.record();
         let since = match registration {
@@ -113,17 +118,29 @@ impl SharedCluster {
     /// Publishes the list of live nodes, and compares their settings with those of this node.
     fn update_members(&self, all: &[NodeRecord]) {
         let alive = alive(all);
-        let difference = alive.iter().find_map(|other| self.this_node.difference(other));
-        if let Some(difference) = &difference {
-            tracing::error!("{difference}");
+        let problem = self.same_name(all).or_else(|| alive.iter().find_map(|other| self.this_node.difference(other)));
+        let before = std::mem::replace(&mut *lock(&self.problem), problem.clone().map(Into::into));
+        if let Some(problem) = problem.filter(|problem| before.as_deref() != Some(problem)) {
+            tracing::warn!("{problem}");
         }
-        *lock(&self.problem) = difference.map(Into::into);
         self.links.send_if_modified(|links| {
             let now: Arc<[String]> = alive.iter().map(|node| node.link.to_string()).collect();
             let changed = *links != now;
             *links = now;
             changed
         });
+    }
+
+    /// Whether another live process has the name of this node.
+    fn same_name(&self, all: &[NodeRecord]) -> Option<String> {
+        let (name, address) = (&self.this_node.name, self.broker.nodes()?.address());
+        all.iter().any(|node| node.is_alive && node.id.name == *name && node.id.address() != address).then(|| {
+            let lease = self.timings.lease;
+            format!(
+                "another gateway process has the node.name {name}, too: give each a name of its own. After a crash this takes one cluster.lease \
+                 ({lease:?}) at most"
+            )
+        })
     }
 
     /// Removes this node from the list.
@@ -137,11 +154,11 @@ impl SharedCluster {
     }
 }
 
-/// The live nodes among them, by name.
+/// The live nodes among them, in the order of their names.
 fn alive(all: &[NodeRecord]) -> Vec<Member> {
     let mut alive: Vec<_> = all.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
     // A node that restarted before its old lease expired is listed twice.
-    alive.sort_by(|a, b| a.name.cmp(&b.name).then(b.since_ms.cmp(&a.since_ms)));
-    alive.dedup_by(|a, b| a.name == b.name);
+    alive.sort_by(|a, b| (&a.name, &a.link).cmp(&(&b.name, &b.link)).then(b.since_ms.cmp(&a.since_ms)));
+    alive.dedup_by(|a, b| a.name == b.name && a.link == b.link);
     alive
 }

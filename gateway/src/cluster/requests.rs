@@ -5,7 +5,7 @@ use super::{
     message::{Connection, Message, Request, Response},
     shared_cluster::SharedCluster,
 };
-use crate::broker::{BrokerError, NewPublication};
+use crate::broker::{BrokerError, NewPublication, Nodes};
 use gateway_core::model::{ChannelName, ErrorCode, Refusal, Tags, lock};
 use std::{
     collections::HashMap,
@@ -21,10 +21,11 @@ use tokio::{
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Requests of other nodes that are handled at a time.
 const CONCURRENT_REQUESTS: usize = 64;
-/// Before opening the inbox is tried again.
+/// Pause before opening the inbox is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 impl SharedCluster {
+    // NL-7.8
     /// Sends a request to every other live node, and waits for all responses.
     pub(super) async fn request_all(&self, request: &Request) -> Result<Vec<Response>, Refusal> {
         let others = self.others().await?;
@@ -36,12 +37,12 @@ impl SharedCluster {
         let (sender, mut receiver) = mpsc::channel(others.len());
         lock(&self.pending).insert(id, sender);
         let _guard = PendingGuard { pending: &self.pending, id };
-        let message = Message::Request { id, from: self.name(), request: request.clone() };
+        let message = Message::Request { id, from: self.address(), request: request.clone() };
         futures_util::future::try_join_all(others.iter().map(|node| self.send(node, &message))).await?;
         let (mut missing, mut responses) = (others, Vec::new());
         while !missing.is_empty() {
             let Ok(Some((node, response))) = timeout_at(deadline, receiver.recv()).await else { break };
-            if let Some(at) = missing.iter().position(|name| **name == *node) {
+            if let Some(at) = missing.iter().position(|address| **address == *node) {
                 missing.swap_remove(at);
                 responses.push(response);
             }
@@ -49,7 +50,8 @@ impl SharedCluster {
         let failed = responses.iter().find_map(|response| if let Response::Failed(why) = response { Some(why.clone()) } else { None });
         match failed {
             _ if !missing.is_empty() => {
-                let names = missing.join(", ");
+                let names: Vec<_> = missing.iter().map(|address| address.split(':').next().unwrap_or_default()).collect();
+                let names = names.join(", ");
                 let detail =
                     format!("These nodes did not answer in time: {names}. The others may have carried the request out. Try again.");
                 Err(Refusal::new(ErrorCode::ServiceUnavailable, detail))
@@ -59,15 +61,21 @@ impl SharedCluster {
         }
     }
 
-    /// Names of the other live nodes, read from Redis now.
+    /// Addresses of the other live nodes, read from Redis now.
     async fn others(&self) -> Result<Vec<Box<str>>, Refusal> {
         let Some(nodes) = self.broker.nodes() else { return Ok(Vec::new()) };
-        let (this_node, all) = (self.name(), nodes.list().await?);
-        Ok(all.into_iter().filter(|node| node.is_alive && *node.id.name != *this_node).map(|node| node.id.name).collect())
+        let (this_node, all) = (nodes.address(), nodes.list().await?);
+        let mut others: Vec<_> = all.into_iter().filter(|node| node.is_alive).map(|node| node.id.address().into()).collect();
+        others.retain(|address: &Box<str>| **address != *this_node);
+        others.sort_unstable();
+        // A process whose lease expired may be listed with two generations.
+        others.dedup();
+        Ok(others)
     }
 
-    fn name(&self) -> String {
-        self.this_node.name.to_string()
+    /// None without Redis: there are no other nodes.
+    fn address(&self) -> String {
+        self.broker.nodes().map(Nodes::address).unwrap_or_default()
     }
 
     async fn send(&self, node: &str, message: &Message) -> Result<(), BrokerError> {
@@ -87,7 +95,7 @@ impl SharedCluster {
 
     /// Handles requests of other nodes, and passes their responses on. Never returns.
     pub(super) async fn serve_requests(self: Arc<Self>) {
-        let Some(channel) = node_channel(&self.name()) else { return };
+        let Some(channel) = node_channel(&self.address()) else { return };
         let mut inbox = loop {
             match Inbox::open(self.broker.clone(), self.inbox.0.clone(), self.inbox.1, channel.clone()).await {
                 Ok(inbox) => break inbox,
@@ -112,7 +120,7 @@ impl SharedCluster {
                     let this = self.clone();
                     tokio::spawn(async move {
                         let response = this.respond(request).await.unwrap_or_else(|refusal| Response::Failed(refusal.detail));
-                        let message = Message::Response { id, from: this.name(), response };
+                        let message = Message::Response { id, from: this.address(), response };
                         if let Err(error) = this.send(&from, &message).await {
                             tracing::warn!(node = from, %error, "the response to another node could not be sent");
                         }
@@ -147,9 +155,9 @@ impl SharedCluster {
     }
 }
 
-/// The channel of a node. Namespaces of frontends and services never begin with `$`.
-fn node_channel(node: &str) -> Option<ChannelName> {
-    format!("$node:{node}").parse().ok()
+/// The channel of the node at this address. Namespaces of frontends and services never begin with `$`.
+fn node_channel(address: &str) -> Option<ChannelName> {
+    format!("$node:{address}").parse().ok()
 }
 
 /// Removes a request from the pending ones when dropped.

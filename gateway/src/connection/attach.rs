@@ -4,6 +4,7 @@ use super::worker::Worker;
 use crate::{
     broker::BrokerError,
     hub::{Advance, ConnKey, Live, Outbox},
+    telemetry::FailureLog,
 };
 use gateway_core::{
     channel::recovery::{RecoveryDecision, SubscriptionStart, decide, first_range, start_after_loss},
@@ -12,6 +13,7 @@ use gateway_core::{
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
+// NL-5.7
 /// Joins; deliveries are held back from then on. Failing leaves no trace, once the session has left the channel.
 pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
     let Some(options) = worker.node.session_config.namespaces.options(&attach.channel).cloned() else {
@@ -29,6 +31,7 @@ pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> 
     }
 }
 
+// NL-5.1
 async fn establish(
     worker: &Worker,
     key: ConnKey,
@@ -63,8 +66,10 @@ async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result
     }
 }
 
+// NL-5.2, NL-5.4
 /// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
 pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
+    let mut failures = FailureLog::default();
     loop {
         room(&outbox).await;
         let Some(retention) = worker.node.session_config.namespaces.options(&channel).and_then(|options| options.retention) else {
@@ -82,7 +87,9 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
                 }
             }
             Err(error) => {
-                tracing::warn!(%channel, %error, "missed publications cannot be read yet");
+                failures.failed(
+                    || tracing::warn!(%channel, %error, "missed publications cannot be read yet; the connection tries until it can"),
+                );
                 tokio::time::sleep(worker.hub.retry()).await;
             }
         }

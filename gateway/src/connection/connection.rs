@@ -49,7 +49,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             driver.operations(&mut Context::from_waker(waker));
             left -= 1;
             match (left, driver.wants_input()) {
-                (_, false) => transport::Next::Hold,
+                (_, false) => transport::Next::Pause,
                 (0, true) => transport::Next::Yield,
                 _ => transport::Next::Go,
             }
@@ -80,7 +80,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let before = frames.len();
                 let wrote = wire.poll_write(cx, frames);
                 driver.worker.hub.metrics().count(Count::FramesOut, (before - frames.len()) as u64);
-                Written { result: (wrote.state, wrote.bytes), begun: wire.begun() > 0 }
+                Written { result: (wrote.state, wrote.bytes), begun: wire.front_written() > 0 }
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {

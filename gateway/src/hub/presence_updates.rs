@@ -4,7 +4,7 @@
 use super::{hub::Hub, state::presence_queue::Change};
 use crate::{
     broker::{Announcement, BrokerError},
-    telemetry::DropCause,
+    telemetry::{DropCause, FailureLog},
 };
 use gateway_core::model::{ChannelName, ClientInfo};
 use std::{rc::Rc, sync::Arc};
@@ -40,8 +40,10 @@ impl Hub {
     }
 
     async fn change_for_sure(&self, channel: &ChannelName, announcement: Announcement) {
+        let mut failures = FailureLog::default();
         while let Err(error) = self.change(channel, announcement.clone()).await {
-            tracing::warn!(%channel, %error, "a change of presence cannot be told yet");
+            failures
+                .failed(|| tracing::warn!(%channel, %error, "a presence change cannot be published yet; the worker tries until it can"));
             tokio::time::sleep(self.retry()).await;
         }
     }

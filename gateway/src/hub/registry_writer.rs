@@ -9,7 +9,7 @@ use super::{
     output::outbox::Notice,
     state::registry_queue::{STEP, Then},
 };
-use crate::broker::BrokerError;
+use crate::{broker::BrokerError, telemetry::FailureLog};
 use std::{rc::Rc, time::Duration};
 use tokio::time::sleep;
 
@@ -116,8 +116,9 @@ impl Hub {
     }
 
     async fn surely<F: Future<Output = Result<(), BrokerError>>>(&self, change: impl Fn() -> F) {
+        let mut failures = FailureLog::default();
         while let Err(error) = change().await {
-            tracing::warn!(%error, "who is connected here cannot be told to other nodes yet");
+            failures.failed(|| tracing::warn!(%error, "the connection registry cannot be written yet; the worker tries until it can"));
             sleep(self.retry()).await;
         }
     }

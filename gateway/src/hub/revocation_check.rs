@@ -2,6 +2,7 @@
 //! whether it concerns them.
 
 use super::{hub::Hub, output::outbox::Notice};
+use crate::telemetry::FailureLog;
 use gateway_core::model::{Revocation, UserId};
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -12,6 +13,7 @@ const STEP: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Hub {
+    // NL-7.10
     /// Looks up the users of this worker each time it is called for. For good.
     pub(crate) async fn look_up_revocations(self: Rc<Self>) {
         loop {
@@ -28,11 +30,14 @@ impl Hub {
 
     async fn look_up(&self, user: &UserId) {
         // Who has gone meanwhile looks by itself when it is back.
+        let mut failures = FailureLog::default();
         while self.state.borrow().users.contains_key(user) {
             match self.parts.broker.revoked(user).await {
                 Ok(revoked) => return revoked.into_iter().for_each(|revoked| self.revoke(user, revoked)),
                 Err(error) => {
-                    tracing::warn!(%user, %error, "whether this user was disconnected for good cannot be read yet");
+                    failures.failed(
+                        || tracing::warn!(%user, %error, "the revocations of a user cannot be read yet; the worker tries until it can"),
+                    );
                     sleep(self.retry()).await;
                 }
             }

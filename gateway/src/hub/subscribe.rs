@@ -89,6 +89,7 @@ impl Hub {
         }
     }
 
+    // NL-4.10, NL-5.3
     /// Hands over what came since the cursor, and lets deliveries through; unless more has to be read first.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> Live {
         let (slot_key, backfill, missed, outbox) = {
@@ -137,6 +138,7 @@ impl Hub {
         Live::Live
     }
 
+    // NL-5.5
     /// Hands a page of history, read after the cursor, to a connection that is behind, and tries again to go live.
     pub fn advance(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> Advance {
         let (outbox, members_timeline) = {

@@ -166,6 +166,7 @@ fn everyone_gets_everything_once_and_in_order() {
     });
 }
 
+// NL-5.1
 #[test]
 fn what_comes_while_attaching_follows_the_answer() {
     within(limits(), 1000, |world| async move {
@@ -183,6 +184,7 @@ fn what_comes_while_attaching_follows_the_answer() {
     });
 }
 
+// NL-4.10
 #[test]
 fn an_attach_that_read_ahead_of_the_lane_gets_nothing_twice() {
     within(limits(), 1000, |world| async move {
@@ -199,6 +201,7 @@ fn an_attach_that_read_ahead_of_the_lane_gets_nothing_twice() {
     });
 }
 
+// NL-5.3
 #[test]
 fn more_than_the_attach_buffer_is_read_from_the_stream() {
     within(limits(), 1000, |world| async move {
@@ -268,6 +271,7 @@ fn a_mailbox_that_overflows_again_and_again_costs_history_channels_nothing() {
     });
 }
 
+// NL-1.4
 #[test]
 fn who_comes_back_to_where_the_worker_stands_needs_no_read() {
     within(limits(), 1000, |world| async move {
@@ -316,6 +320,7 @@ fn an_overflowing_mailbox_is_told_to_subscribers_without_history() {
     });
 }
 
+// NL-4.6
 #[test]
 fn a_range_that_is_gone_is_told_to_subscribers() {
     within(limits(), 8, |world| async move {

@@ -84,6 +84,7 @@ impl Lifecycle {
             data.insert("channel".into(), json!(channel.as_str()));
         }
         // The other kinds may happen to a connection several times.
+        // NL-7.4
         let is_once = matches!(self.kind, LifecycleKind::Connected | LifecycleKind::Disconnected);
         Event {
             id: is_once.then(|| format!("{}/{}/{}", self.holder, self.connection, self.kind.name())),

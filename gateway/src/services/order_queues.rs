@@ -31,6 +31,7 @@ impl OrderQueues {
         Self { waiting_max, queues: HashMap::new() }
     }
 
+    // NL-8.1
     pub(super) fn enter(&mut self, key: &Arc<str>) -> Admission {
         let Some(waiting) = self.queues.get_mut(key) else {
             self.queues.insert(Arc::clone(key), VecDeque::new());
@@ -75,6 +76,7 @@ mod tests {
         }
     }
 
+    // NL-8.1
     #[test]
     fn a_key_waits_for_its_turn_and_others_do_not() {
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
@@ -98,10 +100,10 @@ mod tests {
         let a: Arc<str> = "a".into();
         let mut queues = OrderQueues::new(2);
         assert!(matches!(queues.enter(&a), Admission::Now));
-        let gone = wait(&mut queues, &a);
+        let dropped = wait(&mut queues, &a);
         let mut stays = wait(&mut queues, &a);
         assert!(matches!(queues.enter(&a), Admission::Full));
-        drop(gone);
+        drop(dropped);
         let _late = wait(&mut queues, &a);
         assert_eq!(queues.waiting(), 2);
         queues.leave("a", None);

@@ -168,7 +168,7 @@ impl Pool {
 
     fn unavailable(&self) -> Refusal {
         let detail = if self.instances.is_empty() {
-            format!("No instance of {} holds a link to this node. Try again shortly.", self.service)
+            format!("No instance of {} has a link to this node. Try again shortly.", self.service)
         } else {
             format!("Every instance of {} is draining, or failed too often recently. Try again shortly.", self.service)
         };
@@ -179,7 +179,7 @@ impl Pool {
         Refusal::new(ErrorCode::Overloaded, format!("Every instance of {} is busy. Try again with a growing pause.", self.service))
     }
 
-    /// Passes an answer to the caller. False: nobody waits for it.
+    /// Passes an answer to the caller. False: the caller stopped waiting.
     pub(super) fn answer(&mut self, call: CallId, answer: CallResult) -> bool {
         let Some(instance) = self.instance(call.link) else { return false };
         // An unexpected answer does not prove that the instance works.

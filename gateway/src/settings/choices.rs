@@ -1,61 +1,61 @@
-//! Settings whose value is one of a few words.
+//! Settings with a few named values.
 
 use super::value::choice;
 
 choice! {
-    /// Where publications live.
+    /// Where publications are kept.
     BrokerKind {
-        /// In this process: one node only.
+        /// In this process, for one node only.
         Memory = "memory",
         /// In a Redis that the nodes of a cluster share.
         Redis = "redis",
     } "\"memory\" or \"redis\"";
 
-    /// Who may do something in a channel. A service may always.
+    /// Which frontends may do something in a channel. Services always may.
     Grant {
         /// No frontend.
         Nobody = "nobody",
-        /// Who has a subscription token for the channel.
+        /// Frontends with a subscription token for the channel.
         Token = "token",
-        /// Who is subscribed.
+        /// Subscribers of the channel.
         Subscriber = "subscriber",
-        /// Who is not anonymous.
+        /// Frontends that are not anonymous.
         Authenticated = "authenticated",
-        /// Everyone.
+        /// Every frontend.
         Anyone = "anyone",
     } "\"nobody\", \"token\", \"subscriber\", \"authenticated\" or \"anyone\"";
 
     /// What happens to a subscriber that reads too slowly.
     SlowConsumer {
-        /// Closed with 3008; it reconnects and recovers.
+        /// It is closed with 3008, reconnects and recovers.
         Disconnect = "disconnect",
-        /// Keeps only the newest publication per channel.
+        /// It gets only the newest publication of a channel.
         Latest = "latest",
     } "\"disconnect\" or \"latest\"";
 
-    /// How a service is reached.
+    /// How the gateway reaches a service.
     Reach {
-        /// Over the WebSockets that its instances hold open to the gateway.
+        /// Over the WebSockets that its instances keep open to the gateway.
         Link = "link",
-        /// By HTTP requests to it.
+        /// By HTTP requests.
         Webhook = "webhook",
-        /// Through a queue that it reads.
+        /// By a message queue.
         Queue = "queue",
     } "\"link\", \"webhook\" or \"queue\"";
 
     /// Which calls of a service keep their order.
     CallOrder {
-        /// Those of one connection.
+        /// The calls of one connection.
         Connection = "connection",
-        /// None.
+        /// No calls.
         None = "none",
     } "\"connection\" or \"none\"";
 
-    /// How log lines are written.
+    /// Format of log lines.
     LogFormat {
         /// For people.
         Text = "text",
-        /// One JSON object in a line.
+        /// One JSON object per line.
         Json = "json",
     } "\"text\" or \"json\"";
 }

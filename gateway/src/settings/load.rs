@@ -1,4 +1,4 @@
-//! From the layers to checked settings.
+//! Loads settings: merges the layers, reads the values and checks them.
 
 use super::{
     check,
@@ -10,12 +10,12 @@ use super::{
 use config::{Map, Value};
 
 impl Settings {
-    /// Reads all layers. Every problem that can be found is found at once.
+    /// Reads all layers. Reports all problems at once.
     pub fn load(layers: &Layers<'_>) -> Result<Self, Problems> {
         Self::from_merged(layers.merge()?)
     }
 
-    /// The defaults with `toml` above them.
+    /// The defaults, overridden by `toml`.
     pub fn from_toml(toml: &str) -> Result<Self, Problems> {
         Self::from_merged(layers::merge_text(toml)?)
     }
@@ -28,8 +28,8 @@ impl Settings {
         let Some(mut settings) = settings else { return Err(problems) };
         check::check(&settings, &mut problems);
         if settings.node.name.is_empty() {
-            settings.node.name = check::made_up_name();
+            settings.node.name = check::random_node_name();
         }
-        problems.none_or(settings)
+        problems.into_result(settings)
     }
 }

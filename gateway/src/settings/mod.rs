@@ -1,9 +1,9 @@
-//! Typed configuration, read and checked as a whole before any socket binds. What the parts of the gateway make of it is in `server/wiring`.
+//! Typed settings, read and checked before any socket is bound. `server/wiring` turns them into the configuration of each part.
 //!
-//! Four layers, the strongest last: `config/default.toml`, a file, variables `GATEWAY__SECTION__KEY`, flags.
+//! Four layers, in ascending priority: `config/default.toml`, a file, variables `GATEWAY__SECTION__KEY`, flags.
 //!
-//! - [`settings`]: all settings; [`sections`], [`choices`]: each of them; [`value`], [`redis_url`]: how values are written
-//! - [`load`]: from the layers to settings; [`layers`], [`reader`], [`check`]: its steps; [`problem`]: what is wrong
+//! - [`settings`]: all settings; [`sections`], [`choices`]: each setting; [`value`], [`redis_url`]: their notation
+//! - [`load`]: loads settings; [`layers`], [`reader`], [`check`]: its steps; [`problem`]: what is wrong
 //! - [`channels`]: the options of channels
 
 mod channels;

@@ -12,19 +12,19 @@ use super::{
 };
 use std::{collections::BTreeMap, time::Duration};
 
-/// Declares [`Settings`]: its tables, once.
+/// Declares [`Settings`] from the list of its tables.
 macro_rules! settings {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
-        /// Everything that can be set. The key of a value is its path in here.
+        /// All settings. The path of a field is the key of the setting.
         #[derive(Clone, Debug)]
         pub struct Settings {
             /// Worker threads of the public listener; 0: one per core.
             pub workers: usize,
-            /// Services may show any of these.
+            /// Keys of the services; each is valid.
             pub api_keys: Vec<ApiKey>,
-            /// By the part of a channel's name before the colon.
+            /// By name of the namespace.
             pub namespaces: BTreeMap<String, Channel>,
-            /// By name.
+            /// By name of the service.
             pub services: BTreeMap<String, Service>,
             $($(#[$doc])* pub $field: $type,)*
         }
@@ -35,15 +35,15 @@ macro_rules! settings {
             pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
                 let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
                 let api_keys = reader.list("api_keys");
-                let namespaces = reader.sections("namespaces", &Channel::DENY);
-                let services = reader.sections("services", &Service::LINK);
+                let namespaces = reader.sections("namespaces", &Channel::DEFAULT);
+                let services = reader.sections("services", &Service::DEFAULT);
                 $(let $field = reader.section(stringify!($field), None);)*
                 Some(Self {
                     workers: workers?, api_keys: api_keys?, namespaces: namespaces?, services: services?, $($field: $field?,)*
                 })
             }
 
-            /// All settings in force, a line each, without secrets: for the log at the start.
+            /// The settings in force, one per line, without secrets. Logged at the start.
             pub fn effective(&self) -> String {
                 let mut lines = vec![format!("workers = {}", self.workers)];
                 $(self.$field.show(concat!(stringify!($field), "."), &mut lines);)*
@@ -53,7 +53,7 @@ macro_rules! settings {
                 lines.join("\n")
             }
 
-            /// Key and allowed range of every setting in a table that always exists.
+            /// Key and range of every setting of the fixed tables.
             #[cfg(test)]
             pub(super) fn documented() -> Vec<(String, Option<String>)> {
                 let mut all = Vec::new();
@@ -71,33 +71,33 @@ settings! {
     public: Public,
     /// The listener for services and operators.
     internal: Internal,
-    /// One frontend's connection.
+    /// Connections of frontends.
     connection: Connection,
-    /// From the broker to the subscribers.
+    /// The way from the broker to the subscribers.
     fan_out: FanOut,
-    /// Catching up with what was missed.
+    /// Reading missed publications.
     recovery: Recovery,
-    /// What comes beside the data of a publication.
+    /// Tags of publications.
     publish: Publish,
-    /// Reading a stream.
+    /// Answers with history.
     history: History,
-    /// Who is there.
+    /// Answers with presence.
     presence: Presence,
     /// Subscriptions that services make for users.
     subscriptions: Subscriptions,
-    /// Repeated publishes.
+    /// Idempotency keys.
     idempotency: Idempotency,
-    /// Where publications live.
+    /// Where publications, histories and presence are kept.
     broker: Broker,
-    /// For the broker of that kind.
+    /// The Redis broker.
     redis: Redis,
     /// The nodes that share a store.
     cluster: Cluster,
-    /// Who frontends are.
+    /// Tokens of frontends.
     tokens: Tokens,
     /// Channels without a namespace.
     channel_defaults: Channel,
-    /// The channels `#user`.
+    /// The personal channels `#user`.
     personal: Personal,
     /// The WebSockets of service instances.
     link: Link,
@@ -105,13 +105,13 @@ settings! {
     demo: Demo,
     /// The end of the process.
     drain: Drain,
-    /// What is told about the process.
+    /// Logs, traces and metrics.
     telemetry: Telemetry,
 }
 
 impl Channel {
-    /// What a namespace has where it says nothing else.
-    const DENY: Self = Self {
+    /// Defaults of a namespace.
+    const DEFAULT: Self = Self {
         history_size: 0,
         history_ttl: Duration::from_hours(1),
         presence: false,
@@ -125,8 +125,8 @@ impl Channel {
 }
 
 impl Service {
-    /// What a service has where it says nothing else.
-    const LINK: Self = Self {
+    /// Defaults of a service.
+    const DEFAULT: Self = Self {
         reach: Reach::Link,
         call_timeout: Duration::from_secs(10),
         max_in_flight: 1024,

@@ -1,6 +1,6 @@
 //! One node of a simulated cluster, and its workers.
 
-use super::{plan::Shape, wake_flag::Flag};
+use super::{plan::Shape, wake_flag::WakeFlag};
 use crate::{
     broker::{
         Broker, Mailbox, Reads, RedisAddress, RedisConfig,
@@ -26,12 +26,12 @@ use std::{
 };
 
 pub(super) const PREFIX: &str = "sim";
-/// How long a channel stays subscribed that nobody needs.
-pub(super) const LINGER: Duration = Duration::from_millis(500);
-/// For a command.
+/// How long a channel without subscribers stays subscribed.
+pub(super) const UNSUBSCRIBE_DELAY: Duration = Duration::from_millis(500);
+/// Time for a command.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// A node.
 pub(super) struct SimulatedNode {
     pub(super) broker: Arc<Broker>,
     pub(super) wires: SimulatedConnections,
@@ -39,16 +39,16 @@ pub(super) struct SimulatedNode {
     pub(super) chunk: usize,
 }
 
-/// A worker that runs when it is told to.
+/// A worker that runs on request.
 pub(super) struct SimulatedWorker {
     pub(super) worker: Rc<Worker>,
     run: Pin<Box<dyn Future<Output = ()>>>,
-    flag: Arc<Flag>,
+    flag: Arc<WakeFlag>,
     waker: Waker,
 }
 
 impl SimulatedWorker {
-    /// Takes in what waits, and hands some of it out.
+    /// Lets the hub take its mailbox and deliver, up to `turns` times.
     pub(super) fn work(&mut self, turns: usize) {
         for _ in 0..turns {
             if self.flag.take() {
@@ -59,7 +59,7 @@ impl SimulatedWorker {
 }
 
 impl SimulatedNode {
-    /// One that is connected.
+    /// A node that is connected.
     pub(super) fn new(name: &str, shape: &Shape, server: &mut Server) -> Self {
         let mailboxes: Vec<_> = (0..shape.workers).map(|_| Arc::new(Mailbox::new(shape.mailbox, 1 << 20))).collect();
         let (broker, mut wires) = simulated::broker(mailboxes.clone(), config(name, shape));
@@ -67,28 +67,28 @@ impl SimulatedNode {
         let _ = wires.connect(Purpose::Write, server) | wires.connect(Purpose::Read, server) | wires.subscriber.connect(server);
         let session_config = session_config(name, shape);
         let namespaces = Arc::new(session_config.namespaces.clone());
-        let (reads, gap_buffers) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.hold));
+        let (reads, gap_buffer) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.gap_buffer));
         let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), session_config));
         let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
             let hub = Hub::new(HubParts {
                 worker: WorkerId::new(index).expect("few"),
                 broker: broker.clone(),
                 reads: reads.clone(),
-                gap_buffers: gap_buffers.clone(),
+                gap_buffers: gap_buffer.clone(),
                 mailbox,
                 namespaces: namespaces.clone(),
                 limits: hub_limits(shape),
                 metrics: Arc::default(),
             });
             let run = Box::pin(hub.clone().run());
-            let (worker, flag) = (Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), Flag::new());
+            let (worker, flag) = (Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), WakeFlag::new());
             SimulatedWorker { worker, run, waker: Waker::from(flag.clone()), flag }
         };
         let workers = mailboxes.into_iter().enumerate().map(worker).collect();
         Self { broker, wires, workers, chunk: shape.chunk }
     }
 
-    /// Everything that is due happens once. Answers whether anything did.
+    /// Does everything that is due once. Returns whether there was anything.
     pub(super) fn round(&mut self, server: &mut Server) -> bool {
         let Self { wires, workers, chunk, .. } = self;
         let mut any = false;
@@ -110,7 +110,7 @@ impl SimulatedNode {
     }
 }
 
-/// Nobody connects to it.
+/// An address; no connection is made to it.
 static ADDRESS: LazyLock<RedisAddress> = LazyLock::new(|| {
     let settings = Settings::from_toml("[redis]\nurl = \"redis://localhost\"").expect("valid");
     RedisAddress::try_from(&settings.redis).expect("a good address")
@@ -128,7 +128,7 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
         lease: Duration::from_secs(10),
-        linger: LINGER,
+        linger: UNSUBSCRIBE_DELAY,
         canary: Duration::from_secs(1),
         audit: Duration::from_secs(30),
         idempotency_ttl: Duration::from_hours(1),
@@ -144,7 +144,7 @@ fn session_config(name: &str, shape: &Shape) -> SessionConfig {
         namespaces: Namespaces { defaults: Arc::new(kept), ..Namespaces::default() },
         node: name.into(),
         connect_timeout: Duration::from_secs(10),
-        // Their phase is random, and they are about something else.
+        // Pings have a random phase, and are not part of this simulation.
         ping_interval: Duration::from_hours(1000),
         pong_timeout: Duration::from_secs(8),
         expiry_grace: Duration::from_secs(20),
@@ -165,7 +165,7 @@ fn hub_limits(shape: &Shape) -> HubLimits {
         page: PageLimit { entries: shape.page, bytes: 10_000 },
         restarts: 1000,
         join_leave_max: 10,
-        // It would be a random time.
+        // Without a pause, because it would be random.
         retry: Duration::ZERO,
     }
 }

@@ -1,15 +1,15 @@
-//! One run of a plan.
+//! Runs one plan.
 
 use super::{
-    calm,
     engine::{self, Engine},
+    final_phase,
     plan::Plan,
     world::World,
 };
 use crate::broker::simulated::Flaw;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs a plan. `log` gets the steps that did something. The error says what is wrong.
+/// Runs a plan. `log` gets the steps that did something. The error is the violated guarantee.
 fn run(plan: &Plan, flaw: Option<Flaw>, mut log: Option<&mut Vec<String>>) -> Result<(), String> {
     let runtime = engine::runtime();
     let mut engine = Engine::new(&runtime);
@@ -25,10 +25,10 @@ fn run(plan: &Plan, flaw: Option<Flaw>, mut log: Option<&mut Vec<String>>) -> Re
             }
         }
     }
-    calm::calm(&mut world)
+    final_phase::finish(&mut world)
 }
 
-/// Runs a plan; a panic is a failure like any other.
+/// Runs a plan; a panic counts as a failure.
 pub(super) fn attempt(plan: &Plan, flaw: Option<Flaw>, log: Option<&mut Vec<String>>) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| run(plan, flaw, log))).unwrap_or_else(|_| Err("it panicked".into()))
 }

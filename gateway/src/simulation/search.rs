@@ -1,4 +1,4 @@
-//! Looks for a seed that fails, and shortens its plan.
+//! Searches for a failing seed, and shortens its plan.
 
 use super::{plan::Plan, run::attempt};
 use crate::broker::simulated::Flaw;
@@ -8,38 +8,38 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// Runs at a time.
+/// Concurrent runs.
 const THREADS: usize = 2;
 
-/// What a failing seed comes down to.
+/// A failing seed.
 pub(super) struct Failure {
     pub(super) seed: u64,
-    pub(super) what: String,
+    pub(super) message: String,
     pub(super) plan: Plan,
 }
 
-/// A seed that fails, if any does.
+/// Returns a seed that fails, if any does.
 pub(super) fn search(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> Option<Failure> {
     let next = AtomicU64::new(seeds.start);
     let found = Mutex::new(None);
-    let hunt = || {
+    let work = || {
         while let seed = next.fetch_add(1, Relaxed)
             && seed < seeds.end
         {
             let plan = Plan::of(seed);
-            if let Err(what) = attempt(&plan, flaw, None) {
+            if let Err(message) = attempt(&plan, flaw, None) {
                 next.store(seeds.end, Relaxed);
-                lock(&found).get_or_insert(Failure { seed, what, plan });
+                lock(&found).get_or_insert(Failure { seed, message, plan });
             }
         }
     };
     std::thread::scope(|scope| {
-        (0..THREADS).for_each(|_| drop(scope.spawn(hunt)));
+        (0..THREADS).for_each(|_| drop(scope.spawn(work)));
     });
     found.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The same failure in fewer steps.
+/// Shortens a failing plan.
 pub(super) fn shrink(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
     let mut chunk = plan.steps.len() / 2;
     while chunk > 0 {
@@ -59,12 +59,12 @@ pub(super) fn shrink(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
 }
 
 impl Failure {
-    /// For who has to find the cause.
+    /// The report for the developer.
     pub(super) fn report(self, flaw: Option<Flaw>) -> String {
-        let Self { seed, what, plan } = self;
+        let Self { seed, message, plan } = self;
         let shorter = shrink(plan, flaw);
         let mut log = Vec::new();
         let end = attempt(&shorter, flaw, Some(&mut log)).err().unwrap_or_default();
-        format!("seed {seed}: {what}\nshortened, {:?}:\n  {}\n  => {end}", shorter.shape, log.join("\n  "))
+        format!("seed {seed}: {message}\nshortened, {:?}:\n  {}\n  => {end}", shorter.shape, log.join("\n  "))
     }
 }

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::broker::simulated::Flaw;
 
-/// Seeds that are tried.
+/// Default number of seeds.
 const RUNS: u64 = 3000;
 
 fn setting(name: &str) -> Option<u64> {
@@ -13,7 +13,7 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn what_is_promised_holds_on_every_seed() {
+fn the_guarantees_hold_on_every_seed() {
     let (first, runs) = (setting("SIMULATION_SEED").unwrap_or(0), setting("SIMULATION_RUNS").unwrap_or(RUNS));
     if let Some(failure) = search(first..first + runs, None) {
         panic!("{}", failure.report(None));
@@ -21,7 +21,7 @@ fn what_is_promised_holds_on_every_seed() {
 }
 
 #[test]
-fn a_seed_takes_the_same_way_again() {
+fn a_seed_gives_the_same_run_again() {
     for seed in 0..20 {
         let (mut first, mut second) = (Vec::new(), Vec::new());
         let ends = (attempt(&Plan::of(seed), None, Some(&mut first)), attempt(&Plan::of(seed), None, Some(&mut second)));
@@ -49,7 +49,7 @@ fn every_flaw_is_found_and_shortened() {
         let failure = search(0..runs, Some(flaw)).unwrap_or_else(|| panic!("{flaw:?} is not found"));
         let (seed, steps, took) = (failure.seed, failure.plan.steps.len(), began.elapsed());
         let shorter = shrink(failure.plan, Some(flaw));
-        println!("{flaw:?}: seed {seed}, after {took:?}, {} of {steps} steps: {}", shorter.steps.len(), failure.what);
+        println!("{flaw:?}: seed {seed}, after {took:?}, {} of {steps} steps: {}", shorter.steps.len(), failure.message);
         assert!(shorter.steps.len() < steps, "{flaw:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A waker that notes that it was called.
+//! A waker that records that it was called.
 
 use std::{
     sync::{
@@ -8,10 +8,10 @@ use std::{
     task::Wake,
 };
 
-/// Set when somebody has to be polled.
-pub(super) struct Flag(AtomicBool);
+/// True if the owner has to be polled.
+pub(super) struct WakeFlag(AtomicBool);
 
-impl Flag {
+impl WakeFlag {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self(AtomicBool::new(true)))
     }
@@ -21,7 +21,7 @@ impl Flag {
     }
 }
 
-impl Wake for Flag {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Relaxed);
     }

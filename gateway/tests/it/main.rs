@@ -11,6 +11,7 @@ mod corpus;
 mod java;
 mod listeners;
 mod public;
+mod same_name;
 mod store_errors;
 mod upgrade;
 mod users;

@@ -1,4 +1,4 @@
-//! What outsiders hear while Redis refuses to write: the error table's words, and nothing of what Redis said.
+//! Answers while Redis refuses writes: the words of the error table, and nothing of the text of Redis.
 
 use super::{
     client::{Client, handshake, masked},
@@ -17,7 +17,7 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[expect(clippy::disallowed_methods, reason = "the test has this thread to itself")]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < PATIENCE, "{what} takes too long");
@@ -26,13 +26,13 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A server of its own, without persistence; it ends with this.
-struct Redis {
+pub(super) struct Redis {
     process: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let process = Command::new("redis-server").args(arguments).stdout(Stdio::null()).spawn().expect("redis-server is installed");
@@ -58,17 +58,22 @@ impl Drop for Redis {
 }
 
 fn start(redis: &Redis) -> (SocketAddr, SocketAddr) {
-    let (public, internal) = start_with(format!(
-        "[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://127.0.0.1:{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
-         [[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[services.bot]\n\
-         [namespaces.news]\nhistory_size = 10\nhistory_ttl = \"1h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\nsee_history = \"anyone\"",
-        redis.port
-    ));
+    let (public, internal) = start_node(redis, "");
     until("the gateway's start", || ask(internal, "GET", "/readyz", "", "").0.starts_with("http/1.1 200 "));
     (public, internal)
 }
 
-fn upgraded(address: SocketAddr, path: &str) -> Client {
+/// Starts a gateway, with these settings beside the usual ones. It need not be ready.
+pub(super) fn start_node(redis: &Redis, more: &str) -> (SocketAddr, SocketAddr) {
+    start_with(format!(
+        "{more}\n[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://127.0.0.1:{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
+         [[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[services.bot]\n\
+         [namespaces.news]\nhistory_size = 10\nhistory_ttl = \"1h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\nsee_history = \"anyone\"",
+        redis.port
+    ))
+}
+
+pub(super) fn upgraded(address: SocketAddr, path: &str) -> Client {
     let mut client = Client::connect(address);
     client.send(handshake(path).replacen("\r\n\r\n", "\r\nAuthorization: Bearer dev\r\n\r\n", 1).as_bytes());
     assert!(client.head().starts_with("HTTP/1.1 101 "));
@@ -76,13 +81,13 @@ fn upgraded(address: SocketAddr, path: &str) -> Client {
 }
 
 /// Sends one line, and gives the next that comes.
-fn says(client: &mut Client, line: &Value) -> String {
+pub(super) fn says(client: &mut Client, line: &Value) -> String {
     client.send(&masked(0x81, line.to_string().as_bytes()));
     String::from_utf8(client.frame().expect("it stays open").payload).expect("text")
 }
 
 /// Asserts that an answer holds what the table says, and nothing of the store.
-fn assert_told(what: &str, answer: &str, code: ErrorCode) {
+fn assert_answer(what: &str, answer: &str, code: ErrorCode) {
     assert!(answer.contains(code.row().doc), "{what}: {answer}");
     for foreign in ["oom", "memory", "script", "redis", "127.0.0.1", "unavailable:"] {
         assert!(!answer.to_ascii_lowercase().contains(foreign), "{what}: {foreign} in {answer}");
@@ -105,13 +110,13 @@ fn what_redis_says_reaches_nobody_outside() {
         ("DELETE", "/v1/users/alice/connections", ""),
     ] {
         let (_, answer) = ask(internal, method, path, lines, body);
-        assert_told(&format!("{method} {path}"), &answer, ErrorCode::ServiceUnavailable);
+        assert_answer(&format!("{method} {path}"), &answer, ErrorCode::ServiceUnavailable);
     }
 
     let (_, token) = ask(public, "POST", "/demo/token", "Content-Type: application/json\r\n", r#"{"user":"alice"}"#);
     let token = serde_json::from_str::<Value>(&token).expect("JSON")["token"].clone();
     let mut alice = upgraded(public, "/connection/websocket");
-    assert_told("connect", &says(&mut alice, &json!({"id": 1, "connect": {"token": token}})), ErrorCode::Internal);
+    assert_answer("connect", &says(&mut alice, &json!({"id": 1, "connect": {"token": token}})), ErrorCode::Internal);
     let mut stranger = upgraded(public, "/connection/websocket");
     says(&mut stranger, &json!({"id": 1, "connect": {}}));
     for (command, code) in [
@@ -119,14 +124,14 @@ fn what_redis_says_reaches_nobody_outside() {
         (json!({"id": 3, "publish": {"channel": "news:a", "data": 1}}), ErrorCode::ServiceUnavailable),
         (json!({"id": 4, "history": {"channel": "news:a", "limit": 1}}), ErrorCode::ServiceUnavailable),
     ] {
-        assert_told(&command.to_string(), &says(&mut stranger, &command), code);
+        assert_answer(&command.to_string(), &says(&mut stranger, &command), code);
     }
 
     let mut bot = upgraded(internal, "/v1/services/bot/link");
     says(&mut bot, &json!({"hello": {"service": "bot", "instance": "i", "credit": 1}}));
     let nack = says(&mut bot, &json!({"publish": {"id": 1, "channel": "news:a", "data": 1, "idempotency_key": "k"}}));
     assert!(nack.starts_with(r#"{"nack":"#), "{nack}");
-    assert_told("a link's publish", &nack, ErrorCode::ServiceUnavailable);
+    assert_answer("a link's publish", &nack, ErrorCode::ServiceUnavailable);
 }
 
 #[test]
@@ -141,7 +146,7 @@ fn the_public_listener_says_whether_and_not_why_it_is_not_ready() {
         reasons = body;
         head.starts_with("http/1.1 503 ")
     });
-    assert!(reasons.contains(&port), "services and operators are told which server: {reasons}");
+    assert!(reasons.contains(&port), "services and operators learn which server: {reasons}");
     let (head, body) = ask(public, "GET", "/readyz", "", "");
     assert_eq!((head.starts_with("http/1.1 503 "), &*body), (true, r#"{"ready":false}"#));
 }

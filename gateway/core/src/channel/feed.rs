@@ -15,6 +15,7 @@ const PULL_MODE_AFTER_LOSS: Duration = Duration::from_secs(1);
 /// Pause between two reads in pull mode.
 pub const PULL_INTERVAL: Duration = Duration::from_millis(100);
 
+// NL-0.1, NL-4.2
 /// The position of one worker in the stream of one channel; see the module.
 #[derive(Debug)]
 pub struct Feed {
@@ -95,6 +96,7 @@ impl Feed {
         self.position
     }
 
+    // NL-0.4, NL-4.2
     /// Takes a publication that arrived live. A publication without a position is not part of the stream and is always delivered.
     pub fn receive(&mut self, publication: &Arc<Publication>) -> Disposition {
         let Some(at) = publication.position else { return Disposition::Deliver };
@@ -132,6 +134,7 @@ impl Feed {
         self.position.map(|position| position.offset)
     }
 
+    // NL-4.9
     /// Notes that live deliveries were lost. As [`Self::require_read`]; a second loss within a second also starts pull mode.
     pub fn deliveries_lost(&mut self, now: Tick) -> Option<u64> {
         let repeated = self.last_loss.replace(now).is_some_and(|before| now.since(before) < PULL_MODE_AFTER_LOSS);
@@ -144,6 +147,7 @@ impl Feed {
         read
     }
 
+    // NL-1.5
     /// Notes the position of the newest publication in the store. Returns the offset after which a read has to start, if the feed is behind.
     pub fn observe_top(&mut self, top: Position) -> Option<u64> {
         match (&mut self.gap, self.position) {
@@ -166,12 +170,14 @@ impl Feed {
         self.gap.is_some().then_some(cursor.offset)
     }
 
+    // NL-1.4
     /// The same position, written in the current epoch. None if it is ahead of the feed, or if the current epoch is not known to continue it.
     pub fn in_current_epoch(&self, from: Position) -> Option<Position> {
         let position = self.position.filter(|position| from.offset <= position.offset)?;
         is_valid(from, position.epoch, &self.forks).then_some(Position { epoch: position.epoch, offset: from.offset })
     }
 
+    // NL-1.5, NL-4.5, NL-4.6
     /// Applies a page that was read after the feed's position.
     pub fn apply(&mut self, page: Page) -> PageOutcome {
         let mut gap = self.gap.take().unwrap_or_else(|| Box::new(GapBuffer::new(&self.budget)));
@@ -238,6 +244,7 @@ impl Feed {
     }
 }
 
+// NL-1.3
 /// Whether nothing up to `position` was lost since: it is in the current epoch, or in an earlier epoch and not beyond that epoch's fork.
 pub fn is_valid(position: Position, epoch: Epoch, forks: &[Position]) -> bool {
     position.epoch == epoch || forks.iter().any(|fork| fork.epoch == position.epoch && position.offset <= fork.offset)

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+// NL-4.4
 /// The bytes that all gap buffers of a node may use together.
 #[derive(Debug)]
 pub struct GapBufferBudget {
@@ -138,6 +139,7 @@ mod tests {
         Arc::new(Publication { position, data: Data::null(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
     }
 
+    // NL-4.4
     #[test]
     fn all_buffers_share_the_budget_and_release_it() {
         let size = publication(1).size();

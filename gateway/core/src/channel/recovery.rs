@@ -94,6 +94,7 @@ pub fn is_known(from: &RecoverFrom, epoch: Epoch, forks: &[Position]) -> bool {
     from.epoch.is_empty() || from.position().is_some_and(|position| is_valid(position, epoch, forks))
 }
 
+// NL-0.2, NL-5.6
 /// The start of a subscription whose recovery failed. The reply says so. The publications of the page follow it as pushes.
 pub fn start_after_loss(page: &Page) -> SubscriptionStart {
     let answer = before_first(page);
@@ -141,6 +142,7 @@ mod tests {
         starts(None, page(7, []), Recovery::NotRequested, 7, 7);
     }
 
+    // NL-1.3
     #[test]
     fn missed_publications_are_part_of_the_reply() {
         assert_eq!(first_range(Some(&recover("epoch002", 5))), ReadRange::After(5));
@@ -164,6 +166,7 @@ mod tests {
         starts(Some(recover("", 9)), page(9, []), Recovery::Recovered, 9, 9);
     }
 
+    // NL-0.2, NL-5.6
     #[test]
     fn after_a_loss_the_reply_is_before_the_oldest_publication_that_is_kept() {
         starts(Some(recover("epoch002", 2)), page(9, 5..=9), Recovery::Lost, 4, 4);

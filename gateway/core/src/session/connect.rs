@@ -119,6 +119,7 @@ impl Connecting {
         }
     }
 
+    // NL-5.7
     pub(super) fn deadline(&self) -> Tick {
         self.deadline
     }
@@ -203,14 +204,22 @@ impl Connecting {
         stored: Vec<ServerSubscription>,
     ) -> Result<ConnectProgress, CloseReason> {
         let planned = planned_subscriptions(cx.now, channels, &user.info, stored);
-        if planned.len() > cx.config.max_subscriptions {
-            return Err(Disconnect::ChannelLimit.into());
+        let (page_shares, limit) = (planned.len(), cx.config.max_subscriptions);
+        let by_services = planned.iter().filter(|it| it.source == Source::Service).count();
+        let by_token = planned.len() - by_services;
+        if by_token > limit {
+            let why = format!("the token makes {by_token} subscriptions, with the personal channel; a connection may have {limit}");
+            return Err(CloseReason::new(Disconnect::ChannelLimit.code(), &why));
+        }
+        if by_services > limit {
+            // Services may end some of these subscriptions at any time. So the client has to connect again.
+            let detail = format!("services have subscribed this user to {by_services} channels; a connection may have {limit}");
+            return Ok(self.fail(cx, Refusal::new(ErrorCode::ServiceUnavailable, detail)));
         }
         if let Some(unknown) = planned.iter().find(|it| cx.config.options(&it.channel).is_err()) {
             let detail = format!("the namespace of {} is not configured", unknown.channel);
             return Ok(self.fail(cx, Refusal::new(ErrorCode::UnknownChannel, detail)));
         }
-        let page_shares = planned.len();
         let attaches = planned.into_iter().map(|it| self.attach(cx, it, &user.info, page_shares)).collect();
         self.enter(event, Stage::Attaching { user, attaches });
         Ok(self.finish_if_attached())
@@ -263,6 +272,7 @@ impl Connecting {
         debug_assert_eq!(PHASES.next(before, event), Ok(self.phase()));
     }
 
+    // NL-5.9
     /// Answers the connect and all queued commands with errors, and detaches every channel.
     fn fail(&mut self, cx: &mut Context<'_>, refusal: Refusal) -> ConnectProgress {
         if let Some(op) = self.op.take() {

@@ -128,6 +128,7 @@ impl Queue {
         MailboxStats { entries, bytes, controls: self.controls.entries, dropped: self.dropped }
     }
 
+    // NL-4.1
     /// Queues a delivery, or marks its channel dirty.
     pub(super) fn deliver(&mut self, room: Room, channel: &ChannelName, delivery: Delivery) {
         if self.left_out.covers(channel) {

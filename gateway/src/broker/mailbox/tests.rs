@@ -83,6 +83,7 @@ fn the_worker_is_woken_only_from_empty_to_non_empty() {
     }
 }
 
+// NL-4.1
 #[test]
 fn a_channel_takes_a_quarter_at_most_and_is_dirty_once_per_drain() {
     let mailbox = Mailbox::new(8, ROOMY);
@@ -227,6 +228,7 @@ impl Model {
 }
 
 proptest! {
+    // NL-4.1
     #[test]
     fn whatever_comes_is_handed_out_or_told_as_dirty(
         entries in 1..40usize,

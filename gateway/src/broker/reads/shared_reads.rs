@@ -44,6 +44,7 @@ impl Reads {
         self.ask(question, Freshness::Fresh, retention, ready(())).await
     }
 
+    // NL-4.3, NL-4.8
     /// The page that follows a worker's position.
     pub async fn backfill(
         &self,
@@ -84,6 +85,7 @@ mod tests {
     };
     use futures_util::{future::join, poll};
 
+    // NL-4.3, NL-4.8
     #[tokio::test]
     async fn workers_with_the_same_gap_share_a_read_and_wait_for_their_turn() {
         let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));

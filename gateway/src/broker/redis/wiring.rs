@@ -28,12 +28,13 @@ impl RedisBroker {
         let keys = Keys::new(&config.prefix);
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
-        let probe = Probe::new(keys.probe(&config.node));
+        let life = Arc::new(LocalNode::new(&config.node));
+        let address = life.id().address();
+        let probe = Probe::new(keys.probe(&address));
         let claims = ServerAssignments::new(keys.share(), config.lease);
         let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         masters.expect(&health);
-        let life = Arc::new(LocalNode::new(&config.node));
         let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.now(), config.linger, counters.clone()));
         let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
         let (near, drivers): (Vec<_>, _) = (0..lanes)
@@ -75,7 +76,7 @@ impl RedisBroker {
             keys: keys.clone(),
             health: health.clone(),
             counters: counters.clone(),
-            node: config.node,
+            node: address.into(),
             lane: canary_lane,
             canary: config.canary,
             patience: config.response_timeout,

@@ -5,6 +5,7 @@ use crate::services::Count;
 
 const ALL: [&str; 4] = ["connected", "disconnected", "subscribed", "unsubscribed"];
 
+// NL-7.1
 #[test]
 fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
     within(usual(), |world| async move {

@@ -3,7 +3,7 @@
 use crate::{
     broker::BrokerError,
     hub::{hub::Hub, keys::SlotKey},
-    telemetry::{Count, OpenTask},
+    telemetry::{Count, FailureLog, OpenTask},
 };
 use gateway_core::{
     channel::feed::{Next, PULL_INTERVAL},
@@ -22,9 +22,11 @@ impl Hub {
         spawn_local(self.clone().backfill(slot, freshness));
     }
 
+    // NL-4.7
     async fn backfill(self: Rc<Self>, key: SlotKey, mut freshness: Freshness) {
         let _task = OpenTask::new(&self.parts.metrics);
         let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
+        let mut failures = FailureLog::default();
         loop {
             while self.waiting(key) > AHEAD {
                 self.served.notified().await;
@@ -33,7 +35,7 @@ impl Hub {
             let mut next = match read {
                 Ok(page) => self.caught(key, life, page),
                 Err(error) => {
-                    tracing::warn!(%channel, %error, "a gap cannot be read yet");
+                    failures.failed(|| tracing::warn!(%channel, %error, "a gap cannot be read yet; the worker tries until it can"));
                     sleep(self.retry()).await;
                     continue;
                 }

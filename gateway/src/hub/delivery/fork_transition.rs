@@ -24,6 +24,7 @@ use gateway_core::{
 use slab::Slab;
 
 impl Turn<'_> {
+    // NL-1.6
     /// Brings members over a fork. Answers those that have to begin anew.
     pub(crate) fn cross(
         &self,
@@ -54,6 +55,7 @@ impl Turn<'_> {
 }
 
 impl Hub {
+    // NL-1.4
     /// What a returning client needs, if this worker remembers all of it and it is within `limit`: then nothing has to be read.
     ///
     /// Whoever starts from it is as well off as those who are live on the channel: what is beyond comes over the lane to all of them, or is found

@@ -19,6 +19,7 @@ const PARTS: usize = 100;
 const RETURN: Duration = Duration::from_secs(5);
 
 impl Hub {
+    // NL-1.7
     /// Tells connections at the pace of the limits, for good.
     pub(crate) async fn restart_all(self: Rc<Self>) {
         let rate = self.parts.limits.restarts.max(1);

@@ -4,7 +4,7 @@ use super::{members::Members, resubscribe_queue::Resubscribe};
 use crate::{
     broker::Announcement,
     hub::{keys::SlotKey, output::batch::Batch},
-    telemetry::Step,
+    telemetry::TraceSpan,
 };
 use gateway_core::{
     channel::{
@@ -106,7 +106,7 @@ pub(crate) struct FanOut {
     /// The newest publication alone, for those who read too slowly for all.
     pub(crate) newest: Option<Rc<Batch>>,
     /// Its span ends with the last subscriber.
-    pub(crate) _step: Step,
+    pub(crate) _step: TraceSpan,
 }
 
 /// What a batch holds.

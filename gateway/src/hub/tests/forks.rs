@@ -75,6 +75,7 @@ fn told(connection: &Registered) -> bool {
     }
 }
 
+// NL-1.6
 #[test]
 fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
     within(limits(), 1000, |world| async move {
@@ -150,6 +151,7 @@ fn who_is_ahead_of_the_lane_goes_on_from_where_it_is_unless_that_was_lost() {
     }
 }
 
+// NL-1.7
 #[test]
 fn those_who_begin_anew_are_told_a_few_at_a_time_and_nobody_waits_for_them() {
     within(HubLimits { attach_buffer: 1000, ..limits() }, 1000, |world| async move {

@@ -94,7 +94,7 @@ async fn a_call_has_all_its_fields_and_returns_the_answer() {
     assert!(bot.answer(frame.id, Ok(data("hello"))));
     assert_eq!(call.await.expect("no panic"), Ok(data("hello")));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallAnswered)), (0, 1));
-    assert!(!bot.answer(frame.id, Ok(data("again"))), "nobody waits for a second answer");
+    assert!(!bot.answer(frame.id, Ok(data("again"))), "a second answer has no caller");
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,6 +115,7 @@ async fn a_call_that_cannot_be_sent_has_an_error_with_the_reason() {
     assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "the only instance drains");
 }
 
+// NL-8.1
 #[tokio::test(start_paused = true)]
 async fn calls_of_one_connection_go_to_one_instance_in_order() {
     let services = services(ServiceConfig::default());

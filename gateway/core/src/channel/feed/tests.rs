@@ -33,6 +33,7 @@ fn offsets(publications: &[Arc<Publication>]) -> Vec<u64> {
     publications.iter().filter_map(|p| p.position).map(|p| p.offset).collect()
 }
 
+// NL-4.2
 #[test]
 fn the_next_publication_is_delivered_and_an_older_one_is_a_duplicate() {
     let mut feed = started(5);
@@ -42,6 +43,7 @@ fn the_next_publication_is_delivered_and_an_older_one_is_a_duplicate() {
     assert_eq!(feed.receive(&publication("epoch001", 7)), Disposition::Deliver);
 }
 
+// NL-4.2
 #[test]
 fn publications_after_a_gap_are_buffered_and_delivered_in_order_after_the_read() {
     let mut feed = started(5);
@@ -52,6 +54,7 @@ fn publications_after_a_gap_are_buffered_and_delivered_in_order_after_the_read()
     assert_eq!(feed.receive(&publication("epoch001", 10)), Disposition::Deliver);
 }
 
+// NL-4.5
 #[test]
 fn reads_continue_until_they_reach_the_buffered_publications() {
     let mut feed = started(0);
@@ -70,6 +73,7 @@ fn a_required_read_finds_a_loss_that_no_later_publication_shows() {
     assert_eq!((offsets(&outcome.deliver), outcome.next), (vec![6, 7], Next::Live));
 }
 
+// NL-4.5
 #[test]
 fn a_loss_during_a_read_requires_another_read() {
     let mut feed = started(5);
@@ -88,6 +92,7 @@ fn a_loss_before_the_first_subscriber_is_read_with_it() {
     assert_eq!(feed.start(Position { epoch: epoch("epoch001"), offset: 3 }), Some(3));
 }
 
+// NL-4.4
 #[test]
 fn publications_that_exceed_the_budget_are_read_from_the_stream() {
     let budget = GapBufferBudget::new(10 * publication("epoch001", 1).size());
@@ -102,6 +107,7 @@ fn publications_that_exceed_the_budget_are_read_from_the_stream() {
     assert_eq!((outcome.deliver.len(), outcome.next, budget.used()), (13, Next::Live, 0));
 }
 
+// NL-4.9
 #[test]
 fn two_losses_within_a_second_start_pull_mode_until_a_second_without_loss() {
     let ms = Tick;
@@ -140,6 +146,7 @@ fn a_feed_in_pull_mode_notices_a_new_epoch() {
     assert_eq!((offsets(&outcome.deliver), outcome.next), (vec![6], Next::Pull));
 }
 
+// NL-0.2, NL-4.6
 #[test]
 fn a_range_that_is_no_longer_stored_breaks_the_continuity() {
     let mut feed = started(5);
@@ -148,6 +155,7 @@ fn a_range_that_is_no_longer_stored_breaks_the_continuity() {
     assert_eq!(feed.receive(&publication("epoch001", 21)), Disposition::Deliver);
 }
 
+// NL-1.3
 #[test]
 fn a_new_epoch_continues_a_position_before_its_fork_only() {
     let fork = |offset| Page { forks: vec![Position { epoch: epoch("epoch001"), offset }], ..page("epoch002", 8, 6..=8) };
@@ -173,6 +181,7 @@ fn late_publications_of_the_old_epoch_require_no_read() {
     assert_eq!((offsets(&outcome.deliver), outcome.next), (vec![6], Next::Live));
 }
 
+// NL-1.5
 #[test]
 fn a_page_of_an_older_epoch_than_a_buffered_publication_requires_another_read() {
     let mut feed = started(5);
@@ -185,6 +194,7 @@ fn a_page_of_an_older_epoch_than_a_buffered_publication_requires_another_read() 
     assert_eq!((offsets(&outcome.deliver), outcome.next), (vec![7], Next::Live));
 }
 
+// NL-1.4
 #[test]
 fn a_position_is_translated_into_the_current_epoch_up_to_the_fork_only() {
     let at = |name, offset| Position { epoch: epoch(name), offset };
@@ -214,6 +224,7 @@ fn after_a_loss_newer_buffered_publications_are_still_delivered() {
     assert_eq!((outcome.continuity, offsets(&outcome.deliver), outcome.next), (Continuity::Broken, vec![22], Next::Live));
 }
 
+// NL-1.5
 #[test]
 fn an_observed_top_ahead_of_the_position_requires_a_read() {
     let at = |name, offset| Position { epoch: epoch(name), offset };
@@ -230,6 +241,7 @@ fn an_observed_top_ahead_of_the_position_requires_a_read() {
     assert_eq!(feed.start(at("epoch001", 2)), Some(2));
 }
 
+// NL-0.4
 #[test]
 fn a_publication_without_a_position_is_always_delivered() {
     let mut feed = started(5);
@@ -263,6 +275,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
+    // NL-0.1
     /// Whatever is lost live, however late a read is answered, and however small the budget is: each publication is delivered exactly once and
     /// in order. A read that need not be fresh may return the stream as it was when the publication before its range was the newest.
     #[test]

@@ -1,16 +1,16 @@
 //! Frames that are not valid.
 
-use serde_json::error::Category;
+use shared_proto::json::Unreadable;
 
-/// Why a frame is not valid. The connection is closed with 3501, and with this text as the reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a frame is not valid. The connection is closed with 3501, and with this text, cut to 123 bytes, as the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrame {
     /// It is not JSON.
     #[error("a frame is not valid JSON at byte {0}")]
     Syntax(usize),
-    /// It is JSON, but a field has a wrong type or is repeated.
-    #[error("a frame has a wrong or repeated field before byte {0}")]
-    Shape(usize),
+    /// It is JSON, but a member has a wrong type or is repeated. The text names the member.
+    #[error("{0}")]
+    Shape(Box<str>),
     /// It contains no command, or none that this gateway supports.
     #[error("a frame contains no known command")]
     NoCommand,
@@ -22,11 +22,8 @@ pub enum BadFrame {
     NoId,
 }
 
-impl From<serde_json::Error> for BadFrame {
-    fn from(error: serde_json::Error) -> Self {
-        match error.classify() {
-            Category::Data => Self::Shape(error.column()),
-            Category::Syntax | Category::Eof | Category::Io => Self::Syntax(error.column()),
-        }
+impl From<Unreadable> for BadFrame {
+    fn from(error: Unreadable) -> Self {
+        if error.is_json() { Self::Shape(error.message().into()) } else { Self::Syntax(error.column()) }
     }
 }

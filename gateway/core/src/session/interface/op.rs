@@ -18,6 +18,7 @@ pub enum Op {
         /// The token; empty for an anonymous connection.
         token: String,
     },
+    // NL-5.8, NL-7.9
     /// Read the channels to which services subscribed a user, and whether the token is revoked.
     ///
     /// The connection has to be registered under the user before the read. So a subscription that is stored after the read still reaches the

@@ -9,10 +9,11 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shared_proto::json::Object;
+use shared_proto::json::{self, Unreadable};
 
 /// The data of a `send` command.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Event<'a> {
     service: String,
     #[serde(borrow)]
@@ -53,9 +54,9 @@ impl OpenSession {
 
     /// A `send` has no reply. If it is malformed, the connection is closed: otherwise nobody would notice.
     pub(super) fn send(&mut self, cx: &mut Context<'_>, data: &Data) -> Result<(), CloseReason> {
-        let event = serde_json::from_str::<Object<Event<'_>>>(data.get()).ok();
-        let event = event.and_then(|Object(it)| Some((it.service, it.data.map_or(Ok(Data::null()), Data::parse).ok()?)));
-        let (service, data) = event.ok_or_else(|| CloseReason::bad_request("send takes {\"service\": …, \"data\": …}"))?;
+        let bad = |why: &str| CloseReason::bad_request(&format!("send takes {{\"service\": …, \"data\": …}}: {why}"));
+        let Event { service, data } = json::read(data.get()).map_err(|error: Unreadable| bad(error.message()))?;
+        let data = data.map_or(Ok(Data::null()), Data::parse).map_err(|error| bad(&format!("data {error}")))?;
         self.start(cx, 0, None, Purpose::Answer, Op::Event { service, data });
         Ok(())
     }
@@ -79,5 +80,16 @@ impl OpenSession {
         } else {
             Err(ErrorCode::PermissionDenied.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::json::testing::check_members;
+
+    #[test]
+    fn events_follow_the_rule_for_optional_members() {
+        check_members::<Event<'_>>(r#"{"service":"bot","data":{}}"#, &["data"]);
     }
 }

@@ -48,9 +48,10 @@ impl OpenSession {
             }
             return Ok(());
         }
-        // The limit counts server-side subscriptions only. So a frontend cannot prevent them with its own.
-        if self.subscriptions.server_side() >= cx.config.max_subscriptions {
-            return Err(Disconnect::ChannelLimit.into());
+        // The limit counts subscriptions of services only. So a frontend cannot prevent them with its own.
+        if self.subscriptions.made_by_services() >= cx.config.max_subscriptions {
+            let why = "services have subscribed this user to more channels than a connection may have";
+            return Err(CloseReason::new(Disconnect::InsufficientState.code(), why));
         }
         let source = Source::Service;
         self.subscriptions.insert(Subscription::begin(channel.clone(), source, expires_at, SubscriptionEvent::ServerSubscribe));
@@ -100,6 +101,7 @@ impl OpenSession {
         }
     }
 
+    // NL-1.8
     /// Publications of a live subscription were lost. Ends a client-side subscription, so that the SDK subscribes again. After the end of a
     /// server-side subscription the SDK would forget the channel, so the connection is closed and the SDK connects again.
     pub(super) fn publications_lost(&mut self, cx: &mut Context<'_>, channel: &ChannelName) -> Result<(), CloseReason> {

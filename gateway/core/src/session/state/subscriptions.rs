@@ -132,9 +132,9 @@ impl Subscriptions {
         self.0.len()
     }
 
-    /// Number of server-side subscriptions.
-    pub(crate) fn server_side(&self) -> usize {
-        self.0.iter().filter(|it| !it.source.is_frontend()).count()
+    /// Number of subscriptions that services made.
+    pub(crate) fn made_by_services(&self) -> usize {
+        self.0.iter().filter(|it| it.source == Source::Service).count()
     }
 
     pub(crate) fn get(&self, channel: &str) -> Option<&Subscription> {

@@ -1,5 +1,6 @@
 use super::*;
 
+// NL-0.3
 #[test]
 fn commands_on_one_channel_run_in_order() {
     let mut it = TestSession::anonymous();

@@ -47,6 +47,7 @@ fn a_user_recovers_the_personal_channel_and_the_channels_of_the_token() {
     );
 }
 
+// NL-5.6
 #[test]
 fn after_a_failed_recovery_publications_are_sent_as_pushes() {
     let mut it = TestSession::new();
@@ -59,6 +60,7 @@ fn after_a_failed_recovery_publications_are_sent_as_pushes() {
     assert_eq!(opened, [connect_reply(&subs), push.into(), "go live #alice".into()]);
 }
 
+// NL-5.9
 #[test]
 fn a_failed_attach_refuses_the_connect_and_detaches_every_channel() {
     let mut it = TestSession::new();
@@ -74,6 +76,7 @@ fn a_failed_attach_refuses_the_connect_and_detaches_every_channel() {
     assert_eq!(it.sends(r#"{"id":3,"ping":{}}"#), ["close 3501 connect was refused: open a new connection"]);
 }
 
+// NL-7.9
 #[test]
 fn a_revoked_token_counts_as_expired() {
     let mut it = TestSession::new();
@@ -120,11 +123,29 @@ fn a_token_with_an_unknown_namespace_is_refused_for_good() {
 }
 
 #[test]
-fn too_many_server_side_subscriptions_close_the_connection() {
+fn a_token_with_too_many_channels_closes_for_good() {
     let mut it = TestSession::new();
     it.sends(r#"{"id":1,"connect":{}}"#);
-    it.done(1, alice(None, &["open:a", "open:b"]));
-    assert_eq!(it.done(2, stored(&[("open:c", None), ("open:d", None)])), ["close 3505 channel limit"]);
+    it.done(1, alice(None, &["open:a", "open:b", "open:c", "open:d"]));
+    assert_eq!(it.done(2, stored(&[])), ["close 3505 the token makes 5 subscriptions, with the personal channel; a connection may have 4"]);
+}
+
+#[test]
+fn too_many_subscriptions_of_services_refuse_the_connect_for_now() {
+    let connect = |channels: &[(&str, Option<u64>)]| {
+        let mut it = TestSession::new();
+        it.sends(r#"{"id":1,"connect":{}}"#);
+        it.done(1, alice(None, &["open:a", "open:b", "open:c"]));
+        it.done(2, stored(channels))
+    };
+    let four = [("open:d", None), ("open:e", None), ("open:f", None), ("open:g", None)];
+    assert_eq!(connect(&four).len(), 8, "all are attached");
+    let five_with_one_of_the_token = connect(&[four.as_slice(), &[("open:a", None)]].concat());
+    assert_eq!(five_with_one_of_the_token.len(), 8, "a channel that the token names counts as one of the token");
+    let refused = connect(&[four.as_slice(), &[("open:h", None)]].concat());
+    let detail = "services have subscribed this user to 5 channels; a connection may have 4";
+    assert_eq!(refused, [super::refused(1, &Refusal::new(ErrorCode::ServiceUnavailable, detail))]);
+    assert!(refused[0].contains(r#""temporary":true"#), "the client connects again: {}", refused[0]);
 }
 
 #[test]
@@ -142,6 +163,7 @@ fn connect_has_to_be_the_first_command_sent_once_and_in_time() {
     assert_eq!(late.session.deadline(), None);
 }
 
+// NL-5.7
 #[test]
 fn a_slow_connect_is_refused_at_the_attach_timeout() {
     let mut it = TestSession::new();
@@ -202,6 +224,7 @@ fn commands_of_services_wait_for_the_connect_reply() {
     assert_eq!(opened[1..], ["go live #alice", r#"{"push":{"message":{"data":1}}}"#, "start 4: attach open:a"]);
 }
 
+// NL-5.8
 /// A service stores a change before it sends the command. The connection registers before it reads. So it learns of a change at any moment by one
 /// of the two ways.
 #[test]

@@ -48,6 +48,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
+    // NL-0.3
     /// Hands a publication over; what this answers resolves once Redis did.
     pub(crate) async fn hand_over<'a>(
         &'a self,
@@ -66,6 +67,7 @@ impl Streams {
         Ok(async move { self.published(&channel, answer.await?) })
     }
 
+    // NL-2.3
     fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
         let (once, fingerprint, life) = match key {
             Some(key) => (self.keys.once(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
@@ -144,6 +146,7 @@ impl Streams {
         page(value, limit).ok_or_else(unexpected_answer)
     }
 
+    // NL-1.9
     pub(crate) async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         let mut cmd = redis::cmd("DEL");
         cmd.arg(self.keys.stream(channel));

@@ -1,23 +1,22 @@
 //! This node as the cluster knows it.
 
-use crate::broker::redis::schema::node_id::{NodeId, generation};
+use crate::broker::redis::schema::node_id::NodeId;
 use gateway_core::model::lock;
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-/// This node, and which of its generations lives: another with each process, and with each lease that it let end.
+/// This process, and its current generation.
 #[derive(Debug)]
 pub(crate) struct LocalNode {
-    name: Box<str>,
-    generation: Mutex<Box<str>>,
+    id: Mutex<NodeId>,
     judges: AtomicBool,
 }
 
 impl LocalNode {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.into(), generation: Mutex::new(generation()), judges: AtomicBool::new(false) }
+        Self { id: Mutex::new(NodeId::of_new_process(name)), judges: AtomicBool::new(false) }
     }
 
     /// Whether it may take others for dead whose lease is gone.
@@ -29,13 +28,14 @@ impl LocalNode {
         self.judges.store(may, Relaxed);
     }
 
-    /// From now on this node is another one to the rest.
+    /// From now on other nodes take this one for another.
     pub(crate) fn begin_generation(&self) {
-        *lock(&self.generation) = generation();
+        let mut id = lock(&self.id);
+        *id = id.next();
     }
 
-    /// As it is written in Redis.
+    /// The current generation.
     pub(crate) fn id(&self) -> NodeId {
-        NodeId { name: self.name.clone(), generation: lock(&self.generation).clone() }
+        lock(&self.id).clone()
     }
 }

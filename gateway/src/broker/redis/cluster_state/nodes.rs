@@ -96,6 +96,11 @@ impl Nodes {
         Ok(former)
     }
 
+    /// The address of this process, see [`NodeId::address`].
+    pub fn address(&self) -> String {
+        self.life.id().address()
+    }
+
     /// This node and its generation, as one word.
     pub fn holder(&self) -> String {
         self.life.id().holder()

@@ -159,6 +159,7 @@ impl Presence {
         Ok((next, entries))
     }
 
+    // NL-7.5
     /// Which of these generations hold no lease any more. None, as long as this node may not judge.
     pub(crate) async fn gone(&self, nodes: impl IntoIterator<Item = String>) -> Result<HashSet<String>, BrokerError> {
         if !self.life.judges() {

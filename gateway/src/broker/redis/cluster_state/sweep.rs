@@ -76,6 +76,7 @@ impl Nodes {
         Ok(self.run(claim).await? != Value::Nil)
     }
 
+    // NL-7.6
     /// Goes one step on: takes some out of presence that no living node holds, and answers who they are. Takes nobody out as long as this node may
     /// not judge.
     pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {

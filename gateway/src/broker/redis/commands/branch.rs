@@ -220,6 +220,7 @@ impl MasterLane {
         })
     }
 
+    // NL-2.11
     /// Tells the server the scripts.
     pub(crate) fn load(&self, mut connection: MultiplexedConnection) -> Step {
         let master = self.master;

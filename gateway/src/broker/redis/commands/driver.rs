@@ -215,6 +215,7 @@ impl Driver {
         }
     }
 
+    // NL-2.14
     /// Orders of which something is under way at another master although the map has changed; and those of which something waits aside.
     fn busy_beside(&self, master: Master) -> (HashSet<u64>, HashSet<u64>) {
         let others = self.branches.values().filter(|branch| branch.master != master && branch.is_displaced);

@@ -49,6 +49,7 @@ impl SubscriberConnection {
         }
     }
 
+    // NL-6.1
     /// Sends one canary after the other. Ends when one does not come back.
     pub(super) async fn canaries(&self, line: &PushReceiver) -> Result<Infallible, Broken> {
         let part = HealthPart::Canary(self.master);

@@ -19,6 +19,7 @@ use std::{
 };
 use tokio::sync::{Notify, oneshot};
 
+// NL-3.1
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct SubscriptionTable {
@@ -126,6 +127,7 @@ impl SubscriptionTable {
         self.homes.entry(home).or_default().told.clone()
     }
 
+    // NL-3.2
     /// A worker needs a channel.
     pub(crate) fn want(&mut self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Wanted {
         let (homes, map) = (&mut self.homes, &self.map);
@@ -198,6 +200,7 @@ impl SubscriptionTable {
         Some((&entry.name, entry.workers))
     }
 
+    // NL-6.3
     /// What was published into a channel stands here: it has to come soon, if the channel is subscribed.
     pub(crate) fn owe(&mut self, channel: &ChannelName, at: Position, now: Tick) {
         let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.is_relied_on()) else { return };
@@ -245,6 +248,7 @@ impl SubscriptionTable {
         }
     }
 
+    // NL-3.4
     /// Up to `most` channels that this master has to be told of now.
     pub(crate) fn subscribe(&mut self, at: Master, most: usize) -> Vec<ChannelName> {
         let mut names = Vec::new();
@@ -326,6 +330,7 @@ impl SubscriptionTable {
         }
     }
 
+    // NL-3.5
     /// The master ended a subscription by itself: it does not serve the slot any more. True if that was relied on.
     pub(crate) fn ended(&mut self, at: Master, channel: &str) -> bool {
         let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.home == Some(at) && entry.is_on()) else { return false };
@@ -338,6 +343,7 @@ impl SubscriptionTable {
         true
     }
 
+    // NL-3.3
     /// The connection to this master broke: nothing is subscribed there any more, and everything that a worker needs is wanted.
     pub(crate) fn disconnected(&mut self, at: Master) {
         let Home { wanted, lingering, told } = self.homes.entry(at).or_default();
@@ -356,6 +362,7 @@ impl SubscriptionTable {
         told.notify_one();
     }
 
+    // NL-3.4, NL-3.5
     /// Slots are served by others now: what was subscribed elsewhere is wanted at its new home.
     pub(crate) fn rehome(&mut self, map: Arc<Topology>) {
         self.homes.retain(|master, _| map.masters().contains(master));

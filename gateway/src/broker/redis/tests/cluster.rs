@@ -158,6 +158,7 @@ pub(super) async fn publish_during(broker: &Broker, names: &[&str], mut last: u6
     last
 }
 
+// NL-3.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_under_load_loses_nothing() {
     let mut cluster = Cluster::start(3, 0).await;
@@ -189,6 +190,7 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
     assert_eq!(broker.stats().redis.map(|redis| redis.deaf), Some(0), "no connection was given up for it");
 }
 
+// NL-3.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
     let cluster = Cluster::start(3, 0).await;
@@ -289,6 +291,7 @@ async fn a_master_that_is_away_stops_nobody_else() {
     publish(&broker, &away, 1).await.expect("published");
 }
 
+// NL-3.4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_channels_of_the_broken_connection_are_looked_at() {
     let cluster = Cluster::start(3, 0).await;

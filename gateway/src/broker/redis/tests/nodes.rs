@@ -47,6 +47,7 @@ async fn swept(broker: &Broker) -> Vec<OrphanedPresence> {
     all
 }
 
+// NL-7.2, NL-7.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
     let server = Server::start().await;
@@ -72,6 +73,7 @@ async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
     assert_eq!(present(&living, "c").await, everybody, "it only stood still");
 }
 
+// NL-7.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_takes() {
     let server = Server::start().await;
@@ -102,6 +104,7 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
     assert_eq!(present(&cleanup, "#c {1} *").await.1, PresenceStats::default());
 }
 
+// NL-7.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     let server = Server::start().await;

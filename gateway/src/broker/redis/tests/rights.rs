@@ -25,6 +25,7 @@ async fn user(server: &Server, rights: &[&str]) -> String {
     format!("{}?user=gateway&pass=secret", server.url())
 }
 
+// NL-7.12
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_right_is_found_at_the_start_and_named() {
     let server = Server::start().await;
@@ -75,6 +76,7 @@ async fn what_is_tried_is_what_the_scripts_take() {
     }
 }
 
+// NL-2.2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
     let server = Server::start().await;

@@ -160,6 +160,7 @@ async fn a_node_is_ready_in_part_as_long_as_one_server_is_there() {
     publish(&broker, &channel_at(1), 1).await.expect("published");
 }
 
+// NL-7.11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
     let (ring, other) = (Ring::start().await, Server::start().await);

@@ -39,9 +39,14 @@ pub fn check(source: &Source) -> Vec<Finding> {
 
 fn check_package(package: &Package, row: &Row, ours: &BTreeSet<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (cell, used, section) in [(1, &package.dependencies, "dependencies"), (2, &package.test_dependencies, "dev-dependencies")] {
+    let of_ours = |all: &[(String, String)]| -> BTreeSet<_> {
+        all.iter().map(|(_, of)| of.clone()).filter(|of| ours.contains(of.as_str())).collect()
+    };
+    let always = of_ours(&package.dependencies);
+    // What the crate uses anyway, its tests may use with other features.
+    let in_tests = of_ours(&package.test_dependencies).difference(&always).cloned().collect();
+    for (cell, used, section) in [(1, always, "dependencies"), (2, in_tests, "dev-dependencies")] {
         let allowed: BTreeSet<_> = row.code(cell).into_iter().collect();
-        let used: BTreeSet<_> = used.iter().map(|(_, of)| of.clone()).filter(|of| ours.contains(of.as_str())).collect();
         let file = format!("{}/Cargo.toml", package.folder);
         for name in used.difference(&allowed) {
             let what = format!("`{}` has `{name}` in its {section}, but not in its row in {ARCHITECTURE}", package.name);

@@ -193,6 +193,15 @@ fn a_planted_dependency_between_crates_is_found() {
         "gateway/Cargo.toml:0 `gateway` has `bench` in its dependencies, but not in its row in ARCHITECTURE.md",
     ];
     assert_eq!(found(&crates::check(&source(&tree))), expected);
+    let tests = "[dev-dependencies]\nbench.path = \"../bench\"\n";
+    let tree = with(&[("gateway/Cargo.toml", &format!("{MANIFEST}{tests}")), ("bench/Cargo.toml", "[package]\nname = \"bench\"\n")]);
+    let found_in_tests = found(&crates::check(&source(&tree)));
+    assert!(found_in_tests[1].contains("has `bench` in its dev-dependencies, but not in its row"), "{found_in_tests:?}");
+    // With other features, or for good: what a crate uses anyway its tests may use.
+    let page = PAGE.replace("| `gateway` | |", "| `bench` | | |\n| `gateway` | `bench` |");
+    let twice = format!("{manifest}{tests}");
+    let tree = with(&[("gateway/Cargo.toml", &twice), ("bench/Cargo.toml", "[package]\nname = \"bench\"\n"), ("ARCHITECTURE.md", &page)]);
+    assert_eq!(found(&crates::check(&source(&tree))), [""; 0]);
     let page = PAGE.replace("| `gateway` | |", "| `gateway` | `bench` |");
     let tree = with(&[("ARCHITECTURE.md", &page), ("bench/Cargo.toml", "[package]\nname = \"bench\"\n")]);
     let expected =

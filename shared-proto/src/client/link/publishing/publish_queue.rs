@@ -1,7 +1,7 @@
-//! The queue of publications: order, link, resend and deadline of each. Sans-I/O.
+//! Decides when and over which link each publication is sent, sends it again after a loss, and keeps its deadline. Sans-I/O.
 //!
-//! A channel has at most one publication in flight. So a refused or lost publication is never overtaken by a newer one of its channel, and
-//! to send it again its queue's head becomes ready again. Different channels are independent of each other.
+//! A channel has at most one publication in flight, its head. So a newer publication never overtakes a refused or lost one of its channel:
+//! the head is sent again first. Channels are independent of each other.
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
+// NL-8.2
 /// The queue of all publications of this instance. `W` receives the outcome of a publication.
 #[derive(Debug)]
 pub(super) struct PublishQueue<W> {
@@ -91,6 +92,7 @@ impl<W> PublishQueue<W> {
         }
     }
 
+    // NL-8.3
     /// The link is lost: its unanswered publications are sent again, with the same id and key and before newer ones.
     pub(super) fn link_down(&mut self, link: LinkId) {
         let Some(state) = self.links.remove(&link) else { return };

@@ -93,6 +93,7 @@ fn numbers<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<u64> {
     jobs.into_iter().map(|job| job.number).collect()
 }
 
+// NL-2.14
 #[tokio::test(start_paused = true)]
 async fn after_a_move_nothing_overtakes_what_is_under_way_at_the_old_place() {
     let mut bench = Bench::new();

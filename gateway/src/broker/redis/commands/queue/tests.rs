@@ -50,6 +50,7 @@ fn refused(code: &str) -> Value {
 
 const DONE: Value = Value::Okay;
 
+// NL-2.4, NL-2.12
 #[tokio::test]
 async fn what_was_not_carried_out_is_sent_again_in_order_ahead_of_what_is_newer() {
     let mut queue = Queue::default();
@@ -62,6 +63,7 @@ async fn what_was_not_carried_out_is_sent_again_in_order_ahead_of_what_is_newer(
     assert_eq!(orders, [Some(1), Some(3), Some(1)]);
 }
 
+// NL-2.6
 #[tokio::test]
 async fn what_was_overtaken_fails_instead_of_coming_late() {
     let mut queue = Queue::default();
@@ -76,6 +78,7 @@ async fn what_was_overtaken_fails_instead_of_coming_late() {
     assert_eq!(queue.len(), 1, "another order is not concerned");
 }
 
+// NL-2.8
 #[tokio::test]
 async fn after_a_lost_answer_the_outcome_is_unknown_until_it_is_known() {
     let mut queue = Queue::default();
@@ -107,6 +110,7 @@ async fn a_refused_repeat_tells_nothing_of_the_first_attempt() {
     assert!(matches!(ended(&mut new), Some(Err(BrokerError::Unavailable(_)))));
 }
 
+// NL-2.7
 #[tokio::test]
 async fn what_was_never_sent_surely_did_not_happen() {
     let mut queue = Queue::default();
@@ -120,6 +124,7 @@ async fn what_was_never_sent_surely_did_not_happen() {
     assert_eq!(ended(&mut answer), Some(Err(BrokerError::Unavailable("stopping".into()))));
 }
 
+// NL-2.11, NL-2.12
 #[tokio::test]
 async fn each_refusal_says_what_to_do_with_the_connection() {
     for (code, expected, retried) in [

@@ -196,6 +196,7 @@ impl Connector {
         }
     }
 
+    // NL-1.11
     /// Whether no newer connection led to another server.
     pub(crate) fn is_newest(&self, server: &Server) -> bool {
         *self.newest.borrow() == *server

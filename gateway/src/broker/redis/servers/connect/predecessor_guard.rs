@@ -23,6 +23,7 @@ pub(crate) struct PredecessorGuard {
 }
 
 impl PredecessorGuard {
+    // NL-2.13
     /// Takes the place of the `last` one. Only this server can end that; what it was sent elsewhere may still be carried out there.
     pub(crate) async fn take(
         connection: &mut MultiplexedConnection,

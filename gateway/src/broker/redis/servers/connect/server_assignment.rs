@@ -55,6 +55,7 @@ impl ServerAssignments {
 }
 
 impl ServerAssignment {
+    // NL-7.11
     /// Claims it at a server. Whatever else may be wrong there is told by those whom it concerns.
     pub(crate) async fn claim(&self, at: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
         let address = at.to_string().into();

@@ -27,6 +27,7 @@ impl Mode {
     }
 }
 
+// NL-7.12
 /// Whether a server of which `INFO` says this can be relied on.
 pub(super) fn judge(info: &str, mode: Mode, peer: &Peer) -> Result<(), ConnectError> {
     let (version, policy, address) = (field(info, "redis_version"), field(info, "maxmemory_policy"), peer.to_string().into());
@@ -73,6 +74,7 @@ mod tests {
         }
     }
 
+    // NL-7.12
     #[test]
     fn a_server_that_cannot_be_relied_on_is_refused_with_cause_and_cure() {
         let Address::One(Site::Server(peer)) = address("redis://h:1").expect("a good address") else { panic!("one server") };

@@ -38,6 +38,7 @@ fn subscribed(name: &str) -> (SubscriptionTable, ChannelName) {
     (table, channel)
 }
 
+// NL-3.1
 #[test]
 fn who_waits_is_told_when_redis_has_confirmed_and_not_before() {
     let (mut table, a) = (table(), channel("a"));
@@ -76,6 +77,7 @@ fn who_comes_back_in_time_finds_the_subscription() {
     assert_eq!(table.unsubscribe(HERE, 10, Tick(11_500)), [a]);
 }
 
+// NL-3.2
 #[test]
 fn who_comes_while_redis_is_told_to_forget_waits_for_a_new_subscription() {
     let (mut table, a) = subscribed("a");
@@ -104,6 +106,7 @@ fn who_leaves_before_the_confirmation_leaves_a_lingering_subscription() {
     assert!(table.subscribe(HERE, 10).is_empty(), "Redis need not hear of it");
 }
 
+// NL-3.3
 #[test]
 fn after_a_broken_connection_all_that_is_needed_is_wanted_and_checked() {
     let (mut table, a) = subscribed("a");
@@ -134,6 +137,7 @@ fn after_a_broken_connection_all_that_is_needed_is_wanted_and_checked() {
     assert_eq!(table.kept().len(), 2);
 }
 
+// NL-3.1
 #[test]
 fn a_confirmation_of_an_earlier_connection_counts_for_nothing() {
     let (mut table, a) = (table(), channel("a"));
@@ -166,6 +170,7 @@ fn is_renewed(table: &mut SubscriptionTable, channel: &ChannelName) -> bool {
     table.subscribed(HERE, &names, Tick(0)) == names && !names.is_empty()
 }
 
+// NL-6.3
 #[test]
 fn what_was_acknowledged_has_to_come_or_the_channel_is_subscribed_to_again() {
     let (mut table, a) = subscribed("a");
@@ -288,6 +293,7 @@ fn two_homes() -> (SubscriptionTable, ChannelName, ChannelName) {
     (table, a, b)
 }
 
+// NL-3.4
 #[test]
 fn each_master_is_told_of_its_own_channels() {
     let (mut table, a, b) = two_homes();
@@ -301,6 +307,7 @@ fn each_master_is_told_of_its_own_channels() {
     assert_eq!(table.kept_in(&BTreeSet::from([slot(&a)])), [a]);
 }
 
+// NL-3.5
 #[test]
 fn a_channel_whose_slot_has_moved_is_wanted_at_its_new_home_and_checked() {
     let (mut table, a, b) = two_homes();
@@ -316,6 +323,7 @@ fn a_channel_whose_slot_has_moved_is_wanted_at_its_new_home_and_checked() {
     assert!(table.subscribe(THERE, 9).is_empty(), "{b} and {a} have not moved");
 }
 
+// NL-3.5
 #[test]
 fn a_subscription_that_its_master_ended_is_wanted_again_and_checked() {
     let (mut table, a, b) = two_homes();

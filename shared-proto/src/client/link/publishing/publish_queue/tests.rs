@@ -28,6 +28,7 @@ fn sent(queue: &mut PublishQueue<&'static str>) -> Vec<(LinkId, u64)> {
     std::iter::from_fn(|| queue.next_send()).map(|(link, publish)| (link, publish.id)).collect()
 }
 
+// NL-8.2
 #[tokio::test(start_paused = true)]
 async fn each_channel_has_one_publication_in_flight() {
     let mut queue = queue(&[A]);
@@ -43,6 +44,7 @@ async fn each_channel_has_one_publication_in_flight() {
     assert!(queue.is_empty() && queue.channels.is_empty() && queue.heads.is_empty() && queue.deadlines.is_empty());
 }
 
+// NL-8.3
 #[tokio::test(start_paused = true)]
 async fn unanswered_publications_of_a_lost_link_are_resent_first() {
     let mut queue = queue(&[A]);
