@@ -54,7 +54,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 _ => transport::Next::Go,
             }
         });
-        if wire.take_whole() {
+        if wire.take_completed() {
             driver.incomplete_since = None;
         }
         let awaited = wire.is_mid_message() && driver.wants_input();

@@ -6,7 +6,7 @@ use super::{
     instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
     lifecycle::Interests,
 };
-use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous};
+use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use shared_proto::link::{Call, Cancel, Event, ToService};
 use smallvec::SmallVec;
 use std::{
@@ -142,7 +142,7 @@ impl Pool {
             return None;
         }
         let interested = self.instances.iter().enumerate().filter(|(_, i)| i.interests.contains(interest) && !i.draining);
-        let Some((at, _)) = interested.max_by_key(|(_, i)| rendezvous(&i.name, subject)) else { return Some(Offered::NoInstance) };
+        let Some((at, _)) = interested.max_by_key(|(_, i)| rendezvous_score(&i.name, subject)) else { return Some(Offered::NoInstance) };
         Some(if self.instances[at].push(credit_use, event) { Offered::Sent } else { Offered::NoCredit })
     }
 

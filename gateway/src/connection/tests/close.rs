@@ -140,9 +140,9 @@ fn what_is_no_command_closes_with_the_reason() {
     within(usual(), |world| async move {
         for (sent, close) in [
             (frame(0x82, b"hi"), "close 3506 the gateway supports only the JSON form of the protocol"),
-            (frame(0x81, b"hi"), "close 3501 a frame is not valid JSON at its byte 1"),
-            (frame(0x81, br#"{"id":9}"#), "close 3501 a frame holds no known command"),
-            (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect came twice"),
+            (frame(0x81, b"hi"), "close 3501 a frame is not valid JSON at byte 1"),
+            (frame(0x81, br#"{"id":9}"#), "close 3501 a frame contains no known command"),
+            (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect was sent twice"),
         ] {
             let alice = world.anonymous().await;
             alice.sends([sent, frame(0x81, br#"{"id":2,"ping":{}}"#)].concat());

@@ -13,7 +13,7 @@ fn new_epoch() -> Epoch {
 /// A stream that was left at `shared` and goes on: as a page after `after`, with texts that say their offsets.
 async fn forked(world: &World, shared: u64, after: u64, top: u64) -> Page {
     let channel = World::channel(STREAM_A);
-    let page = world.read(&channel, Span::After(0)).await.expect("in memory");
+    let page = world.read(&channel, ReadRange::After(0)).await.expect("in memory");
     let publications = (after + 1..=top).map(|offset| successor(&page.publications[0], offset)).collect();
     Page { epoch: new_epoch(), top, forks: vec![Position { epoch: page.epoch, offset: shared }], publications }
 }
@@ -36,7 +36,7 @@ impl World {
         self.hub.apply_page(key, generation, page.clone());
     }
 
-    async fn subscribe_as(&self, side: Side) -> Registration {
+    async fn subscribe_as(&self, side: SubscriptionSide) -> Registration {
         let connection = self.connect();
         self.join_as(&connection, STREAM_A, side).await;
         assert_eq!(self.go_live(&connection), LiveStatus::Live);
@@ -52,7 +52,7 @@ impl World {
         let channel = World::channel(STREAM_A);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.leave(connection.key(), &channel), "services are told that it left, and that it comes back");
-        assert!(self.hub.join(connection.key(), &channel, &options, None, Side::Client, false));
+        assert!(self.hub.join(connection.key(), &channel, &options, None, SubscriptionSide::Client, false));
         let recover = RecoverFrom { epoch: from.epoch.to_string(), offset: from.offset };
         let start = self.hub.recover_from_memory(&channel, &recover, self.hub.parts.limits.page)?;
         assert_eq!((start.answer, start.recovery), (Position { epoch: new_epoch(), ..from }, Recovery::Recovered));
@@ -79,7 +79,7 @@ fn told(connection: &Registration) -> bool {
 #[test]
 fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
     within(limits(), 1000, |world| async move {
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
         settle().await;
@@ -105,7 +105,7 @@ fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
 fn what_waits_is_handed_out_before_the_fork() {
     within(limits(), 1000, |world| async move {
         world.publish(STREAM_A, "1").await;
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         let page = forked(&world, 2, 2, 3).await;
         let (key, _) = world.slot();
         {
@@ -113,14 +113,14 @@ fn what_waits_is_handed_out_before_the_fork() {
             let old = state.slot(key).and_then(|slot| slot.feed.position()).expect("known").epoch;
             let second = Arc::new(Publication { position: Some(Position { epoch: old, offset: 2 }), ..(*page.publications[0]).clone() });
             let slot = state.slot(key).expect("open");
-            slot.feed.offer(&second);
+            slot.feed.receive(&second);
             slot.deliver(second, 8);
             state.pending += 1;
         }
         world.apply_page(&page);
         // Who comes now has the new timeline already.
         let late = world.connect();
-        world.join_as(&late, STREAM_A, Side::Server).await;
+        world.join_as(&late, STREAM_A, SubscriptionSide::Server).await;
         world.hub.set_read_progress(late.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 3 }, 3);
         assert_eq!(world.go_live(&late), LiveStatus::Live);
         settle().await;
@@ -135,11 +135,11 @@ fn what_waits_is_handed_out_before_the_fork() {
 fn who_is_ahead_of_the_lane_goes_on_from_where_it_is_unless_that_was_lost() {
     for (shared, expected) in [(2, vec!["at 2", "3"]), (1, vec![])] {
         within(limits(), 1000, |world| async move {
-            let (first, ahead) = (world.subscribe_as(Side::Server).await, world.connect());
+            let (first, ahead) = (world.subscribe_as(SubscriptionSide::Server).await, world.connect());
             let old = world.old_epoch();
             world.publish(STREAM_A, "1").await;
             settle().await;
-            world.join_as(&ahead, STREAM_A, Side::Server).await;
+            world.join_as(&ahead, STREAM_A, SubscriptionSide::Server).await;
             world.hub.set_read_progress(ahead.key(), &World::channel(STREAM_A), Position { epoch: old, offset: 2 }, 2);
             assert_eq!(world.go_live(&ahead), LiveStatus::Live);
             world.apply_page(&forked(&world, shared, 1, 3).await);
@@ -157,7 +157,7 @@ fn those_who_begin_anew_are_told_a_few_at_a_time_and_nobody_waits_for_them() {
     within(HubLimits { attach_buffer: 1000, ..limits() }, 1000, |world| async move {
         let mut clients = Vec::new();
         for _ in 0..150 {
-            clients.push(world.subscribe_as(Side::Client).await);
+            clients.push(world.subscribe_as(SubscriptionSide::Client).await);
         }
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
@@ -194,7 +194,7 @@ fn a_restart_that_is_due_to_somebody_else_is_not_told() {
     within(HubLimits { resubscribes_per_second: 1, ..limits() }, 1000, |world| async move {
         let mut clients = Vec::new();
         for _ in 0..3 {
-            clients.push(world.subscribe_as(Side::Client).await);
+            clients.push(world.subscribe_as(SubscriptionSide::Client).await);
         }
         world.publish(STREAM_A, "1").await;
         settle().await;
@@ -205,7 +205,7 @@ fn a_restart_that_is_due_to_somebody_else_is_not_told() {
         drop(gone);
         let next = world.connect();
         assert_eq!(next.key().index, index);
-        world.join_as(&next, STREAM_A, Side::Client).await;
+        world.join_as(&next, STREAM_A, SubscriptionSide::Client).await;
         world.hub.set_read_progress(next.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 2 }, 2);
         assert_eq!(world.go_live(&next), LiveStatus::Live);
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -215,7 +215,7 @@ fn a_restart_that_is_due_to_somebody_else_is_not_told() {
 
 #[test]
 fn an_attach_meets_a_fork() {
-    for side in [Side::Client, Side::Server] {
+    for side in [SubscriptionSide::Client, SubscriptionSide::Server] {
         within(limits(), 1000, |world| async move {
             let live = world.subscribe_as(side).await;
             world.publish(STREAM_A, "1").await;
@@ -228,8 +228,8 @@ fn an_attach_meets_a_fork() {
             assert_eq!(world.go_live(&attaching), LiveStatus::Behind(1), "its client was told the old epoch");
             let advance = world.hub.deliver_page(attaching.key(), &World::channel(STREAM_A), &page);
             match side {
-                Side::Client => assert_eq!(advance, CatchUpStep::Lost),
-                Side::Server => {
+                SubscriptionSide::Client => assert_eq!(advance, CatchUpStep::Lost),
+                SubscriptionSide::Server => {
                     assert_eq!(advance, CatchUpStep::Status(LiveStatus::Live));
                     assert_eq!(received(&attaching), ["at 1", "2"]);
                 }
@@ -244,13 +244,13 @@ fn an_attach_meets_a_fork() {
 #[test]
 fn what_waited_for_those_who_lost_something_reaches_nobody_else() {
     within(limits(), 1000, |world| async move {
-        let (lost, next) = (world.subscribe_as(Side::Server).await, world.connect());
+        let (lost, next) = (world.subscribe_as(SubscriptionSide::Server).await, world.connect());
         for text in ["one", "two", "three"] {
             world.publish(STREAM_A, text).await;
         }
         settle().await;
         world.join(&next, STREAM_A).await;
-        let page = world.read(&World::channel(STREAM_A), Span::After(0)).await.expect("in memory");
+        let page = world.read(&World::channel(STREAM_A), ReadRange::After(0)).await.expect("in memory");
         let position = Position { epoch: new_epoch(), offset: 1 };
         {
             let (key, _) = world.slot();
@@ -275,7 +275,7 @@ fn a_loss_during_a_fork_ends_everybody_once() {
     within(limits(), 1000, |world| async move {
         let mut all = Vec::new();
         for n in 0..7 {
-            all.push(world.subscribe_as(if n % 2 == 0 { Side::Server } else { Side::Client }).await);
+            all.push(world.subscribe_as(if n % 2 == 0 { SubscriptionSide::Server } else { SubscriptionSide::Client }).await);
         }
         world.publish(STREAM_A, "1").await;
         settle().await;
@@ -298,7 +298,7 @@ fn a_loss_during_a_fork_ends_everybody_once() {
 #[test]
 fn forks_may_follow_each_other_before_anybody_has_crossed() {
     within(limits(), 1000, |world| async move {
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         world.publish(STREAM_A, "1").await;
         settle().await;
         let second = forked(&world, 1, 1, 2).await;
@@ -321,7 +321,7 @@ fn forks_may_follow_each_other_before_anybody_has_crossed() {
 #[test]
 fn the_only_subscriber_of_a_channel_finds_it_again() {
     within(limits(), 1000, |world| async move {
-        let client = world.subscribe_as(Side::Client).await;
+        let client = world.subscribe_as(SubscriptionSide::Client).await;
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
         settle().await;
