@@ -65,9 +65,9 @@ pub struct Bot {
     pub service: String,
     /// Author of the bot's messages.
     pub name: String,
-    /// Calls in flight from each node at most.
+    /// Maximum number of calls in flight from each node.
     pub credit: u32,
-    /// Answers that are written at the same time at most.
+    /// Maximum number of answers that are written at the same time.
     pub streams: usize,
     /// Longest message of a user, in bytes.
     pub text_limit: usize,

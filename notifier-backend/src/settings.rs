@@ -44,7 +44,7 @@ pub struct Http {
     pub api_keys: String,
     /// Longest request body, in bytes.
     pub body_limit: usize,
-    /// Users of one notification at most.
+    /// Maximum number of users of one notification.
     pub users_limit: usize,
 }
 
@@ -82,13 +82,13 @@ impl fmt::Debug for Gateway {
 pub struct Outbox {
     /// The SQLite file.
     pub path: PathBuf,
-    /// Pending deliveries at most.
+    /// Maximum number of pending deliveries.
     pub pending_limit: u64,
-    /// Requests that wait for the disk at most.
+    /// Maximum number of requests that wait for the disk.
     pub queue: usize,
     /// How long finished notifications are kept, in hours.
     pub keep_hours: u64,
-    /// Finished notifications that are kept at most.
+    /// Maximum number of finished notifications that are kept.
     pub keep_count: u64,
 }
 
@@ -96,7 +96,7 @@ pub struct Outbox {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// Deliveries at the same time at most.
+    /// Maximum number of deliveries at the same time.
     pub concurrency: usize,
     /// Pause after the first failed attempt, in milliseconds.
     pub backoff_first_ms: u64,

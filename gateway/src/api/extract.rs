@@ -17,7 +17,7 @@ use actix_web::{
 };
 use gateway_core::model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId};
 use serde::de::DeserializeOwned;
-use shared_proto::{json::Object, rest::is_identity};
+use shared_proto::{json, rest::is_identity};
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
@@ -102,9 +102,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         Box::pin(async move {
             let body = body.await.map_err(|error| body_error(&error, limit))?;
             form?;
-            serde_json::from_slice(&body)
-                .map(|Object(body)| Self(body))
-                .map_err(|error| bad_request(format!("The body is invalid: {error}.")))
+            json::read_bytes(&body).map(Self).map_err(|error| bad_request(format!("The body is invalid: {error}.")))
         })
     }
 }

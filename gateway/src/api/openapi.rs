@@ -14,7 +14,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Switchboard gateway", description = "The internal listener, for services and operators. Every error is a problem document (RFC 9457) whose `code` is the name of a row in the error table."),
+    info(title = "Switchboard gateway", description = "The internal listener, for services and operators. Every error is a problem document (RFC 9457) whose `code` is the name of a row in the error table. Properties that are not required may be null, which means the same as leaving them out."),
     paths(
         publications::publish, publications::history, publications::clear, publications::batch,
         channels::list, channels::one, channels::presence,
@@ -46,7 +46,11 @@ impl Modify for Common {
                     operation.responses.responses.entry(status.into()).or_insert_with(|| problem(description));
                 }
                 if operation.request_body.is_some() {
-                    operation.responses.responses.entry("415".into()).or_insert_with(|| problem("`unsupported_media_type`"));
+                    operation
+                        .responses
+                        .responses
+                        .entry("415".into())
+                        .or_insert_with(|| problem("`unsupported_media_type`, `unsupported_encoding`"));
                 }
             }
         }

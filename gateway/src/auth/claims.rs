@@ -3,6 +3,7 @@
 use gateway_core::model::{ChannelName, Data, ErrorCode, Refusal, UserId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use serde_json::value::RawValue;
+use shared_proto::json::or_default;
 use std::{fmt, time::Duration};
 
 /// A valid token.
@@ -94,7 +95,7 @@ pub(super) struct Wire {
     pub(super) iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) info: Option<Box<RawValue>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub(super) channels: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) channel: Option<String>,
@@ -156,5 +157,17 @@ impl Visitor<'_> for AnyNumber {
     fn visit_f64<E>(self, seconds: f64) -> Result<NumericDate, E> {
         let beyond = if seconds < 0.0 { Duration::ZERO } else { Duration::MAX };
         Ok(NumericDate(Duration::try_from_secs_f64(seconds).unwrap_or(beyond)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::json::testing::check_members;
+
+    #[test]
+    fn claims_keep_the_rule_for_members() {
+        let all = r#"{"sub":"a","exp":1,"nbf":1,"iat":1,"aud":"c","iss":"i","info":{"a":1},"channels":["a"],"channel":"a"}"#;
+        check_members::<Wire>(all, &["info"]);
     }
 }

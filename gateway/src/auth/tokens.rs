@@ -6,7 +6,7 @@ use gateway_core::model::{ChannelName, Data, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
-use shared_proto::json::Object;
+use shared_proto::json;
 use std::{fmt, time::Duration};
 
 /// Verifies tokens, and signs them for the demo and the command line.
@@ -117,8 +117,8 @@ impl Tokens {
         }
         let mut refused = TokenError::invalid("cannot be verified, because no key is configured");
         for VerifyingKey { key, validation } in &self.keys {
-            match decode::<Object<Wire>>(token, key, validation) {
-                Ok(decoded) => return self.check(decoded.claims.0, now),
+            match decode::<Box<RawValue>>(token, key, validation) {
+                Ok(decoded) => return self.check(claims(&decoded.claims)?, now),
                 Err(error) => refused = TokenError::invalid(reason(error.kind())),
             }
         }
@@ -169,6 +169,14 @@ impl Tokens {
     }
 }
 
+/// Names the claim that is not right, and says nothing of its content.
+fn claims(raw: &RawValue) -> Result<Wire, TokenError> {
+    json::read(raw.get()).map_err(|error| match error.place() {
+        Some(claim) => TokenError::invalid(format!("has a claim of the wrong type: {claim}")),
+        None => TokenError::invalid("has a claim twice"),
+    })
+}
+
 fn info(raw: Option<&RawValue>) -> Result<Option<Data>, TokenError> {
     raw.map(Data::parse).transpose().map_err(|error| TokenError::invalid(format!("has an info that {error}")))
 }
@@ -180,7 +188,7 @@ fn reason(kind: &ErrorKind) -> &'static str {
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::MissingAlgorithm => {
             "is signed with another algorithm than that of the key"
         }
-        ErrorKind::Json(_) => "has a claim of the wrong type",
+        ErrorKind::Json(_) => "has claims that are no JSON object",
         _ => "is no JSON Web Token",
     }
 }

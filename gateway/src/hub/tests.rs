@@ -31,7 +31,7 @@ fn limits() -> HubLimits {
         slice: 2,
         attach_buffer: 8,
         page: PageLimit { entries: 4, bytes: 10_000 },
-        restarts: 100,
+        resubscribes_per_second: 100,
         join_leave_max: 3,
         retry: Duration::from_millis(10),
     }
@@ -71,7 +71,7 @@ impl World {
         name.parse().expect("valid")
     }
 
-    fn connect(&self) -> Registered {
+    fn connect(&self) -> Registration {
         self.hub.register(ConnectionId::random())
     }
 
@@ -83,11 +83,11 @@ impl World {
         self.broker.publish(&channel, publication).await.expect("in memory").position
     }
 
-    async fn join(&self, connection: &Registered, channel: &str) {
+    async fn join(&self, connection: &Registration, channel: &str) {
         self.join_as(connection, channel, Side::Client).await;
     }
 
-    async fn join_as(&self, connection: &Registered, channel: &str, side: Side) {
+    async fn join_as(&self, connection: &Registration, channel: &str, side: Side) {
         let channel = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.join(connection.key(), &channel, &options, None, side, true));
@@ -95,7 +95,7 @@ impl World {
         if options.retention.is_some() {
             let page = self.read(&channel, Span::Top).await.expect("in memory");
             let top = Position { epoch: page.epoch, offset: page.top };
-            self.hub.set_cursor(connection.key(), &channel, top, page.top);
+            self.hub.set_read_progress(connection.key(), &channel, top, page.top);
         }
     }
 
@@ -103,9 +103,9 @@ impl World {
         self.broker.read(channel, STREAM, span, self.hub.parts.limits.page).await
     }
 
-    async fn subscribe(&self, connection: &Registered, channel: &str) {
+    async fn subscribe(&self, connection: &Registration, channel: &str) {
         self.join(connection, channel).await;
-        assert_eq!(self.hub.go_live(connection.key(), &Self::channel(channel)), Live::Live);
+        assert_eq!(self.hub.go_live(connection.key(), &Self::channel(channel)), LiveStatus::Live);
     }
 }
 
@@ -117,12 +117,12 @@ async fn settle() {
 }
 
 /// Takes what waits in an outbox.
-fn received_frames(connection: &Registered) -> Vec<Frame> {
-    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), begun: false })
+fn received_frames(connection: &Registration) -> Vec<Frame> {
+    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), is_partial: false })
 }
 
 /// Takes what waits in an outbox, as the texts that were published.
-fn received(connection: &Registered) -> Vec<String> {
+fn received(connection: &Registration) -> Vec<String> {
     let mut texts = Vec::new();
     for frame in received_frames(connection) {
         let bytes = frame.as_ref();
@@ -176,7 +176,7 @@ fn what_comes_while_attaching_follows_the_answer() {
         world.publish("stream:a", "held back").await;
         settle().await;
         assert_eq!(received(&second), [""; 0]);
-        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), Live::Live);
+        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), LiveStatus::Live);
         world.publish("stream:a", "live").await;
         settle().await;
         assert_eq!(received(&second), ["held back", "live"]);
@@ -192,7 +192,7 @@ fn an_attach_that_read_ahead_of_the_lane_gets_nothing_twice() {
         world.subscribe(&first, "stream:a").await;
         world.publish("stream:a", "in the lane").await;
         world.join(&second, "stream:a").await;
-        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), Live::Live);
+        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), LiveStatus::Live);
         settle().await;
         world.publish("stream:a", "after").await;
         settle().await;
@@ -216,14 +216,14 @@ fn more_than_the_attach_buffer_is_read_from_the_stream() {
         let channel = World::channel("stream:a");
         let mut live = world.hub.go_live(second.key(), &channel);
         let mut pages = 0;
-        while let Live::Behind(after) = live {
+        while let LiveStatus::Behind(after) = live {
             let page = world.read(&channel, Span::After(after)).await.expect("in memory");
             pages += 1;
-            let Advance::To(next) = world.hub.advance(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
+            let CatchUpStep::Status(next) = world.hub.deliver_page(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
             live = next;
         }
         assert!(pages >= 3, "a page holds four");
-        assert_eq!(live, Live::Live);
+        assert_eq!(live, LiveStatus::Live);
         assert_eq!(received(&second), expected);
     });
 }
@@ -282,7 +282,7 @@ fn who_comes_back_to_where_the_worker_stands_needs_no_read() {
         let channel = World::channel("stream:a");
         let remembered = |epoch: &str, offset| {
             let recover = RecoverFrom { epoch: epoch.into(), offset };
-            let start = world.hub.remembered(&channel, &recover, world.hub.page())?;
+            let start = world.hub.recover_from_memory(&channel, &recover, world.hub.page())?;
             Some((start.answer.offset, start.cursor.offset, start.top, start.publications.len()))
         };
         assert_eq!(remembered(at.epoch.as_str(), 1), Some((1, 1, 1, 0)));
@@ -316,7 +316,7 @@ fn an_overflowing_mailbox_is_told_to_subscribers_without_history() {
         }
         settle().await;
         let notices = connection.outbox().take_notices();
-        assert!(matches!(&notices[..], [Notice::Lost(channel)] if channel.as_str() == "plain:a"), "{notices:?}");
+        assert!(matches!(&notices[..], [Notice::PublicationsLost(channel)] if channel.as_str() == "plain:a"), "{notices:?}");
     });
 }
 
@@ -331,7 +331,7 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
         }
         settle().await;
         let notices = connection.outbox().take_notices();
-        assert!(matches!(&notices[..], [Notice::Lost(_)]), "{notices:?}");
+        assert!(matches!(&notices[..], [Notice::PublicationsLost(_)]), "{notices:?}");
         assert_eq!(world.hub.metrics().counted(Count::GapsLost), 1);
     });
 }
@@ -401,7 +401,7 @@ fn what_is_not_written_when_a_connection_ends_is_counted() {
         drop(gone);
         assert_eq!(dropped(), 1);
         closed.outbox().close(world.hub.now(), close());
-        assert_eq!(cut.outbox().finish(world.hub.now(), close()), 1);
+        assert_eq!(cut.outbox().close_now(world.hub.now(), close()), 1);
         world.publish("stream:a", "two").await;
         settle().await;
         assert_eq!(dropped(), 3, "nothing is queued behind a close");
@@ -421,7 +421,7 @@ fn an_outbox_counts_what_its_messages_take_in_memory() {
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
     outbox.write(|frames| {
         frames.drain(..10);
-        Written { result: (), begun: false }
+        Written { result: (), is_partial: false }
     });
     assert_eq!(fill(), 10, "what is out makes room");
     drop(outbox);
@@ -457,14 +457,14 @@ fn what_comes_while_attaching_is_handed_over_as_there_is_room() {
         }
         let channel = World::channel("stream:a");
         let (mut live, mut texts) = (world.hub.go_live(second.key(), &channel), Vec::new());
-        while let Live::Behind(after) = live {
+        while let LiveStatus::Behind(after) = live {
             let page = world.read(&channel, Span::After(after)).await.expect("in memory");
-            let Advance::To(next) = world.hub.advance(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
+            let CatchUpStep::Status(next) = world.hub.deliver_page(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
             assert!(second.outbox().memory() <= 10_000);
             texts.extend(received(&second));
             live = next;
         }
-        assert_eq!((live, second.outbox().overflow()), (Live::Live, None));
+        assert_eq!((live, second.outbox().overflow()), (LiveStatus::Live, None));
         assert!(texts == expected);
     });
 }
@@ -501,7 +501,7 @@ fn presence_ends_with_the_connection_and_a_crowd_is_not_told() {
             let connection = world.connect();
             let info = Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None });
             assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), Side::Client, n < 2));
-            world.hub.arrive(&channel, info).await.expect("in memory");
+            world.hub.add_presence(&channel, info).await.expect("in memory");
             world.hub.go_live(connection.key(), &channel);
             present.push(connection);
         }
@@ -567,12 +567,12 @@ fn a_drain_is_spread_evenly_over_its_window() {
         for step in 1..=6 {
             tokio::time::sleep(window / 6).await;
             settle().await;
-            let leaves = |notice: &Notice| matches!(notice, Notice::Leave(Leave::WhenIdle));
+            let leaves = |notice: &Notice| matches!(notice, Notice::Drain(Drain::WhenIdle));
             told += connections.iter().filter(|connection| connection.outbox().take_notices().iter().any(leaves)).count();
             assert!((step * 50..=step * 50 + 1).contains(&told), "{told} of 300 in {step} of 6 steps");
         }
         let notices = late.outbox().take_notices();
-        assert!(matches!(notices[..], [Notice::Leave(Leave::Now)]), "who came in between is not forgotten: {notices:?}");
+        assert!(matches!(notices[..], [Notice::Drain(Drain::Now)]), "who came in between is not forgotten: {notices:?}");
     });
 }
 

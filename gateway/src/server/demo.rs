@@ -37,6 +37,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 struct Files;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 #[serde(deny_unknown_fields)]
 struct TokenRequest {
     user: String,
@@ -130,4 +131,14 @@ async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {
 
 fn content_type(kind: &str) -> String {
     if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_keep_the_rule_for_members() {
+        shared_proto::json::testing::check_members::<TokenRequest>(r#"{"user":"alice"}"#, &[]);
+    }
 }

@@ -169,9 +169,9 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
     })
 }
 
-/// A connection takes them all, beside its personal channel.
+/// A connection takes them all.
 fn stored_per_user(settings: &Settings) -> usize {
-    settings.subscriptions.per_user.min(settings.connection.max_subscriptions - 1)
+    settings.subscriptions.per_user.min(settings.connection.max_subscriptions)
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {
@@ -211,7 +211,7 @@ fn hub(settings: &Settings) -> HubLimits {
         slice: settings.fan_out.subscribers_per_turn,
         attach_buffer: settings.recovery.attach_buffer,
         page: PageLimit { entries: settings.recovery.page_entries, bytes: settings.recovery.page_bytes.bytes() },
-        restarts: settings.recovery.resubscribes_per_second,
+        resubscribes_per_second: settings.recovery.resubscribes_per_second,
         join_leave_max: settings.fan_out.join_leave_max,
         retry: Duration::from_millis(250),
     }
@@ -266,10 +266,10 @@ mod tests {
 
     #[test]
     fn no_number_of_stored_subscriptions_locks_a_user_out() {
-        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 99), ("[connection]\nmax_subscriptions = 1", 0)] {
+        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 100), ("[connection]\nmax_subscriptions = 1", 1)] {
             let settings = Settings::from_toml(toml).expect("valid");
             assert_eq!(memory(&settings).subscriptions_per_user, stored, "{toml}");
-            assert!(stored < settings.connection.max_subscriptions, "the personal channel has a place");
+            assert!(stored <= settings.connection.max_subscriptions);
         }
     }
 

@@ -147,7 +147,7 @@ section! {
 
     /// `[subscriptions]`: subscriptions that services make for users.
     Subscriptions {
-        /// Limit for one user; always less than [`Connection::max_subscriptions`].
+        /// Limit for one user; at most [`Connection::max_subscriptions`].
         per_user: usize = 1..=100_000,
         /// Limit for all users.
         total: usize = 1..=100_000_000,

@@ -65,6 +65,7 @@ fn dates_are_checked_with_the_leeway() {
         (&exact, "nbf", json!(-1), true),
         (&exact, "exp", json!("tomorrow"), false),
         (&exact, "exp", Value::Null, true),
+        (&exact, "nbf", Value::Null, true),
     ] {
         assert_eq!(tokens.verify_connection(&token(claim, date.clone()), CLOCK).is_ok(), good, "{claim} {date}");
     }
@@ -99,14 +100,17 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
         ("x".into(), "no JSON Web Token"),
         ("..".into(), ""),
         (String::new(), "is missing"),
-        (signed(&json!({"sub": 7})), "wrong type"),
-        (signed(&json!(["alice"])), "wrong type"),
+        (signed(&json!({"sub": 7})), "wrong type: sub"),
+        (signed(&json!(["alice"])), "no JSON object"),
         (signed(&json!({"sub": "a\n"})), "has a sub that"),
         (signed(&json!({"sub": ".."})), "has a sub that"),
         (signed(&json!({"sub": ""})), "has no sub"),
         (signed(&json!({})), "has no sub"),
         (signed(&json!({"sub": "a", "channels": ["a b"]})), "has a channel that"),
-        (signed(&json!({"sub": "a", "channels": "news"})), "wrong type"),
+        (signed(&json!({"sub": "a", "channels": "news"})), "wrong type: channels"),
+        (signed(&json!({"sub": "a", "channels": ["news", 7]})), "wrong type: channels[1]"),
+        (signed(&json!({"sub": "a", "exp": "tomorrow"})), "wrong type: exp"),
+        (signed(&json!({"sub": "a", "aud": {}})), "wrong type: aud"),
         (signed(&json!({"sub": "a", "channels": ["#a", "#b"]})), "channel of another user"),
         (signed(&json!({"sub": "a", "channel": "news:x"})), "for a subscription"),
     ] {

@@ -28,14 +28,14 @@ impl RedisBroker {
         let keys = Keys::new(&config.prefix);
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
-        let life = Arc::new(LocalNode::new(&config.node));
-        let address = life.id().address();
+        let local_node = Arc::new(LocalNode::new(&config.node));
+        let address = local_node.id().address();
         let probe = Probe::new(keys.probe(&address));
-        let claims = ServerAssignments::new(keys.share(), config.lease);
+        let claims = ServerAssignments::new(keys.assignment(), config.lease);
         let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
-        masters.expect(&health);
-        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.now(), config.linger, counters.clone()));
+        masters.require_parts(&health);
+        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.topology(), config.linger, counters.clone()));
         let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
         let (near, drivers): (Vec<_>, _) = (0..lanes)
             .map(|index| {
@@ -81,12 +81,12 @@ impl RedisBroker {
             canary: config.canary,
             patience: config.response_timeout,
         }));
-        let presence = Arc::new(Presence::new(keys.clone(), directory_lane.clone(), life.clone()));
+        let presence = Arc::new(Presence::new(keys.clone(), directory_lane.clone(), local_node.clone()));
         Ok(Self {
             nodes: Nodes {
                 keys: keys.clone(),
                 lane: directory_lane.clone(),
-                life,
+                local_node,
                 presence: presence.clone(),
                 masters: masters.clone(),
                 listing: listing.clone(),

@@ -20,7 +20,7 @@ fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
         assert_eq!(bot.told().await, [""; 0], "half of the credit is for calls");
         alice.asks(r#"{"id":3,"unsubscribe":{"channel":"kept:a"}}"#).await;
         bob.asks(r#"{"id":3,"subscribe":{"channel":"kept:b"}}"#).await;
-        assert_eq!(bot.told().await, [""; 0], "in this life it has joined nothing yet");
+        assert_eq!(bot.told().await, [""; 0], "in this generation it has joined nothing yet");
         let mut told = Vec::new();
         for (credit, sum) in [(4, 2), (9, 6)] {
             bot.says(&json!({"credit": {"n": credit}}));

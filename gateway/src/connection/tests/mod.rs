@@ -106,7 +106,7 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
                 slice: 16,
                 attach_buffer: 8,
                 page: PageLimit { entries: 4, bytes: 10_000 },
-                restarts: 1000,
+                resubscribes_per_second: 1000,
                 join_leave_max: 10,
                 retry: Duration::from_millis(10),
             },

@@ -11,7 +11,10 @@ use super::{
     messages::{Invalid, Peer, Received, Sent},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use shared_proto::link::{Hello, ToGateway};
+use shared_proto::{
+    json,
+    link::{Hello, ToGateway},
+};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -51,12 +54,7 @@ where
 }
 
 pub(super) fn parse(text: &[u8]) -> Result<ToGateway, Ending> {
-    // Serde would accept an array as the content and take its items for the fields in order.
-    let body = text.iter().position(|byte| *byte == b':').map_or(&[][..], |colon| text[colon + 1..].trim_ascii_start());
-    if body.starts_with(b"[") {
-        return Err(malformed("The frame is malformed: its content must be an object."));
-    }
-    serde_json::from_slice(text).map_err(|e| malformed(format!("The frame is malformed: {e}.")))
+    json::read_bytes(text).map_err(|error| malformed(format!("The frame is malformed: {error}.")))
 }
 
 pub(super) fn invalid_message(invalid: Invalid, limit: usize) -> Ending {

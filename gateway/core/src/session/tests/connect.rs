@@ -119,11 +119,28 @@ fn a_token_for_an_unknown_namespace_is_told_and_not_retried() {
 }
 
 #[test]
-fn more_server_side_subscriptions_than_allowed_close() {
+fn a_token_for_more_channels_than_allowed_closes_for_good_since_only_another_token_helps() {
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
-    it.done(1, alice(None, &["open:a", "open:b"]));
-    assert_eq!(it.done(2, stored(&[("open:c", None), ("open:d", None)])), ["close 3505 channel limit"]);
+    it.done(1, alice(None, &["open:a", "open:b", "open:c", "open:d"]));
+    assert_eq!(it.done(2, stored(&[])), ["close 3505 the token leads to 5 subscriptions; a connection may have 4"]);
+}
+
+#[test]
+fn what_services_made_has_places_of_its_own_and_where_they_are_too_few_the_client_tries_again() {
+    let connect = |channels: &[(&str, Option<u64>)]| {
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{}}"#);
+        it.done(1, alice(None, &["open:a", "open:b", "open:c"]));
+        it.done(2, stored(channels))
+    };
+    let four = [("open:d", None), ("open:e", None), ("open:f", None), ("open:g", None)];
+    assert_eq!(connect(&four).len(), 8, "all are attached");
+    assert_eq!(connect(&[four.as_slice(), &[("open:a", None)]].concat()).len(), 8, "one that the token names is the token's");
+    let refused = connect(&[four.as_slice(), &[("open:h", None)]].concat());
+    let detail = "services have subscribed this user to 5 channels; a connection may have 4: the rest has to end first";
+    assert_eq!(refused, [super::refused(1, &Refusal::new(ErrorCode::ServiceUnavailable, detail))]);
+    assert!(refused[0].contains(r#""temporary":true"#), "it may end without the client: {}", refused[0]);
 }
 
 #[test]

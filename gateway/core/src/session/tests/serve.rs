@@ -128,7 +128,8 @@ fn one_that_cannot_be_had_is_part_of_the_next_connect() {
         full.serves(subscribe(name));
         full.done(op, attached(0));
     }
-    assert_eq!(full.serves(subscribe("open:i")), ["close 3505 channel limit"], "as the next connect would");
+    let closed = ["close 3010 services have subscribed this user to more channels than a connection may have"];
+    assert_eq!(full.serves(subscribe("open:i")), closed, "the next connect is told to try again");
 }
 
 #[test]

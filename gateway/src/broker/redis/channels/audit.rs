@@ -51,9 +51,9 @@ impl Audit {
     // NL-3.6
     /// Looks at the channels of slots that moved while something was published there: at once, and when subscriptions have followed.
     async fn moves(&self) {
-        let mut changes = self.masters.map();
+        let mut changes = self.masters.watch_topology();
         loop {
-            let slots = self.masters.moving().await;
+            let slots = self.masters.next_moving().await;
             changes.mark_unchanged();
             self.resumed(self.subscriptions.kept_in(&slots)).await;
             let _ = timeout(SETTLED, changes.changed()).await;

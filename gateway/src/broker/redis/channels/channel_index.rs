@@ -127,7 +127,7 @@ impl ChannelIndex {
         for name in names {
             let change = by_shard.entry(shard(name)).or_insert_with_key(|shard| {
                 let mut change = cmd(word);
-                change.arg(self.keys.names(*shard));
+                change.arg(self.keys.channel_index(*shard));
                 change
             });
             argument(change, name);
@@ -138,7 +138,7 @@ impl ChannelIndex {
     /// Names of a set from `from` on and before `to`, in order; each as `ZRANGEBYLEX` takes them. What is no name is left out.
     pub(crate) async fn page(&self, shard: u16, from: &[u8], to: &[u8], count: usize) -> Result<IndexPage, BrokerError> {
         let mut range = cmd("ZRANGEBYLEX");
-        range.arg(self.keys.names(shard)).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
+        range.arg(self.keys.channel_index(shard)).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
         let Value::Array(names) = self.run_one(range).await? else { return Err(unexpected_answer()) };
         let last = if names.len() < count { None } else { names.last() };
         let next = last.and_then(|last| if let Value::BulkString(last) = last { Some([b"(", &last[..]].concat()) } else { None });
@@ -147,7 +147,7 @@ impl ChannelIndex {
 
     /// Everything here may be done twice.
     async fn run_one(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
 }
 

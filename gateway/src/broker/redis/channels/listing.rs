@@ -159,16 +159,16 @@ impl Listing {
 
     /// Those of them that some node is subscribed to.
     async fn subscribed(&self, names: &[ChannelName]) -> Result<HashSet<ChannelName>, BrokerError> {
-        let (map, mut by_master) = (self.masters.now(), BTreeMap::<_, Vec<_>>::new());
+        let (map, mut by_master) = (self.masters.topology(), BTreeMap::<_, Vec<_>>::new());
         for name in names {
-            let lane = self.keys.lane(name);
+            let lane = self.keys.pubsub_channel(name);
             let owner = map.owner(Slot::of(lane.as_bytes()));
             let owner = owner.ok_or_else(|| BrokerError::Unavailable("no master of the Redis Cluster serves the channel's slot".into()))?;
             by_master.entry(owner).or_default().push(lane);
         }
         let mut found = HashSet::new();
         for (master, lanes) in by_master {
-            let Value::Array(counts) = self.run(Target::Master(master), self.masters.pubsub().subscribers(&lanes)).await? else {
+            let Value::Array(counts) = self.run(Target::Master(master), self.masters.pubsub().count_subscribers(&lanes)).await? else {
                 return Err(unexpected_answer());
             };
             for pair in counts.chunks_exact(2).filter(|pair| pair[1] != Value::Int(0)) {
@@ -196,7 +196,7 @@ impl Listing {
 
     /// What a master announces to somebody: the names of all its channels.
     pub(crate) async fn announced(&self, to: Target) -> Result<Vec<ChannelName>, BrokerError> {
-        let Value::Array(lanes) = self.run(to, self.masters.pubsub().announced(&self.keys.all_lanes())).await? else {
+        let Value::Array(lanes) = self.run(to, self.masters.pubsub().list_channels(&self.keys.all_pubsub_channels())).await? else {
             return Err(unexpected_answer());
         };
         let lanes = lanes.into_iter().filter_map(text);
@@ -205,6 +205,6 @@ impl Listing {
 
     /// Everything here may be done twice.
     async fn run(&self, to: Target, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to, order: None, resend: Resend::Safe }).await
     }
 }

@@ -33,14 +33,14 @@ impl Scan {
         (pattern, kind): (&str, &str),
         count: usize,
     ) -> Result<Vec<String>, BrokerError> {
-        let map = masters.now();
+        let map = masters.topology();
         let serving = map.serving();
         let left = self.left.get_or_insert_with(|| serving.keys().map(|master| (*master, "0".to_owned())).collect());
         left.retain(|(master, _)| serving.contains_key(master));
         let Some((master, cursor)) = left.last_mut() else { return Ok(Vec::new()) };
         let mut scan = cmd("SCAN");
         scan.arg(&*cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count).arg("TYPE").arg(kind);
-        let answer = lane.run(Command { cmd: scan, to: Target::Master(*master), order: None, again: Resend::Safe }).await?;
+        let answer = lane.run(Command { cmd: scan, to: Target::Master(*master), order: None, resend: Resend::Safe }).await?;
         let (next, keys) = scanned(answer).ok_or_else(unexpected_answer)?;
         if next == "0" {
             left.pop();

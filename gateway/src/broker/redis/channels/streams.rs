@@ -70,21 +70,21 @@ impl Streams {
     // NL-2.3
     fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
         let (once, fingerprint, life) = match key {
-            Some(key) => (self.keys.once(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
+            Some(key) => (self.keys.idempotency(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
             // Made up, so that it can be sent again when its answer is lost; nobody else uses it.
-            None => (self.keys.once(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
+            None => (self.keys.idempotency(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
         };
         let keys = [self.keys.meta(channel), self.keys.stream(channel), once];
         let mut cmd = call(&SCRIPTS.publish, &keys);
-        cmd.arg(self.keys.lane(channel)).arg(codec::encode_body(publication));
+        cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_body(publication));
         cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.meta_ttl.max(retention.ttl)));
         cmd.arg(fingerprint).arg(millis(life)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
         cmd
     }
 
     fn announce_once(&self, channel: &ChannelName, publication: &Publication, key: &IdempotencyKey) -> Cmd {
-        let mut cmd = call(&SCRIPTS.announce, &[self.keys.once(channel, &key.scope, &key.key)]);
-        cmd.arg(self.keys.lane(channel)).arg(codec::encode_ephemeral(publication));
+        let mut cmd = call(&SCRIPTS.publish_ephemeral, &[self.keys.idempotency(channel, &key.scope, &key.key)]);
+        cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_ephemeral(publication));
         cmd.arg(hex(&key.fingerprint)).arg(millis(self.idempotency_ttl)).arg(self.pubsub.publish());
         cmd
     }
@@ -92,7 +92,7 @@ impl Streams {
     /// Tells subscribers something that is not stored.
     fn say(&self, channel: &ChannelName, message: &[u8]) -> Cmd {
         let mut cmd = redis::cmd(self.pubsub.publish());
-        cmd.arg(self.keys.lane(channel)).arg(message);
+        cmd.arg(self.keys.pubsub_channel(channel)).arg(message);
         cmd
     }
 
@@ -142,7 +142,7 @@ impl Streams {
         };
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
-        let value = lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await?;
+        let value = lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await?;
         page(value, limit).ok_or_else(unexpected_answer)
     }
 
@@ -155,9 +155,9 @@ impl Streams {
     }
 
     /// Hands over what keeps its order within the channel.
-    async fn write(&self, channel: &ChannelName, cmd: Cmd, again: Resend) -> Result<Answer, BrokerError> {
+    async fn write(&self, channel: &ChannelName, cmd: Cmd, resend: Resend) -> Result<Answer, BrokerError> {
         let order = self.order(channel);
-        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), again }).await
+        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), resend }).await
     }
 
     fn order(&self, channel: &ChannelName) -> u64 {

@@ -72,7 +72,7 @@ impl Nodes {
     /// Whether it is for this node to sweep. Of all nodes one is told so in that time.
     pub async fn lock_sweep(&self, every: std::time::Duration) -> Result<bool, BrokerError> {
         let mut claim = cmd("SET");
-        claim.arg(self.keys.sweep()).arg(self.life.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
+        claim.arg(self.keys.sweep()).arg(self.local_node.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
         Ok(self.run(claim).await? != Value::Nil)
     }
 
@@ -92,9 +92,9 @@ impl Nodes {
         if sweep.is_past_presence() {
             return self.sweep_names(&mut sweep.names).await.map(|()| Vec::new());
         }
-        let held = self.keys.all_held();
+        let held = self.keys.all_presence_nodes();
         let keys = sweep.scan.next(&self.masters, &self.lane, (&held, "hash"), STEP).await?;
-        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_held(key)?.parse().ok()).collect();
+        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_presence_nodes(key)?.parse().ok()).collect();
         Ok(Vec::new())
     }
 
@@ -124,7 +124,7 @@ impl Nodes {
                 let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), "stream"), STEP).await?;
                 *found = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
                 if scan.is_over() {
-                    *stage = Stage::Announced(self.masters.now().serving().keys().copied().collect());
+                    *stage = Stage::Announced(self.masters.topology().serving().keys().copied().collect());
                 }
             }
             Stage::Announced(masters) => match masters.last() {

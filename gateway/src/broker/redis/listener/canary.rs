@@ -27,7 +27,7 @@ impl SubscriberConnection {
 
     /// A name in a slot of this master; none while it has no slot. `name` gets a number in such a slot, or none where one master has all slots.
     fn named(&self, name: impl FnOnce(Option<u32>) -> String) -> Option<String> {
-        let map = self.all.masters.now();
+        let map = self.all.masters.topology();
         if map.only().is_some() {
             return Some(name(None));
         }
@@ -41,11 +41,11 @@ impl SubscriberConnection {
         let mut cmd = call(&SCRIPTS.write_probe, &[key]);
         cmd.arg(WRITE_PROBE_MS);
         // Without an answer it is the lane that does not work, which says so by itself.
-        let Ok(answer) = self.all.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await else { return };
+        let Ok(answer) = self.all.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await else { return };
         let (part, health) = (HealthPart::Writes(self.master), &self.all.health);
         match text(answer) {
             Some(refusal) if !refusal.is_empty() => health.warn(part, &refused_writes(&self.connector.address(), &refusal)),
-            _ => health.well(part),
+            _ => health.set_working(part),
         }
     }
 
@@ -60,16 +60,18 @@ impl SubscriberConnection {
             let mut cmd = redis::cmd(self.all.masters.pubsub().publish());
             cmd.arg(&place).arg(number);
             let sent = Instant::now();
-            if let Err(error) = self.all.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Never }).await {
+            if let Err(error) = self.all.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Never }).await {
                 // That is no fault of this connection.
-                self.all.health.trouble(part, &error.to_string());
+                self.all.health.set_failed(part, &error.to_string());
             } else if matches!(timeout(2 * self.all.canary, heard.wait_for(|heard| *heard >= number)).await, Ok(Ok(_))) {
-                self.all.health.well(part);
+                self.all.health.set_working(part);
                 self.all.counters.round_trip_ms.store(sent.elapsed().as_millis() as u64, Relaxed);
             } else if self.canary_channel().is_some_and(|now| now == place) {
                 self.all.counters.deaf.add(1);
                 let address = self.connector.address();
-                self.all.health.trouble(part, &format!("what is published does not come back from Redis at {address}; subscribing anew"));
+                self.all
+                    .health
+                    .set_failed(part, &format!("what is published does not come back from Redis at {address}; subscribing anew"));
                 return Err(Broken::Deaf);
             }
             sleep(self.all.canary).await;

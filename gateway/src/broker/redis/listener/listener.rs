@@ -22,7 +22,7 @@ struct SubscriberTask {
 impl Listener {
     /// Listens until cancelled.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let (mut changes, mut tasks) = (self.0.masters.map(), BTreeMap::new());
+        let (mut changes, mut tasks) = (self.0.masters.watch_topology(), BTreeMap::new());
         loop {
             let map = changes.borrow_and_update().clone();
             self.follow(map, &mut tasks, &stop).await;
@@ -46,8 +46,8 @@ impl Listener {
             }
             task.end().await;
             self.0.subscriptions.disconnected(master);
-            for part in [HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Writes(master)] {
-                self.0.health.forget(part);
+            for part in [HealthPart::Subscriber(master), HealthPart::Canary(master), HealthPart::Writes(master)] {
+                self.0.health.remove(part);
             }
         }
         for master in serving.keys().copied() {

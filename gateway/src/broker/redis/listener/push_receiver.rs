@@ -101,10 +101,10 @@ impl PushReceiver {
                     }
                     lock(&self.confirmed).remove(lane);
                     if subscriptions.ended(at, lane) || keys.is_canary(lane.as_bytes()) {
-                        masters.doubt();
+                        masters.request_refresh();
                     }
                 }
-                Some(ReceivedPush::End) => self.ended.cancel(),
+                Some(ReceivedPush::Disconnected) => self.ended.cancel(),
                 None => {}
             }
             Ok(())

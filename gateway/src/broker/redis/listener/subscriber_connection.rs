@@ -48,7 +48,7 @@ impl SubscriberConnection {
     }
 
     async fn listen(&self) {
-        let (mut pause, part) = (pauses(), HealthPart::Listener(self.master));
+        let (mut pause, part) = (pauses(), HealthPart::Subscriber(self.master));
         loop {
             let line = Arc::new(PushReceiver::new());
             let taker = line.clone().taker(self.master, self.all.keys.clone(), self.all.subscriptions.clone(), self.all.masters.clone());
@@ -58,12 +58,12 @@ impl SubscriberConnection {
                     self.all.subscriptions.disconnected(self.master);
                     self.all.counters.broken.add(1);
                     let address = self.connector.address();
-                    self.all.health.trouble(part, &format!("the connection to Redis at {address} that subscribes was lost: {broken}"));
+                    self.all.health.set_failed(part, &format!("the connection to Redis at {address} that subscribes was lost: {broken}"));
                     tracing::warn!(%address, %broken, "the connection to Redis that subscribes was lost");
                 }
                 Err(trouble) => self.all.health.warn(part, &trouble.to_string()),
             }
-            self.all.masters.doubt();
+            self.all.masters.request_refresh();
             sleep(pause.next().unwrap_or_default()).await;
         }
     }
@@ -76,18 +76,18 @@ impl SubscriberConnection {
         up: impl FnOnce(),
     ) -> Result<Infallible, Broken> {
         let (mut up, mut checks) = (Some(up), JoinSet::new());
-        let (mut changes, told) = (self.all.masters.map(), self.all.subscriptions.told(self.master));
+        let (mut changes, told) = (self.all.masters.watch_topology(), self.all.subscriptions.told(self.master));
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut canaries = pin!(self.canaries(line));
-        let mut left = pin!(self.connector.left(server));
+        let mut left = pin!(self.connector.server_changed(server));
         loop {
             self.place_canary(&mut connection, line).await?;
             while self.subscribe_some(&mut connection, line, &mut checks).await? || self.unsubscribe_some(&mut connection, line).await? {}
             if let Some(up) = up.take() {
                 up();
             }
-            self.all.health.well(HealthPart::Listener(self.master));
+            self.all.health.set_working(HealthPart::Subscriber(self.master));
             tokio::select! {
                 () = line.ended.cancelled() => return Err(Broken::Closed),
                 () = &mut left => return Err(Broken::OrphanedPresence),
@@ -124,7 +124,7 @@ impl SubscriberConnection {
             return Ok(false);
         }
         let confirmed = self.tell(connection, line, self.words().subscribe(&self.lanes(&names))).await?;
-        let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| confirmed.contains(&self.all.keys.lane(name)));
+        let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| confirmed.contains(&self.all.keys.pubsub_channel(name)));
         self.all.names.add(&names);
         let resumed = self.all.subscriptions.subscribed(self.master, &names, &others);
         if !resumed.is_empty() {
@@ -133,7 +133,7 @@ impl SubscriberConnection {
             checks.spawn(async move { audit.resumed(resumed).await });
         }
         if let Some(other) = others.first() {
-            self.refused(connection, &self.all.keys.lane(other)).await?;
+            self.refused(connection, &self.all.keys.pubsub_channel(other)).await?;
         }
         Ok(others.is_empty())
     }
@@ -162,14 +162,14 @@ impl SubscriberConnection {
     /// The master did not confirm a subscription. Asks it why: nothing else is under way, so that the answer is to this question. A slot that is served
     /// elsewhere is no fault of this connection.
     async fn refused(&self, connection: &mut MultiplexedConnection, lane: &str) -> Result<(), Broken> {
-        let mut again = redis::cmd(self.words().subscribe_word());
+        let mut again = redis::cmd(self.words().subscribe_command());
         again.arg(lane);
         match connection.req_packed_command(&again).await? {
             Value::ServerError(error) if !matches!(error.code(), "MOVED" | "ASK" | "CLUSTERDOWN" | "TRYAGAIN") => {
                 Err(Broken::Refused(format!("{} {}", error.code(), error.details().unwrap_or_default())))
             }
             _ => {
-                self.all.masters.doubt();
+                self.all.masters.request_refresh();
                 sleep(PAUSE).await;
                 Ok(())
             }
@@ -181,6 +181,6 @@ impl SubscriberConnection {
     }
 
     fn lanes(&self, names: &[ChannelName]) -> Vec<String> {
-        names.iter().map(|name| self.all.keys.lane(name)).collect()
+        names.iter().map(|name| self.all.keys.pubsub_channel(name)).collect()
     }
 }

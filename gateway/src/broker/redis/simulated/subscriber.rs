@@ -56,7 +56,7 @@ impl SimulatedSubscriber {
     /// The server is told of up to `chunk` channels, if it owes no answer.
     pub(crate) fn ask(&mut self, server: &mut Server, chunk: usize) -> bool {
         let Some(connected) = self.connected.as_mut().filter(|it| it.asked.is_none()) else { return false };
-        let lanes = |names: &[ChannelName]| names.iter().map(|name| self.keys.lane(name)).collect();
+        let lanes = |names: &[ChannelName]| names.iter().map(|name| self.keys.pubsub_channel(name)).collect();
         let wanted = self.subscriptions.next_subscribe(ONLY, chunk);
         if !wanted.is_empty() {
             server.ask(connected.outlet, Ask::Subscribe(lanes(&wanted)));
@@ -122,7 +122,7 @@ impl SimulatedSubscriber {
 
     /// The server forgets one channel of the connection, which is as good as before otherwise.
     pub(crate) fn mislay(&mut self, server: &mut Server, channel: &str) -> bool {
-        self.connected.as_ref().is_some_and(|it| server.mislay(it.outlet, &self.keys.lane(channel)))
+        self.connected.as_ref().is_some_and(|it| server.mislay(it.outlet, &self.keys.pubsub_channel(channel)))
     }
 
     /// The listener finds that the connection broke, or that it is deaf. What has arrived is heard late, or never.

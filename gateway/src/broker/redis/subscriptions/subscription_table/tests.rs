@@ -14,7 +14,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const HERE: Master = Master(0);
 
 fn table() -> SubscriptionTable {
-    SubscriptionTable::new(Arc::new(Topology::whole(HERE)), LINGER)
+    SubscriptionTable::new(Arc::new(Topology::single(HERE)), LINGER)
 }
 
 fn is_told(wait: &mut oneshot::Receiver<()>) -> bool {

@@ -1,11 +1,11 @@
-/** Records the offsets that arrive, for each channel. So the page can prove that nothing is missing or duplicated. */
+/** Checks the offsets of each channel: counts publications that are missing or duplicated. */
 
-export class Ledger {
+export class OffsetCheck {
   missing = 0;
-  doubled = 0;
+  duplicates = 0;
   #channels = new Map();
 
-  /** A subscription is active. If it resumed, the count continues; otherwise it starts again. */
+  /** A subscription is active. If it was resumed, the check continues after the last offset; otherwise it starts again. */
   subscribed(channel, { recovered, streamPosition }) {
     const known = this.#channels.get(channel);
     if (known && recovered && known.epoch === streamPosition?.epoch) return;
@@ -14,17 +14,17 @@ export class Ledger {
 
   /** A publication arrived, live or recovered. Ephemeral ones have no offset and do not count. */
   publication(channel, offset) {
-    const book = this.#channels.get(channel);
-    if (!book || !offset) return;
-    if (book.last !== null && offset <= book.last) {
-      this.doubled += 1;
+    const state = this.#channels.get(channel);
+    if (!state || !offset) return;
+    if (state.last !== null && offset <= state.last) {
+      this.duplicates += 1;
       return;
     }
-    if (book.last !== null) this.missing += offset - book.last - 1;
-    book.last = offset;
+    if (state.last !== null) this.missing += offset - state.last - 1;
+    state.last = offset;
   }
 
-  /** The subscription has ended. */
+  /** A subscription has ended. */
   forget(channel) {
     this.#channels.delete(channel);
   }

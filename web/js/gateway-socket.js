@@ -7,8 +7,8 @@ const encoder = new TextEncoder();
 
 const size = (data) => (typeof data === 'string' ? encoder.encode(data).length : data.byteLength ?? data.size ?? 0);
 
-/** A socket opened while the line is cut. It fails as if there were no network. */
-class DeadSocket {
+/** A socket opened during a cut. It fails as if there were no network. */
+class FailingSocket {
   onopen = null;
   onmessage = null;
   onerror = null;
@@ -40,8 +40,8 @@ function connectReply(text) {
   return null;
 }
 
-/** Events: `traffic` after a frame, `node` when the node's name is known, `cut` and `mended`. */
-export class Line extends EventTarget {
+/** Events: `traffic` after a frame, `node` when the node's name is known, `cut` and `restored`. */
+export class GatewaySocket extends EventTarget {
   /** Pass this to the SDK as `networkEventTarget`. The SDK gets an event when the network is back. */
   network = new EventTarget();
   framesIn = 0;
@@ -49,7 +49,7 @@ export class Line extends EventTarget {
   bytesIn = 0;
   bytesOut = 0;
   node = '';
-  /** When the cut ends, in milliseconds of `performance.now()`; 0 if the line is not cut. */
+  /** When the cut ends, in milliseconds of `performance.now()`; 0 if there is no cut. */
   cutUntil = 0;
   #sockets = new Set();
 
@@ -60,21 +60,21 @@ export class Line extends EventTarget {
     }
   }
 
-  /** Pass this to the SDK as `websocket`. */
-  get socket() {
-    const line = this;
+  /** A constructor of sockets. Pass this to the SDK as `websocket`. */
+  get constructorForSdk() {
+    const gatewaySocket = this;
     return function Socket(url, protocols) {
-      return line.cutUntil > 0 ? new DeadSocket() : line.#open(url, protocols);
+      return gatewaySocket.cutUntil > 0 ? new FailingSocket() : gatewaySocket.#open(url, protocols);
     };
   }
 
-  /** Cuts the line. Sockets opened during the cut fail. */
+  /** Closes all sockets. Sockets opened within this time fail. */
   cut(milliseconds) {
     if (this.cutUntil > 0) return;
     this.cutUntil = performance.now() + milliseconds;
     for (const socket of this.#sockets) socket.close();
     this.dispatchEvent(new Event('cut'));
-    setTimeout(() => this.#mend(), milliseconds);
+    setTimeout(() => this.#restore(), milliseconds);
   }
 
   /** Makes the SDK try again now, as if the browser were back online. */
@@ -82,16 +82,16 @@ export class Line extends EventTarget {
     this.network.dispatchEvent(new Event('online'));
   }
 
-  #mend() {
+  #restore() {
     this.cutUntil = 0;
-    this.dispatchEvent(new Event('mended'));
+    this.dispatchEvent(new Event('restored'));
     this.tryNow();
   }
 
   #open(url, protocols) {
     const socket = protocols === undefined ? new WebSocket(url) : new WebSocket(url, protocols);
     const send = socket.send.bind(socket);
-    let named = false;
+    let hasNode = false;
     socket.send = (data) => {
       this.framesOut += 1;
       this.bytesOut += size(data);
@@ -101,7 +101,7 @@ export class Line extends EventTarget {
     socket.addEventListener('message', ({ data }) => {
       this.framesIn += 1;
       this.bytesIn += size(data);
-      if (!named && typeof data === 'string') named = this.#readNode(data);
+      if (!hasNode && typeof data === 'string') hasNode = this.#readNode(data);
       this.dispatchEvent(new Event('traffic'));
     });
     socket.addEventListener('close', () => this.#sockets.delete(socket));

@@ -1,9 +1,9 @@
-/** The bell in the header and the list under it. */
+/** The notifications button (a bell) in the header, and the list under it. */
 
-import { alarm, tell } from './announce.js';
+import { announce, announceUrgent } from './announce.js';
 import { byId, count, h, icon, show, write } from './dom.js';
 import { clearToasts, LEVEL_ICONS, linkOf, toast } from './toasts.js';
-import { commandFor } from './words.js';
+import { commandFor } from './example-command.js';
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
@@ -16,7 +16,7 @@ export function ago(at, now = Date.now()) {
   return relative.format(Math.round(minutes / 60 / 24), 'day');
 }
 
-export class BellView {
+export class NotificationsView {
   #notifications;
   #button = byId('bell');
   #panel = byId('inbox');
@@ -48,11 +48,11 @@ export class BellView {
     byId('copy').addEventListener('click', async () => {
       try {
         await navigator.clipboard.writeText(example);
-        write(byId('copy-words'), 'Copied');
-        tell('Copied');
+        write(byId('copy-text'), 'Copied');
+        announce('Copied');
       } catch {
         getSelection().selectAllChildren(byId('example'));
-        write(byId('copy-words'), 'Selected: copy it');
+        write(byId('copy-text'), 'Selected: copy it');
       }
     });
   }
@@ -71,13 +71,13 @@ export class BellView {
     const items = all.filter((item) => !item.read);
     if (!isLive && items.length > 1) {
       toast({ title: `${count(items.length, 'notification')} while you were away`, body: 'Open the bell to read them.', level: 'info' });
-      tell(`${count(items.length, 'notification')} while you were away`);
+      announce(`${count(items.length, 'notification')} while you were away`);
       return;
     }
     for (const item of items) {
       if (this.#panel.hidden) toast(item, () => this.#notifications.markRead(item.id));
-      const say = item.level === 'error' ? alarm : tell;
-      say(`Notification: ${item.title}. ${item.body}`);
+      const announceItem = item.level === 'error' ? announceUrgent : announce;
+      announceItem(`Notification: ${item.title}. ${item.body}`);
     }
   }
 
@@ -95,18 +95,18 @@ export class BellView {
   }
 
   #row(item) {
-    const read = !item.read && h('button', { type: 'button', class: 'icon-button small', 'aria-label': `Mark as read: ${item.title}`, onclick: () => this.#read(item) }, icon('check'));
+    const readButton = !item.read && h('button', { type: 'button', class: 'icon-button small', 'aria-label': `Mark as read: ${item.title}`, onclick: () => this.#markRead(item) }, icon('check'));
     return h('li', { class: `notice level-${item.level}${item.read ? '' : ' unread'}`, 'data-id': item.id },
       h('span', { class: 'level-mark' }, icon(LEVEL_ICONS[item.level])),
       h('div', { class: 'notice-main' },
         h('p', { class: 'notice-title' }, item.title, !item.read && h('span', { class: 'sr-only' }, ' (unread)')),
         item.body && h('p', { class: 'notice-body' }, item.body),
         h('p', { class: 'notice-foot faint' }, h('time', { datetime: new Date(item.at).toISOString() }, ago(item.at)), linkOf(item))),
-      read);
+      readButton);
   }
 
-  /** The pressed button disappears, so the title gets the focus. */
-  #read(item) {
+  /** Marks an item as read. The pressed button disappears, so the title gets the focus. */
+  #markRead(item) {
     this.#notifications.markRead(item.id);
     byId('inbox-title').focus();
   }

@@ -1,13 +1,13 @@
 /** The state of the connection, derived from the SDK's events. */
 
-import { Ledger } from './ledger.js';
+import { OffsetCheck } from './offset-check.js';
 import { longestDelay } from './session.js';
 
 /**
  * Events: `change`. `state` is connecting, connected, waiting (for the next attempt), cut or closed.
  * `nextBefore` is the latest start of the next attempt (`performance.now()`), 0 if unknown.
  */
-export class LinkState extends EventTarget {
+export class ConnectionState extends EventTarget {
   state = 'connecting';
   transport = '';
   client = '';
@@ -16,33 +16,33 @@ export class LinkState extends EventTarget {
   nextBefore = 0;
   drops = 0;
   recovered = 0;
-  ledger = new Ledger();
-  #line;
+  offsets = new OffsetCheck();
+  #socket;
   #recovering = false;
   #first = true;
 
-  constructor(client, line) {
+  constructor(client, socket) {
     super();
-    this.#line = line;
+    this.#socket = socket;
     client.on('connected', (context) => this.#connected(context));
     client.on('connecting', ({ reason }) => this.#lost(reason));
     client.on('error', ({ error }) => this.#failed(error));
     client.on('disconnected', (context) => this.#closed(context));
     client.on('subscribed', (context) => this.#subscribed(context, context.wasRecovering));
-    client.on('publication', (publication) => this.#book(publication));
-    line.addEventListener('cut', () => this.#change(client.state === 'connected' ? this.state : 'cut'));
-    line.addEventListener('mended', () => this.state === 'cut' && this.#change('connecting'));
+    client.on('publication', (publication) => this.#record(publication));
+    socket.addEventListener('cut', () => this.#change(client.state === 'connected' ? this.state : 'cut'));
+    socket.addEventListener('restored', () => this.state === 'cut' && this.#change('connecting'));
   }
 
-  /** Records a subscription. Its first read of the history does not count as recovery. */
+  /** Records the publications of a subscription. Its first read of the history does not count as recovery. */
   watch = (sub) => {
     let isBack = false;
     sub.on('subscribed', (context) => {
       this.#subscribed(context, isBack && context.wasRecovering);
       isBack = true;
     });
-    sub.on('publication', (publication) => this.#book(publication));
-    sub.on('unsubscribed', ({ channel }) => this.ledger.forget(channel));
+    sub.on('publication', (publication) => this.#record(publication));
+    sub.on('unsubscribed', ({ channel }) => this.offsets.forget(channel));
   };
 
   /**
@@ -50,17 +50,17 @@ export class LinkState extends EventTarget {
    * in the same turn. So all publications until the end of the turn were recovered.
    */
   #subscribed(context, isRecovery) {
-    this.ledger.subscribed(context.channel, context);
+    this.offsets.subscribed(context.channel, context);
     if (!isRecovery || !context.hasRecoveredPublications) return;
     this.#recovering = true;
     queueMicrotask(() => { this.#recovering = false; });
   }
 
-  #book({ channel, offset }) {
-    const { missing, doubled } = this.ledger;
-    this.ledger.publication(channel, offset);
+  #record({ channel, offset }) {
+    const { missing, duplicates } = this.offsets;
+    this.offsets.publication(channel, offset);
     if (this.#recovering) this.recovered += 1;
-    if (this.#recovering || missing !== this.ledger.missing || doubled !== this.ledger.doubled) this.#change(this.state);
+    if (this.#recovering || missing !== this.offsets.missing || duplicates !== this.offsets.duplicates) this.#change(this.state);
   }
 
   #connected({ transport, client }) {
@@ -88,7 +88,7 @@ export class LinkState extends EventTarget {
 
   #wait() {
     this.nextBefore = performance.now() + longestDelay(this.attempt);
-    this.#change(this.#line.cutUntil > 0 ? 'cut' : 'waiting');
+    this.#change(this.#socket.cutUntil > 0 ? 'cut' : 'waiting');
   }
 
   #closed(context) {

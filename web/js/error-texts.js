@@ -26,24 +26,25 @@ const BY_CODE = {
 };
 
 /** Codes after which the request may have been carried out. */
-const UNSURE = new Set([1, 2, 11, 1001, 1004, 1005]);
+const OUTCOME_UNKNOWN = new Set([1, 2, 11, 1001, 1004, 1005]);
 
 /** A sentence for the error of a call. An error of a service has its own message. */
-export function inWords(error) {
-  return BY_CODE[error?.code] ?? (error?.message ? sentence(error.message) : 'The request failed. Try again.');
+export function errorText(error) {
+  return BY_CODE[error?.code] ?? (error?.message ? asSentence(error.message) : 'The request failed. Try again.');
 }
 
-function sentence(message) {
+function asSentence(message) {
   const text = message[0].toUpperCase() + message.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** Whether the request may have been carried out, although its answer never arrived. */
-export function isUnsure(error) {
-  return UNSURE.has(error?.code);
+export function isOutcomeUnknown(error) {
+  return OUTCOME_UNKNOWN.has(error?.code);
 }
 
-const CLOSED = {
+/** By disconnect code. */
+const BY_DISCONNECT = {
   0: 'You signed out.',
   1: 'Your sign-in was not accepted. Sign in again.',
   3500: 'Your sign-in was not accepted. Sign in again.',
@@ -54,12 +55,6 @@ const CLOSED = {
 };
 
 /** Why the connection ended and does not come back. */
-export function closedInWords({ code, reason }) {
-  return CLOSED[code] ?? `The server ended this connection${reason ? `: ${reason}` : ''}.`;
-}
-
-/** A command line that notifies this user, whatever the name holds. */
-export function commandFor(user) {
-  const body = JSON.stringify({ user, title: 'Hello', body: 'From the command line', level: 'info' }).replaceAll("'", String.raw`'\''`);
-  return `curl -X POST http://127.0.0.1:8200/v1/notifications -H 'Content-Type: application/json' -d '${body}'`;
+export function disconnectText({ code, reason }) {
+  return BY_DISCONNECT[code] ?? `The server ended this connection${reason ? `: ${reason}` : ''}.`;
 }
