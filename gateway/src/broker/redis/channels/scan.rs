@@ -1,4 +1,4 @@
-//! A walk through all keys, of one master after the other.
+//! A scan of all keys of all masters.
 
 use crate::broker::{
     BrokerError,
@@ -13,10 +13,10 @@ use crate::broker::{
 };
 use redis::{Value, cmd};
 
-/// How far it is.
+/// The progress of a scan.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Masters that are not done, each with where to go on; none: before the first step.
+    /// Masters with keys left, each with its cursor. None before the first step.
     left: Option<Vec<(Master, String)>>,
 }
 
@@ -25,7 +25,7 @@ impl Scan {
         self.left.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Goes on; answers some of the keys of this type that match. What was a master when it began and serves nothing any more is left out.
+    /// Takes one step. Returns some keys of this type that match the pattern. A master that no longer serves slots is left out.
     pub(crate) async fn next(
         &mut self,
         masters: &Masters,
@@ -51,7 +51,7 @@ impl Scan {
     }
 }
 
-/// The next cursor, and what was found.
+/// Reads an answer of a scan: the next cursor and the keys.
 pub(crate) fn scanned(value: Value) -> Option<(String, Vec<String>)> {
     let Value::Array(parts) = value else { return None };
     let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };

@@ -115,7 +115,7 @@ impl Nodes {
         let NameSweep { found, stage } = sweep;
         if !found.is_empty() {
             let rest = found.len().saturating_sub(STEP);
-            self.listing.names.put(&found[rest..]).await?;
+            self.listing.channel_index.put(&found[rest..]).await?;
             found.truncate(rest);
             return Ok(());
         }
@@ -130,14 +130,14 @@ impl Nodes {
             Stage::Announced(masters) => match masters.last() {
                 // One of a Redis Cluster that has gone meanwhile has handed its channels on: they are subscribed to anew, and so added.
                 Some(master) if self.masters.connector(*master).is_some() => {
-                    *found = self.listing.announced(Target::Master(*master)).await?;
+                    *found = self.listing.subscribed_at(Target::Master(*master)).await?;
                     masters.pop();
                 }
                 Some(_) => drop(masters.pop()),
                 None => *stage = Stage::Idle(0, BEGIN.to_vec()),
             },
             Stage::Idle(SHARDS, _) => *stage = Stage::Over,
-            Stage::Idle(shard, from) => match self.listing.tidy(*shard, from, STEP).await? {
+            Stage::Idle(shard, from) => match self.listing.remove_inactive(*shard, from, STEP).await? {
                 Some(next) => *from = next,
                 None => *stage = Stage::Idle(*shard + 1, BEGIN.to_vec()),
             },

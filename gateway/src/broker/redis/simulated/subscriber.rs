@@ -101,7 +101,7 @@ impl SimulatedSubscriber {
                 let resumed = self.subscriptions.subscribed(ONLY, &names, &[]);
                 if server.flaw != Some(Flaw::UncheckedResume) {
                     let audit = self.audit.clone();
-                    connected.checks.spawn_local(async move { audit.resumed(resumed).await });
+                    connected.checks.spawn_local(async move { audit.check(resumed).await });
                 }
             }
             Some(Asked::Unsubscribe(names)) => self.subscriptions.unsubscribed(ONLY, &names),
@@ -139,12 +139,12 @@ impl SimulatedSubscriber {
 
     /// Every channel is looked at once.
     pub(crate) fn audit(&mut self) {
-        let (audit, kept) = (self.audit.clone(), self.subscriptions.kept());
+        let (audit, kept) = (self.audit.clone(), self.subscriptions.with_history());
         self.audits.spawn_local(async move {
             let tops = audit.tops(kept).await;
-            tokio::time::sleep(audit.patience).await;
+            tokio::time::sleep(audit.delivery_limit).await;
             for (channel, incarnation, top) in tops {
-                audit.subscriptions.stood_at(&channel, top, incarnation);
+                audit.subscriptions.report_earlier_top(&channel, top, incarnation);
             }
         });
     }
