@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn wakes_after_the_deadline_and_within_a_slot() {
+    fn a_deadline_is_due_within_one_slot_after_it() {
         let mut wheel = Wheel::new(Tick(500));
         wheel.insert(Tick(1500), "a");
         wheel.insert(Tick(2000), "b");
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_past_wakes_at_once_and_what_is_far_wakes_early() {
+    fn a_past_deadline_is_due_at_once_and_a_far_one_early() {
         let mut wheel = Wheel::new(Tick(10_000));
         wheel.insert(Tick(3), "past");
         wheel.insert(Tick(10_000_000), "far");
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_stop_wakes_everything_once() {
+    fn each_deadline_is_due_once_after_a_long_pause() {
         let mut wheel = Wheel::new(Tick(0));
         wheel.insert(Tick(1000), "a");
         wheel.insert(Tick(100_000), "b");
