@@ -185,7 +185,7 @@ pub(super) fn server(
         let app = App::new().app_data(data).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
-                Path::new("/readyz").get(operations::readyz_in_brief),
+                Path::new("/readyz").get(operations::public_readyz),
                 Path::new(WEBSOCKET).get(async || ApiError::from(ErrorCode::UpgradeRequired)),
             ] {
                 config.service(path.into_resource());

@@ -329,7 +329,7 @@ section! {
 
     /// `[demo]`: the demo page.
     Demo {
-        /// Whether the page is served, and it gives everybody a token.
+        /// Whether the page is served, with tokens for everybody.
         enabled: bool,
     }
 
