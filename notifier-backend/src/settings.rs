@@ -40,6 +40,8 @@ pub struct Settings {
 pub struct Http {
     /// Of the listener.
     pub address: SocketAddr,
+    /// At most.
+    pub connections: usize,
     /// For a request's head to come, in milliseconds.
     pub request_timeout_ms: u64,
     /// Between requests, in seconds.
@@ -122,6 +124,7 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
+        in_range("http.connections", self.http.connections as u64, 1, 100_000)?;
         in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
         in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
         in_range("http.body_limit", self.http.body_limit as u64, 1024, 16 * 1024 * 1024)?;

@@ -108,6 +108,8 @@ section! {
     Internal {
         /// Where it listens.
         address: SocketAddr,
+        /// Connections, links of services included.
+        connections: usize = 1..=1_000_000,
         /// For a request's head to come.
         request_timeout: Duration = millis(100)..=MINUTE,
         /// Between requests.

@@ -52,7 +52,8 @@ series! {
     ConnectionsOpen, "connections_open", Gauge, [], "Connections of frontends.";
     ConnectionsOpened, "connections_opened", Counter, [], "Upgrades that were accepted.";
     ConnectionsClosed, "connections_closed", Counter, ["code", "cause"], "Connections that ended, by WebSocket close code and cause; code 0 where no Close was exchanged.";
-    UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Upgrades that were refused, and HTTP connections that found no place, by error.";
+    UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Upgrades that were refused, by error.";
+    HttpConnectionErrors, "http_connection_errors", Counter, ["listener", "cause"], "HTTP connections that did not end in good order, by cause.";
     SubscriptionsOpen, "subscriptions_open", Gauge, [], "Subscriptions of frontends.";
     ChannelsOpen, "channels_open", Gauge, [], "Channels with subscribers, counted once per worker.";
     TasksOpen, "tasks_open", Gauge, [], "Tasks of connections, operations and fan-outs.";
