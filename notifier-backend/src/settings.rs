@@ -40,6 +40,8 @@ pub struct Settings {
 pub struct Http {
     /// Address of the listener.
     pub address: SocketAddr,
+    /// Limit of connections.
+    pub connections: usize,
     /// Time for the head of a request to arrive, in milliseconds.
     pub request_timeout_ms: u64,
     /// Time for the next request to arrive, in seconds.
@@ -122,6 +124,7 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
+        in_range("http.connections", self.http.connections as u64, 1, 100_000)?;
         in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
         in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
         in_range("http.body_limit", self.http.body_limit as u64, 1024, 16 * 1024 * 1024)?;

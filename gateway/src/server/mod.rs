@@ -4,12 +4,14 @@
 //! - [`public`]: the listener for frontends, with the gate of its WebSockets; [`demo`]: the page that is served there on request
 //! - [`internal`]: the listener for services and operators
 //! - [`observe`]: what others count becomes metrics
+//! - [`open_files`]: bounds of connections that fit the files which the process may open
 //! - [`signals`]: what ends the process
 
 mod demo;
 mod error;
 mod internal;
 mod observe;
+mod open_files;
 mod public;
 mod signals;
 mod wiring;
@@ -19,11 +21,10 @@ use crate::{
     node::Node,
     settings::{self, Settings},
     telemetry::Metrics,
-    transport::socket,
 };
 pub use error::RunError;
 use public::Admissions;
-use shared_proto::http;
+use shared_proto::http::{self, ConnectionErrors};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -79,7 +80,8 @@ impl Server {
 
 /// Runs a gateway until `SIGTERM` or `SIGINT`, and drains it; a second signal ends it at once.
 pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(), RunError> {
-    let files = socket::raise_open_files();
+    let files = http::raise_open_files();
+    let settings = &open_files::fit(settings, wiring::workers(settings), files);
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
     let listeners = Listeners::bind(settings)?;
     let mut running = start(settings, listeners, metrics)?;
@@ -103,8 +105,11 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
     let parts = wiring::wire(settings, addresses, metrics)?;
     tracing::info!("pages may connect that come from {}", parts.origins);
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
-    let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions)?);
-    let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node)?);
+    let errors = ["public", "internal"].map(|listener| Arc::new(ConnectionErrors::new(listener)));
+    observe::observe_listeners(metrics, errors.clone());
+    let [public_errors, internal_errors] = errors;
+    let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions, public_errors)?);
+    let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node, internal_errors)?);
     let stop = CancellationToken::new();
     let background = tokio::spawn({
         let (node, stop) = (parts.node.clone(), stop.clone());

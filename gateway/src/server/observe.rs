@@ -7,6 +7,7 @@ use crate::{
     telemetry::{Metrics, SERIES, Series},
 };
 use gateway_core::channel::GapBufferBudget;
+use shared_proto::http::ConnectionErrors;
 use std::sync::Arc;
 
 /// Takes a number and the values of its labels.
@@ -39,6 +40,14 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
         });
         for (cause, number) in [("full", full), ("channel_share", share), ("channel_dirty", dirty), ("control", control)] {
             tell(&[cause], number);
+        }
+    });
+}
+
+pub(super) fn observe_listeners(metrics: &Metrics, listeners: [Arc<ConnectionErrors>; 2]) {
+    metrics.observe(Series::HttpConnectionErrors, move |tell| {
+        for errors in &listeners {
+            errors.counts().for_each(|(cause, count)| tell(&[errors.listener(), cause.text()], count));
         }
     });
 }

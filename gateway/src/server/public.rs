@@ -17,6 +17,7 @@ use gateway_core::{
     model::{ErrorCode, Refusal, WorkerId},
     protocol::websocket::Decoder,
 };
+use shared_proto::http::{self, ConnectionErrors};
 use std::{
     io,
     net::TcpListener,
@@ -153,18 +154,21 @@ pub(super) fn server(
     listener: TcpListener,
     parts: &Parts,
     admissions: &Arc<Admissions>,
+    errors: Arc<ConnectionErrors>,
 ) -> io::Result<actix_server::Server> {
     let started = Arc::new(AtomicUsize::new(0));
     let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
     let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);
     let (namespaces, reads, gap_buffers) =
         (Arc::new(node.session_config.namespaces.clone()), parts.reads.clone(), parts.gap_buffers.clone());
-    let http = PublicHttp {
+    let options = PublicHttp {
         request_timeout: settings.public.request_timeout,
         keep_alive: settings.public.keep_alive,
         places: Arc::new(Semaphore::new(settings.public.http_connections)),
+        errors,
         ..PublicHttp::default()
     };
+    let accepted = http::accepted(&options.places, parts.mailboxes.len());
     let (message_size, with_demo) = (parts.message_size, settings.demo.enabled);
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();
@@ -195,12 +199,11 @@ pub(super) fn server(
             }
             config.default_service(web::to(nothing));
         });
-        http_service(app, Rc::new(gate), http.clone())
+        http_service(app, Rc::new(gate), options.clone())
     };
     Ok(actix_server::Server::build()
         .workers(parts.mailboxes.len())
-        // Counted where they are served.
-        .max_concurrent_connections(usize::MAX / 2)
+        .max_concurrent_connections(accepted)
         .shutdown_timeout(1)
         .disable_signals()
         .listen("public", listener, factory)?

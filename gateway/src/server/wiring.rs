@@ -39,10 +39,7 @@ pub(super) struct Parts {
 
 /// `addresses`: where the public and the internal listener are bound.
 pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
-    let workers = match settings.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
-        workers => workers,
-    };
+    let workers = workers(settings);
     let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
     let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
     // The node itself has a mailbox behind those of its workers.
@@ -97,6 +94,14 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         connection: connection(settings),
         message_size: settings.connection.message_size.bytes() as u32,
     })
+}
+
+/// Worker threads of the public listener.
+pub(super) fn workers(settings: &Settings) -> usize {
+    match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
+        workers => workers,
+    }
 }
 
 fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, Problems> {

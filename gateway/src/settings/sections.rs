@@ -51,6 +51,8 @@ section! {
     Internal {
         /// Address to listen on.
         address: SocketAddr,
+        /// Connections, links of services included.
+        connections: usize = 1..=1_000_000,
         /// For a request's head to come.
         request_timeout: Duration = millis(100)..=MINUTE,
         /// Between requests.

@@ -1,7 +1,14 @@
 //! Both listeners of a gateway's own process, as any HTTP client meets them.
 
-use shared_proto::http::testing::{Client, OFFERS, Process, free_address, keeps_connections, keeps_connections_for_a_second};
-use std::{net::SocketAddr, process::Command, thread, time::Duration};
+use shared_proto::http::testing::{
+    Answer, Client, OFFERS, Process, counts_garbage, free_address, keeps_connections, keeps_connections_for_a_second, with_open_files,
+};
+use std::{
+    net::SocketAddr,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// A gateway as a process of its own.
 pub(crate) struct Gateway {
@@ -13,8 +20,11 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// With the settings for development, and these.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_gateway")), settings)
+    }
+
+    fn run(mut command: Command, settings: &[&str]) -> Self {
         let (public, internal) = (free_address(), free_address());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/dev.toml")]);
         let addresses = [format!("public.address={public}"), format!("internal.address={internal}")];
         for setting in addresses.iter().map(String::as_str).chain(settings.iter().copied()) {
@@ -70,6 +80,15 @@ fn a_hundred_posts_that_offer_http_2_go_over_one_connection() {
 }
 
 #[test]
+fn what_strangers_send_is_counted_and_is_no_error() {
+    let gateway = Gateway::start(&[]);
+    for (listener, name) in [(gateway.public, "public"), (gateway.internal, "internal")] {
+        let labels = format!("listener=\"{name}\"");
+        counts_garbage(&gateway.process, listener, gateway.internal, "switchboard_http_connection_errors_total", &labels);
+    }
+}
+
+#[test]
 fn a_link_is_opened_whatever_else_is_offered() {
     let gateway = Gateway::start(&[]);
     for offered in ["websocket", "h2c, websocket", "websocket, h2c", "h2c\r\nUpgrade: WebSocket"] {
@@ -104,4 +123,60 @@ fn a_request_that_came_while_the_gateway_stood_still_is_answered() {
         let answer = client.answer();
         assert_eq!((answer.status, &*answer.body), (200, "alive\n"));
     }
+}
+
+const UPGRADE: &str = "GET /connection/websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Asks over new connections until one is not closed at once.
+fn ask(address: SocketAddr, request: &str) -> (Client, Answer) {
+    let began = Instant::now();
+    loop {
+        let mut client = Client::connect(address);
+        if let Some(answer) = client.try_ask(request) {
+            return (client, answer);
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "no place is free for {request}");
+    }
+}
+
+#[test]
+fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
+    let probe = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let gateway = Gateway::run(
+        with_open_files(200, env!("CARGO_BIN_EXE_gateway")),
+        &["workers=2", "public.request_timeout=1s", "connection.connect_timeout=5m"],
+    );
+    let log = gateway.process.log();
+    for setting in ["public.max_connections", "public.http_connections", "internal.connections"] {
+        let told = log.lines().any(|line| line.contains("WARN") && line.contains(setting) && line.contains("open_files=200"));
+        assert!(told, "{setting}: {log}");
+    }
+    let mut sockets = Vec::new();
+    let refusal = loop {
+        match ask(gateway.public, UPGRADE) {
+            (client, answer) if answer.status == 101 => sockets.push(client),
+            (_, answer) => break answer,
+        }
+    };
+    assert!(sockets.len() > 8, "{}", sockets.len());
+    assert!(refusal.status == 503 && refusal.head.contains("content-type: application/problem+json\r\n"), "{refusal:?}");
+    assert!(refusal.body.contains(r#""code":"connection_limit""#), "{refusal:?}");
+    // Strangers who connect and say nothing take all that is left.
+    let strangers: Vec<_> = (0..400).map(|_| Client::connect(gateway.public)).collect();
+    for _ in 0..10 {
+        assert_eq!(Client::connect(gateway.internal).ask(probe).status, 200);
+        assert_eq!(Client::connect(gateway.internal).ask(publish("Connection: close\r\n")).status, 200);
+    }
+    // Their time is over after a second.
+    assert_eq!(ask(gateway.public, probe).1.status, 200);
+    assert_eq!(ask(gateway.public, UPGRADE).1.status, 503);
+    sockets.pop();
+    let began = Instant::now();
+    while ask(gateway.public, UPGRADE).1.status != 101 {
+        assert!(began.elapsed() < Duration::from_secs(30), "a place is free again");
+    }
+    drop(strangers);
+    let log = gateway.process.log();
+    assert!(!log.contains("ERROR"), "{log}");
 }

@@ -23,6 +23,7 @@ fn api(keys: &str, pending_limit: u64) -> (Api, tempfile::TempDir) {
     let outbox = Outbox::open(&settings::Outbox { path, pending_limit, queue: 16, keep_hours: 1, keep_count: 10 }).expect("opened");
     let http = Http {
         address: ([127, 0, 0, 1], 0).into(),
+        connections: 16,
         request_timeout_ms: 5000,
         keep_alive_s: 75,
         api_keys: keys.into(),

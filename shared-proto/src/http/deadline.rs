@@ -47,7 +47,6 @@ pub(super) struct HeadTimeout;
 
 impl HeadTimeout {
     /// Whether `error` is one.
-    #[cfg(test)]
     pub(super) fn is(error: &io::Error) -> bool {
         matches!(error.get_ref(), Some(inner) if inner.is::<Self>())
     }

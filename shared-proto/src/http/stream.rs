@@ -2,11 +2,13 @@
 
 use super::body::Body;
 use super::deadline::{Deadline, HeadTimeout};
+use super::errors::{Cause, ConnectionErrors};
 use super::head;
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -36,13 +38,14 @@ pub struct RequestStream<T> {
     deadline: Deadline,
     /// Whether a head has come.
     begun: bool,
+    errors: Arc<ConnectionErrors>,
 }
 
 impl<T> RequestStream<T> {
     /// `websocket`: where an offer of WebSocket is taken. `timeout`: how long a head may take, the first from now on and each other from its first byte.
-    pub fn new(io: T, websocket: SpeaksWebSocket, timeout: Duration) -> Self {
+    pub fn new(io: T, websocket: SpeaksWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
         let deadline = Deadline::new(timeout);
-        Self { io, websocket, body: Body::Ended, held: BytesMut::new(), ready: 0, searched: 0, deadline, begun: false }
+        Self { io, websocket, body: Body::Ended, held: BytesMut::new(), ready: 0, searched: 0, deadline, begun: false, errors }
     }
 
     /// The stream, and what was taken from it and not read yet.
@@ -56,7 +59,12 @@ impl<T> RequestStream<T> {
         while at < bytes.len() {
             let rest = &mut bytes[at..];
             if self.body != Body::Ended {
+                let chunked = matches!(self.body, Body::Chunked(_));
                 at += self.body.take(rest);
+                if chunked && self.body == Body::Unbounded {
+                    // The HTTP library closes the connection without a word.
+                    self.errors.note(Cause::Malformed, &"invalid chunk of a body");
+                }
             } else if matches!(rest[0], b'\r' | b'\n') {
                 break;
             } else if let Some(end) = head::end(rest, self.searched) {

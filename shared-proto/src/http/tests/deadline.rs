@@ -1,11 +1,12 @@
 //! Heads that come late, or come while this process stands still.
 
-use super::super::RequestStream;
 use super::super::deadline::HeadTimeout;
 use super::super::testing::Client;
+use super::super::{ConnectionErrors, RequestStream};
 use super::server::shared;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, advance, sleep};
@@ -15,7 +16,7 @@ const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn stream() -> (DuplexStream, RequestStream<DuplexStream>) {
     let (client, server) = duplex(4096);
-    (client, RequestStream::new(server, Rc::new(|_| false), ALLOWED))
+    (client, RequestStream::new(server, Rc::new(|_| false), ALLOWED, Arc::new(ConnectionErrors::new("test"))))
 }
 
 async fn read(stream: &mut RequestStream<DuplexStream>) -> io::Result<String> {
