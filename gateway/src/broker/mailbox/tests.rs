@@ -92,7 +92,7 @@ fn a_channel_takes_a_quarter_at_most_and_is_dirty_once_per_drain() {
         (1..=2).for_each(|offset| put(&mailbox, "b", offset));
         assert_eq!(short(taken(&mailbox)), ["a1", "a2", "b1", "b2", "!a"]);
         let dropped = mailbox.stats().dropped;
-        assert_eq!((dropped.share, dropped.dirty, dropped.full), (round, 2 * round, 0));
+        assert_eq!((dropped.channel_full, dropped.dirty, dropped.full), (round, 2 * round, 0));
     }
 }
 
@@ -105,7 +105,7 @@ fn the_quarter_counts_bytes_as_well() {
     }
     assert_eq!(mailbox.stats().bytes, 2 * one);
     assert_eq!(short(taken(&mailbox)), ["a1", "a2", "!a"]);
-    assert_eq!(mailbox.stats(), MailboxStats { dropped: Dropped { share: 1, ..Dropped::default() }, ..MailboxStats::default() });
+    assert_eq!(mailbox.stats(), MailboxStats { dropped: Dropped { channel_full: 1, ..Dropped::default() }, ..MailboxStats::default() });
 }
 
 #[test]
@@ -258,8 +258,8 @@ proptest! {
             prop_assert!(stats.entries <= entries);
             prop_assert!(stats.bytes <= bytes || stats.entries == 1);
         }
-        let Dropped { full, share, dirty, .. } = mailbox.stats().dropped;
-        prop_assert_eq!(sent, received + full + share + dirty, "every drop is counted");
+        let Dropped { full, channel_full, dirty, .. } = mailbox.stats().dropped;
+        prop_assert_eq!(sent, received + full + channel_full + dirty, "every drop is counted");
     }
 }
 
@@ -300,8 +300,8 @@ fn a_producer_and_a_consumer_on_two_threads_lose_no_wake_and_no_order() {
         }
     }
     assert!(producer.join().expect("the producer ends"), "control posts have room");
-    let Dropped { full, share, dirty, .. } = mailbox.stats().dropped;
-    assert_eq!(received + full + share + dirty, LAST);
+    let Dropped { full, channel_full, dirty, .. } = mailbox.stats().dropped;
+    assert_eq!(received + full + channel_full + dirty, LAST);
 }
 
 #[test]

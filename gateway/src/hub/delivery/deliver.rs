@@ -138,7 +138,7 @@ impl Hub {
             // Another timeline into which nothing was published yet is noticed here; that is no loss on the way from the store.
             if check == Check::Audit && before.is_some_and(|before| before.epoch == top.epoch) {
                 self.parts.metrics.count(Count::AuditLosses, 1);
-                self.parts.broker.doubt(channel);
+                self.parts.broker.resubscribe(channel);
             }
             self.begin_backfill(key, Age::Fresh);
         }

@@ -112,7 +112,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
 
     ring.servers[1].kill().await;
     partly(&broker, &ring.servers[1].socket().display().to_string()).await;
-    assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.away)), Some((2, 1)));
+    assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.unavailable)), Some((2, 1)));
     let waiting = FuturesUnordered::new();
     for number in last + 1..=last + 20 {
         waiting.push(broker.hand_over(&channel(&away), kept(number, KEEP)).await.expect("there is room"));
@@ -269,8 +269,8 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     let node = |name: &str| start(RedisConfig { node: name.into(), ..config(ring.url()) }, mailboxes());
     let ((living, _one), (dying, _two), (lost, _three)) = (node("living"), node("dying"), node("lost"));
     let nodes = living.nodes().expect("over Redis");
-    nodes.enter("{}", HOUR).await.expect("entered");
-    dying.nodes().expect("over Redis").enter("{}", Duration::from_millis(50)).await.expect("entered");
+    nodes.register("{}", HOUR).await.expect("entered");
+    dying.nodes().expect("over Redis").register("{}", Duration::from_millis(50)).await.expect("entered");
     let mut expected = HashSet::new();
     for (broker, times) in [(&dying, 30), (&lost, 15)] {
         for number in 0..times {
@@ -286,7 +286,7 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
         }
         tokio::task::yield_now().await;
     };
-    nodes.judge(true);
+    nodes.set_may_declare_dead(true);
     let mut found = HashSet::new();
     assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
     while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {
