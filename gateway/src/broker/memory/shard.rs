@@ -7,7 +7,7 @@ use super::{
 };
 use crate::broker::{ChannelSummary, Trimmed};
 use gateway_core::model::{
-    ChannelName, ConnectionId, Epoch, Page, PageLimit, Position, Publication, Retention, Span, Tick, WorkerId, WorkerSet,
+    ChannelName, ConnectionId, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention, Tick, WorkerId, WorkerSet,
 };
 use slab::Slab;
 use std::{
@@ -116,7 +116,7 @@ impl Shard {
         &mut self,
         name: &ChannelName,
         retention: Retention,
-        span: Span,
+        range: ReadRange,
         limit: PageLimit,
         now: Tick,
         idle: &IdleChannels,
@@ -127,7 +127,7 @@ impl Shard {
             idle.put(name.clone(), position, retention.ttl, now);
             return empty_page(position);
         };
-        let page = self.stream(slot, retention, now, idle).page(span, limit);
+        let page = self.stream(slot, retention, now, idle).page(range, limit);
         self.update(slot, now, idle);
         page
     }

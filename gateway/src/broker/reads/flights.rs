@@ -1,7 +1,7 @@
 //! One answer for all callers with the same question at the same time.
 //!
-//! An answer shows one moment between the begin and the end of its question. A caller that needs an answer of a later moment ([`Age::Fresh`]) may share a
-//! question only if it has not begun, so it waits for the next one. A caller that sees from the answer whether it is new enough ([`Age::Any`]) shares the
+//! An answer shows one moment between the begin and the end of its question. A caller that needs an answer of a later moment ([`Freshness::Fresh`]) may share a
+//! question only if it has not begun, so it waits for the next one. A caller that sees from the answer whether it is new enough ([`Freshness::Any`]) shares the
 //! running one. Of each question at most one runs and one waits, so a caller waits for two answers at most.
 //!
 //! A question ends when no caller waits for its answer any more.
@@ -10,7 +10,7 @@ use futures_util::{
     FutureExt as _,
     future::{Shared, WeakShared},
 };
-use gateway_core::model::{Age, lock};
+use gateway_core::model::{Freshness, lock};
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -80,7 +80,7 @@ where
     pub(super) fn ask<A, F>(
         self: &Arc<Self>,
         key: K,
-        age: Age,
+        freshness: Freshness,
         admitted: A,
         question: impl FnOnce() -> F + Send + 'static,
     ) -> Shared<Answer<V>>
@@ -91,7 +91,7 @@ where
         let mut open = lock(&self.open);
         let before = open.get(&key).and_then(|flight| Some((flight.answer.upgrade()?, flight.begun)));
         let before = match before {
-            Some((answer, begun)) if age == Age::Any || !begun => {
+            Some((answer, begun)) if freshness == Freshness::Any || !begun => {
                 self.shared.fetch_add(1, Relaxed);
                 return answer;
             }

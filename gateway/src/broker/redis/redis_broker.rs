@@ -13,7 +13,7 @@ use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, NewPublication, Published, Readiness, RedisStats, UserSubscription,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, UserId, WorkerId, lock,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, UserId, WorkerId, lock,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -75,8 +75,8 @@ impl RedisBroker {
     }
 
     /// See [`crate::broker::Broker::read`].
-    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        self.streams.read(channel, retention.ttl, span, limit).await
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        self.streams.read(channel, retention.ttl, range, limit).await
     }
 
     /// See [`crate::broker::Broker::clear`].

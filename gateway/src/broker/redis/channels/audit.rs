@@ -17,7 +17,7 @@ use futures_util::{
     future::{join, ready},
     stream,
 };
-use gateway_core::model::{ChannelName, Position, Span};
+use gateway_core::model::{ChannelName, Position, ReadRange};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -112,7 +112,7 @@ impl Audit {
     }
 
     async fn top(&self, channel: ChannelName) -> (ChannelName, Option<Position>) {
-        let page = self.streams.read(&channel, Duration::ZERO, Span::Top, super::streams::TOP_ONLY).await;
+        let page = self.streams.read(&channel, Duration::ZERO, ReadRange::Top, super::streams::TOP_ONLY).await;
         (channel, page.ok().map(|page| Position { epoch: page.epoch, offset: page.top }))
     }
 }

@@ -19,7 +19,7 @@ use crate::broker::{
         subscriptions::subscriptions::Subscriptions,
     },
 };
-use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, Retention, Span};
+use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention};
 use redis::{Cmd, Value};
 use std::{
     hash::BuildHasher as _,
@@ -132,13 +132,13 @@ impl Streams {
     }
 
     /// Reads a page at one moment. `ttl` is the one of the channel's history.
-    pub(crate) async fn read(&self, channel: &ChannelName, ttl: Duration, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
+    pub(crate) async fn read(&self, channel: &ChannelName, ttl: Duration, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
         let mut cmd = call(&SCRIPTS.read, &[self.keys.meta(channel), self.keys.stream(channel)]);
-        match span {
-            Span::Top => cmd.arg("top").arg(0),
-            Span::After(offset) => cmd.arg("after").arg(offset),
-            Span::Before(None) => cmd.arg("before").arg("+"),
-            Span::Before(Some(offset)) => cmd.arg("before").arg(offset),
+        match range {
+            ReadRange::Top => cmd.arg("top").arg(0),
+            ReadRange::After(offset) => cmd.arg("after").arg(offset),
+            ReadRange::Before(None) => cmd.arg("before").arg("+"),
+            ReadRange::Before(Some(offset)) => cmd.arg("before").arg(offset),
         };
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];

@@ -4,7 +4,7 @@
 //! some reports are older than others. The report with the highest configuration epoch wins: the same rule that Redis Cluster itself applies.
 
 use crate::broker::redis::schema::slot::{SLOTS, Slot};
-use gateway_core::model::rendezvous;
+use gateway_core::model::rendezvous_score;
 use std::{collections::BTreeMap, fmt};
 
 /// A server that takes writes. Its number is valid while this process runs and is never used again; [`super::masters`] knows its address.
@@ -54,7 +54,8 @@ impl Topology {
     pub(crate) fn divided<'a>(servers: impl IntoIterator<Item = (Master, &'a str)>) -> Self {
         let mut servers: Vec<_> = servers.into_iter().collect();
         servers.sort_unstable();
-        let owner = |slot: u16| servers.iter().max_by_key(|(_, name)| rendezvous(name, slot.to_be_bytes())).map(|(master, _)| *master);
+        let owner =
+            |slot: u16| servers.iter().max_by_key(|(_, name)| rendezvous_score(name, slot.to_be_bytes())).map(|(master, _)| *master);
         let owners = (0..SLOTS).map(owner).collect();
         Self::by_owner(servers.iter().map(|(master, _)| *master).collect(), owners)
     }
