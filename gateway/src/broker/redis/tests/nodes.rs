@@ -156,7 +156,7 @@ async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() 
     let dead = is_gone(&cleanup, "dying").await.id;
     let good = (ConnectionId::random(), "alice".parse().expect("valid"));
     nodes(&dying).register_connections(std::slice::from_ref(&good)).await.expect("entered");
-    let redis::Value::Array(keys) = server.command(&["KEYS", "test:node:dying*:roll"]).await else { panic!("no list") };
+    let redis::Value::Array(keys) = server.command(&["KEYS", "test:node:dying*:connections"]).await else { panic!("no list") };
     let key = crate::broker::redis::schema::answers::text(keys[0].clone()).expect("a name");
     server.command(&["HSET", &key, "no connection", "alice"]).await;
     assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [good]);
