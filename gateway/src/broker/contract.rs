@@ -652,7 +652,7 @@ pub(super) async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(b
     let Some(nodes) = bed.broker.nodes() else {
         return assert!(matches!(*bed.broker, Broker::Memory(_)), "only there nobody else could ask");
     };
-    nodes.enter("{}", Duration::from_millis(1)).await.expect("entered");
+    nodes.register("{}", Duration::from_millis(1)).await.expect("entered");
     let dead = nodes.list().await.expect("listed").remove(0).id;
     let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
     let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();

@@ -57,7 +57,7 @@ impl SharedCluster {
                 Err(error) => {
                     failures.failed(|| tracing::warn!(%error, "the heartbeat of this node failed; it tries again until it succeeds"));
                     registration = registration.interrupted();
-                    nodes.judge(false);
+                    nodes.set_may_declare_dead(false);
                 }
             }
             sleep(self.timings.lease / 3).await;
@@ -69,7 +69,7 @@ impl SharedCluster {
         let record = self.this_node.record();
         let since = match registration {
             Registration::Never | Registration::Expired => {
-                nodes.enter(&record, self.timings.lease).await?;
+                nodes.register(&record, self.timings.lease).await?;
                 if registration == Registration::Expired {
                     self.registered_again.notify_one();
                 }
@@ -78,7 +78,7 @@ impl SharedCluster {
             }
             Registration::Since(_) if nodes.renew(&record, self.timings.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node expired: it registers again, with a new generation");
-                nodes.judge(false);
+                nodes.set_may_declare_dead(false);
                 let past = nodes.begin_generation(&record).await?;
                 lock(&self.past_generations).push(past);
                 return Ok(Registration::Expired);
@@ -90,7 +90,7 @@ impl SharedCluster {
         self.update_members(&all);
         // During an outage every lease expires. Live nodes get a whole lease to register again.
         let may_judge = since.elapsed() > self.timings.lease;
-        nodes.judge(may_judge);
+        nodes.set_may_declare_dead(may_judge);
         let dead = all.into_iter().filter(|node| may_judge && !node.is_alive).map(|node| node.id);
         self.dead.send_replace(dead.collect());
         Ok(Registration::Since(since))

@@ -36,7 +36,7 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     metrics.observe(Series::MailboxDropped, move |tell| {
         let dropped = mailboxes.iter().map(|mailbox| mailbox.stats().dropped);
         let (full, share, dirty, control) = dropped.fold((0, 0, 0, 0), |sum, dropped| {
-            (sum.0 + dropped.full, sum.1 + dropped.share, sum.2 + dropped.dirty, sum.3 + dropped.control)
+            (sum.0 + dropped.full, sum.1 + dropped.channel_full, sum.2 + dropped.dirty, sum.3 + dropped.control)
         });
         for (cause, number) in [("full", full), ("channel_share", share), ("channel_dirty", dirty), ("control", control)] {
             tell(&[cause], number);
@@ -102,14 +102,14 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         });
     };
     redis(Series::RedisInterruptions, |stats, tell| {
-        tell(&["undelivered"], stats.deaf);
-        tell(&["broken"], stats.broken - stats.deaf);
+        tell(&["undelivered"], stats.undelivered);
+        tell(&["broken"], stats.broken - stats.undelivered);
     });
     redis(Series::RedisMasters, |stats, tell| {
         tell(&["serving"], stats.serving as u64);
-        tell(&["unavailable"], stats.away as u64);
+        tell(&["unavailable"], stats.unavailable as u64);
     });
-    redis(Series::RedisMissingDeliveries, |stats, tell| tell(&[], stats.silent));
+    redis(Series::RedisMissingDeliveries, |stats, tell| tell(&[], stats.missing_deliveries));
     redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
     redis(Series::RedisAbnormalMessages, |stats, tell| {
         tell(&["unannounced"], stats.unannounced);

@@ -97,12 +97,12 @@ impl SimulatedNode {
             while wires.execute(duty, server) {}
             any |= wires.answer(duty, server);
         }
-        any |= wires.subscriber.notice(server, false) | wires.subscriber.connect(server);
-        any |= wires.subscriber.ask(server, *chunk) | wires.subscriber.obey(server);
-        while wires.subscriber.hear(server) {
+        any |= wires.subscriber.detect_break(server, false) | wires.subscriber.connect(server);
+        any |= wires.subscriber.request(server, *chunk) | wires.subscriber.execute_request(server);
+        while wires.subscriber.receive(server) {
             any = true;
         }
-        any |= wires.subscriber.act(server);
+        any |= wires.subscriber.handle_confirmation(server);
         for worker in workers {
             worker.work(4);
         }

@@ -33,14 +33,14 @@ fn a_seed_gives_the_same_run_again() {
 #[test]
 fn every_flaw_is_found_and_shortened() {
     let all = [
-        Flaw::AnnouncesFirst,
+        Flaw::DeliversBeforeStoring,
         Flaw::OneEpoch,
         Flaw::ForksLate,
         Flaw::ForgetsAnswers,
         Flaw::AcceptsLate,
-        Flaw::StoresOvertaken,
+        Flaw::StoresOutOfOrder,
         Flaw::ConfirmsEarly,
-        Flaw::LosesAnnouncements,
+        Flaw::LosesMessages,
         Flaw::UncheckedResume,
     ];
     let runs = setting("SIMULATION_RUNS").unwrap_or(RUNS);

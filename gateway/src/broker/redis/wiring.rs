@@ -1,4 +1,4 @@
-//! How the parts of the broker are put together.
+//! Constructs the broker from its parts.
 
 use super::{
     channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
@@ -22,8 +22,9 @@ use crate::broker::Mailbox;
 use std::sync::{Arc, Mutex};
 
 impl RedisBroker {
-    /// A broker that delivers to these mailboxes: the worker with index 0 has the first. It connects once [`Self::run`] runs. An error tells what
-    /// is wrong with the address.
+    /// A broker that delivers to these mailboxes; the worker with index 0 gets the first. It connects when [`Self::run`] runs. The error
+    /// text says what is wrong
+    /// with the address.
     pub fn new(workers: Vec<Arc<Mailbox>>, config: RedisConfig) -> Result<Self, String> {
         let keys = Keys::new(&config.prefix);
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
@@ -31,8 +32,8 @@ impl RedisBroker {
         let local_node = Arc::new(LocalNode::new(&config.node));
         let address = local_node.id().address();
         let probe = Probe::new(keys.probe(&address));
-        let claims = ServerAssignments::new(keys.assignment(), config.lease);
-        let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
+        let assignments = ServerAssignments::new(keys.assignment(), config.lease);
+        let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &assignments).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         masters.require_parts(&health);
         let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.topology(), config.linger, counters.clone()));

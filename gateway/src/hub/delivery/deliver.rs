@@ -138,7 +138,7 @@ impl Hub {
             // In another epoch, the difference may come from a fork alone, which is no loss of a delivery.
             if check == Check::Audit && before.is_some_and(|before| before.epoch == top.epoch) {
                 self.parts.metrics.count(Count::AuditLosses, 1);
-                self.parts.broker.doubt(channel);
+                self.parts.broker.resubscribe(channel);
             }
             self.begin_backfill(key, Freshness::Fresh);
         }

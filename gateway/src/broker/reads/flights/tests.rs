@@ -8,10 +8,10 @@ use std::{
 use tokio::sync::oneshot;
 
 type Moment = u64;
-/// What is asked, and what ends it.
+/// A question, and the sender that ends it.
 type UnderWay = Arc<Mutex<Vec<(char, oneshot::Sender<()>)>>>;
 
-/// A store that is asked one thing, and answers when it is told to, with the moment at which the question began.
+/// A store with one question. It answers when the test says so, with the moment at which the question began.
 #[derive(Default)]
 struct Store {
     now: Arc<AtomicU64>,
@@ -43,7 +43,7 @@ impl Store {
         self.askers.push(Asker { freshness, since, answer });
     }
 
-    /// Polls everybody until nothing moves; answers how many were answered.
+    /// Polls all callers until nothing changes. Returns the number of answers.
     fn run(&mut self) -> Result<usize, TestCaseError> {
         let waker = noop_waker();
         let mut answered = 0;
@@ -75,7 +75,7 @@ impl Store {
         let mut under_way = lock(&self.under_way);
         if !under_way.is_empty() {
             let index = index % under_way.len();
-            // Nobody waits any more, perhaps.
+            // The caller may be gone.
             let _ = under_way.remove(index).1.send(());
         }
     }
@@ -101,7 +101,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     // NL-4.3
-    /// Whoever asks afresh gets no answer from before, everybody gets one, and nothing is kept.
+    /// A fresh question gets no earlier answer, every caller gets an answer, and nothing is kept.
     #[test]
     fn an_answer_is_never_older_than_it_may_be(steps in proptest::collection::vec(step(), 1..120)) {
         let mut store = Store::default();
@@ -119,12 +119,12 @@ proptest! {
         }
         store.run()?;
         prop_assert!(store.askers.is_empty(), "{} wait for ever", store.askers.len());
-        prop_assert!(lock(&store.flights.open).is_empty(), "what is answered is forgotten");
+        prop_assert!(lock(&store.flights.open).is_empty(), "an answered question is removed");
     }
 }
 
 #[test]
-fn however_many_ask_one_question_is_under_way_and_one_waits() {
+fn at_most_one_question_runs_and_one_waits() {
     let mut store = Store::default();
     store.ask('a', Freshness::Fresh);
     assert_eq!(store.run().expect("fresh"), 0);
@@ -142,7 +142,7 @@ fn however_many_ask_one_question_is_under_way_and_one_waits() {
 }
 
 #[test]
-fn who_sees_what_an_answer_lacks_takes_the_one_under_way() {
+fn a_caller_that_accepts_any_answer_shares_the_running_question() {
     let mut store = Store::default();
     store.ask('a', Freshness::Fresh);
     store.run().expect("fresh");
@@ -153,7 +153,7 @@ fn who_sees_what_an_answer_lacks_takes_the_one_under_way() {
 }
 
 #[test]
-fn a_question_ends_with_the_last_who_waits_for_it() {
+fn a_question_ends_with_its_last_caller() {
     let mut store = Store::default();
     store.ask('a', Freshness::Fresh);
     store.run().expect("fresh");

@@ -16,17 +16,17 @@ use crate::broker::redis::{
 use std::{convert::Infallible, sync::atomic::Ordering::Relaxed};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long the key of a write probe stays, in milliseconds.
+/// Lifetime of the key of a write probe, in milliseconds.
 const WRITE_PROBE_MS: u64 = 10_000;
 
 impl SubscriberConnection {
-    /// Where this master's canary is published.
+    /// The pub/sub channel of this master's canary.
     pub(super) fn canary_channel(&self) -> Option<String> {
-        self.named(|number| self.context.keys.canary(&self.context.node, number))
+        self.name_in_slot(|number| self.context.keys.canary(&self.context.node, number))
     }
 
-    /// A name in a slot of this master; none while it has no slot. `name` gets a number in such a slot, or none where one master has all slots.
-    fn named(&self, name: impl FnOnce(Option<u32>) -> String) -> Option<String> {
+    /// A name in a slot of this master. None while it has no slot. `name` gets a number in such a slot, or none if one master serves all slots.
+    fn name_in_slot(&self, name: impl FnOnce(Option<u32>) -> String) -> Option<String> {
         let topology = self.context.masters.topology();
         if topology.only().is_some() {
             return Some(name(None));
@@ -35,12 +35,12 @@ impl SubscriberConnection {
         Some(name(Some(slot.example())))
     }
 
-    /// Writes to this master. Publishes of canaries go through while a server refuses all writes, so they do not show that.
+    /// Checks that this master accepts writes. A canary cannot show that, because a server that refuses writes still accepts PUBLISH.
     async fn probe_writes(&self) {
-        let Some(key) = self.named(|number| self.context.keys.write_probe(&self.context.node, number)) else { return };
+        let Some(key) = self.name_in_slot(|number| self.context.keys.write_probe(&self.context.node, number)) else { return };
         let mut cmd = call(&SCRIPTS.write_probe, &[key]);
         cmd.arg(WRITE_PROBE_MS);
-        // Without an answer it is the lane that does not work, which says so by itself.
+        // Without an answer, the lane has failed and reports its own problem.
         let Ok(answer) = self.context.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await else { return };
         let (part, health) = (HealthPart::Writes(self.master), &self.context.health);
         match text(answer) {
@@ -67,7 +67,7 @@ impl SubscriberConnection {
                 self.context.health.set_working(part);
                 self.context.counters.round_trip_ms.store(sent.elapsed().as_millis() as u64, Relaxed);
             } else if self.canary_channel().is_some_and(|now| now == channel) {
-                self.context.counters.deaf.add(1);
+                self.context.counters.undelivered.add(1);
                 let address = self.connector.address();
                 self.context
                     .health
@@ -80,13 +80,13 @@ impl SubscriberConnection {
     }
 }
 
-/// What a server says to the write of a probe, and what to do about it.
+/// The problem of a server that refused the write probe, and its cure.
 fn refused_writes(address: &str, refusal: &str) -> String {
     let code = refusal.trim_start_matches('-').split(' ').next().unwrap_or_default();
     let cure = match code {
-        "OOM" => "it has reached maxmemory. Give it more memory, or delete data of other programs".to_owned(),
-        "MISCONF" => "it cannot save its data to disk. Free space there, and see the log of Redis".to_owned(),
-        "NOREPLICAS" => "it has fewer replicas than min-replicas-to-write asks for. Start them".to_owned(),
+        "OOM" => "it has reached maxmemory. Raise maxmemory, or delete data of other programs".to_owned(),
+        "MISCONF" => "it cannot save its data to disk. Free disk space, and read the log of Redis".to_owned(),
+        "NOREPLICAS" => "it has fewer replicas than min-replicas-to-write requires. Start them".to_owned(),
         _ => refusal.to_owned(),
     };
     format!("Redis at {address} refuses writes: {cure}")

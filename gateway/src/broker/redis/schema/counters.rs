@@ -29,9 +29,9 @@ pub(crate) struct Counters {
     /// Subscriber connections that broke.
     pub(crate) broken: Counter,
     /// Subscriber connections that stayed open but delivered no more messages.
-    pub(crate) deaf: Counter,
+    pub(crate) undelivered: Counter,
     /// Channels that did not deliver an acknowledged publication in time.
-    pub(crate) silent: Counter,
+    pub(crate) missing_deliveries: Counter,
     /// Channels that the node subscribed to again for one of these reasons.
     pub(crate) resubscribed: Counter,
     /// Round trip of the last canary, in milliseconds.
@@ -45,8 +45,8 @@ impl Counters {
             unannounced: self.unannounced.get(),
             unlisted: self.unlisted.get(),
             broken: self.broken.get(),
-            deaf: self.deaf.get(),
-            silent: self.silent.get(),
+            undelivered: self.undelivered.get(),
+            missing_deliveries: self.missing_deliveries.get(),
             resubscribed: self.resubscribed.get(),
             round_trip_ms: self.round_trip_ms.load(Relaxed),
             ..RedisStats::default()

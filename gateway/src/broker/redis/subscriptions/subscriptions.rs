@@ -99,7 +99,7 @@ impl Subscriptions {
     pub(crate) fn next_subscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
         let mut table = lock(&self.table);
-        self.counters.silent.add(table.resubscribe_overdue(now) as u64);
+        self.counters.missing_deliveries.add(table.resubscribe_overdue(now) as u64);
         table.take_to_subscribe(at, most)
     }
 

@@ -89,7 +89,7 @@ async fn each_channel_is_kept_by_one_server_with_all_that_belongs_to_it() {
         broker.presence_add(&channel(&name), client("alice")).await.expect("added");
         for (at, server) in ring.servers.iter().enumerate() {
             let redis::Value::Array(keys) = server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await else { panic!("no list") };
-            assert_eq!(keys.len(), if at == place { 6 } else { 0 }, "meta, stream, once, who, users, held: {keys:?}");
+            assert_eq!(keys.len(), if at == place { 6 } else { 0 }, "meta, stream, idempotency, presence, users, nodes: {keys:?}");
         }
     }
     let listed: HashSet<_> = broker.channels("*", None, 9).await.expect("listed").into_iter().map(|one| one.name.to_string()).collect();
@@ -112,7 +112,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
 
     ring.servers[1].kill().await;
     partly(&broker, &ring.servers[1].socket().display().to_string()).await;
-    assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.away)), Some((2, 1)));
+    assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.unavailable)), Some((2, 1)));
     let waiting = FuturesUnordered::new();
     for number in last + 1..=last + 20 {
         waiting.push(broker.hand_over(&channel(&away), kept(number, KEEP)).await.expect("there is room"));
@@ -168,14 +168,14 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
     let (one, guard) = start(config(ring.url()), mailboxes());
     ready(&one).await;
     for (names, list, says) in [
-        (&["a", "b"][..], url([("a", a), ("b", b)]), "server a of a, b here, and server a of a, b, c to other nodes"),
+        (&["a", "b"][..], url([("a", a), ("b", b)]), "for server a of a, b, other nodes take it for server a of a, b, c"),
         (
             &["a", "b", "c", "d"],
             url([("a", a), ("b", b), ("c", c), ("d", &other)]),
-            "server c of a, b, c, d here, and server c of a, b, c to",
+            "for server c of a, b, c, d, other nodes take it for server c of a, b, c",
         ),
-        (&["a", "b", "c"], url([("a", b), ("b", a), ("c", c)]), "server a of a, b, c here, and server b of a, b, c to other nodes"),
-        (&["only"], b.url(), "the only server here, and server b of a, b, c to other nodes"),
+        (&["a", "b", "c"], url([("a", b), ("b", a), ("c", c)]), "for server a of a, b, c, other nodes take it for server b of a, b, c"),
+        (&["only"], b.url(), "for the only server, other nodes take it for server b of a, b, c"),
     ] {
         let config = RedisConfig { node: "newcomer".into(), deadline: Duration::from_millis(1500), ..config(list) };
         let (newcomer, _guard) = start(config, mailboxes());
@@ -213,9 +213,9 @@ async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
     for _ in 0..3 {
         // It goes on asking, and is contradicted again.
         sleep(lease).await;
-        a.command(&["DEL", "test:share"]).await;
+        a.command(&["DEL", "test:assignment"]).await;
         let words = loop {
-            match a.command(&["GET", "test:share"]).await {
+            match a.command(&["GET", "test:assignment"]).await {
                 redis::Value::Nil => sleep(Duration::from_millis(2)).await,
                 words => break words,
             }
@@ -230,10 +230,10 @@ async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
     let (a, b) = (Server::start().await, Server::start().await);
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(1500), ..config(url([("a", &a), ("b", &b)])) }, mailboxes());
     ready(&broker).await;
-    a.command(&["SET", "test:share", "server a of a, c"]).await;
-    not_ready(&broker, "server a of a, b here, and server a of a, c to other nodes").await;
+    a.command(&["SET", "test:assignment", "server a of a, c"]).await;
+    not_ready(&broker, "for server a of a, b, other nodes take it for server a of a, c").await;
     assert!(publish(&broker, &channel_of(&["a", "b"], 0), 1).await.is_err());
-    a.command(&["DEL", "test:share"]).await;
+    a.command(&["DEL", "test:assignment"]).await;
     ready(&broker).await;
     publish(&broker, &channel_of(&["a", "b"], 0), 1).await.expect("published");
 }
@@ -269,8 +269,8 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     let node = |name: &str| start(RedisConfig { node: name.into(), ..config(ring.url()) }, mailboxes());
     let ((living, _one), (dying, _two), (lost, _three)) = (node("living"), node("dying"), node("lost"));
     let nodes = living.nodes().expect("over Redis");
-    nodes.enter("{}", HOUR).await.expect("entered");
-    dying.nodes().expect("over Redis").enter("{}", Duration::from_millis(50)).await.expect("entered");
+    nodes.register("{}", HOUR).await.expect("entered");
+    dying.nodes().expect("over Redis").register("{}", Duration::from_millis(50)).await.expect("entered");
     let mut expected = HashSet::new();
     for (broker, times) in [(&dying, 30), (&lost, 15)] {
         for number in 0..times {
@@ -286,7 +286,7 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
         }
         tokio::task::yield_now().await;
     };
-    nodes.judge(true);
+    nodes.set_may_declare_dead(true);
     let mut found = HashSet::new();
     assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
     while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {

@@ -178,7 +178,7 @@ async fn held(broker: &Broker) -> Vec<u64> {
 async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
     let server = Server::start().await;
     let refused = lose_the_second_of_three(&server, "").await;
-    assert!(matches!(&refused, BrokerError::Unavailable(why) if why.contains("came later")), "{refused:?}");
+    assert!(matches!(&refused, BrokerError::Unavailable(why) if why.contains("stored first")), "{refused:?}");
 }
 
 // NL-2.13

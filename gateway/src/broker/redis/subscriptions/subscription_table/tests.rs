@@ -163,7 +163,7 @@ fn at(offset: u64) -> Position {
     Position { epoch: Epoch::parse("epoch001").expect("valid"), offset }
 }
 
-/// After a doubt the channel is waiter again and looked at.
+/// Whether the channel is subscribed again and then checked.
 fn is_renewed(table: &mut SubscriptionTable, channel: &ChannelName) -> bool {
     let names = table.take_to_subscribe(HERE, 10);
     assert!(names.is_empty() || names == *from_ref(channel));
