@@ -15,7 +15,7 @@ use tokio::{
 
 /// Connections from one source address; well below the number of ephemeral ports.
 const CONNECTIONS_PER_ADDRESS: usize = 10_000;
-/// Bytes of one read at most.
+/// Maximum number of bytes in one read.
 const READ_SIZE: usize = 256 * 1024;
 
 thread_local! {

@@ -97,8 +97,8 @@ fn open_connection(server: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
     stream.write_all(UPGRADE)?;
-    stream.write_all(&text_frame(br#"{"id":1,"open_connection":{}}"#))?;
-    await_reply(&mut stream, br#""open_connection":"#)?;
+    stream.write_all(&text_frame(br#"{"id":1,"connect":{}}"#))?;
+    await_reply(&mut stream, br#""connect":"#)?;
     Ok(stream)
 }
 
@@ -113,7 +113,7 @@ fn probe(mut stream: TcpStream, first: Instant, histograms: &Mutex<Histograms>) 
         let send_delay = early.map(|_| due.elapsed());
         stream.write_all(&ping)?;
         await_reply(&mut stream, br#""id":3"#)?;
-        // Counted from the time at which it was due, so waiting for a late previous reply is included.
+        // The time counts from when the ping was due, so it includes the wait for a late previous reply.
         let round_trip = due.elapsed();
         let mut histograms = histograms.lock().unwrap_or_else(PoisonError::into_inner);
         histograms.round_trip.saturating_record(round_trip.as_micros() as u64);

@@ -19,7 +19,7 @@ const TYPING_DEADLINE: Duration = Duration::from_secs(1);
 const CONVERSATION_LIMIT: u32 = 100;
 /// Publications in a page of a stream.
 const PAGE: u32 = 100;
-/// Pages of a stream, and of the list of streams, at most.
+/// Maximum number of pages that are read of a stream, and of the list of streams.
 const PAGES: usize = 100;
 
 /// Writes channels through links and reads them through REST. It has no state.
@@ -116,7 +116,7 @@ impl ChannelIo {
 
     /// The newest publications of the stream `id`.
     pub async fn stream_tail(&self, id: &str) -> Result<HistoryBody, Failure> {
-        // The end need not be the last one: a part that was in flight may have been stored after another instance's end.
+        // Three, because a part that was in flight may be stored after the end that another instance published.
         self.gateway.history(&stream_channel(id), &HistoryQuery::newest(3)).await
     }
 

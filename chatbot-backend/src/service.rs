@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use shared_proto::client::Failure;
 use shared_proto::client::link::{CallFailure, CallResult, Service};
 use shared_proto::errors::ErrorCode;
-use shared_proto::json::Object;
+use shared_proto::json;
 use shared_proto::link::Call;
 use shared_proto::process::telemetry::continue_trace;
 use std::sync::{Arc, OnceLock};
@@ -53,7 +53,7 @@ impl<R> Clone for Chatbot<R> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Say {
     channel: String,
@@ -61,7 +61,7 @@ struct Say {
     id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Typing {
     channel: String,
@@ -207,7 +207,7 @@ impl<R: Responder> Service for Chatbot<R> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, CallFailure> {
-    serde_json::from_str(data.get()).map(|Object(it)| it).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
+    json::read(data.get()).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
 }
 
 fn conversation(name: &str) -> Result<Conversation, CallFailure> {
@@ -243,4 +243,16 @@ fn message_id(chosen: Option<String>) -> Result<String, CallFailure> {
     let Some(id) = chosen else { return Ok(random_id()) };
     let fits = (32..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if fits { Ok(id) } else { Err(CallFailure::refused(BAD_REQUEST, "`id` must have 32 to 64 letters, digits and hyphens")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::json::testing::check_members;
+
+    #[test]
+    fn the_data_of_calls_keeps_the_rule_for_members() {
+        check_members::<Say>(r#"{"channel":"chat:a","text":"hi","id":"i"}"#, &[]);
+        check_members::<Typing>(r#"{"channel":"chat:a"}"#, &[]);
+    }
 }

@@ -96,7 +96,7 @@ async fn a_message_repeated_with_its_id_is_stored_and_answered_once() {
     assert_eq!(gateway.call("one", "say", "alice", other).await, json!({"error": 409}));
     assert_eq!(gateway.call("one", "say", "bob", line).await, json!({"error": 409}), "the id of another user's message");
     gateway.wait_for(LOBBY, is_complete_answer).await;
-    // The answers to the repeated messages are over when each of their streams has an end.
+    // Each of the three calls has opened a stream. All of them must have ended before the entries are counted.
     gateway.wait_for_count("stream:", has_kind("end"), 3).await;
     let entries = gateway.entries(LOBBY);
     assert_eq!(entries[0], json!({"kind": "message", "id": MESSAGE_ID, "from": "alice", "text": "count to 2"}));

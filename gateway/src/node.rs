@@ -8,7 +8,7 @@ use crate::{
     services::Services,
     telemetry::Metrics,
 };
-use gateway_core::session::Rules;
+use gateway_core::session::SessionConfig;
 use std::{
     sync::{
         Arc,
@@ -22,7 +22,7 @@ pub struct Node {
     /// Unique in the cluster.
     pub name: Arc<str>,
     /// Configuration of all sessions.
-    pub rules: Arc<Rules>,
+    pub session_config: Arc<SessionConfig>,
     /// Publications, histories and presence.
     pub broker: Arc<Broker>,
     /// Publishes into channels.
@@ -114,7 +114,7 @@ impl NodeReadiness {
 #[cfg(test)]
 impl Node {
     /// A node for tests, alone in its cluster and without services.
-    pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, rules: Rules) -> Self {
+    pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, session_config: SessionConfig) -> Self {
         use crate::{cluster::NodeDescription, publish::PublishLimits, services::LinkLimits, settings::Settings, telemetry::Telemetry};
         static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
             let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
@@ -122,11 +122,12 @@ impl Node {
             (settings, metrics)
         });
         let (settings, metrics) = &*METRICS;
-        let about = NodeDescription { name: rules.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
+        let about =
+            NodeDescription { name: session_config.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
         Self {
-            name: rules.node.clone(),
-            publisher: Publisher::new(broker.clone(), rules.namespaces.clone(), PublishLimits::default()),
-            rules: Arc::new(rules),
+            name: session_config.node.clone(),
+            publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
+            session_config: Arc::new(session_config),
             broker,
             services: Services::new([], LinkLimits::default()),
             cluster: Cluster::single(about, mailboxes),

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published},
-    telemetry::{Step, Work},
+    telemetry::{SpanKind, TraceSpan},
 };
 use futures_util::TryFutureExt as _;
 use gateway_core::{
@@ -48,7 +48,7 @@ impl CallerKey {
     pub fn new(scope: &str, key: &str) -> Result<Self, Refusal> {
         let valid = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if !valid {
-            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key has to be 1 to 255 visible ASCII characters."));
+            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key must be 1 to 255 visible ASCII characters."));
         }
         Ok(Self { scope: scope.into(), key: key.into() })
     }
@@ -146,7 +146,7 @@ impl Publisher {
     pub async fn hand_over(&self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
-        let step = Step::begin(Work::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
+        let step = TraceSpan::begin(SpanKind::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let idempotency =
             draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
         let key = idempotency.as_ref().map(|k| k.key.clone());

@@ -40,11 +40,15 @@ pub struct Settings {
 pub struct Http {
     /// Address of the listener.
     pub address: SocketAddr,
+    /// Time for the head of a request to arrive, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Time for the next request to arrive, in seconds.
+    pub keep_alive_s: u64,
     /// Accepted API keys, separated by commas. Empty: callers need no key.
     pub api_keys: String,
     /// Longest request body, in bytes.
     pub body_limit: usize,
-    /// Users of one notification at most.
+    /// Maximum number of users of one notification.
     pub users_limit: usize,
 }
 
@@ -82,13 +86,13 @@ impl fmt::Debug for Gateway {
 pub struct Outbox {
     /// The SQLite file.
     pub path: PathBuf,
-    /// Pending deliveries at most.
+    /// Maximum number of pending deliveries.
     pub pending_limit: u64,
-    /// Requests that wait for the disk at most.
+    /// Maximum number of requests that wait for the disk.
     pub queue: usize,
     /// How long finished notifications are kept, in hours.
     pub keep_hours: u64,
-    /// Finished notifications that are kept at most.
+    /// Maximum number of finished notifications that are kept.
     pub keep_count: u64,
 }
 
@@ -96,7 +100,7 @@ pub struct Outbox {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// Deliveries at the same time at most.
+    /// Maximum number of deliveries at the same time.
     pub concurrency: usize,
     /// Pause after the first failed attempt, in milliseconds.
     pub backoff_first_ms: u64,
@@ -118,6 +122,8 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
+        in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
+        in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
         in_range("http.body_limit", self.http.body_limit as u64, 1024, 16 * 1024 * 1024)?;
         in_range("http.users_limit", self.http.users_limit as u64, 1, 10_000)?;
         in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;

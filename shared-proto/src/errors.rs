@@ -145,7 +145,7 @@ codes! {
     BadRequest = 3501, "bad request", "The client sent an invalid frame.";
     Stale = 3502, "stale", "The connect command did not arrive in time.";
     ForceDisconnect = 3503, "force disconnect", "A service closed this connection for good.";
-    ChannelLimit = 3505, "channel limit", "The connection has more subscriptions than allowed.";
+    ChannelLimit = 3505, "channel limit", "The connection's token names more channels than a connection may have.";
     InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not support.";
 }
 

@@ -6,7 +6,7 @@
 //! Credit: `hello` says how many calls and events may be under way; each takes one credit, whatever becomes of it. The instance gives
 //! it back with `credit` once it is done with it: answered, failed or stopped after `cancel`. A node without credit sends nothing.
 
-use crate::json::object;
+use crate::json::{object, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub struct Hello {
     /// Calls and events that may be under way at first.
     pub credit: u32,
     /// Lifecycle events that are wanted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
 }
 
@@ -157,7 +157,7 @@ pub struct CallError {
     /// For the frontend's developer.
     pub message: String,
     /// Whether the same call may succeed later.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub temporary: bool,
 }
 
@@ -172,10 +172,10 @@ pub struct Publish {
     /// Opaque to the gateway.
     pub data: Box<RawValue>,
     /// Delivered along with the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// Not stored, no position: only who is there now gets it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub ephemeral: bool,
     /// The same key again is answered with the first position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -206,10 +206,10 @@ pub struct Ack {
     /// The publication's id on this link.
     pub id: u64,
     /// Empty where the publication has no position.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub epoch: String,
     /// Zero where the publication has no position.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub offset: u64,
 }
 

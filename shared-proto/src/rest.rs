@@ -1,5 +1,6 @@
 //! Bodies of the gateway's REST interface that a client needs.
 
+use crate::json::{objects, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -19,10 +20,12 @@ pub struct PublishRequest {
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
     /// Delivered along with the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,
     /// Not stored, no position: only who is there now gets it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
 }
 
@@ -46,7 +49,7 @@ pub struct PublicationBody {
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
     /// What the publisher put beside the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// The frontend that published it; absent where a service did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,7 +142,7 @@ pub struct Problem {
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
     /// Carried out in this order.
-    #[serde(deserialize_with = "crate::json::objects")]
+    #[serde(deserialize_with = "objects")]
     pub publications: Vec<BatchItem>,
 }
 
@@ -154,10 +157,12 @@ pub struct BatchItem {
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
     /// Delivered along with the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,
     /// Not stored, no position: only who is there now gets it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
     /// As the header `Idempotency-Key` of a single publish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,7 +185,7 @@ pub struct BatchResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionBody>,
     /// An earlier publish with the same key did it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub replayed: bool,
     /// Why it was not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -328,6 +333,6 @@ pub struct ReadyBody {
     /// Whether it can.
     pub ready: bool,
     /// Why not; or, if it can, why not for all channels.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }

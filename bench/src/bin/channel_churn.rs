@@ -54,7 +54,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 async fn use_channels(broker: &MemoryBroker, numbers: std::ops::Range<usize>) -> Result<(), Box<dyn Error>> {
-    let worker = WorkerId::new(0).ok_or("there is a first worker")?;
+    let worker = WorkerId::new(0).ok_or("worker 0 is no valid worker id")?;
     let channels = numbers.clone().map(|number| format!("room:{number}").parse()).collect::<Result<Vec<ChannelName>, _>>()?;
     for channel in &channels {
         broker.subscribe(channel, worker, None).await?;

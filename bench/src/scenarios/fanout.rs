@@ -30,7 +30,7 @@ const TIME_DIGITS: usize = 16;
 const PUBLISHERS: usize = 4;
 /// Shortest time between two requests.
 const MIN_REQUEST_INTERVAL: Duration = Duration::from_millis(5);
-/// Messages in one request at most.
+/// Maximum number of messages in one request.
 const MAX_BATCH: u64 = 500;
 /// One of this many subscribers measures latency; all subscribers count messages.
 const SAMPLE: usize = 50;

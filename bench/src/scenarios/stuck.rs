@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Receive buffer of the clients' sockets, in bytes.
 const RECEIVE_BUFFER: u32 = 4096;
-/// Bytes of a message to the clients that never read.
+/// Size of a message to the clients that never read, in bytes.
 const MESSAGE_SIZE: usize = 8192;
 /// Publications for the slow reader: 2 MiB, much more than the limit of an outbox.
 const PUBLICATIONS: u64 = 1000;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// A writer without text sends an empty part after this time, to show that it is alive. Other instances wait four times as long before they
 /// abort the stream.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Deadline of a part. It is shorter than the time after which others abort the stream, so a writer without a gateway stops before that.
+/// Deadline of a part. It is shorter than the abort time of the other instances, so a writer that cannot reach the gateway stops first.
 const PART_DEADLINE: Duration = Duration::from_secs(3);
 
 /// An answer and its stream.

@@ -1,7 +1,7 @@
-//! REST handlers of the internal listener: what services and operators may do.
+//! REST handlers of the internal listener, for services and operators. The listener itself is in `server`.
 //!
-//! Every refusal is a problem document (RFC 9457), and a refused request changes nothing. [`configure`] registers one table of paths,
-//! from which the test takes what the OpenAPI document has to describe.
+//! Every refusal is a problem document (RFC 9457), and a refused request changes nothing. [`configure`] registers one table of paths. A test compares
+//! it with the OpenAPI document.
 
 mod channels;
 mod cluster;
@@ -30,7 +30,7 @@ use actix_web::{
 };
 use std::sync::Arc;
 
-/// Paths that need an API key. They are tried one after the other: what is called most comes first.
+/// Paths that require an API key. They are tried in order, so frequent ones come first.
 fn guarded() -> Vec<Path> {
     vec![
         Path::new("/v1/publications").post(publications::batch),
@@ -49,7 +49,7 @@ fn guarded() -> Vec<Path> {
     ]
 }
 
-/// Paths for operations, without a key: who reaches the internal listener may see them.
+/// Paths for operations, without a key: they are for everybody who can reach the internal listener.
 fn open() -> Vec<Path> {
     vec![
         Path::new("/metrics").get(operations::metrics),
@@ -59,7 +59,7 @@ fn open() -> Vec<Path> {
     ]
 }
 
-/// Registers the whole interface, for an App of its own.
+/// Registers the whole interface in an App of its own.
 pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
     let mut all = web::scope("").wrap(from_fn(observe::observe)).default_service(web::to(problem::no_such_path));
     for path in guarded() {

@@ -1,4 +1,4 @@
-//! Refusals as problem documents.
+//! Refusals as problem documents (RFC 9457).
 
 use actix_web::{
     HttpRequest, HttpResponse, Responder, ResponseError,
@@ -9,10 +9,10 @@ use gateway_core::model::{ErrorCode, Refusal, Retry};
 use shared_proto::rest::Problem;
 use std::fmt;
 
-/// Seconds that a client should wait before it repeats what was surely not carried out.
+/// `Retry-After` of refusals that changed nothing and are temporary, in seconds.
 const RETRY_AFTER: &str = "1";
 
-/// A refusal on its way out of a handler.
+/// A refusal as the error of a handler.
 #[derive(Debug)]
 pub struct ApiError(pub Refusal);
 
@@ -52,7 +52,7 @@ impl Responder for ApiError {
     }
 }
 
-/// What a client needs beside the document.
+/// The headers that belong to a refusal.
 fn headers_of(code: ErrorCode) -> &'static [(&'static str, &'static str)] {
     match (code, code.row().http) {
         (_, 401) => &[("www-authenticate", "Bearer")],
@@ -77,20 +77,20 @@ pub fn problem(refusal: &Refusal) -> Problem {
     }
 }
 
-/// A request that is malformed at a named place.
+/// A refusal of a malformed request.
 pub(super) fn bad_request(detail: impl Into<String>) -> ApiError {
     ApiError(Refusal::new(ErrorCode::BadRequest, detail))
 }
 
-/// Answers what no path matches.
+/// Answers a path that does not exist.
 pub(super) async fn no_such_path(request: HttpRequest) -> HttpResponse {
-    let detail = format!("There is nothing under {}. /docs lists every path.", request.path());
+    let detail = format!("{} does not exist. /docs lists every path.", request.path());
     ApiError(Refusal::new(ErrorCode::NotFound, detail)).error_response()
 }
 
-/// Answers a method that the path does not take.
+/// Answers a method that the path does not support.
 pub(super) fn method_not_allowed(allowed: &str) -> HttpResponse {
-    let detail = format!("This path does not take this method. It takes {allowed}.");
+    let detail = format!("This path does not support this method. It supports {allowed}.");
     let mut response = ApiError(Refusal::new(ErrorCode::MethodNotAllowed, detail)).error_response();
     if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
         response.headers_mut().insert(header::ALLOW, allowed);

@@ -1,63 +1,64 @@
-//! What tokens say.
+//! Claims of tokens.
 
 use gateway_core::model::{ChannelName, Data, ErrorCode, Refusal, UserId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use serde_json::value::RawValue;
+use shared_proto::json::or_default;
 use std::{fmt, time::Duration};
 
-/// A token that is good.
+/// A valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted<C> {
-    /// What it says.
+    /// Its claims.
     pub claims: C,
-    /// How long it is good from now on, `tokens.leeway` included; none: for good.
+    /// How long it is valid from now on, including `tokens.leeway`; none: without limit.
     pub expires_in: Option<Duration>,
 }
 
-/// What a connection token says.
+/// Claims of a connection token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionClaims {
     /// `sub`; empty for anonymous.
     pub user: UserId,
-    /// `iat`: seconds since 1970; none: it does not say.
+    /// `iat`: seconds since 1970, if given.
     pub issued: Option<u64>,
-    /// `exp`: since 1970; none: valid for good.
+    /// `exp`: time since 1970; none: without limit.
     pub expires: Option<Duration>,
-    /// `info`: shown to others.
+    /// `info`: visible to other frontends.
     pub info: Option<Data>,
-    /// `channels`: subscribed by the gateway itself.
+    /// `channels`: server-side subscriptions.
     pub channels: Vec<ChannelName>,
 }
 
 impl ConnectionClaims {
-    /// A token for a user and nothing else.
+    /// Claims with a user only.
     pub fn of(user: UserId) -> Self {
         Self { user, issued: None, expires: None, info: None, channels: Vec::new() }
     }
 }
 
-/// What a subscription token says.
+/// Claims of a subscription token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionClaims {
-    /// `sub`: who may subscribe.
+    /// `sub`: the user who may subscribe.
     pub user: UserId,
-    /// `channel`: where to.
+    /// `channel`: the channel.
     pub channel: ChannelName,
-    /// `iat`: seconds since 1970; none: it does not say.
+    /// `iat`: seconds since 1970, if given.
     pub issued: Option<u64>,
-    /// `exp`: since 1970; none: valid for good.
+    /// `exp`: time since 1970; none: without limit.
     pub expires: Option<Duration>,
-    /// `info`: shown to others in the channel.
+    /// `info`: visible to other subscribers of the channel.
     pub info: Option<Data>,
 }
 
-/// Why a token is not accepted.
+/// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It was good once.
+    /// It was valid before.
     #[error("the token has expired")]
     Expired,
-    /// It is not good.
+    /// It is not valid.
     #[error("the token {0}")]
     Invalid(Box<str>),
 }
@@ -77,7 +78,7 @@ impl From<TokenError> for Refusal {
     }
 }
 
-/// The claims of either token as they are written (RFC 7519 section 4.1, and ours).
+/// The claims of both kinds of tokens, as JSON (RFC 7519 section 4.1, and the gateway's own).
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +95,7 @@ pub(super) struct Wire {
     pub(super) iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) info: Option<Box<RawValue>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub(super) channels: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) channel: Option<String>,
@@ -116,8 +117,8 @@ impl OneOrMany {
     }
 }
 
-/// A moment as tokens write it (RFC 7519 section 2): seconds since 1970, perhaps with a fraction. One before 1970 counts as 1970, and one beyond
-/// all clocks as the last moment there is.
+/// A date of a token (RFC 7519 section 2): seconds since 1970, perhaps with a fraction. A date before 1970 counts as 1970, and one beyond the range of
+/// `Duration` as its maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NumericDate(pub(super) Duration);
 
@@ -156,5 +157,17 @@ impl Visitor<'_> for AnyNumber {
     fn visit_f64<E>(self, seconds: f64) -> Result<NumericDate, E> {
         let beyond = if seconds < 0.0 { Duration::ZERO } else { Duration::MAX };
         Ok(NumericDate(Duration::try_from_secs_f64(seconds).unwrap_or(beyond)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::json::testing::check_members;
+
+    #[test]
+    fn claims_keep_the_rule_for_members() {
+        let all = r#"{"sub":"a","exp":1,"nbf":1,"iat":1,"aud":"c","iss":"i","info":{"a":1},"channels":["a"],"channel":"a"}"#;
+        check_members::<Wire>(all, &["info"]);
     }
 }

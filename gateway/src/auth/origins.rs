@@ -1,5 +1,5 @@
-//! Which web pages may connect. Browsers let any page open a WebSocket anywhere, so this is the only guard against other sites'
-//! pages (RFC 6455 section 10.2).
+//! Which web pages may connect. Browsers let any page open a WebSocket to any host, so this check alone keeps pages of other
+//! sites out (RFC 6455 section 10.2).
 
 use crate::settings::{self, Problems};
 use std::{collections::BTreeSet, fmt, net::Ipv6Addr};
@@ -7,24 +7,24 @@ use std::{collections::BTreeSet, fmt, net::Ipv6Addr};
 /// The origins that may connect.
 #[derive(Clone, Debug)]
 pub enum Origins {
-    /// Pages of the host that the request was sent to.
+    /// Pages of the host in the request's `Host` header.
     Same,
-    /// All, `null` included.
+    /// All origins, `null` included.
     Every,
-    /// Those that one of these stands for.
+    /// The origins that match an entry of the list.
     Listed(BTreeSet<Listed>),
 }
 
-/// What is listed.
+/// An entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Listed {
     /// This origin.
     One(Origin),
-    /// Every origin whose host has one label more in front: `https://*.example.com`.
-    Below(Origin),
+    /// All origins with one more label at the front of the host: `https://*.example.com`.
+    Wildcard(Origin),
 }
 
-/// A web origin (RFC 6454): scheme, host and port, each in one spelling.
+/// A web origin (RFC 6454): scheme, host and port, in normal form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     scheme: Box<str>,
@@ -39,7 +39,7 @@ struct Authority {
 }
 
 impl Origins {
-    /// Whether a request with these `Origin` and `Host` headers may upgrade. One without `Origin` does not come from a page.
+    /// Whether a request with these `Origin` and `Host` headers may upgrade. A request without `Origin` does not come from a page.
     pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         if matches!(self, Self::Every) {
@@ -50,7 +50,7 @@ impl Origins {
             Self::Every => true,
             Self::Same => host.and_then(|host| Authority::parse(host, &origin.scheme)).is_some_and(|host| host == origin.authority),
             Self::Listed(listed) => {
-                let is_below = origin.parent().is_some_and(|parent| listed.contains(&Listed::Below(parent)));
+                let is_below = origin.parent().is_some_and(|parent| listed.contains(&Listed::Wildcard(parent)));
                 is_below || listed.contains(&Listed::One(origin))
             }
         }
@@ -60,7 +60,7 @@ impl Origins {
 impl fmt::Display for Origins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Same => f.write_str("the host that they connect to"),
+            Self::Same => f.write_str("the host in the request"),
             Self::Every => f.write_str("every origin, \"null\" included"),
             Self::Listed(listed) => {
                 let all: Vec<_> = listed.iter().map(ToString::to_string).collect();
@@ -72,11 +72,11 @@ impl fmt::Display for Origins {
 
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::One(origin) | Self::Below(origin)) = self;
+        let (Self::One(origin) | Self::Wildcard(origin)) = self;
         let Origin { scheme, authority: Authority { host, port } } = origin;
-        let (star, words) = if matches!(self, Self::One(_)) { ("", "") } else { ("*.", " (any one label for *)") };
+        let (star, words) = if matches!(self, Self::One(_)) { ("", "") } else { ("*.", " (one label for *)") };
         write!(f, "{scheme}://{star}{host}")?;
-        if let Some(port) = port.filter(|_| *port != own_port(scheme)) {
+        if let Some(port) = port.filter(|_| *port != default_port(scheme)) {
             write!(f, ":{port}")?;
         }
         f.write_str(words)
@@ -86,7 +86,7 @@ impl fmt::Display for Listed {
 impl Listed {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let origin = |text: &str| {
-            Origin::parse(text).ok_or("is not an origin such as \"https://app.example.com\" or \"http://localhost:3000\", without a path")
+            Origin::parse(text).ok_or("is no origin such as \"https://app.example.com\" or \"http://localhost:3000\", without a path")
         };
         if !text.contains('*') {
             return origin(text).map(Self::One);
@@ -96,14 +96,14 @@ impl Listed {
             .and_then(|parent| Origin::parse(&parent))
             .ok_or("has a '*' that is not the whole first label, as in \"https://*.example.com\"")?;
         if parent.authority.is_address() {
-            return Err("has a '*' ahead of an address, which has no labels: list each origin");
+            return Err("has a '*' before an address, which has no labels: list each origin");
         }
-        Ok(Self::Below(parent))
+        Ok(Self::Wildcard(parent))
     }
 }
 
 impl Origin {
-    /// None for `null`, and for all that is not exactly an origin.
+    /// None for `null` and for everything that is no origin.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -113,7 +113,7 @@ impl Origin {
         (starts_well && all_well).then(|| Self { scheme: scheme.into(), authority })
     }
 
-    /// The same without the first label of the host; none: there is only one, or it is empty.
+    /// The origin without the first label of the host; none if there is only one label, or an empty one.
     fn parent(&self) -> Option<Self> {
         let (_, rest) = self.authority.host.split_once('.').filter(|(first, _)| !first.is_empty())?;
         Some(Self { scheme: self.scheme.clone(), authority: Authority { host: rest.into(), port: self.authority.port } })
@@ -121,7 +121,7 @@ impl Origin {
 }
 
 impl Authority {
-    /// Host and port without user information; the scheme's own port counts as written.
+    /// Host and port, without user information; a missing port is that of the scheme.
     fn parse(text: &str, scheme: &str) -> Option<Self> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, port) = rest.split_once(']')?;
@@ -137,20 +137,20 @@ impl Authority {
         let port = match (port.strip_prefix(':'), scheme) {
             (Some(digits), _) => Some(parse_port(digits)?),
             (None, _) if !port.is_empty() => return None,
-            (None, scheme) => own_port(scheme),
+            (None, scheme) => default_port(scheme),
         };
         Some(Self { host: host.into(), port })
     }
 
-    /// Whether it is an address and no name (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+    /// Whether the host is an address and not a name (https://url.spec.whatwg.org/#ends-in-a-number-checker).
     fn is_address(&self) -> bool {
         let last = self.host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
         self.host.starts_with('[') || last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
 
-/// The port of a scheme where none is written.
-fn own_port(scheme: &str) -> Option<u16> {
+/// The default port of a scheme.
+fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
         "https" => Some(443),
@@ -169,8 +169,7 @@ impl TryFrom<&settings::Public> for Origins {
         let (mut problems, mut listed) = (Problems::default(), BTreeSet::new());
         if public.allowed_origins.iter().any(|text| text == "*") {
             if public.allowed_origins.len() > 1 {
-                problems
-                    .add("public.allowed_origins", "has \"*\", which stands for every origin, and others: leave out the one or the others");
+                problems.add("public.allowed_origins", "\"*\" allows every origin: remove it, or the other entries");
             }
             return problems.into_result(Self::Every);
         }
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_origins_come_in_in_every_spelling_of_theirs() {
+    fn listed_origins_are_accepted_in_every_spelling() {
         let origins = origins(&["https://app.example.com", "http://LOCALHOST:3000", "https://[2001:db8::1]", "capacitor://localhost"])
             .expect("valid");
         for good in [
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_origins_stay_out() {
+    fn other_origins_are_refused() {
         let origins = origins(&["https://app.example.com", "http://localhost:3000", "https://[2001:db8::1]"]).expect("valid");
         for bad in [
             "",
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_stands_for_one_label() {
+    fn a_wildcard_matches_one_label() {
         let origins = origins(&["https://*.example.com", "http://*.localhost:3000", "https://exact.org"]).expect("valid");
         for good in [
             "https://app.example.com",
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_every_origin() {
+    fn a_star_matches_every_origin() {
         let origins = origins(&["*"]).expect("valid");
         for any in ["https://app.example.com", "null", "file://", "", "nonsense"] {
             assert!(origins.allows(Some(any), None), "{any}");
@@ -312,9 +311,9 @@ mod tests {
     #[test]
     fn what_may_connect_is_written_out() {
         for (listed, written) in [
-            (&[][..], "the host that they connect to"),
+            (&[][..], "the host in the request"),
             (&["*"][..], "every origin, \"null\" included"),
-            (&["https://*.Example.com", "http://localhost:3000"][..], "http://localhost:3000, https://*.example.com (any one label for *)"),
+            (&["https://*.Example.com", "http://localhost:3000"][..], "http://localhost:3000, https://*.example.com (one label for *)"),
         ] {
             assert_eq!(origins(listed).expect("valid").to_string(), written);
         }
@@ -342,12 +341,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_cannot_be_listed() {
+    fn invalid_entries_are_refused() {
         for (bad, says) in [
-            ("app.example.com", "is not an origin"),
-            ("https://app.example.com/", "is not an origin"),
-            ("null", "is not an origin"),
-            ("", "is not an origin"),
+            ("app.example.com", "is no origin"),
+            ("https://app.example.com/", "is no origin"),
+            ("null", "is no origin"),
+            ("", "is no origin"),
             ("*.example.com", "not the whole first label"),
             ("*://example.com", "not the whole first label"),
             ("https://*", "not the whole first label"),
@@ -359,14 +358,14 @@ mod tests {
             ("https://app*.example.com", "not the whole first label"),
             ("https://*.example.com:*", "not the whole first label"),
             ("https://*.example.com/", "not the whole first label"),
-            ("https://*.0.0.1", "ahead of an address"),
-            ("https://*.[::1]", "ahead of an address"),
-            ("https://*.0x7f", "ahead of an address"),
-            ("*", "leave out the one or the others"),
+            ("https://*.0.0.1", "before an address"),
+            ("https://*.[::1]", "before an address"),
+            ("https://*.0x7f", "before an address"),
+            ("*", "remove it, or the other entries"),
         ] {
-            let told = origins(&["https://a.example", bad]).expect_err(bad);
-            let told: Vec<_> = told.iter().map(|problem| (problem.key.as_str(), problem.to_string())).collect();
-            let [(key, text)] = &told[..] else { panic!("{told:?}") };
+            let problems = origins(&["https://a.example", bad]).expect_err(bad);
+            let problems: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.to_string())).collect();
+            let [(key, text)] = &problems[..] else { panic!("{problems:?}") };
             assert!(*key == "public.allowed_origins" && text.contains(says), "{bad}: {text}");
         }
     }

@@ -5,7 +5,7 @@ use super::{
     fixtures::{ALL, HOUR, Inbox, channel, client, data, ephemeral, kept, key, offset, retention, worker},
 };
 use gateway_core::model::{
-    ChannelName, ConnectionId, Page, PageLimit, PresenceStats, Publication, Retention, Revocation, Span, Tags, UserId,
+    ChannelName, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Tags, UserId,
 };
 use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
 
@@ -80,12 +80,12 @@ impl Bed {
         last
     }
 
-    async fn read(&self, channel: &ChannelName, span: Span, limit: PageLimit) -> Page {
-        self.broker.read(channel, KEEP, span, limit).await.expect("read")
+    async fn read(&self, channel: &ChannelName, range: ReadRange, limit: PageLimit) -> Page {
+        self.broker.read(channel, KEEP, range, limit).await.expect("read")
     }
 
-    async fn offsets(&self, channel: &ChannelName, span: Span) -> Vec<u64> {
-        offsets(&self.read(channel, span, ALL).await)
+    async fn offsets(&self, channel: &ChannelName, range: ReadRange) -> Vec<u64> {
+        offsets(&self.read(channel, range, ALL).await)
     }
 
     /// Subscribes a worker and gives its consumer.
@@ -134,7 +134,7 @@ pub(super) async fn a_publication_arrives_and_is_kept_as_it_was_sent(bed: &Bed) 
         traceparent: sent.traceparent,
     };
     assert_eq!(*arrived, expected);
-    let page = bed.read(&channel, Span::After(0), ALL).await;
+    let page = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(*page.publications[0], expected);
     assert_eq!(Some((page.epoch, page.top)), published.position.map(|position| (position.epoch, position.offset)));
 }
@@ -186,17 +186,17 @@ pub(super) async fn without_retention_there_is_delivery_and_nothing_else(bed: &B
         arrived.push((publication.position.is_some(), publication.data.get().to_owned()));
     }
     assert_eq!(arrived, [(true, "1".into()), (false, "\"typing\"".into()), (true, "2".into())]);
-    assert_eq!(bed.offsets(&channel, Span::After(0)).await, [1, 2]);
+    assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [1, 2]);
 }
 
 pub(super) async fn the_oldest_go_when_a_history_is_full_and_a_reader_can_tell(bed: &Bed) {
     let channel = channel("c:full");
     bed.publish_all(&channel, 1..=10, retention(3, HOUR)).await;
-    let page = bed.read(&channel, Span::After(2), ALL).await;
+    let page = bed.read(&channel, ReadRange::After(2), ALL).await;
     assert_eq!(offsets(&page), [8, 9, 10], "it begins later than asked");
     assert_eq!(page.top, 10);
     bed.publish_all(&channel, [11], retention(1, HOUR)).await;
-    assert_eq!(bed.offsets(&channel, Span::After(0)).await, [11], "a smaller size holds from the next publish on");
+    assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [11], "a smaller size holds from the next publish on");
 }
 
 // NL-1.9
@@ -208,36 +208,36 @@ pub(super) async fn a_history_ends_after_its_last_publication_and_the_position_s
     (bed.pass)(Duration::from_secs(2)).await;
     bed.publish_all(&channel, [2], keep).await;
     (bed.pass)(Duration::from_secs(2)).await;
-    let before = bed.read(&channel, Span::After(0), ALL).await;
+    let before = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(offsets(&before), [1, 2], "each publish starts the time anew for all");
     (bed.pass)(Duration::from_secs(2)).await;
-    let after = bed.read(&channel, Span::After(0), ALL).await;
+    let after = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!((after.epoch, after.top, offsets(&after)), (before.epoch, 2, vec![]));
     let next = bed.publish(&channel, kept(3, keep)).await.position.expect("kept");
     assert_eq!((next.epoch, next.offset), (before.epoch, 3));
-    assert_eq!(bed.offsets(&channel, Span::After(0)).await, [3], "what had ended does not come back");
+    assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [3], "what had ended does not come back");
 }
 
 pub(super) async fn spans_choose_what_is_read(bed: &Bed) {
     let channel = channel("c:spans");
     bed.publish_all(&channel, 1..=8, retention(5, HOUR)).await;
-    for (span, expected) in [
-        (Span::Top, vec![]),
-        (Span::After(0), vec![4, 5, 6, 7, 8]),
-        (Span::After(3), vec![4, 5, 6, 7, 8]),
-        (Span::After(6), vec![7, 8]),
-        (Span::After(8), vec![]),
-        (Span::After(u64::MAX), vec![]),
-        (Span::Before(None), vec![8, 7, 6, 5, 4]),
-        (Span::Before(Some(u64::MAX)), vec![8, 7, 6, 5, 4]),
-        (Span::Before(Some(8)), vec![7, 6, 5, 4]),
-        (Span::Before(Some(5)), vec![4]),
-        (Span::Before(Some(4)), vec![]),
-        (Span::Before(Some(1)), vec![]),
-        (Span::Before(Some(0)), vec![]),
+    for (range, expected) in [
+        (ReadRange::Top, vec![]),
+        (ReadRange::After(0), vec![4, 5, 6, 7, 8]),
+        (ReadRange::After(3), vec![4, 5, 6, 7, 8]),
+        (ReadRange::After(6), vec![7, 8]),
+        (ReadRange::After(8), vec![]),
+        (ReadRange::After(u64::MAX), vec![]),
+        (ReadRange::Before(None), vec![8, 7, 6, 5, 4]),
+        (ReadRange::Before(Some(u64::MAX)), vec![8, 7, 6, 5, 4]),
+        (ReadRange::Before(Some(8)), vec![7, 6, 5, 4]),
+        (ReadRange::Before(Some(5)), vec![4]),
+        (ReadRange::Before(Some(4)), vec![]),
+        (ReadRange::Before(Some(1)), vec![]),
+        (ReadRange::Before(Some(0)), vec![]),
     ] {
-        let page = bed.read(&channel, span, ALL).await;
-        assert_eq!((offsets(&page), page.top), (expected, 8), "{span:?}");
+        let page = bed.read(&channel, range, ALL).await;
+        assert_eq!((offsets(&page), page.top), (expected, 8), "{range:?}");
     }
 }
 
@@ -245,7 +245,7 @@ pub(super) async fn spans_choose_what_is_read(bed: &Bed) {
 pub(super) async fn pages_are_bounded_by_entries_and_bytes(bed: &Bed) {
     let channel = channel("c:pages");
     bed.publish_all(&channel, 1..=9, KEEP).await;
-    let size = bed.read(&channel, Span::After(0), ALL).await.publications[0].size();
+    let size = bed.read(&channel, ReadRange::After(0), ALL).await.publications[0].size();
     for (entries, bytes, expected) in [
         (3, usize::MAX, vec![1, 2, 3]),
         (0, usize::MAX, vec![]),
@@ -254,10 +254,10 @@ pub(super) async fn pages_are_bounded_by_entries_and_bytes(bed: &Bed) {
         (usize::MAX, 0, vec![1]),
         (2, 3 * size, vec![1, 2]),
     ] {
-        assert_eq!(offsets(&bed.read(&channel, Span::After(0), PageLimit { entries, bytes }).await), expected, "{entries} {bytes}");
+        assert_eq!(offsets(&bed.read(&channel, ReadRange::After(0), PageLimit { entries, bytes }).await), expected, "{entries} {bytes}");
     }
     let newest = PageLimit { entries: 2, bytes: usize::MAX };
-    assert_eq!(offsets(&bed.read(&channel, Span::Before(None), newest).await), [9, 8]);
+    assert_eq!(offsets(&bed.read(&channel, ReadRange::Before(None), newest).await), [9, 8]);
 }
 
 // NL-1.9
@@ -267,14 +267,14 @@ pub(super) async fn the_first_read_makes_the_epoch_that_publishes_go_on_in(bed: 
         if subscribed {
             bed.join(&channel, 0).await;
         }
-        let page = bed.read(&channel, Span::Top, ALL).await;
+        let page = bed.read(&channel, ReadRange::Top, ALL).await;
         assert_eq!((page.top, page.forks.len(), page.publications.len()), (0, 0, 0));
-        assert_eq!(bed.read(&channel, Span::Top, ALL).await.epoch, page.epoch);
+        assert_eq!(bed.read(&channel, ReadRange::Top, ALL).await.epoch, page.epoch);
         let first = bed.publish(&channel, kept(1, KEEP)).await.position.expect("kept");
         assert_eq!((first.epoch, first.offset), (page.epoch, 1));
     }
     let (one, two) = (channel("c:unseen"), channel("c:joined"));
-    assert_ne!(bed.read(&one, Span::Top, ALL).await.epoch, bed.read(&two, Span::Top, ALL).await.epoch);
+    assert_ne!(bed.read(&one, ReadRange::Top, ALL).await.epoch, bed.read(&two, ReadRange::Top, ALL).await.epoch);
 }
 
 // NL-1.9
@@ -282,12 +282,12 @@ pub(super) async fn clearing_keeps_epoch_and_offsets(bed: &Bed) {
     let channel = channel("c:clear");
     bed.broker.clear(&channel).await.expect("nothing to clear is no error");
     bed.publish_all(&channel, 1..=3, KEEP).await;
-    let before = bed.read(&channel, Span::Top, ALL).await;
+    let before = bed.read(&channel, ReadRange::Top, ALL).await;
     bed.broker.clear(&channel).await.expect("cleared");
-    let after = bed.read(&channel, Span::After(0), ALL).await;
+    let after = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!((after.epoch, after.top, offsets(&after)), (before.epoch, 3, vec![]));
     assert_eq!(bed.publish_all(&channel, [4], KEEP).await, 4);
-    assert_eq!(bed.offsets(&channel, Span::After(0)).await, [4]);
+    assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [4]);
 }
 
 // NL-2.10
@@ -306,7 +306,7 @@ pub(super) async fn a_repeated_publish_is_answered_and_not_delivered(bed: &Bed) 
             assert_eq!(inbox.publication().await.1.data.get(), expected);
         }
     }
-    assert_eq!(bed.offsets(&channel("c:again"), Span::After(0)).await, [1, 2, 3]);
+    assert_eq!(bed.offsets(&channel("c:again"), ReadRange::After(0)).await, [1, 2, 3]);
 }
 
 // NL-2.9
@@ -318,7 +318,7 @@ pub(super) async fn an_idempotency_key_belongs_to_scope_channel_and_body(bed: &B
     assert!(!bed.publish(&one, with(key("other", "k", 2))).await.replayed);
     assert!(!bed.publish(&two, with(key("api", "k", 2))).await.replayed);
     assert!(!bed.publish(&one, with(key("api", "K", 1))).await.replayed);
-    assert_eq!(bed.offsets(&one, Span::After(0)).await, [1, 2, 3], "what was refused changed nothing");
+    assert_eq!(bed.offsets(&one, ReadRange::After(0)).await, [1, 2, 3], "what was refused changed nothing");
     bed.broker.clear(&one).await.expect("cleared");
     assert!(bed.publish(&one, with(key("api", "k", 1))).await.replayed, "a key outlives its publication");
 }
@@ -331,7 +331,7 @@ pub(super) async fn an_idempotency_key_is_forgotten_in_time(bed: &Bed) {
     assert!(bed.publish(&channel, publication.clone()).await.replayed);
     (bed.pass)(bed.idempotency_ttl.mul_f32(0.4)).await;
     assert!(!bed.publish(&channel, publication).await.replayed, "a repeat does not prolong it");
-    assert_eq!(bed.offsets(&channel, Span::After(0)).await, [1, 2]);
+    assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [1, 2]);
 }
 
 // NL-5.1
@@ -370,7 +370,7 @@ pub(super) async fn what_a_mailbox_left_out_can_be_read(bed: &Bed) {
         next += 1;
     }
     assert_eq!(next, 257, "a quarter of the mailbox");
-    assert_eq!(bed.offsets(&channel, Span::After(256)).await, (257..=400).collect::<Vec<_>>());
+    assert_eq!(bed.offsets(&channel, ReadRange::After(256)).await, (257..=400).collect::<Vec<_>>());
     bed.publish_all(&channel, [401], KEEP).await;
     assert_eq!(offset(&slow.publication().await.1), 401);
 }
@@ -386,7 +386,7 @@ pub(super) async fn announcements_reach_subscribers_and_are_not_kept(bed: &Bed) 
             other => panic!("unexpected {other:?}"),
         }
     }
-    assert_eq!(bed.read(&channel, Span::After(0), ALL).await.top, 0);
+    assert_eq!(bed.read(&channel, ReadRange::After(0), ALL).await.top, 0);
 }
 
 pub(super) async fn presence_knows_connections_and_users(bed: &Bed) {
@@ -422,7 +422,7 @@ pub(super) async fn active_channels_are_listed_by_name_and_page(bed: &Bed) {
     }
     bed.join(&channel("list:joined"), 0).await;
     bed.publish(&channel("list:ephemeral"), ephemeral(1)).await;
-    bed.read(&channel("list:read"), Span::Top, ALL).await;
+    bed.read(&channel("list:read"), ReadRange::Top, ALL).await;
     let all = bed.list("list:*", None, 100).await;
     let mut expected: Vec<String> = (0..30).map(|number| format!("list:{number:02}")).collect();
     expected.push("list:joined".into());
@@ -514,7 +514,7 @@ pub(super) async fn names_of_users_are_kept_apart_whatever_they_hold(bed: &Bed) 
         bed.broker.revoke(user, revocation, HOUR).await.expect("revoked");
     }
     for ((channel, user), number) in all.iter().zip(1..) {
-        assert_eq!(bed.offsets(channel, Span::After(0)).await, (1..=number).collect::<Vec<_>>());
+        assert_eq!(bed.offsets(channel, ReadRange::After(0)).await, (1..=number).collect::<Vec<_>>());
         let stats = bed.broker.presence_stats(channel).await.expect("counted");
         assert_eq!(stats, PresenceStats { clients: 2, users: 2 }, "{channel}");
         let present = bed.broker.presence(channel, 10).await.expect("read");
@@ -572,7 +572,7 @@ pub(super) async fn concurrent_publishers_make_one_order(bed: &Bed) {
                         }
                         Post::Dirty(_) => {
                             dirty = true;
-                            let top = broker.read(&channel, keep, Span::Top, ALL).await.expect("read").top;
+                            let top = broker.read(&channel, keep, ReadRange::Top, ALL).await.expect("read").top;
                             if top == PUBLISHERS * EACH {
                                 break;
                             }
@@ -587,7 +587,7 @@ pub(super) async fn concurrent_publishers_make_one_order(bed: &Bed) {
     for consumer in consumers {
         consumer.await.expect("the order holds");
     }
-    let page = bed.read(&channel, Span::After(0), ALL).await;
+    let page = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(offsets(&page), (1..=PUBLISHERS * EACH).collect::<Vec<_>>());
     let distinct: HashSet<_> = page.publications.iter().map(|publication| publication.data.get()).collect();
     assert_eq!(distinct.len() as u64, PUBLISHERS * EACH);
@@ -601,7 +601,7 @@ pub(super) async fn a_read_is_of_one_moment(bed: &Bed) {
         tokio::spawn(async move {
             let mut top = 0;
             while top < PUBLISHERS * 300 {
-                let page = broker.read(&channel, keep, Span::After(0), ALL).await.expect("read");
+                let page = broker.read(&channel, keep, ReadRange::After(0), ALL).await.expect("read");
                 assert!(page.top >= top);
                 top = page.top;
                 let first = top.saturating_sub(50) + 1;
@@ -630,7 +630,7 @@ pub(super) async fn a_key_published_many_times_at_once_is_published_once(bed: &B
             Err(error) => assert_eq!(error, BrokerError::IdempotencyInProgress),
         }
     }
-    assert_eq!((first, bed.offsets(&channel, Span::After(0)).await), (1, vec![1]));
+    assert_eq!((first, bed.offsets(&channel, ReadRange::After(0)).await), (1, vec![1]));
 }
 
 pub(super) async fn revocations_are_remembered_for_their_time(bed: &Bed) {

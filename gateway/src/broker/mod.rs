@@ -22,7 +22,7 @@ mod fixtures;
 pub(crate) use self::redis::simulated;
 use futures_util::future::{Either, ready};
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, UserId, WorkerId,
 };
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
@@ -97,8 +97,8 @@ impl Broker {
     }
 
     /// Reads a channel's stream, whole and consistent as of one moment.
-    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        each!(self, broker => broker.read(channel, retention, span, limit).await)
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        each!(self, broker => broker.read(channel, retention, range, limit).await)
     }
 
     /// Removes the held publications; epoch and offsets go on.

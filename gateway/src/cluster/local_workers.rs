@@ -13,7 +13,7 @@ use tokio::{
 
 /// Time for all workers to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Before posting to a full mailbox is tried again.
+/// Pause before posting to a full mailbox is tried again.
 const FULL_MAILBOX_PAUSE: Duration = Duration::from_millis(100);
 
 /// See the module.
@@ -65,16 +65,16 @@ impl LocalWorkers {
     /// Asks every worker, and waits for all answers.
     async fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> Post) -> Result<Vec<T>, Refusal> {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
-        let mut asked = Vec::with_capacity(self.workers.len());
+        let mut receivers = Vec::with_capacity(self.workers.len());
         for (index, worker) in self.workers.iter().enumerate() {
             let (sender, receiver) = mpsc::channel(1);
             if !worker.post(question(sender)) {
                 return Err(self.unavailable(index, "has a full mailbox"));
             }
-            asked.push(receiver);
+            receivers.push(receiver);
         }
-        let mut answers = Vec::with_capacity(asked.len());
-        for (index, mut receiver) in asked.into_iter().enumerate() {
+        let mut answers = Vec::with_capacity(receivers.len());
+        for (index, mut receiver) in receivers.into_iter().enumerate() {
             match timeout_at(deadline, receiver.recv()).await {
                 Ok(Some(answer)) => answers.push(answer),
                 Ok(None) => return Err(self.unavailable(index, "dropped the request")),

@@ -5,9 +5,9 @@ use crate::broker::{BrokerError, Nodes, Sweep};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Between two steps of a sweep, of at most a thousand keys each. It keeps the load on Redis low.
+/// Pause between two steps of a sweep, of at most a thousand keys each. It keeps the load on Redis low.
 const STEP_PAUSE: Duration = Duration::from_millis(100);
-/// Before a step that failed is repeated.
+/// Pause before a step that failed is repeated.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 impl SharedCluster {

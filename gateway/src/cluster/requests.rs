@@ -21,7 +21,7 @@ use tokio::{
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Requests of other nodes that are handled at a time.
 const CONCURRENT_REQUESTS: usize = 64;
-/// Before opening the inbox is tried again.
+/// Pause before opening the inbox is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 impl SharedCluster {
@@ -73,7 +73,7 @@ impl SharedCluster {
         Ok(others)
     }
 
-    /// None is there without Redis, where nobody else is.
+    /// None without Redis: there are no other nodes.
     fn address(&self) -> String {
         self.broker.nodes().map(Nodes::address).unwrap_or_default()
     }

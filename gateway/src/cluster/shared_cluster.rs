@@ -44,7 +44,7 @@ pub(super) struct SharedCluster {
     /// A service wants disconnects, so every connection must be in the registry.
     pub(super) register_connections: Notify,
     pub(super) dead_connections: mpsc::Sender<DeadNodeConnections>,
-    /// The other end of `dead_connections`, until somebody takes it.
+    /// The other end of `dead_connections`, until it is taken.
     pub(super) dead_connections_receiver: Mutex<Option<mpsc::Receiver<DeadNodeConnections>>>,
 }
 

@@ -46,7 +46,7 @@ impl Driver {
                     self.running.push(RunningTask::operation(id, op, requester));
                 }
                 Action::Cancel(id) => self.running.retain(|running| running.task != TaskId::Operation(id)),
-                Action::Identify(info) => {
+                Action::Register(info) => {
                     self.worker.hub.identify(self.registration.key(), info.clone());
                     self.info = Some(info);
                     self.on_identified();
@@ -59,7 +59,7 @@ impl Driver {
                         self.running.push(RunningTask::catch_up(worker, key, outbox, channel, after));
                     }
                 }
-                Action::Leave(channel) => self.leave(channel),
+                Action::Detach(channel) => self.leave(channel),
                 Action::Close(code, reason) => {
                     self.send(&mut lines);
                     self.close(CloseCause::Session, code, &reason);

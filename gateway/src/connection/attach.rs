@@ -7,8 +7,8 @@ use crate::{
     telemetry::FailureLog,
 };
 use gateway_core::{
-    channel::recovery::{Judgement, Start, first_span, judge, lost},
-    model::{ChannelName, ClientInfo, ErrorCode, Refusal, Retention, Span},
+    channel::recovery::{RecoveryDecision, SubscriptionStart, decide, first_range, start_after_loss},
+    model::{ChannelName, ClientInfo, ErrorCode, ReadRange, Refusal, Retention},
     session::{Attach, Attached, Outcome},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
@@ -18,7 +18,7 @@ use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 ///
 /// The channel keeps deliveries until the connection goes live. After a failure the session leaves the channel, which undoes the join.
 pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
-    let Some(options) = worker.node.rules.namespaces.options(&attach.channel).cloned() else {
+    let Some(options) = worker.node.session_config.namespaces.options(&attach.channel).cloned() else {
         return Outcome::Failed(ErrorCode::UnknownChannel.into());
     };
     let presence_info = (options.presence || options.join_leave).then(|| attach.info.clone());
@@ -56,15 +56,15 @@ async fn establish(
     Ok(attached)
 }
 
-async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
-    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
+async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<SubscriptionStart, BrokerError> {
+    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().divided_by(attach.page_shares));
     if let Some(start) = recover.and_then(|recover| worker.hub.recover_from_memory(&attach.channel, recover, limit)) {
         return Ok(start);
     }
-    let page = reads.page(&attach.channel, retention, first_span(recover), limit).await?;
-    match judge(recover, page) {
-        Judgement::Start(start) => Ok(start),
-        Judgement::ReadAgain(span) => Ok(lost(&reads.page(&attach.channel, retention, span, limit).await?)),
+    let page = reads.page(&attach.channel, retention, first_range(recover), limit).await?;
+    match decide(recover, page) {
+        RecoveryDecision::Start(start) => Ok(start),
+        RecoveryDecision::ReadAgain(range) => Ok(start_after_loss(&reads.page(&attach.channel, retention, range, limit).await?)),
     }
 }
 
@@ -74,10 +74,10 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
     let mut failures = FailureLog::default();
     loop {
         wait_for_room(&outbox).await;
-        let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
+        let Some(retention) = worker.node.session_config.namespaces.options(&channel).and_then(|options| options.retention) else {
             return CatchUpStep::Status(LiveStatus::Detached);
         };
-        match worker.hub.reads().page(&channel, retention, Span::After(offset), worker.hub.page()).await {
+        match worker.hub.reads().page(&channel, retention, ReadRange::After(offset), worker.hub.page()).await {
             Ok(page) => {
                 // Other deliveries may have filled the outbox during the read.
                 wait_for_room(&outbox).await;

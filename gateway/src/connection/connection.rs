@@ -49,12 +49,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             driver.poll_tasks(&mut Context::from_waker(waker));
             left -= 1;
             match (left, driver.wants_input()) {
-                (_, false) => transport::Next::Hold,
+                (_, false) => transport::Next::Pause,
                 (0, true) => transport::Next::Yield,
                 _ => transport::Next::Go,
             }
         });
-        if wire.take_whole() {
+        if wire.take_completed() {
             driver.incomplete_since = None;
         }
         let awaited = wire.is_mid_message() && driver.wants_input();
@@ -80,7 +80,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let before = frames.len();
                 let wrote = wire.poll_write(cx, frames);
                 driver.worker.hub.metrics().count(Count::FramesOut, (before - frames.len()) as u64);
-                Written { result: (wrote.state, wrote.bytes), is_partial: wire.begun() > 0 }
+                Written { result: (wrote.state, wrote.bytes), is_partial: wire.front_written() > 0 }
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {

@@ -68,7 +68,7 @@ impl Driver {
     pub(super) fn new(worker: Rc<Worker>, traceparent: Option<Box<str>>) -> Self {
         let id = ConnectionId::random();
         let registration = worker.hub.register(id);
-        let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
+        let session = Session::new(id, worker.node.session_config.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
             (SessionNeeds::of(&session), Vec::new(), None, false, None, None);
@@ -113,7 +113,7 @@ impl Driver {
                 Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
                 Notice::Registered => self.on_registered(),
                 Notice::ReportPending => self.report_pending(),
-                Notice::PublicationsLost(channel) => self.input(Input::Lost(channel)),
+                Notice::PublicationsLost(channel) => self.input(Input::PublicationsLost(channel)),
                 Notice::Tick => {}
                 Notice::Drain(Drain::WhenIdle) => self.is_draining = true,
                 Notice::Drain(Drain::Now) => self.shut_down(),
@@ -141,7 +141,7 @@ impl Driver {
             self.close_slow(CloseCause::Slow(overflow));
         }
         if self.needs.tick.is_some_and(|at| at <= now) {
-            self.input(Input::Tick);
+            self.input(Input::Timer);
         }
         true
     }
@@ -183,7 +183,7 @@ impl Driver {
             let task = self.running.swap_remove(index).task;
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
-                (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::Lost(channel)),
+                (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),
                 _ => {}
             }
             index = 0;

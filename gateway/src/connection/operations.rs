@@ -11,7 +11,7 @@ use crate::{
 };
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, ClientInfo, Data, ErrorCode, Page, PageLimit, Position, RecoverFrom, Refusal, Span, Tags, UserId},
+    model::{ChannelName, ClientInfo, Data, ErrorCode, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, Tags, UserId},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
 };
 use std::{
@@ -113,7 +113,7 @@ impl Requester {
         let broker = &self.worker.node.broker;
         let (stored, revoked) = futures_util::future::join(broker.user_subscriptions(user), broker.revoked(user)).await;
         match revoked.and_then(|revoked| Ok((stored?, revoked))) {
-            Ok((_, Some(revoked))) if revoked.concerns(issued) => Outcome::Failed(revoked_refusal()),
+            Ok((_, Some(revoked))) if revoked.applies_to(issued) => Outcome::Failed(revoked_refusal()),
             Ok((stored, _)) => {
                 let now = unix_time();
                 let subscription = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
@@ -140,7 +140,7 @@ impl Requester {
             return false;
         }
         let error = match timeout(REVOCATION_TIMEOUT, self.worker.node.broker.revoked(user)).await {
-            Ok(Ok(revoked)) => return revoked.is_some_and(|revoked| revoked.concerns(issued)),
+            Ok(Ok(revoked)) => return revoked.is_some_and(|revoked| revoked.applies_to(issued)),
             Ok(Err(error)) => error.to_string(),
             Err(late) => late.to_string(),
         };
@@ -184,15 +184,16 @@ impl Requester {
     /// Returns up to `limit` publications, as far as they fit into one reply.
     async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
         let node = &self.worker.node;
-        let retention = node.rules.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
+        let retention =
+            node.session_config.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
         let offset = since.as_ref().map(|since| since.offset);
-        let span = match (limit, reverse) {
-            (0, _) => Span::Top,
-            (_, true) => Span::Before(offset),
-            (_, false) => Span::After(offset.unwrap_or(0)),
+        let range = match (limit, reverse) {
+            (0, _) => ReadRange::Top,
+            (_, true) => ReadRange::Before(offset),
+            (_, false) => ReadRange::After(offset.unwrap_or(0)),
         };
         let page = PageLimit { entries: limit, bytes: self.worker.hub.answer_bytes() };
-        let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
+        let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, range, page).await?;
         if since.is_some_and(|since| !is_known(&since, epoch, &forks)) {
             return Err(ErrorCode::UnrecoverablePosition.into());
         }

@@ -5,7 +5,7 @@ use crate::{
     telemetry::WorkerMetrics,
 };
 use gateway_core::{
-    channel::{HoldRoom, Namespaces},
+    channel::{GapBufferBudget, Namespaces},
     model::{PageLimit, WorkerId},
 };
 use std::{sync::Arc, time::Duration};
@@ -42,7 +42,7 @@ pub struct HubParts {
     /// History reads. All workers of a node share them.
     pub reads: Arc<Reads>,
     /// Memory for publications that wait for a history read. All workers of a node share it.
-    pub hold: Arc<HoldRoom>,
+    pub gap_buffers: Arc<GapBufferBudget>,
     /// The broker's queue for this worker.
     pub mailbox: Arc<Mailbox>,
     /// Options of the channels.

@@ -16,7 +16,7 @@ use gateway_core::{
         ChannelOptions,
         feed::{Feed, continues, is_valid},
     },
-    model::{Age, ChannelName, ClientInfo, Page, PageLimit, Position, Publication, Side},
+    model::{ChannelName, ClientInfo, Freshness, Page, PageLimit, Position, Publication, SubscriptionSide},
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -51,7 +51,7 @@ impl Hub {
         channel: &ChannelName,
         options: &Arc<ChannelOptions>,
         info: Option<Arc<ClientInfo>>,
-        side: Side,
+        side: SubscriptionSide,
         join_leave: bool,
     ) -> bool {
         let mut state = self.state.borrow_mut();
@@ -65,7 +65,7 @@ impl Hub {
                 channel.clone(),
                 self.last_slot_generation.get(),
                 options.clone(),
-                Feed::new(self.parts.hold.clone()),
+                Feed::new(self.parts.gap_buffers.clone()),
             )))
         });
         let Some(entry) = state.connections.get_mut(key.index as usize) else { return false };
@@ -114,10 +114,10 @@ impl Hub {
                 }
                 if slot.feed.position().is_some_and(|position| position.epoch != progress.at.epoch) {
                     // Either the feed or the connection has an older epoch. Both read the history, which shows the current one.
-                    let after = slot.feed.stands_at(progress.at);
+                    let after = slot.feed.observe_top(progress.at);
                     drop(state_guard);
                     if after.is_some() {
-                        self.begin_backfill(slot_key, Age::Fresh);
+                        self.begin_backfill(slot_key, Freshness::Fresh);
                     }
                     return LiveStatus::Behind(progress.at.offset);
                 }
@@ -139,7 +139,7 @@ impl Hub {
         };
         self.queue_history(channel, &missed, &outbox);
         if backfill {
-            self.begin_backfill(slot_key, Age::Fresh);
+            self.begin_backfill(slot_key, Freshness::Fresh);
         }
         LiveStatus::Live
     }
@@ -157,7 +157,9 @@ impl Hub {
             };
             // The client already has the old epoch. The protocol can replace it only for a server-side subscription.
             let (before, at) = (progress.at, Position { epoch: page.epoch, ..progress.at });
-            if !(before == at || (*side == Side::Server && is_valid(before, page.epoch, &page.forks))) || !continues(at.offset, page) {
+            if !(before == at || (*side == SubscriptionSide::Server && is_valid(before, page.epoch, &page.forks)))
+                || !continues(at.offset, page)
+            {
                 return CatchUpStep::Lost;
             }
             let last = page.publications.last().and_then(|last| last.position);

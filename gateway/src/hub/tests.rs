@@ -6,10 +6,10 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::{ChannelOptions, HoldRoom, Namespaces, SlowConsumer},
+    channel::{ChannelOptions, GapBufferBudget, Namespaces, SlowConsumer},
     model::{
-        ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, RecoverFrom, Retention,
-        ServerCommand, Side, Span, Tags, Tick, UserId, WorkerId,
+        ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, ReadRange, RecoverFrom,
+        Retention, ServerCommand, SubscriptionSide, Tags, Tick, UserId, WorkerId,
     },
 };
 use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
@@ -55,7 +55,7 @@ fn run<F: Future<Output = ()>>(limits: HubLimits, mailbox: usize, test: impl FnO
             worker: WorkerId::new(0).expect("in bounds"),
             broker: broker.clone(),
             reads: Reads::new(broker.clone(), 2),
-            hold: HoldRoom::new(1 << 20),
+            gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
             namespaces: Arc::new(namespaces),
             limits,
@@ -84,23 +84,23 @@ impl World {
     }
 
     async fn join(&self, connection: &Registration, channel: &str) {
-        self.join_as(connection, channel, Side::Client).await;
+        self.join_as(connection, channel, SubscriptionSide::Client).await;
     }
 
-    async fn join_as(&self, connection: &Registration, channel: &str, side: Side) {
+    async fn join_as(&self, connection: &Registration, channel: &str, side: SubscriptionSide) {
         let channel = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.join(connection.key(), &channel, &options, None, side, true));
         self.broker.subscribe(&channel, self.hub.parts.worker, None).await.expect("in memory");
         if options.retention.is_some() {
-            let page = self.read(&channel, Span::Top).await.expect("in memory");
+            let page = self.read(&channel, ReadRange::Top).await.expect("in memory");
             let top = Position { epoch: page.epoch, offset: page.top };
             self.hub.set_read_progress(connection.key(), &channel, top, page.top);
         }
     }
 
-    async fn read(&self, channel: &ChannelName, span: Span) -> Result<Page, BrokerError> {
-        self.broker.read(channel, STREAM, span, self.hub.parts.limits.page).await
+    async fn read(&self, channel: &ChannelName, range: ReadRange) -> Result<Page, BrokerError> {
+        self.broker.read(channel, STREAM, range, self.hub.parts.limits.page).await
     }
 
     async fn subscribe(&self, connection: &Registration, channel: &str) {
@@ -217,7 +217,7 @@ fn publications_beyond_the_attach_buffer_are_read_from_history() {
         let mut live = world.hub.go_live(second.key(), &channel);
         let mut pages = 0;
         while let LiveStatus::Behind(after) = live {
-            let page = world.read(&channel, Span::After(after)).await.expect("in memory");
+            let page = world.read(&channel, ReadRange::After(after)).await.expect("in memory");
             pages += 1;
             let CatchUpStep::Status(next) = world.hub.deliver_page(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
             live = next;
@@ -261,7 +261,7 @@ fn a_channel_with_history_loses_nothing_when_the_mailbox_overflows_repeatedly() 
         }
         assert_eq!(texts, published);
         assert_eq!(
-            world.hub.parts.hold.dropped(),
+            world.hub.parts.gap_buffers.dropped(),
             12,
             "from the third round on, history reads also replace the two deliveries that arrived"
         );
@@ -275,7 +275,7 @@ fn a_channel_with_history_loses_nothing_when_the_mailbox_overflows_repeatedly() 
             (world.hub.metrics().counted(Count::Backfills), world.hub.parts.reads.counts()),
             "the feed is live again"
         );
-        assert_eq!(world.hub.parts.hold.used(), 0);
+        assert_eq!(world.hub.parts.gap_buffers.used(), 0);
     });
 }
 
@@ -466,7 +466,7 @@ fn publications_during_an_attach_are_delivered_as_the_outbox_gets_room() {
         let channel = World::channel("stream:a");
         let (mut live, mut texts) = (world.hub.go_live(second.key(), &channel), Vec::new());
         while let LiveStatus::Behind(after) = live {
-            let page = world.read(&channel, Span::After(after)).await.expect("in memory");
+            let page = world.read(&channel, ReadRange::After(after)).await.expect("in memory");
             let CatchUpStep::Status(next) = world.hub.deliver_page(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
             assert!(second.outbox().memory() <= 10_000);
             texts.extend(received(&second));
@@ -508,7 +508,7 @@ fn presence_ends_with_the_connection_and_large_channels_announce_no_joins() {
             let user: UserId = format!("user{n}").parse().expect("valid");
             let connection = world.connect();
             let info = Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None });
-            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), Side::Client, n < 2));
+            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), SubscriptionSide::Client, n < 2));
             world.hub.add_presence(&channel, info).await.expect("in memory");
             world.hub.go_live(connection.key(), &channel);
             present.push(connection);

@@ -6,7 +6,7 @@ use crate::{
     services,
     telemetry::{Metrics, SERIES, Series},
 };
-use gateway_core::channel::HoldRoom;
+use gateway_core::channel::GapBufferBudget;
 use std::sync::Arc;
 
 /// Takes a number and the values of its labels.
@@ -43,17 +43,17 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     });
 }
 
-pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, hold: &Arc<HoldRoom>) {
+pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, gap_buffers: &Arc<GapBufferBudget>) {
     let reads = reads.clone();
     metrics.observe(Series::HistoryReads, move |tell| {
         let (begun, shared) = reads.counts();
         tell(&["begun"], begun);
         tell(&["shared"], shared);
     });
-    let room = hold.clone();
-    metrics.observe(Series::GapBufferBytes, move |tell| tell(&[], room.used() as u64));
-    let room = hold.clone();
-    metrics.observe(Series::GapBufferDropped, move |tell| tell(&[], room.dropped()));
+    let budget = gap_buffers.clone();
+    metrics.observe(Series::GapBufferBytes, move |tell| tell(&[], budget.used() as u64));
+    let budget = gap_buffers.clone();
+    metrics.observe(Series::GapBufferDropped, move |tell| tell(&[], budget.dropped()));
 }
 
 fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {

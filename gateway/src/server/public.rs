@@ -157,7 +157,8 @@ pub(super) fn server(
     let started = Arc::new(AtomicUsize::new(0));
     let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
     let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);
-    let (namespaces, reads, hold) = (Arc::new(node.rules.namespaces.clone()), parts.reads.clone(), parts.hold.clone());
+    let (namespaces, reads, gap_buffers) =
+        (Arc::new(node.session_config.namespaces.clone()), parts.reads.clone(), parts.gap_buffers.clone());
     let http = PublicHttp {
         request_timeout: settings.public.request_timeout,
         keep_alive: settings.public.keep_alive,
@@ -171,7 +172,7 @@ pub(super) fn server(
             worker: WorkerId::new(index).unwrap_or(WorkerId::FIRST),
             broker: node.broker.clone(),
             reads: reads.clone(),
-            hold: hold.clone(),
+            gap_buffers: gap_buffers.clone(),
             mailbox: mailboxes[index].clone(),
             namespaces: namespaces.clone(),
             limits: limits.clone(),

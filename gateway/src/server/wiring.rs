@@ -14,9 +14,9 @@ use crate::{
     telemetry::{Metrics, WorkerMetrics},
 };
 use gateway_core::{
-    channel::{HoldRoom, Namespaces},
+    channel::{GapBufferBudget, Namespaces},
     model::{InvalidName, PageLimit, ServiceName, WorkerId},
-    session::Rules,
+    session::SessionConfig,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ pub(super) struct Parts {
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) metrics: Vec<Arc<WorkerMetrics>>,
     pub(super) reads: Arc<Reads>,
-    pub(super) hold: Arc<HoldRoom>,
+    pub(super) gap_buffers: Arc<GapBufferBudget>,
     pub(super) origins: Arc<Origins>,
     pub(super) hub: HubLimits,
     pub(super) connection: ConnectionLimits,
@@ -65,7 +65,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
     };
     let node = Node {
         name: name.clone(),
-        rules: Arc::new(rules(settings, namespaces.clone())),
+        session_config: Arc::new(session_config(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
@@ -83,13 +83,13 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
     };
     let node = Arc::new(node);
     let reads = Reads::new(node.broker.clone(), settings.recovery.concurrent_reads);
-    let hold = HoldRoom::new(settings.recovery.gap_buffer_bytes.bytes());
+    let gap_buffers = GapBufferBudget::new(settings.recovery.gap_buffer_bytes.bytes());
     observe::observe(metrics, &node, &mailboxes);
-    observe::observe_recovery(metrics, &reads, &hold);
+    observe::observe_recovery(metrics, &reads, &gap_buffers);
     Ok(Parts {
         node,
         reads,
-        hold,
+        gap_buffers,
         metrics: mailboxes.iter().map(|_| metrics.worker()).collect(),
         mailboxes,
         origins: Arc::new(Origins::try_from(&settings.public)?),
@@ -169,9 +169,9 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
     })
 }
 
-/// A connection takes them all, beside its personal channel.
+/// A connection takes them all.
 fn stored_per_user(settings: &Settings) -> usize {
-    settings.subscriptions.per_user.min(settings.connection.max_subscriptions - 1)
+    settings.subscriptions.per_user.min(settings.connection.max_subscriptions)
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {
@@ -187,9 +187,9 @@ fn memory(settings: &Settings) -> MemoryLimits {
     }
 }
 
-fn rules(settings: &Settings, namespaces: Namespaces) -> Rules {
+fn session_config(settings: &Settings, namespaces: Namespaces) -> SessionConfig {
     let connection = &settings.connection;
-    Rules {
+    SessionConfig {
         namespaces,
         node: settings.node.name.as_str().into(),
         connect_timeout: connection.connect_timeout,
@@ -266,10 +266,10 @@ mod tests {
 
     #[test]
     fn no_number_of_stored_subscriptions_locks_a_user_out() {
-        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 99), ("[connection]\nmax_subscriptions = 1", 0)] {
+        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 100), ("[connection]\nmax_subscriptions = 1", 1)] {
             let settings = Settings::from_toml(toml).expect("valid");
             assert_eq!(memory(&settings).subscriptions_per_user, stored, "{toml}");
-            assert!(stored < settings.connection.max_subscriptions, "the personal channel has a place");
+            assert!(stored <= settings.connection.max_subscriptions);
         }
     }
 

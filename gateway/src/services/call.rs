@@ -4,13 +4,13 @@ use super::{
     call_types::{CallError, CallResult, Caller},
     config::OrderBy,
     counters::Count,
-    instance::{AbandonReason, CallId},
+    instances::instance::{AbandonReason, CallId},
     method,
     order_queues::Admission,
     service::Service,
     services::Services,
 };
-use crate::telemetry::{Step, Work};
+use crate::telemetry::{SpanKind, TraceSpan};
 use gateway_core::model::{Data, ErrorCode, Refusal};
 use shared_proto::link::{Call, Event};
 use std::{sync::Arc, time::Duration};
@@ -29,7 +29,7 @@ impl Services {
     pub async fn call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> CallResult {
         let (name, method) = method::parse(method).inspect_err(|_| self.counters.add(Count::CallRefused))?;
         let start = Instant::now();
-        let step = Step::begin(Work::Call, caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
+        let step = TraceSpan::begin(SpanKind::Call, caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let caller = Caller { traceparent: step.traceparent(), ..caller.clone() };
         let answer = self.try_call(&name, method, data, &caller, within).instrument(step.span().clone()).await;
         let count = count_of(&answer);

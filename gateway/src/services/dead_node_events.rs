@@ -5,7 +5,7 @@
 
 use super::{
     counters::Count,
-    instance::CreditUse,
+    instances::instance::CreditUse,
     lifecycle::{Lifecycle, LifecycleKind},
     services::{OfferCounts, Services},
 };
@@ -18,12 +18,12 @@ impl Services {
     /// returns.
     pub async fn send_dead_node_events(&self, cluster: &Cluster) {
         let mut wanted = self.disconnects_wanted.subscribe();
-        let keep = async {
+        let register = async {
             if wanted.wait_for(|wanted| *wanted).await.is_ok() {
                 cluster.register_connections();
             }
         };
-        let tell = async {
+        let send = async {
             let Some(mut found) = cluster.dead_node_connections() else { return };
             while let Some(ended_with_node) = found.recv().await {
                 let done = self.send_disconnects(&ended_with_node);
@@ -31,7 +31,7 @@ impl Services {
                 let _ = ended_with_node.done.send(done);
             }
         };
-        futures_util::future::join(keep, tell).await;
+        futures_util::future::join(register, send).await;
     }
 
     /// Sends disconnects; returns the connections that need no further attempt.
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::services::{
         LinkLimits, ServiceConfig,
-        instance::{LinkId, NewLink, Outgoing},
+        instances::instance::{LinkId, NewLink, Outgoing},
         lifecycle::Interests,
     };
     use gateway_core::model::ConnectionId;
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn a_disconnect_waits_until_every_interested_service_has_it() {
         let services = services();
-        assert_eq!(services.send_disconnects(&ended_with_node(Duration::ZERO, 1)).len(), 0, "nobody asks");
+        assert_eq!(services.send_disconnects(&ended_with_node(Duration::ZERO, 1)).len(), 0, "no service wants them");
         let (_, mut uninterested) = join(&services, "log", 9, LifecycleKind::Connected);
         assert_eq!(services.send_disconnects(&ended_with_node(Duration::ZERO, 1)).len(), 0, "no service wants disconnects");
         let (_, mut queued) = join(&services, "bot", 9, LifecycleKind::Disconnected);

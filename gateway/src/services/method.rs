@@ -9,7 +9,7 @@ const MAX: usize = 255;
 pub(super) fn parse(method: &str) -> Result<(ServiceName, &str), Refusal> {
     let bad = |detail: &str| Refusal::new(ErrorCode::BadRequest, detail);
     if method.len() > MAX || !method.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(bad("The method has to be 1 to 255 visible ASCII characters."));
+        return Err(bad("The method must be 1 to 255 visible ASCII characters."));
     }
     let Some((service, name)) = method.split_once(['.', ':']).filter(|(service, _)| !service.is_empty()) else {
         return Err(Refusal::new(ErrorCode::NoService, "The method names no service: write service.name."));

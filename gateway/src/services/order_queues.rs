@@ -100,10 +100,10 @@ mod tests {
         let a: Arc<str> = "a".into();
         let mut queues = OrderQueues::new(2);
         assert!(matches!(queues.enter(&a), Admission::Now));
-        let gone = wait(&mut queues, &a);
+        let dropped = wait(&mut queues, &a);
         let mut stays = wait(&mut queues, &a);
         assert!(matches!(queues.enter(&a), Admission::Full));
-        drop(gone);
+        drop(dropped);
         let _late = wait(&mut queues, &a);
         assert_eq!(queues.waiting(), 2);
         queues.leave("a", None);

@@ -3,7 +3,7 @@
 use super::{
     config::{LinkLimits, Reach, ServiceConfig},
     counters::{Count, Counters},
-    instance::{CreditUse, InstanceSummary, Offered},
+    instances::instance::{CreditUse, InstanceSummary, Offered},
     lifecycle::{Interests, Lifecycle, LifecycleKind},
     service::Service,
 };
@@ -156,8 +156,8 @@ impl Services {
         self.by_name.values().for_each(|s| s.pool().send_drain());
     }
 
-    /// Closes every link after all that waits for it was written; calls in flight fail. Resolves once each peer has closed too, or its time is
-    /// over. The last step of a drain.
+    /// Writes what waits for each link, then closes it; calls in flight fail. Resolves when each peer has closed too, or after
+    /// [`LinkLimits::close_timeout`]. The last step of a drain.
     pub async fn close(&self) {
         self.closing.cancel();
         self.open.close();

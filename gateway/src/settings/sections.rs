@@ -51,6 +51,10 @@ section! {
     Internal {
         /// Address to listen on.
         address: SocketAddr,
+        /// For a request's head to come.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Between requests.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Publications in one request.
@@ -147,7 +151,7 @@ section! {
 
     /// `[subscriptions]`: subscriptions that services make for users.
     Subscriptions {
-        /// Limit for one user; always less than [`Connection::max_subscriptions`].
+        /// Limit for one user; at most [`Connection::max_subscriptions`].
         per_user: usize = 1..=100_000,
         /// Limit for all users.
         total: usize = 1..=100_000_000,
@@ -325,7 +329,7 @@ section! {
 
     /// `[demo]`: the demo page.
     Demo {
-        /// Whether the page is served, and everybody who asks gets a token.
+        /// Whether the page is served, and it gives everybody a token.
         enabled: bool,
     }
 

@@ -18,7 +18,7 @@ const AUDIT_PAUSE: Duration = Duration::from_millis(500);
 const DISCONNECT_ROUNDS: usize = 8;
 /// Time that eight rounds with progress take.
 const ROUND_TRIPS: Duration = Duration::from_millis(40);
-/// Longer than a channel is kept for clients that were told to subscribe again.
+/// Longer than a channel is kept for clients that have to subscribe again.
 const KEPT_FOR_RETURN: Duration = Duration::from_secs(6);
 /// Pause after a round without progress.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -8,7 +8,7 @@ use super::{
     publisher::Publisher,
 };
 use crate::broker::simulated::{Flaw, Purpose, Server};
-use gateway_core::model::Side;
+use gateway_core::model::SubscriptionSide;
 use std::time::Duration;
 
 /// See the module.
@@ -32,7 +32,7 @@ impl<'a> World<'a> {
         let mut server = Server::new(PREFIX, flaw);
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
-            let side = if index < shape.server_side { Side::Server } else { Side::Client };
+            let side = if index < shape.server_side { SubscriptionSide::Server } else { SubscriptionSide::Client };
             Client::new(format!("client {index}"), channel(index % shape.channels), side)
         };
         let clients = (0..shape.clients).map(client).collect();

@@ -1,6 +1,6 @@
-//! Every series that `/metrics` and OTLP have: the one list.
+//! The list of all metrics.
 
-/// What a series does.
+/// Kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows; its name ends in `_total`.
@@ -11,26 +11,26 @@ pub enum Kind {
     Histogram,
 }
 
-/// One row of the list.
+/// One metric.
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesRow {
-    /// Name without the prefix `switchboard_` and the ending `_total`.
+    /// Name, without the prefix `switchboard_` and the suffix `_total`.
     pub name: &'static str,
-    /// What it does.
+    /// Kind.
     pub kind: Kind,
     /// Names of its labels.
     pub labels: &'static [&'static str],
-    /// What it tells, for people.
+    /// Meaning, for people.
     pub help: &'static str,
 }
 
 impl SeriesRow {
-    /// The name as OTLP has it.
+    /// Name in OTLP.
     pub fn otlp_name(&self) -> String {
         format!("switchboard_{}", self.name)
     }
 
-    /// The name as `/metrics` has it.
+    /// Name in `/metrics`.
     pub fn full_name(&self) -> String {
         format!("switchboard_{}{}", self.name, if self.kind == Kind::Counter { "_total" } else { "" })
     }
@@ -38,11 +38,11 @@ impl SeriesRow {
 
 macro_rules! series {
     ($($variant:ident, $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)*) => {
-        /// One series.
+        /// Identifies a metric.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Series { $(#[doc = $help] $variant,)* }
 
-        /// Every series.
+        /// All metrics.
         pub const SERIES: &[SeriesRow] =
             &[$(SeriesRow { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help },)*];
     };
@@ -85,8 +85,8 @@ series! {
     LinkPublishes, "link_publishes", Counter, ["result"], "Publications that came over links, by result.";
     Links, "links", Counter, ["result"], "Links that were opened, and links that ended, by cause.";
     BrokerChannels, "broker_channels", Gauge, [], "Channels with subscribers, publications or presence.";
-    BrokerPublications, "broker_publications", Gauge, [], "Publications held.";
-    BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications held.";
+    BrokerPublications, "broker_publications", Gauge, [], "Publications stored.";
+    BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications stored.";
     BrokerIdleChannels, "broker_idle_channels", Gauge, [], "Idle channels whose position is remembered.";
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
@@ -102,7 +102,7 @@ series! {
 }
 
 impl Series {
-    /// Its row.
+    /// Its entry in the list.
     pub fn row(self) -> &'static SeriesRow {
         &SERIES[self as usize]
     }

@@ -1,4 +1,4 @@
-//! A client that sends what it is told to, right or wrong.
+//! A client that sends any bytes, right or wrong.
 
 use super::echo::{Echo, run};
 use std::{

@@ -1,4 +1,4 @@
-//! Every code that can be told is provoked by a test, and explained on a page.
+//! Every code is provoked by a test and explained on a page.
 
 use gateway::broker::BrokerError;
 use gateway_core::model::{ErrorCode, Refusal};
@@ -72,7 +72,7 @@ fn every_code_is_provoked_by_a_test() {
 
 /// The embedded store is always there and always knows; one over a network is not.
 #[test]
-fn what_a_store_could_not_do_is_told_as_such() {
+fn broker_errors_have_their_own_codes() {
     for (error, code) in [
         (BrokerError::OutcomeUnknown, ErrorCode::OutcomeUnknown),
         (BrokerError::IdempotencyInProgress, ErrorCode::IdempotencyInProgress),
@@ -80,9 +80,9 @@ fn what_a_store_could_not_do_is_told_as_such() {
         (BrokerError::Unavailable("away".into()), ErrorCode::ServiceUnavailable),
         (BrokerError::LimitExceeded("one too many"), ErrorCode::LimitExceeded),
     ] {
-        let told = Refusal::from(error.clone());
-        assert_eq!(told.code, code, "{error:?}");
-        assert!(!told.detail.is_empty(), "{error:?}");
+        let reported = Refusal::from(error.clone());
+        assert_eq!(reported.code, code, "{error:?}");
+        assert!(!reported.detail.is_empty(), "{error:?}");
     }
 }
 

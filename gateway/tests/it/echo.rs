@@ -151,7 +151,7 @@ impl Connection {
             }
             messages += 1;
             match () {
-                () if *queued >= FULL => Next::Hold,
+                () if *queued >= FULL => Next::Pause,
                 () if messages >= TURN => Next::Yield,
                 () => Next::Go,
             }

@@ -21,7 +21,7 @@ fn serve(toml: &str) -> SocketAddr {
 
 /// The addresses of its public and its internal listener.
 pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
-    let (tell, told) = oneshot::channel();
+    let (report, reported) = oneshot::channel();
     thread::spawn(move || {
         let settings = Settings::from_toml(&toml).expect("valid");
         let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");
@@ -33,11 +33,11 @@ pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
                 listener.set_nonblocking(true).expect("settable");
             }
             let running = start(&settings, listeners, telemetry.metrics()).expect("it starts");
-            tell.send(running.addresses()).expect("awaited");
+            report.send(running.addresses()).expect("awaited");
             std::future::pending::<()>().await;
         });
     });
-    told.blocking_recv().expect("it starts")
+    reported.blocking_recv().expect("it starts")
 }
 
 /// Sends a request and reads its answer to the end of the connection: head and body.
@@ -81,7 +81,7 @@ fn every_refusal_is_a_problem_document_and_says_which_methods_there_are() {
 }
 
 #[test]
-fn health_is_told_as_on_the_internal_listener() {
+fn health_is_answered_as_on_the_internal_listener() {
     let address = serve("");
     let (head, body) = ask(address, "GET", "/livez", "", "");
     assert!(head.starts_with("http/1.1 200 ") && body == "alive\n", "{head}{body}");
@@ -129,7 +129,7 @@ fn origins_may_be_listed_by_a_wildcard_or_all_be_allowed() {
 }
 
 #[test]
-fn the_page_is_told_which_nodes_there_are() {
+fn the_page_gets_the_list_of_nodes() {
     let address = serve("[node]\nname = \"n1\"");
     let (head, body) = ask(address, "GET", "/demo/nodes", "", "");
     assert!(head.starts_with("http/1.1 200 ") && head.contains("cache-control: no-store\r\n"), "{head}");

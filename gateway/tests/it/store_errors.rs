@@ -1,4 +1,4 @@
-//! What outsiders hear while Redis refuses to write: the error table's words, and nothing of what Redis said.
+//! Answers while Redis refuses writes: the words of the error table, and nothing of the text of Redis.
 
 use super::{
     client::{Client, handshake, masked},
@@ -87,7 +87,7 @@ pub(super) fn says(client: &mut Client, line: &Value) -> String {
 }
 
 /// Asserts that an answer holds what the table says, and nothing of the store.
-fn assert_told(what: &str, answer: &str, code: ErrorCode) {
+fn assert_answer(what: &str, answer: &str, code: ErrorCode) {
     assert!(answer.contains(code.row().doc), "{what}: {answer}");
     for foreign in ["oom", "memory", "script", "redis", "127.0.0.1", "unavailable:"] {
         assert!(!answer.to_ascii_lowercase().contains(foreign), "{what}: {foreign} in {answer}");
@@ -110,13 +110,13 @@ fn what_redis_says_reaches_nobody_outside() {
         ("DELETE", "/v1/users/alice/connections", ""),
     ] {
         let (_, answer) = ask(internal, method, path, lines, body);
-        assert_told(&format!("{method} {path}"), &answer, ErrorCode::ServiceUnavailable);
+        assert_answer(&format!("{method} {path}"), &answer, ErrorCode::ServiceUnavailable);
     }
 
     let (_, token) = ask(public, "POST", "/demo/token", "Content-Type: application/json\r\n", r#"{"user":"alice"}"#);
     let token = serde_json::from_str::<Value>(&token).expect("JSON")["token"].clone();
     let mut alice = upgraded(public, "/connection/websocket");
-    assert_told("connect", &says(&mut alice, &json!({"id": 1, "connect": {"token": token}})), ErrorCode::Internal);
+    assert_answer("connect", &says(&mut alice, &json!({"id": 1, "connect": {"token": token}})), ErrorCode::Internal);
     let mut stranger = upgraded(public, "/connection/websocket");
     says(&mut stranger, &json!({"id": 1, "connect": {}}));
     for (command, code) in [
@@ -124,14 +124,14 @@ fn what_redis_says_reaches_nobody_outside() {
         (json!({"id": 3, "publish": {"channel": "news:a", "data": 1}}), ErrorCode::ServiceUnavailable),
         (json!({"id": 4, "history": {"channel": "news:a", "limit": 1}}), ErrorCode::ServiceUnavailable),
     ] {
-        assert_told(&command.to_string(), &says(&mut stranger, &command), code);
+        assert_answer(&command.to_string(), &says(&mut stranger, &command), code);
     }
 
     let mut bot = upgraded(internal, "/v1/services/bot/link");
     says(&mut bot, &json!({"hello": {"service": "bot", "instance": "i", "credit": 1}}));
     let nack = says(&mut bot, &json!({"publish": {"id": 1, "channel": "news:a", "data": 1, "idempotency_key": "k"}}));
     assert!(nack.starts_with(r#"{"nack":"#), "{nack}");
-    assert_told("a link's publish", &nack, ErrorCode::ServiceUnavailable);
+    assert_answer("a link's publish", &nack, ErrorCode::ServiceUnavailable);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn the_public_listener_says_whether_and_not_why_it_is_not_ready() {
         reasons = body;
         head.starts_with("http/1.1 503 ")
     });
-    assert!(reasons.contains(&port), "services and operators are told which server: {reasons}");
+    assert!(reasons.contains(&port), "services and operators learn which server: {reasons}");
     let (head, body) = ask(public, "GET", "/readyz", "", "");
     assert_eq!((head.starts_with("http/1.1 503 "), &*body), (true, r#"{"ready":false}"#));
 }

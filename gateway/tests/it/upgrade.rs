@@ -235,7 +235,7 @@ fn frontends() -> SocketAddr {
 }
 
 #[test]
-fn what_is_no_upgrade_to_websocket_is_told_what_to_send() {
+fn a_request_that_is_no_upgrade_gets_an_answer_that_says_what_to_send() {
     let path = "/connection/websocket";
     let with = |line: &str| handshake(path).replace("Upgrade: websocket\r\n", line);
     for (name, request) in [

@@ -42,7 +42,7 @@ impl Gateway {
         serde_json::from_str(&body).expect("JSON")
     }
 
-    /// A connected frontend, and what it was told when it connected.
+    /// A connected frontend, and the answer to its connect command.
     fn connect(&self, user: &str) -> (Client, Value) {
         let (_, body) = ask(self.public, "POST", "/demo/token", "Content-Type: application/json\r\n", &json!({ "user": user }).to_string());
         let token = serde_json::from_str::<Value>(&body).expect("JSON")["token"].clone();
@@ -83,7 +83,7 @@ fn users_of_every_identity_provider_are_reached() {
         assert_eq!(gateway.ask("PUT", &format!("/v1/users/{path}/subscriptions/chat:a"), "{}")["connections"], 1);
         assert_eq!(next(&mut client)["push"]["channel"], "chat:a");
         assert_eq!(gateway.ask("DELETE", &format!("/v1/users/{path}/connections"), "")["connections"], 1);
-        let close = client.frame().expect("it is told");
+        let close = client.frame().expect("a close frame");
         assert_eq!((close.opcode, &close.payload[..2]), (8, &3503u16.to_be_bytes()[..]), "{user}");
     }
     let listed = gateway.ask("GET", "/v1/channels?pattern=%23*", "");

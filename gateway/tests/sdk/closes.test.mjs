@@ -7,7 +7,7 @@ import { client, connected, signedIn, subscribed, unique } from './support/clien
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Raw } from './support/raw.mjs';
 import { inSeconds, token } from './support/token.mjs';
-import { eventually, Heard, next } from './support/wait.mjs';
+import { eventually, EventRecorder, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
@@ -33,7 +33,7 @@ test('3005 expired: a token that is not refreshed', async (t) => {
     assert.equal((await raw.end()).code, 3005);
 });
 
-test('3008 slow: a reader that falls behind, which is told and recovers everything', async (t) => {
+test('3008 slow: a slow reader is closed and recovers everything', async (t) => {
     const own = await ownGateway(
         t,
         `tokens.anonymous = true
@@ -55,7 +55,7 @@ test('3008 slow: a reader that falls behind, which is told and recovers everythi
     assert.ok(got.length < data.length);
     const since = { epoch: subscribe.epoch, offset: got.at(-1)?.offset ?? 0 };
     const rest = (await connected(t, own)).newSubscription(channel, { since });
-    const numbers = new Heard(rest, 'publication', (publication) => publication.data.number);
+    const numbers = new EventRecorder(rest, 'publication', (publication) => publication.data.number);
     rest.subscribe();
     await numbers.until((all) => all.at(-1) === data.length - 1);
     assert.deepEqual([...got.map((publication) => publication.data.number), ...numbers.all], data.map(({ number }) => number));
@@ -175,7 +175,7 @@ test('3506 inappropriate protocol: binary frames', async (t) => {
 
 test('3506 inappropriate protocol: the Protobuf build of the SDK, which stays away then', async (t) => {
     const it = client(t, gateway, {}, ProtobufCentrifuge);
-    const attempts = new Heard(it, 'connecting');
+    const attempts = new EventRecorder(it, 'connecting');
     assert.equal((await ended(it)).code, 3506);
     assert.equal(attempts.all.length, 1);
 });

@@ -1,4 +1,4 @@
-// Every error that a frontend or a service can be told, provoked. codes.json says which test is for which code.
+// Every error that a frontend or a service can get, provoked. codes.json says which test is for which code.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { ownGateway, stack } from './support/gateway.mjs';
 import { Raw, refusedUpgrade } from './support/raw.mjs';
 import { Service } from './support/service.mjs';
 import { inSeconds, token } from './support/token.mjs';
-import { Heard, eventually, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
@@ -79,7 +79,7 @@ test('108 no_service: a call of a service that is not configured, or of none', a
 
 test('109 token_expired: a connect with a token of yesterday', async (t) => {
     const it = client(t, gateway, { token: token({ sub: 'ann', exp: inSeconds(-86400) }) });
-    const errors = new Heard(it, 'error', ({ error }) => error.code);
+    const errors = new EventRecorder(it, 'error', ({ error }) => error.code);
     it.connect();
     assert.equal((await errors.count(1))[0], 109);
 });
@@ -175,12 +175,12 @@ test('1014 draining: an upgrade while the node leaves', async (t) => {
     // What does not take its close keeps the node until the deadline.
     raw.pause();
     own.drain();
-    const told = async () => {
+    const reported = async () => {
         const answer = await refusedUpgrade(own).catch((error) => error);
         if (answer.code === 'ECONNREFUSED') throw answer;
         return answer.status === 503 && answer;
     };
-    assertProblem(await eventually(told, 'the refusal'), 503, 'draining');
+    assertProblem(await eventually(reported, 'the refusal'), 503, 'draining');
 });
 
 test('1015 unsupported_media_type: a body that is not called JSON', async () => {

@@ -21,7 +21,14 @@ fn api(keys: &str, pending_limit: u64) -> (Api, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("outbox.db");
     let outbox = Outbox::open(&settings::Outbox { path, pending_limit, queue: 16, keep_hours: 1, keep_count: 10 }).expect("opened");
-    let http = Http { address: ([127, 0, 0, 1], 0).into(), api_keys: keys.into(), body_limit: 1024, users_limit: 3 };
+    let http = Http {
+        address: ([127, 0, 0, 1], 0).into(),
+        request_timeout_ms: 5000,
+        keep_alive_s: 75,
+        api_keys: keys.into(),
+        body_limit: 1024,
+        users_limit: 3,
+    };
     (Api::new(outbox, &http), directory)
 }
 
@@ -54,6 +61,25 @@ async fn the_same_key_is_the_same_notification() {
     assert_eq!((status, again, replayed), (202, first, true));
     let (status, problem, _) = ask(&api, Method::POST, PATH, &key, r#"{"user":"bob","title":"T"}"#).await;
     assert_eq!((status, &problem["code"]), (422, &json!("idempotency_mismatch")));
+}
+
+#[actix_web::test]
+async fn one_moment_is_the_same_however_it_is_written() {
+    let (api, _directory) = api("", 100);
+    let key = [("Idempotency-Key", "k")];
+    let at = |at: &str| format!(r#"{{"user":"alice","title":"T","at":"{at}"}}"#);
+    let (status, first, _) = ask(&api, Method::POST, PATH, &key, at("2020-01-31T12:00:00Z")).await;
+    assert_eq!(status, 202);
+    for same in ["2020-01-31T12:00:00+00:00", "2020-01-31T12:00:00.000Z", "2020-01-31t12:00:00z", "2020-01-31T13:30:00+01:30"] {
+        let (status, again, replayed) = ask(&api, Method::POST, PATH, &key, at(same)).await;
+        assert_eq!((status, &again, replayed), (202, &first, true), "{same}");
+    }
+    for other in ["2020-01-31T12:00:00.001Z", "2020-01-31T12:00:00+01:00"] {
+        let (status, problem, _) = ask(&api, Method::POST, PATH, &key, at(other)).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("idempotency_mismatch")), "{other}");
+    }
+    let (status, problem, _) = ask(&api, Method::POST, PATH, &key, at("yesterday")).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("bad_request")));
 }
 
 #[actix_web::test]

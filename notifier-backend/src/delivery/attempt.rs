@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Publications in a page of history.
 const PAGE: u32 = 100;
-/// Pages of history that are searched at most.
+/// Maximum number of pages of history that are searched.
 const PAGES: usize = 20;
 /// The clocks of the gateway and the notifier may differ by this time.
 const CLOCK_DIFFERENCE: Duration = Duration::from_mins(1);

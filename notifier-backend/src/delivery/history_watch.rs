@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// Time between two requests for the list of nodes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Checks after a change of the nodes. During the first one, deliveries to a killed node may not be recorded yet.
+/// Number of checks after a change of the nodes. The first one can miss deliveries to a killed node that are not recorded yet.
 const CHECKS_AFTER_CHANGE: u32 = 2;
 /// Users that are read from the outbox at a time.
 const PAGE: usize = 100;

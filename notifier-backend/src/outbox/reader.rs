@@ -34,7 +34,7 @@ fn answer(connection: &Connection, read: Read) {
     match read {
         Read::Due { now, limit, reply } => drop(reply.send(store::due(connection, now, limit))),
         Read::UsersWithDeliveries { last, since, limit, reply } => {
-            drop(reply.send(store::users_with_deliveries(connection, last.as_deref(), since, limit)))
+            drop(reply.send(store::users_with_deliveries(connection, last.as_deref(), since, limit)));
         }
         Read::Pending { reply } => drop(reply.send(store::pending(connection))),
         Read::Find { id, reply } => drop(reply.send(store::find(connection, &id))),

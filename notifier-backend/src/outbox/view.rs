@@ -72,7 +72,7 @@ pub struct Filter {
     pub user: Option<String>,
     /// `next` of the previous page.
     pub after: Option<i64>,
-    /// Notifications in the page at most.
+    /// Maximum number of notifications in the page.
     pub limit: usize,
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction};
 use std::thread;
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes in one commit at most.
+/// Maximum number of writes in one commit.
 const MAX_GROUP: usize = 256;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;

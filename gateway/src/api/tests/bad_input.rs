@@ -18,7 +18,7 @@ async fn assert_untouched(fixture: &Fixture) {
 }
 
 #[actix_web::test]
-async fn every_guarded_path_wants_a_key() {
+async fn every_guarded_path_requires_a_key() {
     let fixture = Fixture::new();
     for path in super::super::guarded() {
         let uri = path.pattern.replace("{channel}", "news:a").replace("{user}", "alice").replace("{service}", "bot").replace("{id}", "x");
@@ -143,7 +143,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
 }
 
 #[actix_web::test]
-async fn a_body_has_to_be_called_json() {
+async fn a_body_requires_the_content_type_of_json() {
     let fixture = Fixture::new();
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
         let request = TestRequest::post().uri(PUBLISH).insert_header(("authorization", "Bearer dev")).insert_header(("content-type", kind));
@@ -170,7 +170,7 @@ async fn keys_of_publishes_are_checked() {
 }
 
 #[actix_web::test]
-async fn a_compressed_body_is_refused_wherever_there_are_bodies() {
+async fn a_compressed_body_is_refused_at_every_path() {
     let fixture = Fixture::new();
     let message = format!("/v1/connections/{}/messages", fixture.alice);
     let paths = [
@@ -188,7 +188,7 @@ async fn a_compressed_body_is_refused_wherever_there_are_bodies() {
         }
     }
     let compressed = request("POST", PUBLISH, "\x1f\u{8b}\x08").insert_header(("content-encoding", "gzip"));
-    assert_problem(&fixture.send(compressed).await, 415, "unsupported_encoding", "what is compressed indeed");
+    assert_problem(&fixture.send(compressed).await, 415, "unsupported_encoding", "a compressed body");
     assert_untouched(&fixture).await;
     for (method, path, body) in paths {
         let answer = fixture.send(request(method, path, body).insert_header(("content-encoding", "Identity"))).await;
@@ -197,7 +197,7 @@ async fn a_compressed_body_is_refused_wherever_there_are_bodies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_does_not_answer_is_named() {
+async fn the_refusal_names_a_worker_that_does_not_answer() {
     let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
     let fixture = Fixture { node: Arc::new(node(&mailbox)), alice: ConnectionId::random(), commands: Rc::default() };
     let answer = fixture.ask("GET", "/v1/users/alice/connections", "").await;

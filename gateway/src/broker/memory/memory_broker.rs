@@ -10,7 +10,7 @@ use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Published, Readiness, UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, Tick, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Tick, UserId, WorkerId,
 };
 use std::{
     collections::BTreeMap,
@@ -57,8 +57,8 @@ impl MemoryBroker {
     }
 
     /// See [`crate::broker::Broker::read`].
-    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        Ok(self.store.read(self.now(), channel, retention, span, limit))
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        Ok(self.store.read(self.now(), channel, retention, range, limit))
     }
 
     /// See [`crate::broker::Broker::clear`].

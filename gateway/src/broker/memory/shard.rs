@@ -7,7 +7,7 @@ use super::{
 };
 use crate::broker::{ChannelSummary, Trimmed};
 use gateway_core::model::{
-    ChannelName, ConnectionId, Epoch, Page, PageLimit, Position, Publication, Retention, Span, Tick, WorkerId, WorkerSet,
+    ChannelName, ConnectionId, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention, Tick, WorkerId, WorkerSet,
 };
 use slab::Slab;
 use std::{
@@ -115,7 +115,7 @@ impl Shard {
         &mut self,
         name: &ChannelName,
         retention: Retention,
-        span: Span,
+        range: ReadRange,
         limit: PageLimit,
         now: Tick,
         idle: &IdleChannels,
@@ -126,7 +126,7 @@ impl Shard {
             idle.put(name.clone(), position, retention.ttl, now);
             return empty_page(position);
         };
-        let page = self.stream(slot, retention, now, idle).page(span, limit);
+        let page = self.stream(slot, retention, now, idle).page(range, limit);
         self.settle(slot, now, idle);
         page
     }

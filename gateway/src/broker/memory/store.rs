@@ -13,7 +13,7 @@ use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Published, UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, Retention, Revocation, Span, Tick, UserId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Tick, UserId,
     WorkerId, WorkerSet, lock,
 };
 use std::{
@@ -113,8 +113,8 @@ impl Store {
         self.shard_of(channel).unsubscribe(channel, worker, now.tick, &self.idle);
     }
 
-    pub(super) fn read(&self, now: Now, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Page {
-        self.shard_of(channel).read(channel, retention, span, limit, now.tick, &self.idle)
+    pub(super) fn read(&self, now: Now, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Page {
+        self.shard_of(channel).read(channel, retention, range, limit, now.tick, &self.idle)
     }
 
     pub(super) fn clear(&self, now: Now, channel: &ChannelName) {

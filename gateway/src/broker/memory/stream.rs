@@ -1,6 +1,6 @@
 //! The publications of one channel.
 
-use gateway_core::model::{Page, PageLimit, Position, Publication, Retention, Span, Tick};
+use gateway_core::model::{Page, PageLimit, Position, Publication, ReadRange, Retention, Tick};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Some publications in figures; bytes with what their channels take.
@@ -109,14 +109,14 @@ impl Stream {
     }
 
     /// What a reader gets.
-    pub(super) fn page(&self, span: Span, limit: PageLimit) -> Page {
+    pub(super) fn page(&self, range: ReadRange, limit: PageLimit) -> Page {
         let before_first = self.position.offset - self.held.len() as u64;
         let index = |offset: u64| offset.clamp(before_first, self.position.offset).abs_diff(before_first) as usize;
-        let publications = match span {
-            Span::Top => Vec::new(),
-            Span::After(offset) => within(self.held.range(index(offset)..), limit),
-            Span::Before(None) => within(self.held.iter().rev(), limit),
-            Span::Before(Some(offset)) => within(self.held.range(..index(offset.saturating_sub(1))).rev(), limit),
+        let publications = match range {
+            ReadRange::Top => Vec::new(),
+            ReadRange::After(offset) => within(self.held.range(index(offset)..), limit),
+            ReadRange::Before(None) => within(self.held.iter().rev(), limit),
+            ReadRange::Before(Some(offset)) => within(self.held.range(..index(offset.saturating_sub(1))).rev(), limit),
         };
         Page { publications, ..empty_page(self.position) }
     }

@@ -7,7 +7,7 @@ use crate::broker::{
     contract::{Bed, contract},
     fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
 };
-use gateway_core::model::{ConnectionId, Page, Position, Retention, Span, Tick};
+use gateway_core::model::{ConnectionId, Page, Position, ReadRange, Retention, Tick};
 use proptest::prelude::*;
 use std::{sync::Arc, time::Duration};
 
@@ -47,7 +47,7 @@ fn publish(store: &Store, seconds: u64, name: &str, keep: Retention) -> Position
 }
 
 fn read(store: &Store, seconds: u64, name: &str) -> Page {
-    store.read(at(seconds), &channel(name), retention(1, HOUR), Span::After(0), ALL)
+    store.read(at(seconds), &channel(name), retention(1, HOUR), ReadRange::After(0), ALL)
 }
 
 fn sweep(store: &Store, seconds: u64) {

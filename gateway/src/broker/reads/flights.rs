@@ -1,9 +1,9 @@
 //! One answer for all who ask the same question at the same time.
 //!
 //! An answer is of one moment, somewhere between the question's begin and its end. Who asks about what happened just now needs an answer of a
-//! later moment, so it may share a question only if that has not begun: [`Age::Fresh`] waits behind one that has. Of each question one is under
+//! later moment, so it may share a question only if that has not begun: [`Freshness::Fresh`] waits behind one that has. Of each question one is under
 //! way, and one waits at most; however many ask, an answer takes two at most. Who sees from the answer itself whether it reaches far enough
-//! ([`Age::Any`]) takes the one that is under way.
+//! ([`Freshness::Any`]) takes the one that is under way.
 //!
 //! A question lives as long as somebody waits for its answer.
 
@@ -11,7 +11,7 @@ use futures_util::{
     FutureExt as _,
     future::{Shared, WeakShared},
 };
-use gateway_core::model::{Age, lock};
+use gateway_core::model::{Freshness, lock};
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -80,7 +80,7 @@ where
     pub(super) fn ask<A, F>(
         self: &Arc<Self>,
         key: K,
-        age: Age,
+        freshness: Freshness,
         admitted: A,
         question: impl FnOnce() -> F + Send + 'static,
     ) -> Shared<Answer<V>>
@@ -91,7 +91,7 @@ where
         let mut open = lock(&self.open);
         let before = open.get(&key).and_then(|flight| Some((flight.answer.upgrade()?, flight.begun)));
         let before = match before {
-            Some((answer, begun)) if age == Age::Any || !begun => {
+            Some((answer, begun)) if freshness == Freshness::Any || !begun => {
                 self.shared.fetch_add(1, Relaxed);
                 return answer;
             }

@@ -12,7 +12,7 @@
 
 use super::flights::Flights;
 use crate::broker::{Broker, BrokerError};
-use gateway_core::model::{Age, ChannelName, Epoch, Page, PageLimit, Position, Retention, Span};
+use gateway_core::model::{ChannelName, Epoch, Freshness, Page, PageLimit, Position, ReadRange, Retention};
 use std::{future::ready, sync::Arc};
 use tokio::sync::Semaphore;
 
@@ -26,7 +26,7 @@ pub struct Reads {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Question {
     channel: ChannelName,
-    span: Span,
+    range: ReadRange,
     limit: PageLimit,
     /// That of the place where a worker stands.
     epoch: Option<Epoch>,
@@ -39,9 +39,9 @@ impl Reads {
     }
 
     /// A page for one client, of a moment after this call.
-    pub async fn page(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        let question = Question { channel: channel.clone(), span, limit, epoch: None };
-        self.ask(question, Age::Fresh, retention, ready(())).await
+    pub async fn page(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        let question = Question { channel: channel.clone(), range, limit, epoch: None };
+        self.ask(question, Freshness::Fresh, retention, ready(())).await
     }
 
     // NL-4.3, NL-4.8
@@ -52,22 +52,22 @@ impl Reads {
         retention: Retention,
         after: Position,
         limit: PageLimit,
-        age: Age,
+        freshness: Freshness,
     ) -> Result<Page, BrokerError> {
-        let question = Question { channel: channel.clone(), span: Span::After(after.offset), limit, epoch: Some(after.epoch) };
-        self.ask(question, age, retention, self.backfills.clone().acquire_owned()).await
+        let question = Question { channel: channel.clone(), range: ReadRange::After(after.offset), limit, epoch: Some(after.epoch) };
+        self.ask(question, freshness, retention, self.backfills.clone().acquire_owned()).await
     }
 
     async fn ask(
         &self,
         question: Question,
-        age: Age,
+        freshness: Freshness,
         retention: Retention,
         admitted: impl Future<Output: Send> + Send + 'static,
     ) -> Result<Page, BrokerError> {
         let (broker, asked) = (self.broker.clone(), question.clone());
-        let read = move || async move { broker.read(&asked.channel, retention, asked.span, asked.limit).await };
-        self.flights.ask(question, age, admitted, read).await
+        let read = move || async move { broker.read(&asked.channel, retention, asked.range, asked.limit).await };
+        self.flights.ask(question, freshness, admitted, read).await
     }
 
     /// Reads that began, and reads that were saved because one served several.
@@ -94,13 +94,13 @@ mod tests {
         let at = Position { offset: 0, ..published.position.expect("kept") };
         let reads = Reads::new(broker, 1);
         let busy = reads.backfills.clone().acquire_owned().await.expect("open");
-        let backfill = |after| Box::pin(reads.backfill(&channel, retention, after, ALL, Age::Fresh));
+        let backfill = |after| Box::pin(reads.backfill(&channel, retention, after, ALL, Freshness::Fresh));
         let (mut one, mut two, mut other) = (backfill(at), backfill(at), backfill(Position { epoch: Epoch::random(), ..at }));
         for each in [&mut one, &mut two, &mut other] {
             assert!(poll!(each).is_pending());
         }
         assert_eq!(reads.counts(), (0, 1), "a place in another timeline is another place");
-        let page = reads.page(&channel, retention, Span::After(0), ALL).await.expect("in memory");
+        let page = reads.page(&channel, retention, ReadRange::After(0), ALL).await.expect("in memory");
         assert_eq!((page.top, reads.counts()), (1, (1, 1)), "clients do not wait for workers");
         drop(busy);
         let (one, two) = join(one, two).await;

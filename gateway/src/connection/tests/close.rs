@@ -143,9 +143,9 @@ fn invalid_commands_close_with_the_reason() {
     run(default_bounds(), |world| async move {
         for (sent, close) in [
             (frame(0x82, b"hi"), "close 3506 the gateway supports only the JSON form of the protocol"),
-            (frame(0x81, b"hi"), "close 3501 a frame is not valid JSON at its byte 1"),
-            (frame(0x81, br#"{"id":9}"#), "close 3501 a frame holds no known command"),
-            (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect came twice"),
+            (frame(0x81, b"hi"), "close 3501 a frame is not valid JSON at byte 1"),
+            (frame(0x81, br#"{"id":9}"#), "close 3501 a frame contains no known command"),
+            (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect was sent twice"),
         ] {
             let alice = world.anonymous().await;
             alice.send_bytes([sent, frame(0x81, br#"{"id":2,"ping":{}}"#)].concat());

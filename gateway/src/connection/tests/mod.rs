@@ -20,10 +20,10 @@ use crate::{
     telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
-    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{ChannelName, CommandTarget, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
     protocol::websocket::{self, Decoder, Opcode},
-    session::Rules,
+    session::SessionConfig,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};
@@ -71,7 +71,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let named = [("open".into(), Arc::new(open)), ("kept".into(), Arc::new(kept))];
     let namespaces = Namespaces { named: named.into(), ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
-    let rules = Rules {
+    let session_config = SessionConfig {
         namespaces,
         node: "n1".into(),
         connect_timeout: Duration::from_secs(10),
@@ -84,7 +84,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         attach_timeout: Duration::from_secs(4),
     };
     let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default());
-    Node { services, ..Node::alone(broker, vec![mailbox.clone()], rules) }
+    Node { services, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
 
 fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
@@ -96,9 +96,9 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             worker: WorkerId::FIRST,
             broker: node.broker.clone(),
             reads: Reads::new(node.broker.clone(), 2),
-            hold: HoldRoom::new(1 << 20),
+            gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
-            namespaces: Arc::new(node.rules.namespaces.clone()),
+            namespaces: Arc::new(node.session_config.namespaces.clone()),
             limits: HubLimits {
                 outbox_bytes: bounds.outbox,
                 worker_outbox_bytes: 1 << 20,

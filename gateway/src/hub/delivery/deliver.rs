@@ -6,8 +6,8 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::feed::{Next, Offer, Subscribers},
-    model::{Age, ChannelName, Position, Publication},
+    channel::feed::{Continuity, Disposition, Next},
+    model::{ChannelName, Freshness, Position, Publication},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 use tokio::task::spawn_local;
@@ -72,8 +72,8 @@ impl Hub {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
             let Some(slot) = state.slot(key) else { return };
-            match slot.feed.offer(&publication) {
-                Offer::Deliver => {
+            match slot.feed.receive(&publication) {
+                Disposition::Deliver => {
                     let before = slot.pending.len();
                     slot.deliver(publication, self.parts.limits.attach_buffer);
                     let added = slot.pending.len() - before;
@@ -81,16 +81,16 @@ impl Hub {
                     state.queue_fan_out(key);
                     None
                 }
-                Offer::Duplicate => {
+                Disposition::Duplicate => {
                     self.parts.metrics.dropped(DropCause::Duplicate, 1);
                     None
                 }
-                Offer::Held => None,
-                Offer::Gap => Some(key),
+                Disposition::Buffered => None,
+                Disposition::Gap => Some(key),
             }
         };
         if let Some(slot) = gap {
-            self.begin_backfill(slot, Age::Any);
+            self.begin_backfill(slot, Freshness::Any);
         }
     }
 
@@ -112,7 +112,7 @@ impl Hub {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
             let Some(slot) = state.slot(key) else { return };
-            if slot.options.retention.is_some() { (key, slot.feed.dirty(now), false) } else { (key, None, true) }
+            if slot.options.retention.is_some() { (key, slot.feed.deliveries_lost(now), false) } else { (key, None, true) }
         };
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
@@ -121,7 +121,7 @@ impl Hub {
                 self.request_resubscribe(each);
             }
         } else if read.is_some() {
-            self.begin_backfill(key, Age::Fresh);
+            self.begin_backfill(key, Freshness::Fresh);
         }
     }
 
@@ -132,7 +132,7 @@ impl Hub {
             let Some(key) = state.channels.get(channel).copied() else { return };
             let Some(slot) = state.slot(key) else { return };
             let before = slot.feed.position();
-            slot.feed.stands_at(top).map(|_| (key, before))
+            slot.feed.observe_top(top).map(|_| (key, before))
         };
         if let Some((key, before)) = behind {
             // In another epoch, the difference may come from a fork alone, which is no loss of a delivery.
@@ -140,7 +140,7 @@ impl Hub {
                 self.parts.metrics.count(Count::AuditLosses, 1);
                 self.parts.broker.doubt(channel);
             }
-            self.begin_backfill(key, Age::Fresh);
+            self.begin_backfill(key, Freshness::Fresh);
         }
     }
 
@@ -148,15 +148,15 @@ impl Hub {
     pub(crate) fn apply_page(&self, key: SlotKey, generation: u32, page: gateway_core::model::Page) -> Option<Next> {
         let mut state = self.state.borrow_mut();
         let slot = state.slot(key).filter(|slot| slot.generation == generation)?;
-        let applied = slot.feed.page(page);
-        match applied.subscribers {
-            Subscribers::GoOn => {}
-            Subscribers::Cross(fork) => {
+        let applied = slot.feed.apply(page);
+        match applied.continuity {
+            Continuity::Unbroken => {}
+            Continuity::EpochChanged(change) => {
                 self.parts.metrics.count(Count::Forks, 1);
-                slot.queue_fork(fork);
+                slot.queue_fork(change);
                 state.pending += 1;
             }
-            Subscribers::Lost => {
+            Continuity::Broken => {
                 self.parts.metrics.count(Count::GapsLost, 1);
                 self.resubscribe_queue.extend(state.end_subscriptions(key));
             }

@@ -16,7 +16,7 @@ use crate::{
             table::State,
         },
     },
-    telemetry::{Count, DropCause, OverflowPolicy, Step, Work},
+    telemetry::{Count, DropCause, OverflowPolicy, SpanKind, TraceSpan},
 };
 use gateway_core::{channel::SlowConsumer, model::Tick};
 use slab::Slab;
@@ -88,7 +88,7 @@ impl Slot {
             Content::Publications(all) => &all[..],
             Content::Announcements | Content::Fork(_) => &[],
         };
-        let step = Step::after(Work::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
+        let step = TraceSpan::after(SpanKind::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
         self.fan_out = Some(Box::new(FanOut { batch: Batch::with_deliveries(count, encoded, budget), content, newest: None, _step: step }));
     }
 }

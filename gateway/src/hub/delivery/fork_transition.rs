@@ -18,7 +18,7 @@ use crate::{
     telemetry::Count,
 };
 use gateway_core::{
-    channel::recovery::Start,
+    channel::recovery::SubscriptionStart,
     model::{ChannelName, PageLimit, Position, RecoverFrom},
 };
 use slab::Slab;
@@ -37,10 +37,10 @@ impl FanOutTurn<'_> {
         for member in members.iter_mut().filter(|member| transition.is_after(member.timeline)) {
             member.timeline = transition.timeline;
             // A member that attached lately may have read beyond the fork.
-            let at = Position { offset: member.start_offset.max(transition.fork.at.offset), ..transition.fork.at };
+            let at = Position { offset: member.start_offset.max(transition.change.position.offset), ..transition.change.position };
             match connections.get(member.connection as usize) {
-                Some(entry) if member.state == MemberState::Server && at.offset <= transition.fork.shared => {
-                    let position = if at == transition.fork.at { batch.clone() } else { self.position(at) };
+                Some(entry) if member.state == MemberState::Server && at.offset <= transition.change.fork_offset => {
+                    let position = if at == transition.change.position { batch.clone() } else { self.position(at) };
                     entry.outbox.push(self.now, position);
                 }
                 _ => ended.extend(member.end(self.key, self.generation)),
@@ -59,13 +59,13 @@ impl Hub {
     /// The start of a recovery without a history read. `None` if this worker does not keep all missing publications, or if they exceed `limit`.
     ///
     /// The client then has the same publications as the live subscribers of the channel, and receives later ones like them.
-    pub fn recover_from_memory(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<Start> {
+    pub fn recover_from_memory(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<SubscriptionStart> {
         let start = {
             let state = self.state.borrow();
             let slot = state.channels.get(channel).and_then(|key| state.slots.get(key.index()))?;
-            let answer = slot.feed.resume(recover.position()?)?;
+            let answer = slot.feed.in_current_epoch(recover.position()?)?;
             let publications = slot.recent_after(answer.offset, limit)?;
-            Start::remembered(answer, publications)
+            SubscriptionStart::from_memory(answer, publications)
         };
         self.parts.metrics.count(Count::RecoveriesFromMemory, 1);
         Some(start)

@@ -5,7 +5,7 @@ use crate::{
     broker::mailbox::ConnectionSummary,
     hub::{keys::SlotKey, output::outbox::Outbox},
 };
-use gateway_core::model::{ClientInfo, ConnectionId, Position, Side, UserId};
+use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
 use slab::Slab;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ pub(crate) struct Entry {
 pub(crate) struct Subscription {
     pub(crate) slot: SlotKey,
     pub(in crate::hub) state: SubscriptionState,
-    pub(in crate::hub) side: Side,
+    pub(in crate::hub) side: SubscriptionSide,
     pub(in crate::hub) join_leave: bool,
     /// What other subscribers see of the connection, where the channel has presence or announces joins and leaves.
     pub(crate) info: Option<Arc<ClientInfo>>,

@@ -4,14 +4,14 @@ use super::{members::Members, resubscribe_queue::Resubscribe};
 use crate::{
     broker::Announcement,
     hub::{keys::SlotKey, output::batch::Batch},
-    telemetry::Step,
+    telemetry::TraceSpan,
 };
 use gateway_core::{
     channel::{
         ChannelOptions,
-        feed::{Feed, Fork},
+        feed::{EpochChange, Feed},
     },
-    model::{ChannelName, PageLimit, Position, Publication, Side},
+    model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide},
 };
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
@@ -64,11 +64,11 @@ pub(crate) enum MemberState {
     Ended,
 }
 
-impl From<Side> for MemberState {
-    fn from(side: Side) -> Self {
+impl From<SubscriptionSide> for MemberState {
+    fn from(side: SubscriptionSide) -> Self {
         match side {
-            Side::Client => Self::Client,
-            Side::Server => Self::Server,
+            SubscriptionSide::Client => Self::Client,
+            SubscriptionSide::Server => Self::Server,
         }
     }
 }
@@ -83,7 +83,7 @@ pub(crate) enum PendingDelivery {
 /// A fork, at its place in the order of deliveries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ForkTransition {
-    pub(crate) fork: Fork,
+    pub(crate) change: EpochChange,
     /// Number of the timeline that begins at the fork.
     pub(crate) timeline: u16,
 }
@@ -91,7 +91,7 @@ pub(crate) struct ForkTransition {
 impl ForkTransition {
     /// The position of a client that has exactly the deliveries before the fork, in the new timeline.
     pub(crate) fn position(&self) -> Position {
-        self.fork.at
+        self.change.position
     }
 
     /// Whether the fork begins a newer timeline than this one. The comparison allows for numbers that wrap around.
@@ -107,7 +107,7 @@ pub(crate) struct FanOut {
     /// The newest publication alone, for slow consumers under the policy `latest`.
     pub(crate) newest: Option<Rc<Batch>>,
     /// The trace span of the fan-out, which ends with it.
-    pub(crate) _step: Step,
+    pub(crate) _step: TraceSpan,
 }
 
 /// The content of a batch.
@@ -250,9 +250,9 @@ impl Slot {
     }
 
     /// Queues a fork behind the pending deliveries.
-    pub(crate) fn queue_fork(&mut self, fork: Fork) {
+    pub(crate) fn queue_fork(&mut self, change: EpochChange) {
         self.timeline = self.timeline.wrapping_add(1);
-        self.pending.push_back(PendingDelivery::Fork(ForkTransition { fork, timeline: self.timeline }));
+        self.pending.push_back(PendingDelivery::Fork(ForkTransition { change, timeline: self.timeline }));
     }
 
     /// Ends every live subscription. They receive no more deliveries, so that the positions of their clients do not change.

@@ -13,7 +13,7 @@ fn new_epoch() -> Epoch {
 /// A page of a history that forked at offset `shared`. It holds the publications from `after` + 1 to `top`, whose texts are their offsets.
 async fn forked(world: &World, shared: u64, after: u64, top: u64) -> Page {
     let channel = World::channel(STREAM_A);
-    let page = world.read(&channel, Span::After(0)).await.expect("in memory");
+    let page = world.read(&channel, ReadRange::After(0)).await.expect("in memory");
     let publications = (after + 1..=top).map(|offset| successor(&page.publications[0], offset)).collect();
     Page { epoch: new_epoch(), top, forks: vec![Position { epoch: page.epoch, offset: shared }], publications }
 }
@@ -36,7 +36,7 @@ impl World {
         self.hub.apply_page(key, generation, page.clone());
     }
 
-    async fn subscribe_as(&self, side: Side) -> Registration {
+    async fn subscribe_as(&self, side: SubscriptionSide) -> Registration {
         let connection = self.connect();
         self.join_as(&connection, STREAM_A, side).await;
         assert_eq!(self.go_live(&connection), LiveStatus::Live);
@@ -52,7 +52,7 @@ impl World {
         let channel = World::channel(STREAM_A);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.leave(connection.key(), &channel), "an ended subscription still counts as live when the client leaves");
-        assert!(self.hub.join(connection.key(), &channel, &options, None, Side::Client, false));
+        assert!(self.hub.join(connection.key(), &channel, &options, None, SubscriptionSide::Client, false));
         let recover = RecoverFrom { epoch: from.epoch.to_string(), offset: from.offset };
         let start = self.hub.recover_from_memory(&channel, &recover, self.hub.parts.limits.page)?;
         assert_eq!((start.answer, start.recovery), (Position { epoch: new_epoch(), ..from }, Recovery::Recovered));
@@ -79,7 +79,7 @@ fn has_loss_notice(connection: &Registration) -> bool {
 #[test]
 fn at_a_fork_a_server_side_subscription_continues_and_a_client_side_one_ends() {
     run(limits(), 1000, |world| async move {
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
         settle().await;
@@ -105,7 +105,7 @@ fn at_a_fork_a_server_side_subscription_continues_and_a_client_side_one_ends() {
 fn pending_deliveries_precede_the_fork() {
     run(limits(), 1000, |world| async move {
         world.publish(STREAM_A, "1").await;
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         let page = forked(&world, 2, 2, 3).await;
         let (key, _) = world.slot();
         {
@@ -113,14 +113,14 @@ fn pending_deliveries_precede_the_fork() {
             let old = state.slot(key).and_then(|slot| slot.feed.position()).expect("known").epoch;
             let second = Arc::new(Publication { position: Some(Position { epoch: old, offset: 2 }), ..(*page.publications[0]).clone() });
             let slot = state.slot(key).expect("open");
-            slot.feed.offer(&second);
+            slot.feed.receive(&second);
             slot.deliver(second, 8);
             state.pending += 1;
         }
         world.apply_page(&page);
         // A member that joins now already has the new timeline.
         let late = world.connect();
-        world.join_as(&late, STREAM_A, Side::Server).await;
+        world.join_as(&late, STREAM_A, SubscriptionSide::Server).await;
         world.hub.set_read_progress(late.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 3 }, 3);
         assert_eq!(world.go_live(&late), LiveStatus::Live);
         settle().await;
@@ -135,11 +135,11 @@ fn pending_deliveries_precede_the_fork() {
 fn a_member_ahead_of_the_fork_continues_unless_its_position_was_lost() {
     for (shared, expected) in [(2, vec!["at 2", "3"]), (1, vec![])] {
         run(limits(), 1000, |world| async move {
-            let (first, ahead) = (world.subscribe_as(Side::Server).await, world.connect());
+            let (first, ahead) = (world.subscribe_as(SubscriptionSide::Server).await, world.connect());
             let old = world.old_epoch();
             world.publish(STREAM_A, "1").await;
             settle().await;
-            world.join_as(&ahead, STREAM_A, Side::Server).await;
+            world.join_as(&ahead, STREAM_A, SubscriptionSide::Server).await;
             world.hub.set_read_progress(ahead.key(), &World::channel(STREAM_A), Position { epoch: old, offset: 2 }, 2);
             assert_eq!(world.go_live(&ahead), LiveStatus::Live);
             world.apply_page(&forked(&world, shared, 1, 3).await);
@@ -157,7 +157,7 @@ fn resubscribe_requests_are_paced_and_delay_no_other_member() {
     run(HubLimits { attach_buffer: 1000, ..limits() }, 1000, |world| async move {
         let mut clients = Vec::new();
         for _ in 0..150 {
-            clients.push(world.subscribe_as(Side::Client).await);
+            clients.push(world.subscribe_as(SubscriptionSide::Client).await);
         }
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
@@ -194,7 +194,7 @@ fn a_resubscribe_request_does_not_reach_a_later_connection_at_the_same_index() {
     run(HubLimits { resubscribes_per_second: 1, ..limits() }, 1000, |world| async move {
         let mut clients = Vec::new();
         for _ in 0..3 {
-            clients.push(world.subscribe_as(Side::Client).await);
+            clients.push(world.subscribe_as(SubscriptionSide::Client).await);
         }
         world.publish(STREAM_A, "1").await;
         settle().await;
@@ -205,7 +205,7 @@ fn a_resubscribe_request_does_not_reach_a_later_connection_at_the_same_index() {
         drop(closed);
         let next = world.connect();
         assert_eq!(next.key().index, index);
-        world.join_as(&next, STREAM_A, Side::Client).await;
+        world.join_as(&next, STREAM_A, SubscriptionSide::Client).await;
         world.hub.set_read_progress(next.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 2 }, 2);
         assert_eq!(world.go_live(&next), LiveStatus::Live);
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -215,7 +215,7 @@ fn a_resubscribe_request_does_not_reach_a_later_connection_at_the_same_index() {
 
 #[test]
 fn a_fork_during_an_attach() {
-    for side in [Side::Client, Side::Server] {
+    for side in [SubscriptionSide::Client, SubscriptionSide::Server] {
         run(limits(), 1000, |world| async move {
             let live = world.subscribe_as(side).await;
             world.publish(STREAM_A, "1").await;
@@ -228,8 +228,8 @@ fn a_fork_during_an_attach() {
             assert_eq!(world.go_live(&attaching), LiveStatus::Behind(1), "the client has the old epoch");
             let advance = world.hub.deliver_page(attaching.key(), &World::channel(STREAM_A), &page);
             match side {
-                Side::Client => assert_eq!(advance, CatchUpStep::Lost),
-                Side::Server => {
+                SubscriptionSide::Client => assert_eq!(advance, CatchUpStep::Lost),
+                SubscriptionSide::Server => {
                     assert_eq!(advance, CatchUpStep::Status(LiveStatus::Live));
                     assert_eq!(received(&attaching), ["at 1", "2"]);
                 }
@@ -244,13 +244,13 @@ fn a_fork_during_an_attach() {
 #[test]
 fn pending_deliveries_of_a_lost_timeline_reach_no_new_member() {
     run(limits(), 1000, |world| async move {
-        let (lost, next) = (world.subscribe_as(Side::Server).await, world.connect());
+        let (lost, next) = (world.subscribe_as(SubscriptionSide::Server).await, world.connect());
         for text in ["one", "two", "three"] {
             world.publish(STREAM_A, text).await;
         }
         settle().await;
         world.join(&next, STREAM_A).await;
-        let page = world.read(&World::channel(STREAM_A), Span::After(0)).await.expect("in memory");
+        let page = world.read(&World::channel(STREAM_A), ReadRange::After(0)).await.expect("in memory");
         let position = Position { epoch: new_epoch(), offset: 1 };
         {
             let (key, _) = world.slot();
@@ -275,7 +275,7 @@ fn a_loss_during_a_fork_ends_each_subscription_once() {
     run(limits(), 1000, |world| async move {
         let mut all = Vec::new();
         for n in 0..7 {
-            all.push(world.subscribe_as(if n % 2 == 0 { Side::Server } else { Side::Client }).await);
+            all.push(world.subscribe_as(if n % 2 == 0 { SubscriptionSide::Server } else { SubscriptionSide::Client }).await);
         }
         world.publish(STREAM_A, "1").await;
         settle().await;
@@ -298,7 +298,7 @@ fn a_loss_during_a_fork_ends_each_subscription_once() {
 #[test]
 fn a_second_fork_may_follow_before_members_have_passed_the_first() {
     run(limits(), 1000, |world| async move {
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         world.publish(STREAM_A, "1").await;
         settle().await;
         let second = forked(&world, 1, 1, 2).await;
@@ -322,7 +322,7 @@ fn a_second_fork_may_follow_before_members_have_passed_the_first() {
 #[test]
 fn the_only_subscriber_of_a_channel_recovers_from_memory() {
     run(limits(), 1000, |world| async move {
-        let client = world.subscribe_as(Side::Client).await;
+        let client = world.subscribe_as(SubscriptionSide::Client).await;
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
         settle().await;

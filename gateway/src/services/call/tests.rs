@@ -1,7 +1,7 @@
 use super::*;
 use crate::services::{
     BreakerLimits, BreakerState, LinkLimits, ServiceConfig,
-    instance::{LinkId, NewLink, Outgoing},
+    instances::instance::{LinkId, NewLink, Outgoing},
     lifecycle::Interests,
 };
 use gateway_core::model::ConnectionId;
@@ -94,7 +94,7 @@ async fn a_call_has_all_its_fields_and_returns_the_answer() {
     assert!(bot.answer(frame.id, Ok(data("hello"))));
     assert_eq!(call.await.expect("no panic"), Ok(data("hello")));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallAnswered)), (0, 1));
-    assert!(!bot.answer(frame.id, Ok(data("again"))), "nobody waits for a second answer");
+    assert!(!bot.answer(frame.id, Ok(data("again"))), "a second answer has no caller");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        instance::CREDIT_MAX,
+        instances::instance::CREDIT_MAX,
         lifecycle::{Interests, LifecycleKind},
         services::Services,
     },
@@ -11,7 +11,10 @@ use super::{
     messages::{Invalid, Peer, Received, Sent},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use shared_proto::link::{Hello, ToGateway};
+use shared_proto::{
+    json,
+    link::{Hello, ToGateway},
+};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -46,17 +49,12 @@ where
     };
     match frame {
         ToGateway::Hello(hello) => check(hello, &peer.service),
-        _ => Err(malformed("The first frame has to be hello.")),
+        _ => Err(malformed("The first frame must be hello.")),
     }
 }
 
 pub(super) fn parse(text: &[u8]) -> Result<ToGateway, Ending> {
-    // Serde would accept an array as the content and take its items for the fields in order.
-    let body = text.iter().position(|byte| *byte == b':').map_or(&[][..], |colon| text[colon + 1..].trim_ascii_start());
-    if body.starts_with(b"[") {
-        return Err(malformed("The frame is malformed: its content has to be an object."));
-    }
-    serde_json::from_slice(text).map_err(|e| malformed(format!("The frame is malformed: {e}.")))
+    json::read_bytes(text).map_err(|error| malformed(format!("The frame is malformed: {error}.")))
 }
 
 pub(super) fn invalid_message(invalid: Invalid, limit: usize) -> Ending {
@@ -74,7 +72,7 @@ fn check(hello: Hello, service: &str) -> Result<Accepted, Ending> {
     let valid = (1..=64).contains(&hello.instance.len())
         && hello.instance.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     if !valid {
-        return Err(malformed("The instance's name has to be 1 to 64 characters of A-Z a-z 0-9 _ - ."));
+        return Err(malformed("The instance's name must be 1 to 64 characters of A-Z a-z 0-9 _ - ."));
     }
     if hello.credit > CREDIT_MAX {
         return Err(malformed(format!("The credit is larger than {CREDIT_MAX}.")));

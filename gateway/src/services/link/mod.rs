@@ -1,6 +1,6 @@
 //! One link: the frames between this node and one instance of a service, over any transport of text messages.
 //!
-//! Four loops run concurrently: reading frames, writing frames, storing publications, and watching the heartbeat. The first one that ends ends the link.
+//! Four loops run concurrently: reading frames, writing frames, storing publications, and watching the heartbeat. The link ends with any of them.
 //! Its reason is logged and sent to the peer.
 //!
 //! - [`serve`](mod@serve): the whole life of a link; [`hello`]: its first frame; [`ending`]: why it ends

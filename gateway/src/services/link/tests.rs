@@ -148,7 +148,7 @@ fn calls_and_events_go_out_and_answers_come_in() {
         gateway.services.send_lifecycle(&event(LifecycleKind::Disconnected));
         gateway.services.send_lifecycle(&event(LifecycleKind::Connected));
         let event_frame = bot.frame().await;
-        assert_eq!(event_frame["event"]["kind"], "connected", "only what hello asked for comes");
+        assert_eq!(event_frame["event"]["kind"], "connected", "only wanted events come");
         assert_eq!(event_frame["event"]["id"], format!("n1/{connection}/connected"));
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
@@ -191,7 +191,7 @@ fn invalid_answers_become_bad_replies() {
             let failed = call(&gateway);
             let id = bot.frame().await["call"]["id"].clone();
             bot.send(&format!("{{\"{kind}\":{{\"id\":{id},{rest}}}}}"));
-            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} has to be refused") };
+            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} must be refused") };
             assert_eq!(refusal.code, ErrorCode::BadReply, "{kind}");
         }
     });
@@ -300,31 +300,32 @@ fn the_error_names_the_fault_of_a_bad_frame_and_nothing_changes() {
     for (frame, says) in [
         ("", "EOF"),
         ("{", "EOF"),
-        ("[]", "expected value"),
-        ("{}", "expected value"),
+        ("[]", "expected an object"),
+        ("{}", "expected enum"),
         (r#"{"dance":{}}"#, "unknown variant `dance`"),
-        (r#"{"credit":{"n":1},"drain":{}}"#, "expected value"),
+        (r#"{"credit":{"n":1},"drain":{}}"#, "trailing comma"),
         (r#"{"credit":{"n":1}} {}"#, "trailing characters"),
-        (r#"{"credit":null}"#, "invalid type: null"),
-        (r#"{"credit": [1]}"#, "has to be an object"),
-        (r#"{"credit":{}}"#, "missing field `n`"),
-        (r#"{"credit":{"n":-1}}"#, "invalid value"),
-        (r#"{"credit":{"n":4294967296}}"#, "invalid value"),
-        (r#"{"credit":{"n":1.5}}"#, "invalid type"),
+        (r#"{"credit":null}"#, "credit: invalid type: null"),
+        (r#"{"credit": [1]}"#, "credit: invalid type: sequence"),
+        (r#"{"credit":{}}"#, "credit: missing field `n`"),
+        (r#"{"credit":{"n":null}}"#, "credit.n: invalid type: null"),
+        (r#"{"credit":{"n":-1}}"#, "credit.n: invalid value"),
+        (r#"{"credit":{"n":4294967296}}"#, "credit.n: invalid value"),
+        (r#"{"credit":{"n":1.5}}"#, "credit.n: invalid type"),
         (r#"{"credit":{"n":1,"n":2}}"#, "duplicate field"),
         (r#"{"credit":{"n":1,"m":2}}"#, "unknown field `m`"),
-        (r#"{"reply":{"data":1}}"#, "missing field `id`"),
+        (r#"{"reply":{"data":1}}"#, "reply: missing field `id`"),
         (r#"{"reply":{"id":1}}"#, "missing field `data`"),
-        (r#"{"reply":{"id":"1","data":1}}"#, "invalid type"),
-        (r#"{"reply":{"id":18446744073709551616,"data":1}}"#, "invalid type"),
-        (r#"{"error":{"id":1,"code":"x","message":"m"}}"#, "invalid type"),
+        (r#"{"reply":{"id":"1","data":1}}"#, "reply.id: invalid type"),
+        (r#"{"reply":{"id":18446744073709551616,"data":1}}"#, "reply.id: invalid type"),
+        (r#"{"error":{"id":1,"code":"x","message":"m"}}"#, "error.code: invalid type"),
         (r#"{"error":{"id":1,"code":400}}"#, "missing field `message`"),
         (r#"{"publish":{"id":1,"channel":"chat:a"}}"#, "missing field `data`"),
-        (r#"{"publish":{"id":1,"channel":5,"data":1}}"#, "invalid type"),
-        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"tags":{"a":1}}}"#, "invalid type"),
-        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"ephemeral":"no"}}"#, "invalid type"),
+        (r#"{"publish":{"id":1,"channel":5,"data":1}}"#, "publish.channel: invalid type"),
+        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"tags":{"a":1}}}"#, "publish.tags.a: invalid type"),
+        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"ephemeral":"no"}}"#, "publish.ephemeral: invalid type"),
         (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"dat":1}}"#, "unknown field `dat`"),
-        (r#"{"publish":[1,"chat:a",1]}"#, "has to be an object"),
+        (r#"{"publish":[1,"chat:a",1]}"#, "publish: invalid type: sequence"),
     ] {
         run(async {
             let gateway = gateway();
@@ -423,13 +424,13 @@ fn a_node_that_stops_writes_all_frames_before_its_links_close() {
         let id = bot.frame().await["call"]["id"].clone();
         drop(call);
         let start = Instant::now();
-        let goodbye = async {
+        let peer = async {
             assert_eq!(bot.frame().await, json!({"cancel": {"id": id}}));
             assert!(matches!(bot.next().await, Sent::Close(_)));
             sleep(Duration::from_millis(300)).await;
             bot.give(Received::Close);
         };
-        tokio::join!(gateway.services.close(), goodbye);
+        tokio::join!(gateway.services.close(), peer);
         assert_eq!(start.elapsed(), Duration::from_millis(300), "exactly until the peer has closed");
     });
 }

@@ -1,8 +1,8 @@
-//! What is spoken over the WebSocket (RFC 6455, section 1.9).
+//! Subprotocols of the WebSocket (RFC 6455, section 1.9).
 
 use actix_http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
 
-/// The subprotocols that a client offers, in its order.
+/// The subprotocols that a client offers, in the order of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Subprotocols<'a> {
     headers: &'a HeaderMap,
@@ -13,13 +13,13 @@ impl<'a> Subprotocols<'a> {
         Self { headers }
     }
 
-    /// Each of them.
+    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let lists = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
         lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty())
     }
 
-    /// The first of ours that the client offers.
+    /// The first of the supported ones that the client offers.
     pub fn choose(&self, ours: &[&'static str]) -> Option<&'static str> {
         ours.iter().copied().find(|name| self.iter().any(|offered| offered == *name))
     }
@@ -37,8 +37,8 @@ pub enum Form {
 const JSON: &str = "centrifuge-json";
 const PROTOBUF: &str = "centrifuge-protobuf";
 
-/// The form of the Centrifuge protocol that a request asks for, and the subprotocol to echo. JSON comes first where both are offered, and is taken for
-/// granted where neither is. Older SDKs ask for Protobuf by the query (`format=protobuf`, `cf_protocol=protobuf`).
+/// The form of the Centrifuge protocol for a request, and the subprotocol to echo. JSON is preferred, and is the default if neither is
+/// offered. Older SDKs request Protobuf by the query (`format=protobuf`, `cf_protocol=protobuf`).
 pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Form, Option<&'static str>) {
     let chosen = offered.choose(&[JSON, PROTOBUF]);
     let form = match chosen {

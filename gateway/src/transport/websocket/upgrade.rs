@@ -1,4 +1,4 @@
-//! The router of upgrade requests.
+//! Answers upgrade requests.
 
 use super::{Denial, Gate, UpgradeRequest, Upgraded, handshake, refuse};
 use actix_codec::Framed;
@@ -11,14 +11,14 @@ use tokio::{
     time::timeout,
 };
 
-/// How long the answer may take to leave; a refusal then has as long again until the peer has to be gone.
+/// Time to write the answer; after a refusal, the peer has the same time again to close.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Answers one upgrade request: every one that offers WebSocket at a path of the gate's and every CONNECT comes here, whatever its method.
+/// Answers one upgrade request: every request that offers WebSocket at a path of the gate, and every CONNECT.
 ///
-/// Admitted, the socket goes to [`Gate::enter`] and this returns at once, so that actix-http frees what it held for the connection.
-/// Refused, the answer is flushed, this side closed, and what the peer still sends is read for a second at most: closing with unread
-/// input would make the kernel throw the answer away.
+/// If the request is admitted, [`Gate::enter`] takes the socket, and this returns at once, so that actix-http frees its memory for the connection.
+/// If it is refused, the answer is flushed and this side is closed. Input of the peer is then read for at most a second: closing with unread
+/// input would make the kernel discard the answer.
 pub async fn upgrade<T, G>(gate: &G, request: Request, framed: Framed<RequestStream<T>, Codec>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -28,7 +28,7 @@ where
     let (mut io, unread) = parts.io.into_parts();
     let leftover = [&parts.read_buf[..], &unread].concat();
     drop((parts.read_buf, unread));
-    // Answers to requests that were pipelined before this one may still wait.
+    // Answers to earlier pipelined requests may still wait.
     let mut answer = parts.write_buf.to_vec();
     drop(parts.write_buf);
     match decide(gate, &request) {
@@ -45,7 +45,7 @@ where
             gate.refused(&denial);
             refuse::answer(&denial, &mut answer);
             if matches!(timeout(PATIENCE, send(&mut io, &answer)).await, Ok(Ok(()))) {
-                // Whatever comes of it, the socket is dropped next.
+                // The socket is dropped next, whatever the result.
                 let _ = timeout(PATIENCE, finish(&mut io)).await;
             }
         }
@@ -55,7 +55,7 @@ where
 fn decide<T, G: Gate<T>>(gate: &G, request: &Request) -> Result<super::Admission<G::Pass>, Denial> {
     handshake::check_target(request.head())?;
     let route = gate.route(request.path()).ok_or_else(|| {
-        Denial::from(Refusal::new(ErrorCode::NotFound, "No WebSocket is served under this path. The frontends' is /connection/websocket."))
+        Denial::from(Refusal::new(ErrorCode::NotFound, "No WebSocket is served at this path. Frontends connect to /connection/websocket."))
     })?;
     handshake::check(request.head())?;
     gate.admit(route, &UpgradeRequest::new(request.head()))
@@ -66,7 +66,7 @@ async fn send<T: AsyncWrite + Unpin>(io: &mut T, bytes: &[u8]) -> io::Result<()>
     io.flush().await
 }
 
-/// Half-closes and reads until the peer has closed too.
+/// Closes this side and reads until the peer has closed too.
 async fn finish<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) -> io::Result<()> {
     io.shutdown().await?;
     let mut ignored = [0; 512];

@@ -14,13 +14,13 @@ pub struct Config {
     pub service: String,
     /// Name of this instance, unique within the service.
     pub instance: String,
-    /// Calls and events in flight from each node at most.
+    /// Maximum number of calls and events in flight from each node.
     pub credit: u32,
     /// Names of the lifecycle events that the gateway should send.
     pub events: Vec<String>,
     /// Largest frame in bytes that the client accepts.
     pub message_size: usize,
-    /// Publications in the queue at most. If it is full, [`Publisher::publish`](super::Publisher::publish) waits.
+    /// Maximum number of publications in the queue. If it is full, [`Publisher::publish`](super::Publisher::publish) waits.
     pub publish_queue: usize,
     /// Time limit for connecting, including the WebSocket handshake. The welcome frame has the same limit again.
     pub connect_timeout: Duration,

@@ -21,13 +21,13 @@ struct Store {
 }
 
 struct Asker {
-    age: Age,
+    freshness: Freshness,
     since: Moment,
     answer: Shared<Answer<Moment>>,
 }
 
 impl Store {
-    fn ask(&mut self, key: char, age: Age) {
+    fn ask(&mut self, key: char, freshness: Freshness) {
         let since = self.now.fetch_add(1, Relaxed) + 1;
         let (now, under_way) = (self.now.clone(), self.under_way.clone());
         let question = move || {
@@ -39,8 +39,8 @@ impl Store {
                 begun
             }
         };
-        let answer = self.flights.ask(key, age, ready(()), question);
-        self.askers.push(Asker { age, since, answer });
+        let answer = self.flights.ask(key, freshness, ready(()), question);
+        self.askers.push(Asker { freshness, since, answer });
     }
 
     /// Polls everybody until nothing moves; answers how many were answered.
@@ -54,7 +54,12 @@ impl Store {
                 match asker.answer.poll_unpin(&mut Context::from_waker(&waker)) {
                     Poll::Pending => late.push(asker),
                     Poll::Ready(begun) => {
-                        prop_assert!(asker.age == Age::Any || begun > asker.since, "asked at {}, begun at {}", asker.since, begun);
+                        prop_assert!(
+                            asker.freshness == Freshness::Any || begun > asker.since,
+                            "asked at {}, begun at {}",
+                            asker.since,
+                            begun
+                        );
                         answered += 1;
                     }
                 }
@@ -78,16 +83,16 @@ impl Store {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Ask(char, Age),
+    Ask(char, Freshness),
     Run,
     End(usize),
     GiveUp(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let age = prop_oneof![Just(Age::Fresh), Just(Age::Any)];
+    let freshness = prop_oneof![Just(Freshness::Fresh), Just(Freshness::Any)];
     prop_oneof![
-        4 => (prop_oneof![Just('a'), Just('b')], age).prop_map(|(key, age)| Step::Ask(key, age)),
+        4 => (prop_oneof![Just('a'), Just('b')], freshness).prop_map(|(key, freshness)| Step::Ask(key, freshness)),
         3 => Just(Step::Run),
         3 => (0..4usize).prop_map(Step::End),
         1 => (0..4usize).prop_map(Step::GiveUp),
@@ -102,7 +107,7 @@ proptest! {
         let mut store = Store::default();
         for step in steps {
             match step {
-                Step::Ask(key, age) => store.ask(key, age),
+                Step::Ask(key, freshness) => store.ask(key, freshness),
                 Step::Run => { store.run()?; }
                 Step::End(index) => store.end(index),
                 Step::GiveUp(index) => if index < store.askers.len() { store.askers.swap_remove(index); }
@@ -121,11 +126,11 @@ proptest! {
 #[test]
 fn however_many_ask_one_question_is_under_way_and_one_waits() {
     let mut store = Store::default();
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     assert_eq!(store.run().expect("fresh"), 0);
     for _ in 0..50 {
-        store.ask('a', Age::Fresh);
-        store.ask('a', Age::Any);
+        store.ask('a', Freshness::Fresh);
+        store.ask('a', Freshness::Any);
         assert_eq!(store.run().expect("fresh"), 0);
         assert_eq!(lock(&store.under_way).len(), 1);
     }
@@ -139,9 +144,9 @@ fn however_many_ask_one_question_is_under_way_and_one_waits() {
 #[test]
 fn who_sees_what_an_answer_lacks_takes_the_one_under_way() {
     let mut store = Store::default();
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     store.run().expect("fresh");
-    store.ask('a', Age::Any);
+    store.ask('a', Freshness::Any);
     store.end(0);
     assert_eq!(store.run().expect("fresh"), 2);
     assert_eq!(store.flights.counts(), (1, 1));
@@ -150,9 +155,9 @@ fn who_sees_what_an_answer_lacks_takes_the_one_under_way() {
 #[test]
 fn a_question_ends_with_the_last_who_waits_for_it() {
     let mut store = Store::default();
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     store.run().expect("fresh");
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     store.askers.clear();
     assert!(lock(&store.under_way)[0].1.is_closed());
     assert!(lock(&store.flights.open).is_empty());

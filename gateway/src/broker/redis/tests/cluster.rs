@@ -14,7 +14,7 @@ use crate::broker::{
     fixtures::{ALL, Inbox, channel, kept, offset, worker},
     redis::schema::slot::Slot,
 };
-use gateway_core::model::{ChannelName, Retention, Span};
+use gateway_core::model::{ChannelName, ReadRange, Retention};
 use members::Cluster;
 use std::{
     collections::BTreeMap,
@@ -107,7 +107,7 @@ impl Follower {
     async fn read(&mut self, name: ChannelName) {
         let seen = self.seen.get_mut(&name).expect("subscribed");
         loop {
-            let page = self.broker.read(&name, KEEP, Span::After(seen.len() as u64), ALL).await.expect("read");
+            let page = self.broker.read(&name, KEEP, ReadRange::After(seen.len() as u64), ALL).await.expect("read");
             seen.extend(page.publications.iter().map(|one| one.data.get().parse::<u64>().expect("a number")));
             if seen.len() as u64 >= page.top {
                 return;

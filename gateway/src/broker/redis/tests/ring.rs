@@ -18,7 +18,7 @@ use crate::broker::{
     redis::servers::topology::{Master, Topology},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
-use gateway_core::model::{Position, Span};
+use gateway_core::model::{Position, ReadRange};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -54,7 +54,7 @@ fn channel_at(place: usize) -> String {
 }
 
 fn channel_of(names: &[&str], place: usize) -> String {
-    let map = Topology::shared((0..).map(Master).zip(names.iter().copied()));
+    let map = Topology::divided((0..).map(Master).zip(names.iter().copied()));
     name_that("c", |name| map.owner(slot(name)) == Some(Master(place as u32)))
 }
 
@@ -122,7 +122,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
     let after = publish_during(&broker, &[&here], last, sleep(Duration::ZERO)).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(waiting.next().now_or_never().is_none(), "what is for the one that is away waits");
-    assert!(broker.read(&channel(&here), KEEP, Span::Top, ALL).await.is_ok());
+    assert!(broker.read(&channel(&here), KEEP, ReadRange::Top, ALL).await.is_ok());
 
     ring.servers[1].resume(&["--appendonly", "yes"]).await;
     assert_eq!(waiting.by_ref().count().await, 20);

@@ -14,7 +14,7 @@ use crate::broker::{
     contract::contract,
     fixtures::{ALL, Inbox, channel, worker},
 };
-use gateway_core::model::Span;
+use gateway_core::model::ReadRange;
 use std::{collections::BTreeMap, time::Duration};
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] sentinel_bed().await }
@@ -53,7 +53,7 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
     watched.master.kill().await;
     acknowledged.extend(later.await.expect("no panic"));
 
-    let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
     let fork = page.forks.iter().find(|fork| fork.epoch == old).expect("the old timeline is remembered").offset;
     assert!(page.epoch != old && fork >= 50, "what the replica had is of both timelines: {fork}");
     let held: Vec<(u64, u64)> =

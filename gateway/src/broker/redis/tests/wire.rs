@@ -12,7 +12,7 @@ use crate::broker::{
     Broker, BrokerError,
     fixtures::{ALL, channel, kept},
 };
-use gateway_core::model::Span;
+use gateway_core::model::ReadRange;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{
@@ -169,7 +169,7 @@ fn after(bytes: &[u8], first: usize) -> usize {
 }
 
 async fn held(broker: &Broker) -> Vec<u64> {
-    let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
     page.publications.iter().map(|one| one.data.get().parse().expect("a number")).collect()
 }
 

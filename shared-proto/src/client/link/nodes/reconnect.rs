@@ -76,7 +76,7 @@ pub(super) async fn run<S: Service>(
     }
 }
 
-/// Waits until the phase is `Closed`, and then for the time that a session has for its close handshake.
+/// Waits until the phase is `Closed`, and then for [`session::CLOSE_TIMEOUT`], so that a session can finish its close handshake.
 async fn close_timeout_passed<S: Service>(context: &Context<S>) {
     let mut phase = context.phase.clone();
     // An error means that the `Link` was dropped, which closes the links too.

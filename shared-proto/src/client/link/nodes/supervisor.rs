@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Known addresses at most. This limits the effect of a faulty welcome frame.
+/// Maximum number of known addresses. It limits the effect of a faulty welcome frame.
 const MAX_ADDRESSES: usize = 256;
 /// Lists of peer addresses that wait for this task.
 const PEER_LISTS: usize = 16;

@@ -12,7 +12,7 @@ pub(in crate::client::link) struct LinkId(pub(in super::super) u64);
 #[derive(Debug)]
 pub(super) struct LinkState {
     pub(super) node: String,
-    /// Unacknowledged publications at most.
+    /// Maximum number of unacknowledged publications.
     pub(super) window: usize,
     /// Ids of unacknowledged publications. An expired publication stays until it is answered or the link is lost.
     pub(super) in_flight: HashSet<u64>,

@@ -1,7 +1,7 @@
-//! The queue of publications: order, link, resend and deadline of each. Sans-I/O.
+//! Decides when and over which link each publication is sent, sends it again after a loss, and keeps its deadline. Sans-I/O.
 //!
-//! A channel has at most one publication in flight. So a refused or lost publication is never overtaken by a newer one of its channel, and
-//! to send it again its queue's head becomes ready again. Different channels are independent of each other.
+//! A channel has at most one publication in flight, its head. So a newer publication never overtakes a refused or lost one of its channel:
+//! the head is sent again first. Channels are independent of each other.
 
 #[cfg(test)]
 mod tests;

@@ -63,7 +63,7 @@ impl<'a, S: Service> Session<'a, S> {
             send_queue,
             queued: Some(queued),
             undrained: Some(UndrainedLink::register(context)),
-            // The socket's write buffer has room for one message of our own limit.
+            // Our own limit also applies to what we send, because the write buffer has the size of one such message.
             message_size: welcome.limits.message_size.min(context.config.message_size),
             heartbeat: Duration::from_secs(u64::from(welcome.limits.heartbeat.clamp(1, 120))),
             last_received: Instant::now(),
@@ -109,9 +109,9 @@ impl<'a, S: Service> Session<'a, S> {
     }
 
     fn report_peers(&self, peers: Vec<String>) {
-        // The queue is full while the supervisor works on earlier lists. The next welcome frame repeats the addresses.
+        // The queue is full while the supervisor works on earlier lists.
         if self.peers.try_send(peers).is_err() {
-            tracing::warn!("the peer addresses of a welcome frame are ignored until the next one: too many lists wait");
+            tracing::warn!("the peer addresses of a welcome frame are ignored: too many lists wait; the next welcome frame repeats them");
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Unacknowledged publications per link at most, even if the node allows more.
+/// Maximum number of unacknowledged publications per link. A node may allow less.
 const MAX_WINDOW: u32 = 256;
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(1);

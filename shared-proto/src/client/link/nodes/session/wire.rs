@@ -1,6 +1,7 @@
 //! Encodes and decodes the frames on the socket.
 
 use crate::client::link::counts::{Counts, increment};
+use crate::json;
 use crate::link::{ToGateway, ToService};
 use futures_util::{Sink, SinkExt};
 use serde::de::IgnoredAny;
@@ -42,7 +43,7 @@ pub(super) fn decode(received: Option<Result<Message, SocketError>>, counts: &Co
 }
 
 fn decode_text(text: &str, counts: &Counts) -> Result<Incoming, ()> {
-    let error = match serde_json::from_str(text) {
+    let error = match json::read(text) {
         Ok(frame) => return Ok(Incoming::Frame(Box::new(frame))),
         Err(error) => error,
     };
