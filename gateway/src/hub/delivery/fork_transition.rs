@@ -58,8 +58,7 @@ impl Hub {
     // NL-1.4
     /// The start of a recovery without a history read. `None` if this worker does not keep all missing publications, or if they exceed `limit`.
     ///
-    /// The client then has the same publications as the live subscribers of the channel. Later publications, and gaps among them, concern all of
-    /// them alike.
+    /// The client then has the same publications as the live subscribers of the channel, and receives later ones like them.
     pub fn recover_from_memory(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<SubscriptionStart> {
         let start = {
             let state = self.state.borrow();

@@ -51,7 +51,7 @@ impl World {
     fn resubscribe(&self, connection: &Registration, from: Position) -> Option<Vec<u64>> {
         let channel = World::channel(STREAM_A);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
-        assert!(self.hub.leave(connection.key(), &channel), "the subscription counts as live, so that services receive its end");
+        assert!(self.hub.leave(connection.key(), &channel), "an ended subscription still counts as live when the client leaves");
         assert!(self.hub.join(connection.key(), &channel, &options, None, SubscriptionSide::Client, false));
         let recover = RecoverFrom { epoch: from.epoch.to_string(), offset: from.offset };
         let start = self.hub.recover_from_memory(&channel, &recover, self.hub.parts.limits.page)?;
