@@ -37,7 +37,7 @@ impl Driver {
         let close = Batch::new(close, self.worker.hub.budget());
         match cause {
             CloseCause::Slow(_) | CloseCause::WriteTimeout => {
-                metrics.dropped(DropCause::ConnectionClosed, outbox.close_now(now, close) as u64)
+                metrics.dropped(DropCause::ConnectionClosed, outbox.close_now(now, close) as u64);
             }
             _ => outbox.close(now, close),
         }

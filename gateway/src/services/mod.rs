@@ -7,7 +7,7 @@
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: those about connections of dead nodes
-//! - [`counters`]: metrics
+//! - [`counters`] has the metrics
 
 mod call;
 mod call_types;

@@ -2,7 +2,7 @@
 //!
 //! - [`nodes`]: the nodes and their leases; [`local_node`]: this node
 //! - [`presence`]: the connections in a channel; [`connection_registry`]: the connections of a node; [`sweep`]: removes what dead nodes
-//! left
+//!   left
 //! - [`user_store`]: subscriptions and revocations of users
 
 mod connection_registry;

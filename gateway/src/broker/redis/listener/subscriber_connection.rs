@@ -83,7 +83,7 @@ impl SubscriberConnection {
         on_ready: impl FnOnce(),
     ) -> Result<Infallible, Broken> {
         let (mut on_ready, mut checks) = (Some(on_ready), JoinSet::new());
-        let (mut changes, changed) = (self.context.masters.watch_topology(), self.context.subscriptions.changes(self.master));
+        let (mut topology, changed) = (self.context.masters.watch_topology(), self.context.subscriptions.changes(self.master));
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut canaries = pin!(self.canaries(receiver));
@@ -101,7 +101,7 @@ impl SubscriberConnection {
                 () = receiver.closed.cancelled() => return Err(Broken::Closed),
                 () = &mut server_changed => return Err(Broken::ServerChanged),
                 () = changed.notified() => {}
-                Ok(()) = changes.changed() => {}
+                Ok(()) = topology.changed() => {}
                 _ = sweep.tick() => {}
                 Err(broken) = &mut canaries => return Err(broken),
                 Some(_) = checks.join_next() => {}
