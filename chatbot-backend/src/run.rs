@@ -85,8 +85,13 @@ fn serve_health(settings: &Settings, telemetry: &Telemetry, monitor: Monitor) ->
         if monitor.is_ready() { Readiness::Ready } else { Readiness::NotReady("no gateway node has welcomed this instance") }
     });
     let listener = http::listen(settings.http.address)?;
+    let options = HttpOptions {
+        request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
+        keep_alive: Duration::from_secs(settings.http.keep_alive_s),
+        ..HttpOptions::default()
+    };
     let app = move || App::new().configure(|app| health.configure(app));
-    let server = http::serve(PROGRAM.name, listener, &HttpOptions::default(), |_| false, app)?;
+    let server = http::serve(PROGRAM.name, listener, &options, |_| false, app)?;
     let handle = server.handle();
     tokio::spawn(server);
     Ok(handle)

@@ -104,7 +104,7 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
     tracing::info!("pages may connect that come from {}", parts.origins);
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
     let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions)?);
-    let internal = Server::spawn(internal::server(listeners.internal, &parts.node)?);
+    let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node)?);
     let stop = CancellationToken::new();
     let background = tokio::spawn({
         let (node, stop) = (parts.node.clone(), stop.clone());

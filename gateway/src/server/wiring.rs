@@ -211,7 +211,7 @@ fn hub(settings: &Settings) -> HubLimits {
         slice: settings.fan_out.subscribers_per_turn,
         attach_buffer: settings.recovery.attach_buffer,
         page: PageLimit { entries: settings.recovery.page_entries, bytes: settings.recovery.page_bytes.bytes() },
-        restarts: settings.recovery.resubscribes_per_second,
+        resubscribes_per_second: settings.recovery.resubscribes_per_second,
         join_leave_max: settings.fan_out.join_leave_max,
         retry: Duration::from_millis(250),
     }

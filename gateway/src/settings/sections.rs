@@ -51,6 +51,10 @@ section! {
     Internal {
         /// Address to listen on.
         address: SocketAddr,
+        /// For a request's head to come.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Between requests.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Publications in one request.

@@ -136,11 +136,11 @@ impl Client {
     fn send_subscribe(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
         let connection = self.connection.get_or_insert_with(|| {
             let mut connection = SocketlessConnection::new(worker.worker.clone());
-            connection.hears(Command { id: 1, request: Request::Connect(Box::default()) });
+            connection.receive(Command { id: 1, request: Request::Connect(Box::default()) });
             connection
         });
         let request = SubscribeRequest { channel: self.channel.clone(), recover, ..SubscribeRequest::default() };
-        let sent = connection.hears(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
+        let sent = connection.receive(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
         self.command += u32::from(sent);
         sent
     }
@@ -153,14 +153,14 @@ impl Client {
         let request = ConnectRequest { token, subs: vec![(self.channel.clone(), recover)], ..ConnectRequest::default() };
         self.connection
             .insert(SocketlessConnection::new(worker.worker.clone()))
-            .hears(Command { id: 1, request: Request::Connect(Box::new(request)) })
+            .receive(Command { id: 1, request: Request::Connect(Box::new(request)) })
     }
 
     pub(super) fn unsubscribe(&mut self) -> bool {
         let may = self.side == SubscriptionSide::Client && self.stage != Stage::Idle;
         let Some(connection) = self.connection.as_mut().filter(|_| may) else { return false };
         let request = Request::Unsubscribe { channel: self.channel.clone() };
-        let sent = connection.hears(Command { id: self.command + 1, request });
+        let sent = connection.receive(Command { id: self.command + 1, request });
         if sent {
             (self.command, self.stage) = (self.command + 1, Stage::Idle);
             // Messages sent before the unsubscribe no longer matter.

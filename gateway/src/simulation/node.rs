@@ -163,7 +163,7 @@ fn hub_limits(shape: &Shape) -> HubLimits {
         slice: shape.slice,
         attach_buffer: shape.attach_buffer,
         page: PageLimit { entries: shape.page, bytes: 10_000 },
-        restarts: 1000,
+        resubscribes_per_second: 1000,
         join_leave_max: 10,
         // Without a pause, because it would be random.
         retry: Duration::ZERO,

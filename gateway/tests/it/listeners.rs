@@ -1,11 +1,11 @@
 //! Both listeners of a gateway's own process, as any HTTP client meets them.
 
-use shared_proto::http::testing::{Client, OFFERS, Process, free_address, ignores_offers};
-use std::{net::SocketAddr, process::Command};
+use shared_proto::http::testing::{Client, OFFERS, Process, free_address, keeps_connections, keeps_connections_for_a_second};
+use std::{net::SocketAddr, process::Command, thread, time::Duration};
 
 /// A gateway as a process of its own.
 pub(crate) struct Gateway {
-    _process: Process,
+    process: Process,
     pub(crate) public: SocketAddr,
     pub(crate) internal: SocketAddr,
 }
@@ -20,7 +20,7 @@ impl Gateway {
         for setting in addresses.iter().map(String::as_str).chain(settings.iter().copied()) {
             command.args(["--set", setting]);
         }
-        Self { _process: Process::start(&mut command, internal), public, internal }
+        Self { process: Process::start(&mut command, internal), public, internal }
     }
 }
 
@@ -35,7 +35,7 @@ fn publish(lines: &str) -> String {
 }
 
 #[test]
-fn offers_of_other_protocols_are_ignored_and_connections_kept() {
+fn connections_are_kept_whatever_upgrade_is_offered() {
     let gateway = Gateway::start(&[]);
     let demo = "POST /demo/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"user\":\"alice\"}";
     let chunked =
@@ -48,8 +48,15 @@ fn offers_of_other_protocols_are_ignored_and_connections_kept() {
         (gateway.internal, &publish("")),
         (gateway.internal, chunked),
     ] {
-        ignores_offers(address, request);
+        keeps_connections(address, request);
     }
+}
+
+#[test]
+fn connections_are_kept_for_as_long_as_is_set() {
+    let gateway = Gateway::start(&["public.keep_alive=1s", "internal.keep_alive=1s"]);
+    keeps_connections_for_a_second(gateway.public);
+    keeps_connections_for_a_second(gateway.internal);
 }
 
 #[test]
@@ -72,5 +79,29 @@ fn a_link_is_opened_whatever_else_is_offered() {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ));
         assert_eq!(answer.status, 101, "{offered}: {answer:?}");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the gateway stands still for so long, and nothing else can happen")]
+fn a_request_that_came_while_the_gateway_stood_still_is_answered() {
+    let gateway = Gateway::start(&["public.request_timeout=2s", "internal.request_timeout=2s"]);
+    let signal = |name: &str| {
+        let done = Command::new("kill").args(["-s", name, &gateway.process.id().to_string()]).status().expect("kill is there");
+        assert!(done.success());
+    };
+    let addresses = [gateway.public, gateway.internal];
+    let mut clients = addresses.map(Client::connect);
+    // The gateway has accepted them when it has answered those that came after them.
+    let _others = addresses.map(|address| Client::connect(address).ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+    signal("STOP");
+    for client in &mut clients {
+        client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    thread::sleep(Duration::from_millis(3500));
+    signal("CONT");
+    for client in &mut clients {
+        let answer = client.answer();
+        assert_eq!((answer.status, &*answer.body), (200, "alive\n"));
     }
 }

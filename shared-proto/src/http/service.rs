@@ -1,5 +1,6 @@
 //! What serves the connections of a listener.
 
+use super::keep_alive;
 use super::stream::{RequestStream, SpeaksWebSocket};
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
@@ -7,7 +8,7 @@ use actix_http::error::DispatchError;
 use actix_http::h1::{Codec, UpgradeHandler};
 use actix_http::{HttpServiceBuilder, Request, Response};
 use actix_server::{GracefulShutdownSignal, Server};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, map_config};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory};
 use actix_web::dev::AppConfig;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -38,7 +39,7 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             request_timeout: Duration::from_secs(5),
-            keep_alive: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(75),
             half_closed: true,
             // It fails only where the peer is gone already.
             prepare: Arc::new(|io| drop(io.set_nodelay(true))),
@@ -110,7 +111,8 @@ where
     let HttpOptions { request_timeout, keep_alive, half_closed, prepare, stopping } = options;
     let http = HttpServiceBuilder::default()
         .keep_alive(keep_alive)
-        .client_request_timeout(request_timeout)
+        // The stream has a deadline that knows what came while this process stood still.
+        .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(CLOSING)
         .h1_allow_half_closed(half_closed)
         .graceful_shutdown_signal(move || {
@@ -122,11 +124,11 @@ where
                 }
             }
         })
-        .h1(map_config(app, |()| AppConfig::default()))
+        .h1(keep_alive::telling(app, keep_alive))
         .upgrade(upgrade);
     apply_fn_factory(http, move |io: TcpStream, http| {
         prepare(&io);
         let peer = io.peer_addr().ok();
-        http.call((RequestStream::new(io, websocket.clone()), peer))
+        http.call((RequestStream::new(io, websocket.clone(), request_timeout), peer))
     })
 }

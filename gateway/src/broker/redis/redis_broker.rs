@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 /// The broker of a cluster; its methods mean what [`crate::broker::Broker`]'s do.
 pub struct RedisBroker {
     pub(super) streams: Arc<Streams>,
-    pub(super) directory: UserStore,
+    pub(super) user_store: UserStore,
     pub(super) listing: Arc<Listing>,
     pub(super) presence: Arc<Presence>,
     pub(super) nodes: Nodes,
@@ -40,7 +40,7 @@ pub(super) struct Background {
     pub(super) masters: Arc<Masters>,
     pub(super) drivers: Vec<Driver>,
     pub(super) listener: Listener,
-    pub(super) names: Arc<ChannelIndex>,
+    pub(super) channel_index: Arc<ChannelIndex>,
     pub(super) audit: Arc<Audit>,
 }
 
@@ -71,7 +71,7 @@ impl RedisBroker {
 
     /// See [`crate::broker::Broker::doubt`].
     pub fn doubt(&self, channel: &ChannelName) {
-        self.subscriptions.doubt(channel);
+        self.subscriptions.resubscribe(channel);
     }
 
     /// See [`crate::broker::Broker::read`].
@@ -111,27 +111,27 @@ impl RedisBroker {
 
     /// See [`crate::broker::Broker::put_user_subscription`].
     pub async fn put_user_subscription(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
-        self.directory.remember(user, subscription).await
+        self.user_store.remember(user, subscription).await
     }
 
     /// See [`crate::broker::Broker::delete_user_subscription`].
     pub async fn delete_user_subscription(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
-        self.directory.forget(user, channel).await
+        self.user_store.forget(user, channel).await
     }
 
     /// See [`crate::broker::Broker::user_subscriptions`].
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
-        self.directory.remembered(user).await
+        self.user_store.remembered(user).await
     }
 
     /// See [`crate::broker::Broker::revoke`].
     pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
-        self.directory.revoke(user, &revocation, remember).await
+        self.user_store.revoke(user, &revocation, remember).await
     }
 
     /// See [`crate::broker::Broker::revoked`].
     pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
-        self.directory.revoked(user).await
+        self.user_store.revoked(user).await
     }
 
     /// The nodes that share the store.
@@ -153,7 +153,7 @@ impl RedisBroker {
 
     /// Keeps the connections, until cancelled. To be called once, from the runtime that outlives all callers.
     pub async fn run(&self, stop: CancellationToken) {
-        let Some(Background { masters, drivers, listener, names, audit }) = lock(&self.background).take() else { return };
+        let Some(Background { masters, drivers, listener, channel_index, audit }) = lock(&self.background).take() else { return };
         let mut tasks = JoinSet::new();
         for driver in drivers {
             tasks.spawn(driver.run(stop.clone()));
@@ -166,7 +166,7 @@ impl RedisBroker {
         tasks.spawn({
             let stop = stop.clone();
             async move {
-                let _ = stop.run_until_cancelled(names.run()).await;
+                let _ = stop.run_until_cancelled(channel_index.run()).await;
             }
         });
         tasks.spawn(async move { audit.run(stop).await });

@@ -1,4 +1,4 @@
-//! Reads of the stream that close a gap of a channel on this worker.
+//! History reads that close a gap in a channel's deliveries on this worker.
 
 use crate::{
     broker::BrokerError,
@@ -12,11 +12,11 @@ use gateway_core::{
 use std::rc::Rc;
 use tokio::{task::spawn_local, time::sleep};
 
-/// Deliveries of one channel that may wait for the fan-out before more is read.
-const AHEAD: usize = 512;
+/// Number of pending deliveries of one channel above which its backfill pauses.
+const MAX_AHEAD: usize = 512;
 
 impl Hub {
-    /// Begins to read a channel's stream after the position of its feed, until that is live again.
+    /// Starts a task that reads a channel's history after the position of its feed, until the feed is live again.
     pub(crate) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, freshness: Freshness) {
         self.parts.metrics.count(Count::Backfills, 1);
         spawn_local(self.clone().backfill(slot, freshness));
@@ -25,24 +25,28 @@ impl Hub {
     // NL-4.7
     async fn backfill(self: Rc<Self>, key: SlotKey, mut freshness: Freshness) {
         let _task = OpenTask::new(&self.parts.metrics);
-        let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
+        let Some((channel, generation)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.generation)) else {
+            return;
+        };
         let mut failures = FailureLog::default();
         loop {
-            while self.waiting(key) > AHEAD {
-                self.served.notified().await;
+            while self.pending_count(key) > MAX_AHEAD {
+                self.batch_done.notified().await;
             }
             let Some(read) = self.read(&channel, key, freshness).await else { return };
             let mut next = match read {
-                Ok(page) => self.caught(key, life, page),
+                Ok(page) => self.apply_page(key, generation, page),
                 Err(error) => {
-                    failures.failed(|| tracing::warn!(%channel, %error, "a gap cannot be read yet; the worker tries until it can"));
+                    failures.failed(
+                        || tracing::warn!(%channel, %error, "cannot read missing publications; the worker retries until it succeeds"),
+                    );
                     sleep(self.retry()).await;
                     continue;
                 }
             };
             while next == Some(Next::Pull) {
                 sleep(PULL_INTERVAL).await;
-                next = self.rested(key, life);
+                next = self.after_pause(key, generation);
             }
             match next {
                 Some(Next::Read(_, next)) => freshness = next,
@@ -51,19 +55,19 @@ impl Hub {
         }
     }
 
-    /// None if the channel is gone here, or keeps nothing.
+    /// Reads one page. `None` if the worker has no slot for the channel, or the channel has no history.
     async fn read(&self, channel: &ChannelName, key: SlotKey, freshness: Freshness) -> Option<Result<Page, BrokerError>> {
         let after = self.state.borrow_mut().slot(key)?.feed.position()?;
         let retention = self.parts.namespaces.options(channel)?.retention?;
         Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, freshness).await)
     }
 
-    fn rested(&self, key: SlotKey, life: u32) -> Option<Next> {
+    fn after_pause(&self, key: SlotKey, generation: u32) -> Option<Next> {
         let now = self.now();
-        self.state.borrow_mut().slot(key).filter(|slot| slot.life == life).map(|slot| slot.feed.pull(now))
+        self.state.borrow_mut().slot(key).filter(|slot| slot.generation == generation).map(|slot| slot.feed.pull(now))
     }
 
-    fn waiting(&self, key: SlotKey) -> usize {
+    fn pending_count(&self, key: SlotKey) -> usize {
         self.state.borrow_mut().slot(key).map_or(0, |slot| slot.pending.len())
     }
 }

@@ -4,7 +4,7 @@ use super::{
     super::{
         call_types::{CallError, CallResult},
         counters::Count,
-        instance::{CallId, Outgoing},
+        instances::instance::{CallId, Outgoing},
     },
     ending::Ending,
     frames::malformed,

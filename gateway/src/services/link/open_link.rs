@@ -3,7 +3,7 @@
 use super::{
     super::{
         counters::Count,
-        instance::{LinkId, NewLink, Outgoing},
+        instances::instance::{LinkId, NewLink, Outgoing},
         service::Service,
         services::Services,
     },

@@ -29,7 +29,7 @@ impl Default for PublicHttp {
         Self {
             socket: SocketOptions::default(),
             request_timeout: Duration::from_secs(5),
-            keep_alive: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(75),
             places: Arc::new(Semaphore::new(8192)),
         }
     }

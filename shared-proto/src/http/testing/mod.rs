@@ -6,7 +6,7 @@ pub use process::{Process, free_address};
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Only a failing test waits it out.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,9 +26,9 @@ pub const OFFERS: &[&str] = &[
     "Upgrade: websocket\r\n",
 ];
 
-/// Checks that a listener answers `request` alike whatever upgrade it offers, and keeps the connection. The request goes to a path that does not speak
-/// WebSocket.
-pub fn ignores_offers(address: SocketAddr, request: &str) {
+/// Checks that a listener with the default settings answers `request` alike whatever upgrade it offers, and keeps the connection for 75 s. The request
+/// goes to a path that does not speak WebSocket.
+pub fn keeps_connections(address: SocketAddr, request: &str) {
     let mut client = Client::connect(address);
     let wanted = client.ask(request).status;
     for offer in OFFERS {
@@ -36,9 +36,22 @@ pub fn ignores_offers(address: SocketAddr, request: &str) {
             let request = request.replacen("\r\n", &format!("\r\n{offer}"), 1);
             let answer = client.ask(&request);
             assert_eq!(answer.status, wanted, "{request}");
+            assert!(answer.head.contains("\r\nkeep-alive: timeout=75\r\n"), "{request}: {}", answer.head);
             assert!(!answer.head.contains("\r\nconnection:") && !answer.head.contains("\r\nupgrade:"), "{request}: {}", answer.head);
         }
     }
+}
+
+/// Checks that a listener which is set to keep idle connections for one second tells so, and does so.
+pub fn keeps_connections_for_a_second(address: SocketAddr) {
+    let mut client = Client::connect(address);
+    let answer = client.ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answered = Instant::now();
+    assert!(answer.head.contains("\r\nkeep-alive: timeout=1\r\n"), "{answer:?}");
+    assert!(client.is_closed());
+    // The HTTP library's clock ticks every half second.
+    let kept = answered.elapsed();
+    assert!(Duration::from_millis(400) < kept && kept < Duration::from_secs(4), "kept for {kept:?}");
 }
 
 /// An answer to a request.

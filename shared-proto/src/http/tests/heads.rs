@@ -10,6 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// Gives one piece at a time.
@@ -32,7 +33,7 @@ impl AsyncRead for Pieces {
 
 /// All that a reader gets whose buffer has `room`.
 fn read(pieces: Vec<Vec<u8>>, room: usize) -> Vec<u8> {
-    let mut stream = RequestStream::new(Pieces(pieces), Rc::new(|path: &str| path == "/socket"));
+    let mut stream = RequestStream::new(Pieces(pieces), Rc::new(|path: &str| path == "/socket"), Duration::from_secs(5));
     let mut cx = Context::from_waker(Waker::noop());
     let (mut all, mut chunk) = (Vec::new(), vec![0; room]);
     loop {

@@ -26,7 +26,7 @@ impl Nodes {
             return Ok(());
         }
         let mut enter = cmd("HSET");
-        enter.arg(self.keys.roll(&self.life.id()));
+        enter.arg(self.keys.node_connections(&self.local_node.id()));
         for (connection, user) in these {
             enter.arg(connection.to_string()).arg(user.as_str());
         }
@@ -35,7 +35,7 @@ impl Nodes {
 
     /// Strikes out connections of this node.
     pub async fn unregister_connections(&self, these: &[ConnectionId]) -> Result<(), BrokerError> {
-        match self.struck(&self.life.id(), these.iter().map(ToString::to_string)) {
+        match self.struck(&self.local_node.id(), these.iter().map(ToString::to_string)) {
             Some(unregister_connections) => self.change(unregister_connections).await,
             None => Ok(()),
         }
@@ -52,7 +52,7 @@ impl Nodes {
     /// Strikes out all connections of a life of this node that has ended: they live on in its next.
     pub async fn delete_connections_of(&self, former: &NodeId) -> Result<(), BrokerError> {
         let mut unregister_connections = cmd("UNLINK");
-        unregister_connections.arg(self.keys.roll(former));
+        unregister_connections.arg(self.keys.node_connections(former));
         self.change(unregister_connections).await
     }
 
@@ -60,7 +60,7 @@ impl Nodes {
     fn struck<T: ToRedisArgs>(&self, node: &NodeId, these: impl Iterator<Item = T>) -> Option<Cmd> {
         let (mut unregister_connections, mut these) = (cmd("HDEL"), these.peekable());
         these.peek()?;
-        unregister_connections.arg(self.keys.roll(node));
+        unregister_connections.arg(self.keys.node_connections(node));
         these.for_each(|entry| {
             unregister_connections.arg(entry);
         });
@@ -71,7 +71,7 @@ impl Nodes {
     pub async fn registered_connections(&self, dead: &NodeId) -> Result<Vec<(ConnectionId, UserId)>, BrokerError> {
         loop {
             let mut some = cmd("HRANDFIELD");
-            some.arg(self.keys.roll(dead)).arg(STEP).arg("WITHVALUES");
+            some.arg(self.keys.node_connections(dead)).arg(STEP).arg("WITHVALUES");
             let Value::Array(found) = self.run(some).await? else { return Err(unexpected_answer()) };
             // In pairs, or flat: that depends on the protocol's version.
             let flat = found.into_iter().flat_map(|it| if let Value::Array(pair) = it { pair } else { vec![it] });
@@ -88,7 +88,7 @@ impl Nodes {
     /// How many connections of a node are not struck out.
     pub(crate) async fn registered_connections_count(&self, node: &NodeId) -> Result<i64, BrokerError> {
         let mut count = cmd("HLEN");
-        count.arg(self.keys.roll(node));
+        count.arg(self.keys.node_connections(node));
         match self.run(count).await? {
             Value::Int(number) => Ok(number),
             _ => Err(unexpected_answer()),
@@ -96,7 +96,7 @@ impl Nodes {
     }
 
     async fn change(&self, cmd: Cmd) -> Result<(), BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: ORDER, again: Resend::Safe }).await.map(drop)
+        self.lane.run(Command { cmd, to: Target::Key, order: ORDER, resend: Resend::Safe }).await.map(drop)
     }
 }
 

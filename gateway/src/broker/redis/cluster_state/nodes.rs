@@ -26,7 +26,7 @@ use std::{sync::Arc, time::Duration};
 pub struct Nodes {
     pub(crate) keys: Keys,
     pub(crate) lane: Arc<Lane>,
-    pub(crate) life: Arc<LocalNode>,
+    pub(crate) local_node: Arc<LocalNode>,
     pub(crate) presence: Arc<Presence>,
     pub(crate) masters: Arc<Masters>,
     pub(crate) listing: Arc<Listing>,
@@ -76,7 +76,7 @@ impl Nodes {
     }
 
     async fn renewed(&self, record: &str, lease: Duration, which: &str) -> Result<Lease, BrokerError> {
-        let id = self.life.id();
+        let id = self.local_node.id();
         let mut cmd = call(&SCRIPTS.renew, &[self.keys.nodes(), self.keys.lease(&id)]);
         cmd.arg(id.text()).arg(record).arg(lease.as_millis() as u64).arg(which);
         match self.run(cmd).await? {
@@ -89,32 +89,32 @@ impl Nodes {
     /// Begins another generation, after a lease was lost. What the last one had registered is a dead node's, and what it wrote after others had cleared
     /// that away is so as well. Answers which it was.
     pub async fn begin_generation(&self, record: &str) -> Result<NodeId, BrokerError> {
-        let (mut left, former) = (cmd("HSETNX"), self.life.id());
+        let (mut left, former) = (cmd("HSETNX"), self.local_node.id());
         left.arg(self.keys.nodes()).arg(former.text()).arg(record);
         self.run(left).await?;
-        self.life.begin_generation();
+        self.local_node.begin_generation();
         Ok(former)
     }
 
     /// The address of this process, see [`NodeId::address`].
     pub fn address(&self) -> String {
-        self.life.id().address()
+        self.local_node.id().address()
     }
 
     /// This node and its generation, as one word.
     pub fn holder(&self) -> String {
-        self.life.id().holder()
+        self.local_node.id().holder()
     }
 
     /// Whether this node may take others for dead whose lease is gone. After an outage all leases are: it has to have held its own for a whole lease,
     /// without an interruption.
     pub fn judge(&self, may: bool) {
-        self.life.set_judge(may);
+        self.local_node.set_judge(may);
     }
 
     /// This node goes.
     pub async fn leave(&self) -> Result<(), BrokerError> {
-        let id = self.life.id();
+        let id = self.local_node.id();
         let mut lease = cmd("DEL");
         lease.arg(self.keys.lease(&id));
         self.run(lease).await?;
@@ -148,8 +148,8 @@ impl Nodes {
 
     /// Whether it is for this node to clear away what a dead one left, for as long as `lease` from now on. Of several nodes one is told so.
     pub async fn lock_cleanup(&self, dead: &NodeId, lease: Duration) -> Result<bool, BrokerError> {
-        let mut claim = call(&SCRIPTS.claim, &[self.keys.cleanup(dead)]);
-        claim.arg(self.life.id().text()).arg(lease.as_millis() as u64);
+        let mut claim = call(&SCRIPTS.lock, &[self.keys.cleanup(dead)]);
+        claim.arg(self.local_node.id().text()).arg(lease.as_millis() as u64);
         Ok(self.run(claim).await? == Value::Int(1))
     }
 
@@ -162,7 +162,7 @@ impl Nodes {
     /// should this process end in between, the next heir finds the rest.
     pub async fn remove_presence_step(&self, dead: &NodeId) -> Result<Option<Vec<OrphanedPresence>>, BrokerError> {
         let mut some = cmd("SRANDMEMBER");
-        some.arg(self.keys.registered(dead)).arg(STEP);
+        some.arg(self.keys.node_presence(dead)).arg(STEP);
         let Value::Array(entries) = self.run(some).await? else { return Err(unexpected_answer()) };
         let entries = entries.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(unexpected_answer)?;
         if entries.is_empty() {
@@ -177,14 +177,14 @@ impl Nodes {
             }
         }
         let mut done = cmd("SREM");
-        done.arg(self.keys.registered(dead)).arg(&entries);
+        done.arg(self.keys.node_presence(dead)).arg(&entries);
         self.run(done).await?;
         Ok(Some(left))
     }
 
     async fn registered(&self, id: &NodeId) -> Result<i64, BrokerError> {
         let mut count = cmd("SCARD");
-        count.arg(self.keys.registered(id));
+        count.arg(self.keys.node_presence(id));
         match self.run(count).await? {
             Value::Int(number) => Ok(number),
             _ => Err(unexpected_answer()),
@@ -200,6 +200,6 @@ impl Nodes {
 
     /// Everything here may be done twice.
     pub(crate) async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
 }

@@ -34,7 +34,7 @@ use tokio::time::Instant;
 pub(crate) struct Presence {
     keys: Keys,
     lane: Arc<Lane>,
-    life: Arc<LocalNode>,
+    local_node: Arc<LocalNode>,
     /// Generations that lived a moment ago.
     alive: Mutex<HashMap<String, Instant>>,
 }
@@ -61,32 +61,32 @@ impl Entry {
 }
 
 impl Presence {
-    pub(crate) fn new(keys: Keys, lane: Arc<Lane>, life: Arc<LocalNode>) -> Self {
-        Self { keys, lane, life, alive: Mutex::default() }
+    pub(crate) fn new(keys: Keys, lane: Arc<Lane>, local_node: Arc<LocalNode>) -> Self {
+        Self { keys, lane, local_node, alive: Mutex::default() }
     }
 
     pub(crate) async fn arrive(&self, channel: &ChannelName, info: &ClientInfo) -> Result<(), BrokerError> {
-        let node = self.life.id();
+        let node = self.local_node.id();
         // Known as this node's before it is present: so others find it, whenever this node dies.
         let mut register = cmd("SADD");
-        register.arg(self.keys.registered(&node)).arg(format!("{} {channel}", info.client));
-        let mut arrive = call(&SCRIPTS.arrive, &self.keys_of(channel));
+        register.arg(self.keys.node_presence(&node)).arg(format!("{} {channel}", info.client));
+        let mut arrive = call(&SCRIPTS.presence_add, &self.keys_of(channel));
         arrive.arg(info.client.to_string()).arg(info.user.as_str()).arg(node.text()).arg(codec::encode_info(info));
         let (registered, arrived) = futures_util::future::join(self.run(register), self.run(arrive)).await;
         registered.and(arrived).map(drop)
     }
 
     pub(crate) async fn depart(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
-        let (node, connection) = (self.life.id(), connection.to_string());
+        let (node, connection) = (self.local_node.id(), connection.to_string());
         let mut forget = cmd("SREM");
-        forget.arg(self.keys.registered(&node)).arg(format!("{connection} {channel}"));
+        forget.arg(self.keys.node_presence(&node)).arg(format!("{connection} {channel}"));
         let (departed, forgotten) = futures_util::future::join(self.remove(channel, &connection, &node.text()), self.run(forget)).await;
         departed.and(forgotten).map(drop)
     }
 
     /// Takes a connection that `node` held out of presence; answers what others saw of it, if it was there.
     pub(crate) async fn remove(&self, channel: &ChannelName, connection: &str, node: &str) -> Result<Option<Arc<ClientInfo>>, BrokerError> {
-        let mut depart = call(&SCRIPTS.depart, &self.keys_of(channel));
+        let mut depart = call(&SCRIPTS.presence_remove, &self.keys_of(channel));
         depart.arg(connection).arg(node);
         match text(self.run(depart).await?) {
             Some(seen) => Ok(Some(Arc::new(codec::decode_info(seen.as_bytes()).ok_or_else(unexpected_answer)?))),
@@ -114,7 +114,7 @@ impl Presence {
     }
 
     pub(crate) async fn stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
-        let Value::Array(parts) = self.run(call(&SCRIPTS.attendance, &self.keys_of(channel))).await? else {
+        let Value::Array(parts) = self.run(call(&SCRIPTS.presence_stats, &self.keys_of(channel))).await? else {
             return Err(unexpected_answer());
         };
         let [Value::Int(clients), Value::Int(users), Value::Array(nodes)] =
@@ -150,7 +150,7 @@ impl Presence {
     /// Some entries, and where to go on; "0": that is all.
     pub(crate) async fn page(&self, channel: &ChannelName, cursor: &str, count: usize) -> Result<(String, Vec<Entry>), BrokerError> {
         let mut scan = cmd("HSCAN");
-        scan.arg(self.keys.who(channel)).arg(cursor).arg("COUNT").arg(count);
+        scan.arg(self.keys.presence(channel)).arg(cursor).arg("COUNT").arg(count);
         let (next, fields) = scanned(self.run(scan).await?).ok_or_else(unexpected_answer)?;
         let (mut fields, mut entries) = (fields.into_iter(), Vec::new());
         while let (Some(connection), Some(entry)) = (fields.next(), fields.next()) {
@@ -162,10 +162,10 @@ impl Presence {
     // NL-7.5
     /// Which of these generations hold no lease any more. None, as long as this node may not judge.
     pub(crate) async fn gone(&self, nodes: impl IntoIterator<Item = String>) -> Result<HashSet<String>, BrokerError> {
-        if !self.life.judges() {
+        if !self.local_node.judges() {
             return Ok(HashSet::new());
         }
-        let (me, now) = (self.life.id().text(), Instant::now());
+        let (me, now) = (self.local_node.id().text(), Instant::now());
         let asked: BTreeSet<String> = {
             let mut alive = lock(&self.alive);
             alive.retain(|_, seen| now.duration_since(*seen) < TRUST);
@@ -187,17 +187,17 @@ impl Presence {
     /// The generations that somebody is present for.
     pub(crate) async fn nodes_of(&self, channel: &ChannelName) -> Result<Vec<String>, BrokerError> {
         let mut nodes = cmd("HKEYS");
-        nodes.arg(self.keys.held(channel));
+        nodes.arg(self.keys.presence_nodes(channel));
         let Value::Array(nodes) = self.run(nodes).await? else { return Err(unexpected_answer()) };
         nodes.into_iter().map(text).collect::<Option<_>>().ok_or_else(unexpected_answer)
     }
 
     fn keys_of(&self, channel: &ChannelName) -> [String; 3] {
-        [self.keys.who(channel), self.keys.users(channel), self.keys.held(channel)]
+        [self.keys.presence(channel), self.keys.presence_users(channel), self.keys.presence_nodes(channel)]
     }
 
     /// Everything here may be done twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
 }

@@ -72,7 +72,7 @@ impl Nodes {
     /// Whether it is for this node to sweep. Of all nodes one is told so in that time.
     pub async fn lock_sweep(&self, every: std::time::Duration) -> Result<bool, BrokerError> {
         let mut claim = cmd("SET");
-        claim.arg(self.keys.sweep()).arg(self.life.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
+        claim.arg(self.keys.sweep()).arg(self.local_node.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
         Ok(self.run(claim).await? != Value::Nil)
     }
 
@@ -92,9 +92,9 @@ impl Nodes {
         if sweep.is_past_presence() {
             return self.sweep_names(&mut sweep.names).await.map(|()| Vec::new());
         }
-        let held = self.keys.all_held();
+        let held = self.keys.all_presence_nodes();
         let keys = sweep.scan.next(&self.masters, &self.lane, (&held, "hash"), STEP).await?;
-        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_held(key)?.parse().ok()).collect();
+        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_presence_nodes(key)?.parse().ok()).collect();
         Ok(Vec::new())
     }
 
@@ -115,7 +115,7 @@ impl Nodes {
         let NameSweep { found, stage } = sweep;
         if !found.is_empty() {
             let rest = found.len().saturating_sub(STEP);
-            self.listing.names.put(&found[rest..]).await?;
+            self.listing.channel_index.put(&found[rest..]).await?;
             found.truncate(rest);
             return Ok(());
         }
@@ -124,20 +124,20 @@ impl Nodes {
                 let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), "stream"), STEP).await?;
                 *found = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
                 if scan.is_over() {
-                    *stage = Stage::Announced(self.masters.now().serving().keys().copied().collect());
+                    *stage = Stage::Announced(self.masters.topology().serving().keys().copied().collect());
                 }
             }
             Stage::Announced(masters) => match masters.last() {
                 // One of a Redis Cluster that has gone meanwhile has handed its channels on: they are subscribed to anew, and so added.
                 Some(master) if self.masters.connector(*master).is_some() => {
-                    *found = self.listing.announced(Target::Master(*master)).await?;
+                    *found = self.listing.subscribed_at(Target::Master(*master)).await?;
                     masters.pop();
                 }
                 Some(_) => drop(masters.pop()),
                 None => *stage = Stage::Idle(0, BEGIN.to_vec()),
             },
             Stage::Idle(SHARDS, _) => *stage = Stage::Over,
-            Stage::Idle(shard, from) => match self.listing.tidy(*shard, from, STEP).await? {
+            Stage::Idle(shard, from) => match self.listing.remove_inactive(*shard, from, STEP).await? {
                 Some(next) => *from = next,
                 None => *stage = Stage::Idle(*shard + 1, BEGIN.to_vec()),
             },

@@ -31,7 +31,7 @@ pub(crate) struct UserStore {
 
 impl UserStore {
     pub(crate) async fn remember(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
-        let mut cmd = call(&SCRIPTS.remember, &[self.keys.user(user)]);
+        let mut cmd = call(&SCRIPTS.subscription_put, &[self.keys.user(user)]);
         cmd.arg(subscription.channel.as_str())
             .arg(subscription.expires_at.unwrap_or(0))
             .arg(unix_seconds())
@@ -82,7 +82,7 @@ impl UserStore {
 
     /// Everything here may be done twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
 }
 

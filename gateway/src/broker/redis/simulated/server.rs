@@ -169,7 +169,7 @@ impl Server {
     }
 
     /// Takes a connection for commands, and ends the one before it. Answers its number, and the identity of the data.
-    pub(in super::super) fn take_seat(&mut self, last: Option<u64>) -> (u64, Arc<str>) {
+    pub(in super::super) fn replace_client(&mut self, last: Option<u64>) -> (u64, Arc<str>) {
         self.left_behind.retain(|(number, _)| Some(*number) != last);
         self.seats += 1;
         (self.seats, self.identity().into())
@@ -244,7 +244,7 @@ impl Server {
         }
         let known = |key: &&[u8]| self.data.answers.get(text(key)).is_some_and(|answer| answer.until > now);
         if later.iter().any(known) && self.flaw != Some(Flaw::StoresOvertaken) {
-            return error(&format!("OVERTAKEN {}", self.identity()));
+            return error(&format!("OUTOFORDER {}", self.identity()));
         }
         let channel = self.keys.channel(text(lane)).expect("a channel").into_owned();
         self.store_deferred();

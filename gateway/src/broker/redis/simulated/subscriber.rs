@@ -56,7 +56,7 @@ impl SimulatedSubscriber {
     /// The server is told of up to `chunk` channels, if it owes no answer.
     pub(crate) fn ask(&mut self, server: &mut Server, chunk: usize) -> bool {
         let Some(connected) = self.connected.as_mut().filter(|it| it.asked.is_none()) else { return false };
-        let lanes = |names: &[ChannelName]| names.iter().map(|name| self.keys.lane(name)).collect();
+        let lanes = |names: &[ChannelName]| names.iter().map(|name| self.keys.pubsub_channel(name)).collect();
         let wanted = self.subscriptions.next_subscribe(ONLY, chunk);
         if !wanted.is_empty() {
             server.ask(connected.outlet, Ask::Subscribe(lanes(&wanted)));
@@ -101,7 +101,7 @@ impl SimulatedSubscriber {
                 let resumed = self.subscriptions.subscribed(ONLY, &names, &[]);
                 if server.flaw != Some(Flaw::UncheckedResume) {
                     let audit = self.audit.clone();
-                    connected.checks.spawn_local(async move { audit.resumed(resumed).await });
+                    connected.checks.spawn_local(async move { audit.check(resumed).await });
                 }
             }
             Some(Asked::Unsubscribe(names)) => self.subscriptions.unsubscribed(ONLY, &names),
@@ -122,7 +122,7 @@ impl SimulatedSubscriber {
 
     /// The server forgets one channel of the connection, which is as good as before otherwise.
     pub(crate) fn mislay(&mut self, server: &mut Server, channel: &str) -> bool {
-        self.connected.as_ref().is_some_and(|it| server.mislay(it.outlet, &self.keys.lane(channel)))
+        self.connected.as_ref().is_some_and(|it| server.mislay(it.outlet, &self.keys.pubsub_channel(channel)))
     }
 
     /// The listener finds that the connection broke, or that it is deaf. What has arrived is heard late, or never.
@@ -139,12 +139,12 @@ impl SimulatedSubscriber {
 
     /// Every channel is looked at once.
     pub(crate) fn audit(&mut self) {
-        let (audit, kept) = (self.audit.clone(), self.subscriptions.kept());
+        let (audit, kept) = (self.audit.clone(), self.subscriptions.with_history());
         self.audits.spawn_local(async move {
             let tops = audit.tops(kept).await;
-            tokio::time::sleep(audit.patience).await;
+            tokio::time::sleep(audit.delivery_limit).await;
             for (channel, incarnation, top) in tops {
-                audit.subscriptions.stood_at(&channel, top, incarnation);
+                audit.subscriptions.report_earlier_top(&channel, top, incarnation);
             }
         });
     }

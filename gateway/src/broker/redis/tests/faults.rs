@@ -4,7 +4,7 @@ use super::{super::RedisConfig, config, line::Line, mailboxes, server::Server, s
 use crate::broker::{
     Broker, BrokerError, Check, Delivery, Post, Readiness,
     fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
-    redis::subscriptions::subscription_table::EXPECTED_WITHIN,
+    redis::subscriptions::subscription_table::DELIVERY_TIMEOUT,
 };
 use gateway_core::model::{Position, ReadRange};
 use std::{sync::Arc, time::Duration};
@@ -331,7 +331,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     publish(&broker, "c", 2).await.expect("published, and heard by nobody");
     let (name, top, check) = next_top(&mut inbox).await;
     assert_eq!((&*name, top, check), ("c", 2, Check::Resumed));
-    assert!(began.elapsed() >= EXPECTED_WITHIN, "it had its time");
+    assert!(began.elapsed() >= DELIVERY_TIMEOUT, "it had its time");
     line.lose(false);
     publish(&broker, "c", 3).await.expect("published");
     assert_eq!(offset(&inbox.publication().await.1), 3);

@@ -54,7 +54,7 @@ fn channel_at(place: usize) -> String {
 }
 
 fn channel_of(names: &[&str], place: usize) -> String {
-    let map = Topology::shared((0..).map(Master).zip(names.iter().copied()));
+    let map = Topology::divided((0..).map(Master).zip(names.iter().copied()));
     name_that("c", |name| map.owner(slot(name)) == Some(Master(place as u32)))
 }
 

@@ -49,24 +49,24 @@ enum State {
 
 /// Whether a call tests the instance of a half-open breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     Ordinary,
     Probe,
 }
 
 /// The breaker of one instance.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     limits: BreakerLimits,
     state: State,
 }
 
 impl Breaker {
-    pub(super) fn new(limits: BreakerLimits) -> Self {
+    pub(crate) fn new(limits: BreakerLimits) -> Self {
         Self { limits, state: State::Closed { failures: 0 } }
     }
 
-    pub(super) fn admits(&self, now: Tick) -> bool {
+    pub(crate) fn admits(&self, now: Tick) -> bool {
         match self.state {
             State::Closed { .. } => true,
             State::Open { until } => now >= until,
@@ -75,7 +75,7 @@ impl Breaker {
     }
 
     /// Registers a call that is sent. Call it only if [`Self::admits`] returns true.
-    pub(super) fn begin(&mut self) -> Role {
+    pub(crate) fn begin(&mut self) -> Role {
         match self.state {
             State::Closed { .. } => Role::Ordinary,
             State::Open { .. } | State::Probing => {
@@ -86,12 +86,12 @@ impl Breaker {
     }
 
     /// The instance answered, perhaps with an error of its own.
-    pub(super) fn answered(&mut self) {
+    pub(crate) fn answered(&mut self) {
         self.state = State::Closed { failures: 0 };
     }
 
     /// A call timed out, or the link broke under calls.
-    pub(super) fn failed(&mut self, now: Tick) {
+    pub(crate) fn failed(&mut self, now: Tick) {
         let failures = match self.state {
             State::Closed { failures } => failures + 1,
             State::Open { .. } => return,
@@ -105,18 +105,18 @@ impl Breaker {
     }
 
     /// The call ended without saying anything about the instance, for example because the caller left.
-    pub(super) fn abandoned(&mut self, role: Role, now: Tick) {
+    pub(crate) fn abandoned(&mut self, role: Role, now: Tick) {
         if role == Role::Probe && matches!(self.state, State::Probing) {
             self.state = State::Open { until: now };
         }
     }
 
     /// Whether no failure is counted.
-    pub(super) fn has_no_failures(&self) -> bool {
+    pub(crate) fn has_no_failures(&self) -> bool {
         matches!(self.state, State::Closed { failures: 0 })
     }
 
-    pub(super) fn state(&self, now: Tick) -> BreakerState {
+    pub(crate) fn state(&self, now: Tick) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { until } if now < until => BreakerState::Open,

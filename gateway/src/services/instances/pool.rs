@@ -1,10 +1,12 @@
 //! The instances of one service, their calls in flight, and the choice of the instance for the next call.
 
 use super::{
+    super::{
+        call_types::{CallError, CallResult},
+        lifecycle::Interests,
+    },
     breaker::{Breaker, BreakerLimits, BreakerState},
-    call_types::{CallError, CallResult},
     instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
-    lifecycle::Interests,
 };
 use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use shared_proto::link::{Call, Cancel, Event, ToService};
@@ -19,7 +21,7 @@ use tokio::sync::oneshot;
 mod tests;
 
 /// The instances of one service. Takes the time as an argument.
-pub(super) struct Pool {
+pub(crate) struct Pool {
     service: Arc<str>,
     limits: PoolLimits,
     instances: Vec<Instance>,
@@ -32,19 +34,19 @@ pub(super) struct Pool {
 
 /// Bounds of a pool.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PoolLimits {
-    pub(super) instances: usize,
-    pub(super) in_flight: usize,
-    pub(super) breaker: BreakerLimits,
+pub(crate) struct PoolLimits {
+    pub(crate) instances: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) breaker: BreakerLimits,
 }
 
 impl Pool {
-    pub(super) fn new(service: Arc<str>, limits: PoolLimits) -> Self {
+    pub(crate) fn new(service: Arc<str>, limits: PoolLimits) -> Self {
         Self { service, limits, instances: Vec::new(), absent_breakers: HashMap::new(), interests: Interests::default(), last_link: 0 }
     }
 
     /// Adds a link. It replaces an earlier link of the same instance.
-    pub(super) fn join(&mut self, new_link: NewLink, now: Tick) -> Result<LinkId, Refusal> {
+    pub(crate) fn join(&mut self, new_link: NewLink, now: Tick) -> Result<LinkId, Refusal> {
         if let Some(earlier) = self.instances.iter().find(|i| i.name == new_link.instance).map(|i| i.link) {
             self.leave(earlier, &HashSet::new(), now);
         }
@@ -73,7 +75,7 @@ impl Pool {
     }
 
     /// Removes a link. Its calls in `unsent` were not written, so the instance did not get them.
-    pub(super) fn leave(&mut self, link: LinkId, unsent: &HashSet<u64>, now: Tick) {
+    pub(crate) fn leave(&mut self, link: LinkId, unsent: &HashSet<u64>, now: Tick) {
         let Some(at) = self.instances.iter().position(|i| i.link == link) else { return };
         let mut instance = self.instances.swap_remove(at);
         instance.replaced.cancel();
@@ -99,7 +101,7 @@ impl Pool {
     }
 
     /// Chooses an instance, sends it the call, and takes one of its credit.
-    pub(super) fn start(
+    pub(crate) fn start(
         &mut self,
         prefer: Option<&str>,
         mut call: Call,
@@ -124,14 +126,14 @@ impl Pool {
     }
 
     /// Sends an event to `prefer` if that instance can take it, otherwise to another one.
-    pub(super) fn send(&mut self, prefer: Option<&str>, event: Event, now: Tick) -> Result<(), Refusal> {
+    pub(crate) fn send(&mut self, prefer: Option<&str>, event: Event, now: Tick) -> Result<(), Refusal> {
         let chosen = self.choose(prefer, now)?;
         let overloaded = self.overloaded();
         self.instances[chosen].push(CreditUse::All, || event).then_some(()).ok_or(overloaded)
     }
 
     /// Sends a lifecycle event to one of the instances that want it, the same one for all events about `subject`. None: no instance has ever wanted it.
-    pub(super) fn offer(
+    pub(crate) fn offer(
         &mut self,
         interest: Interests,
         subject: &str,
@@ -180,7 +182,7 @@ impl Pool {
     }
 
     /// Passes an answer to the caller. False: the caller stopped waiting.
-    pub(super) fn answer(&mut self, call: CallId, answer: CallResult) -> bool {
+    pub(crate) fn answer(&mut self, call: CallId, answer: CallResult) -> bool {
         let Some(instance) = self.instance(call.link) else { return false };
         // An unexpected answer does not prove that the instance works.
         let Some(pending) = instance.pending.remove(&call.id) else { return false };
@@ -189,7 +191,7 @@ impl Pool {
     }
 
     /// The caller stopped waiting; sends the instance a cancel.
-    pub(super) fn abandon(&mut self, call: CallId, why: AbandonReason, now: Tick) {
+    pub(crate) fn abandon(&mut self, call: CallId, why: AbandonReason, now: Tick) {
         let Some(instance) = self.instance(call.link) else { return };
         let Some(pending) = instance.pending.remove(&call.id) else { return };
         match why {
@@ -201,32 +203,32 @@ impl Pool {
     }
 
     /// Adds credit.
-    pub(super) fn credit(&mut self, link: LinkId, more: u32) {
+    pub(crate) fn credit(&mut self, link: LinkId, more: u32) {
         if let Some(instance) = self.instance(link) {
             instance.credit = instance.credit.saturating_add(more).min(CREDIT_MAX);
         }
     }
 
     /// The instance announced that it will leave; it gets nothing new.
-    pub(super) fn drain(&mut self, link: LinkId) {
+    pub(crate) fn drain(&mut self, link: LinkId) {
         if let Some(instance) = self.instance(link) {
             instance.draining = true;
         }
     }
 
     /// Announces to every instance that this node will leave.
-    pub(super) fn send_drain(&self) {
+    pub(crate) fn send_drain(&self) {
         for instance in &self.instances {
             let _ = instance.queue.try_send(Outgoing::Frame(ToService::Drain(shared_proto::link::Drain {})));
         }
     }
 
     /// All kinds of events that instances have wanted since the start. An instance that left is expected to return.
-    pub(super) fn interests(&self) -> Interests {
+    pub(crate) fn interests(&self) -> Interests {
         self.interests
     }
 
-    pub(super) fn summary(&self, now: Tick) -> Vec<InstanceSummary> {
+    pub(crate) fn summary(&self, now: Tick) -> Vec<InstanceSummary> {
         let mut all: Vec<_> = self.instances.iter().map(|i| i.summary(now)).collect();
         all.sort_by(|a, b| a.instance.cmp(&b.instance));
         all

@@ -1,4 +1,4 @@
-//! A lane's connection to one master, and what waits for it.
+//! A lane's connection to one master, and the commands that wait for it.
 
 use super::{
     job::Job,
@@ -20,37 +20,38 @@ use redis::{
 use std::{future::Future, pin::Pin, sync::Arc};
 use tokio::time::{Instant, sleep};
 
-/// See the module.
+/// A lane's connection to one master.
 pub(crate) struct MasterLane {
     pub(crate) master: Master,
     pub(crate) part: HealthPart,
     pub(crate) connector: Arc<Connector>,
     pub(crate) queue: Queue,
-    /// Commands that this master takes ahead of their slot, which is on the move to it.
-    pub(crate) asking_queue: Queue,
-    pub(crate) line: LaneConnection,
-    /// Whether the last attempt to connect was good.
+    /// Commands that a redirection sent to this master. Their slot is moving here.
+    pub(crate) redirected_queue: Queue,
+    pub(crate) connection: LaneConnection,
+    /// Whether the last attempt to connect succeeded.
     pub(crate) is_up: bool,
-    /// Orders of what is under way.
-    pub(crate) under_way: Vec<u64>,
-    /// Whether commands of these orders may wait for another master by now.
+    /// Orders of the commands in flight.
+    pub(crate) in_flight: Vec<u64>,
+    /// Whether commands of these orders may wait for another master now.
     pub(crate) is_displaced: bool,
     pub(crate) pauses: ExponentialBackoff,
-    /// The newest connection's, as its server knows it.
-    pub(crate) seat: Option<PredecessorGuard>,
+    /// The guard of the newest connection.
+    pub(crate) guard: Option<PredecessorGuard>,
 }
 
-/// The connection.
+/// The state of the connection.
 pub(crate) enum LaneConnection {
-    /// A step is under way with it, or towards it.
+    /// A step uses the connection, or makes a new one.
     Busy,
-    /// It has nothing to do since then.
+    /// Idle since this time.
     Idle(MultiplexedConnection, Instant),
 }
 
-/// What a connection is busy with.
+/// A step of a connection: it ends with the connection's next state.
 pub(crate) type Step = Pin<Box<dyn Future<Output = (Master, Done)> + Send>>;
 
+/// The result of a step.
 pub(crate) enum Done {
     Connected(Result<(MultiplexedConnection, PredecessorGuard), ConnectError>),
     Exchanged(MultiplexedConnection, Batch, RedisResult<Vec<Value>>),
@@ -59,22 +60,22 @@ pub(crate) enum Done {
 
 /// Commands that are sent together.
 pub(crate) enum Batch {
-    /// To the master of their slots.
-    Home(Vec<Job>),
-    /// To the master that a slot is on the move to.
-    Aside(Vec<Job>),
+    /// Commands for the master of their slots.
+    Direct(Vec<Job>),
+    /// Redirected commands, for the master that a slot is moving to. Each is preceded by `ASKING`.
+    Redirected(Vec<Job>),
 }
 
 impl Batch {
     fn jobs(&self) -> &[Job] {
         match self {
-            Self::Home(jobs) | Self::Aside(jobs) => jobs,
+            Self::Direct(jobs) | Self::Redirected(jobs) => jobs,
         }
     }
 
     pub(crate) fn into_jobs(self) -> Vec<Job> {
         match self {
-            Self::Home(jobs) | Self::Aside(jobs) => jobs,
+            Self::Direct(jobs) | Self::Redirected(jobs) => jobs,
         }
     }
 
@@ -82,8 +83,8 @@ impl Batch {
         self.jobs().is_empty()
     }
 
-    pub(crate) fn is_aside(&self) -> bool {
-        matches!(self, Self::Aside(_))
+    pub(crate) fn is_redirected(&self) -> bool {
+        matches!(self, Self::Redirected(_))
     }
 }
 
@@ -94,81 +95,81 @@ impl MasterLane {
             part: HealthPart::Lane(master, lane),
             connector,
             queue: Queue::default(),
-            asking_queue: Queue::default(),
-            line: LaneConnection::Busy,
+            redirected_queue: Queue::default(),
+            connection: LaneConnection::Busy,
             is_up: false,
-            under_way: Vec::new(),
+            in_flight: Vec::new(),
             is_displaced: false,
             pauses: pauses(),
-            seat: None,
+            guard: None,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.asking_queue.len()
+        self.queue.len() + self.redirected_queue.len()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.line, LaneConnection::Idle(..))
+        matches!(self.connection, LaneConnection::Idle(..))
     }
 
-    /// Whether what waits here may wait for long.
+    /// Whether commands may wait here for long.
     pub(crate) fn is_stuck(&self) -> bool {
-        !self.is_up || self.queue.rests()
+        !self.is_up || self.queue.is_paused()
     }
 
-    /// The idle connection, for a step that begins.
+    /// Takes the idle connection for a step.
     pub(crate) fn begin(&mut self) -> Option<MultiplexedConnection> {
-        match std::mem::replace(&mut self.line, LaneConnection::Busy) {
+        match std::mem::replace(&mut self.connection, LaneConnection::Busy) {
             LaneConnection::Idle(connection, _) => Some(connection),
             LaneConnection::Busy => None,
         }
     }
 
-    /// Nothing is under way any more. Tells whether what was may have to wait elsewhere now.
-    pub(crate) fn ended(&mut self) -> bool {
-        self.under_way.clear();
+    /// No command is in flight any more. Returns whether commands of those orders may wait for another master.
+    pub(crate) fn finish_batch(&mut self) -> bool {
+        self.in_flight.clear();
         std::mem::take(&mut self.is_displaced)
     }
 
-    /// There is a connection.
-    pub(crate) fn connected(&mut self, connection: MultiplexedConnection, seat: PredecessorGuard) {
-        if !seat.is_alone {
-            self.queue.doubt_for_good();
-            self.asking_queue.doubt_for_good();
+    /// A new connection is ready.
+    pub(crate) fn connected(&mut self, connection: MultiplexedConnection, guard: PredecessorGuard) {
+        if !guard.predecessor_ended {
+            self.queue.make_uncertainty_permanent();
+            self.redirected_queue.make_uncertainty_permanent();
         }
-        (self.seat, self.pauses, self.is_up) = (Some(seat), pauses(), true);
-        self.line = LaneConnection::Idle(connection, Instant::now());
+        (self.guard, self.pauses, self.is_up) = (Some(guard), pauses(), true);
+        self.connection = LaneConnection::Idle(connection, Instant::now());
     }
 
-    /// The connection broke while these were under way.
+    /// The connection broke with these commands in flight.
     pub(crate) fn broke(&mut self, sent: Vec<Job>) {
-        self.ended();
+        self.finish_batch();
         self.is_up = false;
-        let data = self.seat.as_ref().map(|seat| seat.data.clone()).unwrap_or_default();
-        self.queue.unanswered(sent, &data);
+        let data = self.guard.as_ref().map(|guard| guard.data.clone()).unwrap_or_default();
+        self.queue.requeue_unanswered(sent, &data);
     }
 
-    /// What waits here ahead of its slot is to wait at home again; false if nothing does.
-    pub(crate) fn return_asking(&mut self) -> bool {
-        let any = !self.asking_queue.is_empty();
-        for mut job in self.asking_queue.drain() {
-            job.aside = None;
+    /// Returns redirected commands to the master of their slot. Returns whether there were any.
+    pub(crate) fn return_redirected(&mut self) -> bool {
+        let any = !self.redirected_queue.is_empty();
+        for mut job in self.redirected_queue.drain() {
+            job.redirect = None;
             self.queue.push(job);
         }
         any
     }
 
-    /// When it is to be asked whether it still works, if it has nothing to do until then.
+    /// The time of the next heartbeat, if the connection stays idle until then.
     pub(crate) fn next_heartbeat(&self) -> Option<Instant> {
-        match self.line {
+        match self.connection {
             LaneConnection::Idle(_, since) => Some(since + self.connector.heartbeat()),
             LaneConnection::Busy => None,
         }
     }
 
     pub(crate) fn connect(&self) -> Step {
-        let (connector, master, last) = (self.connector.clone(), self.master, self.seat.clone());
+        let (connector, master, last) = (self.connector.clone(), self.master, self.guard.clone());
         Box::pin(async move { (master, Done::Connected(connector.command(last.as_ref()).await)) })
     }
 
@@ -189,12 +190,12 @@ impl MasterLane {
     }
 
     pub(crate) fn exchange(&mut self, mut connection: MultiplexedConnection, batch: Batch) -> Step {
-        let (jobs, is_aside) = (batch.jobs(), batch.is_aside());
-        self.under_way.extend(jobs.iter().filter_map(|job| job.command.order));
-        self.is_displaced = is_aside;
+        let (jobs, is_redirected) = (batch.jobs(), batch.is_redirected());
+        self.in_flight.extend(jobs.iter().filter_map(|job| job.command.order));
+        self.is_displaced = is_redirected;
         let mut pipeline = redis::pipe();
         for job in jobs {
-            if is_aside {
+            if is_redirected {
                 pipeline.cmd("ASKING");
             }
             pipeline.add_command(job.cmd(self.connector.clock()));
@@ -203,7 +204,7 @@ impl MasterLane {
         Box::pin(async move {
             let mut answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;
             if let Ok(answers) = &mut answers
-                && is_aside
+                && is_redirected
             {
                 *answers = std::mem::take(answers).into_iter().skip(1).step_by(2).collect();
             }
@@ -211,23 +212,23 @@ impl MasterLane {
         })
     }
 
-    /// Asks a connection that has nothing to do whether it still works, so that the next command need not find out.
+    /// Sends a `PING` over an idle connection, so that a broken one is found before the next command needs it.
     pub(crate) fn heartbeat(&self, mut connection: MultiplexedConnection) -> Step {
         let master = self.master;
         Box::pin(async move {
             let answer = connection.req_packed_command(&redis::cmd("PING")).await.map(|_| Vec::new());
-            (master, Done::Exchanged(connection, Batch::Home(Vec::new()), answer))
+            (master, Done::Exchanged(connection, Batch::Direct(Vec::new()), answer))
         })
     }
 
     // NL-2.11
-    /// Tells the server the scripts.
+    /// Loads the scripts into the server.
     pub(crate) fn load(&self, mut connection: MultiplexedConnection) -> Step {
         let master = self.master;
         Box::pin(async move {
             let scripts = SCRIPTS.load();
             let answers = connection.req_packed_commands(scripts, 0, scripts.len()).await.map(|_| Vec::new());
-            (master, Done::Exchanged(connection, Batch::Home(Vec::new()), answers))
+            (master, Done::Exchanged(connection, Batch::Direct(Vec::new()), answers))
         })
     }
 }
