@@ -45,7 +45,7 @@ pub enum Disposition {
 /// The result of a page that was read after the feed's position.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageOutcome {
-    /// What happens to the subscribers before anything is delivered.
+    /// Whether the stream continues for the subscribers. Handle this before the deliveries.
     pub continuity: Continuity,
     /// Publications to deliver, in this order.
     pub deliver: Vec<Arc<Publication>>,

@@ -53,11 +53,11 @@ pub struct Page {
     pub publications: Vec<Arc<Publication>>,
 }
 
-/// Whether a read may return the result of one that began earlier.
+/// How old the result of a read may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// No: the result must be from after the call.
+    /// The read has to begin after the call.
     Fresh,
-    /// Yes: the caller notices what the result lacks, and reads again.
+    /// It may be the result of a read that began before the call. The caller notices what the result lacks, and reads again.
     Any,
 }

@@ -208,7 +208,7 @@ impl Connecting {
         let by_services = planned.iter().filter(|it| it.source == Source::Service).count();
         let by_token = planned.len() - by_services;
         if by_token > limit {
-            let why = format!("the token makes {by_token} subscriptions, with the personal channel; a connection may have {limit}");
+            let why = format!("the token leads to {by_token} channels, including the personal one; a connection may have {limit}");
             return Err(CloseReason::new(Disconnect::ChannelLimit.code(), &why));
         }
         if by_services > limit {

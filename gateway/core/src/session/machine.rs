@@ -27,11 +27,11 @@ pub struct Session {
 
 #[derive(Debug)]
 enum Phase {
-    /// With the deadline for the connect command.
+    /// The connect command has to arrive by this time.
     AwaitingConnect(Tick),
     Connecting(Box<Connecting>),
     Open(OpenSession),
-    /// With the deadline for the client to close the connection.
+    /// The client has to close the connection by this time.
     Refused(Tick),
     Closed,
 }

@@ -277,7 +277,8 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     // NL-0.1
     /// Whatever is lost live, however late a read is answered, and however small the budget is: each publication is delivered exactly once and
-    /// in order. A read that need not be fresh may return the stream as it was when the publication before its range was the newest.
+    /// in order. A read that need not be fresh may return a page from before the
+    /// loss, without any new publication.
     #[test]
     fn each_publication_is_delivered_once_and_in_order(
         events in proptest::collection::vec(event(), 1..200),

@@ -191,7 +191,7 @@ mod decoding {
     }
 
     #[test]
-    fn a_bad_frame_has_its_error() {
+    fn a_bad_frame_is_refused_with_a_reason() {
         let shape = |why: &str| BadFrame::Shape(why.into());
         for (text, why) in [
             ("nonsense", BadFrame::Syntax(2)),

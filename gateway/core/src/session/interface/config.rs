@@ -23,8 +23,8 @@ pub struct SessionConfig {
     pub pong_timeout: Duration,
     /// Time between the expiry of a token and the end of what it allowed. A refresh may arrive within it.
     pub expiry_grace: Duration,
-    /// Number of subscriptions at which a frontend cannot subscribe to another channel. The channels that a token names have the same limit,
-    /// counted by themselves. So have the subscriptions that services made.
+    /// A frontend with this many subscriptions cannot subscribe to another channel. The same limit applies to the channels of a token, and to the
+    /// subscriptions that services made. Each kind is counted alone.
     pub max_subscriptions: usize,
     /// Operations in flight at most, at least 1. At this number the connection is not read. The commands of the last message that was read may
     /// wait, as many as this number and [`Self::max_subscriptions`] together. So a client may subscribe to all its channels in one message.

@@ -140,8 +140,7 @@ impl OpenSession {
 
     /// A newer subscribe or unsubscribe ends a subscribe that is under way.
     ///
-    /// The subscribe gets an error that is not temporary. So a client that still waits for the reply does not repeat it against its own newer
-    /// command. The SDK no longer waits, and ignores the reply.
+    /// The subscribe gets a permanent error: a client must not repeat it, because it has sent a newer command. The SDK ignores this reply.
     pub(super) fn supersede(&mut self, cx: &mut Context<'_>, channel: Option<&str>) {
         if let Some(channel) = channel {
             self.abort_subscribe(cx, channel, superseded());

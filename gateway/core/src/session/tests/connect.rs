@@ -127,7 +127,7 @@ fn a_token_with_too_many_channels_closes_for_good() {
     let mut it = TestSession::new();
     it.sends(r#"{"id":1,"connect":{}}"#);
     it.done(1, alice(None, &["open:a", "open:b", "open:c", "open:d"]));
-    assert_eq!(it.done(2, stored(&[])), ["close 3505 the token makes 5 subscriptions, with the personal channel; a connection may have 4"]);
+    assert_eq!(it.done(2, stored(&[])), ["close 3505 the token leads to 5 channels, including the personal one; a connection may have 4"]);
 }
 
 #[test]
@@ -225,8 +225,8 @@ fn commands_of_services_wait_for_the_connect_reply() {
 }
 
 // NL-5.8
-/// A service stores a change before it sends the command. The connection registers before it reads. So it learns of a change at any moment by one
-/// of the two ways.
+/// A service stores a change, then sends the command. A connection registers, then reads what is stored. So each change reaches the connection: the
+/// read returns it, or the command arrives.
 #[test]
 fn a_subscription_that_a_service_changes_during_the_connect_is_not_missed() {
     let subscribe = || subscribe_for("open:a", None);

@@ -150,7 +150,7 @@ fn a_newer_subscribe_supersedes_one_under_way() {
 }
 
 #[test]
-fn a_superseded_subscribe_is_not_detached_before_its_attach() {
+fn superseding_a_subscribe_detaches_nothing_while_its_token_is_checked() {
     let mut it = TestSession::anonymous();
     it.sends(&subscribe(r#""channel":"vip:a","token":"t""#));
     let lines = it.sends(r#"{"id":6,"subscribe":{"channel":"vip:a","token":"u"}}"#);
