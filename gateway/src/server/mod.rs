@@ -16,7 +16,7 @@ mod wiring;
 
 use crate::{
     broker::{Mailbox, Post, mailbox::DrainPlan},
-    node::Node,
+    node::{Node, ProcessEvent},
     settings::{self, Settings},
     telemetry::Metrics,
     transport::socket,
@@ -150,7 +150,7 @@ impl Running {
     /// Not ready, no new connections, links told, connections closed in random order over the window, and cut at the deadline.
     pub async fn drain(self) {
         let deadline = Instant::now() + self.drain.deadline.max(self.drain.window);
-        self.node.health.drain();
+        self.node.health.apply(ProcessEvent::DrainRequested);
         self.admissions.drain();
         self.node.services.drain();
         for mailbox in &self.mailboxes {
@@ -158,14 +158,23 @@ impl Running {
                 tracing::warn!("a worker has no room for the drain; its connections are cut at the deadline");
             }
         }
-        if timeout_at(deadline, self.admissions.emptied()).await.is_err() {
-            tracing::warn!(connections = self.admissions.open(), "cut at the deadline");
+        match timeout_at(deadline, self.admissions.emptied()).await {
+            Ok(()) => self.node.health.apply(ProcessEvent::ConnectionsClosed),
+            Err(_) => {
+                tracing::warn!(connections = self.admissions.open(), "cut at the deadline");
+                self.node.health.apply(ProcessEvent::DeadlinePassed);
+            }
         }
-        self.stop().await;
+        self.close().await;
     }
 
     /// Ends it: links are told what is left to tell, and nothing else is waited for.
     pub async fn stop(self) {
+        self.node.health.apply(ProcessEvent::StopRequested);
+        self.close().await;
+    }
+
+    async fn close(self) {
         self.node.services.close().await;
         for server in [self.public, self.internal] {
             server.handle.stop(false).await;
@@ -173,5 +182,6 @@ impl Running {
         }
         self.stop.cancel();
         let _ = self.background.await;
+        self.node.health.apply(ProcessEvent::ClusterLeft);
     }
 }
