@@ -18,7 +18,7 @@ mod wiring;
 
 use crate::{
     broker::{Mailbox, Post, mailbox::DrainPlan},
-    node::Node,
+    node::{Node, ProcessEvent},
     settings::{self, Settings},
     telemetry::Metrics,
 };
@@ -155,7 +155,7 @@ impl Running {
     /// Not ready, no new connections, links told, connections closed in random order over the window, and cut at the deadline.
     pub async fn drain(self) {
         let deadline = Instant::now() + self.drain.deadline.max(self.drain.window);
-        self.node.health.drain();
+        self.node.health.apply(ProcessEvent::DrainRequested);
         self.admissions.drain();
         self.node.services.drain();
         for mailbox in &self.mailboxes {
@@ -163,14 +163,22 @@ impl Running {
                 tracing::warn!("a worker has no room for the drain; its connections are cut at the deadline");
             }
         }
-        if timeout_at(deadline, self.admissions.emptied()).await.is_err() {
+        if timeout_at(deadline, self.admissions.emptied()).await.is_ok() {
+            self.node.health.apply(ProcessEvent::ConnectionsClosed);
+        } else {
             tracing::warn!(connections = self.admissions.open(), "cut at the deadline");
+            self.node.health.apply(ProcessEvent::DeadlinePassed);
         }
-        self.stop().await;
+        self.close().await;
     }
 
     /// Ends it: links are told what is left to tell, and nothing else is waited for.
     pub async fn stop(self) {
+        self.node.health.apply(ProcessEvent::StopRequested);
+        self.close().await;
+    }
+
+    async fn close(self) {
         self.node.services.close().await;
         for server in [self.public, self.internal] {
             server.handle.stop(false).await;
@@ -178,5 +186,6 @@ impl Running {
         }
         self.stop.cancel();
         let _ = self.background.await;
+        self.node.health.apply(ProcessEvent::ClusterLeft);
     }
 }

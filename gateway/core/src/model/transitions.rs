@@ -35,6 +35,15 @@ impl<S: Copy + Debug + PartialEq, E: Copy + Debug + PartialEq> Transitions<S, E>
         row.map(|row| row.to).ok_or(UnlistedTransition { from, event })
     }
 
+    /// The state to which `event` leads. An unlisted transition panics in debug builds, and changes nothing in release builds.
+    #[must_use]
+    pub fn follow(&self, from: S, event: E) -> S {
+        self.next(from, event).unwrap_or_else(|unlisted| {
+            debug_assert!(false, "{unlisted}");
+            from
+        })
+    }
+
     /// The table and its graph, as a part of a Markdown page.
     pub fn markdown(&self) -> String {
         let mut out = String::from("| event | from | to |\n|---|---|---|\n");
@@ -85,6 +94,13 @@ mod tests {
         assert_eq!(DOOR.next(Door::Locked, Event::Open), Ok(Door::Open));
         let unlisted = DOOR.next(Door::Open, Event::Lock).expect_err("an open door cannot be locked");
         assert_eq!(unlisted.to_string(), "the event Lock is not allowed in the state Open");
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic = "the event Lock is not allowed in the state Open"]
+    fn an_unlisted_transition_panics_in_debug_builds() {
+        let _ = DOOR.follow(Door::Open, Event::Lock);
     }
 
     #[test]

@@ -101,13 +101,9 @@ impl Subscription {
         subscription
     }
 
-    /// Changes the state as the table says. An event that the table does not list is a bug. It panics in debug builds, and has no effect in
-    /// release builds.
+    /// Changes the state as the table says.
     pub(crate) fn apply(&mut self, event: SubscriptionEvent) {
-        match SUBSCRIPTION.next(self.state, event) {
-            Ok(next) => self.state = next,
-            Err(unlisted) => debug_assert!(false, "{}: {unlisted}", self.channel),
-        }
+        self.state = SUBSCRIPTION.follow(self.state, event);
     }
 
     pub(crate) fn is_live(&self) -> bool {

@@ -127,17 +127,21 @@ fn each_bad_command_gets_one_error_or_close_and_changes_nothing() {
         (publish(r#""channel":"open:a""#), Error(107)),
         (format!(r#"{{"send":{{"data":{}}}}}"#, nested(65)), Closed("nested deeper than 64")),
     ] {
-        let shown: String = message.chars().take(100).collect();
-        let mut it = TestSession::anonymous();
-        let (before, lines) = (format!("{:?}", it.session), sends(&mut it, &message));
-        match expected {
-            Error(code) => {
-                assert_eq!(errors(&lines), [(5, code)], "{shown}: {lines:?}");
-                assert_eq!((lines.len(), format!("{:?}", it.session)), (1, before), "{shown} changed the session");
-            }
-            Closed(why) => {
-                assert!(lines.len() == 1 && lines[0].starts_with("close 3501 ") && lines[0].contains(why), "{shown}: {lines:?}");
-            }
+        assert_refused(&message, expected);
+    }
+}
+
+fn assert_refused(message: &str, expected: Expected) {
+    let shown: String = message.chars().take(100).collect();
+    let mut it = TestSession::anonymous();
+    let (before, lines) = (format!("{:?}", it.session), sends(&mut it, message));
+    match expected {
+        Error(code) => {
+            assert_eq!(errors(&lines), [(5, code)], "{shown}: {lines:?}");
+            assert_eq!((lines.len(), format!("{:?}", it.session)), (1, before), "{shown} changed the session");
+        }
+        Closed(why) => {
+            assert!(lines.len() == 1 && lines[0].starts_with("close 3501 ") && lines[0].contains(why), "{shown}: {lines:?}");
         }
     }
 }
