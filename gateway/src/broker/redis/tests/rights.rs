@@ -34,11 +34,11 @@ async fn a_missing_right_is_found_at_the_start_and_named() {
         // 'script' alone before Redis 7.
         ("-script", "run the 'script"),
         ("-publish", "'publish' command"),
-        ("-subscribe", "SUBSCRIBE on test:probe:{node-1}:channel"),
-        ("resetchannels &other:*", "SUBSCRIBE on test:probe:{node-1}:channel"),
-        ("resetkeys ~other:*", "DEL on test:probe:{node-1}:*"),
-        ("-xadd", "the script publish on test:probe:{node-1}:*"),
-        ("-hincrby", "the script presence_add on test:probe:{node-1}:*"),
+        ("-subscribe", "SUBSCRIBE on test:probe:{node-1:"),
+        ("resetchannels &other:*", "SUBSCRIBE on test:probe:{node-1:"),
+        ("resetkeys ~other:*", "DEL on test:probe:{node-1:"),
+        ("-xadd", "the script publish on test:probe:{node-1:"),
+        ("-hincrby", "the script presence_add on test:probe:{node-1:"),
         ("-info", "'info' command"),
     ] {
         let rights: Vec<_> = DOCUMENTED.into_iter().chain(taken.split(' ')).collect();

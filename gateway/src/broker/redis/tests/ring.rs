@@ -182,7 +182,7 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
         not_ready(&newcomer, says).await;
         not_ready(&newcomer, "give all nodes the same redis.url").await;
         if names.len() > NAMES.len() {
-            not_ready(&newcomer, "is not used while other nodes take a server").await;
+            not_ready(&newcomer, "does not use Redis at").await;
         }
         for place in 0..names.len() {
             let name = channel_of(names, place);
@@ -195,7 +195,7 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
     }
     assert_eq!(one.readiness(), Readiness::Ready, "the others go on");
     let (newcomer, _newcomer) = start(config(url([("a", a), ("b", b)])), mailboxes());
-    not_ready(&newcomer, "to other nodes").await;
+    not_ready(&newcomer, "other nodes take it for").await;
     drop(guard);
     ready(&newcomer).await;
     publish(&newcomer, &channel_of(&["a", "b"], 1), 1).await.expect("published, once all others have stopped");
@@ -209,7 +209,7 @@ async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
     ready(&one).await;
     let config = RedisConfig { node: "newcomer".into(), lease, ..config(url([("a", &a), ("c", &c)])) };
     let (newcomer, _newcomer) = start(config, mailboxes());
-    not_ready(&newcomer, "to other nodes").await;
+    not_ready(&newcomer, "other nodes take it for").await;
     for _ in 0..3 {
         // It goes on asking, and is contradicted again.
         sleep(lease).await;

@@ -102,7 +102,7 @@ async fn sentinels_are_asked_in_turn_and_what_is_wrong_with_them_is_said_in_a_se
     let (broker, _guard) = start(config(format!("redis+sentinel://{nobody},{sentinel}/{SERVICE}")), mailboxes());
     ready(&broker).await;
     let (broker, _guard) = start(config(format!("redis+sentinel://{nobody}/{SERVICE}")), mailboxes());
-    not_ready(&broker, &format!("no sentinel can be asked where Redis is; the last one, {nobody}")).await;
+    not_ready(&broker, &format!("no sentinel answered the query for the master; the last one, {nobody}")).await;
     let (broker, _guard) = start(config(format!("redis+sentinel://{sentinel}/other")), mailboxes());
     not_ready(&broker, "no sentinel watches a service named other").await;
     let (broker, _guard) = start(config(watched.url_of_replica()), mailboxes());
