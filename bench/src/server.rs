@@ -86,11 +86,17 @@ impl Binaries {
 }
 
 /// A command that runs on that core; none: where the generator does.
-pub(crate) fn bound(cpu: Option<usize>, program: &Path) -> Command {
-    let Some(cpu) = cpu else { return Command::new(program) };
-    let mut command = Command::new("taskset");
-    command.arg("-c").arg(cpu.to_string()).arg(program);
+fn bound(cpu: Option<usize>, program: &Path) -> Command {
+    let words = launcher(cpu);
+    let Some((first, rest)) = words.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
     command
+}
+
+/// The words ahead of a program that is to run on that core; none: it runs where the generator does.
+pub(crate) fn launcher(cpu: Option<usize>) -> Vec<String> {
+    cpu.map(|cpu| ["taskset".into(), "-c".into(), cpu.to_string()]).into_iter().flatten().collect()
 }
 
 impl Server {
@@ -136,7 +142,7 @@ impl Server {
 
     /// Seconds of CPU that it has used.
     pub(crate) fn cpu(&self) -> Result<f64> {
-        cpu(&self.child)
+        cpu_of(&self.child.id().to_string())
     }
 
     /// What `/metrics` says of a series, all of its labels together.
@@ -159,12 +165,8 @@ pub(crate) fn own_cpu() -> Result<f64> {
     cpu_of("self")
 }
 
-/// Seconds of CPU that a process has used.
-pub(crate) fn cpu(process: &Child) -> Result<f64> {
-    cpu_of(&process.id().to_string())
-}
-
-fn cpu_of(process: &str) -> Result<f64> {
+/// Seconds of CPU that a process has used, by its id.
+pub(crate) fn cpu_of(process: &str) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields = stat.rsplit_once(')').ok_or("unknown form of /proc/.../stat")?.1;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;

@@ -1,14 +1,11 @@
 mod cluster;
 mod faults;
-mod line;
 mod lists;
 mod nodes;
 mod rights;
 mod ring;
 mod sentinels;
-mod server;
 mod tls;
-mod watched;
 mod wire;
 
 use super::*;
@@ -17,10 +14,9 @@ use crate::broker::{
     contract::{Bed, contract},
 };
 use crate::settings::Settings;
-use server::Server;
+use redis_testing::{Login, SentinelOptions, Sentinels, Server};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use watched::Watched;
 
 /// Short times, so that tests need not wait long.
 pub(super) fn config(url: String) -> RedisConfig {
@@ -71,19 +67,20 @@ fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<Broker>, Dro
 const DOCUMENTED: [&str; 10] =
     ["~test:*", "resetchannels", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
 
+fn login() -> Login {
+    Login::new("gateway", "secret")
+}
+
 /// A broker that may do no more than what is documented.
 async fn bed() -> Bed {
     let server = Server::start().await;
-    server.command(&[&["ACL", "SETUSER", "gateway", "on", ">secret"], &DOCUMENTED[..]].concat()).await;
-    bed_of(format!("{}?user=gateway&pass=secret", server.url()), server)
+    server.set_user(&login(), &DOCUMENTED).await;
+    bed_of(server.url_of(&login()), server)
 }
 
-/// No sentinel takes a master for dead that only gets no time on a busy machine.
-const PATIENT: Duration = Duration::from_mins(1);
-
 async fn sentinel_bed() -> Bed {
-    let watched = Watched::start(1, PATIENT).await;
-    bed_of(watched.url(), watched)
+    let sentinels = Sentinels::start(SentinelOptions { count: 1, ..SentinelOptions::default() }).await;
+    bed_of(sentinels.url(), sentinels)
 }
 
 fn bed_of(url: String, keep: impl std::any::Any + Send + Sync) -> Bed {

@@ -1,7 +1,5 @@
 //! The broker over a Redis Cluster: the contract, and what breaks there.
 
-mod members;
-
 use super::{
     super::RedisConfig,
     HOUR, config,
@@ -12,10 +10,9 @@ use crate::broker::{
     Broker, BrokerError, Check, Delivery, Post, Readiness, UserSubscription,
     contract::{Bed, contract},
     fixtures::{ALL, Inbox, channel, kept, offset, worker},
-    redis::schema::slot::Slot,
 };
 use gateway_core::model::{ChannelName, Retention, Span};
-use members::Cluster;
+use redis_testing::{Cluster, ClusterOptions, Options, Server, slot};
 use std::{
     collections::BTreeMap,
     slice::from_ref,
@@ -53,15 +50,15 @@ fn without_audit(cluster: &Cluster) -> RedisConfig {
 
 /// A name of a channel whose slot a master had from the start.
 fn channel_at(cluster: &Cluster, master: usize) -> String {
-    name_that("c", |name| cluster.first_owner(slot(name)) == master)
+    name_that("c", |name| cluster.owner(slot(name)) == master)
 }
 
 pub(super) fn name_that(begins: &str, fits: impl Fn(&str) -> bool) -> String {
     (0..1_000_000).map(|number| format!("{begins}{number}")).find(|name| fits(name)).expect("some")
 }
 
-pub(super) fn slot(name: &str) -> Slot {
-    Slot::of(name.as_bytes())
+async fn with_replicas() -> Cluster {
+    Cluster::start(ClusterOptions { replicas: 1, ..ClusterOptions::default() }).await
 }
 
 /// What a worker makes of its posts: the numbers that were published, by channel.
@@ -160,7 +157,7 @@ pub(super) async fn publish_during(broker: &Broker, names: &[&str], mut last: u6
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_under_load_loses_nothing() {
-    let mut cluster = Cluster::start(3, 0).await;
+    let mut cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
     ready(&broker).await;
@@ -173,8 +170,8 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
     publish(&broker, &stays, 1).await.expect("published");
     let new = cluster.join().await;
     let mut last = 1;
-    for (from, to) in [(0, 2), (2, new), (new, 0)] {
-        let change = cluster.move_slot(slot(&moved), from, to, sleep(Duration::from_millis(300)));
+    for to in [2, new, 0] {
+        let change = cluster.move_slot(slot(&moved), to, sleep(Duration::from_millis(300)));
         if last == 1 {
             let first = tokio::join!(publish(&broker, &late, 1), change).0;
             first.expect("published, wherever the slot is");
@@ -184,6 +181,7 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
         last = publish_during(&broker, &names, last, sleep(Duration::ZERO)).await;
         follower.until(last).await;
         follower.expect(last);
+        cluster.settle().await;
     }
     ready(&broker).await;
     assert_eq!(broker.stats().redis.map(|redis| redis.deaf), Some(0), "no connection was given up for it");
@@ -191,12 +189,12 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
-    let cluster = Cluster::start(3, 0).await;
+    let cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
     ready(&broker).await;
     let name = channel_at(&cluster, 0);
-    let user = name_that("u", |user| Slot::of(format!("test:user:{user}").as_bytes()) == slot(&name));
+    let user = name_that("u", |user| slot(&format!("test:user:{user}")) == slot(&name));
     let user = user.parse().expect("valid");
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel(&name), worker(0), Some(KEEP)).await.expect("subscribed");
@@ -212,13 +210,13 @@ async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
             }
         }
     };
-    cluster.move_slot(slot(&name), 0, 1, halfway).await;
+    cluster.move_slot(slot(&name), 1, halfway).await;
     assert_eq!(broker.user_subscriptions(&user).await.expect("read"), [subscription]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_takes_over_under_load_loses_nothing() {
-    let cluster = Cluster::start(3, 1).await;
+    let cluster = with_replicas().await;
     let mailboxes = mailboxes();
     // The old master takes nothing while the new one catches up, which may need several attempts.
     let config = RedisConfig { deadline: Duration::from_secs(60), ..without_audit(&cluster) };
@@ -238,7 +236,7 @@ async fn a_replica_that_takes_over_under_load_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_dies_is_replaced_by_its_replica() {
-    let mut cluster = Cluster::start(3, 1).await;
+    let mut cluster = with_replicas().await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
     ready(&broker).await;
@@ -247,10 +245,10 @@ async fn a_master_that_dies_is_replaced_by_its_replica() {
     let last = publish_during(&broker, &names, 0, sleep(Duration::ZERO)).await;
     follower.until(last).await;
     cluster.await_replica(3, 0).await;
-    cluster.kill(0);
+    cluster.members[0].kill();
     let takes_over = async {
         sleep(Duration::from_millis(300)).await;
-        cluster.command(3, &["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
+        cluster.members[3].command(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
     };
     let last = publish_during(&broker, &names, last, takes_over).await;
     follower.until(last).await;
@@ -260,14 +258,14 @@ async fn a_master_that_dies_is_replaced_by_its_replica() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_is_away_stops_nobody_else() {
-    let mut cluster = Cluster::start(3, 0).await;
+    let mut cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let config = RedisConfig { queue: 64, deadline: Duration::from_secs(3), ..without_audit(&cluster) };
     let (broker, _guard) = start(config, mailboxes.clone());
     ready(&broker).await;
     let (away, here) = (channel_at(&cluster, 0), channel_at(&cluster, 1));
     let mut follower = Follower::of(&broker, &mailboxes[0], &[&here]).await;
-    cluster.kill(0);
+    cluster.members[0].kill();
     let address = cluster.address(0);
     eventually("it says who", || matches!(broker.readiness(), Readiness::Partly(why) if why.contains(&address))).await;
     let began = Instant::now();
@@ -284,14 +282,14 @@ async fn a_master_that_is_away_stops_nobody_else() {
     assert!(unavailable.len() > unknown.len(), "{unknown:?}");
     follower.until(last).await;
     follower.expect(last);
-    cluster.resume(0);
+    cluster.members[0].resume().await;
     ready(&broker).await;
     publish(&broker, &away, 1).await.expect("published");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_channels_of_the_broken_connection_are_looked_at() {
-    let cluster = Cluster::start(3, 0).await;
+    let cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
     let (cut, whole) = (channel_at(&cluster, 2), channel_at(&cluster, 1));
@@ -301,7 +299,7 @@ async fn only_channels_of_the_broken_connection_are_looked_at() {
     }
     for _ in 0..3 {
         ready(&broker).await;
-        cluster.command(2, &["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        cluster.members[2].command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
         assert!(matches!(inbox.next().await, Post::Top(name, _, Check::Resumed) if name == channel(&cut)));
     }
     publish(&broker, &whole, 1).await.expect("published");
@@ -310,10 +308,10 @@ async fn only_channels_of_the_broken_connection_are_looked_at() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_address_is_told_in_a_sentence() {
-    let (cluster, (_alone, port)) = (Cluster::shared().await, members::alone());
+    let (cluster, alone) = (Cluster::shared().await, Server::start_with(Options::default().with_port()).await);
     for (url, told) in [
         (format!("redis://{}", cluster.address(0)), "as redis+cluster://"),
-        (format!("redis+cluster://127.0.0.1:{port}"), "belongs to no Redis Cluster"),
+        (format!("redis+cluster://{}", alone.address()), "belongs to no Redis Cluster"),
         ("redis+cluster://127.0.0.1:1,127.0.0.1:2".to_owned(), "cannot be reached"),
     ] {
         let (broker, _guard) = start(config(url), mailboxes());

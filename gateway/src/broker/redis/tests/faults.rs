@@ -1,12 +1,13 @@
 //! What breaks, and what must not be lost by it.
 
-use super::{super::RedisConfig, config, line::Line, mailboxes, server::Server, start};
+use super::{super::RedisConfig, config, mailboxes, start};
 use crate::broker::{
     Broker, BrokerError, Check, Delivery, Post, Readiness,
     fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
     redis::subscriptions::subscription_table::OWED,
 };
 use gateway_core::model::{Position, Span};
+use redis_testing::{Impairment, Options, Proxy, Server, Signal};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -41,6 +42,11 @@ pub(super) async fn not_ready(broker: &Broker, says: &str) {
 
 pub(super) async fn publish(broker: &Broker, name: &str, number: u64) -> Result<Position, BrokerError> {
     broker.publish(&channel(name), kept(number, KEEP)).await.map(|published| published.position.expect("kept"))
+}
+
+/// No message of the channel `c` comes through.
+fn loses_messages() -> Impairment {
+    Impairment { lost_channel: Some("test:{c}".into()), ..Impairment::default() }
 }
 
 /// The next top that the worker is asked to compare.
@@ -91,7 +97,7 @@ async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_i
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     publish(&broker, "c", 1).await.expect("published");
-    server.kill().await;
+    server.kill();
     eventually("it says so", || matches!(broker.readiness(), Readiness::NotReady(_))).await;
     // What was sent before the lane noticed may have been carried out, for all it knows.
     while publish(&broker, "c", 2).await == Err(BrokerError::OutcomeUnknown) {}
@@ -100,7 +106,7 @@ async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_i
     assert!(began.elapsed() < Duration::from_secs(3), "by its deadline");
     assert!(matches!(broker.publish(&channel("c"), ephemeral(2)).await, Err(BrokerError::Unavailable(_))));
     assert!(broker.read(&channel("c"), KEEP, Span::Top, ALL).await.is_err());
-    server.resume(&[]).await;
+    server.resume().await;
     ready(&broker).await;
     let top = publish(&broker, "c", 3).await.expect("published");
     assert_eq!(top.offset, 1, "what Redis kept in memory only is gone, and says so by its epoch");
@@ -119,7 +125,7 @@ async fn a_publish_that_waits_for_redis_is_carried_out_once_it_is_back() {
     let mut server = Server::start().await;
     let (broker, _guard) = start(config(server.url()), mailboxes());
     ready(&broker).await;
-    server.kill().await;
+    server.kill();
     let publishes: Vec<_> = (1..=20)
         .map(|number| {
             let broker = broker.clone();
@@ -128,7 +134,7 @@ async fn a_publish_that_waits_for_redis_is_carried_out_once_it_is_back() {
         .collect();
     let all = tokio::spawn(futures_util::future::join_all(publishes));
     sleep(Duration::from_millis(300)).await;
-    server.resume(&[]).await;
+    server.resume().await;
     let offsets: Vec<_> = all.await.expect("no panic").into_iter().map(|done| done.expect("in time").offset).collect();
     assert_eq!(offsets, (1..=20).collect::<Vec<_>>(), "in the order in which they came");
 }
@@ -139,7 +145,7 @@ async fn a_paused_redis_neither_doubles_nor_reorders() {
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(8), ..config(server.url()) }, mailboxes());
     ready(&broker).await;
     publish(&broker, "c", 0).await.expect("published");
-    server.stop();
+    server.signal(Signal::STOP);
     let publishes: Vec<_> = (1..=50)
         .map(|number| {
             let broker = broker.clone();
@@ -149,7 +155,7 @@ async fn a_paused_redis_neither_doubles_nor_reorders() {
     let all = tokio::spawn(futures_util::future::join_all(publishes));
     // Longer than an answer may take: connections are given up with answers on the way.
     sleep(Duration::from_millis(2500)).await;
-    server.go_on();
+    server.signal(Signal::CONT);
     for done in all.await.expect("no panic") {
         done.expect("in time");
     }
@@ -164,10 +170,10 @@ async fn a_publish_past_its_deadline_never_lands() {
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(600), ..config(server.url()) }, mailboxes());
     ready(&broker).await;
     publish(&broker, "c", 1).await.expect("published");
-    server.stop();
+    server.signal(Signal::STOP);
     let error = publish(&broker, "c", 2).await.expect_err("no answer");
     assert_eq!(error, BrokerError::OutcomeUnknown, "it was sent");
-    server.go_on();
+    server.signal(Signal::CONT);
     let next = publish(&broker, "c", 3).await.expect("published").offset;
     sleep(Duration::from_millis(300)).await;
     let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
@@ -197,8 +203,8 @@ async fn a_restart_that_kept_the_data_forks_the_timeline() {
     let before = broker.read(&channel("c"), KEEP, Span::Top, ALL).await.expect("read");
     server.command(&["SAVE"]).await;
     publish(&broker, "c", 4).await.expect("published, and forgotten");
-    server.kill().await;
-    server.resume(&[]).await;
+    server.kill();
+    server.resume().await;
     let after = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
     assert_eq!((after.top, after.publications.len()), (3, 3));
     assert_ne!(after.epoch, before.epoch);
@@ -227,25 +233,6 @@ async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
     }
 }
 
-/// Waits until nobody else is connected.
-async fn only(connection: &mut redis::aio::MultiplexedConnection) {
-    let alone = async {
-        loop {
-            let info: String = redis::cmd("INFO").arg("clients").query_async(connection).await.expect("answered");
-            if info.contains("connected_clients:1\r") {
-                break;
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(timeout(Duration::from_secs(10), alone).await.is_ok(), "the server still answers, and nobody asks it");
-}
-
-/// The same, for a server at its own address.
-pub(super) async fn alone(server: &Server) {
-    only(&mut server.connection().await).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_connections_follow_the_first_one_to_another_server() {
     for kind in ["pubsub", "normal"] {
@@ -257,9 +244,8 @@ async fn all_connections_follow_the_first_one_to_another_server() {
         ready(&broker).await;
         let mut at_old = old.connection().await;
         new.take_over(&old);
-        let mut kill = redis::cmd("CLIENT");
-        kill.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes").exec_async(&mut at_old).await.expect("carried out");
-        only(&mut at_old).await;
+        at_old.command(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]).await.expect("carried out");
+        at_old.left_alone().await;
         ready(&broker).await;
         let epoch = publish(&broker, "c", 1).await.expect("published").epoch;
         loop {
@@ -294,20 +280,20 @@ async fn a_doubted_channel_is_subscribed_to_anew_and_looked_at() {
 async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
-    let line = Line::to(server.socket(), "test:{c}");
+    let line = Proxy::to_socket(&server.socket());
     let patient = RedisConfig { canary: Duration::from_secs(2), ..config(line.url()) };
     let (broker, _guard) = start(patient, mailboxes.clone());
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     publish(&broker, "c", 1).await.expect("published");
     assert_eq!(offset(&inbox.publication().await.1), 1);
-    line.lose(true);
+    line.impair(loses_messages());
     let began = Instant::now();
     publish(&broker, "c", 2).await.expect("published, and heard by nobody");
     let (name, top, check) = next_top(&mut inbox).await;
     assert_eq!((&*name, top, check), ("c", 2, Check::Resumed));
     assert!(began.elapsed() >= OWED, "it had its time");
-    line.lose(false);
+    line.impair(Impairment::default());
     publish(&broker, "c", 3).await.expect("published");
     assert_eq!(offset(&inbox.publication().await.1), 3);
     let redis = broker.stats().redis.expect("over Redis");
@@ -318,13 +304,13 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
 async fn the_audit_finds_what_another_node_published_and_did_not_come() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
-    let line = Line::to(server.socket(), "test:{c}");
+    let line = Proxy::to_socket(&server.socket());
     let patient = RedisConfig { canary: Duration::from_millis(500), ..config(line.url()) };
     let (broker, _guard) = start(patient, mailboxes.clone());
     let (other, _other) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, super::mailboxes());
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
-    line.lose(true);
+    line.impair(loses_messages());
     let mut last = 1;
     publish(&other, "c", last).await.expect("published");
     loop {
@@ -355,14 +341,14 @@ async fn the_audit_looks_at_every_channel() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_said_in_a_sentence() {
     let mut server = Server::start().await;
-    server.kill().await;
-    server.resume(&["--requirepass", "secret"]).await;
+    server.kill();
+    server.resume_with(&["--requirepass", "secret"]).await;
     let (broker, _guard) = start(config(server.url()), mailboxes());
     let why = |part: &'static str| not_ready(&broker, part);
     why("does not accept the user or password in redis.url").await;
-    server.kill().await;
+    server.kill();
     why("cannot be reached").await;
-    server.resume(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).await;
+    server.resume_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).await;
     why("maxmemory-policy allkeys-lru").await;
 }
 
@@ -407,21 +393,12 @@ async fn two_nodes_are_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_identity_forks_since_the_server_does_not_say_that_the_data_is_the_same() {
-    let (mut server, replica) = (Server::start().await, Server::start().await);
-    server.kill().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port().to_string();
-    server.resume(&["--port", &port, "--repl-diskless-sync-delay", "0"]).await;
+    let (server, replica) = (Server::start_with(Options::default().with_port()).await, Server::start().await);
     let (broker, _guard) = start(config(server.url()), mailboxes());
     let before = publish(&broker, "c", 1).await.expect("published");
-    replica.command(&["REPLICAOF", "127.0.0.1", &port]).await;
-    let mut at_server = server.connection().await;
-    let info = loop {
-        let info: String = redis::cmd("INFO").arg("replication").query_async(&mut at_server).await.expect("answered");
-        if info.contains("connected_slaves:1\r") {
-            break info;
-        }
-        sleep(Duration::from_millis(20)).await;
-    };
+    replica.follow(&server).await;
+    let info = server.info("replication").await;
+    assert!(info.contains("connected_slaves:1\r"), "{info}");
     assert!(info.contains("second_repl_offset:-1\r"), "the server names no predecessor: {info}");
     let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
     assert_eq!((page.top, page.publications.len()), (1, 1));

@@ -1,6 +1,6 @@
 //! Names of channels: what is written, found to be wrong, and mended.
 
-use super::{super::Sweep, bed_of, server::Server};
+use super::{super::Sweep, bed_of};
 use crate::broker::{
     BrokerError,
     contract::Bed,
@@ -8,7 +8,7 @@ use crate::broker::{
     redis::channels::channel_index::shard,
 };
 use gateway_core::model::Retention;
-use redis::Value;
+use redis_testing::Server;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 const KEEP: Retention = Retention { size: 10, ttl: Duration::from_mins(1) };
@@ -23,10 +23,7 @@ async fn start() -> (Bed, Arc<Server>) {
 async fn written(server: &Server) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for shard in 0..16 {
-        let Value::Array(names) = server.command(&["ZRANGE", &format!("test:names:{{{shard}}}"), "0", "-1"]).await else {
-            panic!("no set")
-        };
-        all.extend(names.into_iter().filter_map(crate::broker::redis::schema::answers::text));
+        all.extend(server.command(&["ZRANGE", &format!("test:names:{{{shard}}}"), "0", "-1"]).await.texts());
     }
     all
 }

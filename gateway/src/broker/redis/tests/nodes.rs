@@ -1,12 +1,13 @@
 //! Nodes that end without a word, and what they leave.
 
-use super::{super::Sweep, config, mailboxes, server::Server, start};
+use super::{super::Sweep, config, mailboxes, start};
 use crate::broker::{
     Broker, Left, NodeRecord, Nodes, RedisConfig,
     fixtures::{channel, client},
     redis::cluster_state::presence::TRUST,
 };
 use gateway_core::model::{ConnectionId, PresenceStats};
+use redis_testing::{Reply, Server};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::sync::DropGuard;
 
@@ -121,7 +122,7 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     assert!(swept(&living).await.is_empty(), "once");
     assert_eq!(present(&dying, "c:both").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
     assert_eq!(present(&dying, "c:alone").await.1, PresenceStats::default());
-    assert_eq!(server.command(&["KEYS", "test:{c:alone}*"]).await, redis::Value::Array(Vec::new()), "nothing is left");
+    assert_eq!(server.command(&["KEYS", "test:{c:alone}*"]).await, Reply::List(Vec::new()), "nothing is left");
     assert!(nodes(&living).may_sweep(LONG).await.expect("asked"));
     assert!(!nodes(&dying).may_sweep(LONG).await.expect("asked"), "one at a time");
 }
@@ -153,11 +154,11 @@ async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() 
     let dead = is_gone(&heir, "dying").await.id;
     let good = (ConnectionId::random(), "alice".parse().expect("valid"));
     nodes(&dying).enroll(std::slice::from_ref(&good)).await.expect("entered");
-    let redis::Value::Array(keys) = server.command(&["KEYS", "test:node:dying*:roll"]).await else { panic!("no list") };
-    let key = crate::broker::redis::schema::answers::text(keys[0].clone()).expect("a name");
-    server.command(&["HSET", &key, "no connection", "alice"]).await;
+    let keys = server.command(&["KEYS", "test:node:dying*:roll"]).await.texts();
+    let key = &*keys[0];
+    server.command(&["HSET", key, "no connection", "alice"]).await;
     assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [good]);
-    assert_eq!(server.command(&["HLEN", &key]).await, redis::Value::Int(1), "it is gone");
+    assert_eq!(server.command(&["HLEN", key]).await, Reply::Number(1), "it is gone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

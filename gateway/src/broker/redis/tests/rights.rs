@@ -3,20 +3,18 @@
 use super::{
     DOCUMENTED, config,
     faults::{not_ready, ready},
-    mailboxes,
-    server::Server,
-    start,
+    login, mailboxes, start,
 };
 use crate::broker::redis::{
     schema::{keys::Keys, scripts::SCRIPTS},
     servers::connect::probe::Probe,
 };
-use redis::Value;
+use redis_testing::{Reply, Server};
 
 /// A user with these rights, and the address for it.
 async fn user(server: &Server, rights: &[&str]) -> String {
-    server.command(&[&["ACL", "SETUSER", "gateway", "reset", "on", ">secret"], rights].concat()).await;
-    format!("{}?user=gateway&pass=secret", server.url())
+    server.set_user(&login(), rights).await;
+    server.url_of(&login())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,13 +47,11 @@ async fn what_was_tried_leaves_nothing_for_long() {
     let server = Server::start().await;
     let (broker, _guard) = start(config(server.url()), mailboxes());
     ready(&broker).await;
-    let Value::Array(keys) = server.command(&["KEYS", "*"]).await else { panic!("no list") };
+    let keys = server.command(&["KEYS", "*"]).await.texts();
     assert!(!keys.is_empty(), "it was tried");
     for key in keys {
-        let Value::BulkString(key) = key else { panic!("no name") };
-        let key = String::from_utf8(key).expect("text");
         let life = server.command(&["PTTL", &key]).await;
-        assert!(matches!(life, Value::Int(-2 | 1..=10_000)), "{key}: {life:?}");
+        assert!(matches!(life, Reply::Number(-2 | 1..=10_000)), "{key}: {life:?}");
     }
 }
 
@@ -63,8 +59,13 @@ async fn what_was_tried_leaves_nothing_for_long() {
 async fn what_is_tried_is_what_the_scripts_take() {
     let server = Server::start().await;
     let mut connection = server.connection().await;
-    SCRIPTS.load().exec_async(&mut connection).await.expect("loaded");
+    let scripts = SCRIPTS.load();
+    connection.send(&scripts.get_packed_pipeline()).await.expect("sent");
+    for _ in 0..scripts.len() {
+        connection.reply().await.expect("loaded");
+    }
     for (what, trial) in Probe::new(Keys::new("test").probe("node-1")).trials("PUBLISH") {
-        trial.exec_async(&mut connection).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        connection.send(&trial.get_packed_command()).await.expect("sent");
+        connection.reply().await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 }

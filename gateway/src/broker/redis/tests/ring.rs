@@ -3,22 +3,23 @@
 use super::{
     super::{RedisConfig, Sweep},
     DOCUMENTED, HOUR, bed_of,
-    cluster::{Follower, KEEP, name_that, publish, publish_during, slot},
+    cluster::{Follower, KEEP, name_that, publish, publish_during},
     config,
     faults::{eventually, not_ready, ready},
-    mailboxes,
-    server::Server,
-    start,
-    watched::{SERVICE, Sentinel},
+    login, mailboxes, start,
 };
 use crate::broker::{
     Broker, BrokerError, Readiness,
     contract::{Bed, contract},
     fixtures::{ALL, channel, client, kept},
-    redis::servers::topology::{Master, Topology},
+    redis::{
+        schema::slot::Slot,
+        servers::topology::{Master, Topology},
+    },
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use gateway_core::model::{Position, Span};
+use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server, slot};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -34,7 +35,7 @@ impl Ring {
     async fn start() -> Self {
         let mut servers = Vec::new();
         for _ in NAMES {
-            servers.push(Server::start_with(&["--appendonly", "yes"]).await);
+            servers.push(Server::start_with(Options::default().with(&["--appendonly", "yes"])).await);
         }
         Self { servers }
     }
@@ -55,17 +56,17 @@ fn channel_at(place: usize) -> String {
 
 fn channel_of(names: &[&str], place: usize) -> String {
     let map = Topology::shared((0..).map(Master).zip(names.iter().copied()));
-    name_that("c", |name| map.owner(slot(name)) == Some(Master(place as u32)))
+    name_that("c", |name| map.owner(Slot(slot(name))) == Some(Master(place as u32)))
 }
 
 async fn bed() -> Bed {
     let mut ring = Ring { servers: Vec::new() };
     for _ in NAMES {
         let server = Server::start().await;
-        server.command(&[&["ACL", "SETUSER", "gateway", "on", ">secret"], &DOCUMENTED[..]].concat()).await;
+        server.set_user(&login(), &DOCUMENTED).await;
         ring.servers.push(server);
     }
-    bed_of(ring.url().replace(".sock", ".sock?user=gateway&pass=secret"), ring)
+    bed_of(ring.url().replace(".sock", &format!(".sock{}", login().of_socket())), ring)
 }
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
@@ -88,7 +89,7 @@ async fn each_channel_is_kept_by_one_server_with_all_that_belongs_to_it() {
         publish(&broker, &name, 1).await.expect("published");
         broker.presence_add(&channel(&name), client("alice")).await.expect("added");
         for (at, server) in ring.servers.iter().enumerate() {
-            let redis::Value::Array(keys) = server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await else { panic!("no list") };
+            let keys = server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await.list();
             assert_eq!(keys.len(), if at == place { 6 } else { 0 }, "meta, stream, once, who, users, held: {keys:?}");
         }
     }
@@ -110,7 +111,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
     let (interruptions, resubscribed) =
         (broker.stats().redis.expect("over Redis").broken, broker.stats().redis.expect("over Redis").resubscribed);
 
-    ring.servers[1].kill().await;
+    ring.servers[1].kill();
     partly(&broker, &ring.servers[1].socket().display().to_string()).await;
     assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.away)), Some((2, 1)));
     let waiting = FuturesUnordered::new();
@@ -124,7 +125,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
     assert!(waiting.next().now_or_never().is_none(), "what is for the one that is away waits");
     assert!(broker.read(&channel(&here), KEEP, Span::Top, ALL).await.is_ok());
 
-    ring.servers[1].resume(&["--appendonly", "yes"]).await;
+    ring.servers[1].resume().await;
     assert_eq!(waiting.by_ref().count().await, 20);
     ready(&broker).await;
     last += 20;
@@ -143,7 +144,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
 async fn a_node_is_ready_in_part_as_long_as_one_server_is_there() {
     let mut ring = Ring::start().await;
     for server in &mut ring.servers[1..] {
-        server.kill().await;
+        server.kill();
     }
     let config = || RedisConfig { deadline: Duration::from_millis(1500), ..config(ring.url()) };
     let (broker, _guard) = start(config(), mailboxes());
@@ -151,10 +152,10 @@ async fn a_node_is_ready_in_part_as_long_as_one_server_is_there() {
     partly(&broker, &ring.servers[2].socket().display().to_string()).await;
     publish(&broker, &channel_at(0), 1).await.expect("published");
     assert!(matches!(publish(&broker, &channel_at(1), 1).await, Err(BrokerError::Unavailable(_))));
-    ring.servers[0].kill().await;
+    ring.servers[0].kill();
     not_ready(&broker, &ring.servers[0].socket().display().to_string()).await;
     for server in &mut ring.servers {
-        server.resume(&["--appendonly", "yes"]).await;
+        server.resume().await;
     }
     ready(&broker).await;
     publish(&broker, &channel_at(1), 1).await.expect("published");
@@ -188,7 +189,7 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
             let refused = publish(&newcomer, &name, 1).await;
             assert!(matches!(&refused, Err(BrokerError::Unavailable(why)) if why.contains("redis.url")), "{says}: {refused:?}");
             for server in [a, b, c, &other] {
-                assert_eq!(server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await, redis::Value::Array(Vec::new()), "{says}");
+                assert_eq!(server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await, Reply::List(Vec::new()), "{says}");
             }
         }
     }
@@ -215,11 +216,11 @@ async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
         a.command(&["DEL", "test:share"]).await;
         let words = loop {
             match a.command(&["GET", "test:share"]).await {
-                redis::Value::Nil => sleep(Duration::from_millis(2)).await,
+                Reply::Nil => sleep(Duration::from_millis(2)).await,
                 words => break words,
             }
         };
-        assert_eq!(words, redis::Value::BulkString(b"server a of a, b".to_vec()));
+        assert_eq!(words, Reply::Text("server a of a, b".into()));
     }
     assert_eq!(one.readiness(), Readiness::Ready);
 }
@@ -239,11 +240,11 @@ async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_server_has_its_own_sentinels() {
-    let ports = [Server::free_port(), Server::free_port()];
-    let [at, other_at] = ports.map(|port| port.to_string());
-    let (_old, _new) = (Server::start_with(&["--port", &at]).await, Server::start_with(&["--port", &other_at]).await);
-    let (sentinel, whole) = (Sentinel::start(ports[0], 1, "").await, Server::start().await);
-    let list = format!("moved=redis+sentinel://{}/{SERVICE} stays={}", sentinel.host(), whole.url());
+    let server = async || Server::start_with(Options::default().with_port()).await;
+    let (old, new) = (server().await, server().await);
+    let other_at = new.address().port().to_string();
+    let (sentinel, whole) = (SentinelOptions::default().start_sentinel("sentinel", old.address(), 1).await, Server::start().await);
+    let list = format!("moved=redis+sentinel://{}/{SERVICE} stays={}", sentinel.address(), whole.url());
     let (broker, _guard) = start(without_audit(list), mailboxes());
     ready(&broker).await;
     let names = ["moved", "stays"];
@@ -298,6 +299,6 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     }
     assert_eq!(found, expected, "nobody knew of the others");
     for server in &ring.servers {
-        assert_eq!(server.command(&["KEYS", "test:{c:*"]).await, redis::Value::Array(Vec::new()));
+        assert_eq!(server.command(&["KEYS", "test:{c:*"]).await, Reply::List(Vec::new()));
     }
 }

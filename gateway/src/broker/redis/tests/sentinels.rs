@@ -2,12 +2,9 @@
 
 use super::{
     super::RedisConfig,
-    PATIENT, config, config_of,
-    faults::{KEEP, alone, not_ready, publish, ready},
-    mailboxes, sentinel_bed,
-    server::Server,
-    start,
-    watched::{SERVICE, Sentinel, Watched},
+    config, config_of,
+    faults::{KEEP, not_ready, publish, ready},
+    mailboxes, sentinel_bed, start,
 };
 use crate::broker::{
     Delivery, Post,
@@ -15,16 +12,16 @@ use crate::broker::{
     fixtures::{ALL, Inbox, channel, worker},
 };
 use gateway_core::model::Span;
+use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Sentinels, Server, free_port};
 use std::{collections::BTreeMap, time::Duration};
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] sentinel_bed().await }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
-    let mut watched = Watched::start(3, Duration::from_millis(500)).await;
-    watched.settled().await;
+    let mut sentinels = Sentinels::start(SentinelOptions { down_after: Duration::from_millis(500), ..SentinelOptions::default() }).await;
     let mailboxes = mailboxes();
-    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(90), ..config(watched.url()) }, mailboxes.clone());
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(90), ..config(sentinels.url()) }, mailboxes.clone());
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     let mut acknowledged = BTreeMap::new();
@@ -32,10 +29,9 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
         acknowledged.insert(number, publish(&broker, "c", number).await.expect("published"));
     }
     let old = acknowledged[&1].epoch;
-    let mut at_master = watched.master.connection().await;
-    redis::cmd("SET").arg("mark").arg(1).exec_async(&mut at_master).await.expect("carried out");
-    let copied: u64 = redis::cmd("WAIT").arg(1).arg(0).query_async(&mut at_master).await.expect("carried out");
-    assert_eq!(copied, 1);
+    let mut at_master = sentinels.master().connection().await;
+    at_master.command(&["SET", "mark", "1"]).await.expect("carried out");
+    assert_eq!(at_master.command(&["WAIT", "1", "0"]).await.expect("carried out"), Reply::Number(1), "it is copied");
     let later = tokio::spawn({
         let broker = broker.clone();
         async move {
@@ -50,7 +46,7 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
             later
         }
     });
-    watched.master.kill().await;
+    sentinels.master().kill();
     acknowledged.extend(later.await.expect("no panic"));
 
     let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
@@ -80,16 +76,16 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_leave_a_master_that_lives_on_when_another_one_is_named() {
-    let ports = [Server::free_port(), Server::free_port()];
-    let [at, other_at] = ports.map(|port| port.to_string());
-    let (old, _new) = (Server::start_with(&["--port", &at]).await, Server::start_with(&["--port", &other_at]).await);
-    let sentinel = Sentinel::start(ports[0], 1, "").await;
-    let (broker, _guard) = start(config(format!("redis+sentinel://{}/{SERVICE}", sentinel.host())), mailboxes());
+    let server = async || Server::start_with(Options::default().with_port()).await;
+    let (old, new) = (server().await, server().await);
+    let other_at = new.address().port().to_string();
+    let sentinel = SentinelOptions::default().start_sentinel("sentinel", old.address(), 1).await;
+    let (broker, _guard) = start(config(format!("redis+sentinel://{}/{SERVICE}", sentinel.address())), mailboxes());
     ready(&broker).await;
     let before = publish(&broker, "c", 1).await.expect("published");
     sentinel.command(&["SENTINEL", "REMOVE", SERVICE]).await;
     sentinel.command(&["SENTINEL", "MONITOR", SERVICE, "127.0.0.1", &other_at, "1"]).await;
-    alone(&old).await;
+    old.left_alone().await;
     let after = publish(&broker, "c", 1).await.expect("published");
     assert!(after.epoch != before.epoch && after.offset == 1, "it is another server");
     ready(&broker).await;
@@ -97,24 +93,24 @@ async fn connections_leave_a_master_that_lives_on_when_another_one_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_are_asked_in_turn_and_what_is_wrong_with_them_is_said_in_a_sentence() {
-    let watched = Watched::start(1, PATIENT).await;
-    let (nobody, sentinel) = (format!("127.0.0.1:{}", Server::free_port()), watched.sentinels[0].host());
+    let sentinels = Sentinels::start(SentinelOptions { count: 1, ..SentinelOptions::default() }).await;
+    let (nobody, sentinel) = (format!("127.0.0.1:{}", free_port()), sentinels.hosts());
     let (broker, _guard) = start(config(format!("redis+sentinel://{nobody},{sentinel}/{SERVICE}")), mailboxes());
     ready(&broker).await;
     let (broker, _guard) = start(config(format!("redis+sentinel://{nobody}/{SERVICE}")), mailboxes());
     not_ready(&broker, &format!("no sentinel can be asked where Redis is; the last one, {nobody}")).await;
     let (broker, _guard) = start(config(format!("redis+sentinel://{sentinel}/other")), mailboxes());
     not_ready(&broker, "no sentinel watches a service named other").await;
-    let (broker, _guard) = start(config(watched.url_of_replica()), mailboxes());
+    let (broker, _guard) = start(config(format!("redis://{}", sentinels.servers[1].address())), mailboxes());
     not_ready(&broker, "is a replica").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_have_a_password_of_their_own() {
-    let port = Server::free_port();
-    let _server = Server::start_with(&["--port", &port.to_string(), "--requirepass", "theirs"]).await;
-    let sentinel = Sentinel::start(port, 1, &format!("requirepass own\nsentinel auth-pass {SERVICE} theirs")).await;
-    let url = format!("url = \"redis+sentinel://:theirs@{}/{SERVICE}\"", sentinel.host());
+    let server = Server::start_with(Options::default().with_port().with(&["--requirepass", "theirs"])).await;
+    let more = format!("requirepass own\nsentinel auth-pass {SERVICE} theirs");
+    let sentinel = SentinelOptions { more, ..SentinelOptions::default() }.start_sentinel("sentinel", server.address(), 1).await;
+    let url = format!("url = \"redis+sentinel://:theirs@{}/{SERVICE}\"", sentinel.address());
     let (broker, _guard) = start(config_of(&url), mailboxes());
     not_ready(&broker, "does not accept redis.sentinel_user or redis.sentinel_password").await;
     let (broker, _guard) = start(config_of(&format!("{url}\nsentinel_password = \"own\"")), mailboxes());
