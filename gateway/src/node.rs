@@ -111,7 +111,7 @@ impl Serves {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "testing")]
 impl Node {
     /// One for tests: with nobody else in its cluster, and no services.
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, rules: Rules) -> Self {

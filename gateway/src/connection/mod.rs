@@ -10,7 +10,7 @@ mod attach;
 mod ending;
 mod known;
 mod operations;
-#[cfg(test)]
+#[cfg(feature = "testing")]
 mod simulated;
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ use gateway_core::{
 };
 use known::Known;
 use operations::{End, Running, Task};
-#[cfg(test)]
+#[cfg(feature = "testing")]
 pub(crate) use simulated::{Unwired, limits};
 use std::{
     cell::RefCell,

@@ -9,4 +9,7 @@ mod codes;
 mod conformance;
 mod corpus;
 mod public;
+mod redis;
+mod release;
+mod simulation;
 mod upgrade;

@@ -1,7 +1,7 @@
 use super::*;
-use crate::broker::{
-    Check,
-    fixtures::{channel, data, offset, sized, taken},
+use crate::{
+    broker::Check,
+    testing::fixtures::{channel, data, offset, sized, taken},
 };
 use futures_util::task::{ArcWake, waker};
 use gateway_core::model::{ClientInfo, ConnectionId, Epoch, UserId};

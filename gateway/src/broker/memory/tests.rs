@@ -1,8 +1,11 @@
 use super::*;
-use crate::broker::{
-    Broker, Delivery, Post, Trimmed,
-    contract::{Bed, contract},
-    fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
+use crate::{
+    broker::{Broker, Delivery, Post, Trimmed},
+    contract,
+    testing::{
+        contract::Bed,
+        fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
+    },
 };
 use gateway_core::model::Position;
 use proptest::prelude::*;

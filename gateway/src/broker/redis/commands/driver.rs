@@ -12,7 +12,7 @@ use crate::broker::redis::servers::{
     topology::{Master, Topology},
 };
 use futures_util::{StreamExt as _, future::OptionFuture, stream::FuturesUnordered};
-#[cfg(test)]
+#[cfg(feature = "testing")]
 pub(crate) use simulated::Pipe;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -351,7 +351,7 @@ enum Home {
 
 const CHANGED: &str = "the masters of the Redis Cluster have changed meanwhile";
 
-#[cfg(test)]
+#[cfg(feature = "testing")]
 mod simulated;
 #[cfg(test)]
 mod tests;

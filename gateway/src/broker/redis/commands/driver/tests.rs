@@ -1,14 +1,17 @@
-use super::{super::super::tests, *};
-use crate::broker::{
-    BrokerError,
-    redis::{
-        commands::job::{Again, Command},
-        schema::slot::{SLOTS, Slot},
-        servers::{
-            connect::{connect_error::Trouble, probe::Probe, server_assignment::Claims, timeouts::Timeouts},
-            topology::{Claim, Endpoint},
+use super::*;
+use crate::{
+    broker::{
+        BrokerError, RedisAddress,
+        redis::{
+            commands::job::{Again, Command},
+            schema::slot::{SLOTS, Slot},
+            servers::{
+                connect::{connect_error::Trouble, probe::Probe, server_assignment::Claims, timeouts::Timeouts},
+                topology::{Claim, Endpoint},
+            },
         },
     },
+    settings::Settings,
 };
 use redis::{Value, cmd};
 use std::time::Duration;
@@ -33,7 +36,8 @@ impl Bench {
         let timeouts = Timeouts { connect: limits.deadline, response: limits.deadline };
         let probe = Probe::new("test:probe".into());
         let claims = Claims::new("test:share".into(), limits.deadline);
-        let address = tests::config("redis+cluster://h:1".into()).address;
+        let settings = Settings::from_toml("redis.url = \"redis+cluster://h:1\"").expect("values of the right type");
+        let address = RedisAddress::try_from(&settings.redis).expect("a good address");
         let masters = Masters::new(address, 1, timeouts, probe, &claims).expect("a good address");
         let (masters, health) = (Arc::new(masters), Arc::new(Health::default()));
         let driver = Driver::new(mpsc::channel(1).1, limits, masters.clone(), health.clone(), 0);

@@ -103,7 +103,7 @@ fn names_find_the_same_servers_in_all_versions() {
 const EXPECTED: [&str; 6] = ["a", "b", "a", "b", "c", "c"];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
     fn servers_share_the_slots_evenly_whatever_their_order_and_give_up_no_more_than_they_must(

@@ -1,10 +1,12 @@
 //! Nodes that end without a word, and what they leave.
 
-use super::{super::Sweep, config, mailboxes, start};
-use crate::broker::{
-    Broker, Left, NodeRecord, Nodes, RedisConfig,
-    fixtures::{channel, client},
-    redis::cluster_state::presence::TRUST,
+use super::support::{config, mailboxes, start};
+use gateway::{
+    broker::{Broker, Left, NodeRecord, Nodes, RedisConfig, Sweep},
+    testing::{
+        fixtures::{channel, client},
+        internals::TRUST,
+    },
 };
 use gateway_core::model::{ConnectionId, PresenceStats};
 use redis_testing::{Reply, Server};

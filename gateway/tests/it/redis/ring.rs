@@ -1,25 +1,21 @@
 //! The broker over several servers that know nothing of each other: the contract, and what breaks there.
 
 use super::{
-    super::{RedisConfig, Sweep},
-    DOCUMENTED, HOUR, bed_of,
-    cluster::{Follower, KEEP, name_that, publish, publish_during},
-    config,
-    faults::{eventually, not_ready, ready},
-    login, mailboxes, start,
-};
-use crate::broker::{
-    Broker, BrokerError, Readiness,
-    contract::{Bed, contract},
-    fixtures::{ALL, channel, client, kept},
-    redis::{
-        schema::slot::Slot,
-        servers::topology::{Master, Topology},
-    },
+    follower::{Follower, name_that, publish_during},
+    support::{DOCUMENTED, HOUR, KEEP, bed_of, config, eventually, login, mailboxes, not_ready, publish, ready, start},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use gateway::{
+    broker::{Broker, BrokerError, Readiness, RedisConfig, Sweep},
+    contract,
+    testing::{
+        contract::Bed,
+        fixtures::{ALL, channel, client, kept},
+        internals::server_of,
+    },
+};
 use gateway_core::model::{Position, Span};
-use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server, slot};
+use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -55,8 +51,7 @@ fn channel_at(place: usize) -> String {
 }
 
 fn channel_of(names: &[&str], place: usize) -> String {
-    let map = Topology::shared((0..).map(Master).zip(names.iter().copied()));
-    name_that("c", |name| map.owner(Slot(slot(name))) == Some(Master(place as u32)))
+    name_that("c", |name| server_of(names, name) == place)
 }
 
 async fn bed() -> Bed {

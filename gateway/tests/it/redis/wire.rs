@@ -1,14 +1,9 @@
 //! Connections for commands that break at the worst moment.
 
-use super::{
-    super::RedisConfig,
-    config,
-    faults::{KEEP, publish, ready},
-    login, mailboxes, start,
-};
-use crate::broker::{
-    Broker, BrokerError,
-    fixtures::{ALL, channel, kept},
+use super::support::{KEEP, config, login, mailboxes, publish, ready, start};
+use gateway::{
+    broker::{Broker, BrokerError, RedisConfig},
+    testing::fixtures::{ALL, channel, kept},
 };
 use gateway_core::model::Span;
 use redis_testing::{CallProxy, Calls, Server};

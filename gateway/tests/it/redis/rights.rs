@@ -1,14 +1,7 @@
 //! What the user of `redis.url` may do.
 
-use super::{
-    DOCUMENTED, config,
-    faults::{not_ready, ready},
-    login, mailboxes, start,
-};
-use crate::broker::redis::{
-    schema::{keys::Keys, scripts::SCRIPTS},
-    servers::connect::probe::Probe,
-};
+use super::support::{DOCUMENTED, config, login, mailboxes, not_ready, ready, start};
+use gateway::testing::internals::{load_scripts, trials};
 use redis_testing::{Reply, Server};
 
 /// A user with these rights, and the address for it.
@@ -59,13 +52,13 @@ async fn what_was_tried_leaves_nothing_for_long() {
 async fn what_is_tried_is_what_the_scripts_take() {
     let server = Server::start().await;
     let mut connection = server.connection().await;
-    let scripts = SCRIPTS.load();
-    connection.send(&scripts.get_packed_pipeline()).await.expect("sent");
-    for _ in 0..scripts.len() {
+    let (scripts, count) = load_scripts();
+    connection.send(&scripts).await.expect("sent");
+    for _ in 0..count {
         connection.reply().await.expect("loaded");
     }
-    for (what, trial) in Probe::new(Keys::new("test").probe("node-1")).trials("PUBLISH") {
-        connection.send(&trial.get_packed_command()).await.expect("sent");
+    for (what, trial) in trials("test", "node-1") {
+        connection.send(&trial).await.expect("sent");
         connection.reply().await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 }

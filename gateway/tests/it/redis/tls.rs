@@ -1,11 +1,7 @@
 //! TLS with a real Redis, whose certificates are made here.
 
-use super::{
-    config_of,
-    faults::{not_ready, publish, ready},
-    mailboxes, start,
-};
-use crate::broker::fixtures::{Inbox, channel, offset, worker};
+use super::support::{KEEP, config_of, mailboxes, not_ready, publish, ready, start};
+use gateway::testing::fixtures::{Inbox, channel, offset, worker};
 use redis_testing::{Authority, Options, Server};
 
 /// A server that shows a certificate for `name`.
@@ -23,7 +19,7 @@ async fn publications_go_through_tls_to_a_server_that_a_private_authority_vouche
     let (broker, _guard) =
         start(config_of(&format!("url = \"rediss://127.0.0.1:{port}\"\nca_file = {:?}", authority.file())), mailboxes.clone());
     let mut inbox = Inbox::new(&mailboxes[0]);
-    broker.subscribe(&channel("c"), worker(0), Some(super::faults::KEEP)).await.expect("subscribed");
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     for number in 1..=100 {
         assert_eq!(publish(&broker, "c", number).await.expect("published").offset, number);
         assert_eq!(offset(&inbox.publication().await.1), number);

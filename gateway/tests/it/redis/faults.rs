@@ -1,48 +1,17 @@
 //! What breaks, and what must not be lost by it.
 
-use super::{super::RedisConfig, config, mailboxes, start};
-use crate::broker::{
-    Broker, BrokerError, Check, Delivery, Post, Readiness,
-    fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
-    redis::subscriptions::subscription_table::OWED,
+use super::support::{KEEP, config, eventually, mailboxes, not_ready, publish, ready, start};
+use gateway::{
+    broker::{BrokerError, Check, Delivery, NewPublication, Post, Readiness, RedisConfig},
+    testing::{
+        fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
+        internals::OWED,
+    },
 };
 use gateway_core::model::{Position, Span};
 use redis_testing::{Impairment, Options, Proxy, Server, Signal};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep, timeout};
-
-pub(super) const KEEP: gateway_core::model::Retention = gateway_core::model::Retention { size: 1000, ttl: Duration::from_hours(1) };
-
-/// Awaits a condition that comes by itself.
-pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let waited = timeout(Duration::from_secs(20), async {
-        while !holds() {
-            sleep(Duration::from_millis(5)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "{what}");
-}
-
-pub(super) async fn ready(broker: &Broker) {
-    eventually("the broker is ready", || broker.readiness() == Readiness::Ready).await;
-}
-
-/// What is wrong with the broker is said in these words.
-pub(super) async fn not_ready(broker: &Broker, says: &str) {
-    let mut said = Readiness::Ready;
-    let waited = timeout(Duration::from_secs(20), async {
-        while !matches!(&said, Readiness::NotReady(why) if why.contains(says)) {
-            sleep(Duration::from_millis(5)).await;
-            said = broker.readiness();
-        }
-    });
-    let told = waited.await.is_ok();
-    assert!(told, "expected {says:?}, found {said:?}");
-}
-
-pub(super) async fn publish(broker: &Broker, name: &str, number: u64) -> Result<Position, BrokerError> {
-    broker.publish(&channel(name), kept(number, KEEP)).await.map(|published| published.position.expect("kept"))
-}
+use tokio::time::{Instant, sleep};
 
 /// No message of the channel `c` comes through.
 fn loses_messages() -> Impairment {
@@ -303,12 +272,12 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_finds_what_another_node_published_and_did_not_come() {
     let server = Server::start().await;
-    let mailboxes = mailboxes();
+    let (ours, theirs) = (mailboxes(), mailboxes());
     let line = Proxy::to_socket(&server.socket());
     let patient = RedisConfig { canary: Duration::from_millis(500), ..config(line.url()) };
-    let (broker, _guard) = start(patient, mailboxes.clone());
-    let (other, _other) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, super::mailboxes());
-    let mut inbox = Inbox::new(&mailboxes[0]);
+    let (broker, _guard) = start(patient, ours.clone());
+    let (other, _other) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, theirs);
+    let mut inbox = Inbox::new(&ours[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     line.impair(loses_messages());
     let mut last = 1;
@@ -385,7 +354,7 @@ async fn two_nodes_are_one() {
             assert_eq!(offset(&inbox.publication().await.1), number);
         }
     }
-    let with = |body| crate::broker::NewPublication { idempotency: Some(key("api", "k", body)), ..kept("x", retention(10, KEEP.ttl)) };
+    let with = |body| NewPublication { idempotency: Some(key("api", "k", body)), ..kept("x", retention(10, KEEP.ttl)) };
     let once = first.publish(&channel("once"), with(1)).await.expect("published");
     assert_eq!(second.publish(&channel("once"), with(1)).await.expect("answered").position, once.position);
     assert_eq!(second.publish(&channel("once"), with(2)).await, Err(BrokerError::IdempotencyMismatch));

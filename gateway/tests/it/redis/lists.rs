@@ -1,11 +1,13 @@
 //! Names of channels: what is written, found to be wrong, and mended.
 
-use super::{super::Sweep, bed_of};
-use crate::broker::{
-    BrokerError,
-    contract::Bed,
-    fixtures::{channel, ephemeral, kept, worker},
-    redis::channels::channel_index::shard,
+use super::support::bed_of;
+use gateway::{
+    broker::{BrokerError, Sweep},
+    testing::{
+        contract::Bed,
+        fixtures::{channel, ephemeral, kept, worker},
+        internals::index_shard,
+    },
 };
 use gateway_core::model::Retention;
 use redis_testing::Server;
@@ -29,7 +31,7 @@ async fn written(server: &Server) -> BTreeSet<String> {
 }
 
 async fn add(server: &Server, name: &str) {
-    server.command(&["ZADD", &format!("test:names:{{{}}}", shard(name)), "0", name]).await;
+    server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard(name)), "0", name]).await;
 }
 
 async fn forget(server: &Server) {
@@ -108,7 +110,7 @@ async fn a_sweep_that_fails_goes_on_with_what_it_had_found() {
     publish(&bed, "c:a", KEEP).await.expect("published");
     assert_eq!(list(&bed).await, ["c:a"]);
     forget(&server).await;
-    let key = format!("test:names:{{{}}}", shard("c:a"));
+    let key = format!("test:names:{{{}}}", index_shard("c:a"));
     server.command(&["SET", &key, "no set"]).await;
     let (nodes, mut sweep, mut failed) = (bed.broker.nodes().expect("over Redis"), Sweep::default(), 0);
     while !sweep.is_over() {
@@ -140,8 +142,8 @@ async fn what_is_no_name_is_passed_over() {
     publish(&bed, "c:b", KEEP).await.expect("published");
     assert_eq!(list(&bed).await, ["c:b"]);
     for number in 0..40 {
-        server.command(&["ZADD", &format!("test:names:{{{}}}", shard("c:b")), "0", &format!("{{odd {number:02}}}")]).await;
-        server.command(&["ZADD", &format!("test:names:{{{}}}", shard("c:b")), "0", &format!("a {number:02}")]).await;
+        server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard("c:b")), "0", &format!("{{odd {number:02}}}")]).await;
+        server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard("c:b")), "0", &format!("a {number:02}")]).await;
     }
     assert_eq!(list(&bed).await, ["c:b"]);
     sweep(&bed).await;

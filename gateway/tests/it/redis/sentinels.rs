@@ -1,21 +1,24 @@
 //! The master is where the sentinels say.
 
-use super::{
-    super::RedisConfig,
-    config, config_of,
-    faults::{KEEP, not_ready, publish, ready},
-    mailboxes, sentinel_bed, start,
-};
-use crate::broker::{
-    Delivery, Post,
-    contract::contract,
-    fixtures::{ALL, Inbox, channel, worker},
+use super::support::{KEEP, bed_of, config, config_of, mailboxes, not_ready, publish, ready, start};
+use gateway::{
+    broker::{Delivery, Post, RedisConfig},
+    contract,
+    testing::{
+        contract::Bed,
+        fixtures::{ALL, Inbox, channel, worker},
+    },
 };
 use gateway_core::model::Span;
 use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Sentinels, Server, free_port};
 use std::{collections::BTreeMap, time::Duration};
 
-contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] sentinel_bed().await }
+async fn bed() -> Bed {
+    let sentinels = Sentinels::start(SentinelOptions { count: 1, ..SentinelOptions::default() }).await;
+    bed_of(sentinels.url(), sentinels)
+}
+
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
