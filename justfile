@@ -45,7 +45,7 @@ test: setup test-rust test-sdk test-browser
 
 # Unit, property and end-to-end tests in Rust
 [group('test')]
-test-rust *arguments: setup-redis
+test-rust *arguments: setup-redis setup-java
     cargo build {{ test_targets }}
     cargo test --workspace "$@"
 
@@ -121,13 +121,17 @@ bench *arguments:
     cargo build --release --package gateway --package bench
     @target/release/bench "$@"
 
-# Install the programs that the tests need besides Rust: Redis, Node and Chromium
+# Install the programs that the tests need besides Rust: Redis, Java, Node and Chromium
 [group('develop')]
-setup: setup-redis setup-node setup-browser
+setup: setup-redis setup-java setup-node setup-browser
 
 [private]
 setup-redis:
     @"{{ native }}/requirement" redis
+
+[private]
+setup-java:
+    @"{{ native }}/requirement" java
 
 [private]
 setup-node:

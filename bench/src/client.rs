@@ -1,7 +1,7 @@
-//! A WebSocket client that costs next to nothing: masked with the key 0, so that an encoded frame is the payload behind a header and
-//! serves every connection; frames are looked at where they were received.
+//! A cheap WebSocket client. It masks with the key 0, so a payload is sent without a transformation. It reads frames in the buffer in
+//! which they were received.
 
-use crate::Result;
+use crate::result::Result;
 use memchr::memmem;
 use std::{
     cell::RefCell,
@@ -13,43 +13,44 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-/// Connections from one source address, well below the number of ephemeral ports.
-const PER_ADDRESS: usize = 10_000;
-/// Bytes of one read.
-const SCRATCH: usize = 256 * 1024;
+/// Connections from one source address; well below the number of ephemeral ports.
+const CONNECTIONS_PER_ADDRESS: usize = 10_000;
+/// Maximum number of bytes in one read.
+const READ_SIZE: usize = 256 * 1024;
 
 thread_local! {
-    static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
 }
 
-/// What opens a WebSocket, for those that do it without a [`Client`].
+/// An upgrade request, for connections without a [`Client`].
 pub(crate) const UPGRADE: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nhost: bench\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
       sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// A frame's opcode.
+/// The opcode of a text frame (RFC 6455 5.2).
 pub(crate) const TEXT: u8 = 1;
+/// The opcode of a close frame (RFC 6455 5.2).
 pub(crate) const CLOSE: u8 = 8;
-/// A line that asks whether the client is there.
+/// The line with which the gateway pings a client, and with which the client answers.
 const PING: &[u8] = b"{}";
 
 /// An open WebSocket.
 pub(crate) struct Client {
     stream: TcpStream,
-    /// The beginning of a frame whose end has yet to come.
+    /// The received beginning of an incomplete frame.
     partial: Vec<u8>,
 }
 
-/// The connection has ended.
+/// The server closed the connection.
 #[derive(Debug)]
-pub(crate) struct Ended;
+pub(crate) struct Closed;
 
 impl Client {
-    /// Connection number `number` to the server; a small `receive_buffer` makes a peer that takes little.
+    /// Opens connection number `number`. With a small `receive_buffer` the kernel accepts little data for a client that does not read.
     pub(crate) async fn open(server: SocketAddr, path: &str, number: usize, receive_buffer: Option<u32>) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(size) = receive_buffer {
             socket.set_recv_buffer_size(size)?;
         }
-        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / PER_ADDRESS) as u8);
+        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / CONNECTIONS_PER_ADDRESS) as u8);
         socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
         let mut stream = socket.connect(server).await?;
         stream.set_nodelay(true)?;
@@ -59,7 +60,7 @@ impl Client {
         );
         stream.write_all(request.as_bytes()).await?;
         let mut partial = Vec::new();
-        let head = loop {
+        let head_len = loop {
             if let Some(at) = partial.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
             }
@@ -72,7 +73,7 @@ impl Client {
         if !partial.starts_with(b"HTTP/1.1 101 ") {
             return Err(String::from_utf8_lossy(&partial).into_owned().into());
         }
-        partial.drain(..head);
+        partial.drain(..head_len);
         Ok(Self { stream, partial })
     }
 
@@ -85,23 +86,23 @@ impl Client {
         Ok(self.stream.write_all(&text_frame(text.as_bytes())).await?)
     }
 
-    /// Waits for bytes, then shows every whole frame: opcode and payload. A read takes at most `most` bytes.
-    pub(crate) async fn read(&mut self, most: usize, mut show: impl FnMut(u8, &[u8])) -> Result<(), Ended> {
+    /// Waits for bytes, then calls `handle` with the opcode and the payload of each complete frame. Reads at most `limit` bytes.
+    pub(crate) async fn read(&mut self, limit: usize, mut handle: impl FnMut(u8, &[u8])) -> Result<(), Closed> {
         loop {
-            self.stream.readable().await.map_err(|_| Ended)?;
-            let count = SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+            self.stream.readable().await.map_err(|_| Closed)?;
+            let count = READ_BUFFER.with_borrow_mut(|scratch| {
                 let kept = self.partial.len();
-                if scratch.len() < kept + most {
-                    scratch.resize(kept + most, 0);
+                if scratch.len() < kept + limit {
+                    scratch.resize(kept + limit, 0);
                 }
-                let count = match self.stream.try_read(&mut scratch[kept..kept + most]) {
+                let count = match self.stream.try_read(&mut scratch[kept..kept + limit]) {
                     Ok(0) => return Err(Error::from(ErrorKind::UnexpectedEof)),
                     other => other?,
                 };
                 scratch[..kept].copy_from_slice(&self.partial);
                 let mut rest = &scratch[..kept + count];
-                while let Some((opcode, payload, after)) = frame(rest) {
-                    show(opcode, payload);
+                while let Some((opcode, payload, after)) = split_frame(rest) {
+                    handle(opcode, payload);
                     rest = after;
                 }
                 self.partial.clear();
@@ -114,39 +115,39 @@ impl Client {
             match count {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Ended),
+                Err(_) => return Err(Closed),
             }
         }
     }
 
-    /// Reads until a text message holds `needle`, and returns that message.
-    pub(crate) async fn expect(&mut self, needle: &str) -> Result<String> {
+    /// Reads until a message contains `text`, and returns that message.
+    pub(crate) async fn expect(&mut self, text: &str) -> Result<String> {
         let (mut found, mut last) = (None, String::new());
         while found.is_none() {
-            let read = self.read(SCRATCH, |_, payload| {
+            let read = self.read(READ_SIZE, |_, payload| {
                 last = String::from_utf8_lossy(payload).into_owned();
-                if last.contains(needle) {
+                if last.contains(text) {
                     found.get_or_insert_with(|| last.clone());
                 }
             });
             let ended = read.await.is_err();
             if ended && found.is_none() {
-                return Err(format!("closed while {needle} was awaited; the last frame was {last}").into());
+                return Err(format!("the server closed the connection before it sent {text}; its last frame was {last}").into());
             }
         }
         Ok(found.unwrap_or_default())
     }
 
-    /// Reads on for ever, answering pings; what else comes is shown, in messages of one or more lines.
-    pub(crate) async fn live(mut self, mut show: impl FnMut(u8, &[u8])) {
+    /// Reads until the connection is closed and answers pings. Calls `handle` with everything else, in messages of one or more lines.
+    pub(crate) async fn receive_all(mut self, mut handle: impl FnMut(u8, &[u8])) {
         let mut pinged = false;
         loop {
-            let read = self.read(SCRATCH, |opcode, payload| {
+            let read = self.read(READ_SIZE, |opcode, payload| {
                 if !has_ping(payload) {
-                    return show(opcode, payload);
+                    return handle(opcode, payload);
                 }
                 pinged = true;
-                payload.split(|byte| *byte == b'\n').filter(|line| *line != PING).for_each(|line| show(opcode, line));
+                payload.split(|byte| *byte == b'\n').filter(|line| *line != PING).for_each(|line| handle(opcode, line));
             });
             if read.await.is_err() || (std::mem::take(&mut pinged) && self.send("{}").await.is_err()) {
                 return;
@@ -154,7 +155,7 @@ impl Client {
         }
     }
 
-    /// Connects as nobody in particular, or with a token.
+    /// Sends the connect command and returns the reply. An empty token connects anonymously.
     pub(crate) async fn connect(&mut self, token: &str) -> Result<String> {
         self.send(&format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#)).await?;
         self.expect(r#""connect":"#).await
@@ -185,15 +186,15 @@ pub(crate) fn text_frame(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Whether a line of the message is a ping. JSON has no line breaks here but between lines.
+/// Whether a line of the message is a ping. The gateway's JSON has line breaks only between lines.
 fn has_ping(payload: &[u8]) -> bool {
     payload.strip_prefix(PING).is_some_and(|rest| matches!(rest, [] | [b'\n', ..]))
         || payload.ends_with(b"\n{}")
         || memmem::find(payload, b"\n{}\n").is_some()
 }
 
-/// A server's frame at the front of the bytes, if it is whole, and what follows it.
-fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+/// The opcode and payload of the first frame and the bytes after it, if the frame is complete. A server's frames are not masked.
+fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [first, length, rest @ ..] = bytes else { return None };
     let (length, rest) = match (length, rest) {
         (126, [high, low, rest @ ..]) => (u16::from_be_bytes([*high, *low]) as usize, rest),
@@ -213,8 +214,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ping_is_found_wherever_it_stands_and_nothing_else_is_taken_for_one() {
-        for (payload, found) in [
+    fn pings_are_found_at_every_position() {
+        for (payload, expected) in [
             ("{}", true),
             ("{}\n{\"push\":{}}", true),
             ("{\"push\":{}}\n{}", true),
@@ -224,7 +225,7 @@ mod tests {
             ("{\"push\":{}}\n{\"id\":1}", false),
             ("{}x", false),
         ] {
-            assert_eq!(has_ping(payload.as_bytes()), found, "{payload:?}");
+            assert_eq!(has_ping(payload.as_bytes()), expected, "{payload:?}");
         }
     }
 }

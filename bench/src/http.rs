@@ -1,14 +1,14 @@
-//! One kept-alive HTTP/1.1 connection, with as many requests in flight as one write holds.
+//! A persistent HTTP/1.1 connection that can pipeline requests.
 
-use crate::Result;
+use crate::result::Result;
 use std::{fmt::Write as _, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-/// The key that `gateway/config/dev.toml` knows.
-const KEY: &str = "dev";
+/// The API key of `gateway/config/dev.toml`.
+const API_KEY: &str = "dev";
 
 /// A connection to a REST interface.
 pub(crate) struct Http {
@@ -23,40 +23,40 @@ impl Http {
         Ok(Self { stream, received: Vec::new() })
     }
 
-    /// Posts the body; fails unless the answer is a 200.
+    /// Posts the body and returns the body of the response. Fails if the status is not 200.
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> Result<String> {
         self.post_all(path, &[body]).await
     }
 
-    /// Posts every body in one write; returns the last answer.
+    /// Posts all bodies in one write and returns the body of the last response.
     pub(crate) async fn post_all<B: AsRef<str>>(&mut self, path: &str, bodies: &[B]) -> Result<String> {
         let mut request = String::new();
         for body in bodies {
             let body = body.as_ref();
             write!(
                 request,
-                "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {API_KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             )?;
         }
         self.stream.write_all(request.as_bytes()).await?;
         let mut last = String::new();
         for _ in bodies {
-            last = self.answer().await?;
+            last = self.response().await?;
         }
         Ok(last)
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Result<String> {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {KEY}\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {API_KEY}\r\n\r\n");
         self.stream.write_all(request.as_bytes()).await?;
-        self.answer().await
+        self.response().await
     }
 
-    /// The body of the next answer.
-    async fn answer(&mut self) -> Result<String> {
+    /// Reads the next response and returns its body.
+    async fn response(&mut self) -> Result<String> {
         loop {
-            if let Some((head, length)) = head(&self.received)?
+            if let Some((head, length)) = parse_head(&self.received)?
                 && self.received.len() >= head + length
             {
                 let status = String::from_utf8_lossy(&self.received[..head]).lines().next().unwrap_or_default().to_owned();
@@ -71,8 +71,8 @@ impl Http {
     }
 }
 
-/// Where the body begins, and its length.
-fn head(received: &[u8]) -> Result<Option<(usize, usize)>> {
+/// The start and the length of the body.
+fn parse_head(received: &[u8]) -> Result<Option<(usize, usize)>> {
     let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let length = String::from_utf8_lossy(&received[..end])
         .to_ascii_lowercase()

@@ -1,12 +1,12 @@
-//! How long something took, in microseconds.
+//! Histograms of latencies, in microseconds.
 
-use crate::Result;
+use crate::result::Result;
 use hdrhistogram::Histogram;
 
-/// The longest time that is told apart.
-const LONGEST: u64 = 60_000_000;
+/// Longer latencies count as this one: one minute.
+const LONGEST_US: u64 = 60_000_000;
 
-/// For times up to a minute, to three digits.
-pub(crate) fn times() -> Result<Histogram<u64>> {
-    Ok(Histogram::new_with_max(LONGEST, 3)?)
+/// An empty histogram with a resolution of three significant digits.
+pub(crate) fn histogram() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_max(LONGEST_US, 3)?)
 }

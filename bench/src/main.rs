@@ -1,27 +1,21 @@
 //! Starts a server, loads it from one thread, and prints what it cost. See `bench/README.md`.
 
 mod client;
-mod fanout;
-mod flood;
 mod http;
 mod latency;
-mod memory;
 mod probe;
-mod publish;
 mod redis;
-mod resubscribe;
+mod result;
+mod scenarios;
 mod server;
 mod sockets;
-mod stuck;
 
 use clap::{Parser, Subcommand};
+use result::Result;
+use scenarios::{fanout, flood, memory, publish, resubscribe, stuck};
 use server::Binaries;
-use std::error::Error;
 
-/// What every scenario ends with; a failure is printed and is for people to read.
-pub(crate) type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
-
-/// Measures a gateway that it starts itself, on ports of its own.
+/// Measures a gateway that it starts itself, on its own ports
 #[derive(Parser)]
 struct Arguments {
     #[command(flatten)]
@@ -32,24 +26,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Scenario {
-    /// Resident memory of one more idle connection
+    /// Resident memory of an additional idle connection
     Memory(memory::Arguments),
     /// CPU, writes, latency and highest rate of one channel with many subscribers
     Fanout(fanout::Arguments),
-    /// What peers cost that read nothing, or too slowly
+    /// Cost of clients that never read or read too slowly
     Stuck(stuck::Arguments),
-    /// How far a flood, or a large fan-out, delays the others
+    /// How much a flooding client and a large fan-out delay other clients
     Flood(flood::Arguments),
-    /// Publications with a history through one gateway into Redis, against Redis's own load generator
+    /// Publications with a history through one gateway into Redis, compared with redis-benchmark
     Publish(publish::Arguments),
-    /// How long a node with very many channels takes to subscribe to them again
+    /// How long a node with very many channels needs to resubscribe all of them
     Resubscribe(resubscribe::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result {
     let Arguments { binaries, scenario } = Arguments::parse();
-    let load = async {
+    let run = async {
         match scenario {
             Scenario::Memory(arguments) => memory::run(&binaries, arguments).await,
             Scenario::Fanout(arguments) => fanout::run(&binaries, &arguments).await,
@@ -59,5 +53,5 @@ async fn main() -> Result {
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };
-    tokio::task::LocalSet::new().run_until(load).await
+    tokio::task::LocalSet::new().run_until(run).await
 }

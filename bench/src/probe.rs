@@ -1,11 +1,10 @@
-//! Round trips of others, measured apart from the load. Each probe is a thread of its own that runs ahead of everything else on the
-//! generator's core, so that a busy generator delays its own probes as little as it would those on another machine; how much it still
-//! does is measured as well.
+//! Round trips of clients that do not take part in the load. Each probe has its own thread with real-time priority, so a busy generator
+//! hardly delays it. The remaining delay is measured too.
 
 use crate::{
-    Result,
     client::{UPGRADE, text_frame},
     latency,
+    result::Result,
     server::Server,
 };
 use hdrhistogram::Histogram;
@@ -20,86 +19,90 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Between two round trips of one probe.
-const EVERY: Duration = Duration::from_millis(10);
+/// Time between two round trips of one probe.
+const INTERVAL: Duration = Duration::from_millis(10);
 
-/// What the probes saw in a while, in milliseconds.
-pub(crate) struct Seen {
-    /// 99th percentile of the round trips, from when each was due.
+/// Round-trip times of all probes in one measurement, in milliseconds.
+pub(crate) struct RoundTrips {
+    /// 99th percentile of the round trips. Each counts from the time at which it was due.
     pub(crate) p99: f64,
-    /// The longest of them.
+    /// The longest round trip.
     pub(crate) max: f64,
-    /// 99th percentile of what the generator itself was late by; part of the round trips.
-    pub(crate) own: f64,
+    /// 99th percentile of the time by which the generator sent a ping too late. The round trips include it.
+    pub(crate) send_delay: f64,
 }
 
-/// Connections that ping and wait for the answer, for as long as the server lives.
+/// Connections that send pings and wait for the replies, as long as the server runs.
 pub(crate) struct Probes {
-    times: Arc<Mutex<Times>>,
+    histograms: Arc<Mutex<Histograms>>,
 }
 
-struct Times {
+struct Histograms {
     round_trip: Histogram<u64>,
-    own: Histogram<u64>,
+    send_delay: Histogram<u64>,
 }
 
 impl Probes {
     pub(crate) fn open(server: &Server, count: usize) -> Result<Self> {
-        let times = Times { round_trip: latency::times()?, own: latency::times()? };
-        let times = Arc::new(Mutex::new(times));
-        let streams = (0..count).map(|_| connect(server.public)).collect::<Result<Vec<_>>>()?;
-        let probes = Self { times: times.clone() };
+        let histograms = Histograms { round_trip: latency::histogram()?, send_delay: latency::histogram()? };
+        let histograms = Arc::new(Mutex::new(histograms));
+        let streams = (0..count).map(|_| open_connection(server.public)).collect::<Result<Vec<_>>>()?;
+        let probes = Self { histograms: histograms.clone() };
         thread::spawn(move || {
-            // Threads inherit it.
-            if !ahead_of_others() {
-                eprintln!("the probes cannot have priority (chrt): the generator's own delay is in their round trips");
+            // The threads of the probes inherit the priority.
+            if !set_realtime_priority() {
+                eprintln!("the probes have no real-time priority (chrt failed): their round trips include delays of the generator");
             }
             for (number, stream) in (0..).zip(streams) {
-                let (first, times) = (Instant::now() + EVERY * number / count as u32, times.clone());
-                thread::spawn(move || probe(stream, first, &times));
+                let (first, histograms) = (Instant::now() + INTERVAL * number / count as u32, histograms.clone());
+                thread::spawn(move || probe(stream, first, &histograms));
             }
         });
         Ok(probes)
     }
 
-    /// What they see in so many seconds.
-    pub(crate) async fn measure(&self, seconds: u64) -> Result<Seen> {
+    /// Measures for this number of seconds.
+    pub(crate) async fn measure(&self, seconds: u64) -> Result<RoundTrips> {
         sleep(Duration::from_millis(500)).await;
         {
-            let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-            times.round_trip.reset();
-            times.own.reset();
+            let mut histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
+            histograms.round_trip.reset();
+            histograms.send_delay.reset();
         }
         sleep(Duration::from_secs(seconds)).await;
-        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        if times.round_trip.is_empty() {
-            return Err("no probe was answered".into());
+        let histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
+        if histograms.round_trip.is_empty() {
+            return Err("no probe got a reply".into());
         }
         let ms = |micros: u64| micros as f64 / 1000.0;
-        let (round_trip, own) = (&times.round_trip, &times.own);
-        Ok(Seen { p99: ms(round_trip.value_at_quantile(0.99)), max: ms(round_trip.max()), own: ms(own.value_at_quantile(0.99)) })
+        let (round_trip, send_delay) = (&histograms.round_trip, &histograms.send_delay);
+        Ok(RoundTrips {
+            p99: ms(round_trip.value_at_quantile(0.99)),
+            max: ms(round_trip.max()),
+            send_delay: ms(send_delay.value_at_quantile(0.99)),
+        })
     }
 }
 
-/// Lets this thread run before all that is not so privileged.
-fn ahead_of_others() -> bool {
+/// Gives this thread real-time priority. Returns whether that worked.
+fn set_realtime_priority() -> bool {
     let Ok(link) = fs::read_link("/proc/thread-self") else { return false };
     let Some(thread) = link.file_name() else { return false };
     let status = Command::new("chrt").args(["--fifo", "--pid", "10"]).arg(thread).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
-/// Opens a WebSocket and connects as nobody in particular.
-fn connect(server: SocketAddr) -> Result<TcpStream> {
+/// Opens a WebSocket and connects anonymously.
+fn open_connection(server: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
     stream.write_all(UPGRADE)?;
-    stream.write_all(&text_frame(br#"{"id":1,"connect":{}}"#))?;
-    await_answer(&mut stream, br#""connect":"#)?;
+    stream.write_all(&text_frame(br#"{"id":1,"open_connection":{}}"#))?;
+    await_reply(&mut stream, br#""open_connection":"#)?;
     Ok(stream)
 }
 
-fn probe(mut stream: TcpStream, first: Instant, times: &Mutex<Times>) -> io::Result<()> {
+fn probe(mut stream: TcpStream, first: Instant, histograms: &Mutex<Histograms>) -> io::Result<()> {
     let ping = text_frame(br#"{"id":3,"ping":{}}"#);
     let mut due = first;
     loop {
@@ -107,24 +110,24 @@ fn probe(mut stream: TcpStream, first: Instant, times: &Mutex<Times>) -> io::Res
         while let Some(left) = due.checked_duration_since(Instant::now()) {
             thread::park_timeout(left);
         }
-        let own = early.map(|_| due.elapsed());
+        let send_delay = early.map(|_| due.elapsed());
         stream.write_all(&ping)?;
-        await_answer(&mut stream, br#""id":3"#)?;
-        // From when it was due: a probe that had to wait for the one before counts that, too.
+        await_reply(&mut stream, br#""id":3"#)?;
+        // The time counts from when the ping was due, so it includes the wait for a late previous reply.
         let round_trip = due.elapsed();
-        let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.round_trip.saturating_record(round_trip.as_micros() as u64);
-        if let Some(own) = own {
-            times.own.saturating_record(own.as_micros() as u64);
+        let mut histograms = histograms.lock().unwrap_or_else(PoisonError::into_inner);
+        histograms.round_trip.saturating_record(round_trip.as_micros() as u64);
+        if let Some(send_delay) = send_delay {
+            histograms.send_delay.saturating_record(send_delay.as_micros() as u64);
         }
-        due += EVERY;
+        due += INTERVAL;
     }
 }
 
-/// Reads until `needle` has come. Answers are short, and there is one at a time.
-fn await_answer(stream: &mut TcpStream, needle: &[u8]) -> io::Result<()> {
+/// Reads until `text` has arrived. Replies are short, and at most one is outstanding.
+fn await_reply(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
     let (mut received, mut bytes) = (Vec::new(), [0; 2048]);
-    while !received.windows(needle.len()).any(|window| window == needle) {
+    while !received.windows(text.len()).any(|window| window == text) {
         match stream.read(&mut bytes)? {
             0 => return Err(ErrorKind::UnexpectedEof.into()),
             count => received.extend_from_slice(&bytes[..count]),

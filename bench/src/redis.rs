@@ -1,39 +1,39 @@
-//! A Redis of the generator's own, and gateways that share it.
+//! The Redis server that the generator starts, and gateways that share it.
 
 use crate::{
-    Result,
-    server::{Binaries, Kind, Server, cpu_of, launcher},
+    result::Result,
+    server::{Binaries, Kind, Server, cpu_seconds, launcher},
 };
 use futures_util::future::join;
 use redis_testing::{Options, Reply};
 use std::process::Command;
 
-/// How often Redis does its housekeeping, per second, as docs/redis.md has it.
+/// How often per second Redis runs its background tasks (`hz`), as docs/redis.md recommends.
 pub(crate) const HZ: u32 = 100;
 
-/// A `redis-server`; dropping it ends it.
+/// A running `redis-server`. Dropping this kills it.
 pub(crate) struct Redis(Box<redis_testing::Server>);
 
 impl Redis {
-    /// Starts one on a free port, bound to that core, that does its housekeeping so many times a second.
+    /// Starts a server on a free port. `core` pins it to a CPU core; `hz` is the setting of that name.
     pub(crate) async fn start(core: Option<usize>, hz: u32) -> Self {
         let options = Options::default().with_port().launched_by(&launcher(core));
         let options = options.with(&["--hz", &hz.to_string(), "--latency-monitor-threshold", "1"]);
         Self(Box::new(redis_testing::Server::start_with(options).await))
     }
 
-    /// Of a gateway that uses it.
+    /// The value for a gateway's setting `redis.url`.
     pub(crate) fn url(&self) -> String {
         format!("redis://{}", self.0.address())
     }
 
-    /// Seconds of CPU that it has used.
-    pub(crate) fn cpu(&self) -> Result<f64> {
-        cpu_of(&self.0.process_id().to_string())
+    /// CPU time that the server has used, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(&self.0.process_id().to_string())
     }
 
-    /// Milliseconds of the longest time since the last call for which it did one thing and nothing else, if that was more than one.
-    pub(crate) async fn stall(&self) -> Result<u64> {
+    /// The longest single task of Redis since the last call, in milliseconds; 0 if no task took more than 1 ms.
+    pub(crate) async fn longest_task_ms(&self) -> Result<u64> {
         let events = self.command(&["LATENCY", "LATEST"]).await?.list();
         self.command(&["LATENCY", "RESET"]).await?;
         // Name, time of the newest, milliseconds of the newest and of the longest.
@@ -41,13 +41,13 @@ impl Redis {
         Ok(longest.unwrap_or(0).try_into()?)
     }
 
-    /// Carries a command out.
+    /// Runs a command.
     pub(crate) async fn command(&self, words: &[&str]) -> Result<Reply> {
         Ok(self.0.try_command(words).await?)
     }
 
-    /// The first call of a script that comes to it while `act` goes on, word by word.
-    pub(crate) async fn overhear<T>(&self, act: impl Future<Output = Result<T>>) -> Result<Vec<String>> {
+    /// Runs `action` and returns the arguments of the first script call with three keys that Redis receives meanwhile.
+    pub(crate) async fn capture_script_call<T>(&self, action: impl Future<Output = Result<T>>) -> Result<Vec<String>> {
         let mut monitor = self.0.connection().await;
         monitor.command(&["MONITOR"]).await?;
         let call = async {
@@ -58,22 +58,22 @@ impl Redis {
                 }
             }
         };
-        let (acted, call) = join(act, call).await;
-        acted?;
+        let (outcome, call) = join(action, call).await;
+        outcome?;
         call
     }
 
-    /// How often Redis's own load generator gets a command carried out, per second. `__rand_int__` in it is another number each time.
+    /// Runs `redis-benchmark` with this command and returns its rate per second. It replaces `__rand_int__` by a random number.
     pub(crate) fn benchmark(&self, requests: u64, command: &[String]) -> Result<f64> {
         let mut benchmark = Command::new("redis-benchmark");
         benchmark.args(["-q", "-P", "16", "-r", "2000000000", "-p", &self.0.address().port().to_string(), "-n", &requests.to_string()]);
         let output = String::from_utf8(benchmark.args(command).output()?.stdout)?;
         let rate = output.rsplit_once(" requests per second").and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
-        rate.ok_or_else(|| format!("redis-benchmark says: {output}").into())
+        rate.ok_or_else(|| format!("redis-benchmark printed no rate: {output}").into())
     }
 }
 
-/// The words of a command, as a line of `MONITOR` has them behind its first `]`.
+/// The words of a command in a line of `MONITOR`.
 fn words(line: &str) -> Option<Vec<String>> {
     let quoted = line.split_once("] ")?.1;
     serde_json::Deserializer::from_str(quoted)
@@ -83,22 +83,23 @@ fn words(line: &str) -> Option<Vec<String>> {
         .filter(|words| !words.is_empty())
 }
 
-/// Two gateways that share a Redis.
-pub(crate) struct Pair {
-    /// Published to; on the generator's cores, as Redis is.
-    pub(crate) near: Server,
-    /// The one that is measured.
-    pub(crate) far: Server,
+/// Two gateways that share a Redis server.
+pub(crate) struct GatewayPair {
+    /// Receives the publications. It runs on the generator's cores, like Redis.
+    pub(crate) publishing: Server,
+    /// Has the subscribers and is measured.
+    pub(crate) subscribed: Server,
     pub(crate) redis: Redis,
 }
 
-impl Pair {
-    /// Starts all three. The settings are for both gateways.
+impl GatewayPair {
+    /// Starts all three processes. Both gateways get the settings.
     pub(crate) async fn start(binaries: &Binaries, settings: &[(&str, &str)]) -> Result<Self> {
         let redis = Redis::start(None, HZ).await;
         let url = redis.url();
         let settings = [&[("BROKER__KIND", "redis"), ("REDIS__URL", &*url)], settings].concat();
-        let (near, far) = (binaries.start_beside(&settings).await?, binaries.start(Kind::Gateway, &settings).await?);
-        Ok(Self { near, far, redis })
+        let publishing = binaries.start_second_gateway(&settings).await?;
+        let subscribed = binaries.start(Kind::Gateway, &settings).await?;
+        Ok(Self { publishing, subscribed, redis })
     }
 }

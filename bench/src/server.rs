@@ -1,6 +1,6 @@
-//! The server under load, and what the kernel says about it.
+//! The server under load, and its use of CPU and memory according to the kernel.
 
-use crate::{Result, client::Client, http::Http};
+use crate::{client::Client, http::Http, result::Result};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
@@ -10,41 +10,40 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Of this many clock ticks is a second (`getconf CLK_TCK`).
-const TICKS: f64 = 100.0;
+/// Clock ticks per second (`getconf CLK_TCK`).
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What is started, and where.
+/// The programs to start and the core to pin them to.
 #[derive(clap::Args)]
 pub(crate) struct Binaries {
-    /// The gateway
+    /// Gateway executable
     #[arg(long, default_value = "target/release/gateway")]
     gateway: PathBuf,
-    /// Its settings
+    /// Settings of the gateway
     #[arg(long, default_value = "gateway/config/dev.toml")]
     config: PathBuf,
-    /// A server without a protocol to compare with: 127.0.0.1:9001, `GET /` subscribes, `POST /pub` sends its body to all
+    /// Server to compare with, without a protocol: listens on 127.0.0.1:9001, `GET /` subscribes, `POST /pub` sends its body to all
     #[arg(long)]
     bare: Option<PathBuf>,
-    /// The core that the server is bound to; put the generator on another with taskset
+    /// CPU core of the server; pin the generator to another core with taskset
     #[arg(long)]
     cpu: Option<usize>,
 }
 
-/// What a server speaks.
+/// The kind of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The gateway.
     Gateway,
-    /// A broadcast of what is posted, one frame each.
+    /// A server without a protocol. It sends each posted body to all connections as one frame.
     Bare,
 }
 
-/// A running server; dropping it ends it.
+/// A running server. Dropping this kills it.
 pub(crate) struct Server {
     pub(crate) kind: Kind,
-    /// Where frontends connect.
+    /// The address for frontends.
     pub(crate) public: SocketAddr,
-    /// Where publications are posted.
+    /// The address for publications.
     pub(crate) internal: SocketAddr,
     child: Child,
 }
@@ -54,18 +53,18 @@ impl Binaries {
         self.bare.is_some()
     }
 
-    /// Starts a server and waits until it answers. `settings` are variables without their prefix.
+    /// Starts a server and waits until it is ready. `settings` are environment variables without their prefix.
     pub(crate) async fn start(&self, kind: Kind, settings: &[(&str, &str)]) -> Result<Server> {
         let (program, ports) = match kind {
             Kind::Gateway => (&self.gateway, [18_000, 18_001]),
             Kind::Bare => (self.bare.as_ref().ok_or("--bare is missing")?, [9001, 9001]),
         };
-        self.launch(kind, bound(self.cpu, program), ports, settings).await
+        self.launch(kind, pinned(self.cpu, program), ports, settings).await
     }
 
-    /// Starts a second gateway, on the generator's cores.
-    pub(crate) async fn start_beside(&self, settings: &[(&str, &str)]) -> Result<Server> {
-        self.launch(Kind::Gateway, bound(None, &self.gateway), [18_010, 18_011], settings).await
+    /// Starts a second gateway on the generator's cores.
+    pub(crate) async fn start_second_gateway(&self, settings: &[(&str, &str)]) -> Result<Server> {
+        self.launch(Kind::Gateway, pinned(None, &self.gateway), [18_010, 18_011], settings).await
     }
 
     async fn launch(&self, kind: Kind, mut command: Command, ports: [u16; 2], settings: &[(&str, &str)]) -> Result<Server> {
@@ -80,13 +79,13 @@ impl Binaries {
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut server = Server { kind, public, internal, child };
-        server.wait().await?;
+        server.wait_until_ready().await?;
         Ok(server)
     }
 }
 
-/// A command that runs on that core; none: where the generator does.
-fn bound(cpu: Option<usize>, program: &Path) -> Command {
+/// A command that runs `program` on this core, or on the generator's cores for `None`.
+fn pinned(cpu: Option<usize>, program: &Path) -> Command {
     let words = launcher(cpu);
     let Some((first, rest)) = words.split_first() else { return Command::new(program) };
     let mut command = Command::new(first);
@@ -94,16 +93,16 @@ fn bound(cpu: Option<usize>, program: &Path) -> Command {
     command
 }
 
-/// The words ahead of a program that is to run on that core; none: it runs where the generator does.
+/// The words in front of a program that pin it to this core; no words for `None`.
 pub(crate) fn launcher(cpu: Option<usize>) -> Vec<String> {
     cpu.map(|cpu| ["taskset".into(), "-c".into(), cpu.to_string()]).into_iter().flatten().collect()
 }
 
 impl Server {
-    async fn wait(&mut self) -> Result {
+    async fn wait_until_ready(&mut self) -> Result {
         for _ in 0..100 {
             if let Some(status) = self.child.try_wait()? {
-                return Err(format!("the server ended at once: {status}; are its ports taken?").into());
+                return Err(format!("the server ended during its start with {status}; check that its ports are free").into());
             }
             if let Ok(mut http) = Http::open(self.internal).await
                 && (self.kind == Kind::Bare || http.get("/readyz").await.is_ok())
@@ -112,15 +111,15 @@ impl Server {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        Err("the server was not ready in time".into())
+        Err("the server was not ready within 10 s".into())
     }
 
-    /// A connection that is subscribed, as far as the server knows channels.
+    /// Opens a connection and subscribes it. A bare server has no channels: there the connection is a subscription.
     pub(crate) async fn subscriber(&self, number: usize, channel: &str) -> Result<Client> {
         match self.kind {
             Kind::Bare => Client::open(self.public, "/", number, None).await,
             Kind::Gateway => {
-                let mut client = self.frontend(number, None).await?;
+                let mut client = self.open_connection(number, None).await?;
                 client.connect("").await?;
                 client.subscribe(channel).await?;
                 Ok(client)
@@ -128,24 +127,24 @@ impl Server {
         }
     }
 
-    /// A connection to the gateway that has said nothing yet.
-    pub(crate) async fn frontend(&self, number: usize, receive_buffer: Option<u32>) -> Result<Client> {
+    /// Opens a connection to the gateway. The caller sends the connect command.
+    pub(crate) async fn open_connection(&self, number: usize, receive_buffer: Option<u32>) -> Result<Client> {
         Client::open(self.public, "/connection/websocket", number, receive_buffer).await
     }
 
-    /// Resident memory, in KiB.
-    pub(crate) fn resident(&self) -> Result<u64> {
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/PID/status")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// Seconds of CPU that it has used.
-    pub(crate) fn cpu(&self) -> Result<f64> {
-        cpu_of(&self.child.id().to_string())
+    /// CPU time that the server has used, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(&self.child.id().to_string())
     }
 
-    /// What `/metrics` says of a series, all of its labels together.
+    /// The value of a metric from `/metrics`, summed over all labels.
     pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
         let text = Http::open(self.internal).await?.get("/metrics").await?;
         let rows = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
@@ -160,24 +159,28 @@ impl Drop for Server {
     }
 }
 
-/// Seconds of CPU that the generator itself has used.
-pub(crate) fn own_cpu() -> Result<f64> {
-    cpu_of("self")
+/// CPU time that the generator has used, in seconds.
+pub(crate) fn generator_cpu_seconds() -> Result<f64> {
+    cpu_seconds("self")
 }
 
-/// Seconds of CPU that a process has used, by its id.
-pub(crate) fn cpu_of(process: &str) -> Result<f64> {
+/// CPU time that a process has used, in seconds, by its id.
+pub(crate) fn cpu_seconds(process: &str) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let fields = stat.rsplit_once(')').ok_or("unknown form of /proc/.../stat")?.1;
+    let fields = stat.rsplit_once(')').ok_or("/proc/PID/stat has an unknown format")?.1;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-    Ok(ticks / TICKS)
+    Ok(ticks / TICKS_PER_SECOND)
 }
 
-/// Kernel memory in KiB: sockets' buffers, and all of the kernel's small objects.
-pub(crate) fn kernel() -> Result<(u64, u64)> {
+/// Kernel memory of the whole machine in KiB: TCP socket buffers, and slab (the kernel's small objects).
+pub(crate) fn kernel_memory_kib() -> Result<(u64, u64)> {
     let sockets = fs::read_to_string("/proc/net/sockstat")?;
-    let tcp = sockets.lines().find(|line| line.starts_with("TCP:")).and_then(|line| line.split_whitespace().last()).ok_or("no TCP")?;
+    let tcp = sockets
+        .lines()
+        .find(|line| line.starts_with("TCP:"))
+        .and_then(|line| line.split_whitespace().last())
+        .ok_or("no TCP line in /proc/net/sockstat")?;
     let memory = fs::read_to_string("/proc/meminfo")?;
-    let slab = memory.lines().find_map(|line| line.strip_prefix("Slab:")).ok_or("no Slab")?;
+    let slab = memory.lines().find_map(|line| line.strip_prefix("Slab:")).ok_or("no Slab line in /proc/meminfo")?;
     Ok((tcp.parse::<u64>()? * 4, slab.trim().trim_end_matches(" kB").parse()?))
 }

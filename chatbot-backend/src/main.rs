@@ -1,4 +1,4 @@
-//! The chat bot's process: settings, telemetry, run, exit code.
+//! The process of the chat bot: settings, telemetry, run, exit code.
 
 use chatbot_backend::run::run;
 use chatbot_backend::settings::{PROGRAM, Settings};
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let settings: Settings = match load(&PROGRAM, std::env::args_os()) {
         Ok(Asked::Run(settings)) => settings,
         Ok(Asked::Print(text)) => {
-            // Whoever asked and closed the pipe does not want to read it.
+            // An error means that the reader has closed the pipe.
             let _closed = std::io::stdout().write_all(text.as_bytes());
             return ExitCode::SUCCESS;
         }

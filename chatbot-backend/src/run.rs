@@ -1,14 +1,15 @@
 //! The story of the process's life.
 
-use crate::brain::Rules;
-use crate::desk::Desk;
+use crate::abandoned_streams;
+use crate::channel_io::ChannelIo;
+use crate::responder::RuleResponder;
 use crate::service::Chatbot;
 use crate::settings::{PROGRAM, Settings};
-use crate::sweep;
-use actix_web::{App, HttpServer};
+use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::link::{Config, Link, Monitor};
 use shared_proto::client::rest::{self, ConfigError, Gateway};
+use shared_proto::http::{self, HttpOptions};
 use shared_proto::process::health::{Health, Readiness};
 use shared_proto::process::settings::list;
 use shared_proto::process::{signal, telemetry::Telemetry};
@@ -34,7 +35,7 @@ pub enum RunError {
 
 /// Runs until a signal, then leaves in order.
 pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
-    let bot = Chatbot::new(Rules::new(&settings.bot.name), settings.bot.clone());
+    let bot = Chatbot::new(RuleResponder::new(&settings.bot.name), settings.bot.clone());
     let urls = list(&settings.gateway.urls);
     let mut config = Config::new(&settings.bot.service, urls.clone(), &settings.gateway.api_key);
     config.credit = settings.bot.credit;
@@ -47,9 +48,9 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
         timeout: request_timeout,
     })?;
     let link = Link::start(config, bot.clone())?;
-    let desk = Arc::new(Desk::new(link.publisher(), gateway, settings.bot.clone()));
-    bot.seat(desk.clone());
-    let sweeper = tokio::spawn(sweep::run(desk, bot.running()));
+    let channel_io = Arc::new(ChannelIo::new(link.publisher(), gateway, settings.bot.clone()));
+    bot.set_channel_io(channel_io.clone());
+    let stream_checker = tokio::spawn(abandoned_streams::run(channel_io, bot.active_streams()));
     observe(&telemetry.meter(PROGRAM.name), &link.monitor(), &bot);
     let server = serve_health(&settings, telemetry, link.monitor())?;
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, "chat bot started");
@@ -57,20 +58,20 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     signal::shutdown().await?;
     tracing::info!("leaving");
     leave(Duration::from_secs(settings.shutdown.drain_s), link, &bot).await;
-    sweeper.abort();
+    stream_checker.abort();
     server.stop(false).await;
     Ok(())
 }
 
 /// No new calls; answers under way finish, or are ended as aborted; then the links close.
-async fn leave(within: Duration, link: Link, bot: &Chatbot<Rules>) {
+async fn leave(within: Duration, link: Link, bot: &Chatbot<RuleResponder>) {
     let answered = timeout(within, async {
         link.drain(within).await;
-        bot.finished().await;
+        bot.answers_finished().await;
     });
     if answered.await.is_err() {
-        bot.running().stop(None);
-        if timeout(LAST_WORDS, bot.finished()).await.is_err() {
+        bot.active_streams().stop(None);
+        if timeout(LAST_WORDS, bot.answers_finished()).await.is_err() {
             tracing::warn!("some streams were left without an end; other instances will end them");
         }
     }
@@ -83,19 +84,17 @@ fn serve_health(settings: &Settings, telemetry: &Telemetry, monitor: Monitor) ->
     let health = Health::new(telemetry.registry(), move || {
         if monitor.is_ready() { Readiness::Ready } else { Readiness::NotReady("no gateway node has welcomed this instance") }
     });
-    let server = HttpServer::new(move || App::new().configure(|app| health.configure(app)))
-        .workers(1)
-        .disable_signals()
-        .bind(settings.http.address)?
-        .run();
+    let listener = http::listen(settings.http.address)?;
+    let app = move || App::new().configure(|app| health.configure(app));
+    let server = http::serve(PROGRAM.name, listener, &HttpOptions::default(), |_| false, app)?;
     let handle = server.handle();
     tokio::spawn(server);
     Ok(handle)
 }
 
-fn observe(meter: &Meter, monitor: &Monitor, bot: &Chatbot<Rules>) {
+fn observe(meter: &Meter, monitor: &Monitor, bot: &Chatbot<RuleResponder>) {
     let (links, running) = (monitor.clone(), monitor.clone());
-    let streams = bot.running();
+    let streams = bot.active_streams();
     meter
         .u64_observable_gauge("links")
         .with_description("Links that stand")

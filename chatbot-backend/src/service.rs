@@ -1,111 +1,59 @@
 //! The calls that frontends make: `say` and `typing`.
 
-use crate::brain::{Brain, Line, Thought};
-use crate::conversation::{Conversation, Reason};
-use crate::desk::Desk;
+use crate::active_streams::{ActiveStream, ActiveStreams};
+use crate::channel_io::ChannelIo;
+use crate::conversation::{Conversation, EndReason};
+use crate::responder::{ChatMessage, LookupResult, Responder, Response};
 use crate::settings::Bot;
-use crate::stream::Speech;
+use crate::stream::StreamedAnswer;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use shared_proto::client::Failure;
 use shared_proto::client::link::{CallFailure, CallResult, Service};
 use shared_proto::errors::ErrorCode;
-use shared_proto::json::Object;
+use shared_proto::json;
 use shared_proto::link::Call;
 use shared_proto::process::telemetry::continue_trace;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// The call's data is not what the method takes.
+/// The data of the call is invalid.
 const BAD_REQUEST: u32 = 400;
 /// The user may not do this.
 const FORBIDDEN: u32 = 403;
-/// There is no such method.
-const NO_METHOD: u32 = 404;
-/// The line's id stands for another line.
+/// The id belongs to a different message.
 const CONFLICT: u32 = 409;
-/// Too many answers stream.
+/// Too many answers are being written.
 const BUSY: u32 = 429;
-/// The gateway did not take what was to be published.
-const NOT_TAKEN: u32 = 503;
-
-/// Streams that this instance speaks now.
-#[derive(Debug, Default)]
-pub struct Running {
-    streams: Mutex<HashMap<String, (Conversation, CancellationToken)>>,
-}
-
-impl Running {
-    /// Whether this instance speaks in the stream `id`.
-    pub fn is_own(&self, id: &str) -> bool {
-        self.lock().contains_key(id)
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Stops those of one conversation, or all.
-    pub fn stop(&self, only: Option<&Conversation>) {
-        for (_, stop) in self.lock().values().filter(|(conversation, _)| only.is_none_or(|only| only == conversation)) {
-            stop.cancel();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Conversation, CancellationToken)>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A stream is listed in [`Running`] for as long as this lives.
-struct Listed<'a> {
-    running: &'a Running,
-    id: String,
-    stop: CancellationToken,
-}
-
-impl<'a> Listed<'a> {
-    fn new(running: &'a Running, id: &str, conversation: &Conversation) -> Self {
-        let stop = CancellationToken::new();
-        running.lock().insert(id.to_owned(), (conversation.clone(), stop.clone()));
-        Self { running, id: id.to_owned(), stop }
-    }
-}
-
-impl Drop for Listed<'_> {
-    fn drop(&mut self) {
-        self.running.lock().remove(&self.id);
-    }
-}
+/// The gateway did not accept the publication.
+const UNAVAILABLE: u32 = 503;
 
 /// What all calls share.
 #[derive(Debug)]
-pub struct Shared<B> {
-    brain: B,
+pub struct Shared<R> {
+    responder: R,
     bot: Bot,
-    desk: OnceLock<Arc<Desk>>,
-    running: Arc<Running>,
-    room: Arc<Semaphore>,
+    channel_io: OnceLock<Arc<ChannelIo>>,
+    active_streams: Arc<ActiveStreams>,
+    /// One permit for each answer that may be written at the same time.
+    permits: Arc<Semaphore>,
     answers: TaskTracker,
 }
 
-/// The chat bot as its links see it.
+/// The service that answers calls.
 #[derive(Debug)]
-pub struct Chatbot<B>(Arc<Shared<B>>);
+pub struct Chatbot<R>(Arc<Shared<R>>);
 
-impl<B> Clone for Chatbot<B> {
+impl<R> Clone for Chatbot<R> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Say {
     channel: String,
@@ -113,32 +61,33 @@ struct Say {
     id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Typing {
     channel: String,
 }
 
-impl<B: Brain> Chatbot<B> {
-    /// A bot with this brain. It answers calls once it is [seated](Self::seat).
-    pub fn new(brain: B, bot: Bot) -> Self {
-        let room = Arc::new(Semaphore::new(bot.streams));
-        let (desk, running, answers) = (OnceLock::new(), Arc::default(), TaskTracker::new());
-        Self(Arc::new(Shared { brain, bot, desk, running, room, answers }))
+impl<R: Responder> Chatbot<R> {
+    /// A bot with this responder. It answers calls after [`set_channel_io`](Self::set_channel_io).
+    pub fn new(responder: R, bot: Bot) -> Self {
+        let permits = Arc::new(Semaphore::new(bot.streams));
+        let (channel_io, active_streams, answers) = (OnceLock::new(), Arc::default(), TaskTracker::new());
+        Self(Arc::new(Shared { responder, bot, channel_io, active_streams, permits, answers }))
     }
 
-    /// Gives the bot its desk, which needs the links that in turn need the bot. Only the first one counts.
-    pub fn seat(&self, desk: Arc<Desk>) {
-        self.0.desk.get_or_init(|| desk);
+    /// Sets the access to channels. It needs the links, and the links need the bot, so it cannot be given to [`new`](Self::new). Only the
+    /// first call has an effect.
+    pub fn set_channel_io(&self, channel_io: Arc<ChannelIo>) {
+        self.0.channel_io.get_or_init(|| channel_io);
     }
 
-    /// The streams that this instance speaks.
-    pub fn running(&self) -> Arc<Running> {
-        self.0.running.clone()
+    /// The streams that this instance is writing.
+    pub fn active_streams(&self) -> Arc<ActiveStreams> {
+        self.0.active_streams.clone()
     }
 
-    /// Waits until no answer is under way.
-    pub async fn finished(&self) {
+    /// Waits until no answer is being written.
+    pub async fn answers_finished(&self) {
         self.0.answers.close();
         self.0.answers.wait().await;
     }
@@ -146,66 +95,67 @@ impl<B: Brain> Chatbot<B> {
     async fn say(&self, call: Call) -> CallResult {
         let say: Say = parse(&call.data)?;
         let conversation = conversation(&say.channel)?;
-        let line = self.line(call.user, say.text)?;
+        let message = self.message(call.user, say.text)?;
         let id = message_id(say.id)?;
-        if let Some(objection) = self.0.brain.objection(&line) {
-            return Err(objection);
+        if let Some(refusal) = self.0.responder.refusal(&message) {
+            return Err(refusal);
         }
-        let room = self.0.room.clone().try_acquire_owned().ok();
-        let wants_none = matches!(self.0.brain.answer(&line, &crate::brain::Facts::Nothing), Thought::Stop | Thought::Silence);
-        if room.is_none() && !wants_none {
-            return Err(CallFailure::temporary(BUSY, "I am speaking in too many places at once. Try again shortly."));
+        let permit = self.0.permits.clone().try_acquire_owned().ok();
+        let response = self.0.responder.respond(&message, &LookupResult::Nothing);
+        if permit.is_none() && matches!(response, Response::Answer(_)) {
+            return Err(CallFailure::temporary(BUSY, "I am writing too many answers. Try again in a moment."));
         }
-        let (told, taken) = oneshot::channel();
-        let answering = self.clone().answer(id.clone(), conversation, line, told, room);
-        self.0.answers.spawn(answering.instrument(tracing::info_span!("answer")));
-        match taken.await {
+        let (stored, is_stored) = oneshot::channel();
+        let answer = self.clone().answer(id.clone(), conversation, message, stored, permit);
+        self.0.answers.spawn(answer.instrument(tracing::info_span!("answer")));
+        match is_stored.await {
             Ok(Ok(())) => reply(&json!({ "message": id })),
-            Ok(Err(failure)) => Err(not_taken(&failure)),
-            Err(_) => Err(CallFailure::temporary(NOT_TAKEN, "I was interrupted. Try again.")),
+            Ok(Err(failure)) => Err(publish_failure(&failure)),
+            Err(_) => Err(CallFailure::temporary(UNAVAILABLE, "I was interrupted. Try again with the same `id`.")),
         }
     }
 
-    /// Adds the line, tells the caller, and then answers, whether or not the caller still waits.
+    /// Publishes the message, reports to the caller, and then answers, even if the caller no longer waits.
     async fn answer(
         self,
         id: String,
         conversation: Conversation,
-        line: Line,
-        told: oneshot::Sender<Result<(), Failure>>,
-        _room: Option<OwnedSemaphorePermit>,
+        message: ChatMessage,
+        stored: oneshot::Sender<Result<(), Failure>>,
+        _permit: Option<OwnedSemaphorePermit>,
     ) {
-        let Ok(desk) = self.desk() else { return };
-        let added = desk.line(&conversation, &id, &line).await;
-        let failed = added.is_err();
-        // Who does not wait any more has left; the line stands all the same.
-        let _left = told.send(added);
+        let Ok(channel_io) = self.channel_io() else { return };
+        let outcome = channel_io.publish_message(&conversation, &id, &message).await;
+        let failed = outcome.is_err();
+        // An error means that the caller no longer waits. The message is published nevertheless.
+        let _no_caller = stored.send(outcome);
         if failed {
             return;
         }
-        let facts = desk.facts(self.0.brain.needs(&line), &conversation, &id).await;
-        let outcome = match self.0.brain.answer(&line, &facts) {
-            Thought::Silence => Ok(()),
-            Thought::Stop => self.stop(desk, &conversation).await,
-            Thought::Speak(steps) => {
-                desk.bot_types(&conversation).await;
-                let stream = format!("{:024x}", rand::random::<u128>() >> 32);
-                let listed = Listed::new(&self.0.running, &stream, &conversation);
-                Speech { desk, id: &stream, line: &id, conversation: &conversation, stop: &listed.stop }.hold(steps).await
+        let found = channel_io.look_up(self.0.responder.lookup(&message), &conversation, &id).await;
+        let outcome = match self.0.responder.respond(&message, &found) {
+            Response::Ignore => Ok(()),
+            Response::Stop => self.stop(channel_io, &conversation).await,
+            Response::Answer(steps) => {
+                channel_io.publish_bot_typing(&conversation).await;
+                let stream = random_id();
+                let active = ActiveStream::register(&self.0.active_streams, &stream, &conversation);
+                let (conversation, stop) = (&conversation, &active.stop);
+                StreamedAnswer { channel_io, id: &stream, message_id: &id, conversation, stop }.write(steps).await
             }
         };
         if let Err(failure) = outcome {
-            tracing::warn!(%failure, %conversation, "an answer was not given");
+            tracing::warn!(%failure, %conversation, "an answer was not completed");
         }
     }
 
-    /// Stops what the bot says in a conversation, whichever instance says it.
-    async fn stop(&self, desk: &Desk, conversation: &Conversation) -> Result<(), Failure> {
-        self.0.running.stop(Some(conversation));
-        for id in desk.open_streams(conversation).await? {
-            if !self.0.running.is_own(&id) {
-                desk.end(conversation, &id, Reason::Aborted).await?;
-                desk.finish_for_another(conversation, &id).await?;
+    /// Stops all answers in a conversation, also those that other instances are writing.
+    async fn stop(&self, channel_io: &ChannelIo, conversation: &Conversation) -> Result<(), Failure> {
+        self.0.active_streams.stop(Some(conversation));
+        for id in channel_io.unfinished_streams(conversation).await? {
+            if !self.0.active_streams.contains(&id) {
+                channel_io.end_stream(conversation, &id, EndReason::Aborted).await?;
+                channel_io.publish_complete_for_other(conversation, &id).await?;
             }
         }
         Ok(())
@@ -214,34 +164,34 @@ impl<B: Brain> Chatbot<B> {
     async fn typing(&self, call: Call) -> CallResult {
         let typing: Typing = parse(&call.data)?;
         let conversation = conversation(&typing.channel)?;
-        let from = self.speaker(call.user)?;
-        self.desk()?.typing(&conversation, &from).await.map_err(|failure| not_taken(&failure))?;
+        let from = self.author(call.user)?;
+        self.channel_io()?.publish_typing(&conversation, &from).await.map_err(|failure| publish_failure(&failure))?;
         reply(&json!({}))
     }
 
-    fn desk(&self) -> Result<&Desk, CallFailure> {
-        let desk = self.0.desk.get().map(|desk| &**desk);
-        desk.ok_or_else(|| CallFailure::temporary(NOT_TAKEN, "I am just starting. Try again."))
+    fn channel_io(&self) -> Result<&ChannelIo, CallFailure> {
+        let channel_io = self.0.channel_io.get().map(|channel_io| &**channel_io);
+        channel_io.ok_or_else(|| CallFailure::temporary(UNAVAILABLE, "I am starting. Try again in a moment."))
     }
 
-    fn line(&self, user: String, text: String) -> Result<Line, CallFailure> {
+    fn message(&self, user: String, text: String) -> Result<ChatMessage, CallFailure> {
         let limit = self.0.bot.text_limit;
         if text.trim().is_empty() || text.len() > limit {
-            return Err(CallFailure::refused(BAD_REQUEST, format!("`text` must have 1 to {limit} bytes and not only blanks")));
+            return Err(CallFailure::refused(BAD_REQUEST, format!("`text` must have 1 to {limit} bytes and not only white space")));
         }
-        Ok(Line { from: self.speaker(user)?, text })
+        Ok(ChatMessage { from: self.author(user)?, text })
     }
 
-    /// Nobody speaks under the bot's name.
-    fn speaker(&self, user: String) -> Result<String, CallFailure> {
+    /// The author of a message. The bot's own name is refused.
+    fn author(&self, user: String) -> Result<String, CallFailure> {
         if user.eq_ignore_ascii_case(&self.0.bot.name) {
-            return Err(CallFailure::refused(FORBIDDEN, "That name is the bot's own. Sign in under another one."));
+            return Err(CallFailure::refused(FORBIDDEN, "This name belongs to the bot. Sign in with another name."));
         }
         Ok(user)
     }
 }
 
-impl<B: Brain> Service for Chatbot<B> {
+impl<R: Responder> Service for Chatbot<R> {
     async fn call(&self, call: Call) -> CallResult {
         let span = tracing::info_span!("call", otel.kind = "server", method = call.method);
         continue_trace(&span, call.traceparent.as_deref());
@@ -249,7 +199,7 @@ impl<B: Brain> Service for Chatbot<B> {
             match call.method.as_str() {
                 "say" => self.say(call).await,
                 "typing" => self.typing(call).await,
-                _ => Err(CallFailure::refused(NO_METHOD, "The methods are `say` and `typing`.")),
+                _ => Err(CallFailure::no_such_method("The method does not exist. Call `say` or `typing`.")),
             }
         };
         answered.instrument(span).await
@@ -257,32 +207,52 @@ impl<B: Brain> Service for Chatbot<B> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a RawValue) -> Result<T, CallFailure> {
-    serde_json::from_str(data.get()).map(|Object(it)| it).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
+    json::read(data.get()).map_err(|error| CallFailure::refused(BAD_REQUEST, error.to_string()))
 }
 
 fn conversation(name: &str) -> Result<Conversation, CallFailure> {
-    let bad = || CallFailure::refused(BAD_REQUEST, "`channel` must be a conversation, as `chat:lobby`");
+    let bad = || CallFailure::refused(BAD_REQUEST, "`channel` must be a conversation, such as `chat:lobby`");
     Conversation::parse(name).ok_or_else(bad)
 }
 
 fn reply(value: &serde_json::Value) -> CallResult {
-    to_raw_value(value).map_err(|error| CallFailure::refused(NOT_TAKEN, error.to_string()))
+    to_raw_value(value).map_err(|error| CallFailure::refused(UNAVAILABLE, error.to_string()))
 }
 
-fn not_taken(failure: &Failure) -> CallFailure {
+/// The error of a call whose publication failed.
+fn publish_failure(failure: &Failure) -> CallFailure {
     if failure.is(ErrorCode::IdempotencyMismatch) {
-        return CallFailure::refused(CONFLICT, "`id` has been used for another line");
+        return CallFailure::refused(CONFLICT, "`id` belongs to a different message. Choose a new one.");
     }
-    tracing::warn!(%failure, "a line was not taken");
+    tracing::warn!(%failure, "the gateway did not accept an entry");
     let temporary = matches!(failure, Failure::NotDone { .. });
-    CallFailure { code: NOT_TAKEN, message: format!("The gateway did not take it: {failure}"), temporary }
+    // The words of the error table; the log has what the gateway or the network said beyond them.
+    let reason = ErrorCode::by_name(failure.code()).map_or("No answer came in time.", |code| code.row().doc);
+    CallFailure { code: UNAVAILABLE, message: format!("The gateway did not accept it. {reason}"), temporary }
 }
 
-/// The same call sent again under its id is the same line.
+/// 24 hexadecimal digits: 96 random bits.
+fn random_id() -> String {
+    format!("{:024x}", rand::random::<u128>() >> 32)
+}
+
+/// The id of a message: the caller's, or a random one. A call that is repeated with the same id is the same message.
 ///
-/// Ids that callers choose are longer than those of streams: nobody's line takes the place of an answer.
+/// The ids of callers are longer than those of streams, so no user can take the id of an answer.
 fn message_id(chosen: Option<String>) -> Result<String, CallFailure> {
-    let Some(id) = chosen else { return Ok(format!("{:024x}", rand::random::<u128>() >> 32)) };
+    let Some(id) = chosen else { return Ok(random_id()) };
     let fits = (32..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if fits { Ok(id) } else { Err(CallFailure::refused(BAD_REQUEST, "`id` must have 32 to 64 letters, digits and hyphens")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::json::testing::check_members;
+
+    #[test]
+    fn the_data_of_calls_keeps_the_rule_for_members() {
+        check_members::<Say>(r#"{"channel":"chat:a","text":"hi","id":"i"}"#, &[]);
+        check_members::<Typing>(r#"{"channel":"chat:a"}"#, &[]);
+    }
 }

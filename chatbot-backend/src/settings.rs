@@ -1,4 +1,4 @@
-//! Settings, raw and checked.
+//! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
 use shared_proto::process::settings::{Program, Settings as Checked, in_range};
@@ -6,7 +6,7 @@ use shared_proto::process::telemetry::TelemetrySettings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What is particular to this program.
+/// Name, version, prefix and default settings of this program.
 pub const PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
     about: env!("CARGO_PKG_DESCRIPTION"),
@@ -15,7 +15,7 @@ pub const PROGRAM: Program = Program {
     defaults: include_str!("../config/default.toml"),
 };
 
-/// All settings; `config/default.toml` says what each means.
+/// All settings. `config/default.toml` explains each of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -35,7 +35,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Of the health paths.
+    /// Address of `/livez`, `/readyz` and `/metrics`.
     pub address: SocketAddr,
 }
 
@@ -43,11 +43,11 @@ pub struct Http {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
-    /// Base addresses, with commas between.
+    /// Base addresses, separated by commas.
     pub urls: String,
     /// Sent as bearer token.
     pub api_key: String,
-    /// For a whole REST request, in milliseconds.
+    /// Time limit for a whole REST request, in milliseconds.
     pub timeout_ms: u64,
 }
 
@@ -63,22 +63,22 @@ impl std::fmt::Debug for Gateway {
 pub struct Bot {
     /// Name of the service.
     pub service: String,
-    /// Under which the bot speaks.
+    /// Author of the bot's messages.
     pub name: String,
-    /// Calls under way per node.
+    /// Maximum number of calls in flight from each node.
     pub credit: u32,
-    /// Answers that stream at the same time.
+    /// Maximum number of answers that are written at the same time.
     pub streams: usize,
-    /// Longest line in bytes.
+    /// Longest message of a user, in bytes.
     pub text_limit: usize,
-    /// Least distance of two parts, in milliseconds.
+    /// Shortest time between two parts, in milliseconds.
     pub part_ms: u64,
     /// Pause between two words, in milliseconds.
     pub word_ms: u64,
 }
 
 impl Bot {
-    /// Least distance of two parts.
+    /// Shortest time between two parts.
     pub fn part_pause(&self) -> Duration {
         Duration::from_millis(self.part_ms)
     }
@@ -93,7 +93,7 @@ impl Bot {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shutdown {
-    /// Seconds for calls and streams to finish.
+    /// Time for calls and streams to finish, in seconds.
     pub drain_s: u64,
 }
 
@@ -110,7 +110,7 @@ impl Checked for Settings {
             let fits =
                 !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             if !fits {
-                return Err(format!("{key} = {name:?}: must be 1 to 64 letters, digits, - or _"));
+                return Err(format!("{key} = {name:?}: use 1 to 64 letters, digits, - or _"));
             }
         }
         self.telemetry.check()

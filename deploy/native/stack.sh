@@ -11,7 +11,7 @@
 declare -A stack_pid=() # pids of the processes that this script launched, by name
 
 say() { printf '%s\n' "$*" 2>/dev/null || true; } # a closed terminal must not interrupt the stop
-complain() { printf '%s\n' "$*" >&2 2>/dev/null || true; }
+print_error() { printf '%s\n' "$*" >&2 2>/dev/null || true; }
 
 # --- ports ---------------------------------------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ free_port() {
         port=$((20000 + RANDOM % 10000))
         port_inode "$port" >/dev/null || { echo "$port" && return 0; }
     done
-    complain "no free port between 20000 and 29999"
+    print_error "no free port between 20000 and 29999"
     return 1
 }
 
@@ -109,7 +109,7 @@ await_ready() {
         fi
         sleep 0.1
     done
-    complain "$name is not ready after $3 s (GET :$port/readyz answers ${status:-nothing})"
+    print_error "$name is not ready after $3 s (GET :$port/readyz answers ${status:-nothing})"
     show_log "$name"
     return 1
 }
@@ -123,7 +123,7 @@ await_port() {
             report_end "$name" "$status"
             return 1
         elif ((SECONDS >= deadline)); then
-            complain "$name does not listen on port $port after $3 s"
+            print_error "$name does not listen on port $port after $3 s"
             show_log "$name"
             return 1
         fi
@@ -133,12 +133,12 @@ await_port() {
 
 # report_end NAME STATUS: prints which process ended, its status, and the end of its log.
 report_end() {
-    complain "$1 ended unexpectedly with status $2"
+    print_error "$1 ended unexpectedly with status $2"
     show_log "$1"
 }
 
 show_log() {
-    complain "the end of $run_dir/logs/$1.log:"
+    print_error "the end of $run_dir/logs/$1.log:"
     tail -n 15 "$run_dir/logs/$1.log" 2>/dev/null | sed "s/^/  [$1] /" >&2 || true
 }
 

@@ -1,13 +1,13 @@
-//! What has to hold of the decoder for every input. Shared by the fuzz target and the test that replays its corpus.
+//! The invariant of the decoder. The fuzz target checks it with generated inputs, and a test with the inputs of the corpus.
 
 use gateway_core::protocol::websocket::{Decoder, Event, Violation};
 
-/// Bytes that a message may have here: small, so that the limit is reached often.
-const LIMIT: u32 = 512;
+/// Limit of a message in bytes. It is small, so that many inputs reach it.
+const MESSAGE_LIMIT: u32 = 512;
 
-/// An event that owns what it holds.
+/// An [`Event`] that owns its data, or the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
+enum OwnedEvent {
     Text(String),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
@@ -16,7 +16,7 @@ enum Seen {
     Violation(Violation),
 }
 
-impl From<Event<'_>> for Seen {
+impl From<Event<'_>> for OwnedEvent {
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::Text(text) => Self::Text(text.into()),
@@ -28,48 +28,50 @@ impl From<Event<'_>> for Seen {
     }
 }
 
-/// The first bytes of `data` say where the rest is cut: one count of pieces, then the size of each. However the rest is cut, the same
-/// events come out of it, each within the limit, and the decoder never holds more than the limit and a control frame.
-pub fn holds(data: &[u8]) {
+/// Checks that the decoder returns the same events however its input is split, that each event is within the limit, and that the decoder
+/// never buffers more than the limit and a control frame.
+///
+/// The first byte of `data` is a number of pieces, and the next bytes are their sizes. The rest is the input of the decoder.
+pub fn check(data: &[u8]) {
     let Some((&count, data)) = data.split_first() else { return };
     let (sizes, stream) = data.split_at(usize::from(count).min(data.len()));
     let whole = decode(stream, &[]);
-    assert_eq!(whole, decode(stream, sizes), "cut at the sizes {sizes:?}");
+    assert_eq!(whole, decode(stream, sizes), "pieces of the sizes {sizes:?}");
     assert_eq!(whole, decode(stream, &vec![1; stream.len()]), "byte by byte");
 }
 
-fn decode(stream: &[u8], sizes: &[u8]) -> Vec<Seen> {
-    let (mut decoder, mut seen, mut rest) = (Decoder::new(LIMIT), Vec::new(), stream);
+fn decode(stream: &[u8], sizes: &[u8]) -> Vec<OwnedEvent> {
+    let (mut decoder, mut events, mut rest) = (Decoder::new(MESSAGE_LIMIT), Vec::new(), stream);
     for size in sizes {
         let (piece, later) = rest.split_at(usize::from(*size).min(rest.len()));
-        feed(&mut decoder, piece, &mut seen);
+        feed(&mut decoder, piece, &mut events);
         rest = later;
     }
-    feed(&mut decoder, rest, &mut seen);
-    seen
+    feed(&mut decoder, rest, &mut events);
+    events
 }
 
-fn feed(decoder: &mut Decoder, piece: &[u8], seen: &mut Vec<Seen>) {
+fn feed(decoder: &mut Decoder, piece: &[u8], events: &mut Vec<OwnedEvent>) {
     let mut piece = piece.to_vec();
     let mut input = &mut piece[..];
     loop {
         let ended = decoder.is_closed();
         let next = match decoder.feed(&mut input) {
             Ok(None) => break,
-            Ok(Some(event)) => Seen::from(event),
-            Err(violation) => Seen::Violation(violation),
+            Ok(Some(event)) => OwnedEvent::from(event),
+            Err(violation) => OwnedEvent::Violation(violation),
         };
         assert!(!ended, "{next:?} after the end");
-        assert!(decoder.buffered() <= LIMIT as usize + 125, "holds {} bytes", decoder.buffered());
-        if let Seen::Text(text) = &next {
-            assert!(text.len() <= LIMIT as usize);
+        assert!(decoder.buffered() <= MESSAGE_LIMIT as usize + 125, "the decoder buffers {} bytes", decoder.buffered());
+        if let OwnedEvent::Text(text) = &next {
+            assert!(text.len() <= MESSAGE_LIMIT as usize);
         }
-        if let Seen::Binary(bytes) = &next {
-            assert!(bytes.len() <= LIMIT as usize);
+        if let OwnedEvent::Binary(bytes) = &next {
+            assert!(bytes.len() <= MESSAGE_LIMIT as usize);
         }
-        seen.push(next);
+        events.push(next);
     }
-    assert!(input.is_empty(), "input is left");
-    assert!(decoder.buffered() <= LIMIT as usize + 125, "holds {} bytes", decoder.buffered());
-    assert!(decoder.is_mid_message() || decoder.buffered() == 0, "idle, and holds {} bytes", decoder.buffered());
+    assert!(input.is_empty(), "the decoder left input unread");
+    assert!(decoder.buffered() <= MESSAGE_LIMIT as usize + 125, "the decoder buffers {} bytes", decoder.buffered());
+    assert!(decoder.is_mid_message() || decoder.buffered() == 0, "the decoder is idle and buffers {} bytes", decoder.buffered());
 }

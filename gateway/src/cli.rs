@@ -27,13 +27,13 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// Where settings come from besides variables.
+/// The sources of settings besides variables.
 #[derive(Args)]
 pub(crate) struct Sources {
     /// A TOML file with settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, such as connection.ping_interval=10s; as often as needed
+    /// One setting, such as connection.ping_interval=10s; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     flags: Vec<(String, String)>,
 }
@@ -46,13 +46,13 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct TokenRequest {
-    /// Whom the token is for
+    /// The user of the token
     #[arg(long)]
     user: UserId,
-    /// How long it is valid
+    /// How long the token is valid
     #[arg(long, default_value = "1h", value_parser = ttl)]
     ttl: Duration,
-    /// Make a subscription token for this channel; without it, a connection token
+    /// Make a subscription token for this channel, instead of a connection token
     #[arg(long)]
     channel: Option<ChannelName>,
     #[command(flatten)]
@@ -60,18 +60,18 @@ pub(crate) struct TokenRequest {
 }
 
 impl Sources {
-    /// Reads all layers.
+    /// Reads all layers of settings.
     pub(crate) fn load(&self) -> Result<Settings, Problems> {
         Settings::load(&Layers { file: self.config.as_deref(), variables: None, flags: &self.flags })
     }
 }
 
 impl TokenRequest {
-    /// The token.
+    /// Signs the token.
     pub(crate) fn sign(self, settings: &Settings) -> Result<String, Problems> {
         let tokens = Tokens::from(&settings.tokens);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let (user, expires) = (self.user, Some(now.saturating_add(self.ttl.as_secs())));
+        let (user, expires) = (self.user, Some(Duration::from_secs(now).saturating_add(self.ttl)));
         let signed = match self.channel {
             Some(channel) => tokens.sign_subscription(&SubscriptionClaims { user, channel, issued: None, expires, info: None }, now),
             None => tokens.sign_connection(&ConnectionClaims { expires, ..ConnectionClaims::of(user) }, now),
@@ -99,24 +99,24 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_for_what_it_was_asked_for() {
+    fn a_signed_token_has_the_requested_claims() {
         let settings = Settings::from_toml("[tokens]\nhmac_secret = \"s\"").expect("valid");
         let tokens = Tokens::from(&settings.tokens);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let token = |args: &str| {
             let cli = Cli::try_parse_from(format!("gateway token {args}").split(' ')).unwrap_or_else(|error| panic!("{error}"));
-            let Some(Command::Token(request)) = cli.command else { panic!("a token was asked for") };
+            let Some(Command::Token(request)) = cli.command else { panic!("expected the command token") };
             request.sign(&settings).expect("there is a key")
         };
-        let claims = tokens.verify_connection(&token("--user alice --ttl 90s"), now).expect("good");
+        let claims = tokens.verify_connection(&token("--user alice --ttl 90s"), now).expect("good").claims;
         assert_eq!(claims.user.as_str(), "alice");
-        assert!((85..=90).contains(&claims.expires_in(now).expect("expires").as_secs()));
-        let claims = tokens.verify_subscription(&token("--user alice --channel chat:x"), now).expect("good");
+        assert!((85..=95).contains(&(claims.expires.expect("expires") - now).as_secs()));
+        let claims = tokens.verify_subscription(&token("--user alice --channel chat:x"), now).expect("good").claims;
         assert_eq!(claims.channel.as_str(), "chat:x");
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_arguments_are_refused() {
         for args in ["token", "token --user a:b", "token --user a --ttl 90", "--set x", "--check --print-defaults", "--nothing"] {
             assert!(Cli::try_parse_from(format!("gateway {args}").split(' ')).is_err(), "{args}");
         }

@@ -10,11 +10,11 @@ use std::{
     process::ExitCode,
 };
 
-/// Returns free memory to the system (docs/decisions/0008-mimalloc-as-allocator.md).
+/// Returns free memory to the system; see docs/decisions/0008-mimalloc-as-allocator.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Exit codes of sysexits.h: the settings, an address in use, the gateway itself.
+/// Exit codes of sysexits.h: invalid settings, an address in use, an internal error.
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
 const SOFTWARE: u8 = 70;
@@ -57,7 +57,7 @@ fn start(cli: Cli) -> Result<(), RunError> {
     ended
 }
 
-/// Writes what was asked for. A reader such as `head` may have enough before the end.
+/// Prints text. The reader may close the pipe early, like `head`.
 fn print(text: &str) -> Result<(), RunError> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,4 +1,4 @@
-//! What the REST interface and the connections share: one gateway process.
+//! One gateway process: what the REST interface and the connections share.
 
 use crate::{
     auth::{ApiKeys, Tokens},
@@ -17,48 +17,48 @@ use std::{
     time::Duration,
 };
 
-/// One gateway process. Built once from its parts; shared by all threads.
+/// One gateway process, shared by all threads.
 pub struct Node {
     /// Unique in the cluster.
     pub name: Arc<str>,
-    /// What is the same for all sessions.
+    /// Configuration of all sessions.
     pub rules: Arc<Rules>,
-    /// Publications, history, presence.
+    /// Publications, histories and presence.
     pub broker: Arc<Broker>,
-    /// The way into channels.
+    /// Publishes into channels.
     pub publisher: Publisher,
-    /// Backends that frontends may call.
+    /// The services that frontends may call.
     pub services: Services,
-    /// All nodes, and the connections they hold.
+    /// All nodes of the cluster, and their connections.
     pub cluster: Cluster,
-    /// Who frontends are.
+    /// Verifies tokens of frontends.
     pub tokens: Tokens,
-    /// Who services are.
+    /// Verifies API keys of services.
     pub api_keys: ApiKeys,
-    /// Entries of one presence answer at most.
+    /// Largest number of entries in one answer with presence.
     pub presence_limit: usize,
-    /// How long it is remembered that a user's tokens were revoked.
+    /// How long a revocation of a user's tokens is remembered.
     pub revocation_ttl: Duration,
-    /// Bytes of one history answer at most.
+    /// Largest answer with history, in bytes.
     pub history_bytes: usize,
-    /// Bounds of the REST interface.
+    /// Limits of the REST interface.
     pub api: ApiLimits,
-    /// Whether this process can serve.
+    /// Whether the process is shutting down.
     pub health: Health,
-    /// What the process counts.
+    /// All metrics.
     pub metrics: Arc<Metrics>,
 }
 
-/// Bounds of the REST interface.
+/// Limits of the REST interface.
 #[derive(Clone, Copy, Debug)]
 pub struct ApiLimits {
-    /// Bytes of a request's body at most.
+    /// Largest body of a request, in bytes.
     pub body: usize,
-    /// Publications of a batch at most.
+    /// Publications in one batch.
     pub batch: usize,
-    /// Publications of a page of history at most.
+    /// Publications in one page of history.
     pub history: usize,
-    /// Channels of a page at most.
+    /// Channels in one page.
     pub channels: usize,
 }
 
@@ -68,14 +68,14 @@ impl Default for ApiLimits {
     }
 }
 
-/// What the process says of itself.
+/// State of the process for its probes.
 #[derive(Debug, Default)]
 pub struct Health {
     draining: AtomicBool,
 }
 
 impl Health {
-    /// From now on the node is not ready: it is about to stop.
+    /// From now on the node is not ready, because it will stop.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
     }
@@ -86,26 +86,26 @@ impl Health {
     }
 }
 
-/// What a node can serve.
+/// Which channels a node can serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Serves {
-    /// Everything.
-    All,
-    /// Some channels; why not the others.
-    Some(Vec<String>),
-    /// Nothing as it should; why.
-    Nothing(Vec<String>),
+pub enum NodeReadiness {
+    /// All.
+    Ready,
+    /// Some; the reasons for the others.
+    Partial(Vec<String>),
+    /// None; the reasons.
+    NotReady(Vec<String>),
 }
 
-impl Serves {
+impl NodeReadiness {
     fn of(broker: Readiness, mut others: Vec<String>) -> Self {
         match broker {
-            Readiness::Ready if others.is_empty() => Self::All,
-            Readiness::Partly(why) if others.is_empty() => Self::Some(vec![why.into()]),
-            Readiness::Ready => Self::Nothing(others),
+            Readiness::Ready if others.is_empty() => Self::Ready,
+            Readiness::Partly(why) if others.is_empty() => Self::Partial(vec![why.into()]),
+            Readiness::Ready => Self::NotReady(others),
             Readiness::Partly(why) | Readiness::NotReady(why) => {
                 others.insert(0, why.into());
-                Self::Nothing(others)
+                Self::NotReady(others)
             }
         }
     }
@@ -113,16 +113,16 @@ impl Serves {
 
 #[cfg(feature = "testing")]
 impl Node {
-    /// One for tests: with nobody else in its cluster, and no services.
+    /// A node for tests, alone in its cluster and without services.
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, rules: Rules) -> Self {
-        use crate::{cluster::About, publish::PublishLimits, services::link::LinkLimits, settings::Settings, telemetry::Telemetry};
+        use crate::{cluster::NodeDescription, publish::PublishLimits, services::LinkLimits, settings::Settings, telemetry::Telemetry};
         static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
             let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
             let metrics = Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone();
             (settings, metrics)
         });
         let (settings, metrics) = &*METRICS;
-        let about = About { name: rules.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
+        let about = NodeDescription { name: rules.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
         Self {
             name: rules.node.clone(),
             publisher: Publisher::new(broker.clone(), rules.namespaces.clone(), PublishLimits::default()),
@@ -143,16 +143,16 @@ impl Node {
 }
 
 impl Node {
-    /// This life of the node, as one word: none before or after it has the same.
+    /// The node and its generation, as one word.
     pub fn holder(&self) -> Box<str> {
-        // In memory connections end with the process, and their ids are their own.
+        // With the memory broker, connections end with the process, and their ids are unique.
         self.broker.nodes().map_or_else(|| Box::from(&*self.name), |nodes| nodes.holder().into())
     }
 
-    /// What the node can serve now.
-    pub fn serves(&self) -> Serves {
+    /// Which channels the node can serve now.
+    pub fn readiness(&self) -> NodeReadiness {
         let draining = self.health.is_draining().then(|| "This node is shutting down.".to_owned());
-        Serves::of(self.broker.readiness(), draining.into_iter().chain(self.cluster.trouble().map(String::from)).collect())
+        NodeReadiness::of(self.broker.readiness(), draining.into_iter().chain(self.cluster.problem().map(String::from)).collect())
     }
 }
 
@@ -161,16 +161,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_serves_some_channels_unless_something_else_stops_it() {
+    fn readiness_combines_the_broker_with_other_reasons() {
         let one = || vec!["one".to_owned()];
-        for (broker, others, serves) in [
-            (Readiness::Ready, vec![], Serves::All),
-            (Readiness::Partly("one".into()), vec![], Serves::Some(one())),
-            (Readiness::NotReady("one".into()), vec![], Serves::Nothing(one())),
-            (Readiness::Ready, one(), Serves::Nothing(one())),
-            (Readiness::Partly("two".into()), one(), Serves::Nothing(vec!["two".into(), "one".into()])),
+        for (broker, others, readiness) in [
+            (Readiness::Ready, vec![], NodeReadiness::Ready),
+            (Readiness::Partly("one".into()), vec![], NodeReadiness::Partial(one())),
+            (Readiness::NotReady("one".into()), vec![], NodeReadiness::NotReady(one())),
+            (Readiness::Ready, one(), NodeReadiness::NotReady(one())),
+            (Readiness::Partly("two".into()), one(), NodeReadiness::NotReady(vec!["two".into(), "one".into()])),
         ] {
-            assert_eq!(Serves::of(broker, others), serves);
+            assert_eq!(NodeReadiness::of(broker, others), readiness);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The one way into channels, for REST, links and frontends alike.
+//! Publishes into channels, for REST, links and frontends.
 
 use crate::{
     broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published},
-    telemetry::{Step, Work},
+    telemetry::{SpanKind, TraceSpan},
 };
 use futures_util::TryFutureExt as _;
 use gateway_core::{
@@ -17,14 +17,14 @@ use tracing::Instrument as _;
 #[cfg(test)]
 mod tests;
 
-/// Bounds of a publication.
+/// Limits of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishLimits {
-    /// Bytes of data at most.
+    /// Largest data, in bytes.
     pub data: usize,
-    /// Tags at most.
+    /// Number of tags.
     pub tags: usize,
-    /// Bytes of all keys and values of the tags together at most.
+    /// Bytes of all keys and values of the tags.
     pub tag_bytes: usize,
 }
 
@@ -34,10 +34,10 @@ impl Default for PublishLimits {
     }
 }
 
-/// The caller's own key of a publish, so that a repeat is recognised.
+/// The caller's idempotency key of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerKey {
-    /// Whose key: the name of the API key.
+    /// The name of the API key. Keys of different callers are independent.
     pub scope: Box<str>,
     /// 1 to 255 visible ASCII characters.
     key: Box<str>,
@@ -48,40 +48,40 @@ impl CallerKey {
     pub fn new(scope: &str, key: &str) -> Result<Self, Refusal> {
         let valid = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if !valid {
-            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key has to be 1 to 255 visible ASCII characters."));
+            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key must be 1 to 255 visible ASCII characters."));
         }
         Ok(Self { scope: scope.into(), key: key.into() })
     }
 }
 
-/// What somebody wants published.
+/// A publication that is not checked yet.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// Where to.
+    /// The channel.
     pub channel: ChannelName,
     /// Opaque JSON.
     pub data: Data,
-    /// Beside the data.
+    /// Key-value pairs beside the data.
     pub tags: Tags,
-    /// Not stored, no position: only who is there now gets it.
+    /// Whether it is not stored and has no position; only current subscribers get it.
     pub ephemeral: bool,
     /// The frontend that publishes; none for services.
     pub info: Option<Box<ClientInfo>>,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,
-    /// Recognises a repeat.
+    /// The caller's idempotency key.
     pub key: Option<CallerKey>,
 }
 
 impl Draft {
-    /// A draft of a service: names and data are checked here.
+    /// Makes the draft of a service, with checked names and data.
     pub fn parse(channel: &str, data: &RawValue, tags: Tags, ephemeral: bool) -> Result<Self, Refusal> {
         let channel = parse_channel(channel)?;
         let data = Data::parse(data).map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The data {e}.")))?;
         Ok(Self { channel, data, tags, ephemeral, info: None, traceparent: None, key: None })
     }
 
-    /// The same, within this trace and with this key.
+    /// Adds the trace context and the idempotency key.
     #[must_use]
     pub fn within(mut self, traceparent: Option<Box<str>>, key: Option<CallerKey>) -> Self {
         self.traceparent = traceparent;
@@ -89,7 +89,8 @@ impl Draft {
         self
     }
 
-    /// A digest of all that makes two requests the same.
+    // NL-2.9
+    /// A digest of everything that makes two requests equal.
     fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
@@ -107,12 +108,12 @@ impl Draft {
     }
 }
 
-/// A channel's name as it came from outside.
+/// Parses a channel name of a request.
 pub fn parse_channel(name: &str) -> Result<ChannelName, Refusal> {
     name.parse().map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The channel name {e}.")))
 }
 
-/// Checks publications and hands them to the broker.
+/// Checks publications and passes them to the broker.
 pub struct Publisher {
     broker: Arc<Broker>,
     namespaces: Namespaces,
@@ -125,26 +126,27 @@ impl Publisher {
         Self { broker, namespaces, limits }
     }
 
-    /// The options of a channel, or the refusal that tells its namespace is unknown.
+    /// The options of a channel, or a refusal if its namespace is unknown.
     pub fn options(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, Refusal> {
         self.namespaces.options(channel).ok_or_else(|| {
             let namespace = channel.namespace().unwrap_or_default();
-            let detail =
-                format!("No namespace is named \"{namespace}\". Correct the part before the colon, or configure [namespaces.{namespace}].");
+            let detail = format!(
+                "No namespace is named \"{namespace}\". Correct the part before the colon, or add [namespaces.{namespace}] to the settings."
+            );
             Refusal::new(ErrorCode::UnknownChannel, detail)
         })
     }
 
-    /// Publishes, or refuses and changes nothing; a refusal as [`ErrorCode::OutcomeUnknown`] leaves open which.
+    /// Publishes, or refuses and changes nothing. With [`ErrorCode::OutcomeUnknown`] it is unknown which of both happened.
     pub async fn publish(&self, draft: Draft) -> Result<Published, Refusal> {
         self.hand_over(draft).await?.await
     }
 
-    /// Hands a draft to the broker, and answers what resolves as [`Self::publish`] does. See [`Broker::hand_over`].
+    /// Passes a draft to the broker. The returned future resolves as [`Self::publish`] does. See [`Broker::hand_over`].
     pub async fn hand_over(&self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
-        let step = Step::begin(Work::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
+        let step = TraceSpan::begin(SpanKind::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let idempotency =
             draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
         let key = idempotency.as_ref().map(|k| k.key.clone());
@@ -157,14 +159,14 @@ impl Publisher {
             idempotency,
         };
         let span = step.span().clone();
-        let told = move |error: BrokerError| with_key(error.into(), key.as_deref());
+        let refusal = move |error: BrokerError| with_key(error.into(), key.as_deref());
         match self.broker.hand_over(&draft.channel, publication).instrument(span.clone()).await {
-            Ok(answer) => Ok(answer.instrument(span).map_err(told)),
-            Err(error) => Err(told(error)),
+            Ok(answer) => Ok(answer.instrument(span).map_err(refusal)),
+            Err(error) => Err(refusal(error)),
         }
     }
 
-    /// Whether data is small enough to be sent to frontends.
+    /// Checks that data is small enough for frontends.
     pub fn check_size(&self, data: &Data) -> Result<(), Refusal> {
         let (size, limit) = (data.get().len(), self.limits.data);
         if size > limit {
@@ -190,12 +192,13 @@ impl Publisher {
     }
 }
 
-/// Names the key with which a publish of unknown outcome has to be repeated.
+// NL-2.8
+/// Adds the idempotency key to a refusal of unknown outcome.
 fn with_key(mut refusal: Refusal, key: Option<&str>) -> Refusal {
     if refusal.code == ErrorCode::OutcomeUnknown {
         refusal.detail = match key {
-            Some(key) => format!("The store did not confirm in time. Send it again with the same idempotency key, {key}."),
-            None => "The store did not confirm in time, and the request had no idempotency key: a repeat may publish twice. Send a key next time.".into(),
+            Some(key) => format!("The store did not confirm in time. Send the request again with the same idempotency key, {key}."),
+            None => "The store did not confirm in time, and the request had no idempotency key: a repeat may publish twice. Send a key with every request.".into(),
         };
     }
     refusal

@@ -1,4 +1,4 @@
-//! From checked settings to the end of the process.
+//! Runs the gateway with checked settings.
 
 use crate::{
     auth::Origins,
@@ -8,7 +8,7 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// Checks what the modules make of their settings, as a start would.
+/// Makes the same checks of settings as a start.
 pub fn check(settings: &Settings) -> Result<(), Problems> {
     let mut problems = Problems::default();
     if let Err(found) = Origins::try_from(&settings.public) {
@@ -22,10 +22,10 @@ pub fn check(settings: &Settings) -> Result<(), Problems> {
     if let Err(found) = Telemetry::check(settings) {
         problems.append(found);
     }
-    problems.none_or(())
+    problems.into_result(())
 }
 
-/// Runs a node until it is told to stop. Must not be called from async code: it starts the runtimes itself.
+/// Runs a node until a signal stops it. Must not be called from async code: it starts the runtimes itself.
 pub fn run(settings: &Settings, telemetry: &Telemetry) -> Result<(), RunError> {
     check(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("main").build()?;

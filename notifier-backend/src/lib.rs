@@ -1,9 +1,9 @@
 //! Takes notifications over REST, keeps them in a durable outbox, and pushes them through Switchboard.
 //!
 //! - [`api`]: the REST interface for callers
-//! - [`notification`]: what callers send and what frontends receive
-//! - [`outbox`]: what was accepted, on disk
-//! - [`delivery`]: from the outbox to the gateway
+//! - [`notification`]: the notification, as callers send it and as frontends receive it
+//! - [`outbox`]: stores accepted notifications on disk
+//! - [`delivery`]: delivers from the outbox to the gateway
 //! - [`settings`], [`run`]: the process
 
 pub mod api;

@@ -1,6 +1,7 @@
 //! A notification: what callers send, checked, and what frontends receive.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use shared_proto::json::or_default;
 use shared_proto::name::{check_channel as check_channel_name, check_user as check_user_name};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -45,7 +46,22 @@ impl Millis {
 
     fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+        let at = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)?;
+        // In UTC it may lie before the year 0, of which RFC 3339 has no more.
+        Some(at).filter(|at| !at.to_rfc3339().is_empty())
+    }
+}
+
+impl Serialize for Millis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an RFC 3339 time, as 2030-01-31T12:00:00Z")))
     }
 }
 
@@ -80,17 +96,17 @@ pub struct Request {
     /// 1 to 200 bytes.
     pub title: String,
     /// At most 4,000 bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub body: String,
     /// How urgent it is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub level: Level,
     /// `http(s)://…`, or a path on the frontend's own site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
     /// RFC 3339: not to be delivered before. Absent or past: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
+    pub at: Option<Millis>,
 }
 
 /// Whom a delivery is for.
@@ -170,7 +186,10 @@ impl Notification {
         if let Some(link) = &request.link {
             check_link(link)?;
         }
-        let at = request.at.as_deref().map(|text| due_at(text, now)).transpose()?.unwrap_or(now);
+        let at = request.at.unwrap_or(now);
+        if at > now.plus(FURTHEST) {
+            return Err("`at` is more than a year ahead".to_owned());
+        }
         let envelope = Envelope {
             kind: "notification".to_owned(),
             id,
@@ -223,11 +242,6 @@ fn check_link(link: &str) -> Result<(), String> {
     }
 }
 
-fn due_at(text: &str, now: Millis) -> Result<Millis, String> {
-    let at = Millis::parse(text).ok_or_else(|| format!("`at` {text:?} is not an RFC 3339 time, as 2030-01-31T12:00:00Z"))?;
-    if at > now.plus(FURTHEST) { Err("`at` is more than a year ahead".to_owned()) } else { Ok(at) }
-}
-
 fn sized(field: &str, text: &str, least: usize, most: usize) -> Result<(), String> {
     if (least..=most).contains(&text.len()) {
         Ok(())
@@ -243,7 +257,7 @@ mod tests {
     const NOW: Millis = Millis(1_800_000_000_000);
 
     fn check(json: &str) -> Result<Notification, String> {
-        let request = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let request = shared_proto::json::read(json).map_err(|error| error.to_string())?;
         Notification::check(request, "n1".into(), NOW, 3)
     }
 
@@ -267,6 +281,13 @@ mod tests {
     }
 
     #[test]
+    fn requests_keep_the_rule_for_members() {
+        let all =
+            r#"{"user":"a","users":["a"],"channel":"c","title":"T","body":"B","level":"error","link":"/","at":"2030-01-31T12:00:00Z"}"#;
+        shared_proto::json::testing::check_members::<Request>(all, &[]);
+    }
+
+    #[test]
     fn bad_input_is_named() {
         let long = |n: usize| "x".repeat(n);
         for (json, named) in [
@@ -275,15 +296,15 @@ mod tests {
             (r#"{"users":[],"title":"T"}"#.into(), "`users` has 0"),
             (r#"{"users":["a","b","c","d"],"title":"T"}"#.into(), "`users` has 4"),
             (r#"{"user":"","title":"T"}"#.into(), "is empty"),
-            (r#"{"user":"a:b","title":"T"}"#.into(), "':'"),
-            (r#"{"user":"a b","title":"T"}"#.into(), "a character other than"),
-            (r#"{"user":"jürgen","title":"T"}"#.into(), "a character other than"),
-            (r#"{"users":["a","{x}"],"title":"T"}"#.into(), "a character other than"),
-            (r#"{"user":"a#b","title":"T"}"#.into(), "a character other than"),
+            (r#"{"user":" a","title":"T"}"#.into(), "ends with a space"),
+            (r#"{"users":["a","b\u200bc"],"title":"T"}"#.into(), "unassigned character"),
+            (r#"{"user":"a\nb","title":"T"}"#.into(), "unassigned character"),
+            (r#"{"user":"..","title":"T"}"#.into(), "no path can hold"),
+            (r#"{"channel":".","title":"T"}"#.into(), "no path can hold"),
             (format!(r#"{{"user":"{}","title":"T"}}"#, long(255)), "longer than 254"),
             (r#"{"channel":"chat:","title":"T"}"#.into(), "before or after"),
             (r#"{"channel":"chat:ä","title":"T"}"#.into(), "a character other than"),
-            (r#"{"channel":"a#b","title":"T"}"#.into(), "'#'"),
+            (r#"{"channel":"a#b","title":"T"}"#.into(), "a character other than"),
             (r##"{"channel":"#alice","title":"T"}"##.into(), "give `user`"),
             (format!(r#"{{"channel":"{}","title":"T"}}"#, long(256)), "longer than 255"),
             (r#"{"user":"a"}"#.into(), "title"),
@@ -293,11 +314,14 @@ mod tests {
             (r#"{"user":"a","title":"T","level":"loud"}"#.into(), "loud"),
             (r#"{"user":"a","title":"T","link":"javascript:alert(1)"}"#.into(), "`link`"),
             (r#"{"user":"a","title":"T","link":"//evil.example"}"#.into(), "`link`"),
-            (r#"{"user":"a","title":"T","at":"tomorrow"}"#.into(), "`at`"),
+            (r#"{"user":"a","title":"T","at":"tomorrow"}"#.into(), "at: \"tomorrow\" is not an RFC 3339 time"),
+            (r#"{"user":"a","title":"T","at":"0000-01-01T00:00:00+01:00"}"#.into(), "is not an RFC 3339 time"),
             (r#"{"user":"a","title":"T","at":"2999-01-01T00:00:00Z"}"#.into(), "more than a year"),
             (r#"{"user":"a","title":"T","colour":"red"}"#.into(), "colour"),
-            (r#"{"user":7,"title":"T"}"#.into(), "string"),
-            ("[]".into(), "expected struct Request"),
+            (r#"{"user":7,"title":"T"}"#.into(), "user: invalid type"),
+            ("[]".into(), "expected an object"),
+            (r#"{"user":"a","title":"T","level":["info"]}"#.into(), "level: "),
+            (r#"{"user":"a","title":null}"#.into(), "title: invalid type: null"),
         ] {
             let error = check(&json).expect_err(&json);
             assert!(error.contains(named), "{json:.80}: {error}");
@@ -306,7 +330,7 @@ mod tests {
 
     #[test]
     fn targets_are_read_as_they_were_written() {
-        for target in [Target::User("alice".into()), Target::Channel("news:world".into())] {
+        for target in [Target::User("alice".into()), Target::User("channel {x} y".into()), Target::Channel("news:world".into())] {
             assert_eq!(Target::parse(&target.to_string()), Some(target));
         }
         assert_eq!(Target::parse("nonsense"), None);

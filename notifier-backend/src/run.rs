@@ -1,12 +1,13 @@
 //! The story of the process's life.
 
 use crate::api::Api;
-use crate::delivery::{Counts, Courier, Lookout};
+use crate::delivery::{Counts, Dispatcher, HistoryWatch};
 use crate::outbox::{Outbox, StoreError};
 use crate::settings::{PROGRAM, Settings};
-use actix_web::{App, HttpServer};
+use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::rest::{Config, ConfigError, Gateway};
+use shared_proto::http::{self, HttpOptions};
 use shared_proto::process::health::{Health, Readiness};
 use shared_proto::process::settings::list;
 use shared_proto::process::{signal, telemetry::Telemetry};
@@ -51,11 +52,11 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     let (counts, state) = (Arc::<Counts>::default(), Arc::<State>::default());
     observe(&telemetry.meter(PROGRAM.name), &counts, &state);
     let idempotency = Duration::from_secs(settings.gateway.idempotency_s);
-    let lookout = Lookout::new(outbox.clone(), gateway.clone(), Duration::from_secs(settings.gateway.history_s));
-    let courier = Courier::new(outbox.clone(), gateway, settings.delivery, idempotency, counts);
+    let history_watch = HistoryWatch::new(outbox.clone(), gateway.clone(), Duration::from_secs(settings.gateway.history_s));
+    let dispatcher = Dispatcher::new(outbox.clone(), gateway, settings.delivery, idempotency, counts);
     let (leave, leaving) = watch::channel(false);
-    let delivering = tokio::spawn(courier.run(leaving));
-    let looking = tokio::spawn(lookout.run());
+    let delivering = tokio::spawn(dispatcher.run(leaving));
+    let looking = tokio::spawn(history_watch.run());
     let housekeeping = tokio::spawn(keep_house(outbox.clone(), state.clone()));
     let server = serve(&settings, telemetry, outbox, state.clone())?;
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, outbox = %settings.outbox.path.display(), "notifier started");
@@ -86,11 +87,9 @@ fn serve(settings: &Settings, telemetry: &Telemetry, outbox: Outbox, state: Arc<
         }
     });
     let api = Api::new(outbox, &settings.http);
-    let server = HttpServer::new(move || App::new().configure(|app| health.configure(app)).configure(|app| api.configure(app)))
-        .workers(1)
-        .disable_signals()
-        .bind(settings.http.address)?
-        .run();
+    let listener = http::listen(settings.http.address)?;
+    let app = move || App::new().configure(|app| health.configure(app)).configure(|app| api.configure(app));
+    let server = http::serve(PROGRAM.name, listener, &HttpOptions::default(), |_| false, app)?;
     let handle = server.handle();
     tokio::spawn(server);
     Ok(handle)

@@ -1,4 +1,4 @@
-//! Settings, raw and checked.
+//! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
 use shared_proto::process::settings::{Program, Settings as Checked, in_range};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// What is particular to this program.
+/// Name, version, prefix and default settings of this program.
 pub const PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
     about: env!("CARGO_PKG_DESCRIPTION"),
@@ -16,7 +16,7 @@ pub const PROGRAM: Program = Program {
     defaults: include_str!("../config/default.toml"),
 };
 
-/// All settings; `config/default.toml` says what each means.
+/// All settings. `config/default.toml` explains each of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -38,13 +38,13 @@ pub struct Settings {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Of the listener.
+    /// Address of the listener.
     pub address: SocketAddr,
-    /// With commas between; empty: none is asked for.
+    /// Accepted API keys, separated by commas. Empty: callers need no key.
     pub api_keys: String,
-    /// In bytes.
+    /// Longest request body, in bytes.
     pub body_limit: usize,
-    /// Per notification.
+    /// Maximum number of users of one notification.
     pub users_limit: usize,
 }
 
@@ -52,15 +52,15 @@ pub struct Http {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
-    /// Base addresses, with commas between.
+    /// Base addresses, separated by commas.
     pub urls: String,
     /// Sent as bearer token.
     pub api_key: String,
-    /// In milliseconds.
+    /// Time limit for a whole request, in milliseconds.
     pub timeout_ms: u64,
-    /// In seconds.
+    /// How long the gateway remembers idempotency keys, in seconds.
     pub idempotency_s: u64,
-    /// In seconds.
+    /// How long the gateway keeps the history of personal channels, in seconds.
     pub history_s: u64,
 }
 
@@ -82,13 +82,13 @@ impl fmt::Debug for Gateway {
 pub struct Outbox {
     /// The SQLite file.
     pub path: PathBuf,
-    /// Pending deliveries.
+    /// Maximum number of pending deliveries.
     pub pending_limit: u64,
-    /// Requests that wait for the disk.
+    /// Maximum number of requests that wait for the disk.
     pub queue: usize,
-    /// Of finished notifications.
+    /// How long finished notifications are kept, in hours.
     pub keep_hours: u64,
-    /// Of finished notifications.
+    /// Maximum number of finished notifications that are kept.
     pub keep_count: u64,
 }
 
@@ -96,15 +96,15 @@ pub struct Outbox {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// Deliveries under way.
+    /// Maximum number of deliveries at the same time.
     pub concurrency: usize,
-    /// In milliseconds.
+    /// Pause after the first failed attempt, in milliseconds.
     pub backoff_first_ms: u64,
-    /// In milliseconds.
+    /// Longest pause between two attempts, in milliseconds.
     pub backoff_longest_ms: u64,
-    /// In a row.
+    /// Consecutive failures after which deliveries stop.
     pub breaker_failures: u32,
-    /// In milliseconds.
+    /// How long deliveries stop, in milliseconds.
     pub breaker_pause_ms: u64,
 }
 
@@ -112,7 +112,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shutdown {
-    /// In seconds.
+    /// Time for running deliveries to finish, in seconds.
     pub drain_s: u64,
 }
 

@@ -1,8 +1,8 @@
-//! The real process, killed and started again, against a gateway that answers late, never, or not at all.
+//! The real process, killed and restarted, against a fake gateway that answers late, with errors, or not at all.
 
-mod fake;
+mod fake_gateway;
 
-use fake::FakeGateway;
+use fake_gateway::FakeGateway;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for something that must happen.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Notifier {
     process: Child,
@@ -38,7 +39,7 @@ impl Notifier {
         let notifier = Self { process, url: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new() };
         let began = Instant::now();
         while notifier.get("/livez").await.is_none() {
-            assert!(began.elapsed() < PATIENCE, "it does not answer");
+            assert!(began.elapsed() < TIMEOUT, "the notifier does not answer");
             sleep(Duration::from_millis(5)).await;
         }
         notifier
@@ -48,7 +49,7 @@ impl Notifier {
         self.client.get(format!("{}{path}", self.url)).send().await.ok()?.json().await.ok()
     }
 
-    /// The id, where the process lived long enough to answer 202.
+    /// Sends a notification. Returns its id, or `None` if no answer came.
     async fn notify(&self, body: Value) -> Option<String> {
         let request = self.client.post(format!("{}/v1/notifications", self.url));
         let response = request.header("content-type", "application/json").body(body.to_string()).send().await.ok()?;
@@ -57,19 +58,19 @@ impl Notifier {
         Some(answer["id"].as_str()?.to_owned())
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL and waits for the end of the process.
     async fn kill(mut self) {
         self.process.kill().await.expect("killed");
     }
 
-    async fn until_nothing_is_pending(&self) {
+    async fn wait_until_all_are_final(&self) {
         let began = Instant::now();
         loop {
             let page = self.get("/v1/notifications?state=pending&limit=1").await.expect("a page");
             if page["notifications"] == json!([]) {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "still pending: {page}");
+            assert!(began.elapsed() < TIMEOUT, "still pending: {page}");
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -80,11 +81,11 @@ fn free_port() -> u16 {
 }
 
 #[actix_web::test]
-async fn killed_a_hundred_times_between_accept_and_delivery_nothing_is_lost_and_nothing_comes_twice() {
+async fn nothing_is_lost_or_duplicated_when_the_process_is_killed_a_hundred_times() {
     let directory = tempfile::tempdir().expect("a directory");
     let (outbox, port) = (directory.path().join("outbox.db"), free_port());
     let gateway = FakeGateway::start(0);
-    gateway.misbehave(true);
+    gateway.inject_faults(true);
     let mut accepted = Vec::new();
     for round in 0..100u64 {
         let notifier = Notifier::start(&outbox, port, &gateway.url()).await;
@@ -92,28 +93,30 @@ async fn killed_a_hundred_times_between_accept_and_delivery_nothing_is_lost_and_
             let body = json!({"users": ["alice", format!("user{round}")], "title": format!("{round}.{n}")});
             accepted.push(notifier.notify(body).await.expect("accepted"));
         }
-        // Spread over the time that deliveries take, so that the kill hits before, within and behind them.
+        // The pause varies, so that some kills come before a delivery, some during one, and some after it.
         sleep(Duration::from_millis(round * 7 % 23)).await;
         notifier.kill().await;
     }
-    gateway.misbehave(false);
+    gateway.inject_faults(false);
     let notifier = Notifier::start(&outbox, port, &gateway.url()).await;
-    notifier.until_nothing_is_pending().await;
+    notifier.wait_until_all_are_final().await;
 
-    let applied = gateway.applied();
-    let seen: HashSet<(&str, &str)> = applied.iter().map(|one| (one.target.as_str(), one.id.as_str())).collect();
-    assert_eq!(seen.len(), applied.len(), "something came twice");
-    assert_eq!(seen.len(), accepted.len() * 2, "something was lost");
-    let alice: Vec<&str> = applied.iter().filter(|one| one.target == "alice").map(|one| one.id.as_str()).collect();
+    let publications = gateway.publications();
+    let seen: HashSet<(&str, &str)> =
+        publications.iter().map(|publication| (publication.target.as_str(), publication.id.as_str())).collect();
+    assert_eq!(seen.len(), publications.len(), "a publication was stored twice");
+    assert_eq!(seen.len(), accepted.len() * 2, "a notification was lost");
+    let alice: Vec<&str> =
+        publications.iter().filter(|publication| publication.target == "alice").map(|publication| publication.id.as_str()).collect();
     assert_eq!(alice, accepted.iter().map(String::as_str).collect::<Vec<_>>(), "in the order of their acceptance");
-    assert!(gateway.repeats() > 0, "no kill fell between delivery and its record: this proved nothing");
+    assert!(gateway.repeats() > 0, "no kill came between a delivery and its record, so this run proves nothing");
     let failed = notifier.get("/v1/notifications?state=failed").await.expect("a page");
     assert_eq!(failed["notifications"], json!([]));
     notifier.kill().await;
 }
 
 #[actix_web::test]
-async fn what_is_accepted_while_the_gateway_is_away_is_delivered_later_and_repeats_carry_the_same_id() {
+async fn notifications_accepted_without_a_gateway_are_delivered_later_and_repeats_have_the_same_id() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway_port = free_port();
     let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &format!("http://127.0.0.1:{gateway_port}")).await;
@@ -122,77 +125,90 @@ async fn what_is_accepted_while_the_gateway_is_away_is_delivered_later_and_repea
     let view = notifier.get(&format!("/v1/notifications/{first}")).await.expect("a view");
     assert_eq!(view["targets"][0]["state"], "pending");
     let gateway = FakeGateway::start(gateway_port);
-    // The first answer is lost although the gateway applied it, and then the gateway forgets its keys.
-    gateway.lose_next_answer_and_forget();
-    notifier.until_nothing_is_pending().await;
-    let mut ids: Vec<String> = gateway.applied().into_iter().map(|one| one.id).collect();
-    assert_eq!(ids.len(), 3, "one came twice, since the gateway forgot its key");
+    // The gateway stores the first publication, its answer is lost, and the gateway forgets its keys.
+    gateway.lose_next_answer_and_keys();
+    notifier.wait_until_all_are_final().await;
+    let mut ids: Vec<String> = gateway.publications().into_iter().map(|publication| publication.id).collect();
+    assert_eq!(ids.len(), 3, "one is stored twice, because the gateway forgot its key");
     ids.sort_unstable();
     ids.dedup();
     let mut expected = vec![first, second];
     expected.sort_unstable();
-    assert_eq!(ids, expected, "under the same id");
+    assert_eq!(ids, expected, "with the same id");
     notifier.kill().await;
 }
 
 #[actix_web::test]
-async fn a_stranger_under_the_gateways_address_has_not_the_last_word() {
+async fn a_404_that_is_not_from_the_gateway_is_not_final() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);
-    gateway.is_elsewhere(true);
+    gateway.answer_not_found(true);
     let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
     let id = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     let began = Instant::now();
     while gateway.requests() < 3 {
-        assert!(began.elapsed() < PATIENCE, "it is not tried again");
+        assert!(began.elapsed() < TIMEOUT, "the delivery is not retried");
         sleep(Duration::from_millis(5)).await;
     }
-    gateway.is_elsewhere(false);
-    notifier.until_nothing_is_pending().await;
-    assert_eq!(gateway.applied().len(), 1);
+    gateway.answer_not_found(false);
+    notifier.wait_until_all_are_final().await;
+    assert_eq!(gateway.publications().len(), 1);
     let view = notifier.get(&format!("/v1/notifications/{id}")).await.expect("a view");
     assert_eq!(view["targets"][0]["state"], "delivered");
     notifier.kill().await;
 }
 
 #[actix_web::test]
-async fn what_a_gateway_had_and_lost_is_delivered_again_under_the_same_id() {
+async fn a_path_that_the_gateway_does_not_have_is_not_asked_for_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let gateway = FakeGateway::start(0);
+    gateway.has_no_paths();
+    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
+    let id = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
+    notifier.wait_until_all_are_final().await;
+    let view = notifier.get(&format!("/v1/notifications/{id}")).await.expect("a view");
+    assert_eq!((&view["targets"][0]["state"], gateway.requests()), (&json!("failed"), 1));
+    notifier.kill().await;
+}
+
+#[actix_web::test]
+async fn lost_histories_are_delivered_again_with_the_same_id() {
     let directory = tempfile::tempdir().expect("a directory");
     let outbox = directory.path().join("outbox.db");
     let gateway = FakeGateway::start(0);
     let notifier = Notifier::start(&outbox, free_port(), &gateway.url()).await;
     let id = notifier.notify(json!({"users": ["alice", "bob"], "title": "1"})).await.expect("accepted");
     notifier.notify(json!({"channel": "news:world", "title": "2"})).await.expect("accepted");
-    notifier.until_nothing_is_pending().await;
-    let again = async |times: usize| {
+    notifier.wait_until_all_are_final().await;
+    let wait_for_repeats = async |times: usize| {
         let began = Instant::now();
-        while gateway.applied().iter().filter(|one| one.id == id).count() < 2 * times {
-            assert!(began.elapsed() < PATIENCE, "it is not delivered again");
+        while gateway.publications().iter().filter(|publication| publication.id == id).count() < 2 * times {
+            assert!(began.elapsed() < TIMEOUT, "the lost deliveries are not repeated");
             sleep(Duration::from_millis(20)).await;
         }
     };
-    gateway.begin_anew();
-    again(2).await;
-    notifier.until_nothing_is_pending().await;
-    // Also while nobody looks.
+    gateway.restart_empty();
+    wait_for_repeats(2).await;
+    notifier.wait_until_all_are_final().await;
+    // The gateway may also be killed while no notifier runs.
     notifier.kill().await;
-    gateway.begin_anew();
+    gateway.restart_empty();
     let notifier = Notifier::start(&outbox, free_port(), &gateway.url()).await;
-    again(3).await;
-    notifier.until_nothing_is_pending().await;
-    assert_eq!(gateway.applied().len(), 3 * 2 + 1, "each once in each life, and what was for everybody in the channel not again");
+    wait_for_repeats(3).await;
+    notifier.wait_until_all_are_final().await;
+    assert_eq!(gateway.publications().len(), 3 * 2 + 1, "user deliveries once per start of the gateway, the channel delivery only once");
     notifier.kill().await;
 }
 
 #[actix_web::test]
-async fn it_leaves_in_order_on_sigterm_and_refuses_bad_settings() {
+async fn it_stops_in_order_on_sigterm_and_refuses_bad_settings() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);
     let mut notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
     notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     let id = notifier.process.id().expect("running").to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().await.expect("run").success());
-    let status = timeout(PATIENCE, notifier.process.wait()).await.expect("in time").expect("waited");
+    let status = timeout(TIMEOUT, notifier.process.wait()).await.expect("in time").expect("waited");
     assert_eq!(status.code(), Some(0));
 
     let mut bad = Command::new(env!("CARGO_BIN_EXE_notifier-backend"));

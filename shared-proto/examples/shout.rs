@@ -1,4 +1,4 @@
-//! A whole service: answers calls of `shout.say`, on every gateway node at once.
+//! A complete service. It answers calls of `shout.say` from all gateway nodes.
 
 use serde_json::{json, value::to_raw_value};
 use shared_proto::client::link::{CallFailure, CallResult, Config, Link};

@@ -20,7 +20,7 @@ pub struct ErrorRow {
     pub code: ErrorCode,
     /// Name in problem documents and logs.
     pub name: &'static str,
-    /// Code in the frontend protocol. 100 to 399 are the protocol's own, from 400 ours.
+    /// Code in the frontend protocol. 100 to 399 are the protocol's own, which several rows may share; from 400 ours.
     pub client: u32,
     /// HTTP status of the REST interface.
     pub http: u16,
@@ -53,6 +53,7 @@ errors! {
     LimitExceeded, "limit_exceeded", 106, 422, Never, "A configured limit would be exceeded.";
     BadRequest, "bad_request", 107, 400, Never, "The request is malformed. The detail names the place.";
     NotAvailable, "not_available", 108, 409, Never, "The channel's namespace has this feature switched off.";
+    NoService, "no_service", 108, 404, Never, "No service has this name. An rpc names it before the dot of its method; the settings as [services.<name>].";
     TokenExpired, "token_expired", 109, 401, Never, "The token has expired. Get a new one and connect or subscribe again.";
     TooManyRequests, "too_many_requests", 111, 429, Safe, "Too many requests at once. Slow down and try again.";
     UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The history does not contain everything after the given position. Load the current state, then subscribe without recovery.";
@@ -71,6 +72,7 @@ errors! {
     ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node has reached its limit of connections. Try another node, or try later.";
     Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again to reach another node.";
     UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body has to be JSON. Send it with Content-Type: application/json.";
+    UnsupportedEncoding, "unsupported_encoding", 1016, 415, Never, "The body is compressed. Send it as it is, without Content-Encoding.";
 }
 
 impl ErrorCode {
@@ -143,7 +145,7 @@ codes! {
     BadRequest = 3501, "bad request", "The client sent an invalid frame.";
     Stale = 3502, "stale", "The connect command did not arrive in time.";
     ForceDisconnect = 3503, "force disconnect", "A service closed this connection for good.";
-    ChannelLimit = 3505, "channel limit", "The connection has more subscriptions than allowed.";
+    ChannelLimit = 3505, "channel limit", "The connection's token names more channels than a connection may have.";
     InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not support.";
 }
 
@@ -165,17 +167,21 @@ codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     #[test]
     fn rows_stand_at_their_own_index_and_are_unique() {
         let mut names = HashSet::new();
-        let mut codes = HashSet::new();
+        let mut codes = HashMap::new();
         for row in ERRORS {
             assert_eq!(row.code.row().name, row.name);
             assert_eq!(ErrorCode::by_name(row.name), Some(row.code));
-            assert!(names.insert(row.name) && codes.insert(row.client), "{} is there twice", row.name);
+            assert!(names.insert(row.name), "{} is there twice", row.name);
+            let first = codes.insert(row.client, row.retry);
+            assert!(first.is_none() || row.client < 400, "{} is there twice", row.client);
+            assert_eq!(first.unwrap_or(row.retry), row.retry, "one code, one answer to whether a retry helps: {}", row.client);
         }
+        let mut codes: HashSet<_> = codes.into_keys().collect();
         for table in [DISCONNECTS, UNSUBSCRIBES] {
             for row in table {
                 assert!(row.reason.len() <= 123, "a close reason holds 123 bytes");

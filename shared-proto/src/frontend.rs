@@ -102,7 +102,7 @@ pub struct Subscribe {
     /// Subscription token, where the namespace wants one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Whether to go on from `epoch` and `offset`; without them from the first that is held.
+    /// Whether to go on from `epoch` and `offset`. An empty epoch stands for the current one; with offset 0 it is from the first that is held.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub recover: bool,
     /// See `recover`.

@@ -1,13 +1,14 @@
-//! What travels between Switchboard, its frontends and its services.
+//! Wire formats between Switchboard, its frontends and its services, and clients for services.
 //!
-//! - [`errors`]: the one table of error, unsubscribe and disconnect codes
+//! - [`errors`]: the table of all error, unsubscribe and disconnect codes
 //! - [`frontend`]: frames of the frontend protocol (JSON form of the Centrifuge client protocol)
-//! - [`json`]: what is read from objects only
+//! - [`json`]: deserialisation that accepts only JSON objects
 //! - [`link`]: frames of the service link
-//! - [`name`]: what channels, users and services may be called
+//! - [`name`]: rules for the names of channels, users and services
 //! - [`rest`]: bodies of the gateway's REST interface
 //! - [`client`] (feature `client`): the typed REST and link clients for services
-//! - [`process`] (feature `process`): what every service process needs: settings, logs, telemetry, health, signals
+//! - [`http`] (feature `http`): what all HTTP listeners have in common
+//! - [`process`] (feature `process`): settings, logs, telemetry, health and signals of a service process
 
 pub mod errors;
 pub mod json;
@@ -18,5 +19,7 @@ pub mod rest;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod frontend;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "process")]
 pub mod process;

@@ -6,13 +6,16 @@
 //! Credit: `hello` says how many calls and events may be under way; each takes one credit, whatever becomes of it. The instance gives
 //! it back with `credit` once it is done with it: answered, failed or stopped after `cancel`. A node without credit sends nothing.
 
-use crate::json::object;
+use crate::json::{object, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Bytes that a frame of the gateway has beside what a frontend sent, at most: a call's user, connection, trace and so on.
 pub const OVERHEAD: usize = 1024;
+
+/// The code of a [`CallError`] for a method that the service does not have: the frontend protocol's own.
+pub const NO_SUCH_METHOD: u32 = 104;
 
 /// What a service instance sends to the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,7 +68,7 @@ pub struct Hello {
     /// Calls and events that may be under way at first.
     pub credit: u32,
     /// Lifecycle events that are wanted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
 }
 
@@ -149,12 +152,12 @@ pub struct Reply {
 pub struct CallError {
     /// The call's id.
     pub id: u64,
-    /// The service's own code, 400 to 999 (1000 and above are the gateway's).
+    /// The service's own code, 400 to 999 (1000 and above are the gateway's), or [`NO_SUCH_METHOD`].
     pub code: u32,
     /// For the frontend's developer.
     pub message: String,
     /// Whether the same call may succeed later.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub temporary: bool,
 }
 
@@ -169,10 +172,10 @@ pub struct Publish {
     /// Opaque to the gateway.
     pub data: Box<RawValue>,
     /// Delivered along with the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// Not stored, no position: only who is there now gets it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub ephemeral: bool,
     /// The same key again is answered with the first position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,10 +206,10 @@ pub struct Ack {
     /// The publication's id on this link.
     pub id: u64,
     /// Empty where the publication has no position.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub epoch: String,
     /// Zero where the publication has no position.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub offset: u64,
 }
 

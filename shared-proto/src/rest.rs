@@ -1,8 +1,15 @@
 //! Bodies of the gateway's REST interface that a client needs.
 
+use crate::json::{objects, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+/// Whether a body with these `Content-Encoding` headers (RFC 9110 section 8.4) comes as it is. No interface here takes another one.
+pub fn is_identity<'a>(encodings: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let mut codings = encodings.into_iter().flat_map(|list| list.split(|byte| *byte == b','));
+    codings.all(|coding| coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
 
 /// Body of a publish.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -13,10 +20,12 @@ pub struct PublishRequest {
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
     /// Delivered along with the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,
     /// Not stored, no position: only who is there now gets it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
 }
 
@@ -40,7 +49,7 @@ pub struct PublicationBody {
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
     /// What the publisher put beside the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// The frontend that published it; absent where a service did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,7 +142,7 @@ pub struct Problem {
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
     /// Carried out in this order.
-    #[serde(deserialize_with = "crate::json::objects")]
+    #[serde(deserialize_with = "objects")]
     pub publications: Vec<BatchItem>,
 }
 
@@ -148,10 +157,12 @@ pub struct BatchItem {
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
     /// Delivered along with the data.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,
     /// Not stored, no position: only who is there now gets it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
     /// As the header `Idempotency-Key` of a single publish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,7 +185,7 @@ pub struct BatchResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionBody>,
     /// An earlier publish with the same key did it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub replayed: bool,
     /// Why it was not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -322,6 +333,6 @@ pub struct ReadyBody {
     /// Whether it can.
     pub ready: bool,
     /// Why not; or, if it can, why not for all channels.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }

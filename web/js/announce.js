@@ -1,4 +1,4 @@
-/** Announcements for screen readers: news when the reader is free, alarms at once. */
+/** Announcements for screen readers. An urgent announcement interrupts, a normal one waits for a pause. */
 
 import { byId } from './dom.js';
 
@@ -14,8 +14,8 @@ function announcer(id) {
   };
 }
 
-/** Announces when the reader is free. */
-export const tell = announcer('news');
+/** Announces at the next pause of the screen reader. */
+export const announce = announcer('announcements');
 
 /** Announces at once. */
-export const alarm = announcer('alarm');
+export const announceUrgent = announcer('urgent-announcements');

@@ -1,11 +1,12 @@
 /** The conversation on the page. */
 
-import { tell, alarm } from './announce.js';
+import { announce, announceUrgent } from './announce.js';
 import { avatar, byId, count, h, icon, show, write } from './dom.js';
 import { entryElement, refreshEntry } from './entry-view.js';
 import { toast } from './toasts.js';
-import { Typists, typingWords } from './typing.js';
+import { TypingUsers, typingText } from './typing.js';
 
+/** Within this distance in pixels the end counts as visible. */
 const NEAR_END = 80;
 
 export class ChatView {
@@ -13,12 +14,12 @@ export class ChatView {
   #me;
   #list = byId('messages');
   #scroller = byId('scroller');
-  #field = byId('line');
+  #field = byId('message-field');
   #elements = new Map();
-  #typists = new Typists((names) => this.#showTyping(names));
+  #typingUsers = new TypingUsers((names) => this.#showTyping(names));
   #unseen = 0;
-  /** Whether the end is visible. If so, it stays visible when the list grows. */
-  #stick = true;
+  /** Whether the end of the list is visible. If so, it stays visible when the list grows. */
+  #followsEnd = true;
 
   constructor(chat, me) {
     this.#chat = chat;
@@ -26,8 +27,8 @@ export class ChatView {
     chat.addEventListener('change', () => this.#render());
     chat.addEventListener('grow', ({ detail }) => this.#grow(detail));
     chat.addEventListener('received', ({ detail }) => this.#received(detail));
-    chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typists.started(detail));
-    chat.addEventListener('refused', ({ detail }) => alarm(detail));
+    chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typingUsers.started(detail));
+    chat.addEventListener('refused', ({ detail }) => announceUrgent(detail));
     chat.addEventListener('problem', ({ detail }) => this.#showProblem(detail));
     chat.addEventListener('loaded', ({ detail }) => this.#loaded(detail));
     this.#wireComposer();
@@ -46,13 +47,13 @@ export class ChatView {
       this.#send();
     });
     this.#field.addEventListener('input', () => {
-      this.#fit();
+      this.#resizeField();
       if (this.#field.value.trim() !== '') this.#chat.typing();
     });
     for (const chip of document.querySelectorAll('[data-say]')) {
       chip.addEventListener('click', () => this.#say(chip.dataset.say));
     }
-    this.#fit();
+    this.#resizeField();
   }
 
   #wireScrolling() {
@@ -62,14 +63,14 @@ export class ChatView {
       this.#field.focus();
     });
     this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.#stick && this.#toEnd()).observe(this.#scroller);
+    new ResizeObserver(() => this.#followsEnd && this.#toEnd()).observe(this.#scroller);
   }
 
   #send() {
     const text = this.#field.value.trim();
     if (text === '') return;
     this.#field.value = '';
-    this.#fit();
+    this.#resizeField();
     this.#say(text);
   }
 
@@ -79,14 +80,14 @@ export class ChatView {
   }
 
   /** The field grows with its text. The button is disabled if there is nothing to send. */
-  #fit() {
+  #resizeField() {
     this.#field.style.height = 'auto';
     this.#field.style.height = `${this.#field.scrollHeight}px`;
     byId('send').disabled = this.#field.value.trim() === '';
   }
 
   async #showOlder() {
-    this.#stick = false;
+    this.#followsEnd = false;
     const before = this.#scroller.scrollHeight - this.#scroller.scrollTop;
     await this.#chat.loadOlder();
     this.#scroller.scrollTop = this.#scroller.scrollHeight - before;
@@ -102,7 +103,7 @@ export class ChatView {
   #render() {
     const entries = this.#chat.entries();
     const keys = new Set(entries.map(({ key }) => key));
-    for (const [key, element] of this.#elements) if (!keys.has(key)) this.#forget(key, element);
+    for (const [key, element] of this.#elements) if (!keys.has(key)) this.#remove(key, element);
     let previous = null;
     entries.forEach((entry, index) => {
       const element = this.#place(entry, index);
@@ -110,7 +111,7 @@ export class ChatView {
       previous = entry;
     });
     show(byId('empty'), entries.length === 0 && !document.getElementById('skeleton'));
-    if (this.#stick) this.#toEnd();
+    if (this.#followsEnd) this.#toEnd();
   }
 
   #place(entry, index) {
@@ -129,7 +130,7 @@ export class ChatView {
     this.#field.focus();
   }
 
-  #forget(key, element) {
+  #remove(key, element) {
     if (element.contains(document.activeElement)) this.#field.focus();
     element.remove();
     this.#elements.delete(key);
@@ -138,34 +139,34 @@ export class ChatView {
   #grow(entry) {
     const element = this.#elements.get(entry.key);
     if (element) refreshEntry(element, entry);
-    if (this.#stick) this.#toEnd();
+    if (this.#followsEnd) this.#toEnd();
   }
 
   #received(entry) {
-    this.#typists.stopped(entry.from);
+    this.#typingUsers.stopped(entry.from);
     if (entry.from === this.#me) return;
-    if (!this.#stick) this.#showUnseen(this.#unseen + 1);
-    if (entry.state !== 'streaming') tell(`${entry.from}: ${entry.text}`);
+    if (!this.#followsEnd) this.#showUnseen(this.#unseen + 1);
+    if (entry.state !== 'streaming') announce(`${entry.from}: ${entry.text}`);
   }
 
-  #showProblem(words) {
-    alarm(words);
-    toast({ title: 'The conversation has a problem', body: words, level: 'error' });
+  #showProblem(text) {
+    announceUrgent(text);
+    toast({ title: 'The conversation has a problem', body: text, level: 'error' });
   }
 
   #showTyping(names) {
-    write(byId('typing-words'), typingWords(names));
+    write(byId('typing-text'), typingText(names));
     byId('typing').classList.toggle('on', names.length > 0);
   }
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#stick = scrollHeight - scrollTop - clientHeight < NEAR_END;
-    if (this.#stick) this.#showUnseen(0);
+    this.#followsEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    if (this.#followsEnd) this.#showUnseen(0);
   }
 
   #toEnd() {
-    this.#stick = true;
+    this.#followsEnd = true;
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#showUnseen(0);
   }
@@ -173,7 +174,7 @@ export class ChatView {
   #showUnseen(number) {
     this.#unseen = number;
     show(byId('to-end'), number > 0);
-    write(byId('to-end-words'), count(number, 'new message'));
+    write(byId('to-end-text'), count(number, 'new message'));
   }
 }
 

@@ -3,14 +3,14 @@
 import { Streams } from './streams.js';
 import { Timeline } from './timeline.js';
 import { throttledTyping } from './typing.js';
-import { inWords, isUnsure } from './words.js';
+import { errorText, isOutcomeUnknown } from './error-texts.js';
 
 const PAGE = 60;
 /** Limit of pages to read after a failed recovery. */
 const CATCH_UP_PAGES = 20;
 const END_STATES = { done: 'done', aborted: 'aborted', failed: 'failed' };
 
-/** 128 random bits are unique. A message that is sent twice with its id is one message. */
+/** A unique id of 128 random bits. A message that is sent again with its id is stored once. */
 function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -38,13 +38,13 @@ export class Chat extends EventTarget {
     super();
     this.#client = client;
     this.#timeline = new Timeline(user);
-    this.#streams = new Streams(client, (...change) => this.#streamed(...change), watch);
+    this.#streams = new Streams(client, (...change) => this.#streamChanged(...change), watch);
     this.#sub = client.newSubscription(channel, { joinLeave: true });
     watch(this.#sub);
     this.typing = throttledTyping(() => client.rpc('chatbot.typing', { channel }));
     this.#sub.on('subscribed', (context) => this.#subscribed(context));
     this.#sub.on('publication', (publication) => this.#publication(publication));
-    this.#sub.on('error', ({ error }) => this.#emit('problem', inWords(error)));
+    this.#sub.on('error', ({ error }) => this.#emit('problem', errorText(error)));
     this.#sub.on('unsubscribed', ({ code, reason }) => code !== 0 && this.#emit('problem', `You were removed from this conversation: ${reason}.`));
   }
 
@@ -85,7 +85,7 @@ export class Chat extends EventTarget {
       const since = { offset: this.#timeline.oldestOffset, epoch: this.#epoch };
       await this.#load({ limit: PAGE, reverse: true, since });
     } catch (error) {
-      this.#emit('problem', inWords(error));
+      this.#emit('problem', errorText(error));
     }
   }
 
@@ -93,9 +93,9 @@ export class Chat extends EventTarget {
     try {
       await this.#client.rpc('chatbot.say', { channel: this.#sub.channel, id: draft.id, text: draft.text });
     } catch (error) {
-      const unsure = isUnsure(error);
-      const words = unsure ? `${inWords(error)} Your message may have arrived.` : inWords(error);
-      if (this.#timeline.fail(draft, words, unsure)) this.#emit('refused', words);
+      const outcomeUnknown = isOutcomeUnknown(error);
+      const text = outcomeUnknown ? `${errorText(error)} Your message may have arrived.` : errorText(error);
+      if (this.#timeline.fail(draft, text, outcomeUnknown)) this.#emit('refused', text);
     }
     this.#emit('change');
   }
@@ -103,13 +103,13 @@ export class Chat extends EventTarget {
   #subscribed(context) {
     const isLost = context.wasRecovering && !context.recovered;
     const epoch = context.streamPosition?.epoch ?? '';
-    if (epoch !== this.#epoch) this.#enter(epoch);
+    if (epoch !== this.#epoch) this.#enterEpoch(epoch);
     const seen = this.#timeline.newestOffset;
     if (isLost) this.#emit('problem', 'Some messages may be missing: the server has not kept all messages since the connection broke.');
     if (!this.#loaded || isLost) this.#loadLatest(seen);
   }
 
-  #enter(epoch) {
+  #enterEpoch(epoch) {
     this.#epoch = epoch;
     this.#timeline.enterEpoch(epoch);
     this.#emit('change');
@@ -125,7 +125,7 @@ export class Chat extends EventTarget {
       this.#loaded = true;
     } catch (error) {
       // After a broken connection the next subscribe asks again.
-      if (!isUnsure(error)) this.#emit('problem', inWords(error));
+      if (!isOutcomeUnknown(error)) this.#emit('problem', errorText(error));
       this.#emit('loaded', this.#hasOlder);
     }
   }
@@ -154,17 +154,17 @@ export class Chat extends EventTarget {
   }
 
   #follow(entry) {
-    if (entry.kind === 'message') this.#streams.leave(entry.id);
+    if (entry.kind === 'message') this.#streams.unfollow(entry.id);
     else if (entry.state === 'streaming') this.#streams.follow(entry.id, entry.channel);
   }
 
-  #streamed(id, stream, isSilent) {
+  #streamChanged(id, stream, timedOut) {
     const entry = this.#timeline.get(id);
     if (!entry || entry.kind === 'message') return;
     entry.text = stream.text;
     entry.parts = stream.parts;
     entry.hasGap = stream.hasGap;
-    entry.state = stream.ended === null ? (isSilent ? 'gone' : 'streaming') : END_STATES[stream.ended] ?? 'failed';
+    entry.state = stream.ended === null ? (timedOut ? 'gone' : 'streaming') : END_STATES[stream.ended] ?? 'failed';
     this.#emit(entry.state === 'streaming' ? 'grow' : 'change', entry);
   }
 

@@ -1,17 +1,17 @@
 /** The connection panel and the state shown in the header. */
 
-import { alarm, tell } from './announce.js';
+import { announce, announceUrgent } from './announce.js';
 import { byId, count, h, show, write } from './dom.js';
 import { milliseconds, Plot } from './plot.js';
-import { closedInWords } from './words.js';
+import { disconnectText } from './error-texts.js';
 
-const SAMPLE_EVERY = 2_000;
-/** Right after connecting the page is busy, which would falsify the sample. */
+const SAMPLE_INTERVAL = 2_000;
+/** Right after connecting the page is busy, so a round trip would take too long. */
 const FIRST_SAMPLE_AFTER = 600;
-const CUT_FOR = 5_000;
+const CUT_MS = 5_000;
 const LOG_LINES = 6;
 
-const SHORT = { connected: 'Connected', connecting: 'Connecting', waiting: 'Reconnecting', cut: 'Connection cut', closed: 'Disconnected' };
+const STATE_NAMES = { connected: 'Connected', connecting: 'Connecting', waiting: 'Reconnecting', cut: 'Connection cut', closed: 'Disconnected' };
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const seconds = (until) => Math.max(0, (until - performance.now()) / 1000).toFixed(1);
 
@@ -23,37 +23,37 @@ export function bytes(number) {
 
 export class ConnectionView {
   #client;
-  #line;
-  #link;
+  #socket;
+  #connection;
   #channel;
   #plot = new Plot(byId('rtt-plot'));
   #shown = '';
-  #trafficDue = false;
+  #trafficScheduled = false;
   #recoveredBefore = 0;
 
-  constructor(client, line, link, channel) {
+  constructor(client, socket, connection, channel) {
     this.#client = client;
-    this.#line = line;
-    this.#link = link;
+    this.#socket = socket;
+    this.#connection = connection;
     this.#channel = channel;
-    link.addEventListener('change', () => this.#render());
-    line.addEventListener('node', () => this.#render());
-    line.addEventListener('traffic', () => this.#trafficSoon());
+    connection.addEventListener('change', () => this.#render());
+    socket.addEventListener('node', () => this.#render());
+    socket.addEventListener('traffic', () => this.#scheduleTraffic());
     byId('cut').addEventListener('click', () => this.#cut());
     byId('again').addEventListener('click', () => location.reload());
-    for (const button of document.querySelectorAll('[data-do="try-now"]')) button.addEventListener('click', () => line.tryNow());
-    setInterval(() => this.#sample(), SAMPLE_EVERY);
+    for (const button of document.querySelectorAll('[data-do="try-now"]')) button.addEventListener('click', () => socket.tryNow());
+    setInterval(() => this.#sample(), SAMPLE_INTERVAL);
     setInterval(() => this.#tick(), 100);
     this.#render();
   }
 
   #cut() {
-    this.#line.cut(CUT_FOR);
-    this.#note(`Connection cut for ${CUT_FOR / 1000} s`);
+    this.#socket.cut(CUT_MS);
+    this.#log(`Connection cut for ${CUT_MS / 1000} s`);
   }
 
   async #sample() {
-    if (document.hidden || this.#link.state !== 'connected') {
+    if (document.hidden || this.#connection.state !== 'connected') {
       if (!document.hidden) this.#plot.push(null);
       return;
     }
@@ -70,90 +70,90 @@ export class ConnectionView {
   }
 
   #render() {
-    const { state } = this.#link;
-    document.body.dataset.link = state;
-    write(byId('pill-words'), SHORT[state]);
-    write(byId('node'), this.#line.node || '–');
-    write(byId('transport'), this.#link.transport || '–');
-    write(byId('client-id'), this.#link.client || '–');
-    write(byId('recovered'), this.#link.recovered.toLocaleString('en'));
-    write(byId('missing'), this.#link.ledger.missing.toLocaleString('en'));
-    write(byId('doubled'), this.#link.ledger.doubled.toLocaleString('en'));
-    byId('cut').disabled = state !== 'connected' || this.#line.cutUntil > 0;
+    const { state } = this.#connection;
+    document.body.dataset.connection = state;
+    write(byId('pill-text'), STATE_NAMES[state]);
+    write(byId('node'), this.#socket.node || '–');
+    write(byId('transport'), this.#connection.transport || '–');
+    write(byId('client-id'), this.#connection.client || '–');
+    write(byId('recovered'), this.#connection.recovered.toLocaleString('en'));
+    write(byId('missing'), this.#connection.offsets.missing.toLocaleString('en'));
+    write(byId('duplicates'), this.#connection.offsets.duplicates.toLocaleString('en'));
+    byId('cut').disabled = state !== 'connected' || this.#socket.cutUntil > 0;
     show(byId('banner'), state !== 'connected' && !(state === 'connecting' && this.#shown === ''));
     this.#tick();
-    this.#traffic();
-    if (state !== this.#shown) this.#moved(this.#shown, state);
+    this.#showTraffic();
+    if (state !== this.#shown) this.#stateChanged(this.#shown, state);
   }
 
-  #moved(before, state) {
+  #stateChanged(before, state) {
     this.#shown = state;
-    if (state === 'connected') return this.#arrived(before);
+    if (state === 'connected') return this.#connected(before);
     if (state === 'closed') {
-      const words = closedInWords(this.#link.closing);
-      this.#note(words);
-      alarm(words);
+      const text = disconnectText(this.#connection.closing);
+      this.#log(text);
+      announceUrgent(text);
     } else if (before === 'connected') {
-      this.#recoveredBefore = this.#link.recovered;
-      if (this.#line.cutUntil === 0) this.#note('Connection lost');
-      alarm('The connection is lost. Trying again.');
+      this.#recoveredBefore = this.#connection.recovered;
+      if (this.#socket.cutUntil === 0) this.#log('Connection lost');
+      announceUrgent('The connection is lost. Trying again.');
     }
   }
 
   /** The SDK delivers recovered messages shortly after the connect reply. */
-  #arrived(before) {
-    const isBack = before !== '' && this.#link.drops > 0;
+  #connected(before) {
+    const isBack = before !== '' && this.#connection.drops > 0;
     setTimeout(() => this.#sample(), FIRST_SAMPLE_AFTER);
-    this.#note(`${isBack ? 'Back on' : 'Connected to'} ${this.#line.node || 'the gateway'}`);
+    this.#log(`${isBack ? 'Back on' : 'Connected to'} ${this.#socket.node || 'the gateway'}`);
     if (!isBack) return;
     setTimeout(() => {
-      const missed = this.#link.recovered - this.#recoveredBefore;
-      const words = `${count(missed, 'message')} recovered`;
-      this.#note(words);
-      tell(`Connected again. ${words}.`);
+      const missed = this.#connection.recovered - this.#recoveredBefore;
+      const text = `${count(missed, 'message')} recovered`;
+      this.#log(text);
+      announce(`Connected again. ${text}.`);
     }, 400);
   }
 
   #tick() {
-    const { state } = this.#link;
-    write(byId('state-words'), this.#stateWords(state));
-    if (state !== 'connected') write(byId('banner-words'), this.#bannerWords(state));
+    const { state } = this.#connection;
+    write(byId('state-text'), this.#stateText(state));
+    if (state !== 'connected') write(byId('banner-text'), this.#bannerText(state));
     for (const button of document.querySelectorAll('[data-do="try-now"]')) show(button, state === 'waiting');
     show(byId('again'), state === 'closed');
   }
 
-  #stateWords(state) {
-    if (state === 'waiting') return `Next try within ${seconds(this.#link.nextBefore)} s`;
-    if (state === 'cut') return `Cut, back in ${seconds(this.#line.cutUntil)} s`;
+  #stateText(state) {
+    if (state === 'waiting') return `Next try within ${seconds(this.#connection.nextBefore)} s`;
+    if (state === 'cut') return `Cut, back in ${seconds(this.#socket.cutUntil)} s`;
     return { connected: 'Connected', connecting: 'Connecting…', closed: 'Disconnected' }[state];
   }
 
-  #bannerWords(state) {
-    if (state === 'closed') return closedInWords(this.#link.closing);
-    if (state === 'cut') return `You cut the connection. It is back in ${seconds(this.#line.cutUntil)} s, and no message will be missing.`;
-    if (state === 'waiting') return `The connection is lost. Next try within ${seconds(this.#link.nextBefore)} s.`;
+  #bannerText(state) {
+    if (state === 'closed') return disconnectText(this.#connection.closing);
+    if (state === 'cut') return `You cut the connection. It is back in ${seconds(this.#socket.cutUntil)} s, and no message will be missing.`;
+    if (state === 'waiting') return `The connection is lost. Next try within ${seconds(this.#connection.nextBefore)} s.`;
     return 'Connecting…';
   }
 
-  #trafficSoon() {
-    if (this.#trafficDue) return;
-    this.#trafficDue = true;
-    setTimeout(() => this.#traffic(), 150);
+  #scheduleTraffic() {
+    if (this.#trafficScheduled) return;
+    this.#trafficScheduled = true;
+    setTimeout(() => this.#showTraffic(), 150);
   }
 
-  #traffic() {
-    this.#trafficDue = false;
-    const line = this.#line;
-    write(byId('frames-in'), line.framesIn.toLocaleString('en'));
-    write(byId('frames-out'), line.framesOut.toLocaleString('en'));
-    write(byId('bytes-in'), bytes(line.bytesIn));
-    write(byId('bytes-out'), bytes(line.bytesOut));
+  #showTraffic() {
+    this.#trafficScheduled = false;
+    const socket = this.#socket;
+    write(byId('frames-in'), socket.framesIn.toLocaleString('en'));
+    write(byId('frames-out'), socket.framesOut.toLocaleString('en'));
+    write(byId('bytes-in'), bytes(socket.bytesIn));
+    write(byId('bytes-out'), bytes(socket.bytesOut));
   }
 
-  #note(words) {
+  #log(text) {
     const now = new Date();
-    const log = byId('line-log');
-    log.prepend(h('li', {}, h('time', { class: 'faint tabular', datetime: now.toISOString() }, clock.format(now)), h('span', {}, words)));
+    const log = byId('connection-log');
+    log.prepend(h('li', {}, h('time', { class: 'faint tabular', datetime: now.toISOString() }, clock.format(now)), h('span', {}, text)));
     while (log.children.length > LOG_LINES) log.lastElementChild.remove();
   }
 }

@@ -23,7 +23,7 @@ export function entryElement(entry, { isMine, onRetry, onDiscard }) {
         h('span', { class: 'entry-from' }, isMine ? 'You' : entry.from || 'a guest'),
         entry.at && h('time', { class: 'faint', datetime: new Date(entry.at).toISOString() }, clock.format(entry.at))),
       h('p', { class: 'bubble' }, h('span', { class: 'entry-text' }), h('span', { class: 'caret', 'aria-hidden': 'true' })),
-      h('p', { class: 'entry-note' }, icon('alert'), h('span', { class: 'entry-note-words' }), actions)));
+      h('p', { class: 'entry-note' }, icon('alert'), h('span', { class: 'entry-note-text' }), actions)));
 }
 
 function noteOf(entry) {
@@ -44,6 +44,6 @@ export function refreshEntry(element, entry) {
   write(element.querySelector('.entry-text'), entry.text.trimEnd());
   const note = noteOf(entry);
   show(element.querySelector('.entry-note'), note !== '');
-  write(element.querySelector('.entry-note-words'), note);
-  show(element.querySelector('.entry-actions'), entry.state === 'refused' || entry.state === 'unsure');
+  write(element.querySelector('.entry-note-text'), note);
+  show(element.querySelector('.entry-actions'), entry.state === 'refused' || entry.state === 'unknown');
 }

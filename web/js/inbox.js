@@ -5,7 +5,7 @@ const KEEP_SEEN = 500;
 const LEVELS = new Set(['info', 'success', 'warning', 'error']);
 
 /** Maps `critical`, `warn` and similar names to one of four levels. */
-function level(name) {
+function levelOf(name) {
   const word = String(name ?? 'info').toLowerCase();
   if (LEVELS.has(word)) return word;
   if (word.startsWith('warn')) return 'warning';
@@ -39,7 +39,7 @@ export class Inbox {
   constructor(user, storage = globalThis.localStorage) {
     this.#storage = storage;
     this.#key = `switchboard.inbox.${user}`;
-    const kept = this.#read();
+    const kept = this.#load();
     for (const item of kept.items) this.#items.set(item.id, item);
     for (const id of kept.seen) this.#seen.add(id);
   }
@@ -56,14 +56,14 @@ export class Inbox {
       id: data.id,
       title: String(data.title ?? ''),
       body: String(data.body ?? ''),
-      level: level(data.level),
+      level: levelOf(data.level),
       link: typeof data.link === 'string' ? data.link : null,
       at: timeOf(data.at),
       read: this.#readElsewhere.has(data.id),
     };
     this.#seen.add(item.id);
     this.#items.set(item.id, item);
-    this.#write();
+    this.#store();
     return item;
   }
 
@@ -82,21 +82,21 @@ export class Inbox {
   }
 
   /** Marks items as read that were read elsewhere, also those that arrive later. */
-  takeRead(ids) {
+  markReadElsewhere(ids) {
     this.#readElsewhere = new Set(ids);
     for (const item of this.#items.values()) item.read ||= this.#readElsewhere.has(item.id);
-    this.#write();
+    this.#store();
   }
 
   markRead(id) {
     const item = this.#items.get(id);
     if (item) item.read = true;
-    this.#write();
+    this.#store();
   }
 
   markAllRead() {
     for (const item of this.#items.values()) item.read = true;
-    this.#write();
+    this.#store();
   }
 
   /**
@@ -104,13 +104,13 @@ export class Inbox {
    * they arrive over this tab's own connection.
    */
   syncRead() {
-    for (const item of this.#read().items) {
+    for (const item of this.#load().items) {
       const mine = this.#items.get(item.id);
       if (mine && item.read) mine.read = true;
     }
   }
 
-  #read() {
+  #load() {
     try {
       const kept = JSON.parse(this.#storage.getItem(this.#key) ?? '{}');
       return { items: Array.isArray(kept.items) ? kept.items : [], seen: Array.isArray(kept.seen) ? kept.seen : [] };
@@ -119,7 +119,7 @@ export class Inbox {
     }
   }
 
-  #write() {
+  #store() {
     const kept = new Set(this.list().slice(0, KEEP_ITEMS).map(({ id }) => id));
     for (const id of this.#items.keys()) if (!kept.has(id)) this.#items.delete(id);
     this.#seen = new Set([...this.#seen].slice(-KEEP_SEEN));

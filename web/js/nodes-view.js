@@ -1,32 +1,32 @@
 /** The nodes in the connection panel, with a button to move this tab to another node. */
 
-import { tell } from './announce.js';
+import { announce } from './announce.js';
 import { byId, h, show } from './dom.js';
 import { toast } from './toasts.js';
 
-const ASK_EVERY = 10_000;
+const POLL_INTERVAL = 10_000;
 
 export class NodesView {
   #nodes;
-  #line;
+  #socket;
   #move;
   #shown = '';
 
   /** `move` is called with the address of the chosen node. */
-  constructor(nodes, line, link, move) {
+  constructor(nodes, socket, connection, move) {
     this.#nodes = nodes;
-    this.#line = line;
+    this.#socket = socket;
     this.#move = move;
-    const ask = () => link.state === 'connected' && !document.hidden && nodes.refresh();
+    const poll = () => connection.state === 'connected' && !document.hidden && nodes.refresh();
     nodes.addEventListener('change', () => this.#render());
-    line.addEventListener('node', () => nodes.refresh());
-    document.addEventListener('visibilitychange', ask);
-    setInterval(ask, ASK_EVERY);
+    socket.addEventListener('node', () => nodes.refresh());
+    document.addEventListener('visibilitychange', poll);
+    setInterval(poll, POLL_INTERVAL);
   }
 
   /** Renders only after a change, because a row may have the focus. */
   #render() {
-    const here = this.#line.node;
+    const here = this.#socket.node;
     const others = this.#nodes.others(here);
     const current = JSON.stringify([here, this.#nodes.all]);
     if (current === this.#shown) return;
@@ -43,18 +43,18 @@ export class NodesView {
 
   #row({ name, url }, isHere) {
     const button = () => h('button', { type: 'button', class: 'button small', 'aria-label': `Move here: ${name}`, onclick: () => this.#move(url) }, 'Move here');
-    return h('li', { class: 'place', 'data-node': name, 'aria-current': isHere && 'true' },
-      h('p', { class: 'place-main' }, h('span', { class: 'place-name' }, name), h('span', { class: 'faint mono' }, new URL(url).host)),
+    return h('li', { class: 'node-row', 'data-node': name, 'aria-current': isHere && 'true' },
+      h('p', { class: 'node-row-main' }, h('span', { class: 'node-name' }, name), h('span', { class: 'faint mono' }, new URL(url).host)),
       isHere ? h('span', { class: 'tag' }, 'This tab') : button());
   }
 }
 
 /** Tells the user that the move worked. */
-export function greet(line) {
-  line.addEventListener('node', () => {
-    const title = `Now on ${line.node}`;
+export function announceMove(socket) {
+  socket.addEventListener('node', () => {
+    const title = `Now on ${socket.node}`;
     const body = 'Your conversation and notifications are here.';
     toast({ title, body, level: 'success' });
-    tell(`${title}. ${body}`);
+    announce(`${title}. ${body}`);
   }, { once: true });
 }

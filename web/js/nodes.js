@@ -7,7 +7,7 @@ export class Nodes extends EventTarget {
   /** Objects with `name` and `url`, sorted by name. */
   all = [];
 
-  /** Asks again. Without an answer the last list stays, so that the user can leave a dead node. */
+  /** Requests the list. Without an answer the last list stays, so that the user can leave a dead node. */
   async refresh() {
     try {
       const response = await fetch('demo/nodes', { signal: AbortSignal.timeout(5_000) });

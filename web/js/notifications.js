@@ -15,10 +15,10 @@ export class Notifications extends EventTarget {
     this.#client = client;
     this.#channel = `#${user}`;
     this.inbox = new Inbox(user);
-    this.inbox.takeRead(read);
-    client.on('publication', ({ channel, data }) => channel === this.#channel && this.#take([data], true));
+    this.inbox.markReadElsewhere(read);
+    client.on('publication', ({ channel, data }) => channel === this.#channel && this.#add([data], true));
     client.on('subscribed', ({ channel, recovered }) => channel === this.#channel && !recovered && this.#load());
-    addEventListener('storage', ({ key }) => key === this.inbox.key && this.#synced());
+    addEventListener('storage', ({ key }) => key === this.inbox.key && this.#syncRead());
   }
 
   markRead(id) {
@@ -35,20 +35,20 @@ export class Notifications extends EventTarget {
   async #load() {
     try {
       const { publications } = await this.#client.history(this.#channel, { limit: PAGE, reverse: true });
-      this.#take(publications.reverse().map(({ data }) => data), false);
+      this.#add(publications.reverse().map(({ data }) => data), false);
     } catch {
       // Without the history, new notifications still arrive.
     }
   }
 
-  #take(datas, isLive) {
+  #add(datas, isLive) {
     const items = datas.map((data) => this.inbox.add(data)).filter(Boolean);
     if (items.length === 0) return;
     this.dispatchEvent(new CustomEvent('arrived', { detail: { items, isLive } }));
     this.#change();
   }
 
-  #synced() {
+  #syncRead() {
     this.inbox.syncRead();
     this.#change();
   }

@@ -3,8 +3,8 @@
 export class People {
   #clients = new Map();
   #onChange;
-  #round = 0;
-  #left = new Set();
+  #loads = 0;
+  #leftDuringLoad = new Set();
 
   constructor(onChange) {
     this.#onChange = onChange;
@@ -25,13 +25,13 @@ export class People {
   }
 
   async #load(sub) {
-    const round = ++this.#round;
-    this.#left.clear();
+    const load = ++this.#loads;
+    this.#leftDuringLoad.clear();
     try {
       const { clients } = await sub.presence();
-      if (round !== this.#round) return;
+      if (load !== this.#loads) return;
       for (const id of [...this.#clients.keys()]) if (!(id in clients)) this.#clients.delete(id);
-      for (const info of Object.values(clients)) if (!this.#left.has(info.client)) this.#clients.set(info.client, info.user);
+      for (const info of Object.values(clients)) if (!this.#leftDuringLoad.has(info.client)) this.#clients.set(info.client, info.user);
       this.#onChange(this.users());
     } catch {
       // The connection ended meanwhile. The next subscribe asks again.
@@ -39,13 +39,13 @@ export class People {
   }
 
   #join(info) {
-    this.#left.delete(info.client);
+    this.#leftDuringLoad.delete(info.client);
     this.#clients.set(info.client, info.user);
     this.#onChange(this.users());
   }
 
   #leave(info) {
-    this.#left.add(info.client);
+    this.#leftDuringLoad.add(info.client);
     this.#clients.delete(info.client);
     this.#onChange(this.users());
   }

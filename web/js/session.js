@@ -1,6 +1,7 @@
-/** Names, tokens, and the SDK's client on the page's line. */
+/** User names, demo tokens, and the client of the SDK. */
 
-const NAME = /^[A-Za-z0-9_.-]{1,32}$/;
+/** What cannot be seen; the gateway refuses it too. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const TAB_KEY = 'switchboard.user';
 const LAST_KEY = 'switchboard.last-user';
 
@@ -17,18 +18,20 @@ export function longestDelay(attempt) {
 export function nameProblem(name) {
   if (name === '') return 'Enter a name.';
   if (name.length > 32) return 'Use at most 32 characters.';
-  return NAME.test(name) ? '' : 'Use letters without accents, digits and _ . - only.';
+  if (name === '.' || name === '..') return 'Use more than dots.';
+  if (name !== name.trim()) return 'Leave out the space at the end.';
+  return INVISIBLE.test(name) ? 'Leave out what cannot be seen.' : '';
 }
 
 /** The user of this tab. It survives a reload; another tab may have another user. */
-export const remembered = {
-  user: () => sessionStorage.getItem(TAB_KEY),
+export const storedUser = {
+  current: () => sessionStorage.getItem(TAB_KEY),
   last: () => localStorage.getItem(LAST_KEY),
-  keep(user) {
+  store(user) {
     sessionStorage.setItem(TAB_KEY, user);
     localStorage.setItem(LAST_KEY, user);
   },
-  forget: () => sessionStorage.removeItem(TAB_KEY),
+  clear: () => sessionStorage.removeItem(TAB_KEY),
 };
 
 /** Asks the gateway for a demo token. A refusal is final; after any other error the SDK tries again. */
@@ -40,21 +43,21 @@ export async function demoToken(user) {
     signal: AbortSignal.timeout(5_000),
   });
   if (response.ok) return (await response.json()).token;
-  const words = response.status === 404 ? 'This gateway issues no demo tokens (demo.enabled is false).' : `The gateway refused the sign-in (${response.status}).`;
-  if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new globalThis.Centrifuge.UnauthorizedError(words);
-  throw new Error(words);
+  const text = response.status === 404 ? 'This gateway issues no demo tokens (demo.enabled is false).' : `The gateway refused the sign-in (${response.status}).`;
+  if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new globalThis.Centrifuge.UnauthorizedError(text);
+  throw new Error(text);
 }
 
 /** The SDK's client for this user, not yet connected, with a first token. */
-export function createClient(user, firstToken, line) {
+export function createClient(user, firstToken, socket) {
   const url = new URL('connection/websocket', document.baseURI);
   url.protocol = url.protocol.replace('http', 'ws');
   return new globalThis.Centrifuge(url.href, {
     name: 'demo',
     token: firstToken,
     getToken: () => demoToken(user),
-    websocket: line.socket,
-    networkEventTarget: line.network,
+    websocket: socket.constructorForSdk,
+    networkEventTarget: socket.network,
     minReconnectDelay: MIN_DELAY,
     maxReconnectDelay: MAX_DELAY,
   });

@@ -1,19 +1,19 @@
 /** The first screen, which asks for a name. */
 
 import { byId, show, write } from './dom.js';
-import { demoToken, nameProblem, remembered } from './session.js';
+import { demoToken, nameProblem, storedUser } from './session.js';
 
-function showProblem(words) {
-  write(byId('name-problem'), words);
-  show(byId('name-problem'), words !== '');
+function showProblem(text) {
+  write(byId('name-problem'), text);
+  show(byId('name-problem'), text !== '');
   const field = byId('name');
-  field.setAttribute('aria-invalid', String(words !== ''));
-  if (words !== '') field.focus();
+  field.setAttribute('aria-invalid', String(text !== ''));
+  if (text !== '') field.focus();
 }
 
 function setBusy(busy) {
   byId('enter').disabled = busy;
-  write(byId('enter-words'), busy ? 'Connecting…' : 'Connect');
+  write(byId('enter-text'), busy ? 'Connecting…' : 'Connect');
 }
 
 /** A token for the user; null if there is none, with the reason on the page. */
@@ -32,16 +32,16 @@ async function tokenFor(user) {
 
 /** Resolves with the user and a first token. `moved` is the user that the tab had on another node; with it, or after a reload, the user need not enter a name. */
 export async function signIn(moved) {
-  const user = nameProblem(moved) === '' ? moved : remembered.user();
+  const user = nameProblem(moved) === '' ? moved : storedUser.current();
   if (user && nameProblem(user) === '') {
     const token = await tokenFor(user);
     if (token !== null) {
-      remembered.keep(user);
+      storedUser.store(user);
       return { user, token };
     }
   }
   show(byId('sign-in'), true);
-  byId('name').value = user ?? remembered.last() ?? '';
+  byId('name').value = user ?? storedUser.last() ?? '';
   byId('name').select();
   byId('name').focus();
   return new Promise((resolve) => {
@@ -53,7 +53,7 @@ export async function signIn(moved) {
       if (problem !== '') return;
       const token = await tokenFor(name);
       if (token === null) return;
-      remembered.keep(name);
+      storedUser.store(name);
       resolve({ user: name, token });
     });
   });

@@ -1,7 +1,7 @@
 /** Answers that the bot is writing: each has its own channel of parts, read from the start. */
 
-/** After this time without a part, the stream counts as dead. The bot's other instances end a dead stream within 10 s. */
-const SILENCE = 20_000;
+/** A stream without a part for this time counts as dead. Before that, within 10 s, the bot's other instances end a dead stream. */
+const SILENCE_TIMEOUT = 20_000;
 
 /** The text of a stream. Each part counts once, even if it arrives again. */
 export class StreamText {
@@ -38,7 +38,7 @@ export class Streams {
   #watch;
   #followed = new Map();
 
-  /** Calls `onChange(id, StreamText, isSilent)` after every change, and `watch(sub)` for every subscription. */
+  /** Calls `onChange(id, StreamText, timedOut)` after every change, and `watch(sub)` for every subscription. */
   constructor(client, onChange, watch) {
     this.#client = client;
     this.#onChange = onChange;
@@ -51,14 +51,14 @@ export class Streams {
     const stream = { sub, text: new StreamText(), timer: 0 };
     this.#followed.set(id, stream);
     this.#watch(sub);
-    sub.on('subscribed', () => this.#wait(id, stream));
-    sub.on('publication', ({ data }) => this.#take(id, stream, data));
-    sub.on('unsubscribed', ({ code }) => code !== 0 && this.#silent(id, stream));
+    sub.on('subscribed', () => this.#restartTimer(id, stream));
+    sub.on('publication', ({ data }) => this.#accept(id, stream, data));
+    sub.on('unsubscribed', ({ code }) => code !== 0 && this.#timeOut(id, stream));
     sub.subscribe();
   }
 
   /** Stops following a stream whose complete message has arrived. */
-  leave(id) {
+  unfollow(id) {
     const stream = this.#followed.get(id);
     if (!stream) return;
     this.#followed.delete(id);
@@ -67,21 +67,21 @@ export class Streams {
     this.#client.removeSubscription(stream.sub);
   }
 
-  #take(id, stream, data) {
+  #accept(id, stream, data) {
     if (!stream.text.accept(data)) return;
-    this.#wait(id, stream);
+    this.#restartTimer(id, stream);
     this.#onChange(id, stream.text, false);
-    if (stream.text.ended !== null) this.leave(id);
+    if (stream.text.ended !== null) this.unfollow(id);
   }
 
-  #wait(id, stream) {
+  #restartTimer(id, stream) {
     clearTimeout(stream.timer);
-    stream.timer = setTimeout(() => this.#silent(id, stream), SILENCE);
+    stream.timer = setTimeout(() => this.#timeOut(id, stream), SILENCE_TIMEOUT);
   }
 
-  #silent(id, stream) {
+  #timeOut(id, stream) {
     if (this.#followed.get(id) !== stream) return;
     if (this.#client.state === 'connected') this.#onChange(id, stream.text, true);
-    else this.#wait(id, stream);
+    else this.#restartTimer(id, stream);
   }
 }

@@ -10,13 +10,16 @@
 /** The state of a complete answer, by the reason of its end. Without a reason it is complete. */
 const END_STATES = { aborted: 'aborted', failed: 'failed' };
 
-/** Entry states: sending, unsure, refused (own messages); streaming, aborted, failed, gone; done. */
+/**
+ * Entry states. Drafts: sending, unknown (the outcome), refused. Streams: streaming, aborted, failed,
+ * gone (no part for a long time). Complete messages: done, aborted, failed.
+ */
 export class Timeline {
   #me;
   #entries = new Map();
   #drafts = new Map();
-  #eras = new Map();
-  #era = 0;
+  #epochNumbers = new Map();
+  #epochNumber = 0;
   #oldest = Infinity;
   #newest = 0;
 
@@ -38,37 +41,37 @@ export class Timeline {
     return this.#entries.get(id);
   }
 
-  /** The channel is now in this epoch. Returns whether an earlier epoch ended. */
+  /** Records that the channel is now in this epoch. Returns whether an earlier epoch ended. */
   enterEpoch(epoch) {
-    if (this.#eras.has(epoch)) return false;
-    this.#era = this.#eras.size;
-    this.#eras.set(epoch, this.#era);
+    if (this.#epochNumbers.has(epoch)) return false;
+    this.#epochNumber = this.#epochNumbers.size;
+    this.#epochNumbers.set(epoch, this.#epochNumber);
     this.#oldest = Infinity;
     this.#newest = 0;
-    return this.#era > 0;
+    return this.#epochNumber > 0;
   }
 
   /** Adds a publication. Returns the entry if it is new or changed, otherwise null. */
   apply({ offset, data }, at = null) {
     if (typeof data?.id !== 'string' || (data.kind !== 'message' && data.kind !== 'stream')) return null;
-    this.#noteOffset(offset);
+    this.#recordOffset(offset);
     const known = this.#entries.get(data.id);
     if (!known) return this.#insert(offset, data, at);
-    if (known.era === this.#era && offset && offset < known.offset) known.offset = offset;
+    if (known.epochNumber === this.#epochNumber && offset && offset < known.offset) known.offset = offset;
     return data.kind === 'message' && known.kind === 'stream' ? this.#finish(known, data) : null;
   }
 
-  /** A message of this tab that is being sent, with its id in the channel. */
+  /** Adds a message that this tab is sending. Its id is the id that it will have in the channel. */
   draft(id, text) {
     const entry = { key: `draft-${id}`, id, isDraft: true, kind: 'message', from: this.#me, text, at: Date.now(), state: 'sending', note: '' };
     this.#drafts.set(id, entry);
     return entry;
   }
 
-  /** The message was refused, or its result is unknown (`unsure`). */
-  fail(draft, note, unsure) {
+  /** Records that the message was refused or that its outcome is unknown. Returns false if it appeared in the channel meanwhile. */
+  fail(draft, note, outcomeUnknown) {
     if (!this.#drafts.has(draft.id)) return false;
-    draft.state = unsure ? 'unsure' : 'refused';
+    draft.state = outcomeUnknown ? 'unknown' : 'refused';
     draft.note = note;
     return true;
   }
@@ -79,30 +82,30 @@ export class Timeline {
 
   /** All entries in the order of the channel, drafts last. */
   list() {
-    const settled = [...this.#entries.values()].sort((a, b) => a.era - b.era || a.offset - b.offset);
-    return [...settled, ...this.#drafts.values()];
+    const stored = [...this.#entries.values()].sort((a, b) => a.epochNumber - b.epochNumber || a.offset - b.offset);
+    return [...stored, ...this.#drafts.values()];
   }
 
-  #noteOffset(offset) {
+  #recordOffset(offset) {
     if (!offset) return;
     this.#oldest = Math.min(this.#oldest, offset);
     this.#newest = Math.max(this.#newest, offset);
   }
 
   #insert(offset, data, at) {
-    const streams = data.kind === 'stream';
+    const isStream = data.kind === 'stream';
     const entry = {
       key: data.id,
       id: data.id,
       kind: data.kind,
       from: String(data.from ?? ''),
-      text: streams ? '' : String(data.text ?? ''),
+      text: isStream ? '' : String(data.text ?? ''),
       channel: data.channel ?? null,
-      isBot: streams || typeof data.stream === 'string',
+      isBot: isStream || typeof data.stream === 'string',
       offset: offset ?? Infinity,
-      era: this.#era,
+      epochNumber: this.#epochNumber,
       at: data.at ? Date.parse(data.at) : at,
-      state: streams ? 'streaming' : END_STATES[data.reason] ?? 'done',
+      state: isStream ? 'streaming' : END_STATES[data.reason] ?? 'done',
       note: '',
       parts: 0,
     };

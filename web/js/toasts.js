@@ -4,7 +4,7 @@ import { byId, h, icon } from './dom.js';
 import { safeLink } from './inbox.js';
 
 const SHOWN_FOR = 8_000;
-const AT_ONCE = 4;
+const MAX_TOASTS = 4;
 
 export const LEVEL_ICONS = { info: 'info', success: 'check', warning: 'alert', error: 'alert' };
 
@@ -15,7 +15,7 @@ export function linkOf(item) {
   return h('a', { class: 'more', href, target: '_blank', rel: 'noopener noreferrer' }, 'Open', icon('out'), h('span', { class: 'sr-only' }, `: ${item.title} (new tab)`));
 }
 
-function leave(toast) {
+function fadeOut(toast) {
   if (!toast.isConnected || toast.classList.contains('leaving')) return;
   if (matchMedia('(prefers-reduced-motion: reduce)').matches) return toast.remove();
   toast.classList.add('leaving');
@@ -24,22 +24,22 @@ function leave(toast) {
 
 /** Removes all toasts, because the list shows them. */
 export function clearToasts() {
-  for (const element of [...byId('toasts').children]) leave(element);
+  for (const element of [...byId('toasts').children]) fadeOut(element);
 }
 
 /** Removes the toast after a while, but not while the pointer or the focus is on it. */
 function expire(toast) {
   let timer = 0;
-  const stay = () => clearTimeout(timer);
-  const go = () => {
-    stay();
-    timer = setTimeout(() => leave(toast), SHOWN_FOR);
+  const pause = () => clearTimeout(timer);
+  const start = () => {
+    pause();
+    timer = setTimeout(() => fadeOut(toast), SHOWN_FOR);
   };
-  toast.addEventListener('pointerenter', stay);
-  toast.addEventListener('pointerleave', go);
-  toast.addEventListener('focusin', stay);
-  toast.addEventListener('focusout', go);
-  go();
+  toast.addEventListener('pointerenter', pause);
+  toast.addEventListener('pointerleave', start);
+  toast.addEventListener('focusin', pause);
+  toast.addEventListener('focusout', start);
+  start();
 }
 
 /** Shows an item. Calls `onClose` when the user closes it. */
@@ -51,8 +51,8 @@ export function toast(item, onClose) {
       h('p', { class: 'toast-title' }, item.title),
       item.body && h('p', { class: 'toast-body' }, item.body),
       linkOf(item)),
-    h('button', { type: 'button', class: 'icon-button small', 'aria-label': `Close: ${item.title}`, onclick: () => { leave(element); onClose?.(); } }, icon('close')));
+    h('button', { type: 'button', class: 'icon-button small', 'aria-label': `Close: ${item.title}`, onclick: () => { fadeOut(element); onClose?.(); } }, icon('close')));
   stack.append(element);
-  while (stack.children.length > AT_ONCE) stack.firstElementChild.remove();
+  while (stack.children.length > MAX_TOASTS) stack.firstElementChild.remove();
   expire(element);
 }

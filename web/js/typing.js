@@ -1,11 +1,11 @@
 /** Who is typing, and the signal that this user is typing. */
 
 const SHOWN_FOR = 4_000;
-const TELL_EVERY = 2_500;
-const QUIET_AFTER_ERROR = 15_000;
+const SEND_INTERVAL = 2_500;
+const PAUSE_AFTER_ERROR = 15_000;
 
 /** Names of people who are typing. A name is removed if no further signal arrives. */
-export class Typists {
+export class TypingUsers {
   #timers = new Map();
   #onChange;
 
@@ -28,7 +28,7 @@ export class Typists {
 }
 
 /** "alice is writing", "alice and bob are writing". */
-export function typingWords(names) {
+export function typingText(names) {
   if (names.length === 0) return '';
   if (names.length === 1) return `${names[0]} is writing`;
   if (names.length === 2) return `${names[0]} and ${names[1]} are writing`;
@@ -41,7 +41,7 @@ export function throttledTyping(send) {
   return () => {
     const now = Date.now();
     if (now < notBefore) return;
-    notBefore = now + TELL_EVERY;
-    send().catch(() => { notBefore = Date.now() + QUIET_AFTER_ERROR; });
+    notBefore = now + SEND_INTERVAL;
+    send().catch(() => { notBefore = Date.now() + PAUSE_AFTER_ERROR; });
   };
 }

@@ -1,4 +1,4 @@
-//! Channels and who is in them.
+//! Channels: list, details and presence.
 
 use super::{
     extract::{Named, Query},
@@ -15,16 +15,16 @@ use shared_proto::rest::{ChannelBody, ChannelDetailBody, ChannelsBody, PresenceB
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// `*` stands for any run of characters, `?` for one; all channels where it is absent.
+    /// `*` matches any characters, `?` matches one; without it, all channels.
     #[param(example = "chat:*")]
     pattern: Option<String>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     after: Option<String>,
-    /// Channels at most, at least 1; 100 where it is absent.
+    /// Number of channels, at least 1; 100 if absent.
     limit: Option<usize>,
 }
 
-/// List the channels that have subscribers or hold publications, by name. One that became active at another node a moment ago may be missing.
+/// List the channels that have subscribers or publications, by name. A channel that became active at another node a moment ago may be missing.
 #[utoipa::path(get, path = "/v1/channels", tag = "channels", params(ListQuery),
     responses((status = 200, description = "One page", body = ChannelsBody),
         (status = 422, description = "`limit_exceeded`", body = Problem, content_type = "application/problem+json"),
@@ -32,7 +32,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list(node: Data<Node>, Query(query): Query<ListQuery>) -> Result<HttpResponse, ApiError> {
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > node.api.channels {
-        let detail = format!("limit has to be 1 to {}.", node.api.channels);
+        let detail = format!("limit must be 1 to {}.", node.api.channels);
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
     let pattern = query.pattern.as_deref().unwrap_or("*");
@@ -52,10 +52,10 @@ pub(super) async fn list(node: Data<Node>, Query(query): Query<ListQuery>) -> Re
     Ok(HttpResponse::Ok().json(ChannelsBody { channels: each.collect(), next }))
 }
 
-/// Tell how many are subscribed to a channel, and its position.
+/// Get the number of a channel's subscribers, and its position.
 #[utoipa::path(get, path = "/v1/channels/{channel}", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
-    responses((status = 200, description = "The channel now", body = ChannelDetailBody),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
+    responses((status = 200, description = "The channel", body = ChannelDetailBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(node: Data<Node>, Named(channel): Named<ChannelName>) -> Result<HttpResponse, ApiError> {
@@ -80,10 +80,10 @@ pub(super) struct PresenceQuery {
     stats: bool,
 }
 
-/// Tell who is in a channel.
+/// Get the subscribers of a channel.
 #[utoipa::path(get, path = "/v1/channels/{channel}/presence", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby"), PresenceQuery),
-    responses((status = 200, description = "Each connection, or with `stats=true` the counts alone: `clients` and `users`", body = PresenceBody),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby"), PresenceQuery),
+    responses((status = 200, description = "Each connection, or with `stats=true` only the counts: `clients` and `users`", body = PresenceBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace has no presence", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]

@@ -18,7 +18,7 @@ pub(super) async fn nodes(node: Data<Node>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(NodesBody { nodes: each.collect() }))
 }
 
-/// List the services, and the instances that hold links to this node.
+/// List the services, and their instances with links to this node.
 #[utoipa::path(get, path = "/v1/services", tag = "cluster", responses((status = 200, description = "Every service of the settings", body = ServicesBody)))]
 pub(super) async fn services(node: Data<Node>) -> HttpResponse {
     let each = node.services.summary().into_iter().map(|service| ServiceBody {

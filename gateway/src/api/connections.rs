@@ -10,9 +10,9 @@ use gateway_core::model::{CommandTarget, ConnectionId, Data as Payload, Disconne
 use serde::Deserialize;
 use shared_proto::rest::{ConcernedBody, ConnectionBody, MessageRequest, Problem};
 
-/// Tell about a connection.
+/// Get a connection.
 #[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
-    responses((status = 200, description = "It is there", body = ConnectionBody),
+    responses((status = 200, description = "The connection", body = ConnectionBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(node: Data<Node>, Named(id): Named<ConnectionId>) -> Result<HttpResponse, ApiError> {
@@ -25,7 +25,7 @@ pub(super) async fn one(node: Data<Node>, Named(id): Named<ConnectionId>) -> Res
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DisconnectQuery {
-    /// Close code, 3000 to 4999; 3503 where it is absent. With 3000 to 3499 and 4000 to 4499 the client reconnects.
+    /// Close code, 3000 to 4999; 3503 if absent. After 3000 to 3499 and 4000 to 4499 the client reconnects.
     code: Option<u16>,
     /// Close reason, at most 123 bytes.
     reason: Option<String>,
@@ -35,7 +35,7 @@ impl DisconnectQuery {
     pub(super) fn command(self) -> Result<ServerCommand, ApiError> {
         let code = self.code.unwrap_or(Disconnect::ForceDisconnect.code());
         if !(3000..=4999).contains(&code) {
-            return Err(bad_request("code has to be 3000 to 4999."));
+            return Err(bad_request("code must be 3000 to 4999."));
         }
         let reason = self.reason.unwrap_or_else(|| Disconnect::ForceDisconnect.reason().into());
         if reason.len() > 123 {
@@ -58,10 +58,10 @@ pub(super) async fn disconnect(
     command_one(&node, id, query.command()?).await
 }
 
-/// Send a connection a message outside any channel: at most once.
+/// Send a message to a connection, outside any channel and at most once.
 #[utoipa::path(post, path = "/v1/connections/{id}/messages", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
     request_body(content = MessageRequest, example = json!({"data": {"kind": "hint"}})),
-    responses((status = 200, description = "It is on its way", body = ConcernedBody),
+    responses((status = 200, description = "The message is queued", body = ConcernedBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]

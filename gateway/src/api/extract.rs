@@ -1,10 +1,10 @@
-//! What handlers take out of requests, checked.
+//! Extracts and checks the parts of requests that handlers need.
 
 use super::problem::{ApiError, bad_request};
 use crate::{
     node::Node,
     publish::{CallerKey, parse_channel},
-    telemetry::Step,
+    telemetry::TraceSpan,
 };
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -13,18 +13,18 @@ use actix_web::{
     error::PayloadError,
     http::header,
     middleware::Next,
-    web::{self, Bytes, Data},
+    web::{self, Bytes, Data, PayloadConfig, ServiceConfig},
 };
 use gateway_core::model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId};
 use serde::de::DeserializeOwned;
-use shared_proto::json::Object;
+use shared_proto::{json, rest::is_identity};
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
     str::FromStr,
 };
 
-/// Lets only requests with an API key pass, and remembers its name.
+/// Admits only requests with an API key, and stores the name of the key.
 pub(super) async fn require_key(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
     match key_name(&request) {
         Ok(name) => {
@@ -41,7 +41,7 @@ fn key_name(request: &ServiceRequest) -> Result<KeyName, Refusal> {
     node.api_keys.authorize(shown).map(|name| KeyName(name.as_str().to_owned()))
 }
 
-/// Name of the API key that the request showed.
+/// Name of the API key of the request.
 #[derive(Clone, Debug)]
 pub(super) struct KeyName(pub(super) String);
 
@@ -54,7 +54,7 @@ impl FromRequest for KeyName {
     }
 }
 
-/// The headers of a publish: its key and its trace.
+/// The headers of a publish: idempotency key and trace context.
 pub(super) struct PublishHeaders {
     pub(super) key: Option<CallerKey>,
     pub(super) traceparent: Option<Box<str>>,
@@ -73,37 +73,46 @@ impl FromRequest for PublishHeaders {
         let key = match (keys.next(), keys.next()) {
             (None, _) => Ok(None),
             (Some(key), None) => CallerKey::new(&scope.0, key.to_str().unwrap_or_default()).map(Some).map_err(ApiError),
-            (Some(_), Some(_)) => Err(bad_request("There are several Idempotency-Key headers. Send one.")),
+            (Some(_), Some(_)) => Err(bad_request("There are several Idempotency-Key headers. Send only one.")),
         };
-        ready(key.map(|key| Self { key, traceparent: request.extensions().get::<Step>().and_then(Step::traceparent) }))
+        ready(key.map(|key| Self { key, traceparent: request.extensions().get::<TraceSpan>().and_then(TraceSpan::traceparent) }))
     }
 }
 
-/// A JSON object as the body, in which unknown fields are refused.
-pub(super) struct Json<T>(pub(super) T);
+/// Largest body, in bytes.
+#[derive(Clone, Copy)]
+struct BodyLimit(usize);
+
+/// Sets the limit of bodies for [`Json`].
+pub(crate) fn limit_bodies(config: &mut ServiceConfig, bytes: usize) {
+    config.app_data(PayloadConfig::new(bytes)).app_data(BodyLimit(bytes));
+}
+
+/// A JSON object in the body. Unknown fields are refused.
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let json = is_json(request);
-        let limit = request.app_data::<Data<Node>>().map_or(0, |node| node.api.body);
+        let form = check_form(request);
+        let limit = request.app_data::<BodyLimit>().map_or(0, |limit| limit.0);
         let body = Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|error| body_error(&error, limit))?;
-            if !json {
-                return Err(ErrorCode::UnsupportedMediaType.into());
-            }
-            serde_json::from_slice(&body)
-                .map(|Object(body)| Self(body))
-                .map_err(|error| bad_request(format!("The body is not what is expected here: {error}.")))
+            form?;
+            json::read_bytes(&body).map(Self).map_err(|error| bad_request(format!("The body is invalid: {error}.")))
         })
     }
 }
 
-fn is_json(request: &HttpRequest) -> bool {
-    request.content_type().eq_ignore_ascii_case("application/json")
+fn check_form(request: &HttpRequest) -> Result<(), ErrorCode> {
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(ErrorCode::UnsupportedMediaType);
+    }
+    let encodings = request.headers().get_all(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
+    if is_identity(encodings) { Ok(()) } else { Err(ErrorCode::UnsupportedEncoding) }
 }
 
 fn body_error(error: &Error, limit: usize) -> ApiError {
@@ -111,11 +120,11 @@ fn body_error(error: &Error, limit: usize) -> ApiError {
         Some(PayloadError::Overflow) => {
             ApiError(Refusal::new(ErrorCode::PayloadTooLarge, format!("The body is larger than the limit of {limit} bytes.")))
         }
-        _ => bad_request("The body did not arrive whole."),
+        _ => bad_request("The body is incomplete."),
     }
 }
 
-/// Query parameters, in which unknown names are refused.
+/// Query parameters. Unknown names are refused.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest for Query<T> {
@@ -124,17 +133,13 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let parsed = web::Query::<T>::from_query(request.query_string());
-        ready(
-            parsed
-                .map(|query| Self(query.into_inner()))
-                .map_err(|error| bad_request(format!("The query is not what is expected here: {error}."))),
-        )
+        ready(parsed.map(|query| Self(query.into_inner())).map_err(|error| bad_request(format!("The query is invalid: {error}."))))
     }
 }
 
-/// A checked name out of the path.
+/// A checked name in the path.
 pub(super) trait InPath: Sized {
-    /// What the path's pattern calls it.
+    /// Its name in the pattern of the path.
     const SEGMENT: &'static str;
 
     fn parse(text: &str) -> Result<Self, Refusal>;
@@ -172,7 +177,7 @@ impl InPath for ConnectionId {
     const SEGMENT: &'static str = "id";
 
     fn parse(text: &str) -> Result<Self, Refusal> {
-        text.parse().map_err(|error| Refusal::new(ErrorCode::BadRequest, format!("The last part of the path {error}.")))
+        text.parse().map_err(|error| Refusal::new(ErrorCode::BadRequest, format!("The last segment of the path {error}.")))
     }
 }
 
@@ -184,12 +189,14 @@ impl<T: InPath> FromRequest for Named<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let segment = request.match_info().query(T::SEGMENT);
-        ready(decode(segment).and_then(|text| T::parse(&text).map_err(ApiError)).map(Self))
+        let (path, segment) = (request.uri().path(), request.match_info().query(T::SEGMENT));
+        // The router has decoded everything except '%', '/' and '+', and has replaced invalid UTF-8 by U+FFFD.
+        let checked = if path.contains('%') { decode(path).map(drop) } else { Ok(()) };
+        ready(checked.and_then(|()| decode(segment)).and_then(|text| T::parse(&text).map_err(ApiError)).map(Self))
     }
 }
 
-/// Percent-decodes a segment of a path, once.
+/// Percent-decodes a path or a segment, once.
 fn decode(segment: &str) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();
@@ -200,9 +207,9 @@ fn decode(segment: &str) -> Result<String, ApiError> {
         }
         let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16)).map(|d| d as u8);
         let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-            return Err(bad_request("The path has a '%' that two hex digits do not follow."));
+            return Err(bad_request("The path has a '%' without two hex digits after it."));
         };
         bytes.push(high << 4 | low);
     }
-    String::from_utf8(bytes).map_err(|_| bad_request("The path is not UTF-8 once decoded."))
+    String::from_utf8(bytes).map_err(|_| bad_request("The decoded path is not UTF-8."))
 }

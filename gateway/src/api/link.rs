@@ -1,4 +1,4 @@
-//! The service link's transport: actix-ws writes, our own decoder reads.
+//! The transport of service links: actix-ws writes, and the gateway's own decoder reads.
 
 use super::{
     extract::{KeyName, Named},
@@ -19,10 +19,19 @@ use gateway_core::{
 use shared_proto::rest::Problem;
 use std::{pin::pin, sync::Arc};
 
+/// The path of links.
+pub(super) const PATH: &str = "/v1/services/{service}/link";
+
+/// Whether a path of the internal listener supports upgrades to WebSocket.
+pub fn speaks_websocket(path: &str) -> bool {
+    let (before, after) = PATH.split_once("{service}").unwrap_or((PATH, ""));
+    path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|service| !service.contains('/'))
+}
+
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
 #[utoipa::path(get, path = "/v1/services/{service}/link", tag = "cluster", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
-    responses((status = 101, description = "The link is open; `hello` is awaited"),
-        (status = 404, description = "`not_found`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
+    responses((status = 101, description = "The link is open; the node waits for `hello`"),
+        (status = 404, description = "`no_service`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "`upgrade_required`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`draining`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn open(
@@ -32,16 +41,16 @@ pub(super) async fn open(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    if !node.services.knows(&service) {
-        let detail = format!("No service is named \"{service}\". Configure it as [services.{service}].");
-        return Err(ApiError(Refusal::new(ErrorCode::NotFound, detail)));
+    if !node.services.contains(&service) {
+        let detail = format!("No service is named \"{service}\". Add [services.{service}] to the settings.");
+        return Err(ApiError(Refusal::new(ErrorCode::NoService, detail)));
     }
     if node.health.is_draining() {
         return Err(ErrorCode::Draining.into());
     }
-    // Its reader takes a frame in whole before it looks at its size: it gets nothing to read.
+    // The reader of actix-ws reads a whole frame before it checks the size, so it gets no input.
     let nothing = web::Payload::from_request(&request, &mut dev::Payload::None).await.map_err(|_| ErrorCode::Internal)?;
-    #[expect(clippy::disallowed_methods, reason = "links are few, and on the trusted side")]
+    #[expect(clippy::disallowed_methods, reason = "links are few, and their peers are trusted")]
     let (response, session, _) =
         actix_ws::handle(&request, nothing).map_err(|_| ApiError::from(Refusal::from(ErrorCode::UpgradeRequired)))?;
     let peer = Peer { service, scope: scope.into(), node: Arc::clone(&node.name), nodes: node.cluster.links() };
@@ -56,12 +65,12 @@ async fn run(node: Arc<Node>, peer: Peer, session: actix_ws::Session, payload: d
     serve(&node.services, &node.publisher, peer, reader, writer).await;
 }
 
-/// A link's bytes to messages, header first: what is too large is refused before it comes.
+/// Turns the bytes of a link into messages. The header comes first, so a frame that is too large is refused before its payload arrives.
 struct Reader {
     payload: dev::Payload,
     decoder: Decoder,
     chunk: Vec<u8>,
-    /// Bytes of the chunk that are decoded.
+    /// Decoded bytes of the current chunk.
     taken: usize,
 }
 

@@ -1,7 +1,7 @@
-//! REST handlers of the internal listener: what services and operators may do.
+//! REST handlers of the internal listener, for services and operators. The listener itself is in `server`.
 //!
-//! Every refusal is a problem document (RFC 9457), and a refused request changes nothing. [`configure`] registers one table of paths,
-//! from which the test takes what the OpenAPI document has to describe.
+//! Every refusal is a problem document (RFC 9457), and a refused request changes nothing. [`configure`] registers one table of paths. A test compares
+//! it with the OpenAPI document.
 
 mod channels;
 mod cluster;
@@ -18,17 +18,19 @@ mod route;
 mod tests;
 mod users;
 
+pub(crate) use extract::{Json, limit_bodies};
+pub use link::speaks_websocket;
 pub use problem::{ApiError, problem};
 pub(crate) use route::Path;
 
 use crate::node::Node;
 use actix_web::{
     middleware::from_fn,
-    web::{self, PayloadConfig, ServiceConfig},
+    web::{self, ServiceConfig},
 };
 use std::sync::Arc;
 
-/// Paths that need an API key. They are tried one after the other: what is called most comes first.
+/// Paths that require an API key. They are tried in order, so frequent ones come first.
 fn guarded() -> Vec<Path> {
     vec![
         Path::new("/v1/publications").post(publications::batch),
@@ -43,11 +45,11 @@ fn guarded() -> Vec<Path> {
         Path::new("/v1/connections/{id}/messages").post(connections::message),
         Path::new("/v1/nodes").get(cluster::nodes),
         Path::new("/v1/services").get(cluster::services),
-        Path::new("/v1/services/{service}/link").get(link::open),
+        Path::new(link::PATH).get(link::open),
     ]
 }
 
-/// Paths for operations, without a key: who reaches the internal listener may see them.
+/// Paths for operations, without a key: they are for everybody who can reach the internal listener.
 fn open() -> Vec<Path> {
     vec![
         Path::new("/metrics").get(operations::metrics),
@@ -57,7 +59,7 @@ fn open() -> Vec<Path> {
     ]
 }
 
-/// Registers the whole interface, for an App of its own.
+/// Registers the whole interface in an App of its own.
 pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
     let mut all = web::scope("").wrap(from_fn(observe::observe)).default_service(web::to(problem::no_such_path));
     for path in guarded() {
@@ -67,5 +69,6 @@ pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
         all = all.service(path.into_resource());
     }
     all = all.service(openapi::to_docs()).service(openapi::docs());
-    config.app_data(web::Data::from(Arc::clone(node))).app_data(PayloadConfig::new(node.api.body)).service(all);
+    extract::limit_bodies(config, node.api.body);
+    config.app_data(web::Data::from(Arc::clone(node))).service(all);
 }

@@ -1,8 +1,8 @@
-//! Every request is measured and traced, in one place.
+//! Measures and traces every request.
 
 use crate::{
     node::Node,
-    telemetry::{Step, TraceContext, Work},
+    telemetry::{SpanKind, TraceContext, TraceSpan},
 };
 use actix_web::{
     Error, HttpMessage,
@@ -14,11 +14,11 @@ use actix_web::{
 use std::time::Instant;
 use tracing::Instrument;
 
-/// Measures a request, and puts what it does into a step that continues the caller's trace.
+/// Measures a request, and handles it in a span that continues the caller's trace.
 pub(super) async fn observe(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let start = Instant::now();
     let method = known(request.method().as_str());
-    let step = Step::begin(Work::Request, TraceContext::from_headers(request.headers()));
+    let step = TraceSpan::begin(SpanKind::Request, TraceContext::from_headers(request.headers()));
     request.extensions_mut().insert(step.clone());
     let response = next.call(request).instrument(step.span().clone()).await?;
     let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
@@ -30,7 +30,7 @@ pub(super) async fn observe(request: ServiceRequest, next: Next<impl MessageBody
     Ok(response)
 }
 
-/// The method, or `_OTHER`: what clients make up must not grow the number of series.
+/// The method, or `_OTHER`, so that unknown methods do not add series.
 fn known(method: &str) -> &'static str {
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"].into_iter().find(|known| *known == method).unwrap_or("_OTHER")
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document, and a page to read it.
+//! The OpenAPI document, and its page.
 
 use super::{channels, cluster, connections, link, operations, publications, users};
 use actix_web::{HttpResponse, web};
@@ -14,7 +14,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Switchboard gateway", description = "What services and operators may do, on the internal listener. Every error is a problem document (RFC 9457) whose `code` names a row of the error table."),
+    info(title = "Switchboard gateway", description = "The internal listener, for services and operators. Every error is a problem document (RFC 9457) whose `code` is the name of a row in the error table. Properties that are not required may be null, which means the same as leaving them out."),
     paths(
         publications::publish, publications::history, publications::clear, publications::batch,
         channels::list, channels::one, channels::presence,
@@ -29,7 +29,7 @@ use utoipa_swagger_ui::SwaggerUi;
 )]
 struct Document;
 
-/// What all operations have in common: the key, and the errors of every request.
+/// The parts that all operations share: the key, and the errors of every request.
 struct Common;
 
 impl Modify for Common {
@@ -41,12 +41,16 @@ impl Modify for Common {
         for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
             for operation in operations.into_iter().flatten().filter(|_| path.starts_with("/v1/")) {
-                let errors = [("400", "`bad_request`: the detail names the place"), ("401", "`unauthorized`"), ("500", "`internal`")];
+                let errors = [("400", "`bad_request`: the detail says what is wrong"), ("401", "`unauthorized`"), ("500", "`internal`")];
                 for (status, description) in errors {
                     operation.responses.responses.entry(status.into()).or_insert_with(|| problem(description));
                 }
                 if operation.request_body.is_some() {
-                    operation.responses.responses.entry("415".into()).or_insert_with(|| problem("`unsupported_media_type`"));
+                    operation
+                        .responses
+                        .responses
+                        .entry("415".into())
+                        .or_insert_with(|| problem("`unsupported_media_type`, `unsupported_encoding`"));
                 }
             }
         }
@@ -68,12 +72,12 @@ pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok().json(api())
 }
 
-/// Where people look for the page, whose own files lie below it.
+/// The redirect to the page, whose files are below `/docs/`.
 pub(super) fn to_docs() -> web::Redirect {
     web::redirect("/docs", "/docs/")
 }
 
-/// The document as a page; everything it needs is in the binary.
+/// The document as a page. The binary contains all its files.
 pub(super) fn docs() -> SwaggerUi {
     SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json"))
 }

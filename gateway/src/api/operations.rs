@@ -1,33 +1,41 @@
-//! What operators and their tools ask for. Shared with the public listener.
+//! Health and metrics. The public listener uses them too.
 
-use crate::node::{Node, Serves};
+use crate::node::{Node, NodeReadiness};
 use actix_web::{HttpResponse, http::header, web::Data};
 use shared_proto::rest::ReadyBody;
 
-/// All metrics, in Prometheus' text format.
+/// Get all metrics, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(node: Data<Node>) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(node.metrics.render())
 }
 
-/// Tell that the process is alive.
+/// Check that the process is alive.
 #[utoipa::path(get, path = "/livez", tag = "operations", security(()), responses((status = 200, description = "It is", body = String, content_type = "text/plain")))]
 pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
-/// Tell whether the node can serve, and why not, or not all channels.
+/// Check whether the node can serve.
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
-    responses((status = 200, description = "It can; the reasons, if not for all channels", body = ReadyBody), (status = 503, description = "It cannot: the reasons", body = ReadyBody)))]
+    responses((status = 200, description = "It can serve; with reasons, if not all channels", body = ReadyBody), (status = 503, description = "It cannot serve; with reasons", body = ReadyBody)))]
 pub async fn readyz(node: Data<Node>) -> HttpResponse {
-    answer(node.serves())
+    answer(node.readiness())
 }
 
-fn answer(serves: Serves) -> HttpResponse {
-    match serves {
-        Serves::All => HttpResponse::Ok().json(ReadyBody { ready: true, reasons: Vec::new() }),
-        Serves::Some(reasons) => HttpResponse::Ok().json(ReadyBody { ready: true, reasons }),
-        Serves::Nothing(reasons) => {
+/// Readiness for the public listener: without reasons, because they contain addresses of servers and their answers.
+pub async fn readyz_in_brief(node: Data<Node>) -> HttpResponse {
+    answer(match node.readiness() {
+        NodeReadiness::Ready | NodeReadiness::Partial(_) => NodeReadiness::Ready,
+        NodeReadiness::NotReady(_) => NodeReadiness::NotReady(Vec::new()),
+    })
+}
+
+fn answer(readiness: NodeReadiness) -> HttpResponse {
+    match readiness {
+        NodeReadiness::Ready => HttpResponse::Ok().json(ReadyBody { ready: true, reasons: Vec::new() }),
+        NodeReadiness::Partial(reasons) => HttpResponse::Ok().json(ReadyBody { ready: true, reasons }),
+        NodeReadiness::NotReady(reasons) => {
             HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "1")).json(ReadyBody { ready: false, reasons })
         }
     }
@@ -39,13 +47,13 @@ mod tests {
     use actix_web::body::to_bytes;
 
     #[actix_web::test]
-    async fn a_node_that_serves_some_channels_stays_in_service_and_says_what_is_wrong() {
-        for (serves, status, body) in [
-            (Serves::All, 200, r#"{"ready":true}"#),
-            (Serves::Some(vec!["one is away".into()]), 200, r#"{"ready":true,"reasons":["one is away"]}"#),
-            (Serves::Nothing(vec!["all are away".into()]), 503, r#"{"ready":false,"reasons":["all are away"]}"#),
+    async fn a_node_that_serves_only_some_channels_is_ready_and_gives_reasons() {
+        for (readiness, status, body) in [
+            (NodeReadiness::Ready, 200, r#"{"ready":true}"#),
+            (NodeReadiness::Partial(vec!["one is down".into()]), 200, r#"{"ready":true,"reasons":["one is down"]}"#),
+            (NodeReadiness::NotReady(vec!["all are down".into()]), 503, r#"{"ready":false,"reasons":["all are down"]}"#),
         ] {
-            let answer = answer(serves);
+            let answer = answer(readiness);
             assert_eq!(answer.status(), status);
             assert_eq!(to_bytes(answer.into_body()).await.expect("whole"), body);
         }

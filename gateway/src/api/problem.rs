@@ -1,4 +1,4 @@
-//! Refusals as problem documents.
+//! Refusals as problem documents (RFC 9457).
 
 use actix_web::{
     HttpRequest, HttpResponse, Responder, ResponseError,
@@ -9,10 +9,10 @@ use gateway_core::model::{ErrorCode, Refusal, Retry};
 use shared_proto::rest::Problem;
 use std::fmt;
 
-/// Seconds that a client should wait before it repeats what was surely not carried out.
+/// `Retry-After` of refusals that changed nothing and are temporary, in seconds.
 const RETRY_AFTER: &str = "1";
 
-/// A refusal on its way out of a handler.
+/// A refusal as the error of a handler.
 #[derive(Debug)]
 pub struct ApiError(pub Refusal);
 
@@ -37,7 +37,7 @@ impl ResponseError for ApiError {
         let status = self.status_code();
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        for header in headers_of(status) {
+        for header in headers_of(self.0.code) {
             response.insert_header(*header);
         }
         response.body(serde_json::to_string(&problem(&self.0)).unwrap_or_default())
@@ -52,12 +52,13 @@ impl Responder for ApiError {
     }
 }
 
-/// What a client needs beside the document.
-fn headers_of(status: StatusCode) -> &'static [(&'static str, &'static str)] {
-    match status {
-        StatusCode::UNAUTHORIZED => &[("www-authenticate", "Bearer")],
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => &[("retry-after", RETRY_AFTER)],
-        StatusCode::UPGRADE_REQUIRED => &[("upgrade", "websocket"), ("sec-websocket-version", "13")],
+/// The headers that belong to a refusal.
+fn headers_of(code: ErrorCode) -> &'static [(&'static str, &'static str)] {
+    match (code, code.row().http) {
+        (_, 401) => &[("www-authenticate", "Bearer")],
+        (_, 429 | 503) => &[("retry-after", RETRY_AFTER)],
+        (ErrorCode::UpgradeRequired, _) => &[("upgrade", "websocket"), ("sec-websocket-version", "13")],
+        (ErrorCode::UnsupportedEncoding, _) => &[("accept-encoding", "identity")],
         _ => &[],
     }
 }
@@ -76,20 +77,20 @@ pub fn problem(refusal: &Refusal) -> Problem {
     }
 }
 
-/// A request that is malformed at a named place.
+/// A refusal of a malformed request.
 pub(super) fn bad_request(detail: impl Into<String>) -> ApiError {
     ApiError(Refusal::new(ErrorCode::BadRequest, detail))
 }
 
-/// Answers what no path matches.
+/// Answers a path that does not exist.
 pub(super) async fn no_such_path(request: HttpRequest) -> HttpResponse {
-    let detail = format!("There is nothing under {}. /docs lists every path.", request.path());
+    let detail = format!("{} does not exist. /docs lists every path.", request.path());
     ApiError(Refusal::new(ErrorCode::NotFound, detail)).error_response()
 }
 
-/// Answers a method that the path does not take.
+/// Answers a method that the path does not support.
 pub(super) fn method_not_allowed(allowed: &str) -> HttpResponse {
-    let detail = format!("This path does not take this method. It takes {allowed}.");
+    let detail = format!("This path does not support this method. It supports {allowed}.");
     let mut response = ApiError(Refusal::new(ErrorCode::MethodNotAllowed, detail)).error_response();
     if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
         response.headers_mut().insert(header::ALLOW, allowed);

@@ -1,4 +1,4 @@
-//! Publishing, and reading back what was published.
+//! Publications: publish, read history, clear it.
 
 use super::{
     extract::{Json, KeyName, Named, PublishHeaders, Query},
@@ -10,15 +10,18 @@ use crate::{
     publish::{CallerKey, Draft},
 };
 use actix_web::{HttpResponse, web::Data};
-use gateway_core::model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, Refusal, Retention, Span};
+use gateway_core::{
+    channel::recovery::is_known,
+    model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, RecoverFrom, Refusal, Retention, Span},
+};
 use serde::Deserialize;
 use shared_proto::rest::{
     BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishRequest,
 };
 
-/// Publish into a channel. With `Idempotency-Key` a repeat is answered with the first position and `Idempotent-Replayed: true`.
+/// Publish into a channel. With `Idempotency-Key`, a repeat is answered with the position of the first publish and `Idempotent-Replayed: true`.
 #[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"title": "Rain"}, "tags": {"lang": "en"}})),
     responses(
         (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
@@ -26,8 +29,8 @@ use shared_proto::rest::{
         (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_mismatch`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`: surely not published", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`outcome_unknown`: repeat it with the same key", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`: not published", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "`outcome_unknown`: repeat with the same key", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn publish(
     node: Data<Node>,
@@ -53,10 +56,10 @@ pub(super) async fn publish_into(
     Ok(response.json(position(published.position)))
 }
 
-/// Publish many. Each is carried out, in order, as if it came alone, and has an answer of its own.
+/// Publish many. Each publication is carried out in order like a single publish, and has its own answer.
 #[utoipa::path(post, path = "/v1/publications", tag = "publications",
     request_body(content = BatchRequest, example = json!({"publications": [{"channel": "news:world", "data": {"title": "Rain"}, "idempotency_key": "a-1"}]})),
-    responses((status = 200, description = "An answer for each, in the request's order", body = BatchBody),
+    responses((status = 200, description = "One answer for each, in the order of the request", body = BatchBody),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit_exceeded`: too many at once", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn batch(
@@ -66,7 +69,7 @@ pub(super) async fn batch(
     Json(body): Json<BatchRequest>,
 ) -> Result<HttpResponse, ApiError> {
     if headers.key.is_some() {
-        return Err(bad_request("A batch has no Idempotency-Key of its own: give each publication an idempotency_key."));
+        return Err(bad_request("A batch takes no Idempotency-Key: give each publication an idempotency_key."));
     }
     let (count, limit) = (body.publications.len(), node.api.batch);
     if count > limit {
@@ -109,10 +112,11 @@ pub(super) enum Order {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
-    /// `epoch:offset`, as an earlier answer told them; without it from the oldest (`asc`) or newest (`desc`) that is held.
+    /// `epoch:offset` of an earlier answer, or `:offset` of the current epoch. Without it, or with `:0`, from the
+    /// oldest (`asc`) or newest (`desc`) stored publication.
     #[param(example = "Xq3h0aZk:41")]
     since: Option<String>,
-    /// Publications at most, 0 for the position alone; 100 where it is absent.
+    /// Number of publications, 0 for the position only; 100 if absent.
     limit: Option<usize>,
     /// `asc` or `desc`.
     #[param(inline)]
@@ -120,12 +124,12 @@ pub(super) struct HistoryQuery {
     order: Order,
 }
 
-/// Read the publications that a channel holds, page by page.
+/// Read the history of a channel, page by page.
 #[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world"), HistoryQuery),
-    responses((status = 200, description = "One page, of the current timeline", body = HistoryBody),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), HistoryQuery),
+    responses((status = 200, description = "One page of the current epoch", body = HistoryBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: what follows `since` is gone", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: publications after `since` are no longer stored", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn history(
     node: Data<Node>,
@@ -133,36 +137,38 @@ pub(super) async fn history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let retention = retention(&node, &channel)?;
-    let since = query.since.as_deref().map(parse_position).transpose()?;
+    let since = query.since.as_deref().map(parse_since).transpose()?.flatten();
     let entries = query.limit.unwrap_or(100);
     if entries > node.api.history {
-        let detail = format!("A page holds at most {} publications. Ask for the next one with since.", node.api.history);
+        let detail = format!("A page has at most {} publications. Request the next page with since.", node.api.history);
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
-    let span = match (query.order, since) {
+    let offset = since.as_ref().map(|since| since.offset);
+    let span = match query.order {
         _ if entries == 0 => Span::Top,
-        (Order::Asc, since) => Span::After(since.map_or(0, |p| p.offset)),
-        (Order::Desc, since) => Span::Before(since.map(|p| p.offset)),
+        Order::Asc => Span::After(offset.unwrap_or(0)),
+        Order::Desc => Span::Before(offset),
     };
     let page =
         node.broker.read(&channel, retention, span, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
-    if let Some(since) = since {
+    if let Some(since) = &since {
         check_since(&page, since, query.order)?;
     }
     let publications = page.publications.iter().map(|p| publication(p)).collect();
     Ok(HttpResponse::Ok().json(HistoryBody { epoch: page.epoch.to_string(), offset: page.top, publications }))
 }
 
-/// Remove what a channel holds. Epoch and offsets go on.
+/// Delete the history of a channel. Epoch and offsets continue.
 #[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded", example = "news:world")),
-    responses((status = 204, description = "Nothing is held any more"),
+    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world")),
+    responses((status = 204, description = "The history is empty"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "`outcome_unknown`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn clear(node: Data<Node>, Named(channel): Named<ChannelName>) -> Result<HttpResponse, ApiError> {
-    let detail = "The store did not confirm in time. Look whether the history is gone: a repeat removes what was published since as well.";
+    let detail =
+        "The store did not confirm in time. Read the history to see whether it was deleted: a repeat also deletes newer publications.";
     retention(&node, &channel)?;
     node.broker.clear(&channel).await.map_err(|error| match error {
         BrokerError::OutcomeUnknown => Refusal::new(ErrorCode::OutcomeUnknown, detail),
@@ -176,24 +182,26 @@ fn retention(node: &Node, channel: &ChannelName) -> Result<Retention, Refusal> {
     node.publisher.options(channel)?.retention.ok_or_else(|| Refusal::new(ErrorCode::NotAvailable, detail))
 }
 
-fn parse_position(text: &str) -> Result<Position, ApiError> {
+/// None: from the first stored publication.
+fn parse_since(text: &str) -> Result<Option<RecoverFrom>, ApiError> {
     let parsed = text.split_once(':').and_then(|(epoch, offset)| {
         let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());
-        let offset = digits.then(|| offset.parse().ok()).flatten()?;
-        Some(Position { epoch: gateway_core::model::Epoch::parse(epoch)?, offset })
+        let since = RecoverFrom { epoch: epoch.into(), offset: digits.then(|| offset.parse().ok()).flatten()? };
+        (epoch.is_empty() || since.position().is_some()).then_some(since)
     });
-    parsed.ok_or_else(|| bad_request("since is not epoch:offset, as an answer tells them."))
+    let since = parsed.ok_or_else(|| bad_request("since must be epoch:offset, as in an answer."))?;
+    Ok(Some(since).filter(|since| !since.epoch.is_empty() || since.offset > 0))
 }
 
-/// Whether the page is what follows `since`, with nothing missing between.
-fn check_since(page: &Page, since: Position, order: Order) -> Result<(), Refusal> {
-    let known = since.epoch == page.epoch || page.forks.iter().any(|fork| fork.epoch == since.epoch && since.offset <= fork.offset);
+/// Whether the page continues `since` without a gap.
+fn check_since(page: &Page, since: &RecoverFrom, order: Order) -> Result<(), Refusal> {
+    let known = is_known(since, page.epoch, &page.forks);
     let first = page.publications.first().and_then(|p| p.position).map(|p| p.offset);
-    let gone = order == Order::Asc && first.is_some_and(|first| first > since.offset + 1);
-    if known && since.offset <= page.top && !gone {
+    let is_trimmed = order == Order::Asc && first.is_some_and(|first| first > since.offset + 1);
+    if known && since.offset <= page.top && !is_trimmed {
         return Ok(());
     }
-    let detail = "The channel no longer holds everything after since. Ask without since for what it holds.";
+    let detail = "Some publications after since are no longer stored. Read without since to get all stored ones.";
     Err(Refusal::new(ErrorCode::UnrecoverablePosition, detail))
 }
 

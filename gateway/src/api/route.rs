@@ -3,7 +3,7 @@
 use super::problem;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
 
-/// A path of the interface. What is not among its methods is answered with 405 and `Allow`.
+/// A path of the interface. Other methods are answered with 405 and `Allow`.
 pub(crate) struct Path {
     pub(super) pattern: &'static str,
     methods: Vec<(Method, Route)>,
@@ -67,14 +67,14 @@ impl Path {
     {
         let wanted = method.clone();
         let guard = guard::fn_guard(move |context| {
-            let asked = &context.head().method;
-            *asked == wanted || (wanted == Method::GET && *asked == Method::HEAD)
+            let method = &context.head().method;
+            *method == wanted || (wanted == Method::GET && *method == Method::HEAD)
         });
         self.methods.push((method, web::route().guard(guard).to(handler)));
         self
     }
 
-    /// What `Allow` says.
+    /// The value of `Allow`.
     pub(super) fn allowed(&self) -> String {
         let names = self.methods.iter().map(|(method, _)| if method == Method::GET { "GET, HEAD" } else { method.as_str() });
         names.collect::<Vec<_>>().join(", ")

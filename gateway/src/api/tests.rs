@@ -1,4 +1,4 @@
-//! The whole interface over the memory broker: what each path answers, and what it refuses.
+//! The whole interface over the memory broker: what each path answers and refuses.
 
 mod bad_input;
 mod document;
@@ -12,10 +12,10 @@ use crate::{
         Broker, Mailbox, MemoryBroker, MemoryLimits, Post,
         mailbox::{ConnectionSummary, Survey},
     },
-    cluster::{About, Cluster},
+    cluster::{Cluster, NodeDescription},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{ServiceConfig, Services, link::LinkLimits},
+    services::{LinkLimits, ServiceConfig, Services},
     settings::Settings,
 };
 use actix_http::Request;
@@ -34,7 +34,7 @@ use gateway_core::{
 use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
-/// A node with one worker, whose hub the test plays: one connection of `alice`, no others.
+/// A node with one worker. The test acts as its hub, with one connection of `alice`.
 struct Fixture {
     node: Arc<Node>,
     alice: ConnectionId,
@@ -86,7 +86,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),
         cluster: Cluster::single(
-            About { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: BTreeMap::new() },
+            NodeDescription { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: BTreeMap::new() },
             vec![Arc::clone(mailbox)],
         ),
         tokens: Tokens::from(&settings.tokens),

@@ -1,4 +1,4 @@
-//! Users: all connections of one person.
+//! Users: all connections of a user, and subscriptions that services make.
 
 use super::{
     connections::{DisconnectQuery, summary},
@@ -12,16 +12,16 @@ use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, Revoca
 use shared_proto::rest::{ConcernedBody, ConnectionsBody, PositionBody, Problem, PublishRequest, SubscriptionRequest};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Publish to a user's personal channel: all devices get it, later ones from its history.
+/// Publish to a user's personal channel. All connections of the user get it, later ones from the history.
 #[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}})),
     responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody),
         (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_mismatch`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`: surely not published", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`outcome_unknown`: repeat it with the same key", body = Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "`unavailable`: not published", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "`outcome_unknown`: repeat with the same key", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn message(
     node: Data<Node>,
     Named(user): Named<UserId>,
@@ -33,20 +33,20 @@ pub(super) async fn message(
 }
 
 /// List a user's connections.
-#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded", example = "alice")),
-    responses((status = 200, description = "All of them, none included", body = ConnectionsBody),
+#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice")),
+    responses((status = 200, description = "All connections, perhaps none", body = ConnectionsBody),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) -> Result<HttpResponse, ApiError> {
     let found = node.cluster.connections(CommandTarget::User(user)).await?;
     Ok(HttpResponse::Ok().json(ConnectionsBody { connections: found.iter().map(summary).collect() }))
 }
 
-/// Close all of a user's connections. With a code after which clients do not come back (3500 to 3999, 4500 to 4999; 3503 where it is absent), tokens
-/// that were issued until now, or do not say when, are refused from now on as expired.
+/// Close all of a user's connections. If clients do not reconnect after the code (3500 to 3999, 4500 to 4999; 3503 if absent), tokens
+/// that were issued until now, or without a date, are refused from now on as expired.
 #[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), DisconnectQuery),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), DisconnectQuery),
     responses((status = 200, description = "They are being closed", body = ConcernedBody),
-        (status = 422, description = "`limit_exceeded`: as many revocations are remembered as may be", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`limit_exceeded`: the limit of revocations is reached", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn disconnect(
     node: Data<Node>,
@@ -58,27 +58,28 @@ pub(super) async fn disconnect(
         && is_for_good(*code)
         && !user.is_anonymous()
     {
-        // Stored before it is told: a connection that is just being opened hears of it, or reads it.
+        // Stored before the command: a connection that is just being opened either gets the command or reads the revocation.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let revocation = Revocation { until: now.as_secs(), code: *code, reason: reason.clone() };
+        // NL-7.9
         node.broker.revoke(&user, revocation, node.revocation_ttl).await.map_err(Refusal::from)?;
     }
     command_all(&node, user, command).await
 }
 
-/// Whether a client that is closed with this code does not come back by itself.
+/// Whether a client closed with this code does not reconnect by itself.
 fn is_for_good(code: u16) -> bool {
     matches!(code, 3500..=3999 | 4500..=4999)
 }
 
-/// Subscribe a user: the connections that are there, and every later one until the subscription is deleted or expires.
+/// Subscribe a user: all current connections, and every later one until the subscription is deleted or expires.
 #[utoipa::path(put, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
     request_body(content = SubscriptionRequest, example = json!({"expires_at": 1_900_000_000})),
-    responses((status = 200, description = "Stored; how many connections are there now", body = ConcernedBody),
+    responses((status = 200, description = "Stored; the number of current connections", body = ConcernedBody),
         (status = 403, description = "`permission_denied`: another user's personal channel", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`limit_exceeded`: as many are stored as may be", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`limit_exceeded`: the limit of stored subscriptions is reached", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn subscribe(
     node: Data<Node>,
@@ -88,7 +89,7 @@ pub(super) async fn subscribe(
 ) -> Result<HttpResponse, ApiError> {
     node.publisher.options(&channel)?;
     if !channel.is_of(&user) {
-        let detail = "A personal channel is its owner's alone. Publish to the user's own one instead.";
+        let detail = "A personal channel is only for its owner. Publish to the user's own one instead.";
         return Err(ApiError(Refusal::new(ErrorCode::PermissionDenied, detail)));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -97,15 +98,15 @@ pub(super) async fn subscribe(
     if expires_in.is_some_and(|left| left.is_zero()) {
         return Err(bad_request("expires_at has passed. It is in seconds since 1970."));
     }
-    // Stored before it is told: a connection that hears nothing of it reads it when it connects.
+    // Stored before the command: a connection that misses the command reads the subscription when it connects.
     node.broker.put_user_subscription(&user, stored).await.map_err(Refusal::from)?;
     command_all(&node, user, ServerCommand::Subscribe { channel, since: None, expires_in }).await
 }
 
-/// End a user's subscription, now and for later connections. Repeating it changes nothing.
+/// End a user's subscription, for current and later connections. Repeating it changes nothing.
 #[utoipa::path(delete, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded", example = "alice"), ("channel" = String, Path, description = "Percent-encoded", example = "chat:lobby")),
-    responses((status = 200, description = "Forgotten; how many connections are there now", body = ConcernedBody),
+    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
+    responses((status = 200, description = "Deleted; the number of current connections", body = ConcernedBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn unsubscribe(

@@ -1,4 +1,4 @@
-//! Keys that services show, as `Authorization: Bearer` of RFC 6750.
+//! API keys of services, sent as `Authorization: Bearer` (RFC 6750).
 
 use crate::settings;
 use gateway_core::model::{ErrorCode, Refusal};
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq as _;
 
-/// The name of an API key, for logs, metrics and the scope of idempotency keys. The key itself is nowhere but in its digest.
+/// The name of an API key, for logs, metrics and the scope of idempotency keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ApiKeyName(Box<str>);
 
@@ -24,12 +24,12 @@ impl fmt::Display for ApiKeyName {
     }
 }
 
-/// All keys that are accepted, as SHA-256 digests: the keys are long and random, so a slow hash would protect nothing.
+/// All accepted keys, as SHA-256 digests. They are long and random, so a slow hash would add no protection.
 pub struct ApiKeys(Vec<(ApiKeyName, [u8; 32])>);
 
 impl ApiKeys {
-    /// The key that this `Authorization` header shows. Every key is compared, each in constant time, so that the time
-    /// taken tells nothing.
+    /// Finds the key of an `Authorization` header. Compares every key in constant time, so that the duration reveals
+    /// nothing.
     pub fn authorize(&self, header: Option<&str>) -> Result<&ApiKeyName, Refusal> {
         let shown = header.and_then(bearer).ok_or_else(|| Refusal::from(ErrorCode::Unauthorized))?;
         let digest: [u8; 32] = Sha256::digest(shown).into();
@@ -42,12 +42,12 @@ impl ApiKeys {
         found.ok_or_else(|| ErrorCode::Unauthorized.into())
     }
 
-    /// How many there are.
+    /// Number of keys.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nobody can come in.
+    /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_several_keys_comes_in_under_its_name() {
+    fn each_key_is_accepted_under_its_name() {
         let keys = keys();
         for (header, name) in [("Bearer one", "old"), ("bearer two", "new"), ("BEARER  two ", "new")] {
             assert_eq!(keys.authorize(Some(header)).map(ApiKeyName::as_str), Ok(name), "{header}");

@@ -1,4 +1,4 @@
-//! Who may come in: frontends by token and origin, services by key.
+//! Authentication: tokens and origins of frontends, keys of services. Permissions in channels are in `gateway_core::channel`.
 
 mod api_keys;
 mod claims;
@@ -6,6 +6,6 @@ mod origins;
 mod tokens;
 
 pub use api_keys::{ApiKeyName, ApiKeys};
-pub use claims::{ConnectionClaims, SubscriptionClaims, TokenError};
+pub use claims::{Accepted, ConnectionClaims, SubscriptionClaims, TokenError};
 pub use origins::Origins;
 pub use tokens::{NoSigningKey, Tokens};

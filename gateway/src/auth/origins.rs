@@ -1,46 +1,109 @@
-//! Which web pages may connect. Browsers let any page open a WebSocket anywhere, so this is the only guard against other sites'
-//! pages (RFC 6455 section 10.2).
+//! Which web pages may connect. Browsers let any page open a WebSocket to any host, so this check alone keeps pages of other
+//! sites out (RFC 6455 section 10.2).
 
 use crate::settings::{self, Problems};
-use std::{collections::HashSet, net::Ipv6Addr};
+use std::{collections::BTreeSet, fmt, net::Ipv6Addr};
 
 /// The origins that may connect.
 #[derive(Clone, Debug)]
 pub enum Origins {
-    /// Pages of the host that the request was sent to.
+    /// Pages of the host in the request's `Host` header.
     Same,
-    /// Exactly these.
-    Listed(HashSet<Origin>),
+    /// All origins, `null` included.
+    Every,
+    /// The origins that match an entry of the list.
+    Listed(BTreeSet<Listed>),
 }
 
-/// A web origin (RFC 6454): scheme, host and port, each in one spelling.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// An entry of the list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listed {
+    /// This origin.
+    One(Origin),
+    /// All origins with one more label at the front of the host: `https://*.example.com`.
+    Wildcard(Origin),
+}
+
+/// A web origin (RFC 6454): scheme, host and port, in normal form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     scheme: Box<str>,
     authority: Authority,
 }
 
 /// Host in lower case and port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Authority {
     host: Box<str>,
     port: Option<u16>,
 }
 
 impl Origins {
-    /// Whether a request with these `Origin` and `Host` headers may upgrade. One without `Origin` does not come from a page.
+    /// Whether a request with these `Origin` and `Host` headers may upgrade. A request without `Origin` does not come from a page.
     pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
+        if matches!(self, Self::Every) {
+            return true;
+        }
         let Some(origin) = Origin::parse(origin) else { return false };
         match self {
-            Self::Listed(listed) => listed.contains(&origin),
+            Self::Every => true,
             Self::Same => host.and_then(|host| Authority::parse(host, &origin.scheme)).is_some_and(|host| host == origin.authority),
+            Self::Listed(listed) => {
+                let is_below = origin.parent().is_some_and(|parent| listed.contains(&Listed::Wildcard(parent)));
+                is_below || listed.contains(&Listed::One(origin))
+            }
         }
     }
 }
 
+impl fmt::Display for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same => f.write_str("the host in the request"),
+            Self::Every => f.write_str("every origin, \"null\" included"),
+            Self::Listed(listed) => {
+                let all: Vec<_> = listed.iter().map(ToString::to_string).collect();
+                f.write_str(&all.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::One(origin) | Self::Wildcard(origin)) = self;
+        let Origin { scheme, authority: Authority { host, port } } = origin;
+        let (star, words) = if matches!(self, Self::One(_)) { ("", "") } else { ("*.", " (one label for *)") };
+        write!(f, "{scheme}://{star}{host}")?;
+        if let Some(port) = port.filter(|_| *port != default_port(scheme)) {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(words)
+    }
+}
+
+impl Listed {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let origin = |text: &str| {
+            Origin::parse(text).ok_or("is no origin such as \"https://app.example.com\" or \"http://localhost:3000\", without a path")
+        };
+        if !text.contains('*') {
+            return origin(text).map(Self::One);
+        }
+        let parent = text.split_once("://*.").map(|(scheme, rest)| format!("{scheme}://{rest}"));
+        let parent = parent
+            .and_then(|parent| Origin::parse(&parent))
+            .ok_or("has a '*' that is not the whole first label, as in \"https://*.example.com\"")?;
+        if parent.authority.is_address() {
+            return Err("has a '*' before an address, which has no labels: list each origin");
+        }
+        Ok(Self::Wildcard(parent))
+    }
+}
+
 impl Origin {
-    /// None for `null`, and for all that is not exactly an origin.
+    /// None for `null` and for everything that is no origin.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -49,10 +112,16 @@ impl Origin {
         let authority = Authority::parse(authority, &scheme)?;
         (starts_well && all_well).then(|| Self { scheme: scheme.into(), authority })
     }
+
+    /// The origin without the first label of the host; none if there is only one label, or an empty one.
+    fn parent(&self) -> Option<Self> {
+        let (_, rest) = self.authority.host.split_once('.').filter(|(first, _)| !first.is_empty())?;
+        Some(Self { scheme: self.scheme.clone(), authority: Authority { host: rest.into(), port: self.authority.port } })
+    }
 }
 
 impl Authority {
-    /// Host and port without user information; the scheme's own port counts as written.
+    /// Host and port, without user information; a missing port is that of the scheme.
     fn parse(text: &str, scheme: &str) -> Option<Self> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, port) = rest.split_once(']')?;
@@ -68,11 +137,24 @@ impl Authority {
         let port = match (port.strip_prefix(':'), scheme) {
             (Some(digits), _) => Some(parse_port(digits)?),
             (None, _) if !port.is_empty() => return None,
-            (None, "http") => Some(80),
-            (None, "https") => Some(443),
-            (None, _) => None,
+            (None, scheme) => default_port(scheme),
         };
         Some(Self { host: host.into(), port })
+    }
+
+    /// Whether the host is an address and not a name (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+    fn is_address(&self) -> bool {
+        let last = self.host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        self.host.starts_with('[') || last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
+/// The default port of a scheme.
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
     }
 }
 
@@ -84,17 +166,20 @@ impl TryFrom<&settings::Public> for Origins {
     type Error = Problems;
 
     fn try_from(public: &settings::Public) -> Result<Self, Problems> {
-        let (mut problems, mut listed) = (Problems::default(), HashSet::new());
+        let (mut problems, mut listed) = (Problems::default(), BTreeSet::new());
+        if public.allowed_origins.iter().any(|text| text == "*") {
+            if public.allowed_origins.len() > 1 {
+                problems.add("public.allowed_origins", "\"*\" allows every origin: remove it, or the other entries");
+            }
+            return problems.into_result(Self::Every);
+        }
         for text in &public.allowed_origins {
-            match Origin::parse(text) {
-                Some(origin) => drop(listed.insert(origin)),
-                None => problems.add(
-                    "public.allowed_origins",
-                    format!("{text:?} is not an origin such as \"https://app.example.com\" or \"http://localhost:3000\", without a path"),
-                ),
+            match Listed::parse(text) {
+                Ok(each) => drop(listed.insert(each)),
+                Err(why) => problems.add("public.allowed_origins", format!("{text:?} {why}")),
             }
         }
-        problems.none_or(if public.allowed_origins.is_empty() { Self::Same } else { Self::Listed(listed) })
+        problems.into_result(if listed.is_empty() { Self::Same } else { Self::Listed(listed) })
     }
 }
 
@@ -109,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_origins_come_in_in_every_spelling_of_theirs() {
+    fn listed_origins_are_accepted_in_every_spelling() {
         let origins = origins(&["https://app.example.com", "http://LOCALHOST:3000", "https://[2001:db8::1]", "capacitor://localhost"])
             .expect("valid");
         for good in [
@@ -126,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_origins_stay_out() {
+    fn other_origins_are_refused() {
         let origins = origins(&["https://app.example.com", "http://localhost:3000", "https://[2001:db8::1]"]).expect("valid");
         for bad in [
             "",
@@ -179,6 +264,62 @@ mod tests {
     }
 
     #[test]
+    fn a_wildcard_matches_one_label() {
+        let origins = origins(&["https://*.example.com", "http://*.localhost:3000", "https://exact.org"]).expect("valid");
+        for good in [
+            "https://app.example.com",
+            "https://APP.Example.com:443",
+            "https://a-b_1.example.com",
+            "http://x.localhost:3000",
+            "https://exact.org",
+        ] {
+            assert!(origins.allows(Some(good), None), "{good}");
+        }
+        for bad in [
+            "null",
+            "https://example.com",
+            "https://.example.com",
+            "https://..example.com",
+            "https://a.b.example.com",
+            "https://a..example.com",
+            "https://app.example.com.",
+            "https://appexample.com",
+            "https://app.example.com.evil.org",
+            "https://app.example.com:8443",
+            "http://app.example.com",
+            "https://*.example.com",
+            "https://x.localhost:3000",
+            "http://x.localhost",
+            "http://localhost:3000",
+            "https://sub.exact.org",
+            "https://com",
+            "https://evil.com",
+        ] {
+            assert!(!origins.allows(Some(bad), Some("app.example.com")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_star_matches_every_origin() {
+        let origins = origins(&["*"]).expect("valid");
+        for any in ["https://app.example.com", "null", "file://", "", "nonsense"] {
+            assert!(origins.allows(Some(any), None), "{any}");
+        }
+        assert!(origins.allows(None, None));
+    }
+
+    #[test]
+    fn what_may_connect_is_written_out() {
+        for (listed, written) in [
+            (&[][..], "the host in the request"),
+            (&["*"][..], "every origin, \"null\" included"),
+            (&["https://*.Example.com", "http://localhost:3000"][..], "http://localhost:3000, https://*.example.com (one label for *)"),
+        ] {
+            assert_eq!(origins(listed).expect("valid").to_string(), written);
+        }
+    }
+
+    #[test]
     fn without_a_list_a_page_may_reach_its_own_host_only() {
         let origins = origins(&[]).expect("valid");
         for (origin, host, allowed) in [
@@ -200,19 +341,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_cannot_be_listed() {
-        for bad in ["*", "https://*.example.com", "app.example.com", "https://app.example.com/", "null", ""] {
-            let told = origins(&["https://a.example", bad]).expect_err(bad);
-            assert_eq!(told.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["public.allowed_origins"]);
+    fn invalid_entries_are_refused() {
+        for (bad, says) in [
+            ("app.example.com", "is no origin"),
+            ("https://app.example.com/", "is no origin"),
+            ("null", "is no origin"),
+            ("", "is no origin"),
+            ("*.example.com", "not the whole first label"),
+            ("*://example.com", "not the whole first label"),
+            ("https://*", "not the whole first label"),
+            ("https://*.", "not the whole first label"),
+            ("https://*:443", "not the whole first label"),
+            ("https://**.example.com", "not the whole first label"),
+            ("https://*.*.example.com", "not the whole first label"),
+            ("https://a.*.example.com", "not the whole first label"),
+            ("https://app*.example.com", "not the whole first label"),
+            ("https://*.example.com:*", "not the whole first label"),
+            ("https://*.example.com/", "not the whole first label"),
+            ("https://*.0.0.1", "before an address"),
+            ("https://*.[::1]", "before an address"),
+            ("https://*.0x7f", "before an address"),
+            ("*", "remove it, or the other entries"),
+        ] {
+            let problems = origins(&["https://a.example", bad]).expect_err(bad);
+            let problems: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.to_string())).collect();
+            let [(key, text)] = &problems[..] else { panic!("{problems:?}") };
+            assert!(*key == "public.allowed_origins" && text.contains(says), "{bad}: {text}");
         }
     }
 
     proptest! {
         #[test]
         fn no_header_makes_the_parser_panic(origin in "\\PC{0,40}", host in "[\\[\\]:.0-9a-f@]{0,40}") {
-            let origins = Origins::Same;
-            origins.allows(Some(&origin), Some(&host));
-            origins.allows(Some(&format!("http://{host}")), Some(&origin));
+            for origins in [Origins::Same, origins(&["https://*.example.com"]).expect("valid")] {
+                origins.allows(Some(&origin), Some(&host));
+                origins.allows(Some(&format!("http://{host}")), Some(&origin));
+            }
         }
     }
 }

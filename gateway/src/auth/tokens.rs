@@ -1,25 +1,25 @@
-//! JSON Web Tokens of frontends (RFC 7519), and how to make them.
+//! Verifies and signs JSON Web Tokens (RFC 7519).
 
-use super::claims::{ConnectionClaims, OneOrMany, SubscriptionClaims, TokenError, Wire};
+use super::claims::{Accepted, ConnectionClaims, NumericDate, OneOrMany, SubscriptionClaims, TokenError, Wire};
 use crate::settings;
 use gateway_core::model::{ChannelName, Data, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
-use shared_proto::json::Object;
-use std::fmt;
+use shared_proto::json;
+use std::{fmt, time::Duration};
 
-/// Checks tokens, and signs them for the demo and the command line.
+/// Verifies tokens, and signs them for the demo and the command line.
 pub struct Tokens {
     keys: Vec<VerifyingKey>,
     signing: Option<EncodingKey>,
     anonymous: bool,
     audience: Option<Box<str>>,
     issuer: Option<Box<str>>,
-    leeway: u64,
+    leeway: Duration,
 }
 
-/// A key and the one algorithm that it is for: what a token says of its algorithm never chooses (RFC 8725 section 3.1).
+/// A key and the only algorithm it is used with. The algorithm in the token is never trusted (RFC 8725 section 3.1).
 struct VerifyingKey {
     key: DecodingKey,
     validation: Validation,
@@ -27,7 +27,7 @@ struct VerifyingKey {
 
 impl VerifyingKey {
     fn new(key: DecodingKey, algorithm: Algorithm) -> Self {
-        // Signature only: dates and names are ours to check, against the caller's clock.
+        // Only the signature: dates and names are checked here, against the caller's clock.
         let mut validation = Validation::new(algorithm);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
@@ -37,99 +37,100 @@ impl VerifyingKey {
     }
 }
 
-/// There is no key to sign with.
+/// There is no key for signing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is empty, so there is no key to sign a token with")]
 pub struct NoSigningKey;
 
 impl Tokens {
-    /// Checks a connection token at `now` (seconds since 1970). An empty one stands for an anonymous connection, where
-    /// those may come.
-    pub fn verify_connection(&self, token: &str, now: u64) -> Result<ConnectionClaims, TokenError> {
+    /// Verifies a connection token at `now` (time since 1970). An empty token stands for an anonymous connection, if those are allowed.
+    pub fn verify_connection(&self, token: &str, now: Duration) -> Result<Accepted<ConnectionClaims>, TokenError> {
         if token.is_empty() && self.anonymous {
-            return Ok(ConnectionClaims::of(UserId::anonymous()));
+            return Ok(Accepted { claims: ConnectionClaims::of(UserId::anonymous()), expires_in: None });
         }
-        let wire = self.verify(token, now)?;
+        let Accepted { claims: wire, expires_in } = self.verify(token, now)?;
         if wire.channel.is_some() {
             return Err(TokenError::invalid("is for a subscription, not for a connection"));
         }
         let user = self.user(wire.sub.as_deref())?;
         let channel = |name: &String| {
-            let channel: ChannelName = name.parse().map_err(|error| TokenError::invalid(format!("names a channel that {error}")))?;
-            if channel.is_of(&user) { Ok(channel) } else { Err(TokenError::invalid("names another user's personal channel")) }
+            let channel: ChannelName = name.parse().map_err(|error| TokenError::invalid(format!("has a channel that {error}")))?;
+            if channel.is_of(&user) { Ok(channel) } else { Err(TokenError::invalid("has the personal channel of another user")) }
         };
-        Ok(ConnectionClaims {
-            issued: wire.iat,
-            expires: wire.exp,
+        let claims = ConnectionClaims {
+            issued: wire.iat.map(|iat| iat.0.as_secs()),
+            expires: wire.exp.map(|exp| exp.0),
             info: info(wire.info.as_deref())?,
             channels: wire.channels.iter().map(channel).collect::<Result<_, _>>()?,
             user,
-        })
+        };
+        Ok(Accepted { claims, expires_in })
     }
 
-    /// Checks a subscription token at `now` (seconds since 1970). That its user and channel are those of the subscription
-    /// is the caller's to check.
-    pub fn verify_subscription(&self, token: &str, now: u64) -> Result<SubscriptionClaims, TokenError> {
-        let wire = self.verify(token, now)?;
+    /// Verifies a subscription token at `now` (time since 1970). The caller compares its user and channel with those of the subscription.
+    pub fn verify_subscription(&self, token: &str, now: Duration) -> Result<Accepted<SubscriptionClaims>, TokenError> {
+        let Accepted { claims: wire, expires_in } = self.verify(token, now)?;
         let channel = wire.channel.as_deref().ok_or_else(|| TokenError::invalid("has no channel"))?;
-        Ok(SubscriptionClaims {
+        let claims = SubscriptionClaims {
             user: self.user(wire.sub.as_deref())?,
-            channel: channel.parse().map_err(|error| TokenError::invalid(format!("names a channel that {error}")))?,
-            issued: wire.iat,
-            expires: wire.exp,
+            channel: channel.parse().map_err(|error| TokenError::invalid(format!("has a channel that {error}")))?,
+            issued: wire.iat.map(|iat| iat.0.as_secs()),
+            expires: wire.exp.map(|exp| exp.0),
             info: info(wire.info.as_deref())?,
-        })
+        };
+        Ok(Accepted { claims, expires_in })
     }
 
-    /// Makes a connection token, issued at `now` (seconds since 1970).
+    /// Signs a connection token, issued at `now` (seconds since 1970).
     pub fn sign_connection(&self, claims: &ConnectionClaims, now: u64) -> Result<String, NoSigningKey> {
         self.sign(&Wire {
             sub: Some(claims.user.to_string()),
-            exp: claims.expires,
+            exp: claims.expires.map(NumericDate),
             info: claims.info.as_ref().map(|info| info.raw().to_owned()),
             channels: claims.channels.iter().map(ToString::to_string).collect(),
             ..self.wire(now)
         })
     }
 
-    /// Makes a subscription token at `now` (seconds since 1970).
+    /// Signs a subscription token, issued at `now` (seconds since 1970).
     pub fn sign_subscription(&self, claims: &SubscriptionClaims, now: u64) -> Result<String, NoSigningKey> {
         self.sign(&Wire {
             sub: Some(claims.user.to_string()),
-            exp: claims.expires,
+            exp: claims.expires.map(NumericDate),
             info: claims.info.as_ref().map(|info| info.raw().to_owned()),
             channel: Some(claims.channel.to_string()),
             ..self.wire(now)
         })
     }
 
-    fn verify(&self, token: &str, now: u64) -> Result<Wire, TokenError> {
+    fn verify(&self, token: &str, now: Duration) -> Result<Accepted<Wire>, TokenError> {
         if token.is_empty() {
             return Err(TokenError::invalid("is missing"));
         }
         let header = decode_header(token).map_err(|error| match error.kind() {
-            ErrorKind::Json(_) => TokenError::invalid("has no algorithm that is known here"),
+            ErrorKind::Json(_) => TokenError::invalid("has an unknown algorithm"),
             other => TokenError::invalid(reason(other)),
         })?;
-        // RFC 7515 section 4.1.11: whoever does not understand what is critical has to refuse, and there is nothing we understand.
+        // A critical header that is not understood must be refused (RFC 7515 section 4.1.11), and none is understood here.
         if header.crit.is_some() {
-            return Err(TokenError::invalid("has critical headers, none of which is known here"));
+            return Err(TokenError::invalid("has critical headers, which are not supported"));
         }
-        let mut refused = TokenError::invalid("cannot be checked, as no key is configured");
+        let mut refused = TokenError::invalid("cannot be verified, because no key is configured");
         for VerifyingKey { key, validation } in &self.keys {
-            match decode::<Object<Wire>>(token, key, validation) {
-                Ok(decoded) => return self.check(decoded.claims.0, now),
+            match decode::<Box<RawValue>>(token, key, validation) {
+                Ok(decoded) => return self.check(claims(&decoded.claims)?, now),
                 Err(error) => refused = TokenError::invalid(reason(error.kind())),
             }
         }
         Err(refused)
     }
 
-    fn check(&self, wire: Wire, now: u64) -> Result<Wire, TokenError> {
-        if wire.exp.is_some_and(|exp| now >= exp.saturating_add(self.leeway)) {
+    fn check(&self, wire: Wire, now: Duration) -> Result<Accepted<Wire>, TokenError> {
+        let expires_in = wire.exp.map(|exp| exp.0.saturating_add(self.leeway).saturating_sub(now));
+        if expires_in.is_some_and(|left| left.is_zero()) {
             return Err(TokenError::Expired);
         }
-        if wire.nbf.is_some_and(|nbf| now.saturating_add(self.leeway) < nbf) {
+        if wire.nbf.is_some_and(|nbf| now.saturating_add(self.leeway) < nbf.0) {
             return Err(TokenError::invalid("is not valid yet"));
         }
         if let Some(wanted) = &self.audience
@@ -140,9 +141,9 @@ impl Tokens {
         if let Some(wanted) = &self.issuer
             && wire.iss.as_deref() != Some(wanted)
         {
-            return Err(TokenError::invalid("is of another issuer"));
+            return Err(TokenError::invalid("is from another issuer"));
         }
-        Ok(wire)
+        Ok(Accepted { claims: wire, expires_in })
     }
 
     fn user(&self, sub: Option<&str>) -> Result<UserId, TokenError> {
@@ -155,7 +156,7 @@ impl Tokens {
 
     fn wire(&self, now: u64) -> Wire {
         Wire {
-            iat: Some(now),
+            iat: Some(NumericDate(Duration::from_secs(now))),
             aud: self.audience.as_deref().map(|audience| OneOrMany::One(audience.into())),
             iss: self.issuer.as_deref().map(Into::into),
             ..Wire::default()
@@ -168,19 +169,27 @@ impl Tokens {
     }
 }
 
+/// Names the claim that is not right, and says nothing of its content.
+fn claims(raw: &RawValue) -> Result<Wire, TokenError> {
+    json::read(raw.get()).map_err(|error| match error.place() {
+        Some(claim) => TokenError::invalid(format!("has a claim of the wrong type: {claim}")),
+        None => TokenError::invalid("has a claim twice"),
+    })
+}
+
 fn info(raw: Option<&RawValue>) -> Result<Option<Data>, TokenError> {
     raw.map(Data::parse).transpose().map_err(|error| TokenError::invalid(format!("has an info that {error}")))
 }
 
-/// Says what to look at, and nothing of the token's content.
+/// The reason for the client, without any content of the token.
 fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "has a wrong signature",
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::MissingAlgorithm => {
-            "is signed with another algorithm than the key is for"
+            "is signed with another algorithm than that of the key"
         }
-        ErrorKind::Json(_) => "has a claim of the wrong type",
-        _ => "is not a JSON Web Token",
+        ErrorKind::Json(_) => "has claims that are no JSON object",
+        _ => "is no JSON Web Token",
     }
 }
 
@@ -195,7 +204,7 @@ impl From<&settings::Tokens> for Tokens {
             anonymous: tokens.anonymous,
             audience: set(&tokens.audience),
             issuer: set(&tokens.issuer),
-            leeway: tokens.leeway.as_secs(),
+            leeway: tokens.leeway,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Patterns of channel names.
 
-/// A pattern: `*` stands for any run of bytes, `?` for one byte, everything else for itself.
+/// A pattern: `*` stands for any run of characters, `?` for one character, everything else for itself.
 #[derive(Debug)]
 pub(super) struct Glob {
     /// Runs of `*` are one.
@@ -30,8 +30,8 @@ impl Glob {
         name.len() >= self.shortest && name.as_bytes().starts_with(self.prefix())
     }
 
-    /// Whether the name matches. Takes at most name times pattern steps: where the rest does not match, only the last `*` takes one byte
-    /// more, since an earlier one could win nothing by it.
+    /// Whether the name matches. Takes at most name times pattern steps: where the rest does not match, only the last `*` takes one
+    /// character more, since an earlier one could win nothing by it.
     pub(super) fn matches(&self, name: &str) -> bool {
         if !self.admits(name) {
             return false;
@@ -45,16 +45,23 @@ impl Glob {
                     star = Some((p + 1, n));
                     p += 1;
                 }
-                Some(&byte) if byte == b'?' || byte == name[n] => (p, n) = (p + 1, n + 1),
+                Some(b'?') => (p, n) = (p + 1, next(name, n)),
+                Some(&byte) if byte == name[n] => (p, n) = (p + 1, n + 1),
                 _ => {
                     let Some((after, taken)) = star else { return false };
-                    (p, n) = (after, taken + 1);
+                    (p, n) = (after, next(name, taken));
                     star = Some((after, n));
                 }
             }
         }
         matches!(pattern[p..], [] | [b'*'])
     }
+}
+
+/// Where the character behind the one that begins here begins.
+fn next(name: &[u8], at: usize) -> usize {
+    let behind = name[at + 1..].iter().take_while(|byte| (0x80..0xC0).contains(*byte)).count();
+    at + 1 + behind
 }
 
 #[cfg(test)]
@@ -67,11 +74,11 @@ mod tests {
     }
 
     /// The definition, word for word.
-    fn by_definition(pattern: &[u8], name: &[u8]) -> bool {
+    fn by_definition(pattern: &[char], name: &[char]) -> bool {
         match (pattern, name) {
             ([], _) => name.is_empty(),
-            ([b'*', rest @ ..], _) => (0..=name.len()).any(|taken| by_definition(rest, &name[taken..])),
-            ([b'?', p @ ..], [_, n @ ..]) => by_definition(p, n),
+            (['*', rest @ ..], _) => (0..=name.len()).any(|taken| by_definition(rest, &name[taken..])),
+            (['?', p @ ..], [_, n @ ..]) => by_definition(p, n),
             ([a, p @ ..], [b, n @ ..]) => a == b && by_definition(p, n),
             (_, []) => false,
         }
@@ -80,11 +87,13 @@ mod tests {
     #[test]
     fn stars_and_question_marks() {
         for (pattern, name) in
-            [("*", ""), ("*", "a:b"), ("", ""), ("chat:*", "chat:"), ("chat:?", "chat:a"), ("*:b", "a:b"), ("a**b", "ab")]
+            [("*", ""), ("*", "a:b"), ("", ""), ("chat:*", "chat:"), ("chat:?", "chat:a"), ("*:b", "a:b"), ("a**b", "ab"), ("#?", "#山")]
         {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("", "a"), ("?", ""), ("chat:*", "chat"), ("a*b", "abc"), ("a*bc*d", "abd"), ("ab", "a"), ("a?", "a")] {
+        for (pattern, name) in
+            [("", "a"), ("?", ""), ("chat:*", "chat"), ("a*b", "abc"), ("a*bc*d", "abd"), ("ab", "a"), ("a?", "a"), ("#??", "#山")]
+        {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }
@@ -102,8 +111,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_matcher_agrees_with_the_definition(pattern in "[ab*?]{0,8}", name in "[ab]{0,8}") {
-            prop_assert_eq!(matches(&pattern, &name), by_definition(pattern.as_bytes(), name.as_bytes()));
+        fn the_matcher_agrees_with_the_definition(pattern in "[abüé山*?]{0,8}", name in "[abüé山]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(matches(&pattern, &name), by_definition(&chars(&pattern), &chars(&name)));
         }
     }
 }

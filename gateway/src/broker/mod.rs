@@ -3,6 +3,7 @@
 //! The broker promises: the order of a channel's deliveries in every mailbox is the order of its offsets; a delivery that does not
 //! fit is never lost in silence, the channel is marked dirty for that worker instead. Whoever consumes the mailbox detects gaps.
 
+mod cause;
 mod glob;
 pub mod mailbox;
 mod memory;
@@ -24,7 +25,7 @@ pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub(crate) use name_hasher::NameHasher;
 pub use reads::Reads;
-pub use redis::{Address as RedisAddress, Lease, Left, NodeId, NodeRecord, Nodes, RedisBroker, RedisConfig, Sweep};
+pub use redis::{Address as RedisAddress, Lease, NodeId, NodeRecord, Nodes, OrphanedPresence, RedisBroker, RedisConfig, Sweep};
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
 pub use types::{Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, Published, Readiness, UserSubscription};
@@ -122,7 +123,7 @@ impl Broker {
         each!(self, broker => broker.presence_stats(channel).await)
     }
 
-    /// Active channels whose name matches `pattern` (`*` any run, `?` one byte), in name order, after `after`; at most `limit`.
+    /// Active channels whose name matches `pattern` (`*` any run, `?` one character), in the order of their bytes, after `after`; at most `limit`.
     pub async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
         each!(self, broker => broker.channels(pattern, after, limit).await)
     }

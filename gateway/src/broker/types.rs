@@ -1,5 +1,6 @@
 //! What goes into a broker and comes out of it.
 
+use super::cause;
 use gateway_core::model::{ChannelName, ClientInfo, Data, ErrorCode, Position, Refusal, Retention, Tags};
 use std::{sync::Arc, time::Duration};
 
@@ -43,9 +44,11 @@ pub struct Published {
 /// Why the broker did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
+    // NL-2.7
     /// Surely not carried out, and never will be.
     #[error("the broker is unavailable: {0}")]
     Unavailable(Box<str>),
+    // NL-2.8
     /// It may have been carried out.
     #[error("the broker did not confirm in time")]
     OutcomeUnknown,
@@ -61,7 +64,9 @@ pub enum BrokerError {
 }
 
 impl From<BrokerError> for Refusal {
+    /// The answer for callers. The cause goes into the log.
     fn from(error: BrokerError) -> Self {
+        error.log();
         let code = match error {
             BrokerError::Unavailable(_) => ErrorCode::ServiceUnavailable,
             BrokerError::OutcomeUnknown => ErrorCode::OutcomeUnknown,
@@ -70,6 +75,20 @@ impl From<BrokerError> for Refusal {
             BrokerError::LimitExceeded(what) => return Refusal::new(ErrorCode::LimitExceeded, what),
         };
         code.into()
+    }
+}
+
+impl BrokerError {
+    fn log(&self) {
+        if let Self::Unavailable(cause) = self {
+            cause::log(cause);
+        }
+    }
+
+    /// The answer for a frontend whose step may always be repeated: the official SDKs repeat it. The cause goes into the log.
+    pub fn try_again(&self) -> Refusal {
+        self.log();
+        ErrorCode::Internal.into()
     }
 }
 

@@ -1,6 +1,9 @@
-//! What other nodes say to this one. Their channel is like any other with a history: what the way from the store lost is read.
+//! Messages from other nodes, in order. They arrive in a channel with a history, so lost ones are read again.
 
-use crate::broker::{Broker, BrokerError, Delivery, Mailbox, Post};
+use crate::{
+    broker::{Broker, BrokerError, Delivery, Mailbox, Post},
+    telemetry::FailureLog,
+};
 use gateway_core::{
     channel::{
         HoldRoom,
@@ -11,33 +14,34 @@ use gateway_core::{
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// Whoever waits for an answer has given up long before.
+/// Longer than any request waits for its responses.
 pub(super) const RETENTION: Retention = Retention { size: 10_000, ttl: Duration::from_mins(1) };
-/// Bytes that may wait while something before them is read.
-const HOLD: usize = 1 << 20;
-const PAGE: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
-/// Before a read that failed is tried again.
-const RETRY: Duration = Duration::from_millis(200);
+/// Bytes of messages that wait while a gap before them is read.
+const GAP_BUFFER_BYTES: usize = 1 << 20;
+const PAGE_LIMIT: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
+/// Pause before a failed read is repeated.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// What comes in.
-pub(super) enum Heard {
+/// The next thing that arrived.
+pub(super) enum Incoming {
     Message(Data),
-    /// Some messages are gone: this node was away for longer than they are kept.
+    /// Messages were lost: they left the history before this node could read them.
     Gap,
 }
 
+// NL-7.7
 /// See the module.
 pub(super) struct Inbox {
     broker: Arc<Broker>,
     mailbox: Arc<Mailbox>,
     channel: ChannelName,
     feed: Feed,
-    ready: VecDeque<Heard>,
+    ready: VecDeque<Incoming>,
     posts: Vec<Post>,
 }
 
 impl Inbox {
-    /// Subscribes `channel` to `mailbox`, which the broker knows as that of `worker`.
+    /// Subscribes `mailbox` to `channel`. The broker has registered the mailbox as that of `worker`.
     pub(super) async fn open(
         broker: Arc<Broker>,
         mailbox: Arc<Mailbox>,
@@ -45,17 +49,17 @@ impl Inbox {
         channel: ChannelName,
     ) -> Result<Self, BrokerError> {
         broker.subscribe(&channel, worker, Some(RETENTION)).await?;
-        let page = broker.read(&channel, RETENTION, Span::Top, PAGE).await?;
-        let mut feed = Feed::new(HoldRoom::new(HOLD));
+        let page = broker.read(&channel, RETENTION, Span::Top, PAGE_LIMIT).await?;
+        let mut feed = Feed::new(HoldRoom::new(GAP_BUFFER_BYTES));
         feed.start(Position { epoch: page.epoch, offset: page.top });
         Ok(Self { broker, mailbox, channel, feed, ready: VecDeque::new(), posts: Vec::new() })
     }
 
-    /// What comes next.
-    pub(super) async fn next(&mut self) -> Heard {
+    /// Waits for the next message or gap.
+    pub(super) async fn next(&mut self) -> Incoming {
         loop {
-            if let Some(heard) = self.ready.pop_front() {
-                return heard;
+            if let Some(incoming) = self.ready.pop_front() {
+                return incoming;
             }
             poll_fn(|cx| self.mailbox.poll_take(cx, &mut self.posts)).await;
             for post in std::mem::take(&mut self.posts) {
@@ -66,9 +70,9 @@ impl Inbox {
                     Post::Delivery(..)
                     | Post::Command(..)
                     | Post::Survey(_)
-                    | Post::Anew
-                    | Post::Missed
-                    | Post::Enroll
+                    | Post::RegisterAgain
+                    | Post::CheckRevocations
+                    | Post::RegisterConnections
                     | Post::Drain(_) => None,
                 };
                 if let Some(after) = gap {
@@ -80,28 +84,32 @@ impl Inbox {
 
     fn offer(&mut self, publication: Arc<Publication>) -> Option<u64> {
         match self.feed.offer(&publication) {
-            Offer::Deliver => self.ready.push_back(Heard::Message(publication.data.clone())),
+            Offer::Deliver => self.ready.push_back(Incoming::Message(publication.data.clone())),
             Offer::Gap => return self.feed.position().map(|position| position.offset),
             Offer::Duplicate | Offer::Held => {}
         }
         None
     }
 
+    // NL-7.7
     async fn catch_up(&mut self, mut after: u64) {
+        let mut failures = FailureLog::default();
         loop {
-            match self.broker.read(&self.channel, RETENTION, Span::After(after), PAGE).await {
+            match self.broker.read(&self.channel, RETENTION, Span::After(after), PAGE_LIMIT).await {
                 Ok(page) => {
                     let caught = self.feed.page(page);
-                    self.ready.extend((caught.subscribers == Subscribers::Lost).then_some(Heard::Gap));
-                    self.ready.extend(caught.deliver.into_iter().map(|publication| Heard::Message(publication.data.clone())));
+                    self.ready.extend((caught.subscribers == Subscribers::Lost).then_some(Incoming::Gap));
+                    self.ready.extend(caught.deliver.into_iter().map(|publication| Incoming::Message(publication.data.clone())));
                     match caught.next {
                         Next::Read(next, _) => after = next,
                         Next::Rest | Next::Live => return,
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "what other nodes said cannot be read yet");
-                    sleep(RETRY).await;
+                    failures.failed(
+                        || tracing::warn!(%error, "reading lost messages of other nodes failed; the node tries again until it succeeds"),
+                    );
+                    sleep(RETRY_PAUSE).await;
                 }
             }
         }
@@ -119,13 +127,14 @@ mod tests {
         NewPublication { data, tags: Tags::new(), info: None, traceparent: None, retention: Some(RETENTION), idempotency: None }
     }
 
+    // NL-7.7
     #[tokio::test]
-    async fn messages_that_are_kept_no_more_leave_a_gap_and_others_none() {
+    async fn only_messages_that_left_the_history_make_a_gap() {
         let mailbox = Arc::new(Mailbox::new(4, 1 << 20));
         let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
         let channel: ChannelName = "$node:n1".parse().expect("valid");
         let mut inbox = Inbox::open(broker.clone(), mailbox, WorkerId::FIRST, channel.clone()).await.expect("in memory");
-        let mut heard = Vec::new();
+        let mut incoming = Vec::new();
         for round in 0..2 {
             for n in 0..9 {
                 broker.publish(&channel, message(10 * round + n)).await.expect("in memory");
@@ -133,15 +142,15 @@ mod tests {
             if round == 1 {
                 broker.clear(&channel).await.expect("in memory");
             }
-            while heard.last() != Some(&None) && heard.len() < 9 * (round + 1) {
-                heard.push(match inbox.next().await {
-                    Heard::Message(data) => Some(data.get().parse::<usize>().expect("a number")),
-                    Heard::Gap => None,
+            while incoming.last() != Some(&None) && incoming.len() < 9 * (round + 1) {
+                incoming.push(match inbox.next().await {
+                    Incoming::Message(data) => Some(data.get().parse::<usize>().expect("a number")),
+                    Incoming::Gap => None,
                 });
             }
         }
-        // Of the second round the mailbox took the first few; of the first all were read again.
-        let (kept, rest) = heard.split_at(9);
+        // All of the first round were delivered or read. In the second, those that the mailbox dropped had left the history.
+        let (kept, rest) = incoming.split_at(9);
         assert_eq!(kept, (0..9).map(Some).collect::<Vec<_>>());
         assert_eq!((rest.first(), rest.last()), (Some(&Some(10)), Some(&None)), "{rest:?}");
     }

@@ -1,4 +1,4 @@
-//! What nodes say to each other: JSON in the channel of the node that is spoken to.
+//! Messages between nodes: JSON, published in the channel of the receiving node.
 
 use crate::broker::mailbox::ConnectionSummary;
 use gateway_core::model::{CommandTarget, Data, Epoch, Position, ServerCommand, Unsubscribe};
@@ -10,29 +10,29 @@ use std::time::Duration;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
-    /// To be answered to `from`.
-    Ask { id: u64, from: String, question: Question },
-    /// The answer of node `from`.
-    Answer { id: u64, from: String, answer: Answer },
+    /// A request of node `from`.
+    Request { id: u64, from: String, request: Request },
+    /// The response of node `from` to request `id`.
+    Response { id: u64, from: String, response: Response },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Question {
-    /// Carry this out on the connections concerned.
+pub(super) enum Request {
+    /// Carry out a command on the connections of the target.
     Command(Target, Command),
-    /// Which are yours?
+    /// List the connections of the target.
     Connections(Target),
-    /// How many subscribers of this channel are yours?
+    /// Count the subscribers of a channel.
     Subscribers(String),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Answer {
+pub(super) enum Response {
     Number(usize),
     Connections(Vec<Connection>),
-    /// Why there is none.
+    /// The request failed; why.
     Failed(String),
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Target {
     User(String),
 }
 
-/// [`ServerCommand`] on the wire. Data goes as text: it may be as deep as a publication may be.
+/// [`ServerCommand`] on the wire. Its data is a string, so that it may be nested as deeply as the data of a publication.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Command {
@@ -71,7 +71,7 @@ impl From<&CommandTarget> for Target {
 }
 
 impl Target {
-    /// None: a newer version said something that this one does not understand.
+    /// None: this version does not understand it.
     pub(super) fn into_model(self) -> Option<CommandTarget> {
         Some(match self {
             Self::Connection(id) => CommandTarget::Connection(id.parse().ok()?),
@@ -87,7 +87,7 @@ impl From<&ServerCommand> for Command {
             ServerCommand::Subscribe { channel, since, expires_in } => Self::Subscribe {
                 channel: channel.to_string(),
                 since: since.map(|at| (at.epoch.to_string(), at.offset)),
-                expires_in_ms: expires_in.map(|left| left.as_millis() as u64),
+                expires_in_ms: expires_in.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             },
             ServerCommand::Unsubscribe { channel, code } => Self::Unsubscribe { channel: channel.to_string(), code: code.code() },
             ServerCommand::Message(data) => Self::Message(data.get().to_owned()),
@@ -96,7 +96,7 @@ impl From<&ServerCommand> for Command {
 }
 
 impl Command {
-    /// None: as for [`Target::into_model`].
+    /// None: see [`Target::into_model`].
     pub(super) fn into_model(self) -> Option<ServerCommand> {
         Some(match self {
             Self::Disconnect { code, reason } => ServerCommand::Disconnect { code, reason: reason.into() },
@@ -128,7 +128,7 @@ impl From<&ConnectionSummary> for Connection {
 }
 
 impl Connection {
-    /// None: as for [`Target::into_model`].
+    /// None: see [`Target::into_model`].
     pub(super) fn into_model(self) -> Option<ConnectionSummary> {
         let channels = self.channels.iter().map(|channel| channel.parse().ok()).collect::<Option<_>>()?;
         Some(ConnectionSummary { id: self.id.parse().ok()?, user: self.user.parse().ok()?, channels, since_ms: self.since_ms })
@@ -141,7 +141,7 @@ impl Message {
     }
 
     pub(super) fn to_data(&self) -> Data {
-        // Strings, numbers and options: it cannot fail, and is not deep.
+        // Strings, numbers and options: serialising cannot fail, and the nesting is shallow.
         serde_json::value::to_raw_value(self).ok().and_then(|raw| Data::parse(&raw).ok()).unwrap_or_else(Data::null)
     }
 }
@@ -151,18 +151,18 @@ mod tests {
     use super::*;
     use gateway_core::model::ConnectionId;
 
-    fn sent(question: Question) -> Question {
-        let message = Message::Ask { id: 7, from: "n1".into(), question };
+    fn sent(request: Request) -> Request {
+        let message = Message::Request { id: 7, from: "n1".into(), request };
         match Message::parse(&message.to_data()) {
-            Some(Message::Ask { id: 7, from, question }) if from == "n1" => question,
-            other => panic!("arrived as {other:?}"),
+            Some(Message::Request { id: 7, from, request }) if from == "n1" => request,
+            other => panic!("received {other:?}"),
         }
     }
 
     #[test]
     fn commands_arrive_as_they_were_sent() {
         let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
-        let deep = Data::parse(&RawValue::from_string(deep).expect("JSON")).expect("as deep as may be");
+        let deep = Data::parse(&RawValue::from_string(deep).expect("JSON")).expect("the deepest allowed");
         let at = Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 3 };
         for command in [
             ServerCommand::Disconnect { code: 3503, reason: "a \"reason\"".into() },
@@ -172,8 +172,8 @@ mod tests {
             ServerCommand::Message(deep),
         ] {
             let target = CommandTarget::Connection(ConnectionId::random());
-            let question = sent(Question::Command(Target::from(&target), Command::from(&command)));
-            let Question::Command(to, what) = question else { panic!("{question:?}") };
+            let request = sent(Request::Command(Target::from(&target), Command::from(&command)));
+            let Request::Command(to, what) = request else { panic!("{request:?}") };
             assert_eq!(format!("{:?}", to.into_model()), format!("{:?}", Some(target)));
             assert_eq!(format!("{:?}", what.into_model()), format!("{:?}", Some(command)));
         }
@@ -185,7 +185,7 @@ mod tests {
             let raw = RawValue::from_string(data.into()).expect("JSON");
             assert!(Message::parse(&Data::parse(&raw).expect("shallow")).is_none(), "{data}");
         }
-        assert!(Target::User("a b".into()).into_model().is_none());
+        assert!(Target::User("a\n".into()).into_model().is_none());
         assert!(Command::Unsubscribe { channel: "a".into(), code: 1 }.into_model().is_none());
     }
 }

@@ -1,206 +1,23 @@
-//! The nodes that serve together, and messages to all connections wherever they are.
+//! The nodes of a cluster: which of them are alive, requests between them, and the clean-up after dead ones.
 //!
-//! - [`local`]: the workers of this node
-//! - [`remote`]: the other nodes: heartbeats, questions and answers; [`dead`]: what those leave that end without a word; [`members`]: what nodes say of themselves; [`inbox`], [`message`]: what they say to each other
+//! The list of nodes and their leases in Redis belong to `broker`; the events about dead connections belong to `services`.
+//!
+//! - [`cluster`]: the interface for the rest of the node; [`types`]: its types
+//! - [`local_workers`]: requests to the workers of this node
+//! - [`shared_cluster`]: the state of a node among several; [`membership`]: heartbeats; [`dead_nodes`], [`presence_sweep`]: clean-up
+//! - [`requests`]: requests to other nodes; [`message`]: their encoding; [`inbox`]: how they arrive; [`member`]: what a node publishes about itself
 
-mod dead;
+mod cluster;
+mod dead_nodes;
 mod inbox;
-mod local;
-mod members;
+mod local_workers;
+mod member;
+mod membership;
 mod message;
-mod remote;
+mod presence_sweep;
+mod requests;
+mod shared_cluster;
+mod types;
 
-use crate::broker::{Broker, Mailbox, mailbox::ConnectionSummary};
-pub use dead::Bereft;
-use gateway_core::{
-    channel::Namespaces,
-    model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId, lock},
-};
-use local::Local;
-use members::Member;
-use message::{Answer, Question};
-use remote::Remote;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-
-/// One node as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeSummary {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Milliseconds since 1970 when it started.
-    pub since_ms: u64,
-    /// Worker threads.
-    pub workers: usize,
-    /// Where frontends reach it, as `http://host:port`; empty: it does not say.
-    pub public: Box<str>,
-}
-
-/// What a node tells the others of itself.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// Its name, unique in the cluster.
-    pub name: Arc<str>,
-    /// Where services reach it, as `ws://host:port`.
-    pub link: Box<str>,
-    /// Where frontends reach it, as `http://host:port`.
-    pub public: Box<str>,
-    /// Settings that have to be the same on all nodes, by key.
-    pub shared: BTreeMap<String, String>,
-}
-
-/// How long nodes wait for each other.
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    /// Who is silent for so long is dead.
-    pub lease: Duration,
-    /// Between two rounds through everybody who is present anywhere, of all nodes together.
-    pub sweep: Duration,
-}
-
-/// The nodes that serve together.
-pub struct Cluster {
-    kind: Kind,
-}
-
-enum Kind {
-    Single(Member, Local),
-    Shared(Arc<Remote>),
-}
-
-impl Cluster {
-    /// A cluster of this node alone.
-    pub fn single(about: About, workers: Vec<Arc<Mailbox>>) -> Self {
-        let me = member(&about, workers.len());
-        Self { kind: Kind::Single(me, Local::new(about.name, workers)) }
-    }
-
-    /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that no worker has, with its index.
-    pub fn shared(
-        about: About,
-        workers: Vec<Arc<Mailbox>>,
-        broker: Arc<Broker>,
-        inbox: (Arc<Mailbox>, WorkerId),
-        namespaces: Namespaces,
-        times: Times,
-    ) -> Self {
-        let me = member(&about, workers.len());
-        Self { kind: Kind::Shared(Arc::new(Remote::new(broker, Local::new(about.name, workers), inbox, namespaces, me, times))) }
-    }
-
-    fn local(&self) -> &Local {
-        match &self.kind {
-            Kind::Single(_, local) => local,
-            Kind::Shared(remote) => &remote.local,
-        }
-    }
-
-    /// The nodes that are registered and alive now, by name.
-    pub async fn nodes(&self) -> Result<Vec<NodeSummary>, Refusal> {
-        let members = match &self.kind {
-            Kind::Single(me, _) => vec![me.clone()],
-            Kind::Shared(remote) => remote.members().await?,
-        };
-        let summary = |node: &Member| NodeSummary {
-            name: (*node.name).into(),
-            since_ms: node.since_ms,
-            workers: node.workers,
-            public: node.public.clone(),
-        };
-        Ok(members.iter().map(summary).collect())
-    }
-
-    /// Where services reach the live nodes, as `ws://host:port`; changes with them.
-    pub fn links(&self) -> watch::Receiver<Arc<[String]>> {
-        match &self.kind {
-            // Nobody is there to change it.
-            Kind::Single(me, _) => watch::channel([me.link.to_string()].into()).1,
-            Kind::Shared(remote) => remote.links(),
-        }
-    }
-
-    /// Why this node does not belong to the cluster; none: it does.
-    pub fn trouble(&self) -> Option<Box<str>> {
-        match &self.kind {
-            Kind::Single(..) => None,
-            Kind::Shared(remote) => remote.trouble(),
-        }
-    }
-
-    /// Carries out a command on every connection concerned; answers how many there were.
-    pub async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
-        let question = Question::Command((&target).into(), (&command).into());
-        let here = self.local().command(target, command).await?;
-        Ok(here + self.count(&question).await?)
-    }
-
-    /// The connections concerned.
-    pub async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
-        let question = Question::Connections((&target).into());
-        let mut found = self.local().connections(target).await?;
-        for answer in self.elsewhere(&question).await? {
-            if let Answer::Connections(connections) = answer {
-                found.extend(connections.into_iter().filter_map(message::Connection::into_model));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Subscribers of a channel.
-    pub async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
-        let here = self.local().subscribers(channel).await?;
-        Ok(here + self.count(&Question::Subscribers(channel.to_string())).await?)
-    }
-
-    async fn count(&self, question: &Question) -> Result<usize, Refusal> {
-        let numbers =
-            self.elsewhere(question).await?.into_iter().map(|answer| if let Answer::Number(number) = answer { number } else { 0 });
-        Ok(numbers.sum())
-    }
-
-    /// From now on every connection here is known elsewhere, so that others tell its end should this node die.
-    pub fn enroll(&self) {
-        match &self.kind {
-            // Nobody outlives it.
-            Kind::Single(..) => {}
-            Kind::Shared(remote) => remote.enroll.notify_one(),
-        }
-    }
-
-    /// Connections that ended with their node, for the one who tells services; none for a second one who asks, and where there is but one node.
-    pub fn bereft(&self) -> Option<mpsc::Receiver<Bereft>> {
-        match &self.kind {
-            Kind::Single(..) => None,
-            Kind::Shared(remote) => lock(&remote.teller).take(),
-        }
-    }
-
-    async fn elsewhere(&self, question: &Question) -> Result<Vec<Answer>, Refusal> {
-        match &self.kind {
-            Kind::Single(..) => Ok(Vec::new()),
-            Kind::Shared(remote) => remote.ask(question).await,
-        }
-    }
-
-    /// Belongs to the cluster until cancelled, then leaves it.
-    pub async fn run(&self, stop: CancellationToken) {
-        if let Kind::Shared(remote) = &self.kind {
-            let listening = tokio::spawn(remote.clone().listen());
-            let work = futures_util::future::join4(remote.belong(), remote.remind(), remote.bury_all(), remote.sweep_all());
-            let _ = stop.run_until_cancelled(work).await;
-            remote.leave().await;
-            listening.abort();
-        }
-    }
-}
-
-fn member(about: &About, workers: usize) -> Member {
-    let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    let About { name, link, public, shared } = about.clone();
-    Member { name: (*name).into(), since_ms, workers, link, public, shared }
-}
+pub use cluster::Cluster;
+pub use types::{ClusterTimings, DeadNodeConnections, NodeDescription, NodeSummary};

@@ -1,8 +1,8 @@
 //! Carries out what a session wants, in its order.
 
 use super::{
-    Driver,
-    ending::Cause,
+    close_cause::Cause,
+    driver::Driver,
     operations::{Requester, Running, Task},
 };
 use crate::{
@@ -53,7 +53,7 @@ impl Driver {
                 }
                 Action::GoLive(channel) => {
                     self.send(&mut lines);
-                    self.tell(LifecycleKind::Subscribed, Some(&channel));
+                    self.report(LifecycleKind::Subscribed, Some(&channel));
                     if let Live::Behind(after) = self.worker.hub.go_live(self.registered.key(), &channel) {
                         let (worker, key, outbox) = (self.worker.clone(), self.registered.key(), self.registered.outbox().clone());
                         self.running.push(Running::catch_up(worker, key, outbox, channel, after));
@@ -74,7 +74,7 @@ impl Driver {
 
     fn leave(&mut self, channel: ChannelName) {
         if self.worker.hub.leave(self.registered.key(), &channel) {
-            self.tell(LifecycleKind::Unsubscribed, Some(&channel));
+            self.report(LifecycleKind::Unsubscribed, Some(&channel));
         }
         let task = Task::CatchUp(channel);
         self.running.retain(|running| running.task != task);

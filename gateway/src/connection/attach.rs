@@ -1,9 +1,10 @@
 //! Joining a channel: subscribe, read what was missed, and catch up until deliveries may come live.
 
-use super::Worker;
+use super::worker::Worker;
 use crate::{
     broker::BrokerError,
     hub::{Advance, ConnKey, Live, Outbox},
+    telemetry::FailureLog,
 };
 use gateway_core::{
     channel::recovery::{Judgement, Start, first_span, judge, lost},
@@ -12,6 +13,7 @@ use gateway_core::{
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
+// NL-5.7
 /// Joins; deliveries are held back from then on. Failing leaves no trace, once the session has left the channel.
 pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
     let Some(options) = worker.node.rules.namespaces.options(&attach.channel).cloned() else {
@@ -23,16 +25,13 @@ pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> 
     }
     match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, told)).await {
         Ok(Ok(attached)) => Outcome::Attached(attached),
-        Ok(Err(error)) => Outcome::Failed(unavailable(&error.to_string())),
-        Err(_) => Outcome::Failed(unavailable("the channel could not be joined in time")),
+        Ok(Err(error)) => Outcome::Failed(error.try_again()),
+        // The official SDKs do so by themselves.
+        Err(_) => Outcome::Failed(Refusal::new(ErrorCode::Internal, "The channel could not be joined in time. Try again.")),
     }
 }
 
-/// The official SDKs try again by themselves.
-fn unavailable(why: &str) -> Refusal {
-    Refusal::new(ErrorCode::Internal, format!("{why}; try again"))
-}
-
+// NL-5.1
 async fn establish(
     worker: &Worker,
     key: ConnKey,
@@ -67,8 +66,10 @@ async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result
     }
 }
 
+// NL-5.2, NL-5.4
 /// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
 pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
+    let mut failures = FailureLog::default();
     loop {
         room(&outbox).await;
         let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
@@ -86,7 +87,9 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
                 }
             }
             Err(error) => {
-                tracing::warn!(%channel, %error, "missed publications cannot be read yet");
+                failures.failed(
+                    || tracing::warn!(%channel, %error, "missed publications cannot be read yet; the connection tries until it can"),
+                );
                 tokio::time::sleep(worker.hub.retry()).await;
             }
         }

@@ -1,15 +1,16 @@
 //! What a session cannot do by itself: futures that end in an outcome, and are dropped when it is no longer wanted.
 
-use super::{Worker, attach};
+use super::{attach, worker::Worker};
 use crate::{
-    auth::{ConnectionClaims, TokenError},
-    broker::{BrokerError, UserSubscription},
+    auth::{Accepted, ConnectionClaims, TokenError},
+    broker::UserSubscription,
     hub::{Advance, ConnKey, Outbox},
     publish::Draft,
     services::{CallError, Caller},
     telemetry::OpenTask,
 };
 use gateway_core::{
+    channel::recovery::is_known,
     model::{ChannelName, ClientInfo, Data, ErrorCode, Page, PageLimit, Position, RecoverFrom, Refusal, Span, Tags, UserId},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
 };
@@ -97,14 +98,13 @@ async fn run(op: Op, by: Requester) -> Outcome {
 impl Requester {
     fn authenticate(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
-        let claims = match node.tokens.verify_connection(token, unix_seconds()) {
-            Ok(claims) => claims,
+        let Accepted { claims, expires_in } = match node.tokens.verify_connection(token, unix_time()) {
+            Ok(accepted) => accepted,
             Err(_) if token.is_empty() => {
                 return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
             }
             Err(error) => return refused(&error),
         };
-        let expires_in = claims.expires_in(unix_seconds());
         let ConnectionClaims { user, issued, info, channels, .. } = claims;
         Outcome::Authenticated(Box::new(Identity { user, issued, expires_in, info, channels }))
     }
@@ -119,14 +119,14 @@ impl Requester {
                 let left = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
                 Outcome::Subscriptions(stored.into_iter().map(left).collect())
             }
-            Err(error) => Outcome::Failed(unavailable(&error)),
+            Err(error) => Outcome::Failed(error.try_again()),
         }
     }
 
     async fn refresh(&self, token: &str) -> Outcome {
-        match self.worker.node.tokens.verify_connection(token, unix_seconds()) {
-            Ok(claims) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_since()),
-            Ok(claims) => Outcome::Refreshed { issued: claims.issued, expires_in: claims.expires_in(unix_seconds()), user: claims.user },
+        match self.worker.node.tokens.verify_connection(token, unix_time()) {
+            Ok(Accepted { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_since()),
+            Ok(Accepted { claims, expires_in }) => Outcome::Refreshed { issued: claims.issued, expires_in, user: claims.user },
             Err(error) => refused(&error),
         }
     }
@@ -148,13 +148,13 @@ impl Requester {
 
     async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
         let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
-        match self.worker.node.tokens.verify_subscription(token, unix_seconds()) {
-            Ok(claims) if claims.channel != *channel || claims.user != user => {
+        match self.worker.node.tokens.verify_subscription(token, unix_time()) {
+            Ok(Accepted { claims, .. }) if claims.channel != *channel || claims.user != user => {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
-            Ok(claims) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_since()),
-            Ok(claims) => Outcome::Authorized { expires_in: claims.expires_in(unix_seconds()), info: claims.info },
+            Ok(Accepted { claims, .. }) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_since()),
+            Ok(Accepted { claims, expires_in }) => Outcome::Authorized { expires_in, info: claims.info },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
         }
@@ -191,9 +191,7 @@ impl Requester {
         };
         let page = PageLimit { entries: limit, bytes: self.worker.hub.answer_bytes() };
         let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
-        let goes_on =
-            |since: &RecoverFrom| since.position().is_some_and(|position| gateway_core::channel::feed::is_valid(position, epoch, &forks));
-        if since.is_some_and(|since| !since.epoch.is_empty() && !goes_on(&since)) {
+        if since.is_some_and(|since| !is_known(&since, epoch, &forks)) {
             return Err(ErrorCode::UnrecoverablePosition.into());
         }
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
@@ -233,14 +231,6 @@ fn refused(error: &TokenError) -> Outcome {
 fn revoked_since() -> Refusal {
     let detail = "a service has disconnected this user; get a token that was issued since";
     Refusal::new(ErrorCode::TokenExpired, detail)
-}
-
-fn unavailable(error: &BrokerError) -> Refusal {
-    Refusal::new(ErrorCode::Internal, format!("{error}; try again"))
-}
-
-fn unix_seconds() -> u64 {
-    unix_time().as_secs()
 }
 
 fn unix_time() -> Duration {

@@ -1,14 +1,14 @@
 //! A connection without a socket, for simulations: commands go in, what it would send comes out. All else is the real one.
 
-use super::{ConnectionLimits, Driver, Worker};
+use super::{driver::Driver, limits::ConnectionLimits, worker::Worker};
 use crate::hub::{Frame, Written};
 use gateway_core::{protocol::Command, session::Input};
 use std::{rc::Rc, task::Context, time::Duration};
 
 /// See the module.
-pub(crate) struct Unwired(Driver);
+pub(crate) struct SocketlessConnection(Driver);
 
-impl Unwired {
+impl SocketlessConnection {
     pub(crate) fn new(worker: Rc<Worker>) -> Self {
         Self(Driver::new(worker, None))
     }
@@ -25,7 +25,7 @@ impl Unwired {
     /// A turn of the connection's task, but for its socket.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let (now, driver) = (self.0.now(), &mut self.0);
-        driver.registered.outbox().attend();
+        driver.registered.outbox().clear_waker();
         driver.notices();
         driver.deadlines(now);
         driver.operations(cx);

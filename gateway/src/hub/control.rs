@@ -1,6 +1,9 @@
 //! What services and operators ask of this worker's connections, and the drain.
 
-use super::{Hub, Leave, Notice, Outbox};
+use super::{
+    hub::Hub,
+    output::outbox::{Leave, Notice, Outbox},
+};
 use crate::broker::mailbox::{DrainPlan, Survey};
 use gateway_core::model::{CommandTarget, ServerCommand};
 use rand::seq::SliceRandom;

@@ -1,11 +1,14 @@
 //! A subscription's life in the hub: join, go live, leave.
 
 use super::{
-    ConnKey, Entry, Hub, State,
-    batch::Batch,
-    encode,
-    outbox::{Outbox, SlotKey},
-    slot::{Member, Slot},
+    hub::Hub,
+    keys::{ConnKey, SlotKey},
+    output::{batch::Batch, encode, outbox::Outbox},
+    state::{
+        entry::{Cursor, Place, Subscription},
+        slot::{Member, Slot},
+        table::State,
+    },
 };
 use crate::telemetry::{Count, Level};
 use gateway_core::{
@@ -16,32 +19,6 @@ use gateway_core::{
     model::{Age, ChannelName, ClientInfo, Page, PageLimit, Position, Publication, Side},
 };
 use std::{rc::Rc, sync::Arc};
-
-/// A connection's part in a channel.
-pub(super) struct Subscription {
-    pub(super) slot: SlotKey,
-    place: Place,
-    side: Side,
-    join_leave: bool,
-    /// How others see it, where the channel tells them.
-    pub(super) info: Option<Arc<ClientInfo>>,
-}
-
-enum Place {
-    /// Deliveries are held back; the cursor is known once the stream was read.
-    Attaching(Option<Box<Cursor>>),
-    /// At this index of the slot's members.
-    Live(u32),
-}
-
-/// How far an attaching connection has come.
-#[derive(Clone, Copy, Debug)]
-struct Cursor {
-    /// It has everything up to here.
-    at: Position,
-    /// And has to be read up to here at least.
-    top: u64,
-}
 
 /// What came of an attempt to go live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,22 +40,6 @@ pub enum Advance {
     Lost,
 }
 
-impl SlotKey {
-    fn new(index: usize) -> Self {
-        Self(std::num::NonZeroU32::MIN.saturating_add(index as u32))
-    }
-
-    pub(super) fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
-
-impl Entry {
-    fn subscription(&mut self, slot: SlotKey) -> Option<&mut Subscription> {
-        self.subscriptions.iter_mut().find(|subscription| subscription.slot == slot)
-    }
-}
-
 impl Hub {
     /// Makes the connection an attaching subscriber: from when the broker confirms the worker's subscription, nothing is missed for it.
     /// `info` is given where the channel tells others. False if the connection is gone.
@@ -97,10 +58,10 @@ impl Hub {
             return false;
         }
         let slot = *state.channels.entry(channel.clone()).or_insert_with(|| {
-            self.lives.set(self.lives.get().wrapping_add(1));
+            self.slot_generation.set(self.slot_generation.get().wrapping_add(1));
             SlotKey::new(state.slots.insert(Slot::new(
                 channel.clone(),
-                self.lives.get(),
+                self.slot_generation.get(),
                 options.clone(),
                 Feed::new(self.parts.hold.clone()),
             )))
@@ -128,6 +89,7 @@ impl Hub {
         }
     }
 
+    // NL-4.10, NL-5.3
     /// Hands over what came since the cursor, and lets deliveries through; unless more has to be read first.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> Live {
         let (slot_key, backfill, missed, outbox) = {
@@ -176,9 +138,10 @@ impl Hub {
         Live::Live
     }
 
+    // NL-5.5
     /// Hands a page of history, read after the cursor, to a connection that is behind, and tries again to go live.
     pub fn advance(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> Advance {
-        let (outbox, crossed) = {
+        let (outbox, members_timeline) = {
             let mut state = self.state.borrow_mut();
             let Some(slot) = state.channels.get(channel).copied() else { return Advance::To(Live::Gone) };
             let Some(entry) = state.entry(key) else { return Advance::To(Live::Gone) };
@@ -195,7 +158,7 @@ impl Hub {
             **cursor = Cursor { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
             (outbox, (before != at).then_some(at))
         };
-        if let Some(at) = crossed {
+        if let Some(at) = members_timeline {
             outbox.push(self.now(), Batch::new(encode::position(channel, at), &self.budget));
         }
         self.hand_over(channel, &page.publications, &outbox);
@@ -243,7 +206,7 @@ impl Hub {
                 }
             }
             if let Some(info) = gone.info {
-                self.attendance.depart(slot.name.clone(), info);
+                self.presence_queue.depart(slot.name.clone(), info);
             }
             let vacated = self.vacate(state, slot_key);
             (vacated, live)
@@ -263,23 +226,5 @@ impl Hub {
 
     fn count(&self, state: &State) {
         self.parts.metrics.set(Level::ChannelsOpen, state.channels.len() as u64);
-    }
-}
-
-impl State {
-    /// A connection's part in the fan-out of a channel.
-    pub(super) fn member(&mut self, key: ConnKey, slot: SlotKey) -> Option<&Member> {
-        let Place::Live(index) = self.entry(key)?.subscription(slot)?.place else { return None };
-        self.slots.get(slot.index())?.members.get(index as usize)
-    }
-
-    fn remove_slot(&mut self, key: SlotKey) -> Option<ChannelName> {
-        let slot = self.slots.try_remove(key.index())?;
-        self.pending -= slot.pending.len();
-        self.channels.remove(&slot.name);
-        if self.channels.capacity() > 4 * self.channels.len() + 1024 {
-            self.channels.shrink_to_fit();
-        }
-        Some(slot.name)
     }
 }

@@ -2,14 +2,17 @@ mod forks;
 
 use super::*;
 use crate::{
-    broker::{BrokerError, Check, MemoryBroker, MemoryLimits, NewPublication, Post},
+    broker::{Broker, BrokerError, Check, Mailbox, MemoryBroker, MemoryLimits, NewPublication, Post, Reads},
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::{ChannelOptions, SlowConsumer},
-    model::{CommandTarget, Data, Disconnect, Epoch, Page, Position, RecoverFrom, Retention, ServerCommand, Side, Span, Tags},
+    channel::{ChannelOptions, HoldRoom, Namespaces, SlowConsumer},
+    model::{
+        ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, RecoverFrom, Retention,
+        ServerCommand, Side, Span, Tags, Tick, UserId, WorkerId,
+    },
 };
-use std::{future::Future, num::NonZeroU32};
+use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
 
 /// A hub with its broker, on one thread with paused time.
 struct World {
@@ -163,6 +166,7 @@ fn everyone_gets_everything_once_and_in_order() {
     });
 }
 
+// NL-5.1
 #[test]
 fn what_comes_while_attaching_follows_the_answer() {
     within(limits(), 1000, |world| async move {
@@ -180,6 +184,7 @@ fn what_comes_while_attaching_follows_the_answer() {
     });
 }
 
+// NL-4.10
 #[test]
 fn an_attach_that_read_ahead_of_the_lane_gets_nothing_twice() {
     within(limits(), 1000, |world| async move {
@@ -196,6 +201,7 @@ fn an_attach_that_read_ahead_of_the_lane_gets_nothing_twice() {
     });
 }
 
+// NL-5.3
 #[test]
 fn more_than_the_attach_buffer_is_read_from_the_stream() {
     within(limits(), 1000, |world| async move {
@@ -265,6 +271,7 @@ fn a_mailbox_that_overflows_again_and_again_costs_history_channels_nothing() {
     });
 }
 
+// NL-1.4
 #[test]
 fn who_comes_back_to_where_the_worker_stands_needs_no_read() {
     within(limits(), 1000, |world| async move {
@@ -313,6 +320,7 @@ fn an_overflowing_mailbox_is_told_to_subscribers_without_history() {
     });
 }
 
+// NL-4.6
 #[test]
 fn a_range_that_is_gone_is_told_to_subscribers() {
     within(limits(), 8, |world| async move {
@@ -374,7 +382,7 @@ fn what_the_budget_of_all_outboxes_refuses_is_counted_as_that() {
         }
         assert_eq!(connection.outbox().overflow(), Some(Overflow::Worker));
         let dropped = |cause| world.hub.metrics().drops(cause);
-        let counted = [DropCause::BudgetSpent, DropCause::OutboxFull, DropCause::ConnectionClosed].map(dropped);
+        let counted = [DropCause::WorkerOutboxesFull, DropCause::OutboxFull, DropCause::ConnectionClosed].map(dropped);
         assert_eq!((received(&connection).len(), counted), (1, [1, 0, 1]));
     });
 }
@@ -407,7 +415,7 @@ fn what_is_not_written_when_a_connection_ends_is_counted() {
 
 #[test]
 fn an_outbox_counts_what_its_messages_take_in_memory() {
-    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey(NonZeroU32::MIN));
+    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey::new(0));
     let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel).is_ok()).count();
     let room = fill();
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
@@ -600,7 +608,7 @@ fn only_a_stream_that_went_on_unheard_is_a_loss_that_the_audit_found() {
             assert_eq!(received(&alice), [text]);
             world.mailbox.post(Post::Top(World::channel("stream:a"), at, check));
             settle().await;
-            assert_eq!(world.hub.metrics().counted(Count::FoundByAudit), found, "{check:?}");
+            assert_eq!(world.hub.metrics().counted(Count::AuditLosses), found, "{check:?}");
         }
     });
 }

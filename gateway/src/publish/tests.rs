@@ -15,7 +15,7 @@ fn draft(channel: &str, json: &str) -> Draft {
 }
 
 #[tokio::test]
-async fn what_breaks_a_bound_is_refused() {
+async fn a_publication_above_a_limit_is_refused() {
     let publisher = publisher(PublishLimits { data: 10, tags: 1, tag_bytes: 8 });
     let tagged =
         |tags: &[(&str, &str)]| Draft { tags: tags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), ..draft("news:a", "1") };
@@ -31,7 +31,7 @@ async fn what_breaks_a_bound_is_refused() {
 }
 
 #[test]
-fn keys_and_names_are_checked_where_they_enter() {
+fn invalid_keys_and_names_are_refused() {
     for (key, valid) in [("", false), ("a b", false), ("ä", false), (&*"x".repeat(256), false), (&*"x".repeat(255), true), ("k-1", true)] {
         assert_eq!(CallerKey::new("dev", key).is_ok(), valid, "{key:?}");
     }
@@ -39,7 +39,7 @@ fn keys_and_names_are_checked_where_they_enter() {
 }
 
 #[test]
-fn the_fingerprint_tells_requests_apart_and_spelling_not() {
+fn the_fingerprint_ignores_the_formatting_of_json_only() {
     let base = draft("news:a", r#"{"a":1}"#).fingerprint();
     assert_eq!(base, draft("news:a", "{ \"a\" : 1 }").fingerprint());
     let ephemeral = Draft { ephemeral: true, ..draft("news:a", r#"{"a":1}"#) };

@@ -1,7 +1,7 @@
-//! The demo page and its tokens, served only where `demo.enabled` says so: whoever asks gets a token for any name.
+//! The demo page and its tokens, served only with `demo.enabled`: everybody who asks gets a token for any user.
 
 use crate::{
-    api::{ApiError, Path},
+    api::{ApiError, Json, Path, limit_bodies},
     auth::{ConnectionClaims, Origins},
     node::Node,
 };
@@ -9,7 +9,6 @@ use actix_web::{
     Error, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    error::JsonPayloadError,
     http::header::{self, HeaderValue},
     middleware::{Next, from_fn},
     web,
@@ -17,16 +16,15 @@ use actix_web::{
 use gateway_core::model::{ErrorCode, Refusal, UserId};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
-use shared_proto::json::Object;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-/// How long a demo token is valid; the page gets a new one by itself.
+/// How long a demo token is valid; the page requests a new one in time.
 const TTL: Duration = Duration::from_hours(1);
 
-/// Nothing but what the page brings itself.
+/// Only files of the page itself.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -39,6 +37,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 struct Files;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 #[serde(deny_unknown_fields)]
 struct TokenRequest {
     user: String,
@@ -51,7 +50,7 @@ struct TokenResponse {
 
 #[derive(Serialize)]
 struct NodesResponse {
-    /// The node that answers.
+    /// The node that answered.
     here: Arc<str>,
     nodes: Vec<NodeEntry>,
 }
@@ -62,26 +61,19 @@ struct NodeEntry {
     url: Box<str>,
 }
 
-/// Bytes of a request for a token at most.
+/// Largest request for a token, in bytes.
 const REQUEST_BYTES: usize = 4096;
 
 pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>) {
+    limit_bodies(config, REQUEST_BYTES);
     config
         .app_data(web::Data::from(origins.clone()))
-        .app_data(web::JsonConfig::default().limit(REQUEST_BYTES).error_handler(|error, _| {
-            let code = match error {
-                JsonPayloadError::ContentType => ErrorCode::UnsupportedMediaType,
-                JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => ErrorCode::PayloadTooLarge,
-                _ => ErrorCode::BadRequest,
-            };
-            ApiError(Refusal::new(code, format!("{error}; send {{\"user\":\"alice\"}} as application/json."))).into()
-        }))
         .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(for_pages)))
         .service(Path::new("/demo/nodes").get(nodes).into_resource())
         .service(Path::new("/{path:.*}").get(file).into_resource());
 }
 
-/// Lets the pages that may connect read the answer, whatever it is.
+/// Allows pages of allowed origins to read the answer, whatever its status.
 async fn for_pages(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let allows = |origin: &&str| request.app_data::<web::Data<Origins>>().is_some_and(|all| all.allows(Some(origin), text(header::HOST)));
@@ -101,19 +93,19 @@ async fn preflight() -> HttpResponse {
         .finish()
 }
 
-async fn token(node: web::Data<Node>, web::Json(Object(request)): web::Json<Object<TokenRequest>>) -> Result<HttpResponse, ApiError> {
+async fn token(node: web::Data<Node>, Json(request): Json<TokenRequest>) -> Result<HttpResponse, ApiError> {
     let bad = |why: String| ApiError(Refusal::new(ErrorCode::BadRequest, why));
     let user: UserId = request.user.parse().map_err(|error| bad(format!("The user {error}.")))?;
     if user.is_anonymous() {
         return Err(bad("The user is empty.".into()));
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let claims = ConnectionClaims { expires: Some(now + TTL.as_secs()), ..ConnectionClaims::of(user) };
+    let claims = ConnectionClaims { expires: Some(Duration::from_secs(now) + TTL), ..ConnectionClaims::of(user) };
     let token = node.tokens.sign_connection(&claims, now).map_err(|error| bad(format!("tokens.hmac_secret {error}.")))?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }))
 }
 
-/// The nodes that a tab can be on. One that does not say where it is found is left out.
+/// The nodes that a tab can use. Nodes without a public address are left out.
 async fn nodes(node: web::Data<Node>) -> Result<HttpResponse, ApiError> {
     let all = node.cluster.nodes().await?.into_iter().filter(|each| !each.public.is_empty());
     let nodes = all.map(|each| NodeEntry { name: each.name, url: each.public }).collect();
@@ -124,7 +116,7 @@ async fn nodes(node: web::Data<Node>) -> Result<HttpResponse, ApiError> {
 async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let path = if path.is_empty() { "index.html" } else { path.as_str() };
     let Some(file) = Files::get(path) else {
-        return Err(ApiError(Refusal::new(ErrorCode::NotFound, format!("The demo has no file named {path}."))));
+        return Err(ApiError(Refusal::new(ErrorCode::NotFound, format!("The demo has no file {path}."))));
     };
     let response = HttpResponse::Ok()
         .content_type(content_type(file.metadata.mimetype()))
@@ -139,4 +131,14 @@ async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {
 
 fn content_type(kind: &str) -> String {
     if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_keep_the_rule_for_members() {
+        shared_proto::json::testing::check_members::<TokenRequest>(r#"{"user":"alice"}"#, &[]);
+    }
 }

@@ -1,23 +1,23 @@
-//! Why a gateway does not start, or does not go on.
+//! Errors that end the process.
 
 use crate::settings::Problems;
 use std::net::SocketAddr;
 
-/// Why the process could not go on.
+/// Why the process could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The settings cannot be used.
+    /// The settings are invalid.
     #[error(transparent)]
     Settings(#[from] Problems),
-    /// Somebody else listens there.
+    /// Another process listens on the address.
     #[error("{address} ({key}) is in use by another process: see which with `ss -ltnp 'sport = :{}'`, or set {key} to another address", address.port())]
     AddressInUse {
-        /// The setting.
+        /// The key of the setting.
         key: &'static str,
         /// Its value.
         address: SocketAddr,
     },
-    /// An error within the gateway, or of the machine.
+    /// An error of the gateway or of the machine.
     #[error("{0}")]
     Internal(Box<str>),
 }
@@ -29,7 +29,7 @@ impl From<std::io::Error> for RunError {
 }
 
 impl RunError {
-    /// What binding an address to listen on ended with.
+    /// The error of a failed bind.
     pub fn from_bind(key: &'static str, address: SocketAddr, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::AddrInUse => Self::AddressInUse { key, address },

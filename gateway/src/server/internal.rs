@@ -2,16 +2,12 @@
 //! workers are busy.
 
 use crate::{api, node::Node};
-use actix_web::{App, HttpServer};
+use actix_web::App;
+use shared_proto::http::{HttpOptions, serve};
 use std::{io, net::TcpListener, sync::Arc};
 
-pub(super) fn server(listener: TcpListener, node: &Arc<Node>) -> io::Result<actix_web::dev::Server> {
+pub(super) fn server(listener: TcpListener, node: &Arc<Node>) -> io::Result<actix_server::Server> {
     let node = node.clone();
-    Ok(HttpServer::new(move || App::new().configure(|config| api::configure(config, &node)))
-        .workers(1)
-        .tcp_nodelay(true)
-        .shutdown_timeout(1)
-        .disable_signals()
-        .listen(listener)?
-        .run())
+    let app = move || App::new().configure(|config| api::configure(config, &node));
+    serve("internal", listener, &HttpOptions::default(), api::speaks_websocket, app)
 }

@@ -23,6 +23,7 @@ use crate::{
 };
 pub use error::RunError;
 use public::Admissions;
+use shared_proto::http;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -45,7 +46,7 @@ pub struct Listeners {
 impl Listeners {
     /// Binds the addresses of the settings.
     pub fn bind(settings: &Settings) -> Result<Self, RunError> {
-        let listen = |key, address| socket::listen(address).map_err(|error| RunError::from_bind(key, address, &error));
+        let listen = |key, address| http::listen(address).map_err(|error| RunError::from_bind(key, address, &error));
         let public = listen("public.address", settings.public.address)?;
         Ok(Self { public, internal: listen("internal.address", settings.internal.address)? })
     }
@@ -100,6 +101,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
 pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
     let addresses = (listeners.public.local_addr()?, listeners.internal.local_addr()?);
     let parts = wiring::wire(settings, addresses, metrics)?;
+    tracing::info!("pages may connect that come from {}", parts.origins);
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
     let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions)?);
     let internal = Server::spawn(internal::server(listeners.internal, &parts.node)?);
@@ -109,12 +111,12 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
         // The cluster is left through the broker.
         let last = CancellationToken::new();
         async move {
-            let mourn = stop.clone().run_until_cancelled_owned(node.services.mourn(&node.cluster));
+            let dead_node_events = stop.clone().run_until_cancelled_owned(node.services.send_dead_node_events(&node.cluster));
             let leave = async {
                 node.cluster.run(stop).await;
                 last.cancel();
             };
-            tokio::join!(leave, mourn, node.broker.run(last.clone()));
+            tokio::join!(leave, dead_node_events, node.broker.run(last.clone()));
         }
     });
     let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);

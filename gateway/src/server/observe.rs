@@ -45,15 +45,15 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
 
 pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, hold: &Arc<HoldRoom>) {
     let reads = reads.clone();
-    metrics.observe(Series::StreamReads, move |tell| {
+    metrics.observe(Series::HistoryReads, move |tell| {
         let (begun, shared) = reads.counts();
         tell(&["begun"], begun);
         tell(&["shared"], shared);
     });
     let room = hold.clone();
-    metrics.observe(Series::HoldBytes, move |tell| tell(&[], room.used() as u64));
+    metrics.observe(Series::GapBufferBytes, move |tell| tell(&[], room.used() as u64));
     let room = hold.clone();
-    metrics.observe(Series::HoldDropped, move |tell| tell(&[], room.dropped()));
+    metrics.observe(Series::GapBufferDropped, move |tell| tell(&[], room.dropped()));
 }
 
 fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
@@ -93,18 +93,18 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         });
     };
     redis(Series::RedisInterruptions, |stats, tell| {
-        tell(&["deaf"], stats.deaf);
+        tell(&["undelivered"], stats.deaf);
         tell(&["broken"], stats.broken - stats.deaf);
     });
     redis(Series::RedisMasters, |stats, tell| {
         tell(&["serving"], stats.serving as u64);
-        tell(&["away"], stats.away as u64);
+        tell(&["unavailable"], stats.away as u64);
     });
-    redis(Series::RedisSilent, |stats, tell| tell(&[], stats.silent));
+    redis(Series::RedisMissingDeliveries, |stats, tell| tell(&[], stats.silent));
     redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
-    redis(Series::RedisLeftOut, |stats, tell| {
+    redis(Series::RedisAbnormalMessages, |stats, tell| {
         tell(&["unannounced"], stats.unannounced);
         tell(&["foreign"], stats.foreign);
     });
-    redis(Series::RedisRoundTrip, |stats, tell| tell(&[], stats.round_trip_ms));
+    redis(Series::RedisCanaryRoundTrip, |stats, tell| tell(&[], stats.round_trip_ms));
 }

@@ -9,7 +9,7 @@ use crate::{
     settings::Settings,
     transport::{
         Wire,
-        websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+        websocket::{Admission, Denial, Form, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
     },
 };
 use actix_web::{App, HttpRequest, web};
@@ -93,7 +93,7 @@ const WEBSOCKET: &str = "/connection/websocket";
 
 /// What a path of the public listener upgrades to.
 enum Route {
-    /// The frontend protocol in JSON.
+    /// The frontend protocol.
     Centrifuge,
 }
 
@@ -108,6 +108,7 @@ struct FrontGate {
 struct Pass {
     place: Place,
     traceparent: Option<Box<str>>,
+    form: Form,
 }
 
 impl Gate<TcpStream> for FrontGate {
@@ -122,9 +123,9 @@ impl Gate<TcpStream> for FrontGate {
         if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
-        let subprotocol = centrifuge(request.subprotocols())?;
+        let (form, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
-        Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent } })
+        Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent, form } })
     }
 
     fn refused(&self, denial: &Denial) {
@@ -132,9 +133,13 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, Pass>) {
-        let Upgraded { io, leftover, pass: Pass { place, traceparent }, .. } = upgraded;
+        let Upgraded { io, leftover, pass: Pass { place, traceparent, form }, .. } = upgraded;
         let wire = Wire::new(io, &leftover, Decoder::new(self.message_size));
-        let connection = Connection::new(self.worker.clone(), wire, traceparent);
+        let mut connection = Connection::new(self.worker.clone(), wire, traceparent);
+        if form == Form::Protobuf {
+            // After an HTTP error the SDKs would try again for ever.
+            connection.refuse_form();
+        }
         actix_rt::spawn(async move {
             let _place = place;
             connection.await;
@@ -179,7 +184,7 @@ pub(super) fn server(
         let app = App::new().app_data(data).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
-                Path::new("/readyz").get(operations::readyz),
+                Path::new("/readyz").get(operations::readyz_in_brief),
                 Path::new(WEBSOCKET).get(async || ApiError::from(ErrorCode::UpgradeRequired)),
             ] {
                 config.service(path.into_resource());

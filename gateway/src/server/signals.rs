@@ -1,4 +1,4 @@
-//! What ends the process from outside.
+//! Signals that end the process.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,7 +14,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// The name of the next one.
+    /// Waits for a signal and returns its name.
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

@@ -4,12 +4,12 @@ use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
-    cluster::{About, Cluster, Times},
+    cluster::{Cluster, ClusterTimings, NodeDescription},
     connection::ConnectionLimits,
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{BreakerLimits, OrderBy, Reach, ServiceConfig, Services, link::LinkLimits},
+    services::{BreakerLimits, LinkLimits, OrderBy, Reach, ServiceConfig, Services},
     settings::{BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
@@ -69,7 +69,9 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
-        services: Services::new(services(settings)?, links).measured_by(metrics.clone()).mourning_for(settings.cluster.disconnects_wait),
+        services: Services::new(services(settings)?, links)
+            .with_metrics(metrics.clone())
+            .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -80,8 +82,8 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         metrics: metrics.clone(),
     };
     let node = Arc::new(node);
-    let reads = Reads::new(node.broker.clone(), settings.recovery.backfills);
-    let hold = HoldRoom::new(settings.recovery.hold_bytes.bytes());
+    let reads = Reads::new(node.broker.clone(), settings.recovery.concurrent_reads);
+    let hold = HoldRoom::new(settings.recovery.gap_buffer_bytes.bytes());
     observe::observe(metrics, &node, &mailboxes);
     observe::observe_recovery(metrics, &reads, &hold);
     Ok(Parts {
@@ -106,12 +108,12 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     }
 }
 
-fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> About {
+fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> NodeDescription {
     let url = |set: &str, scheme, bound| match set {
         "" => format!("{scheme}://{bound}").into(),
         url => url.trim_end_matches('/').into(),
     };
-    About {
+    NodeDescription {
         name: name.clone(),
         link: url(&settings.cluster.link_url, "ws", internal),
         public: url(&settings.cluster.public_url, "http", public),
@@ -119,12 +121,12 @@ fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, 
     }
 }
 
-fn cluster(settings: &Settings, about: About, workers: &[Arc<Mailbox>], broker: &Arc<Broker>, inbox: Arc<Mailbox>) -> Cluster {
+fn cluster(settings: &Settings, about: NodeDescription, workers: &[Arc<Mailbox>], broker: &Arc<Broker>, inbox: Arc<Mailbox>) -> Cluster {
     match settings.broker.kind {
         BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            let times = Times { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
+            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
             Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }
@@ -158,7 +160,7 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
         connect_timeout: redis.connect_timeout,
         response_timeout: redis.response_timeout,
         lease: settings.cluster.lease,
-        linger: redis.linger,
+        linger: redis.unsubscribe_delay,
         canary: redis.canary,
         audit: redis.audit,
         idempotency_ttl: settings.idempotency.ttl,
@@ -167,9 +169,9 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
     })
 }
 
-/// A connection takes them all, beside its personal channel.
+/// A connection takes them all.
 fn stored_per_user(settings: &Settings) -> usize {
-    settings.subscriptions.per_user.min(settings.connection.max_subscriptions - 1)
+    settings.subscriptions.per_user.min(settings.connection.max_subscriptions)
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {
@@ -206,10 +208,10 @@ fn hub(settings: &Settings) -> HubLimits {
         outbox_bytes: settings.connection.outbox_bytes.bytes(),
         worker_outbox_bytes: settings.connection.worker_outbox_bytes.bytes(),
         batch_bytes: settings.fan_out.batch_bytes.bytes(),
-        slice: settings.fan_out.slice,
+        slice: settings.fan_out.subscribers_per_turn,
         attach_buffer: settings.recovery.attach_buffer,
         page: PageLimit { entries: settings.recovery.page_entries, bytes: settings.recovery.page_bytes.bytes() },
-        restarts: settings.recovery.restarts,
+        restarts: settings.recovery.resubscribes_per_second,
         join_leave_max: settings.fan_out.join_leave_max,
         retry: Duration::from_millis(250),
     }
@@ -229,7 +231,12 @@ fn connection(settings: &Settings) -> ConnectionLimits {
 
 fn api(settings: &Settings) -> ApiLimits {
     let internal = &settings.internal;
-    ApiLimits { body: internal.body_size.bytes(), batch: internal.batch, history: settings.history.limit, channels: internal.page }
+    ApiLimits {
+        body: internal.body_size.bytes(),
+        batch: internal.batch_entries,
+        history: settings.history.limit,
+        channels: internal.page_entries,
+    }
 }
 
 fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
@@ -259,10 +266,10 @@ mod tests {
 
     #[test]
     fn no_number_of_stored_subscriptions_locks_a_user_out() {
-        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 99), ("[connection]\nmax_subscriptions = 1", 0)] {
+        for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 100), ("[connection]\nmax_subscriptions = 1", 1)] {
             let settings = Settings::from_toml(toml).expect("valid");
             assert_eq!(memory(&settings).subscriptions_per_user, stored, "{toml}");
-            assert!(stored < settings.connection.max_subscriptions, "the personal channel has a place");
+            assert!(stored <= settings.connection.max_subscriptions);
         }
     }
 
@@ -280,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_bounds_of_services_and_requests_are_those_of_the_settings() {
-        let toml = "[internal]\nbatch = 7\npage = 8\n[services.bot]\norder_queue = 3\nbreaker_failures = 2\nbreaker_pause = \"9s\"";
+        let toml = "[internal]\nbatch_entries = 7\npage_entries = 8\n[services.bot]\norder_queue = 3\nbreaker_failures = 2\nbreaker_pause = \"9s\"";
         let settings = Settings::from_toml(toml).expect("valid");
         let (_, bot) = &services(&settings).expect("valid")[0];
         assert_eq!((bot.order_queue, bot.breaker), (3, BreakerLimits { failures: 2, open_for: Duration::from_secs(9) }));

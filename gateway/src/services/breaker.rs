@@ -1,4 +1,4 @@
-//! Keeps calls away from an instance that does not answer. Sans-I/O.
+//! Circuit breaker: sends no calls to an instance that does not answer. Sans-I/O.
 
 use gateway_core::model::Tick;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerLimits {
-    /// Consecutive timeouts and lost links that open it, at least 1.
+    /// Timeouts and lost links in a row that open it; at least 1.
     pub failures: u32,
-    /// Time without calls, after which one call tries.
+    /// Time without calls; then one call tests the instance.
     pub open_for: Duration,
 }
 
@@ -18,14 +18,14 @@ impl Default for BreakerLimits {
     }
 }
 
-/// What a breaker lets through, as operators see it.
+/// State of a breaker, for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Everything.
+    /// All calls pass.
     Closed,
-    /// Nothing.
+    /// No call passes.
     Open,
-    /// One call, whose end decides.
+    /// One call passes; its result decides.
     HalfOpen,
 }
 
@@ -47,7 +47,7 @@ enum State {
     Probing,
 }
 
-/// Whether a call is the one that decides about a half-open breaker.
+/// Whether a call tests the instance of a half-open breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Ordinary,
@@ -74,7 +74,7 @@ impl Breaker {
         }
     }
 
-    /// A call goes out; only where [`Self::admits`] says so.
+    /// Registers a call that is sent. Call it only if [`Self::admits`] returns true.
     pub(super) fn begin(&mut self) -> Role {
         match self.state {
             State::Closed { .. } => Role::Ordinary,
@@ -85,7 +85,7 @@ impl Breaker {
         }
     }
 
-    /// The instance answered, be it with an error of its own.
+    /// The instance answered, perhaps with an error of its own.
     pub(super) fn answered(&mut self) {
         self.state = State::Closed { failures: 0 };
     }
@@ -104,15 +104,15 @@ impl Breaker {
         };
     }
 
-    /// The caller went away before anything was known.
+    /// The call ended without saying anything about the instance, for example because the caller left.
     pub(super) fn abandoned(&mut self, role: Role, now: Tick) {
         if role == Role::Probe && matches!(self.state, State::Probing) {
             self.state = State::Open { until: now };
         }
     }
 
-    /// Whether it holds no memory of failures.
-    pub(super) fn is_pristine(&self) -> bool {
+    /// Whether no failure is counted.
+    pub(super) fn has_no_failures(&self) -> bool {
         matches!(self.state, State::Closed { failures: 0 })
     }
 
@@ -160,7 +160,7 @@ mod tests {
             assert!(!breaker.admits(Tick(5099)));
             assert!(breaker.admits(Tick(5100)));
             assert_eq!(breaker.begin(), Role::Probe);
-            assert!(!breaker.admits(Tick(5100)), "a second call has to wait for the probe");
+            assert!(!breaker.admits(Tick(5100)), "a second call waits for the probe");
             if answers {
                 breaker.answered();
                 assert_eq!(breaker.state(Tick(5200)), BreakerState::Closed);
@@ -177,7 +177,7 @@ mod tests {
         let mut breaker = opened();
         let role = breaker.begin();
         breaker.abandoned(Role::Ordinary, Tick(6000));
-        assert!(!breaker.admits(Tick(6000)), "an ordinary call says nothing of the probe");
+        assert!(!breaker.admits(Tick(6000)), "the end of an ordinary call does not end the probe");
         breaker.abandoned(role, Tick(6000));
         assert!(breaker.admits(Tick(6000)));
     }

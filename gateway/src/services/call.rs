@@ -1,13 +1,17 @@
-//! One call, from its place in the order of its key to its answer.
+//! One call: it waits for its turn, is sent to an instance, and waits for the answer.
 
 use super::{
-    Answer, Count, OrderBy, Service, Services,
-    lanes::Entry,
+    call_types::{CallError, CallResult, Caller},
+    config::OrderBy,
+    counters::Count,
+    instance::{AbandonReason, CallId},
     method,
-    pool::{CallId, GivenUp},
+    order_queues::Admission,
+    service::Service,
+    services::Services,
 };
-use crate::telemetry::{Step, Work};
-use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
+use crate::telemetry::{SpanKind, TraceSpan};
+use gateway_core::model::{Data, ErrorCode, Refusal};
 use shared_proto::link::{Call, Event};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -19,76 +23,47 @@ use tracing::Instrument as _;
 #[cfg(test)]
 mod tests;
 
-/// Who calls.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The user behind the connection.
-    pub user: UserId,
-    /// The connection.
-    pub connection: ConnectionId,
-    /// W3C trace context.
-    pub traceparent: Option<Box<str>>,
-}
-
-/// Why a call has no reply.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// The gateway's reason, from the error table.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The service's own.
-    #[error("{code}: {message}")]
-    Service {
-        /// 400 to 999.
-        code: u32,
-        /// For the frontend's developer; at most 1 KiB.
-        message: String,
-        /// Whether the same call may succeed later.
-        temporary: bool,
-    },
-}
-
 impl Services {
-    /// Calls a service: `method` is `service.name` or `service:name`. Ends within `within` or the service's own timeout, whichever is
+    /// Calls a service; `method` is `service.name` or `service:name`. Ends after `within` or the timeout of the service, whichever is
     /// shorter. Dropping the future cancels the call.
-    pub async fn call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> Answer {
+    pub async fn call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> CallResult {
         let (name, method) = method::parse(method).inspect_err(|_| self.counters.add(Count::CallRefused))?;
         let start = Instant::now();
-        let step = Step::begin(Work::Call, caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
+        let step = TraceSpan::begin(SpanKind::Call, caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let caller = Caller { traceparent: step.traceparent(), ..caller.clone() };
         let answer = self.try_call(&name, method, data, &caller, within).instrument(step.span().clone()).await;
         let count = count_of(&answer);
         self.counters.add(count);
-        if let Some(metrics) = self.metrics.as_ref().filter(|_| self.knows(&name)) {
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| self.contains(&name)) {
             metrics.node().call(&name, count.result(), start.elapsed());
         }
         answer
     }
 
-    async fn try_call(&self, name: &str, method: &str, data: Data, caller: &Caller, within: Duration) -> Answer {
+    async fn try_call(&self, name: &str, method: &str, data: Data, caller: &Caller, within: Duration) -> CallResult {
         let service = self.service(name)?;
         let deadline = Instant::now() + within.min(service.config.call_timeout);
         let mut place = service.place(caller);
-        place.turn(deadline).await?;
-        let mut flight = self.start(service, &mut place, method, data, caller, deadline)?;
-        let Ok(answer) = timeout_at(deadline, &mut flight.answer).await else {
-            flight.give_up(GivenUp::Deadline);
-            let detail = format!("{name} did not answer in time. It may or may not have carried the call out.");
+        place.wait_for_turn(deadline).await?;
+        let mut in_flight = self.start(service, &mut place, method, data, caller, deadline)?;
+        let Ok(answer) = timeout_at(deadline, &mut in_flight.answer).await else {
+            in_flight.abandon(AbandonReason::Deadline);
+            let detail = format!("{name} did not answer in time. It may have carried the call out.");
             return Err(Refusal::new(ErrorCode::Timeout, detail).into());
         };
-        flight.ended = true;
+        in_flight.ended = true;
         answer.unwrap_or_else(|_| Err(Refusal::from(ErrorCode::Internal).into()))
     }
 
     fn start<'a>(
         &'a self,
         service: &'a Service,
-        place: &mut Place<'_>,
+        place: &mut OrderPlace<'_>,
         method: &str,
         data: Data,
         caller: &Caller,
         deadline: Instant,
-    ) -> Result<Flight<'a>, Refusal> {
+    ) -> Result<InFlightCall<'a>, Refusal> {
         let (send, answer) = oneshot::channel();
         let left = deadline.saturating_duration_since(Instant::now());
         let call = Call {
@@ -103,10 +78,10 @@ impl Services {
         };
         let (call, instance) = service.pool().start(place.instance.as_deref(), call, send, self.now())?;
         place.instance = Some(instance);
-        Ok(Flight { services: self, service, call, answer, ended: false })
+        Ok(InFlightCall { services: self, service, call, answer, ended: false })
     }
 
-    /// Sends a service an event. Done means queued for one of its instances: an event may be lost with the link.
+    /// Sends an event to a service. `Ok` means that it is queued for an instance; it is lost if the link ends first.
     pub fn event(&self, service: &str, data: Data, caller: &Caller) -> Result<(), Refusal> {
         let event = Event {
             id: None,
@@ -122,7 +97,7 @@ impl Services {
     }
 }
 
-fn count_of(answer: &Answer) -> Count {
+fn count_of(answer: &CallResult) -> Count {
     match answer {
         Ok(_) => Count::CallAnswered,
         Err(CallError::Service { .. }) => Count::CallFailedByService,
@@ -137,95 +112,95 @@ fn count_of(answer: &Answer) -> Count {
 }
 
 impl Service {
-    fn place(&self, caller: &Caller) -> Place<'_> {
+    fn place(&self, caller: &Caller) -> OrderPlace<'_> {
         let key = match self.config.order {
             OrderBy::Connection => Some(Arc::from(caller.connection.to_string())),
             OrderBy::Nothing => None,
         };
-        Place { service: self, key, state: Waiting::Outside, instance: None }
+        OrderPlace { service: self, key, state: PlaceState::NotQueued, instance: None }
     }
 }
 
-enum Waiting {
-    Outside,
-    Line(oneshot::Receiver<super::lanes::Turn>),
-    Turn,
+enum PlaceState {
+    NotQueued,
+    Queued(oneshot::Receiver<super::order_queues::PreferredInstance>),
+    Active,
 }
 
-/// A call's place in the order of its key; given to the next when dropped.
-struct Place<'a> {
+/// The place of a call among the calls of its key. Dropping it gives the turn to the next call.
+struct OrderPlace<'a> {
     service: &'a Service,
     key: Option<Arc<str>>,
-    state: Waiting,
+    state: PlaceState,
     instance: Option<Arc<str>>,
 }
 
-impl Place<'_> {
-    async fn turn(&mut self, deadline: Instant) -> Result<(), Refusal> {
+impl OrderPlace<'_> {
+    async fn wait_for_turn(&mut self, deadline: Instant) -> Result<(), Refusal> {
         let Some(key) = &self.key else { return Ok(()) };
-        let entry = self.service.lanes().enter(key);
+        let entry = self.service.order_queues().enter(key);
         let turn = match entry {
-            Entry::Now => {
-                self.state = Waiting::Turn;
+            Admission::Now => {
+                self.state = PlaceState::Active;
                 return Ok(());
             }
-            Entry::Full => {
-                let detail = format!("Too many calls to {} wait for the one before them. Wait for answers.", self.service.name);
+            Admission::Full => {
+                let detail = format!("Too many calls to {} wait for an earlier call. Wait for answers first.", self.service.name);
                 return Err(Refusal::new(ErrorCode::Overloaded, detail));
             }
-            Entry::Wait(turn) => {
-                self.state = Waiting::Line(turn);
-                let Waiting::Line(turn) = &mut self.state else { return Ok(()) };
+            Admission::Wait(turn) => {
+                self.state = PlaceState::Queued(turn);
+                let PlaceState::Queued(turn) = &mut self.state else { return Ok(()) };
                 timeout_at(deadline, turn).await
             }
         };
         let Ok(turn) = turn else {
-            let detail = format!("The calls to {} before this one took all its time. It was not sent.", self.service.name);
+            let detail = format!("Earlier calls to {} took too long, so this call was not sent.", self.service.name);
             return Err(Refusal::new(ErrorCode::Overloaded, detail));
         };
-        self.state = Waiting::Turn;
+        self.state = PlaceState::Active;
         self.instance = turn.unwrap_or_default();
         Ok(())
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for OrderPlace<'_> {
     fn drop(&mut self) {
         let Some(key) = &self.key else { return };
         let has_turn = match &mut self.state {
-            Waiting::Outside => false,
-            Waiting::Turn => true,
-            Waiting::Line(turn) => {
+            PlaceState::NotQueued => false,
+            PlaceState::Active => true,
+            PlaceState::Queued(turn) => {
                 turn.close();
                 turn.try_recv().is_ok()
             }
         };
         if has_turn {
-            self.service.lanes().leave(key, self.instance.as_ref());
+            self.service.order_queues().leave(key, self.instance.as_ref());
         }
     }
 }
 
-/// A call that is under way; cancelled when dropped before its end.
-struct Flight<'a> {
+/// A call that was sent. Dropping it before its end cancels it.
+struct InFlightCall<'a> {
     services: &'a Services,
     service: &'a Service,
     call: CallId,
-    answer: oneshot::Receiver<Answer>,
+    answer: oneshot::Receiver<CallResult>,
     ended: bool,
 }
 
-impl Flight<'_> {
-    fn give_up(&mut self, why: GivenUp) {
+impl InFlightCall<'_> {
+    fn abandon(&mut self, why: AbandonReason) {
         self.ended = true;
-        self.service.pool().give_up(self.call, why, self.services.now());
+        self.service.pool().abandon(self.call, why, self.services.now());
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for InFlightCall<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.give_up(GivenUp::Cancelled);
+            self.abandon(AbandonReason::Cancelled);
             self.services.counters.add(Count::CallCancelled);
         }
     }

@@ -1,10 +1,10 @@
-//! What services did and what was dropped, by cause.
+//! Counters of calls, events, publications and links, by result.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counts {
     ($($variant:ident, $name:literal, $cause:literal;)*) => {
-        /// One counter: something that happened, and its cause or result.
+        /// One counter: a metric and a value of its label `result`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Count { $(#[doc = concat!($name, ": ", $cause)] $variant,)* }
 
@@ -39,15 +39,15 @@ counts! {
     EventRefused, "service_events", "refused";
     EventLost, "service_events", "link_lost";
     LifecycleSent, "service_lifecycle_events", "sent";
-    LifecycleDropped, "service_lifecycle_events", "no_credit";
-    LifecycleAway, "service_lifecycle_events", "away";
-    LifecycleUnheard, "service_lifecycle_events", "nobody_asked";
+    LifecycleNoCredit, "service_lifecycle_events", "no_credit";
+    LifecycleNoInstance, "service_lifecycle_events", "no_instance";
+    LifecycleNotRequested, "service_lifecycle_events", "not_requested";
     PublishAcked, "link_publishes", "acknowledged";
     PublishNacked, "link_publishes", "refused";
     LinkOpened, "links", "opened";
-    LinkLeft, "links", "left";
+    LinkClosed, "links", "closed";
     LinkLost, "links", "lost";
-    LinkSilent, "links", "silent";
+    LinkHeartbeatTimeout, "links", "heartbeat_timeout";
     LinkRefused, "links", "refused";
     LinkReplaced, "links", "replaced";
     LinkStopped, "links", "stopped";
@@ -71,7 +71,7 @@ impl Counters {
         self.0[count as usize].fetch_add(n, Relaxed);
     }
 
-    /// How often this happened.
+    /// The count.
     pub fn get(&self, count: Count) -> u64 {
         self.0[count as usize].load(Relaxed)
     }

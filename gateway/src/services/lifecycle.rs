@@ -1,4 +1,4 @@
-//! What happens to connections and channels, told to the services that ask for it.
+//! Lifecycle events: what happens to connections, for the services that want to know.
 
 use gateway_core::model::{ChannelName, ConnectionId, UserId};
 use serde_json::{json, value::to_raw_value};
@@ -11,9 +11,9 @@ pub enum LifecycleKind {
     Connected,
     /// A connection ended.
     Disconnected,
-    /// A connection joined a channel.
+    /// A connection subscribed to a channel.
     Subscribed,
-    /// A connection left a channel.
+    /// A connection's subscription to a channel ended.
     Unsubscribed,
 }
 
@@ -32,7 +32,7 @@ impl LifecycleKind {
     }
 }
 
-/// A set of kinds.
+/// A set of kinds: what an instance wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interests(u8);
 
@@ -41,7 +41,7 @@ impl Interests {
         Self(1 << kind as u8)
     }
 
-    /// The kinds with these names; the first unknown name otherwise.
+    /// The kinds with these names, or the first unknown name.
     pub(super) fn parse(names: &[String]) -> Result<Self, &str> {
         names.iter().try_fold(Self::default(), |all, name| {
             let kind = LifecycleKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(name.as_str())?;
@@ -62,18 +62,18 @@ impl Interests {
     }
 }
 
-/// Something that happened.
+/// A lifecycle event.
 #[derive(Clone, Debug)]
 pub struct Lifecycle {
-    /// What.
+    /// What happened.
     pub kind: LifecycleKind,
-    /// The node that held the connection, as one word that names no other life of it.
+    /// The node of the connection and its generation, as one word.
     pub holder: Box<str>,
     /// The user behind the connection.
     pub user: UserId,
-    /// The connection. Events of one keep their order.
+    /// The connection. Its events keep their order.
     pub connection: ConnectionId,
-    /// The channel, where one is concerned.
+    /// The channel, if the event is about one.
     pub channel: Option<ChannelName>,
 }
 
@@ -83,7 +83,8 @@ impl Lifecycle {
         if let Some(channel) = &self.channel {
             data.insert("channel".into(), json!(channel.as_str()));
         }
-        // The others may happen again and again.
+        // The other kinds may happen to a connection several times.
+        // NL-7.4
         let is_once = matches!(self.kind, LifecycleKind::Connected | LifecycleKind::Disconnected);
         Event {
             id: is_once.then(|| format!("{}/{}/{}", self.holder, self.connection, self.kind.name())),

@@ -2,16 +2,18 @@
 
 use gateway_core::model::{ErrorCode, Refusal, ServiceName};
 
-/// Bytes of a method at most.
+/// Largest method, in bytes.
 const MAX: usize = 255;
 
-/// Splits a method into the service and what the service knows it by.
+/// Splits a method into the service and the method's name within the service.
 pub(super) fn parse(method: &str) -> Result<(ServiceName, &str), Refusal> {
     let bad = |detail: &str| Refusal::new(ErrorCode::BadRequest, detail);
     if method.len() > MAX || !method.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(bad("The method has to be at most 255 visible ASCII characters."));
+        return Err(bad("The method must be 1 to 255 visible ASCII characters."));
     }
-    let (service, name) = method.split_once(['.', ':']).ok_or_else(|| bad("The method names no service: write service.name."))?;
+    let Some((service, name)) = method.split_once(['.', ':']).filter(|(service, _)| !service.is_empty()) else {
+        return Err(Refusal::new(ErrorCode::NoService, "The method names no service: write service.name."));
+    };
     if name.is_empty() {
         return Err(bad("The method ends after the service's name: write service.name."));
     }
@@ -32,10 +34,13 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_service_is_refused_with_the_cure() {
-        for bad in ["", "bot", ".say", "bot.", "Bot.say", "b t.say", "bot.sä", &format!("bot.{}", "x".repeat(255))] {
+    fn a_method_without_service_or_with_bad_characters_is_refused_with_advice() {
+        let long = format!("bot.{}", "x".repeat(255));
+        let nameless = ["", "bot", ".say", ":say"].map(|method| (method, ErrorCode::NoService));
+        let malformed = ["bot.", "Bot.say", "b t.say", "bot.sä", &long].map(|method| (method, ErrorCode::BadRequest));
+        for (bad, code) in nameless.into_iter().chain(malformed) {
             let refusal = parse(bad).expect_err(bad);
-            assert_eq!(refusal.code, ErrorCode::BadRequest, "{bad}");
+            assert_eq!(refusal.code, code, "{bad}");
             assert!(refusal.detail.ends_with('.'), "{}", refusal.detail);
         }
     }

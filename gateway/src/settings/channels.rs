@@ -1,4 +1,4 @@
-//! What the settings say of channels, as the layer of channels has it.
+//! Converts settings to the options of channels.
 
 use crate::settings::{self, Settings};
 use gateway_core::{

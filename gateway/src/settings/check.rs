@@ -1,13 +1,13 @@
-//! What a single value cannot tell: rules across settings, and names.
+//! Checks that concern several settings, and names.
 
-use super::{Problems, Reach, RedisUrl, Settings};
+use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, settings::Settings};
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;
 
-/// Notes every rule that the settings break.
+/// Reports every violated rule.
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
     listeners(settings, problems);
@@ -24,7 +24,7 @@ fn listeners(settings: &Settings, problems: &mut Problems) {
     let covers = |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()));
     let same = covers(public.ip(), internal.ip()) || covers(internal.ip(), public.ip());
     if same && public.port() == internal.port() && public.port() != 0 {
-        problems.add("internal.address", "must be another one than public.address: what faces the internet may not reach services' paths");
+        problems.add("internal.address", "must differ from public.address, because the internet must not reach the paths of services");
     }
 }
 
@@ -34,15 +34,15 @@ fn names(settings: &Settings, problems: &mut Problems) {
     }
     for name in settings.namespaces.keys() {
         if name.contains([':', '#']) || format!("{name}:x").parse::<ChannelName>().is_err() {
-            problems.add(format!("namespaces.{name}"), "a namespace is named with the characters of a channel, without ':' and '#'");
+            problems.add(format!("namespaces.{name}"), "the name of a namespace has the characters of a channel name without ':' and '#'");
         }
     }
     if settings.namespaces.keys().any(|name| name.starts_with('$')) {
-        problems.add("namespaces", "names that begin with '$' are the gateway's own");
+        problems.add("namespaces", "names that begin with '$' are reserved for the gateway");
     }
     for name in settings.services.keys() {
         if let Err(error) = name.parse::<ServiceName>() {
-            problems.add(format!("services.{name}"), format!("the name {error}; expected 1 to 64 of a-z 0-9 _ -"));
+            problems.add(format!("services.{name}"), format!("the name {error}"));
         }
     }
 }
@@ -54,7 +54,7 @@ fn api_keys(settings: &Settings, problems: &mut Problems) {
             problems.add(format!("api_keys[{i}].name"), format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", key.name));
         }
         if !seen.insert(&key.name) {
-            problems.add(format!("api_keys[{i}].name"), format!("{:?} names another key already", key.name));
+            problems.add(format!("api_keys[{i}].name"), format!("{:?} is already the name of another key", key.name));
         }
         let secret = key.key.expose_secret();
         if secret.is_empty() || !secret.bytes().all(|b| b.is_ascii_graphic()) {
@@ -73,7 +73,7 @@ fn connection(settings: &Settings, problems: &mut Problems) {
     }
     let quarter = connection.outbox_bytes.bytes() / 4;
     if settings.recovery.page_bytes.bytes() > quarter {
-        problems.add("recovery.page_bytes", "must be at most a quarter of connection.outbox_bytes, so that live messages have room too");
+        problems.add("recovery.page_bytes", "must be at most a quarter of connection.outbox_bytes, so that live messages fit too");
     }
     if settings.fan_out.batch_bytes.bytes() > quarter {
         problems.add("fan_out.batch_bytes", "must be at most a quarter of connection.outbox_bytes, so that one batch does not fill it");
@@ -93,12 +93,12 @@ fn link(settings: &Settings, problems: &mut Problems) {
     }
 }
 
-/// What is published has to fit wherever it passes, several times where others wait with it.
+/// Every publication must fit into each buffer on its way, if need be several times.
 fn data_size(settings: &Settings, problems: &mut Problems) {
     let bounds = [
         (settings.connection.outbox_bytes, 4, "a quarter of connection.outbox_bytes, so that one publication does not fill it"),
-        (settings.fan_out.mailbox_bytes, 4, "a quarter of fan_out.mailbox_bytes, which is all that one channel may take"),
-        (settings.link.message_size, 2, "half of link.message_size, so that a frame holds it with all that is beside it"),
+        (settings.fan_out.mailbox_bytes, 4, "a quarter of fan_out.mailbox_bytes, which is the share of one channel"),
+        (settings.link.message_size, 2, "half of link.message_size, so that a frame has space for its other fields"),
     ];
     for (bound, part, why) in bounds {
         if settings.connection.data_size.bytes() > bound.bytes() / part {
@@ -114,13 +114,13 @@ fn redis(settings: &Settings, problems: &mut Problems) {
     }
     if let RedisUrl::Several(all) = &redis.url {
         let names: HashSet<_> = all.iter().map(|(name, _)| name).collect();
-        // What is no name may be one of a password.
+        // An invalid name may be a part of a password, so it is not shown.
         if !names.iter().all(|name| is_plain_name(name)) {
             problems.add("redis.url", format!("expected each URL under a name of 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -"));
         } else if names.len() < all.len() {
             problems.add("redis.url", "two servers have the same name");
         } else if names.len() < 2 {
-            problems.add("redis.url", "expected several servers, or the URL of one alone");
+            problems.add("redis.url", "expected several servers, or a single URL");
         }
     }
     if redis.response_timeout >= redis.deadline {
@@ -142,7 +142,7 @@ fn cluster(settings: &Settings, problems: &mut Problems) {
 fn unsupported(settings: &Settings, problems: &mut Problems) {
     for (name, service) in &settings.services {
         if service.reach != Reach::Link {
-            problems.add(format!("services.{name}.reach"), "this version reaches services by \"link\" only");
+            problems.add(format!("services.{name}.reach"), "this version supports only \"link\"");
         }
     }
 }
@@ -151,8 +151,8 @@ fn is_plain_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// The host's name and a few random digits, as several nodes may share a host.
-pub(super) fn made_up_name() -> String {
+/// The host's name and random digits, because several nodes may share a host.
+pub(super) fn random_node_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
     let host = host.trim().get(..NAME_BYTES - 5).unwrap_or(host.trim());
     let host = if is_plain_name(host) { host } else { "node" };

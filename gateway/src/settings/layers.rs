@@ -1,25 +1,25 @@
-//! Where settings come from: the built-in defaults, then a file, then variables, then flags.
+//! The sources of settings: the built-in defaults, a file, variables and flags.
 
-use super::Problems;
+use super::problem::Problems;
 use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source as _, Value};
 use std::{collections::HashMap, path::Path};
 
-/// The documented defaults; every setting is in it.
+/// The default file, with every setting and its documentation.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// The sources above the defaults, the strongest last.
+/// The sources that override the defaults, in ascending priority.
 #[derive(Clone, Debug, Default)]
 pub struct Layers<'a> {
     /// A TOML file.
     pub file: Option<&'a Path>,
-    /// Variables, of which those named `GATEWAY__SECTION__KEY` count. None: those of the process.
+    /// Variables, of which only `GATEWAY__SECTION__KEY` count. None: the variables of the process.
     pub variables: Option<HashMap<String, String>>,
-    /// From flags, such as `connection.ping_interval` and `10s`.
+    /// Flags: a key such as `connection.ping_interval`, and its value.
     pub flags: &'a [(String, String)],
 }
 
 impl Layers<'_> {
-    /// All layers as one table.
+    /// Merges all layers into one table.
     pub(super) fn merge(&self) -> Result<Map<String, Value>, Problems> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(path) = self.file {
@@ -28,7 +28,7 @@ impl Layers<'_> {
             check_syntax(&text, &path.display().to_string())?;
             builder = builder.add_source(File::from(path).format(FileFormat::Toml));
         }
-        // Without guessing of types, which would turn the secret "00123" into 123; every reader takes text.
+        // Without type detection, which would turn the secret "00123" into 123. Every reader accepts text.
         builder = builder.add_source(
             Environment::with_prefix("GATEWAY")
                 .prefix_separator("__")
@@ -39,13 +39,13 @@ impl Layers<'_> {
         for (key, value) in self.flags {
             builder = builder
                 .set_override(key, value.as_str())
-                .map_err(|_| Problems::of(key, "is not a key such as connection.ping_interval"))?;
+                .map_err(|_| Problems::of(key, "is no valid key; expected one such as connection.ping_interval"))?;
         }
-        builder.build().and_then(|config| config.collect()).map_err(|error| Problems::of("settings", outline(&error)))
+        builder.build().and_then(|config| config.collect()).map_err(|error| Problems::of("settings", without_quotes(&error)))
     }
 }
 
-/// The defaults and one more layer of TOML.
+/// Merges the defaults and one text in TOML.
 pub(super) fn merge_text(text: &str) -> Result<Map<String, Value>, Problems> {
     check_syntax(text, "settings")?;
     Config::builder()
@@ -53,17 +53,17 @@ pub(super) fn merge_text(text: &str) -> Result<Map<String, Value>, Problems> {
         .add_source(File::from_str(text, FileFormat::Toml))
         .build()
         .and_then(|config| config.collect())
-        .map_err(|error| Problems::of("settings", outline(&error)))
+        .map_err(|error| Problems::of("settings", without_quotes(&error)))
 }
 
-/// Tells the place of a syntax error without the line itself, which may hold a secret.
+/// Reports the place of a syntax error, but not the line, which may contain a secret.
 fn check_syntax(text: &str, name: &str) -> Result<(), Problems> {
     let source = File::from_str(text, FileFormat::Toml);
-    source.collect().map(drop).map_err(|error| Problems::of(name, format!("is not valid TOML: {}", outline(&error))))
+    source.collect().map(drop).map_err(|error| Problems::of(name, format!("is not valid TOML: {}", without_quotes(&error))))
 }
 
-/// The error without the lines of the file that it quotes.
-fn outline(error: &ConfigError) -> String {
+/// The message without the lines that it quotes.
+fn without_quotes(error: &ConfigError) -> String {
     let text = error.to_string();
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();
     lines.join(": ")

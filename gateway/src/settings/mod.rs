@@ -1,179 +1,33 @@
-//! Raw typed configuration, read and checked as a whole before any socket binds.
+//! Typed settings, read and checked before any socket is bound. `server/wiring` turns them into the configuration of each part.
 //!
-//! Four layers, the strongest last: `config/default.toml`, a file, variables `GATEWAY__SECTION__KEY`, flags. Each module turns its
-//! part into a type of its own.
+//! Four layers, in ascending priority: `config/default.toml`, a file, variables `GATEWAY__SECTION__KEY`, flags.
+//!
+//! - [`settings`]: all settings; [`sections`], [`choices`]: each setting; [`value`], [`redis_url`]: their notation
+//! - [`load`]: loads settings; [`layers`], [`reader`], [`check`]: its steps; [`problem`]: what is wrong
+//! - [`channels`]: the options of channels
 
 mod channels;
 mod check;
+mod choices;
 mod layers;
+mod load;
 mod problem;
 mod reader;
 mod redis_url;
 mod sections;
+mod settings;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+pub use choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer};
 pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use redis_url::RedisUrl;
 pub use sections::{
-    ApiKey, Broker, BrokerKind, CallOrder, Channel, Cluster, Connection, Demo, Drain, FanOut, Grant, History, Idempotency, Internal, Link,
-    LogFormat, Node, Personal, Presence, Public, Publish, Reach, Recovery, Redis, Service, SlowConsumer, Subscriptions, Telemetry, Tokens,
+    ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
+    Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens,
 };
+pub use settings::Settings;
 pub use value::{ByteSize, parse_duration, show_duration};
-
-use config::{Map, Value};
-use reader::{Reader, Section as _};
-use std::{collections::BTreeMap, time::Duration};
-
-/// Declares [`Settings`]: its tables, once.
-macro_rules! settings {
-    ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
-        /// Everything that can be set. The key of a value is its path in here.
-        #[derive(Clone, Debug)]
-        pub struct Settings {
-            /// Worker threads of the public listener; 0: one per core.
-            pub workers: usize,
-            /// Services may show any of these.
-            pub api_keys: Vec<ApiKey>,
-            /// By the part of a channel's name before the colon.
-            pub namespaces: BTreeMap<String, Channel>,
-            /// By name.
-            pub services: BTreeMap<String, Service>,
-            $($(#[$doc])* pub $field: $type,)*
-        }
-
-        impl Settings {
-            const KEYS: &'static [&'static str] = &["workers", "api_keys", "namespaces", "services", $(stringify!($field)),*];
-
-            fn read(reader: &mut Reader<'_>) -> Option<Self> {
-                let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
-                let api_keys = reader.list("api_keys");
-                let namespaces = reader.sections("namespaces", &Channel::DENY);
-                let services = reader.sections("services", &Service::LINK);
-                $(let $field = reader.section(stringify!($field), None);)*
-                Some(Self {
-                    workers: workers?, api_keys: api_keys?, namespaces: namespaces?, services: services?, $($field: $field?,)*
-                })
-            }
-
-            /// All settings in force, a line each, without secrets: for the log at the start.
-            pub fn effective(&self) -> String {
-                let mut lines = vec![format!("workers = {}", self.workers)];
-                $(self.$field.show(concat!(stringify!($field), "."), &mut lines);)*
-                lines.extend(self.api_keys.iter().map(|key| format!("api_keys: {:?}", key.name)));
-                self.namespaces.iter().for_each(|(name, channel)| channel.show(&format!("namespaces.{name}."), &mut lines));
-                self.services.iter().for_each(|(name, service)| service.show(&format!("services.{name}."), &mut lines));
-                lines.join("\n")
-            }
-
-            /// Key and allowed range of every setting in a table that always exists.
-            #[cfg(test)]
-            fn documented() -> Vec<(String, Option<String>)> {
-                let mut all = Vec::new();
-                $(all.extend(tests::keys_of::<$type>(stringify!($field)));)*
-                all
-            }
-        }
-    };
-}
-
-settings! {
-    /// This process.
-    node: Node,
-    /// The listener for frontends.
-    public: Public,
-    /// The listener for services and operators.
-    internal: Internal,
-    /// One frontend's connection.
-    connection: Connection,
-    /// From the broker to the subscribers.
-    fan_out: FanOut,
-    /// Catching up with what was missed.
-    recovery: Recovery,
-    /// What comes beside the data of a publication.
-    publish: Publish,
-    /// Reading a stream.
-    history: History,
-    /// Who is there.
-    presence: Presence,
-    /// Subscriptions that services make for users.
-    subscriptions: Subscriptions,
-    /// Repeated publishes.
-    idempotency: Idempotency,
-    /// Where publications live.
-    broker: Broker,
-    /// For the broker of that kind.
-    redis: Redis,
-    /// The nodes that share a store.
-    cluster: Cluster,
-    /// Who frontends are.
-    tokens: Tokens,
-    /// Channels without a namespace.
-    channel_defaults: Channel,
-    /// The channels `#user`.
-    personal: Personal,
-    /// The WebSockets of service instances.
-    link: Link,
-    /// The demo page.
-    demo: Demo,
-    /// The end of the process.
-    drain: Drain,
-    /// What is told about the process.
-    telemetry: Telemetry,
-}
-
-impl Channel {
-    /// What a namespace has where it says nothing else.
-    const DENY: Self = Self {
-        history_size: 0,
-        history_ttl: Duration::from_hours(1),
-        presence: false,
-        join_leave: false,
-        subscribe: Grant::Nobody,
-        publish: Grant::Nobody,
-        see_presence: Grant::Nobody,
-        see_history: Grant::Nobody,
-        slow_consumer: SlowConsumer::Disconnect,
-    };
-}
-
-impl Service {
-    /// What a service has where it says nothing else.
-    const LINK: Self = Self {
-        reach: Reach::Link,
-        call_timeout: Duration::from_secs(10),
-        max_in_flight: 1024,
-        order: CallOrder::Connection,
-        order_queue: 32,
-        breaker_failures: 5,
-        breaker_pause: Duration::from_secs(5),
-    };
-}
-
-impl Settings {
-    /// Reads all layers. Every problem that can be found is found at once.
-    pub fn load(layers: &Layers<'_>) -> Result<Self, Problems> {
-        Self::from_merged(layers.merge()?)
-    }
-
-    /// The defaults with `toml` above them.
-    pub fn from_toml(toml: &str) -> Result<Self, Problems> {
-        Self::from_merged(layers::merge_text(toml)?)
-    }
-
-    fn from_merged(table: Map<String, Value>) -> Result<Self, Problems> {
-        let mut problems = Problems::default();
-        let mut reader = Reader::new(table, &mut problems);
-        let settings = Self::read(&mut reader);
-        reader.finish(Self::KEYS);
-        let Some(mut settings) = settings else { return Err(problems) };
-        check::check(&settings, &mut problems);
-        if settings.node.name.is_empty() {
-            settings.node.name = check::made_up_name();
-        }
-        problems.none_or(settings)
-    }
-}

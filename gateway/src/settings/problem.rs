@@ -1,11 +1,11 @@
-//! What is wrong with the settings.
+//! Problems of settings.
 
 use std::fmt;
 
-/// One setting that cannot be used.
+/// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting, such as `connection.ping_interval`; a file's path where the whole file is meant.
+    /// The key, such as `connection.ping_interval`, or the path of a file.
     pub key: String,
     /// What is wrong and what is allowed.
     pub message: String,
@@ -17,33 +17,33 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with the settings. The process ends with exit code 64 (`EX_USAGE`).
+/// All problems of the settings. The process ends with exit code 64 (`EX_USAGE`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Adds one.
+    /// Adds a problem.
     pub fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem { key: key.into(), message: message.into() });
     }
 
-    /// A single one.
+    /// A list of one problem.
     pub fn of(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self(vec![Problem { key: key.into(), message: message.into() }])
     }
 
-    /// Adds all of another's.
+    /// Adds all problems of another list.
     pub fn append(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// All, in the order in which they were found.
+    /// The problems, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
 
-    /// `value` if nothing is wrong.
-    pub fn none_or<T>(self, value: T) -> Result<T, Self> {
+    /// Returns `value` if there is no problem.
+    pub fn into_result<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 }

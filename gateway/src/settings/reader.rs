@@ -1,23 +1,23 @@
-//! Takes settings out of the merged layers and notes everything that is wrong with them.
+//! Reads typed settings from the merged layers, and collects all problems.
 
-use super::{Problems, value::Setting};
+use super::{problem::Problems, value::Setting};
 use config::{Map, Value, ValueKind};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// A table of settings.
 pub(super) trait Section: Clone {
-    /// Its keys.
+    /// The keys of the table.
     const KEYS: &'static [&'static str];
-    /// Reads it; what is not there comes from `fallback`.
+    /// Reads the table. A missing key is taken from `fallback`.
     fn read(reader: &mut Reader<'_>, fallback: Option<&Self>) -> Option<Self>;
     /// Adds a line for each setting.
     fn show(&self, prefix: &str, lines: &mut Vec<String>);
-    /// The allowed range of each key that has one, as written in a file.
+    /// The allowed range of each key that has one, in the notation of the file.
     #[cfg(test)]
     fn ranges() -> Vec<(&'static str, String)>;
 }
 
-/// One table, of which each key is taken once.
+/// Reads one table; each key is read once.
 pub(super) struct Reader<'a> {
     table: Map<String, Value>,
     prefix: String,
@@ -29,12 +29,12 @@ impl<'a> Reader<'a> {
         Self { table, prefix: String::new(), problems }
     }
 
-    /// One setting of any value that its type has.
+    /// Reads a setting without bounds.
     pub(super) fn take<T: Setting>(&mut self, name: &str, fallback: Option<&T>) -> Option<T> {
         self.parse(name, fallback, "")
     }
 
-    /// One setting within bounds.
+    /// Reads a setting with bounds.
     pub(super) fn take_within<T: Setting + PartialOrd>(
         &mut self,
         name: &str,
@@ -52,23 +52,23 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// A table.
+    /// Reads a table.
     pub(super) fn section<T: Section>(&mut self, name: &str, fallback: Option<&T>) -> Option<T> {
         let value = self.table.remove(name).unwrap_or_else(|| Map::<String, Value>::new().into());
         self.table_of(name, value, fallback)
     }
 
-    /// Tables under names of the operator's choice.
+    /// Reads tables whose names the operator chooses.
     pub(super) fn sections<T: Section>(&mut self, name: &str, fallback: &T) -> Option<BTreeMap<String, T>> {
         let Some(value) = self.table.remove(name) else { return Some(BTreeMap::new()) };
         let mut reader = self.inner(name, value)?;
         let names: Vec<String> = reader.table.keys().cloned().collect();
-        // All are read before one that failed decides, so that all problems are found.
+        // Reads all before a failure returns, so that all problems are reported.
         let read: Vec<_> = names.into_iter().map(|name| (reader.section(&name, Some(fallback)), name)).collect();
         read.into_iter().map(|(section, name)| Some((name, section?))).collect()
     }
 
-    /// A list of tables; in a variable, `name=key,name=key` for the first two keys of the table.
+    /// Reads a list of tables. A variable has `name=key,name=key` for the first two keys of the table.
     pub(super) fn list<T: Section>(&mut self, name: &str) -> Option<Vec<T>> {
         let items = match self.table.remove(name) {
             None => Vec::new(),
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         read.into_iter().collect()
     }
 
-    /// Notes every key that nobody took.
+    /// Reports every key that was not read.
     pub(super) fn finish(&mut self, known: &[&str]) {
         for (name, value) in std::mem::take(&mut self.table) {
             let message = format!("unknown key{}; known here: {}", origin(&value), known.join(", "));
@@ -128,9 +128,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Bounds as people read them.
+/// A range, for messages.
 pub(super) fn show_range<T: Setting>(range: &RangeInclusive<T>) -> String {
     format!("{} to {}", range.start().show(), range.end().show())
+}
+
+/// Key and range of every setting of a table.
+#[cfg(test)]
+pub(super) fn keys_of<T: Section>(table: &str) -> Vec<(String, Option<String>)> {
+    let ranges: std::collections::HashMap<_, _> = T::ranges().into_iter().collect();
+    T::KEYS.iter().map(|key| (format!("{table}.{key}"), ranges.get(key).cloned())).collect()
 }
 
 fn pairs<T: Section>(text: &str) -> Vec<Value> {
@@ -155,7 +162,7 @@ fn origin(value: &Value) -> String {
     value.origin().map(|origin| format!(" (in {origin})")).unwrap_or_default()
 }
 
-/// Declares a table of settings: name, type and bounds of each, once.
+/// Declares tables of settings: name, type and bounds of each.
 macro_rules! section {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty $(= $range:expr)?,)* })*) => {$(
         $(#[$meta])*

@@ -1,21 +1,21 @@
-//! Where Redis is, as it is written.
+//! The notation of Redis addresses.
 
 use super::value::Setting;
 use config::ValueKind;
 use secrecy::SecretString;
 use std::fmt;
 
-/// One URL, or several with a name each. Any may hold a password.
+/// One URL, or several by name. Each may contain a password.
 #[derive(Clone)]
 pub enum RedisUrl {
-    /// A text.
+    /// One URL.
     One(SecretString),
-    /// A table, by name; in a variable `name=url name=url`, where a name may be missing or there twice.
+    /// Several URLs by name. In a variable: `name=url name=url`; there a name may be missing or repeated.
     Several(Vec<(String, SecretString)>),
 }
 
 impl RedisUrl {
-    /// What is no name of a server, ahead of what is no URL, is taken for a URL: it is refused as such, and not shown.
+    /// If the first word has no server name before `=`, the whole text is one URL. An invalid one is refused later, without being shown.
     fn parse(text: &str) -> Self {
         let named =
             |part: &str| part.split_once('=').filter(|(name, _)| !name.contains(':')).map(|(name, url)| (name.to_owned(), url.into()));
@@ -29,7 +29,7 @@ impl RedisUrl {
 }
 
 impl Setting for RedisUrl {
-    const EXPECTED: &'static str = "a URL, or a table of names with a URL each; in a variable, name=url separated by spaces";
+    const EXPECTED: &'static str = "a URL, or a table of URLs by name; in a variable, name=url separated by spaces";
     const SECRET: bool = true;
 
     fn read(kind: &ValueKind) -> Option<Self> {

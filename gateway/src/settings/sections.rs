@@ -1,9 +1,10 @@
-//! Every setting: its name, type and bounds. What each is for stands in `config/default.toml`, which has them all.
+//! Every setting: name, type and bounds. `config/default.toml` documents their meaning.
 
 use super::{
+    choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
     reader::section,
     redis_url::RedisUrl,
-    value::{ByteSize, GIB, KIB, MIB, choice},
+    value::{ByteSize, GIB, KIB, MIB},
 };
 use secrecy::SecretString;
 use std::{net::SocketAddr, time::Duration};
@@ -21,196 +22,138 @@ const fn size(bytes: usize) -> ByteSize {
     ByteSize(bytes)
 }
 
-choice! {
-    /// Where publications live.
-    BrokerKind {
-        /// In this process: one node only.
-        Memory = "memory",
-        /// In a Redis that the nodes of a cluster share.
-        Redis = "redis",
-    } "\"memory\" or \"redis\"";
-
-    /// Who may do something in a channel. A service may always.
-    Grant {
-        /// No frontend.
-        Nobody = "nobody",
-        /// Who has a subscription token for the channel.
-        Token = "token",
-        /// Who is subscribed.
-        Subscriber = "subscriber",
-        /// Who is not anonymous.
-        Authenticated = "authenticated",
-        /// Everyone.
-        Anyone = "anyone",
-    } "\"nobody\", \"token\", \"subscriber\", \"authenticated\" or \"anyone\"";
-
-    /// What happens to a subscriber that reads too slowly.
-    SlowConsumer {
-        /// Closed with 3008; it reconnects and recovers.
-        Disconnect = "disconnect",
-        /// Keeps only the newest publication per channel.
-        Latest = "latest",
-    } "\"disconnect\" or \"latest\"";
-
-    /// How a service is reached.
-    Reach {
-        /// Over the WebSockets that its instances hold open to the gateway.
-        Link = "link",
-        /// By HTTP requests to it.
-        Webhook = "webhook",
-        /// Through a queue that it reads.
-        Queue = "queue",
-    } "\"link\", \"webhook\" or \"queue\"";
-
-    /// Which calls of a service keep their order.
-    CallOrder {
-        /// Those of one connection.
-        Connection = "connection",
-        /// None.
-        None = "none",
-    } "\"connection\" or \"none\"";
-
-    /// How log lines are written.
-    LogFormat {
-        /// For people.
-        Text = "text",
-        /// One JSON object in a line.
-        Json = "json",
-    } "\"text\" or \"json\"";
-}
-
 section! {
     /// `[node]`: this process.
     Node {
-        /// Unique in the cluster; told to clients and services. Never empty here: made from the host's name where not set.
+        /// Unique in the cluster; visible to clients and services. Never empty here: the default is made from the host's name.
         name: String,
     }
 
     /// `[public]`: the listener for frontends.
     Public {
-        /// Where it listens.
+        /// Address to listen on.
         address: SocketAddr,
-        /// Origins of pages that may connect; empty: the gateway's own only.
+        /// Origins of pages that may connect; empty: only the gateway's own.
         allowed_origins: Vec<String>,
-        /// Connections of this node at most; more get 503.
+        /// Limit of this node's connections; further ones get 503.
         max_connections: usize = 1..=10_000_000,
-        /// Those that speak HTTP, or are about to be upgraded.
+        /// Limit of connections that speak HTTP or are not upgraded yet.
         http_connections: usize = 1..=1_000_000,
-        /// For a request's head to come.
+        /// Time for the head of a request.
         request_timeout: Duration = millis(100)..=MINUTE,
-        /// Between requests.
+        /// Time between requests.
         keep_alive: Duration = SECOND..=10 * MINUTE,
-        /// Told to those who are refused for want of room.
+        /// `Retry-After` of a 503 at the limit.
         retry_after: Duration = SECOND..=HOUR,
     }
 
     /// `[internal]`: the listener for services and operators.
     Internal {
-        /// Where it listens.
+        /// Address to listen on.
         address: SocketAddr,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Publications in one request.
-        batch: usize = 1..=100_000,
+        batch_entries: usize = 1..=100_000,
         /// Channels in one answer.
-        page: usize = 1..=100_000,
+        page_entries: usize = 1..=100_000,
     }
 
-    /// `[connection]`: one frontend's connection.
+    /// `[connection]`: connections of frontends.
     Connection {
-        /// From the upgrade to the connect command.
+        /// Time from the upgrade to the connect command.
         connect_timeout: Duration = millis(100)..=5 * MINUTE,
-        /// Between pings.
+        /// Time between pings.
         ping_interval: Duration = SECOND..=HOUR,
-        /// For the answer to a ping.
+        /// Time for the answer to a ping.
         pong_timeout: Duration = SECOND..=10 * MINUTE,
-        /// After a token's expiry, for the refresh to arrive.
+        /// Time after a token's expiry for its refresh.
         expiry_grace: Duration = millis(0)..=HOUR,
-        /// Largest message that a frontend may send.
+        /// Largest message from a frontend.
         message_size: ByteSize = size(KIB)..=size(16 * MIB),
-        /// Largest data that a frontend is sent at once.
+        /// Largest data of one message to a frontend.
         data_size: ByteSize = size(KIB)..=size(16 * MIB),
-        /// From the first byte of a message to its last.
+        /// Time from the first byte of a message to its last.
         message_timeout: Duration = millis(100)..=5 * MINUTE,
-        /// Bytes read in one turn.
+        /// Bytes read from a connection in one turn.
         turn_bytes: ByteSize = size(KIB)..=size(MIB),
-        /// Commands handled in one turn.
+        /// Commands of a connection handled in one turn.
         turn_commands: usize = 1..=10_000,
-        /// Memory for what waits for one connection to take it.
+        /// Memory of one connection's outbox.
         outbox_bytes: ByteSize = size(4 * KIB)..=size(256 * MIB),
-        /// What may wait for all connections of a worker.
+        /// Memory of all outboxes of a worker.
         worker_outbox_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
-        /// Age of the oldest byte that waits.
+        /// Age of the oldest unsent byte at which the connection is closed.
         write_timeout: Duration = millis(100)..=10 * MINUTE,
-        /// From our Close to the end of the socket.
+        /// Time from the gateway's close frame to the end of the socket.
         close_timeout: Duration = millis(100)..=MINUTE,
-        /// Subscriptions at most.
+        /// Limit of subscriptions.
         max_subscriptions: usize = 1..=100_000,
-        /// Operations in flight at most; beyond it the connection is not read.
+        /// Limit of operations in flight; at the limit the connection is not read.
         max_in_flight: usize = 1..=10_000,
     }
 
-    /// `[fan_out]`: from the broker to the subscribers.
+    /// `[fan_out]`: the way from the broker to the subscribers.
     FanOut {
-        /// Publications of a channel that are encoded as one batch.
+        /// Largest batch of publications of a channel.
         batch_bytes: ByteSize = size(KIB)..=size(16 * MIB),
-        /// Subscribers served before others get their turn.
-        slice: usize = 1..=100_000,
+        /// Subscribers of a channel served in one turn of the worker.
+        subscribers_per_turn: usize = 1..=100_000,
         /// Deliveries that may wait for a worker.
         mailbox_entries: usize = 64..=16_777_216,
-        /// Their bytes.
+        /// The same limit in bytes.
         mailbox_bytes: ByteSize = size(MIB)..=size(64 * GIB),
-        /// Subscribers above which joins and leaves are no longer told.
+        /// Subscribers above which a channel sends no joins and leaves.
         join_leave_max: usize = 0..=1_000_000,
     }
 
-    /// `[recovery]`: catching up with what was missed.
+    /// `[recovery]`: reading missed publications.
     Recovery {
-        /// Publications of one page.
+        /// Publications in one page.
         page_entries: usize = 1..=10_000,
-        /// Bytes of one page; the first publication comes whatever its size.
+        /// Bytes in one page; the first publication is included whatever its size.
         page_bytes: ByteSize = size(KIB)..=size(16 * MIB),
-        /// For one attach, from the subscribe command to its answer.
+        /// Time for one subscribe command.
         attach_timeout: Duration = millis(100)..=MINUTE,
-        /// Deliveries held back for one attaching subscriber.
+        /// Deliveries that wait for one subscriber while it attaches.
         attach_buffer: usize = 16..=1_000_000,
-        /// Bytes of publications that all workers hold back while a gap before them is read.
-        hold_bytes: ByteSize = size(KIB)..=size(64 * GIB),
-        /// Reads of missing ranges that run at a time.
-        backfills: usize = 1..=10_000,
-        /// Subscriptions of a worker that are told within a second that they have to begin anew.
-        restarts: usize = 1..=1_000_000,
+        /// Bytes of publications that wait while a gap before them is read, for all workers.
+        gap_buffer_bytes: ByteSize = size(KIB)..=size(64 * GIB),
+        /// Concurrent reads of gaps.
+        concurrent_reads: usize = 1..=10_000,
+        /// Subscriptions of a worker to restart per second.
+        resubscribes_per_second: usize = 1..=1_000_000,
     }
 
-    /// `[publish]`: what comes beside the data of a publication.
+    /// `[publish]`: tags of publications.
     Publish {
-        /// Tags of a publication.
+        /// Number of tags.
         tags: usize = 0..=1000,
-        /// Bytes of all their keys and values.
+        /// Bytes of all keys and values of the tags.
         tag_bytes: ByteSize = size(0)..=size(64 * KIB),
     }
 
-    /// `[history]`: reading a stream.
+    /// `[history]`: answers with history.
     History {
         /// Publications in one answer.
         limit: usize = 1..=100_000,
     }
 
-    /// `[presence]`: who is there.
+    /// `[presence]`: answers with presence.
     Presence {
         /// Entries in one answer.
         limit: usize = 1..=1_000_000,
     }
 
-    /// `[subscriptions]`: what services make for users.
+    /// `[subscriptions]`: subscriptions that services make for users.
     Subscriptions {
-        /// Of one user; always fewer than [`Connection::max_subscriptions`].
+        /// Limit for one user; at most [`Connection::max_subscriptions`].
         per_user: usize = 1..=100_000,
-        /// Of all users together.
+        /// Limit for all users.
         total: usize = 1..=100_000_000,
     }
 
-    /// `[idempotency]`: repeated publishes.
+    /// `[idempotency]`: idempotency keys of publishes.
     Idempotency {
         /// How long a key is remembered.
         ttl: Duration = SECOND..=7 * DAY,
@@ -218,103 +161,103 @@ section! {
         keys: usize = 1..=100_000_000,
     }
 
-    /// `[broker]`: where publications live.
+    /// `[broker]`: where publications are kept.
     Broker {
-        /// Which one.
+        /// Kind of the broker.
         kind: BrokerKind,
-        /// All histories together (memory).
+        /// Bytes of all histories (memory).
         history_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
         /// Idle channels whose position is remembered (memory).
         idle_channels: usize = 1..=100_000_000,
-        /// How long it is remembered after the last publication expired.
+        /// How long a position is remembered after the last publication expired.
         meta_ttl: Duration = MINUTE..=3650 * DAY,
     }
 
-    /// `[redis]`: for the broker of that kind.
+    /// `[redis]`: the Redis broker.
     Redis {
-        /// Where it is. Secret, as it may hold passwords.
+        /// Address of Redis. Secret, because it may contain passwords.
         url: RedisUrl,
-        /// The authorities that vouch for its certificates, in PEM; empty: those that the machine trusts.
+        /// PEM file of the authorities that sign its certificates; empty: those of the machine.
         ca_file: String,
-        /// The certificate that it gets to see, in PEM; empty: none.
+        /// PEM file of the gateway's certificate; empty: none.
         cert_file: String,
-        /// The key to that, in PEM.
+        /// PEM file of the key of that certificate.
         key_file: String,
-        /// The user at the sentinels; empty: the default one.
+        /// User for sentinels; empty: the default user.
         sentinel_user: String,
-        /// The password at the sentinels; empty: none is needed.
+        /// Password for sentinels; empty: none.
         sentinel_password: SecretString,
-        /// Ahead of all keys.
+        /// Prefix of all keys.
         prefix: String,
-        /// Connections for publishes, and as many for reads.
+        /// Connections for publishes, and as many for reads, to each server.
         lanes: usize = 1..=64,
-        /// Commands that wait for each connection.
+        /// Commands that may wait for each of these connections.
         queue: usize = 16..=1_000_000,
-        /// Commands that are sent together.
+        /// Commands sent together.
         batch: usize = 1..=10_000,
-        /// For a command, from when it came to its answer.
+        /// Time for a command, from its arrival to its answer.
         deadline: Duration = millis(500)..=MINUTE,
-        /// For a connection to be made.
+        /// Time to open a connection.
         connect_timeout: Duration = millis(100)..=MINUTE,
-        /// For an answer; without one the connection counts as broken.
+        /// Time for an answer; without one the connection counts as broken.
         response_timeout: Duration = millis(100)..=MINUTE,
-        /// How long a channel stays subscribed that nobody needs any more.
-        linger: Duration = millis(0)..=10 * MINUTE,
-        /// Between two looks at whether subscriptions still deliver.
+        /// How long a channel without subscribers stays subscribed in Redis.
+        unsubscribe_delay: Duration = millis(0)..=10 * MINUTE,
+        /// Time between canaries.
         canary: Duration = millis(100)..=MINUTE,
-        /// For a round through all channels that looks for what was lost.
+        /// Time for one audit of all channels.
         audit: Duration = SECOND..=HOUR,
     }
 
     /// `[cluster]`: the nodes that share a store.
     Cluster {
-        /// A node that has not been heard of for so long is dead.
+        /// A node that does not renew its lease for so long is dead.
         lease: Duration = SECOND..=10 * MINUTE,
-        /// Between two rounds of the nodes through all who are present.
+        /// Time between sweeps of presence.
         sweep: Duration = SECOND..=7 * DAY,
-        /// How long the disconnects of a dead node wait for services to take them.
-        disconnects_wait: Duration = SECOND..=DAY,
-        /// Where services reach this node's internal listener; empty: at its address.
+        /// How long the disconnects of a dead node are offered to services.
+        disconnect_event_ttl: Duration = SECOND..=DAY,
+        /// Address of this node's internal listener for services; empty: where it is bound.
         link_url: String,
-        /// Where frontends reach this node's public listener; empty: at its address.
+        /// Address of this node's public listener for frontends; empty: where it is bound.
         public_url: String,
     }
 
-    /// `[tokens]`: who frontends are.
+    /// `[tokens]`: tokens of frontends.
     Tokens {
-        /// The key of HS256 tokens; empty: none is accepted.
+        /// Key of HS256 tokens; empty: no token is accepted.
         hmac_secret: SecretString,
-        /// Whether a connection may come without a token.
+        /// Whether a connection without a token is accepted.
         anonymous: bool,
-        /// What `aud` must hold; empty: not looked at.
+        /// Required `aud`; empty: not checked.
         audience: String,
-        /// What `iss` must be; empty: not looked at.
+        /// Required `iss`; empty: not checked.
         issuer: String,
-        /// For clocks that differ.
+        /// Tolerance for clocks that differ.
         leeway: Duration = millis(0)..=5 * MINUTE,
-        /// How long it is remembered that a user's tokens were revoked.
+        /// How long a revocation is remembered.
         revocation_ttl: Duration = MINUTE..=365 * DAY,
-        /// Users of whom that is remembered (memory).
+        /// Limit of users with a revocation (memory).
         revocations: usize = 1..=100_000_000,
     }
 
-    /// `[[api_keys]]`: what services show.
+    /// `[[api_keys]]`: keys of services.
     ApiKey {
-        /// In logs and metrics.
+        /// Name in logs and metrics.
         name: String,
-        /// What is sent as `Authorization: Bearer`.
+        /// The key, sent as `Authorization: Bearer`.
         key: SecretString,
     }
 
-    /// `[personal]`: what the channels `#user` can do. Nobody but the user ever subscribes.
+    /// `[personal]`: options of the channels `#user`. Only the user is ever subscribed.
     Personal {
-        /// Newest publications that are kept; 0: none.
+        /// Number of newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
-        /// How long, after the last publication.
+        /// How long they are kept after the last publication.
         history_ttl: Duration = SECOND..=365 * DAY,
-        /// Whether it is known on which connections the user is there.
+        /// Whether the user's connections are recorded.
         presence: bool,
-        /// Whether they are told of joins and leaves.
+        /// Whether these connections get joins and leaves.
         join_leave: bool,
         /// Whether the user may publish.
         publish: Grant,
@@ -326,15 +269,15 @@ section! {
         slow_consumer: SlowConsumer,
     }
 
-    /// `[channel_defaults]`, `[namespaces.X]`: what channels can do.
+    /// `[channel_defaults]`, `[namespaces.X]`: options of channels.
     Channel {
-        /// Newest publications that are kept; 0: none.
+        /// Number of newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
-        /// How long, after the last publication.
+        /// How long they are kept after the last publication.
         history_ttl: Duration = SECOND..=365 * DAY,
-        /// Whether it is known who is there.
+        /// Whether subscribers are recorded.
         presence: bool,
-        /// Whether joins and leaves are told.
+        /// Whether subscribers get joins and leaves.
         join_leave: bool,
         /// Who may subscribe.
         subscribe: Grant,
@@ -350,19 +293,19 @@ section! {
 
     /// `[services.X]`: a backend that frontends may call.
     Service {
-        /// How it is reached.
+        /// How the gateway reaches it.
         reach: Reach,
-        /// For the answer to one call.
+        /// Time for the answer to a call.
         call_timeout: Duration = millis(10)..=10 * MINUTE,
-        /// Calls under way at this node, at most.
+        /// Limit of calls in flight at this node.
         max_in_flight: usize = 1..=1_000_000,
         /// Which calls keep their order.
         order: CallOrder,
-        /// Calls that may wait for the one before them, per connection.
+        /// Calls of one connection that may wait for an earlier one.
         order_queue: usize = 1..=10_000,
-        /// Timeouts and lost links in a row after which an instance is left alone.
+        /// Timeouts and lost links in a row after which an instance gets no calls.
         breaker_failures: u32 = 1..=1_000_000,
-        /// For how long.
+        /// How long it gets no calls.
         breaker_pause: Duration = millis(10)..=10 * MINUTE,
     }
 
@@ -370,41 +313,41 @@ section! {
     Link {
         /// Largest frame in either direction.
         message_size: ByteSize = size(KIB)..=size(64 * MIB),
-        /// Silence after which the node pings, and after two of which it closes the link.
+        /// Time without a frame until the node pings; after twice that time it closes the link.
         heartbeat: Duration = SECOND..=10 * MINUTE,
-        /// Publications of a link that may be unacknowledged.
+        /// Publications of one link that may be unacknowledged.
         publishes_in_flight: u32 = 1..=65_536,
-        /// Frames that may wait to be written to a link.
+        /// Frames that may wait to be written to one link.
         queue: usize = 16..=1_000_000,
-        /// Links of one service to this node at most.
+        /// Limit of one service's links to this node.
         max_links: usize = 1..=100_000,
     }
 
     /// `[demo]`: the demo page.
     Demo {
-        /// Serve it, and give a token to whoever asks.
+        /// Whether the page is served, and it gives everybody a token.
         enabled: bool,
     }
 
     /// `[drain]`: the end of the process.
     Drain {
-        /// Over which closes are spread.
+        /// Time over which closes are spread.
         window: Duration = millis(0)..=HOUR,
-        /// After which everything is cut.
+        /// Time after which everything that is left is ended.
         deadline: Duration = millis(0)..=HOUR,
     }
 
-    /// `[telemetry]`: what is told about the process.
+    /// `[telemetry]`: logs, traces and metrics.
     Telemetry {
-        /// How log lines are written.
+        /// Format of log lines.
         log_format: LogFormat,
-        /// Which log lines are written.
+        /// Filter of log lines.
         log_filter: String,
-        /// Where traces and metrics are sent; empty: nowhere.
+        /// Receiver of traces and metrics; empty: none.
         otlp_endpoint: String,
-        /// Share of traces begun here that are kept.
+        /// Fraction of the traces begun here that are kept.
         sample_ratio: f64 = 0.0..=1.0,
-        /// Name of this service in telemetry.
+        /// Name of this service in traces and metrics.
         service_name: String,
     }
 }

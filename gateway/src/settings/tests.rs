@@ -1,21 +1,19 @@
-use super::*;
+use super::{
+    reader::keys_of,
+    sections::{ApiKey, Channel, Service},
+    *,
+};
 use gateway_core::channel::{
     Grant::{Anyone, Nobody, Subscriber},
     Namespaces,
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
-use std::{collections::HashMap, io::Write as _};
+use std::{collections::HashMap, io::Write as _, time::Duration};
 
 const DEV: &str = include_str!("../../config/dev.toml");
 
-/// Key and range of every setting of one table.
-pub(super) fn keys_of<T: reader::Section>(table: &str) -> Vec<(String, Option<String>)> {
-    let ranges: HashMap<_, _> = T::ranges().into_iter().collect();
-    T::KEYS.iter().map(|key| (format!("{table}.{key}"), ranges.get(key).cloned())).collect()
-}
-
-/// The comment above each key of a settings file, and the keys, commented examples included.
+/// The keys of a settings file with the comments above them, commented examples included.
 fn documented_in(toml: &str) -> Vec<(String, String)> {
     let (mut table, mut comment, mut all) = (String::new(), String::new(), Vec::new());
     for line in toml.lines() {
@@ -48,7 +46,7 @@ fn the_default_file_documents_every_key_with_its_bounds_and_no_other() {
     wanted.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
     wanted.extend(keys_of::<ApiKey>("api_keys"));
     wanted.extend(keys_of::<Service>("services.chatbot"));
-    // Their bounds stand at channel_defaults.
+    // Their bounds are documented at channel_defaults.
     wanted.extend(keys_of::<Channel>("namespaces.chat").into_iter().map(|(key, _)| (key, None)));
     for (key, range) in &wanted {
         let (_, comment) = file.iter().find(|(name, _)| name == key).unwrap_or_else(|| panic!("{key} is not in default.toml"));
@@ -57,13 +55,13 @@ fn the_default_file_documents_every_key_with_its_bounds_and_no_other() {
         }
     }
     for (key, _) in &file {
-        assert!(wanted.iter().any(|(name, _)| name == key), "{key} of default.toml is no setting");
+        assert!(wanted.iter().any(|(name, _)| name == key), "default.toml has {key}, which is no setting");
     }
     assert_eq!(file.len(), wanted.len());
 }
 
 #[test]
-fn the_commented_examples_are_valid_and_say_what_is_left_out() {
+fn the_commented_examples_have_the_default_values() {
     let all: Vec<_> = DEFAULTS.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
     let settings = Settings::from_toml(&all.join("\n")).expect("valid");
     let left_out = Settings::from_toml("[services.chatbot]\n[namespaces.chat]").expect("valid");
@@ -106,7 +104,7 @@ fn dev_settings_have_what_the_demo_and_the_scripts_use() {
 }
 
 #[test]
-fn every_bad_value_is_refused_by_the_name_of_its_key() {
+fn the_problem_of_every_bad_value_names_its_key() {
     for (toml, key, says) in [
         ("[connection]\nping = 1", "connection.ping", "unknown key"),
         ("nodes = 3", "nodes", "unknown key"),
@@ -131,13 +129,13 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
         ("[namespaces.chat]\nsubscribe = \"all\"", "namespaces.chat.subscribe", "\"nobody\", \"token\""),
         ("[namespaces.\"a#b\"]", "namespaces.a#b", "without ':' and '#'"),
         ("[services.Bot]", "services.Bot", "a-z 0-9 _ -"),
-        ("[services.bot]\nreach = \"webhook\"", "services.bot.reach", "\"link\" only"),
-        ("[namespaces.\"$node\"]", "namespaces", "the gateway's own"),
+        ("[services.bot]\nreach = \"webhook\"", "services.bot.reach", "only \"link\""),
+        ("[namespaces.\"$node\"]", "namespaces", "reserved for the gateway"),
         ("[cluster]\nlink_url = \"http://h\"", "cluster.link_url", "ws://host:port"),
         ("[cluster]\npublic_url = \"ws://h\"", "cluster.public_url", "http://host:port"),
-        ("[redis]\nurl = [\"redis://a\"]", "redis.url", "a table of names with a URL each"),
-        ("[redis]\nurl = { a = 1 }", "redis.url", "a table of names with a URL each"),
-        ("[redis.url]\na = \"redis://a\"", "redis.url", "the URL of one alone"),
+        ("[redis]\nurl = [\"redis://a\"]", "redis.url", "a table of URLs by name"),
+        ("[redis]\nurl = { a = 1 }", "redis.url", "a table of URLs by name"),
+        ("[redis.url]\na = \"redis://a\"", "redis.url", "a single URL"),
         ("[redis]\nurl = {}", "redis.url", "expected"),
         ("[redis.url]\n\"a b\" = \"redis://a\"\nc = \"redis://c\"", "redis.url", "under a name of 1 to 64"),
         ("[redis]\nurl = \"a=redis://a redis://b\"", "redis.url", "under a name of 1 to 64"),
@@ -158,8 +156,8 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
             "connection.outbox_bytes",
         ),
         ("[personal]\nsubscribe = \"anyone\"", "personal.subscribe", "unknown key"),
-        ("[internal]\naddress = \"127.0.0.1:8000\"", "internal.address", "another one than public.address"),
-        ("[public]\naddress = \"[::]:8001\"", "internal.address", "another one than public.address"),
+        ("[internal]\naddress = \"127.0.0.1:8000\"", "internal.address", "must differ from public.address"),
+        ("[public]\naddress = \"[::]:8001\"", "internal.address", "must differ from public.address"),
         ("[connection]\nmessage_size = \"1MiB\"", "link.message_size", "1024 bytes above connection.message_size"),
         ("[drain]\nwindow = \"31s\"", "drain.window", "drain.deadline"),
         ("[connection]\ndata_size = \"65KiB\"", "connection.data_size", "a quarter of connection.outbox_bytes"),
@@ -177,10 +175,10 @@ fn every_bad_value_is_refused_by_the_name_of_its_key() {
     }
 }
 
-/// Every key that the documented tables have, written as a file and as a variable would.
+/// Every key of the fixed tables, set in a file and by a variable.
 #[test]
 fn every_key_refuses_what_is_outside_its_bounds_or_of_another_type() {
-    let told = |key: &str, value: &str, says: &str| {
+    let refuses = |key: &str, value: &str, says: &str| {
         let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
         let text = if table.is_empty() { format!("{name} = {value}") } else { format!("[{table}]\n{name} = {value}") };
         let found = problems(&text);
@@ -191,31 +189,31 @@ fn every_key_refuses_what_is_outside_its_bounds_or_of_another_type() {
         }
         let variable = format!("GATEWAY__{}", key.replace('.', "__").to_uppercase());
         let variables = Some(HashMap::from([(variable.clone(), value.trim_matches('"').to_owned())]));
-        let told = Settings::load(&Layers { variables, ..Layers::default() }).expect_err(&variable).to_string();
-        assert!(told.contains(&format!("{key}: ")) && told.contains(says), "{variable}: {told}");
+        let message = Settings::load(&Layers { variables, ..Layers::default() }).expect_err(&variable).to_string();
+        assert!(message.contains(&format!("{key}: ")) && message.contains(says), "{variable}: {message}");
     };
     let mut keys = Settings::documented();
     keys.push(("workers".into(), Some("0 to 63".into())));
     for (key, range) in keys {
-        told(&key, "{ a = 1 }", "expected");
+        refuses(&key, "{ a = 1 }", "expected");
         let Some(range) = range else { continue };
         let (first, last) = range.split_once(" to ").expect("from and to");
         let digits = |text: &str| text.find(|c: char| c.is_ascii_digit()).expect("a number");
-        // Ten times the upper bound, and a tenth of nothing below the lower.
+        // A larger number than the upper bound, and zero if the lower bound is above it.
         let mut above = last.to_owned();
         above.insert(digits(last), '9');
-        told(&key, &above, &range);
+        refuses(&key, &above, &range);
         let number: String = first.chars().filter(char::is_ascii_digit).collect();
         if number != "0" && number != "00" {
-            told(&key, &first.replacen(&number, "0", 1), &range);
+            refuses(&key, &first.replacen(&number, "0", 1), &range);
         }
-        told(&key, "\"many\"", &range);
-        told(&key, "[1]", &range);
+        refuses(&key, "\"many\"", &range);
+        refuses(&key, "[1]", &range);
     }
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let found =
         problems("x = 1\n[connection]\nping_interval = 1\nwrite_timeout = true\n[namespaces.a]\ny = 1\n[namespaces.b]\npresence = 2");
     let mut keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
@@ -224,7 +222,7 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn a_later_layer_wins_and_is_named_where_it_is_wrong() {
+fn a_later_layer_wins_and_a_problem_names_its_layer() {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     write!(file, "[connection]\nping_interval = \"30s\"\npong_timeout = \"3s\"\nmax_in_flight = 7\n[namespaces.My-chat]\n")
         .expect("written");
@@ -259,16 +257,16 @@ fn a_later_layer_wins_and_is_named_where_it_is_wrong() {
     assert!(Settings::load(&wrong).expect_err("no unit").to_string().contains("connection.pong_timeout: "));
     assert!(Settings::load(&wrong).expect_err("no unit").to_string().contains("(in the environment)"));
     let stray = Layers { variables: variables(&[("GATEWAY__TOKENS__SECRET", "hush")]), ..layers };
-    let told = Settings::load(&stray).expect_err("stray").to_string();
-    assert!(told.contains("tokens.secret: unknown key") && !told.contains("hush"));
+    let message = Settings::load(&stray).expect_err("stray").to_string();
+    assert!(message.contains("tokens.secret: unknown key") && !message.contains("hush"));
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_named_and_not_quoted() {
+fn a_problem_of_a_file_names_it_and_quotes_nothing() {
     let missing = Layers { file: Some("/nowhere/gateway.toml".as_ref()), ..Layers::default() };
     assert!(Settings::load(&missing).expect_err("missing").to_string().contains("/nowhere/gateway.toml: cannot be read"));
-    let told = Problems::to_string(&Settings::from_toml("[tokens]\nhmac_secret = \"hush").expect_err("no end"));
-    assert!(told.contains("line 2") && !told.contains("hush"), "{told}");
+    let message = Problems::to_string(&Settings::from_toml("[tokens]\nhmac_secret = \"hush").expect_err("no end"));
+    assert!(message.contains("line 2") && !message.contains("hush"), "{message}");
 }
 
 #[test]
@@ -283,7 +281,7 @@ fn secrets_are_in_no_log() {
 }
 
 #[test]
-fn a_node_without_a_name_gets_one_of_its_own() {
+fn a_node_without_a_name_gets_a_random_one() {
     let name = || Settings::from_toml("").expect("valid").node.name;
     assert!(name().len() > 5 && name() != name());
     assert_eq!(Settings::from_toml("[node]\nname = \"a-1\"").expect("valid").node.name, "a-1");

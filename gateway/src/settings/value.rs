@@ -1,18 +1,18 @@
-//! How each kind of value is written, read and shown.
+//! Types of settings: how each is read and shown.
 
 use config::{Value, ValueKind};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
-/// A type that a setting can have.
+/// A type of setting.
 pub(super) trait Setting: Clone {
-    /// What has to be written, for people.
+    /// The expected notation, for messages.
     const EXPECTED: &'static str;
-    /// Neither the value nor a failed attempt at it may be shown.
+    /// Whether the value must not be shown, not even an invalid one.
     const SECRET: bool = false;
-    /// Reads it. Variables and flags bring every value as text.
+    /// Reads the value. Variables and flags give every value as text.
     fn read(kind: &ValueKind) -> Option<Self>;
-    /// Writes it as the settings file would.
+    /// The value in the notation of the file.
     fn show(&self) -> String;
 }
 
@@ -21,7 +21,7 @@ pub(super) trait Setting: Clone {
 pub struct ByteSize(pub(super) usize);
 
 impl ByteSize {
-    /// The number.
+    /// The number of bytes.
     pub const fn bytes(self) -> usize {
         self.0
     }
@@ -72,14 +72,14 @@ impl Setting for ByteSize {
     }
 }
 
-/// Reads `10s`, `250ms`, `5m`, `168h`, `30d`; a number alone says too little.
+/// Reads a duration such as `10s`, `250ms`, `5m`, `168h` or `30d`. A number without a unit is refused.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = measured(text)?;
     let (_, millis) = TIMES.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*millis).map(Duration::from_millis)
 }
 
-/// Writes what [`parse_duration`] reads.
+/// The notation that [`parse_duration`] reads.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis() as u64;
     let (name, unit) = match millis {
@@ -215,7 +215,7 @@ impl Setting for Vec<String> {
     }
 }
 
-/// An enum whose variants are written as words.
+/// Declares an enum whose variants are written as words.
 macro_rules! choice {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* } $expected:literal;)*) => {$(
         $(#[$meta])*

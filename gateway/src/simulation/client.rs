@@ -1,10 +1,10 @@
-//! A frontend with one subscription, and what it was promised.
+//! A frontend with one subscription, and the guarantees that it checks.
 
-use super::node::SimulatedWorker;
+use super::{node::SimulatedWorker, wake_flag::WakeFlag};
 use crate::{
     auth::ConnectionClaims,
     broker::simulated::{Lineage, Server},
-    connection::Unwired,
+    connection::SocketlessConnection,
     hub::Frame,
 };
 use gateway_core::{
@@ -14,40 +14,18 @@ use gateway_core::{
 use serde::Deserialize;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Wake, Waker},
 };
 
-/// Set when somebody has to be polled.
-pub(super) struct Flag(AtomicBool);
-
-impl Flag {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicBool::new(true)))
-    }
-
-    pub(super) fn take(&self) -> bool {
-        self.0.swap(false, Relaxed)
-    }
-}
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
-    }
-}
-
-/// See the module. Its position is what the official SDKs would hold.
+/// A client. Its position is the one that an official SDK would have.
 pub(super) struct Client {
     pub(super) name: String,
     pub(super) channel: String,
-    /// Whether the frontend asks for the subscription, or its token names the channel.
+    /// Whether the frontend subscribes itself, or its token contains the channel.
     side: Side,
-    connection: Option<Unwired>,
-    flag: Arc<Flag>,
+    connection: Option<SocketlessConnection>,
+    flag: Arc<WakeFlag>,
     command: u32,
     stage: Stage,
     position: Option<Position>,
@@ -56,23 +34,23 @@ pub(super) struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Idle,
-    Asked(Asked),
+    Requested(Requested),
     Live,
 }
 
-/// What a subscribe asks for.
+/// What a subscribe requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum Requested {
     Nothing,
-    FirstHeld,
+    FirstStored,
     After(Position),
 }
 
-impl Asked {
+impl Requested {
     fn recover(self) -> Option<RecoverFrom> {
         match self {
             Self::Nothing => None,
-            Self::FirstHeld => Some(RecoverFrom { epoch: String::new(), offset: 0 }),
+            Self::FirstStored => Some(RecoverFrom { epoch: String::new(), offset: 0 }),
             Self::After(Position { epoch, offset }) => Some(RecoverFrom { epoch: epoch.to_string(), offset }),
         }
     }
@@ -100,7 +78,7 @@ struct Push {
     #[serde(rename = "pub")]
     publication: Option<Publication>,
     unsubscribe: Option<serde::de::IgnoredAny>,
-    /// A new timeline, for a server-side subscription.
+    /// A new epoch, for a server-side subscription.
     subscribe: Option<Subscribed>,
 }
 
@@ -130,69 +108,71 @@ impl Subscribed {
 
 impl Client {
     pub(super) fn new(name: String, channel: String, side: Side) -> Self {
-        Self { name, channel, side, connection: None, flag: Flag::new(), command: 1, stage: Stage::Idle, position: None }
+        Self { name, channel, side, connection: None, flag: WakeFlag::new(), command: 1, stage: Stage::Idle, position: None }
     }
 
-    /// Asks for its channel where it has not, over a new connection to `worker` where it has none.
+    /// Subscribes if it is not subscribed, over a new connection to `worker` if it has none.
     pub(super) fn subscribe(&mut self, worker: &SimulatedWorker, from_first: bool) -> bool {
         if self.stage != Stage::Idle {
             return false;
         }
-        let asked = match self.position {
-            Some(position) => Asked::After(position),
-            None if from_first => Asked::FirstHeld,
-            None => Asked::Nothing,
+        let requested = match self.position {
+            Some(position) => Requested::After(position),
+            None if from_first => Requested::FirstStored,
+            None => Requested::Nothing,
         };
-        let asks = match self.side {
-            Side::Client => self.ask(worker, asked.recover()),
-            Side::Server => self.connect(worker, asked.recover()),
+        let sent = match self.side {
+            Side::Client => self.send_subscribe(worker, requested.recover()),
+            Side::Server => self.connect(worker, requested.recover()),
         };
-        if asks {
-            self.stage = Stage::Asked(asked);
+        if sent {
+            self.stage = Stage::Requested(requested);
         }
         self.wake();
-        asks
+        sent
     }
 
-    /// Asks for the channel. False: the connection does not read now.
-    fn ask(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
+    /// Sends a subscribe. False: the connection does not read now.
+    fn send_subscribe(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
         let connection = self.connection.get_or_insert_with(|| {
-            let mut connection = Unwired::new(worker.worker.clone());
+            let mut connection = SocketlessConnection::new(worker.worker.clone());
             connection.hears(Command { id: 1, request: Request::Connect(Box::default()) });
             connection
         });
         let request = SubscribeRequest { channel: self.channel.clone(), recover, ..SubscribeRequest::default() };
-        let asks = connection.hears(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
-        self.command += u32::from(asks);
-        asks
+        let sent = connection.hears(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
+        self.command += u32::from(sent);
+        sent
     }
 
-    /// Connects with a token that names the channel.
+    /// Connects with a token that contains the channel.
     fn connect(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
-        let channel = self.channel.parse().expect("a valid name");
+        let channel = self.channel.parse().expect("valid");
         let claims = ConnectionClaims { channels: vec![channel], ..ConnectionClaims::of(UserId::anonymous()) };
         let token = worker.worker.node.tokens.sign_connection(&claims, 0).expect("a key");
         let request = ConnectRequest { token, subs: vec![(self.channel.clone(), recover)], ..ConnectRequest::default() };
-        self.connection.insert(Unwired::new(worker.worker.clone())).hears(Command { id: 1, request: Request::Connect(Box::new(request)) })
+        self.connection
+            .insert(SocketlessConnection::new(worker.worker.clone()))
+            .hears(Command { id: 1, request: Request::Connect(Box::new(request)) })
     }
 
     pub(super) fn unsubscribe(&mut self) -> bool {
         let may = self.side == Side::Client && self.stage != Stage::Idle;
         let Some(connection) = self.connection.as_mut().filter(|_| may) else { return false };
         let request = Request::Unsubscribe { channel: self.channel.clone() };
-        let heard = connection.hears(Command { id: self.command + 1, request });
-        if heard {
+        let sent = connection.hears(Command { id: self.command + 1, request });
+        if sent {
             (self.command, self.stage) = (self.command + 1, Stage::Idle);
-            // What was sent before is of no interest any more.
+            // Messages sent before the unsubscribe no longer matter.
             if self.take(usize::MAX).iter().any(is_close) {
                 self.connection = None;
             }
         }
         self.wake();
-        heard
+        sent
     }
 
-    /// Its connection ends, with all that was not taken.
+    /// Ends its connection; frames that were not read are lost.
     pub(super) fn drop_connection(&mut self) -> bool {
         self.stage = Stage::Idle;
         self.connection.take().is_some()
@@ -202,7 +182,7 @@ impl Client {
         self.flag.clone().wake();
     }
 
-    /// A turn of the connection, if something woke it.
+    /// Polls the connection, if its waker was called.
     pub(super) fn poll(&mut self) -> bool {
         let Some(connection) = self.connection.as_mut().filter(|_| self.flag.take()) else { return false };
         connection.poll(&mut Context::from_waker(&Waker::from(self.flag.clone())));
@@ -217,7 +197,7 @@ impl Client {
         frames
     }
 
-    /// Takes up to so many frames. Answers how many there were, or what is wrong with them.
+    /// Reads up to `most` frames. Returns their number, or the violated guarantee.
     pub(super) fn read(&mut self, most: usize, server: &mut Server) -> Result<usize, String> {
         let frames = self.take(most);
         for frame in &frames {
@@ -260,7 +240,7 @@ impl Client {
 
     fn push(&mut self, push: Push, lineage: &Lineage) -> Result<(), String> {
         if self.stage != Stage::Live {
-            return Err(format!("something was pushed while it was {:?}", self.stage));
+            return Err(format!("a push came in stage {:?}", self.stage));
         }
         match push {
             Push { publication: Some(publication), .. } => self.publication(&publication, lineage),
@@ -269,51 +249,53 @@ impl Client {
                 Ok(())
             }
             Push { subscribe: Some(to), .. } if self.side == Side::Server => self.moved(to.position()?, lineage),
-            _ => Err("something was pushed that is not for its side".into()),
+            _ => Err("a push came that does not fit the kind of its subscription".into()),
         }
     }
 
-    /// It goes on in another timeline.
+    /// Continues in another epoch.
     fn moved(&mut self, to: Position, lineage: &Lineage) -> Result<(), String> {
-        let held = self.position.replace(to).ok_or("it was moved from nowhere")?;
-        recovered(held, to, lineage).map_err(|wrong| format!("{wrong}: moved from {held:?} to {to:?}"))
+        let old = self.position.replace(to).ok_or("a new epoch came before any position")?;
+        recovered(old, to, lineage).map_err(|wrong| format!("{wrong}: moved from {old:?} to {to:?}"))
     }
 
     fn subscribed(&mut self, answer: Subscribed, server: &mut Server) -> Result<(), String> {
-        let Stage::Asked(asked) = self.stage else { return Err("an answer that nobody waits for".into()) };
+        let Stage::Requested(requested) = self.stage else { return Err("an unexpected answer".into()) };
         let at = answer.position()?;
         let first = server.first(&self.channel).filter(|_| server.top(&self.channel).is_some_and(|top| top.epoch == at.epoch));
         let lineage = server.lineage(&self.channel);
         if !lineage.exists(at) {
-            return Err(format!("it was told to be at {at:?}, which nobody was"));
+            return Err(format!("its position is {at:?}, which never existed"));
         }
-        if answer.was_recovering != (asked != Asked::Nothing) {
-            return Err(format!("it asked for {asked:?} and was answered otherwise"));
+        if answer.was_recovering != (requested != Requested::Nothing) {
+            return Err(format!("the answer does not fit the request {requested:?}"));
         }
-        if let Asked::After(held) = asked {
-            let told = if answer.recovered { recovered(held, at, lineage) } else { lost(held, at, first, lineage) };
-            told.map_err(|wrong| format!("{wrong}: from {held:?} to {at:?}"))?;
+        if let Requested::After(old) = requested {
+            let checked = if answer.recovered { recovered(old, at, lineage) } else { lost(old, at, first, lineage) };
+            checked.map_err(|wrong| format!("{wrong}: from {old:?} to {at:?}"))?;
         }
         (self.stage, self.position) = (Stage::Live, Some(at));
         answer.publications.iter().try_for_each(|publication| self.publication(publication, lineage))
     }
 
+    // NL-0.1
     fn publication(&mut self, publication: &Publication, lineage: &Lineage) -> Result<(), String> {
         let Some(position) = &mut self.position else { return Err("a publication before any position".into()) };
         let Publication { data, offset } = *publication;
-        let place = Position { offset, ..*position };
-        if lineage.at(place) != Some(data) {
-            return Err(format!("{data} came at {place:?}, where {:?} stands", lineage.at(place)));
+        let target = Position { offset, ..*position };
+        if lineage.at(target) != Some(data) {
+            return Err(format!("{data} came with position {target:?}, where the store has {:?}", lineage.at(target)));
         }
         if offset != position.offset + 1 {
             return Err(format!("{offset} followed {position:?}"));
         }
-        *position = place;
+        *position = target;
         Ok(())
     }
 
-    /// What it still lacks at rest; none if it has everything.
-    pub(super) fn lacks(&self, server: &Server) -> Option<String> {
+    // NL-0.1, NL-4.7
+    /// What it is missing when idle; none if it has everything.
+    pub(super) fn missing(&self, server: &Server) -> Option<String> {
         let top = server.top(&self.channel);
         (self.stage != Stage::Live || self.position != top).then(|| {
             let Self { name, channel, stage, position, .. } = self;
@@ -326,19 +308,21 @@ fn is_close(frame: &Frame) -> bool {
     frame.as_ref()[0] == 0x88
 }
 
-/// It was told that nothing is missing.
-fn recovered(held: Position, at: Position, lineage: &Lineage) -> Result<(), &'static str> {
-    if at.offset != held.offset {
-        return Err("it was moved without being told of a loss");
+// NL-0.2, NL-1.3
+/// Checks an answer that says that nothing is missing.
+fn recovered(old: Position, at: Position, lineage: &Lineage) -> Result<(), &'static str> {
+    if at.offset != old.offset {
+        return Err("its offset changed, and no loss was reported");
     }
-    lineage.is_part(held, at.epoch).then_some(()).ok_or("what it has was lost, and it was not told")
+    lineage.is_part(old, at.epoch).then_some(()).ok_or("its publications are not part of the new epoch, and no loss was reported")
 }
 
-/// It was told that something is missing. `first` is the first that is held now, if the timeline is the current one.
-fn lost(held: Position, at: Position, first: Option<u64>, lineage: &Lineage) -> Result<(), &'static str> {
-    if lineage.trimmed <= held.offset && lineage.remembers(held, at.epoch) {
-        return Err("it was told of a loss, and nothing was lost");
+// NL-0.2, NL-1.2, NL-5.5
+/// Checks an answer that says that publications are missing. `first` is the oldest stored offset, if the epoch is the current one.
+fn lost(old: Position, at: Position, first: Option<u64>, lineage: &Lineage) -> Result<(), &'static str> {
+    if lineage.trimmed <= old.offset && lineage.remembers(old, at.epoch) {
+        return Err("a loss was reported, and nothing was lost");
     }
-    let before = first.map_or(u64::MAX, |first| first - 1).max(lineage.fork(held.epoch, at.epoch).unwrap_or(0));
-    (at.offset <= before).then_some(()).ok_or("what is held was left out")
+    let before = first.map_or(u64::MAX, |first| first - 1).max(lineage.fork(old.epoch, at.epoch).unwrap_or(0));
+    (at.offset <= before).then_some(()).ok_or("stored publications were skipped")
 }

@@ -1,6 +1,6 @@
-//! What runs tasks, and lets time pass; both only when told to.
+//! Runs tasks and advances time, both only on request.
 
-use super::client::Flag;
+use super::wake_flag::WakeFlag;
 use std::{
     future::Future as _,
     pin::Pin,
@@ -14,27 +14,27 @@ use tokio::{runtime::Runtime, task::LocalSet, time::advance};
 pub(super) struct Engine<'a> {
     runtime: &'a Runtime,
     tasks: LocalSet,
-    flag: Arc<Flag>,
+    flag: Arc<WakeFlag>,
     waker: Waker,
 }
 
-/// Its time stands still.
+/// A runtime whose time stands still.
 pub(super) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime")
 }
 
 impl<'a> Engine<'a> {
     pub(super) fn new(runtime: &'a Runtime) -> Self {
-        let flag = Flag::new();
+        let flag = WakeFlag::new();
         Self { runtime, tasks: LocalSet::new(), waker: Waker::from(flag.clone()), flag }
     }
 
-    /// Whoever spawns, sleeps or asks for the time does it here as long as this is held.
+    /// Makes this runtime the one for spawning, sleeping and reading the time, as long as the result is held.
     pub(super) fn enter(&self) -> impl Sized + use<'a> {
         (self.runtime.enter(), self.tasks.enter())
     }
 
-    /// Lets tasks go on that can. Answers whether any could.
+    /// Polls tasks that can make progress. Returns whether there were any.
     pub(super) fn turn(&mut self) -> bool {
         let any = self.flag.take();
         if any {
@@ -43,7 +43,7 @@ impl<'a> Engine<'a> {
         any
     }
 
-    /// Time passes.
+    /// Advances time.
     pub(super) fn pass(&mut self, time: Duration) {
         self.runtime.block_on(advance(time));
     }

@@ -1,48 +1,54 @@
-//! A deterministic simulation of what keeps publications from being lost.
+//! A deterministic simulation of the no-loss logic. The simulated Redis server itself is in `broker/redis/simulated`.
 //!
-//! Real: sessions, connections (without their sockets), hubs with their feeds, slots and outboxes, mailboxes, the subscriptions of a node and their roster,
-//! audits, the queues of command lanes, the codec. Simulated: the Redis server and the connections to it, so that each command, answer, confirmation
-//! and announcement is a step of its own, which may come late or never. Time stands still but for steps that let it pass.
+//! Real: sessions, connections (without sockets), hubs, mailboxes, the subscriptions of a node, audits, the queues of command lanes, and the codec.
+//! Simulated: the Redis server and the connections to it. Each command, answer, confirmation and announcement is a step of its own, which may come late
+//! or never. Time advances only in steps that say so.
 //!
-//! A *plan* is a shape (how many nodes, how small their buffers) and a list of steps, both made from a seed. Steps know nothing of the state: one that finds nothing
-//! to do does nothing; so a plan can be made shorter while it still fails. After the last step everything is mended ([`calm`]), and all has to come to rest.
+//! A *plan* is a shape (number of nodes, sizes of buffers) and a list of steps, both made from a seed. Steps do not depend on the state: a step that has
+//! nothing to do does nothing. So a failing plan can be shortened. After the last step all faults end ([`final_phase`]), and everything must become idle.
 //!
-//! What is checked, at every step (docs/redis.md promises it):
+//! Checked at every step (docs/redis.md promises it):
 //!
-//! - a client gets the publications of one timeline, each once, in order and without a gap, from the position that it was told;
-//! - a recovery says that nothing is missing only where that is so, and that something is only where it may be; what is held comes all the same;
-//! - no position is told that the store never had;
-//! - an acknowledged publication stands where its answer said; one that was refused is stored nowhere, not even later; none is stored twice;
-//! - publishes of one node into one channel are stored in the order in which they came.
+//! - a client gets the publications of one epoch, each once, in order and without a gap, from the position in its answer;
+//! - a recovery reports no loss only if nothing is missing, and a loss only if something may be missing; stored publications are delivered in both cases;
+//! - no client gets a position that never existed in the store;
+//! - an acknowledged publication has the position of its acknowledgement; a refused one is stored nowhere, not even later; none is stored twice;
+//! - publishes of one node to one channel are stored in the order of their arrival.
 //!
-//! And at rest: every client has all that the store holds, nobody waits for anything, without any audit; when all have gone, nothing is left of them.
+//! And when idle, without an audit: every client has all that the store has, and nothing waits. After all clients disconnected, nothing is left of them.
 //!
-//! The unit tests try a few hundred seeds. The integration test `simulation` tries some thousand: `SIMULATION_RUNS` sets how many, `SIMULATION_SEED` where they
-//! begin.
+//! The unit tests run some hundred seeds, the integration test `simulation` some thousand. There `SIMULATION_RUNS` is the number of seeds, `SIMULATION_SEED` the
+//! first one. A failing seed is run again, and its steps are printed.
 //!
-//! # That it finds something
+//! # What the simulation finds
 //!
-//! Each [`Flaw`] of the model is found within the seeds that the integration test tries, which another one proves. So is each of these changes to the real code, made by hand:
+//! A test proves that each [`Flaw`] of the simulated server is found within the seeds of the integration test. These changes of the real code, made by hand, are found too:
 //!
-//! - feed: the epoch is not compared for what is next, for a top that was seen, or for a page; a page need not continue the position; a top that was seen
-//!   during a read or a rest is forgotten; the first attach begins no read that is due; a page counts that an earlier life of the channel asked for;
-//! - roster: what a broken connection interrupted is not checked;
-//! - attach: live with another epoch than the feed's, behind the top that was read, with an attach buffer that overflowed, as if nothing had been
-//!   handed over before, or without catching up; a page while catching up is of another epoch, or does not continue the cursor;
-//! - recovery: a position behind a fork counts as valid, also where a worker answers from memory; trimming is not told, what is held is left out;
-//! - forks and losses: subscribers are not told, neither live ones nor those that catch up;
-//! - mailbox: a full share drops without a mark; members: an index is not moved along;
-//! - lane: unanswered commands go behind newer ones, or count as surely not carried out.
+//! - feed: the epoch is not compared for the next publication, for a known top, or for a page; a page need not continue the position; a top that was seen
+//!   during a read or a pause is forgotten; the first attach begins no read that is due; a page counts that was read for an earlier subscription;
+//! - subscription table: channels of a broken connection are not compared with the store;
+//! - attach: it becomes live with another epoch than the feed's, behind the top that was read, with an attach buffer that overflowed, as if nothing had been
+//!   delivered before, or without reading the missing range; a page of the missing range has another epoch, or does not continue the cursor;
+//! - recovery: a position behind a fork counts as valid, also if a worker answers from memory; trimming is not reported, or stored publications are skipped;
+//! - forks and losses: live subscribers or attaching subscribers are not informed;
+//! - mailbox: a full share drops without a mark; members: an index is not updated after a move;
+//! - lane: unanswered commands are queued behind newer ones, or count as not carried out.
 //!
-//! What it does not reach: a Redis Cluster of several masters, presence, channels without history, the policy `latest`.
+//! Not covered: a Redis Cluster of several masters, presence, channels without history, the policy `latest`.
 
-mod calm;
 mod client;
 mod engine;
+mod final_phase;
+mod flaws;
 mod node;
 mod plan;
 mod publisher;
+mod run;
 mod search;
+#[cfg(test)]
+mod tests;
+mod wake_flag;
 mod world;
 
-pub use search::{find_flaws, try_seeds};
+pub use flaws::find_flaws;
+pub use search::try_seeds;

@@ -1,10 +1,10 @@
 //! One node of a simulated cluster, and its workers.
 
-use super::{client::Flag, plan::Shape};
+use super::{plan::Shape, wake_flag::WakeFlag};
 use crate::{
     broker::{
         Broker, Mailbox, Reads, RedisAddress, RedisConfig,
-        simulated::{self, Duty, Server, Wires},
+        simulated::{self, Purpose, Server, SimulatedConnections},
     },
     connection::{self, Worker},
     hub::{Hub, HubLimits, HubParts},
@@ -26,29 +26,29 @@ use std::{
 };
 
 pub(super) const PREFIX: &str = "sim";
-/// How long a channel stays subscribed that nobody needs.
-pub(super) const LINGER: Duration = Duration::from_millis(500);
-/// For a command.
+/// How long a channel without subscribers stays subscribed.
+pub(super) const UNSUBSCRIBE_DELAY: Duration = Duration::from_millis(500);
+/// Time for a command.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// A node.
 pub(super) struct SimulatedNode {
     pub(super) broker: Arc<Broker>,
-    pub(super) wires: Wires,
+    pub(super) wires: SimulatedConnections,
     pub(super) workers: Vec<SimulatedWorker>,
     pub(super) chunk: usize,
 }
 
-/// A worker that runs when it is told to.
+/// A worker that runs on request.
 pub(super) struct SimulatedWorker {
     pub(super) worker: Rc<Worker>,
     run: Pin<Box<dyn Future<Output = ()>>>,
-    flag: Arc<Flag>,
+    flag: Arc<WakeFlag>,
     waker: Waker,
 }
 
 impl SimulatedWorker {
-    /// Takes in what waits, and hands some of it out.
+    /// Lets the hub take its mailbox and deliver, up to `turns` times.
     pub(super) fn work(&mut self, turns: usize) {
         for _ in 0..turns {
             if self.flag.take() {
@@ -59,50 +59,50 @@ impl SimulatedWorker {
 }
 
 impl SimulatedNode {
-    /// One that is connected.
+    /// A node that is connected.
     pub(super) fn new(name: &str, shape: &Shape, server: &mut Server) -> Self {
         let mailboxes: Vec<_> = (0..shape.workers).map(|_| Arc::new(Mailbox::new(shape.mailbox, 1 << 20))).collect();
         let (broker, mut wires) = simulated::broker(mailboxes.clone(), config(name, shape));
         let broker = Arc::new(Broker::Redis(broker));
-        let _ = wires.connect(Duty::Write, server) | wires.connect(Duty::Read, server) | wires.ear.connect(server);
+        let _ = wires.connect(Purpose::Write, server) | wires.connect(Purpose::Read, server) | wires.subscriber.connect(server);
         let rules = rules(name, shape);
         let namespaces = Arc::new(rules.namespaces.clone());
-        let (reads, hold) = (Reads::new(broker.clone(), shape.backfills), HoldRoom::new(shape.hold));
+        let (reads, gap_buffer) = (Reads::new(broker.clone(), shape.backfills), HoldRoom::new(shape.gap_buffer));
         let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), rules));
         let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
             let hub = Hub::new(HubParts {
                 worker: WorkerId::new(index).expect("few"),
                 broker: broker.clone(),
                 reads: reads.clone(),
-                hold: hold.clone(),
+                hold: gap_buffer.clone(),
                 mailbox,
                 namespaces: namespaces.clone(),
                 limits: hub_limits(shape),
                 metrics: Arc::default(),
             });
             let run = Box::pin(hub.clone().run());
-            let (worker, flag) = (Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), Flag::new());
+            let (worker, flag) = (Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), WakeFlag::new());
             SimulatedWorker { worker, run, waker: Waker::from(flag.clone()), flag }
         };
         let workers = mailboxes.into_iter().enumerate().map(worker).collect();
         Self { broker, wires, workers, chunk: shape.chunk }
     }
 
-    /// Everything that is due happens once. Answers whether anything did.
+    /// Does everything that is due once. Returns whether there was anything.
     pub(super) fn round(&mut self, server: &mut Server) -> bool {
         let Self { wires, workers, chunk, .. } = self;
         let mut any = false;
-        for duty in [Duty::Write, Duty::Read] {
+        for duty in [Purpose::Write, Purpose::Read] {
             any |= wires.connect(duty, server) | wires.send(duty);
             while wires.execute(duty, server) {}
             any |= wires.answer(duty, server);
         }
-        any |= wires.ear.notice(server, false) | wires.ear.connect(server);
-        any |= wires.ear.ask(server, *chunk) | wires.ear.obey(server);
-        while wires.ear.hear(server) {
+        any |= wires.subscriber.notice(server, false) | wires.subscriber.connect(server);
+        any |= wires.subscriber.ask(server, *chunk) | wires.subscriber.obey(server);
+        while wires.subscriber.hear(server) {
             any = true;
         }
-        any |= wires.ear.act(server);
+        any |= wires.subscriber.act(server);
         for worker in workers {
             worker.work(4);
         }
@@ -110,7 +110,7 @@ impl SimulatedNode {
     }
 }
 
-/// Nobody connects to it.
+/// An address; no connection is made to it.
 static ADDRESS: LazyLock<RedisAddress> = LazyLock::new(|| {
     let settings = Settings::from_toml("[redis]\nurl = \"redis://localhost\"").expect("valid");
     RedisAddress::try_from(&settings.redis).expect("a good address")
@@ -128,7 +128,7 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
         lease: Duration::from_secs(10),
-        linger: LINGER,
+        linger: UNSUBSCRIBE_DELAY,
         canary: Duration::from_secs(1),
         audit: Duration::from_secs(30),
         idempotency_ttl: Duration::from_hours(1),
@@ -144,7 +144,7 @@ fn rules(name: &str, shape: &Shape) -> Rules {
         namespaces: Namespaces { defaults: Arc::new(kept), ..Namespaces::default() },
         node: name.into(),
         connect_timeout: Duration::from_secs(10),
-        // Their phase is random, and they are about something else.
+        // Pings have a random phase, and are not part of this simulation.
         ping_interval: Duration::from_hours(1000),
         pong_timeout: Duration::from_secs(8),
         expiry_grace: Duration::from_secs(20),
@@ -165,7 +165,7 @@ fn hub_limits(shape: &Shape) -> HubLimits {
         page: PageLimit { entries: shape.page, bytes: 10_000 },
         restarts: 1000,
         join_leave_max: 10,
-        // It would be a random time.
+        // Without a pause, because it would be random.
         retry: Duration::ZERO,
     }
 }

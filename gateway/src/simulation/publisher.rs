@@ -1,6 +1,6 @@
-//! Publishes through the nodes, and what their answers promise. Every publication is a number of its own.
+//! Publishes through the nodes, and checks the guarantees of the answers. Each publication is a unique number.
 
-use super::client::Flag;
+use super::wake_flag::WakeFlag;
 use crate::broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published, simulated::Server};
 use gateway_core::model::{ChannelName, Data, Position, Retention, Tags};
 use serde_json::value::to_raw_value;
@@ -14,23 +14,23 @@ use std::{
 
 /// See the module.
 pub(super) struct Publisher {
-    flag: Arc<Flag>,
+    flag: Arc<WakeFlag>,
     last: u64,
     issued: u64,
     waiting: Vec<Waiting>,
-    /// Stored or not: who knows. Only those with a key may be published again.
+    /// Publishes of unknown outcome. Only those with a key may be repeated.
     unknown: Vec<Unknown>,
     refused: Vec<Draft>,
-    /// By node and channel: the order in which they came, and what they were answered.
+    /// By node and channel: the order of the publishes, and the positions in their answers.
     stored: Vec<(usize, String, u64, Position)>,
 }
 
-/// What is published.
+/// One publication.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     number: u64,
     pub(super) channel: String,
-    /// It has a key of its own, under which it may be published again.
+    /// Whether it has an idempotency key, and may be repeated.
     keyed: bool,
     again: bool,
 }
@@ -39,7 +39,7 @@ struct Unknown {
     draft: Draft,
     node: usize,
     issue: u64,
-    /// Whether it was stored by then. What was not never will be.
+    /// Whether it was stored at that time. If not, it must never be.
     is_stored: bool,
 }
 
@@ -53,7 +53,7 @@ struct Waiting {
 impl Publisher {
     pub(super) fn new() -> Self {
         let (waiting, unknown, refused, stored) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { flag: Flag::new(), last: 0, issued: 0, waiting, unknown, refused, stored }
+        Self { flag: WakeFlag::new(), last: 0, issued: 0, waiting, unknown, refused, stored }
     }
 
     pub(super) fn draft(&mut self, channel: &str, keyed: bool) -> Draft {
@@ -61,7 +61,7 @@ impl Publisher {
         Draft { number: self.last, channel: channel.to_owned(), keyed, again: false }
     }
 
-    /// One whose outcome is not known, to be published once more.
+    /// A publication of unknown outcome, to be published again.
     pub(super) fn again(&mut self) -> Option<Draft> {
         let at = self.unknown.iter().position(|unknown| unknown.draft.keyed)?;
         Some(Draft { again: true, ..self.unknown.swap_remove(at).draft })
@@ -84,7 +84,7 @@ impl Publisher {
         let _ = self.poll_all();
     }
 
-    /// Takes the answers that have come. Answers whether there was anything to do, or what is wrong.
+    /// Handles the answers that have come. Returns whether there were any, or the violated guarantee.
     pub(super) fn poll(&mut self, server: &mut Server) -> Result<bool, String> {
         if !self.flag.take() {
             return Ok(false);
@@ -119,9 +119,9 @@ impl Publisher {
         match answer {
             Ok(Published { position: Some(position), .. }) => {
                 let there = server.lineage(&draft.channel).at(position);
-                // A flawed store may not have it yet; then subscribers find out.
+                // A store with a flaw may not have it yet; then subscribers detect that.
                 if there.is_some_and(|there| there != draft.number) {
-                    return Err(format!("{draft:?}, answered to be at {position:?}: {there:?} stands there"));
+                    return Err(format!("{draft:?}, acknowledged with position {position:?}, where the store has {there:?}"));
                 }
                 if !draft.again {
                     self.in_order(&draft, node, issue, position)?;
@@ -137,35 +137,37 @@ impl Publisher {
         Ok(())
     }
 
-    /// What came earlier stands earlier.
+    // NL-0.3
+    /// Checks that publishes are stored in the order of their arrival.
     fn in_order(&mut self, draft: &Draft, node: usize, issue: u64, at: Position) -> Result<(), String> {
         let others = self.stored.iter().filter(|(n, channel, _, other)| (*n, channel, other.epoch) == (node, &draft.channel, at.epoch));
         for (_, _, other, position) in others {
             if (*other < issue) != (position.offset < at.offset) {
-                return Err(format!("{draft:?} stands at {at:?}, and what came {other} to its {issue} at {position:?}"));
+                return Err(format!("{draft:?} has position {at:?} as publish number {issue}, and number {other} has {position:?}"));
             }
         }
         self.stored.push((node, draft.channel.clone(), issue, at));
         Ok(())
     }
 
-    /// What it waits for.
+    /// A publish that waits for its answer.
     pub(super) fn waits(&self) -> Option<String> {
         self.waiting.first().map(|waiting| format!("{:?} has no answer", waiting.draft))
     }
 
-    /// At the end: what was refused is stored nowhere, what nobody knows of not later than it was said, and not behind anything that came later.
+    // NL-2.7
+    /// At the end: a refused publish is not stored; one of unknown outcome is stored no later than its answer, and in order.
     pub(super) fn check(&mut self, server: &mut Server) -> Result<(), String> {
         for draft in &self.refused {
             if let Some(at) = server.lineage(&draft.channel).find(draft.number) {
-                return Err(format!("{draft:?} was refused for good, and stored at {at:?}"));
+                return Err(format!("{draft:?} was refused, and is stored at {at:?}"));
             }
         }
         let unknown = std::mem::take(&mut self.unknown);
         for Unknown { draft, node, issue, is_stored } in unknown.iter().filter(|unknown| !unknown.draft.again) {
             let Some(at) = server.lineage(&draft.channel).find(draft.number) else { continue };
             if !is_stored {
-                return Err(format!("{draft:?} was given up, and stored at {at:?} all the same"));
+                return Err(format!("{draft:?} was stored at {at:?} after its outcome was reported as unknown"));
             }
             self.in_order(draft, *node, *issue, at)?;
         }

@@ -1,14 +1,13 @@
-//! A cluster in one thread, and the steps that move it.
+//! A simulated cluster in one thread, and its steps.
 
 use super::{
-    calm,
     client::Client,
-    engine::{self, Engine},
+    engine::Engine,
     node::{PREFIX, SimulatedNode},
-    plan::{Kind, Plan, Shape, Step},
+    plan::{Kind, Shape, Step},
     publisher::Publisher,
 };
-use crate::broker::simulated::{Duty, Flaw, Server};
+use crate::broker::simulated::{Flaw, Purpose, Server};
 use gateway_core::model::Side;
 use std::time::Duration;
 
@@ -20,27 +19,8 @@ pub(super) struct World<'a> {
     pub(super) nodes: Vec<SimulatedNode>,
     pub(super) clients: Vec<Client>,
     pub(super) publisher: Publisher,
-    /// Something happened that only audits find.
+    /// Whether a loss happened that only audits find.
     pub(super) needs_audit: bool,
-}
-
-/// Runs a plan. `log` gets the steps that did something. The error says what is wrong.
-pub(super) fn run(plan: &Plan, flaw: Option<Flaw>, mut log: Option<&mut Vec<String>>) -> Result<(), String> {
-    let runtime = engine::runtime();
-    let mut engine = Engine::new(&runtime);
-    let _inside = engine.enter();
-    let mut world = World::new(&mut engine, plan.shape, flaw);
-    for step in &plan.steps {
-        if world.step(*step) {
-            if let Some(log) = &mut log {
-                log.push(world.describe(*step));
-            }
-            if step.kind.wakes() {
-                world.settle()?;
-            }
-        }
-    }
-    calm::calm(&mut world)
 }
 
 pub(super) fn channel(index: usize) -> String {
@@ -48,24 +28,24 @@ pub(super) fn channel(index: usize) -> String {
 }
 
 impl<'a> World<'a> {
-    fn new(engine: &'a mut Engine<'a>, shape: Shape, flaw: Option<Flaw>) -> Self {
+    pub(super) fn new(engine: &'a mut Engine<'a>, shape: Shape, flaw: Option<Flaw>) -> Self {
         let mut server = Server::new(PREFIX, flaw);
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
-            let side = if index < shape.served { Side::Server } else { Side::Client };
+            let side = if index < shape.server_side { Side::Server } else { Side::Client };
             Client::new(format!("client {index}"), channel(index % shape.channels), side)
         };
         let clients = (0..shape.clients).map(client).collect();
         Self { engine, shape, server, nodes, clients, publisher: Publisher::new(), needs_audit: false }
     }
 
-    /// Takes a step. Answers whether it did anything.
-    fn step(&mut self, step: Step) -> bool {
+    /// Takes a step. Returns whether it did anything.
+    pub(super) fn step(&mut self, step: Step) -> bool {
         let Step { kind, which } = step;
-        let place = Place::of(which, &self.shape);
-        let (server, node) = (&mut self.server, &mut self.nodes[place.node]);
-        let (wires, duty) = (&mut node.wires, place.duty);
-        let client = &mut self.clients[place.client];
+        let target = Target::of(which, &self.shape);
+        let (server, node) = (&mut self.server, &mut self.nodes[target.node]);
+        let (wires, duty) = (&mut node.wires, target.duty);
+        let client = &mut self.clients[target.client];
         match kind {
             Kind::Round => {
                 node.round(server);
@@ -74,48 +54,48 @@ impl<'a> World<'a> {
             Kind::Send => return wires.send(duty),
             Kind::Execute => return wires.execute(duty, server),
             Kind::Answer => return wires.answer(duty, server),
-            Kind::CutPipe => return wires.cut(duty, server),
-            Kind::LeftBehind => return server.execute_left_behind(),
-            Kind::Listen => return wires.ear.connect(server),
-            Kind::Ask => return wires.ear.ask(server, node.chunk),
-            Kind::Obey => return wires.ear.obey(server),
-            Kind::Hear => return wires.ear.hear(server),
-            Kind::Act => return wires.ear.act(server),
-            Kind::CutEar => return wires.ear.cut(server),
-            Kind::Deafen => return wires.ear.deafen(server),
-            Kind::Mislay => {
+            Kind::BreakCommands => return wires.cut(duty, server),
+            Kind::ExecuteLeftBehind => return server.execute_left_behind(),
+            Kind::ConnectSubscriber => return wires.subscriber.connect(server),
+            Kind::SendSubscribes => return wires.subscriber.ask(server, node.chunk),
+            Kind::ExecuteSubscribes => return wires.subscriber.obey(server),
+            Kind::Receive => return wires.subscriber.hear(server),
+            Kind::ApplyConfirmations => return wires.subscriber.act(server),
+            Kind::BreakSubscriber => return wires.subscriber.cut(server),
+            Kind::ForgetSubscriptions => return wires.subscriber.deafen(server),
+            Kind::ForgetOneSubscription => {
                 self.needs_audit = true;
-                return wires.ear.mislay(server, &channel(place.channel));
+                return wires.subscriber.mislay(server, &channel(target.channel));
             }
-            Kind::Notice => return wires.ear.notice(server, place.coin),
-            Kind::Audit => wires.ear.audit(),
-            Kind::Work => node.workers[place.worker].work(1 + place.amount % 4),
+            Kind::DetectBreak => return wires.subscriber.notice(server, target.choice),
+            Kind::Audit => wires.subscriber.audit(),
+            Kind::Work => node.workers[target.worker].work(1 + target.amount % 4),
             Kind::Publish => {
-                let draft = self.publisher.draft(&channel(place.channel), place.coin);
-                self.publisher.publish(draft, place.node, &node.broker, self.shape.kept);
+                let draft = self.publisher.draft(&channel(target.channel), target.choice);
+                self.publisher.publish(draft, target.node, &node.broker, self.shape.kept);
             }
             Kind::PublishAgain => {
                 let Some(draft) = self.publisher.again() else { return false };
-                self.publisher.publish(draft, place.node, &node.broker, self.shape.kept);
+                self.publisher.publish(draft, target.node, &node.broker, self.shape.kept);
             }
-            Kind::Subscribe => return client.subscribe(&node.workers[place.worker], place.coin),
+            Kind::Subscribe => return client.subscribe(&node.workers[target.worker], target.choice),
             Kind::Unsubscribe => return client.unsubscribe(),
-            Kind::Drop => return client.drop_connection(),
-            Kind::Read => return self.read(place.client, 1 + place.amount % 4),
-            Kind::Wait => self.wait(Duration::from_millis([10, 100, 1100, 6000][place.amount % 4])),
+            Kind::Disconnect => return client.drop_connection(),
+            Kind::Read => return self.read(target.client, 1 + target.amount % 4),
+            Kind::Wait => self.wait(Duration::from_millis([10, 100, 1100, 6000][target.amount % 4])),
             Kind::Replicate => server.replicate(),
             Kind::Failover => self.replace(true),
             Kind::Restart => self.replace(false),
             Kind::ForgetScripts => server.forget_scripts(),
-            Kind::Refuse => server.refuse(["LOADING", "READONLY", "CLUSTERDOWN"][place.amount % 3], place.coin),
+            Kind::Refuse => server.refuse(["LOADING", "READONLY", "CLUSTERDOWN"][target.amount % 3], target.choice),
             Kind::Accept => return server.accept(),
-            Kind::Mute => (server.mute, self.needs_audit) = (1, true),
-            Kind::Clear => server.clear(&channel(place.channel)),
+            Kind::DropAnnouncement => (server.mute, self.needs_audit) = (1, true),
+            Kind::Clear => server.clear(&channel(target.channel)),
         }
         true
     }
 
-    /// A client takes what is there.
+    /// A client reads frames.
     pub(super) fn read(&mut self, client: usize, most: usize) -> bool {
         match self.clients[client].read(most, &mut self.server) {
             Ok(frames) => frames > 0,
@@ -126,22 +106,22 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Another server takes over, with what a replica has or with everything.
+    /// Replaces the server by its replica, or by one with all data.
     fn replace(&mut self, by_replica: bool) {
         for node in &mut self.nodes {
-            node.wires.cut(Duty::Write, &mut self.server);
-            node.wires.cut(Duty::Read, &mut self.server);
+            node.wires.cut(Purpose::Write, &mut self.server);
+            node.wires.cut(Purpose::Read, &mut self.server);
         }
         self.server.replaced(by_replica);
     }
 
-    /// Time passes.
+    /// Advances time.
     pub(super) fn wait(&mut self, time: Duration) {
         self.engine.pass(time);
         self.nodes.iter_mut().for_each(|node| node.wires.expire());
     }
 
-    /// What can go on by itself does: connections, publishers, reads that close gaps, audits. The error says what is wrong.
+    /// Runs everything that needs no step: connections, publishers, reads of gaps, audits. The error is the violated guarantee.
     pub(super) fn settle(&mut self) -> Result<(), String> {
         let mut any = true;
         while any {
@@ -154,36 +134,36 @@ impl<'a> World<'a> {
         self.server.wrong.take().map_or(Ok(()), Err)
     }
 
-    fn describe(&self, step: Step) -> String {
-        let Place { node, worker, duty, client, channel, coin, amount } = Place::of(step.which, &self.shape);
+    pub(super) fn describe(&self, step: Step) -> String {
+        let Target { node, worker, duty, client, channel, choice, amount } = Target::of(step.which, &self.shape);
         let kind = step.kind;
         match kind {
-            Kind::Connect | Kind::Send | Kind::Execute | Kind::Answer | Kind::CutPipe => format!("{kind:?} node {node} {duty:?}"),
+            Kind::Connect | Kind::Send | Kind::Execute | Kind::Answer | Kind::BreakCommands => format!("{kind:?} node {node} {duty:?}"),
             Kind::Work => format!("{kind:?} node {node} worker {worker} x{}", 1 + amount % 4),
-            Kind::Publish => format!("{kind:?} node {node} channel {channel} keyed {coin}"),
-            Kind::Subscribe => format!("{kind:?} client {client} at node {node} worker {worker}, from the first held: {coin}"),
-            Kind::Unsubscribe | Kind::Drop => format!("{kind:?} client {client}"),
+            Kind::Publish => format!("{kind:?} node {node} channel {channel} keyed {choice}"),
+            Kind::Subscribe => format!("{kind:?} client {client} at node {node} worker {worker}, from the first stored: {choice}"),
+            Kind::Unsubscribe | Kind::Disconnect => format!("{kind:?} client {client}"),
             Kind::Read => format!("{kind:?} client {client} x{}", 1 + amount % 4),
-            Kind::Notice => format!("{kind:?} node {node}, what arrived is heard late: {coin}"),
-            Kind::Refuse => format!("{kind:?} once: {coin}"),
+            Kind::DetectBreak => format!("{kind:?} node {node}, messages that arrived are handled late: {choice}"),
+            Kind::Refuse => format!("{kind:?} once: {choice}"),
             Kind::Wait | Kind::Clear => format!("{kind:?} {}", step.which),
             _ => format!("{kind:?} node {node}"),
         }
     }
 }
 
-/// Where a step happens.
-struct Place {
+/// What a step acts on.
+struct Target {
     node: usize,
     worker: usize,
-    duty: Duty,
+    duty: Purpose,
     client: usize,
     channel: usize,
-    coin: bool,
+    choice: bool,
     amount: usize,
 }
 
-impl Place {
+impl Target {
     fn of(which: u32, shape: &Shape) -> Self {
         let mut rest = which as usize;
         let mut next = |choices: usize| {
@@ -194,10 +174,10 @@ impl Place {
         Self {
             node: next(shape.nodes),
             worker: next(shape.workers),
-            duty: if next(2) == 0 { Duty::Write } else { Duty::Read },
+            duty: if next(2) == 0 { Purpose::Write } else { Purpose::Read },
             client: next(shape.clients),
             channel: next(shape.channels),
-            coin: next(2) == 0,
+            choice: next(2) == 0,
             amount: next(64),
         }
     }

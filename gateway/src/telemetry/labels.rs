@@ -1,15 +1,15 @@
-//! The values that labels have: few, and known beforehand.
+//! Label values of metrics. All are known at compile time.
 
 use gateway_core::model::{Disconnect, ErrorCode};
 use shared_proto::errors::{DISCONNECTS, ERRORS};
 
-/// One value, or combination of values, of a series' labels.
+/// A type whose values are the label values of a series.
 pub trait Label: Copy {
-    /// How many there are.
+    /// Number of values.
     const LEN: usize;
-    /// Which it is, below [`Self::LEN`].
+    /// Index of the value, below [`Self::LEN`].
     fn index(self) -> usize;
-    /// The label values of one of them.
+    /// The texts of a value, one for each label of the series.
     fn values(index: usize) -> Vec<String>;
 }
 
@@ -20,10 +20,10 @@ macro_rules! labels {
         pub enum $name { $(#[doc = $doc] $variant,)* }
 
         impl $name {
-            /// Every one.
+            /// All values.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// As the label says it.
+            /// The text of the label.
             pub fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -46,33 +46,33 @@ macro_rules! labels {
 labels! {
     /// Commands of the frontend protocol.
     CommandKind {
-        Connect, "connect", "First of all.";
-        Subscribe, "subscribe", "To a channel.";
-        Unsubscribe, "unsubscribe", "From a channel.";
-        Publish, "publish", "Into a channel.";
-        Presence, "presence", "Who is there.";
-        PresenceStats, "presence_stats", "How many are there.";
-        History, "history", "A page of a stream.";
-        Rpc, "rpc", "A call of a service.";
-        Send, "send", "An event for a service.";
-        Refresh, "refresh", "A new connection token.";
-        SubRefresh, "sub_refresh", "A new subscription token.";
-        Ping, "ping", "Asks for an empty reply.";
-        Pong, "pong", "The answer to our ping.";
+        Connect, "connect", "Begins a connection.";
+        Subscribe, "subscribe", "Subscribes to a channel.";
+        Unsubscribe, "unsubscribe", "Unsubscribes from a channel.";
+        Publish, "publish", "Publishes into a channel.";
+        Presence, "presence", "Lists the subscribers of a channel.";
+        PresenceStats, "presence_stats", "Counts the subscribers of a channel.";
+        History, "history", "Reads a page of a channel's history.";
+        Rpc, "rpc", "Calls a service.";
+        Send, "send", "Sends an event to a service.";
+        Refresh, "refresh", "Brings a new connection token.";
+        SubRefresh, "sub_refresh", "Brings a new subscription token.";
+        Ping, "ping", "Requests an empty reply.";
+        Pong, "pong", "Answers a ping of the gateway.";
     }
 
     /// Why a delivery was not made.
     DropCause {
         OutboxFull, "outbox_full", "The connection's outbox was full, and the connection is being closed.";
         OutboxReplaced, "outbox_replaced", "A newer publication replaced it (`latest`).";
-        BudgetSpent, "budget_spent", "All outboxes of the worker together reached their limit, and the connection is being closed.";
+        WorkerOutboxesFull, "worker_outboxes_full", "All outboxes of the worker together reached their limit, and the connection is being closed.";
         AtMostOnce, "at_most_once", "A channel without a history lost publications on the way, counted once; its subscribers are informed.";
         Duplicate, "duplicate", "It was delivered before; counted once for each worker.";
         JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves; each is counted once.";
         ConnectionClosed, "connection_closed", "The connection was ending, or ended before the delivery was written.";
     }
 
-    /// What was done about a full outbox.
+    /// The action taken on a full outbox.
     OverflowPolicy {
         Disconnect, "disconnect", "The connection was closed with 3008.";
         Latest, "latest", "All but the newest publication of the channel were dropped.";
@@ -100,8 +100,8 @@ labels! {
         FanOutBatches, "fan_out_batches", "See the series.";
         Backfills, "backfills", "See the series.";
         Forks, "forks", "See the series.";
-        RecoveriesRemembered, "recoveries_remembered", "See the series.";
-        FoundByAudit, "found_by_audit", "See the series.";
+        RecoveriesFromMemory, "recoveries_from_memory", "See the series.";
+        AuditLosses, "audit_losses", "See the series.";
         GapsLost, "gaps_lost", "See the series.";
         BytesIn, "bytes_in", "See the series.";
         BytesOut, "bytes_out", "See the series.";
@@ -120,7 +120,7 @@ labels! {
 }
 
 impl TransportEnd {
-    /// The close code that goes with it; 0 where none is exchanged.
+    /// The close code; 0 if no close frame is exchanged.
     pub fn code(self) -> u16 {
         match self {
             Self::PeerClosed => 1000,
@@ -138,12 +138,12 @@ impl TransportEnd {
 pub enum Closed {
     /// With a code of the frontend protocol.
     Disconnect(Disconnect),
-    /// Without.
+    /// With another end.
     Transport(TransportEnd),
 }
 
 impl Closed {
-    /// What a close code that we sent says; [`TransportEnd::Other`] where it is not one of the table.
+    /// The end that belongs to a close code of the gateway; [`TransportEnd::Other`] if the code is not in the table.
     pub fn with_code(code: u16) -> Self {
         Disconnect::ALL
             .iter()

@@ -1,4 +1,4 @@
-//! From the counts to `/metrics` and OTLP.
+//! All metrics of the node, as read by `/metrics` and OTLP.
 
 use super::{
     labels::{Count, Label, Level},
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// Upper bounds in seconds: from a call within the host to one that hits its deadline.
+/// Upper bounds of the histograms in seconds, from a call within one host to one that reaches its deadline.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 type Workers = Arc<Mutex<Vec<Arc<WorkerMetrics>>>>;
@@ -28,20 +28,20 @@ pub struct Metrics {
     node: NodeMetrics,
 }
 
-/// What happens rarely enough for a lock and a lookup each time.
+/// Histograms of the node. They are rare enough for a lock and a lookup per record.
 pub struct NodeMetrics {
     rest: Histogram<f64>,
     calls: Histogram<f64>,
 }
 
 impl NodeMetrics {
-    /// A request of the internal listener was answered. `route` is the pattern, never the path, and `method` one of few.
+    /// Records a request of the internal listener. `route` is the pattern, never the path; `method` is one of a few.
     pub fn rest_request(&self, route: String, method: &'static str, status: u16, took: Duration) {
         let labels = [KeyValue::new("route", route), KeyValue::new("method", method), KeyValue::new("status", i64::from(status))];
         self.rest.record(took.as_secs_f64(), &labels);
     }
 
-    /// A call of a configured service ended.
+    /// Records a call of a configured service.
     pub fn call(&self, service: &str, outcome: &'static str, took: Duration) {
         self.calls.record(took.as_secs_f64(), &[KeyValue::new("service", service.to_owned()), KeyValue::new("outcome", outcome)]);
     }
@@ -55,24 +55,24 @@ impl Metrics {
         Self { registry, meter, workers, node }
     }
 
-    /// The body of `/metrics`, in the Prometheus text format 0.0.4.
+    /// The content of `/metrics`, in the Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| format!("# {error}\n"))
     }
 
-    /// The counts of one more worker thread. To be made once per thread.
+    /// Creates the counts of a worker thread. Call it once per thread.
     pub fn worker(&self) -> Arc<WorkerMetrics> {
         let metrics = Arc::new(WorkerMetrics::default());
         lock(&self.workers).push(Arc::clone(&metrics));
         metrics
     }
 
-    /// Counts of the node.
+    /// Histograms of the node.
     pub fn node(&self) -> &NodeMetrics {
         &self.node
     }
 
-    /// Reads numbers that somebody else keeps: `read` calls its argument for each combination of label values, once.
+    /// Registers a reader of counts that are kept elsewhere. `read` calls its argument once for each combination of label values.
     pub fn observe(&self, series: Series, read: impl Fn(&mut dyn FnMut(&[&str], u64)) + Send + Sync + 'static) {
         let row = series.row();
         observe(&self.meter, row, move |instrument| {
@@ -131,7 +131,7 @@ fn histogram(meter: &Meter, series: Series) -> Histogram<f64> {
     meter.f64_histogram(row.otlp_name()).with_description(row.help).with_unit("s").with_boundaries(SECONDS.to_vec()).build()
 }
 
-/// A gauge that one worker lowered below what it raised makes up for another's.
+/// Sums a count over all workers. One worker may lower a gauge that another one raised, so single counts may wrap around.
 fn sum(workers: &Workers, read: impl Fn(&WorkerMetrics) -> u64) -> u64 {
     lock(workers).iter().fold(0, |sum, worker| sum.wrapping_add(read(worker)))
 }
@@ -141,7 +141,7 @@ fn labels(row: &SeriesRow, values: impl IntoIterator<Item = String>) -> Vec<KeyV
 }
 
 fn row_named(name: &str) -> &'static SeriesRow {
-    SERIES.iter().find(|row| row.name == name).expect("a test holds that every counter has its row")
+    SERIES.iter().find(|row| row.name == name).expect("a test checks that every counter has a row")
 }
 
 fn lock(workers: &Workers) -> MutexGuard<'_, Vec<Arc<WorkerMetrics>>> {

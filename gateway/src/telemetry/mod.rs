@@ -1,7 +1,8 @@
-//! Traces, metrics and logs.
+//! Traces, metrics and logs. Other modules count and begin spans; the names and meanings of all metrics are here.
 //!
-//! Metrics are always there as Prometheus text; with `telemetry.otlp_endpoint` they are also sent, and traces with them.
+//! `/metrics` is always available. With `telemetry.otlp_endpoint`, metrics and traces are also sent by OTLP.
 
+mod failure_log;
 mod labels;
 mod metrics;
 mod series;
@@ -12,9 +13,10 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use failure_log::FailureLog;
 pub use labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy, TransportEnd};
 pub use metrics::{Metrics, NodeMetrics};
 pub use series::{Kind, SERIES, Series, SeriesRow};
 pub use setup::Telemetry;
-pub use trace::{InvalidTraceParent, Step, TraceContext, Work};
+pub use trace::{InvalidTraceParent, SpanKind, TraceContext, TraceSpan};
 pub use worker::{OpenTask, WorkerMetrics};

@@ -1,6 +1,6 @@
-//! Every series that `/metrics` and OTLP have: the one list.
+//! The list of all metrics.
 
-/// What a series does.
+/// Kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows; its name ends in `_total`.
@@ -11,26 +11,26 @@ pub enum Kind {
     Histogram,
 }
 
-/// One row of the list.
+/// One metric.
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesRow {
-    /// Name without the prefix `switchboard_` and the ending `_total`.
+    /// Name, without the prefix `switchboard_` and the suffix `_total`.
     pub name: &'static str,
-    /// What it does.
+    /// Kind.
     pub kind: Kind,
     /// Names of its labels.
     pub labels: &'static [&'static str],
-    /// What it tells, for people.
+    /// Meaning, for people.
     pub help: &'static str,
 }
 
 impl SeriesRow {
-    /// The name as OTLP has it.
+    /// Name in OTLP.
     pub fn otlp_name(&self) -> String {
         format!("switchboard_{}", self.name)
     }
 
-    /// The name as `/metrics` has it.
+    /// Name in `/metrics`.
     pub fn full_name(&self) -> String {
         format!("switchboard_{}{}", self.name, if self.kind == Kind::Counter { "_total" } else { "" })
     }
@@ -38,11 +38,11 @@ impl SeriesRow {
 
 macro_rules! series {
     ($($variant:ident, $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)*) => {
-        /// One series.
+        /// Identifies a metric.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Series { $(#[doc = $help] $variant,)* }
 
-        /// Every series.
+        /// All metrics.
         pub const SERIES: &[SeriesRow] =
             &[$(SeriesRow { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help },)*];
     };
@@ -62,12 +62,12 @@ series! {
     Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put into outboxes, one for each subscriber. Publications inside a reply are not counted.";
     FanOutBatches, "fan_out_batches", Counter, [], "Encoded batches of publications.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
-    StreamReads, "stream_reads", Counter, ["how"], "Reads of a history for workers and clients that catch up: `begun`, or `shared` with another one.";
-    HoldBytes, "hold_bytes", Gauge, [], "Bytes of publications that wait while a gap before them is read.";
-    HoldDropped, "hold_dropped", Counter, [], "Publications that could not wait while a gap is read, because of the limit or because the channel is read again anyway. They are read from the history.";
+    HistoryReads, "history_reads", Counter, ["result"], "Reads of a history for workers and clients that catch up: `begun`, or `shared` with another one.";
+    GapBufferBytes, "gap_buffer_bytes", Gauge, [], "Bytes of publications that wait while a gap before them is read.";
+    GapBufferDropped, "gap_buffer_dropped", Counter, [], "Publications that could not wait while a gap is read, because of the limit or because the channel is read again anyway. They are read from the history.";
     Forks, "forks", Counter, [], "Forks, counted once for each worker with subscribers of the channel. Client-side subscriptions are ended, and the SDK subscribes again.";
-    RecoveriesRemembered, "recoveries_remembered", Counter, [], "Recoveries that a worker answered from its memory, without a read.";
-    FoundByAudit, "found_by_audit", Counter, [], "Losses between broker and worker that only the audit found; expected to stay 0.";
+    RecoveriesFromMemory, "recoveries_from_memory", Counter, [], "Recoveries that a worker answered from its memory, without a read.";
+    AuditLosses, "audit_losses", Counter, [], "Losses between broker and worker that only the audit found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that had left the history. Subscribers were informed.";
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made or not written, by cause.";
     OutboxOverflow, "outbox_overflow", Counter, ["policy"], "Outboxes that overflowed, by action taken.";
@@ -85,24 +85,24 @@ series! {
     LinkPublishes, "link_publishes", Counter, ["result"], "Publications that came over links, by result.";
     Links, "links", Counter, ["result"], "Links that were opened, and links that ended, by cause.";
     BrokerChannels, "broker_channels", Gauge, [], "Channels with subscribers, publications or presence.";
-    BrokerPublications, "broker_publications", Gauge, [], "Publications held.";
-    BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications held.";
+    BrokerPublications, "broker_publications", Gauge, [], "Publications stored.";
+    BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications stored.";
     BrokerIdleChannels, "broker_idle_channels", Gauge, [], "Idle channels whose position is remembered.";
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that left their history, by cause.";
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Entries that did not fit into a worker's mailbox, by cause. Channels with a history are then read from it.";
-    BrokerEvicted, "broker_evicted", Counter, ["what"], "Entries that were deleted early to stay within a limit, by kind.";
+    BrokerEvicted, "broker_evicted", Counter, ["kind"], "Entries that were deleted early to stay within a limit, by kind.";
     RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Subscriber connections to Redis that ended, by cause.";
-    RedisMasters, "redis_masters", Gauge, ["state"], "Redis masters by state: `serving` if everything works, `away` if anything does not.";
-    RedisSilent, "redis_silent", Counter, [], "Channels resubscribed because a publication acknowledged here did not arrive within two seconds.";
+    RedisMasters, "redis_masters", Gauge, ["state"], "Redis masters by state: `serving` if everything works, `unavailable` if anything does not.";
+    RedisMissingDeliveries, "redis_missing_deliveries", Counter, [], "Channels resubscribed because a publication acknowledged here did not arrive within two seconds.";
     RedisResubscribed, "redis_resubscribed", Counter, [], "Channels subscribed again because of a lost connection or missing deliveries.";
-    RedisLeftOut, "redis_left_out", Counter, ["cause"], "`unannounced`: publications that Redis stored but refused to announce; subscribers get them from the history. `foreign`: messages that no gateway wrote; they are ignored.";
-    RedisRoundTrip, "redis_round_trip_ms", Gauge, [], "Milliseconds from publishing the last canary to its return.";
+    RedisAbnormalMessages, "redis_abnormal_messages", Counter, ["cause"], "`unannounced`: publications that Redis stored but refused to announce; subscribers get them from the history. `foreign`: messages that no gateway wrote; they are ignored.";
+    RedisCanaryRoundTrip, "redis_canary_round_trip_ms", Gauge, [], "Milliseconds from publishing the last canary to its return.";
 }
 
 impl Series {
-    /// Its row.
+    /// Its entry in the list.
     pub fn row(self) -> &'static SeriesRow {
         &SERIES[self as usize]
     }

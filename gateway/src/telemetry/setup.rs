@@ -1,4 +1,4 @@
-//! Starts telemetry and ends it.
+//! Starts and stops telemetry.
 
 use super::{metrics::Metrics, trace};
 use crate::settings::{self, LogFormat, Problems, Settings};
@@ -16,7 +16,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry as Subscriber, filter::
 
 type BoxedLayer = Box<dyn tracing_subscriber::Layer<Subscriber> + Send + Sync>;
 
-/// What the process tells about itself.
+/// Logs, metrics and traces of the process.
 pub struct Telemetry {
     metrics: Arc<Metrics>,
     meters: SdkMeterProvider,
@@ -24,7 +24,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts metrics, and sending where an endpoint is set; then writes logs from the whole process. Once per process.
+    /// Starts telemetry of the whole process, logs included. Call it once per process.
     pub fn start(settings: &Settings) -> Result<Self, Problems> {
         let filter = log_filter(&settings.telemetry)?;
         let telemetry = Self::without_logs(settings)?;
@@ -34,22 +34,22 @@ impl Telemetry {
             layers.push(spans.with_filter(Targets::new().with_target("gateway", LevelFilter::INFO)).boxed());
             trace::enable();
         }
-        // Fails only where the process has a subscriber already, as in tests: then that one stays.
+        // Fails only if a subscriber is already set, as in tests; then that one stays.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers));
         Ok(telemetry)
     }
 
-    /// Checks the settings as a start would.
+    /// Makes the same checks of settings as a start.
     pub fn check(settings: &Settings) -> Result<(), Problems> {
         let mut problems = Problems::default();
         [log_filter(&settings.telemetry).err(), endpoint(&settings.telemetry).err()]
             .into_iter()
             .flatten()
             .for_each(|found| problems.append(found));
-        problems.none_or(())
+        problems.into_result(())
     }
 
-    /// Metrics, and sending where an endpoint is set.
+    /// Starts metrics and, with an endpoint, the sending of metrics and traces.
     pub fn without_logs(settings: &Settings) -> Result<Self, Problems> {
         let registry = Registry::new();
         let internal = |error: &dyn std::fmt::Display| Problems::of("telemetry", error.to_string());
@@ -75,12 +75,12 @@ impl Telemetry {
         Ok(Self { metrics: Arc::new(Metrics::new(meters.meter("gateway"), registry)), meters, traces })
     }
 
-    /// Where to count.
+    /// The metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Sends what is left. Blocks for up to 5 s each: not to be called on a thread that runs async tasks.
+    /// Sends what is left. Blocks for up to 5 s for each signal; do not call it on a thread that runs async tasks.
     pub fn shutdown(&self) {
         if let Some(traces) = &self.traces
             && let Err(error) = traces.shutdown()
@@ -104,7 +104,7 @@ fn log_layer(format: LogFormat, filter: EnvFilter) -> BoxedLayer {
 fn log_filter(telemetry: &settings::Telemetry) -> Result<EnvFilter, Problems> {
     EnvFilter::builder()
         .parse(&telemetry.log_filter)
-        .map_err(|error| Problems::of("telemetry.log_filter", format!("is not a filter such as \"info,gateway::hub=debug\": {error}")))
+        .map_err(|error| Problems::of("telemetry.log_filter", format!("is no filter such as \"info,gateway::hub=debug\": {error}")))
 }
 
 fn endpoint(telemetry: &settings::Telemetry) -> Result<Option<&str>, Problems> {

@@ -16,7 +16,7 @@ fn telemetry() -> Telemetry {
     Telemetry::without_logs(&Settings::from_toml("[node]\nname = \"n1\"").expect("valid")).expect("started")
 }
 
-/// Every sample of a scrape; fails on one that is there twice.
+/// Every sample of a scrape. Fails if one is there twice.
 fn scrape(telemetry: &Telemetry) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     for line in telemetry.metrics().render().lines().filter(|line| !line.starts_with('#')) {
@@ -49,7 +49,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
     assert_eq!(families.len(), families.iter().collect::<HashSet<_>>().len());
 }
 
-/// What others keep and is read through `observe`.
+/// Metrics whose counts are read through `observe`.
 const OBSERVED: &[Series] = &[
     Series::ServiceCalls,
     Series::ServiceAnswersDropped,
@@ -58,9 +58,9 @@ const OBSERVED: &[Series] = &[
     Series::LinkPublishes,
     Series::Links,
     Series::MailboxDropped,
-    Series::StreamReads,
-    Series::HoldBytes,
-    Series::HoldDropped,
+    Series::HistoryReads,
+    Series::GapBufferBytes,
+    Series::GapBufferDropped,
     Series::BrokerChannels,
     Series::BrokerPublications,
     Series::BrokerBytes,
@@ -71,10 +71,10 @@ const OBSERVED: &[Series] = &[
     Series::BrokerEvicted,
     Series::RedisInterruptions,
     Series::RedisMasters,
-    Series::RedisSilent,
+    Series::RedisMissingDeliveries,
     Series::RedisResubscribed,
-    Series::RedisLeftOut,
-    Series::RedisRoundTrip,
+    Series::RedisAbnormalMessages,
+    Series::RedisCanaryRoundTrip,
 ];
 
 #[test]
@@ -150,7 +150,7 @@ fn names_are_plain_and_the_page_lists_them_all() {
 }
 
 #[test]
-fn a_traceparent_is_read_as_the_standard_has_it() {
+fn a_traceparent_is_read_according_to_the_standard() {
     let context: TraceContext = PARENT.parse().expect("valid");
     assert!(context.is_sampled());
     assert_eq!(context.to_string(), PARENT);
@@ -184,33 +184,33 @@ fn a_request_with_two_traceparents_has_none() {
 }
 
 #[test]
-fn without_a_collector_the_callers_context_goes_on_as_it_came() {
+fn without_a_collector_the_context_of_the_caller_is_passed_on() {
     let parent = PARENT.parse().ok();
-    let step = Step::begin(Work::Publish, parent);
+    let step = TraceSpan::begin(SpanKind::Publish, parent);
     assert!(step.span().is_disabled());
     assert_eq!(step.traceparent().as_deref(), Some(PARENT));
-    assert_eq!(Step::begin(Work::Publish, None).context(), None);
-    assert_eq!(Step::after(Work::Deliver, parent).context(), None);
+    assert_eq!(TraceSpan::begin(SpanKind::Publish, None).context(), None);
+    assert_eq!(TraceSpan::after(SpanKind::Deliver, parent).context(), None);
 }
 
 #[test]
-fn an_endpoint_that_cannot_be_used_is_named() {
+fn the_problem_of_an_invalid_endpoint_names_it() {
     for endpoint in ["collector:4318", "https://collector:4318", "grpc://x", "http://a b"] {
         let settings = Settings::from_toml(&format!("[telemetry]\notlp_endpoint = \"{endpoint}\"")).expect("a text");
-        let told = Telemetry::without_logs(&settings).err().unwrap_or_else(|| panic!("{endpoint} was accepted"));
-        assert_eq!(told.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["telemetry.otlp_endpoint"]);
+        let problems = Telemetry::without_logs(&settings).err().unwrap_or_else(|| panic!("{endpoint} was accepted"));
+        assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["telemetry.otlp_endpoint"]);
     }
 }
 
 #[test]
-fn metrics_are_sent_at_the_end_at_the_latest() {
+fn the_last_metrics_are_sent_on_shutdown() {
     let collector = TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", collector.local_addr().expect("an address"));
-    let told = std::thread::spawn(move || {
+    let request = std::thread::spawn(move || {
         let (mut socket, _) = collector.accept().expect("a request");
         let mut head = [0; 16];
         socket.read_exact(&mut head).expect("a request line");
-        // Answered before the whole body is read, then closed: enough for the exporter to be done.
+        // The response comes before the whole body is read, then the socket closes: that is enough for the exporter.
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").expect("answered");
         std::io::copy(&mut socket, &mut std::io::sink()).ok();
         String::from_utf8_lossy(&head).into_owned()
@@ -219,7 +219,7 @@ fn metrics_are_sent_at_the_end_at_the_latest() {
     let telemetry = Telemetry::without_logs(&settings).expect("started");
     telemetry.metrics().worker().count(Count::Deliveries, 1);
     telemetry.shutdown();
-    assert_eq!(told.join().expect("a request"), "POST /v1/metrics");
+    assert_eq!(request.join().expect("a request"), "POST /v1/metrics");
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! W3C Trace Context: one trace follows a message from the browser's command to its delivery.
+//! Spans and W3C Trace Context. One trace follows a message from the frontend's command to its delivery.
 
 use actix_web::http::header::HeaderMap;
 use opentelemetry::{
@@ -13,14 +13,14 @@ use std::{
 use tracing::{Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// Whether spans go anywhere. Without a collector nothing of a span is made.
+/// Whether a collector is configured. Otherwise no spans are created.
 static ENABLED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn enable() {
     ENABLED.store(true, Relaxed);
 }
 
-/// The place in a trace that a `traceparent` names (W3C Trace Context, section 3.2).
+/// The content of a `traceparent` (W3C Trace Context, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     trace: u128,
@@ -51,12 +51,12 @@ impl TraceContext {
             hex.then(|| u128::from_str_radix(part, 16).ok()).flatten()
         };
         let (version, trace, span, flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
-        // Later versions may add parts at the end.
+        // Later versions may append parts.
         let well_ended = rest.is_empty() || (version != 0 && rest.starts_with('-'));
         (version != 0xff && trace != 0 && span != 0 && well_ended).then_some(Self { trace, span: span as u64, flags: flags as u8 })
     }
 
-    /// The context that a request came with; none where it has none, a malformed one, or several.
+    /// The context of a request; none if its `traceparent` is missing, malformed or repeated.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut all = headers.get_all("traceparent");
         let first = all.next()?;
@@ -66,7 +66,7 @@ impl TraceContext {
         first.to_str().ok()?.parse().ok()
     }
 
-    /// Whether whoever began the trace keeps it.
+    /// Whether the first participant of the trace keeps it.
     pub fn is_sampled(self) -> bool {
         self.flags & 1 == 1
     }
@@ -84,65 +84,65 @@ impl TraceContext {
     }
 }
 
-/// Writes the `traceparent` to send on.
+/// Writes the `traceparent` for the next participant.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags & 1)
     }
 }
 
-/// What a span is about.
+/// Kind of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// A frontend calls a service.
+pub enum SpanKind {
+    /// A call from a frontend to a service.
     Call,
-    /// Something is published.
+    /// A publish.
     Publish,
-    /// A batch of a channel goes to its subscribers.
+    /// The delivery of a batch to the subscribers of a channel.
     Deliver,
     /// A request of the internal listener.
     Request,
 }
 
-/// A piece of work within a trace. Its span ends when it is dropped.
+/// A span of a trace. It ends when this is dropped.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct TraceSpan {
     span: Span,
     context: Option<TraceContext>,
 }
 
-impl Step {
-    /// Begins a step below a caller's, or a trace of its own. Costs one comparison where no collector is configured; then
-    /// the caller's context is passed on as it came.
-    pub fn begin(work: Work, parent: Option<TraceContext>) -> Self {
+impl TraceSpan {
+    /// Begins a span in the trace of the caller, or in a new trace. Without a collector it costs one comparison, and the
+    /// caller's context is passed on unchanged.
+    pub fn begin(kind: SpanKind, parent: Option<TraceContext>) -> Self {
         if !ENABLED.load(Relaxed) {
             return Self { span: Span::none(), context: parent };
         }
-        Self::below(work, parent)
+        Self::child(kind, parent)
     }
 
-    fn below(work: Work, parent: Option<TraceContext>) -> Self {
-        let span = work.span();
+    fn child(kind: SpanKind, parent: Option<TraceContext>) -> Self {
+        let span = kind.span();
         if let Some(parent) = parent {
-            // Fails only where the span is filtered out: then there is nothing to place.
+            // Fails only if the span is filtered out; then there is nothing to set.
             let _ = span.set_parent(Context::new().with_remote_span_context(parent.remote()));
         }
         Self::within(span, parent)
     }
 
-    /// Begins a step that several others led to, such as the delivery of a batch: it goes on with the first trace that is kept and
-    /// is linked to the others. Where none is kept, nothing of a span is made.
-    pub fn after(work: Work, causes: impl IntoIterator<Item = TraceContext>) -> Self {
+    /// Begins a span with several causes, such as the delivery of a batch. It continues the first trace that is kept, and
+    /// is linked to the others. If none is kept, no span is created.
+    pub fn after(kind: SpanKind, causes: impl IntoIterator<Item = TraceContext>) -> Self {
         if !ENABLED.load(Relaxed) {
             return Self { span: Span::none(), context: None };
         }
-        Self::behind(work, causes)
+        Self::linked(kind, causes)
     }
 
-    fn behind(work: Work, causes: impl IntoIterator<Item = TraceContext>) -> Self {
+    fn linked(kind: SpanKind, causes: impl IntoIterator<Item = TraceContext>) -> Self {
         let mut kept = causes.into_iter().filter(|cause| cause.is_sampled());
         let Some(first) = kept.next() else { return Self { span: Span::none(), context: None } };
-        let step = Self::below(work, Some(first));
+        let step = Self::child(kind, Some(first));
         kept.for_each(|other| step.span.add_link(other.remote()));
         step
     }
@@ -155,23 +155,23 @@ impl Step {
         Self { span, context }
     }
 
-    /// For `tracing::Instrument`, and to record what is found out later.
+    /// The span, for `tracing::Instrument` and for fields that are known later.
     pub fn span(&self) -> &Span {
         &self.span
     }
 
-    /// What to send on.
+    /// The context for the next participant.
     pub fn context(&self) -> Option<TraceContext> {
         self.context
     }
 
-    /// What to send on, as a `traceparent`.
+    /// The `traceparent` for the next participant.
     pub fn traceparent(&self) -> Option<Box<str>> {
         self.context.map(|context| context.to_string().into())
     }
 }
 
-impl Work {
+impl SpanKind {
     fn span(self) -> Span {
         match self {
             Self::Call => info_span!(target: "gateway", parent: None, "call", otel.kind = "client", trace_id = Empty),
@@ -198,7 +198,7 @@ mod tests {
     };
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    /// Keeps every span that has ended.
+    /// Collects every span that has ended.
     #[derive(Clone, Debug, Default)]
     struct Ended(Arc<Mutex<Vec<SpanData>>>);
 
@@ -219,34 +219,34 @@ mod tests {
     }
 
     #[test]
-    fn a_step_stays_in_its_callers_trace_under_an_id_of_its_own() {
+    fn a_span_stays_in_the_trace_of_its_caller_with_a_new_id() {
         let traces = SdkTracerProvider::builder().build();
         let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("test"));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(spans), || {
             let parent: TraceContext = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("valid");
-            let call = Step::below(Work::Call, Some(parent));
-            let publish = Step::below(Work::Publish, call.context());
+            let call = TraceSpan::child(SpanKind::Call, Some(parent));
+            let publish = TraceSpan::child(SpanKind::Publish, call.context());
             let contexts = [parent, call.context().expect("a span"), publish.context().expect("a span")];
             assert!(contexts.iter().all(|context| context.trace == parent.trace && context.is_sampled()));
             assert!(contexts[0].span != contexts[1].span && contexts[1].span != contexts[2].span);
 
-            let unsampled = Step::below(Work::Call, Some(TraceContext { flags: 0, ..parent }));
+            let unsampled = TraceSpan::child(SpanKind::Call, Some(TraceContext { flags: 0, ..parent }));
             assert!(!unsampled.context().expect("passed on").is_sampled());
-            assert_ne!(Step::below(Work::Call, None).context().expect("a trace of its own").trace, parent.trace);
+            assert_ne!(TraceSpan::child(SpanKind::Call, None).context().expect("a trace of its own").trace, parent.trace);
         });
     }
     #[test]
-    fn a_delivery_goes_on_with_the_first_kept_trace_and_is_linked_to_the_others() {
+    fn a_delivery_continues_the_first_kept_trace_and_is_linked_to_the_others() {
         let ended = Ended::default();
         let traces = SdkTracerProvider::builder().with_span_processor(ended.clone()).build();
         let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("test"));
         let cause = |trace: u128, flags| TraceContext { trace, span: 7, flags };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(spans), || {
-            let step = Step::behind(Work::Deliver, [cause(1, 0), cause(2, 1), cause(3, 1), cause(4, 0), cause(5, 1)]);
+            let step = TraceSpan::linked(SpanKind::Deliver, [cause(1, 0), cause(2, 1), cause(3, 1), cause(4, 0), cause(5, 1)]);
             assert_eq!(step.context().expect("a span").trace, 2);
             drop(step);
-            assert!(Step::behind(Work::Deliver, [cause(1, 0)]).span().is_disabled());
-            assert!(Step::behind(Work::Deliver, []).span().is_disabled());
+            assert!(TraceSpan::linked(SpanKind::Deliver, [cause(1, 0)]).span().is_disabled());
+            assert!(TraceSpan::linked(SpanKind::Deliver, []).span().is_disabled());
         });
         let ended = ended.0.lock().expect("not poisoned");
         let [span] = &ended[..] else { panic!("{} spans", ended.len()) };

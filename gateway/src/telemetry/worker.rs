@@ -1,4 +1,4 @@
-//! Counts of one worker thread: plain numbers, which only that thread writes and any thread reads.
+//! Counts of one worker thread: only that thread writes them, every thread may read them.
 
 use super::labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy};
 use gateway_core::model::ErrorCode;
@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-/// One number per label value.
+/// A count for each value of a label.
 pub(super) struct Family<L, const N: usize> {
     cells: [AtomicU64; N],
     label: PhantomData<fn(L)>,
@@ -18,13 +18,13 @@ pub(super) struct Family<L, const N: usize> {
 
 impl<L: Label, const N: usize> Default for Family<L, N> {
     fn default() -> Self {
-        const { assert!(N == L::LEN, "a cell for each label value") };
+        const { assert!(N == L::LEN, "one cell for each label value") };
         Self { cells: [const { AtomicU64::new(0) }; N], label: PhantomData }
     }
 }
 
 impl<L: Label, const N: usize> Family<L, N> {
-    /// Load and store instead of a locked addition: there is one writer.
+    /// Load and store instead of an atomic addition, because there is only one writer.
     fn add(&self, label: L, by: u64) {
         let cell = &self.cells[label.index()];
         cell.store(cell.load(Relaxed).wrapping_add(by), Relaxed);
@@ -39,11 +39,11 @@ impl<L: Label, const N: usize> Family<L, N> {
     }
 }
 
-/// A task that is counted among those open while this lives.
+/// Counts a running task as long as it exists.
 pub struct OpenTask(Arc<WorkerMetrics>);
 
 impl OpenTask {
-    /// One more.
+    /// Counts one more task.
     pub fn new(metrics: &Arc<WorkerMetrics>) -> Self {
         metrics.raise(Level::TasksOpen, 1);
         Self(metrics.clone())
@@ -56,7 +56,7 @@ impl Drop for OpenTask {
     }
 }
 
-/// What one worker counts. Only the worker's own thread may write, else counts are lost; in cache lines of its own.
+/// Counts of one worker. If another thread writes, counts are lost. Aligned, so that it shares no cache line.
 #[repr(align(128))]
 #[derive(Default)]
 pub struct WorkerMetrics {
@@ -76,17 +76,17 @@ impl WorkerMetrics {
         self.counts.add(what, by);
     }
 
-    /// What a counter has come to.
+    /// The value of a counter.
     pub fn counted(&self, what: Count) -> u64 {
         self.counts.get(what.index())
     }
 
-    /// Adds to a gauge.
+    /// Raises a gauge.
     pub fn raise(&self, what: Level, by: u64) {
         self.levels.add(what, by);
     }
 
-    /// Takes from a gauge what was added before.
+    /// Lowers a gauge.
     pub fn lower(&self, what: Level, by: u64) {
         self.levels.add(what, by.wrapping_neg());
     }
@@ -96,52 +96,52 @@ impl WorkerMetrics {
         self.levels.set(what, to);
     }
 
-    /// What a gauge shows.
+    /// The value of a gauge.
     pub fn level(&self, what: Level) -> u64 {
         self.levels.get(what.index())
     }
 
-    /// A connection ended.
+    /// Counts a connection that ended.
     pub fn closed(&self, how: Closed) {
         self.closed.add(how, 1);
     }
 
-    /// How many have ended in this way.
+    /// Number of connections that ended in this way.
     pub fn closings(&self, how: Closed) -> u64 {
         self.closed.get(how.index())
     }
 
-    /// An upgrade was refused.
+    /// Counts a refused upgrade.
     pub fn upgrade_refused(&self, why: ErrorCode) {
         self.refused.add(why, 1);
     }
 
-    /// A command came.
+    /// Counts a command.
     pub fn command(&self, which: CommandKind) {
         self.commands.add(which, 1);
     }
 
-    /// A command was answered with an error.
+    /// Counts a command that was answered with an error.
     pub fn reply_error(&self, which: ErrorCode) {
         self.errors.add(which, 1);
     }
 
-    /// Deliveries were not made.
+    /// Counts deliveries that were not made.
     pub fn dropped(&self, why: DropCause, deliveries: u64) {
         self.dropped.add(why, deliveries);
     }
 
-    /// How many were not made for this cause.
+    /// Number of deliveries that were not made for this cause.
     pub fn drops(&self, why: DropCause) -> u64 {
         self.dropped.get(why.index())
     }
 
-    /// An outbox overflowed.
+    /// Counts an outbox that overflowed.
     pub fn overflowed(&self, policy: OverflowPolicy) {
         self.overflowed.add(policy, 1);
     }
 
-    /// How many of them have met this.
+    /// Number of outboxes that overflowed with this action.
     pub fn overflows(&self, policy: OverflowPolicy) -> u64 {
         self.overflowed.get(policy.index())
     }

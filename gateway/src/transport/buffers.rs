@@ -1,6 +1,6 @@
-//! Buffers that the connections of a worker thread share.
+//! Buffers shared by all connections of a worker thread.
 //!
-//! A buffer is taken out for one use and put back, so that nothing is borrowed meanwhile. Whoever asks while it is out gets a new one.
+//! A buffer is taken for one use and then put back, so nothing is borrowed meanwhile. A nested use gets a new buffer.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ thread_local! {
     static GATHER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends the thread's read buffer, at least `size` bytes long.
+/// Lends the read buffer of the thread, at least `size` bytes long.
 pub(super) fn with_read<R>(size: usize, use_it: impl FnOnce(&mut [u8]) -> R) -> R {
     let mut buffer = READ.take();
     if buffer.len() < size {
@@ -20,7 +20,7 @@ pub(super) fn with_read<R>(size: usize, use_it: impl FnOnce(&mut [u8]) -> R) -> 
     result
 }
 
-/// Lends the thread's empty buffer for what is gathered into one write.
+/// Lends the empty buffer of the thread for writes that combine several frames.
 pub(super) fn with_gather<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     let mut buffer = GATHER.take();
     buffer.clear();

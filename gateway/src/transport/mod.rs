@@ -12,4 +12,4 @@ pub mod websocket;
 pub mod wire;
 
 pub use socket::Abort;
-pub use wire::{End, Next, Wire, Wrote};
+pub use wire::{End, Next, Wire, WriteResult};

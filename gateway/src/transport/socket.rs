@@ -1,11 +1,7 @@
 //! Socket options and limits of the operating system. All that only Linux has is here; elsewhere it is left out, and said once.
 
 use socket2::SockRef;
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{io, time::Duration};
 use tokio::net::TcpStream;
 
 /// What a public socket is set to, so that a stuck peer costs bounded memory and time: with the defaults the kernel books at most
@@ -54,20 +50,6 @@ impl SocketOptions {
         SAID.call_once(|| tracing::warn!("TCP_USER_TIMEOUT and TCP_NOTSENT_LOWAT are set on Linux only: a stuck peer costs more here"));
         Ok(())
     }
-}
-
-/// Connections that may wait to be accepted; the kernel has a bound of its own.
-const BACKLOG: i32 = 4096;
-
-/// Listens on an address, which may have been in use a moment ago.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
 }
 
 /// A socket that can be cut at once.

@@ -11,3 +11,18 @@ fn a_reader_that_has_enough_is_no_error() {
         assert_eq!(status.code(), Some(0), "{args:?}");
     }
 }
+
+#[test]
+fn origins_are_checked_and_written_out() {
+    let check = |origins: &str| {
+        let arguments = ["--check", "--set", &format!("public.allowed_origins={origins}")];
+        let reported = Command::new(env!("CARGO_BIN_EXE_gateway")).args(arguments).output().expect("run");
+        (reported.status.code(), String::from_utf8([reported.stdout, reported.stderr].concat()).expect("text"))
+    };
+    for (bad, says) in [("https://*", "not the whole first label"), ("*,https://a.example", "leave out the one or the others")] {
+        let (code, reported) = check(bad);
+        assert!(code == Some(64) && reported.contains("public.allowed_origins") && reported.contains(says), "{bad}: {reported}");
+    }
+    let (code, reported) = check("https://*.example.com");
+    assert!(code == Some(0) && reported.contains(r#"public.allowed_origins = ["https://*.example.com"]"#), "{reported}");
+}

@@ -1,4 +1,4 @@
-//! A client that sends what it is told to, right or wrong.
+//! A client that sends any bytes, right or wrong.
 
 use super::echo::{Echo, run};
 use std::{
@@ -91,6 +91,18 @@ impl Client {
             }
             assert!(self.more(), "closed within the head: {:?}", String::from_utf8_lossy(&self.got));
         }
+    }
+
+    /// The next response, which says its length: head and body.
+    pub(crate) fn answer(&mut self) -> (String, String) {
+        let head = self.head();
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
+        let length = length.unwrap_or_else(|| panic!("no length in {head}"));
+        while self.got.len() < length {
+            assert!(self.more(), "closed within the body");
+        }
+        let body = self.got.drain(..length).collect();
+        (head, String::from_utf8(body).expect("text"))
     }
 
     /// The response's head; none where the server hung up instead.

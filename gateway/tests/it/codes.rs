@@ -1,4 +1,4 @@
-//! Every code that can be told is provoked by a test, and explained on a page.
+//! Every code is provoked by a test and explained on a page.
 
 use gateway::broker::BrokerError;
 use gateway_core::model::{ErrorCode, Refusal};
@@ -11,13 +11,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which test provokes which code, by the code on the frontend's wire.
+/// Which test provokes which code, by the code on the frontend's wire, for errors with their name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Provoked {
-    errors: BTreeMap<u32, Test>,
-    unsubscribes: BTreeMap<u32, Test>,
-    disconnects: BTreeMap<u32, Test>,
+    errors: BTreeMap<String, Test>,
+    unsubscribes: BTreeMap<String, Test>,
+    disconnects: BTreeMap<String, Test>,
 }
 
 /// A test in a file of the repository.
@@ -35,13 +35,13 @@ fn read(path: impl AsRef<Path>) -> String {
 
 impl Test {
     /// What is wrong with this entry of `code`.
-    fn objection(&self, code: u32) -> Option<String> {
+    fn objection(&self, code: &str) -> Option<String> {
         let Self { file, test } = self;
         let source = read(file);
         let (there, named) = if file.extension().is_some_and(|extension| extension == "rs") {
             (source.contains(&format!("fn {test}(")), true)
         } else {
-            (source.contains(&format!("\ntest('{test}', ")), test.starts_with(&format!("{code} ")))
+            (source.contains(&format!("\ntest('{test}', ")), test.starts_with(code))
         };
         match (there, named) {
             (false, _) => Some(format!("{code}: {} has no test named {test:?}", file.display())),
@@ -54,25 +54,25 @@ impl Test {
 #[test]
 fn every_code_is_provoked_by_a_test() {
     let provoked: Provoked = serde_json::from_str(&read("gateway/tests/sdk/codes.json")).expect("valid");
-    let rows = |rows: &[CodeRow]| rows.iter().map(|row| u32::from(row.code)).collect::<BTreeSet<_>>();
+    let rows = |rows: &[CodeRow]| rows.iter().map(|row| row.code.to_string()).collect::<BTreeSet<_>>();
     let tables = [
-        (ERRORS.iter().map(|row| row.client).collect(), provoked.errors),
+        (ERRORS.iter().map(|row| format!("{} {}", row.client, row.name)).collect(), provoked.errors),
         (rows(UNSUBSCRIBES), provoked.unsubscribes),
         (rows(DISCONNECTS), provoked.disconnects),
     ];
     let mut objections = Vec::new();
     for (codes, tests) in tables {
-        let listed = tests.keys().copied().collect();
+        let listed = tests.keys().cloned().collect();
         objections.extend(codes.difference(&listed).map(|code| format!("{code}: no test provokes it")));
         objections.extend(listed.difference(&codes).map(|code| format!("{code}: there is no such code")));
-        objections.extend(tests.iter().filter_map(|(&code, test)| test.objection(code)));
+        objections.extend(tests.iter().filter_map(|(code, test)| test.objection(code)));
     }
     assert!(objections.is_empty(), "gateway/tests/sdk/codes.json:\n{}", objections.join("\n"));
 }
 
 /// The embedded store is always there and always knows; one over a network is not.
 #[test]
-fn what_a_store_could_not_do_is_told_as_such() {
+fn broker_errors_have_their_own_codes() {
     for (error, code) in [
         (BrokerError::OutcomeUnknown, ErrorCode::OutcomeUnknown),
         (BrokerError::IdempotencyInProgress, ErrorCode::IdempotencyInProgress),
@@ -80,9 +80,9 @@ fn what_a_store_could_not_do_is_told_as_such() {
         (BrokerError::Unavailable("away".into()), ErrorCode::ServiceUnavailable),
         (BrokerError::LimitExceeded("one too many"), ErrorCode::LimitExceeded),
     ] {
-        let told = Refusal::from(error.clone());
-        assert_eq!(told.code, code, "{error:?}");
-        assert!(!told.detail.is_empty(), "{error:?}");
+        let reported = Refusal::from(error.clone());
+        assert_eq!(reported.code, code, "{error:?}");
+        assert!(!reported.detail.is_empty(), "{error:?}");
     }
 }
 

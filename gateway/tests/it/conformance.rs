@@ -59,13 +59,13 @@ fn talk(address: SocketAddr, bytes: &[u8], cut: Cut) -> Vec<Expect> {
     }
     let mut seen = Vec::new();
     while let Some(frame) = client.frame() {
-        seen.push(told(frame));
+        seen.push(reported(frame));
     }
     assert!(matches!(seen.last(), Some(Close(_))), "the stream ended without a close frame after {seen:?}");
     seen
 }
 
-fn told(frame: Frame) -> Expect {
+fn reported(frame: Frame) -> Expect {
     match frame.opcode {
         1 => Text(frame.payload),
         2 => Binary(frame.payload),
@@ -283,7 +283,7 @@ fn case_9_limits_hold_for_a_frame_and_for_all_fragments_together() {
     let split = [masked(BINARY_FIRST, &most[..60_000]), masked(LAST, &most[60_000..]), normal()].concat();
     assert_eq!(talk(address, &split, Cut::Whole), [Binary(most.clone()), Close(Some(1000))]);
     for (name, bytes) in [
-        ("one more byte, told from the header", masked(BINARY, &vec![0; 100_001])[..10].to_vec()),
+        ("one more byte, visible in the header", masked(BINARY, &vec![0; 100_001])[..10].to_vec()),
         ("1 GiB announced", vec![BINARY, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0]),
         ("8 EiB announced", vec![BINARY, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
         ("in fragments", [masked(BINARY_FIRST, &most), masked(LAST, b"1")[..2].to_vec()].concat()),

@@ -73,7 +73,7 @@ impl Gate<TcpStream> for Echo {
             "/odd" => return Err(Refusal::new(ErrorCode::BadRequest, "\"\r\nX: \u{7}").into()),
             _ => {}
         }
-        Ok(Admission { subprotocol: centrifuge(request.subprotocols())?, pass: () })
+        Ok(Admission { subprotocol: centrifuge(request.subprotocols(), request.query()).1, pass: () })
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, ()>) {
@@ -151,7 +151,7 @@ impl Connection {
             }
             messages += 1;
             match () {
-                () if *queued >= FULL => Next::Hold,
+                () if *queued >= FULL => Next::Pause,
                 () if messages >= TURN => Next::Yield,
                 () => Next::Go,
             }

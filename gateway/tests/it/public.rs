@@ -9,18 +9,19 @@ use gateway::{
 use serde_json::Value;
 use std::{
     net::{SocketAddr, TcpListener},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
 
 /// A gateway of its own with the demo, for the life of the test process.
 fn serve(toml: &str) -> SocketAddr {
-    start_with(format!("{toml}\n[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true"))
+    start_with(format!("{toml}\n[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true")).0
 }
 
-fn start_with(toml: String) -> SocketAddr {
-    let (tell, told) = oneshot::channel();
+/// The addresses of its public and its internal listener.
+pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
+    let (report, reported) = mpsc::channel();
     thread::spawn(move || {
         let settings = Settings::from_toml(&toml).expect("valid");
         let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");
@@ -32,15 +33,15 @@ fn start_with(toml: String) -> SocketAddr {
                 listener.set_nonblocking(true).expect("settable");
             }
             let running = start(&settings, listeners, telemetry.metrics()).expect("it starts");
-            tell.send(running.addresses().0).expect("awaited");
+            report.send(running.addresses()).expect("awaited");
             std::future::pending::<()>().await;
         });
     });
-    told.blocking_recv().expect("it starts")
+    reported.recv().expect("it starts")
 }
 
 /// Sends a request and reads its answer to the end of the connection: head and body.
-fn ask(address: SocketAddr, method: &str, path: &str, lines: &str, body: &str) -> (String, String) {
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, lines: &str, body: &str) -> (String, String) {
     let mut client = Client::connect(address);
     let length = body.len();
     let request =
@@ -64,8 +65,9 @@ fn every_refusal_is_a_problem_document_and_says_which_methods_there_are() {
         ("GET", "/demo/token", "", "", 405, "method_not_allowed", "post, options"),
         ("POST", "/demo/nodes", "", "", 405, "method_not_allowed", "get, head"),
         ("POST", "/demo/token", "", r#"{"user":"a"}"#, 415, "unsupported_media_type", ""),
+        ("POST", "/demo/token", &format!("{json}Content-Encoding: gzip\r\n"), r#"{"user":"a"}"#, 415, "unsupported_encoding", ""),
         ("POST", "/demo/token", json, "[\"a\"]", 400, "bad_request", ""),
-        ("POST", "/demo/token", json, r#"{"user":"a:b"}"#, 400, "bad_request", ""),
+        ("POST", "/demo/token", json, r#"{"user":"a\n"}"#, 400, "bad_request", ""),
         ("POST", "/demo/token", json, r#"{"user":""}"#, 400, "bad_request", ""),
         ("POST", "/demo/token", json, &format!(r#"{{"user":"{}"}}"#, "a".repeat(5000)), 413, "payload_too_large", ""),
     ] {
@@ -79,7 +81,7 @@ fn every_refusal_is_a_problem_document_and_says_which_methods_there_are() {
 }
 
 #[test]
-fn health_is_told_as_on_the_internal_listener() {
+fn health_is_answered_as_on_the_internal_listener() {
     let address = serve("");
     let (head, body) = ask(address, "GET", "/livez", "", "");
     assert!(head.starts_with("http/1.1 200 ") && body == "alive\n", "{head}{body}");
@@ -103,7 +105,31 @@ fn pages_that_may_connect_may_ask_for_demo_tokens_and_no_others() {
 }
 
 #[test]
-fn the_page_is_told_which_nodes_there_are() {
+fn origins_may_be_listed_by_a_wildcard_or_all_be_allowed() {
+    let (below, every) = (serve("[public]\nallowed_origins = [\"https://*.app.example\"]"), serve("[public]\nallowed_origins = [\"*\"]"));
+    for (origin, is_below) in [
+        ("https://eu.app.example", true),
+        ("https://app.example", false),
+        ("https://a.b.app.example", false),
+        ("http://eu.app.example", false),
+        ("https://eu.app.example:8443", false),
+        ("null", false),
+    ] {
+        for (address, allowed) in [(below, is_below), (every, true)] {
+            let mut client = Client::connect(address);
+            let request = handshake("/connection/websocket").replacen("\r\n\r\n", &format!("\r\nOrigin: {origin}\r\n\r\n"), 1);
+            client.send(request.as_bytes());
+            let status = if allowed { "HTTP/1.1 101 " } else { "HTTP/1.1 403 " };
+            assert!(client.head().starts_with(status), "{origin} at {address}");
+            let lines = format!("Origin: {origin}\r\nContent-Type: application/json\r\n");
+            let (head, _) = ask(address, "POST", "/demo/token", &lines, r#"{"user":"alice"}"#);
+            assert_eq!(head.contains(&format!("access-control-allow-origin: {origin}\r\n")), allowed, "{head}");
+        }
+    }
+}
+
+#[test]
+fn the_page_gets_the_list_of_nodes() {
     let address = serve("[node]\nname = \"n1\"");
     let (head, body) = ask(address, "GET", "/demo/nodes", "", "");
     assert!(head.starts_with("http/1.1 200 ") && head.contains("cache-control: no-store\r\n"), "{head}");
@@ -114,7 +140,7 @@ fn the_page_is_told_which_nodes_there_are() {
 
 #[test]
 fn without_the_demo_nothing_of_it_is_there() {
-    let address = start_with("demo.enabled = false".into());
+    let address = start_with("demo.enabled = false".into()).0;
     for (method, path) in [("GET", "/"), ("POST", "/demo/token"), ("GET", "/demo/nodes")] {
         let (head, body) = ask(address, method, path, "", "");
         assert!(head.starts_with("http/1.1 404 ") && head.contains("content-type: application/problem+json\r\n"), "{path}: {head}");

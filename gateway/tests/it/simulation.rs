@@ -1,8 +1,8 @@
-//! What keeps publications from being lost, on many seeds (the head of `gateway/src/simulation/mod.rs`).
+//! What keeps publications from being lost, on many seeds. `gateway/src/simulation` explains it.
 
 use gateway::testing::simulation::{find_flaws, try_seeds};
 
-/// Seeds that are tried.
+/// Default number of seeds.
 const RUNS: u64 = 3000;
 
 fn setting(name: &str) -> Option<u64> {
@@ -14,7 +14,7 @@ fn runs() -> u64 {
 }
 
 #[test]
-fn what_is_promised_holds_on_every_seed() {
+fn the_guarantees_hold_on_every_seed() {
     let first = setting("SIMULATION_SEED").unwrap_or(0);
     if let Err(report) = try_seeds(first..first + runs()) {
         panic!("{report}");

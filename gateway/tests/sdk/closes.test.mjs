@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Raw } from './support/raw.mjs';
 import { inSeconds, token } from './support/token.mjs';
-import { eventually, Heard, next } from './support/wait.mjs';
+import { eventually, EventRecorder, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
@@ -26,12 +27,13 @@ test('3001 shutdown: a node that leaves, upon which the SDK goes elsewhere', asy
 });
 
 test('3005 expired: a token that is not refreshed', async (t) => {
-    const raw = await Raw.connect(t, await ownGateway(t, 'connection.expiry_grace = "0s"\n'), { token: token({ sub: 'ann', exp: inSeconds(1) }) });
+    const own = await ownGateway(t, 'tokens.leeway = "0s"\nconnection.expiry_grace = "0s"\n');
+    const raw = await Raw.connect(t, own, { token: token({ sub: 'ann', exp: inSeconds(1) }) });
     assert.equal(raw.connection.expires, true);
     assert.equal((await raw.end()).code, 3005);
 });
 
-test('3008 slow: a reader that falls behind, which is told and recovers everything', async (t) => {
+test('3008 slow: a slow reader is closed and recovers everything', async (t) => {
     const own = await ownGateway(
         t,
         `tokens.anonymous = true
@@ -53,7 +55,7 @@ test('3008 slow: a reader that falls behind, which is told and recovers everythi
     assert.ok(got.length < data.length);
     const since = { epoch: subscribe.epoch, offset: got.at(-1)?.offset ?? 0 };
     const rest = (await connected(t, own)).newSubscription(channel, { since });
-    const numbers = new Heard(rest, 'publication', (publication) => publication.data.number);
+    const numbers = new EventRecorder(rest, 'publication', (publication) => publication.data.number);
     rest.subscribe();
     await numbers.until((all) => all.at(-1) === data.length - 1);
     assert.deepEqual([...got.map((publication) => publication.data.number), ...numbers.all], data.map(({ number }) => number));
@@ -171,6 +173,20 @@ test('3506 inappropriate protocol: binary frames', async (t) => {
     assert.equal((await raw.end()).code, 3506);
 });
 
+test('3506 inappropriate protocol: the Protobuf build of the SDK, which stays away then', async (t) => {
+    const it = client(t, gateway, {}, ProtobufCentrifuge);
+    const attempts = new EventRecorder(it, 'connecting');
+    assert.equal((await ended(it)).code, 3506);
+    assert.equal(attempts.all.length, 1);
+});
+
+test('3506 inappropriate protocol: Protobuf by the query, as older SDKs ask for it', async (t) => {
+    for (const query of ['format=protobuf', 'cf_protocol_version=v2&cf_protocol=protobuf']) {
+        const raw = await Raw.open(t, { websocket: `${gateway.websocket}?${query}` });
+        assert.equal((await raw.end()).code, 3506, query);
+    }
+});
+
 test('2000 server unsubscribe: what a service asked for', async (t) => {
     const [alice, channel] = [unique('alice-'), unique('open:')];
     const subscription = await subscribed(await signedIn(t, gateway, alice), channel);
@@ -180,7 +196,7 @@ test('2000 server unsubscribe: what a service asked for', async (t) => {
 });
 
 test('2501 subscription expired: a subscription token that is not refreshed', async (t) => {
-    const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.expiry_grace = "0s"\nnamespaces.private.subscribe = "token"\n');
+    const own = await ownGateway(t, 'tokens.anonymous = true\ntokens.leeway = "0s"\nconnection.expiry_grace = "0s"\nnamespaces.private.subscribe = "token"\n');
     const raw = await Raw.connect(t, own);
     const granted = token({ sub: '', channel: 'private:a', exp: inSeconds(1) });
     const { subscribe } = await raw.ask({ subscribe: { channel: 'private:a', token: granted } });

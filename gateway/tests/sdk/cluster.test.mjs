@@ -7,7 +7,7 @@ import { signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { OwnRedis, over } from './support/redis.mjs';
 import { Service } from './support/service.mjs';
-import { Heard, eventually, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 /** Nodes that share a Redis and know of each other. */
 const cluster = async (t, ...names) => nodesOf(t, await OwnRedis.start(t), ...names);
@@ -41,11 +41,11 @@ test('what one node takes, subscribers of all nodes get: once, in order, with on
     const nodes = await cluster(t, 'one', 'two');
     const channel = unique('news:');
     const clients = await Promise.all(nodes.map((node) => signedIn(t, node, 'alice')));
-    const heard = [];
-    for (const it of clients) heard.push(new Heard(await subscribed(it, channel), 'publication', ({ data }) => data));
+    const received = [];
+    for (const it of clients) received.push(new EventRecorder(await subscribed(it, channel), 'publication', ({ data }) => data));
     for (let n = 0; n < 50; n += 1) await nodes[n % 2].publish(channel, n);
     const expected = Array.from({ length: 50 }, (_, n) => n);
-    for (const each of heard) assert.deepEqual(await each.count(50), expected);
+    for (const each of received) assert.deepEqual(await each.count(50), expected);
     const { publications } = await nodes[1].ask('GET', `/v1/channels/${encodeURIComponent(channel)}/publications?limit=100&order=asc`);
     assert.deepEqual(publications.map(({ data }) => data), expected);
     const { subscribers } = await nodes[0].ask('GET', `/v1/channels/${encodeURIComponent(channel)}`);
@@ -64,18 +64,18 @@ test('a client that moves to another node goes on where it was', async (t) => {
     await one.publish(channel, 3, 4);
     const moved = await signedIn(t, two, 'alice');
     const room = moved.newSubscription(channel, { since: { epoch, offset } });
-    const heard = new Heard(room, 'publication', ({ data }) => data);
+    const received = new EventRecorder(room, 'publication', ({ data }) => data);
     const answered = next(room, 'subscribed');
     room.subscribe();
     assert.equal((await answered).recovered, true);
-    assert.deepEqual(await heard.count(2), [3, 4]);
+    assert.deepEqual(await received.count(2), [3, 4]);
 });
 
 test('presence, joins and leaves are those of all nodes', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('chat:');
     const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
-    const [joins, leaves] = ['join', 'leave'].map((event) => new Heard(alice, event, ({ info }) => info.user));
+    const [joins, leaves] = ['join', 'leave'].map((event) => new EventRecorder(alice, event, ({ info }) => info.user));
     const bob = await signedIn(t, two, 'bob');
     await subscribed(bob, channel);
     assert.deepEqual((await joins.until((all) => all.includes('bob'))).filter((user) => user === 'bob'), ['bob']);
@@ -96,7 +96,7 @@ test('what services ask of connections reaches whichever node holds them', async
     assert.deepEqual(connections.map((each) => each.id), [id]);
     assert.equal((await one.ask('GET', `/v1/connections/${id}`)).user, alice);
 
-    const messages = new Heard(it, 'message', ({ data }) => data);
+    const messages = new EventRecorder(it, 'message', ({ data }) => data);
     assert.deepEqual(await one.ask('POST', `/v1/connections/${id}/messages`, { data: { from: 'one' } }), { connections: 1 });
     assert.deepEqual(await messages.count(1), [{ from: 'one' }]);
 
@@ -115,6 +115,7 @@ test('what services ask of connections reaches whichever node holds them', async
     await eventually(async () => (await one.rest('GET', `/v1/connections/${id}`)).status === 410, 'the connection to be gone');
 });
 
+// NL-7.8
 test('a node that is killed is missed, and not waited for any longer', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     await two.kill();
@@ -131,11 +132,11 @@ test('a node that drains leaves at once', async (t) => {
     assert.deepEqual(await one.ask('GET', '/v1/users/alice/connections'), { connections: [] });
 });
 
-test('who was on a node that died leaves, and those on the others are told', async (t) => {
+test('connections of a dead node leave, and the others get the leave', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('chat:');
     const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
-    const leaves = new Heard(alice, 'leave', ({ info }) => info.user);
+    const leaves = new EventRecorder(alice, 'leave', ({ info }) => info.user);
     const others = await Promise.all(['bob', 'carol'].map((user) => signedIn(t, two, user)));
     for (const other of others) await subscribed(other, channel);
     assert.equal((await alice.presenceStats()).numClients, 3);
@@ -149,7 +150,7 @@ test('a node that was taken for dead says again who is there', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('chat:');
     const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
-    const [joins, leaves] = ['join', 'leave'].map((event) => new Heard(alice, event, ({ info }) => info.user));
+    const [joins, leaves] = ['join', 'leave'].map((event) => new EventRecorder(alice, event, ({ info }) => info.user));
     const times = (all) => all.filter((user) => user === 'bob').length;
     await subscribed(await signedIn(t, two, 'bob'), channel);
     await joins.until((all) => times(all) === 1);
@@ -164,7 +165,7 @@ test('a node that was taken for dead says again who is there', async (t) => {
 test('a user who was disconnected for good while a node was taken for dead is disconnected there too', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const [alice, bob] = await Promise.all(['alice', 'bob'].map((user) => signedIn(t, two, user)));
-    const [gone, stays] = [next(alice, 'disconnected'), new Heard(bob, 'connecting')];
+    const [gone, stays] = [next(alice, 'disconnected'), new EventRecorder(bob, 'connecting')];
     two.freeze();
     await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
     assert.deepEqual(await one.ask('DELETE', '/v1/users/alice/connections?code=4500&reason=enough'), { connections: 0 });
@@ -236,7 +237,7 @@ test('a node that was taken for dead tells again who is connected, as in another
     assert.equal(last.id, again.id.replace(/connected$/, 'disconnected'));
 });
 
-test('after an outage of Redis those who are still there are told again, and nobody is told as gone', async (t) => {
+test('after an outage of Redis open connections are reported again, and none as gone', async (t) => {
     const redis = await OwnRedis.start(t);
     const nodes = await nodesOf(t, redis, 'one', 'two');
     const events = [...ENDS, 'subscribed'];
@@ -268,23 +269,23 @@ test('a Redis that restarts with what it had costs nobody anything', async (t) =
     const data = ({ data }) => data;
     const alice = await signedIn(t, one, 'alice', { channels: [channel] });
     const here = { on: (name, listener) => alice.on(name, (context) => context.channel === channel && listener(context)) };
-    const [pushed, placed] = [new Heard(here, 'publication', data), new Heard(here, 'subscribed')];
+    const [pushed, placed] = [new EventRecorder(here, 'publication', data), new EventRecorder(here, 'subscribed')];
     const bob = await signedIn(t, two, 'bob');
     const room = await subscribed(bob, channel);
-    const [heard, again] = [new Heard(room, 'publication', data), new Heard(room, 'subscribed')];
-    const cut = [alice, bob].map((it) => new Heard(it, 'connecting'));
+    const [received, again] = [new EventRecorder(room, 'publication', data), new EventRecorder(room, 'subscribed')];
+    const cut = [alice, bob].map((it) => new EventRecorder(it, 'connecting'));
     const { epoch } = (await one.publish(channel, 1, 2))[1];
-    await heard.count(2);
+    await received.count(2);
 
     await redis.restart();
     for (const node of [one, two]) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
     const third = (await two.publish(channel, 3))[0];
     assert.notEqual(third.epoch, epoch, 'a new timeline');
     assert.deepEqual(await pushed.count(3), [1, 2, 3]);
-    assert.deepEqual(await heard.count(3), [1, 2, 3]);
+    assert.deepEqual(await received.count(3), [1, 2, 3]);
     assert.deepEqual(placed.all.map(({ streamPosition }) => streamPosition), [{ epoch: third.epoch, offset: 2 }]);
     assert.deepEqual(again.all.map(({ wasRecovering, recovered }) => [wasRecovering, recovered]), [[true, true]]);
-    assert.equal(await two.metric('switchboard_recoveries_remembered_total'), 1);
+    assert.equal(await two.metric('switchboard_recoveries_from_memory_total'), 1);
     assert.deepEqual(cut.map((each) => each.all), [[], []]);
 
     for (const [node, it] of [[one, alice], [two, bob]]) {
@@ -294,7 +295,7 @@ test('a Redis that restarts with what it had costs nobody anything', async (t) =
     }
     await one.publish(channel, 4);
     assert.deepEqual(await pushed.count(4), [1, 2, 3, 4]);
-    assert.deepEqual(await heard.count(4), [1, 2, 3, 4]);
+    assert.deepEqual(await received.count(4), [1, 2, 3, 4]);
     for (const each of [placed, again]) assert.deepEqual([each.all.at(-1).wasRecovering, each.all.at(-1).recovered], [true, true]);
 });
 
@@ -304,13 +305,13 @@ test('several servers are one, and one that is away takes only its channels with
     const nodes = await nodesOf(t, { url: list(['a', 'b', 'c']) }, 'one', 'two');
     const channels = Array.from({ length: 24 }, () => unique('news:'));
     const alice = await signedIn(t, nodes[1], 'alice');
-    const cut = new Heard(alice, 'connecting');
-    const heard = new Map();
-    for (const channel of channels) heard.set(channel, new Heard(await subscribed(alice, channel), 'publication', ({ data }) => data));
+    const cut = new EventRecorder(alice, 'connecting');
+    const received = new Map();
+    for (const channel of channels) received.set(channel, new EventRecorder(await subscribed(alice, channel), 'publication', ({ data }) => data));
     const path = (channel) => `/v1/channels/${encodeURIComponent(channel)}/publications`;
     const publish = (data) => Promise.all(channels.map((channel, n) => nodes[n % 2].rest('POST', path(channel), { data })));
     assert.ok((await publish(1)).every(({ status }) => status === 200));
-    for (const channel of channels) assert.deepEqual(await heard.get(channel).count(1), [1]);
+    for (const channel of channels) assert.deepEqual(await received.get(channel).count(1), [1]);
 
     await servers[1].stop();
     const ready = (node) => node.rest('GET', '/readyz');
@@ -321,22 +322,22 @@ test('several servers are one, and one that is away takes only its channels with
         }, 'the node to name what is away');
         assert.deepEqual([status, body.ready, body.reasons.length], [200, true, 1]);
         assert.match(body.reasons[0], /redis\.sock/);
-        assert.equal(await node.metric('switchboard_redis_masters{state="away"}'), 1);
+        assert.equal(await node.metric('switchboard_redis_masters{state="unavailable"}'), 1);
     }
     const statuses = (await publish(2)).map(({ status }) => status);
     const here = channels.filter((_, n) => statuses[n] === 200);
     assert.ok(here.length > 6 && here.length < 24 && statuses.every((status) => [200, 503, 504].includes(status)), String(statuses));
-    for (const channel of here) assert.deepEqual(await heard.get(channel).count(2), [1, 2]);
+    for (const channel of here) assert.deepEqual(await received.get(channel).count(2), [1, 2]);
 
     await servers[1].resume();
     for (const node of nodes) await eventually(async () => (await ready(node)).body.reasons === undefined, 'the node to be whole again');
     assert.ok((await publish(3)).every(({ status }) => status === 200));
-    for (const channel of channels) assert.equal((await heard.get(channel).until((all) => all.includes(3))).at(-1), 3);
+    for (const channel of channels) assert.equal((await received.get(channel).until((all) => all.includes(3))).at(-1), 3);
     assert.deepEqual(cut.all, [], 'connections stay');
 
     const other = await ownGateway(t, over(list(['a', 'c']), 'other'));
     const { status, body } = await ready(other);
     assert.equal(status, 503);
-    const told = () => eventually(async () => (await ready(other)).body.reasons?.find((reason) => reason.includes('redis.url')), 'what is wrong');
-    assert.match(await told(), /server a of a, c here, and server a of a, b, c to other nodes/, JSON.stringify(body));
+    const reported = () => eventually(async () => (await ready(other)).body.reasons?.find((reason) => reason.includes('redis.url')), 'what is wrong');
+    assert.match(await reported(), /server a of a, c here, and server a of a, b, c to other nodes/, JSON.stringify(body));
 });

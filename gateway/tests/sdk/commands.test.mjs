@@ -5,8 +5,9 @@ import { test } from 'node:test';
 import WebSocket from 'ws';
 import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
+import { Raw } from './support/raw.mjs';
 import { Service } from './support/service.mjs';
-import { Heard, eventually, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
@@ -33,7 +34,7 @@ test('what one publishes the others get, until they unsubscribe', async (t) => {
     const channel = unique('open:');
     const [ann, bob] = [await signedIn(t, gateway, 'ann'), await signedIn(t, gateway, 'bob')];
     const [hers, his] = [await subscribed(ann, channel), await subscribed(bob, channel)];
-    const [got, echoed] = [new Heard(hers, 'publication'), new Heard(his, 'publication')];
+    const [got, echoed] = [new EventRecorder(hers, 'publication'), new EventRecorder(his, 'publication')];
 
     assert.deepEqual(await his.publish({ text: 'hello', nested: [1, null, 'ä\n'] }), {});
     const [publication] = await got.count(1);
@@ -56,7 +57,7 @@ test('a subscription may begin again, on the same connection', async (t) => {
     const channel = unique('open:');
     const it = await connected(t, gateway);
     const subscription = await subscribed(it, channel);
-    const got = new Heard(subscription, 'publication', (publication) => publication.data);
+    const got = new EventRecorder(subscription, 'publication', (publication) => publication.data);
     for (let round = 0; round < 3; round += 1) {
         await subscription.publish(round);
         await got.count(round + 1);
@@ -72,7 +73,7 @@ test('presence tells who is there, and joins and leaves who comes and goes', asy
     const channel = unique('chat:');
     const ann = await signedIn(t, gateway, 'ann', { info: { colour: 'red' } });
     const hers = await subscribed(ann, channel, { joinLeave: true });
-    const [joins, leaves] = ['join', 'leave'].map((event) => new Heard(hers, event, ({ info }) => info.user));
+    const [joins, leaves] = ['join', 'leave'].map((event) => new EventRecorder(hers, event, ({ info }) => info.user));
 
     const [bob, second] = [await signedIn(t, gateway, 'bob'), await signedIn(t, gateway, 'bob')];
     const [his] = [await subscribed(bob, channel), await subscribed(second, channel)];
@@ -110,10 +111,23 @@ test('history is read from either end and from any position', async (t) => {
     assert.deepEqual((await read({ limit: 100, since: { epoch, offset: 5 } })).data, []);
 });
 
+test('a publication has to have data, over both ways in', async (t) => {
+    const [raw, channel] = [await Raw.connect(t, gateway), unique('open:')];
+    await raw.ask({ subscribe: { channel } });
+    const { error } = await raw.ask({ publish: { channel } });
+    assert.deepEqual([error.code, error.temporary], [107, undefined]);
+    assert.match(error.message, /data/);
+    const { status, body } = await gateway.rest('POST', `/v1/channels/${channel}/publications`, {});
+    assert.equal(status, 400);
+    assert.match(body.detail, /data/);
+    assert.deepEqual((await raw.ask({ publish: { channel, data: null } })).publish, {});
+    assert.equal((await raw.push('pub')).push.pub.data, null);
+});
+
 test('a call gets the answer of its service, and the service acts', async (t) => {
     const channel = unique('chat:');
     const it = await signedIn(t, gateway, 'ann');
-    const lines = new Heard(await subscribed(it, channel), 'publication', (publication) => publication.data);
+    const lines = new EventRecorder(await subscribed(it, channel), 'publication', (publication) => publication.data);
     const { data } = await it.rpc('chatbot.say', { channel, text: 'hi' });
     assert.match(data.message, /./);
     const line = (all) => all.find((each) => each.kind === 'message' && each.id === data.message);
@@ -125,7 +139,7 @@ test('a call gets the answer of its service, and the service acts', async (t) =>
 
 test('a service refuses a call with a code and words of its own', async (t) => {
     const it = await signedIn(t, gateway, 'ann');
-    await assert.rejects(it.rpc('chatbot.dance', {}), { code: 404, message: /say/ });
+    await assert.rejects(it.rpc('chatbot.dance', {}), { code: 104, message: /say/, temporary: false });
     await assert.rejects(it.rpc('chatbot.say', { channel: 'chat:sdk' }), { code: 400, message: /text/ });
 });
 

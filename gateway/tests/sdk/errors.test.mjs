@@ -1,13 +1,14 @@
-// Every error that a frontend or a service can be told, provoked. codes.json says which test is for which code.
+// Every error that a frontend or a service can get, provoked. codes.json says which test is for which code.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { client, connected, subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Raw, refusedUpgrade } from './support/raw.mjs';
 import { Service } from './support/service.mjs';
 import { inSeconds, token } from './support/token.mjs';
-import { Heard, eventually, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
@@ -42,8 +43,8 @@ test('103 permission_denied: a publish that the namespace does not allow', async
     await assert.rejects(it.publish('chat:lobby', 'hello'), { code: 103, temporary: false });
 });
 
-test('104 not_found: a call of a service that is not configured', async (t) => {
-    await assert.rejects((await connected(t, gateway)).rpc('nobody.home', {}), { code: 104 });
+test('104 not_found: a call of a method that the service does not have', async (t) => {
+    await assert.rejects((await connected(t, gateway)).rpc('chatbot.dance', {}), { code: 104, temporary: false });
 });
 
 test('105 already_subscribed: a second subscribe', async (t) => {
@@ -68,9 +69,17 @@ test('108 not_available: the history of a channel that keeps none', async (t) =>
     await assert.rejects((await connected(t, own)).history('open:a', { limit: 1 }), { code: 108 });
 });
 
+test('108 no_service: a call of a service that is not configured, or of none', async (t) => {
+    const it = await connected(t, gateway);
+    for (const method of ['nobody.home', 'home', '']) {
+        await assert.rejects(it.rpc(method, {}), { code: 108, temporary: false, message: /service/ }, method);
+    }
+    await assert.rejects(it.rpc('chat bot.say', {}), { code: 107 });
+});
+
 test('109 token_expired: a connect with a token of yesterday', async (t) => {
     const it = client(t, gateway, { token: token({ sub: 'ann', exp: inSeconds(-86400) }) });
-    const errors = new Heard(it, 'error', ({ error }) => error.code);
+    const errors = new EventRecorder(it, 'error', ({ error }) => error.code);
     it.connect();
     assert.equal((await errors.count(1))[0], 109);
 });
@@ -166,15 +175,28 @@ test('1014 draining: an upgrade while the node leaves', async (t) => {
     // What does not take its close keeps the node until the deadline.
     raw.pause();
     own.drain();
-    const told = async () => {
+    const reported = async () => {
         const answer = await refusedUpgrade(own).catch((error) => error);
         if (answer.code === 'ECONNREFUSED') throw answer;
         return answer.status === 503 && answer;
     };
-    assertProblem(await eventually(told, 'the refusal'), 503, 'draining');
+    assertProblem(await eventually(reported, 'the refusal'), 503, 'draining');
 });
 
 test('1015 unsupported_media_type: a body that is not called JSON', async () => {
     const answer = await gateway.rest('POST', '/v1/channels/news:a/publications', { data: 1 }, { 'content-type': 'text/plain' });
     assertProblem(answer, 415, 'unsupported_media_type');
+});
+
+test('1016 unsupported_encoding: a compressed body', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    for (const [url, body] of [
+        [`${gateway.api}/v1/channels/news:a/publications`, { data: 1 }],
+        [`${gateway.url}/demo/token`, { user: 'alice' }],
+    ]) {
+        const authorization = `Bearer ${gateway.key}`;
+        const answer = await fetch(url, { method: 'POST', headers: { ...headers, authorization }, body: gzipSync(JSON.stringify(body)) });
+        assert.equal(answer.headers.get('accept-encoding'), 'identity', url);
+        assertProblem({ status: answer.status, body: await answer.json() }, 415, 'unsupported_encoding');
+    }
 });

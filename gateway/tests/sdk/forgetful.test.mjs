@@ -9,7 +9,7 @@ import { signedIn, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { Postman } from './support/postman.mjs';
 import { backend } from './support/program.mjs';
-import { eventually, Heard } from './support/wait.mjs';
+import { eventually, EventRecorder } from './support/wait.mjs';
 import '../../../web/tests/unit/page.mjs';
 import { Notifications } from '../../../web/js/notifications.js';
 
@@ -38,10 +38,10 @@ test('notifications outlive a gateway that is killed at bad moments, and a repea
     const client = await signedIn(t, gateway, user);
     const page = new Notifications(client, user);
     const events = { on: (name, listener) => page.addEventListener(name, listener) };
-    const shown = new Heard(events, 'arrived', ({ detail }) => detail.items.map(({ id }) => id));
+    const shown = new EventRecorder(events, 'arrived', ({ detail }) => detail.items.map(({ id }) => id));
     const has = (id) => shown.until((all) => all.flat().includes(id), `notification ${id}`);
 
-    // What the notifier is told to be delivered has arrived: a kill can only take what it does not know yet.
+    // Every delivery that the notifier knows of has arrived. A kill can only lose what it does not know yet.
     const confirmed = ({ data }) => has(data.id);
     postman.release = confirmed;
     const again = async () => {
@@ -62,7 +62,7 @@ test('notifications outlive a gateway that is killed at bad moments, and a repea
         await gateway.restart();
         await settled();
 
-        // Between the delivery and the notifier's book: it never hears that the gateway had it.
+        // Between the delivery and the notifier's book: the notifier never learns that the gateway had it.
         postman.release = () => new Promise(() => {});
         for (const n of [1, 2, 3]) await send(`${round} unheard ${n}`);
         await has(accepted.at(-3));

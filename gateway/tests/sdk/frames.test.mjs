@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
 import { Raw } from './support/raw.mjs';
+import { token } from './support/token.mjs';
 
 const gateway = await stack();
 
@@ -31,6 +32,32 @@ test('an unsubscribe in the same message takes the place of the subscribe before
     assert.equal((await raw.reply(subscribe)).error.code, 107);
     const { subscribers } = await gateway.ask('GET', `/v1/channels/${encodeURIComponent(channel)}`);
     assert.equal(subscribers, 0);
+});
+
+test('null is as good as nothing, whichever way it comes in', async (t) => {
+    const channel = unique('open:');
+    const headers = { traceparent: null };
+    const raw = await Raw.connect(t, gateway, { token: null, subs: { [channel]: null }, name: null, data: null, headers });
+    const nothing = { token: null, recover: null, epoch: null, offset: null, flag: null, type: null };
+    assert.deepEqual((await raw.ask({ subscribe: { channel, ...nothing }, publish: null })).subscribe, {});
+    const body = { data: null, tags: null, ephemeral: null };
+    await gateway.ask('POST', `/v1/channels/${channel}/publications`, body);
+    await gateway.ask('POST', '/v1/publications', { publications: [{ channel, idempotency_key: null, ...body }] });
+    const pushed = () => raw.frames.filter((frame) => frame.push?.pub).map((frame) => frame.push.pub.data);
+    await raw.frame(() => pushed().length === 2, 'both publications');
+    assert.deepEqual(pushed(), [null, null]);
+    const none = { exp: null, nbf: null, aud: null, iss: null, info: null, channels: null, channel: null };
+    await Raw.connect(t, gateway, { token: token({ sub: 'ann', ...none }) });
+});
+
+test('errors in frames and bodies name the member', async (t) => {
+    const raw = await Raw.open(t, gateway);
+    raw.send({ connect: { token: 5 } });
+    const { code, reason } = await raw.end();
+    assert.deepEqual([code, reason], [3501, 'connect.token: invalid type: integer `5`, expected a string']);
+    const { status, body } = await gateway.rest('POST', '/v1/publications', { publications: [{ channel: null, data: 1 }] });
+    assert.equal(status, 400);
+    assert.match(body.detail, /publications\[0\]\.channel: /);
 });
 
 test('commands on one channel keep their order', async (t) => {

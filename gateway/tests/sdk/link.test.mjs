@@ -82,7 +82,7 @@ test('what is no message of the link ends it, and says why', async (t) => {
     for (const [frame, why] of [
         [masked(0x82, '{}'), 'binary'],
         [Buffer.from([0x81, 0x02, 0x7b, 0x7d]), 'RFC 6455'],
-        [masked(0x81, 'x'), 'not one of the link'],
+        [masked(0x81, 'x'), 'malformed'],
     ]) {
         const it = await link(t, own);
         it.socket.write(frame);

@@ -83,11 +83,11 @@ test('the gauges tell what is open', async (t) => {
     // The personal channel is the second subscription.
     const expected = { connections_open: 1, subscriptions_open: 2, channels_open: 2, present: 1 };
     let now;
-    const told = async () => {
+    const reported = async () => {
         now = await footprint(gateway);
         return Object.entries(expected).every(([name, more]) => now[name] === before[name] + more);
     };
-    await eventually(told, () => `${JSON.stringify(expected)} more than ${JSON.stringify(before)}; it is ${JSON.stringify(now)}`);
+    await eventually(reported, () => `${JSON.stringify(expected)} more than ${JSON.stringify(before)}; it is ${JSON.stringify(now)}`);
     for (const name of ['tasks_open', 'broker_channels']) assert.ok(now[name] > before[name], `${name} is ${now[name]}`);
     assert.ok(now.files > before.files);
 });

@@ -5,7 +5,9 @@ import { test } from 'node:test';
 import { connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
 import { Proxy } from './support/proxy.mjs';
-import { Heard, next } from './support/wait.mjs';
+import { Raw } from './support/raw.mjs';
+import { token } from './support/token.mjs';
+import { EventRecorder, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
@@ -16,7 +18,7 @@ async function follow(t, channel) {
     const proxy = await Proxy.start(t, gateway);
     const it = await connected(t, gateway, { url: proxy.url });
     const subscription = await subscribed(it, channel);
-    const got = new Heard(subscription, 'publication');
+    const got = new EventRecorder(subscription, 'publication');
     return { proxy, it, subscription, got };
 }
 
@@ -72,7 +74,7 @@ test('nothing is missing or doubled while publishing goes on through many cuts',
     assert.deepEqual((await got.count(last)).map(({ data }) => data), range(1, last));
 });
 
-test('a history that is lost in part is told, and what is still held arrives', async (t) => {
+test('a history that is lost in part is reported, and what is still held arrives', async (t) => {
     const channel = unique('news:');
     const { proxy, it, subscription, got } = await follow(t, channel);
     await gateway.publish(channel, 1);
@@ -85,7 +87,7 @@ test('a history that is lost in part is told, and what is still held arrives', a
     assert.deepEqual(all.map(({ data }) => data), [1, ...range(152, 251), 'end']);
 });
 
-test('a history that was cleared is told', async (t) => {
+test('a cleared history is reported', async (t) => {
     const channel = unique('news:');
     const { proxy, it, subscription, got } = await follow(t, channel);
     await gateway.publish(channel, 1);
@@ -104,16 +106,38 @@ test('a subscription that begins at offset 0 of an empty epoch gets everything t
     await gateway.publish(channel, ...range(1, 600));
     const it = await connected(t, gateway);
     const subscription = it.newSubscription(channel, { since: { epoch: '', offset: 0 } });
-    const got = new Heard(subscription, 'publication', ({ data }) => data);
+    const got = new EventRecorder(subscription, 'publication', ({ data }) => data);
     subscription.subscribe();
     assert.deepEqual(await got.count(600), range(1, 600));
+});
+
+test('a position without an epoch is one in any epoch', async (t) => {
+    const channel = unique('recover:');
+    await gateway.publish(channel, ...range(1, 10));
+    const it = await connected(t, gateway);
+    const subscription = it.newSubscription(channel, { since: { epoch: '', offset: 4 } });
+    const [got, began] = [new EventRecorder(subscription, 'publication', ({ data }) => data), next(subscription, 'subscribed')];
+    subscription.subscribe();
+    assert.equal((await began).recovered, true);
+    assert.deepEqual(await got.count(6), range(5, 10));
+    const { publications } = await subscription.history({ limit: 10, since: { epoch: '', offset: 8 } });
+    assert.deepEqual(publications.map(({ data }) => data), [9, 10]);
+
+    const ahead = (await connected(t, gateway)).newSubscription(channel, { since: { epoch: '', offset: 11 } });
+    const reported = next(ahead, 'subscribed');
+    ahead.subscribe();
+    assert.equal((await reported).recovered, false, 'there is no such place in any epoch');
+
+    const raw = await Raw.connect(t, gateway, { token: token({ sub: 'ann', channels: [channel] }), subs: { [channel]: { recover: true, offset: 9 } } });
+    const { recovered, publications: missed } = raw.connection.subs[channel];
+    assert.deepEqual([recovered, missed.map(({ data }) => data)], [true, [10]]);
 });
 
 test('server-side subscriptions recover with the connection, many pages of them', async (t) => {
     const [alice, channel] = [unique('alice-'), unique('recover:')];
     const proxy = await Proxy.start(t, gateway);
     const it = await signedIn(t, gateway, alice, { channels: [channel] }, { url: proxy.url });
-    const got = new Heard(it, 'publication', ({ data }) => data);
+    const got = new EventRecorder(it, 'publication', ({ data }) => data);
     await gateway.publish(channel, 1);
     await got.count(1);
     const again = next(it, 'subscribed', (context) => context.channel === channel);

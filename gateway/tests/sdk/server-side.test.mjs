@@ -5,13 +5,13 @@ import { test } from 'node:test';
 import { signedIn, unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
 import { inSeconds, token } from './support/token.mjs';
-import { Heard, eventually, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
-/** What a client hears of subscriptions that it did not ask for. */
+/** The events of server-side subscriptions of a client. */
 function serverSide(it, channel) {
-    const of = (event, pick) => new Heard({ on: (name, listener) => it.on(name, (context) => context.channel === channel && listener(context)) }, event, pick);
+    const of = (event, pick) => new EventRecorder({ on: (name, listener) => it.on(name, (context) => context.channel === channel && listener(context)) }, event, pick);
     return { publications: of('publication', ({ data }) => data), subscribed: of('subscribed'), unsubscribed: of('unsubscribed') };
 }
 
@@ -33,11 +33,11 @@ test('the channels of a token are subscribed with the connection, and recovered 
 
 test('a message to a user reaches all of that user, and waits for those who come later', async (t) => {
     const alice = unique('alice-');
-    const [phone, desk] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
-    const heard = [phone, desk].map((it) => serverSide(it, `#${alice}`).publications);
+    const [phone, laptop] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
+    const received = [phone, laptop].map((it) => serverSide(it, `#${alice}`).publications);
     const { offset } = await gateway.ask('POST', `/v1/users/${alice}/messages`, { data: { text: 'hello' } });
     assert.equal(offset, 1);
-    for (const each of heard) assert.deepEqual(await each.count(1), [{ text: 'hello' }]);
+    for (const each of received) assert.deepEqual(await each.count(1), [{ text: 'hello' }]);
 
     const { publications } = await phone.history(`#${alice}`, { limit: 10 });
     assert.deepEqual(publications.map(({ data }) => data), [{ text: 'hello' }]);
@@ -45,11 +45,11 @@ test('a message to a user reaches all of that user, and waits for those who come
 
 test('a message to a connection reaches that one alone', async (t) => {
     const alice = unique('alice-');
-    const [phone, desk] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
-    const [got, missed] = [phone, desk].map((it) => new Heard(it, 'message', ({ data }) => data));
+    const [phone, laptop] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
+    const [got, missed] = [phone, laptop].map((it) => new EventRecorder(it, 'message', ({ data }) => data));
     const ask = (it, data) => gateway.ask('POST', `/v1/connections/${it.context.client}/messages`, { data });
     assert.deepEqual(await ask(phone, { only: 'you' }), { connections: 1 });
-    await ask(desk, 'end');
+    await ask(laptop, 'end');
     assert.deepEqual(await got.count(1), [{ only: 'you' }]);
     assert.deepEqual(await missed.count(1), ['end']);
 });
@@ -65,14 +65,14 @@ test('services subscribe and unsubscribe a user, now and for later connections',
     await publications.count(1);
 
     const later = await signedIn(t, gateway, alice);
-    const heard = serverSide(later, channel);
+    const received = serverSide(later, channel);
     await gateway.publish(channel, 'two');
     assert.deepEqual(await publications.count(2), ['one', 'two']);
-    assert.deepEqual(await heard.publications.count(1), ['two']);
+    assert.deepEqual(await received.publications.count(1), ['two']);
 
     assert.deepEqual(await gateway.ask('DELETE', path), { connections: 2 });
     await unsubscribed.count(1);
-    await heard.unsubscribed.count(1);
+    await received.unsubscribed.count(1);
     const { subscribers } = await gateway.ask('GET', `/v1/channels/${encodeURIComponent(channel)}`);
     assert.equal(subscribers, 0);
     const { channels } = await gateway.ask('GET', `/v1/connections/${(await signedIn(t, gateway, alice)).context.client}`);
@@ -100,7 +100,7 @@ test('a user is disconnected for good, everywhere', async (t) => {
     }
 });
 
-test('a user who is told to connect again may do so with the token at hand', async (t) => {
+test('a client that is asked to reconnect may use its token', async (t) => {
     const alice = unique('alice-');
     const it = await signedIn(t, gateway, alice, { iat: inSeconds(0) });
     const again = next(it, 'connected');

@@ -10,7 +10,7 @@ import { signedIn, subscribed, unique } from './support/client.mjs';
 import { Collector } from './support/collector.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { backend } from './support/program.mjs';
-import { Heard, next } from './support/wait.mjs';
+import { EventRecorder, next } from './support/wait.mjs';
 
 const hex = (bytes) => randomBytes(bytes).toString('hex');
 
@@ -90,7 +90,7 @@ test('one trace leads from the notifier through the gateway to the delivery', as
     t.after(() => rm(folder, { recursive: true }));
     const notifier = await backend(t, 'notifier-backend', gateway.api, { ...traced(collector), OUTBOX__PATH: join(folder, 'outbox.sqlite') });
     const alice = await signedIn(t, gateway, 'alice');
-    const got = new Heard(alice, 'publication');
+    const got = new EventRecorder(alice, 'publication');
     const body = JSON.stringify({ user: 'alice', title: 'Hello' });
     const { status } = await fetch(`${notifier.url}/v1/notifications`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     assert.equal(status, 202);

@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { inSeconds, token } from './support/token.mjs';
-import { Heard, eventually, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const SETTINGS = `
+tokens.leeway = "0s"
 [connection]
 expiry_grace = "2s"
 [namespaces.private]
@@ -32,7 +33,7 @@ test('a connection whose token expires is refreshed for as long as there are new
         return token({ sub: 'ann', exp: inSeconds(asked.length < 3 ? 1 : 600) });
     };
     const it = client(t, gateway, { getToken });
-    const again = new Heard(it, 'connecting');
+    const again = new EventRecorder(it, 'connecting');
     it.connect();
     await next(it, 'connected');
     // A refresh that was not accepted would not lead to the next one.
@@ -44,7 +45,7 @@ test('a connection whose token expires is refreshed for as long as there are new
 test('a token that has expired leads the SDK to get another', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const it = client(t, gateway, { token: token({ sub: 'ann', exp: inSeconds(-60) }), getToken: async () => token({ sub: 'ann' }) });
-    const errors = new Heard(it, 'error');
+    const errors = new EventRecorder(it, 'error');
     it.connect();
     await next(it, 'connected');
     assert.deepEqual(errors.all.map(({ type, error }) => [type, error.code]), [['connect', 109]]);
@@ -74,7 +75,7 @@ test('a subscription whose token expires is refreshed for as long as there are n
         return token({ sub: 'ann', channel, exp: inSeconds(asked.length < 3 ? 1 : 600) });
     };
     const subscription = it.newSubscription(channel, { getToken });
-    const began = new Heard(subscription, 'subscribed');
+    const began = new EventRecorder(subscription, 'subscribed');
     subscription.subscribe();
     await eventually(() => asked.length === 3, 'the second refresh');
     await subscription.publish('still there');
@@ -82,14 +83,14 @@ test('a subscription whose token expires is refreshed for as long as there are n
     assert.equal(began.all.length, 1, 'the SDK subscribes once');
 });
 
-test('a subscription whose new token has expired begins anew with another', async (t) => {
+test('a subscription whose new token has expired continues with another', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const channel = unique('private:');
     const it = await signedIn(t, gateway, 'ann');
     const lives = [1, -60, 600];
     const getToken = async () => token({ sub: 'ann', channel, exp: inSeconds(lives.shift()) });
     const subscription = it.newSubscription(channel, { getToken });
-    const [began, moved] = [new Heard(subscription, 'subscribed'), new Heard(subscription, 'subscribing', ({ code }) => code)];
+    const [began, moved] = [new EventRecorder(subscription, 'subscribed'), new EventRecorder(subscription, 'subscribing', ({ code }) => code)];
     subscription.subscribe();
     await began.count(2);
     assert.deepEqual(moved.all, [0, 2501]);

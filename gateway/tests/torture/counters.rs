@@ -7,16 +7,8 @@ use std::{
 };
 
 /// What is shown, without `switchboard_` and `_total`.
-const SHOWN: &[&str] = &[
-    "backfills",
-    "forks",
-    "gaps_lost",
-    "found_by_audit",
-    "mailbox_dropped",
-    "outbox_overflow",
-    "redis_interruptions",
-    "redis_resubscribed",
-];
+const SHOWN: &[&str] =
+    &["backfills", "forks", "gaps_lost", "audit_losses", "mailbox_dropped", "outbox_overflow", "redis_interruptions", "redis_resubscribed"];
 
 /// The newest counts of each process.
 #[derive(Default)]

@@ -46,7 +46,7 @@ impl Node {
     ) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let (lines, public) = (join_all(store.iter().map(|server| Proxy::start(*server))).await, Proxy::start(nowhere).await);
-        let shown: Vec<_> = lines.iter().map(|line| line.address()).collect();
+        let shown: Vec<_> = lines.iter().map(Proxy::address).collect();
         if lines.len() > 1 {
             let addresses = Arc::new(AddressMap::new(store.iter().copied().zip(shown.iter().copied())));
             for line in &lines {

@@ -147,7 +147,7 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         url = "{url}"
         canary = "500ms"
         audit = "5s"
-        linger = "500ms"
+        unsubscribe_delay = "500ms"
         [cluster]
         lease = "{lease}s"
         [connection]
@@ -158,7 +158,7 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         [fan_out]
         mailbox_entries = 64
         batch_bytes = "4KiB"
-        slice = 8
+        subscribers_per_turn = 8
         [recovery]
         page_entries = 32
         page_bytes = "8KiB"

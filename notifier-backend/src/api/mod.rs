@@ -7,13 +7,15 @@ mod tests;
 use crate::notification::{Millis, Notification, Request};
 use crate::outbox::{DeliveryState, Filter, Outbox, Refused};
 use crate::settings::Http;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use problem::Problem;
 use serde::Deserialize;
 use shared_proto::errors::ErrorCode;
-use shared_proto::json::Object;
+use shared_proto::json;
 use shared_proto::process::settings::list;
+use shared_proto::rest::is_identity;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -67,8 +69,10 @@ async fn accept(api: Data<Api>, request: HttpRequest, body: Result<Bytes, actix_
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(ErrorCode::UnsupportedMediaType, "send the notification with `Content-Type: application/json`"));
     }
-    let Object(asked): Object<Request> =
-        serde_json::from_slice(&body).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
+    if !is_identity(request.headers().get_all("content-encoding").map(HeaderValue::as_bytes)) {
+        return Err(Problem::new(ErrorCode::UnsupportedEncoding, "send the notification without `Content-Encoding`"));
+    }
+    let asked: Request = json::read_bytes(&body).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
     let key = idempotency_key(&request, &asked)?;
     let id = format!("{:024x}", rand::random::<u128>() >> 32);
     let new = Notification::check(asked, id, Millis::now(), api.users_limit).map_err(|text| Problem::new(ErrorCode::BadRequest, text))?;

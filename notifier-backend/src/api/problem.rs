@@ -45,6 +45,9 @@ impl ResponseError for Problem {
         if row.retry == Retry::Safe {
             response.insert_header(("Retry-After", "1"));
         }
+        if self.code == ErrorCode::UnsupportedEncoding {
+            response.insert_header(("Accept-Encoding", "identity"));
+        }
         response.content_type("application/problem+json").json(body)
     }
 }

@@ -57,6 +57,25 @@ async fn the_same_key_is_the_same_notification() {
 }
 
 #[actix_web::test]
+async fn one_moment_is_the_same_however_it_is_written() {
+    let (api, _directory) = api("", 100);
+    let key = [("Idempotency-Key", "k")];
+    let at = |at: &str| format!(r#"{{"user":"alice","title":"T","at":"{at}"}}"#);
+    let (status, first, _) = ask(&api, Method::POST, PATH, &key, at("2020-01-31T12:00:00Z")).await;
+    assert_eq!(status, 202);
+    for same in ["2020-01-31T12:00:00+00:00", "2020-01-31T12:00:00.000Z", "2020-01-31t12:00:00z", "2020-01-31T13:30:00+01:30"] {
+        let (status, again, replayed) = ask(&api, Method::POST, PATH, &key, at(same)).await;
+        assert_eq!((status, &again, replayed), (202, &first, true), "{same}");
+    }
+    for other in ["2020-01-31T12:00:00.001Z", "2020-01-31T12:00:00+01:00"] {
+        let (status, problem, _) = ask(&api, Method::POST, PATH, &key, at(other)).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("idempotency_mismatch")), "{other}");
+    }
+    let (status, problem, _) = ask(&api, Method::POST, PATH, &key, at("yesterday")).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("bad_request")));
+}
+
+#[actix_web::test]
 async fn bad_requests_change_nothing_and_say_why() {
     let (api, _directory) = api("", 2);
     let large = format!(r#"{{"user":"alice","title":"T","body":"{}"}}"#, "x".repeat(2000));
@@ -66,6 +85,8 @@ async fn bad_requests_change_nothing_and_say_why() {
         (Method::POST, PATH, plain, "", 400),
         (Method::POST, PATH, &[("Content-Type", "text/plain")], ALICE, 415),
         (Method::POST, PATH, &[("Content-Type", "")], ALICE, 415),
+        (Method::POST, PATH, &[("Content-Encoding", "gzip")], "\x1f\u{8b}\x08", 415),
+        (Method::POST, PATH, &[("Content-Encoding", "identity, br")], ALICE, 415),
         (Method::POST, PATH, plain, "{", 400),
         (Method::POST, PATH, plain, r#"["alice",null,null,"T"]"#, 400),
         (Method::POST, PATH, plain, r#"{"title":"T"}"#, 400),

@@ -1,4 +1,4 @@
-//! One attempt to deliver.
+//! One delivery attempt.
 
 use crate::notification::{Millis, Target};
 use crate::outbox::{Delivery, Outcome};
@@ -13,31 +13,40 @@ use shared_proto::rest::{PositionBody, PublishRequest};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Publications of history looked through at a time, and how many times.
+/// Publications in a page of history.
 const PAGE: u32 = 100;
+/// Maximum number of pages of history that are searched.
 const PAGES: usize = 20;
+/// The clocks of the gateway and the notifier may differ by this time.
+const CLOCK_DIFFERENCE: Duration = Duration::from_mins(1);
 
-/// What an attempt says about the gateway.
+/// What an attempt shows about the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Health {
+pub(super) enum GatewayHealth {
+    /// The gateway answered, even if with a refusal.
     Answered,
+    /// The gateway did not answer or could not serve.
     Failing,
 }
 
-/// Delivers, and judges the answer.
-pub(super) async fn deliver(gateway: &Gateway, delivery: &Delivery, window: Duration, pauses: Backoff) -> (Outcome, Health) {
-    let outdated = Millis::now() > delivery.due.plus(window);
-    if outdated {
-        match was_delivered(gateway, delivery).await {
-            Ok(Some(epoch)) => return (Outcome::Delivered { epoch }, Health::Answered),
-            // No history: nothing can be looked up, and a repeat carries the same id.
+/// Delivers, and classifies the answer. After `key_lifetime` the gateway may have forgotten the idempotency key, so the channel's history is
+/// searched first.
+pub(super) async fn deliver(gateway: &Gateway, delivery: &Delivery, key_lifetime: Duration, pauses: Backoff) -> (Outcome, GatewayHealth) {
+    let key_may_be_forgotten = Millis::now() > delivery.due.plus(key_lifetime);
+    if key_may_be_forgotten {
+        match find_in_history(gateway, delivery).await {
+            Ok(Some(epoch)) => return (Outcome::Delivered { epoch }, GatewayHealth::Answered),
+            // Not found, or the channel has no history. Frontends recognise a repeat by its id.
             Ok(None) | Err(Failure::Refused { .. }) => {}
-            Err(failure) => return judge(&failure, delivery, pauses),
+            Err(failure) => return classify(&failure, delivery, pauses),
         }
     }
     match send(gateway, delivery).await {
-        Ok(position) => (Outcome::Delivered { epoch: position.epoch }, Health::Answered),
-        Err(failure) => judge(&failure, delivery, pauses),
+        Ok(position) => (Outcome::Delivered { epoch: position.epoch }, GatewayHealth::Answered),
+        Err(failure) if has_no_such_path(gateway, &failure).await => {
+            (Outcome::Failed { cause: failure.to_string() }, GatewayHealth::Answered)
+        }
+        Err(failure) => classify(&failure, delivery, pauses),
     }
 }
 
@@ -53,8 +62,8 @@ async fn send(gateway: &Gateway, delivery: &Delivery) -> Result<PositionBody, Fa
     }
 }
 
-/// Looks for the notification among the publications since it was due, newest first; answers the epoch in which it is there.
-async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<Option<String>, Failure> {
+/// Searches the publications since the delivery was due, newest first. Returns the epoch of the channel if the notification is there.
+async fn find_in_history(gateway: &Gateway, delivery: &Delivery) -> Result<Option<String>, Failure> {
     #[derive(Deserialize)]
     struct Id {
         id: String,
@@ -68,8 +77,7 @@ async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<Option<
             return Ok(Some(page.epoch));
         }
         let Some(oldest) = page.publications.last() else { break };
-        // A minute for clocks that differ.
-        let before_due = i64::try_from(oldest.time).is_ok_and(|time| Millis(time).plus(Duration::from_mins(1)) < delivery.due);
+        let before_due = i64::try_from(oldest.time).is_ok_and(|time| Millis(time).plus(CLOCK_DIFFERENCE) < delivery.due);
         if before_due || oldest.offset <= 1 {
             break;
         }
@@ -78,23 +86,31 @@ async fn was_delivered(gateway: &Gateway, delivery: &Delivery) -> Result<Option<
     Ok(None)
 }
 
-fn judge(failure: &Failure, delivery: &Delivery, pauses: Backoff) -> (Outcome, Health) {
+/// Whether the gateway itself says that it has no such path, and is the right one: it answers under another path of the same interface.
+async fn has_no_such_path(gateway: &Gateway, failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { .. }) && failure.is(ErrorCode::NotFound) && gateway.nodes().await.is_ok()
+}
+
+fn classify(failure: &Failure, delivery: &Delivery, pauses: Backoff) -> (Outcome, GatewayHealth) {
     let cause = failure.to_string();
     let pause = pauses.pause_after(delivery.attempts.saturating_add(1));
-    let again = |wait: Duration| Outcome::Retry { cause: cause.clone(), at: Millis::now().plus(wait) };
+    let retry = |wait: Duration| Outcome::Retry { cause: cause.clone(), at: Millis::now().plus(wait) };
     match failure {
         Failure::NotDone { retry_after, .. } => {
             let busy_target = failure.is(ErrorCode::TooManyRequests) || failure.is(ErrorCode::IdempotencyInProgress);
-            let health = if busy_target { Health::Answered } else { Health::Failing };
-            (again(retry_after.map_or(pause, |asked| asked.max(pause))), health)
+            let health = if busy_target { GatewayHealth::Answered } else { GatewayHealth::Failing };
+            (retry(retry_after.map_or(pause, |requested| requested.max(pause))), health)
         }
-        Failure::Refused { code, .. } if is_about_the_notification(code) => (Outcome::Failed { cause: cause.clone() }, Health::Answered),
-        Failure::Unknown { .. } | Failure::Refused { .. } => (again(pause), Health::Failing),
+        Failure::Refused { code, .. } if concerns_the_notification(code) => {
+            (Outcome::Failed { cause: cause.clone() }, GatewayHealth::Answered)
+        }
+        Failure::Unknown { .. } | Failure::Refused { .. } => (retry(pause), GatewayHealth::Failing),
     }
 }
 
-/// Otherwise our key or the gateway's address is wrong, and the notification waits until somebody has put that right.
-fn is_about_the_notification(code: &str) -> bool {
+/// Whether a refusal with this code concerns the notification. If not, the notifier's API key or the gateway's address is wrong, and the
+/// notification waits until an operator has corrected that.
+fn concerns_the_notification(code: &str) -> bool {
     match ErrorCode::by_name(code) {
         None | Some(ErrorCode::Unauthorized | ErrorCode::NotFound | ErrorCode::MethodNotAllowed) => false,
         Some(_) => true,
@@ -104,30 +120,40 @@ fn is_about_the_notification(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared_proto::client::rest::Config;
+
+    fn delivery(user: &str, due: Millis) -> Delivery {
+        let (id, notification, target) = ("n-0".into(), "n".into(), Target::User(user.into()));
+        Delivery { id, notification, data: "{}".into(), target, due, attempts: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_user_that_no_path_can_name_is_final() {
+        let timeout = Duration::from_secs(1);
+        let urls = vec!["http://127.0.0.1:1".to_owned()];
+        let gateway = Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout }).expect("right settings");
+        let pauses = Backoff::new(Duration::from_millis(1), timeout);
+        // As an earlier version accepted it.
+        let outcome = deliver(&gateway, &delivery("..", Millis::now()), Duration::from_mins(1), pauses).await;
+        assert!(matches!(outcome, (Outcome::Failed { .. }, GatewayHealth::Answered)), "{outcome:?}");
+    }
 
     #[test]
-    fn only_a_refusal_of_the_notification_itself_is_final() {
-        let delivery = Delivery {
-            id: "n-0".into(),
-            notification: "n".into(),
-            data: "{}".into(),
-            target: Target::User("alice".into()),
-            due: Millis(0),
-            attempts: 0,
-        };
+    fn only_a_refusal_that_concerns_the_notification_is_final() {
+        let delivery = delivery("alice", Millis(0));
         let pauses = Backoff::new(Duration::from_millis(1), Duration::from_secs(1));
-        let judged = |failure: &Failure| judge(failure, &delivery, pauses);
+        let classified = |failure: &Failure| classify(failure, &delivery, pauses);
         let refused = |code: &str| Failure::Refused { code: code.into(), detail: String::new() };
         assert!(
-            matches!(judged(&refused("unknown_channel")), (Outcome::Failed { cause }, Health::Answered) if cause.contains("unknown_channel"))
+            matches!(classified(&refused("unknown_channel")), (Outcome::Failed { cause }, GatewayHealth::Answered) if cause.contains("unknown_channel"))
         );
         for ours in ["unauthorized", "not_found", "method_not_allowed", "of_a_proxy"] {
-            assert!(matches!(judged(&refused(ours)), (Outcome::Retry { .. }, Health::Failing)), "{ours}");
+            assert!(matches!(classified(&refused(ours)), (Outcome::Retry { .. }, GatewayHealth::Failing)), "{ours}");
         }
-        assert!(matches!(judged(&Failure::unreachable("x")), (Outcome::Retry { .. }, Health::Failing)));
-        assert!(matches!(judged(&Failure::no_answer("x")), (Outcome::Retry { .. }, Health::Failing)));
+        assert!(matches!(classified(&Failure::unreachable("x")), (Outcome::Retry { .. }, GatewayHealth::Failing)));
+        assert!(matches!(classified(&Failure::no_answer("x")), (Outcome::Retry { .. }, GatewayHealth::Failing)));
         let busy = Failure::NotDone { code: "too_many_requests".into(), detail: String::new(), retry_after: Some(Duration::from_mins(1)) };
-        let (Outcome::Retry { at, .. }, Health::Answered) = judged(&busy) else { panic!("it is tried again") };
-        assert!(at > Millis::now().plus(Duration::from_secs(50)), "not before the gateway asked for");
+        let (Outcome::Retry { at, .. }, GatewayHealth::Answered) = classified(&busy) else { panic!("the delivery is retried") };
+        assert!(at > Millis::now().plus(Duration::from_secs(50)), "not before the time that the gateway requested");
     }
 }

@@ -1,16 +1,17 @@
-//! The outbox in SQLite: plain blocking functions over one connection.
+//! The SQL of the outbox: blocking functions on one connection.
 
-use super::{Accepted, Conflict, Delivery, DeliveryState, DeliveryView, Filter, NotificationView, Outcome, Page, StoreError};
+use super::types::{Accepted, Conflict, Delivery, Outcome, StoreError};
+use super::view::{DeliveryState, DeliveryView, Filter, NotificationView, Page};
 use crate::notification::{Millis, Notification, Target};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use std::path::Path;
 use std::time::Duration;
 
 const SCHEMA: &str = include_str!("schema.sql");
-/// Finished notifications that one pruning deletes at most, so that it never holds writers up for long.
+/// Notifications that one call of [`prune`] deletes at most, so that it does not delay other writes for long.
 const PRUNE_BATCH: u32 = 1000;
 
-/// Opens the file. A commit that returned is on the disk.
+/// Opens the file. With these settings a commit returns when its data is on the disk.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -26,7 +27,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Stores a notification with one delivery per target, unless its key was used before.
+/// Stores a notification and one delivery per target, unless its idempotency key was used before.
 pub(super) fn accept(
     tx: &Transaction<'_>,
     new: &Notification,
@@ -34,7 +35,7 @@ pub(super) fn accept(
     now: Millis,
 ) -> Result<Result<Accepted, Conflict>, StoreError> {
     if let Some((key, request)) = key
-        && let Some((id, before)) = used(tx, key)?
+        && let Some((id, before)) = find_by_key(tx, key)?
     {
         return Ok(if before == request { Ok(Accepted { id, replayed: true }) } else { Err(Conflict) });
     }
@@ -53,13 +54,13 @@ pub(super) fn accept(
     Ok(Ok(Accepted { id: id.clone(), replayed: false }))
 }
 
-fn used(tx: &Transaction<'_>, key: &str) -> Result<Option<(String, String)>, StoreError> {
+fn find_by_key(tx: &Transaction<'_>, key: &str) -> Result<Option<(String, String)>, StoreError> {
     let mut find = tx.prepare_cached("SELECT id, request FROM notifications WHERE idempotency_key = ?1")?;
     Ok(find.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
-/// Records how an attempt went.
-pub(super) fn settle(tx: &Transaction<'_>, delivery: &str, outcome: &Outcome, now: Millis) -> Result<(), StoreError> {
+/// Records the outcome of an attempt.
+pub(super) fn record_outcome(tx: &Transaction<'_>, delivery: &str, outcome: &Outcome, now: Millis) -> Result<(), StoreError> {
     let (state, cause, retry, epoch) = match outcome {
         Outcome::Delivered { epoch } => (DeliveryState::Delivered, None, 0, Some(epoch)),
         Outcome::Failed { cause } => (DeliveryState::Failed, Some(cause), 0, None),
@@ -73,17 +74,22 @@ pub(super) fn settle(tx: &Transaction<'_>, delivery: &str, outcome: &Outcome, no
     Ok(())
 }
 
-/// Makes pending again what was delivered to `target` since then and in another epoch than this.
-pub(super) fn lost(tx: &Transaction<'_>, target: &Target, epoch: &str, since: Millis, now: Millis) -> Result<usize, StoreError> {
+/// Makes deliveries to `target` pending again that were made after `since` in an epoch other than this. Returns their number.
+pub(super) fn requeue_lost(tx: &Transaction<'_>, target: &Target, epoch: &str, since: Millis, now: Millis) -> Result<usize, StoreError> {
     let mut update = tx.prepare_cached(
-        "UPDATE deliveries SET state = 0, cause = 'the gateway lost it', retry_ms = 0, changed_ms = :now
+        "UPDATE deliveries SET state = 0, cause = 'the gateway lost the history', retry_ms = 0, changed_ms = :now
          WHERE target = :target AND state = 1 AND epoch NOT IN ('', :epoch) AND changed_ms >= :since",
     )?;
     Ok(update.execute(named_params! {":now": now.0, ":target": target.to_string(), ":epoch": epoch, ":since": since.0})?)
 }
 
-/// The first of the users to whom something was delivered since then into a history, by name, after `last`.
-pub(super) fn delivered_to(connection: &Connection, last: Option<&str>, since: Millis, limit: usize) -> Result<Vec<String>, StoreError> {
+/// Users with a delivery after `since` whose channel has a history. In the order of their names, from after `last`.
+pub(super) fn users_with_deliveries(
+    connection: &Connection,
+    last: Option<&str>,
+    since: Millis,
+    limit: usize,
+) -> Result<Vec<String>, StoreError> {
     let mut find = connection.prepare_cached(
         "SELECT DISTINCT target FROM deliveries WHERE state = 1 AND target > :last AND target < 'user!' AND epoch <> '' AND changed_ms >= :since
          ORDER BY target LIMIT :limit",
@@ -93,17 +99,17 @@ pub(super) fn delivered_to(connection: &Connection, last: Option<&str>, since: M
         find.query_map(named_params! {":last": last, ":since": since.0, ":limit": sql_count(limit)}, |row| row.get::<_, String>(0))?;
     let users = targets.map(|target| match Target::parse(&target?) {
         Some(Target::User(user)) => Ok(user),
-        other => Err(StoreError::Corrupt(format!("{other:?} is no user"))),
+        other => Err(StoreError::Corrupt(format!("a delivery has the target {other:?}, which is no user"))),
     });
     users.collect()
 }
 
-/// Reads one row per delivery: each target's lane knows its first one, so that the cost grows with `:limit` and not with what is pending.
+/// Reads the table of next deliveries, so its cost depends on `:limit` and not on the number of pending deliveries.
 pub(super) const DUE: &str = "SELECT d.id, n.id, n.data, d.target, d.due_ms, d.attempts
-    FROM lanes l CROSS JOIN deliveries d ON d.seq = l.delivery CROSS JOIN notifications n ON n.seq = d.notification
-    WHERE l.ready_ms <= :now ORDER BY l.ready_ms, l.delivery LIMIT :limit";
+    FROM next_deliveries x CROSS JOIN deliveries d ON d.seq = x.delivery CROSS JOIN notifications n ON n.seq = d.notification
+    WHERE x.ready_ms <= :now ORDER BY x.ready_ms, x.delivery LIMIT :limit";
 
-/// The first due delivery of each target, where it may be tried now; what has been ready longest comes first.
+/// The next delivery of each target, if it is due. The order is that in which they became due.
 pub(super) fn due(connection: &Connection, now: Millis, limit: usize) -> Result<Vec<Delivery>, StoreError> {
     let mut find = connection.prepare_cached(DUE)?;
     let rows = find.query_map(named_params! {":now": now.0, ":limit": sql_count(limit)}, |row| {
@@ -117,7 +123,7 @@ pub(super) fn due(connection: &Connection, now: Millis, limit: usize) -> Result<
     .collect()
 }
 
-/// Deliveries that are pending.
+/// Number of pending deliveries.
 pub(super) fn pending(connection: &Connection) -> Result<u64, StoreError> {
     let count: i64 = connection.prepare_cached("SELECT count(*) FROM deliveries WHERE state = 0")?.query_row([], |row| row.get(0))?;
     Ok(count.unsigned_abs())
@@ -126,8 +132,8 @@ pub(super) fn pending(connection: &Connection) -> Result<u64, StoreError> {
 /// One notification with its deliveries.
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<NotificationView>, StoreError> {
     let mut find = connection.prepare_cached("SELECT seq, id, data, accepted_ms, due_ms FROM notifications WHERE id = ?1")?;
-    let found = find.query_row([id], head).optional()?;
-    found.map(|head| view(connection, head)).transpose()
+    let found = find.query_row([id], read_row).optional()?;
+    found.map(|row| view(connection, row)).transpose()
 }
 
 /// A page of notifications, newest first.
@@ -142,16 +148,16 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Page, Sto
     let target = filter.user.as_ref().map(|user| Target::User(user.clone()).to_string());
     let limit = sql_count(filter.limit.saturating_add(1));
     let before = filter.after.unwrap_or(i64::MAX);
-    let heads = find.query_map(named_params! {":before": before, ":state": state, ":target": target, ":limit": limit}, head)?;
-    let mut heads = heads.collect::<Result<Vec<_>, _>>()?;
-    let more = heads.len() > filter.limit;
-    heads.truncate(filter.limit);
-    let next = if more { heads.last().map(|head| head.seq.to_string()) } else { None };
-    let notifications = heads.into_iter().map(|head| view(connection, head)).collect::<Result<_, _>>()?;
+    let rows = find.query_map(named_params! {":before": before, ":state": state, ":target": target, ":limit": limit}, read_row)?;
+    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let more = rows.len() > filter.limit;
+    rows.truncate(filter.limit);
+    let next = if more { rows.last().map(|row| row.seq.to_string()) } else { None };
+    let notifications = rows.into_iter().map(|row| view(connection, row)).collect::<Result<_, _>>()?;
     Ok(Page { notifications, next })
 }
 
-/// Deletes finished notifications that are too old or too many; answers how many.
+/// Deletes finished notifications that are too old or too many. Returns their number.
 pub(super) fn prune(tx: &Transaction<'_>, older_than: Millis, keep: u64) -> Result<usize, StoreError> {
     let mut delete = tx.prepare_cached(
         "DELETE FROM notifications WHERE seq IN (
@@ -164,7 +170,7 @@ pub(super) fn prune(tx: &Transaction<'_>, older_than: Millis, keep: u64) -> Resu
     Ok(delete.execute(named_params! {":older": older_than.0, ":keep": keep, ":batch": PRUNE_BATCH})?)
 }
 
-struct Head {
+struct NotificationRow {
     seq: i64,
     id: String,
     data: String,
@@ -172,28 +178,29 @@ struct Head {
     due: Millis,
 }
 
-fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
-    Ok(Head { seq: row.get(0)?, id: row.get(1)?, data: row.get(2)?, accepted: Millis(row.get(3)?), due: Millis(row.get(4)?) })
+fn read_row(row: &Row<'_>) -> rusqlite::Result<NotificationRow> {
+    Ok(NotificationRow { seq: row.get(0)?, id: row.get(1)?, data: row.get(2)?, accepted: Millis(row.get(3)?), due: Millis(row.get(4)?) })
 }
 
-fn view(connection: &Connection, head: Head) -> Result<NotificationView, StoreError> {
+fn view(connection: &Connection, row: NotificationRow) -> Result<NotificationView, StoreError> {
     let mut find = connection
         .prepare_cached("SELECT target, state, attempts, cause, changed_ms FROM deliveries WHERE notification = ?1 ORDER BY seq")?;
     let rows = find
-        .query_map([head.seq], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u8>(1)?, row.get(2)?, row.get(3)?, Millis(row.get(4)?))))?;
+        .query_map([row.seq], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u8>(1)?, row.get(2)?, row.get(3)?, Millis(row.get(4)?))))?;
     let targets = rows
         .map(|row| {
             let (target, state, attempts, cause, changed) = row?;
-            let state = DeliveryState::from_column(state).ok_or_else(|| StoreError::Corrupt(format!("state {state}")))?;
-            let target = Target::parse(&target).ok_or_else(|| StoreError::Corrupt(format!("target {target:?}")))?;
+            let state =
+                DeliveryState::from_column(state).ok_or_else(|| StoreError::Corrupt(format!("a delivery has the state {state}")))?;
+            let target = Target::parse(&target).ok_or_else(|| StoreError::Corrupt(format!("a delivery has the target {target:?}")))?;
             Ok(DeliveryView::new(target, state, attempts, cause, changed))
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    let envelope = serde_json::from_str(&head.data)?;
+    let envelope = serde_json::from_str(&row.data)?;
     Ok(NotificationView {
-        id: head.id,
-        accepted_at: head.accepted.to_rfc3339(),
-        due_at: head.due.to_rfc3339(),
+        id: row.id,
+        accepted_at: row.accepted.to_rfc3339(),
+        due_at: row.due.to_rfc3339(),
         notification: envelope,
         targets,
     })

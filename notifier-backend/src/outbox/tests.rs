@@ -1,5 +1,10 @@
+//! The outbox with its threads and a real file.
+
+use super::store;
 use super::*;
-use crate::notification::Request;
+use crate::notification::{Millis, Notification, Request, Target};
+use crate::settings;
+use std::time::Duration;
 
 fn open(directory: &tempfile::TempDir) -> Outbox {
     let path = directory.path().join("outbox.db");
@@ -21,7 +26,7 @@ fn delivered(epoch: &str) -> Outcome {
 }
 
 #[tokio::test]
-async fn targets_keep_their_order_and_do_not_wait_for_each_other() {
+async fn each_target_keeps_its_order_and_does_not_delay_others() {
     let directory = tempfile::tempdir().expect("a directory");
     let outbox = open(&directory);
     let at = Millis(1000);
@@ -31,11 +36,11 @@ async fn targets_keep_their_order_and_do_not_wait_for_each_other() {
     assert_eq!(ids(&outbox, Millis(999)).await, Vec::<String>::new(), "not before it is due");
     assert_eq!(ids(&outbox, at).await, ["n1-0", "n1-1"]);
     let again = Outcome::Retry { cause: "down".into(), at: Millis(2000) };
-    outbox.settle("n1-0".into(), again).await.expect("stored");
-    assert_eq!(ids(&outbox, Millis(1500)).await, ["n1-1"], "the second for a waits behind the first");
-    assert_eq!(ids(&outbox, Millis(2000)).await, ["n1-1", "n1-0"], "what has been ready longest comes first");
-    outbox.settle("n1-0".into(), delivered("e")).await.expect("stored");
-    outbox.settle("n1-1".into(), Outcome::Failed { cause: "no".into() }).await.expect("stored");
+    outbox.record_outcome("n1-0".into(), again).await.expect("stored");
+    assert_eq!(ids(&outbox, Millis(1500)).await, ["n1-1"], "the second delivery to a waits for the first");
+    assert_eq!(ids(&outbox, Millis(2000)).await, ["n1-1", "n1-0"], "the delivery that became due first comes first");
+    outbox.record_outcome("n1-0".into(), delivered("e")).await.expect("stored");
+    outbox.record_outcome("n1-1".into(), Outcome::Failed { cause: "no".into() }).await.expect("stored");
     assert_eq!(ids(&outbox, Millis(5000)).await, ["n2-0", "n3-0"]);
     let view = outbox.find("n1".into()).await.expect("read").expect("there");
     assert_eq!((view.targets[0].state, view.targets[0].attempts), (DeliveryState::Delivered, 2));
@@ -43,7 +48,7 @@ async fn targets_keep_their_order_and_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn what_is_due_is_found_by_indexes_alone() {
+fn due_deliveries_are_found_with_indexes_only() {
     let directory = tempfile::tempdir().expect("a directory");
     let connection = store::open(&directory.path().join("outbox.db")).expect("opened");
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", store::DUE)).expect("prepared");
@@ -52,27 +57,28 @@ fn what_is_due_is_found_by_indexes_alone() {
     assert_eq!(
         plan,
         [
-            "SEARCH l USING COVERING INDEX lanes_ready (ready_ms<?)",
+            "SEARCH x USING COVERING INDEX next_deliveries_ready (ready_ms<?)",
             "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)",
             "SEARCH n USING INTEGER PRIMARY KEY (rowid=?)"
         ]
     );
 }
 
-/// What lanes stand for: the first pending delivery of each target, if it is due and not in a pause.
-const DEFINITION: &str = "SELECT id FROM (
+/// The definition of the due deliveries, without the table of next deliveries: the first pending delivery of each target, if it is due and
+/// its retry is not later.
+const DUE_BY_DEFINITION: &str = "SELECT id FROM (
         SELECT *, row_number() OVER (PARTITION BY target ORDER BY due_ms, seq) AS place FROM deliveries WHERE state = 0 AND due_ms <= ?1
     ) WHERE place = 1 AND retry_ms <= ?1 ORDER BY max(due_ms, retry_ms), seq";
 
-fn by_definition(path: &std::path::Path, now: Millis) -> Vec<String> {
+fn due_by_definition(path: &std::path::Path, now: Millis) -> Vec<String> {
     let connection = store::open(path).expect("opened");
-    let mut find = connection.prepare(DEFINITION).expect("prepared");
+    let mut find = connection.prepare(DUE_BY_DEFINITION).expect("prepared");
     let found = find.query_map([now.0], |row| row.get(0)).expect("asked");
     found.collect::<Result<_, _>>().expect("read")
 }
 
 #[tokio::test]
-async fn lanes_follow_whatever_happens_to_deliveries() {
+async fn next_deliveries_follow_every_change() {
     let directory = tempfile::tempdir().expect("a directory");
     let (path, outbox) = (directory.path().join("outbox.db"), open(&directory));
     let mut random = 7_u64;
@@ -92,15 +98,15 @@ async fn lanes_follow_whatever_happens_to_deliveries() {
                 2 => Outcome::Failed { cause: "no".into() },
                 _ => delivered("e"),
             };
-            outbox.settle(delivery.id, outcome).await.expect("stored");
+            outbox.record_outcome(delivery.id, outcome).await.expect("stored");
         }
-        assert_eq!(ids(&outbox, now).await, by_definition(&path, now), "round {round}");
+        assert_eq!(ids(&outbox, now).await, due_by_definition(&path, now), "round {round}");
     }
-    assert!(outbox.pending().await.expect("read") > 0, "nothing is left to compare");
+    assert!(outbox.pending().await.expect("read") > 0, "pending deliveries remain, so the last comparisons were not empty");
 }
 
 #[tokio::test]
-async fn an_outbox_without_lanes_gets_them() {
+async fn an_outbox_without_next_deliveries_gets_them() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("outbox.db");
     let outbox = open(&directory);
@@ -109,14 +115,15 @@ async fn an_outbox_without_lanes_gets_them() {
     }
     drop(outbox);
     let old = store::open(&path).expect("opened");
-    old.execute_batch("DROP TRIGGER delivery_added; DROP TRIGGER delivery_changed; DROP TABLE lanes").expect("as it was");
+    old.execute_batch("DROP TRIGGER next_delivery_on_insert; DROP TRIGGER next_delivery_on_update; DROP TABLE next_deliveries")
+        .expect("as it was");
     drop(old);
     let outbox = open(&directory);
     assert_eq!(ids(&outbox, Millis(9000)).await, ["n2-0", "n2-1", "n1-1", "n3-1"]);
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_there_after_opening_again() {
+async fn accepted_notifications_are_there_after_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     open(&directory).accept(notification("n1", &["a"], Millis(0)), Some(("k".into(), "r".into()))).await.expect("accepted");
     let outbox = open(&directory);
@@ -128,7 +135,7 @@ async fn what_was_accepted_is_there_after_opening_again() {
 }
 
 #[tokio::test]
-async fn many_at_once_share_commits_and_none_is_lost() {
+async fn concurrent_notifications_share_commits_and_none_is_lost() {
     let directory = tempfile::tempdir().expect("a directory");
     let outbox = open(&directory);
     let mut tasks = tokio::task::JoinSet::new();
@@ -152,16 +159,16 @@ async fn only_finished_notifications_are_pruned() {
     }
     assert_eq!(outbox.prune().await.expect("pruned"), 0, "all are pending");
     for n in [0, 1, 3, 5] {
-        outbox.settle(format!("n{n}-0"), delivered("e")).await.expect("stored");
+        outbox.record_outcome(format!("n{n}-0"), delivered("e")).await.expect("stored");
     }
-    assert_eq!(outbox.prune().await.expect("pruned"), 3, "two are kept by count, of whatever state");
+    assert_eq!(outbox.prune().await.expect("pruned"), 3, "two are kept by number, in any state");
     let left = outbox.list(Filter { limit: 10, ..Filter::default() }).await.expect("read");
     let left: Vec<&str> = left.notifications.iter().map(|view| view.id.as_str()).collect();
     assert_eq!(left, ["n5", "n4", "n2"]);
 }
 
 #[tokio::test]
-async fn what_was_delivered_in_another_epoch_is_pending_again_if_it_is_young_enough() {
+async fn deliveries_of_another_epoch_within_the_retention_become_pending_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let outbox = open(&directory);
     let past = Millis(0);
@@ -169,28 +176,32 @@ async fn what_was_delivered_in_another_epoch_is_pending_again_if_it_is_young_eno
         outbox.accept(notification(id, users, past), None).await.expect("accepted");
     }
     for (id, epoch) in [("n1-0", "old"), ("n2-0", "new"), ("n2-1", "old"), ("n3-0", "")] {
-        outbox.settle(id.into(), delivered(epoch)).await.expect("stored");
+        outbox.record_outcome(id.into(), delivered(epoch)).await.expect("stored");
     }
-    assert_eq!(outbox.delivered_to(None, past, 1).await.expect("read"), ["a"]);
-    assert_eq!(outbox.delivered_to(Some("a".into()), past, 9).await.expect("read"), ["b"], "c has no history, and d nothing yet");
-    let lost = async |user: &str, since| outbox.lost(Target::User(user.into()), "new".into(), since).await.expect("stored");
+    assert_eq!(outbox.users_with_deliveries(None, past, 1).await.expect("read"), ["a"]);
+    assert_eq!(
+        outbox.users_with_deliveries(Some("a".into()), past, 9).await.expect("read"),
+        ["b"],
+        "c has no history, and d has no delivery"
+    );
+    let lost = async |user: &str, since| outbox.requeue_lost(Target::User(user.into()), "new".into(), since).await.expect("stored");
     let future = Millis::now().plus(Duration::from_mins(1));
     assert_eq!((lost("a", future).await, lost("c", past).await, lost("d", past).await), (0, 0, 0));
-    assert_eq!((lost("a", past).await, lost("a", past).await), (1, 0), "what is pending is not lost twice");
+    assert_eq!((lost("a", past).await, lost("a", past).await), (1, 0), "a pending delivery is not lost twice");
     assert_eq!(ids(&outbox, Millis::now()).await, ["n1-0", "n4-0"]);
     let view = outbox.find("n1".into()).await.expect("read").expect("there");
-    assert_eq!((view.targets[0].state, view.targets[0].cause.as_deref()), (DeliveryState::Pending, Some("the gateway lost it")));
-    outbox.settle("n1-0".into(), delivered("new")).await.expect("stored");
+    assert_eq!((view.targets[0].state, view.targets[0].cause.as_deref()), (DeliveryState::Pending, Some("the gateway lost the history")));
+    outbox.record_outcome("n1-0".into(), delivered("new")).await.expect("stored");
     assert_eq!(outbox.pending().await.expect("read"), 1);
 }
 
 #[tokio::test]
-async fn a_file_of_an_earlier_version_is_taken_on() {
+async fn a_file_without_the_epoch_column_gets_it() {
     let directory = tempfile::tempdir().expect("a directory");
     open(&directory).accept(notification("n1", &["a"], Millis(0)), None).await.expect("accepted");
     let file = rusqlite::Connection::open(directory.path().join("outbox.db")).expect("opened");
     file.execute_batch("ALTER TABLE deliveries DROP COLUMN epoch").expect("altered");
     let outbox = open(&directory);
-    outbox.settle("n1-0".into(), delivered("e")).await.expect("stored");
-    assert_eq!(outbox.delivered_to(None, Millis(0), 9).await.expect("read"), ["a"]);
+    outbox.record_outcome("n1-0".into(), delivered("e")).await.expect("stored");
+    assert_eq!(outbox.users_with_deliveries(None, Millis(0), 9).await.expect("read"), ["a"]);
 }

@@ -1,17 +1,17 @@
-//! What callers see of the outbox.
+//! Notifications as the REST interface shows them, and the filter for them.
 
 use crate::notification::{Envelope, Millis, Target};
 use serde::{Deserialize, Serialize};
 
-/// Where a delivery stands. The numbers are those of the column `state`.
+/// The state of a delivery. The numbers are the values of the column `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// To be delivered.
     Pending = 0,
-    /// The gateway has it.
+    /// The gateway accepted it.
     Delivered = 1,
-    /// The gateway refused it for good.
+    /// The gateway refused it permanently.
     Failed = 2,
 }
 
@@ -21,18 +21,18 @@ impl DeliveryState {
     }
 }
 
-/// One target of a notification.
+/// The delivery of a notification to one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<String>,
-    /// Where it stands.
+    /// The state of the delivery.
     pub state: DeliveryState,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// Why the last attempt did not succeed.
+    /// The error of the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     changed_at: String,
@@ -51,28 +51,28 @@ impl DeliveryView {
 /// A notification with its targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotificationView {
-    /// Its id.
+    /// Id of the notification.
     pub id: String,
-    /// RFC 3339.
+    /// When it was accepted, as in RFC 3339.
     pub accepted_at: String,
-    /// RFC 3339: not delivered before.
+    /// The earliest time of its deliveries, as in RFC 3339.
     pub due_at: String,
-    /// What frontends receive.
+    /// The data that frontends receive.
     pub notification: Envelope,
     /// One for each target.
     pub targets: Vec<DeliveryView>,
 }
 
-/// Which notifications are wanted.
+/// Selects notifications for a page.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// With a target in this state.
+    /// Only notifications with a delivery in this state.
     pub state: Option<DeliveryState>,
-    /// With this user among the targets.
+    /// Only notifications to this user.
     pub user: Option<String>,
-    /// The last page's `next`.
+    /// `next` of the previous page.
     pub after: Option<i64>,
-    /// How many at most.
+    /// Maximum number of notifications in the page.
     pub limit: usize,
 }
 
@@ -81,7 +81,7 @@ pub struct Filter {
 pub struct Page {
     /// Newest first.
     pub notifications: Vec<NotificationView>,
-    /// The next page's `after`; absent on the last.
+    /// `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

@@ -1,8 +1,8 @@
-//! Growing, jittered pauses between attempts.
+//! Exponential backoff with jitter.
 
 use std::time::Duration;
 
-/// Pauses that double up to a bound and are spread at random, so that many clients do not return at once.
+/// Pauses between attempts. They double up to a limit, and have a random part so that many clients do not retry at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -16,19 +16,19 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
-    /// The pause before the next attempt: between half of the current step and all of it.
+    /// The pause before the next attempt: a random time between half of the current step and the whole step.
     pub fn next_pause(&mut self) -> Duration {
         let step = self.step();
         self.failures = self.failures.saturating_add(1);
         step.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// The pause after `failures` attempts in a row have failed, for callers that keep the count elsewhere.
+    /// The pause after `failures` consecutive failed attempts, for callers that keep the count themselves.
     pub fn pause_after(self, failures: u32) -> Duration {
         Self { failures: failures.saturating_sub(1), ..self }.next_pause()
     }
 
-    /// An attempt succeeded: the next pause is short again.
+    /// Resets the next pause to the first one, after an attempt that succeeded.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_stay_bounded_and_shrink_again() {
+    fn pauses_grow_up_to_the_limit_and_reset() {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(5));
         let mut backoff = Backoff::new(first, longest);
         assert!(backoff.next_pause() <= first);

@@ -1,9 +1,11 @@
 //! Typed clients for services.
 //!
-//! - [`rest::Gateway`]: the gateway's REST interface, over several nodes
+//! - [`rest::Gateway`]: the client for the gateway's REST interface, with failover between nodes
 //! - [`link::Link`]: the WebSocket links of a service instance to every node of the cluster
-//! - [`Failure`]: what both say when a request did not succeed
-//! - [`backoff`]: growing, jittered pauses between attempts
+//! - [`Failure`]: the error type of both clients
+//! - [`backoff`]: exponential backoff with jitter
+//!
+//! Types of the wire formats do not belong here; see [`crate::rest`] and [`crate::link`].
 
 pub mod backoff;
 mod failure;

@@ -1,4 +1,4 @@
-/** Chromium, and tabs that record their errors. */
+/** Starts Chromium, and opens tabs that record their errors. */
 
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
@@ -33,19 +33,19 @@ export async function openTab(context, page = address) {
   return tab;
 }
 
-/** A network for the context's sockets. It drops messages of the gateway while `losesAnswers`, and can be cut and mended. */
-export async function lossy(context) {
+/** Controls the sockets of a context: drops messages of the gateway while `dropsAnswers` is set, and can be cut and restored. */
+export async function faultyNetwork(context) {
   const sockets = new Set();
   const network = {
-    losesAnswers: false,
+    dropsAnswers: false,
     isDown: false,
     cut() {
       network.isDown = true;
       for (const socket of sockets) socket.close({ code: 3000, reason: 'cut' });
       sockets.clear();
     },
-    mend() {
-      Object.assign(network, { isDown: false, losesAnswers: false });
+    restore() {
+      Object.assign(network, { isDown: false, dropsAnswers: false });
     },
   };
   await context.routeWebSocket('**/connection/websocket', (socket) => {
@@ -56,7 +56,7 @@ export async function lossy(context) {
     sockets.add(socket);
     const gateway = socket.connectToServer();
     gateway.onMessage((message) => {
-      if (!network.losesAnswers) socket.send(message);
+      if (!network.dropsAnswers) socket.send(message);
     });
   });
   return network;
@@ -72,24 +72,24 @@ export async function signIn(tab, user) {
 
 /** Waits until the tab is connected and shows the conversation. */
 export async function ready(tab) {
-  await tab.waitForSelector('body[data-link="connected"]');
+  await tab.waitForSelector('body[data-connection="connected"]');
   await tab.waitForSelector('#messages:not([aria-busy])', { state: 'attached' });
 }
 
 export async function say(tab, text) {
-  await tab.locator('#line').fill(text);
+  await tab.locator('#message-field').fill(text);
   await tab.keyboard.press('Enter');
 }
 
 /** Waits for an entry from the channel that contains the text; returns its id. */
-export async function sees(tab, text, from) {
+export async function waitForEntry(tab, text, from) {
   const entry = tab.locator(`#messages > li[data-id][data-from="${from}"]`).filter({ hasText: text }).last();
   await entry.waitFor();
   return entry.getAttribute('data-id');
 }
 
 /** Waits for the bot's complete answer after the entry with this id; returns its id. */
-export async function answered(tab, id) {
+export async function waitForAnswer(tab, id) {
   const handle = await tab.waitForFunction((after) => {
     let entry = document.querySelector(`#messages > li[data-id="${after}"]`)?.nextElementSibling;
     while (entry && !(entry.classList.contains('bot') && entry.dataset.state === 'done')) entry = entry.nextElementSibling;

@@ -1,4 +1,4 @@
-/** What the page must show for a channel's history, computed without the page's code. */
+/** Computes what the page must show for a channel's history, without the page's code. */
 
 /** One entry for each id, where the id first appeared, with the complete text as shown. */
 export function expected(publications) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { after, afterEach, before, beforeEach } from 'node:test';
-import { answered, entries, launch, lossy, openTab, ready, say, sees, signIn } from './chromium.mjs';
+import { waitForAnswer, entries, launch, faultyNetwork, openTab, ready, say, waitForEntry, signIn } from './chromium.mjs';
 import { expected, record, since } from './conversation.mjs';
 import { history, notify, publish, unique } from './stack.mjs';
 
@@ -36,19 +36,19 @@ async function tabOf(user, context) {
 
 const plain = (list) => list.map(({ id, from, text }) => ({ id, from, text }));
 
-test('two people and the bot talk, and a reload finds the same conversation', async () => {
+test('two users and the bot chat, and a reload shows the same conversation', async () => {
   const [alice, bob] = [unique('alice'), unique('bob')];
   const [one, two] = [await tabOf(alice), await tabOf(bob)];
   await one.locator(`#people [data-user="${bob}"]`).waitFor();
   const [hello, reply] = [unique(`@${bob} hello`), unique(`@${alice} reply`)];
   await say(one, hello);
-  const first = await sees(two, hello, alice);
+  const first = await waitForEntry(two, hello, alice);
   await say(two, reply);
-  await sees(one, reply, bob);
+  await waitForEntry(one, reply, bob);
   await say(one, 'help');
-  const question = await sees(two, 'help', alice);
-  const answer = await answered(one, question);
-  assert.equal(await answered(two, question), answer);
+  const question = await waitForEntry(two, 'help', alice);
+  const answer = await waitForAnswer(one, question);
+  assert.equal(await waitForAnswer(two, question), answer);
 
   const shown = since(plain(await entries(one)), first);
   assert.deepEqual(since(plain(await entries(two)), first), shown);
@@ -56,12 +56,12 @@ test('two people and the bot talk, and a reload finds the same conversation', as
 
   await one.reload();
   await ready(one);
-  await sees(one, hello, alice);
-  const held = since(expected(await history(LOBBY)), first).slice(0, shown.length);
-  assert.deepEqual(since(plain(await entries(one)), first).slice(0, shown.length), held);
+  await waitForEntry(one, hello, alice);
+  const stored = since(expected(await history(LOBBY)), first).slice(0, shown.length);
+  assert.deepEqual(since(plain(await entries(one)), first).slice(0, shown.length), stored);
 });
 
-test('who leaves is gone from the list', async () => {
+test('a user who signs out disappears from the list', async () => {
   const [alice, bob] = [unique('alice'), unique('bob')];
   const [one, two] = [await tabOf(alice), await tabOf(bob)];
   const person = one.locator(`#people [data-user="${bob}"]`);
@@ -71,14 +71,14 @@ test('who leaves is gone from the list', async () => {
   await two.locator('#name').waitFor();
 });
 
-test('others see that one is writing', async () => {
+test('other users see who is typing', async () => {
   const [alice, bob] = [unique('alice'), unique('bob')];
   const [one, two] = [await tabOf(alice), await tabOf(bob)];
-  await one.locator('#line').pressSequentially('a few words');
+  await one.locator('#message-field').pressSequentially('a few words');
   await two.locator('#typing.on', { hasText: `${alice} is writing` }).waitFor();
 });
 
-test('a notification reaches both tabs of its user within a second, once', async () => {
+test('a notification arrives once in both tabs of its user, within a second', async () => {
   const user = unique('alice');
   const context = await newContext();
   const [one, two] = [await tabOf(user, context), await tabOf(user, context)];
@@ -104,7 +104,7 @@ test('a notification reaches both tabs of its user within a second, once', async
   assert.equal(await two.locator('#inbox .notice.unread').count(), 0);
 });
 
-test('a notification sent while its user was away is there on return; one that is repeated is shown once', async () => {
+test('a notification sent while its user was away is shown at the return, and a repeated one is shown once', async () => {
   const user = unique('alice');
   const title = unique('Invoice');
   await notify(user, title);
@@ -119,39 +119,39 @@ test('a notification sent while its user was away is there on return; one that i
   assert.equal(await tab.locator('.notice', { hasText: repeated.title }).count(), 1);
 });
 
-test('a line whose answer is lost can be sent again: it stands there once and is answered once', async () => {
+test('a message whose answer is lost can be sent again: it is stored once and answered once', async () => {
   const context = await newContext();
-  const network = await lossy(context);
+  const network = await faultyNetwork(context);
   const user = unique('alice');
   const tab = await tabOf(user, context);
   const text = unique('good question');
-  network.losesAnswers = true;
+  network.dropsAnswers = true;
   await say(tab, text);
-  await held((lines) => lines.some((line) => line.text === text && line.id));
+  await waitForHistory((lines) => lines.some((line) => line.text === text && line.id));
   network.cut();
   await tab.getByRole('button', { name: 'Send again' }).click();
-  network.mend();
+  network.restore();
   await ready(tab);
-  const first = await sees(tab, text, user);
-  await answered(tab, first);
+  const first = await waitForEntry(tab, text, user);
+  await waitForAnswer(tab, first);
 
   await say(tab, 'help');
-  const last = await sees(tab, 'help', user);
-  await answered(tab, last);
-  const lines = await held((lines) => since(lines, last).length === 2);
+  const last = await waitForEntry(tab, 'help', user);
+  await waitForAnswer(tab, last);
+  const lines = await waitForHistory((lines) => since(lines, last).length === 2);
   const said = since(lines, first).map(({ from, id }) => (from === 'bot' ? 'bot' : id));
   assert.deepEqual(said, [first, 'bot', last, 'bot']);
   assert.equal(lines.filter((line) => line.text === text).length, 1);
 });
 
-test('the line is cut for 5 s while the bot streams: nothing missing, doubled or out of order', async () => {
+test('the connection is cut for 5 s while the bot writes: nothing is missing, duplicated or out of order', async () => {
   const [alice, bob] = [unique('alice'), unique('bob')];
   const [one, two] = [await tabOf(alice), await tabOf(bob)];
   const mark = unique('@nobody mark');
   await say(one, mark);
-  const first = await sees(one, mark, alice);
+  const first = await waitForEntry(one, mark, alice);
   await say(one, LONG);
-  const question = await sees(one, LONG, alice);
+  const question = await waitForEntry(one, LONG, alice);
   const streaming = one.locator(`#messages > li[data-id="${question}"] ~ li.bot[data-state="streaming"][data-parts]`);
   await streaming.waitFor();
   const id = await streaming.getAttribute('data-id');
@@ -159,46 +159,46 @@ test('the line is cut for 5 s while the bot streams: nothing missing, doubled or
   await record(one, id);
 
   await one.locator('#cut').click();
-  await one.waitForSelector('body[data-link="cut"]');
+  await one.waitForSelector('body[data-connection="cut"]');
   const textAtCut = await entry.locator('.entry-text').textContent();
   const meanwhile = [unique('@nobody while you were away'), unique('@nobody and one more')];
   for (const text of meanwhile) {
     await say(two, text);
-    await sees(two, text, bob);
+    await waitForEntry(two, text, bob);
   }
-  assert.equal(await one.locator('.entry', { hasText: meanwhile[0] }).count(), 0, 'a cut line carries nothing');
+  assert.equal(await one.locator('.entry', { hasText: meanwhile[0] }).count(), 0, 'nothing arrives during the cut');
 
   await ready(one);
-  for (const text of meanwhile) await sees(one, text, bob);
+  for (const text of meanwhile) await waitForEntry(one, text, bob);
   await one.waitForSelector(`#messages > li[data-id="${id}"][data-state="done"]`, { timeout: 60_000 });
   await two.waitForSelector(`#messages > li[data-id="${id}"][data-state="done"]`, { timeout: 60_000 });
   await one.waitForFunction(() => Number(document.getElementById('recovered').textContent) > 0);
 
   for (const tab of [one, two]) {
-    for (const count of ['#missing', '#doubled']) assert.equal(await tab.locator(count).textContent(), '0', count);
+    for (const count of ['#missing', '#duplicates']) assert.equal(await tab.locator(count).textContent(), '0', count);
   }
 
-  const held = await settled(first);
-  assert.deepEqual(since(plain(await entries(one)), first), held);
-  assert.deepEqual(since(plain(await entries(two)), first), held);
-  const text = held.find((line) => line.id === id).text;
-  assert.ok(text.length > textAtCut.length, 'the bot went on while the line was cut');
+  const stored = await answeredHistory(first);
+  assert.deepEqual(since(plain(await entries(one)), first), stored);
+  assert.deepEqual(since(plain(await entries(two)), first), stored);
+  const text = stored.find((line) => line.id === id).text;
+  assert.ok(text.length > textAtCut.length, 'the bot continued during the cut');
   await assertGrew(one, id, text);
 });
 
 /** The conversation in the history, as soon as `enough` accepts it. */
-async function held(enough) {
+async function waitForHistory(enough) {
   const end = performance.now() + 30_000;
   while (performance.now() < end) {
     const lines = expected(await history(LOBBY));
     if (enough(lines)) return lines;
   }
-  throw new Error('the history does not become what it should');
+  throw new Error('the history did not reach the expected state within 30 s');
 }
 
 /** The conversation since `first`, as soon as the bot has answered every message in it. */
-async function settled(first) {
-  return since(await held((lines) => since(lines, first).every(({ text }) => text !== null)), first);
+async function answeredHistory(first) {
+  return since(await waitForHistory((lines) => since(lines, first).every(({ text }) => text !== null)), first);
 }
 
 /** Each shown text is a prefix of the final one, and none is shorter than the one before. */

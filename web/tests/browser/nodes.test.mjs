@@ -5,7 +5,7 @@ import test, { after, before } from 'node:test';
 import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
 import { over, ownRedis } from '../../../gateway/tests/sdk/support/redis.mjs';
 import { eventually } from '../../../gateway/tests/sdk/support/wait.mjs';
-import { launch, openTab, ready, sees, signIn } from './chromium.mjs';
+import { launch, openTab, ready, waitForEntry, signIn } from './chromium.mjs';
 import { unique } from './stack.mjs';
 
 const NAMES = ['node-1', 'node-2'];
@@ -45,7 +45,7 @@ async function pageOf(t, node, { fragment = '', ...options } = {}) {
   return openTab(context, `${node.url}/${fragment}`);
 }
 
-const line = (from, text) => ({ kind: 'message', id: unique('m'), from, text, at: new Date().toISOString() });
+const message = (from, text) => ({ kind: 'message', id: unique('m'), from, text, at: new Date().toISOString() });
 const notification = (title) => ({ kind: 'notification', id: unique('n'), title, body: '', level: 'info', at: new Date().toISOString() });
 const toastOf = (tab, title) => tab.locator('.toast', { hasText: title });
 const moveTo = (tab, name) => tab.getByRole('button', { name: `Move here: ${name}` });
@@ -55,16 +55,16 @@ async function isOn(tab, node, name, user) {
   await ready(tab);
   await tab.locator('#node', { hasText: name }).waitFor({ state: 'attached' });
   assert.equal(await tab.locator('#me').textContent(), user);
-  assert.equal(tab.url(), `${node.url}/`, 'nothing of the move stays in the address');
+  assert.equal(tab.url(), `${node.url}/`, 'the address contains no data of the move');
 }
 
-test('every node says which there are, and where', async (t) => {
+test('every node lists all nodes with their addresses', async (t) => {
   const nodes = await cluster(t);
   const all = NAMES.map((name, at) => ({ name, url: nodes[at].url }));
   for (const [at, node] of nodes.entries()) assert.deepEqual(await nodesOf(node), { here: NAMES[at], nodes: all });
 });
 
-test('a tab that moves finds its name, the conversation and its notifications on the other node', async (t) => {
+test('a moved tab has its user, the conversation and its notifications on the other node', async (t) => {
   const [one, two] = await cluster(t);
   const alice = unique('alice');
   const tab = await pageOf(t, one, { colorScheme: 'light' });
@@ -73,8 +73,8 @@ test('a tab that moves finds its name, the conversation and its notifications on
   await tab.locator('[data-node="node-1"][aria-current]').waitFor();
 
   const [before, after, meant, later] = ['before', 'after', 'Meant for you', 'Later'].map(unique);
-  await one.publish('chat:lobby', line('bob', before));
-  await sees(tab, before, 'bob');
+  await one.publish('chat:lobby', message('bob', before));
+  await waitForEntry(tab, before, 'bob');
   await one.publish(`#${alice}`, notification(meant));
   await toastOf(tab, meant).waitFor();
   await tab.locator('#bell').click();
@@ -86,26 +86,26 @@ test('a tab that moves finds its name, the conversation and its notifications on
   await tab.keyboard.press('Enter');
   await isOn(tab, two, NAMES[1], alice);
   await toastOf(tab, `Now on ${NAMES[1]}`).waitFor();
-  await sees(tab, before, 'bob');
-  assert.equal(await tab.locator('html').getAttribute('data-theme'), 'dark', 'the colours that were chosen');
+  await waitForEntry(tab, before, 'bob');
+  assert.equal(await tab.locator('html').getAttribute('data-theme'), 'dark', 'the chosen colours');
   await tab.locator('#bell').click();
   await tab.locator('.notice:not(.unread)', { hasText: meant }).waitFor();
   await tab.keyboard.press('Escape');
 
   await one.publish(`#${alice}`, notification(later));
   await toastOf(tab, later).waitFor();
-  await one.publish('chat:lobby', line('bob', after));
-  await sees(tab, after, 'bob');
+  await one.publish('chat:lobby', message('bob', after));
+  await waitForEntry(tab, after, 'bob');
 
   await tab.reload();
   await isOn(tab, two, NAMES[1], alice);
   await moveTo(tab, NAMES[0]).click();
   await isOn(tab, one, NAMES[0], alice);
-  for (const text of [before, after]) await sees(tab, text, 'bob');
+  for (const text of [before, after]) await waitForEntry(tab, text, 'bob');
   assert.deepEqual(tab.problems, []);
 });
 
-test('the way off a node that was killed stays open, on a phone too', async (t) => {
+test('a tab can leave a killed node, also on a narrow screen', async (t) => {
   const [one, two] = await cluster(t);
   const alice = unique('alice');
   const tab = await pageOf(t, one, { viewport: { width: 360, height: 740 } });
@@ -113,12 +113,12 @@ test('the way off a node that was killed stays open, on a phone too', async (t) 
   await tab.locator('#pill').click();
   await moveTo(tab, NAMES[1]).waitFor();
   await one.kill();
-  await tab.waitForSelector('body[data-link="waiting"]');
+  await tab.waitForSelector('body[data-connection="waiting"]');
   await moveTo(tab, NAMES[1]).click();
   await isOn(tab, two, NAMES[1], alice);
 });
 
-test('a node that has left is offered no longer', async (t) => {
+test('a node that has left is not offered', async (t) => {
   const [one, two] = await cluster(t);
   const tab = await pageOf(t, one);
   await signIn(tab, unique('alice'));
@@ -128,7 +128,7 @@ test('a node that has left is offered no longer', async (t) => {
   assert.deepEqual(tab.problems, []);
 });
 
-test('a fragment with a name that will not do signs nobody in', async (t) => {
+test('a fragment with an invalid name signs nobody in', async (t) => {
   const [one] = await cluster(t);
   const tab = await pageOf(t, one, { fragment: '#as=not%20a%20name' });
   await tab.locator('#name').waitFor();

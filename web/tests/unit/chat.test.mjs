@@ -4,7 +4,7 @@ import test from 'node:test';
 import './page.mjs';
 import { Chat } from '../../js/chat.js';
 
-/** A channel as in the gateway, with an SDK subscription to it. */
+/** A fake SDK subscription together with the gateway's history of its channel. */
 class Channel extends EventEmitter {
   channel = 'chat:lobby';
   epoch = 'e';
@@ -30,7 +30,7 @@ class Channel extends EventEmitter {
   }
 }
 
-const line = (id, from = 'bob', text = id) => ({ kind: 'message', id, from, text });
+const message = (id, from = 'bob', text = id) => ({ kind: 'message', id, from, text });
 
 function open(rpc = async () => ({ data: {} })) {
   const channel = new Channel();
@@ -40,62 +40,62 @@ function open(rpc = async () => ({ data: {} })) {
 }
 
 /** Resolves when the chat has made all its own reads. */
-async function quiet(channel) {
+async function finishedLoading(channel) {
   for (let reads = -1; reads !== channel.reads;) {
     reads = channel.reads;
     await new Promise(setImmediate);
   }
 }
 
-test('the first page of history and what comes live while it loads make one list', async () => {
+test('the first page of history and live publications during its load make one list', async () => {
   const { channel, chat, ids } = open();
-  channel.add(line('a'));
+  channel.add(message('a'));
   channel.connect();
-  channel.emit('publication', channel.add(line('b')));
+  channel.emit('publication', channel.add(message('b')));
   await once(chat, 'loaded');
   assert.deepEqual(ids(), ['a', 'b']);
 });
 
-test('a resumed subscription reads nothing again', async () => {
+test('a resumed subscription does not read the history', async () => {
   const { channel, ids } = open();
   channel.connect();
-  await quiet(channel);
+  await finishedLoading(channel);
   const { reads } = channel;
   channel.connect({ wasRecovering: true, recovered: true });
-  channel.emit('publication', channel.add(line('a')));
-  await quiet(channel);
+  channel.emit('publication', channel.add(message('a')));
+  await finishedLoading(channel);
   assert.equal(channel.reads, reads);
   assert.deepEqual(ids(), ['a']);
 });
 
-test('after a recovery that failed the page reads back to what it knows, and says so', async () => {
+test('after a failed recovery the page reads the history back to the newest known entry and reports a problem', async () => {
   const { channel, chat, ids } = open();
   channel.connect();
-  channel.emit('publication', channel.add(line('known')));
-  await quiet(channel);
-  for (let i = 0; i < 200; i += 1) channel.add(line(`missed ${i}`));
+  channel.emit('publication', channel.add(message('known')));
+  await finishedLoading(channel);
+  for (let i = 0; i < 200; i += 1) channel.add(message(`missed ${i}`));
   const problem = once(chat, 'problem');
   channel.connect({ wasRecovering: true, recovered: false });
   assert.match((await problem)[0].detail, /may be missing/);
-  await quiet(channel);
+  await finishedLoading(channel);
   assert.deepEqual(ids(), channel.log.map(({ data }) => data.id));
 });
 
-test('a new timeline is read from its newest page and stands after the old one', async () => {
+test('entries of a new epoch are read from its newest page and come after those of the old one', async () => {
   const { channel, ids } = open();
-  channel.add(line('old'));
+  channel.add(message('old'));
   channel.connect();
-  await quiet(channel);
+  await finishedLoading(channel);
   Object.assign(channel, { epoch: 'f', log: [] });
-  channel.add(line('new'));
+  channel.add(message('new'));
   channel.connect({ wasRecovering: true, recovered: false });
-  await quiet(channel);
+  await finishedLoading(channel);
   assert.deepEqual(ids(), ['old', 'new']);
 });
 
-test('earlier messages come page by page until there are none', async () => {
+test('earlier messages are loaded page by page', async () => {
   const { channel, chat, ids } = open();
-  for (let i = 0; i < 100; i += 1) channel.add(line(`m${i}`));
+  for (let i = 0; i < 100; i += 1) channel.add(message(`m${i}`));
   channel.connect();
   assert.equal((await once(chat, 'loaded'))[0].detail, true);
   assert.equal(ids().length, 60);
@@ -105,17 +105,17 @@ test('earlier messages come page by page until there are none', async () => {
   assert.deepEqual(ids(), channel.log.map(({ data }) => data.id));
 });
 
-test('a refused line stays with its reason and can be sent again', async () => {
+test('a refused message stays with its reason and can be sent again', async () => {
   let isDown = true;
-  const asked = [];
+  const sentIds = [];
   const { channel, chat, ids } = open(async (method, { id, text }) => {
-    asked.push(id);
+    sentIds.push(id);
     if (isDown) throw { code: 1000, message: 'unavailable' };
-    channel.emit('publication', channel.add(line(id, 'alice', text)));
+    channel.emit('publication', channel.add(message(id, 'alice', text)));
     return { data: { message: id } };
   });
   channel.connect();
-  await quiet(channel);
+  await finishedLoading(channel);
   await chat.say('hello');
   const [draft] = chat.entries();
   assert.equal(draft.state, 'refused');
@@ -123,16 +123,16 @@ test('a refused line stays with its reason and can be sent again', async () => {
   isDown = false;
   await chat.retry(draft);
   await chat.say('hello');
-  assert.match(asked[0], /^[0-9a-f]{32}$/);
-  assert.equal(asked[1], asked[0], 'sent again it is the same line');
-  assert.notEqual(asked[2], asked[0], 'the same words said again are another');
-  assert.deepEqual(ids(), [asked[0], asked[2]]);
+  assert.match(sentIds[0], /^[0-9a-f]{32}$/);
+  assert.equal(sentIds[1], sentIds[0], 'the same id when it is sent again');
+  assert.notEqual(sentIds[2], sentIds[0], 'a new message with the same text has a new id');
+  assert.deepEqual(ids(), [sentIds[0], sentIds[2]]);
   assert.deepEqual(chat.entries().map(({ state }) => state), ['done', 'done']);
 });
 
-test('a line whose answer is lost is not called refused', async () => {
+test('a message whose answer is lost has an unknown outcome', async () => {
   const { channel, chat } = open(async () => { throw { code: 11, message: 'connection closed' }; });
   channel.connect();
   await chat.say('hello');
-  assert.equal(chat.entries()[0].state, 'unsure');
+  assert.equal(chat.entries()[0].state, 'unknown');
 });

@@ -2,7 +2,7 @@ import './page.mjs';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Inbox } from '../../js/inbox.js';
-import { arrive, wayTo } from '../../js/move.js';
+import { takeMovedState, moveUrl } from '../../js/move.js';
 import { Nodes } from '../../js/nodes.js';
 
 /** A tab at this address. */
@@ -12,31 +12,31 @@ function tabAt(address) {
   return { location, history };
 }
 
-test('what a tab takes along arrives, and the address is clean', () => {
-  const tab = tabAt(wayTo('http://n2:8010/', { user: 'a.b-c', theme: 'dark', read: ['1', 'x&y=z'] }));
+test('a moved tab brings its data and removes it from the address', () => {
+  const tab = tabAt(moveUrl('http://n2:8010/', { user: 'a.b-c', theme: 'dark', read: ['1', 'x&y=z'] }));
   assert.equal(new URLSearchParams(tab.location.hash.slice(1)).get('theme'), 'dark');
-  assert.deepEqual(arrive(tab), { user: 'a.b-c', read: ['1', 'x&y=z'] });
+  assert.deepEqual(takeMovedState(tab), { user: 'a.b-c', read: ['1', 'x&y=z'] });
   assert.equal(tab.location.href, 'http://n2:8010/');
 });
 
-test('the way leads into the folder where a page is served, and only the name has to be in it', () => {
-  assert.equal(wayTo('https://h/demo', { user: 'alice' }), 'https://h/demo/#as=alice');
+test('the address keeps the folder of the page and needs only the user', () => {
+  assert.equal(moveUrl('https://h/demo', { user: 'alice' }), 'https://h/demo/#as=alice');
 });
 
-test('an address that says nothing of a user is left alone', () => {
+test('an address without a user is not changed', () => {
   const tab = tabAt('http://n2:8010/?a=b#line');
-  assert.deepEqual(arrive(tab), { user: '', read: [] });
+  assert.deepEqual(takeMovedState(tab), { user: '', read: [] });
   assert.equal(tab.location.href, 'http://n2:8010/?a=b#line');
 });
 
-/** Sets the gateway's answer to the next request. */
-function answer(t, respond) {
+/** Sets the gateway's mockFetch to the next request. */
+function mockFetch(t, respond) {
   t.mock.method(globalThis, 'fetch', async () => respond());
 }
 
-test('nodes that can be moved to are those with an address of their own', async (t) => {
+test('a tab can move to nodes with an address different from its own', async (t) => {
   const nodes = new Nodes();
-  answer(t, () => Response.json({ here: 'a', nodes: [
+  mockFetch(t, () => Response.json({ here: 'a', nodes: [
     { name: 'a', url: 'http://h:1' }, { name: 'b', url: 'http://h:1' }, { name: 'c', url: 'http://h:2' }, { name: 'd', url: 'javascript:alert(1)' },
   ] }));
   await nodes.refresh();
@@ -44,24 +44,24 @@ test('nodes that can be moved to are those with an address of their own', async 
   assert.deepEqual(nodes.others('c').map(({ name }) => name), ['a', 'b']);
 });
 
-test('a node that does not answer takes no other away', async (t) => {
+test('a failed request keeps the last list of nodes', async (t) => {
   const nodes = new Nodes();
-  answer(t, () => Response.json({ here: 'a', nodes: [{ name: 'a', url: 'http://h:1' }, { name: 'b', url: 'http://h:2' }] }));
+  mockFetch(t, () => Response.json({ here: 'a', nodes: [{ name: 'a', url: 'http://h:1' }, { name: 'b', url: 'http://h:2' }] }));
   await nodes.refresh();
   for (const respond of [() => { throw new TypeError('refused'); }, () => new Response('', { status: 404 }), () => new Response('<html>')]) {
-    answer(t, respond);
+    mockFetch(t, respond);
     await nodes.refresh();
     assert.deepEqual(nodes.others('a').map(({ name }) => name), ['b']);
   }
 });
 
-test('what was read on another node is read here, whether it is there or still to come', () => {
+test('read marks from another node apply to present and later notifications', () => {
   const kept = new Map();
   const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
   const data = (id) => ({ kind: 'notification', id, title: id, at: '2026-01-01T00:00:00Z' });
   new Inbox('alice', storage).add(data('before'));
   const inbox = new Inbox('alice', storage);
-  inbox.takeRead(['before', 'after']);
+  inbox.markReadElsewhere(['before', 'after']);
   for (const id of ['after', 'new']) inbox.add(data(id));
   assert.deepEqual(inbox.read.sort(), ['after', 'before']);
   assert.equal(inbox.unread, 1);

@@ -1,4 +1,4 @@
-// Browser features that the page's modules need and that Node 18, the oldest version for the tests, lacks.
+// Browser features that the page's modules need and that Node 18, the oldest supported version, lacks.
 
 import { webcrypto } from 'node:crypto';
 

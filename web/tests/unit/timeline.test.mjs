@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Timeline } from '../../js/timeline.js';
 
-const line = (offset, id, from = 'bob', text = `text of ${id}`) => ({ offset, data: { kind: 'message', id, from, text } });
+const message = (offset, id, from = 'bob', text = `text of ${id}`) => ({ offset, data: { kind: 'message', id, from, text } });
 const stream = (offset, id) => ({ offset, data: { kind: 'stream', id, from: 'chatbot', channel: `stream:${id}` } });
 const ids = (timeline) => timeline.list().map(({ id }) => id);
 
@@ -14,8 +14,8 @@ function* permutations(list) {
   }
 }
 
-test('whatever the order and the doubles, the list is the same', () => {
-  const publications = [line(1, 'a'), stream(2, 's'), line(3, 'b'), line(4, 's', 'chatbot', 'the whole answer')];
+test('order and repetition of publications do not change the list', () => {
+  const publications = [message(1, 'a'), stream(2, 's'), message(3, 'b'), message(4, 's', 'chatbot', 'the whole answer')];
   for (const order of permutations(publications)) {
     const timeline = new Timeline('alice');
     timeline.enterEpoch('e');
@@ -26,7 +26,7 @@ test('whatever the order and the doubles, the list is the same', () => {
   }
 });
 
-test('what is no message is left out', () => {
+test('other data than messages and streams is ignored', () => {
   const timeline = new Timeline('alice');
   timeline.enterEpoch('e');
   for (const data of [null, 7, 'text', {}, { kind: 'typing', from: 'bob' }, { kind: 'message' }, { kind: 'message', id: 5 }]) {
@@ -35,30 +35,30 @@ test('what is no message is left out', () => {
   assert.deepEqual(timeline.list(), []);
 });
 
-test('a draft gives way to its publication, known by its id alone', () => {
+test('a publication with the id of a draft replaces the draft', () => {
   const timeline = new Timeline('alice');
   timeline.enterEpoch('e');
   timeline.draft('m1', 'hi');
   timeline.draft('m2', 'hi');
   assert.equal(timeline.list().length, 2);
-  timeline.apply(line(1, 'm2', 'alice', 'hi'));
-  timeline.apply(line(2, 'm3', 'alice', 'hi'));
+  timeline.apply(message(1, 'm2', 'alice', 'hi'));
+  timeline.apply(message(2, 'm3', 'alice', 'hi'));
   assert.deepEqual(ids(timeline), ['m2', 'm3', 'm1']);
-  timeline.apply(line(3, 'm1', 'bob', 'hi'));
-  assert.equal(timeline.list().at(-1).state, 'sending', 'only the line of its author counts');
+  timeline.apply(message(3, 'm1', 'bob', 'hi'));
+  assert.equal(timeline.list().at(-1).state, 'sending', 'the message of another author does not replace the draft');
 });
 
-test('a line whose answer was lost gives way when it turns out to have arrived', () => {
+test('a draft with an unknown outcome is replaced when its publication arrives', () => {
   const timeline = new Timeline('alice');
   timeline.enterEpoch('e');
   const draft = timeline.draft('m1', 'did it arrive?');
   assert.equal(timeline.fail(draft, 'no answer', true), true);
-  assert.equal(timeline.list()[0].state, 'unsure');
-  timeline.apply(line(1, 'm1', 'alice', 'did it arrive?'));
+  assert.equal(timeline.list()[0].state, 'unknown');
+  timeline.apply(message(1, 'm1', 'alice', 'did it arrive?'));
   assert.deepEqual(ids(timeline), ['m1']);
 });
 
-test('a refused line stays until it is discarded', () => {
+test('a refused draft stays until it is discarded', () => {
   const timeline = new Timeline('alice');
   timeline.enterEpoch('e');
   const draft = timeline.draft('m1', 'hi');
@@ -68,31 +68,31 @@ test('a refused line stays until it is discarded', () => {
   assert.deepEqual(timeline.list(), []);
 });
 
-test('a failure that comes after the publication changes nothing', () => {
+test('a failure after the publication is ignored', () => {
   const timeline = new Timeline('alice');
   timeline.enterEpoch('e');
   const draft = timeline.draft('m1', 'hi');
-  timeline.apply(line(1, 'm1', 'alice', 'hi'));
+  timeline.apply(message(1, 'm1', 'alice', 'hi'));
   assert.equal(timeline.fail(draft, 'no', true), false);
   assert.deepEqual(ids(timeline), ['m1']);
 });
 
-test('a new epoch stands after the old one although its offsets begin anew', () => {
+test('entries of a new epoch come after those of the old one, although offsets start again', () => {
   const timeline = new Timeline('alice');
   assert.equal(timeline.enterEpoch('one'), false);
-  timeline.apply(line(7, 'old'));
+  timeline.apply(message(7, 'old'));
   assert.equal(timeline.enterEpoch('two'), true);
-  timeline.apply(line(1, 'new'));
+  timeline.apply(message(1, 'new'));
   assert.deepEqual(ids(timeline), ['old', 'new']);
   assert.equal(timeline.oldestOffset, 1);
 });
 
-test('a line that ended early says so, live and from history', () => {
+test('an incomplete answer shows its state, live and from the history', () => {
   const timeline = new Timeline('alice');
   timeline.enterEpoch('e');
   timeline.apply(stream(1, 's'));
-  const early = (id) => ({ kind: 'message', id, from: 'chatbot', text: 'I begin', stream: id, reason: 'failed' });
-  timeline.apply({ offset: 2, data: early('s') });
-  timeline.apply({ offset: 3, data: early('t') });
+  const incomplete = (id) => ({ kind: 'message', id, from: 'chatbot', text: 'I begin', stream: id, reason: 'failed' });
+  timeline.apply({ offset: 2, data: incomplete('s') });
+  timeline.apply({ offset: 3, data: incomplete('t') });
   assert.deepEqual(timeline.list().map(({ state }) => state), ['failed', 'failed']);
 });

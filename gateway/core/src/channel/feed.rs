@@ -15,6 +15,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// Between two reads of a feed that pulls.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
+// NL-0.1, NL-4.2
 /// See the module.
 #[derive(Debug)]
 pub struct Feed {
@@ -94,6 +95,7 @@ impl Feed {
         self.position
     }
 
+    // NL-0.4, NL-4.2
     /// Takes a publication from the lane. One without a position is no part of the stream.
     pub fn offer(&mut self, publication: &Arc<Publication>) -> Offer {
         let Some(at) = publication.position else { return Offer::Deliver };
@@ -131,6 +133,7 @@ impl Feed {
         self.position.map(|position| position.offset)
     }
 
+    // NL-4.9
     /// The lane lost something. As [`Self::reread`]; if it is the second time in a short while, the feed pulls from now on.
     pub fn dirty(&mut self, now: Tick) -> Option<u64> {
         let again = self.lost.replace(now).is_some_and(|before| now.since(before) < SOON);
@@ -143,6 +146,7 @@ impl Feed {
         read
     }
 
+    // NL-1.5
     /// The stream was seen to stand at `top`. Answers where a read has to begin, if less than that has come.
     pub fn stands_at(&mut self, top: Position) -> Option<u64> {
         match (&mut self.catching_up, self.position) {
@@ -164,12 +168,14 @@ impl Feed {
         self.catching_up.is_some().then_some(cursor.offset)
     }
 
+    // NL-1.4
     /// The same place in the current timeline; none if it is ahead of the position, or if what follows it is not known to be the same.
     pub fn resume(&self, from: Position) -> Option<Position> {
         let position = self.position.filter(|position| from.offset <= position.offset)?;
         is_valid(from, position.epoch, &self.forks).then_some(Position { epoch: position.epoch, offset: from.offset })
     }
 
+    // NL-1.5, NL-4.5, NL-4.6
     /// Takes the page that was read after the position.
     pub fn page(&mut self, page: Page) -> Caught {
         let mut hold = self.catching_up.take().unwrap_or_else(|| Box::new(Hold::new(&self.room)));
@@ -236,6 +242,7 @@ impl Feed {
     }
 }
 
+// NL-1.3
 /// Whether nothing that `position` stands for was lost since: it is of the current timeline, or of an earlier one before that was left.
 pub fn is_valid(position: Position, epoch: Epoch, forks: &[Position]) -> bool {
     position.epoch == epoch || forks.iter().any(|fork| fork.epoch == position.epoch && position.offset <= fork.offset)

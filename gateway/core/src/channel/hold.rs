@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+// NL-4.4
 /// Memory for what all feeds of a node hold back together, in bytes.
 #[derive(Debug)]
 pub struct HoldRoom {
@@ -139,6 +140,7 @@ mod tests {
         Arc::new(Publication { position, data: Data::null(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
     }
 
+    // NL-4.4
     #[test]
     fn all_holds_share_the_room_and_give_it_back() {
         let size = publication(1).size();

@@ -1,7 +1,7 @@
 //! Where a subscription starts: what a returning client gets, and what it is told.
 
 use super::feed::{continues, is_valid};
-use crate::model::{Page, Position, Publication, RecoverFrom, Recovery, Span};
+use crate::model::{Epoch, Page, Position, Publication, RecoverFrom, Recovery, Span};
 use std::sync::Arc;
 
 /// The start of a subscription.
@@ -41,6 +41,8 @@ pub enum Judgement {
 enum From {
     /// Whatever is held: offset 0 and no epoch.
     FirstHeld,
+    /// After this offset of whichever timeline is the current one: the client names no epoch, and so takes any.
+    Offset(u64),
     /// After this position.
     Position(Position),
     /// After something that no gateway has ever written.
@@ -50,6 +52,7 @@ enum From {
 fn from(recover: &RecoverFrom) -> From {
     match recover.position() {
         None if recover.epoch.is_empty() && recover.offset == 0 => From::FirstHeld,
+        None if recover.epoch.is_empty() => From::Offset(recover.offset),
         Some(position) => From::Position(position),
         None => From::Nowhere,
     }
@@ -59,7 +62,7 @@ fn from(recover: &RecoverFrom) -> From {
 pub fn first_span(recover: Option<&RecoverFrom>) -> Span {
     match recover.map(from) {
         None => Span::Top,
-        Some(From::Position(position)) => Span::After(position.offset),
+        Some(From::Position(Position { offset, .. }) | From::Offset(offset)) => Span::After(offset),
         Some(From::FirstHeld | From::Nowhere) => Span::After(0),
     }
 }
@@ -71,19 +74,23 @@ pub fn judge(recover: Option<&RecoverFrom>, page: Page) -> Judgement {
         None => Judgement::Start(Start { answer: top, cursor: top, top: page.top, recovery: Recovery::NotAsked, publications: Vec::new() }),
         Some(From::FirstHeld) => Judgement::Start(recovered(before_first(&page), page)),
         Some(From::Nowhere) => Judgement::Start(lost(&page)),
-        Some(From::Position(position)) => {
-            if !is_valid(position, page.epoch, &page.forks) {
-                let fork = page.forks.iter().find(|fork| fork.epoch == position.epoch);
-                return Judgement::ReadAgain(Span::After(fork.map_or(0, |fork| fork.offset)));
-            }
-            if continues(position.offset, &page) {
-                return Judgement::Start(recovered(Position { epoch: page.epoch, ..position }, page));
-            }
-            Judgement::Start(lost(&page))
+        Some(From::Position(position)) if !is_valid(position, page.epoch, &page.forks) => {
+            let fork = page.forks.iter().find(|fork| fork.epoch == position.epoch);
+            Judgement::ReadAgain(Span::After(fork.map_or(0, |fork| fork.offset)))
         }
+        Some(From::Position(Position { offset, .. }) | From::Offset(offset)) if continues(offset, &page) => {
+            Judgement::Start(recovered(Position { epoch: page.epoch, offset }, page))
+        }
+        Some(From::Position(_) | From::Offset(_)) => Judgement::Start(lost(&page)),
     }
 }
 
+/// Whether `from` is a place in this timeline, or in one that it continues. One without an epoch is in any.
+pub fn is_known(from: &RecoverFrom, epoch: Epoch, forks: &[Position]) -> bool {
+    from.epoch.is_empty() || from.position().is_some_and(|position| is_valid(position, epoch, forks))
+}
+
+// NL-0.2, NL-5.6
 /// Something is gone: the client is told, and gets what is still held as pushes after the answer.
 pub fn lost(page: &Page) -> Start {
     let answer = before_first(page);
@@ -102,7 +109,7 @@ fn before_first(page: &Page) -> Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Data, Epoch, Tags};
+    use crate::model::{Data, Tags};
 
     fn page(top: u64, offsets: impl IntoIterator<Item = u64>) -> Page {
         let epoch = Epoch::parse("epoch002").expect("valid");
@@ -131,6 +138,7 @@ mod tests {
         starts(None, page(7, []), Recovery::NotAsked, 7, 7);
     }
 
+    // NL-1.3
     #[test]
     fn what_was_missed_comes_in_the_answer() {
         assert_eq!(first_span(Some(&recover("epoch002", 5))), Span::After(5));
@@ -148,11 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn without_an_epoch_any_is_meant() {
+        assert_eq!(first_span(Some(&recover("", 5))), Span::After(5));
+        starts(Some(recover("", 5)), page(9, 6..=8), Recovery::Recovered, 5, 8);
+        starts(Some(recover("", 9)), page(9, []), Recovery::Recovered, 9, 9);
+    }
+
+    // NL-0.2, NL-5.6
+    #[test]
     fn what_is_gone_is_told_and_the_rest_follows_the_answer() {
         starts(Some(recover("epoch002", 2)), page(9, 5..=9), Recovery::Lost, 4, 4);
         starts(Some(recover("epoch002", 2)), page(9, []), Recovery::Lost, 9, 9);
         starts(Some(recover("epoch002", 10)), page(9, []), Recovery::Lost, 9, 9);
         starts(Some(recover("", 3)), page(9, 5..=9), Recovery::Lost, 4, 4);
+        starts(Some(recover("", 10)), page(9, []), Recovery::Lost, 9, 9);
         starts(Some(recover("no epoch", 3)), page(9, 5..=9), Recovery::Lost, 4, 4);
     }
 

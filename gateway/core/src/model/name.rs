@@ -50,9 +50,10 @@ impl ChannelName {
         (!user.is_empty()).then(|| Self(format!("#{user}").into()))
     }
 
-    /// The part before the first `:`, if any.
+    /// The part before the first `:`, if any; none of a personal channel.
     pub fn namespace(&self) -> Option<&str> {
-        self.0.split_once(':').map(|(namespace, _)| namespace)
+        let parts = if self.owner().is_some() { None } else { self.0.split_once(':') };
+        parts.map(|(namespace, _)| namespace)
     }
 
     /// The user whose personal channel this is.
@@ -117,19 +118,22 @@ mod tests {
         for good in ["news", "chat:lobby", "#alice", "#a@b.c", "a:b:c", &"x".repeat(255)] {
             assert_eq!(good.parse::<ChannelName>().as_ref().map(ChannelName::as_str), Ok(good));
         }
+        let character = |name: &str| matches!(name.parse::<ChannelName>(), Err(InvalidName::Character(_)));
+        for bad in ["a b", "ä", "a\nb", "{a}", "a#b", "a|b"] {
+            assert!(character(bad), "{bad:?}");
+        }
         for (bad, why) in [
             ("", InvalidName::Empty),
             ("#", InvalidName::Empty),
             (&*"x".repeat(256), InvalidName::TooLong(255)),
-            ("a b", InvalidName::Character),
-            ("ä", InvalidName::Character),
-            ("a\nb", InvalidName::Character),
-            ("{a}", InvalidName::Character),
-            ("#a:b", InvalidName::Personal),
-            ("a#b", InvalidName::Personal),
-            ("##a", InvalidName::Personal),
+            (".", InvalidName::Dots),
+            ("..", InvalidName::Dots),
+            ("#.", InvalidName::Dots),
+            ("#..", InvalidName::Dots),
             (":a", InvalidName::EmptyPart),
             ("a:", InvalidName::EmptyPart),
+            ("# a", InvalidName::Space),
+            ("#a\n", InvalidName::Invisible),
         ] {
             assert_eq!(bad.parse::<ChannelName>(), Err(why), "{bad:?}");
         }
@@ -138,14 +142,22 @@ mod tests {
     #[test]
     fn every_user_has_a_valid_personal_channel() {
         let long = "u".repeat(254);
-        for user in ["alice", "a@b.c", &long] {
+        for user in ["alice", "a@b.c", "f:realm:name", "#a", "auth0|ü {x} *", &long] {
             let user: UserId = user.parse().expect("valid");
             let channel = ChannelName::personal(&user).expect("not anonymous");
             assert_eq!(channel.parse::<ChannelName>(), Ok(channel.clone()));
-            assert_eq!(channel.owner(), Some(user.as_str()));
+            assert_eq!((channel.owner(), channel.namespace()), (Some(user.as_str()), None));
+            assert!(channel.is_of(&user) && !channel.is_of(&UserId::anonymous()));
         }
         assert_eq!(ChannelName::personal(&UserId::anonymous()), None);
-        assert_eq!("a:b".parse::<UserId>(), Err(InvalidName::Personal));
-        assert_eq!("#a".parse::<UserId>(), Err(InvalidName::Character));
+        assert_eq!("..".parse::<UserId>(), Err(InvalidName::Dots));
+    }
+
+    #[test]
+    fn users_are_compared_byte_by_byte() {
+        let channel = |user: &str| ChannelName::personal(&user.parse().expect("valid"));
+        for (one, other) in [("Alice", "alice"), ("j\u{fc}rgen", "ju\u{308}rgen"), ("a b", "a\u{a0}b")] {
+            assert_ne!(channel(one), channel(other));
+        }
     }
 }

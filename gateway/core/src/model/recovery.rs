@@ -5,14 +5,14 @@ use super::{Epoch, Position};
 /// A position as a client remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverFrom {
-    /// Empty: from the first that is held.
+    /// The timeline; empty: whichever is the current one.
     pub epoch: String,
-    /// The last that it has.
+    /// The last that it has; 0 of an empty epoch: from the first that is held.
     pub offset: u64,
 }
 
 impl RecoverFrom {
-    /// As a position; none if no gateway can have told it to the client.
+    /// As a position; none if it names no epoch, or one that no gateway can have told to the client.
     pub fn position(&self) -> Option<Position> {
         Epoch::parse(&self.epoch).map(|epoch| Position { epoch, offset: self.offset })
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 pub struct Tick(pub u64);
 
 impl Tick {
-    /// This moment, `later`.
+    /// This moment, `later`; the last there is where that is beyond it.
     #[must_use]
     pub fn after(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(later.as_millis() as u64))
+        Self(self.0.saturating_add(u64::try_from(later.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// Time since `earlier`; zero if that is not earlier.

@@ -104,6 +104,7 @@ impl Connecting {
         }
     }
 
+    // NL-5.7
     pub(super) fn deadline(&self) -> Tick {
         self.until
     }
@@ -208,14 +209,23 @@ impl Connecting {
         stored: Vec<ServerSubscription>,
     ) -> Result<Progress, Closing> {
         let wanted = wanted(turn.now, channels, &info, stored);
-        if wanted.len() > turn.rules.max_subscriptions {
-            return Err(Disconnect::ChannelLimit.into());
+        let (among, most) = (wanted.len(), turn.rules.max_subscriptions);
+        let by_services = wanted.iter().filter(|it| it.origin == Origin::Service).count();
+        if among - by_services > most {
+            let why = format!("the token leads to {} subscriptions; a connection may have {most}", among - by_services);
+            return Err(Closing::new(Disconnect::ChannelLimit.code(), &why));
+        }
+        if by_services > most {
+            // It may end without the client, which therefore is to come back.
+            let detail = format!(
+                "services have subscribed this user to {by_services} channels; a connection may have {most}: the rest has to end first"
+            );
+            return Ok(self.fail(turn, Refusal::new(ErrorCode::ServiceUnavailable, detail)));
         }
         if let Some(unknown) = wanted.iter().find(|it| turn.rules.options(&it.channel).is_err()) {
             let detail = format!("the namespace of {} is not configured", unknown.channel);
             return Ok(self.fail(turn, Refusal::new(ErrorCode::UnknownChannel, detail)));
         }
-        let among = wanted.len();
         let joining = wanted.into_iter().map(|it| self.attach(turn, it, &info, among)).collect();
         self.stage = Stage::Attaching { info, expiry, joining };
         Ok(self.connected())
@@ -245,6 +255,7 @@ impl Connecting {
         }))
     }
 
+    // NL-5.9
     /// Answers with an error, after which nothing is attached. The commands that wait are answered likewise.
     fn fail(&mut self, turn: &mut Turn<'_>, refusal: Refusal) -> Progress {
         match &mut self.stage {

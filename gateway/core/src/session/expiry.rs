@@ -23,7 +23,7 @@ impl Expiry {
         if valid.is_zero() {
             return Err(Expired);
         }
-        let seconds = valid.as_secs() + u64::from(valid.subsec_nanos() > 0);
+        let seconds = valid.as_secs().saturating_add(u64::from(valid.subsec_nanos() > 0));
         let ends = turn.now.after(valid).after(turn.rules.expiry_grace);
         Ok(Some(Self { ttl: u32::try_from(seconds).unwrap_or(u32::MAX), ends }))
     }

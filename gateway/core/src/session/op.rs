@@ -15,6 +15,7 @@ pub enum Op {
         /// The token.
         token: String,
     },
+    // NL-5.8, NL-7.9
     /// Read what services subscribed a user to, and whether they revoked its tokens. The connection has to be known under the user by then: what is
     /// stored after the read reaches it as a command.
     Subscriptions {

@@ -14,10 +14,11 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shared_proto::json::Object;
+use shared_proto::json::{self, Unreadable};
 
 /// What a `send` carries.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Event<'a> {
     service: String,
     #[serde(borrow)]
@@ -57,10 +58,9 @@ impl Open {
 
     /// Has no answer: what cannot be understood closes the connection, since nothing else would be noticed.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>, data: &Data) -> Result<(), Closing> {
-        let text = data.get();
-        let event = serde_json::from_str::<Object<Event<'_>>>(text).ok();
-        let event = event.and_then(|Object(it)| Some((it.service, it.data.map_or(Ok(Data::null()), Data::parse).ok()?)));
-        let (service, data) = event.ok_or_else(|| Closing::bad_request("send takes {\"service\": …, \"data\": …}"))?;
+        let bad = |why: &str| Closing::bad_request(&format!("send takes {{\"service\": …, \"data\": …}}: {why}"));
+        let Event { service, data } = json::read(data.get()).map_err(|error: Unreadable| bad(error.message()))?;
+        let data = data.map_or(Ok(Data::null()), Data::parse).map_err(|error| bad(&format!("data {error}")))?;
         self.start(turn, 0, None, Purpose::Answer, Op::Event { service, data });
         Ok(())
     }
@@ -80,5 +80,16 @@ impl Open {
         } else {
             Err(ErrorCode::PermissionDenied.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::json::testing::check_members;
+
+    #[test]
+    fn events_keep_the_rule_for_members() {
+        check_members::<Event<'_>>(r#"{"service":"bot","data":{}}"#, &["data"]);
     }
 }

@@ -23,7 +23,8 @@ pub struct Rules {
     pub pong_timeout: Duration,
     /// After a token's expiry, for the refresh to arrive.
     pub expiry_grace: Duration,
-    /// Subscriptions at which a frontend is refused another. Those that the server makes may be as many, whatever the frontend has.
+    /// Subscriptions at which a frontend is refused another. Those of its token may be as many, and so may those that services made, whatever
+    /// else there is.
     pub max_subscriptions: usize,
     /// Operations in flight at most, at least 1; beyond it the connection is not read. What the message being read still holds waits, up to this number
     /// and [`Self::max_subscriptions`] together, so that a client may subscribe to all its channels in one message.

@@ -45,9 +45,10 @@ impl Open {
             }
             return Ok(());
         }
-        // Those that the frontend asked for do not stand in the way: they have places of their own.
-        if self.subscriptions.made_by_server() >= turn.rules.max_subscriptions {
-            return Err(Disconnect::ChannelLimit.into());
+        // Others do not stand in the way: these have places of their own.
+        if self.subscriptions.made_by_services() >= turn.rules.max_subscriptions {
+            let why = "services have subscribed this user to more channels than a connection may have";
+            return Err(Closing::new(Disconnect::InsufficientState.code(), why));
         }
         let origin = Origin::Service;
         self.subscriptions.insert(Subscription { channel: channel.clone(), ends, origin, stage: Stage::Joining });
@@ -90,6 +91,7 @@ impl Open {
         }
     }
 
+    // NL-1.8
     /// Part of a live subscription's stream was lost. A server-side subscription would be forgotten by the SDK if it were ended.
     pub(super) fn lost(&mut self, turn: &mut Turn<'_>, channel: &ChannelName) -> Result<(), Closing> {
         match self.subscriptions.get(channel) {

@@ -63,9 +63,9 @@ impl Subscriptions {
         self.0.len()
     }
 
-    /// How many the frontend did not ask for.
-    pub(super) fn made_by_server(&self) -> usize {
-        self.0.iter().filter(|it| !it.origin.is_frontend()).count()
+    /// How many services made.
+    pub(super) fn made_by_services(&self) -> usize {
+        self.0.iter().filter(|it| it.origin == Origin::Service).count()
     }
 
     pub(super) fn get(&self, channel: &str) -> Option<&Subscription> {

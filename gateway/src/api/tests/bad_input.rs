@@ -18,7 +18,7 @@ async fn assert_untouched(fixture: &Fixture) {
 }
 
 #[actix_web::test]
-async fn every_guarded_path_wants_a_key() {
+async fn every_guarded_path_requires_a_key() {
     let fixture = Fixture::new();
     for path in super::super::guarded() {
         let uri = path.pattern.replace("{channel}", "news:a").replace("{user}", "alice").replace("{service}", "bot").replace("{id}", "x");
@@ -70,8 +70,21 @@ async fn bad_requests_are_refused_and_change_nothing() {
         ("POST", "/v1/channels/nowhere:a/publications", r#"{"data":1}"#, 404, "unknown_channel"),
         ("POST", "/v1/channels/a%20b/publications", r#"{"data":1}"#, 400, "bad_request"),
         ("POST", "/v1/channels/%FF/publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/%FF/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/a%C3/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/%ED%A0%80/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/%%32%35/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/a%20/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/%E2%80%AEa/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/channels/%23%FF/publications", r#"{"data":1}"#, 400, "bad_request"),
         ("POST", "/v1/channels/a%2/publications", r#"{"data":1}"#, 400, "bad_request"),
-        ("POST", "/v1/channels/%23a%3Ab/publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/channels/../publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/channels/%2E%2e/publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/channels/%23../publications", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/./messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("DELETE", "/v1/users/%2e%2e/connections", "", 400, "bad_request"),
+        ("GET", "/v1/channels/..", "", 400, "bad_request"),
+        ("POST", "/v1/channels/%23%20a/publications", r#"{"data":1}"#, 400, "bad_request"),
         ("POST", &long, r#"{"data":1}"#, 400, "bad_request"),
         ("GET", "/v1/channels/news:a/publications?since=1", "", 400, "bad_request"),
         ("GET", "/v1/channels/news:a/publications?since=AAAAAAAA:-1", "", 400, "bad_request"),
@@ -95,7 +108,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
         ("POST", "/v1/publications", r#"{"publications":[["news:a",7]]}"#, 400, "bad_request"),
         ("POST", "/v1/publications", r#"[[["news:a",7]]]"#, 400, "bad_request"),
         ("POST", "/v1/users/alice/messages", "[5]", 400, "bad_request"),
-        ("POST", "/v1/users/a:b/messages", r#"{"data":1}"#, 400, "bad_request"),
+        ("POST", "/v1/users/a%0Ab/messages", r#"{"data":1}"#, 400, "bad_request"),
         ("POST", "/v1/users/alice/messages", "1", 400, "bad_request"),
         ("DELETE", "/v1/users/alice/connections?code=2999", "", 400, "bad_request"),
         ("DELETE", "/v1/users/alice/connections?code=5000", "", 400, "bad_request"),
@@ -117,7 +130,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
         ("POST", &format!("/v1/connections/{id}/messages"), "[1]", 400, "bad_request"),
         ("POST", &format!("/v1/connections/{id}/messages"), &large, 413, "payload_too_large"),
         ("GET", "/v1/services/bot/link", "", 426, "upgrade_required"),
-        ("GET", "/v1/services/nobody/link", "", 404, "not_found"),
+        ("GET", "/v1/services/nobody/link", "", 404, "no_service"),
         ("GET", "/v1/services/No/link", "", 400, "bad_request"),
         ("GET", "/v1/nothing", "", 404, "not_found"),
         ("GET", "/nothing", "", 404, "not_found"),
@@ -130,7 +143,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
 }
 
 #[actix_web::test]
-async fn a_body_has_to_be_called_json() {
+async fn a_body_requires_the_content_type_of_json() {
     let fixture = Fixture::new();
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
         let request = TestRequest::post().uri(PUBLISH).insert_header(("authorization", "Bearer dev")).insert_header(("content-type", kind));
@@ -156,8 +169,35 @@ async fn keys_of_publishes_are_checked() {
     assert_untouched(&fixture).await;
 }
 
+#[actix_web::test]
+async fn a_compressed_body_is_refused_at_every_path() {
+    let fixture = Fixture::new();
+    let message = format!("/v1/connections/{}/messages", fixture.alice);
+    let paths = [
+        ("POST", PUBLISH, r#"{"data":1}"#),
+        ("POST", "/v1/publications", r#"{"publications":[]}"#),
+        ("POST", "/v1/users/alice/messages", r#"{"data":1}"#),
+        ("POST", &message, r#"{"data":1}"#),
+        ("PUT", "/v1/users/alice/subscriptions/chat:a", "{}"),
+    ];
+    for (method, path, body) in paths {
+        for encoding in ["gzip", "br", "identity, deflate", "x-unheard-of"] {
+            let answer = fixture.send(request(method, path, body).insert_header(("content-encoding", encoding))).await;
+            assert_problem(&answer, 415, "unsupported_encoding", &format!("{method} {path} {encoding}"));
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        }
+    }
+    let compressed = request("POST", PUBLISH, "\x1f\u{8b}\x08").insert_header(("content-encoding", "gzip"));
+    assert_problem(&fixture.send(compressed).await, 415, "unsupported_encoding", "a compressed body");
+    assert_untouched(&fixture).await;
+    for (method, path, body) in paths {
+        let answer = fixture.send(request(method, path, body).insert_header(("content-encoding", "Identity"))).await;
+        assert_eq!(answer.status, 200, "{method} {path}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_does_not_answer_is_named() {
+async fn the_refusal_names_a_worker_that_does_not_answer() {
     let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
     let fixture = Fixture { node: Arc::new(node(&mailbox)), alice: ConnectionId::random(), commands: Rc::default() };
     let answer = fixture.ask("GET", "/v1/users/alice/connections", "").await;

@@ -29,7 +29,7 @@ fn the_document_describes_the_registered_paths_and_methods_and_no_others() {
 }
 
 #[actix_web::test]
-async fn each_path_takes_its_described_methods_and_answers_405_to_others() {
+async fn each_path_supports_its_described_methods_and_answers_405_to_others() {
     let fixture = Fixture::new();
     for (path, item) in &openapi::api().paths.paths {
         let uri = path
@@ -50,7 +50,7 @@ async fn each_path_takes_its_described_methods_and_answers_405_to_others() {
 }
 
 #[test]
-fn every_operation_is_explained_and_every_error_a_problem() {
+fn every_operation_has_a_description_and_every_error_is_a_problem() {
     for (path, item) in openapi::api().paths.paths {
         for operation in [item.get, item.put, item.post, item.delete].into_iter().flatten() {
             assert!(operation.description.is_some() || operation.summary.is_some(), "{path}");

@@ -1,10 +1,12 @@
-//! The link endpoint over a real socket. What the frames mean is tested with the link itself.
+//! The link endpoint over a real socket. The meaning of frames is tested in `services/link`.
 
 use super::*;
-use actix_web::HttpServer;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use shared_proto::rest::Problem;
+use shared_proto::{
+    http::{HttpOptions, serve},
+    rest::Problem,
+};
 use std::net::SocketAddr;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::{
@@ -17,7 +19,7 @@ use tokio_tungstenite::{
 };
 
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8}}"#;
-/// Bytes of a frame.
+/// Largest frame, in bytes.
 const SIZE: usize = 1024;
 
 /// The internal listener of a node.
@@ -36,13 +38,11 @@ impl Listening {
         let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], limits);
         let node = Arc::new(Node { services, ..node(&mailbox) });
         let shared = node.clone();
-        let server = HttpServer::new(move || App::new().configure(|config| configure(config, &shared)))
-            .workers(1)
-            .disable_signals()
-            .bind("127.0.0.1:0")
-            .expect("a free port");
-        let address = server.addrs()[0];
-        actix_web::rt::spawn(server.run());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let app = move || App::new().configure(|config| configure(config, &shared));
+        let server = serve("internal", listener, &HttpOptions::default(), crate::api::speaks_websocket, app).expect("it listens");
+        actix_web::rt::spawn(server);
         Self { node, address }
     }
 
@@ -59,7 +59,7 @@ impl Listening {
         instance
     }
 
-    /// Asks for a link with these headers, and is refused.
+    /// Requests a link with these headers, and expects a refusal.
     async fn refused(&self, service: &str, headers: &[(&str, &str)]) -> (reqwest::header::HeaderMap, Problem) {
         let request = reqwest::Client::new().get(format!("http://{}/v1/services/{service}/link", self.address));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
@@ -91,12 +91,12 @@ impl Instance {
             match self.0.next().await.expect("open").expect("open") {
                 Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
                 Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("no frame but {other:?}"),
+                other => panic!("expected a frame, got {other:?}"),
             }
         }
     }
 
-    /// The error that was told, if one was, and the close.
+    /// The content of the error frame, if there was one, and the close.
     async fn closed(mut self) -> (Value, u16, String) {
         let mut error = Value::Null;
         while let Some(Ok(message)) = self.0.next().await {
@@ -116,29 +116,29 @@ const VERSION: (&str, &str) = ("sec-websocket-version", "13");
 const NONCE: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
 
 #[actix_web::test]
-async fn a_request_that_may_not_have_a_link_is_told_why() {
+async fn a_refused_link_request_gets_the_reason() {
     let listening = Listening::new();
     let [connection, upgrade] = UPGRADE;
     for (name, service, headers, status, code) in [
         ("no key", "bot", &[connection, upgrade, VERSION, NONCE][..], 401, "unauthorized"),
         ("a wrong key", "bot", &[("authorization", "Bearer wrong"), connection, upgrade, VERSION, NONCE], 401, "unauthorized"),
         ("a wrong key and an unknown service", "nobody", &[("authorization", "Bearer wrong")], 401, "unauthorized"),
-        ("an unknown service", "nobody", &[KEY, connection, upgrade, VERSION, NONCE], 404, "not_found"),
-        ("what is no name", "No", &[KEY, connection, upgrade, VERSION, NONCE], 400, "bad_request"),
+        ("an unknown service", "nobody", &[KEY, connection, upgrade, VERSION, NONCE], 404, "no_service"),
+        ("an invalid name", "No", &[KEY, connection, upgrade, VERSION, NONCE], 400, "bad_request"),
         ("no upgrade", "bot", &[KEY], 426, "upgrade_required"),
         ("an upgrade to something else", "bot", &[KEY, connection, ("upgrade", "h2c"), VERSION, NONCE], 426, "upgrade_required"),
         ("no version", "bot", &[KEY, connection, upgrade, NONCE], 426, "upgrade_required"),
         ("an old version", "bot", &[KEY, connection, upgrade, ("sec-websocket-version", "8"), NONCE], 426, "upgrade_required"),
         ("no nonce", "bot", &[KEY, connection, upgrade, VERSION], 426, "upgrade_required"),
     ] {
-        let (told, problem) = listening.refused(service, headers).await;
+        let (response, problem) = listening.refused(service, headers).await;
         assert_eq!((problem.status, &*problem.code), (status, code), "{name}");
         assert!(problem.detail.len() > 10, "{name}: {problem:?}");
-        assert_eq!(told.contains_key("sec-websocket-version"), status == 426, "{name}");
+        assert_eq!(response.contains_key("sec-websocket-version"), status == 426, "{name}");
     }
     listening.node.health.drain();
-    let (told, problem) = listening.refused("bot", &[KEY, connection, upgrade, VERSION, NONCE]).await;
-    assert_eq!((problem.status, &*problem.code, told["retry-after"].as_bytes()), (503, "draining", &b"1"[..]));
+    let (response, problem) = listening.refused("bot", &[KEY, connection, upgrade, VERSION, NONCE]).await;
+    assert_eq!((problem.status, &*problem.code, response["retry-after"].as_bytes()), (503, "draining", &b"1"[..]));
     assert_eq!(listening.instances(), 0);
 }
 
@@ -158,14 +158,14 @@ async fn a_link_carries_calls_and_publications_until_it_is_closed() {
 }
 
 #[actix_web::test]
-async fn messages_that_are_no_frames_close_with_the_reason() {
+async fn malformed_messages_close_the_link_with_the_reason() {
     let large = format!(r#"{{"reply":{{"id":1,"data":"{}"}}}}"#, "x".repeat(SIZE));
     let text = |text: &str| Message::text(text);
     for (name, message, close, code, says) in [
-        ("not JSON", text("hello"), 1008, "bad_request", "not one of the link's"),
-        ("JSON that is no frame", text("[1]"), 1008, "bad_request", "not one of the link's"),
+        ("not JSON", text("hello"), 1008, "bad_request", "malformed"),
+        ("JSON that is no frame", text("[1]"), 1008, "bad_request", "malformed"),
         ("an unknown frame", text(r#"{"dance":{}}"#), 1008, "bad_request", "unknown variant `dance`"),
-        ("two frames in one", text(r#"{"drain":{},"credit":{"n":1}}"#), 1008, "bad_request", "not one of the link's"),
+        ("two frames in one", text(r#"{"drain":{},"credit":{"n":1}}"#), 1008, "bad_request", "malformed"),
         ("binary", Message::binary(HELLO), 1008, "bad_request", "binary"),
         ("too large", text(&large), 1009, "payload_too_large", "larger than 1024 bytes"),
     ] {
@@ -188,13 +188,13 @@ async fn hello_comes_once_first_and_in_time() {
     let late = listening.dial().await;
     let (error, close, reason) = late.closed().await;
     assert_eq!((close, reason.as_str()), (1008, "no hello in time"));
-    assert!(error["message"].as_str().is_some_and(|message| message.contains("Send it first")), "{error}");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains("Send hello first")), "{error}");
 
     let listening = Listening::new();
     let mut other = listening.dial().await;
     other.send(Message::text(r#"{"credit":{"n":1}}"#)).await;
     let (error, close, _) = other.closed().await;
-    assert_eq!((close, &error["message"]), (1008, &json!("The first frame has to be hello.")));
+    assert_eq!((close, &error["message"]), (1008, &json!("The first frame must be hello.")));
 
     let mut twice = listening.open().await;
     twice.send(Message::text(HELLO)).await;
@@ -204,7 +204,7 @@ async fn hello_comes_once_first_and_in_time() {
 }
 
 #[actix_web::test]
-async fn what_breaks_the_transports_rules_or_its_limits_in_parts_closes() {
+async fn violations_of_the_transport_and_large_fragmented_messages_close_the_link() {
     let listening = Listening::new();
     let mut unmasked = listening.open().await;
     unmasked.raw(b"\x81\x02{}").await;
@@ -213,7 +213,7 @@ async fn what_breaks_the_transports_rules_or_its_limits_in_parts_closes() {
     let mut parts = listening.open().await;
     let part = |first: u8| [&[first, 0xFE, 0x02, 0x58, 0, 0, 0, 0][..], &[b'x'; 600]].concat();
     parts.raw(&[part(0x01), part(0x80)].concat()).await;
-    assert_eq!(parts.closed().await.1, 1009, "each is below the limit, both are not");
+    assert_eq!(parts.closed().await.1, 1009, "each fragment is below the limit, both together are not");
 
     let mut endless = listening.open().await;
     endless.raw(&[0x81, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0]).await;
@@ -221,12 +221,12 @@ async fn what_breaks_the_transports_rules_or_its_limits_in_parts_closes() {
         endless.raw(&[b'x'; 16 * 1024]).await;
     }
     let (error, close, _) = endless.closed().await;
-    assert_eq!((close, &error["code"]), (1009, &json!("payload_too_large")), "a gigabyte is not waited for");
+    assert_eq!((close, &error["code"]), (1009, &json!("payload_too_large")), "refused before the payload arrives");
 
     let mut many = listening.open().await;
     for id in 0..200 {
         many.send(Message::text(json!({"publish": {"id": id, "channel": "news:a", "data": "x".repeat(900)}}).to_string())).await;
-        assert_eq!(many.frame().await["ack"]["id"], id, "small ones are never too much");
+        assert_eq!(many.frame().await["ack"]["id"], id, "many small messages are no violation");
     }
     drop(many);
     while listening.instances() > 0 {
@@ -236,17 +236,17 @@ async fn what_breaks_the_transports_rules_or_its_limits_in_parts_closes() {
 }
 
 #[actix_web::test]
-async fn a_silent_instance_is_closed_after_two_heartbeats() {
+async fn a_link_without_frames_is_closed_after_two_heartbeats() {
     let listening = Listening::within(LinkLimits { heartbeat: Duration::from_millis(100), ..LinkLimits::default() });
     let mut alive = listening.open().await;
-    let silent = listening.dial().await;
-    let mut silent = silent.0;
-    silent.send(Message::text(r#"{"hello":{"service":"bot","instance":"i2","credit":8}}"#)).await.expect("open");
+    let quiet = listening.dial().await;
+    let mut quiet = quiet.0;
+    quiet.send(Message::text(r#"{"hello":{"service":"bot","instance":"i2","credit":8}}"#)).await.expect("open");
     let started = std::time::Instant::now();
     while listening.instances() < 2 {
         tokio::task::yield_now().await;
     }
-    // Reading answers pings, which is why only one of them is read.
+    // Reading a socket answers its pings, so only one of the two is read.
     let reading = async {
         while started.elapsed() < Duration::from_millis(500) {
             let _ = tokio::time::timeout(Duration::from_millis(20), alive.0.next()).await;
@@ -254,26 +254,26 @@ async fn a_silent_instance_is_closed_after_two_heartbeats() {
     };
     reading.await;
     assert_eq!(listening.instances(), 1);
-    assert_eq!(Instance(silent).closed().await, (Value::Null, 1008, "silent for two heartbeats".into()));
+    assert_eq!(Instance(quiet).closed().await, (Value::Null, 1008, "no frame for two heartbeats".into()));
     alive.send(Message::text(r#"{"publish":{"id":1,"channel":"news:a","data":"x"}}"#)).await;
     assert_eq!(alive.frame().await["ack"]["id"], 1);
 }
 
 #[actix_web::test]
-async fn a_drain_is_told_and_the_end_closes() {
+async fn a_drain_is_announced_and_the_stop_closes_the_link() {
     let listening = Listening::new();
     let mut bot = listening.open().await;
     listening.node.services.drain();
     assert_eq!(bot.frame().await, json!({"drain": {}}));
     bot.send(Message::text(r#"{"publish":{"id":1,"channel":"news:a","data":"the last words"}}"#)).await;
-    assert_eq!(bot.frame().await["ack"]["id"], 1, "what is under way goes on");
+    assert_eq!(bot.frame().await["ack"]["id"], 1, "publishes continue during a drain");
     let ((), closed) = tokio::join!(listening.node.services.close(), bot.closed());
     assert_eq!(closed, (Value::Null, 1001, "node stops".into()));
     assert_eq!(listening.instances(), 0);
 }
 
 #[actix_web::test]
-async fn a_later_link_of_the_same_instance_takes_over() {
+async fn a_later_link_of_the_same_instance_replaces_the_first() {
     let listening = Listening::new();
     let first = listening.open().await;
     let mut second = listening.open().await;

@@ -10,7 +10,7 @@ async fn publish(fixture: &Fixture, key: Option<&str>, body: &str) -> Answer {
 }
 
 #[actix_web::test]
-async fn what_is_published_can_be_read_back_page_by_page() {
+async fn publications_can_be_read_page_by_page() {
     let fixture = Fixture::new();
     let mut epoch = String::new();
     for n in 1..=3 {
@@ -33,6 +33,10 @@ async fn what_is_published_can_be_read_back_page_by_page() {
         (format!("since={epoch}:1"), vec![2, 3]),
         (format!("since={epoch}:3"), vec![]),
         (format!("since={epoch}:3&order=desc"), vec![2, 1]),
+        ("since=:1".into(), vec![2, 3]),
+        ("since=:3&order=desc".into(), vec![2, 1]),
+        ("since=:0".into(), vec![1, 2, 3]),
+        ("since=:0&order=desc".into(), vec![3, 2, 1]),
     ] {
         let page = fixture.ask("GET", &format!("{NEWS}?{query}"), "").await;
         assert_eq!((page.status, offsets(&page.json())), (StatusCode::OK, expected), "{query}");
@@ -43,21 +47,23 @@ async fn what_is_published_can_be_read_back_page_by_page() {
 }
 
 #[actix_web::test]
-async fn a_position_that_is_no_longer_held_is_told() {
+async fn a_position_that_is_no_longer_stored_is_refused() {
     let fixture = Fixture::new();
     let mut epoch = String::new();
     for n in 0..8 {
         epoch = publish(&fixture, None, &format!("{{\"data\":{n}}}")).await.json()["epoch"].as_str().expect("a text").to_owned();
     }
-    for since in [format!("{epoch}:1"), format!("{epoch}:9"), "AAAAAAAA:7".into()] {
+    for since in [format!("{epoch}:1"), format!("{epoch}:9"), "AAAAAAAA:7".into(), ":1".into(), ":9".into()] {
         let answer = fixture.ask("GET", &format!("{NEWS}?since={since}"), "").await;
         assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::CONFLICT, &json!("unrecoverable_position")), "{since}");
     }
-    assert_eq!(fixture.ask("GET", &format!("{NEWS}?since={epoch}:3"), "").await.status, StatusCode::OK);
+    for since in [format!("{epoch}:3"), ":3".into(), ":0".into()] {
+        assert_eq!(fixture.ask("GET", &format!("{NEWS}?since={since}"), "").await.status, StatusCode::OK, "{since}");
+    }
 }
 
 #[actix_web::test]
-async fn a_key_makes_a_repeat_harmless() {
+async fn a_repeat_with_the_same_key_publishes_nothing() {
     let fixture = Fixture::new();
     let first = publish(&fixture, Some("k1"), r#"{"data":1}"#).await;
     assert_eq!(first.header("idempotent-replayed"), None);
@@ -68,9 +74,10 @@ async fn a_key_makes_a_repeat_harmless() {
     assert_eq!((other.status, &other.json()["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("idempotency_mismatch")));
     let stranger =
         request("POST", NEWS, r#"{"data":2}"#).insert_header(("authorization", "Bearer other")).insert_header(("idempotency-key", "k1"));
-    assert_eq!(fixture.send(stranger).await.json()["offset"], 2, "keys of different API keys never meet");
+    assert_eq!(fixture.send(stranger).await.json()["offset"], 2, "idempotency keys of different API keys are independent");
 }
 
+// NL-2.9
 #[actix_web::test]
 async fn a_batch_answers_each_in_order() {
     let fixture = Fixture::new();
@@ -88,7 +95,7 @@ async fn a_batch_answers_each_in_order() {
 }
 
 #[actix_web::test]
-async fn ephemeral_and_history_free_publications_have_no_position() {
+async fn publications_that_are_not_stored_have_no_position() {
     let fixture = Fixture::new();
     for (channel, body) in [("news:world", r#"{"data":1,"ephemeral":true}"#), ("open:a", r#"{"data":1}"#), ("plain", r#"{"data":1}"#)] {
         let answer = fixture.ask("POST", &format!("/v1/channels/{channel}/publications"), body).await;
@@ -99,7 +106,15 @@ async fn ephemeral_and_history_free_publications_have_no_position() {
 #[actix_web::test]
 async fn names_in_paths_are_percent_encoded() {
     let fixture = Fixture::new();
-    for (path, name) in [("news:a%2Fb", "news:a/b"), ("%23alice", "#alice"), ("news%3Aw+x", "news:w+x")] {
+    for (path, name) in [
+        ("news:a%2Fb", "news:a/b"),
+        ("%23alice", "#alice"),
+        ("news%3Aw+x", "news:w+x"),
+        ("%23f%3Arealm%3Aname", "#f:realm:name"),
+        ("%23auth0|a", "#auth0|a"),
+        ("%23%2541", "#%41"),
+        ("%23j%C3%BCrgen%20%2B%20%2F", "#jürgen + /"),
+    ] {
         assert_eq!(
             fixture.ask("POST", &format!("/v1/channels/{path}/publications"), r#"{"data":1}"#).await.status,
             StatusCode::OK,
@@ -110,7 +125,7 @@ async fn names_in_paths_are_percent_encoded() {
 }
 
 #[actix_web::test]
-async fn channels_come_in_pages_by_name_and_pattern() {
+async fn channels_are_listed_in_pages_by_name_and_pattern() {
     let fixture = Fixture::new();
     for name in ["news:a", "news:b", "news:c", "chat:a"] {
         fixture.ask("POST", &format!("/v1/channels/{name}/publications"), r#"{"data":1}"#).await;
@@ -128,7 +143,7 @@ async fn channels_come_in_pages_by_name_and_pattern() {
 }
 
 #[actix_web::test]
-async fn presence_lists_who_is_there_or_counts() {
+async fn presence_is_a_list_or_counts() {
     let fixture = Fixture::new();
     let info =
         gateway_core::model::ClientInfo { user: "alice".parse().expect("valid"), client: fixture.alice, conn_info: None, chan_info: None };
@@ -140,7 +155,7 @@ async fn presence_lists_who_is_there_or_counts() {
 }
 
 #[actix_web::test]
-async fn users_are_reached_on_all_their_connections() {
+async fn commands_reach_all_connections_of_a_user() {
     let fixture = Fixture::new();
     let id = fixture.alice.to_string();
     assert_eq!(fixture.ask("POST", "/v1/users/alice/messages", r#"{"data":1}"#).await.json()["offset"], 1);
@@ -151,6 +166,7 @@ async fn users_are_reached_on_all_their_connections() {
     assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Disconnect { code: 4100, reason }] if &**reason == "bye"));
 }
 
+// NL-5.8
 #[actix_web::test]
 async fn subscriptions_made_for_a_user_are_stored_and_carried_out() {
     let fixture = Fixture::new();
@@ -175,16 +191,16 @@ async fn subscriptions_made_for_a_user_are_stored_and_carried_out() {
 }
 
 #[actix_web::test]
-async fn a_connection_is_there_or_gone() {
+async fn a_connection_is_found_or_gone() {
     let fixture = Fixture::new();
     let here = format!("/v1/connections/{}", fixture.alice);
-    let gone = format!("/v1/connections/{}", ConnectionId::random());
+    let unknown = format!("/v1/connections/{}", ConnectionId::random());
     assert_eq!(fixture.ask("GET", &here, "").await.json()["user"], "alice");
     assert_eq!(fixture.ask("POST", &format!("{here}/messages"), r#"{"data":1}"#).await.status, StatusCode::OK);
     assert_eq!(fixture.ask("DELETE", &here, "").await.status, StatusCode::OK);
     assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Message(_), ServerCommand::Disconnect { code: 3503, .. }]));
     for (method, path, body) in
-        [("GET", gone.clone(), ""), ("DELETE", gone.clone(), ""), ("POST", format!("{gone}/messages"), r#"{"data":1}"#)]
+        [("GET", unknown.clone(), ""), ("DELETE", unknown.clone(), ""), ("POST", format!("{unknown}/messages"), r#"{"data":1}"#)]
     {
         let answer = fixture.ask(method, &path, body).await;
         assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::GONE, &json!("connection_gone")), "{method}");
@@ -200,7 +216,7 @@ async fn operators_see_nodes_services_health_and_metrics() {
         assert_eq!(fixture.send(TestRequest::with_uri(path)).await.status, StatusCode::OK, "{path} needs no key");
     }
     let docs = fixture.send(TestRequest::with_uri("/docs")).await;
-    assert_eq!((docs.status, docs.header("location")), (StatusCode::TEMPORARY_REDIRECT, Some("/docs/")), "as every text names it");
+    assert_eq!((docs.status, docs.header("location")), (StatusCode::TEMPORARY_REDIRECT, Some("/docs/")), "the address that the docs give");
     assert_eq!(fixture.send(TestRequest::with_uri("/docs/")).await.status, StatusCode::OK);
     fixture.node.health.drain();
     let answer = fixture.send(TestRequest::with_uri("/readyz")).await;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const NOW: u64 = 1_800_000_000;
+const CLOCK: Duration = Duration::from_secs(NOW);
 
 fn tokens(toml: &str) -> Tokens {
     (&Settings::from_toml(&format!("[tokens]\n{toml}")).expect("valid").tokens).into()
@@ -27,17 +28,18 @@ fn invalid(says: &str) -> impl Fn(TokenError) -> bool {
 }
 
 #[test]
-fn a_good_token_says_who_is_there() {
+fn a_valid_token_has_user_and_expiry() {
     let claims = json!({"sub": "alice", "exp": NOW + 60, "info": {"name": "Alice A."}, "channels": ["news:world", "#alice"]});
-    let found = plain().verify_connection(&signed(&claims), NOW).expect("good");
-    assert_eq!((found.user.as_str(), found.expires_in(NOW).map(|left| left.as_secs())), ("alice", Some(60)));
+    let Accepted { claims: found, expires_in } = plain().verify_connection(&signed(&claims), CLOCK).expect("good");
+    assert_eq!((found.user.as_str(), expires_in), ("alice", Some(Duration::from_secs(65))), "60 s, and 5 s of leeway");
     assert_eq!(found.info.as_ref().map(Data::get), Some(r#"{"name":"Alice A."}"#));
     assert_eq!(found.channels.iter().map(ChannelName::as_str).collect::<Vec<_>>(), ["news:world", "#alice"]);
-    assert_eq!(plain().verify_connection(&signed(&json!({"sub": "bob"})), NOW), Ok(ConnectionClaims::of("bob".parse().expect("valid"))));
+    let bob = Accepted { claims: ConnectionClaims::of("bob".parse().expect("valid")), expires_in: None };
+    assert_eq!(plain().verify_connection(&signed(&json!({"sub": "bob"})), CLOCK), Ok(bob));
 }
 
 #[test]
-fn dates_are_kept_to_the_second_and_its_leeway() {
+fn dates_are_checked_with_the_leeway() {
     let exact = tokens("hmac_secret = \"secret\"\nleeway = \"0s\"");
     let lenient = tokens("hmac_secret = \"secret\"\nleeway = \"10s\"");
     let token = |claim: &str, date: Value| signed(&json!({"sub": "a", claim: date}));
@@ -51,14 +53,25 @@ fn dates_are_kept_to_the_second_and_its_leeway() {
         (&lenient, "nbf", json!(NOW + 10), true),
         (&lenient, "nbf", json!(NOW + 11), false),
         (&exact, "exp", json!(NOW as f64 + 1.5), true),
-        (&exact, "exp", json!(-1), false),
-        (&exact, "exp", json!(1e300), false),
+        (&exact, "exp", json!(NOW as f64 + 0.25), true),
+        (&exact, "exp", json!(NOW as f64 - 0.25), false),
+        (&lenient, "exp", json!(NOW as f64 - 9.75), true),
+        (&lenient, "exp", json!(NOW as f64 - 10.25), false),
+        (&lenient, "nbf", json!(NOW as f64 + 10.25), false),
+        (&exact, "exp", json!(1_u64 << 53), true),
+        (&exact, "exp", json!(u64::MAX), true),
+        (&lenient, "exp", json!(1e300), true),
+        (&exact, "nbf", json!(u64::MAX), false),
+        (&exact, "nbf", json!(-1), true),
         (&exact, "exp", json!("tomorrow"), false),
         (&exact, "exp", Value::Null, true),
+        (&exact, "nbf", Value::Null, true),
     ] {
-        assert_eq!(tokens.verify_connection(&token(claim, date.clone()), NOW).is_ok(), good, "{claim} {date}");
+        assert_eq!(tokens.verify_connection(&token(claim, date.clone()), CLOCK).is_ok(), good, "{claim} {date}");
     }
-    assert_eq!(exact.verify_connection(&token("exp", json!(NOW)), NOW), Err(TokenError::Expired));
+    for past in [json!(NOW), json!(0), json!(-1), json!(i64::MIN), json!(-1e300)] {
+        assert_eq!(exact.verify_connection(&token("exp", past.clone()), CLOCK), Err(TokenError::Expired), "{past}");
+    }
     assert_eq!(Refusal::from(TokenError::Expired).code, ErrorCode::TokenExpired);
 }
 
@@ -67,7 +80,7 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
     let good = signed(&json!({"sub": "alice"}));
     let (message, signature) = good.rsplit_once('.').expect("three parts");
     let (header, payload) = message.split_once('.').expect("three parts");
-    // {"alg":"none"} and {"alg":"RS256"}
+    // The headers are {"alg":"none"} and {"alg":"RS256"}.
     let none = format!("eyJhbGciOiJub25lIn0.{payload}.");
     let other = format!("eyJhbGciOiJSUzI1NiJ9.{payload}.{signature}");
     let critical = Header { crit: Some(vec!["b64".into()]), ..Header::new(Algorithm::HS256) };
@@ -77,33 +90,37 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
     for (token, says) in [
         (signed_with("other", Algorithm::HS256, &json!({"sub": "alice"})), "wrong signature"),
         (signed_with("secret", Algorithm::HS512, &json!({"sub": "alice"})), "another algorithm"),
-        (none, "no algorithm that is known"),
+        (none, "an unknown algorithm"),
         (critical, "critical headers"),
         (other, "another algorithm"),
         (swapped, "wrong signature"),
-        (message.to_owned(), "not a JSON Web Token"),
+        (message.to_owned(), "no JSON Web Token"),
         (format!("{message}."), "wrong signature"),
         (format!("{good}.x"), ""),
-        ("x".into(), "not a JSON Web Token"),
+        ("x".into(), "no JSON Web Token"),
         ("..".into(), ""),
         (String::new(), "is missing"),
-        (signed(&json!({"sub": 7})), "wrong type"),
-        (signed(&json!(["alice"])), "wrong type"),
-        (signed(&json!({"sub": "a:b"})), "has a sub that"),
+        (signed(&json!({"sub": 7})), "wrong type: sub"),
+        (signed(&json!(["alice"])), "no JSON object"),
+        (signed(&json!({"sub": "a\n"})), "has a sub that"),
+        (signed(&json!({"sub": ".."})), "has a sub that"),
         (signed(&json!({"sub": ""})), "has no sub"),
         (signed(&json!({})), "has no sub"),
-        (signed(&json!({"sub": "a", "channels": ["a b"]})), "names a channel that"),
-        (signed(&json!({"sub": "a", "channels": "news"})), "wrong type"),
-        (signed(&json!({"sub": "a", "channels": ["#a", "#b"]})), "another user's"),
+        (signed(&json!({"sub": "a", "channels": ["a b"]})), "has a channel that"),
+        (signed(&json!({"sub": "a", "channels": "news"})), "wrong type: channels"),
+        (signed(&json!({"sub": "a", "channels": ["news", 7]})), "wrong type: channels[1]"),
+        (signed(&json!({"sub": "a", "exp": "tomorrow"})), "wrong type: exp"),
+        (signed(&json!({"sub": "a", "aud": {}})), "wrong type: aud"),
+        (signed(&json!({"sub": "a", "channels": ["#a", "#b"]})), "channel of another user"),
         (signed(&json!({"sub": "a", "channel": "news:x"})), "for a subscription"),
     ] {
-        let found = plain().verify_connection(&token, NOW).expect_err(&token);
+        let found = plain().verify_connection(&token, CLOCK).expect_err(&token);
         assert!(invalid(says)(found.clone()), "{token}: {found}");
     }
 }
 
 #[test]
-fn audience_and_issuer_have_to_be_there_once_they_are_configured() {
+fn configured_audience_and_issuer_are_required() {
     let tokens = tokens("hmac_secret = \"secret\"\naudience = \"chat\"\nissuer = \"login\"");
     for (claims, good) in [
         (json!({"sub": "a", "aud": "chat", "iss": "login"}), true),
@@ -113,33 +130,33 @@ fn audience_and_issuer_have_to_be_there_once_they_are_configured() {
         (json!({"sub": "a", "aud": [], "iss": "login"}), false),
         (json!({"sub": "a", "aud": "chat", "iss": "log"}), false),
     ] {
-        assert_eq!(tokens.verify_connection(&signed(&claims), NOW).is_ok(), good, "{claims}");
+        assert_eq!(tokens.verify_connection(&signed(&claims), CLOCK).is_ok(), good, "{claims}");
     }
     let own = tokens.sign_connection(&ConnectionClaims::of("a".parse().expect("valid")), NOW).expect("a key");
-    assert!(tokens.verify_connection(&own, NOW).is_ok());
+    assert!(tokens.verify_connection(&own, CLOCK).is_ok());
 }
 
 #[test]
-fn anonymous_connections_come_only_where_they_may() {
+fn anonymous_connections_need_the_setting() {
     let open = tokens("hmac_secret = \"secret\"\nanonymous = true");
-    assert!(open.verify_connection("", NOW).expect("allowed").user.is_anonymous());
-    assert!(open.verify_connection(&signed(&json!({"sub": ""})), NOW).expect("allowed").user.is_anonymous());
-    assert!(open.verify_connection("x", NOW).is_err());
-    assert!(open.verify_subscription("", NOW).is_err());
-    assert!(plain().verify_connection("", NOW).is_err());
+    assert!(open.verify_connection("", CLOCK).expect("allowed").claims.user.is_anonymous());
+    assert!(open.verify_connection(&signed(&json!({"sub": ""})), CLOCK).expect("allowed").claims.user.is_anonymous());
+    assert!(open.verify_connection("x", CLOCK).is_err());
+    assert!(open.verify_subscription("", CLOCK).is_err());
+    assert!(plain().verify_connection("", CLOCK).is_err());
 }
 
 #[test]
-fn without_a_secret_no_token_is_good_not_even_one_signed_with_the_empty_one() {
+fn without_a_secret_every_token_is_refused_even_one_signed_with_the_empty_key() {
     let none = tokens("");
-    assert!(none.verify_connection(&signed(&json!({"sub": "a"})), NOW).is_err_and(invalid("no key")));
-    assert!(none.verify_connection(&signed_with("", Algorithm::HS256, &json!({"sub": "a"})), NOW).is_err());
+    assert!(none.verify_connection(&signed(&json!({"sub": "a"})), CLOCK).is_err_and(invalid("no key")));
+    assert!(none.verify_connection(&signed_with("", Algorithm::HS256, &json!({"sub": "a"})), CLOCK).is_err());
     assert_eq!(none.sign_connection(&ConnectionClaims::of("a".parse().expect("valid")), NOW), Err(NoSigningKey));
 }
 
 #[test]
-fn a_connection_token_subscribes_nobody() {
-    let found = plain().verify_subscription(&signed(&json!({"sub": "a", "channels": ["chat:x"]})), NOW);
+fn a_connection_token_is_no_subscription_token() {
+    let found = plain().verify_subscription(&signed(&json!({"sub": "a", "channels": ["chat:x"]})), CLOCK);
     assert!(found.is_err_and(invalid("has no channel")));
 }
 
@@ -150,22 +167,25 @@ fn secrets_are_in_no_log() {
 
 proptest! {
     #[test]
-    fn what_is_signed_reads_back(user in "[a-z0-9_.@-]{1,20}", ttl in proptest::option::of(1u64..1 << 40), info in "[a-z ]{0,9}") {
+    fn a_signed_token_has_its_claims(user in "[a-z0-9|:#/%ü][a-z0-9|:#/%ü \"{}.@-]{0,20}[a-z0-9]", ttl in proptest::option::of(1u64..1 << 40), info in "[a-z ]{0,9}") {
         let user: UserId = user.parse().expect("valid");
         let info = Data::parse(&RawValue::from_string(json!({"n": info}).to_string()).expect("JSON")).expect("flat");
-        let expires = ttl.map(|ttl| NOW + ttl);
-        let channel: ChannelName = "chat:x".parse().expect("valid");
+        let expires = ttl.map(|ttl| CLOCK + Duration::from_secs(ttl));
+        let expires_in = ttl.map(|ttl| Duration::from_secs(ttl + 5));
+        let channel = ChannelName::personal(&user).expect("not anonymous");
         let tokens = plain();
 
         let claims = ConnectionClaims { user: user.clone(), issued: Some(NOW), expires, info: Some(info.clone()), channels: vec![channel.clone()] };
-        prop_assert_eq!(tokens.verify_connection(&tokens.sign_connection(&claims, NOW).expect("a key"), NOW), Ok(claims));
+        let token = tokens.sign_connection(&claims, NOW).expect("a key");
+        prop_assert_eq!(tokens.verify_connection(&token, CLOCK), Ok(Accepted { claims, expires_in }));
 
         let claims = SubscriptionClaims { user, channel, issued: Some(NOW), expires, info: Some(info) };
-        prop_assert_eq!(tokens.verify_subscription(&tokens.sign_subscription(&claims, NOW).expect("a key"), NOW), Ok(claims));
+        let token = tokens.sign_subscription(&claims, NOW).expect("a key");
+        prop_assert_eq!(tokens.verify_subscription(&token, CLOCK), Ok(Accepted { claims, expires_in }));
     }
 
     #[test]
     fn no_text_makes_the_check_panic(token in "[a-zA-Z0-9_=.\\-]{0,80}") {
-        prop_assert!(plain().verify_connection(&token, NOW).is_err());
+        prop_assert!(plain().verify_connection(&token, CLOCK).is_err());
     }
 }

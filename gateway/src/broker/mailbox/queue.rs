@@ -1,7 +1,10 @@
 //! The queue under a mailbox's lock.
 
-use super::{Announcement, Delivery, Dropped, MailboxStats, Post};
-use crate::broker::NameHasher;
+use super::{
+    post::{Delivery, Post},
+    stats::{Dropped, MailboxStats},
+};
+use crate::broker::{NameHasher, types::Announcement};
 use gateway_core::model::{ChannelName, ServerCommand};
 use std::collections::{HashMap, HashSet};
 
@@ -52,13 +55,13 @@ impl Room {
 
 /// Channels of which something was left out since the last drain.
 #[derive(Debug)]
-enum LeftOut {
+enum DirtyChannels {
     Of(HashSet<ChannelName, NameHasher>),
     /// More than can be named.
     OfMany,
 }
 
-impl LeftOut {
+impl DirtyChannels {
     fn covers(&self, channel: &ChannelName) -> bool {
         match self {
             Self::Of(channels) => !channels.is_empty() && channels.contains(channel),
@@ -98,7 +101,7 @@ pub(super) struct Queue {
     controls: Load,
     /// What each channel takes. Only kept from when the whole goes beyond one share until the next drain: before that no channel can.
     shares: Option<HashMap<ChannelName, Load, NameHasher>>,
-    left_out: LeftOut,
+    left_out: DirtyChannels,
     dropped: Dropped,
 }
 
@@ -109,7 +112,7 @@ impl Default for Queue {
             deliveries: Load::default(),
             controls: Load::default(),
             shares: None,
-            left_out: LeftOut::Of(HashSet::default()),
+            left_out: DirtyChannels::Of(HashSet::default()),
             dropped: Dropped::default(),
         }
     }
@@ -125,6 +128,7 @@ impl Queue {
         MailboxStats { entries, bytes, controls: self.controls.entries, dropped: self.dropped }
     }
 
+    // NL-4.1
     /// Queues a delivery, or marks its channel dirty.
     pub(super) fn deliver(&mut self, room: Room, channel: &ChannelName, delivery: Delivery) {
         if self.left_out.covers(channel) {
@@ -156,14 +160,18 @@ impl Queue {
                 return true;
             }
             Post::AllDirty => {
-                self.left_out = LeftOut::OfMany;
+                self.left_out = DirtyChannels::OfMany;
                 return true;
             }
             // Its stream is read anyway.
             Post::Top(channel, ..) if self.left_out.covers(&channel) => return true,
-            control @ (Post::Top(..) | Post::Anew | Post::Missed | Post::Enroll | Post::Command(..) | Post::Survey(_) | Post::Drain(_)) => {
-                control
-            }
+            control @ (Post::Top(..)
+            | Post::RegisterAgain
+            | Post::CheckRevocations
+            | Post::RegisterConnections
+            | Post::Command(..)
+            | Post::Survey(_)
+            | Post::Drain(_)) => control,
         };
         let after = self.controls.plus(Load::one(control_size(&post)));
         if !self.controls.is_zero() && !after.fits(room.controls) {

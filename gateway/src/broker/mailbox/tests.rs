@@ -1,14 +1,16 @@
 use super::*;
 use crate::{
-    broker::Check,
+    broker::Announcement,
     testing::fixtures::{channel, data, offset, sized, taken},
 };
 use futures_util::task::{ArcWake, waker};
-use gateway_core::model::{ClientInfo, ConnectionId, Epoch, UserId};
+use gateway_core::model::{ClientInfo, CommandTarget, ConnectionId, Epoch, ServerCommand, UserId};
 use proptest::prelude::*;
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    task::Context,
     thread,
     time::{Duration, Instant},
 };
@@ -27,7 +29,9 @@ fn short(posts: Vec<Post>) -> Vec<String> {
         Post::Dirty(channel) => format!("!{channel}"),
         Post::AllDirty => "!".into(),
         Post::Top(channel, top, _) => format!("^{channel}{}", top.offset),
-        Post::Command(..) | Post::Survey(_) | Post::Anew | Post::Missed | Post::Enroll | Post::Drain(_) => "control".into(),
+        Post::Command(..) | Post::Survey(_) | Post::RegisterAgain | Post::CheckRevocations | Post::RegisterConnections | Post::Drain(_) => {
+            "control".into()
+        }
     };
     posts.into_iter().map(one).collect()
 }
@@ -79,6 +83,7 @@ fn the_worker_is_woken_only_from_empty_to_non_empty() {
     }
 }
 
+// NL-4.1
 #[test]
 fn a_channel_takes_a_quarter_at_most_and_is_dirty_once_per_drain() {
     let mailbox = Mailbox::new(8, ROOMY);
@@ -223,6 +228,7 @@ impl Model {
 }
 
 proptest! {
+    // NL-4.1
     #[test]
     fn whatever_comes_is_handed_out_or_told_as_dirty(
         entries in 1..40usize,

@@ -1,24 +1,27 @@
-use super::*;
+use super::{
+    store::{Now, Store},
+    *,
+};
 use crate::{
-    broker::{Broker, Delivery, Post, Trimmed},
-    contract,
+    broker::{Announcement, Broker, BrokerError, BrokerStats, Delivery, Mailbox, NewPublication, Post, Trimmed, UserSubscription},
     testing::{
         contract::Bed,
         fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
     },
 };
-use gateway_core::model::Position;
+use gateway_core::model::{ConnectionId, Page, Position, Retention, Span, Tick};
 use proptest::prelude::*;
+use std::{sync::Arc, time::Duration};
 
 fn bed() -> Bed {
     let limits = MemoryLimits::default();
     let mailboxes: Vec<_> = (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect();
     let idempotency_ttl = limits.idempotency_ttl;
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(mailboxes.clone(), limits)));
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)), _keep: Box::new(()) }
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)), keep: Box::new(()) }
 }
 
-contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed() }
+crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed() }
 
 const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,

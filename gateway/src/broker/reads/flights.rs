@@ -75,6 +75,7 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
+    // NL-4.3
     /// The answer to `question`, which begins once `admitted` resolves, unless somebody else's serves. Nothing happens until it is polled.
     pub(super) fn ask<A, F>(
         self: &Arc<Self>,

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How long a node trusts that another one is alive which it has seen.
 pub const TRUST: Duration = presence::TRUST;
 /// How long a publication of this node may be under way to it.
-pub const OWED: Duration = subscription_table::OWED;
+pub const EXPECTED_WITHIN: Duration = subscription_table::EXPECTED_WITHIN;
 
 /// The number of the set in which the index of channels has this name.
 pub fn index_shard(channel: &str) -> u16 {

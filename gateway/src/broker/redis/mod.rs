@@ -52,7 +52,7 @@ pub mod internals;
 pub(crate) mod simulated;
 
 pub use cluster_state::{
-    nodes::{Lease, Left, NodeRecord, Nodes},
+    nodes::{Lease, NodeRecord, Nodes, OrphanedPresence},
     sweep::Sweep,
 };
 pub use config::RedisConfig;

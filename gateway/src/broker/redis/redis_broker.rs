@@ -1,8 +1,8 @@
 //! The broker as the rest of the gateway sees it: each method goes to the part that knows.
 
 use super::{
-    channels::{audit::Audit, channel_index::Names, listing::Listing, streams::Streams},
-    cluster_state::{nodes::Nodes, presence::Presence, user_store::Directory},
+    channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
+    cluster_state::{nodes::Nodes, presence::Presence, user_store::UserStore},
     commands::driver::Driver,
     listener::listener::Listener,
     schema::counters::Counters,
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 /// The broker of a cluster; its methods mean what [`crate::broker::Broker`]'s do.
 pub struct RedisBroker {
     pub(super) streams: Arc<Streams>,
-    pub(super) directory: Directory,
+    pub(super) directory: UserStore,
     pub(super) listing: Arc<Listing>,
     pub(super) presence: Arc<Presence>,
     pub(super) nodes: Nodes,
@@ -40,7 +40,7 @@ pub(super) struct Background {
     pub(super) masters: Arc<Masters>,
     pub(super) drivers: Vec<Driver>,
     pub(super) listener: Listener,
-    pub(super) names: Arc<Names>,
+    pub(super) names: Arc<ChannelIndex>,
     pub(super) audit: Arc<Audit>,
 }
 

@@ -1,8 +1,8 @@
 //! How the parts of the broker are put together.
 
 use super::{
-    channels::{audit::Audit, channel_index::Names, listing::Listing, streams::Streams},
-    cluster_state::{life::Life, nodes::Nodes, presence::Presence, user_store::Directory},
+    channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
+    cluster_state::{local_node::LocalNode, nodes::Nodes, presence::Presence, user_store::UserStore},
     commands::{lane::lane, limits::LaneLimits},
     config::RedisConfig,
     listener::{
@@ -12,7 +12,7 @@ use super::{
     redis_broker::{Background, RedisBroker},
     schema::{counters::Counters, keys::Keys},
     servers::{
-        connect::{probe::Probe, server_assignment::Claims, timeouts::Timeouts},
+        connect::{probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
         health::Health,
         masters::Masters,
     },
@@ -28,12 +28,13 @@ impl RedisBroker {
         let keys = Keys::new(&config.prefix);
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
-        let probe = Probe::new(keys.probe(&config.node));
-        let claims = Claims::new(keys.share(), config.lease);
+        let life = Arc::new(LocalNode::new(&config.node));
+        let address = life.id().address();
+        let probe = Probe::new(keys.probe(&address));
+        let claims = ServerAssignments::new(keys.share(), config.lease);
         let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         masters.expect(&health);
-        let life = Arc::new(Life::new(&config.node));
         let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.now(), config.linger, counters.clone()));
         let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
         let (near, drivers): (Vec<_>, _) = (0..lanes)
@@ -44,7 +45,7 @@ impl RedisBroker {
             .unzip();
         let (writers, readers) = near.split_at(config.lanes);
         let (canary_lane, directory_lane) = (writers[0].clone(), readers[0].clone());
-        let names = Arc::new(Names::new(keys.clone(), directory_lane.clone(), counters.clone()));
+        let names = Arc::new(ChannelIndex::new(keys.clone(), directory_lane.clone(), counters.clone()));
         let listing =
             Arc::new(Listing { keys: keys.clone(), lane: directory_lane.clone(), masters: masters.clone(), names: names.clone() });
         let streams = Arc::new(Streams {
@@ -75,7 +76,7 @@ impl RedisBroker {
             keys: keys.clone(),
             health: health.clone(),
             counters: counters.clone(),
-            node: config.node,
+            node: address.into(),
             lane: canary_lane,
             canary: config.canary,
             patience: config.response_timeout,
@@ -91,7 +92,7 @@ impl RedisBroker {
                 listing: listing.clone(),
             },
             presence,
-            directory: Directory { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
+            directory: UserStore { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
             listing,
             streams,
             subscriptions,

@@ -53,6 +53,23 @@ fn a_service_closes_and_the_peer_answers() {
 }
 
 #[test]
+fn who_asks_for_another_form_of_the_protocol_is_told_at_once() {
+    within(usual(), |world| async move {
+        let socket = Socket::default();
+        let mut connection = world.connection(&socket);
+        connection.refuse_form();
+        let peer = Peer { socket, task: tokio::task::spawn_local(connection) };
+        assert_eq!(peer.hears().await, ["close 3506 the gateway supports only the JSON form of the protocol"]);
+        peer.sends(frame(0x82, b"connect"));
+        assert_eq!(peer.hears().await, [""; 0], "its connect is read past");
+        peer.sends(close_frame(3506));
+        assert!(peer.is_over().await && !peer.socket.is_aborted());
+        assert_eq!(world.closed(Closed::with_code(3506)), 1);
+        world.assert_empty().await;
+    });
+}
+
+#[test]
 fn who_does_not_answer_a_close_is_cut() {
     within(usual(), |world| async move {
         for takes in [None, Some(0)] {
@@ -122,7 +139,7 @@ fn who_breaks_the_rules_and_stays_is_cut() {
 fn what_is_no_command_closes_with_the_reason() {
     within(usual(), |world| async move {
         for (sent, close) in [
-            (frame(0x82, b"hi"), "close 3506 binary frames: only the JSON form is spoken here"),
+            (frame(0x82, b"hi"), "close 3506 the gateway supports only the JSON form of the protocol"),
             (frame(0x81, b"hi"), "close 3501 a frame is not valid JSON at its byte 1"),
             (frame(0x81, br#"{"id":9}"#), "close 3501 a frame holds no known command"),
             (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect came twice"),

@@ -5,6 +5,7 @@ use crate::services::Count;
 
 const ALL: [&str; 4] = ["connected", "disconnected", "subscribed", "unsubscribed"];
 
+// NL-7.1
 #[test]
 fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
     within(usual(), |world| async move {
@@ -14,7 +15,7 @@ fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
             peer.asks(r#"{"id":2,"subscribe":{"channel":"kept:a"}}"#).await;
         }
         assert_eq!(bot.told().await.len(), 6, "each of one connection and two channels");
-        world.worker.hub.all_enrolled();
+        world.worker.hub.all_registered();
         after(1.0).await;
         assert_eq!(bot.told().await, [""; 0], "half of the credit is for calls");
         alice.asks(r#"{"id":3,"unsubscribe":{"channel":"kept:a"}}"#).await;
@@ -32,7 +33,7 @@ fn in_a_second_life_a_connection_comes_and_joins_anew_as_there_is_room() {
         assert_eq!(told, [&["connected alice", "connected bob"][..], &joined].concat());
         bob.asks(r#"{"id":4,"unsubscribe":{"channel":"kept:a"}}"#).await;
         assert_eq!(bot.told().await, ["unsubscribed bob kept:a"]);
-        assert_eq!(world.worker.node.services.counters().get(Count::LifecycleDropped), 0);
+        assert_eq!(world.worker.node.services.counters().get(Count::LifecycleNoCredit), 0);
     });
 }
 
@@ -45,7 +46,7 @@ fn who_ends_before_it_was_told_again_ends_all_the_same() {
             peers.push(world.user(name).await);
         }
         assert_eq!(bot.told().await.len(), 4);
-        world.worker.hub.all_enrolled();
+        world.worker.hub.all_registered();
         after(1.0).await;
         let gone = peers.swap_remove(0);
         gone.socket.feed(Incoming::Eof);

@@ -6,24 +6,28 @@ mod end;
 mod lives;
 mod socket;
 mod talk;
+mod tokens;
 
 use super::*;
+use crate::transport::Wire;
 use crate::{
     auth::{ConnectionClaims, SubscriptionClaims},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Post, Reads},
-    hub::{HubLimits, HubParts},
+    hub::{Hub, HubLimits, HubParts},
+    node::Node,
     publish::Draft,
-    services::{ServiceConfig, Services, link},
-    telemetry::{Closed, DropCause, Level, OverflowPolicy, TransportEnd},
+    services::{LinkLimits, ServiceConfig, Services, link},
+    telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
     channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
-    model::{ChannelName, CommandTarget, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
-    protocol::websocket::{Decoder, Opcode},
+    model::{ChannelName, CommandTarget, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
+    protocol::websocket::{self, Decoder, Opcode},
     session::Rules,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};
+use std::{pin::Pin, rc::Rc, sync::Arc, task::Context, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::PollSender;
 
@@ -79,7 +83,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         history_limit: 100,
         attach_timeout: Duration::from_secs(4),
     };
-    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], link::LinkLimits::default());
+    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default());
     Node { services, ..Node::alone(broker, vec![mailbox.clone()], rules) }
 }
 

@@ -54,6 +54,7 @@ fn a_message_may_come_byte_by_byte_and_many_at_once() {
     });
 }
 
+// NL-5.2
 #[test]
 fn what_was_missed_comes_first_and_the_rest_follows_page_by_page() {
     within(usual(), |world| async move {
@@ -74,6 +75,7 @@ fn what_was_missed_comes_first_and_the_rest_follows_page_by_page() {
     });
 }
 
+// NL-5.4
 #[test]
 fn a_slow_reader_is_handed_what_it_missed_as_it_makes_room() {
     within(usual(), |world| async move {
@@ -170,6 +172,7 @@ fn a_revoked_user_subscribes_with_no_token_that_was_issued_before() {
     });
 }
 
+// NL-7.10
 #[test]
 fn a_connection_that_missed_its_users_revocation_is_closed_when_its_node_looks() {
     within(usual(), |world| async move {
@@ -177,7 +180,7 @@ fn a_connection_that_missed_its_users_revocation_is_closed_when_its_node_looks()
         let revocation = Revocation { until: 10, code: 3503, reason: "enough".into() };
         world.worker.node.broker.revoke(&"alice".parse().expect("valid"), revocation, Duration::from_hours(1)).await.expect("room");
         assert_eq!(alice.hears().await, [""; 0], "nobody has looked");
-        assert!(world.mailbox.post(Post::Missed));
+        assert!(world.mailbox.post(Post::CheckRevocations));
         assert_eq!(alice.hears().await, ["close 3503 enough"]);
         assert_eq!(bob.hears().await, [""; 0]);
     });

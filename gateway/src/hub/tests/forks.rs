@@ -75,6 +75,7 @@ fn told(connection: &Registered) -> bool {
     }
 }
 
+// NL-1.6
 #[test]
 fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
     within(limits(), 1000, |world| async move {
@@ -91,7 +92,7 @@ fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
 
         assert_eq!(world.again(&client, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
         assert_eq!(world.go_live(&client), Live::Live);
-        assert_eq!(world.hub.metrics().counted(Count::RecoveriesRemembered), 1);
+        assert_eq!(world.hub.metrics().counted(Count::RecoveriesFromMemory), 1);
         tokio::time::sleep(Duration::from_secs(6)).await;
         let (key, _) = world.slot();
         let mut state = world.hub.state.borrow_mut();
@@ -150,6 +151,7 @@ fn who_is_ahead_of_the_lane_goes_on_from_where_it_is_unless_that_was_lost() {
     }
 }
 
+// NL-1.7
 #[test]
 fn those_who_begin_anew_are_told_a_few_at_a_time_and_nobody_waits_for_them() {
     within(HubLimits { attach_buffer: 1000, ..limits() }, 1000, |world| async move {
@@ -289,7 +291,7 @@ fn a_loss_during_a_fork_ends_everybody_once() {
         let mut state = world.hub.state.borrow_mut();
         assert_eq!(state.pending, 0);
         let slot = state.slot(key).expect("open");
-        assert_eq!((slot.crossed, slot.ended), (slot.timeline, 7));
+        assert_eq!((slot.members_timeline, slot.ended), (slot.timeline, 7));
     });
 }
 

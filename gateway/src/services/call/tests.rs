@@ -1,13 +1,14 @@
-use super::super::{
-    link::LinkLimits,
-    pool::{Joining, LinkId, Queued},
-    *,
-};
 use super::*;
-use crate::services::lifecycle::Interests;
+use crate::services::{
+    BreakerLimits, BreakerState, LinkLimits, ServiceConfig,
+    instance::{LinkId, NewLink, Outgoing},
+    lifecycle::Interests,
+};
+use gateway_core::model::ConnectionId;
 use serde_json::value::to_raw_value;
 use shared_proto::link::ToService;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 const WITHIN: Duration = Duration::from_mins(1);
 
@@ -31,33 +32,33 @@ fn caller() -> Caller {
 struct Instance {
     services: Arc<Services>,
     link: LinkId,
-    queue: mpsc::Receiver<Queued>,
+    queue: mpsc::Receiver<Outgoing>,
 }
 
 impl Instance {
     fn join(services: &Arc<Services>, name: &str, credit: u32) -> Self {
         let (send, queue) = mpsc::channel(16);
-        let joining =
-            Joining { instance: name.into(), credit, interests: Interests::default(), queue: send, replaced: CancellationToken::new() };
-        let link = services.service("bot").expect("known").pool().join(joining, services.now()).expect("room");
+        let new_link =
+            NewLink { instance: name.into(), credit, interests: Interests::default(), queue: send, replaced: CancellationToken::new() };
+        let link = services.service("bot").expect("known").pool().join(new_link, services.now()).expect("room");
         Self { services: Arc::clone(services), link, queue }
     }
 
     async fn frame(&mut self) -> ToService {
         match self.queue.recv().await {
-            Some(Queued::Frame(frame)) => frame,
-            other => panic!("no frame but {other:?}"),
+            Some(Outgoing::Frame(frame)) => frame,
+            other => panic!("expected a frame, got {other:?}"),
         }
     }
 
     async fn call(&mut self) -> Call {
         match self.frame().await {
             ToService::Call(call) => call,
-            other => panic!("no call but {other:?}"),
+            other => panic!("expected a call, got {other:?}"),
         }
     }
 
-    fn answer(&self, id: u64, answer: Answer) -> bool {
+    fn answer(&self, id: u64, answer: CallResult) -> bool {
         self.services.service("bot").expect("known").pool().answer(CallId { link: self.link, id }, answer)
     }
 
@@ -66,20 +67,20 @@ impl Instance {
     }
 }
 
-fn spawn(services: &Arc<Services>, text: &str, caller: &Caller) -> tokio::task::JoinHandle<Answer> {
+fn spawn(services: &Arc<Services>, text: &str, caller: &Caller) -> tokio::task::JoinHandle<CallResult> {
     let (services, text, caller) = (Arc::clone(services), data(text), caller.clone());
     tokio::spawn(async move { services.call("bot.say", text, &caller, WITHIN).await })
 }
 
-fn refused(answer: &Answer) -> ErrorCode {
+fn refused(answer: &CallResult) -> ErrorCode {
     match answer {
         Err(CallError::Refused(refusal)) => refusal.code,
-        other => panic!("no refusal but {other:?}"),
+        other => panic!("expected a refusal, got {other:?}"),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_carries_what_the_service_needs_and_brings_the_answer() {
+async fn a_call_has_all_its_fields_and_returns_the_answer() {
     let services = services(ServiceConfig::default());
     let mut bot = Instance::join(&services, "i1", 4);
     let caller = caller();
@@ -93,28 +94,30 @@ async fn a_call_carries_what_the_service_needs_and_brings_the_answer() {
     assert!(bot.answer(frame.id, Ok(data("hello"))));
     assert_eq!(call.await.expect("no panic"), Ok(data("hello")));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallAnswered)), (0, 1));
-    assert!(!bot.answer(frame.id, Ok(data("again"))), "nobody waits for a second answer");
+    assert!(!bot.answer(frame.id, Ok(data("again"))), "a second answer has no caller");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_delivered_says_why() {
+async fn a_call_that_cannot_be_sent_has_an_error_with_the_reason() {
     let services = services(ServiceConfig::default());
     let call = |method: &'static str| {
         let services = Arc::clone(&services);
         async move { refused(&services.call(method, Data::null(), &caller(), WITHIN).await) }
     };
-    assert_eq!(call("nonsense").await, ErrorCode::BadRequest);
-    assert_eq!(call("other.say").await, ErrorCode::NotFound);
+    assert_eq!(call("no sense").await, ErrorCode::BadRequest);
+    assert_eq!(call("nonsense").await, ErrorCode::NoService);
+    assert_eq!(call("other.say").await, ErrorCode::NoService);
     assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "no instance");
     let bot = Instance::join(&services, "i1", 0);
     assert_eq!(call("bot.say").await, ErrorCode::Overloaded, "no credit");
     services.service("bot").expect("known").pool().credit(bot.link, 1);
     services.service("bot").expect("known").pool().drain(bot.link);
-    assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "the only instance leaves");
+    assert_eq!(call("bot.say").await, ErrorCode::ServiceUnavailable, "the only instance drains");
 }
 
+// NL-8.1
 #[tokio::test(start_paused = true)]
-async fn calls_of_one_connection_come_one_after_the_other_to_one_instance() {
+async fn calls_of_one_connection_go_to_one_instance_in_order() {
     let services = services(ServiceConfig::default());
     let mut bot = Instance::join(&services, "i1", 8);
     let (alice, other) = (caller(), caller());
@@ -142,7 +145,7 @@ async fn calls_of_one_connection_come_one_after_the_other_to_one_instance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_order_calls_of_one_connection_run_side_by_side() {
+async fn without_order_calls_of_one_connection_run_concurrently() {
     let services = services(ServiceConfig { order: OrderBy::Nothing, ..ServiceConfig::default() });
     let mut bot = Instance::join(&services, "i1", 8);
     let alice = caller();
@@ -152,7 +155,7 @@ async fn without_order_calls_of_one_connection_run_side_by_side() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_line_refuses_and_a_waiting_call_that_is_dropped_gives_its_place_up() {
+async fn a_full_queue_refuses_and_a_dropped_call_frees_its_place() {
     let services = services(ServiceConfig { order_queue: 1, ..ServiceConfig::default() });
     let mut bot = Instance::join(&services, "i1", 8);
     let alice = caller();
@@ -170,7 +173,7 @@ async fn a_full_line_refuses_and_a_waiting_call_that_is_dropped_gives_its_place_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_given_to_a_call_that_is_dropped_at_once_goes_to_the_next() {
+async fn the_turn_of_a_call_that_is_dropped_goes_to_the_next() {
     let services = services(ServiceConfig::default());
     let mut bot = Instance::join(&services, "i1", 8);
     let alice = caller();
@@ -194,7 +197,7 @@ async fn a_dropped_call_is_cancelled_at_the_instance() {
     assert!(matches!(bot.frame().await, ToService::Cancel(cancel) if cancel.id == one.id));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallCancelled)), (0, 1));
     assert!(!bot.answer(one.id, Ok(Data::null())));
-    assert_eq!(services.summary()[0].instances[0].credit, 0, "the instance gives its credit back itself");
+    assert_eq!(services.summary()[0].instances[0].credit, 0, "only the instance grants new credit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,7 +223,7 @@ async fn timeouts_cancel_and_open_the_breaker_until_a_probe_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_link_fails_what_was_sent_as_unknown_and_what_was_not_as_unavailable() {
+async fn a_lost_link_fails_sent_calls_as_unknown_and_unsent_calls_as_unavailable() {
     let services = services(ServiceConfig::default());
     let bot = Instance::join(&services, "i1", 8);
     let (sent, unsent) = (spawn(&services, "1", &caller()), spawn(&services, "2", &caller()));

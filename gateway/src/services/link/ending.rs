@@ -1,6 +1,6 @@
 //! Why links end.
 
-use super::super::Count;
+use super::super::counters::Count;
 use gateway_core::model::{ErrorCode, Refusal};
 use std::fmt;
 
@@ -9,7 +9,7 @@ use std::fmt;
 pub struct CloseFrame {
     /// RFC 6455 section 7.4.
     pub code: u16,
-    /// For the developer.
+    /// For the developer of the service.
     pub reason: String,
 }
 
@@ -17,47 +17,47 @@ pub struct CloseFrame {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The instance closed it.
-    Left,
+    ClosedByInstance,
     /// The transport broke.
     Lost,
-    /// Nothing came for two heartbeats.
-    Silent,
+    /// No frame came for two heartbeats.
+    HeartbeatTimeout,
     /// No `hello` came in time.
     NoHello,
-    /// A frame that is not one.
+    /// The peer sent a malformed frame.
     Malformed(Refusal),
-    /// A message over the limit.
+    /// The peer sent a message above the limit.
     TooLarge(usize),
-    /// The instance may not have a link.
+    /// The instance is not allowed to have a link.
     Refused(Refusal),
-    /// The instance opened another one.
+    /// The instance opened another link.
     Replaced,
     /// The node stops.
     Stopped,
 }
 
 impl Ending {
-    /// What the peer is told in an `error` frame.
+    /// The content of the `error` frame for the peer.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Left | Self::Lost | Self::Silent | Self::Replaced | Self::Stopped => None,
-            Self::NoHello => Some(Refusal::new(ErrorCode::BadRequest, "No hello came in time. Send it first.")),
+            Self::ClosedByInstance | Self::Lost | Self::HeartbeatTimeout | Self::Replaced | Self::Stopped => None,
+            Self::NoHello => Some(Refusal::new(ErrorCode::BadRequest, "No hello came in time. Send hello first.")),
             Self::Malformed(refusal) | Self::Refused(refusal) => Some(refusal.clone()),
             Self::TooLarge(limit) => {
-                let detail = format!("The message is larger than {limit} bytes, the limit that welcome tells.");
+                let detail = format!("The message is larger than {limit} bytes, the limit in welcome.");
                 Some(Refusal::new(ErrorCode::PayloadTooLarge, detail))
             }
         }
     }
 
-    /// The close frame that ends it.
+    /// The close frame for the peer.
     pub(super) fn close_frame(&self) -> CloseFrame {
         let code = match self {
-            Self::Left => 1000,
+            Self::ClosedByInstance => 1000,
             Self::Lost | Self::Stopped => 1001,
             Self::TooLarge(_) => 1009,
             Self::Refused(refusal) if refusal.code.temporary() => 1013,
-            Self::Silent | Self::NoHello | Self::Malformed(_) | Self::Refused(_) | Self::Replaced => 1008,
+            Self::HeartbeatTimeout | Self::NoHello | Self::Malformed(_) | Self::Refused(_) | Self::Replaced => 1008,
         };
         let mut reason = self.to_string();
         while reason.len() > 123 {
@@ -68,9 +68,9 @@ impl Ending {
 
     pub(super) fn count(&self) -> Count {
         match self {
-            Self::Left => Count::LinkLeft,
+            Self::ClosedByInstance => Count::LinkClosed,
             Self::Lost => Count::LinkLost,
-            Self::Silent => Count::LinkSilent,
+            Self::HeartbeatTimeout => Count::LinkHeartbeatTimeout,
             Self::NoHello | Self::Malformed(_) | Self::TooLarge(_) | Self::Refused(_) => Count::LinkRefused,
             Self::Replaced => Count::LinkReplaced,
             Self::Stopped => Count::LinkStopped,
@@ -81,9 +81,9 @@ impl Ending {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Left => f.write_str("closed by the instance"),
+            Self::ClosedByInstance => f.write_str("closed by the instance"),
             Self::Lost => f.write_str("connection lost"),
-            Self::Silent => f.write_str("silent for two heartbeats"),
+            Self::HeartbeatTimeout => f.write_str("no frame for two heartbeats"),
             Self::NoHello => f.write_str("no hello in time"),
             Self::Malformed(refusal) | Self::Refused(refusal) => f.write_str(&refusal.detail),
             Self::TooLarge(limit) => write!(f, "message larger than {limit} bytes"),

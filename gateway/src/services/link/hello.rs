@@ -1,22 +1,31 @@
 //! The first frame of a link.
 
 use super::{
-    super::{Services, lifecycle::Interests, lifecycle::LifecycleKind, pool::CREDIT_MAX},
-    Ending, Invalid, Peer, Received, Sent, malformed,
+    super::{
+        instance::CREDIT_MAX,
+        lifecycle::{Interests, LifecycleKind},
+        services::Services,
+    },
+    ending::Ending,
+    frames::malformed,
+    messages::{Invalid, Peer, Received, Sent},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use shared_proto::link::{Hello, ToGateway};
+use shared_proto::{
+    json,
+    link::{Hello, ToGateway},
+};
 use std::sync::Arc;
 use tokio::time::timeout;
 
-/// A hello whose parts were checked.
+/// The checked content of a hello.
 pub(super) struct Accepted {
     pub(super) instance: Arc<str>,
     pub(super) credit: u32,
     pub(super) interests: Interests,
 }
 
-/// Awaits `hello`; transport pings are answered meanwhile.
+/// Waits for `hello`, and answers pings meanwhile.
 pub(super) async fn receive<R, W>(services: &Services, peer: &Peer, reader: &mut R, writer: &mut W) -> Result<Accepted, Ending>
 where
     R: Stream<Item = Received> + Unpin,
@@ -26,7 +35,7 @@ where
         loop {
             match reader.next().await {
                 None => return Err(Ending::Lost),
-                Some(Received::Close) => return Err(Ending::Left),
+                Some(Received::Close) => return Err(Ending::ClosedByInstance),
                 Some(Received::Pong) => {}
                 Some(Received::Ping(bytes)) => writer.send(Sent::Pong(bytes)).await.map_err(|_| Ending::Lost)?,
                 Some(Received::Invalid(invalid)) => return Err(invalid_message(invalid, services.links.message_size)),
@@ -40,42 +49,37 @@ where
     };
     match frame {
         ToGateway::Hello(hello) => check(hello, &peer.service),
-        _ => Err(malformed("The first frame has to be hello.")),
+        _ => Err(malformed("The first frame must be hello.")),
     }
 }
 
 pub(super) fn parse(text: &[u8]) -> Result<ToGateway, Ending> {
-    // Serde would take an array's items for the fields, in their order.
-    let body = text.iter().position(|byte| *byte == b':').map_or(&[][..], |colon| text[colon + 1..].trim_ascii_start());
-    if body.starts_with(b"[") {
-        return Err(malformed("The frame is not one of the link's: what it holds has to be an object."));
-    }
-    serde_json::from_slice(text).map_err(|e| malformed(format!("The frame is not one of the link's: {e}.")))
+    json::read_bytes(text).map_err(|error| malformed(format!("The frame is malformed: {error}.")))
 }
 
 pub(super) fn invalid_message(invalid: Invalid, limit: usize) -> Ending {
     match invalid {
         Invalid::TooLarge => Ending::TooLarge(limit),
         Invalid::Binary => malformed("Frames are text messages; this one was binary."),
-        Invalid::Protocol => malformed("The message breaks the rules of WebSocket, RFC 6455."),
+        Invalid::Protocol => malformed("The message violates RFC 6455."),
     }
 }
 
 fn check(hello: Hello, service: &str) -> Result<Accepted, Ending> {
     if hello.service != service {
-        return Err(malformed(format!("hello names another service than the link's path, which is of {service}.")));
+        return Err(malformed(format!("hello names another service than the path, which is for {service}.")));
     }
     let valid = (1..=64).contains(&hello.instance.len())
         && hello.instance.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     if !valid {
-        return Err(malformed("The instance's name has to be 1 to 64 characters of A-Z a-z 0-9 _ - ."));
+        return Err(malformed("The instance's name must be 1 to 64 characters of A-Z a-z 0-9 _ - ."));
     }
     if hello.credit > CREDIT_MAX {
         return Err(malformed(format!("The credit is larger than {CREDIT_MAX}.")));
     }
     let interests = Interests::parse(&hello.events).map_err(|name| {
         let known: Vec<_> = LifecycleKind::ALL.iter().map(|kind| kind.name()).collect();
-        malformed(format!("There is no lifecycle event {name:?}; there are {}.", known.join(", ")))
+        malformed(format!("{name:?} is no lifecycle event; known events: {}.", known.join(", ")))
     })?;
     Ok(Accepted { instance: hello.instance.into(), credit: hello.credit, interests })
 }

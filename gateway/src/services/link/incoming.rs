@@ -1,31 +1,34 @@
-//! Frames that come in over a link.
+//! Frames from the instance.
 
 use super::{
     super::{
-        Answer, CallError, Count,
-        pool::{CallId, Queued},
+        call_types::{CallError, CallResult},
+        counters::Count,
+        instance::{CallId, Outgoing},
     },
-    Ending, Link, Received,
+    ending::Ending,
+    frames::malformed,
     hello::{invalid_message, parse},
-    malformed,
-    publishing::Accept,
+    messages::Received,
+    open_link::Link,
+    publish_queues::PublishIntake,
 };
 use futures_util::{Stream, StreamExt};
 use gateway_core::model::{Data, ErrorCode, Refusal};
-use shared_proto::link::{self, ToGateway};
+use shared_proto::link::{self, NO_SUCH_METHOD, ToGateway};
 use tokio::time::Instant;
 
-/// Codes that a service may give its own errors.
+/// Codes of a service's own errors.
 const OWN_CODES: std::ops::RangeInclusive<u32> = 400..=999;
 
-/// Bytes of a service's own error message that are passed on.
+/// Longest message of a service's own error, in bytes; the rest is cut off.
 const MESSAGE_MAX: usize = 1024;
 
 impl Link<'_> {
-    /// Frames in, until the peer closes or breaks a rule.
-    pub(super) async fn read<R: Stream<Item = Received> + Unpin>(&self, reader: &mut R, publishes: &Accept) -> Ending {
+    /// Handles frames until the peer closes the link or violates the protocol.
+    pub(super) async fn read<R: Stream<Item = Received> + Unpin>(&self, reader: &mut R, publishes: &PublishIntake) -> Ending {
         while let Some(received) = reader.next().await {
-            self.heard.set(Instant::now());
+            self.last_received.set(Instant::now());
             if let Err(ending) = self.take(received, publishes) {
                 return ending;
             }
@@ -33,21 +36,21 @@ impl Link<'_> {
         Ending::Lost
     }
 
-    fn take(&self, received: Received, publishes: &Accept) -> Result<(), Ending> {
+    fn take(&self, received: Received, publishes: &PublishIntake) -> Result<(), Ending> {
         match received {
             Received::Text(text) => self.frame(parse(&text)?, publishes),
-            // A pong that finds no room is owed to a peer that reads nothing.
+            // If the queue is full, the pong is dropped: the peer reads nothing.
             Received::Ping(bytes) => {
-                let _ = self.queue.try_send(Queued::Pong(bytes));
+                let _ = self.queue.try_send(Outgoing::Pong(bytes));
                 Ok(())
             }
             Received::Pong => Ok(()),
-            Received::Close => Err(Ending::Left),
+            Received::Close => Err(Ending::ClosedByInstance),
             Received::Invalid(invalid) => Err(invalid_message(invalid, self.services.links.message_size)),
         }
     }
 
-    fn frame(&self, frame: ToGateway, publishes: &Accept) -> Result<(), Ending> {
+    fn frame(&self, frame: ToGateway, publishes: &PublishIntake) -> Result<(), Ending> {
         match frame {
             ToGateway::Hello(_) => return Err(malformed("hello came twice.")),
             ToGateway::Reply(reply) => self.answer(reply.id, answer_of(&reply, self.services.links.reply_size)),
@@ -59,14 +62,14 @@ impl Link<'_> {
         Ok(())
     }
 
-    fn answer(&self, id: u64, answer: Answer) {
+    fn answer(&self, id: u64, answer: CallResult) {
         if !self.service.pool().answer(CallId { link: self.id, id }, answer) {
             self.services.counters.add(Count::AnswerLate);
         }
     }
 }
 
-fn answer_of(reply: &link::Reply, limit: usize) -> Answer {
+fn answer_of(reply: &link::Reply, limit: usize) -> CallResult {
     let data = Data::parse(&reply.data).map_err(|e| bad_reply(format!("The service's reply {e}. Tell its developers.")))?;
     match data.get().len() {
         size if size > limit => Err(bad_reply(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers."))),
@@ -75,9 +78,11 @@ fn answer_of(reply: &link::Reply, limit: usize) -> Answer {
 }
 
 fn error_of(error: link::CallError) -> CallError {
-    if !OWN_CODES.contains(&error.code) {
+    if !OWN_CODES.contains(&error.code) && error.code != NO_SUCH_METHOD {
         let (code, first, last) = (error.code, OWN_CODES.start(), OWN_CODES.end());
-        return bad_reply(format!("The service failed with code {code}; its own are {first} to {last}. Tell its developers."));
+        return bad_reply(format!(
+            "The service failed with code {code}; allowed are {first} to {last}, and {NO_SUCH_METHOD} for an unknown method. Tell its developers."
+        ));
     }
     let mut message = error.message;
     while message.len() > MESSAGE_MAX {

@@ -1,16 +1,21 @@
 use super::*;
 use crate::{
     broker::{Broker, MemoryBroker, MemoryLimits},
-    publish::PublishLimits,
-    services::{CallError, Caller, Lifecycle, LifecycleKind, ServiceConfig},
+    publish::{PublishLimits, Publisher},
+    services::{CallError, Caller, Count, Lifecycle, LifecycleKind, LinkLimits, ServiceConfig, Services},
 };
 use futures_util::{poll, stream::poll_fn};
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ConnectionId, Data, Retention},
+    model::{ConnectionId, Data, ErrorCode, Retention},
 };
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, task::JoinHandle};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::PollSender;
 
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8,"events":["connected"]}}"#;
@@ -32,7 +37,7 @@ fn gateway() -> Arc<Gateway> {
     })
 }
 
-/// The instance's end of a link. The task runs the gateway's end.
+/// The instance's end of a link; a task runs the gateway's end.
 struct Instance {
     to: mpsc::Sender<Received>,
     from: mpsc::Receiver<Sent>,
@@ -44,7 +49,7 @@ impl Instance {
         Self::connect_to(gateway, watch::channel(["ws://n1".to_owned()].into()).1)
     }
 
-    /// Through a node of a cluster that changes.
+    /// Through a node whose cluster changes.
     fn connect_to(gateway: &Arc<Gateway>, nodes: watch::Receiver<Arc<[String]>>) -> Self {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
@@ -79,7 +84,7 @@ impl Instance {
     async fn frame(&mut self) -> Value {
         match self.next().await {
             Sent::Text(text) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("no frame but {other:?}"),
+            other => panic!("expected a frame, got {other:?}"),
         }
     }
 
@@ -140,23 +145,23 @@ fn calls_and_events_go_out_and_answers_come_in() {
         assert_eq!(bot.frame().await["event"]["kind"], "message");
         let connection = ConnectionId::random();
         let event = |kind| Lifecycle { kind, holder: "n1".into(), user: "alice".parse().expect("valid"), connection, channel: None };
-        gateway.services.lifecycle(&event(LifecycleKind::Disconnected));
-        gateway.services.lifecycle(&event(LifecycleKind::Connected));
-        let heard = bot.frame().await;
-        assert_eq!(heard["event"]["kind"], "connected", "only what hello asked for comes");
-        assert_eq!(heard["event"]["id"], format!("n1/{connection}/connected"));
+        gateway.services.send_lifecycle(&event(LifecycleKind::Disconnected));
+        gateway.services.send_lifecycle(&event(LifecycleKind::Connected));
+        let event_frame = bot.frame().await;
+        assert_eq!(event_frame["event"]["kind"], "connected", "only wanted events come");
+        assert_eq!(event_frame["event"]["id"], format!("n1/{connection}/connected"));
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
     });
 }
 
 #[test]
-fn a_frame_is_no_larger_than_what_the_frontend_sent_and_its_overhead() {
+fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
     run(async {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
         let (method, data) = ("bot.\\".to_owned() + &"\"".repeat(250), "\"\\u0000\"");
-        // As the frontend has to write it.
+        // With the escapes of JSON.
         let sent = serde_json::to_string(&method).expect("JSON").len() + data.len();
         let caller = Caller {
             user: "u".repeat(254).parse().expect("valid"),
@@ -177,7 +182,7 @@ fn a_frame_is_no_larger_than_what_the_frontend_sent_and_its_overhead() {
 }
 
 #[test]
-fn answers_that_break_the_rules_are_bad_replies() {
+fn invalid_answers_become_bad_replies() {
     run(async {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
@@ -186,7 +191,7 @@ fn answers_that_break_the_rules_are_bad_replies() {
             let failed = call(&gateway);
             let id = bot.frame().await["call"]["id"].clone();
             bot.send(&format!("{{\"{kind}\":{{\"id\":{id},{rest}}}}}"));
-            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} has to be refused") };
+            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} must be refused") };
             assert_eq!(refusal.code, ErrorCode::BadReply, "{kind}");
         }
     });
@@ -205,7 +210,7 @@ fn publications_of_a_channel_keep_their_order_and_are_acknowledged_with_position
             assert_eq!((&ack["ack"]["id"], &ack["ack"]["offset"]), (&json!(id), &json!(id)));
         }
         bot.send(r#"{"publish":{"id":4,"channel":"chat:a","data":3,"idempotency_key":"k3"}}"#);
-        assert_eq!(bot.frame().await["ack"]["offset"], 3, "a repeat gets the first position");
+        assert_eq!(bot.frame().await["ack"]["offset"], 3, "a repeat gets the position of the first");
         bot.send(r#"{"publish":{"id":5,"channel":"chat:a","data":1,"ephemeral":true}}"#);
         assert_eq!(bot.frame().await, json!({"ack": {"id": 5, "offset": 0}}));
         for (id, channel, code) in [(6, "nowhere:a", "unknown_channel"), (7, "a b", "bad_request")] {
@@ -217,7 +222,7 @@ fn publications_of_a_channel_keep_their_order_and_are_acknowledged_with_position
 }
 
 #[test]
-fn more_publications_than_agreed_are_refused_one_by_one() {
+fn publications_above_the_limit_are_refused_one_by_one() {
     run(async {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
@@ -229,12 +234,12 @@ fn more_publications_than_agreed_are_refused_one_by_one() {
             let frame = bot.frame().await;
             refused += u32::from(frame["nack"]["error"]["code"] == "too_many_requests");
         }
-        assert_eq!(refused, 2, "of six that come at once, four are the limit");
+        assert_eq!(refused, 2, "six came at once, and four are allowed");
     });
 }
 
 #[test]
-fn what_is_not_a_frame_closes_the_link_with_the_reason() {
+fn a_malformed_first_frame_closes_the_link_with_the_reason() {
     run(async {
         let first = |text: &str| Received::Text(text.to_owned().into());
         let hello = |instance: &str, rest: &str| first(&format!(r#"{{"hello":{{"service":"bot","instance":"{instance}"{rest}}}}}"#));
@@ -291,35 +296,36 @@ fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
 }
 
 #[test]
-fn every_bad_frame_is_told_what_is_wrong_and_changes_nothing() {
+fn the_error_names_the_fault_of_a_bad_frame_and_nothing_changes() {
     for (frame, says) in [
         ("", "EOF"),
         ("{", "EOF"),
-        ("[]", "expected value"),
-        ("{}", "expected value"),
+        ("[]", "expected an object"),
+        ("{}", "expected enum"),
         (r#"{"dance":{}}"#, "unknown variant `dance`"),
-        (r#"{"credit":{"n":1},"drain":{}}"#, "expected value"),
+        (r#"{"credit":{"n":1},"drain":{}}"#, "trailing comma"),
         (r#"{"credit":{"n":1}} {}"#, "trailing characters"),
-        (r#"{"credit":null}"#, "invalid type: null"),
-        (r#"{"credit": [1]}"#, "has to be an object"),
-        (r#"{"credit":{}}"#, "missing field `n`"),
-        (r#"{"credit":{"n":-1}}"#, "invalid value"),
-        (r#"{"credit":{"n":4294967296}}"#, "invalid value"),
-        (r#"{"credit":{"n":1.5}}"#, "invalid type"),
+        (r#"{"credit":null}"#, "credit: invalid type: null"),
+        (r#"{"credit": [1]}"#, "credit: invalid type: sequence"),
+        (r#"{"credit":{}}"#, "credit: missing field `n`"),
+        (r#"{"credit":{"n":null}}"#, "credit.n: invalid type: null"),
+        (r#"{"credit":{"n":-1}}"#, "credit.n: invalid value"),
+        (r#"{"credit":{"n":4294967296}}"#, "credit.n: invalid value"),
+        (r#"{"credit":{"n":1.5}}"#, "credit.n: invalid type"),
         (r#"{"credit":{"n":1,"n":2}}"#, "duplicate field"),
         (r#"{"credit":{"n":1,"m":2}}"#, "unknown field `m`"),
-        (r#"{"reply":{"data":1}}"#, "missing field `id`"),
+        (r#"{"reply":{"data":1}}"#, "reply: missing field `id`"),
         (r#"{"reply":{"id":1}}"#, "missing field `data`"),
-        (r#"{"reply":{"id":"1","data":1}}"#, "invalid type"),
-        (r#"{"reply":{"id":18446744073709551616,"data":1}}"#, "invalid type"),
-        (r#"{"error":{"id":1,"code":"x","message":"m"}}"#, "invalid type"),
+        (r#"{"reply":{"id":"1","data":1}}"#, "reply.id: invalid type"),
+        (r#"{"reply":{"id":18446744073709551616,"data":1}}"#, "reply.id: invalid type"),
+        (r#"{"error":{"id":1,"code":"x","message":"m"}}"#, "error.code: invalid type"),
         (r#"{"error":{"id":1,"code":400}}"#, "missing field `message`"),
         (r#"{"publish":{"id":1,"channel":"chat:a"}}"#, "missing field `data`"),
-        (r#"{"publish":{"id":1,"channel":5,"data":1}}"#, "invalid type"),
-        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"tags":{"a":1}}}"#, "invalid type"),
-        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"ephemeral":"no"}}"#, "invalid type"),
+        (r#"{"publish":{"id":1,"channel":5,"data":1}}"#, "publish.channel: invalid type"),
+        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"tags":{"a":1}}}"#, "publish.tags.a: invalid type"),
+        (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"ephemeral":"no"}}"#, "publish.ephemeral: invalid type"),
         (r#"{"publish":{"id":1,"channel":"chat:a","data":1,"dat":1}}"#, "unknown field `dat`"),
-        (r#"{"publish":[1,"chat:a",1]}"#, "has to be an object"),
+        (r#"{"publish":[1,"chat:a",1]}"#, "publish: invalid type: sequence"),
     ] {
         run(async {
             let gateway = gateway();
@@ -336,7 +342,7 @@ fn every_bad_frame_is_told_what_is_wrong_and_changes_nothing() {
 }
 
 #[test]
-fn publications_that_are_refused_cost_an_answer_and_not_the_link() {
+fn a_refused_publication_gets_an_answer_and_the_link_stays() {
     run(async {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
@@ -358,12 +364,12 @@ fn publications_that_are_refused_cost_an_answer_and_not_the_link() {
             assert_eq!((&nack["nack"]["id"], &nack["nack"]["error"]["code"]), (&json!(7), &json!(code)), "{shown}: {nack}");
         }
         bot.send(r#"{"publish":{"id":8,"channel":"chat:a","data":1}}"#);
-        assert_eq!(bot.frame().await["ack"]["offset"], 1, "nothing was stored before");
+        assert_eq!(bot.frame().await["ack"]["offset"], 1, "no refused publication was stored");
     });
 }
 
 #[test]
-fn silence_is_noticed_and_a_pong_is_enough() {
+fn a_link_without_frames_is_pinged_and_a_pong_keeps_it_open() {
     run(async {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
@@ -374,7 +380,7 @@ fn silence_is_noticed_and_a_pong_is_enough() {
         bot.give(Received::Ping("x".into()));
         assert_eq!(bot.next().await, Sent::Pong("x".into()));
         assert_eq!(bot.next().await, Sent::Ping);
-        assert_eq!(bot.closed().await, (1008, Ending::Silent));
+        assert_eq!(bot.closed().await, (1008, Ending::HeartbeatTimeout));
     });
 }
 
@@ -399,7 +405,7 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
         assert_eq!(first.closed().await, (1008, Ending::Replaced));
         assert_eq!(gateway.services.summary()[0].instances.len(), 1);
         second.give(Received::Close);
-        assert_eq!(second.closed().await, (1000, Ending::Left));
+        assert_eq!(second.closed().await, (1000, Ending::ClosedByInstance));
         let third = Instance::open(&gateway).await;
         let ((), ended) = tokio::join!(gateway.services.close(), third.closed());
         assert_eq!(ended, (1001, Ending::Stopped));
@@ -408,7 +414,7 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
 }
 
 #[test]
-fn a_node_that_stops_has_told_everything_once_its_links_are_closed() {
+fn a_node_that_stops_writes_all_frames_before_its_links_close() {
     run(async {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
@@ -418,19 +424,19 @@ fn a_node_that_stops_has_told_everything_once_its_links_are_closed() {
         let id = bot.frame().await["call"]["id"].clone();
         drop(call);
         let start = Instant::now();
-        let goodbye = async {
+        let peer = async {
             assert_eq!(bot.frame().await, json!({"cancel": {"id": id}}));
             assert!(matches!(bot.next().await, Sent::Close(_)));
             sleep(Duration::from_millis(300)).await;
             bot.give(Received::Close);
         };
-        tokio::join!(gateway.services.close(), goodbye);
-        assert_eq!(start.elapsed(), Duration::from_millis(300), "until the peer has it all, and no longer");
+        tokio::join!(gateway.services.close(), peer);
+        assert_eq!(start.elapsed(), Duration::from_millis(300), "exactly until the peer has closed");
     });
 }
 
 #[test]
-fn a_peer_that_takes_nothing_holds_a_node_that_stops_not_for_long() {
+fn a_peer_that_reads_nothing_delays_the_stop_only_shortly() {
     run(async {
         let gateway = gateway();
         let bot = Instance::open(&gateway).await;
@@ -445,11 +451,11 @@ fn a_peer_that_takes_nothing_holds_a_node_that_stops_not_for_long() {
 }
 
 #[test]
-fn what_a_stuck_link_did_not_send_was_surely_not_taken() {
+fn calls_that_a_stuck_link_did_not_send_are_unavailable() {
     run(async {
         let gateway = gateway();
         let (to, mut reader) = mpsc::channel(8);
-        // Room for the welcome alone: the first call stays at the transport, the others behind it.
+        // Room for the welcome only: the first call waits in the transport, the others in the queue.
         let (writer, from) = mpsc::channel(1);
         let peer =
             Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), nodes: watch::channel([].into()).1 };
@@ -470,12 +476,12 @@ fn what_a_stuck_link_did_not_send_was_surely_not_taken() {
         let unavailable = codes.iter().filter(|code| **code == ErrorCode::ServiceUnavailable).count();
         assert_eq!((unavailable, codes.len()), (3, 4), "{codes:?}");
         drop(from);
-        assert_eq!(link.await.expect("no panic"), Ending::Left);
+        assert_eq!(link.await.expect("no panic"), Ending::ClosedByInstance);
     });
 }
 
 #[test]
-fn an_instance_hears_of_every_node_that_comes_and_goes() {
+fn an_instance_gets_a_welcome_for_every_change_of_the_nodes() {
     run(async {
         let gateway = gateway();
         let nodes = watch::Sender::new(Arc::from(["ws://n1".to_owned()]));

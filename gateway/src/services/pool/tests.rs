@@ -2,13 +2,15 @@ use super::*;
 use crate::services::lifecycle::LifecycleKind;
 use serde_json::value::RawValue;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 fn pool(instances: usize) -> Pool {
     let breaker = BreakerLimits { failures: 1, open_for: Duration::from_secs(5) };
     Pool::new("bot".into(), PoolLimits { instances, in_flight: 1000, breaker })
 }
 
-fn join(pool: &mut Pool, name: &str, credit: u32) -> (LinkId, mpsc::Receiver<Queued>, CancellationToken) {
+fn join(pool: &mut Pool, name: &str, credit: u32) -> (LinkId, mpsc::Receiver<Outgoing>, CancellationToken) {
     join_with(pool, name, credit, Interests::default()).expect("room")
 }
 
@@ -17,11 +19,11 @@ fn join_with(
     name: &str,
     credit: u32,
     interests: Interests,
-) -> Result<(LinkId, mpsc::Receiver<Queued>, CancellationToken), Refusal> {
+) -> Result<(LinkId, mpsc::Receiver<Outgoing>, CancellationToken), Refusal> {
     let (queue, queued) = mpsc::channel(4096);
     let replaced = CancellationToken::new();
-    let joining = Joining { instance: name.into(), credit, interests, queue, replaced: replaced.clone() };
-    Ok((pool.join(joining, Tick(0))?, queued, replaced))
+    let new_link = NewLink { instance: name.into(), credit, interests, queue, replaced: replaced.clone() };
+    Ok((pool.join(new_link, Tick(0))?, queued, replaced))
 }
 
 fn call() -> Call {
@@ -48,13 +50,13 @@ fn event() -> Event {
     }
 }
 
-fn start(pool: &mut Pool) -> Result<(CallId, Arc<str>, oneshot::Receiver<Answer>), Refusal> {
+fn start(pool: &mut Pool) -> Result<(CallId, Arc<str>, oneshot::Receiver<CallResult>), Refusal> {
     let (send, receive) = oneshot::channel();
     pool.start(None, call(), send, Tick(0)).map(|(id, name)| (id, name, receive))
 }
 
 #[test]
-fn credit_is_never_exceeded_and_more_of_it_goes_on() {
+fn credit_is_never_exceeded_and_can_be_added() {
     let mut pool = pool(4);
     let (link, mut queued, _) = join(&mut pool, "i1", 3);
     let mut calls = Vec::new();
@@ -65,7 +67,7 @@ fn credit_is_never_exceeded_and_more_of_it_goes_on() {
     assert_eq!(start(&mut pool).expect_err("no credit").code, ErrorCode::Overloaded);
     assert_eq!(pool.send(None, event(), Tick(0)).expect_err("no credit").code, ErrorCode::Overloaded);
     pool.credit(link, 1);
-    pool.send(None, event(), Tick(0)).expect("an event takes credit as a call does");
+    pool.send(None, event(), Tick(0)).expect("an event uses credit like a call");
     assert_eq!(pool.summary(Tick(0))[0].credit, 0);
     pool.credit(link, u32::MAX);
     assert_eq!(pool.summary(Tick(0))[0].credit, CREDIT_MAX);
@@ -73,7 +75,7 @@ fn credit_is_never_exceeded_and_more_of_it_goes_on() {
 }
 
 #[test]
-fn calls_under_way_are_bounded_over_all_instances() {
+fn calls_in_flight_are_limited_over_all_instances() {
     let breaker = BreakerLimits::default();
     let mut pool = Pool::new("bot".into(), PoolLimits { instances: 4, in_flight: 2, breaker });
     let _links = [join(&mut pool, "i1", 10), join(&mut pool, "i2", 10)];
@@ -101,9 +103,9 @@ fn a_second_link_of_an_instance_replaces_the_first() {
     assert!(replaced.is_cancelled());
     assert!(matches!(answer.try_recv(), Ok(Err(CallError::Refused(r))) if r.code == ErrorCode::Timeout));
     pool.leave(old, &HashSet::new(), Tick(0));
-    assert_eq!(pool.summary(Tick(0)).len(), 1, "the end of the old link leaves the new one alone");
+    assert_eq!(pool.summary(Tick(0)).len(), 1, "the end of the old link does not affect the new one");
     assert_ne!(old, new);
-    assert!(join_with(&mut pool, "i2", 1, Interests::default()).is_err(), "the number of instances is bounded");
+    assert!(join_with(&mut pool, "i2", 1, Interests::default()).is_err(), "the number of instances is limited");
 }
 
 #[test]
@@ -123,28 +125,28 @@ fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
     let mut pool = pool(4);
     let (link, _queued, _) = join(&mut pool, "i1", 3);
     let (late, ..) = start(&mut pool).expect("credit");
-    pool.give_up(late, GivenUp::Deadline, Tick(0));
+    pool.abandon(late, AbandonReason::Deadline, Tick(0));
     for id in [late.id, late.id + 1] {
         assert!(!pool.answer(CallId { link, id }, Ok(gateway_core::model::Data::null())));
         assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
     }
     pool.start(None, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
-    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller has left");
+    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller left");
     assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
 }
 
 #[test]
-fn lifecycle_events_of_one_subject_go_to_one_of_those_that_asked() {
+fn lifecycle_events_of_one_subject_go_to_one_interested_instance() {
     let mut pool = pool(8);
     let wanted = Interests::only(LifecycleKind::Connected);
-    let mut asked: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, wanted).expect("room")).collect();
-    let mut deaf = join(&mut pool, "i4", 100);
+    let mut interested: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, wanted).expect("room")).collect();
+    let mut uninterested = join(&mut pool, "i4", 100);
     for _ in 0..10 {
-        assert_eq!(pool.tell(wanted, "c1", Spend::All, event), Some(Heard::Sent));
+        assert_eq!(pool.offer(wanted, "c1", CreditUse::All, event), Some(Offered::Sent));
     }
-    assert_eq!(pool.tell(Interests::only(LifecycleKind::Disconnected), "c1", Spend::All, event), None);
-    let mut counts: Vec<_> = asked.iter_mut().map(|(_, q, _)| std::iter::from_fn(|| q.try_recv().ok()).count()).collect();
+    assert_eq!(pool.offer(Interests::only(LifecycleKind::Disconnected), "c1", CreditUse::All, event), None);
+    let mut counts: Vec<_> = interested.iter_mut().map(|(_, q, _)| std::iter::from_fn(|| q.try_recv().ok()).count()).collect();
     counts.sort_unstable();
     assert_eq!(counts, [0, 0, 10]);
-    assert!(deaf.1.try_recv().is_err());
+    assert!(uninterested.1.try_recv().is_err());
 }

@@ -9,6 +9,7 @@ use crate::{
 use gateway_core::model::Span;
 use std::sync::Arc;
 
+// NL-5.1
 pub async fn subscribed_means_that_everything_from_now_on_arrives(bed: &Bed) {
     let channel = channel("c:join");
     bed.publish_all(&channel, [1], KEEP).await;

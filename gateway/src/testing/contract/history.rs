@@ -16,6 +16,7 @@ pub async fn the_oldest_go_when_a_history_is_full_and_a_reader_can_tell(bed: &Be
     assert_eq!(bed.offsets(&channel, Span::After(0)).await, [11], "a smaller size holds from the next publish on");
 }
 
+// NL-1.9
 pub async fn a_history_ends_after_its_last_publication_and_the_position_stays(bed: &Bed) {
     let channel = channel("c:ends");
     let ttl = Duration::from_secs(3);
@@ -57,6 +58,7 @@ pub async fn spans_choose_what_is_read(bed: &Bed) {
     }
 }
 
+// NL-4.8
 pub async fn pages_are_bounded_by_entries_and_bytes(bed: &Bed) {
     let channel = channel("c:pages");
     bed.publish_all(&channel, 1..=9, KEEP).await;
@@ -75,6 +77,7 @@ pub async fn pages_are_bounded_by_entries_and_bytes(bed: &Bed) {
     assert_eq!(offsets(&bed.read(&channel, Span::Before(None), newest).await), [9, 8]);
 }
 
+// NL-1.9
 pub async fn the_first_read_makes_the_epoch_that_publishes_go_on_in(bed: &Bed) {
     for (name, subscribed) in [("c:unseen", false), ("c:joined", true)] {
         let channel = channel(name);
@@ -91,6 +94,7 @@ pub async fn the_first_read_makes_the_epoch_that_publishes_go_on_in(bed: &Bed) {
     assert_ne!(bed.read(&one, Span::Top, ALL).await.epoch, bed.read(&two, Span::Top, ALL).await.epoch);
 }
 
+// NL-1.9
 pub async fn clearing_keeps_epoch_and_offsets(bed: &Bed) {
     let channel = channel("c:clear");
     bed.broker.clear(&channel).await.expect("nothing to clear is no error");

@@ -27,7 +27,7 @@ pub struct Bed {
     /// Lets time pass.
     pub pass: fn(Duration) -> Pin<Box<dyn Future<Output = ()>>>,
     /// Whatever has to live as long.
-    pub _keep: Box<dyn std::any::Any + Send + Sync>,
+    pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
 /// Makes every test of the contract a test of the calling module: `contract!([attribute] [attribute with threads] bed)`.
@@ -56,6 +56,7 @@ macro_rules! contract {
             subscriptions_of_users_are_kept_until_they_end
             revocations_are_remembered_for_their_time
             who_was_connected_to_a_dead_node_is_found_until_struck_out
+            names_of_users_are_kept_apart_whatever_they_hold
         }
         $crate::contract! { @each $threaded $bed,
             concurrent_publishers_make_one_order

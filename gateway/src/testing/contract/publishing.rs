@@ -52,6 +52,7 @@ pub async fn offsets_grow_by_one_and_are_the_order_in_every_mailbox(bed: &Bed) {
     }
 }
 
+// NL-0.3
 pub async fn what_is_handed_over_keeps_its_order(bed: &Bed) {
     let channel = channel("c:handed-over");
     let mut inbox = bed.join(&channel, 0).await;
@@ -70,6 +71,7 @@ pub async fn what_is_handed_over_keeps_its_order(bed: &Bed) {
     }
 }
 
+// NL-0.4
 pub async fn without_retention_there_is_delivery_and_nothing_else(bed: &Bed) {
     let channel = channel("c:ephemeral");
     let mut inbox = bed.join(&channel, 0).await;
@@ -85,6 +87,7 @@ pub async fn without_retention_there_is_delivery_and_nothing_else(bed: &Bed) {
     assert_eq!(bed.offsets(&channel, Span::After(0)).await, [1, 2]);
 }
 
+// NL-2.10
 pub async fn a_repeated_publish_is_answered_and_not_delivered(bed: &Bed) {
     for (name, keep) in [("c:again", Some(KEEP)), ("c:again-ephemeral", None)] {
         let channel = channel(name);
@@ -103,6 +106,7 @@ pub async fn a_repeated_publish_is_answered_and_not_delivered(bed: &Bed) {
     assert_eq!(bed.offsets(&channel("c:again"), Span::After(0)).await, [1, 2, 3]);
 }
 
+// NL-2.9
 pub async fn an_idempotency_key_belongs_to_scope_channel_and_body(bed: &Bed) {
     let (one, two) = (channel("c:key-one"), channel("c:key-two"));
     let with = |key| NewPublication { idempotency: Some(key), ..kept("x", KEEP) };

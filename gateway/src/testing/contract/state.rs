@@ -4,9 +4,9 @@
 use super::{Bed, KEEP, names};
 use crate::{
     broker::{Broker, BrokerError, ChannelSummary, UserSubscription},
-    testing::fixtures::{ALL, HOUR, channel, client, ephemeral, worker},
+    testing::fixtures::{ALL, HOUR, Inbox, channel, client, ephemeral, worker},
 };
-use gateway_core::model::{ConnectionId, PresenceStats, Revocation, Span, UserId};
+use gateway_core::model::{ChannelName, ConnectionId, PresenceStats, Revocation, Span, UserId};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 pub async fn presence_knows_connections_and_users(bed: &Bed) {
@@ -121,22 +121,22 @@ pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Be
     let dead = nodes.list().await.expect("listed").remove(0).id;
     let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
     let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();
-    nodes.enroll(&[]).await.expect("nothing to do");
+    nodes.register_connections(&[]).await.expect("nothing to do");
     for some in all.chunks(250) {
-        nodes.enroll(some).await.expect("entered");
+        nodes.register_connections(some).await.expect("entered");
     }
-    nodes.enroll(&all[..10]).await.expect("entered again");
+    nodes.register_connections(&all[..10]).await.expect("entered again");
     let ended: Vec<_> = all[..50].iter().map(|(id, _)| *id).collect();
-    nodes.strike(&ended).await.expect("struck out");
+    nodes.unregister_connections(&ended).await.expect("struck out");
     let (mut found, mut steps) = (Vec::new(), 0);
     loop {
-        let some = nodes.enrolled(&dead).await.expect("read");
+        let some = nodes.registered_connections(&dead).await.expect("read");
         if some.is_empty() {
             break;
         }
         let ids: Vec<_> = some.iter().map(|(id, _)| *id).collect();
-        nodes.strike_from(&dead, &ids).await.expect("struck out");
-        nodes.strike_from(&dead, &ids).await.expect("struck out twice");
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out");
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out twice");
         found.extend(some);
         steps += 1;
     }
@@ -144,4 +144,57 @@ pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Be
     let expected: HashSet<_> = all[50..].iter().map(|(id, user)| (id.to_string(), user.to_string())).collect();
     assert_eq!(found.len(), expected.len(), "once");
     assert_eq!(found.iter().map(|(id, user)| (id.to_string(), user.to_string())).collect::<HashSet<_>>(), expected);
+}
+
+/// Names that a part of a store might take for something else.
+const ODD: [&str; 12] = [
+    "auth0|abc",
+    "f:realm:jürgen",
+    "spiffe://example.org/ns/a",
+    "{a}",
+    "}:stream",
+    "a b",
+    "a*",
+    "a%2A",
+    "a%20b",
+    "[a-b]?\\",
+    "#a",
+    "山田 太郎 \"'<&",
+];
+
+pub async fn names_of_users_are_kept_apart_whatever_they_hold(bed: &Bed) {
+    let all = ODD.map(|name| client(name).user.clone()).map(|user| (ChannelName::personal(&user).expect("not anonymous"), user));
+    let mut inbox = Inbox::new(&bed.mailboxes[0]);
+    for ((channel, user), number) in all.iter().zip(1..) {
+        bed.join(channel, 0).await;
+        bed.publish_all(channel, 0..number, KEEP).await;
+        for _ in 0..number {
+            assert_eq!(inbox.publication().await.0, *channel);
+        }
+        bed.broker.presence_add(channel, client(user)).await.expect("added");
+        bed.broker.presence_add(channel, client("alice")).await.expect("added");
+        let subscription = UserSubscription { channel: channel.clone(), expires_at: None };
+        bed.broker.put_user_subscription(user, subscription).await.expect("stored");
+        let revocation = Revocation { until: number, code: 4500, reason: user.as_str().into() };
+        bed.broker.revoke(user, revocation, HOUR).await.expect("revoked");
+    }
+    for ((channel, user), number) in all.iter().zip(1..) {
+        assert_eq!(bed.offsets(channel, Span::After(0)).await, (1..=number).collect::<Vec<_>>());
+        let stats = bed.broker.presence_stats(channel).await.expect("counted");
+        assert_eq!(stats, PresenceStats { clients: 2, users: 2 }, "{channel}");
+        let present = bed.broker.presence(channel, 10).await.expect("read");
+        assert_eq!(present.iter().filter(|info| info.user == *user).count(), 1, "{channel}");
+        let stored = bed.broker.user_subscriptions(user).await.expect("read");
+        assert_eq!(stored, [UserSubscription { channel: channel.clone(), expires_at: None }]);
+        let revoked = bed.broker.revoked(user).await.expect("read").expect("remembered");
+        assert_eq!((revoked.until, &*revoked.reason), (number, user.as_str()));
+        let listed = bed.list(channel, None, 10).await;
+        assert!(names(&listed).contains(&channel.as_str()), "{channel}");
+    }
+    let mut expected: Vec<_> = all.iter().map(|(channel, _)| channel.as_str()).collect();
+    expected.sort_unstable();
+    assert_eq!(names(&bed.list("#*", None, 100).await), expected);
+    assert_eq!(names(&bed.list("#*", Some(expected[5]), 3).await), expected[6..9]);
+    assert_eq!(names(&bed.list("#??? ??*", None, 3).await), [] as [&str; 0]);
+    assert_eq!(names(&bed.list("#?? ?? *", None, 3).await), ["#山田 太郎 \"'<&"], "a question mark is one character");
 }

@@ -1,4 +1,4 @@
-//! Who may come in: what the upgrade asks of the rest of the gateway.
+//! The interface between the upgrade and the rest of the gateway: who may connect.
 
 use super::Subprotocols;
 use actix_http::{
@@ -8,25 +8,25 @@ use actix_http::{
 use gateway_core::model::{ErrorCode, Refusal};
 use std::{net::SocketAddr, time::Duration};
 
-/// Decides upon upgrade requests and takes the sockets of those that it admits. One per worker thread.
+/// Decides about upgrade requests, and takes the sockets of admitted ones. One per worker thread.
 pub trait Gate<T>: 'static {
-    /// What a path leads to.
+    /// What a path upgrades to.
     type Route;
-    /// What [`admit`](Self::admit) found out and [`enter`](Self::enter) needs.
+    /// What [`admit`](Self::admit) passes to [`enter`](Self::enter).
     type Pass;
 
-    /// Where the path leads; none answers 404.
+    /// What the path upgrades to; a path without is answered with 404.
     fn route(&self, path: &str) -> Option<Self::Route>;
 
-    /// Decides upon a request that is a correct WebSocket handshake. Nothing was answered yet; it must not block.
+    /// Decides about a request that is a correct WebSocket handshake, before any answer. Must not block.
     fn admit(&self, route: Self::Route, request: &UpgradeRequest<'_>) -> Result<Admission<Self::Pass>, Denial>;
 
-    /// Learns of every refusal, also of those that come before [`admit`](Self::admit).
+    /// Called for every refusal, also for those before [`admit`](Self::admit).
     fn refused(&self, denial: &Denial) {
         let _ = denial;
     }
 
-    /// Takes a socket whose 101 is out. Is to spawn the connection's task and return at once. Where the 101 could not be written,
+    /// Takes a socket whose 101 is written. Spawns the connection's task and returns at once. If the 101 could not be written,
     /// the pass is dropped instead.
     fn enter(&self, upgraded: Upgraded<T, Self::Pass>);
 }
@@ -34,23 +34,23 @@ pub trait Gate<T>: 'static {
 /// An admitted request.
 #[derive(Debug)]
 pub struct Admission<P> {
-    /// Echoed as `Sec-WebSocket-Protocol`. Has to be one that the client offered.
+    /// The value of `Sec-WebSocket-Protocol` in the response; one that the client offered.
     pub subprotocol: Option<&'static str>,
     /// For [`Gate::enter`].
     pub pass: P,
 }
 
-/// A refused request: answered as problem+json with the refusal's HTTP status.
+/// A refused request. The response is a problem document with the status of the refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// What is wrong and what to do.
     pub refusal: Refusal,
-    /// After what time another try makes sense; sent in whole seconds, rounded up.
+    /// The value of `Retry-After`, rounded up to seconds.
     pub retry_after: Option<Duration>,
 }
 
 impl Denial {
-    /// A refusal with a time after which another try makes sense.
+    /// A refusal with a `Retry-After`.
     pub fn retry_after(refusal: impl Into<Refusal>, pause: Duration) -> Self {
         Self { refusal: refusal.into(), retry_after: Some(pause) }
     }
@@ -73,11 +73,11 @@ impl From<ErrorCode> for Denial {
 pub struct Upgraded<T, P> {
     /// The bare stream.
     pub io: T,
-    /// What came behind the request: the first frames, perhaps.
+    /// Bytes that followed the request, perhaps the first frames.
     pub leftover: Vec<u8>,
-    /// The other end, as the socket knows it.
+    /// The peer's address.
     pub peer: Option<SocketAddr>,
-    /// The gate's own.
+    /// The pass from [`Gate::admit`].
     pub pass: P,
 }
 
@@ -92,22 +92,22 @@ impl<'a> UpgradeRequest<'a> {
         Self { head }
     }
 
-    /// The path, percent-encoded as it came.
+    /// The path, percent-encoded as in the request.
     pub fn path(&self) -> &'a str {
         self.head.uri.path()
     }
 
-    /// What stands behind the question mark.
+    /// The part after the question mark.
     pub fn query(&self) -> Option<&'a str> {
         self.head.uri.query()
     }
 
-    /// The `Host` header: the authority that the client meant.
+    /// The `Host` header.
     pub fn host(&self) -> &'a str {
         self.header("host").unwrap_or_default()
     }
 
-    /// The page's origin. Clients that are not browsers send none; one that is no text or stands there twice is refused.
+    /// The page's origin; none for clients that are not browsers. One that is not text or is repeated is refused.
     pub fn origin(&self) -> Result<Option<&'a str>, Refusal> {
         let mut all = self.headers().get_all(ORIGIN);
         match (all.next(), all.next()) {
@@ -117,17 +117,17 @@ impl<'a> UpgradeRequest<'a> {
         }
     }
 
-    /// What the client offers to speak.
+    /// The subprotocols that the client offers.
     pub fn subprotocols(&self) -> Subprotocols<'a> {
         Subprotocols::new(self.headers())
     }
 
-    /// The other end, as the socket knows it: the proxy, where there is one.
+    /// The peer's address; that of the proxy, if there is one.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.head.peer_addr
     }
 
-    /// A header's first value (`traceparent`, `forwarded` ...); none where it is no text.
+    /// The first value of a header; none if it is not text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers().get(name).and_then(|value| value.to_str().ok())
     }

@@ -1,7 +1,7 @@
-//! The WebSocket upgrade.
+//! The WebSocket upgrade. Frames and messages are in `gateway_core::protocol`.
 //!
-//! An upgrade request never reaches the ordinary application. actix-http hands the request and the raw stream to [`upgrade`], which
-//! is a router of its own: it asks a [`Gate`], answers, and gives the bare socket away.
+//! An upgrade request does not reach the HTTP application. actix-http passes the request and the raw stream to [`upgrade`], which asks
+//! a [`Gate`], answers, and passes the socket on.
 
 mod gate;
 mod handshake;
@@ -14,5 +14,5 @@ mod upgrade;
 
 pub use gate::{Admission, Denial, Gate, UpgradeRequest, Upgraded};
 pub use service::{PublicHttp, http_service};
-pub use subprotocol::{Subprotocols, centrifuge};
+pub use subprotocol::{Form, Subprotocols, centrifuge};
 pub use upgrade::upgrade;

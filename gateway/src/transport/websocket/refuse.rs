@@ -1,4 +1,4 @@
-//! The answer to an upgrade request that is refused.
+//! The response to a refused upgrade request.
 
 use super::Denial;
 use actix_http::StatusCode;
@@ -6,7 +6,7 @@ use gateway_core::model::{ErrorCode, Retry};
 use shared_proto::rest::Problem;
 use std::io::Write;
 
-/// Appends a whole HTTP response: a problem document (RFC 9457), after which the connection is closed.
+/// Appends a complete HTTP response with a problem document (RFC 9457). The connection is closed after it.
 pub(super) fn answer(denial: &Denial, out: &mut Vec<u8>) {
     let code = denial.refusal.code;
     let row = code.row();
@@ -34,7 +34,7 @@ pub(super) fn answer(denial: &Denial, out: &mut Vec<u8>) {
     out.extend_from_slice(&body);
 }
 
-/// The header that HTTP wants with this status.
+/// The header that HTTP requires with this status.
 fn needed(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",

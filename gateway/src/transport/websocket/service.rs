@@ -3,10 +3,11 @@
 use super::{Gate, upgrade};
 use crate::transport::socket::SocketOptions;
 use actix_codec::Framed;
-use actix_http::{HttpService, Request, Response, body::MessageBody, error::DispatchError, h1::Codec};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, fn_service, map_config};
+use actix_http::{Request, Response, body::MessageBody, error::DispatchError, h1::Codec};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, fn_service};
 use actix_web::dev::AppConfig;
 use gateway_core::model::ErrorCode;
+use shared_proto::http::{self, HttpOptions, RequestStream};
 use std::{convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Semaphore};
 
@@ -47,32 +48,27 @@ where
     S::Error: Into<Response<actix_http::body::BoxBody>> + 'static,
     S::InitError: fmt::Debug,
     S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
     G: Gate<TcpStream>,
 {
     let PublicHttp { socket, request_timeout, keep_alive, places } = options;
-    let crowded = gate.clone();
-    let upgrades = fn_service(move |(request, framed): (Request, Framed<TcpStream, Codec>)| {
+    let (crowded, router) = (gate.clone(), gate.clone());
+    let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<TcpStream>, Codec>)| {
         let gate = gate.clone();
         async move {
             upgrade(&*gate, request, framed).await;
             Ok::<(), Infallible>(())
         }
     });
-    let http = HttpService::build()
-        .keep_alive(keep_alive)
-        .client_request_timeout(request_timeout)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .h1_allow_half_closed(false)
-        .on_connect_ext(move |io: &TcpStream, _| {
-            if let Err(error) = socket.apply(io) {
-                tracing::debug!(%error, "a socket option could not be set");
-            }
-        })
-        .upgrade(upgrades)
-        .h1(map_config(app, |()| AppConfig::default()))
-        .tcp();
+    let prepare = move |io: &TcpStream| {
+        if let Err(error) = socket.apply(io) {
+            tracing::debug!(%error, "a socket option could not be set");
+        }
+    };
+    let options = HttpOptions { request_timeout, keep_alive, half_closed: false, prepare: Arc::new(prepare), ..HttpOptions::default() };
+    let http = http::service(app, Some(upgrades), Rc::new(move |path: &str| router.route(path).is_some()), options);
     // What was upgraded has left HTTP, and given its place back.
     apply_fn_factory(http, move |io: TcpStream, http| {
         let place = places.clone().try_acquire_owned().ok();

@@ -1,9 +1,8 @@
-//! What is spoken over the WebSocket (RFC 6455, section 1.9).
+//! Subprotocols of the WebSocket (RFC 6455, section 1.9).
 
 use actix_http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
-use gateway_core::model::{ErrorCode, Refusal};
 
-/// The subprotocols that a client offers, in its order.
+/// The subprotocols that a client offers, in the order of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Subprotocols<'a> {
     headers: &'a HeaderMap,
@@ -14,26 +13,42 @@ impl<'a> Subprotocols<'a> {
         Self { headers }
     }
 
-    /// Each of them.
+    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let lists = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
         lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty())
     }
 
-    /// The first of ours that the client offers.
+    /// The first of the supported ones that the client offers.
     pub fn choose(&self, ours: &[&'static str]) -> Option<&'static str> {
         ours.iter().copied().find(|name| self.iter().any(|offered| offered == *name))
     }
 }
 
-/// The form of the Centrifuge protocol to speak: JSON, which is echoed where the client names it and is taken for granted where it
-/// names none. A client that offers only the protobuf form is refused.
-pub fn centrifuge(offered: Subprotocols<'_>) -> Result<Option<&'static str>, Refusal> {
-    match offered.choose(&["centrifuge-json"]) {
-        None if offered.iter().any(|name| name == "centrifuge-protobuf") => Err(Refusal::new(
-            ErrorCode::BadRequest,
-            "The subprotocol `centrifuge-protobuf` is not spoken here. Use the JSON form: `centrifuge-json`, or no subprotocol at all.",
-        )),
-        chosen => Ok(chosen),
-    }
+/// A form of the Centrifuge protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// JSON in text messages.
+    Json,
+    /// Protobuf in binary messages.
+    Protobuf,
+}
+
+const JSON: &str = "centrifuge-json";
+const PROTOBUF: &str = "centrifuge-protobuf";
+
+/// The form of the Centrifuge protocol for a request, and the subprotocol to echo. JSON is preferred, and is the default if neither is
+/// offered. Older SDKs request Protobuf by the query (`format=protobuf`, `cf_protocol=protobuf`).
+pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Form, Option<&'static str>) {
+    let chosen = offered.choose(&[JSON, PROTOBUF]);
+    let form = match chosen {
+        Some(PROTOBUF) => Form::Protobuf,
+        None if by_query(query.unwrap_or_default()) => Form::Protobuf,
+        _ => Form::Json,
+    };
+    (form, chosen)
+}
+
+fn by_query(query: &str) -> bool {
+    query.split('&').any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"))
 }

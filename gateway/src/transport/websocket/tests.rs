@@ -3,7 +3,7 @@ use actix_http::{header, test::TestRequest};
 use gateway_core::model::ErrorCode;
 
 #[test]
-fn an_origin_is_one_text_or_none() {
+fn a_repeated_or_binary_origin_is_refused() {
     let origin = |request: &mut TestRequest| {
         let request = request.finish();
         UpgradeRequest::new(request.head()).origin().map(|origin| origin.map(str::to_owned)).map_err(|refusal| refusal.code)
@@ -12,7 +12,7 @@ fn an_origin_is_one_text_or_none() {
     let mut one = TestRequest::default();
     one.insert_header((header::ORIGIN, "http://a"));
     assert_eq!(origin(&mut one), Ok(Some("http://a".into())));
-    let value = header::HeaderValue::from_bytes(b"http://\xFF").expect("a header may hold it");
+    let value = header::HeaderValue::from_bytes(b"http://\xFF").expect("valid in a header");
     let mut no_text = TestRequest::default();
     no_text.insert_header((header::ORIGIN, value));
     assert_eq!(origin(&mut no_text), Err(ErrorCode::OriginNotAllowed));
@@ -22,7 +22,7 @@ fn an_origin_is_one_text_or_none() {
 }
 
 #[test]
-fn ours_is_chosen_in_our_order_from_all_that_is_offered() {
+fn the_subprotocol_is_chosen_in_the_order_of_the_server() {
     let request = TestRequest::default()
         .append_header((header::SEC_WEBSOCKET_PROTOCOL, "v10.stomp,, v11.stomp"))
         .append_header((header::SEC_WEBSOCKET_PROTOCOL, "v12.stomp"))

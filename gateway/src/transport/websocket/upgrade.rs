@@ -1,31 +1,34 @@
-//! The router of upgrade requests.
+//! Answers upgrade requests.
 
 use super::{Denial, Gate, UpgradeRequest, Upgraded, handshake, refuse};
 use actix_codec::Framed;
 use actix_http::{Request, h1::Codec};
 use gateway_core::model::{ErrorCode, Refusal};
+use shared_proto::http::RequestStream;
 use std::{io, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 
-/// How long the answer may take to leave; a refusal then has as long again until the peer has to be gone.
+/// Time to write the answer; after a refusal, the peer has the same time again to close.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Answers one upgrade request: every one with `Upgrade: websocket` and every CONNECT comes here, whatever its path and method.
+/// Answers one upgrade request: every request that offers WebSocket at a path of the gate, and every CONNECT.
 ///
-/// Admitted, the socket goes to [`Gate::enter`] and this returns at once, so that actix-http frees what it held for the connection.
-/// Refused, the answer is flushed, this side closed, and what the peer still sends is read for a second at most: closing with unread
-/// input would make the kernel throw the answer away.
-pub async fn upgrade<T, G>(gate: &G, request: Request, framed: Framed<T, Codec>)
+/// If the request is admitted, [`Gate::enter`] takes the socket, and this returns at once, so that actix-http frees its memory for the connection.
+/// If it is refused, the answer is flushed and this side is closed. Input of the peer is then read for at most a second: closing with unread
+/// input would make the kernel discard the answer.
+pub async fn upgrade<T, G>(gate: &G, request: Request, framed: Framed<RequestStream<T>, Codec>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
     G: Gate<T>,
 {
     let parts = framed.into_parts();
-    let (mut io, leftover) = (parts.io, parts.read_buf);
-    // Answers to requests that were pipelined before this one may still wait.
+    let (mut io, unread) = parts.io.into_parts();
+    let leftover = [&parts.read_buf[..], &unread].concat();
+    drop((parts.read_buf, unread));
+    // Answers to earlier pipelined requests may still wait.
     let mut answer = parts.write_buf.to_vec();
     drop(parts.write_buf);
     match decide(gate, &request) {
@@ -34,7 +37,7 @@ where
             let peer = request.peer_addr();
             drop(request);
             if matches!(timeout(PATIENCE, send(&mut io, &answer)).await, Ok(Ok(()))) {
-                gate.enter(Upgraded { io, leftover: leftover.to_vec(), peer, pass: admission.pass });
+                gate.enter(Upgraded { io, leftover, peer, pass: admission.pass });
             }
         }
         Err(denial) => {
@@ -42,7 +45,7 @@ where
             gate.refused(&denial);
             refuse::answer(&denial, &mut answer);
             if matches!(timeout(PATIENCE, send(&mut io, &answer)).await, Ok(Ok(()))) {
-                // Whatever comes of it, the socket is dropped next.
+                // The socket is dropped next, whatever the result.
                 let _ = timeout(PATIENCE, finish(&mut io)).await;
             }
         }
@@ -52,7 +55,7 @@ where
 fn decide<T, G: Gate<T>>(gate: &G, request: &Request) -> Result<super::Admission<G::Pass>, Denial> {
     handshake::check_target(request.head())?;
     let route = gate.route(request.path()).ok_or_else(|| {
-        Denial::from(Refusal::new(ErrorCode::NotFound, "No WebSocket is served under this path. The frontends' is /connection/websocket."))
+        Denial::from(Refusal::new(ErrorCode::NotFound, "No WebSocket is served at this path. Frontends connect to /connection/websocket."))
     })?;
     handshake::check(request.head())?;
     gate.admit(route, &UpgradeRequest::new(request.head()))
@@ -63,7 +66,7 @@ async fn send<T: AsyncWrite + Unpin>(io: &mut T, bytes: &[u8]) -> io::Result<()>
     io.flush().await
 }
 
-/// Half-closes and reads until the peer has closed too.
+/// Closes this side and reads until the peer has closed too.
 async fn finish<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) -> io::Result<()> {
     io.shutdown().await?;
     let mut ignored = [0; 512];

@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Counts its wakes.
+/// Counts its calls.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -38,7 +38,7 @@ fn pings(numbers: impl IntoIterator<Item = u8>) -> Vec<u8> {
     numbers.into_iter().flat_map(ping).collect()
 }
 
-/// The payloads of the pings of one turn, of which `next` is asked after each.
+/// The ping payloads of one turn; `next` decides after each.
 fn turn(wire: &mut Wire<DuplexStream>, wakes: &Arc<Wakes>, bytes: usize, mut next: impl FnMut(usize) -> Next) -> (Vec<u8>, Poll<End>) {
     let counted = wakes.clone().into();
     let mut seen = Vec::new();
@@ -63,17 +63,17 @@ async fn a_turn_ends_with_its_bytes_and_wakes_for_the_next() {
     peer.write_all(&pings(0..10)).await.expect("room");
     let (seen, end) = turn(&mut wire, &wakes, 30, |_| Next::Go);
     assert!(end.is_pending());
-    assert_eq!((seen, wakes.take()), ((0..4).collect(), 1), "28 bytes hold four pings, and two bytes are a header begun");
+    assert_eq!((seen, wakes.take()), ((0..4).collect(), 1), "28 bytes hold four pings, and two bytes are the start of a header");
     assert!(wire.is_mid_message());
     let (seen, end) = turn(&mut wire, &wakes, 100, |_| Next::Go);
     assert!(end.is_pending());
-    assert_eq!((seen, wakes.take()), ((4..10).collect(), 0), "drained: the socket wakes");
+    assert_eq!((seen, wakes.take()), ((4..10).collect(), 0), "all input is read: the socket will wake the task");
     peer.write_all(&ping(10)).await.expect("room");
     assert_eq!(wakes.take(), 1);
 }
 
 #[tokio::test]
-async fn a_receiver_ends_the_turn_and_what_is_left_is_resumed_in_order() {
+async fn a_receiver_ends_the_turn_and_the_next_turn_continues_in_order() {
     let (mut peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
     peer.write_all(&pings(0..10)).await.expect("room");
@@ -81,9 +81,9 @@ async fn a_receiver_ends_the_turn_and_what_is_left_is_resumed_in_order() {
     assert_eq!(turn(&mut wire, &wakes, 1000, stop_at(3)).0, [0, 1, 2]);
     assert_eq!(wakes.take(), 1, "woken for another turn");
     assert!(wire.buffered() >= 49);
-    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Hold).0, [3]);
-    assert_eq!(wakes.take(), 0, "on hold: the receiver comes back by itself");
-    assert_eq!(turn(&mut wire, &wakes, 14, |_| Next::Go).0, [4, 5], "a turn's bytes count for what was left too");
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Pause).0, [3]);
+    assert_eq!(wakes.take(), 0, "paused: the caller calls again by itself");
+    assert_eq!(turn(&mut wire, &wakes, 14, |_| Next::Go).0, [4, 5], "the limit of a turn includes input of earlier turns");
     assert_eq!(wakes.take(), 1);
     peer.write_all(&ping(10)).await.expect("room");
     assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Go).0, (6..=10).collect::<Vec<_>>());
@@ -95,14 +95,14 @@ async fn stopping_after_the_last_event_leaves_nothing() {
     let (mut peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
     peer.write_all(&ping(1)).await.expect("room");
-    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Hold).0, [1]);
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Pause).0, [1]);
     assert_eq!(wire.buffered(), 0);
     drop(peer);
     assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go), (seen, Poll::Ready(End::Eof)) if seen.is_empty()));
 }
 
 #[tokio::test]
-async fn what_came_with_the_request_is_first() {
+async fn input_that_followed_the_request_comes_first() {
     let (mut peer, io) = duplex(4096);
     let whole = pings(0..4);
     let (mut wire, wakes) = (Wire::new(io, &whole[..17], Decoder::new(100)), Arc::<Wakes>::default());
@@ -123,7 +123,7 @@ async fn after_a_violation_input_is_ignored_until_the_end() {
 }
 
 #[tokio::test]
-async fn a_violation_in_what_was_left_is_told_too() {
+async fn a_violation_in_input_of_an_earlier_turn_is_reported() {
     let (_peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, &[ping(1).as_slice(), &[0xFF]].concat(), Decoder::new(100)), Arc::<Wakes>::default());
     assert!(
@@ -131,7 +131,7 @@ async fn a_violation_in_what_was_left_is_told_too() {
     );
 }
 
-/// A socket that takes `room` bytes at most per call and then blocks, and notes what it was given.
+/// A socket that takes `room` bytes in all and then blocks, and records what was written.
 #[derive(Default)]
 struct Slow {
     room: Cell<usize>,
@@ -166,39 +166,39 @@ fn queue(frames: &[&[u8]]) -> VecDeque<Rc<[u8]>> {
 }
 
 #[test]
-fn small_frames_are_gathered_and_large_ones_go_alone() {
+fn small_frames_are_combined_and_large_ones_written_alone() {
     let slow = Slow { room: Cell::new(usize::MAX), ..Slow::default() };
-    let large = vec![7; GATHER];
+    let large = vec![7; GATHER_BYTES];
     let mut queue = queue(&[b"one", b"two", &large, b"three", b"four"]);
     let mut wire = Wire::new(&slow, b"", Decoder::new(0));
     let wrote = wire.poll_write(&mut Context::from_waker(&noop_waker()), &mut queue);
-    assert!(matches!(wrote, Wrote { bytes, state: Poll::Ready(Ok(())) } if bytes == 15 + GATHER));
+    assert!(matches!(wrote, WriteResult { bytes, state: Poll::Ready(Ok(())) } if bytes == 15 + GATHER_BYTES));
     assert!(slow.flushed.get() && queue.is_empty());
     assert_eq!(*slow.calls.borrow(), [b"onetwo".to_vec(), large, b"threefour".to_vec()]);
 }
 
 #[test]
-fn a_frame_begun_is_known_and_finished_first() {
+fn a_partly_written_frame_is_finished_first() {
     let slow = Slow { room: Cell::new(5), ..Slow::default() };
     let waker = noop_waker();
     let cx = &mut Context::from_waker(&waker);
     let mut frames = queue(&[b"one", b"two", b"three", b"four"]);
     let mut wire = Wire::new(&slow, b"", Decoder::new(0));
     let wrote = wire.poll_write(cx, &mut frames);
-    assert!(matches!(wrote, Wrote { bytes: 3, state: Poll::Pending }));
-    assert_eq!((wire.begun(), frames.len()), (2, 3), "of the second frame two bytes are out");
-    // The queue overflows: all that is not begun goes, and a close frame comes.
-    frames.truncate(usize::from(wire.begun() > 0));
+    assert!(matches!(wrote, WriteResult { bytes: 3, state: Poll::Pending }));
+    assert_eq!((wire.front_written(), frames.len()), (2, 3), "two bytes of the second frame are written");
+    // The queue overflows: all frames that are not started are dropped, and a close frame follows.
+    frames.truncate(usize::from(wire.front_written() > 0));
     frames.push_back(Rc::from(&b"CLOSE"[..]));
     slow.room.set(100);
     let wrote = wire.poll_write(cx, &mut frames);
-    assert!(matches!(wrote, Wrote { bytes: 8, state: Poll::Ready(Ok(())) }));
+    assert!(matches!(wrote, WriteResult { bytes: 8, state: Poll::Ready(Ok(())) }));
     assert_eq!(slow.calls.borrow().concat(), b"onetwoCLOSE");
-    assert_eq!(wire.begun(), 0);
+    assert_eq!(wire.front_written(), 0);
 }
 
 #[tokio::test]
-async fn what_a_slow_peer_reads_is_what_was_queued() {
+async fn a_slow_peer_reads_exactly_the_queued_frames() {
     let (mut peer, io) = duplex(1000);
     let mut wire = Wire::new(io, b"", Decoder::new(0));
     let frames: Vec<Vec<u8>> =
@@ -219,12 +219,12 @@ async fn what_a_slow_peer_reads_is_what_was_queued() {
     let ((), read) = tokio::join!(write, peer.read_to_end(&mut got));
     read.expect("the end");
     assert_eq!(got, frames.concat());
-    assert_eq!(left, got.len(), "bytes are counted as they leave the queue");
+    assert_eq!(left, got.len(), "bytes are counted when their frame leaves the queue");
 }
 
-/// A flooding peer whose bytes are always there cannot hold the worker: each turn is bounded.
+/// A peer that floods cannot block the worker: each turn is limited.
 #[test]
-fn a_flood_never_outlasts_a_turn() {
+fn a_flood_never_exceeds_a_turn() {
     struct Flood;
     impl AsyncRead for Flood {
         fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -244,7 +244,7 @@ fn a_flood_never_outlasts_a_turn() {
     assert_eq!(events, 16 * 1024 / 7);
 }
 
-/// The shared buffers are free while they are lent: a receiver may itself run another wire.
+/// The shared buffers are free during a call: a receiver may run another wire.
 #[tokio::test]
 async fn a_receiver_may_use_another_wire() {
     let (_peer, io) = duplex(64);

@@ -4,45 +4,38 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `server` | one process of `redis-server`, with a directory of its own; [`Options`] says how it is started |
-//! | `connection`, `reply` | commands over RESP, whatever the server requires of other clients |
-//! | `replication` | a server that follows another one |
+//! | `servers` | one process of `redis-server` with a directory of its own: how it starts, follows another one, and knows users |
 //! | `sentinels` | a master with a replica, and sentinels that watch them |
 //! | `cluster` | a Redis Cluster: its members, moves of slots, failovers |
-//! | `login`, `tls` | users, and certificates of a private authority |
 //! | `proxy` | proxies that cut, delay, throttle, silence and rewrite what passes |
+//! | `resp` | commands and answers |
+//! | `login`, `tls` | users in URLs; certificates of a private authority |
 //!
-//! The server listens at a Unix socket in any case, so commands reach it without TCP, TLS or a password of other listeners.
+//! A server always listens at a Unix socket, so commands reach it whatever it requires of other clients.
 
 mod cluster;
-mod connection;
 mod login;
-mod options;
-mod ports;
-mod process;
 mod proxy;
-mod replication;
-mod reply;
+mod resp;
 mod sentinels;
-mod server;
+mod servers;
 mod tls;
-mod users;
 mod wait;
 
-pub use cluster::{Cluster, ClusterOptions, slot::slot};
-pub use connection::{CommandError, Connection};
+pub use cluster::{cluster::Cluster, options::ClusterOptions, slot::slot};
 pub use login::Login;
-pub use options::Options;
-pub use ports::free_port;
 pub use proxy::{
     address_map::AddressMap,
     calls::{CallProxy, Calls, Count},
     impairment::{Connections, Impairment},
     relay::Proxy,
 };
-pub use reply::Reply;
+pub use resp::{
+    connection::{CommandError, Connection},
+    reply::Reply,
+};
 pub use rustix::process::Signal;
 pub use sentinels::{SERVICE, SentinelOptions, Sentinels};
-pub use server::Server;
+pub use servers::{options::Options, ports::free_port, server::Server};
 pub use tls::{Authority, Certificate};
 pub use wait::until;

@@ -1,9 +1,9 @@
 //! A master and its replica, and sentinels that watch them.
 
 use crate::{
-    options::{Options, Part},
-    reply::Reply,
-    server::Server,
+    resp::reply::Reply,
+    servers::options::{Options, Part},
+    servers::server::Server,
     wait::until,
 };
 use std::{net::SocketAddr, path::PathBuf, time::Duration};

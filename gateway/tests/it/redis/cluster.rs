@@ -27,7 +27,7 @@ async fn bed() -> Bed {
     let config = RedisConfig { prefix, ..config(cluster.url()) };
     let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
     let (broker, guard) = start(config, mailboxes.clone());
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), _keep: Box::new((cluster, guard)) }
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((cluster, guard)) }
 }
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
@@ -46,6 +46,7 @@ async fn with_replicas() -> Cluster {
     Cluster::start(ClusterOptions { replicas: 1, ..ClusterOptions::default() }).await
 }
 
+// NL-3.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_under_load_loses_nothing() {
     let mut cluster = Cluster::start(ClusterOptions::default()).await;
@@ -78,6 +79,7 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
     assert_eq!(broker.stats().redis.map(|redis| redis.deaf), Some(0), "no connection was given up for it");
 }
 
+// NL-3.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
     let cluster = Cluster::start(ClusterOptions::default()).await;
@@ -85,7 +87,7 @@ async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
     ready(&broker).await;
     let name = channel_at(&cluster, 0);
-    let user = name_that("u", |user| slot(&format!("test:user:{user}")) == slot(&name));
+    let user = name_that("u", |user| slot(user) == slot(&name));
     let user = user.parse().expect("valid");
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel(&name), worker(0), Some(KEEP)).await.expect("subscribed");
@@ -178,6 +180,7 @@ async fn a_master_that_is_away_stops_nobody_else() {
     publish(&broker, &away, 1).await.expect("published");
 }
 
+// NL-3.4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_channels_of_the_broken_connection_are_looked_at() {
     let cluster = Cluster::start(ClusterOptions::default()).await;

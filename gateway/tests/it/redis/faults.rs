@@ -5,7 +5,7 @@ use gateway::{
     broker::{BrokerError, Check, Delivery, NewPublication, Post, Readiness, RedisConfig},
     testing::{
         fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
-        internals::OWED,
+        internals::EXPECTED_WITHIN,
     },
 };
 use gateway_core::model::{Position, Span};
@@ -27,6 +27,7 @@ async fn next_top(inbox: &mut Inbox) -> (String, u64, Check) {
     }
 }
 
+// NL-3.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_subscriber_connection_is_replaced_and_its_channels_are_looked_at() {
     let server = Server::start().await;
@@ -56,6 +57,7 @@ async fn a_killed_subscriber_connection_is_replaced_and_its_channels_are_looked_
     ready(&broker).await;
 }
 
+// NL-2.7
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_itself() {
     let mut server = Server::start().await;
@@ -108,6 +110,7 @@ async fn a_publish_that_waits_for_redis_is_carried_out_once_it_is_back() {
     assert_eq!(offsets, (1..=20).collect::<Vec<_>>(), "in the order in which they came");
 }
 
+// NL-2.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_redis_neither_doubles_nor_reorders() {
     let server = Server::start().await;
@@ -133,6 +136,7 @@ async fn a_paused_redis_neither_doubles_nor_reorders() {
     assert_eq!(numbers, (0..=50).collect::<Vec<_>>());
 }
 
+// NL-2.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publish_past_its_deadline_never_lands() {
     let server = Server::start().await;
@@ -150,6 +154,7 @@ async fn a_publish_past_its_deadline_never_lands() {
     assert_eq!((next, numbers), (2, vec!["1".to_owned(), "3".to_owned()]));
 }
 
+// NL-2.11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forgotten_scripts_are_loaded_again() {
     let server = Server::start().await;
@@ -162,6 +167,7 @@ async fn forgotten_scripts_are_loaded_again() {
     }
 }
 
+// NL-1.1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_that_kept_the_data_forks_the_timeline() {
     let mut server = Server::start().await;
@@ -181,6 +187,23 @@ async fn a_restart_that_kept_the_data_forks_the_timeline() {
     assert_eq!(publish(&broker, "c", 5).await.expect("published"), Position { epoch: after.epoch, offset: 4 });
 }
 
+// NL-1.2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_eight_forks_of_a_channel_are_kept() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    let mut left = Vec::new();
+    for number in 1..=10 {
+        left.push(publish(&broker, "c", number).await.expect("published"));
+        // As after a failover: the server's data has another identity.
+        server.command(&["HSET", "test:{c}:meta", "replid", "another"]).await;
+    }
+    let page = broker.read(&channel("c"), KEEP, Span::Top, ALL).await.expect("read");
+    left.reverse();
+    assert_eq!(page.forks, left[..8]);
+}
+
+// NL-1.10
 /// As a slot's move leaves it that was broken off, and made again after a failover: the meta is there, over a stream of an earlier life.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
@@ -202,6 +225,7 @@ async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
     }
 }
 
+// NL-1.11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_connections_follow_the_first_one_to_another_server() {
     for kind in ["pubsub", "normal"] {
@@ -245,6 +269,7 @@ async fn a_doubted_channel_is_subscribed_to_anew_and_looked_at() {
     assert_eq!((redis.resubscribed, redis.silent, redis.broken), (1, 0, 0));
 }
 
+// NL-6.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription() {
     let server = Server::start().await;
@@ -261,7 +286,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     publish(&broker, "c", 2).await.expect("published, and heard by nobody");
     let (name, top, check) = next_top(&mut inbox).await;
     assert_eq!((&*name, top, check), ("c", 2, Check::Resumed));
-    assert!(began.elapsed() >= OWED, "it had its time");
+    assert!(began.elapsed() >= EXPECTED_WITHIN, "it had its time");
     line.impair(Impairment::default());
     publish(&broker, "c", 3).await.expect("published");
     assert_eq!(offset(&inbox.publication().await.1), 3);
@@ -269,6 +294,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     assert_eq!((redis.silent, redis.resubscribed, redis.broken), (1, 1, 0), "the connection itself was good all along");
 }
 
+// NL-6.2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_finds_what_another_node_published_and_did_not_come() {
     let server = Server::start().await;
@@ -296,6 +322,7 @@ async fn the_audit_finds_what_another_node_published_and_did_not_come() {
     }
 }
 
+// NL-6.2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_looks_at_every_channel() {
     let server = Server::start().await;
@@ -321,6 +348,7 @@ async fn what_is_wrong_is_said_in_a_sentence() {
     why("maxmemory-policy allkeys-lru").await;
 }
 
+// NL-2.1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_of_another_type_fails_the_request_and_changes_nothing() {
     let server = Server::start().await;
@@ -372,4 +400,25 @@ async fn a_new_identity_forks_since_the_server_does_not_say_that_the_data_is_the
     let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
     assert_eq!((page.top, page.publications.len()), (1, 1));
     assert_eq!(page.forks, [before], "its position goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_refuses_writes_takes_the_node_out_of_service_until_it_accepts_them() {
+    let server = Server::start_with(Options::default().with(&["--enable-protected-configs", "yes"])).await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    not_ready(&broker, "refuses writes: it has reached maxmemory").await;
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    ready(&broker).await;
+
+    let disk = tempfile::tempdir().expect("a folder");
+    server.command(&["CONFIG", "SET", "dir", disk.path().to_str().expect("UTF-8")]).await;
+    server.command(&["CONFIG", "SET", "save", "3600 1"]).await;
+    drop(disk);
+    server.command(&["BGSAVE"]).await;
+    not_ready(&broker, "refuses writes: it cannot save its data to disk").await;
+    server.command(&["CONFIG", "SET", "save", ""]).await;
+    ready(&broker).await;
 }

@@ -2,7 +2,7 @@
 
 use super::support::{config, mailboxes, start};
 use gateway::{
-    broker::{Broker, Left, NodeRecord, Nodes, RedisConfig, Sweep},
+    broker::{Broker, NodeRecord, Nodes, OrphanedPresence, RedisConfig, Sweep},
     testing::{
         fixtures::{channel, client},
         internals::TRUST,
@@ -42,7 +42,7 @@ async fn present(broker: &Broker, name: &str) -> (HashSet<ConnectionId>, Presenc
     (all.iter().map(|info| info.client).collect(), stats)
 }
 
-async fn swept(broker: &Broker) -> Vec<Left> {
+async fn swept(broker: &Broker) -> Vec<OrphanedPresence> {
     let (mut sweep, mut all) = (Sweep::default(), Vec::new());
     while !sweep.is_over() {
         all.extend(nodes(broker).sweep(&mut sweep).await.expect("swept"));
@@ -50,6 +50,7 @@ async fn swept(broker: &Broker) -> Vec<Left> {
     all
 }
 
+// NL-7.2, NL-7.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
     let server = Server::start().await;
@@ -75,36 +76,38 @@ async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
     assert_eq!(present(&living, "c").await, everybody, "it only stood still");
 }
 
+// NL-7.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_takes() {
     let server = Server::start().await;
-    let ((heir, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
     nodes(&dying).enter("{}", SHORT).await.expect("entered");
     let mut expected = HashSet::new();
     for number in 0..300 {
         let info = client("bob");
-        dying.presence_add(&channel(&format!("c:{}", number % 7)), info.clone()).await.expect("added");
+        dying.presence_add(&channel(&format!("#c {{{}}} *", number % 7)), info.clone()).await.expect("added");
         expected.insert(info.client);
     }
-    let dead = is_gone(&heir, "dying").await.id;
-    assert!(nodes(&heir).inherit(&dead, LONG).await.expect("asked"));
-    assert!(!nodes(&other).inherit(&dead, LONG).await.expect("asked"), "one does it");
-    assert!(nodes(&heir).inherit(&dead, SHORT).await.expect("asked"), "and goes on with it");
-    while !nodes(&other).inherit(&dead, LONG).await.expect("asked") {}
+    let dead = is_gone(&cleanup, "dying").await.id;
+    assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
+    assert!(!nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "one does it");
+    assert!(nodes(&cleanup).lock_cleanup(&dead, SHORT).await.expect("asked"), "and goes on with it");
+    while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {}
     let (mut left, mut steps) = (HashSet::new(), 0);
-    while let Some(some) = nodes(&other).clear_away(&dead).await.expect("cleared") {
+    while let Some(some) = nodes(&other).remove_presence_step(&dead).await.expect("cleared") {
         steps += 1;
-        for Left { info, .. } in some {
+        for OrphanedPresence { info, .. } in some {
             assert!(left.insert(info.client), "once");
         }
     }
     assert!(steps > 1, "in steps");
     assert_eq!(left, expected);
-    nodes(&heir).forget(&dead).await.expect("forgotten");
-    assert!(nodes(&heir).list().await.expect("listed").iter().all(|node| *node.id.name != *"dying"));
-    assert_eq!(present(&heir, "c:1").await.1, PresenceStats::default());
+    nodes(&cleanup).forget(&dead).await.expect("forgotten");
+    assert!(nodes(&cleanup).list().await.expect("listed").iter().all(|node| *node.id.name != *"dying"));
+    assert_eq!(present(&cleanup, "#c {1} *").await.1, PresenceStats::default());
 }
 
+// NL-7.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     let server = Server::start().await;
@@ -112,7 +115,7 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     nodes(&living).enter("{}", LONG).await.expect("entered");
     let (alice, bob) = (client("alice"), client("bob"));
     living.presence_add(&channel("c:both"), alice.clone()).await.expect("added");
-    for name in ["c:both", "c:alone"] {
+    for name in ["c:both", "#a lone} {*"] {
         // It has never held a lease, and no list knows it.
         dying.presence_add(&channel(name), bob.clone()).await.expect("added");
     }
@@ -120,60 +123,60 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     nodes(&living).judge(true);
     let mut left: Vec<_> = swept(&living).await.into_iter().map(|left| (left.channel.to_string(), left.info.client)).collect();
     left.sort();
-    assert_eq!(left, [("c:alone".to_owned(), bob.client), ("c:both".to_owned(), bob.client)]);
+    assert_eq!(left, [("#a lone} {*".to_owned(), bob.client), ("c:both".to_owned(), bob.client)]);
     assert!(swept(&living).await.is_empty(), "once");
     assert_eq!(present(&dying, "c:both").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
-    assert_eq!(present(&dying, "c:alone").await.1, PresenceStats::default());
-    assert_eq!(server.command(&["KEYS", "test:{c:alone}*"]).await, Reply::List(Vec::new()), "nothing is left");
-    assert!(nodes(&living).may_sweep(LONG).await.expect("asked"));
-    assert!(!nodes(&dying).may_sweep(LONG).await.expect("asked"), "one at a time");
+    assert_eq!(present(&dying, "#a lone} {*").await.1, PresenceStats::default());
+    assert_eq!(server.command(&["KEYS", "test:{#a*"]).await, Reply::List(Vec::new()), "nothing is left");
+    assert!(nodes(&living).lock_sweep(LONG).await.expect("asked"));
+    assert!(!nodes(&dying).lock_sweep(LONG).await.expect("asked"), "one at a time");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
     let server = Server::start().await;
-    let ((heir, _one), (slow, _two)) = (node(&server, "heir"), node(&server, "slow"));
+    let ((cleanup, _one), (slow, _two)) = (node(&server, "heir"), node(&server, "slow"));
     nodes(&slow).enter("{}", SHORT).await.expect("entered");
-    let dead = is_gone(&heir, "slow").await.id;
-    nodes(&heir).forget(&dead).await.expect("forgotten");
+    let dead = is_gone(&cleanup, "slow").await.id;
+    nodes(&cleanup).forget(&dead).await.expect("forgotten");
     let late = (ConnectionId::random(), "alice".parse().expect("valid"));
-    nodes(&slow).enroll(std::slice::from_ref(&late)).await.expect("entered");
+    nodes(&slow).register_connections(std::slice::from_ref(&late)).await.expect("entered");
     let before = nodes(&slow).holder();
-    let former = nodes(&slow).begin_again("{}").await.expect("told");
+    let former = nodes(&slow).begin_generation("{}").await.expect("told");
     assert_ne!(nodes(&slow).holder(), before);
     nodes(&slow).enter("{}", LONG).await.expect("entered");
-    assert_eq!(is_gone(&heir, "slow").await.id, dead);
-    assert_eq!((nodes(&heir).enrolled(&dead).await.expect("read"), former == dead), (vec![late], true));
-    nodes(&slow).disown(&former).await.expect("struck out");
-    assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [], "it lives on, in the node's next life");
+    assert_eq!(is_gone(&cleanup, "slow").await.id, dead);
+    assert_eq!((nodes(&cleanup).registered_connections(&dead).await.expect("read"), former == dead), (vec![late], true));
+    nodes(&slow).delete_connections_of(&former).await.expect("struck out");
+    assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [], "it lives on, in the node's next life");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() {
     let server = Server::start().await;
-    let ((heir, _one), (dying, _two)) = (node(&server, "heir"), node(&server, "dying"));
+    let ((cleanup, _one), (dying, _two)) = (node(&server, "heir"), node(&server, "dying"));
     nodes(&dying).enter("{}", SHORT).await.expect("entered");
-    let dead = is_gone(&heir, "dying").await.id;
+    let dead = is_gone(&cleanup, "dying").await.id;
     let good = (ConnectionId::random(), "alice".parse().expect("valid"));
-    nodes(&dying).enroll(std::slice::from_ref(&good)).await.expect("entered");
+    nodes(&dying).register_connections(std::slice::from_ref(&good)).await.expect("entered");
     let keys = server.command(&["KEYS", "test:node:dying*:roll"]).await.texts();
     let key = &*keys[0];
     server.command(&["HSET", key, "no connection", "alice"]).await;
-    assert_eq!(nodes(&heir).enrolled(&dead).await.expect("read"), [good]);
+    assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [good]);
     assert_eq!(server.command(&["HLEN", key]).await, Reply::Number(1), "it is gone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_heir_that_renounces_makes_room_for_another() {
     let server = Server::start().await;
-    let ((heir, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
     nodes(&dying).enter("{}", SHORT).await.expect("entered");
-    let dead = is_gone(&heir, "dying").await.id;
-    assert!(nodes(&heir).inherit(&dead, LONG).await.expect("asked"));
-    nodes(&heir).renounce(&dead).await.expect("told");
-    while !nodes(&other).inherit(&dead, LONG).await.expect("asked") {
+    let dead = is_gone(&cleanup, "dying").await.id;
+    assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
+    nodes(&cleanup).unlock_cleanup(&dead).await.expect("told");
+    while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {
         tokio::task::yield_now().await;
     }
-    nodes(&heir).renounce(&dead).await.expect("told");
-    assert!(nodes(&other).inherit(&dead, LONG).await.expect("asked"), "of what is not its own there is nothing to renounce");
+    nodes(&cleanup).unlock_cleanup(&dead).await.expect("told");
+    assert!(nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "of what is not its own there is nothing to renounce");
 }

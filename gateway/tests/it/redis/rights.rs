@@ -1,8 +1,16 @@
 //! What the user of `redis.url` may do.
 
-use super::support::{DOCUMENTED, config, login, mailboxes, not_ready, ready, start};
-use gateway::testing::internals::{load_scripts, trials};
+use super::support::{DOCUMENTED, KEEP, config, login, mailboxes, not_ready, publish, ready, start};
+use gateway::{
+    broker::Post,
+    testing::{
+        fixtures::{Inbox, channel, worker},
+        internals::{load_scripts, trials},
+    },
+};
 use redis_testing::{Reply, Server};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// A user with these rights, and the address for it.
 async fn user(server: &Server, rights: &[&str]) -> String {
@@ -10,6 +18,7 @@ async fn user(server: &Server, rights: &[&str]) -> String {
     server.url_of(&login())
 }
 
+// NL-7.12
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_right_is_found_at_the_start_and_named() {
     let server = Server::start().await;
@@ -61,4 +70,20 @@ async fn what_is_tried_is_what_the_scripts_take() {
         connection.send(&trial).await.expect("sent");
         connection.reply().await.unwrap_or_else(|error| panic!("{what}: {error}"));
     }
+}
+
+// NL-2.2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
+    let server = Server::start().await;
+    let (url, mailboxes) = (user(&server, &DOCUMENTED).await, mailboxes());
+    let (broker, _guard) = start(config(url), mailboxes.clone());
+    ready(&broker).await;
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    server.command(&["ACL", "SETUSER", "gateway", "-publish"]).await;
+    assert_eq!(publish(&broker, "c", 1).await.expect("stored").offset, 1);
+    assert_eq!(broker.stats().redis.map(|redis| redis.unannounced), Some(1));
+    let reads = async { while !matches!(inbox.next().await, Post::Dirty(name) if name == channel("c")) {} };
+    timeout(Duration::from_secs(10), reads).await.expect("the worker reads the history");
 }

@@ -156,6 +156,7 @@ async fn a_node_is_ready_in_part_as_long_as_one_server_is_there() {
     publish(&broker, &channel_at(1), 1).await.expect("published");
 }
 
+// NL-7.11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
     let (ring, other) = (Ring::start().await, Server::start().await);
@@ -283,8 +284,8 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     };
     nodes.judge(true);
     let mut found = HashSet::new();
-    assert!(nodes.inherit(&dead, HOUR).await.expect("asked"));
-    while let Some(left) = nodes.clear_away(&dead).await.expect("cleared") {
+    assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
+    while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {
         found.extend(left.into_iter().map(|left| left.info.client));
     }
     assert_eq!(found.len(), 30);

@@ -71,7 +71,7 @@ pub(super) fn bed_of(url: String, keep: impl std::any::Any + Send + Sync) -> Bed
     let config = config(url);
     let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
     let (broker, guard) = start(config, mailboxes.clone());
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), _keep: Box::new((keep, guard)) }
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((keep, guard)) }
 }
 
 /// All that a test publishes, however long it takes.

@@ -18,6 +18,7 @@ async fn held(broker: &Broker) -> Vec<u64> {
     page.publications.iter().map(|one| one.data.get().parse().expect("a number")).collect()
 }
 
+// NL-2.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
     let server = Server::start().await;
@@ -25,6 +26,7 @@ async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
     assert!(matches!(&refused, BrokerError::Unavailable(why) if why.contains("came later")), "{refused:?}");
 }
 
+// NL-2.13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_long_as_a_broken_connection_may_be_heard_nobody_knows_what_comes_of_it() {
     let server = Server::start().await;
@@ -82,6 +84,7 @@ async fn what_was_published_after_a_history_was_cleared_is_not_cleared_by_a_repe
     assert_eq!(held(&broker).await, [3]);
 }
 
+// NL-2.13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_was_given_up_is_ended_by_the_next_one() {
     let server = Server::start().await;

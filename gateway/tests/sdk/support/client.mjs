@@ -9,10 +9,10 @@ import { token } from './token.mjs';
 /** A name that no other test uses. */
 export const unique = (prefix) => `${prefix}${randomBytes(6).toString('hex')}`;
 
-/** A client of the SDK that does not connect yet. It is disconnected after the test. */
-export function client(t, gateway, options = {}) {
+/** A client of the SDK, in its JSON build unless another is given, that does not connect yet. It is disconnected after the test. */
+export function client(t, gateway, options = {}, Build = Centrifuge) {
     const { url = gateway.websocket, ...rest } = options;
-    const made = new Centrifuge(url, { websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 100, ...rest });
+    const made = new Build(url, { websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 100, ...rest });
     // Without a listener an emitter throws; tests that expect errors listen for themselves.
     made.on('error', () => {});
     t.after(() => made.disconnect());

@@ -4,8 +4,8 @@ import { createHmac } from 'node:crypto';
 
 const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** Seconds since 1970, so many from now. */
-export const inSeconds = (seconds) => Math.floor(Date.now() / 1000) + seconds;
+/** Seconds since 1970, so many from now, with their fraction. */
+export const inSeconds = (seconds) => Date.now() / 1000 + seconds;
 
 /** A token with these claims. */
 export function token(claims, secret = 'dev-secret') {

@@ -47,7 +47,7 @@ export class Bell {
 }
 
 /** Everything that an emitter says under one name, in order. */
-export class Heard {
+export class EventRecorder {
     #bell = new Bell();
 
     constructor(emitter, event, pick = (context) => context) {
@@ -58,17 +58,17 @@ export class Heard {
         });
     }
 
-    /** Resolves to everything heard, once `enough` is content with it. */
-    async until(enough, what = 'enough to be heard') {
-        const heard = async () => {
+    /** Resolves to everything received, once `enough` is content with it. */
+    async until(enough, what = 'enough to be received') {
+        const received = async () => {
             while (!enough(this.all)) await this.#bell.rung();
         };
-        await within(heard(), () => `${what}; heard ${this.all.length}: ${JSON.stringify(this.all.slice(-3))}`);
+        await within(received(), () => `${what}; received ${this.all.length}: ${JSON.stringify(this.all.slice(-3))}`);
         return this.all;
     }
 
-    /** Resolves to everything heard, once there are `count`. */
+    /** Resolves to everything received, once there are `count`. */
     count(count) {
-        return this.until((all) => all.length >= count, `${count} to be heard`);
+        return this.until((all) => all.length >= count, `${count} to be received`);
     }
 }

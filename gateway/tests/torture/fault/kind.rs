@@ -34,6 +34,7 @@ pub(crate) enum Fault {
     BreakMove,
     /// Redis closes all connections that subscribe.
     KillPubsub,
+    // NL-6.1
     /// A gateway's connections that subscribe deliver nothing, and stay open.
     MuteSubscriber,
     /// A gateway's connections to Redis deliver nothing, and stay open.

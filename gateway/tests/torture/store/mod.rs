@@ -6,7 +6,7 @@ pub(crate) mod alone;
 
 use alone::Alone;
 use clap::ValueEnum;
-use redis_testing::{Cluster, ClusterOptions, SERVICE, SentinelOptions, Sentinels};
+use redis_testing::{Cluster, ClusterOptions, SERVICE, SentinelOptions, Sentinels, Server};
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 /// Masters of a cluster that have slots from the start. One more gets some in time, and loses them again.
@@ -54,8 +54,8 @@ impl Store {
     pub(crate) fn servers(&self) -> Vec<SocketAddr> {
         match self {
             Self::Alone(alone) => vec![alone.primary.address()],
-            Self::Sentinels(sentinels) => sentinels.servers.iter().chain(&sentinels.sentinels).map(|server| server.address()).collect(),
-            Self::Cluster(cluster) => cluster.members.iter().map(|member| member.address()).collect(),
+            Self::Sentinels(sentinels) => sentinels.servers.iter().chain(&sentinels.sentinels).map(Server::address).collect(),
+            Self::Cluster(cluster) => cluster.members.iter().map(Server::address).collect(),
         }
     }
 

@@ -1,27 +1,32 @@
-//! What a service is to its links.
+//! The trait of services that answer calls.
 
-use crate::link::{Call, Event};
+use crate::link::{Call, Event, NO_SUCH_METHOD};
 use serde_json::value::RawValue;
 use std::future::Future;
 
-/// Why a call failed, in the service's own terms.
+/// The error with which a service answers a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFailure {
-    /// The service's own code, 400 to 999.
+    /// The service's own code, 400 to 999, or [`NO_SUCH_METHOD`].
     pub code: u32,
-    /// For the frontend's developer.
+    /// Explains the error to the frontend's developer.
     pub message: String,
     /// Whether the same call may succeed later.
     pub temporary: bool,
 }
 
 impl CallFailure {
-    /// The call itself has to change first.
+    /// An error that a repetition cannot avoid: the call must be changed.
     pub fn refused(code: u32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), temporary: false }
     }
 
-    /// The same call may succeed later.
+    /// The service has no such method.
+    pub fn no_such_method(message: impl Into<String>) -> Self {
+        Self::refused(NO_SUCH_METHOD, message)
+    }
+
+    /// An error that may not occur again: the same call may succeed later.
     pub fn temporary(code: u32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), temporary: true }
     }
@@ -30,13 +35,13 @@ impl CallFailure {
 /// The answer to a call.
 pub type CallResult = Result<Box<RawValue>, CallFailure>;
 
-/// Answers calls and takes events. Async closures `Fn(Call) -> CallResult` are services too.
+/// Answers calls and handles events. An async function `Fn(Call) -> CallResult` is a service too.
 pub trait Service: Send + Sync + 'static {
-    /// Answers one call. The future is dropped when the answer is no longer wanted: the frontend left, the deadline passed
-    /// or the link was lost. What must go on regardless belongs into a task of its own.
+    /// Answers one call. The future is dropped if the answer is no longer needed: the frontend cancelled or left, the deadline passed, or
+    /// the link was lost. Spawn a task for work that must continue then.
     fn call(&self, call: Call) -> impl Future<Output = CallResult> + Send;
 
-    /// Takes one event; by default it is passed over.
+    /// Handles one event. The default ignores it.
     fn event(&self, event: Event) -> impl Future<Output = ()> + Send {
         drop(event);
         std::future::ready(())

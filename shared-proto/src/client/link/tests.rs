@@ -1,14 +1,15 @@
-//! Links against a small gateway in this process.
+//! A [`Link`] against fake nodes in this process.
 
-mod fake;
+mod fake_node;
 
 use super::*;
+use crate::client::Failure;
 use crate::link::{Call, ToGateway};
-use fake::FakeNode;
+use fake_node::{FakeNode, TIMEOUT};
 use serde_json::value::to_raw_value;
 use std::sync::atomic::Ordering::Relaxed;
-
-const SOON: Duration = Duration::from_secs(10);
+use std::time::Duration;
+use tokio::time::timeout;
 
 fn config(nodes: &[&FakeNode]) -> Config {
     let mut config = Config::new("chatbot", nodes.iter().map(|node| node.url()).collect(), "key");
@@ -18,7 +19,8 @@ fn config(nodes: &[&FakeNode]) -> Config {
     config
 }
 
-async fn echo(call: Call) -> CallResult {
+/// A service whose methods each show one outcome.
+async fn service(call: Call) -> CallResult {
     match call.method.as_str() {
         "echo" => Ok(call.data),
         "never" => std::future::pending().await,
@@ -28,186 +30,186 @@ async fn echo(call: Call) -> CallResult {
     }
 }
 
-async fn linked(config: Config) -> Link {
-    let link = Link::start(config, echo).expect("the settings are right");
-    timeout(SOON, link.ready()).await.expect("linked in time");
+async fn connect(config: Config) -> Link {
+    let link = Link::start(config, service).expect("the settings are right");
+    timeout(TIMEOUT, link.ready()).await.expect("linked in time");
     link
 }
 
-fn published(frame: ToGateway) -> crate::link::Publish {
+fn expect_publish(frame: ToGateway) -> crate::link::Publish {
     match frame {
         ToGateway::Publish(publish) => publish,
         other => panic!("a publish was expected, not {other:?}"),
     }
 }
 
-fn line(n: u32) -> Publication {
+fn publication(n: u32) -> Publication {
     Publication::new("chat:lobby", &n).expect("a number is JSON")
 }
 
 #[tokio::test]
-async fn calls_are_answered_and_credit_comes_back() {
+async fn calls_are_answered_and_return_their_credit() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(config(&[&node])).await;
-    let mut peer = node.accept().await;
-    assert_eq!((peer.hello.service.as_str(), peer.hello.instance.as_str(), peer.hello.credit), ("chatbot", "one", 64));
-    assert_eq!(peer.authorization, "Bearer key");
-    peer.call(1, "echo").await;
-    assert!(matches!(peer.frame().await, ToGateway::Reply(reply) if reply.id == 1 && reply.data.get() == "{\"n\":1}"));
-    assert!(matches!(peer.frame().await, ToGateway::Credit(credit) if credit.n == 1));
+    let link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
+    assert_eq!((fake.hello.service.as_str(), fake.hello.instance.as_str(), fake.hello.credit), ("chatbot", "one", 64));
+    assert_eq!(fake.authorization, "Bearer key");
+    fake.call(1, "echo").await;
+    assert!(matches!(fake.frame().await, ToGateway::Reply(reply) if reply.id == 1 && reply.data.get() == "{\"n\":1}"));
+    assert!(matches!(fake.frame().await, ToGateway::Credit(credit) if credit.n == 1));
     for (id, method, code) in [(2, "nothing", 404), (3, "panic", 500), (4, "huge", 500)] {
-        peer.call(id, method).await;
-        assert!(matches!(peer.frame().await, ToGateway::Error(error) if error.id == id && error.code == code), "{method}");
-        assert!(matches!(peer.frame().await, ToGateway::Credit(_)));
+        fake.call(id, method).await;
+        assert!(matches!(fake.frame().await, ToGateway::Error(error) if error.id == id && error.code == code), "{method}");
+        assert!(matches!(fake.frame().await, ToGateway::Credit(_)));
     }
     assert_eq!(link.counts.answered.load(Relaxed), 4);
 }
 
 #[tokio::test]
-async fn a_call_beyond_the_credit_is_refused_and_a_cancelled_one_gives_its_credit_back() {
+async fn a_call_without_credit_is_refused_and_a_cancelled_call_returns_its_credit() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(Config { credit: 1, ..config(&[&node]) }).await;
-    let mut peer = node.accept().await;
-    peer.call(1, "never").await;
-    peer.call(2, "echo").await;
-    assert!(matches!(peer.frame().await, ToGateway::Error(error) if error.id == 2 && error.temporary));
-    peer.send(r#"{"cancel":{"id":1}}"#).await;
-    assert!(matches!(peer.frame().await, ToGateway::Credit(credit) if credit.n == 1));
-    peer.call(3, "echo").await;
-    assert!(matches!(peer.frame().await, ToGateway::Reply(reply) if reply.id == 3));
+    let link = connect(Config { credit: 1, ..config(&[&node]) }).await;
+    let mut fake = node.accept().await;
+    fake.call(1, "never").await;
+    fake.call(2, "echo").await;
+    assert!(matches!(fake.frame().await, ToGateway::Error(error) if error.id == 2 && error.temporary));
+    fake.send(r#"{"cancel":{"id":1}}"#).await;
+    assert!(matches!(fake.frame().await, ToGateway::Credit(credit) if credit.n == 1));
+    fake.call(3, "echo").await;
+    assert!(matches!(fake.frame().await, ToGateway::Reply(reply) if reply.id == 3));
     assert_eq!((link.counts.abandoned.load(Relaxed), link.counts.beyond_credit.load(Relaxed)), (1, 1));
 }
 
 #[tokio::test]
-async fn a_call_past_its_deadline_is_dropped() {
+async fn a_call_is_dropped_at_its_deadline() {
     let mut node = FakeNode::start("a").await;
-    let _link = linked(config(&[&node])).await;
-    let mut peer = node.accept().await;
-    peer.send(r#"{"call":{"id":1,"method":"never","data":1,"user":"","connection":"c","deadline_ms":10}}"#).await;
-    assert!(matches!(peer.frame().await, ToGateway::Credit(_)));
+    let _link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
+    fake.send(r#"{"call":{"id":1,"method":"never","data":1,"user":"","connection":"c","deadline_ms":10}}"#).await;
+    assert!(matches!(fake.frame().await, ToGateway::Credit(_)));
 }
 
 #[tokio::test]
-async fn what_a_lost_link_left_unanswered_comes_again_in_order_under_the_same_key() {
+async fn unanswered_publications_are_resent_in_order_with_the_same_key() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(config(&[&node])).await;
-    let mut peer = node.accept().await;
+    let link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
     let publisher = link.publisher();
     let first = tokio::spawn({
         let publisher = publisher.clone();
-        async move { publisher.publish(line(1), SOON).await }
+        async move { publisher.publish(publication(1), TIMEOUT).await }
     });
-    let before = published(peer.frame().await);
-    drop(peer);
-    let mut peer = node.accept().await;
-    let second = tokio::spawn(async move { publisher.publish(line(2), SOON).await });
-    let again = published(peer.frame().await);
-    assert_eq!((again.data.get(), &again.idempotency_key), ("1", &before.idempotency_key));
-    assert!(again.idempotency_key.is_some());
-    peer.ack(again.id, 7).await;
-    let next = published(peer.frame().await);
+    let sent = expect_publish(fake.frame().await);
+    drop(fake);
+    let mut fake = node.accept().await;
+    let second = tokio::spawn(async move { publisher.publish(publication(2), TIMEOUT).await });
+    let resent = expect_publish(fake.frame().await);
+    assert_eq!((resent.data.get(), &resent.idempotency_key), ("1", &sent.idempotency_key));
+    assert!(resent.idempotency_key.is_some());
+    fake.ack(resent.id, 7).await;
+    let next = expect_publish(fake.frame().await);
     assert_eq!(next.data.get(), "2");
-    peer.ack(next.id, 8).await;
+    fake.ack(next.id, 8).await;
     assert_eq!(first.await.expect("no panic").expect("published").offset, 7);
     assert_eq!(second.await.expect("no panic").expect("published").offset, 8);
     assert_eq!(link.counts.resent.load(Relaxed), 1);
 }
 
 #[tokio::test]
-async fn nacks_are_retried_or_told() {
+async fn a_nack_is_retried_or_reported() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(config(&[&node])).await;
-    let mut peer = node.accept().await;
+    let link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
     let publisher = link.publisher();
-    let publish = tokio::spawn(async move { publisher.publish(line(1), SOON).await });
-    let first = published(peer.frame().await);
-    peer.nack(first.id, "overloaded").await;
-    let second = published(peer.frame().await);
+    let publish = tokio::spawn(async move { publisher.publish(publication(1), TIMEOUT).await });
+    let first = expect_publish(fake.frame().await);
+    fake.nack(first.id, "overloaded").await;
+    let second = expect_publish(fake.frame().await);
     assert_eq!((first.id, first.idempotency_key), (second.id, second.idempotency_key));
-    peer.nack(second.id, "permission_denied").await;
-    assert!(matches!(publish.await.expect("no panic"), Err(crate::client::Failure::Refused { .. })));
+    fake.nack(second.id, "permission_denied").await;
+    assert!(matches!(publish.await.expect("no panic"), Err(Failure::Refused { .. })));
 }
 
 #[tokio::test]
-async fn deadlines_say_whether_it_may_have_been_done() {
+async fn a_passed_deadline_says_whether_the_publication_may_be_stored() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(config(&[&node])).await;
+    let link = connect(config(&[&node])).await;
     let publisher = link.publisher();
-    let mut peer = node.accept().await;
-    let soon = Duration::from_millis(30);
-    assert!(matches!(publisher.publish(line(1), soon).await, Err(crate::client::Failure::Unknown { .. })));
-    let late = published(peer.frame().await);
-    peer.ack(late.id, 1).await;
+    let mut fake = node.accept().await;
+    let short = Duration::from_millis(30);
+    assert!(matches!(publisher.publish(publication(1), short).await, Err(Failure::Unknown { .. })));
+    let late = expect_publish(fake.frame().await);
+    fake.ack(late.id, 1).await;
     node.stop();
-    drop(peer);
-    let missing = publisher.publish(line(2), soon).await;
-    assert!(matches!(missing, Err(crate::client::Failure::NotDone { .. } | crate::client::Failure::Unknown { .. })));
+    drop(fake);
+    let missing = publisher.publish(publication(2), short).await;
+    assert!(matches!(missing, Err(Failure::NotDone { .. } | Failure::Unknown { .. })));
 }
 
 #[tokio::test]
-async fn every_node_that_is_named_gets_one_link() {
+async fn every_named_node_gets_exactly_one_link() {
     let mut second = FakeNode::start("b").await;
     let mut first = FakeNode::start_with_peers("a", vec![second.url()]).await;
-    // Another address of the first node: it gets no second link.
+    // A second address of the first node gets no link.
     let mut alias = FakeNode::start("a").await;
-    let link = linked(config(&[&first])).await;
+    let link = connect(config(&[&first])).await;
     let (_one, _two) = (first.accept().await, second.accept().await);
     let mut activity = link.activity.clone();
-    timeout(SOON, activity.wait_for(|now| now.nodes.len() == 2)).await.expect("both in time").expect("alive");
-    let both = linked(config(&[&first, &alias])).await;
+    timeout(TIMEOUT, activity.wait_for(|now| now.nodes.len() == 2)).await.expect("both in time").expect("alive");
+    let both = connect(config(&[&first, &alias])).await;
     let (_one, _alias) = (first.accept().await, alias.accept().await);
     assert_eq!(both.activity.borrow().nodes.iter().filter(|node| *node == "a").count(), 1);
 }
 
 #[tokio::test]
-async fn malformed_frames_cost_the_link_and_unknown_kinds_do_not() {
+async fn a_malformed_frame_closes_the_link_and_an_unknown_kind_does_not() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(config(&[&node])).await;
-    let mut peer = node.accept().await;
-    peer.send(r#"{"of_a_later_version":{"x":1}}"#).await;
-    peer.call(1, "echo").await;
-    assert!(matches!(peer.frame().await, ToGateway::Reply(_)));
+    let link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
+    fake.send(r#"{"of_a_later_version":{"x":1}}"#).await;
+    fake.call(1, "echo").await;
+    assert!(matches!(fake.frame().await, ToGateway::Reply(_)));
     let too_large = format!(r#"{{"x":"{}"}}"#, "x".repeat(2_000_000));
     let bad = ["", "{", "[]", r#"{"call":{"id":-1}}"#, r#"{"ack":{"id":1},"nack":{"id":1}}"#, r#"{"call":1}"#, &too_large];
     for (n, text) in bad.iter().enumerate() {
-        peer.send(text).await;
-        peer = node.accept().await;
+        fake.send(text).await;
+        fake = node.accept().await;
         assert_eq!(link.counts.malformed.load(Relaxed), n as u64 + 1, "{text:.40}");
     }
-    peer.send_binary().await;
-    let mut peer = node.accept().await;
-    peer.call(1, "echo").await;
-    assert!(matches!(peer.frame().await, ToGateway::Reply(_)), "it is back after each of them");
+    fake.send_binary().await;
+    let mut fake = node.accept().await;
+    fake.call(1, "echo").await;
+    assert!(matches!(fake.frame().await, ToGateway::Reply(_)), "the client connects again after each of them");
 }
 
 #[tokio::test]
-async fn a_silent_node_is_given_up() {
+async fn the_link_to_a_silent_node_is_closed() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(config(&[&node])).await;
-    // Neither read nor answered: a heartbeat (1 s here), a ping, another heartbeat, then a new link.
-    let _deaf = node.accept().await;
+    let link = connect(config(&[&node])).await;
+    // The fake node does not read. After a heartbeat (1 s here) the client pings, after another one it opens a new link.
+    let _silent = node.accept().await;
     node.accept().await;
     assert_eq!(link.counts.lost.load(Relaxed), 1);
 }
 
 #[tokio::test]
-async fn shutdown_tells_finishes_and_closes() {
+async fn shutdown_drains_finishes_and_closes() {
     let mut node = FakeNode::start("a").await;
-    let link = linked(config(&[&node])).await;
-    let mut peer = node.accept().await;
-    peer.call(1, "never").await;
-    peer.call(2, "echo").await;
-    assert!(matches!(peer.frame().await, ToGateway::Reply(_)));
-    assert!(matches!(peer.frame().await, ToGateway::Credit(_)));
+    let link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
+    fake.call(1, "never").await;
+    fake.call(2, "echo").await;
+    assert!(matches!(fake.frame().await, ToGateway::Reply(_)));
+    assert!(matches!(fake.frame().await, ToGateway::Credit(_)));
     let publisher = link.publisher();
-    let shutdown = tokio::spawn(link.shutdown(SOON));
-    assert!(matches!(peer.frame().await, ToGateway::Drain(_)));
-    let publish = tokio::spawn(async move { publisher.publish(line(1), SOON).await });
-    let frame = published(peer.frame().await);
-    peer.send(r#"{"cancel":{"id":1}}"#).await;
-    assert!(matches!(peer.frame().await, ToGateway::Credit(_)));
-    peer.ack(frame.id, 3).await;
+    let shutdown = tokio::spawn(link.shutdown(TIMEOUT));
+    assert!(matches!(fake.frame().await, ToGateway::Drain(_)));
+    let publish = tokio::spawn(async move { publisher.publish(publication(1), TIMEOUT).await });
+    let frame = expect_publish(fake.frame().await);
+    fake.send(r#"{"cancel":{"id":1}}"#).await;
+    assert!(matches!(fake.frame().await, ToGateway::Credit(_)));
+    fake.ack(frame.id, 3).await;
     assert_eq!(publish.await.expect("no panic").expect("published").offset, 3);
-    peer.closed().await;
-    assert!(shutdown.await.expect("no panic"), "nothing was left undone");
+    fake.closed().await;
+    assert!(shutdown.await.expect("no panic"), "everything was finished");
 }

@@ -7,6 +7,7 @@ mod tests;
 
 use crate::client::Failure;
 use crate::errors::ErrorCode;
+use crate::name::InvalidName;
 use crate::rest::{ChannelDetailBody, ChannelsBody, HistoryBody, NodesBody, PositionBody, PresenceBody, PublishRequest};
 use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
@@ -45,6 +46,9 @@ pub enum ConfigError {
     /// An address cannot be used; the text names it.
     #[error("`{0}` is not an address of the expected scheme")]
     BadUrl(String),
+    /// A service cannot have this name.
+    #[error("the service's name `{0}` {1}")]
+    BadService(String, InvalidName),
     /// The API key holds characters that no header can carry.
     #[error("the API key holds characters that no HTTP header can carry")]
     BadKey,
@@ -97,29 +101,29 @@ impl Gateway {
 
     /// Reads a page of a channel's history.
     pub async fn history(&self, channel: &str, query: &HistoryQuery) -> Result<HistoryBody, Failure> {
-        self.call(Request::get(&["v1", "channels", channel, "publications"], query.pairs())).await
+        self.call(Request::get(&["v1", "channels", channel, "publications"], query.pairs())?).await
     }
 
     /// Who is subscribed to a channel now.
     pub async fn presence(&self, channel: &str) -> Result<PresenceBody, Failure> {
-        self.call(Request::get(&["v1", "channels", channel, "presence"], Vec::new())).await
+        self.call(Request::get(&["v1", "channels", channel, "presence"], Vec::new())?).await
     }
 
     /// How many are subscribed to a channel, and its position.
     pub async fn channel(&self, channel: &str) -> Result<ChannelDetailBody, Failure> {
-        self.call(Request::get(&["v1", "channels", channel], Vec::new())).await
+        self.call(Request::get(&["v1", "channels", channel], Vec::new())?).await
     }
 
     /// The nodes, and since when each is there.
     pub async fn nodes(&self) -> Result<NodesBody, Failure> {
-        self.call(Request::get(&["v1", "nodes"], Vec::new())).await
+        self.call(Request::get(&["v1", "nodes"], Vec::new())?).await
     }
 
     /// A page of the active channels whose name matches `pattern`, in which `*` stands for anything.
     pub async fn channels(&self, pattern: &str, after: Option<&str>) -> Result<ChannelsBody, Failure> {
         let mut query = vec![("pattern", pattern.to_owned())];
         query.extend(after.map(|last| ("after", last.to_owned())));
-        self.call(Request::get(&["v1", "channels"], query)).await
+        self.call(Request::get(&["v1", "channels"], query)?).await
     }
 
     /// Sends to the preferred node, and on to the next ones while it is certain that nothing was done.

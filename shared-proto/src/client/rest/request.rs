@@ -1,6 +1,7 @@
 //! One request, independent of the node that it goes to.
 
 use crate::client::Failure;
+use crate::errors::ErrorCode;
 use crate::rest::PositionBody;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::Serialize;
@@ -69,18 +70,18 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn get(path: &[&str], query: Vec<(&'static str, String)>) -> Self {
-        Self { method: Method::GET, path: owned(path), query, headers: Vec::new(), body: None }
+    /// Refused where no URL has such a path.
+    pub(super) fn get(path: &[&str], query: Vec<(&'static str, String)>) -> Result<Self, Failure> {
+        Ok(Self { method: Method::GET, path: segments(path)?, query, headers: Vec::new(), body: None })
     }
 
-    /// Refused where the body cannot be written as JSON.
+    /// Refused where no URL has such a path, or the body cannot be written as JSON.
     pub(super) fn post(path: &[&str], body: &impl Serialize, how: &Publishing<'_>) -> Result<Self, Failure> {
-        let body =
-            serde_json::to_string(body).map_err(|error| Failure::Refused { code: "bad_request".into(), detail: error.to_string() })?;
+        let body = serde_json::to_string(body).map_err(|error| refused(error.to_string()))?;
         let mut headers = vec![("content-type", "application/json".to_owned())];
         headers.extend(how.idempotency_key.map(|key| ("idempotency-key", key.to_owned())));
         headers.extend(how.traceparent.map(|parent| ("traceparent", parent.to_owned())));
-        Ok(Self { method: Method::POST, path: owned(path), query: Vec::new(), headers, body: Some(body) })
+        Ok(Self { method: Method::POST, path: segments(path)?, query: Vec::new(), headers, body: Some(body) })
     }
 
     pub(super) fn on(&self, client: &Client, base: &Url) -> RequestBuilder {
@@ -102,6 +103,13 @@ impl Request {
     }
 }
 
-fn owned(path: &[&str]) -> Vec<String> {
-    path.iter().map(|&part| part.to_owned()).collect()
+/// Segments of a path. What a URL would drop (`.`, `..`, line breaks) is refused, since the request would go to another path.
+fn segments(path: &[&str]) -> Result<Vec<String>, Failure> {
+    let is_kept = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\t', '\n', '\r']);
+    let segment = |part: &&str| if is_kept(part) { Ok((*part).to_owned()) } else { Err(refused(format!("{part:?} is no name"))) };
+    path.iter().map(segment).collect()
+}
+
+fn refused(detail: String) -> Failure {
+    Failure::Refused { code: ErrorCode::BadRequest.row().name.into(), detail }
 }

@@ -65,6 +65,31 @@ async fn a_publish_carries_key_trace_and_an_encoded_name() {
 }
 
 #[tokio::test]
+async fn no_part_of_a_path_is_dropped() {
+    for user in ["%2e%2e", "...", "a/../b", ".a"] {
+        let (url, request) = server(OK).await;
+        gateway(&[&url]).message(user, &body(), &Publishing::default()).await.expect("published");
+        let request = request.await.expect("no panic");
+        let user = user.replace('%', "%25").replace('/', "%2F");
+        assert!(request.starts_with(&format!("POST /v1/users/{user}/messages HTTP/1.1\r\n")), "{request}");
+    }
+    // A URL cannot hold these: the request would go to another path.
+    let gateway = gateway(&["http://127.0.0.1:1"]);
+    for name in ["", ".", "..", "a\tb", "a\nb"] {
+        let asked = [
+            gateway.publish(name, &body(), &Publishing::default()).await.map(drop),
+            gateway.message(name, &body(), &Publishing::default()).await.map(drop),
+            gateway.history(name, &HistoryQuery::default()).await.map(drop),
+            gateway.presence(name).await.map(drop),
+            gateway.channel(name).await.map(drop),
+        ];
+        for answer in asked {
+            assert!(matches!(answer, Err(Failure::Refused { ref code, .. }) if code == "bad_request"), "{name:?}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_cannot_be_reached_is_passed_over_from_then_on() {
     let (first, dead) = server(OK).await;
     let down = nobody().await;

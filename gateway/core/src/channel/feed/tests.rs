@@ -32,6 +32,7 @@ fn offsets(publications: &[Arc<Publication>]) -> Vec<u64> {
     publications.iter().filter_map(|p| p.position).map(|p| p.offset).collect()
 }
 
+// NL-4.2
 #[test]
 fn lets_through_what_continues_and_drops_what_it_had() {
     let mut feed = started(5);
@@ -41,6 +42,7 @@ fn lets_through_what_continues_and_drops_what_it_had() {
     assert_eq!(feed.offer(&publication("epoch001", 7)), Offer::Deliver);
 }
 
+// NL-4.2
 #[test]
 fn holds_after_a_gap_and_delivers_in_order_once_it_is_read() {
     let mut feed = started(5);
@@ -51,6 +53,7 @@ fn holds_after_a_gap_and_delivers_in_order_once_it_is_read() {
     assert_eq!(feed.offer(&publication("epoch001", 10)), Offer::Deliver);
 }
 
+// NL-4.5
 #[test]
 fn reads_on_while_a_page_does_not_reach_what_is_held() {
     let mut feed = started(0);
@@ -69,6 +72,7 @@ fn a_lost_tail_is_found_by_the_dirty_mark_alone() {
     assert_eq!((offsets(&caught.deliver), caught.next), (vec![6, 7], Next::Live));
 }
 
+// NL-4.5
 #[test]
 fn a_mark_during_a_read_has_another_read_follow() {
     let mut feed = started(5);
@@ -87,6 +91,7 @@ fn a_mark_before_the_first_attach_is_read_by_it() {
     assert_eq!(feed.start(Position { epoch: epoch("epoch001"), offset: 3 }), Some(3));
 }
 
+// NL-4.4
 #[test]
 fn a_hold_that_overflows_is_read_from_the_stream() {
     let room = HoldRoom::new(10 * publication("epoch001", 1).size());
@@ -101,6 +106,7 @@ fn a_hold_that_overflows_is_read_from_the_stream() {
     assert_eq!((caught.deliver.len(), caught.next, room.used()), (13, Next::Live, 0));
 }
 
+// NL-4.9
 #[test]
 fn a_lane_that_loses_again_and_again_is_not_relied_on_until_it_has_calmed_down() {
     let ms = Tick;
@@ -139,6 +145,7 @@ fn a_feed_that_pulls_learns_of_a_new_timeline() {
     assert_eq!((offsets(&caught.deliver), caught.next), (vec![6], Next::Rest));
 }
 
+// NL-0.2, NL-4.6
 #[test]
 fn a_range_that_is_gone_is_told() {
     let mut feed = started(5);
@@ -147,6 +154,7 @@ fn a_range_that_is_gone_is_told() {
     assert_eq!(feed.offer(&publication("epoch001", 21)), Offer::Deliver);
 }
 
+// NL-1.3
 #[test]
 fn a_new_timeline_goes_on_before_the_fork_and_is_told_after_it() {
     let fork = |offset| Page { forks: vec![Position { epoch: epoch("epoch001"), offset }], ..page("epoch002", 8, 6..=8) };
@@ -172,6 +180,7 @@ fn what_came_late_of_an_older_timeline_is_not_waited_for() {
     assert_eq!((offsets(&caught.deliver), caught.next), (vec![6], Next::Live));
 }
 
+// NL-1.5
 #[test]
 fn a_page_of_an_older_timeline_than_what_came_is_followed_by_another() {
     let mut feed = started(5);
@@ -184,6 +193,7 @@ fn a_page_of_an_older_timeline_than_what_came_is_followed_by_another() {
     assert_eq!((offsets(&caught.deliver), caught.next), (vec![7], Next::Live));
 }
 
+// NL-1.4
 #[test]
 fn a_place_is_found_again_in_the_current_timeline_alone() {
     let at = |name, offset| Position { epoch: epoch(name), offset };
@@ -209,6 +219,7 @@ fn after_a_loss_what_came_meanwhile_is_still_delivered() {
     assert_eq!((caught.subscribers, offsets(&caught.deliver), caught.next), (Subscribers::Lost, vec![22], Next::Live));
 }
 
+// NL-1.5
 #[test]
 fn where_the_stream_stands_tells_whether_something_is_missing() {
     let at = |name, offset| Position { epoch: epoch(name), offset };
@@ -225,6 +236,7 @@ fn where_the_stream_stands_tells_whether_something_is_missing() {
     assert_eq!(unknown.start(at("epoch001", 2)), Some(2));
 }
 
+// NL-0.4
 #[test]
 fn what_has_no_position_passes_at_any_time() {
     let mut feed = started(5);
@@ -258,6 +270,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 proptest! {
+    // NL-0.1
     /// Whatever the lane loses, however late a read is answered, and however little can be held, everything is delivered exactly once and in
     /// order. A read that need not be fresh is of the moment at which somebody first stood where it begins.
     #[test]

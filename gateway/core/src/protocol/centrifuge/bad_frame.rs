@@ -1,16 +1,16 @@
 //! What a frontend can do wrong.
 
-use serde_json::error::Category;
+use shared_proto::json::Unreadable;
 
-/// What makes a frame no frame of the protocol: the connection is closed with 3501, and this as the reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// What makes a frame no frame of the protocol: the connection is closed with 3501, and this as the reason, as far as that has room.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrame {
     /// Not JSON.
     #[error("a frame is not valid JSON at its byte {0}")]
     Syntax(usize),
-    /// JSON, but a field has another type than the protocol says, or stands there twice.
-    #[error("a frame has a wrong or repeated field before its byte {0}")]
-    Shape(usize),
+    /// JSON, but a member has another type than the protocol says, or stands there twice. Says which.
+    #[error("{0}")]
+    Shape(Box<str>),
     /// No request that this gateway knows.
     #[error("a frame holds no known command")]
     NoCommand,
@@ -22,11 +22,8 @@ pub enum BadFrame {
     NoId,
 }
 
-impl From<serde_json::Error> for BadFrame {
-    fn from(error: serde_json::Error) -> Self {
-        match error.classify() {
-            Category::Data => Self::Shape(error.column()),
-            Category::Syntax | Category::Eof | Category::Io => Self::Syntax(error.column()),
-        }
+impl From<Unreadable> for BadFrame {
+    fn from(error: Unreadable) -> Self {
+        if error.is_json() { Self::Shape(error.message().into()) } else { Self::Syntax(error.column()) }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{bad_frame::BadFrame, wire::Frame};
 use crate::protocol::{Command, Request};
-use shared_proto::json::Object;
+use shared_proto::json;
 
 /// The commands of one WebSocket text message, in order. Nothing is to be read after an error.
 #[derive(Clone, Debug)]
@@ -29,8 +29,7 @@ fn command(line: &str) -> Result<Command, BadFrame> {
     if is_empty_object(line) {
         return Ok(Command { id: 0, request: Request::Pong });
     }
-    let Object(frame) = serde_json::from_str::<Object<Frame<'_>>>(line)?;
-    frame.into_command()
+    json::read::<Frame<'_>>(line)?.into_command()
 }
 
 fn is_empty_object(line: &str) -> bool {

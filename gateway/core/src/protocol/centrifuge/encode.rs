@@ -112,7 +112,7 @@ fn connected(mut it: Object<'_>, connected: &Connected) {
     if !connected.subs.is_empty() {
         let mut subs = it.object("subs");
         for (channel, sub) in &connected.subs {
-            subscribed(subs.object(channel), sub);
+            subscribed(subs.object_named(channel), sub);
         }
         subs.end();
     }

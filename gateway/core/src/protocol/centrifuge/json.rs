@@ -39,6 +39,14 @@ impl<'a> Object<'a> {
         Object::begin(self.key(key))
     }
 
+    /// A nested object whose key is not our own.
+    pub(super) fn object_named(&mut self, name: &str) -> Object<'_> {
+        self.separate();
+        string(self.out, name);
+        self.out.push(b':');
+        Object::begin(self.out)
+    }
+
     /// A nested object whose key is an id.
     pub(super) fn object_of(&mut self, key: impl Display) -> Object<'_> {
         self.separate();

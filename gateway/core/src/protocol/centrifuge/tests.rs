@@ -130,10 +130,21 @@ mod decoding {
     }
 
     #[test]
-    fn data_is_compacted_and_missing_data_is_null() {
+    fn data_is_compacted() {
         assert!(matches!(request("{\"id\":1,\"publish\":{\"channel\":\"c\",\"data\":{ \"a b\":\t[1, 2]}}}"), Request::Publish { data, .. }
             if data.get() == r#"{"a b":[1,2]}"#));
-        assert!(matches!(request(r#"{"id":1,"rpc":{"method":"bot.say"}}"#), Request::Rpc { data, .. } if data.get() == "null"));
+    }
+
+    #[test]
+    fn a_call_or_an_event_may_do_without_data_and_a_publication_may_not() {
+        for lacks in [r#"{"id":1,"rpc":{"method":"bot.say"}}"#, r#"{"id":1,"rpc":{"method":"bot.say","data":null}}"#] {
+            assert!(matches!(request(lacks), Request::Rpc { data, .. } if data.get() == "null"), "{lacks}");
+        }
+        assert!(matches!(request(r#"{"send":{}}"#), Request::Send { data } if data.get() == "null"));
+        let null = r#"{"id":1,"publish":{"channel":"c","data":null}}"#;
+        assert!(matches!(request(null), Request::Publish { data, .. } if data.get() == "null"), "it is data as any other");
+        let Request::Refused(refusal) = request(r#"{"id":1,"publish":{"channel":"c"}}"#) else { panic!("not refused") };
+        assert_eq!((refusal.code, &*refusal.detail), (ErrorCode::BadRequest, "data is missing; null would be data"));
     }
 
     #[test]
@@ -156,6 +167,19 @@ mod decoding {
     }
 
     #[test]
+    fn null_is_as_good_as_nothing() {
+        let text = r#"{"id":1,"connect":{"token":null,"subs":{"a":null},"headers":{"traceparent":null}},"rpc":null,"ping":null}"#;
+        let Request::Connect(it) = request(text) else { panic!("not a connect") };
+        assert_eq!((&*it.token, &*it.subs, it.traceparent), ("", &[("a".to_owned(), None)][..], None));
+        let text = r#"{"id":1,"subscribe":{"channel":"a","token":null,"recover":null,"epoch":null,"offset":null,"flag":null,"type":null}}"#;
+        assert!(matches!(request(text), Request::Subscribe(it) if it.channel == "a" && it.recover.is_none()));
+        let text = r#"{"id":1,"history":{"channel":"a","since":null,"limit":null,"reverse":null}}"#;
+        assert!(matches!(request(text), Request::History(it) if it.since.is_none() && it.limit == 0));
+        assert_eq!(only(r#"{"id":null,"ping":{}}"#).expect_err("no id"), BadFrame::NoId);
+        assert_eq!(only(r#"{"id":1,"ping":null}"#).expect_err("no command"), BadFrame::NoCommand);
+    }
+
+    #[test]
     fn kinds_of_subscriptions_that_do_not_exist_here_are_refused() {
         for text in [
             r#"{"id":1,"subscribe":{"channel":"c","type":4}}"#,
@@ -168,20 +192,21 @@ mod decoding {
 
     #[test]
     fn what_is_no_frame_says_why() {
+        let shape = |why: &str| BadFrame::Shape(why.into());
         for (text, why) in [
             ("nonsense", BadFrame::Syntax(2)),
             (r#"{"id":1,"ping":{}"#, BadFrame::Syntax(17)),
             (r#"{"id":1,"ping":{}}}"#, BadFrame::Syntax(19)),
-            ("[1]", BadFrame::Shape(0)),
-            (r#"{"id":-1,"ping":{}}"#, BadFrame::Shape(8)),
-            (r#"{"id":4294967296,"ping":{}}"#, BadFrame::Shape(16)),
-            (r#"{"id":1,"id":2,"ping":{}}"#, BadFrame::Shape(12)),
-            (r#"{"id":1,"unsubscribe":{"channel":5}}"#, BadFrame::Shape(34)),
-            (r#"{"id":1,"subscribe":["news:a"]}"#, BadFrame::Shape(20)),
-            (r#"{"id":1,"connect":["t"]}"#, BadFrame::Shape(18)),
-            (r#"{"id":1,"connect":{"subs":{"a":[true]}}}"#, BadFrame::Shape(31)),
-            (r#"{"id":1,"rpc":["m",1]}"#, BadFrame::Shape(14)),
-            (r#"{"id":1,"history":{"channel":"c","since":["e",1]}}"#, BadFrame::Shape(41)),
+            ("[1]", shape("invalid type: sequence, expected an object")),
+            (r#"{"id":-1,"ping":{}}"#, shape("id: invalid value: integer `-1`, expected u32")),
+            (r#"{"id":4294967296,"ping":{}}"#, shape("id: invalid value: integer `4294967296`, expected u32")),
+            (r#"{"id":1,"id":2,"ping":{}}"#, shape("duplicate field `id`")),
+            (r#"{"id":1,"unsubscribe":{"channel":5}}"#, shape("unsubscribe.channel: invalid type: integer `5`, expected a string")),
+            (r#"{"id":1,"subscribe":["news:a"]}"#, shape("subscribe: invalid type: sequence, expected an object")),
+            (r#"{"id":1,"connect":["t"]}"#, shape("connect: invalid type: sequence, expected an object")),
+            (r#"{"id":1,"connect":{"subs":{"a":[true]}}}"#, shape("connect.subs.a: invalid type: sequence, expected an object")),
+            (r#"{"id":1,"rpc":["m",1]}"#, shape("rpc: invalid type: sequence, expected an object")),
+            (r#"{"id":1,"history":{"channel":"c","since":["e",1]}}"#, shape("history.since: invalid type: sequence, expected an object")),
             (r#"{"id":1}"#, BadFrame::NoCommand),
             (r#"{"id":1,"dance":{}}"#, BadFrame::NoCommand),
             (r#"{"id":1,"ping":{},"rpc":{}}"#, BadFrame::SeveralCommands),
@@ -191,7 +216,7 @@ mod decoding {
             assert_eq!(only(text).expect_err(text), why, "{text}");
             assert!(why.to_string().len() <= 123, "fits a close reason");
         }
-        assert_eq!(only(&"[".repeat(100_000)).expect_err("no frame"), BadFrame::Shape(0));
+        assert_eq!(only(&"[".repeat(100_000)).expect_err("no frame"), shape("invalid type: sequence, expected an object"));
         assert_eq!(only(&r#"{"a":"#.repeat(100_000)).expect_err("no frame"), BadFrame::Syntax(500_000));
     }
 
@@ -224,12 +249,12 @@ mod encoding {
             node: "n".into(),
             ping: 25,
             ttl: Some(600),
-            subs: vec![("#alice".parse().expect("a good name"), sub), (channel(), Subscribed::default())],
+            subs: vec![(r#"#a"\"#.parse().expect("a good name"), sub), (channel(), Subscribed::default())],
         };
         let expected = format!(
             concat!(
                 r##"{{"id":7,"connect":{{"client":"{c}","version":"{v}","expires":true,"ttl":600,"subs":{{"##,
-                r##""#alice":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
+                r##""#a\"\\":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
                 r##""chat:lobby":{{}}}},"ping":25,"pong":true,"node":"n"}}}}"##
             ),
             c = CLIENT,

@@ -1,11 +1,12 @@
-//! The shapes of a frontend's frames. Fields that are not named here are skipped: a newer SDK may send them.
+//! The shapes of a frontend's frames. Members that are not named here are skipped: a newer SDK may send them. All may be left out: the
+//! protocol knows defaults only, and what is needed is checked where it is used.
 
 use super::bad_frame::BadFrame;
 use crate::{
     model::{Data, ErrorCode, RecoverFrom, Refusal},
     protocol::{Command, ConnectRequest, HistoryRequest, Request, SubscribeRequest},
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::value::RawValue;
 use shared_proto::json::Object;
 use std::collections::BTreeMap;
@@ -14,10 +15,10 @@ use std::collections::BTreeMap;
 const REJECT_UNRECOVERED: i64 = 2;
 
 /// One object of a message. Exactly one of the requests is there.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Frame<'a> {
-    id: u32,
+    id: Option<u32>,
     connect: Option<Object<Connect>>,
     subscribe: Option<Object<Subscribe>>,
     unsubscribe: Option<Object<Channel>>,
@@ -35,102 +36,102 @@ pub(super) struct Frame<'a> {
     ping: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Connect {
-    token: String,
-    subs: BTreeMap<String, Object<Known>>,
-    headers: Object<Headers>,
+    token: Option<String>,
+    subs: Option<BTreeMap<String, Option<Object<Known>>>>,
+    headers: Option<Object<Headers>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Headers {
     traceparent: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Known {
-    recover: bool,
-    epoch: String,
-    offset: u64,
+    recover: Option<bool>,
+    epoch: Option<String>,
+    offset: Option<u64>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Subscribe {
-    channel: String,
-    token: String,
-    recover: bool,
-    epoch: String,
-    offset: u64,
-    join_leave: bool,
-    flag: i64,
+    channel: Option<String>,
+    token: Option<String>,
+    recover: Option<bool>,
+    epoch: Option<String>,
+    offset: Option<u64>,
+    join_leave: Option<bool>,
+    flag: Option<i64>,
     #[serde(rename = "type")]
-    kind: i32,
+    kind: Option<i32>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Channel {
-    channel: String,
+    channel: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Publish<'a> {
-    channel: String,
-    #[serde(borrow)]
+    channel: Option<String>,
+    #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
     #[serde(rename = "type")]
-    kind: i32,
+    kind: Option<i32>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct History {
-    channel: String,
-    limit: i32,
+    channel: Option<String>,
+    limit: Option<i32>,
     since: Option<Object<Since>>,
-    reverse: bool,
+    reverse: Option<bool>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Since {
-    epoch: String,
-    offset: u64,
+    epoch: Option<String>,
+    offset: Option<u64>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Rpc<'a> {
-    method: String,
+    method: Option<String>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Send<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Refresh {
-    token: String,
+    token: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct SubRefresh {
-    channel: String,
-    token: String,
+    channel: Option<String>,
+    token: Option<String>,
     #[serde(rename = "type")]
-    kind: i32,
+    kind: Option<i32>,
 }
 
 impl Frame<'_> {
@@ -140,14 +141,14 @@ impl Frame<'_> {
         let requests = [
             self.connect.map(|Object(it)| it.into_request()),
             self.subscribe.map(|Object(it)| it.into_request()),
-            self.unsubscribe.map(|Object(it)| Request::Unsubscribe { channel: it.channel }),
+            self.unsubscribe.map(|Object(it)| Request::Unsubscribe { channel: it.name() }),
             self.publish.map(|Object(it)| it.into_request()),
-            self.presence.map(|Object(it)| Request::Presence { channel: it.channel }),
-            self.presence_stats.map(|Object(it)| Request::PresenceStats { channel: it.channel }),
+            self.presence.map(|Object(it)| Request::Presence { channel: it.name() }),
+            self.presence_stats.map(|Object(it)| Request::PresenceStats { channel: it.name() }),
             self.history.map(|Object(it)| it.into_request()),
             self.rpc.map(|Object(it)| it.into_request()),
             self.send.map(|Object(it)| it.into_request()),
-            self.refresh.map(|Object(it)| Request::Refresh { token: it.token }),
+            self.refresh.map(|Object(it)| Request::Refresh { token: it.token.unwrap_or_default() }),
             self.sub_refresh.map(|Object(it)| it.into_request()),
             self.ping.map(|_| Request::Ping),
         ];
@@ -156,7 +157,7 @@ impl Frame<'_> {
         if requests.next().is_some() {
             return Err(BadFrame::SeveralCommands);
         }
-        match self.id {
+        match self.id.unwrap_or_default() {
             0 if !without_reply => Err(BadFrame::NoId),
             _ if without_reply => Ok(Command { id: 0, request }),
             id => Ok(Command { id, request }),
@@ -166,52 +167,65 @@ impl Frame<'_> {
 
 impl Connect {
     fn into_request(self) -> Request {
-        let subs = self.subs.into_iter().map(|(channel, Object(sub))| (channel, sub.into_position()));
-        Request::Connect(Box::new(ConnectRequest { token: self.token, subs: subs.collect(), traceparent: self.headers.0.traceparent }))
+        let position = |sub: Option<Object<Known>>| sub.and_then(|Object(sub)| sub.into_position());
+        let subs = self.subs.into_iter().flatten().map(|(channel, sub)| (channel, position(sub)));
+        let traceparent = self.headers.and_then(|Object(headers)| headers.traceparent);
+        Request::Connect(Box::new(ConnectRequest { token: self.token.unwrap_or_default(), subs: subs.collect(), traceparent }))
     }
 }
 
 impl Known {
     fn into_position(self) -> Option<RecoverFrom> {
-        self.recover.then_some(RecoverFrom { epoch: self.epoch, offset: self.offset })
+        self.recover.unwrap_or_default().then(|| from(self.epoch, self.offset))
+    }
+}
+
+impl Channel {
+    fn name(self) -> String {
+        self.channel.unwrap_or_default()
     }
 }
 
 impl Subscribe {
     fn into_request(self) -> Request {
-        if self.kind != 0 {
+        if self.kind.is_some_and(|kind| kind != 0) {
             return not_available("subscriptions other than those to streams are");
         }
         let recover = Known { recover: self.recover, epoch: self.epoch, offset: self.offset };
         Request::Subscribe(Box::new(SubscribeRequest {
-            channel: self.channel,
-            token: self.token,
+            channel: self.channel.unwrap_or_default(),
+            token: self.token.unwrap_or_default(),
             recover: recover.into_position(),
-            join_leave: self.join_leave,
-            all_or_nothing: self.flag & REJECT_UNRECOVERED != 0,
+            join_leave: self.join_leave.unwrap_or_default(),
+            all_or_nothing: self.flag.unwrap_or_default() & REJECT_UNRECOVERED != 0,
         }))
     }
 }
 
 impl Publish<'_> {
     fn into_request(self) -> Request {
-        if self.kind != 0 {
+        if self.kind.is_some_and(|kind| kind != 0) {
             return not_available("publishing into maps is");
         }
-        with_data(self.data, |data| Request::Publish { channel: self.channel, data })
+        match self.data {
+            Some(data) => with_data(Some(data), |data| Request::Publish { channel: self.channel.unwrap_or_default(), data }),
+            None => Request::Refused(Refusal::new(ErrorCode::BadRequest, "data is missing; null would be data")),
+        }
     }
 }
 
 impl History {
     fn into_request(self) -> Request {
-        let since = self.since.map(|Object(it)| RecoverFrom { epoch: it.epoch, offset: it.offset });
-        Request::History(HistoryRequest { channel: self.channel, limit: self.limit, since, reverse: self.reverse })
+        let since = self.since.map(|Object(it)| from(it.epoch, it.offset));
+        let (channel, limit, reverse) =
+            (self.channel.unwrap_or_default(), self.limit.unwrap_or_default(), self.reverse.unwrap_or_default());
+        Request::History(HistoryRequest { channel, limit, since, reverse })
     }
 }
 
 impl Rpc<'_> {
     fn into_request(self) -> Request {
-        with_data(self.data, |data| Request::Rpc { method: self.method, data })
+        with_data(self.data, |data| Request::Rpc { method: self.method.unwrap_or_default(), data })
     }
 }
 
@@ -223,11 +237,20 @@ impl Send<'_> {
 
 impl SubRefresh {
     fn into_request(self) -> Request {
-        if self.kind != 0 {
+        if self.kind.is_some_and(|kind| kind != 0) {
             return not_available("tracking keys is");
         }
-        Request::SubRefresh { channel: self.channel, token: self.token }
+        Request::SubRefresh { channel: self.channel.unwrap_or_default(), token: self.token.unwrap_or_default() }
     }
+}
+
+fn from(epoch: Option<String>, offset: Option<u64>) -> RecoverFrom {
+    RecoverFrom { epoch: epoch.unwrap_or_default(), offset: offset.unwrap_or_default() }
+}
+
+/// For data that has to be there: `null` is data, and not the lack of it.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
 }
 
 /// Missing data is `null`; data that is nested too deep refuses the command.
@@ -240,4 +263,30 @@ fn with_data(raw: Option<&RawValue>, request: impl FnOnce(Data) -> Request) -> R
 
 fn not_available(what: &str) -> Request {
     Request::Refused(Refusal::new(ErrorCode::NotAvailable, format!("{what} not available here")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::json::testing::check_members;
+
+    #[test]
+    fn every_kind_of_frame_keeps_the_rule_for_members() {
+        check_members::<Connect>(r#"{"token":"t","subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &[]);
+        check_members::<Headers>(r#"{"traceparent":"t"}"#, &[]);
+        check_members::<Known>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
+        let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1}"#;
+        check_members::<Subscribe>(subscribe, &[]);
+        check_members::<Channel>(r#"{"channel":"a"}"#, &[]);
+        check_members::<Publish<'_>>(r#"{"channel":"a","data":{},"type":1}"#, &["data"]);
+        check_members::<History>(r#"{"channel":"a","limit":1,"since":{"offset":1},"reverse":true}"#, &[]);
+        check_members::<Since>(r#"{"epoch":"e","offset":1}"#, &[]);
+        check_members::<Rpc<'_>>(r#"{"method":"m","data":{}}"#, &["data"]);
+        check_members::<Send<'_>>(r#"{"data":{}}"#, &["data"]);
+        check_members::<Refresh>(r#"{"token":"t"}"#, &[]);
+        check_members::<SubRefresh>(r#"{"channel":"a","token":"t","type":1}"#, &[]);
+        let each = "connect subscribe unsubscribe publish presence presence_stats history rpc send refresh sub_refresh";
+        let each = each.split(' ').map(|command| format!(r#""{command}":{{}}"#)).collect::<Vec<_>>().join(",");
+        check_members::<Frame<'_>>(&format!(r#"{{"id":1,{each},"ping":{{}}}}"#), &["ping"]);
+    }
 }

@@ -41,7 +41,7 @@ pub enum Event<'a> {
 ///     seen.push(format!("{event:?}"));
 /// }
 /// assert_eq!(seen, [format!("{:?}", Event::Text("hi")), format!("{:?}", Event::Ping(b""))]);
-/// # Ok::<(), gateway::protocol::websocket::Violation>(())
+/// # Ok::<(), gateway_core::protocol::websocket::Violation>(())
 /// ```
 #[derive(Debug)]
 pub struct Decoder {

@@ -43,6 +43,7 @@ fn a_user_gets_the_personal_channel_and_those_of_the_token_from_where_the_client
     assert_eq!(it.after(10), Vec::<String>::new(), "what the token names lasts, though a service made it for five seconds");
 }
 
+// NL-5.6
 #[test]
 fn what_is_held_after_a_loss_comes_as_pushes_since_the_sdk_skips_it_in_the_answer() {
     let mut it = World::new();
@@ -55,6 +56,7 @@ fn what_is_held_after_a_loss_comes_as_pushes_since_the_sdk_skips_it_in_the_answe
     assert_eq!(opened, [connect_reply(&subs), push.into(), "live #alice".into()]);
 }
 
+// NL-5.9
 #[test]
 fn a_subscription_that_cannot_attach_fails_the_connect_and_leaves_nothing_behind() {
     let mut it = World::new();
@@ -70,6 +72,7 @@ fn a_subscription_that_cannot_attach_fails_the_connect_and_leaves_nothing_behind
     assert_eq!(it.says(r#"{"id":3,"ping":{}}"#), ["close 3501 connect was refused: open a new connection"]);
 }
 
+// NL-7.9
 #[test]
 fn a_revoked_token_counts_as_expired_so_that_the_client_fetches_another() {
     let mut it = World::new();
@@ -116,11 +119,28 @@ fn a_token_for_an_unknown_namespace_is_told_and_not_retried() {
 }
 
 #[test]
-fn more_server_side_subscriptions_than_allowed_close() {
+fn a_token_for_more_channels_than_allowed_closes_for_good_since_only_another_token_helps() {
     let mut it = World::new();
     it.says(r#"{"id":1,"connect":{}}"#);
-    it.done(1, alice(None, &["open:a", "open:b"]));
-    assert_eq!(it.done(2, stored(&[("open:c", None), ("open:d", None)])), ["close 3505 channel limit"]);
+    it.done(1, alice(None, &["open:a", "open:b", "open:c", "open:d"]));
+    assert_eq!(it.done(2, stored(&[])), ["close 3505 the token leads to 5 subscriptions; a connection may have 4"]);
+}
+
+#[test]
+fn what_services_made_has_places_of_its_own_and_where_they_are_too_few_the_client_tries_again() {
+    let connect = |channels: &[(&str, Option<u64>)]| {
+        let mut it = World::new();
+        it.says(r#"{"id":1,"connect":{}}"#);
+        it.done(1, alice(None, &["open:a", "open:b", "open:c"]));
+        it.done(2, stored(channels))
+    };
+    let four = [("open:d", None), ("open:e", None), ("open:f", None), ("open:g", None)];
+    assert_eq!(connect(&four).len(), 8, "all are attached");
+    assert_eq!(connect(&[four.as_slice(), &[("open:a", None)]].concat()).len(), 8, "one that the token names is the token's");
+    let refused = connect(&[four.as_slice(), &[("open:h", None)]].concat());
+    let detail = "services have subscribed this user to 5 channels; a connection may have 4: the rest has to end first";
+    assert_eq!(refused, [super::refused(1, &Refusal::new(ErrorCode::ServiceUnavailable, detail))]);
+    assert!(refused[0].contains(r#""temporary":true"#), "it may end without the client: {}", refused[0]);
 }
 
 #[test]
@@ -138,6 +158,7 @@ fn the_first_command_has_to_be_connect_and_comes_once_and_in_time() {
     assert_eq!(late.session.deadline(), None);
 }
 
+// NL-5.7
 #[test]
 fn a_connect_that_takes_too_long_is_answered_before_the_sdk_gives_up() {
     let mut it = World::new();
@@ -198,6 +219,7 @@ fn what_services_do_meanwhile_waits_too() {
     assert_eq!(opened[1..], ["live #alice", r#"{"push":{"message":{"data":1}}}"#, "start 4: attach open:a"]);
 }
 
+// NL-5.8
 /// A service stores, then tells. The connection makes itself known, then reads. So whatever falls between, one of the two reaches it.
 #[test]
 fn what_a_service_stores_while_its_user_connects_is_not_missed() {

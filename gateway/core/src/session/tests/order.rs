@@ -1,5 +1,6 @@
 use super::*;
 
+// NL-0.3
 #[test]
 fn commands_on_one_channel_keep_their_order() {
     let mut it = World::anonymous();
@@ -15,7 +16,7 @@ fn commands_on_one_channel_keep_their_order() {
 #[test]
 fn a_publish_waits_for_the_subscribe_that_permits_it() {
     let mut it = World::anonymous();
-    it.says("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\"}}");
+    it.says("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
     let lines = it.done(2, attached(0));
     assert_eq!(lines[1..], ["live chat:a", "start 3: publish chat:a null"]);
 }
@@ -23,7 +24,7 @@ fn a_publish_waits_for_the_subscribe_that_permits_it() {
 #[test]
 fn a_publish_between_subscribe_and_unsubscribe_keeps_its_place() {
     let mut it = World::anonymous();
-    it.says("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\"}}");
+    it.says("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
     let lines = it.says(r#"{"id":7,"unsubscribe":{"channel":"chat:a"}}"#);
     assert_eq!(errors(&lines), [(5, 107), (6, 103)]);
     assert_eq!(lines.last().map(String::as_str), Some(r#"{"id":7,"unsubscribe":{}}"#));

@@ -83,9 +83,16 @@ fn an_event_has_no_answer() {
 
 #[test]
 fn a_send_that_is_no_event_closes_since_nothing_else_would_be_noticed() {
-    for body in ["null", "5", "{}", r#"["bot",1]"#, r#"{"service":7}"#, r#"{"data":1}"#] {
+    for (body, why) in [
+        ("null", "invalid type: null, expected an object"),
+        ("5", "invalid type: integer `5`, expected an object"),
+        ("{}", "missing field `service`"),
+        (r#"["bot",1]"#, "invalid type: sequence, expected an object"),
+        (r#"{"service":7}"#, "service: invalid type: integer `7`, expected a string"),
+        (r#"{"data":1}"#, "missing field `service`"),
+    ] {
         let closed = World::anonymous().says(&format!(r#"{{"send":{{"data":{body}}}}}"#));
-        assert_eq!(closed, ["close 3501 send takes {\"service\": …, \"data\": …}"], "{body}");
+        assert_eq!(closed, [format!("close 3501 send takes {{\"service\": …, \"data\": …}}: {why}")]);
     }
     let deep = "[".repeat(65) + &"]".repeat(65);
     let closed = World::anonymous().says(&format!(r#"{{"send":{{"data":{deep}}}}}"#));

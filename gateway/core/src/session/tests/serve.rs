@@ -35,6 +35,7 @@ fn issued(at: Option<u64>) -> Outcome {
     Outcome::Authenticated(Box::new(Identity { user: user("alice"), issued: at, expires_in: None, info: None, channels: Vec::new() }))
 }
 
+// NL-7.9
 #[test]
 fn a_revocation_closes_who_came_with_an_older_token() {
     for (at, closed) in [(None, true), (Some(10), true), (Some(11), false)] {
@@ -105,6 +106,11 @@ fn a_services_subscription_ends_when_the_service_said() {
     it.serves(subscribe_for("#alice", Some(5)));
     assert_eq!(it.after(400), Vec::<String>::new(), "or for good; and the personal channel is no service's to end");
 
+    let mut it = quiet();
+    it.serves(subscribe_for("open:a", Some(1 << 61)));
+    it.done(4, attached(0));
+    assert_eq!(it.after(400), Vec::<String>::new(), "farther off than the clock goes");
+
     let mut it = quiet().subscribed("open:a", 4);
     it.serves(subscribe_for("open:a", Some(5)));
     assert_eq!(it.after(400), Vec::<String>::new(), "what the frontend asked for is its own");
@@ -122,7 +128,8 @@ fn one_that_cannot_be_had_is_part_of_the_next_connect() {
         full.serves(subscribe(name));
         full.done(op, attached(0));
     }
-    assert_eq!(full.serves(subscribe("open:i")), ["close 3505 channel limit"], "as the next connect would");
+    let closed = ["close 3010 services have subscribed this user to more channels than a connection may have"];
+    assert_eq!(full.serves(subscribe("open:i")), closed, "the next connect is told to try again");
 }
 
 #[test]
@@ -150,7 +157,7 @@ fn a_service_ends_a_subscription() {
 fn a_service_ends_a_subscription_that_is_under_way() {
     let mut it = World::anonymous();
     it.serves(subscribe("open:a"));
-    it.says(r#"{"id":4,"publish":{"channel":"open:a"}}"#);
+    it.says(r#"{"id":4,"publish":{"channel":"open:a","data":null}}"#);
     let lines = it.serves(unsubscribe("open:a", Unsubscribe::Server));
     assert_eq!(lines, ["cancel 2", "leave open:a", "start 3: publish open:a null"], "the client never heard of it");
     for (code, expected) in [(Unsubscribe::Server, 103), (Unsubscribe::InsufficientState, 100)] {
@@ -167,6 +174,7 @@ fn a_message_is_pushed() {
     assert_eq!(World::anonymous().serves(ServerCommand::Message(data("[1]"))), [r#"{"push":{"message":{"data":[1]}}}"#]);
 }
 
+// NL-1.8, NL-5.5
 #[test]
 fn a_lost_stream_resubscribes_the_client_or_reconnects_it() {
     let mut it = World::alice().subscribed("chat:a", 4);

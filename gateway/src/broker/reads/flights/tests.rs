@@ -95,6 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    // NL-4.3
     /// Whoever asks afresh gets no answer from before, everybody gets one, and nothing is kept.
     #[test]
     fn an_answer_is_never_older_than_it_may_be(steps in proptest::collection::vec(step(), 1..120)) {

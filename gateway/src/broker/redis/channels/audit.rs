@@ -48,6 +48,7 @@ impl Audit {
         let _ = stop.run_until_cancelled(join(self.rounds(), self.moves())).await;
     }
 
+    // NL-3.6
     /// Looks at the channels of slots that moved while something was published there: at once, and when subscriptions have followed.
     async fn moves(&self) {
         let mut changes = self.masters.map();
@@ -60,6 +61,7 @@ impl Audit {
         }
     }
 
+    // NL-6.2
     async fn rounds(&self) {
         let mut seen = VecDeque::new();
         loop {
@@ -95,6 +97,7 @@ impl Audit {
         sleep_until(until).await;
     }
 
+    // NL-3.3
     /// Reads where these streams stand now that they are subscribed anew, and lets the workers compare.
     pub(crate) async fn resumed(&self, channels: Vec<ChannelName>) {
         let mut tops = stream::iter(channels).map(|channel| self.top(channel)).buffer_unordered(AT_ONCE);

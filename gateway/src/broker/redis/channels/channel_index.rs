@@ -10,11 +10,11 @@ use crate::broker::{
     BrokerError,
     redis::{
         commands::{
-            job::{Again, Command, To},
+            job::{Command, Resend, Target},
             lane::Lane,
         },
         schema::{
-            answers::{garbled, text},
+            answers::{text, unexpected_answer},
             counters::Counters,
             keys::Keys,
             slot::Slot,
@@ -40,7 +40,7 @@ const WAITING: usize = 100_000;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// See the module.
-pub(crate) struct Names {
+pub(crate) struct ChannelIndex {
     keys: Keys,
     lane: Arc<Lane>,
     counters: Arc<Counters>,
@@ -50,7 +50,7 @@ pub(crate) struct Names {
     changed: Notify,
 }
 
-impl Names {
+impl ChannelIndex {
     pub(crate) fn new(keys: Keys, lane: Arc<Lane>, counters: Arc<Counters>) -> Self {
         Self { keys, lane, counters, waiting: Mutex::default(), writing: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
@@ -95,6 +95,7 @@ impl Names {
 
     fn take(&self) -> Taken<'_> {
         let mut waiting = lock(&self.waiting);
+        // Any order: no name depends on another.
         let some: Vec<_> = waiting.iter().take(STEP).cloned().collect();
         for name in &some {
             waiting.remove(name);
@@ -135,23 +136,23 @@ impl Names {
     }
 
     /// Names of a set from `from` on and before `to`, in order; each as `ZRANGEBYLEX` takes them. What is no name is left out.
-    pub(crate) async fn page(&self, shard: u16, from: &[u8], to: &[u8], count: usize) -> Result<NamePage, BrokerError> {
+    pub(crate) async fn page(&self, shard: u16, from: &[u8], to: &[u8], count: usize) -> Result<IndexPage, BrokerError> {
         let mut range = cmd("ZRANGEBYLEX");
         range.arg(self.keys.names(shard)).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
-        let Value::Array(names) = self.run_one(range).await? else { return Err(garbled()) };
+        let Value::Array(names) = self.run_one(range).await? else { return Err(unexpected_answer()) };
         let last = if names.len() < count { None } else { names.last() };
         let next = last.and_then(|last| if let Value::BulkString(last) = last { Some([b"(", &last[..]].concat()) } else { None });
-        Ok(NamePage { names: names.into_iter().filter_map(|name| text(name)?.parse().ok()).collect(), next })
+        Ok(IndexPage { names: names.into_iter().filter_map(|name| text(name)?.parse().ok()).collect(), next })
     }
 
     /// Everything here may be done twice.
     async fn run_one(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
     }
 }
 
 /// Some of the names of a set.
-pub(crate) struct NamePage {
+pub(crate) struct IndexPage {
     pub(crate) names: Vec<ChannelName>,
     /// From where on to read the next; none: there is none.
     pub(crate) next: Option<Vec<u8>>,
@@ -159,7 +160,7 @@ pub(crate) struct NamePage {
 
 /// Names that are being written. They wait again if that fails, or is given up.
 struct Taken<'a> {
-    names: &'a Names,
+    names: &'a ChannelIndex,
     some: Vec<ChannelName>,
 }
 

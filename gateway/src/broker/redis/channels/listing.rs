@@ -1,16 +1,16 @@
 //! Lists of active channels: those that hold publications, or that somebody is subscribed to.
 
-use super::channel_index::{NamePage, Names, SHARDS};
+use super::channel_index::{ChannelIndex, IndexPage, SHARDS};
 use crate::broker::{
     BrokerError, ChannelSummary,
     glob::Glob,
     redis::{
         commands::{
-            job::{Again, Command, To},
+            job::{Command, Resend, Target},
             lane::Lane,
         },
         schema::{
-            answers::{garbled, text},
+            answers::{text, unexpected_answer},
             keys::Keys,
             slot::Slot,
         },
@@ -40,12 +40,12 @@ pub(crate) struct Listing {
     pub(crate) keys: Keys,
     pub(crate) lane: Arc<Lane>,
     pub(crate) masters: Arc<Masters>,
-    pub(crate) names: Arc<Names>,
+    pub(crate) names: Arc<ChannelIndex>,
 }
 
 /// Walks through the names of all sets, in order.
 struct Walk<'a> {
-    names: &'a Names,
+    names: &'a ChannelIndex,
     sets: Vec<Set>,
     /// Before which it ends, as `ZRANGEBYLEX` takes it.
     to: Vec<u8>,
@@ -61,7 +61,7 @@ struct Set {
 
 impl<'a> Walk<'a> {
     /// Through the names that begin so, and are after this one.
-    fn new(names: &'a Names, prefix: &[u8], after: Option<&str>, count: usize) -> Self {
+    fn new(names: &'a ChannelIndex, prefix: &[u8], after: Option<&str>, count: usize) -> Self {
         let from = match after {
             Some(after) if after.as_bytes() >= prefix => [b"(", after.as_bytes()].concat(),
             _ if prefix.is_empty() => b"-".to_vec(),
@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
         let due = self.sets.iter_mut().zip(0..).filter(|(set, _)| set.is_due());
         let pages = due.map(async |(set, shard): (&mut Set, u16)| {
             let from = set.from.take().unwrap_or_default();
-            let NamePage { names, next } = names.page(shard, &from, to, count).await?;
+            let IndexPage { names, next } = names.page(shard, &from, to, count).await?;
             (set.read, set.from) = (names.into(), next);
             Ok(())
         });
@@ -129,7 +129,7 @@ impl Listing {
 
     /// Looks at some of the names of a set, from here on; answers where to go on. Takes out those that are not active.
     pub(crate) async fn tidy(&self, shard: u16, from: &[u8], count: usize) -> Result<Option<Vec<u8>>, BrokerError> {
-        let NamePage { names, next } = self.names.page(shard, from, b"+", count).await?;
+        let IndexPage { names, next } = self.names.page(shard, from, b"+", count).await?;
         for some in names.chunks(LOOK) {
             self.active(some.to_vec()).await?;
         }
@@ -168,11 +168,11 @@ impl Listing {
         }
         let mut found = HashSet::new();
         for (master, lanes) in by_master {
-            let Value::Array(counts) = self.run(To::Master(master), self.masters.pubsub().subscribers(&lanes)).await? else {
-                return Err(garbled());
+            let Value::Array(counts) = self.run(Target::Master(master), self.masters.pubsub().subscribers(&lanes)).await? else {
+                return Err(unexpected_answer());
             };
             for pair in counts.chunks_exact(2).filter(|pair| pair[1] != Value::Int(0)) {
-                let lane = text(pair[0].clone()).ok_or_else(garbled)?;
+                let lane = text(pair[0].clone()).ok_or_else(unexpected_answer)?;
                 found.extend(self.keys.channel(&lane).and_then(|name| name.parse().ok()));
             }
         }
@@ -183,28 +183,28 @@ impl Listing {
         let (mut meta, mut held) = (cmd("HMGET"), cmd("XLEN"));
         meta.arg(self.keys.meta(&name)).arg("epoch").arg("top");
         held.arg(self.keys.stream(&name));
-        let (meta, held) = futures_util::future::try_join(self.run(To::Key, meta), self.run(To::Key, held)).await?;
-        let (Value::Array(fields), Value::Int(held)) = (meta, held) else { return Err(garbled()) };
+        let (meta, held) = futures_util::future::try_join(self.run(Target::Key, meta), self.run(Target::Key, held)).await?;
+        let (Value::Array(fields), Value::Int(held)) = (meta, held) else { return Err(unexpected_answer()) };
         let mut fields = fields.into_iter().map(text);
         let position = fields
             .next()
             .flatten()
             .zip(fields.next().flatten())
             .and_then(|(epoch, top)| Some(Position { epoch: Epoch::parse(&epoch)?, offset: top.parse().ok()? }));
-        Ok(ChannelSummary { name, position, held: usize::try_from(held).map_err(|_| garbled())? })
+        Ok(ChannelSummary { name, position, held: usize::try_from(held).map_err(|_| unexpected_answer())? })
     }
 
     /// What a master announces to somebody: the names of all its channels.
-    pub(crate) async fn announced(&self, to: To) -> Result<Vec<ChannelName>, BrokerError> {
+    pub(crate) async fn announced(&self, to: Target) -> Result<Vec<ChannelName>, BrokerError> {
         let Value::Array(lanes) = self.run(to, self.masters.pubsub().announced(&self.keys.all_lanes())).await? else {
-            return Err(garbled());
+            return Err(unexpected_answer());
         };
         let lanes = lanes.into_iter().filter_map(text);
         Ok(lanes.filter_map(|lane| self.keys.channel(&lane)?.parse().ok()).collect())
     }
 
     /// Everything here may be done twice.
-    async fn run(&self, to: To, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to, order: None, again: Again::Safe }).await
+    async fn run(&self, to: Target, cmd: Cmd) -> Result<Value, BrokerError> {
+        self.lane.run(Command { cmd, to, order: None, again: Resend::Safe }).await
     }
 }

@@ -4,10 +4,10 @@ use crate::broker::{
     BrokerError,
     redis::{
         commands::{
-            job::{Again, Command, To},
+            job::{Command, Resend, Target},
             lane::Lane,
         },
-        schema::answers::{garbled, text},
+        schema::answers::{text, unexpected_answer},
         servers::{masters::Masters, topology::Master},
     },
 };
@@ -40,8 +40,8 @@ impl Scan {
         let Some((master, cursor)) = left.last_mut() else { return Ok(Vec::new()) };
         let mut scan = cmd("SCAN");
         scan.arg(&*cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count).arg("TYPE").arg(kind);
-        let answer = lane.run(Command { cmd: scan, to: To::Master(*master), order: None, again: Again::Safe }).await?;
-        let (next, keys) = scanned(answer).ok_or_else(garbled)?;
+        let answer = lane.run(Command { cmd: scan, to: Target::Master(*master), order: None, again: Resend::Safe }).await?;
+        let (next, keys) = scanned(answer).ok_or_else(unexpected_answer)?;
         if next == "0" {
             left.pop();
         } else {

@@ -1,15 +1,15 @@
 //! Publications on their way into streams and out of them.
 
-use super::channel_index::Names;
+use super::channel_index::ChannelIndex;
 use crate::broker::{
     Announcement, BrokerError, IdempotencyKey, NewPublication, Published,
     redis::{
         commands::{
-            job::{Again, Command, To},
+            job::{Command, Resend, Target},
             lane::{Answer, Lane},
         },
         schema::{
-            answers::{garbled, text},
+            answers::{text, unexpected_answer},
             codec,
             counters::Counters,
             keys::Keys,
@@ -38,7 +38,7 @@ pub(crate) struct Streams {
     pub(crate) writers: Vec<Arc<Lane>>,
     pub(crate) readers: Vec<Arc<Lane>>,
     pub(crate) subscriptions: Arc<Subscriptions>,
-    pub(crate) names: Arc<Names>,
+    pub(crate) names: Arc<ChannelIndex>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) hasher: foldhash::fast::RandomState,
     pub(crate) idempotency_ttl: Duration,
@@ -48,6 +48,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
+    // NL-0.3
     /// Hands a publication over; what this answers resolves once Redis did.
     pub(crate) async fn hand_over<'a>(
         &'a self,
@@ -58,14 +59,15 @@ impl Streams {
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let publication = Publication { position: None, data, tags, info, time_ms, traceparent };
         let (cmd, again) = match (retention, idempotency) {
-            (Some(retention), key) => (self.store(channel, &publication, retention, key), Again::UntilDeadline),
-            (None, Some(key)) => (self.announce_once(channel, &publication, &key), Again::UntilDeadline),
-            (None, None) => (self.say(channel, &codec::encode_ephemeral(&publication)), Again::Never),
+            (Some(retention), key) => (self.store(channel, &publication, retention, key), Resend::UntilDeadline),
+            (None, Some(key)) => (self.announce_once(channel, &publication, &key), Resend::UntilDeadline),
+            (None, None) => (self.say(channel, &codec::encode_ephemeral(&publication)), Resend::Never),
         };
         let (answer, channel) = (self.write(channel, cmd, again).await?, channel.clone());
         Ok(async move { self.published(&channel, answer.await?) })
     }
 
+    // NL-2.3
     fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
         let (once, fingerprint, life) = match key {
             Some(key) => (self.keys.once(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
@@ -99,14 +101,14 @@ impl Streams {
         if matches!(answer, Value::Int(_)) {
             return Ok(Published { position: None, replayed: false });
         }
-        let (what, position, is_first) = outcome(answer).ok_or_else(garbled)?;
+        let (what, position, is_first) = outcome(answer).ok_or_else(unexpected_answer)?;
         // Again from time to time, in case that a node ended before it had written the name.
         if position.is_some_and(|position| is_first || position.offset.is_power_of_two()) {
             self.names.add([channel]);
         }
         match &*what {
             "stored" => {
-                let position = position.ok_or_else(garbled)?;
+                let position = position.ok_or_else(unexpected_answer)?;
                 self.subscriptions.acknowledged(channel, position);
                 Ok(Published { position: Some(position), replayed: false })
             }
@@ -117,16 +119,16 @@ impl Streams {
                 tracing::error!(%channel, "Redis stored a publication and refused to announce it; subscribers read it instead. May the user of redis.url PUBLISH?");
                 // Subscribers of other nodes get it from their audits.
                 self.subscriptions.dirty(channel);
-                Ok(Published { position: Some(position.ok_or_else(garbled)?), replayed: false })
+                Ok(Published { position: Some(position.ok_or_else(unexpected_answer)?), replayed: false })
             }
             "mismatch" => Err(BrokerError::IdempotencyMismatch),
-            _ => Err(garbled()),
+            _ => Err(unexpected_answer()),
         }
     }
 
     pub(crate) async fn announce(&self, channel: &ChannelName, announcement: &Announcement) -> Result<(), BrokerError> {
         let cmd = self.say(channel, &codec::encode_announcement(announcement));
-        self.write(channel, cmd, Again::Never).await?.await.map(drop)
+        self.write(channel, cmd, Resend::Never).await?.await.map(drop)
     }
 
     /// Reads as of one moment. `ttl` is that of the channel's history.
@@ -140,21 +142,22 @@ impl Streams {
         };
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
-        let value = lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await?;
-        page(value, limit).ok_or_else(garbled)
+        let value = lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await?;
+        page(value, limit).ok_or_else(unexpected_answer)
     }
 
+    // NL-1.9
     pub(crate) async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         let mut cmd = redis::cmd("DEL");
         cmd.arg(self.keys.stream(channel));
         // A repeat would take with it what was published since.
-        self.write(channel, cmd, Again::Never).await?.await.map(drop)
+        self.write(channel, cmd, Resend::Never).await?.await.map(drop)
     }
 
     /// Hands over what keeps its order within the channel.
-    async fn write(&self, channel: &ChannelName, cmd: Cmd, again: Again) -> Result<Answer, BrokerError> {
+    async fn write(&self, channel: &ChannelName, cmd: Cmd, again: Resend) -> Result<Answer, BrokerError> {
         let order = self.order(channel);
-        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: To::Key, order: Some(order), again }).await
+        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), again }).await
     }
 
     fn order(&self, channel: &ChannelName) -> u64 {

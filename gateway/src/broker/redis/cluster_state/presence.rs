@@ -3,17 +3,17 @@
 //! An entry has no time to live that somebody would have to renew: it names the generation of the node that holds the connection, and counts as long as
 //! that holds its lease. Each channel has a count of its entries by generation as well, so that a look at all of them is needed only while one is dead.
 
-use super::life::Life;
+use super::local_node::LocalNode;
 use crate::broker::{
     BrokerError,
     redis::{
         channels::scan::scanned,
         commands::{
-            job::{Again, Command, To},
+            job::{Command, Resend, Target},
             lane::Lane,
         },
         schema::{
-            answers::{garbled, text},
+            answers::{text, unexpected_answer},
             codec,
             keys::Keys,
             node_id::NodeId,
@@ -34,7 +34,7 @@ use tokio::time::Instant;
 pub(crate) struct Presence {
     keys: Keys,
     lane: Arc<Lane>,
-    life: Arc<Life>,
+    life: Arc<LocalNode>,
     /// Generations that lived a moment ago.
     alive: Mutex<HashMap<String, Instant>>,
 }
@@ -61,7 +61,7 @@ impl Entry {
 }
 
 impl Presence {
-    pub(crate) fn new(keys: Keys, lane: Arc<Lane>, life: Arc<Life>) -> Self {
+    pub(crate) fn new(keys: Keys, lane: Arc<Lane>, life: Arc<LocalNode>) -> Self {
         Self { keys, lane, life, alive: Mutex::default() }
     }
 
@@ -89,7 +89,7 @@ impl Presence {
         let mut depart = call(&SCRIPTS.depart, &self.keys_of(channel));
         depart.arg(connection).arg(node);
         match text(self.run(depart).await?) {
-            Some(seen) => Ok(Some(Arc::new(codec::decode_info(seen.as_bytes()).ok_or_else(garbled)?))),
+            Some(seen) => Ok(Some(Arc::new(codec::decode_info(seen.as_bytes()).ok_or_else(unexpected_answer)?))),
             None => Ok(None),
         }
     }
@@ -114,14 +114,18 @@ impl Presence {
     }
 
     pub(crate) async fn stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
-        let Value::Array(parts) = self.run(call(&SCRIPTS.attendance, &self.keys_of(channel))).await? else { return Err(garbled()) };
-        let [Value::Int(clients), Value::Int(users), Value::Array(nodes)] = <[Value; 3]>::try_from(parts).map_err(|_| garbled())? else {
-            return Err(garbled());
+        let Value::Array(parts) = self.run(call(&SCRIPTS.attendance, &self.keys_of(channel))).await? else {
+            return Err(unexpected_answer());
         };
-        let nodes: Vec<String> = nodes.into_iter().map(text).collect::<Option<_>>().ok_or_else(garbled)?;
+        let [Value::Int(clients), Value::Int(users), Value::Array(nodes)] =
+            <[Value; 3]>::try_from(parts).map_err(|_| unexpected_answer())?
+        else {
+            return Err(unexpected_answer());
+        };
+        let nodes: Vec<String> = nodes.into_iter().map(text).collect::<Option<_>>().ok_or_else(unexpected_answer)?;
         let gone = self.gone(nodes).await?;
         if gone.is_empty() {
-            let number = |number| usize::try_from(number).map_err(|_| garbled());
+            let number = |number| usize::try_from(number).map_err(|_| unexpected_answer());
             return Ok(PresenceStats { clients: number(clients)?, users: number(users)? });
         }
         self.count(channel, &gone).await
@@ -147,14 +151,15 @@ impl Presence {
     pub(crate) async fn page(&self, channel: &ChannelName, cursor: &str, count: usize) -> Result<(String, Vec<Entry>), BrokerError> {
         let mut scan = cmd("HSCAN");
         scan.arg(self.keys.who(channel)).arg(cursor).arg("COUNT").arg(count);
-        let (next, fields) = scanned(self.run(scan).await?).ok_or_else(garbled)?;
+        let (next, fields) = scanned(self.run(scan).await?).ok_or_else(unexpected_answer)?;
         let (mut fields, mut entries) = (fields.into_iter(), Vec::new());
         while let (Some(connection), Some(entry)) = (fields.next(), fields.next()) {
-            entries.push(Entry::parse(connection, &entry).ok_or_else(garbled)?);
+            entries.push(Entry::parse(connection, &entry).ok_or_else(unexpected_answer)?);
         }
         Ok((next, entries))
     }
 
+    // NL-7.5
     /// Which of these generations hold no lease any more. None, as long as this node may not judge.
     pub(crate) async fn gone(&self, nodes: impl IntoIterator<Item = String>) -> Result<HashSet<String>, BrokerError> {
         if !self.life.judges() {
@@ -171,9 +176,9 @@ impl Presence {
         }
         let mut leases = cmd("MGET");
         for node in &asked {
-            leases.arg(self.keys.lease(&NodeId::parse(node).ok_or_else(garbled)?));
+            leases.arg(self.keys.lease(&NodeId::parse(node).ok_or_else(unexpected_answer)?));
         }
-        let Value::Array(leases) = self.run(leases).await? else { return Err(garbled()) };
+        let Value::Array(leases) = self.run(leases).await? else { return Err(unexpected_answer()) };
         let (dead, living): (Vec<_>, Vec<_>) = asked.into_iter().zip(leases).partition(|(_, lease)| *lease == Value::Nil);
         lock(&self.alive).extend(living.into_iter().map(|(node, _)| (node, now)));
         Ok(dead.into_iter().map(|(node, _)| node).collect())
@@ -183,8 +188,8 @@ impl Presence {
     pub(crate) async fn nodes_of(&self, channel: &ChannelName) -> Result<Vec<String>, BrokerError> {
         let mut nodes = cmd("HKEYS");
         nodes.arg(self.keys.held(channel));
-        let Value::Array(nodes) = self.run(nodes).await? else { return Err(garbled()) };
-        nodes.into_iter().map(text).collect::<Option<_>>().ok_or_else(garbled)
+        let Value::Array(nodes) = self.run(nodes).await? else { return Err(unexpected_answer()) };
+        nodes.into_iter().map(text).collect::<Option<_>>().ok_or_else(unexpected_answer)
     }
 
     fn keys_of(&self, channel: &ChannelName) -> [String; 3] {
@@ -193,6 +198,6 @@ impl Presence {
 
     /// Everything here may be done twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
     }
 }

@@ -2,14 +2,14 @@
 //! could find any more after Redis forgot a part. And names of channels that are missing, or there in vain, for the same reasons.
 
 use super::{
-    nodes::{Left, Nodes},
+    nodes::{Nodes, OrphanedPresence},
     presence::STEP,
 };
 use crate::broker::{
     BrokerError,
     redis::{
         channels::{channel_index::SHARDS, scan::Scan},
-        commands::job::To,
+        commands::job::Target,
         servers::topology::Master,
     },
 };
@@ -70,15 +70,16 @@ impl Sweep {
 
 impl Nodes {
     /// Whether it is for this node to sweep. Of all nodes one is told so in that time.
-    pub async fn may_sweep(&self, every: std::time::Duration) -> Result<bool, BrokerError> {
+    pub async fn lock_sweep(&self, every: std::time::Duration) -> Result<bool, BrokerError> {
         let mut claim = cmd("SET");
         claim.arg(self.keys.sweep()).arg(self.life.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
         Ok(self.run(claim).await? != Value::Nil)
     }
 
+    // NL-7.6
     /// Goes one step on: takes some out of presence that no living node holds, and answers who they are. Takes nobody out as long as this node may
     /// not judge.
-    pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<Left>, BrokerError> {
+    pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
         if let Some((channel, cursor)) = sweep.inside.take() {
             return self.sweep_entries(sweep, channel, &cursor).await;
         }
@@ -97,13 +98,13 @@ impl Nodes {
         Ok(Vec::new())
     }
 
-    async fn sweep_entries(&self, sweep: &mut Sweep, channel: ChannelName, cursor: &str) -> Result<Vec<Left>, BrokerError> {
+    async fn sweep_entries(&self, sweep: &mut Sweep, channel: ChannelName, cursor: &str) -> Result<Vec<OrphanedPresence>, BrokerError> {
         let (next, entries) = self.presence.page(&channel, cursor, STEP).await?;
         let gone = self.presence.gone(entries.iter().map(|entry| entry.node.clone())).await?;
         let mut left = Vec::new();
         for entry in entries.iter().filter(|entry| gone.contains(&entry.node)) {
             if let Some(info) = self.presence.remove(&channel, &entry.connection, &entry.node).await? {
-                left.push(Left { channel: channel.clone(), info });
+                left.push(OrphanedPresence { channel: channel.clone(), info });
             }
         }
         sweep.inside = (next != "0").then_some((channel, next));
@@ -129,7 +130,7 @@ impl Nodes {
             Stage::Announced(masters) => match masters.last() {
                 // One of a Redis Cluster that has gone meanwhile has handed its channels on: they are subscribed to anew, and so added.
                 Some(master) if self.masters.connector(*master).is_some() => {
-                    *found = self.listing.announced(To::Master(*master)).await?;
+                    *found = self.listing.announced(Target::Master(*master)).await?;
                     masters.pop();
                 }
                 Some(_) => drop(masters.pop()),

@@ -4,11 +4,11 @@ use crate::broker::{
     BrokerError, UserSubscription,
     redis::{
         commands::{
-            job::{Again, Command, To},
+            job::{Command, Resend, Target},
             lane::Lane,
         },
         schema::{
-            answers::{garbled, text},
+            answers::{text, unexpected_answer},
             keys::Keys,
             scripts::{SCRIPTS, call},
         },
@@ -22,14 +22,14 @@ use std::{
 };
 
 /// See the module.
-pub(crate) struct Directory {
+pub(crate) struct UserStore {
     pub(crate) keys: Keys,
     pub(crate) lane: Arc<Lane>,
     /// Stored subscriptions of one user.
     pub(crate) subscriptions_per_user: usize,
 }
 
-impl Directory {
+impl UserStore {
     pub(crate) async fn remember(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
         let mut cmd = call(&SCRIPTS.remember, &[self.keys.user(user)]);
         cmd.arg(subscription.channel.as_str())
@@ -54,11 +54,11 @@ impl Directory {
     pub(crate) async fn remembered(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         let mut cmd = cmd("HGETALL");
         cmd.arg(self.keys.user(user));
-        let Value::Array(fields) = self.run(cmd).await? else { return Err(garbled()) };
+        let Value::Array(fields) = self.run(cmd).await? else { return Err(unexpected_answer()) };
         let (now, mut fields, mut found) = (unix_seconds(), fields.into_iter().map(text), Vec::new());
         while let (Some(Some(channel)), Some(Some(ends))) = (fields.next(), fields.next()) {
-            let channel = channel.parse().map_err(|_| garbled())?;
-            let expires_at = Some(ends.parse().map_err(|_| garbled())?).filter(|ends| *ends != 0);
+            let channel = channel.parse().map_err(|_| unexpected_answer())?;
+            let expires_at = Some(ends.parse().map_err(|_| unexpected_answer())?).filter(|ends| *ends != 0);
             if expires_at.is_none_or(|ends: u64| ends > now) {
                 found.push(UserSubscription { channel, expires_at });
             }
@@ -77,12 +77,12 @@ impl Directory {
     pub(crate) async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         let mut get = cmd("GET");
         get.arg(self.keys.revoked(user));
-        text(self.run(get).await?).map(|held| revocation(&held).ok_or_else(garbled)).transpose()
+        text(self.run(get).await?).map(|held| revocation(&held).ok_or_else(unexpected_answer)).transpose()
     }
 
     /// Everything here may be done twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: To::Key, order: None, again: Again::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
     }
 }
 

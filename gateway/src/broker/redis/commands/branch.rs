@@ -7,8 +7,8 @@ use super::{
 use crate::broker::redis::{
     schema::scripts::SCRIPTS,
     servers::{
-        connect::{connect_error::Trouble, connector::Connector, predecessor_guard::Seat, retry_pauses::pauses},
-        health::Part,
+        connect::{connect_error::ConnectError, connector::Connector, predecessor_guard::PredecessorGuard, timing::pauses},
+        health::HealthPart,
         topology::Master,
     },
 };
@@ -21,14 +21,14 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use tokio::time::{Instant, sleep};
 
 /// See the module.
-pub(crate) struct Branch {
+pub(crate) struct MasterLane {
     pub(crate) master: Master,
-    pub(crate) part: Part,
+    pub(crate) part: HealthPart,
     pub(crate) connector: Arc<Connector>,
     pub(crate) queue: Queue,
     /// Commands that this master takes ahead of their slot, which is on the move to it.
-    pub(crate) asides: Queue,
-    pub(crate) line: Line,
+    pub(crate) asking_queue: Queue,
+    pub(crate) line: LaneConnection,
     /// Whether the last attempt to connect was good.
     pub(crate) is_up: bool,
     /// Orders of what is under way.
@@ -37,11 +37,11 @@ pub(crate) struct Branch {
     pub(crate) is_displaced: bool,
     pub(crate) pauses: ExponentialBackoff,
     /// The newest connection's, as its server knows it.
-    pub(crate) seat: Option<Seat>,
+    pub(crate) seat: Option<PredecessorGuard>,
 }
 
 /// The connection.
-pub(crate) enum Line {
+pub(crate) enum LaneConnection {
     /// A step is under way with it, or towards it.
     Busy,
     /// It has nothing to do since then.
@@ -52,7 +52,7 @@ pub(crate) enum Line {
 pub(crate) type Step = Pin<Box<dyn Future<Output = (Master, Done)> + Send>>;
 
 pub(crate) enum Done {
-    Connected(Result<(MultiplexedConnection, Seat), Trouble>),
+    Connected(Result<(MultiplexedConnection, PredecessorGuard), ConnectError>),
     Exchanged(MultiplexedConnection, Batch, RedisResult<Vec<Value>>),
     Paused(MultiplexedConnection),
 }
@@ -87,15 +87,15 @@ impl Batch {
     }
 }
 
-impl Branch {
+impl MasterLane {
     pub(crate) fn new(master: Master, lane: usize, connector: Arc<Connector>) -> Self {
         Self {
             master,
-            part: Part::Lane(master, lane),
+            part: HealthPart::Lane(master, lane),
             connector,
             queue: Queue::default(),
-            asides: Queue::default(),
-            line: Line::Busy,
+            asking_queue: Queue::default(),
+            line: LaneConnection::Busy,
             is_up: false,
             under_way: Vec::new(),
             is_displaced: false,
@@ -105,11 +105,11 @@ impl Branch {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.asides.len()
+        self.queue.len() + self.asking_queue.len()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.line, Line::Idle(..))
+        matches!(self.line, LaneConnection::Idle(..))
     }
 
     /// Whether what waits here may wait for long.
@@ -119,9 +119,9 @@ impl Branch {
 
     /// The idle connection, for a step that begins.
     pub(crate) fn begin(&mut self) -> Option<MultiplexedConnection> {
-        match std::mem::replace(&mut self.line, Line::Busy) {
-            Line::Idle(connection, _) => Some(connection),
-            Line::Busy => None,
+        match std::mem::replace(&mut self.line, LaneConnection::Busy) {
+            LaneConnection::Idle(connection, _) => Some(connection),
+            LaneConnection::Busy => None,
         }
     }
 
@@ -132,13 +132,13 @@ impl Branch {
     }
 
     /// There is a connection.
-    pub(crate) fn connected(&mut self, connection: MultiplexedConnection, seat: Seat) {
+    pub(crate) fn connected(&mut self, connection: MultiplexedConnection, seat: PredecessorGuard) {
         if !seat.is_alone {
             self.queue.doubt_for_good();
-            self.asides.doubt_for_good();
+            self.asking_queue.doubt_for_good();
         }
         (self.seat, self.pauses, self.is_up) = (Some(seat), pauses(), true);
-        self.line = Line::Idle(connection, Instant::now());
+        self.line = LaneConnection::Idle(connection, Instant::now());
     }
 
     /// The connection broke while these were under way.
@@ -150,9 +150,9 @@ impl Branch {
     }
 
     /// What waits here ahead of its slot is to wait at home again; false if nothing does.
-    pub(crate) fn give_up_asides(&mut self) -> bool {
-        let any = !self.asides.is_empty();
-        for mut job in self.asides.drain() {
+    pub(crate) fn return_asking(&mut self) -> bool {
+        let any = !self.asking_queue.is_empty();
+        for mut job in self.asking_queue.drain() {
             job.aside = None;
             self.queue.push(job);
         }
@@ -162,8 +162,8 @@ impl Branch {
     /// When it is to be asked whether it still works, if it has nothing to do until then.
     pub(crate) fn next_heartbeat(&self) -> Option<Instant> {
         match self.line {
-            Line::Idle(_, since) => Some(since + self.connector.heartbeat()),
-            Line::Busy => None,
+            LaneConnection::Idle(_, since) => Some(since + self.connector.heartbeat()),
+            LaneConnection::Busy => None,
         }
     }
 
@@ -220,6 +220,7 @@ impl Branch {
         })
     }
 
+    // NL-2.11
     /// Tells the server the scripts.
     pub(crate) fn load(&self, mut connection: MultiplexedConnection) -> Step {
         let master = self.master;

@@ -1,8 +1,8 @@
 //! The task that keeps a lane going.
 
 use super::{
-    branch::{Batch, Branch, Done, Line, Step},
-    job::{Job, To},
+    branch::{Batch, Done, LaneConnection, MasterLane, Step},
+    job::{Job, Target},
     limits::LaneLimits,
     queue::{After, PAUSE, Queue},
 };
@@ -34,9 +34,9 @@ pub(crate) struct Driver {
     map: Arc<Topology>,
     health: Arc<Health>,
     index: usize,
-    branches: BTreeMap<Master, Branch>,
+    branches: BTreeMap<Master, MasterLane>,
     /// Commands of slots that nobody serves, for all that is known.
-    homeless: Queue,
+    unserved: Queue,
     /// Commands that came.
     came: u64,
 }
@@ -46,8 +46,8 @@ type Steps = FuturesUnordered<Step>;
 impl Driver {
     pub(crate) fn new(jobs: mpsc::Receiver<Job>, limits: LaneLimits, masters: Arc<Masters>, health: Arc<Health>, index: usize) -> Self {
         let (changes, map) = (masters.map(), Arc::default());
-        let (branches, homeless) = (BTreeMap::new(), Queue::default());
-        Self { jobs, limits, masters, changes, map, health, index, branches, homeless, came: 0 }
+        let (branches, unserved) = (BTreeMap::new(), Queue::default());
+        Self { jobs, limits, masters, changes, map, health, index, branches, unserved, came: 0 }
     }
 
     /// Runs the lane until cancelled. What still waits then fails.
@@ -103,7 +103,7 @@ impl Driver {
             return;
         }
         if let Some(connector) = self.masters.connector(master) {
-            let branch = Branch::new(master, self.index, connector);
+            let branch = MasterLane::new(master, self.index, connector);
             steps.push(branch.connect());
             self.branches.insert(master, branch);
         }
@@ -126,14 +126,14 @@ impl Driver {
         job.number = self.came;
         self.came += 1;
         match self.home(&job) {
-            Home::Branch(master) => {
+            Home::MasterLane(master) => {
                 let Some(branch) = self.branches.get(&master) else { return };
                 if branch.is_stuck() && self.stuck() >= self.share() {
                     return job.fail(&self.health.why(branch.part));
                 }
                 self.branches.entry(master).and_modify(|branch| branch.queue.push(job));
             }
-            Home::Unserved if self.stuck() < self.share() => self.homeless.push(job),
+            Home::Unserved if self.stuck() < self.share() => self.unserved.push(job),
             Home::Unserved => job.fail(&self.health.why_any()),
             Home::Gone => job.fail(CHANGED),
         }
@@ -141,23 +141,23 @@ impl Driver {
 
     fn home(&self, job: &Job) -> Home {
         let master = match job.command.to {
-            To::Master(master) if self.branches.contains_key(&master) => return Home::Branch(master),
-            To::Master(_) => return Home::Gone,
-            To::Key => self.map.only().or_else(|| self.map.owner(job.slot())),
+            Target::Master(master) if self.branches.contains_key(&master) => return Home::MasterLane(master),
+            Target::Master(_) => return Home::Gone,
+            Target::Key => self.map.only().or_else(|| self.map.owner(job.slot())),
         };
-        master.filter(|master| self.branches.contains_key(master)).map_or(Home::Unserved, Home::Branch)
+        master.filter(|master| self.branches.contains_key(master)).map_or(Home::Unserved, Home::MasterLane)
     }
 
     /// Lets everything that waits do so where the map says, or where a server said.
     fn reroute(&mut self, steps: &mut Steps) {
-        let mut jobs: Vec<(Job, Option<Master>)> = self.homeless.drain().map(|job| (job, None)).collect();
+        let mut jobs: Vec<(Job, Option<Master>)> = self.unserved.drain().map(|job| (job, None)).collect();
         for (by, branch) in &mut self.branches {
             branch.is_displaced |= !branch.under_way.is_empty();
             let aside = |job: Job| {
                 let to = job.aside.as_deref().and_then(|name| self.masters.named(name, *by));
                 (job, to)
             };
-            jobs.extend(branch.queue.drain().chain(branch.asides.drain()).map(aside));
+            jobs.extend(branch.queue.drain().chain(branch.asking_queue.drain()).map(aside));
         }
         jobs.sort_unstable_by_key(|(job, _)| job.number);
         // What is older and of the same order waits at home.
@@ -167,16 +167,16 @@ impl Driver {
             if let Some(master) = aside {
                 self.grow(master, steps);
                 if let Some(branch) = self.branches.get_mut(&master) {
-                    branch.asides.push(job);
+                    branch.asking_queue.push(job);
                     continue;
                 }
             }
             ahead.extend(job.command.order);
             match self.home(&job) {
-                Home::Branch(master) => {
+                Home::MasterLane(master) => {
                     self.branches.entry(master).and_modify(|branch| branch.queue.push(job));
                 }
-                Home::Unserved => self.homeless.push(job),
+                Home::Unserved => self.unserved.push(job),
                 Home::Gone => job.fail(CHANGED),
             }
         }
@@ -201,11 +201,11 @@ impl Driver {
                 continue;
             }
             let (now, most) = (Instant::now(), self.limits.batch);
-            let asides = branch.asides.take(most, now, |order| busy.contains(&order));
-            let batch = if asides.is_empty() {
+            let asking_queue = branch.asking_queue.take(most, now, |order| busy.contains(&order));
+            let batch = if asking_queue.is_empty() {
                 Batch::Home(branch.queue.take(most, now, |order| busy.contains(&order) || aside.contains(&order)))
             } else {
-                Batch::Aside(asides)
+                Batch::Aside(asking_queue)
             };
             if !batch.is_empty()
                 && let Some(connection) = branch.begin()
@@ -215,10 +215,11 @@ impl Driver {
         }
     }
 
+    // NL-2.14
     /// Orders of which something is under way at another master although the map has changed; and those of which something waits aside.
     fn busy_beside(&self, master: Master) -> (HashSet<u64>, HashSet<u64>) {
         let others = self.branches.values().filter(|branch| branch.master != master && branch.is_displaced);
-        let aside = self.branches.values().flat_map(|branch| branch.asides.orders());
+        let aside = self.branches.values().flat_map(|branch| branch.asking_queue.orders());
         (others.flat_map(|branch| branch.under_way.iter().copied()).collect(), aside.collect())
     }
 
@@ -233,13 +234,13 @@ impl Driver {
                 branch.is_up = false;
                 self.health.warn(branch.part, &trouble.to_string());
                 self.masters.doubt();
-                let gave_up = branch.give_up_asides();
+                let gave_up = branch.return_asking();
                 steps.push(branch.connect_later());
                 if gave_up {
                     self.reroute(steps);
                 }
             }
-            Done::Paused(connection) => branch.line = Line::Idle(connection, Instant::now()),
+            Done::Paused(connection) => branch.line = LaneConnection::Idle(connection, Instant::now()),
             Done::Exchanged(connection, batch, Ok(answers)) => {
                 let (is_aside, sent) = (batch.is_aside(), batch.into_jobs());
                 if is_aside {
@@ -251,7 +252,7 @@ impl Driver {
                 let round = branch.queue.answered(sent, answers, Instant::now());
                 branch.is_up = matches!(round.after, After::GoOn | After::LoadScripts);
                 match round.after {
-                    After::GoOn => branch.line = Line::Idle(connection, Instant::now()),
+                    After::GoOn => branch.line = LaneConnection::Idle(connection, Instant::now()),
                     After::LoadScripts => steps.push(branch.load(connection)),
                     After::Pause => steps.push(branch.pause(connection)),
                     After::Reconnect => steps.push(branch.connect_later()),
@@ -283,7 +284,7 @@ impl Driver {
     /// What waits for masters that cannot be used, or for none.
     fn stuck(&self) -> usize {
         let stuck = self.branches.values().filter(|branch| branch.is_stuck());
-        self.homeless.len() + stuck.map(Branch::len).sum::<usize>()
+        self.unserved.len() + stuck.map(MasterLane::len).sum::<usize>()
     }
 
     /// What they may have of the queue together, of several; and what one that can be used may have before all others wait for it.
@@ -311,26 +312,26 @@ impl Driver {
     }
 
     fn queues(&mut self) -> impl Iterator<Item = &mut Queue> {
-        self.branches.values_mut().flat_map(|branch| [&mut branch.queue, &mut branch.asides]).chain([&mut self.homeless])
+        self.branches.values_mut().flat_map(|branch| [&mut branch.queue, &mut branch.asking_queue]).chain([&mut self.unserved])
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let queues = self.branches.values().flat_map(|branch| [&branch.queue, &branch.asides]).chain([&self.homeless]);
+        let queues = self.branches.values().flat_map(|branch| [&branch.queue, &branch.asking_queue]).chain([&self.unserved]);
         queues.filter_map(Queue::deadline).min()
     }
 
     fn expire(&mut self, now: Instant) {
-        self.homeless.expire(now, &self.health.why_any());
+        self.unserved.expire(now, &self.health.why_any());
         for branch in self.branches.values_mut() {
             let why = self.health.why(branch.part);
             branch.queue.expire(now, &why);
-            branch.asides.expire(now, &why);
+            branch.asking_queue.expire(now, &why);
         }
     }
 
     /// When the connection that has been idle longest is asked whether it still works.
     fn heartbeat(&self) -> Option<Instant> {
-        self.branches.values().filter_map(Branch::next_heartbeat).min()
+        self.branches.values().filter_map(MasterLane::next_heartbeat).min()
     }
 
     fn beat(&mut self, now: Instant, steps: &mut Steps) {
@@ -344,7 +345,7 @@ impl Driver {
 
 /// Where a command belongs.
 enum Home {
-    Branch(Master),
+    MasterLane(Master),
     Unserved,
     Gone,
 }

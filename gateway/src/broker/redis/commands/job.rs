@@ -19,15 +19,15 @@ use tokio::{sync::oneshot, time::Instant};
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) cmd: Cmd,
-    pub(crate) to: To,
+    pub(crate) to: Target,
     /// Commands with the same number are carried out in the order in which they came, or not at all. They are of the same slot.
     pub(crate) order: Option<u64>,
-    pub(crate) again: Again,
+    pub(crate) again: Resend,
 }
 
 /// Who carries a command out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum To {
+pub(crate) enum Target {
     /// Who has its first key.
     Key,
     /// One of several masters, whatever it has.
@@ -36,7 +36,7 @@ pub(crate) enum To {
 
 /// Whether a command whose answer was lost may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum Resend {
     /// It changes nothing if it was carried out already.
     Safe,
     /// Its last key remembers that it was carried out. It takes one more argument, the time on the server's clock from which on it is refused; and
@@ -52,7 +52,7 @@ pub(crate) struct Job {
     pub(crate) command: Command,
     pub(crate) deadline: Instant,
     pub(crate) answer: oneshot::Sender<Result<Value, BrokerError>>,
-    pub(crate) doubt: Doubt,
+    pub(crate) doubt: Uncertainty,
     /// What later commands of its order, whose answers were lost with its own, are remembered by. It must not be carried out behind one of them.
     pub(crate) later: BTreeSet<Arc<str>>,
     /// Its place among all that came.
@@ -65,7 +65,7 @@ pub(crate) struct Job {
 
 /// Whether it may have been carried out, its answer being lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub(crate) enum Uncertainty {
     /// It was not.
     None,
     /// As long as the server's data has this identity, it knows.
@@ -76,7 +76,7 @@ pub(crate) enum Doubt {
 
 impl Job {
     pub(crate) fn new(command: Command, deadline: Instant, answer: oneshot::Sender<Result<Value, BrokerError>>) -> Self {
-        Self { command, deadline, answer, doubt: Doubt::None, later: BTreeSet::new(), number: 0, aside: None, rests_until: None }
+        Self { command, deadline, answer, doubt: Uncertainty::None, later: BTreeSet::new(), number: 0, aside: None, rests_until: None }
     }
 
     pub(crate) fn slot(&self) -> Slot {
@@ -87,7 +87,7 @@ impl Job {
     pub(crate) fn cmd(&self, clock: &Clock) -> Cmd {
         let later = self.later.iter().map(AsRef::as_ref);
         let mut cmd = if self.later.is_empty() { self.command.cmd.clone() } else { with_keys(&self.command.cmd, later) };
-        if self.command.again == Again::UntilDeadline {
+        if self.command.again == Resend::UntilDeadline {
             cmd.arg(clock.at(self.deadline));
         }
         cmd
@@ -95,12 +95,12 @@ impl Job {
 
     /// What remembers that it was carried out, if anything does.
     pub(crate) fn once(&self) -> Option<Arc<str>> {
-        let remembered = self.command.again == Again::UntilDeadline;
+        let remembered = self.command.again == Resend::UntilDeadline;
         remembered.then(|| keys_of(&self.command.cmd).pop()).flatten().map(Into::into)
     }
 
     pub(crate) fn is_uncertain(&self) -> bool {
-        self.doubt != Doubt::None
+        self.doubt != Uncertainty::None
     }
 
     pub(crate) fn end(self, result: Result<Value, BrokerError>) {
@@ -115,8 +115,8 @@ impl Job {
 
     /// The server did not carry it out, as something later was. `data`: the identity of what it knows that from.
     pub(crate) fn overtaken(mut self, data: &str) {
-        if matches!(&self.doubt, Doubt::Open(since) if **since == *data) {
-            self.doubt = Doubt::None;
+        if matches!(&self.doubt, Uncertainty::Open(since) if **since == *data) {
+            self.doubt = Uncertainty::None;
         }
         self.fail("something that came later was carried out already");
     }

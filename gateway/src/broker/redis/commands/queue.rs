@@ -1,6 +1,6 @@
 //! Commands for one master that wait for their turn, and what becomes of those that were sent. Sans-I/O.
 
-use super::job::{Again, Doubt, Job};
+use super::job::{Job, Resend, Uncertainty};
 use crate::broker::redis::schema::scripts::{code_and_details, keys_of};
 use redis::{Cmd, Value};
 use std::{
@@ -103,22 +103,24 @@ impl Queue {
         taken
     }
 
+    // NL-2.4
     /// The connection broke before these were answered: what may be sent again comes ahead of everything newer. `data`: the identity of what the
     /// server had when the connection was made.
     pub(crate) fn unanswered(&mut self, sent: Vec<Job>, data: &Arc<str>) {
         for mut job in sent.into_iter().rev() {
-            if job.doubt == Doubt::None {
-                job.doubt = Doubt::Open(data.clone());
+            if job.doubt == Uncertainty::None {
+                job.doubt = Uncertainty::Open(data.clone());
             }
             job.aside = None;
             match job.command.again {
-                Again::Never => job.fail(""),
-                Again::Safe | Again::UntilDeadline => self.jobs.push_front(job),
+                Resend::Never => job.fail(""),
+                Resend::Safe | Resend::UntilDeadline => self.jobs.push_front(job),
             }
         }
         self.name_later();
     }
 
+    // NL-2.6
     /// Each that may have been carried out learns of those behind it that may have been, too.
     fn name_later(&mut self) {
         let mut behind: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
@@ -130,13 +132,15 @@ impl Queue {
         }
     }
 
+    // NL-2.13
     /// An earlier connection may go on to be heard: what it was sent may be carried out at any time.
     pub(crate) fn doubt_for_good(&mut self) {
         for job in self.jobs.iter_mut().filter(|job| job.is_uncertain()) {
-            job.doubt = Doubt::Lasting;
+            job.doubt = Uncertainty::Lasting;
         }
     }
 
+    // NL-2.6
     /// Takes the answers to these. What the server surely did not carry out is sent again, unless something newer of the same order was
     /// carried out: then it has to fail, or it would come too late.
     pub(crate) fn answered(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> Round {
@@ -220,6 +224,7 @@ enum Then {
     Aside,
 }
 
+// NL-2.11, NL-2.12
 /// What to do if the server refused a command without touching anything, for a reason that passes.
 fn not_carried_out(code: &str) -> Option<Then> {
     Some(match code {

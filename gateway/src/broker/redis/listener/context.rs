@@ -1,7 +1,7 @@
 //! What the tasks that subscribe share.
 
 use crate::broker::redis::{
-    channels::{audit::Audit, channel_index::Names},
+    channels::{audit::Audit, channel_index::ChannelIndex},
     commands::lane::Lane,
     schema::{counters::Counters, keys::Keys},
     servers::{health::Health, masters::Masters},
@@ -18,7 +18,7 @@ pub(crate) struct ListenerContext {
     pub(crate) masters: Arc<Masters>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) audit: Arc<Audit>,
-    pub(crate) names: Arc<Names>,
+    pub(crate) names: Arc<ChannelIndex>,
     pub(crate) keys: Keys,
     pub(crate) health: Arc<Health>,
     pub(crate) counters: Arc<Counters>,

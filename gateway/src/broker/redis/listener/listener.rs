@@ -1,9 +1,9 @@
 //! Who subscribes: an [`ear`] at each master that serves slots.
 
 use super::context::ListenerContext;
-use super::subscriber_connection::Ear;
+use super::subscriber_connection::SubscriberConnection;
 use crate::broker::redis::servers::{
-    health::Part,
+    health::HealthPart,
     topology::{Master, Topology},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -46,7 +46,7 @@ impl Listener {
             }
             task.end().await;
             self.0.subscriptions.disconnected(master);
-            for part in [Part::Listener(master), Part::Canary(master)] {
+            for part in [HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Writes(master)] {
                 self.0.health.forget(part);
             }
         }
@@ -55,7 +55,7 @@ impl Listener {
                 continue;
             }
             let Some(connector) = self.0.masters.connector(master) else { continue };
-            let (ear, stop) = (Ear { all: self.0.clone(), master, connector }, stop.child_token());
+            let (ear, stop) = (SubscriberConnection { all: self.0.clone(), master, connector }, stop.child_token());
             let task = tokio::spawn(ear.run(stop.clone()));
             tasks.insert(master, SubscriberTask { stop, task });
         }

@@ -4,7 +4,7 @@
 //! in which it confirms. So answers are told apart by their names, and a fence tells that there will be no more of them.
 
 use crate::broker::redis::{
-    schema::{keys::Keys, pubsub::Heard},
+    schema::{keys::Keys, pubsub::ReceivedPush},
     servers::{masters::Masters, topology::Master},
     subscriptions::subscriptions::Subscriptions,
 };
@@ -32,11 +32,11 @@ pub(crate) enum Broken {
     #[error("it does not deliver any more: a canary was published and did not come back")]
     Deaf,
     #[error("the address leads to another Redis by now")]
-    Left,
+    OrphanedPresence,
 }
 
 /// See the module.
-pub(crate) struct Line {
+pub(crate) struct PushReceiver {
     /// The connection is closed.
     pub(crate) ended: CancellationToken,
     /// The number of the last canary that came back.
@@ -44,35 +44,35 @@ pub(crate) struct Line {
     /// Where the canary is listened for.
     pub(crate) canary: watch::Sender<Option<String>>,
     /// The number of the last fence that came back.
-    fence: watch::Sender<u64>,
+    sync_marker: watch::Sender<u64>,
     /// What was confirmed since the last fence was sent.
     confirmed: Mutex<HashSet<String>>,
 }
 
-impl Line {
+impl PushReceiver {
     pub(crate) fn new() -> Self {
         Self {
             ended: CancellationToken::new(),
             heard: watch::Sender::new(0),
             canary: watch::Sender::new(None),
-            fence: watch::Sender::new(0),
+            sync_marker: watch::Sender::new(0),
             confirmed: Mutex::default(),
         }
     }
 
     /// The number of the next fence; what is confirmed until it comes back is known by [`Self::passed`].
-    pub(crate) fn next_fence(&self) -> u64 {
+    pub(crate) fn next_sync_marker(&self) -> u64 {
         lock(&self.confirmed).clear();
-        *self.fence.borrow() + 1
+        *self.sync_marker.borrow() + 1
     }
 
     /// Resolves when that fence came back, with what was confirmed meanwhile.
-    pub(crate) async fn passed(&self, fence: u64) -> Result<HashSet<String>, Broken> {
-        let mut passed = self.fence.subscribe();
+    pub(crate) async fn passed(&self, sync_marker: u64) -> Result<HashSet<String>, Broken> {
+        let mut passed = self.sync_marker.subscribe();
         tokio::select! {
             () = self.ended.cancelled() => Err(Broken::Closed),
             // It cannot fail: the sender is here.
-            _ = passed.wait_for(|passed| *passed >= fence) => Ok(std::mem::take(&mut *lock(&self.confirmed))),
+            _ = passed.wait_for(|passed| *passed >= sync_marker) => Ok(std::mem::take(&mut *lock(&self.confirmed))),
         }
     }
 
@@ -85,18 +85,18 @@ impl Line {
         masters: Arc<Masters>,
     ) -> impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static {
         move |push| {
-            match Heard::of(&push) {
-                Some(Heard::Message(lane, message)) if keys.is_canary(lane) => {
+            match ReceivedPush::of(&push) {
+                Some(ReceivedPush::Message(lane, message)) if keys.is_canary(lane) => {
                     let number = std::str::from_utf8(message).ok().and_then(|number| number.parse().ok());
                     self.heard.send_replace(number.unwrap_or(0));
                 }
-                Some(Heard::Message(lane, message)) => subscriptions.deliver(at, lane, message),
-                Some(Heard::Subscribed(lane)) => {
+                Some(ReceivedPush::Message(lane, message)) => subscriptions.deliver(at, lane, message),
+                Some(ReceivedPush::Subscribed(lane)) => {
                     lock(&self.confirmed).insert(lane.to_owned());
                 }
-                Some(Heard::Unsubscribed(lane)) => {
-                    if let Some(number) = keys.fence_number(lane) {
-                        self.fence.send_replace(number);
+                Some(ReceivedPush::Unsubscribed(lane)) => {
+                    if let Some(number) = keys.sync_marker_number(lane) {
+                        self.sync_marker.send_replace(number);
                         return Ok(());
                     }
                     lock(&self.confirmed).remove(lane);
@@ -104,7 +104,7 @@ impl Line {
                         masters.doubt();
                     }
                 }
-                Some(Heard::End) => self.ended.cancel(),
+                Some(ReceivedPush::End) => self.ended.cancel(),
                 None => {}
             }
             Ok(())

@@ -5,13 +5,13 @@
 
 use super::{
     context::ListenerContext,
-    push_receiver::{Broken, Line},
+    push_receiver::{Broken, PushReceiver},
 };
 use crate::broker::redis::{
     schema::pubsub::PubSub,
     servers::{
-        connect::{connector::Connector, retry_pauses::pauses, server::Server},
-        health::Part,
+        connect::{connector::Connector, server::Server, timing::pauses},
+        health::HealthPart,
         topology::Master,
     },
 };
@@ -35,22 +35,22 @@ const SWEEP: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// See the module.
-pub(crate) struct Ear {
+pub(crate) struct SubscriberConnection {
     pub(crate) all: Arc<ListenerContext>,
     pub(crate) master: Master,
     pub(crate) connector: Arc<Connector>,
 }
 
-impl Ear {
+impl SubscriberConnection {
     /// Keeps a connection until cancelled.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let _ = stop.run_until_cancelled(self.listen()).await;
     }
 
     async fn listen(&self) {
-        let (mut pause, part) = (pauses(), Part::Listener(self.master));
+        let (mut pause, part) = (pauses(), HealthPart::Listener(self.master));
         loop {
-            let line = Arc::new(Line::new());
+            let line = Arc::new(PushReceiver::new());
             let taker = line.clone().taker(self.master, self.all.keys.clone(), self.all.subscriptions.clone(), self.all.masters.clone());
             match self.connector.subscriber(taker).await {
                 Ok((connection, server)) => {
@@ -72,7 +72,7 @@ impl Ear {
         &self,
         mut connection: MultiplexedConnection,
         server: &Server,
-        line: &Line,
+        line: &PushReceiver,
         up: impl FnOnce(),
     ) -> Result<Infallible, Broken> {
         let (mut up, mut checks) = (Some(up), JoinSet::new());
@@ -87,10 +87,10 @@ impl Ear {
             if let Some(up) = up.take() {
                 up();
             }
-            self.all.health.well(Part::Listener(self.master));
+            self.all.health.well(HealthPart::Listener(self.master));
             tokio::select! {
                 () = line.ended.cancelled() => return Err(Broken::Closed),
-                () = &mut left => return Err(Broken::Left),
+                () = &mut left => return Err(Broken::OrphanedPresence),
                 () = told.notified() => {}
                 Ok(()) = changes.changed() => {}
                 _ = sweep.tick() => {}
@@ -101,9 +101,9 @@ impl Ear {
     }
 
     /// Listens for the canary where it will be published.
-    async fn place_canary(&self, connection: &mut MultiplexedConnection, line: &Line) -> Result<(), Broken> {
+    async fn place_canary(&self, connection: &mut MultiplexedConnection, line: &PushReceiver) -> Result<(), Broken> {
         let before = line.canary.borrow().clone();
-        let Some(place) = self.canary_lane().filter(|place| before.as_ref() != Some(place)) else { return Ok(()) };
+        let Some(place) = self.canary_channel().filter(|place| before.as_ref() != Some(place)) else { return Ok(()) };
         let confirmed = self.tell(connection, line, self.words().subscribe(from_ref(&place))).await?;
         if !confirmed.contains(&place) {
             return self.refused(connection, &place).await;
@@ -113,7 +113,12 @@ impl Ear {
         self.tell(connection, line, words).await.map(drop)
     }
 
-    async fn subscribe_some(&self, connection: &mut MultiplexedConnection, line: &Line, checks: &mut JoinSet<()>) -> Result<bool, Broken> {
+    async fn subscribe_some(
+        &self,
+        connection: &mut MultiplexedConnection,
+        line: &PushReceiver,
+        checks: &mut JoinSet<()>,
+    ) -> Result<bool, Broken> {
         let names = self.all.subscriptions.next_subscribe(self.master, CHUNK);
         if names.is_empty() {
             return Ok(false);
@@ -133,7 +138,7 @@ impl Ear {
         Ok(others.is_empty())
     }
 
-    async fn unsubscribe_some(&self, connection: &mut MultiplexedConnection, line: &Line) -> Result<bool, Broken> {
+    async fn unsubscribe_some(&self, connection: &mut MultiplexedConnection, line: &PushReceiver) -> Result<bool, Broken> {
         let names = self.all.subscriptions.next_unsubscribe(self.master, CHUNK);
         if names.is_empty() {
             return Ok(false);
@@ -145,12 +150,12 @@ impl Ear {
     }
 
     /// Sends these; answers what was subscribed by them.
-    async fn tell(&self, connection: &mut MultiplexedConnection, line: &Line, words: Vec<Cmd>) -> Result<HashSet<String>, Broken> {
-        let number = line.next_fence();
+    async fn tell(&self, connection: &mut MultiplexedConnection, line: &PushReceiver, words: Vec<Cmd>) -> Result<HashSet<String>, Broken> {
+        let number = line.next_sync_marker();
         for words in words {
             connection.req_packed_command(&words).await?;
         }
-        connection.req_packed_command(&PubSub::fence(&self.all.keys.fence(number))).await?;
+        connection.req_packed_command(&PubSub::sync_marker(&self.all.keys.sync_marker(number))).await?;
         timeout(self.all.patience, line.passed(number)).await.unwrap_or(Err(Broken::Silent))
     }
 

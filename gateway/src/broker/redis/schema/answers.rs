@@ -4,7 +4,7 @@ use crate::broker::BrokerError;
 use redis::Value;
 
 /// Redis answered what no script of ours answers.
-pub(crate) fn garbled() -> BrokerError {
+pub(crate) fn unexpected_answer() -> BrokerError {
     BrokerError::Unavailable("Redis holds something that no gateway wrote: does another program use redis.prefix?".into())
 }
 

@@ -13,7 +13,7 @@ use crate::broker::{Announcement, Delivery};
 use gateway_core::model::{ClientInfo, Data, Epoch, Position, Publication, Tags};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 #[derive(Serialize, Deserialize)]
 struct Body<'a> {
@@ -30,7 +30,8 @@ struct Body<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct Info<'a> {
-    u: &'a str,
+    #[serde(borrow)]
+    u: Cow<'a, str>,
     c: String,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     n: Option<&'a RawValue>,
@@ -41,7 +42,7 @@ struct Info<'a> {
 impl<'a> From<&'a ClientInfo> for Info<'a> {
     fn from(info: &'a ClientInfo) -> Self {
         let ClientInfo { user, client, conn_info, chan_info } = info;
-        Self { u: user, c: client.to_string(), n: conn_info.as_ref().map(Data::raw), h: chan_info.as_ref().map(Data::raw) }
+        Self { u: user.as_str().into(), c: client.to_string(), n: conn_info.as_ref().map(Data::raw), h: chan_info.as_ref().map(Data::raw) }
     }
 }
 
@@ -129,7 +130,7 @@ mod tests {
     use crate::testing::fixtures::{client, data};
 
     fn whole() -> Publication {
-        let mut info = (*client("alice")).clone();
+        let mut info = (*client("CN=\"Alice\\, ü\"")).clone();
         info.conn_info = Some(data(serde_json::json!({ "name": "Älice" })));
         let position = Some(Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 7 });
         let tags = Tags::from([("a b".into(), "\"".into())]);

@@ -4,6 +4,7 @@ pub(crate) mod answers;
 pub(crate) mod clock;
 pub(crate) mod codec;
 pub(crate) mod counters;
+mod escape;
 pub(crate) mod keys;
 pub(crate) mod node_id;
 pub(crate) mod pubsub;

@@ -1,36 +1,63 @@
-//! Which node, and which of its generations.
+//! Identities of nodes.
 
-/// One generation of a node. Its name has no space.
+/// One generation of one process of a node: another with each lease that the process lets expire. Its text has no space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeId {
-    /// Unique in the cluster.
+    /// `node.name` of its settings. Should be unique in the cluster; two processes may have it by mistake, or for one lease after a crash.
     pub name: Box<str>,
-    pub(crate) generation: Box<str>,
+    /// `process.number`.
+    generation: Box<str>,
 }
 
 impl NodeId {
+    /// The first generation of a process that starts now.
+    pub(crate) fn of_new_process(name: &str) -> Self {
+        Self { name: name.into(), generation: format!("{:016x}.1", rand::random::<u64>()).into() }
+    }
+
+    /// The next generation of the same process.
+    pub(crate) fn next(&self) -> Self {
+        let number: u64 = self.generation.rsplit_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
+        Self { name: self.name.clone(), generation: format!("{}.{}", self.process(), number.wrapping_add(1)).into() }
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, generation) = text.split_once(' ')?;
         Some(Self { name: name.into(), generation: generation.into() })
     }
 
-    #[cfg(test)]
-    pub(crate) fn of(name: &str) -> Self {
-        Self { name: name.into(), generation: generation() }
+    /// The process, unique in the cluster.
+    pub fn process(&self) -> &str {
+        self.generation.split_once('.').map_or(&self.generation, |(process, _)| process)
     }
 
-    /// The two as one word.
+    /// What messages to the process are addressed to: its name for people, and what makes it unique. All its generations have the same.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.name, self.process())
+    }
+
+    /// The generation as one word, for event ids.
     pub fn holder(&self) -> String {
         format!("{}/{}", self.name, self.generation)
     }
 
-    /// The two together.
+    /// The generation as it is written in Redis.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.name, self.generation)
     }
 }
 
-/// A generation that nobody has used.
-pub(crate) fn generation() -> Box<str> {
-    format!("{:016x}", rand::random::<u64>()).into()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_keeps_its_address_through_its_generations() {
+        let (one, other) = (NodeId::of_new_process("n1"), NodeId::of_new_process("n1"));
+        assert_ne!(one.address(), other.address(), "of two processes with one name");
+        let (second, third) = (one.next(), one.next().next());
+        assert_eq!([&second, &third].map(NodeId::address), [one.address(), one.address()]);
+        assert!(one != second && second != third && one.holder() != second.holder());
+        assert_eq!(NodeId::parse(&third.text()), Some(third));
+    }
 }

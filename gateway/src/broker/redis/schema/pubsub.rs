@@ -76,8 +76,8 @@ impl PubSub {
         count
     }
 
-    /// A command whose answer comes, as [`Heard::Unsubscribed`], behind those to all commands before it, whatever becomes of them.
-    pub(crate) fn fence(lane: &str) -> Cmd {
+    /// A command whose answer comes, as [`ReceivedPush::Unsubscribed`], behind those to all commands before it, whatever becomes of them.
+    pub(crate) fn sync_marker(lane: &str) -> Cmd {
         words("UNSUBSCRIBE", &[lane.to_owned()])
     }
 }
@@ -91,7 +91,7 @@ fn words(word: &str, lanes: &[String]) -> Cmd {
 
 /// What a server says, without being asked or in answer to a subscription.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard<'a> {
+pub(crate) enum ReceivedPush<'a> {
     /// It was published there.
     Message(&'a [u8], &'a [u8]),
     Subscribed(&'a str),
@@ -101,7 +101,7 @@ pub(crate) enum Heard<'a> {
     End,
 }
 
-impl<'a> Heard<'a> {
+impl<'a> ReceivedPush<'a> {
     /// None: nothing that matters here.
     pub(crate) fn of(PushInfo { kind, data }: &'a PushInfo) -> Option<Self> {
         match (kind, &data[..]) {
@@ -152,15 +152,15 @@ mod tests {
         let bulk = |text: &str| Value::BulkString(text.into());
         let push = |kind, data| PushInfo { kind, data };
         for kind in [PushKind::Message, PushKind::SMessage] {
-            assert_eq!(Heard::of(&push(kind, vec![bulk("a"), bulk("text")])), Some(Heard::Message(b"a", b"text")));
+            assert_eq!(ReceivedPush::of(&push(kind, vec![bulk("a"), bulk("text")])), Some(ReceivedPush::Message(b"a", b"text")));
         }
         for kind in [PushKind::Subscribe, PushKind::SSubscribe] {
-            assert_eq!(Heard::of(&push(kind, vec![bulk("a"), Value::Int(1)])), Some(Heard::Subscribed("a")));
+            assert_eq!(ReceivedPush::of(&push(kind, vec![bulk("a"), Value::Int(1)])), Some(ReceivedPush::Subscribed("a")));
         }
         for kind in [PushKind::Unsubscribe, PushKind::SUnsubscribe] {
-            assert_eq!(Heard::of(&push(kind, vec![bulk("a"), Value::Int(0)])), Some(Heard::Unsubscribed("a")));
+            assert_eq!(ReceivedPush::of(&push(kind, vec![bulk("a"), Value::Int(0)])), Some(ReceivedPush::Unsubscribed("a")));
         }
-        assert_eq!(Heard::of(&push(PushKind::Disconnection, Vec::new())), Some(Heard::End));
-        assert_eq!(Heard::of(&push(PushKind::Message, vec![Value::Nil])), None);
+        assert_eq!(ReceivedPush::of(&push(PushKind::Disconnection, Vec::new())), Some(ReceivedPush::End));
+        assert_eq!(ReceivedPush::of(&push(PushKind::Message, vec![Value::Nil])), None);
     }
 }

@@ -7,25 +7,27 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 /// A part that has to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
+pub(crate) enum HealthPart {
     /// Which master of a cluster serves what.
     Map,
     /// That a server is what other nodes take it for.
-    Share(Master),
+    ServerAssignment(Master),
     /// The connection to a master that subscribes.
     Listener(Master),
     /// The round trip from a publish to its delivery.
     Canary(Master),
+    /// Whether a master accepts writes.
+    Writes(Master),
     /// A lane's connection for commands.
     Lane(Master, usize),
 }
 
-impl Part {
+impl HealthPart {
     /// Whose part it is, of what a channel needs.
     fn of(self) -> Option<Master> {
         match self {
-            Self::Map | Self::Share(_) => None,
-            Self::Listener(master) | Self::Canary(master) | Self::Lane(master, _) => Some(master),
+            Self::Map | Self::ServerAssignment(_) => None,
+            Self::Listener(master) | Self::Canary(master) | Self::Writes(master) | Self::Lane(master, _) => Some(master),
         }
     }
 }
@@ -59,44 +61,44 @@ impl State {
 /// All parts that are needed, and how they are.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    parts: Mutex<BTreeMap<Part, State>>,
+    parts: Mutex<BTreeMap<HealthPart, State>>,
 }
 
 const SLOW: &str = "Redis did not answer in time";
 
 impl Health {
     /// A part that has to begin to work; `address` is that of its server. What comes to those that work already is not awaited: they serve meanwhile.
-    pub(crate) fn expect(&self, part: Part, address: &str) {
+    pub(crate) fn expect(&self, part: HealthPart, address: &str) {
         let (mut parts, why) = (lock(&self.parts), format!("connecting to Redis at {address}").into());
         let is_late = parts.values().any(|state| *state == State::Well);
         parts.entry(part).or_insert(if is_late { State::Troubled(why) } else { State::Awaited(why) });
     }
 
     /// The part works, if it is needed.
-    pub(crate) fn well(&self, part: Part) {
+    pub(crate) fn well(&self, part: HealthPart) {
         lock(&self.parts).entry(part).and_modify(|state| *state = State::Well);
     }
 
     /// The part is not needed any more.
-    pub(crate) fn forget(&self, part: Part) {
+    pub(crate) fn forget(&self, part: HealthPart) {
         lock(&self.parts).remove(&part);
     }
 
     /// The part does not work; the sentence names cause and cure. True if that is news.
-    pub(crate) fn trouble(&self, part: Part, why: &str) -> bool {
+    pub(crate) fn trouble(&self, part: HealthPart, why: &str) -> bool {
         let trouble = State::Troubled(why.into());
         lock(&self.parts).insert(part, trouble.clone()).is_none_or(|before| before != trouble)
     }
 
     /// The same, and into the log, once.
-    pub(crate) fn warn(&self, part: Part, why: &str) {
+    pub(crate) fn warn(&self, part: HealthPart, why: &str) {
         if self.trouble(part, why) {
             tracing::warn!(?part, "{why}");
         }
     }
 
     /// What is wrong with a part.
-    pub(crate) fn why(&self, part: Part) -> Box<str> {
+    pub(crate) fn why(&self, part: HealthPart) -> Box<str> {
         lock(&self.parts).get(&part).and_then(State::why).unwrap_or(SLOW).into()
     }
 
@@ -114,8 +116,8 @@ impl Health {
         if whys.is_empty() {
             return Readiness::Ready;
         }
-        let stops = |(part, state): (&Part, &State)| match part {
-            Part::Share(_) => *state != State::Well,
+        let stops = |(part, state): (&HealthPart, &State)| match part {
+            HealthPart::ServerAssignment(_) => *state != State::Well,
             _ => part.of().is_none() && matches!(state, State::Awaited(_)),
         };
         let is_awaited = masters.values().any(|state| matches!(state, State::Awaited(_)));
@@ -133,7 +135,7 @@ impl Health {
     }
 }
 
-fn masters(parts: &BTreeMap<Part, State>) -> BTreeMap<Master, &State> {
+fn masters(parts: &BTreeMap<HealthPart, State>) -> BTreeMap<Master, &State> {
     let mut masters: BTreeMap<Master, &State> = BTreeMap::new();
     for (part, state) in parts {
         if let Some(master) = part.of() {

@@ -4,14 +4,14 @@
 use super::{
     address::{Address, Peer, Site},
     connect::{
-        connect_error::Trouble,
+        connect_error::ConnectError,
         connector::Connector,
         probe::Probe,
-        server_assignment::{Claims, Share},
-        timeouts::Timeouts,
+        server_assignment::{ServerAssignment, ServerAssignments},
+        timing::Timeouts,
     },
-    health::{Health, Part},
-    topology::{Claim, Endpoint, Master, Topology, claims},
+    health::{Health, HealthPart},
+    topology::{Endpoint, Master, SlotReport, Topology, claims},
 };
 use crate::broker::redis::schema::{pubsub::PubSub, slot::Slot};
 use futures_util::{
@@ -44,7 +44,7 @@ const ASKED: usize = 16;
 /// See the module.
 pub(crate) struct Masters {
     pubsub: PubSub,
-    known: Mutex<Known>,
+    known: Mutex<MasterTable>,
     map: watch::Sender<Arc<Topology>>,
     /// Somebody found the map to be wrong.
     doubted: Notify,
@@ -54,7 +54,7 @@ pub(crate) struct Masters {
 }
 
 /// Servers by number.
-struct Known {
+struct MasterTable {
     connectors: HashMap<Master, Arc<Connector>>,
     numbers: HashMap<Endpoint, Master>,
     next: u32,
@@ -69,9 +69,23 @@ struct Known {
 
 impl Masters {
     /// Those that are found there. Connects to nothing yet.
-    pub(crate) fn new(address: Address, lanes: usize, timeouts: Timeouts, probe: Probe, claims: &Claims) -> Result<Self, RedisError> {
-        let mut known =
-            Known { connectors: HashMap::new(), numbers: HashMap::new(), next: 1, seeds: Vec::new(), like: None, lanes, timeouts, probe };
+    pub(crate) fn new(
+        address: Address,
+        lanes: usize,
+        timeouts: Timeouts,
+        probe: Probe,
+        claims: &ServerAssignments,
+    ) -> Result<Self, RedisError> {
+        let mut known = MasterTable {
+            connectors: HashMap::new(),
+            numbers: HashMap::new(),
+            next: 1,
+            seeds: Vec::new(),
+            like: None,
+            lanes,
+            timeouts,
+            probe,
+        };
         let (pubsub, map) = match address {
             Address::One(site) => {
                 known.add(Master(0), site, claims.whole())?;
@@ -148,7 +162,7 @@ impl Masters {
     pub(crate) fn expect(&self, health: &Health) {
         let known = lock(&self.known);
         match known.seeds.first() {
-            Some(seed) => health.expect(Part::Map, &seed.address()),
+            Some(seed) => health.expect(HealthPart::Map, &seed.address()),
             None => known.expect(&Topology::default(), &self.now(), health),
         }
     }
@@ -163,7 +177,9 @@ impl Masters {
 
     async fn hold(&self, health: &Health) {
         let all: Vec<_> = lock(&self.known).connectors.iter().map(|(master, connector)| (*master, connector.clone())).collect();
-        let each = all.iter().map(|(master, connector)| join(connector.follow(), connector.claim_for_good(Part::Share(*master), health)));
+        let each = all
+            .iter()
+            .map(|(master, connector)| join(connector.follow(), connector.renew_assignment(HealthPart::ServerAssignment(*master), health)));
         join_all(each).await;
     }
 
@@ -171,7 +187,7 @@ impl Masters {
         for turn in 0.. {
             match self.look(turn).await {
                 Ok(claims) => self.adopt(claims, health),
-                Err(trouble) => health.warn(Part::Map, &trouble.to_string()),
+                Err(trouble) => health.warn(HealthPart::Map, &trouble.to_string()),
             }
             sleep(PAUSE).await;
             let _ = timeout(EVERY, self.doubted.notified()).await;
@@ -179,7 +195,7 @@ impl Masters {
     }
 
     /// What servers say: the masters, or else those that the settings name.
-    async fn look(&self, turn: usize) -> Result<Vec<Claim>, Trouble> {
+    async fn look(&self, turn: usize) -> Result<Vec<SlotReport>, ConnectError> {
         let (mut masters, seeds) = {
             let known = lock(&self.known);
             (known.connectors.values().cloned().collect::<Vec<_>>(), known.seeds.clone())
@@ -196,7 +212,7 @@ impl Masters {
     }
 
     /// Goes by what servers said.
-    pub(crate) fn adopt(&self, claims: Vec<Claim>, health: &Health) {
+    pub(crate) fn adopt(&self, claims: Vec<SlotReport>, health: &Health) {
         let mut known = lock(&self.known);
         let map = Topology::merge(claims, |endpoint| known.number(endpoint));
         known.forget_all_but(map.masters());
@@ -204,9 +220,10 @@ impl Masters {
         drop(known);
         match map.unserved() {
             Some(Slot(slot)) => {
-                health.warn(Part::Map, &format!("no master of the Redis Cluster serves slot {slot}: see 'redis-cli --cluster check'"));
+                health
+                    .warn(HealthPart::Map, &format!("no master of the Redis Cluster serves slot {slot}: see 'redis-cli --cluster check'"));
             }
-            None => health.well(Part::Map),
+            None => health.well(HealthPart::Map),
         }
         self.map.send_if_modified(|now| {
             let is_news = **now != map;
@@ -219,8 +236,8 @@ impl Masters {
     }
 }
 
-impl Known {
-    fn add(&mut self, master: Master, site: Site, share: Share) -> Result<(), RedisError> {
+impl MasterTable {
+    fn add(&mut self, master: Master, site: Site, share: ServerAssignment) -> Result<(), RedisError> {
         let connector = Connector::new(site, share, self.lanes, self.timeouts, self.probe.clone())?;
         self.connectors.insert(master, Arc::new(connector));
         Ok(())
@@ -251,11 +268,14 @@ impl Known {
         before.into_keys().filter(|part| !now.contains_key(part)).for_each(|part| health.forget(part));
     }
 
-    fn parts(&self, map: &Topology) -> BTreeMap<Part, Master> {
+    fn parts(&self, map: &Topology) -> BTreeMap<HealthPart, Master> {
         let of = |master: Master| {
-            let lanes = (0..self.lanes).map(move |lane| Part::Lane(master, lane));
-            let share = self.like.is_none().then_some(Part::Share(master));
-            lanes.chain([Part::Listener(master), Part::Canary(master)]).chain(share).map(move |part| (part, master))
+            let lanes = (0..self.lanes).map(move |lane| HealthPart::Lane(master, lane));
+            let share = self.like.is_none().then_some(HealthPart::ServerAssignment(master));
+            lanes
+                .chain([HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Writes(master)])
+                .chain(share)
+                .map(move |part| (part, master))
         };
         map.serving().keys().copied().flat_map(of).collect()
     }
@@ -267,7 +287,7 @@ impl Known {
 }
 
 /// What those say that answer in time.
-async fn ask(servers: Vec<Arc<Connector>>) -> Result<Vec<Claim>, Trouble> {
+async fn ask(servers: Vec<Arc<Connector>>) -> Result<Vec<SlotReport>, ConnectError> {
     let one = async |server: Arc<Connector>| server.nodes().await.map(|answer| claims(&answer, server.host()).unwrap_or_default());
     let mut answers: FuturesUnordered<_> = servers.into_iter().map(one).collect();
     let (mut found, mut trouble, mut until) = (Vec::new(), None, None);

@@ -61,7 +61,7 @@ impl Topology {
     }
 
     /// What servers said, put together. `number` names a master; those that it does not name are left out.
-    pub(crate) fn merge(mut claims: Vec<Claim>, mut number: impl FnMut(&Endpoint) -> Option<Master>) -> Self {
+    pub(crate) fn merge(mut claims: Vec<SlotReport>, mut number: impl FnMut(&Endpoint) -> Option<Master>) -> Self {
         claims.sort_by_key(|claim| claim.epoch);
         let mut owners = vec![None; usize::from(SLOTS)];
         let mut masters = BTreeMap::new();
@@ -126,7 +126,7 @@ impl Topology {
 
 /// What a server says of a master.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct SlotReport {
     endpoint: Endpoint,
     epoch: u64,
     /// First and last of each range.
@@ -134,14 +134,14 @@ pub(crate) struct Claim {
 }
 
 #[cfg(test)]
-impl Claim {
+impl SlotReport {
     pub(crate) fn new(endpoint: Endpoint, epoch: u64, slots: Vec<(u16, u16)>) -> Self {
         Self { endpoint, epoch, slots }
     }
 }
 
 /// What an answer to `CLUSTER NODES`, given by the server at `said_by`, says of masters that can be reached. None: it is no such answer.
-pub(crate) fn claims(answer: &str, said_by: &str) -> Option<Vec<Claim>> {
+pub(crate) fn claims(answer: &str, said_by: &str) -> Option<Vec<SlotReport>> {
     let mut claims = Vec::new();
     for line in answer.lines().filter(|line| !line.is_empty()) {
         let flags = line.split(' ').nth(2)?;
@@ -154,7 +154,7 @@ pub(crate) fn claims(answer: &str, said_by: &str) -> Option<Vec<Claim>> {
 }
 
 /// `id ip:port@bus[,hostname] flags master ping pong epoch link slots…`
-fn claim(line: &str, said_by: &str) -> Option<Claim> {
+fn claim(line: &str, said_by: &str) -> Option<SlotReport> {
     let mut words = line.split(' ');
     let place = words.nth(1)?;
     let epoch = words.nth(4)?.parse().ok()?;
@@ -165,7 +165,7 @@ fn claim(line: &str, said_by: &str) -> Option<Claim> {
     if let Some(name) = names.split(',').nth(1).filter(|name| !name.is_empty() && !name.contains('=')) {
         endpoint.host = name.into();
     }
-    Some(Claim { endpoint, epoch, slots: slots.map(range).collect::<Option<_>>()? })
+    Some(SlotReport { endpoint, epoch, slots: slots.map(range).collect::<Option<_>>()? })
 }
 
 fn range(text: &str) -> Option<(u16, u16)> {

@@ -3,12 +3,17 @@
 use gateway_core::model::{Epoch, Position};
 use std::collections::HashMap;
 
+/// As in `timeline.lua`.
+pub(super) const FORKS: usize = 8;
+
 /// See the module. Publications are numbers.
 #[derive(Default)]
 pub(crate) struct Lineage {
     /// Where each timeline went on from; none for the first.
     parents: HashMap<Epoch, Option<Position>>,
     places: HashMap<Position, u64>,
+    /// Where each publication was stored first.
+    first: HashMap<u64, Position>,
     /// Up to here something was trimmed at some time.
     pub(crate) trimmed: u64,
 }
@@ -22,6 +27,7 @@ impl Lineage {
     pub(super) fn store(&mut self, at: Position, number: u64) -> Option<u64> {
         let before = (1..at.offset).find(|offset| self.at(Position { offset: *offset, ..at }) == Some(number));
         self.places.insert(at, number);
+        self.first.entry(number).or_insert(at);
         before
     }
 
@@ -48,7 +54,7 @@ impl Lineage {
 
     /// Whether `epoch` goes back to `held`, over no more timelines than are remembered.
     pub(crate) fn remembers(&self, held: Position, mut epoch: Epoch) -> bool {
-        for _ in 0..super::server::FORKS {
+        for _ in 0..FORKS {
             if epoch == held.epoch {
                 return true;
             }
@@ -71,8 +77,8 @@ impl Lineage {
         None
     }
 
-    /// Where it was stored, at whatever time.
+    /// Where it was stored first, whatever became of that timeline.
     pub(crate) fn find(&self, number: u64) -> Option<Position> {
-        self.places.iter().find(|(_, there)| **there == number).map(|(at, _)| *at)
+        self.first.get(&number).copied()
     }
 }

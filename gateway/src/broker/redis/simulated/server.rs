@@ -1,6 +1,6 @@
 //! A Redis in memory: what the scripts do to streams, connections that subscribe, a replica that lags behind.
 
-use super::lineage::Lineage;
+use super::lineage::{FORKS, Lineage};
 use crate::broker::redis::schema::{codec, keys::Keys, scripts::SCRIPTS};
 use gateway_core::model::{Epoch, Position};
 use redis::{Arg, Cmd, Value};
@@ -9,9 +9,6 @@ use std::{
     sync::Arc,
 };
 use tokio::time::Instant;
-
-/// As in `timeline.lua`.
-pub(super) const FORKS: usize = 8;
 
 /// What a server can do wrong. A simulation has to find each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +223,7 @@ impl Server {
             }
             [b"EVALSHA", hash, b"2", _, stream, ref rest @ ..] if hash == SCRIPTS.read.get_hash().as_bytes() => self.read(stream, rest),
             [b"DEL", stream] => {
-                let channel = self.keys.channel_of_stream(text(stream)).expect("a stream").to_owned();
+                let channel = self.keys.channel_of_stream(text(stream)).expect("a stream").into_owned();
                 self.clear(&channel);
                 Value::Int(1)
             }
@@ -249,7 +246,7 @@ impl Server {
         if later.iter().any(known) && self.flaw != Some(Flaw::StoresOvertaken) {
             return error(&format!("OVERTAKEN {}", self.identity()));
         }
-        let channel = self.keys.channel(text(lane)).expect("a channel").to_owned();
+        let channel = self.keys.channel(text(lane)).expect("a channel").into_owned();
         self.store_deferred();
         let position = if self.flaw == Some(Flaw::AnnouncesFirst) {
             let position = self.timeline(&channel).position;
@@ -310,7 +307,7 @@ impl Server {
     /// `read.lua`.
     fn read(&mut self, stream: &[u8], args: &[&[u8]]) -> Value {
         let &[mode, offset, most, ..] = args else { panic!("six arguments") };
-        let channel = self.keys.channel_of_stream(text(stream)).expect("a stream").to_owned();
+        let channel = self.keys.channel_of_stream(text(stream)).expect("a stream").into_owned();
         let (after, most) = (number(offset), number(most) as usize);
         let stream = self.timeline(&channel);
         let entries = stream.entries.iter().filter(|(offset, _)| mode == b"after" && *offset > after).take(most);

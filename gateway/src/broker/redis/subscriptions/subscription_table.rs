@@ -7,7 +7,7 @@
 use crate::broker::{
     NameHasher,
     redis::{
-        schema::slot::Slot,
+        schema::{keys::slot, slot::Slot},
         servers::topology::{Master, Topology},
     },
 };
@@ -19,14 +19,15 @@ use std::{
 };
 use tokio::sync::{Notify, oneshot};
 
+// NL-3.1
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct SubscriptionTable {
     channels: HashMap<ChannelName, Entry, NameHasher>,
     homes: BTreeMap<Master, Home>,
     map: Arc<Topology>,
     linger: Duration,
-    /// Channels with an [`Owed`], by when it is looked at.
+    /// Channels with an [`ExpectedDelivery`], by when it is looked at.
     owing: VecDeque<(Tick, ChannelName)>,
 }
 
@@ -50,7 +51,7 @@ impl Home {
 
 /// What was published here was answered with a position, and has to come back as everybody else's does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Owed {
+struct ExpectedDelivery {
     /// When that is looked at.
     due: Tick,
     /// Up to here.
@@ -60,7 +61,7 @@ struct Owed {
 }
 
 /// For a publication that was acknowledged to come, too.
-pub(crate) const OWED: Duration = Duration::from_secs(2);
+pub(crate) const EXPECTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Tells one subscription of a channel from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ struct Entry {
     incarnation: Incarnation,
     /// The last publication of the stream that came.
     heard: Option<Position>,
-    owed: Option<Owed>,
+    owed: Option<ExpectedDelivery>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +102,7 @@ enum Stage {
     Unsubscribing,
 }
 
-/// The answer to [`Roster::want`].
+/// The answer to [`SubscriptionTable::want`].
 #[derive(Debug)]
 pub(crate) enum Wanted {
     /// Deliveries come already.
@@ -110,7 +111,7 @@ pub(crate) enum Wanted {
     Wait(oneshot::Receiver<()>),
 }
 
-impl Roster {
+impl SubscriptionTable {
     /// An empty one. What no worker needs is unsubscribed after `linger`.
     pub(crate) fn new(map: Arc<Topology>, linger: Duration) -> Self {
         Self { channels: HashMap::default(), homes: BTreeMap::new(), map, linger, owing: VecDeque::new() }
@@ -126,6 +127,7 @@ impl Roster {
         self.homes.entry(home).or_default().told.clone()
     }
 
+    // NL-3.2
     /// A worker needs a channel.
     pub(crate) fn want(&mut self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Wanted {
         let (homes, map) = (&mut self.homes, &self.map);
@@ -198,6 +200,7 @@ impl Roster {
         Some((&entry.name, entry.workers))
     }
 
+    // NL-6.3
     /// What was published into a channel stands here: it has to come soon, if the channel is subscribed.
     pub(crate) fn owe(&mut self, channel: &ChannelName, at: Position, now: Tick) {
         let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.is_relied_on()) else { return };
@@ -207,8 +210,8 @@ impl Roster {
         if let Some(owed) = &mut entry.owed {
             owed.upto = at;
         } else {
-            let due = now.after(OWED);
-            entry.owed = Some(Owed { due, upto: at, heard: entry.heard });
+            let due = now.after(EXPECTED_WITHIN);
+            entry.owed = Some(ExpectedDelivery { due, upto: at, heard: entry.heard });
             self.owing.push_back((due, entry.name.clone()));
         }
     }
@@ -227,8 +230,8 @@ impl Roster {
                 self.doubt(&name);
             } else {
                 // Something came: the rest is on its way.
-                let due = now.after(OWED);
-                entry.owed = Some(Owed { due, heard: entry.heard, ..owed });
+                let due = now.after(EXPECTED_WITHIN);
+                entry.owed = Some(ExpectedDelivery { due, heard: entry.heard, ..owed });
                 self.owing.push_back((due, name));
             }
         }
@@ -245,6 +248,7 @@ impl Roster {
         }
     }
 
+    // NL-3.4
     /// Up to `most` channels that this master has to be told of now.
     pub(crate) fn subscribe(&mut self, at: Master, most: usize) -> Vec<ChannelName> {
         let mut names = Vec::new();
@@ -326,6 +330,7 @@ impl Roster {
         }
     }
 
+    // NL-3.5
     /// The master ended a subscription by itself: it does not serve the slot any more. True if that was relied on.
     pub(crate) fn ended(&mut self, at: Master, channel: &str) -> bool {
         let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.home == Some(at) && entry.is_on()) else { return false };
@@ -338,6 +343,7 @@ impl Roster {
         true
     }
 
+    // NL-3.3
     /// The connection to this master broke: nothing is subscribed there any more, and everything that a worker needs is wanted.
     pub(crate) fn disconnected(&mut self, at: Master) {
         let Home { wanted, lingering, told } = self.homes.entry(at).or_default();
@@ -356,6 +362,7 @@ impl Roster {
         told.notify_one();
     }
 
+    // NL-3.4, NL-3.5
     /// Slots are served by others now: what was subscribed elsewhere is wanted at its new home.
     pub(crate) fn rehome(&mut self, map: Arc<Topology>) {
         self.homes.retain(|master, _| map.masters().contains(master));
@@ -431,11 +438,6 @@ impl Entry {
         self.stage = Stage::Wanted;
         !self.workers.is_empty()
     }
-}
-
-/// Where all keys of a channel are kept: its name is what their braces hold.
-fn slot(channel: &ChannelName) -> Slot {
-    Slot::of(channel.as_bytes())
 }
 
 fn home(map: &Topology, channel: &ChannelName) -> Option<Master> {

@@ -1,6 +1,6 @@
 //! What this node is subscribed to, for all who have a part in it: the workers that ask, the connection that delivers, the listener that tells Redis.
 
-use super::subscription_table::{Incarnation, Roster, Wanted};
+use super::subscription_table::{Incarnation, SubscriptionTable, Wanted};
 use crate::broker::{
     BrokerError, Check, Delivery, Mailbox, Post,
     redis::{
@@ -18,7 +18,7 @@ use tokio::{sync::Notify, time::Instant};
 
 /// See the module.
 pub(crate) struct Subscriptions {
-    roster: Mutex<Roster>,
+    table: Mutex<SubscriptionTable>,
     mailboxes: Vec<Arc<Mailbox>>,
     keys: Keys,
     counters: Arc<Counters>,
@@ -27,12 +27,12 @@ pub(crate) struct Subscriptions {
 
 impl Subscriptions {
     pub(crate) fn new(mailboxes: Vec<Arc<Mailbox>>, keys: Keys, map: Arc<Topology>, linger: Duration, counters: Arc<Counters>) -> Self {
-        Self { roster: Mutex::new(Roster::new(map, linger)), mailboxes, keys, counters, start: Instant::now() }
+        Self { table: Mutex::new(SubscriptionTable::new(map, linger)), mailboxes, keys, counters, start: Instant::now() }
     }
 
     /// Resolves when everything from now on will be delivered.
     pub(crate) async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Result<(), BrokerError> {
-        let wanted = lock(&self.roster).want(channel, worker, kept);
+        let wanted = lock(&self.table).want(channel, worker, kept);
         match wanted {
             Wanted::Subscribed => Ok(()),
             Wanted::Wait(confirmed) => confirmed.await.map_err(|_| BrokerError::Unavailable("the subscription was given up".into())),
@@ -41,7 +41,7 @@ impl Subscriptions {
 
     pub(crate) fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
         let now = self.now();
-        lock(&self.roster).drop_worker(channel, worker, now);
+        lock(&self.table).drop_worker(channel, worker, now);
     }
 
     /// Puts what a master announced into the mailboxes of the workers that need it. Called in the order of the announcements.
@@ -52,7 +52,7 @@ impl Subscriptions {
             return;
         };
         let at = if let Delivery::Publication(publication) = &delivery { publication.position } else { None };
-        let routed = lock(&self.roster).deliver(by, channel, at).map(|(name, workers)| (name.clone(), workers));
+        let routed = lock(&self.table).deliver(by, &channel, at).map(|(name, workers)| (name.clone(), workers));
         let Some((channel, workers)) = routed else { return };
         for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
             mailbox.deliver(&channel, delivery.clone());
@@ -66,7 +66,7 @@ impl Subscriptions {
 
     /// The same as a precaution, unless the channel was subscribed anew since: then it is looked at anyway.
     pub(crate) fn stood_at(&self, channel: &ChannelName, top: Position, since: Incarnation) {
-        if lock(&self.roster).is_unbroken(channel, since) {
+        if lock(&self.table).is_unbroken(channel, since) {
             self.stands_at(channel, top, Check::Audit);
         }
     }
@@ -74,12 +74,12 @@ impl Subscriptions {
     /// A publication of this node was answered with this position.
     pub(crate) fn acknowledged(&self, channel: &ChannelName, at: Position) {
         let now = self.now();
-        lock(&self.roster).owe(channel, at, now);
+        lock(&self.table).owe(channel, at, now);
     }
 
     /// Deliveries of this channel stay away: it is subscribed to anew, and looked at.
     pub(crate) fn doubt(&self, channel: &ChannelName) {
-        lock(&self.roster).doubt(channel);
+        lock(&self.table).doubt(channel);
     }
 
     /// Deliveries of this channel may be lost.
@@ -90,64 +90,64 @@ impl Subscriptions {
     /// Up to `most` channels that this master has to be told of.
     pub(crate) fn next_subscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
-        let mut roster = lock(&self.roster);
-        self.counters.silent.add(roster.overdue(now) as u64);
-        roster.subscribe(at, most)
+        let mut table = lock(&self.table);
+        self.counters.silent.add(table.overdue(now) as u64);
+        table.subscribe(at, most)
     }
 
     /// The master confirmed some of these, and not the others; answers those that have to be checked.
     pub(crate) fn subscribed(&self, at: Master, confirmed: &[ChannelName], others: &[ChannelName]) -> Vec<ChannelName> {
         let now = self.now();
-        let mut roster = lock(&self.roster);
-        roster.refused(at, others);
-        roster.subscribed(at, confirmed, now)
+        let mut table = lock(&self.table);
+        table.refused(at, others);
+        table.subscribed(at, confirmed, now)
     }
 
     /// Up to `most` channels that this master may forget.
     pub(crate) fn next_unsubscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
-        lock(&self.roster).unsubscribe(at, most, now)
+        lock(&self.table).unsubscribe(at, most, now)
     }
 
     pub(crate) fn unsubscribed(&self, at: Master, names: &[ChannelName]) {
-        lock(&self.roster).unsubscribed(at, names);
+        lock(&self.table).unsubscribed(at, names);
     }
 
     /// The master ended a subscription; true if that was relied on.
     pub(crate) fn ended(&self, at: Master, lane: &str) -> bool {
-        self.keys.channel(lane).is_some_and(|channel| lock(&self.roster).ended(at, channel))
+        self.keys.channel(lane).is_some_and(|channel| lock(&self.table).ended(at, &channel))
     }
 
     pub(crate) fn disconnected(&self, at: Master) {
-        lock(&self.roster).disconnected(at);
+        lock(&self.table).disconnected(at);
     }
 
     /// Slots are served by others now.
     pub(crate) fn rehome(&self, map: Arc<Topology>) {
-        lock(&self.roster).rehome(map);
+        lock(&self.table).rehome(map);
     }
 
     /// Notified when [`Self::next_subscribe`] may have something for this master.
     pub(crate) fn told(&self, at: Master) -> Arc<Notify> {
-        lock(&self.roster).told(at)
+        lock(&self.table).told(at)
     }
 
     /// Channels with a history that workers rely on, in these slots.
     pub(crate) fn kept_in(&self, slots: &BTreeSet<Slot>) -> Vec<ChannelName> {
-        lock(&self.roster).kept_in(slots)
+        lock(&self.table).kept_in(slots)
     }
 
     /// Channels with a history that workers rely on.
     pub(crate) fn kept(&self) -> Vec<(ChannelName, Incarnation)> {
-        lock(&self.roster).kept()
+        lock(&self.table).kept()
     }
 
     pub(crate) fn len(&self) -> usize {
-        lock(&self.roster).len()
+        lock(&self.table).len()
     }
 
     fn post(&self, channel: &ChannelName, post: impl Fn(ChannelName) -> Post) {
-        let routed = lock(&self.roster).route(channel).map(|(name, workers)| (name.clone(), workers));
+        let routed = lock(&self.table).route(channel).map(|(name, workers)| (name.clone(), workers));
         let Some((name, workers)) = routed else { return };
         for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
             mailbox.post(post(name.clone()));

@@ -1,6 +1,6 @@
 //! Replicas that take over.
 
-use super::Cluster;
+use super::cluster::Cluster;
 use crate::wait::{PATIENCE, until};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 const ATTEMPT: Duration = Duration::from_secs(6);
 
 impl Cluster {
-    /// Lets a replica take over from its master, which waits until it has everything. If that takes too long the two give it up, and are told again.
+    /// Lets a replica take over from its master, which waits until it has everything. If that takes too long the two give it up, and have to be asked again.
     pub async fn fail_over(&self, replica: usize) {
         let replica = &self.members[replica];
         let over = async {

@@ -1,6 +1,6 @@
 //! Moves of slots between masters.
 
-use super::Cluster;
+use super::cluster::Cluster;
 
 /// Keys that move together.
 const TOGETHER: usize = 100;
@@ -12,7 +12,7 @@ impl Cluster {
         halfway.await;
         while self.move_keys(slot, to, TOGETHER).await > 0 {}
         let number = slot.to_string();
-        // The new master first: if the old one told the others, nobody would serve it until then.
+        // The new master first: if the others learnt it from the old one, nobody would serve the slot until then.
         for member in [to, self.owner(slot)] {
             self.members[member].command(&["CLUSTER", "SETSLOT", &number, "NODE", &self.ids[to]]).await;
         }

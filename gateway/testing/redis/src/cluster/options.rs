@@ -1,6 +1,6 @@
 //! How a cluster is started.
 
-use crate::options::{Options, Part};
+use crate::servers::options::{Options, Part};
 use std::{path::PathBuf, time::Duration};
 
 /// How a cluster is started.

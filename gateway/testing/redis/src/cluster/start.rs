@@ -1,7 +1,7 @@
 //! How a cluster comes to be.
 
-use super::{Cluster, options::ClusterOptions, slot::SLOTS, view::View};
-use crate::{server::Server, wait::until};
+use super::{cluster::Cluster, options::ClusterOptions, slot::SLOTS, view::View};
+use crate::{servers::server::Server, wait::until};
 
 impl Cluster {
     /// Starts all members, and waits until they agree. Masters come first, those without slots last of them; then their replicas in the same order.

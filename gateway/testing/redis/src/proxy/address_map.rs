@@ -1,4 +1,4 @@
-//! Servers say where others are. Whoever reaches all of them through proxies of its own has to be told of these instead.
+//! Servers say where others are. Whoever reaches all of them through proxies of its own needs the addresses of these proxies instead.
 //!
 //! Ports have five digits here, so that no length changes with them.
 

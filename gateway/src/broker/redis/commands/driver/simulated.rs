@@ -17,13 +17,13 @@ pub(crate) struct Pipe {
     driver: Driver,
     connector: Arc<Connector>,
     queue: Queue,
-    line: Line,
+    line: LaneConnection,
     /// The newest connection's number, and the identity of the data that it found.
     seat: Option<(u64, Arc<str>)>,
 }
 
 /// The connection.
-enum Line {
+enum LaneConnection {
     Down,
     Idle,
     /// These were sent; the first ones were answered.
@@ -34,16 +34,16 @@ impl Pipe {
     /// To the only master.
     pub(crate) fn new(driver: Driver, master: Master) -> Self {
         let connector = driver.masters.connector(master).expect("the only one");
-        Self { driver, connector, queue: Queue::default(), line: Line::Down, seat: None }
+        Self { driver, connector, queue: Queue::default(), line: LaneConnection::Down, seat: None }
     }
 
     /// A connection is made; as with every connection, the server is told the scripts, and to end the last one.
     pub(crate) fn connect(&mut self, server: &mut Server) -> bool {
-        let down = matches!(self.line, Line::Down);
+        let down = matches!(self.line, LaneConnection::Down);
         if down {
             server.load_scripts();
             self.seat = Some(server.take_seat(self.seat.take().map(|(number, _)| number)));
-            self.line = Line::Idle;
+            self.line = LaneConnection::Idle;
         }
         down
     }
@@ -51,20 +51,20 @@ impl Pipe {
     /// What waits goes out together.
     pub(crate) fn send(&mut self) -> bool {
         self.take_in();
-        if !matches!(self.line, Line::Idle) {
+        if !matches!(self.line, LaneConnection::Idle) {
             return false;
         }
         let jobs = self.queue.take(self.driver.limits.batch, Instant::now(), |_| false);
         let any = !jobs.is_empty();
         if any {
-            self.line = Line::Busy(jobs, Vec::new());
+            self.line = LaneConnection::Busy(jobs, Vec::new());
         }
         any
     }
 
     /// The server carries out one command, or refuses it.
     pub(crate) fn execute(&mut self, server: &mut Server) -> bool {
-        let Line::Busy(jobs, answers) = &mut self.line else { return false };
+        let LaneConnection::Busy(jobs, answers) = &mut self.line else { return false };
         let Some(job) = jobs.get(answers.len()) else { return false };
         answers.push(server.execute(&job.cmd(self.connector.clock())));
         true
@@ -72,28 +72,28 @@ impl Pipe {
 
     /// All answers arrive, once there are as many as commands.
     pub(crate) fn answer(&mut self, server: &mut Server) -> bool {
-        let Line::Busy(jobs, answers) = &mut self.line else { return false };
+        let LaneConnection::Busy(jobs, answers) = &mut self.line else { return false };
         if answers.len() < jobs.len() {
             return false;
         }
         let (jobs, answers) = (std::mem::take(jobs), std::mem::take(answers));
         self.line = match self.queue.answered(jobs, answers, Instant::now()).after {
-            After::GoOn | After::Pause => Line::Idle,
+            After::GoOn | After::Pause => LaneConnection::Idle,
             After::LoadScripts => {
                 server.load_scripts();
-                Line::Idle
+                LaneConnection::Idle
             }
-            After::Reconnect => Line::Down,
+            After::Reconnect => LaneConnection::Down,
         };
         true
     }
 
     /// The connection breaks. What the server has not carried out yet it may carry out later.
     pub(crate) fn cut(&mut self, server: &mut Server) -> bool {
-        match std::mem::replace(&mut self.line, Line::Down) {
-            Line::Down => return false,
-            Line::Idle => {}
-            Line::Busy(jobs, answers) => {
+        match std::mem::replace(&mut self.line, LaneConnection::Down) {
+            LaneConnection::Down => return false,
+            LaneConnection::Idle => {}
+            LaneConnection::Busy(jobs, answers) => {
                 let (number, data) = self.seat.as_ref().expect("it was connected");
                 let rest = jobs.iter().skip(answers.len());
                 rest.for_each(|job| server.left_behind(*number, job.cmd(self.connector.clock())));

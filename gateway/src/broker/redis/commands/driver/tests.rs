@@ -3,11 +3,11 @@ use crate::{
     broker::{
         BrokerError, RedisAddress,
         redis::{
-            commands::job::{Again, Command},
+            commands::job::{Command, Resend},
             schema::slot::{SLOTS, Slot},
             servers::{
-                connect::{connect_error::Trouble, probe::Probe, server_assignment::Claims, timeouts::Timeouts},
-                topology::{Claim, Endpoint},
+                connect::{connect_error::ConnectError, probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
+                topology::{Endpoint, SlotReport},
             },
         },
     },
@@ -35,7 +35,7 @@ impl Bench {
         let limits = LaneLimits { queue: 8, batch: 4, deadline: Duration::from_secs(5) };
         let timeouts = Timeouts { connect: limits.deadline, response: limits.deadline };
         let probe = Probe::new("test:probe".into());
-        let claims = Claims::new("test:share".into(), limits.deadline);
+        let claims = ServerAssignments::new("test:share".into(), limits.deadline);
         let settings = Settings::from_toml("redis.url = \"redis+cluster://h:1\"").expect("values of the right type");
         let address = RedisAddress::try_from(&settings.redis).expect("a good address");
         let masters = Masters::new(address, 1, timeouts, probe, &claims).expect("a good address");
@@ -49,7 +49,7 @@ impl Bench {
     /// The slot of the key is served by the master at this port from now on, all others by the first.
     fn learn(&mut self, port: u16) {
         let slot = Slot::of(KEY.as_bytes()).0;
-        let at = |port, epoch, slots| Claim::new(Endpoint { host: "h".into(), port }, epoch, slots);
+        let at = |port, epoch, slots| SlotReport::new(Endpoint { host: "h".into(), port }, epoch, slots);
         let claims = vec![at(1, 1, vec![(0, SLOTS - 1)]), at(2, 2, Vec::new()), at(port, 3, vec![(slot, slot)])];
         self.masters.adopt(claims, &self.health);
         self.driver.follow(&mut self.steps);
@@ -59,7 +59,7 @@ impl Bench {
         self.masters.named(&format!("h:{port}"), self.driver.map.masters()[0]).expect("known")
     }
 
-    fn branch(&mut self, port: u16) -> &mut Branch {
+    fn branch(&mut self, port: u16) -> &mut MasterLane {
         let master = self.master(port);
         self.driver.branches.get_mut(&master).expect("a branch")
     }
@@ -68,7 +68,7 @@ impl Bench {
         let (answer, receiver) = oneshot::channel();
         let mut cmd = cmd("GET");
         cmd.arg(key);
-        let command = Command { cmd, to: To::Key, order: Some(order), again: Again::UntilDeadline };
+        let command = Command { cmd, to: Target::Key, order: Some(order), again: Resend::UntilDeadline };
         self.driver.push(Job::new(command, Instant::now() + self.limits.deadline, answer));
         receiver
     }
@@ -97,6 +97,7 @@ fn numbers<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<u64> {
     jobs.into_iter().map(|job| job.number).collect()
 }
 
+// NL-2.14
 #[tokio::test(start_paused = true)]
 async fn after_a_move_nothing_overtakes_what_is_under_way_at_the_old_place() {
     let mut bench = Bench::new();
@@ -120,15 +121,15 @@ async fn what_is_asked_for_elsewhere_keeps_its_order() {
     let _newer = bench.push(KEY, 7);
     let ask = "ASK 7629 h:2";
     bench.refuse(1, sent, &[ask, "TRYAGAIN later", ask]);
-    assert_eq!(bench.branch(2).asides.len(), 2);
+    assert_eq!(bench.branch(2).asking_queue.len(), 2);
     tokio::time::advance(PAUSE).await;
     assert!(bench.take(1).is_empty(), "what is newer waits for what was asked for elsewhere");
-    let asides = bench.branch(2).asides.take(9, Instant::now(), |_| false);
-    assert_eq!(numbers(&asides), [0, 2]);
+    let asking_queue = bench.branch(2).asking_queue.take(9, Instant::now(), |_| false);
+    assert_eq!(numbers(&asking_queue), [0, 2]);
     bench.branch(2).under_way = vec![7, 8];
     bench.branch(2).is_displaced = true;
     assert!(bench.take(1).is_empty(), "also while it is under way there");
-    bench.refuse(2, asides, &["TRYAGAIN later", "TRYAGAIN later"]);
+    bench.refuse(2, asking_queue, &["TRYAGAIN later", "TRYAGAIN later"]);
     tokio::time::advance(PAUSE).await;
     assert_eq!(numbers(&bench.take(1)), [0, 1, 2, 3]);
 }
@@ -183,7 +184,7 @@ async fn who_was_left_and_cannot_be_reached_again_takes_no_room_from_others() {
     for port in [1, 2] {
         bench.branch(port).is_up = true;
     }
-    let (master, trouble) = (bench.master(2), Trouble::NoCluster { address: "h:2".into() });
+    let (master, trouble) = (bench.master(2), ConnectError::NoCluster { address: "h:2".into() });
     bench.driver.settle(master, Done::Connected(Err(trouble)), &mut bench.steps);
     let _waiting: Vec<_> = (0..4).map(|order| bench.push(KEY, order)).collect();
     assert_eq!(bench.driver.room(), 4, "others have their half");
@@ -193,11 +194,11 @@ async fn who_was_left_and_cannot_be_reached_again_takes_no_room_from_others() {
 #[tokio::test]
 async fn a_slot_that_nobody_serves_waits_for_somebody() {
     let mut bench = Bench::new();
-    let all_but = |port| Claim::new(Endpoint { host: "h".into(), port }, 1, vec![(0, 1)]);
+    let all_but = |port| SlotReport::new(Endpoint { host: "h".into(), port }, 1, vec![(0, 1)]);
     bench.masters.adopt(vec![all_but(1)], &bench.health);
     bench.driver.follow(&mut bench.steps);
     let _answer = bench.push(KEY, 1);
-    assert_eq!(bench.driver.homeless.len(), 1);
+    assert_eq!(bench.driver.unserved.len(), 1);
     bench.learn(2);
     assert_eq!(numbers(&bench.take(2)), [0]);
 }

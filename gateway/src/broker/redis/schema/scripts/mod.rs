@@ -18,6 +18,7 @@ pub(crate) struct Scripts {
     pub(crate) renew: Script,
     pub(crate) share: Script,
     pub(crate) revoke: Script,
+    pub(crate) write_probe: Script,
     load: Pipeline,
 }
 
@@ -40,6 +41,7 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         renew: script(include_str!("renew.lua")),
         share: script(include_str!("share.lua")),
         revoke: script(include_str!("revoke.lua")),
+        write_probe: script(include_str!("write_probe.lua")),
         load,
     }
 });

@@ -6,15 +6,18 @@
 -- Answers {what, epoch, offset, whether nothing was held before}: "stored"; "unannounced" (stored, but subscribers were not told); "replayed" (an
 -- earlier request with this key did it); or {"mismatch"}, an error LATE or OVERTAKEN: nothing was done.
 --
+-- NL-2.1
 -- Lua does not roll back. What can fail comes before the first write, or leaves nothing: so XADD comes first and PUBLISH last.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
 
+-- NL-2.10
 local answered = redis.call('GET', key)
 if answered then
     local fingerprint, epoch, offset = string.match(answered, '^(%S*) (%S+) (%S+)$')
     if fingerprint ~= ARGV[6] then return { 'mismatch' } end
     return { 'replayed', epoch, offset }
 end
+-- NL-2.5
 local time = redis.call('TIME')
 if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[10]) then return redis.error_reply('LATE it came after its deadline') end
 local refusal = overtaken(4)
@@ -40,6 +43,7 @@ redis.call('SET', key, ARGV[6] .. ' ' .. epoch .. ' ' .. offset, 'PX', ARGV[7])
 local first = redis.call('PTTL', stream) < 0 and 1 or 0
 redis.call('PEXPIRE', stream, ARGV[4])
 redis.call('PEXPIRE', meta, ARGV[5])
+-- NL-2.2
 local told = redis.pcall(ARGV[9], ARGV[1], 'p' .. epoch .. offset .. ' ' .. ARGV[2])
 if type(told) == 'table' and told.err then return { 'unannounced', epoch, offset, first } end
 return { 'stored', epoch, offset, first }

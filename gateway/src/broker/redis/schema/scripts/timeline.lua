@@ -3,6 +3,7 @@
 -- Timelines of a channel that are remembered.
 local FORKS = 8
 
+-- NL-1.2
 -- Forks, with the one at which this timeline is left.
 local function leave(epoch, top, forks)
     local kept = { string.format('%s:%.0f', epoch, top) }
@@ -13,6 +14,7 @@ local function leave(epoch, top, forks)
 end
 
 -- A stream that is ahead of its meta is of another timeline: where a slot's move was broken off a later one may put the meta alone over what was
+-- NL-1.10
 -- left behind. It goes, and with it the epoch, since somebody may have read there. Answers the forks.
 local function discard(stream, fresh, epoch, top, forks)
     redis.call('DEL', stream)
@@ -22,6 +24,7 @@ end
 
 -- The channel's timeline now: epoch, top and forks ("epoch:offset", newest first, one space between). The identity of the
 -- server's data changes with every restart and failover; what was acknowledged before may be missing then, so a new epoch begins that
+-- NL-1.1, NL-1.9
 -- remembers where it left the old one. `fresh` is an epoch that nobody has used. The last answer tells whether meta has to be written.
 local function timeline(meta, stream, fresh)
     local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')

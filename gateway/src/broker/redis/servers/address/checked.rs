@@ -41,7 +41,7 @@ fn all<'a, T, U>(from: &'a [(String, T)], make: impl Fn(&'a T) -> Result<U, Wron
             Err(wrong) => problems.add(key, wrong.to_string()),
         }
     }
-    problems.none_or(good)
+    problems.into_result(good)
 }
 
 /// By name, with the key of each in the settings.
@@ -57,7 +57,7 @@ fn several<'a>(named: impl Iterator<Item = (&'a str, (String, Address))>) -> Res
         }
         sites.insert(name.into(), site);
     }
-    problems.none_or(Address::Several(sites))
+    problems.into_result(Address::Several(sites))
 }
 
 fn sentinel_login(redis: &settings::Redis) -> RedisConnectionInfo {
@@ -82,5 +82,5 @@ fn without_effect(redis: &settings::Redis, urls: &[(String, Url<'_>)]) -> Result
             problems.add(key, "has no effect without sentinels: begin redis.url with redis+sentinel, or rediss+sentinel");
         }
     }
-    problems.none_or(())
+    problems.into_result(())
 }

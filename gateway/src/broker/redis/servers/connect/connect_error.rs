@@ -6,7 +6,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// Why there is no usable connection. The sentence names cause and cure.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum ConnectError {
     #[error("Redis at {address} cannot be reached: {cause}. Start it, or correct redis.url")]
     Unreachable { address: Box<str>, cause: Box<str> },
     #[error("Redis at {address} does not accept the user or password in redis.url: {cause}")]
@@ -48,7 +48,7 @@ pub(crate) enum Trouble {
     Unusable { address: Box<str>, cause: Box<str> },
 }
 
-impl Trouble {
+impl ConnectError {
     /// What an error of the client library means.
     pub(crate) fn of(peer: &Peer, error: &RedisError) -> Self {
         let (address, cause): (Box<str>, Box<str>) = (peer.to_string().into(), error.to_string().into());

@@ -1,23 +1,22 @@
 //! Makes connections to one Redis, wherever it is now.
 
 use super::{
-    connect_error::Trouble,
+    connect_error::ConnectError,
     control_connection::{ControlConnection, KeptConnection},
-    predecessor_guard::Seat,
+    predecessor_guard::PredecessorGuard,
     probe::{Denied, Probe},
-    retry_pauses::pauses,
     route::Route,
     sentinel::Sentinels,
     server::Server,
-    server_assignment::Share,
+    server_assignment::ServerAssignment,
     server_check::{Mode, field, judge},
-    timeouts::Timeouts,
+    timing::{Timeouts, pauses},
 };
 use crate::broker::redis::{
     schema::{clock::Clock, scripts::SCRIPTS},
     servers::{
         address::{Peer, Site},
-        health::{Health, Part},
+        health::{Health, HealthPart},
     },
 };
 use gateway_core::model::lock;
@@ -37,10 +36,10 @@ use tokio::{
 
 /// Makes connections to one Redis.
 pub(crate) struct Connector {
-    way: Way,
+    way: Discovery,
     mode: Mode,
     /// What is kept there; none: its cluster sees to that.
-    share: Option<Share>,
+    share: Option<ServerAssignment>,
     clock: Clock,
     control: KeptConnection,
     lanes: usize,
@@ -51,7 +50,7 @@ pub(crate) struct Connector {
 }
 
 /// Which server new connections lead to.
-enum Way {
+enum Discovery {
     /// Always this one.
     Direct(Arc<Route>),
     /// The one that sentinels name. The route leads to the one that they named last.
@@ -63,11 +62,11 @@ const ASK: Duration = Duration::from_secs(1);
 
 impl Connector {
     /// For what is kept there, with so many connections that carry commands. Connects to nothing yet.
-    pub(crate) fn new(site: Site, share: Share, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
+    pub(crate) fn new(site: Site, share: ServerAssignment, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
         let way = match site {
-            Site::Server(peer) => Way::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
+            Site::Server(peer) => Discovery::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
             Site::Sentinels { sentinels, service, server } => {
-                Way::Sentinels(Box::new(Sentinels::new(sentinels, service, server, timeouts)), Mutex::default())
+                Discovery::Sentinels(Box::new(Sentinels::new(sentinels, service, server, timeouts)), Mutex::default())
             }
         };
         Ok(Self { share: Some(share), ..Self::by(way, Mode::Alone, lanes, timeouts, probe) })
@@ -75,11 +74,11 @@ impl Connector {
 
     /// For a server of a Redis Cluster.
     pub(crate) fn of_cluster(peer: Peer, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
-        let way = Way::Direct(Arc::new(Route::new(peer, lanes, timeouts)?));
+        let way = Discovery::Direct(Arc::new(Route::new(peer, lanes, timeouts)?));
         Ok(Self::by(way, Mode::OfCluster, lanes, timeouts, probe))
     }
 
-    fn by(way: Way, mode: Mode, lanes: usize, timeouts: Timeouts, probe: Probe) -> Self {
+    fn by(way: Discovery, mode: Mode, lanes: usize, timeouts: Timeouts, probe: Probe) -> Self {
         let (clock, newest) = (Clock::new(), watch::Sender::default());
         Self { way, mode, share: None, clock, control: KeptConnection::default(), lanes, timeouts, probe, newest }
     }
@@ -87,16 +86,18 @@ impl Connector {
     /// Where it leads, for sentences.
     pub(crate) fn address(&self) -> String {
         match &self.way {
-            Way::Direct(route) => route.peer.to_string(),
-            Way::Sentinels(_, known) => lock(known).as_ref().map_or_else(|| "the sentinels' master".into(), |route| route.peer.to_string()),
+            Discovery::Direct(route) => route.peer.to_string(),
+            Discovery::Sentinels(_, known) => {
+                lock(known).as_ref().map_or_else(|| "the sentinels' master".into(), |route| route.peer.to_string())
+            }
         }
     }
 
     /// The host of a server of a cluster.
     pub(crate) fn host(&self) -> &str {
         match &self.way {
-            Way::Direct(route) => route.peer.host(),
-            Way::Sentinels(..) => "",
+            Discovery::Direct(route) => route.peer.host(),
+            Discovery::Sentinels(..) => "",
         }
     }
 
@@ -106,12 +107,12 @@ impl Connector {
     }
 
     /// All connections are to be made anew.
-    fn abandon(&self) {
+    fn reset(&self) {
         self.newest.send_replace(Server::default());
     }
 
     /// What the server says of itself, if it can be relied on, and is to other nodes what it is to this one.
-    async fn admit(&self, route: &Route, connection: &mut MultiplexedConnection) -> Result<String, Trouble> {
+    async fn admit(&self, route: &Route, connection: &mut MultiplexedConnection) -> Result<String, ConnectError> {
         let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.trouble(&error))?;
         judge(&info, self.mode, &route.peer)?;
         if let Some(share) = &self.share {
@@ -121,7 +122,7 @@ impl Connector {
     }
 
     /// A connection for commands, whose server knows the scripts, in place of the `last` one. Tells the clock what time it is there.
-    pub(crate) async fn command(&self, last: Option<&Seat>) -> Result<(MultiplexedConnection, Seat), Trouble> {
+    pub(crate) async fn command(&self, last: Option<&PredecessorGuard>) -> Result<(MultiplexedConnection, PredecessorGuard), ConnectError> {
         let route = self.route().await?;
         let mut connection = route.command().await?;
         let info = self.admit(&route, &mut connection).await?;
@@ -131,7 +132,7 @@ impl Connector {
         };
         allowed(&route, ready.await)?;
         let (server, data) = (self.meet(&info, &route), field(&info, "master_replid"));
-        let seat = Seat::take(&mut connection, server, data, last).await.map_err(|error| route.trouble(&error))?;
+        let seat = PredecessorGuard::take(&mut connection, server, data, last).await.map_err(|error| route.trouble(&error))?;
         Ok((connection, seat))
     }
 
@@ -139,7 +140,7 @@ impl Connector {
     pub(crate) async fn subscriber(
         &self,
         take: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
-    ) -> Result<(MultiplexedConnection, Server), Trouble> {
+    ) -> Result<(MultiplexedConnection, Server), ConnectError> {
         let route = self.route().await?;
         let mut connection = route.subscriber(take).await?;
         let info = self.admit(&route, &mut connection).await?;
@@ -149,14 +150,14 @@ impl Connector {
 
     /// Asks the sentinels again and again, if there are any: an old master that lives on tells nobody that there is another one.
     pub(crate) async fn follow(&self) {
-        let Way::Sentinels(sentinels, _) = &self.way else { return };
+        let Discovery::Sentinels(sentinels, _) = &self.way else { return };
         let mut troubled = false;
         loop {
             sleep(ASK).await;
             match sentinels.master().await {
                 Ok(master) => {
                     troubled = false;
-                    self.abandon_unless(&master.to_string());
+                    self.reset_unless(&master.to_string());
                 }
                 // Connections that there are do not need the sentinels.
                 Err(trouble) => {
@@ -169,7 +170,7 @@ impl Connector {
     }
 
     /// All connections are to be made anew if the newest leads elsewhere.
-    fn abandon_unless(&self, master: &str) {
+    fn reset_unless(&self, master: &str) {
         self.newest.send_if_modified(|newest| {
             let elsewhere = !newest.address.is_empty() && &*newest.address != master;
             if elsewhere {
@@ -180,21 +181,22 @@ impl Connector {
         });
     }
 
-    async fn route(&self) -> Result<Arc<Route>, Trouble> {
+    async fn route(&self) -> Result<Arc<Route>, ConnectError> {
         match &self.way {
-            Way::Direct(route) => Ok(route.clone()),
-            Way::Sentinels(sentinels, known) => {
+            Discovery::Direct(route) => Ok(route.clone()),
+            Discovery::Sentinels(sentinels, known) => {
                 let master = sentinels.master().await?;
                 let mut known = lock(known);
                 if let Some(route) = known.as_ref().filter(|route| route.peer.to_string() == master.to_string()) {
                     return Ok(route.clone());
                 }
-                let route = Route::new(master.clone(), self.lanes, self.timeouts).map_err(|error| Trouble::of(&master, &error))?;
+                let route = Route::new(master.clone(), self.lanes, self.timeouts).map_err(|error| ConnectError::of(&master, &error))?;
                 Ok(known.insert(Arc::new(route)).clone())
             }
         }
     }
 
+    // NL-1.11
     /// Whether no newer connection led to another server.
     pub(crate) fn is_newest(&self, server: &Server) -> bool {
         *self.newest.borrow() == *server
@@ -218,7 +220,7 @@ impl Connector {
     }
 
     /// What the server knows of its cluster: its answer to `CLUSTER NODES`.
-    pub(crate) async fn nodes(&self) -> Result<String, Trouble> {
+    pub(crate) async fn nodes(&self) -> Result<String, ConnectError> {
         let mut control = self.control().await?;
         let answer = control.cluster_nodes().await?;
         self.control.keep(control);
@@ -226,22 +228,22 @@ impl Connector {
     }
 
     /// Claims the server's share again and again. When this node is contradicted, here or elsewhere, all connections are to be made anew, and none will be.
-    pub(crate) async fn claim_for_good(&self, part: Part, health: &Health) {
+    pub(crate) async fn renew_assignment(&self, part: HealthPart, health: &Health) {
         let Some(share) = &self.share else { return };
         let (mut attempts, mut is_suspended) = (pauses(), false);
         loop {
             let claimed = self.claim(share).await;
             let pause = match &claimed {
-                Ok(()) | Err(Trouble::Disputed { .. } | Trouble::Suspended { .. }) => {
+                Ok(()) | Err(ConnectError::Disputed { .. } | ConnectError::Suspended { .. }) => {
                     attempts = pauses();
                     share.pause()
                 }
                 Err(_) => attempts.next().unwrap_or_default().min(share.pause()),
             };
             match claimed {
-                Err(trouble @ (Trouble::Disputed { .. } | Trouble::Suspended { .. })) => {
+                Err(trouble @ (ConnectError::Disputed { .. } | ConnectError::Suspended { .. })) => {
                     is_suspended = true;
-                    self.abandon();
+                    self.reset();
                     health.warn(part, &trouble.to_string());
                 }
                 // Those who need the server tell what else is wrong with it.
@@ -255,7 +257,7 @@ impl Connector {
         }
     }
 
-    async fn claim(&self, share: &Share) -> Result<(), Trouble> {
+    async fn claim(&self, share: &ServerAssignment) -> Result<(), ConnectError> {
         let mut control = self.control().await?;
         control.claim(share).await?;
         self.control.keep(control);
@@ -263,7 +265,7 @@ impl Connector {
     }
 
     /// The control connection, to be kept if it gives an answer.
-    async fn control(&self) -> Result<ControlConnection, Trouble> {
+    async fn control(&self) -> Result<ControlConnection, ConnectError> {
         if let Some(kept) = self.control.take(|server| self.is_newest(server)) {
             return Ok(kept);
         }
@@ -292,10 +294,10 @@ async fn instruct(connection: &mut MultiplexedConnection, clock: &Clock) -> Resu
     Ok(())
 }
 
-fn allowed(route: &Route, probed: Result<Option<Denied>, RedisError>) -> Result<(), Trouble> {
+fn allowed(route: &Route, probed: Result<Option<Denied>, RedisError>) -> Result<(), ConnectError> {
     match probed {
         Ok(None) => Ok(()),
-        Ok(Some(denied)) => Err(Trouble::forbidden(&route.peer, &denied)),
+        Ok(Some(denied)) => Err(ConnectError::forbidden(&route.peer, &denied)),
         Err(error) => Err(route.trouble(&error)),
     }
 }

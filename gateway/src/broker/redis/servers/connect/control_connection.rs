@@ -1,6 +1,6 @@
 //! The connection for what a node asks a server again and again, and what that is.
 
-use super::{connect_error::Trouble, route::Route, server::Server, server_assignment::Share};
+use super::{connect_error::ConnectError, route::Route, server::Server, server_assignment::ServerAssignment};
 use gateway_core::model::lock;
 use redis::aio::MultiplexedConnection;
 use std::sync::{Arc, Mutex};
@@ -19,13 +19,13 @@ impl ControlConnection {
     }
 
     /// What the server knows of its cluster.
-    pub(super) async fn cluster_nodes(&mut self) -> Result<String, Trouble> {
+    pub(super) async fn cluster_nodes(&mut self) -> Result<String, ConnectError> {
         let question = redis::cmd("CLUSTER").arg("NODES").to_owned();
         question.query_async(&mut self.connection).await.map_err(|error| self.route.trouble(&error))
     }
 
     /// Claims the server's share.
-    pub(super) async fn claim(&mut self, share: &Share) -> Result<(), Trouble> {
+    pub(super) async fn claim(&mut self, share: &ServerAssignment) -> Result<(), ConnectError> {
         share.claim(&self.route.peer, &mut self.connection).await
     }
 }

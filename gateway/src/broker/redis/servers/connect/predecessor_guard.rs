@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(crate) struct Seat {
+pub(crate) struct PredecessorGuard {
     pub(crate) server: Server,
     /// The identity of the server's data. With another one something may be missing.
     pub(crate) data: Arc<str>,
@@ -22,7 +22,8 @@ pub(crate) struct Seat {
     number: Option<i64>,
 }
 
-impl Seat {
+impl PredecessorGuard {
+    // NL-2.13
     /// Takes the place of the `last` one. Only this server can end that; what it was sent elsewhere may still be carried out there.
     pub(crate) async fn take(
         connection: &mut MultiplexedConnection,

@@ -42,6 +42,7 @@ impl Probe {
         format!("{}:{part}", self.names)
     }
 
+    // NL-7.12
     /// Tries what goes over connections for commands.
     pub(crate) async fn commands(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
         let trials = self.trials(pubsub.publish());

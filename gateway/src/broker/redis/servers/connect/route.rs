@@ -1,6 +1,6 @@
 //! The way to one server.
 
-use super::{connect_error::Trouble, timeouts::Timeouts};
+use super::{connect_error::ConnectError, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
 use deadpool_redis::{Manager, Pool, PoolError, Runtime};
 use redis::{
@@ -38,11 +38,11 @@ impl Route {
     }
 
     /// A connection for commands.
-    pub(crate) async fn command(&self) -> Result<MultiplexedConnection, Trouble> {
+    pub(crate) async fn command(&self) -> Result<MultiplexedConnection, ConnectError> {
         let pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => self.trouble(&error),
-            PoolError::Timeout(_) => Trouble::unreachable(&self.peer, &format!("no answer within {:?}", self.timeouts.connect)),
-            other => Trouble::Unusable { address: self.peer.to_string().into(), cause: other.to_string().into() },
+            PoolError::Timeout(_) => ConnectError::unreachable(&self.peer, &format!("no answer within {:?}", self.timeouts.connect)),
+            other => ConnectError::Unusable { address: self.peer.to_string().into(), cause: other.to_string().into() },
         })?;
         Ok(deadpool_redis::Connection::take(pooled))
     }
@@ -51,13 +51,13 @@ impl Route {
     pub(crate) async fn subscriber(
         &self,
         take: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, Trouble> {
+    ) -> Result<MultiplexedConnection, ConnectError> {
         let config = config(self.timeouts).set_push_sender(take);
         self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| self.trouble(&error))
     }
 
-    pub(crate) fn trouble(&self, error: &RedisError) -> Trouble {
-        Trouble::of(&self.peer, error)
+    pub(crate) fn trouble(&self, error: &RedisError) -> ConnectError {
+        ConnectError::of(&self.peer, error)
     }
 }
 

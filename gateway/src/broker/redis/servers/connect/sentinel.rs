@@ -1,6 +1,6 @@
 //! Sentinels, and the master that they name.
 
-use super::{connect_error::Trouble, route, timeouts::Timeouts};
+use super::{connect_error::ConnectError, route, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
 use gateway_core::model::lock;
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
@@ -27,7 +27,7 @@ impl Sentinels {
     }
 
     /// The master now. Asks one sentinel after the other until one knows; all together have the time that a connection may take.
-    pub(crate) async fn master(&self) -> Result<Peer, Trouble> {
+    pub(crate) async fn master(&self) -> Result<Peer, ConnectError> {
         let share = self.timeouts.connect / (1 + self.peers.len() as u32);
         let kept = lock(&self.kept).take();
         if let Some(connection) = kept
@@ -35,14 +35,14 @@ impl Sentinels {
         {
             return Ok(master);
         }
-        let mut trouble = Trouble::Unwatched { service: self.service.clone() };
+        let mut trouble = ConnectError::Unwatched { service: self.service.clone() };
         for sentinel in &self.peers {
             let asked = async { self.ask(self.connect(sentinel).await?).await };
             match timeout(share, asked).await {
                 Ok(Ok(Some(master))) => return Ok(master),
                 Ok(Ok(None)) => {}
-                Ok(Err(error)) => trouble = Trouble::of_sentinel(sentinel, &error),
-                Err(_) => trouble = Trouble::no_sentinel(sentinel, &format!("no answer within {share:?}")),
+                Ok(Err(error)) => trouble = ConnectError::of_sentinel(sentinel, &error),
+                Err(_) => trouble = ConnectError::no_sentinel(sentinel, &format!("no answer within {share:?}")),
             }
         }
         Err(trouble)

@@ -7,7 +7,7 @@
 //! Who was contradicted at one server uses none, and claims none anew before a lease has passed without that: else a node with a wrong list would take
 //! the servers from all others whenever their claims are lost with Redis, and store at a server that only it knows what nobody else will see.
 
-use super::connect_error::Trouble;
+use super::connect_error::ConnectError;
 use crate::broker::redis::{schema::scripts::SCRIPTS, servers::address::Peer};
 use gateway_core::model::lock;
 use redis::{ErrorKind, RedisResult, aio::MultiplexedConnection};
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// How servers are claimed.
 #[derive(Clone, Debug)]
-pub(crate) struct Claims {
+pub(crate) struct ServerAssignments {
     key: Box<str>,
     lease: Duration,
     /// When this node was contradicted last, at any server.
@@ -28,25 +28,25 @@ pub(crate) struct Claims {
 
 /// What is kept at one server: a part of all channels, in the words of this node.
 #[derive(Clone, Debug)]
-pub(crate) struct Share {
+pub(crate) struct ServerAssignment {
     words: Box<str>,
-    claims: Claims,
+    claims: ServerAssignments,
 }
 
-impl Claims {
+impl ServerAssignments {
     /// At the key of that name, for so long each time.
     pub(crate) fn new(key: String, lease: Duration) -> Self {
         Self { key: key.into(), lease, contradicted: Arc::default() }
     }
 
     /// All channels.
-    pub(crate) fn whole(&self) -> Share {
-        Share { words: "the only server".into(), claims: self.clone() }
+    pub(crate) fn whole(&self) -> ServerAssignment {
+        ServerAssignment { words: "the only server".into(), claims: self.clone() }
     }
 
     /// What belongs to the server of that name among these.
-    pub(crate) fn of(&self, name: &str, all: &[Box<str>]) -> Share {
-        Share { words: format!("server {name} of {}", all.join(", ")).into(), claims: self.clone() }
+    pub(crate) fn of(&self, name: &str, all: &[Box<str>]) -> ServerAssignment {
+        ServerAssignment { words: format!("server {name} of {}", all.join(", ")).into(), claims: self.clone() }
     }
 
     fn are_suspended(&self) -> bool {
@@ -54,17 +54,18 @@ impl Claims {
     }
 }
 
-impl Share {
+impl ServerAssignment {
+    // NL-7.11
     /// Claims it at a server. Whatever else may be wrong there is told by those whom it concerns.
-    pub(crate) async fn claim(&self, at: &Peer, connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
+    pub(crate) async fn claim(&self, at: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
         let address = at.to_string().into();
         match self.ask(connection).await {
             Ok(there) if !there.is_empty() && *there != *self.words => {
                 *lock(&self.claims.contradicted) = Some(Instant::now());
-                Err(Trouble::Disputed { address, here: self.words.clone(), there: there.into() })
+                Err(ConnectError::Disputed { address, here: self.words.clone(), there: there.into() })
             }
-            Err(error) if error.kind() == ErrorKind::Io => Err(Trouble::of(at, &error)),
-            _ if self.claims.are_suspended() => Err(Trouble::Suspended { address }),
+            Err(error) if error.kind() == ErrorKind::Io => Err(ConnectError::of(at, &error)),
+            _ if self.claims.are_suspended() => Err(ConnectError::Suspended { address }),
             Ok(_) | Err(_) => Ok(()),
         }
     }

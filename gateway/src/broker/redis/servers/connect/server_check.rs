@@ -1,6 +1,6 @@
 //! Whether a server can be relied on, by its answer to `INFO`.
 
-use super::connect_error::Trouble;
+use super::connect_error::ConnectError;
 use crate::broker::redis::{schema::pubsub::PubSub, servers::address::Peer};
 
 /// What a server has to be.
@@ -27,24 +27,25 @@ impl Mode {
     }
 }
 
+// NL-7.12
 /// Whether a server of which `INFO` says this can be relied on.
-pub(super) fn judge(info: &str, mode: Mode, peer: &Peer) -> Result<(), Trouble> {
+pub(super) fn judge(info: &str, mode: Mode, peer: &Peer) -> Result<(), ConnectError> {
     let (version, policy, address) = (field(info, "redis_version"), field(info, "maxmemory_policy"), peer.to_string().into());
     match (mode, field(info, "cluster_enabled")) {
-        (Mode::Alone, "1") => return Err(Trouble::Cluster { address }),
-        (Mode::OfCluster, "0") => return Err(Trouble::NoCluster { address }),
+        (Mode::Alone, "1") => return Err(ConnectError::Cluster { address }),
+        (Mode::OfCluster, "0") => return Err(ConnectError::NoCluster { address }),
         _ => {}
     }
     let oldest = mode.oldest();
     if !is_new_enough(version, oldest) {
-        return Err(Trouble::TooOld { address, found: version.into(), oldest: format!("{}.{}", oldest.0, oldest.1).into() });
+        return Err(ConnectError::TooOld { address, found: version.into(), oldest: format!("{}.{}", oldest.0, oldest.1).into() });
     }
     if !matches!(policy, "" | "noeviction") {
-        return Err(Trouble::Evicting { address, policy: policy.into() });
+        return Err(ConnectError::Evicting { address, policy: policy.into() });
     }
     // In a cluster the map says who is a master, and a replica leads to it.
     if mode == Mode::Alone && field(info, "role") == "slave" {
-        return Err(Trouble::Replica { address });
+        return Err(ConnectError::Replica { address });
     }
     Ok(())
 }
@@ -73,6 +74,7 @@ mod tests {
         }
     }
 
+    // NL-7.12
     #[test]
     fn a_server_that_cannot_be_relied_on_is_refused_with_cause_and_cure() {
         let Address::One(Site::Server(peer)) = address("redis://h:1").expect("a good address") else { panic!("one server") };

@@ -8,8 +8,8 @@ fn health() -> Health {
     health
 }
 
-fn parts(master: Master) -> [Part; 3] {
-    [Part::Listener(master), Part::Canary(master), Part::Lane(master, 0)]
+fn parts(master: Master) -> [HealthPart; 3] {
+    [HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Lane(master, 0)]
 }
 
 fn expect(health: &Health, number: u32) {
@@ -42,7 +42,7 @@ fn at_the_start_each_master_is_awaited_until_it_works_or_was_found_not_to() {
     not_ready(&health, "connecting to Redis at h1; connecting to Redis at h2");
     works(&health, 1);
     not_ready(&health, "connecting to Redis at h2");
-    health.trouble(Part::Listener(Master(2)), "h2 is away");
+    health.trouble(HealthPart::Listener(Master(2)), "h2 is away");
     partly(&health, "h2 is away");
     works(&health, 2);
     assert_eq!((health.readiness(), health.count()), (Readiness::Ready, (2, 0)));
@@ -53,12 +53,12 @@ fn a_node_is_ready_in_part_as_long_as_one_master_serves() {
     let health = health();
     works(&health, 1);
     works(&health, 2);
-    health.trouble(Part::Lane(Master(2), 0), "h2 is away");
+    health.trouble(HealthPart::Lane(Master(2), 0), "h2 is away");
     partly(&health, "h2 is away");
     assert_eq!(health.count(), (1, 1));
-    health.trouble(Part::Canary(Master(1)), "h1 is deaf");
+    health.trouble(HealthPart::Canary(Master(1)), "h1 is deaf");
     not_ready(&health, "h1 is deaf; h2 is away");
-    health.well(Part::Lane(Master(2), 0));
+    health.well(HealthPart::Lane(Master(2), 0));
     partly(&health, "h1 is deaf");
 }
 
@@ -82,23 +82,23 @@ fn a_server_that_is_another_ones_makes_a_node_not_ready() {
     let health = health();
     works(&health, 1);
     works(&health, 2);
-    health.trouble(Part::Share(Master(2)), "h2 is somebody else's");
+    health.trouble(HealthPart::ServerAssignment(Master(2)), "h2 is somebody else's");
     not_ready(&health, "h2 is somebody else's");
-    health.forget(Part::Share(Master(2)));
+    health.forget(HealthPart::ServerAssignment(Master(2)));
     assert_eq!(health.readiness(), Readiness::Ready);
 }
 
 #[test]
 fn a_map_that_lacks_a_slot_is_no_reason_as_long_as_there_is_one() {
     let health = Health::default();
-    health.expect(Part::Map, "h1");
+    health.expect(HealthPart::Map, "h1");
     not_ready(&health, "connecting to Redis at h1");
-    health.trouble(Part::Map, "nobody can be asked");
+    health.trouble(HealthPart::Map, "nobody can be asked");
     not_ready(&health, "nobody can be asked");
     expect(&health, 1);
     works(&health, 1);
-    health.trouble(Part::Map, "nobody serves slot 7");
+    health.trouble(HealthPart::Map, "nobody serves slot 7");
     partly(&health, "nobody serves slot 7");
-    health.well(Part::Map);
+    health.well(HealthPart::Map);
     assert_eq!(health.readiness(), Readiness::Ready);
 }

@@ -16,12 +16,12 @@ fn endpoint(text: &str) -> Endpoint {
     Endpoint::parse(text, "").expect("valid")
 }
 
-fn claimed(place: &str, epoch: u64, slots: &[(u16, u16)]) -> Claim {
-    Claim::new(endpoint(place), epoch, slots.to_vec())
+fn claimed(place: &str, epoch: u64, slots: &[(u16, u16)]) -> SlotReport {
+    SlotReport::new(endpoint(place), epoch, slots.to_vec())
 }
 
 /// Numbers masters by their ports.
-fn merged(claims: Vec<Claim>) -> Topology {
+fn merged(claims: Vec<SlotReport>) -> Topology {
     Topology::merge(claims, |endpoint| Some(Master(endpoint.port.into())))
 }
 

@@ -1,0 +1,8 @@
+//! One file for each scenario: its options and its measurement. Clients, servers and sockets that scenarios share belong one folder up.
+
+pub(crate) mod fanout;
+pub(crate) mod flood;
+pub(crate) mod memory;
+pub(crate) mod publish;
+pub(crate) mod resubscribe;
+pub(crate) mod stuck;

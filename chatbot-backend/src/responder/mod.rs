@@ -1,0 +1,10 @@
+//! Decides what the bot answers: a message and what was looked up for it in, an answer out. Channels, links and clocks do not belong here.
+
+mod rules;
+mod story;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use rules::RuleResponder;
+pub use types::{ChatMessage, Lookup, LookupResult, Responder, Response, Step};

@@ -1,0 +1,218 @@
+//! Complete bot instances against a fake gateway in this process.
+
+mod fake_gateway;
+
+use chatbot_backend::abandoned_streams;
+use chatbot_backend::channel_io::ChannelIo;
+use chatbot_backend::responder::RuleResponder;
+use chatbot_backend::service::Chatbot;
+use chatbot_backend::settings::{PROGRAM, Settings};
+use fake_gateway::{BROKEN_CHANNEL, FakeGateway};
+use serde_json::{Value, json};
+use shared_proto::client::link::{Config, Link};
+use shared_proto::client::rest::{self, Gateway};
+use shared_proto::process::settings::{Asked, load};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+const LOBBY: &str = "chat:lobby";
+/// A message id as a page chooses it.
+const MESSAGE_ID: &str = "0123456789abcdef0123456789abcdef";
+
+/// One instance of the bot. Dropping it is like killing the process.
+struct Instance {
+    _link: Link,
+    stream_checker: JoinHandle<()>,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.stream_checker.abort();
+    }
+}
+
+fn instance(gateway: &FakeGateway, name: &str) -> Instance {
+    let args = ["chatbot-backend", "--set", "bot.word_ms=1", "--set", "bot.part_ms=20"];
+    let Ok(Asked::Run(settings)) = load::<Settings>(&PROGRAM, args.map(Into::into)) else { panic!("the settings are right") };
+    let bot = Chatbot::new(RuleResponder::new(&settings.bot.name), settings.bot.clone());
+    let mut config = Config::new("chatbot", vec![gateway.link.clone()], "dev");
+    config.instance = name.into();
+    let link = Link::start(config, bot.clone()).expect("the settings are right");
+    let timeout = Duration::from_secs(5);
+    let rest = rest::Config { urls: vec![gateway.rest.clone()], api_key: "dev".into(), connect_timeout: timeout, timeout };
+    let channel_io = Arc::new(ChannelIo::new(link.publisher(), Gateway::new(&rest).expect("the settings are right"), settings.bot));
+    bot.set_channel_io(channel_io.clone());
+    let stream_checker = tokio::spawn(abandoned_streams::run(channel_io, bot.active_streams()));
+    Instance { _link: link, stream_checker }
+}
+
+async fn say(gateway: &FakeGateway, instance: &str, text: &str) -> Value {
+    gateway.call(instance, "say", "alice", json!({"channel": LOBBY, "text": text})).await
+}
+
+fn has_kind(kind: &'static str) -> impl Fn(&Value) -> bool {
+    move |entry| entry["kind"] == kind
+}
+
+fn count(entries: &[Value], matches: impl Fn(&Value) -> bool) -> usize {
+    entries.iter().filter(|entry| matches(entry)).count()
+}
+
+fn is_complete_answer(entry: &Value) -> bool {
+    entry["kind"] == "message" && entry["from"] == "bot"
+}
+
+#[actix_web::test]
+async fn a_message_is_answered_in_a_stream_and_with_a_complete_message() {
+    let gateway = FakeGateway::start().await;
+    let _bot = instance(&gateway, "one");
+    let reply = say(&gateway, "one", "who is here?").await;
+    let last = gateway.wait_for(LOBBY, is_complete_answer).await;
+    assert_eq!(last["text"], "Here now: alice, bob.");
+    let entries = gateway.entries(LOBBY);
+    assert_eq!(entries[0], json!({"kind": "message", "id": reply["reply"]["message"], "from": "alice", "text": "who is here?"}));
+    let id = last["stream"].as_str().expect("a stream");
+    assert_eq!(entries[1], json!({"kind": "stream", "id": id, "from": "bot", "channel": format!("stream:{id}")}));
+    assert_eq!(entries.len(), 3, "{entries:?}");
+    let stream = gateway.entries(&format!("stream:{id}"));
+    let (end, parts) = stream.split_last().expect("not empty");
+    assert_eq!(*end, json!({"kind": "end", "reason": "done"}));
+    let text: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    assert_eq!(last["text"], text.as_str());
+    assert!(parts.iter().enumerate().all(|(n, part)| part["seq"] == n));
+    assert_eq!(gateway.ephemeral(), [(LOBBY.to_owned(), json!({"kind": "typing", "from": "bot"}))]);
+}
+
+#[actix_web::test]
+async fn a_message_repeated_with_its_id_is_stored_and_answered_once() {
+    let gateway = FakeGateway::start().await;
+    let _both = (instance(&gateway, "one"), instance(&gateway, "two"));
+    let line = json!({"channel": LOBBY, "text": "count to 2", "id": MESSAGE_ID});
+    for bot in ["one", "two", "one"] {
+        assert_eq!(gateway.call(bot, "say", "alice", line.clone()).await, json!({"reply": {"message": MESSAGE_ID}}));
+    }
+    let other = json!({"channel": LOBBY, "text": "count to 3", "id": MESSAGE_ID});
+    assert_eq!(gateway.call("one", "say", "alice", other).await, json!({"error": 409}));
+    assert_eq!(gateway.call("one", "say", "bob", line).await, json!({"error": 409}), "the id of another user's message");
+    gateway.wait_for(LOBBY, is_complete_answer).await;
+    // Each of the three calls has opened a stream. All of them must have ended before the entries are counted.
+    gateway.wait_for_count("stream:", has_kind("end"), 3).await;
+    let entries = gateway.entries(LOBBY);
+    assert_eq!(entries[0], json!({"kind": "message", "id": MESSAGE_ID, "from": "alice", "text": "count to 2"}));
+    assert_eq!((count(&entries, has_kind("message")), count(&entries, has_kind("stream"))), (2, 1), "{entries:?}");
+}
+
+#[actix_web::test]
+async fn an_instance_continues_from_another_instances_answer() {
+    let gateway = FakeGateway::start().await;
+    let (one, _two) = (instance(&gateway, "one"), instance(&gateway, "two"));
+    say(&gateway, "one", "count to 2").await;
+    gateway.wait_for(LOBBY, is_complete_answer).await;
+    drop(one);
+    say(&gateway, "two", "go on").await;
+    let stream = gateway.wait_for(LOBBY, |entry| entry["kind"] == "stream" && !has_ended(&gateway, entry)).await;
+    let first = |part: &Value| part["text"].as_str().is_some_and(|text| !text.is_empty());
+    assert_eq!(gateway.wait_for(stream["channel"].as_str().expect("a channel"), first).await["text"], "3, ");
+    say(&gateway, "two", "what did I say before?").await;
+    gateway
+        .wait_for(LOBBY, |entry| is_complete_answer(entry) && entry["text"].as_str().is_some_and(|text| text.contains("\"count to 2\"")))
+        .await;
+}
+
+#[actix_web::test]
+async fn the_stream_of_a_killed_writer_is_aborted_once() {
+    let gateway = FakeGateway::start().await;
+    let writer = instance(&gateway, "dies");
+    let _others = (instance(&gateway, "two"), instance(&gateway, "three"));
+    say(&gateway, "dies", "count to 50").await;
+    let id = gateway.wait_for(LOBBY, has_kind("stream")).await["id"].as_str().expect("an id").to_owned();
+    let stream = format!("stream:{id}");
+    gateway.wait_for(&stream, |part| part["text"].as_str().is_some_and(|text| text.contains('2'))).await;
+    drop(writer);
+    let died = tokio::time::Instant::now();
+    gateway.wait_for(&stream, has_kind("end")).await;
+    assert!(died.elapsed() < Duration::from_secs(10));
+    let last = gateway.wait_for(LOBBY, is_complete_answer).await;
+    assert_eq!((&last["reason"], &last["stream"]), (&json!("aborted"), &json!(id)));
+    assert!(last["text"].as_str().is_some_and(|text| text.starts_with("1, 2")), "the written text is kept: {last}");
+    // By the time the next answer is complete, both other instances have checked the stream again.
+    say(&gateway, "two", "count to 3").await;
+    gateway.wait_for(LOBBY, |entry| is_complete_answer(entry) && entry["text"] == "1, 2, 3.").await;
+    assert_eq!(count(&gateway.entries(&stream), has_kind("end")), 1);
+    assert_eq!(count(&gateway.entries(LOBBY), |entry| is_complete_answer(entry) && entry["stream"] == id.as_str()), 1);
+}
+
+#[actix_web::test]
+async fn stop_works_through_any_instance() {
+    let gateway = FakeGateway::start().await;
+    let _both = (instance(&gateway, "one"), instance(&gateway, "two"));
+    for stopper in ["one", "two"] {
+        let before = count(&gateway.entries(LOBBY), is_complete_answer);
+        say(&gateway, "one", "count to 50").await;
+        let id = gateway.wait_for(LOBBY, |entry| entry["kind"] == "stream" && !has_ended(&gateway, entry)).await["id"].clone();
+        let stream = format!("stream:{}", id.as_str().expect("an id"));
+        gateway.wait_for(&stream, |part| part["text"].as_str().is_some_and(|text| text.contains('1'))).await;
+        say(&gateway, stopper, "stop").await;
+        assert_eq!(gateway.wait_for(&stream, has_kind("end")).await["reason"], "aborted");
+        gateway.wait_for(LOBBY, |entry| is_complete_answer(entry) && entry["stream"] == id).await;
+        assert_eq!(count(&gateway.entries(LOBBY), is_complete_answer), before + 1);
+    }
+}
+
+fn has_ended(gateway: &FakeGateway, announcement: &Value) -> bool {
+    gateway.entries(announcement["channel"].as_str().expect("a channel")).iter().any(has_kind("end"))
+}
+
+#[actix_web::test]
+async fn intended_errors_fail_the_call_or_the_stream() {
+    let gateway = FakeGateway::start().await;
+    let _bot = instance(&gateway, "one");
+    assert_eq!(say(&gateway, "one", "error").await, json!({"error": 418}));
+    assert!(gateway.entries(LOBBY).is_empty(), "a refused message is not part of the conversation");
+    say(&gateway, "one", "fail").await;
+    let last = gateway.wait_for(LOBBY, is_complete_answer).await;
+    assert_eq!(last["reason"], "failed");
+}
+
+#[actix_web::test]
+async fn typing_is_published_and_invalid_calls_are_refused() {
+    let gateway = FakeGateway::start().await;
+    let _bot = instance(&gateway, "one");
+    assert_eq!(gateway.call("one", "typing", "alice", json!({"channel": LOBBY})).await, json!({"reply": {}}));
+    assert_eq!(gateway.ephemeral(), [(LOBBY.to_owned(), json!({"kind": "typing", "from": "alice"}))]);
+    let long = "x".repeat(5000);
+    for (method, user, data, code) in [
+        ("say", "a", json!(null), 400),
+        ("say", "a", json!([LOBBY, "hi"]), 400),
+        ("say", "a", json!({"channel": LOBBY}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": 7}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "from": "bob"}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": " \n"}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": long}), 400),
+        ("say", "a", json!({"channel": "news:world", "text": "hi"}), 400),
+        ("say", "a", json!({"channel": "chat:", "text": "hi"}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": "short"}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": "x".repeat(65)}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": format!("{MESSAGE_ID} ")}), 400),
+        ("say", "a", json!({"channel": LOBBY, "text": "hi", "id": 7}), 400),
+        ("say", "a", json!({"channel": "chat:{x}", "text": "hi"}), 400),
+        ("say", "a", json!({"channel": "chat:a#b", "text": "hi"}), 400),
+        ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
+        ("typing", "a", json!({"channel": "#bob"}), 400),
+        ("typing", "a", json!([LOBBY]), 400),
+        ("shout", "a", json!({}), 104),
+    ] {
+        assert_eq!(gateway.call("one", method, user, data.clone()).await, json!({"error": code}), "{method} {data:.80}");
+    }
+    assert!(gateway.entries(LOBBY).is_empty());
+}
+
+#[actix_web::test]
+async fn error_texts_of_the_gateway_are_not_passed_on() {
+    let gateway = FakeGateway::start().await;
+    let _bot = instance(&gateway, "one");
+    assert_eq!(gateway.call("one", "typing", "alice", json!({"channel": BROKEN_CHANNEL})).await, json!({"error": 503}));
+    let messages = gateway.error_messages.lock().expect("not poisoned").clone();
+    assert_eq!(messages, ["The gateway did not accept it. The message is larger than the configured limit."], "the error table's words");
+}

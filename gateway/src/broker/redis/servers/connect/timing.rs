@@ -1,0 +1,31 @@
+//! Time bounds of connections, and pauses between attempts.
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use std::time::Duration;
+
+/// Time bounds of connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    /// For a connection to be made.
+    pub(crate) connect: Duration,
+    /// For an answer, from when the command was sent.
+    pub(crate) response: Duration,
+}
+
+/// Pauses between attempts, without end: from 50 ms to 2 s, spread at random.
+pub(crate) fn pauses() -> ExponentialBackoff {
+    let pauses = ExponentialBuilder::new().with_min_delay(Duration::from_millis(50)).with_max_delay(Duration::from_secs(1));
+    pauses.without_max_times().with_jitter().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_never_end() {
+        let all: Vec<_> = pauses().take(1000).collect();
+        assert_eq!(all.len(), 1000);
+        assert!(all.iter().all(|pause| *pause <= Duration::from_secs(2)));
+    }
+}

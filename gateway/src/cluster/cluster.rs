@@ -1,0 +1,166 @@
+//! The cluster, as the rest of the node uses it.
+
+use super::{
+    local_workers::LocalWorkers,
+    member::Member,
+    message::{self, Request, Response},
+    shared_cluster::SharedCluster,
+    types::{ClusterTimings, DeadNodeConnections, NodeDescription, NodeSummary},
+};
+use crate::broker::{Broker, Mailbox, mailbox::ConnectionSummary};
+use gateway_core::{
+    channel::Namespaces,
+    model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId, lock},
+};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The nodes that share one store.
+pub struct Cluster {
+    kind: Kind,
+}
+
+enum Kind {
+    Single(Member, LocalWorkers),
+    Shared(Arc<SharedCluster>),
+}
+
+impl Cluster {
+    /// A cluster of this node alone.
+    pub fn single(description: NodeDescription, workers: Vec<Arc<Mailbox>>) -> Self {
+        let this_node = member(&description, workers.len());
+        Self { kind: Kind::Single(this_node, LocalWorkers::new(description.name, workers)) }
+    }
+
+    /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that belongs to no worker, with its index.
+    pub fn shared(
+        description: NodeDescription,
+        workers: Vec<Arc<Mailbox>>,
+        broker: Arc<Broker>,
+        inbox: (Arc<Mailbox>, WorkerId),
+        namespaces: Namespaces,
+        timings: ClusterTimings,
+    ) -> Self {
+        let this_node = member(&description, workers.len());
+        let local = LocalWorkers::new(description.name, workers);
+        Self { kind: Kind::Shared(Arc::new(SharedCluster::new(broker, local, inbox, namespaces, this_node, timings))) }
+    }
+
+    fn local(&self) -> &LocalWorkers {
+        match &self.kind {
+            Kind::Single(_, local) => local,
+            Kind::Shared(shared) => &shared.local,
+        }
+    }
+
+    /// The nodes that are registered and alive now, by name.
+    pub async fn nodes(&self) -> Result<Vec<NodeSummary>, Refusal> {
+        let members = match &self.kind {
+            Kind::Single(this_node, _) => vec![this_node.clone()],
+            Kind::Shared(shared) => shared.members().await?,
+        };
+        let summary = |node: &Member| NodeSummary {
+            name: (*node.name).into(),
+            since_ms: node.since_ms,
+            workers: node.workers,
+            public: node.public.clone(),
+        };
+        Ok(members.iter().map(summary).collect())
+    }
+
+    /// Addresses of the live nodes for services, as `ws://host:port`. The receiver sees every change.
+    pub fn links(&self) -> watch::Receiver<Arc<[String]>> {
+        match &self.kind {
+            Kind::Single(this_node, _) => watch::channel([this_node.link.to_string()].into()).1,
+            Kind::Shared(shared) => shared.links(),
+        }
+    }
+
+    /// Why this node is not a member of the cluster; none if it is.
+    pub fn problem(&self) -> Option<Box<str>> {
+        match &self.kind {
+            Kind::Single(..) => None,
+            Kind::Shared(shared) => shared.problem(),
+        }
+    }
+
+    /// Carries out a command on every connection of the target, on all nodes. Returns their number.
+    pub async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
+        let request = Request::Command((&target).into(), (&command).into());
+        let local = self.local().command(target, command).await?;
+        Ok(local + self.sum_of_others(&request).await?)
+    }
+
+    /// The connections of the target, on all nodes.
+    pub async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
+        let request = Request::Connections((&target).into());
+        let mut found = self.local().connections(target).await?;
+        for response in self.request_others(&request).await? {
+            if let Response::Connections(connections) = response {
+                found.extend(connections.into_iter().filter_map(message::Connection::into_model));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Number of a channel's subscribers, on all nodes.
+    pub async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
+        let local = self.local().subscribers(channel).await?;
+        Ok(local + self.sum_of_others(&Request::Subscribers(channel.to_string())).await?)
+    }
+
+    async fn sum_of_others(&self, request: &Request) -> Result<usize, Refusal> {
+        let responses = self.request_others(request).await?;
+        Ok(responses.into_iter().map(|response| if let Response::Number(number) = response { number } else { 0 }).sum())
+    }
+
+    async fn request_others(&self, request: &Request) -> Result<Vec<Response>, Refusal> {
+        match &self.kind {
+            Kind::Single(..) => Ok(Vec::new()),
+            Kind::Shared(shared) => shared.request_all(request).await,
+        }
+    }
+
+    /// From now on the workers keep every connection in the registry, so that other nodes can report its end if this node dies.
+    pub fn register_connections(&self) {
+        match &self.kind {
+            // There is no other node.
+            Kind::Single(..) => {}
+            Kind::Shared(shared) => shared.register_connections.notify_one(),
+        }
+    }
+
+    /// Connections of dead nodes, for disconnect events. None for a single node and for a second caller.
+    pub fn dead_node_connections(&self) -> Option<mpsc::Receiver<DeadNodeConnections>> {
+        match &self.kind {
+            Kind::Single(..) => None,
+            Kind::Shared(shared) => lock(&shared.dead_connections_receiver).take(),
+        }
+    }
+
+    /// Runs the background work until cancelled, then leaves the cluster.
+    pub async fn run(&self, stop: CancellationToken) {
+        if let Kind::Shared(shared) = &self.kind {
+            let requests = tokio::spawn(shared.clone().serve_requests());
+            let work = futures_util::future::join4(
+                shared.keep_registered(),
+                shared.notify_workers(),
+                shared.clean_up_dead_nodes(),
+                shared.sweep_presence(),
+            );
+            let _ = stop.run_until_cancelled(work).await;
+            shared.leave().await;
+            requests.abort();
+        }
+    }
+}
+
+fn member(description: &NodeDescription, workers: usize) -> Member {
+    let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let NodeDescription { name, link, public, shared } = description.clone();
+    Member { name: (*name).into(), since_ms, workers, link, public, shared }
+}

@@ -1,0 +1,91 @@
+//! Requests to the workers of this node, through their mailboxes.
+
+use crate::broker::{
+    Mailbox, Post,
+    mailbox::{ConnectionSummary, Survey},
+};
+use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, sleep, timeout_at},
+};
+
+/// Time for all workers to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause before posting to a full mailbox is tried again.
+const FULL_MAILBOX_PAUSE: Duration = Duration::from_millis(100);
+
+/// See the module.
+pub(super) struct LocalWorkers {
+    node: Arc<str>,
+    workers: Vec<Arc<Mailbox>>,
+}
+
+impl LocalWorkers {
+    pub(super) fn new(node: Arc<str>, workers: Vec<Arc<Mailbox>>) -> Self {
+        Self { node, workers }
+    }
+
+    /// Carries out a command on every connection of the target. Returns their number.
+    pub(super) async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
+        let counts = self.ask(|answer| Post::Command(target.clone(), command.clone(), answer)).await?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// The connections of the target.
+    pub(super) async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
+        let found = self.ask(|answer| Post::Survey(Survey::Connections(target.clone(), answer))).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Number of a channel's subscribers.
+    pub(super) async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
+        let counts = self.ask(|answer| Post::Survey(Survey::Subscribers(channel.clone(), answer))).await?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// Posts to every worker; waits while a mailbox is full.
+    async fn post_to_all(&self, post: fn() -> Post) {
+        for worker in &self.workers {
+            while !worker.post(post()) {
+                sleep(FULL_MAILBOX_PAUSE).await;
+            }
+        }
+    }
+
+    /// Posts to every worker after each notification. Never returns.
+    pub(super) async fn post_on_notify(&self, notify: &Notify, post: fn() -> Post) {
+        loop {
+            notify.notified().await;
+            self.post_to_all(post).await;
+        }
+    }
+
+    /// Asks every worker, and waits for all answers.
+    async fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> Post) -> Result<Vec<T>, Refusal> {
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let mut receivers = Vec::with_capacity(self.workers.len());
+        for (index, worker) in self.workers.iter().enumerate() {
+            let (sender, receiver) = mpsc::channel(1);
+            if !worker.post(question(sender)) {
+                return Err(self.unavailable(index, "has a full mailbox"));
+            }
+            receivers.push(receiver);
+        }
+        let mut answers = Vec::with_capacity(receivers.len());
+        for (index, mut receiver) in receivers.into_iter().enumerate() {
+            match timeout_at(deadline, receiver.recv()).await {
+                Ok(Some(answer)) => answers.push(answer),
+                Ok(None) => return Err(self.unavailable(index, "dropped the request")),
+                Err(_) => return Err(self.unavailable(index, "did not answer in time")),
+            }
+        }
+        Ok(answers)
+    }
+
+    fn unavailable(&self, worker: usize, what: &str) -> Refusal {
+        let detail = format!("Worker {worker} of node {} {what}; others may have carried the request out. Try again.", self.node);
+        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+    }
+}

@@ -1,0 +1,164 @@
+//! Registers this node, renews its lease, and finds dead nodes.
+
+use super::{member::Member, shared_cluster::SharedCluster};
+use crate::{
+    broker::{BrokerError, Lease, NodeRecord, Nodes},
+    telemetry::FailureLog,
+};
+use gateway_core::model::lock;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Time for Redis to remove this node when it shuts down.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether this node is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Registration {
+    /// It has never been.
+    Never,
+    /// Its lease expired, and it has not registered again yet.
+    Expired,
+    /// It is, and every heartbeat since then succeeded.
+    Since(Instant),
+}
+
+impl Registration {
+    /// The state after a failed heartbeat.
+    fn interrupted(self) -> Self {
+        match self {
+            Self::Never | Self::Expired => self,
+            Self::Since(_) => Self::Since(Instant::now()),
+        }
+    }
+}
+
+impl SharedCluster {
+    /// All nodes that are registered and alive now.
+    pub(super) async fn members(&self) -> Result<Vec<Member>, BrokerError> {
+        let Some(nodes) = self.broker.nodes() else { return Ok(vec![self.this_node.clone()]) };
+        Ok(alive(&nodes.list().await?))
+    }
+
+    /// Registers this node, renews its lease, and publishes which nodes are dead. Never returns.
+    pub(super) async fn keep_registered(&self) {
+        let Some(nodes) = self.broker.nodes() else { return };
+        let (mut registration, mut failures) = (Registration::Never, FailureLog::default());
+        loop {
+            match self.heartbeat(nodes, registration).await {
+                Ok(next) => {
+                    failures.succeeded();
+                    let is_renewed = matches!((registration, next), (Registration::Since(_), Registration::Since(_)));
+                    registration = next;
+                    if !is_renewed {
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    failures.failed(|| tracing::warn!(%error, "the heartbeat of this node failed; it tries again until it succeeds"));
+                    registration = registration.interrupted();
+                    nodes.judge(false);
+                }
+            }
+            sleep(self.timings.lease / 3).await;
+        }
+    }
+
+    // NL-7.1, NL-7.2
+    async fn heartbeat(&self, nodes: &Nodes, registration: Registration) -> Result<Registration, BrokerError> {
+        let record = self.this_node.record();
+        let since = match registration {
+            Registration::Never | Registration::Expired => {
+                nodes.enter(&record, self.timings.lease).await?;
+                if registration == Registration::Expired {
+                    self.registered_again.notify_one();
+                }
+                self.messages_missed.notify_one();
+                return Ok(Registration::Since(Instant::now()));
+            }
+            Registration::Since(_) if nodes.renew(&record, self.timings.lease).await? == Lease::Lost => {
+                tracing::warn!("the lease of this node expired: it registers again, with a new generation");
+                nodes.judge(false);
+                let past = nodes.begin_generation(&record).await?;
+                lock(&self.past_generations).push(past);
+                return Ok(Registration::Expired);
+            }
+            Registration::Since(since) => since,
+        };
+        self.delete_past_registries(nodes).await;
+        let all = nodes.list().await?;
+        self.update_members(&all);
+        // During an outage every lease expires. Live nodes get a whole lease to register again.
+        let may_judge = since.elapsed() > self.timings.lease;
+        nodes.judge(may_judge);
+        let dead = all.into_iter().filter(|node| may_judge && !node.is_alive).map(|node| node.id);
+        self.dead.send_replace(dead.collect());
+        Ok(Registration::Since(since))
+    }
+
+    /// Deletes the connection registries of earlier generations of this node: their connections are alive, so no other node may report their ends. After
+    /// an outage every node does this before any node judges another dead.
+    async fn delete_past_registries(&self, nodes: &Nodes) {
+        let past = lock(&self.past_generations).clone();
+        for generation in &past {
+            match timeout(self.timings.lease / 3, nodes.delete_connections_of(generation)).await {
+                Ok(Ok(())) => lock(&self.past_generations).retain(|it| it != generation),
+                Ok(Err(error)) => {
+                    return tracing::warn!(%error, "the connection registry of this node's last generation was not deleted; the next heartbeat tries again");
+                }
+                Err(_) => {
+                    return tracing::warn!(
+                        "Redis did not delete the connection registry of this node's last generation in time; the next heartbeat tries again"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Publishes the list of live nodes, and compares their settings with those of this node.
+    fn update_members(&self, all: &[NodeRecord]) {
+        let alive = alive(all);
+        let problem = self.same_name(all).or_else(|| alive.iter().find_map(|other| self.this_node.difference(other)));
+        let before = std::mem::replace(&mut *lock(&self.problem), problem.clone().map(Into::into));
+        if let Some(problem) = problem.filter(|problem| before.as_deref() != Some(problem)) {
+            tracing::warn!("{problem}");
+        }
+        self.links.send_if_modified(|links| {
+            let now: Arc<[String]> = alive.iter().map(|node| node.link.to_string()).collect();
+            let changed = *links != now;
+            *links = now;
+            changed
+        });
+    }
+
+    /// Whether another live process has the name of this node.
+    fn same_name(&self, all: &[NodeRecord]) -> Option<String> {
+        let (name, address) = (&self.this_node.name, self.broker.nodes()?.address());
+        all.iter().any(|node| node.is_alive && node.id.name == *name && node.id.address() != address).then(|| {
+            let lease = self.timings.lease;
+            format!(
+                "another gateway process has the node.name {name}, too: give each a name of its own. After a crash this takes one cluster.lease \
+                 ({lease:?}) at most"
+            )
+        })
+    }
+
+    /// Removes this node from the list.
+    pub(super) async fn leave(&self) {
+        let Some(nodes) = self.broker.nodes() else { return };
+        match timeout(LEAVE_TIMEOUT, nodes.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "this node could not leave the cluster; its lease will expire"),
+            Err(_) => tracing::warn!("this node could not leave the cluster in time; its lease will expire"),
+        }
+    }
+}
+
+/// The live nodes among them, in the order of their names.
+fn alive(all: &[NodeRecord]) -> Vec<Member> {
+    let mut alive: Vec<_> = all.iter().filter(|node| node.is_alive).filter_map(Member::parse).collect();
+    // A node that restarted before its old lease expired is listed twice.
+    alive.sort_by(|a, b| (&a.name, &a.link).cmp(&(&b.name, &b.link)).then(b.since_ms.cmp(&a.since_ms)));
+    alive.dedup_by(|a, b| a.name == b.name && a.link == b.link);
+    alive
+}

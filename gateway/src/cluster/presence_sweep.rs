@@ -1,0 +1,44 @@
+//! Removes presence entries of nodes that no longer exist, which the clean-up after dead nodes missed.
+
+use super::shared_cluster::SharedCluster;
+use crate::broker::{BrokerError, Nodes, Sweep};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Pause between two steps of a sweep, of at most a thousand keys each. It keeps the load on Redis low.
+const STEP_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a step that failed is repeated.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+impl SharedCluster {
+    /// Sweeps all presence entries again and again. Of all nodes, one does each sweep. Never returns.
+    pub(super) async fn sweep_presence(&self) {
+        let Some(nodes) = self.broker.nodes() else { return };
+        loop {
+            // A random pause: nodes that start together do not try at the same time.
+            sleep(self.timings.sweep.mul_f64(rand::random_range(0.1..0.2))).await;
+            if !nodes.lock_sweep(self.timings.sweep).await.unwrap_or(false) {
+                continue;
+            }
+            let mut sweep = Sweep::default();
+            while !sweep.is_over() {
+                let pause = match self.sweep_step(nodes, &mut sweep).await {
+                    Ok(()) => STEP_PAUSE,
+                    Err(error) => {
+                        tracing::warn!(%error, "the sweep of presence failed; it continues in five seconds");
+                        RETRY_PAUSE
+                    }
+                };
+                sleep(pause).await;
+            }
+        }
+    }
+
+    async fn sweep_step(&self, nodes: &Nodes, sweep: &mut Sweep) -> Result<(), BrokerError> {
+        let removed = nodes.sweep(sweep).await?;
+        if !removed.is_empty() {
+            tracing::warn!(connections = removed.len(), "presence entries of nodes that no longer exist were removed");
+        }
+        self.announce_leaves(removed).await
+    }
+}

@@ -1,0 +1,173 @@
+//! Requests to other nodes, and responses to theirs. A request is a message in the channel of the node that it is for.
+
+use super::{
+    inbox::{Inbox, Incoming, RETENTION},
+    message::{Connection, Message, Request, Response},
+    shared_cluster::SharedCluster,
+};
+use crate::broker::{BrokerError, NewPublication, Nodes};
+use gateway_core::model::{ChannelName, ErrorCode, Refusal, Tags, lock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::{Instant, sleep, timeout_at},
+};
+
+/// Time for all nodes to respond.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Requests of other nodes that are handled at a time.
+const CONCURRENT_REQUESTS: usize = 64;
+/// Pause before opening the inbox is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+impl SharedCluster {
+    // NL-7.8
+    /// Sends a request to every other live node, and waits for all responses.
+    pub(super) async fn request_all(&self, request: &Request) -> Result<Vec<Response>, Refusal> {
+        let others = self.others().await?;
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let deadline = Instant::now() + RESPONSE_TIMEOUT;
+        let id = self.next_request.fetch_add(1, Relaxed);
+        let (sender, mut receiver) = mpsc::channel(others.len());
+        lock(&self.pending).insert(id, sender);
+        let _guard = PendingGuard { pending: &self.pending, id };
+        let message = Message::Request { id, from: self.address(), request: request.clone() };
+        futures_util::future::try_join_all(others.iter().map(|node| self.send(node, &message))).await?;
+        let (mut missing, mut responses) = (others, Vec::new());
+        while !missing.is_empty() {
+            let Ok(Some((node, response))) = timeout_at(deadline, receiver.recv()).await else { break };
+            if let Some(at) = missing.iter().position(|address| **address == *node) {
+                missing.swap_remove(at);
+                responses.push(response);
+            }
+        }
+        let failed = responses.iter().find_map(|response| if let Response::Failed(why) = response { Some(why.clone()) } else { None });
+        match failed {
+            _ if !missing.is_empty() => {
+                let names: Vec<_> = missing.iter().map(|address| address.split(':').next().unwrap_or_default()).collect();
+                let names = names.join(", ");
+                let detail =
+                    format!("These nodes did not answer in time: {names}. The others may have carried the request out. Try again.");
+                Err(Refusal::new(ErrorCode::ServiceUnavailable, detail))
+            }
+            Some(why) => Err(Refusal::new(ErrorCode::ServiceUnavailable, why)),
+            None => Ok(responses),
+        }
+    }
+
+    /// Addresses of the other live nodes, read from Redis now.
+    async fn others(&self) -> Result<Vec<Box<str>>, Refusal> {
+        let Some(nodes) = self.broker.nodes() else { return Ok(Vec::new()) };
+        let (this_node, all) = (nodes.address(), nodes.list().await?);
+        let mut others: Vec<_> = all.into_iter().filter(|node| node.is_alive).map(|node| node.id.address().into()).collect();
+        others.retain(|address: &Box<str>| **address != *this_node);
+        others.sort_unstable();
+        // A process whose lease expired may be listed with two generations.
+        others.dedup();
+        Ok(others)
+    }
+
+    /// None without Redis: there are no other nodes.
+    fn address(&self) -> String {
+        self.broker.nodes().map(Nodes::address).unwrap_or_default()
+    }
+
+    async fn send(&self, node: &str, message: &Message) -> Result<(), BrokerError> {
+        let Some(channel) = node_channel(node) else {
+            return Err(BrokerError::Unavailable("the name of a node is no valid channel name".into()));
+        };
+        let publication = NewPublication {
+            data: message.to_data(),
+            tags: Tags::new(),
+            info: None,
+            traceparent: None,
+            retention: Some(RETENTION),
+            idempotency: None,
+        };
+        self.broker.publish(&channel, publication).await.map(drop)
+    }
+
+    /// Handles requests of other nodes, and passes their responses on. Never returns.
+    pub(super) async fn serve_requests(self: Arc<Self>) {
+        let Some(channel) = node_channel(&self.address()) else { return };
+        let mut inbox = loop {
+            match Inbox::open(self.broker.clone(), self.inbox.0.clone(), self.inbox.1, channel.clone()).await {
+                Ok(inbox) => break inbox,
+                Err(_) => sleep(RETRY_PAUSE).await,
+            }
+        };
+        // Messages may have been published before the inbox was open.
+        self.messages_missed.notify_one();
+        let permits = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
+        loop {
+            let data = match inbox.next().await {
+                Incoming::Message(data) => data,
+                Incoming::Gap => {
+                    tracing::warn!("messages of other nodes were missed: they had left the history");
+                    self.messages_missed.notify_one();
+                    continue;
+                }
+            };
+            match Message::parse(&data) {
+                Some(Message::Request { id, from, request }) => {
+                    let Ok(permit) = permits.clone().acquire_owned().await else { return };
+                    let this = self.clone();
+                    tokio::spawn(async move {
+                        let response = this.respond(request).await.unwrap_or_else(|refusal| Response::Failed(refusal.detail));
+                        let message = Message::Response { id, from: this.address(), response };
+                        if let Err(error) = this.send(&from, &message).await {
+                            tracing::warn!(node = from, %error, "the response to another node could not be sent");
+                        }
+                        drop(permit);
+                    });
+                }
+                Some(Message::Response { id, from, response }) => {
+                    // None: the request has timed out.
+                    let pending = lock(&self.pending).get(&id).cloned();
+                    pending.map(|pending| pending.try_send((from, response)));
+                }
+                None => tracing::warn!("a message of another node was not understood: it may have another version"),
+            }
+        }
+    }
+
+    async fn respond(&self, request: Request) -> Result<Response, Refusal> {
+        let not_understood = || Refusal::new(ErrorCode::Internal, "A node of another version did not understand the request.");
+        Ok(match request {
+            Request::Command(target, command) => {
+                let (target, command) = target.into_model().zip(command.into_model()).ok_or_else(not_understood)?;
+                Response::Number(self.local.command(target, command).await?)
+            }
+            Request::Connections(target) => {
+                let found = self.local.connections(target.into_model().ok_or_else(not_understood)?).await?;
+                Response::Connections(found.iter().map(Connection::from).collect())
+            }
+            Request::Subscribers(channel) => {
+                Response::Number(self.local.subscribers(&channel.parse().map_err(|_| not_understood())?).await?)
+            }
+        })
+    }
+}
+
+/// The channel of the node at this address. Namespaces of frontends and services never begin with `$`.
+fn node_channel(address: &str) -> Option<ChannelName> {
+    format!("$node:{address}").parse().ok()
+}
+
+/// Removes a request from the pending ones when dropped.
+struct PendingGuard<'a> {
+    pending: &'a Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,
+    id: u64,
+}
+
+impl Drop for PendingGuard<'_> {
+    fn drop(&mut self) {
+        lock(self.pending).remove(&self.id);
+    }
+}

@@ -1,0 +1,99 @@
+//! The state of a node in a cluster of several nodes.
+
+use super::{
+    local_workers::LocalWorkers,
+    member::Member,
+    message::Response,
+    types::{ClusterTimings, DeadNodeConnections},
+};
+use crate::broker::{Broker, Mailbox, NodeId, Post};
+use gateway_core::{
+    channel::Namespaces,
+    model::{WorkerId, lock},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, atomic::AtomicU64},
+};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// See the module.
+pub(super) struct SharedCluster {
+    pub(super) broker: Arc<Broker>,
+    pub(super) local: LocalWorkers,
+    /// The mailbox for messages of other nodes, registered with the broker like that of a worker.
+    pub(super) inbox: (Arc<Mailbox>, WorkerId),
+    pub(super) timings: ClusterTimings,
+    pub(super) namespaces: Namespaces,
+    pub(super) this_node: Member,
+    /// Nodes to clean up after.
+    pub(super) dead: watch::Sender<Vec<NodeId>>,
+    /// Link addresses of the live nodes.
+    pub(super) links: watch::Sender<Arc<[String]>>,
+    /// Requests to other nodes that wait for responses, by id.
+    pub(super) pending: Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,
+    pub(super) next_request: AtomicU64,
+    /// Why this node is not a member of the cluster.
+    pub(super) problem: Mutex<Option<Box<str>>>,
+    /// This node registered again after its lease expired.
+    pub(super) registered_again: Notify,
+    /// Earlier generations of this node whose connection registries may still have entries.
+    pub(super) past_generations: Mutex<Vec<NodeId>>,
+    /// Messages of other nodes to this one may have been lost.
+    pub(super) messages_missed: Notify,
+    /// A service wants disconnects, so every connection must be in the registry.
+    pub(super) register_connections: Notify,
+    pub(super) dead_connections: mpsc::Sender<DeadNodeConnections>,
+    /// The other end of `dead_connections`, until it is taken.
+    pub(super) dead_connections_receiver: Mutex<Option<mpsc::Receiver<DeadNodeConnections>>>,
+}
+
+impl SharedCluster {
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        local: LocalWorkers,
+        inbox: (Arc<Mailbox>, WorkerId),
+        namespaces: Namespaces,
+        this_node: Member,
+        timings: ClusterTimings,
+    ) -> Self {
+        let (dead_connections, receiver) = mpsc::channel(1);
+        Self {
+            broker,
+            local,
+            inbox,
+            timings,
+            links: watch::Sender::new([this_node.link.to_string()].into()),
+            dead: watch::Sender::default(),
+            namespaces,
+            this_node,
+            pending: Mutex::default(),
+            next_request: AtomicU64::new(1),
+            problem: Mutex::new(Some("not registered with the cluster yet".into())),
+            registered_again: Notify::new(),
+            past_generations: Mutex::default(),
+            messages_missed: Notify::new(),
+            register_connections: Notify::new(),
+            dead_connections,
+            dead_connections_receiver: Mutex::new(Some(receiver)),
+        }
+    }
+
+    /// Link addresses of the live nodes, as they change.
+    pub(super) fn links(&self) -> watch::Receiver<Arc<[String]>> {
+        self.links.subscribe()
+    }
+
+    /// Why this node is not a member of the cluster.
+    pub(super) fn problem(&self) -> Option<Box<str>> {
+        lock(&self.problem).clone()
+    }
+
+    /// Passes changes of this node's state on to its workers. Never returns.
+    pub(super) async fn notify_workers(&self) {
+        let registered_again = self.local.post_on_notify(&self.registered_again, || Post::RegisterAgain);
+        let messages_missed = self.local.post_on_notify(&self.messages_missed, || Post::CheckRevocations);
+        let register_connections = self.local.post_on_notify(&self.register_connections, || Post::RegisterConnections);
+        futures_util::future::join3(registered_again, messages_missed, register_connections).await;
+    }
+}

@@ -1,0 +1,53 @@
+//! The types of the cluster's interface.
+
+use gateway_core::model::{ConnectionId, UserId};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// One node, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSummary {
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it started, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// Number of worker threads.
+    pub workers: usize,
+    /// Address for frontends, as `http://host:port`; empty if the node does not publish it.
+    pub public: Box<str>,
+}
+
+/// What a node publishes about itself.
+#[derive(Clone, Debug)]
+pub struct NodeDescription {
+    /// Its name, unique in the cluster.
+    pub name: Arc<str>,
+    /// Address for services, as `ws://host:port`.
+    pub link: Box<str>,
+    /// Address for frontends, as `http://host:port`.
+    pub public: Box<str>,
+    /// Settings that must be equal on all nodes, by key.
+    pub shared: BTreeMap<String, String>,
+}
+
+/// Periods of the cluster's background work.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterTimings {
+    /// A node that does not renew its lease for so long is dead.
+    pub lease: Duration,
+    /// Time between two sweeps of all presence entries; one node does each sweep.
+    pub sweep: Duration,
+}
+
+/// Connections that ended with their node and whose disconnects have not reached services yet.
+#[derive(Debug)]
+pub struct DeadNodeConnections {
+    /// The dead node and its generation, as one word.
+    pub holder: String,
+    /// Each connection with its user.
+    pub connections: Vec<(ConnectionId, UserId)>,
+    /// Time since the node was found dead.
+    pub waited: Duration,
+    /// Receives the connections that need no further attempt. The others are offered again.
+    pub done: oneshot::Sender<Vec<ConnectionId>>,
+}

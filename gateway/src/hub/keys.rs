@@ -1,0 +1,24 @@
+//! Names of connections and channels within one hub.
+
+use std::num::NonZeroU32;
+
+/// Names a connection of this hub; a later connection at the same index has another generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnKey {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+/// Names a channel within its hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SlotKey(NonZeroU32);
+
+impl SlotKey {
+    pub(super) fn new(index: usize) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index as u32))
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}

@@ -1,0 +1,87 @@
+//! Configuration of services and of their links.
+
+use super::breaker::BreakerLimits;
+use std::time::Duration;
+
+/// How a service is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Over the links that its instances keep open to the nodes.
+    Link,
+}
+
+/// Which calls of a service run one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrderBy {
+    /// The calls of one connection.
+    #[default]
+    Connection,
+    /// None: all calls run concurrently.
+    Nothing,
+}
+
+/// Configuration of one service.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// How it is reached.
+    pub reach: Reach,
+    /// See [`OrderBy`].
+    pub order: OrderBy,
+    /// Calls of one connection that may wait for an earlier one.
+    pub order_queue: usize,
+    /// Longest time for an answer.
+    pub call_timeout: Duration,
+    /// Limit of calls in flight at this node.
+    pub max_in_flight: usize,
+    /// Limit of instances with links to this node.
+    pub instances: usize,
+    /// When an instance gets no more calls.
+    pub breaker: BreakerLimits,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            reach: Reach::Link,
+            order: OrderBy::default(),
+            order_queue: 32,
+            call_timeout: Duration::from_secs(10),
+            max_in_flight: 10_000,
+            instances: 64,
+            breaker: BreakerLimits::default(),
+        }
+    }
+}
+
+/// Limits of a link.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkLimits {
+    /// Largest message, in bytes.
+    pub message_size: usize,
+    /// Largest reply to a call, in bytes.
+    pub reply_size: usize,
+    /// Publications that may be unacknowledged; at least 1.
+    pub publishes_in_flight: u32,
+    /// Time without a frame until the node pings; after twice that time it closes the link.
+    pub heartbeat: Duration,
+    /// Time for the first frame.
+    pub hello_timeout: Duration,
+    /// Frames that may wait to be written; at least 1.
+    pub queue: usize,
+    /// Time to write the last frames of a link that is closing.
+    pub close_timeout: Duration,
+}
+
+impl Default for LinkLimits {
+    fn default() -> Self {
+        Self {
+            message_size: 256 << 10,
+            reply_size: 64 << 10,
+            publishes_in_flight: 256,
+            heartbeat: Duration::from_secs(10),
+            hello_timeout: Duration::from_secs(5),
+            queue: 1024,
+            close_timeout: Duration::from_secs(1),
+        }
+    }
+}

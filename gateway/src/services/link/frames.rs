@@ -1,0 +1,19 @@
+//! Writing frames of the link protocol.
+
+use super::ending::Ending;
+use gateway_core::model::{ErrorCode, Refusal, Retry};
+use shared_proto::link::{LinkError, ToService};
+
+pub(super) fn text(frame: &ToService) -> String {
+    serde_json::to_string(frame).expect("maps have string keys only, and raw values are valid JSON")
+}
+
+pub(super) fn link_error(refusal: &Refusal) -> LinkError {
+    let retryable = refusal.code.row().retry != Retry::Never;
+    LinkError { code: refusal.code.to_string(), message: refusal.detail.clone(), retryable }
+}
+
+/// The ending of a link whose peer sent a malformed frame.
+pub(super) fn malformed(detail: impl Into<String>) -> Ending {
+    Ending::Malformed(Refusal::new(ErrorCode::BadRequest, detail))
+}

@@ -1,0 +1,149 @@
+//! A link after its hello, until it ends.
+
+use super::{
+    super::{
+        counters::Count,
+        instance::{LinkId, NewLink, Outgoing},
+        service::Service,
+        services::Services,
+    },
+    ending::Ending,
+    frames::text,
+    hello::Accepted,
+    messages::{Peer, Sent},
+};
+use futures_util::{Sink, SinkExt};
+use gateway_core::model::Refusal;
+use shared_proto::link::{Limits, ToService, Welcome};
+use std::{cell::Cell, collections::HashSet, sync::Arc};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A link that is registered with its service, until [`Link::close`] or its drop.
+pub(super) struct Link<'a> {
+    pub(super) services: &'a Services,
+    pub(super) service: &'a Service,
+    pub(super) id: LinkId,
+    pub(super) instance: Arc<str>,
+    pub(super) queue: mpsc::Sender<Outgoing>,
+    pub(super) replaced: CancellationToken,
+    pub(super) last_received: Cell<Instant>,
+    pub(super) unsent: HashSet<u64>,
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn open(
+        services: &'a Services,
+        service: &'a Service,
+        hello: Accepted,
+        queue: mpsc::Sender<Outgoing>,
+    ) -> Result<Self, Refusal> {
+        let replaced = CancellationToken::new();
+        let new_link = NewLink {
+            instance: Arc::clone(&hello.instance),
+            credit: hello.credit,
+            interests: hello.interests,
+            queue: queue.clone(),
+            replaced: replaced.clone(),
+        };
+        let id = service.pool().join(new_link, services.now())?;
+        services.refresh_interests();
+        let last_received = Cell::new(Instant::now());
+        Ok(Self { services, service, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new() })
+    }
+
+    /// Writes frames until the transport fails or the node stops.
+    pub(super) async fn write<W: Sink<Sent> + Unpin>(
+        &self,
+        welcome: ToService,
+        queued: &mut mpsc::Receiver<Outgoing>,
+        writer: &mut W,
+    ) -> Ending {
+        if writer.send(Sent::Text(text(&welcome))).await.is_err() {
+            return Ending::Lost;
+        }
+        while let Some(next) = self.next_outgoing(queued).await {
+            let message = match next {
+                Outgoing::Frame(frame) => Sent::Text(text(&frame)),
+                Outgoing::Ping => Sent::Ping,
+                Outgoing::Pong(bytes) => Sent::Pong(bytes),
+            };
+            if writer.send(message).await.is_err() {
+                return Ending::Lost;
+            }
+        }
+        Ending::Stopped
+    }
+
+    /// The next message to write; none once the node stops and nothing waits.
+    pub(super) async fn next_outgoing(&self, queued: &mut mpsc::Receiver<Outgoing>) -> Option<Outgoing> {
+        tokio::select! {
+            Some(next) = queued.recv() => Some(next),
+            () = self.services.closing.cancelled() => queued.try_recv().ok(),
+        }
+    }
+
+    pub(super) fn welcome(&self, peer: &Peer, nodes: &[String]) -> ToService {
+        let peers = nodes.iter().map(|node| format!("{node}/v1/services/{}/link", peer.service)).collect();
+        let limits = &self.services.links;
+        let limits = Limits {
+            message_size: limits.message_size,
+            publishes_in_flight: limits.publishes_in_flight,
+            heartbeat: limits.heartbeat.as_secs().max(1) as u32,
+        };
+        ToService::Welcome(Welcome { node: peer.node.to_string(), peers, limits })
+    }
+
+    /// Sends welcome again whenever the nodes change, so that the instance opens a link to each.
+    pub(super) async fn send_node_changes(&self, peer: &Peer, mut nodes: watch::Receiver<Arc<[String]>>) -> Ending {
+        while nodes.changed().await.is_ok() {
+            let welcome = self.welcome(peer, &nodes.borrow_and_update());
+            if self.queue.send(Outgoing::Frame(welcome)).await.is_err() {
+                return Ending::Lost;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Pings a peer that sends nothing, and ends the link if nothing comes then.
+    pub(super) async fn watch_heartbeat(&self) -> Ending {
+        let heartbeat = self.services.links.heartbeat;
+        loop {
+            let last_received = self.last_received.get();
+            sleep_until(last_received + heartbeat).await;
+            if self.last_received.get() > last_received {
+                continue;
+            }
+            // If the queue is full, no ping is needed: the peer reads nothing.
+            let _ = self.queue.try_send(Outgoing::Ping);
+            sleep_until(last_received + 2 * heartbeat).await;
+            if self.last_received.get() == last_received {
+                return Ending::HeartbeatTimeout;
+            }
+        }
+    }
+
+    /// Closes the queue, and notes the calls that were not written: the instance did not get them.
+    pub(super) fn close(mut self, queued: &mut mpsc::Receiver<Outgoing>) {
+        queued.close();
+        let mut events = 0;
+        while let Ok(next) = queued.try_recv() {
+            match next {
+                Outgoing::Frame(ToService::Call(call)) => drop(self.unsent.insert(call.id)),
+                Outgoing::Frame(ToService::Event(_)) => events += 1,
+                Outgoing::Frame(_) | Outgoing::Ping | Outgoing::Pong(_) => {}
+            }
+        }
+        self.services.counters.add_many(Count::EventLost, events);
+    }
+}
+
+impl Drop for Link<'_> {
+    fn drop(&mut self) {
+        self.service.pool().leave(self.id, &self.unsent, self.services.now());
+        self.services.refresh_interests();
+    }
+}

@@ -1,0 +1,61 @@
+//! Settings with a few named values.
+
+use super::value::choice;
+
+choice! {
+    /// Where publications are kept.
+    BrokerKind {
+        /// In this process, for one node only.
+        Memory = "memory",
+        /// In a Redis that the nodes of a cluster share.
+        Redis = "redis",
+    } "\"memory\" or \"redis\"";
+
+    /// Which frontends may do something in a channel. Services always may.
+    Grant {
+        /// No frontend.
+        Nobody = "nobody",
+        /// Frontends with a subscription token for the channel.
+        Token = "token",
+        /// Subscribers of the channel.
+        Subscriber = "subscriber",
+        /// Frontends that are not anonymous.
+        Authenticated = "authenticated",
+        /// Every frontend.
+        Anyone = "anyone",
+    } "\"nobody\", \"token\", \"subscriber\", \"authenticated\" or \"anyone\"";
+
+    /// What happens to a subscriber that reads too slowly.
+    SlowConsumer {
+        /// It is closed with 3008, reconnects and recovers.
+        Disconnect = "disconnect",
+        /// It gets only the newest publication of a channel.
+        Latest = "latest",
+    } "\"disconnect\" or \"latest\"";
+
+    /// How the gateway reaches a service.
+    Reach {
+        /// Over the WebSockets that its instances keep open to the gateway.
+        Link = "link",
+        /// By HTTP requests.
+        Webhook = "webhook",
+        /// By a message queue.
+        Queue = "queue",
+    } "\"link\", \"webhook\" or \"queue\"";
+
+    /// Which calls of a service keep their order.
+    CallOrder {
+        /// The calls of one connection.
+        Connection = "connection",
+        /// No calls.
+        None = "none",
+    } "\"connection\" or \"none\"";
+
+    /// Format of log lines.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object per line.
+        Json = "json",
+    } "\"text\" or \"json\"";
+}

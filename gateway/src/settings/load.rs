@@ -1,0 +1,35 @@
+//! Loads settings: merges the layers, reads the values and checks them.
+
+use super::{
+    check,
+    layers::{self, Layers},
+    problem::Problems,
+    reader::Reader,
+    settings::Settings,
+};
+use config::{Map, Value};
+
+impl Settings {
+    /// Reads all layers. Reports all problems at once.
+    pub fn load(layers: &Layers<'_>) -> Result<Self, Problems> {
+        Self::from_merged(layers.merge()?)
+    }
+
+    /// The defaults, overridden by `toml`.
+    pub fn from_toml(toml: &str) -> Result<Self, Problems> {
+        Self::from_merged(layers::merge_text(toml)?)
+    }
+
+    fn from_merged(table: Map<String, Value>) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let mut reader = Reader::new(table, &mut problems);
+        let settings = Self::read(&mut reader);
+        reader.finish(Self::KEYS);
+        let Some(mut settings) = settings else { return Err(problems) };
+        check::check(&settings, &mut problems);
+        if settings.node.name.is_empty() {
+            settings.node.name = check::random_node_name();
+        }
+        problems.into_result(settings)
+    }
+}

@@ -1,0 +1,138 @@
+//! All settings as one typed value.
+
+#[cfg(test)]
+use super::reader::keys_of;
+use super::{
+    choices::{CallOrder, Grant, Reach, SlowConsumer},
+    reader::{Reader, Section as _},
+    sections::{
+        ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
+        Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens,
+    },
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Declares [`Settings`] from the list of its tables.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
+        /// All settings. The path of a field is the key of the setting.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            /// Worker threads of the public listener; 0: one per core.
+            pub workers: usize,
+            /// Keys of the services; each is valid.
+            pub api_keys: Vec<ApiKey>,
+            /// By name of the namespace.
+            pub namespaces: BTreeMap<String, Channel>,
+            /// By name of the service.
+            pub services: BTreeMap<String, Service>,
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        impl Settings {
+            pub(super) const KEYS: &'static [&'static str] = &["workers", "api_keys", "namespaces", "services", $(stringify!($field)),*];
+
+            pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
+                let api_keys = reader.list("api_keys");
+                let namespaces = reader.sections("namespaces", &Channel::DEFAULT);
+                let services = reader.sections("services", &Service::DEFAULT);
+                $(let $field = reader.section(stringify!($field), None);)*
+                Some(Self {
+                    workers: workers?, api_keys: api_keys?, namespaces: namespaces?, services: services?, $($field: $field?,)*
+                })
+            }
+
+            /// The settings in force, one per line, without secrets. Logged at the start.
+            pub fn effective(&self) -> String {
+                let mut lines = vec![format!("workers = {}", self.workers)];
+                $(self.$field.show(concat!(stringify!($field), "."), &mut lines);)*
+                lines.extend(self.api_keys.iter().map(|key| format!("api_keys: {:?}", key.name)));
+                self.namespaces.iter().for_each(|(name, channel)| channel.show(&format!("namespaces.{name}."), &mut lines));
+                self.services.iter().for_each(|(name, service)| service.show(&format!("services.{name}."), &mut lines));
+                lines.join("\n")
+            }
+
+            /// Key and range of every setting of the fixed tables.
+            #[cfg(test)]
+            pub(super) fn documented() -> Vec<(String, Option<String>)> {
+                let mut all = Vec::new();
+                $(all.extend(keys_of::<$type>(stringify!($field)));)*
+                all
+            }
+        }
+    };
+}
+
+settings! {
+    /// This process.
+    node: Node,
+    /// The listener for frontends.
+    public: Public,
+    /// The listener for services and operators.
+    internal: Internal,
+    /// Connections of frontends.
+    connection: Connection,
+    /// The way from the broker to the subscribers.
+    fan_out: FanOut,
+    /// Reading missed publications.
+    recovery: Recovery,
+    /// Tags of publications.
+    publish: Publish,
+    /// Answers with history.
+    history: History,
+    /// Answers with presence.
+    presence: Presence,
+    /// Subscriptions that services make for users.
+    subscriptions: Subscriptions,
+    /// Idempotency keys.
+    idempotency: Idempotency,
+    /// Where publications, histories and presence are kept.
+    broker: Broker,
+    /// The Redis broker.
+    redis: Redis,
+    /// The nodes that share a store.
+    cluster: Cluster,
+    /// Tokens of frontends.
+    tokens: Tokens,
+    /// Channels without a namespace.
+    channel_defaults: Channel,
+    /// The personal channels `#user`.
+    personal: Personal,
+    /// The WebSockets of service instances.
+    link: Link,
+    /// The demo page.
+    demo: Demo,
+    /// The end of the process.
+    drain: Drain,
+    /// Logs, traces and metrics.
+    telemetry: Telemetry,
+}
+
+impl Channel {
+    /// Defaults of a namespace.
+    const DEFAULT: Self = Self {
+        history_size: 0,
+        history_ttl: Duration::from_hours(1),
+        presence: false,
+        join_leave: false,
+        subscribe: Grant::Nobody,
+        publish: Grant::Nobody,
+        see_presence: Grant::Nobody,
+        see_history: Grant::Nobody,
+        slow_consumer: SlowConsumer::Disconnect,
+    };
+}
+
+impl Service {
+    /// Defaults of a service.
+    const DEFAULT: Self = Self {
+        reach: Reach::Link,
+        call_timeout: Duration::from_secs(10),
+        max_in_flight: 1024,
+        order: CallOrder::Connection,
+        order_queue: 32,
+        breaker_failures: 5,
+        breaker_pause: Duration::from_secs(5),
+    };
+}

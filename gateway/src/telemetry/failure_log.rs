@@ -1,0 +1,39 @@
+//! Log lines of failures that repeat.
+
+/// Logs the first failure of a row, so that an outage costs one line and not one for each attempt.
+#[derive(Debug, Default)]
+pub struct FailureLog {
+    has_failed: bool,
+}
+
+impl FailureLog {
+    /// An attempt failed. `log` runs if the attempt before it did not.
+    pub fn failed(&mut self, log: impl FnOnce()) {
+        if !std::mem::replace(&mut self.has_failed, true) {
+            log();
+        }
+    }
+
+    /// An attempt succeeded: the next failure is logged.
+    pub fn succeeded(&mut self) {
+        self.has_failed = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_failure_of_a_row_is_logged() {
+        let (mut log, mut lines) = (FailureLog::default(), Vec::new());
+        for (attempt, succeeds) in [false, false, true, false, false].into_iter().enumerate() {
+            if succeeds {
+                log.succeeded();
+            } else {
+                log.failed(|| lines.push(attempt));
+            }
+        }
+        assert_eq!(lines, [0, 3]);
+    }
+}

@@ -1,0 +1,277 @@
+//! One WebSocket: reads input in turns, and combines frames into few writes.
+
+#[cfg(test)]
+mod tests;
+
+use super::{buffers, socket::Abort};
+use gateway_core::protocol::websocket::{Decoder, Event, Violation};
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Largest write that combines several frames. A frame of this size or more is written on its own, without a copy.
+pub const GATHER_BYTES: usize = 64 * 1024;
+
+/// What the receiver of an [`Event`] wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The next event.
+    Go,
+    /// No more in this turn; the task is woken for another one.
+    Yield,
+    /// No more until [`Wire::poll_turn`] is called again; the task is not woken. For a receiver that is full or finished.
+    Pause,
+}
+
+/// Why no more input will come.
+#[derive(Debug)]
+pub enum End {
+    /// The peer closed its side of the socket.
+    Eof,
+    /// The peer violated the protocol; answer with the close code of the violation. Further input is read and ignored.
+    Violation(Violation),
+    /// The socket failed.
+    Failed(io::Error),
+}
+
+/// Result of [`Wire::poll_write`].
+#[derive(Debug)]
+pub struct WriteResult {
+    /// Bytes of the frames that were removed from the queue.
+    pub bytes: usize,
+    /// Ready once the queue is empty and flushed; pending if the socket takes no more now (it will wake the task).
+    pub state: Poll<io::Result<()>>,
+}
+
+/// The server's side of a WebSocket.
+///
+/// Input is read in turns, so that a peer that floods cannot block the worker. A turn reads a limited number of bytes into a
+/// buffer that all connections of the thread share, then wakes its task and returns. The connection has memory for input only
+/// while a message is incomplete, or after the receiver ended a turn early.
+///
+/// The queue of frames belongs to the caller. A `Wire` only knows how many bytes of the front frame are written.
+#[derive(Debug)]
+pub struct Wire<T> {
+    io: T,
+    decoder: Decoder,
+    /// Input that was read but not decoded; usually none.
+    unread: Option<Box<Unread>>,
+    /// Written bytes of the queue's front frame.
+    front_written: usize,
+    /// Whether bytes were written since the last flush.
+    unflushed: bool,
+}
+
+#[derive(Debug)]
+struct Unread {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Unread {
+    fn new(bytes: &[u8]) -> Option<Box<Self>> {
+        (!bytes.is_empty()).then(|| Box::new(Self { bytes: bytes.to_vec(), at: 0 }))
+    }
+}
+
+/// How the decoding of a piece of input ended.
+enum Decoded {
+    /// All input is decoded.
+    All,
+    /// The receiver stopped, with this number of bytes left.
+    Stopped(Next, usize),
+}
+
+impl<T> Wire<T> {
+    /// A socket after its upgrade, with the bytes that followed the request.
+    pub fn new(io: T, leftover: &[u8], decoder: Decoder) -> Self {
+        Self { io, decoder, unread: Unread::new(leftover), front_written: 0, unflushed: false }
+    }
+
+    /// The socket.
+    pub fn io(&self) -> &T {
+        &self.io
+    }
+
+    /// Whether a frame or a message is incomplete.
+    pub fn is_mid_message(&self) -> bool {
+        self.decoder.is_mid_message()
+    }
+
+    /// Whether a frame or message became complete since the last call; see [`Decoder::take_whole`].
+    pub fn take_whole(&mut self) -> bool {
+        self.decoder.take_whole()
+    }
+
+    /// Written bytes of the queue's front frame. Unless zero, the frame must stay at the front, because the peer waits for its
+    /// rest. All frames behind it may be dropped.
+    pub fn front_written(&self) -> usize {
+        self.front_written
+    }
+
+    /// Memory used for incomplete input, in bytes.
+    pub fn buffered(&self) -> usize {
+        self.decoder.buffered() + self.unread.as_ref().map_or(0, |unread| unread.bytes.capacity())
+    }
+
+    fn decode(decoder: &mut Decoder, mut input: &mut [u8], receive: &mut impl FnMut(Event<'_>) -> Next) -> Result<Decoded, Violation> {
+        while let Some(event) = decoder.feed(&mut input)? {
+            match receive(event) {
+                Next::Go => {}
+                stop => return Ok(Decoded::Stopped(stop, input.len())),
+            }
+        }
+        Ok(Decoded::All)
+    }
+}
+
+impl<T: Abort> Wire<T> {
+    /// Makes the drop of this value reset the connection: the kernel discards unsent bytes, instead of keeping them for a peer that does not read.
+    pub fn abort(&self) {
+        self.io.abort();
+    }
+}
+
+impl<T: AsyncRead + Unpin> Wire<T> {
+    /// Reads and decodes at most `bytes` bytes, and passes each event to `receive`, which can end the turn.
+    ///
+    /// Pending means one of three: the socket has no more input and will wake the task; the turn reached its limit and the task is already woken;
+    /// `receive` returned [`Next::Pause`] and the caller must call again by itself. A caller that wants no input does not call this.
+    /// After a close frame or a violation, further input is read and ignored until [`End::Eof`].
+    pub fn poll_turn(&mut self, cx: &mut Context<'_>, bytes: usize, mut receive: impl FnMut(Event<'_>) -> Next) -> Poll<End> {
+        let mut budget = bytes;
+        if let Err(stop) = self.decode_unread(&mut budget, &mut receive) {
+            return stop.or_wake(cx);
+        }
+        buffers::with_read(bytes, |buffer| {
+            while budget > 0 {
+                let mut read = ReadBuf::new(&mut buffer[..budget]);
+                if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
+                    return Poll::Ready(End::Failed(error));
+                }
+                let input = read.filled_mut();
+                if input.is_empty() {
+                    return Poll::Ready(End::Eof);
+                }
+                budget -= input.len();
+                match Self::decode(&mut self.decoder, input, &mut receive) {
+                    Ok(Decoded::All) => {}
+                    Ok(Decoded::Stopped(next, left)) => {
+                        self.unread = Unread::new(&input[input.len() - left..]);
+                        return Stop::Receiver(next).or_wake(cx);
+                    }
+                    Err(violation) => return Poll::Ready(End::Violation(violation)),
+                }
+            }
+            Stop::Receiver(Next::Yield).or_wake(cx)
+        })
+    }
+
+    /// Decodes input that an earlier turn left.
+    fn decode_unread(&mut self, budget: &mut usize, receive: &mut impl FnMut(Event<'_>) -> Next) -> Result<(), Stop> {
+        let Some(unread) = &mut self.unread else { return Ok(()) };
+        let end = unread.bytes.len().min(unread.at + *budget);
+        let decoded = Self::decode(&mut self.decoder, &mut unread.bytes[unread.at..end], receive);
+        let left = match decoded {
+            Ok(Decoded::Stopped(_, left)) => left,
+            _ => 0,
+        };
+        *budget -= end - left - unread.at;
+        unread.at = end - left;
+        if unread.at == unread.bytes.len() {
+            self.unread = None;
+        }
+        match decoded {
+            Ok(Decoded::All) => Ok(()),
+            Ok(Decoded::Stopped(next, _)) => Err(Stop::Receiver(next)),
+            Err(violation) => Err(Stop::Violation(violation)),
+        }
+    }
+}
+
+/// Why a turn ended before the socket had no more input.
+enum Stop {
+    Receiver(Next),
+    Violation(Violation),
+}
+
+impl Stop {
+    fn or_wake(self, cx: &Context<'_>) -> Poll<End> {
+        match self {
+            Self::Violation(violation) => return Poll::Ready(End::Violation(violation)),
+            Self::Receiver(Next::Pause) => {}
+            Self::Receiver(_) => cx.waker().wake_by_ref(),
+        }
+        Poll::Pending
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Wire<T> {
+    /// Writes the frames of the queue in order, and removes those that are written. Small frames are combined into one write.
+    /// The caller may keep the queue borrowed meanwhile: only the socket is called.
+    pub fn poll_write<F: AsRef<[u8]>>(&mut self, cx: &mut Context<'_>, queue: &mut VecDeque<F>) -> WriteResult {
+        let mut bytes = 0;
+        let state = loop {
+            if queue.is_empty() {
+                break self.poll_flush(cx);
+            }
+            match self.write_once(cx, queue) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => bytes += self.remove_written(written, queue),
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        WriteResult { bytes, state }
+    }
+
+    /// Closes this side of the connection. The peer sees the end after everything that was written.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write_once<F: AsRef<[u8]>>(&mut self, cx: &mut Context<'_>, queue: &VecDeque<F>) -> Poll<io::Result<usize>> {
+        let Some(front) = queue.front() else { return Poll::Ready(Ok(0)) };
+        let front = &front.as_ref()[self.front_written..];
+        let io = Pin::new(&mut self.io);
+        let room = GATHER_BYTES.saturating_sub(front.len());
+        if queue.get(1).is_none_or(|second| second.as_ref().len() > room) {
+            return io.poll_write(cx, front);
+        }
+        buffers::with_gather(|gather| {
+            gather.extend_from_slice(front);
+            for frame in queue.iter().skip(1).map(AsRef::as_ref) {
+                if gather.len() + frame.len() > GATHER_BYTES {
+                    break;
+                }
+                gather.extend_from_slice(frame);
+            }
+            io.poll_write(cx, gather)
+        })
+    }
+
+    /// Accounts for `written` bytes; returns the bytes of the frames that are written completely.
+    fn remove_written<F: AsRef<[u8]>>(&mut self, written: usize, queue: &mut VecDeque<F>) -> usize {
+        self.unflushed = true;
+        self.front_written += written;
+        let mut removed = 0;
+        while let Some(size) = queue.front().map(|frame| frame.as_ref().len()).filter(|size| *size <= self.front_written) {
+            queue.pop_front();
+            self.front_written -= size;
+            removed += size;
+        }
+        removed
+    }
+}

@@ -1,0 +1,15 @@
+//! What the source says: packages, modules, names, and which file takes which name from which other. No rule is here.
+
+mod attributes;
+mod collect;
+mod graph;
+mod load;
+mod module;
+mod package;
+mod resolve;
+mod tokens;
+
+pub use graph::{Circle, Edge, Graph, Taken};
+pub use load::load;
+pub use module::{By, Crate, FileId, Module, ModuleId, Workspace};
+pub use package::{Package, Target, TargetKind, packages};

@@ -1,0 +1,29 @@
+//! The rules. Each reads the source and answers with findings. Rules do not know each other.
+
+pub mod circles;
+pub mod citations;
+pub mod crates;
+pub mod foreign;
+pub mod iteration;
+pub mod layers;
+mod page;
+pub mod sizes;
+pub mod words;
+
+use crate::{finding::Finding, source::Source};
+use page::{ARCHITECTURE, fault};
+
+/// A rule by its name.
+pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
+
+/// All rules.
+pub const ALL: [Rule; 8] = [
+    ("circles", circles::check),
+    ("layers", layers::check),
+    ("foreign", foreign::check),
+    ("crates", crates::check),
+    ("sizes", sizes::check),
+    ("words", words::check),
+    ("iteration", iteration::check),
+    ("citations", citations::check),
+];

@@ -1,0 +1,19 @@
+//! The workspace itself, read once for all tests.
+
+use conventions::{
+    finding::{Finding, report},
+    source::Source,
+    tree::Tree,
+};
+use std::sync::LazyLock;
+
+/// Its source.
+pub(crate) static SOURCE: LazyLock<Source> =
+    LazyLock::new(|| Tree::read_workspace().map_err(|error| error.to_string()).and_then(Source::of).expect("the workspace can be read"));
+
+/// The workspace keeps the rule; otherwise the failure lists every place, with the remedy.
+#[track_caller]
+pub(crate) fn keeps(check: fn(&Source) -> Vec<Finding>) {
+    let findings = check(&SOURCE);
+    assert!(findings.is_empty(), "\n{} findings\n{}", findings.len(), report(findings));
+}

@@ -1,0 +1,27 @@
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+
+/** Publishes so many times, one after the other, with the default client, which offers HTTP/2 with each request. Fails with the first that fails. */
+public class Posts {
+    public static void main(String[] arguments) throws Exception {
+        URI publications = URI.create(arguments[0]);
+        int count = Integer.parseInt(arguments[1]);
+        HttpClient client = HttpClient.newHttpClient();
+        for (int number = 0; number < count; number++) {
+            HttpRequest request = HttpRequest.newBuilder(publications)
+                .header("Authorization", "Bearer dev")
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString("{\"data\":" + number + "}"))
+                .build();
+            HttpResponse<String> response = client.send(request, BodyHandlers.ofString());
+            if (response.statusCode() != 200) {
+                throw new IllegalStateException("publication " + number + " was answered " + response.statusCode() + ": " + response.body());
+            }
+        }
+        System.out.println("published " + count);
+    }
+}

@@ -1,0 +1,40 @@
+//! The WebSocket of a link.
+
+use crate::client::link::config::Config;
+use crate::client::rest::ConfigError;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error as SocketError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+/// Size of the read buffer and of the write buffer. Frames are small.
+const BUFFER_SIZE: usize = 8 * 1024;
+
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Connects to a link address.
+pub(super) async fn connect(config: &Config, url: &str) -> Result<Socket, SocketError> {
+    let mut request: Request = url.into_client_request()?;
+    if let Ok(bearer) = bearer(&config.api_key) {
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+    }
+    let bounds = WebSocketConfig::default()
+        .read_buffer_size(BUFFER_SIZE)
+        .write_buffer_size(BUFFER_SIZE)
+        .max_write_buffer_size(config.message_size.saturating_mul(2).max(4 * BUFFER_SIZE))
+        .max_message_size(Some(config.message_size))
+        .max_frame_size(Some(config.message_size));
+    let (socket, _response) = connect_async_with_config(request, Some(bounds), true).await?;
+    Ok(socket)
+}
+
+/// The value of the `Authorization` header.
+pub(in crate::client::link) fn bearer(api_key: &str) -> Result<HeaderValue, ConfigError> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {api_key}")).map_err(|_| ConfigError::BadKey)?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
+}

@@ -1,0 +1,146 @@
+//! A connection's bytes on their way to the HTTP library.
+
+use super::body::Body;
+use super::head;
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes of a head beyond which the HTTP library is left to refuse it.
+const LARGEST_HEAD: usize = 128 * 1024;
+
+/// Whether a path speaks WebSocket.
+pub type SpeaksWebSocket = Rc<dyn Fn(&str) -> bool>;
+
+/// Reads as its stream does, except that a head comes whole, without the empty lines before it, and offers an upgrade only where it is to be taken.
+///
+/// actix-http closes a connection after the response to any request that has the connection option `upgrade`, and takes all that follows
+/// `Upgrade: websocket` for one body. RFC 9110, section 7.8, has a server ignore an offer that it does not take.
+pub struct RequestStream<T> {
+    io: T,
+    websocket: SpeaksWebSocket,
+    /// What is left of the body that is being read.
+    body: Body,
+    /// What was taken from `io` and not read yet.
+    held: BytesMut,
+    /// So many bytes of it can be read.
+    ready: usize,
+    /// In so many bytes of it no head ends.
+    searched: usize,
+}
+
+impl<T> RequestStream<T> {
+    /// `websocket`: where an offer of WebSocket is taken.
+    pub fn new(io: T, websocket: SpeaksWebSocket) -> Self {
+        Self { io, websocket, body: Body::Ended, held: BytesMut::new(), ready: 0, searched: 0 }
+    }
+
+    /// The stream, and what was taken from it and not read yet.
+    pub fn into_parts(self) -> (T, BytesMut) {
+        (self.io, self.held)
+    }
+
+    /// Reads `bytes` as what comes next. Returns how many of them can be read now; the rest are the beginning of a head, or the empty lines before one.
+    fn settle(&mut self, bytes: &mut [u8]) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &mut bytes[at..];
+            if self.body != Body::Ended {
+                at += self.body.take(rest);
+            } else if matches!(rest[0], b'\r' | b'\n') {
+                break;
+            } else if let Some(end) = head::end(rest, self.searched) {
+                self.body = head::settle(&mut rest[..end], &*self.websocket);
+                self.searched = 0;
+                at += end;
+            } else if rest.len() >= LARGEST_HEAD || (self.is_due(rest.len()) && head::is_malformed(rest)) {
+                self.body = Body::Unbounded;
+                self.searched = 0;
+            } else {
+                self.searched = rest.len();
+                break;
+            }
+        }
+        at
+    }
+
+    /// Whether an incomplete head of this size is to be looked at: not with every piece of it, or it would cost the square of its size.
+    fn is_due(&self, size: usize) -> bool {
+        size.next_power_of_two() > self.searched.next_power_of_two()
+    }
+
+    /// Goes on with what is held, of which nothing is ready.
+    fn settle_held(&mut self) {
+        let mut held = std::mem::take(&mut self.held);
+        if self.body == Body::Ended {
+            let empty_lines = held.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            held.advance(empty_lines);
+        }
+        if held.len() > self.searched {
+            self.ready = self.settle(&mut held);
+        }
+        if !held.is_empty() {
+            self.held = held;
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for RequestStream<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            if this.ready == 0 && !this.held.is_empty() {
+                this.settle_held();
+            }
+            if this.ready > 0 {
+                let count = this.ready.min(buf.remaining());
+                buf.put_slice(&this.held[..count]);
+                this.held.advance(count);
+                this.ready -= count;
+                if this.held.is_empty() {
+                    // An idle connection is to hold no memory.
+                    this.held = BytesMut::new();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let start = buf.filled().len();
+            if Pin::new(&mut this.io).poll_read(cx, buf)?.is_pending() {
+                return Poll::Pending;
+            }
+            if buf.filled().len() == start {
+                return Poll::Ready(Ok(()));
+            }
+            let kept = if this.held.is_empty() { this.settle(&mut buf.filled_mut()[start..]) } else { 0 };
+            this.held.extend_from_slice(&buf.filled()[start + kept..]);
+            buf.set_filled(start + kept);
+            if kept > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for RequestStream<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

@@ -1,0 +1,66 @@
+//! A service as a process of its own.
+
+use super::Client;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Only a failing test waits it out.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running process. It is killed when this is dropped.
+pub struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts `command`, which is to listen on `address`, and waits until it serves `/livez` there.
+    pub fn start(command: &mut Command, address: SocketAddr) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
+        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let log = Arc::<Mutex<String>>::default();
+        let told = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                told.push_str(&line);
+                told.push('\n');
+            }
+        });
+        let mut process = Self { child, log };
+        let began = Instant::now();
+        while Client::try_connect(address).is_none_or(|mut client| client.ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").status != 200) {
+            let ended = process.child.try_wait().expect("ours");
+            assert!(ended.is_none() && began.elapsed() < PATIENCE, "it does not answer ({ended:?}): {}", process.log());
+            #[expect(clippy::disallowed_methods, reason = "a test's own thread waits for a process")]
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        process
+    }
+
+    /// What it has written to its standard error.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address that nobody listens on.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}

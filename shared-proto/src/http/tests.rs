@@ -1,0 +1,5 @@
+//! Over real sockets, with raw bytes.
+
+mod heads;
+mod offers;
+mod server;

@@ -1,0 +1,129 @@
+use super::{testing::check_members, *};
+use crate::{link, rest};
+
+#[derive(Debug, Deserialize)]
+struct Inner {
+    #[expect(dead_code, reason = "read for its type alone")]
+    channel: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read for its type alone")]
+struct Outer {
+    #[serde(default, deserialize_with = "objects")]
+    items: Vec<Inner>,
+    limit: Option<u32>,
+    level: Option<Level>,
+}
+
+#[derive(Debug, Deserialize)]
+enum Level {
+    Info,
+}
+
+#[test]
+fn an_error_names_the_place() {
+    for (json, place, text) in [
+        (r#"{"limit":"5"}"#, Some("limit"), r#"limit: invalid type: string "5", expected u32 at line 1 column 12"#),
+        (r#"{"limit":-1}"#, Some("limit"), "limit: invalid value: integer `-1`, expected u32 at line 1 column 11"),
+        (r#"{"items":[{"channel":"a"},{}]}"#, Some("items[1]"), "items[1]: missing field `channel` at line 1 column 28"),
+        (
+            r#"{"items":[{"channel":null}]}"#,
+            Some("items[0].channel"),
+            "items[0].channel: invalid type: null, expected a string at line 1 column 25",
+        ),
+        (r#"{"items":["a"]}"#, Some("items[0]"), r#"items[0]: invalid type: string "a", expected an object at line 1 column 13"#),
+        (r#"{"level":"loud"}"#, Some("level"), "level: unknown variant `loud`, expected `Info` at line 1 column 15"),
+        (r#"{"level":["Info"]}"#, Some("level"), "level: expected value at line 1 column 10"),
+        ("[]", None, "invalid type: sequence, expected an object at line 1 column 0"),
+        (r#"{"limit":1,"limit":2}"#, None, "duplicate field `limit` at line 1 column 18"),
+    ] {
+        let error = read::<Outer>(json).expect_err(json);
+        assert_eq!((error.place(), &*error.to_string(), error.is_json()), (place, text, true), "{json}");
+    }
+    assert!(read::<Outer>(r#"{"colour":1}"#).is_err_and(|error| error.message().contains("unknown field `colour`")));
+}
+
+#[test]
+fn invalid_json_is_reported_as_such() {
+    for json in ["", "{", r#"{"limit":1"#, r#"{"limit":1} 2"#, r#"{"limit":tru}"#] {
+        let error = read::<Outer>(json).expect_err(json);
+        assert!(!error.is_json() && error.place().is_none(), "{json}: {error}");
+    }
+    // The error has the place in the text.
+    for json in [&b"{\"items\":[{\"channel\":\"\xff\"}]}"[..], br#"{"items":[{"channel":"\ud800"}]}"#] {
+        assert_eq!(read_bytes::<Outer>(json).expect_err("no text").place(), Some("items[0].channel"));
+    }
+}
+
+#[test]
+fn an_error_is_short_whatever_was_sent() {
+    for filler in ["x", "ä", "\u{1F600}"] {
+        let long = filler.repeat(10_000);
+        for json in [format!(r#"{{"limit":"{long}"}}"#), format!(r#"{{"{long}":1}}"#)] {
+            let error = read::<Outer>(&json).expect_err("no number");
+            assert!((MESSAGE_MAX - 3..=MESSAGE_MAX).contains(&error.message().len()), "{} bytes", error.message().len());
+            assert!(error.to_string().starts_with(error.message()) && error.to_string().contains(" at line 1 column "));
+        }
+    }
+}
+
+/// The frames of the link in both directions: what they hold comes in at one end or the other.
+#[test]
+fn frames_of_the_link_keep_the_rule() {
+    check_members::<link::Hello>(r#"{"service":"bot","instance":"i1","credit":1,"events":["connected"]}"#, &[]);
+    check_members::<link::Reply>(r#"{"id":1,"data":{}}"#, &["data"]);
+    check_members::<link::CallError>(r#"{"id":1,"code":400,"message":"no","temporary":true}"#, &[]);
+    let publish = r#"{"id":1,"channel":"a","data":{},"tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k","traceparent":"t"}"#;
+    check_members::<link::Publish>(publish, &["data"]);
+    check_members::<link::Credit>(r#"{"n":1}"#, &[]);
+    check_members::<link::Drain>("{}", &[]);
+    let limits = r#"{"message_size":1,"publishes_in_flight":1,"heartbeat":1}"#;
+    check_members::<link::Limits>(limits, &[]);
+    check_members::<link::Welcome>(&format!(r#"{{"node":"n1","peers":["ws://a"],"limits":{limits}}}"#), &[]);
+    let call = r#"{"id":1,"method":"say","data":{},"user":"a","connection":"c","deadline_ms":1,"traceparent":"t","order_key":"k"}"#;
+    check_members::<link::Call>(call, &["data"]);
+    let event = r#"{"id":"i","kind":"message","data":{},"user":"a","connection":"c","traceparent":"t"}"#;
+    check_members::<link::Event>(event, &["data"]);
+    check_members::<link::Cancel>(r#"{"id":1}"#, &[]);
+    check_members::<link::Ack>(r#"{"id":1,"epoch":"e","offset":1}"#, &[]);
+    let error = r#"{"code":"timeout","message":"m","retryable":true}"#;
+    check_members::<link::LinkError>(error, &[]);
+    check_members::<link::Nack>(&format!(r#"{{"id":1,"error":{error}}}"#), &[]);
+}
+
+#[test]
+fn errors_in_frames_of_the_link_name_the_place() {
+    let refused = |json| read::<link::ToGateway>(json).expect_err(json).to_string();
+    assert!(refused(r#"{"reply":{"id":"7","data":1}}"#).starts_with("reply.id: invalid type: string"));
+    assert!(refused(r#"{"credit":{}}"#).starts_with("credit: missing field `n`"));
+    assert!(refused(r#"{"credit":[1]}"#).starts_with("credit: invalid type: sequence"));
+    assert!(refused(r#"{"dance":{}}"#).contains("unknown variant `dance`"));
+    assert!(read::<link::ToGateway>(r#"{"drain":{},"credit":{"n":1}}"#).is_err());
+}
+
+#[test]
+fn bodies_of_the_rest_interface_keep_the_rule() {
+    check_members::<rest::PublishRequest>(r#"{"data":{},"tags":{"a":"b"},"ephemeral":true}"#, &["data"]);
+    check_members::<rest::BatchRequest>(r#"{"publications":[{"channel":"a","data":1}]}"#, &[]);
+    let item = r#"{"channel":"a","data":{},"tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k"}"#;
+    check_members::<rest::BatchItem>(item, &["data"]);
+    check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
+    check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
+}
+
+#[test]
+fn answers_of_the_rest_interface_keep_the_rule() {
+    let position = r#"{"epoch":"e","offset":1}"#;
+    check_members::<rest::PositionBody>(position, &[]);
+    let info = r#"{"user":"a","client":"c","conn_info":{},"chan_info":{}}"#;
+    check_members::<rest::PublicationBody>(&format!(r#"{{"offset":1,"data":{{}},"tags":{{"a":"b"}},"info":{info},"time":1}}"#), &["data"]);
+    let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d"}"#;
+    check_members::<rest::Problem>(problem, &[]);
+    check_members::<rest::HistoryBody>(r#"{"epoch":"e","offset":1,"publications":[{"offset":1,"data":1,"time":1}]}"#, &[]);
+    check_members::<rest::BatchResult>(&format!(r#"{{"position":{position},"replayed":true,"error":{problem}}}"#), &[]);
+    check_members::<rest::ChannelsBody>(r#"{"channels":[{"channel":"a","held":1}],"next":"b"}"#, &[]);
+    check_members::<rest::ChannelBody>(&format!(r#"{{"channel":"a","position":{position},"held":1}}"#), &[]);
+    check_members::<rest::ReadyBody>(r#"{"ready":true,"reasons":["r"]}"#, &[]);
+}
