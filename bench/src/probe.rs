@@ -97,8 +97,8 @@ fn open_connection(server: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
     stream.write_all(UPGRADE)?;
-    stream.write_all(&text_frame(br#"{"id":1,"open_connection":{}}"#))?;
-    await_reply(&mut stream, br#""open_connection":"#)?;
+    stream.write_all(&text_frame(br#"{"id":1,"connect":{}}"#))?;
+    await_reply(&mut stream, br#""connect":"#)?;
     Ok(stream)
 }
 

@@ -9,8 +9,8 @@ use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::link::{Config, Link, Monitor};
 use shared_proto::client::rest::{self, ConfigError, Gateway};
-use shared_proto::http::{self, HttpOptions};
 use shared_proto::process::health::{Health, Readiness};
+use shared_proto::process::listener::Listener;
 use shared_proto::process::settings::list;
 use shared_proto::process::{signal, telemetry::Telemetry};
 use std::io;
@@ -84,12 +84,15 @@ fn serve_health(settings: &Settings, telemetry: &Telemetry, monitor: Monitor) ->
     let health = Health::new(telemetry.registry(), move || {
         if monitor.is_ready() { Readiness::Ready } else { Readiness::NotReady("no gateway node has welcomed this instance") }
     });
-    let listener = http::listen(settings.http.address)?;
+    let http = &settings.http;
+    let listener = Listener {
+        address: http.address,
+        connections: http.connections,
+        request_timeout: Duration::from_millis(http.request_timeout_ms),
+        keep_alive: Duration::from_secs(http.keep_alive_s),
+    };
     let app = move || App::new().configure(|app| health.configure(app));
-    let server = http::serve(PROGRAM.name, listener, &HttpOptions::default(), |_| false, app)?;
-    let handle = server.handle();
-    tokio::spawn(server);
-    Ok(handle)
+    listener.serve(&telemetry.meter(PROGRAM.name), app)
 }
 
 fn observe(meter: &Meter, monitor: &Monitor, bot: &Chatbot<RuleResponder>) {

@@ -37,6 +37,12 @@ pub struct Settings {
 pub struct Http {
     /// Address of `/livez`, `/readyz` and `/metrics`.
     pub address: SocketAddr,
+    /// At most.
+    pub connections: usize,
+    /// For a request's head to come, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Between requests, in seconds.
+    pub keep_alive_s: u64,
 }
 
 /// `[gateway]`
@@ -99,6 +105,9 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
+        in_range("http.connections", self.http.connections as u64, 1, 100_000)?;
+        in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
+        in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
         in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;
         in_range("bot.credit", u64::from(self.bot.credit), 1, 10_000)?;
         in_range("bot.streams", self.bot.streams as u64, 1, 10_000)?;

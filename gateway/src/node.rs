@@ -8,12 +8,12 @@ use crate::{
     services::Services,
     telemetry::Metrics,
 };
-use gateway_core::session::Rules;
+use gateway_core::{
+    model::{Transition, Transitions, lock},
+    session::SessionConfig,
+};
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ pub struct Node {
     /// Unique in the cluster.
     pub name: Arc<str>,
     /// Configuration of all sessions.
-    pub rules: Arc<Rules>,
+    pub session_config: Arc<SessionConfig>,
     /// Publications, histories and presence.
     pub broker: Arc<Broker>,
     /// Publishes into channels.
@@ -68,21 +68,68 @@ impl Default for ApiLimits {
     }
 }
 
+/// A phase of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessPhase {
+    /// It accepts connections and links.
+    Serving,
+    /// It accepts no new connections and links, and closes the connections one after another.
+    Draining,
+    /// It closes the links and both listeners.
+    Stopping,
+    /// It has left the cluster.
+    Stopped,
+}
+
+/// What ends a phase of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessEvent {
+    /// The process got a signal.
+    DrainRequested,
+    /// The last connection closed.
+    ConnectionsClosed,
+    /// `drain.deadline` passed, and some connections are still open.
+    DeadlinePassed,
+    /// The process has to stop without a drain.
+    StopRequested,
+    /// The links are closed, and the node has left the cluster.
+    ClusterLeft,
+}
+
+const PROCESS: Transitions<ProcessPhase, ProcessEvent> = {
+    use ProcessEvent as Event;
+    use ProcessPhase::{Draining, Serving, Stopped, Stopping};
+    Transitions(&[
+        Transition { event: Event::DrainRequested, from: &[Serving], to: Draining },
+        Transition { event: Event::ConnectionsClosed, from: &[Draining], to: Stopping },
+        Transition { event: Event::DeadlinePassed, from: &[Draining], to: Stopping },
+        Transition { event: Event::StopRequested, from: &[Serving], to: Stopping },
+        Transition { event: Event::ClusterLeft, from: &[Stopping], to: Stopped },
+    ])
+};
+
 /// State of the process for its probes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
-    draining: AtomicBool,
+    phase: Mutex<ProcessPhase>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { phase: Mutex::new(ProcessPhase::Serving) }
+    }
 }
 
 impl Health {
-    /// From now on the node is not ready, because it will stop.
-    pub fn drain(&self) {
-        self.draining.store(true, Relaxed);
+    /// Enters the phase that follows after this event.
+    pub fn apply(&self, event: ProcessEvent) {
+        let mut phase = lock(&self.phase);
+        *phase = PROCESS.follow(*phase, event);
     }
 
-    /// Whether [`Self::drain`] was called.
+    /// Whether the process will stop. Then it is not ready.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Relaxed)
+        *lock(&self.phase) != ProcessPhase::Serving
     }
 }
 
@@ -114,7 +161,7 @@ impl NodeReadiness {
 #[cfg(feature = "testing")]
 impl Node {
     /// A node for tests, alone in its cluster and without services.
-    pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, rules: Rules) -> Self {
+    pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, session_config: SessionConfig) -> Self {
         use crate::{cluster::NodeDescription, publish::PublishLimits, services::LinkLimits, settings::Settings, telemetry::Telemetry};
         static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
             let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
@@ -122,11 +169,12 @@ impl Node {
             (settings, metrics)
         });
         let (settings, metrics) = &*METRICS;
-        let about = NodeDescription { name: rules.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
+        let about =
+            NodeDescription { name: session_config.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
         Self {
-            name: rules.node.clone(),
-            publisher: Publisher::new(broker.clone(), rules.namespaces.clone(), PublishLimits::default()),
-            rules: Arc::new(rules),
+            name: session_config.node.clone(),
+            publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
+            session_config: Arc::new(session_config),
             broker,
             services: Services::new([], LinkLimits::default()),
             cluster: Cluster::single(about, mailboxes),
@@ -159,6 +207,12 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_shows_the_phases_of_the_process() {
+        let (page, expected) = (include_str!("../../docs/state-machines.md"), PROCESS.markdown());
+        assert!(page.contains(&expected), "docs/state-machines.md does not contain this text:\n{expected}");
+    }
 
     #[test]
     fn readiness_combines_the_broker_with_other_reasons() {

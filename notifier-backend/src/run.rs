@@ -7,8 +7,8 @@ use crate::settings::{PROGRAM, Settings};
 use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::rest::{Config, ConfigError, Gateway};
-use shared_proto::http::{self, HttpOptions};
 use shared_proto::process::health::{Health, Readiness};
+use shared_proto::process::listener::Listener;
 use shared_proto::process::settings::list;
 use shared_proto::process::{signal, telemetry::Telemetry};
 use std::io;
@@ -87,12 +87,15 @@ fn serve(settings: &Settings, telemetry: &Telemetry, outbox: Outbox, state: Arc<
         }
     });
     let api = Api::new(outbox, &settings.http);
-    let listener = http::listen(settings.http.address)?;
+    let http = &settings.http;
+    let listener = Listener {
+        address: http.address,
+        connections: http.connections,
+        request_timeout: Duration::from_millis(http.request_timeout_ms),
+        keep_alive: Duration::from_secs(http.keep_alive_s),
+    };
     let app = move || App::new().configure(|app| health.configure(app)).configure(|app| api.configure(app));
-    let server = http::serve(PROGRAM.name, listener, &HttpOptions::default(), |_| false, app)?;
-    let handle = server.handle();
-    tokio::spawn(server);
-    Ok(handle)
+    listener.serve(&telemetry.meter(PROGRAM.name), app)
 }
 
 async fn keep_house(outbox: Outbox, state: Arc<State>) {

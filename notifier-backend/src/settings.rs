@@ -40,6 +40,12 @@ pub struct Settings {
 pub struct Http {
     /// Address of the listener.
     pub address: SocketAddr,
+    /// Limit of connections.
+    pub connections: usize,
+    /// Time for the head of a request to arrive, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Time for the next request to arrive, in seconds.
+    pub keep_alive_s: u64,
     /// Accepted API keys, separated by commas. Empty: callers need no key.
     pub api_keys: String,
     /// Longest request body, in bytes.
@@ -118,6 +124,9 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
+        in_range("http.connections", self.http.connections as u64, 1, 100_000)?;
+        in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
+        in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
         in_range("http.body_limit", self.http.body_limit as u64, 1024, 16 * 1024 * 1024)?;
         in_range("http.users_limit", self.http.users_limit as u64, 1, 10_000)?;
         in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;

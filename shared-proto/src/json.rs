@@ -15,7 +15,7 @@ use serde::{
 use serde_json::error::Category;
 use std::{fmt, marker::PhantomData};
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "json-testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;

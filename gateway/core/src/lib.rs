@@ -1,13 +1,14 @@
-//! What the gateway decides. Every module here takes what happened and returns what to do: no sockets, clocks, tasks or stores, so that tests need none.
+//! The logic of the gateway without I/O. Each module takes inputs (what happened) and returns actions (what to do). There are no sockets, clocks,
+//! tasks or stores here, so tests need none.
 //!
-//! Top uses bottom.
+//! A module uses only the modules below it.
 //!
 //! | module | what |
 //! |---|---|
-//! | `session` | one connection's state machine |
-//! | `protocol` | frames to commands and events |
-//! | `channel` | namespaces, permissions, positions, feeds: the no-loss logic |
-//! | `model` | ids, names, positions, publications, pages of history, the error table |
+//! | `session` | the state machine of one connection |
+//! | `protocol` | frames to commands, and replies to frames |
+//! | `channel` | namespaces, permissions, recovery, detection of gaps |
+//! | `model` | ids, names, positions, publications, pages of history, errors |
 
 pub mod channel;
 pub mod model;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::node::Node;
 use actix_web::{HttpResponse, web::Data};
-use gateway_core::model::{ChannelName, ErrorCode, PageLimit, Position, Refusal, Span};
+use gateway_core::model::{ChannelName, ErrorCode, PageLimit, Position, ReadRange, Refusal};
 use serde::Deserialize;
 use shared_proto::rest::{ChannelBody, ChannelDetailBody, ChannelsBody, PresenceBody, PresenceStatsBody, Problem};
 
@@ -64,7 +64,8 @@ pub(super) async fn one(node: Data<Node>, Named(channel): Named<ChannelName>) ->
     let top = match retention {
         None => None,
         Some(retention) => {
-            let page = node.broker.read(&channel, retention, Span::Top, PageLimit { entries: 0, bytes: 0 }).await.map_err(Refusal::from)?;
+            let page =
+                node.broker.read(&channel, retention, ReadRange::Top, PageLimit { entries: 0, bytes: 0 }).await.map_err(Refusal::from)?;
             Some(position(Some(Position { epoch: page.epoch, offset: page.top })))
         }
     };

@@ -24,7 +24,7 @@ pub async fn readyz(node: Data<Node>) -> HttpResponse {
 }
 
 /// Readiness for the public listener: without reasons, because they contain addresses of servers and their answers.
-pub async fn readyz_in_brief(node: Data<Node>) -> HttpResponse {
+pub async fn public_readyz(node: Data<Node>) -> HttpResponse {
     answer(match node.readiness() {
         NodeReadiness::Ready | NodeReadiness::Partial(_) => NodeReadiness::Ready,
         NodeReadiness::NotReady(_) => NodeReadiness::NotReady(Vec::new()),

@@ -12,7 +12,7 @@ use crate::{
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, RecoverFrom, Refusal, Retention, Span},
+    model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, RecoverFrom, Refusal, Retention},
 };
 use serde::Deserialize;
 use shared_proto::rest::{
@@ -144,13 +144,13 @@ pub(super) async fn history(
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
     let offset = since.as_ref().map(|since| since.offset);
-    let span = match query.order {
-        _ if entries == 0 => Span::Top,
-        Order::Asc => Span::After(offset.unwrap_or(0)),
-        Order::Desc => Span::Before(offset),
+    let range = match query.order {
+        _ if entries == 0 => ReadRange::Top,
+        Order::Asc => ReadRange::After(offset.unwrap_or(0)),
+        Order::Desc => ReadRange::Before(offset),
     };
     let page =
-        node.broker.read(&channel, retention, span, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
+        node.broker.read(&channel, retention, range, PageLimit { entries, bytes: node.history_bytes }).await.map_err(Refusal::from)?;
     if let Some(since) = &since {
         check_since(&page, since, query.order)?;
     }

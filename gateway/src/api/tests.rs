@@ -29,7 +29,7 @@ use actix_web::{
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
     model::{CommandTarget, ConnectionId, Retention, ServerCommand},
-    session::Rules,
+    session::SessionConfig,
 };
 use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
@@ -67,7 +67,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
     let named = [("news".into(), kept(false)), ("chat".into(), kept(true)), ("open".into(), Arc::default())];
     let namespaces = Namespaces { personal: kept(false), named: named.into(), ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![Arc::clone(mailbox)], MemoryLimits::default())));
-    let rules = Rules {
+    let session_config = SessionConfig {
         namespaces: namespaces.clone(),
         node: "n1".into(),
         connect_timeout: Duration::from_secs(5),
@@ -81,7 +81,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
     };
     Node {
         name: "n1".into(),
-        rules: Arc::new(rules),
+        session_config: Arc::new(session_config),
         publisher: Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() }),
         broker,
         services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),

@@ -169,7 +169,7 @@ impl Tokens {
     }
 }
 
-/// Names the claim that is not right, and says nothing of its content.
+/// Parses the claims. An error names the claim, but not its content.
 fn claims(raw: &RawValue) -> Result<Wire, TokenError> {
     json::read(raw.get()).map_err(|error| match error.place() {
         Some(claim) => TokenError::invalid(format!("has a claim of the wrong type: {claim}")),

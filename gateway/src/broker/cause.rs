@@ -1,6 +1,6 @@
-//! Why the store refused something. The cause names servers, keys and scripts: it goes into the log and never to the caller.
+//! Logging of the causes of broker errors. A cause names servers, keys and scripts, so it goes into the log and never to a client.
 //!
-//! While a store is away every request has the same cause. So the log gets one at a time, with the number of those that it left out.
+//! While a store is down, every request has the same cause. So the log gets one cause at a time, with the number of suppressed ones.
 
 use gateway_core::model::lock;
 use std::{
@@ -8,19 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two lines.
+/// Minimum time between two log lines.
 const PAUSE: Duration = Duration::from_secs(10);
 
 static LOGGED: Mutex<Logged> = Mutex::new(Logged { last: None, left_out: 0 });
 
-/// When a cause was logged last, and how many were left out since.
+/// When a cause was logged last, and the number of suppressed causes since then.
 struct Logged {
     last: Option<Instant>,
     left_out: u64,
 }
 
 impl Logged {
-    /// Whether one may be written now, and then how many were left out before it.
+    /// Whether a cause may be logged now. Returns the number of suppressed causes before it.
     fn may_log(&mut self, now: Instant) -> Option<u64> {
         if self.last.is_some_and(|last| now.duration_since(last) < PAUSE) {
             self.left_out += 1;
@@ -31,10 +31,10 @@ impl Logged {
     }
 }
 
-/// Writes the cause to the log.
+/// Logs the cause, unless another one was logged just before.
 pub(super) fn log(cause: &str) {
     if let Some(left_out) = lock(&LOGGED).may_log(Instant::now()) {
-        tracing::warn!(cause, left_out, "the broker could not do what was asked");
+        tracing::warn!(cause, left_out, "a request to the broker failed");
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_cause_is_written_in_a_while_and_the_others_are_counted() {
+    fn one_cause_per_interval_is_logged_and_the_others_are_counted() {
         let (mut said, start) = (Logged { last: None, left_out: 0 }, Instant::now());
         assert_eq!(said.may_log(start), Some(0));
         assert_eq!((said.may_log(start), said.may_log(start + PAUSE / 2)), (None, None));

@@ -1,13 +1,13 @@
 //! Patterns of channel names.
 
-/// A pattern: `*` stands for any run of characters, `?` for one character, everything else for itself.
+/// A pattern: `*` matches any run of characters, `?` one character, every other character itself.
 #[derive(Debug)]
 pub(super) struct Glob {
-    /// Runs of `*` are one.
+    /// Several `*` in a row are stored as one.
     pattern: Vec<u8>,
-    /// Bytes that a name has at least.
+    /// Minimum length of a matching name, in bytes.
     shortest: usize,
-    /// Bytes in front that stand for themselves.
+    /// Number of bytes before the first wildcard.
     literal: usize,
 }
 
@@ -20,18 +20,19 @@ impl Glob {
         Self { pattern, shortest, literal }
     }
 
-    /// With what every name begins that matches.
+    /// The prefix of every matching name.
     pub(super) fn prefix(&self) -> &[u8] {
         &self.pattern[..self.literal]
     }
 
-    /// Whether the name may match: cheap, and says no to most where the pattern begins literally.
+    /// Whether the name may match. This check is cheap, and it excludes most names if the pattern begins with literal characters.
     pub(super) fn admits(&self, name: &str) -> bool {
         name.len() >= self.shortest && name.as_bytes().starts_with(self.prefix())
     }
 
-    /// Whether the name matches. Takes at most name times pattern steps: where the rest does not match, only the last `*` takes one
-    /// character more, since an earlier one could win nothing by it.
+    /// Whether the name matches. Takes at most name times pattern steps: after a mismatch only the last `*` takes one more character,
+    /// because an earlier `*`
+    /// could not lead to a match.
     pub(super) fn matches(&self, name: &str) -> bool {
         if !self.admits(name) {
             return false;
@@ -58,7 +59,7 @@ impl Glob {
     }
 }
 
-/// Where the character behind the one that begins here begins.
+/// The index of the next character.
 fn next(name: &[u8], at: usize) -> usize {
     let behind = name[at + 1..].iter().take_while(|byte| (0x80..0xC0).contains(*byte)).count();
     at + 1 + behind
@@ -73,7 +74,7 @@ mod tests {
         Glob::new(pattern).matches(name)
     }
 
-    /// The definition, word for word.
+    /// The definition as code.
     fn by_definition(pattern: &[char], name: &[char]) -> bool {
         match (pattern, name) {
             ([], _) => name.is_empty(),
@@ -99,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn hostile_patterns_end_soon() {
+    fn hostile_patterns_take_few_steps() {
         let name = "a".repeat(255);
-        // With backtracking into every star these would outlive the machine.
+        // With backtracking into every star, these matches would never end.
         assert!(!matches(&"*a".repeat(120).replace("*a*a", "*aa*a*a"), &"b".repeat(255)));
         assert!(!matches(&format!("{}b", "a*".repeat(100)), &name));
         assert!(!matches(&format!("{}b", "*a?".repeat(60)), &name));

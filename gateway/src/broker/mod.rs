@@ -1,7 +1,8 @@
-//! Where publications, history, presence and stored subscriptions live, and the mailboxes through which they reach the workers.
+//! The broker: publications, histories, presence and stored subscriptions, and the mailboxes through which they reach the workers.
 //!
-//! The broker promises: the order of a channel's deliveries in every mailbox is the order of its offsets; a delivery that does not
-//! fit is never lost in silence, the channel is marked dirty for that worker instead. Whoever consumes the mailbox detects gaps.
+//! Two guarantees: in every mailbox, the deliveries of a channel have the order of its offsets. A delivery that does not fit is never lost
+//! silently: the
+//! mailbox marks its channel as dirty. The consumer of the mailbox detects gaps.
 
 mod cause;
 mod glob;
@@ -19,7 +20,7 @@ pub use self::redis::internals;
 pub(crate) use self::redis::simulated;
 use futures_util::future::{Either, ready};
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, UserId, WorkerId,
 };
 pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
@@ -30,11 +31,11 @@ pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
 pub use types::{Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, Published, Readiness, UserSubscription};
 
-/// The broker that the settings chose. An enum, so that its methods need no boxed futures.
+/// The broker that the settings choose. An enum, so that its methods need no boxed futures.
 pub enum Broker {
-    /// In this process; one node only.
+    /// In this process; for one node.
     Memory(MemoryBroker),
-    /// In a Redis that all nodes share.
+    /// In Redis; for all nodes of a cluster.
     Redis(RedisBroker),
 }
 
@@ -49,13 +50,14 @@ macro_rules! each {
 }
 
 impl Broker {
-    /// Stores (with retention) and delivers a publication. With retention its order among the channel's publications is its offset.
+    /// Stores (with retention) and delivers a publication. With retention, its offset is its place in the order of the channel.
     pub async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Result<Published, BrokerError> {
         self.hand_over(channel, publication).await?.await
     }
 
-    /// Hands a publication over, and answers what resolves as [`Self::publish`] does. Publications of a channel are stored in the order in which they were
-    /// handed over; so who has many need not wait for each.
+    /// Hands a publication over. The inner future resolves like [`Self::publish`]. Publications of a channel are stored in the order in
+    /// which they are handed
+    /// over, so a caller with many of them need not wait for each.
     pub async fn hand_over<'a>(
         &'a self,
         channel: &ChannelName,
@@ -67,93 +69,94 @@ impl Broker {
         })
     }
 
-    /// Delivers to subscribers, at most once, not stored.
+    /// Delivers to subscribers at most once. Not stored.
     pub async fn announce(&self, channel: &ChannelName, announcement: Announcement) -> Result<(), BrokerError> {
         each!(self, broker => broker.announce(channel, announcement).await)
     }
 
-    /// Resolves when everything published to the channel from now on will reach this worker's mailbox. Idempotent. `retention` is the channel's: without
-    /// it nobody can tell what was lost.
+    /// Resolves when every later publication of the channel will reach this worker's mailbox. Idempotent. `retention` is the channel's;
+    /// without it, nobody can
+    /// detect a loss.
     pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, retention: Option<Retention>) -> Result<(), BrokerError> {
         each!(self, broker => broker.subscribe(channel, worker, retention).await)
     }
 
-    /// The worker has no subscriber left. What is under way may still arrive.
+    /// Ends the subscription of a worker. Deliveries on their way may still arrive.
     pub fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
         each!(self, broker => broker.unsubscribe(channel, worker));
     }
 
-    /// A worker found by itself that deliveries of this channel stayed away. The broker sees to it that they come, and looks once more at what
-    /// was lost.
-    pub fn doubt(&self, channel: &ChannelName) {
+    /// Subscribes to a channel again, because a worker found that its deliveries are missing. The broker then checks for lost publications.
+    pub fn resubscribe(&self, channel: &ChannelName) {
         match self {
-            // Nothing lies between the streams and the workers there.
+            // In memory, nothing can be lost between the streams and the workers.
             Self::Memory(_) => {}
-            Self::Redis(broker) => broker.doubt(channel),
+            Self::Redis(broker) => broker.resubscribe(channel),
         }
     }
 
-    /// Reads a channel's stream, whole and consistent as of one moment.
-    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        each!(self, broker => broker.read(channel, retention, span, limit).await)
+    /// Reads a channel's stream at one moment.
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        each!(self, broker => broker.read(channel, retention, range, limit).await)
     }
 
-    /// Removes the held publications; epoch and offsets go on.
+    /// Removes the kept publications; epoch and offsets continue.
     pub async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         each!(self, broker => broker.clear(channel).await)
     }
 
-    /// Counts a connection as present.
+    /// Adds a connection to presence.
     pub async fn presence_add(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
         each!(self, broker => broker.presence_add(channel, info).await)
     }
 
-    /// Counts it no more.
+    /// Removes a connection from presence.
     pub async fn presence_remove(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
         each!(self, broker => broker.presence_remove(channel, connection).await)
     }
 
-    /// Who is present: at most `limit`, in no particular order.
+    /// At most `limit` present connections, in no particular order.
     pub async fn presence(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
         each!(self, broker => broker.presence(channel, limit).await)
     }
 
-    /// How many are present.
+    /// The number of present connections and users.
     pub async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
         each!(self, broker => broker.presence_stats(channel).await)
     }
 
-    /// Active channels whose name matches `pattern` (`*` any run, `?` one character), in the order of their bytes, after `after`; at most `limit`.
+    /// Active channels whose name matches `pattern` (`*` any run, `?` one character), after the name `after`, in byte order; at most
+    /// `limit`.
     pub async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
         each!(self, broker => broker.channels(pattern, after, limit).await)
     }
 
-    /// Remembers a subscription for a user's later connects; replaces one of the same channel.
+    /// Stores a subscription for all later connects of a user. It replaces one to the same channel.
     pub async fn put_user_subscription(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
         each!(self, broker => broker.put_user_subscription(user, subscription).await)
     }
 
-    /// Forgets it; false if there was none.
+    /// Deletes a stored subscription. Returns whether it existed.
     pub async fn delete_user_subscription(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
         each!(self, broker => broker.delete_user_subscription(user, channel).await)
     }
 
-    /// What is remembered for a user and has not expired.
+    /// The stored subscriptions of a user that have not expired.
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         each!(self, broker => broker.user_subscriptions(user).await)
     }
 
-    /// Tokens of this user are no good any more, as the revocation says, which is remembered for so long.
-    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
-        each!(self, broker => broker.revoke(user, revocation, remember).await)
+    /// Revokes the tokens of a user. The revocation is stored for the time `ttl`.
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
+        each!(self, broker => broker.revoke(user, revocation, ttl).await)
     }
 
-    /// How a user's tokens were revoked last, if that is remembered.
+    /// The stored revocation of a user's tokens, if there is one.
     pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         each!(self, broker => broker.revoked(user).await)
     }
 
-    /// The nodes that share the store; none where there is but one.
+    /// The nodes of the cluster. None with the memory broker.
     pub fn nodes(&self) -> Option<&Nodes> {
         match self {
             Self::Memory(_) => None,
@@ -161,17 +164,17 @@ impl Broker {
         }
     }
 
-    /// Whether publishes reach subscribers now.
+    /// Whether publications reach subscribers now.
     pub fn readiness(&self) -> Readiness {
         each!(self, broker => broker.readiness())
     }
 
-    /// The broker in figures, for metrics.
+    /// Statistics of the broker, for metrics.
     pub fn stats(&self) -> BrokerStats {
         each!(self, broker => broker.stats())
     }
 
-    /// Runs what the broker does in the background (expiry, connections to the store) until cancelled.
+    /// Runs the background tasks of the broker (expiry, connections to the store) until cancelled.
     pub async fn run(&self, stop: tokio_util::sync::CancellationToken) {
         each!(self, broker => broker.run(stop).await);
     }

@@ -1,7 +1,8 @@
-//! How maps of names hash.
+//! The hasher for maps of names.
 
-/// How maps of names hash: by a random seed, so that nobody can choose names that collide; in tests always alike, so that a simulation that is run
-/// again takes the same way.
+/// The hasher for maps of names. Its seed is random, so that nobody can choose names that collide. In tests the seed is fixed, so that a
+/// simulation is
+/// repeatable.
 #[cfg(not(test))]
 pub(crate) type NameHasher = foldhash::quality::RandomState;
 #[cfg(test)]

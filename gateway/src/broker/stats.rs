@@ -1,52 +1,52 @@
-//! The broker in figures.
+//! Statistics of the broker.
 
-/// What a broker holds now, and what it let go of since the start.
+/// Current contents of a broker, and counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BrokerStats {
-    /// Channels with subscribers, publications or somebody present.
+    /// Channels with subscribers, publications or presence.
     pub channels: usize,
-    /// Publications held.
+    /// Kept publications.
     pub publications: usize,
-    /// Their bytes, with what their channels take, about.
+    /// Approximate bytes of the publications and their channels.
     pub bytes: usize,
-    /// Idle channels whose epoch and offset are remembered.
+    /// Idle channels with a stored epoch and offset.
     pub idle_channels: usize,
-    /// Idempotency keys remembered.
+    /// Stored idempotency keys.
     pub idempotency_keys: usize,
     /// Stored subscriptions of users.
     pub user_subscriptions: usize,
-    /// Publications that are held no more.
+    /// Publications that left their history.
     pub trimmed: Trimmed,
-    /// Idle channels that were forgotten early, to stay within the bound.
+    /// Idle channels that were evicted early, at the bound.
     pub idle_evicted: u64,
-    /// Idempotency keys that were forgotten early, to stay within the bound.
+    /// Idempotency keys that were evicted early, at the bound.
     pub idempotency_evicted: u64,
-    /// What only a broker over Redis counts.
+    /// Statistics of the Redis broker.
     pub redis: Option<RedisStats>,
 }
 
-/// How a broker over Redis fares, since the start.
+/// Statistics of the Redis broker since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RedisStats {
-    /// Messages in the gateway's channels that no gateway wrote; they were left out.
+    /// Messages that no gateway wrote, in pub/sub channels of the prefix. The broker ignores them.
     pub foreign: u64,
-    /// Publications that were stored, but that Redis refused to announce.
+    /// Publications that Redis stored but did not send to subscribers.
     pub unannounced: u64,
-    /// Channels that became active, and are not listed before the next sweep.
+    /// Channels that became active but are missing from the channel index until the next sweep.
     pub unlisted: u64,
-    /// Connections for subscriptions that broke.
+    /// Subscriber connections that broke.
     pub broken: u64,
-    /// Those of them that had gone deaf.
-    pub deaf: u64,
-    /// Channels to which a publication that was acknowledged here did not come in time.
-    pub silent: u64,
-    /// Channels that were subscribed to again after any of this.
+    /// Broken subscriber connections that were open but delivered nothing.
+    pub undelivered: u64,
+    /// Channels that did not deliver an acknowledged publication of this node in time.
+    pub missing_deliveries: u64,
+    /// Channels that the node subscribed to again for one of these reasons.
     pub resubscribed: u64,
-    /// Masters that everything works at.
+    /// Masters that work with all their parts.
     pub serving: usize,
-    /// Masters that something does not work at.
-    pub away: usize,
-    /// What a canary needed last, from its publish to its return, in milliseconds.
+    /// Masters that do not.
+    pub unavailable: usize,
+    /// Round trip of the last canary, in milliseconds.
     pub round_trip_ms: u64,
 }
 
@@ -55,11 +55,11 @@ pub struct RedisStats {
 pub struct Trimmed {
     /// The channel's history was full.
     pub size: u64,
-    /// Their time had passed.
+    /// The publications expired.
     pub expired: u64,
-    /// All histories together took too many bytes.
+    /// All histories together exceeded the maximum of bytes.
     pub bytes: u64,
-    /// Somebody cleared the channel.
+    /// A client deleted the history.
     pub cleared: u64,
 }
 

@@ -1,70 +1,70 @@
-//! What goes into a broker and comes out of it.
+//! Parameters and results of the broker.
 
 use super::cause;
 use gateway_core::model::{ChannelName, ClientInfo, Data, ErrorCode, Position, Refusal, Retention, Tags};
 use std::{sync::Arc, time::Duration};
 
-/// A publication on its way into the store.
+/// A publication to be stored or delivered.
 #[derive(Clone, Debug)]
 pub struct NewPublication {
     /// Opaque JSON.
     pub data: Data,
-    /// Beside the data.
+    /// Optional tags.
     pub tags: Tags,
-    /// The frontend that publishes; none for services.
+    /// The publishing frontend; none for services.
     pub info: Option<Box<ClientInfo>>,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,
-    /// None: at most once, no position.
+    /// How long to keep it. None: delivered at most once, without a position.
     pub retention: Option<Retention>,
-    /// The caller's key, so that a repeat is recognised.
+    /// The caller's idempotency key.
     pub idempotency: Option<IdempotencyKey>,
 }
 
-/// Recognises a repeated publish into the same channel.
+/// Identifies a repeated publish into the same channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// Whose key: keys of different API keys never meet.
+    /// The API key. Idempotency keys of different API keys are independent.
     pub scope: Box<str>,
-    /// The key itself, at most 255 bytes.
+    /// The idempotency key, at most 255 bytes.
     pub key: Box<str>,
-    /// Digest of the request, so that the same key with another body is refused.
+    /// Digest of the request. The same key with another request is refused.
     pub fingerprint: [u8; 32],
 }
 
 /// The answer to a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Where the publication stands; none without retention.
+    /// The position of the publication; none without retention.
     pub position: Option<Position>,
-    /// An earlier publish with the same idempotency key did it.
+    /// Whether an earlier publish with the same idempotency key did it.
     pub replayed: bool,
 }
 
-/// Why the broker did not do it.
+/// An error of the broker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
     // NL-2.7
-    /// Surely not carried out, and never will be.
+    /// The broker did not execute the request and never will.
     #[error("the broker is unavailable: {0}")]
     Unavailable(Box<str>),
     // NL-2.8
-    /// It may have been carried out.
+    /// The broker may have executed the request.
     #[error("the broker did not confirm in time")]
     OutcomeUnknown,
     /// The idempotency key belongs to another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
-    /// The first request with this idempotency key has not ended.
+    /// The first request with this idempotency key is still running.
     #[error("the first request with this idempotency key is still running")]
     IdempotencyInProgress,
-    /// A configured bound would be exceeded.
+    /// The request would exceed a configured bound.
     #[error("{0}")]
     LimitExceeded(&'static str),
 }
 
 impl From<BrokerError> for Refusal {
-    /// The answer for callers. The cause goes into the log.
+    /// The error for callers. Logs the cause.
     fn from(error: BrokerError) -> Self {
         error.log();
         let code = match error {
@@ -85,56 +85,56 @@ impl BrokerError {
         }
     }
 
-    /// The answer for a frontend whose step may always be repeated: the official SDKs repeat it. The cause goes into the log.
+    /// The error for a frontend whose request may always be repeated; the official SDKs repeat it. Logs the cause.
     pub fn try_again(&self) -> Refusal {
         self.log();
         ErrorCode::Internal.into()
     }
 }
 
-/// Told to the subscribers of a channel, outside its stream.
+/// A message to the subscribers of a channel, outside its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Announcement {
-    /// Somebody subscribed.
+    /// A client subscribed.
     Join(Arc<ClientInfo>),
-    /// Somebody left.
+    /// A client left.
     Leave(Arc<ClientInfo>),
 }
 
-/// One active channel: it has subscribers on some node, or holds publications.
+/// An active channel: it has subscribers on some node, or publications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelSummary {
-    /// Its name.
+    /// The channel's name.
     pub name: ChannelName,
-    /// Its newest position, where it has one.
+    /// The newest position, if the channel has one.
     pub position: Option<Position>,
-    /// Publications that are held.
+    /// Number of kept publications.
     pub held: usize,
 }
 
-/// A subscription that a service made for a user; part of every later connect of that user.
+/// A stored subscription, which a service made for a user. Every later connect of that user includes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSubscription {
-    /// Where to.
+    /// The channel.
     pub channel: ChannelName,
-    /// Seconds since 1970 when it ends by itself.
+    /// The end of the subscription, in seconds since 1970.
     pub expires_at: Option<u64>,
 }
 
 impl UserSubscription {
-    /// Time that is left at `now` (since 1970).
+    /// The remaining time at `now` (since 1970).
     pub fn expires_in(&self, now: Duration) -> Option<Duration> {
         self.expires_at.map(|at| Duration::from_secs(at).saturating_sub(now))
     }
 }
 
-/// Whether the broker can serve, and since when not.
+/// Whether the broker works, and the problem if it does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// Publishes reach subscribers.
+    /// Publications reach subscribers.
     Ready,
-    /// Those of some channels do; the sentence names cause and cure for the others.
+    /// Publications of some channels reach subscribers. The text names the problem of the others and its cure.
     Partly(Box<str>),
-    /// They do not; the sentence names cause and cure.
+    /// Publications do not reach subscribers. The text names the problem and its cure.
     NotReady(Box<str>),
 }

@@ -52,7 +52,7 @@ impl SharedCluster {
         while nodes.lock_cleanup(dead, self.timings.lease).await? {
             let connections = nodes.registered_connections(dead).await?;
             if connections.is_empty() {
-                return nodes.forget(dead).await;
+                return nodes.unregister(dead).await;
             }
             let (all, (done, finished)) = (connections.len(), oneshot::channel());
             let batch = DeadNodeConnections { holder: dead.holder(), connections, waited: since.elapsed(), done };

@@ -6,10 +6,10 @@ use crate::{
 };
 use gateway_core::{
     channel::{
-        HoldRoom,
-        feed::{Feed, Next, Offer, Subscribers},
+        GapBufferBudget,
+        feed::{Continuity, Disposition, Feed, Next},
     },
-    model::{ChannelName, Data, PageLimit, Position, Publication, Retention, Span, WorkerId},
+    model::{ChannelName, Data, PageLimit, Position, Publication, ReadRange, Retention, WorkerId},
 };
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -49,8 +49,8 @@ impl Inbox {
         channel: ChannelName,
     ) -> Result<Self, BrokerError> {
         broker.subscribe(&channel, worker, Some(RETENTION)).await?;
-        let page = broker.read(&channel, RETENTION, Span::Top, PAGE_LIMIT).await?;
-        let mut feed = Feed::new(HoldRoom::new(GAP_BUFFER_BYTES));
+        let page = broker.read(&channel, RETENTION, ReadRange::Top, PAGE_LIMIT).await?;
+        let mut feed = Feed::new(GapBufferBudget::new(GAP_BUFFER_BYTES));
         feed.start(Position { epoch: page.epoch, offset: page.top });
         Ok(Self { broker, mailbox, channel, feed, ready: VecDeque::new(), posts: Vec::new() })
     }
@@ -65,8 +65,8 @@ impl Inbox {
             for post in std::mem::take(&mut self.posts) {
                 let gap = match post {
                     Post::Delivery(_, Delivery::Publication(publication)) => self.offer(publication),
-                    Post::Dirty(_) | Post::AllDirty => self.feed.reread(),
-                    Post::Top(_, top, _) => self.feed.stands_at(top),
+                    Post::Dirty(_) | Post::AllDirty => self.feed.require_read(),
+                    Post::Top(_, top, _) => self.feed.observe_top(top),
                     Post::Delivery(..)
                     | Post::Command(..)
                     | Post::Survey(_)
@@ -83,10 +83,10 @@ impl Inbox {
     }
 
     fn offer(&mut self, publication: Arc<Publication>) -> Option<u64> {
-        match self.feed.offer(&publication) {
-            Offer::Deliver => self.ready.push_back(Incoming::Message(publication.data.clone())),
-            Offer::Gap => return self.feed.position().map(|position| position.offset),
-            Offer::Duplicate | Offer::Held => {}
+        match self.feed.receive(&publication) {
+            Disposition::Deliver => self.ready.push_back(Incoming::Message(publication.data.clone())),
+            Disposition::Gap => return self.feed.position().map(|position| position.offset),
+            Disposition::Duplicate | Disposition::Buffered => {}
         }
         None
     }
@@ -95,14 +95,14 @@ impl Inbox {
     async fn catch_up(&mut self, mut after: u64) {
         let mut failures = FailureLog::default();
         loop {
-            match self.broker.read(&self.channel, RETENTION, Span::After(after), PAGE_LIMIT).await {
+            match self.broker.read(&self.channel, RETENTION, ReadRange::After(after), PAGE_LIMIT).await {
                 Ok(page) => {
-                    let caught = self.feed.page(page);
-                    self.ready.extend((caught.subscribers == Subscribers::Lost).then_some(Incoming::Gap));
+                    let caught = self.feed.apply(page);
+                    self.ready.extend((caught.continuity == Continuity::Broken).then_some(Incoming::Gap));
                     self.ready.extend(caught.deliver.into_iter().map(|publication| Incoming::Message(publication.data.clone())));
                     match caught.next {
                         Next::Read(next, _) => after = next,
-                        Next::Rest | Next::Live => return,
+                        Next::Pull | Next::Live => return,
                     }
                 }
                 Err(error) => {

@@ -5,30 +5,66 @@ use crate::{
     broker::{BrokerError, Lease, NodeRecord, Nodes},
     telemetry::FailureLog,
 };
-use gateway_core::model::lock;
+use gateway_core::model::{Transition, Transitions, lock};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Time for Redis to remove this node when it shuts down.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whether this node is registered.
+/// The state of this node's lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Registration {
-    /// It has never been.
-    Never,
-    /// Its lease expired, and it has not registered again yet.
+enum LeaseState {
+    /// The node has not registered yet.
+    Unregistered,
+    /// The node is registered, and renews its lease.
+    Held,
+    /// The lease expired. The node has a new generation, and has not registered it yet.
     Expired,
-    /// It is, and every heartbeat since then succeeded.
-    Since(Instant),
 }
 
-impl Registration {
-    /// The state after a failed heartbeat.
-    fn interrupted(self) -> Self {
-        match self {
-            Self::Never | Self::Expired => self,
-            Self::Since(_) => Self::Since(Instant::now()),
+/// The result of a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LeaseEvent {
+    /// The node is registered now.
+    Registered,
+    /// The lease was renewed.
+    Renewed,
+    /// The lease had expired before the heartbeat.
+    Expired,
+    /// Redis did not answer, or refused the command. The node tries again.
+    HeartbeatFailed,
+}
+
+const LEASE: Transitions<LeaseState, LeaseEvent> = {
+    use LeaseEvent as Event;
+    use LeaseState::{Expired, Held, Unregistered};
+    Transitions(&[
+        Transition { event: Event::Registered, from: &[Unregistered, Expired], to: Held },
+        Transition { event: Event::Renewed, from: &[Held], to: Held },
+        Transition { event: Event::Expired, from: &[Held], to: Expired },
+        Transition { event: Event::HeartbeatFailed, from: &[Unregistered], to: Unregistered },
+        Transition { event: Event::HeartbeatFailed, from: &[Held], to: Held },
+        Transition { event: Event::HeartbeatFailed, from: &[Expired], to: Expired },
+    ])
+};
+
+/// The lease of this node.
+struct OwnLease {
+    state: LeaseState,
+    /// When the node registered, or when its last heartbeat failed.
+    unbroken_since: Instant,
+}
+
+impl OwnLease {
+    fn new() -> Self {
+        Self { state: LeaseState::Unregistered, unbroken_since: Instant::now() }
+    }
+
+    fn apply(&mut self, event: LeaseEvent) {
+        self.state = LEASE.follow(self.state, event);
+        if event != LeaseEvent::Renewed {
+            self.unbroken_since = Instant::now();
         }
     }
 }
@@ -43,21 +79,20 @@ impl SharedCluster {
     /// Registers this node, renews its lease, and publishes which nodes are dead. Never returns.
     pub(super) async fn keep_registered(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
-        let (mut registration, mut failures) = (Registration::Never, FailureLog::default());
+        let (mut lease, mut failures) = (OwnLease::new(), FailureLog::default());
         loop {
-            match self.heartbeat(nodes, registration).await {
-                Ok(next) => {
+            match self.heartbeat(nodes, &lease).await {
+                Ok(event) => {
                     failures.succeeded();
-                    let is_renewed = matches!((registration, next), (Registration::Since(_), Registration::Since(_)));
-                    registration = next;
-                    if !is_renewed {
+                    lease.apply(event);
+                    if event != LeaseEvent::Renewed {
                         continue;
                     }
                 }
                 Err(error) => {
                     failures.failed(|| tracing::warn!(%error, "the heartbeat of this node failed; it tries again until it succeeds"));
-                    registration = registration.interrupted();
-                    nodes.judge(false);
+                    lease.apply(LeaseEvent::HeartbeatFailed);
+                    nodes.set_may_declare_dead(false);
                 }
             }
             sleep(self.timings.lease / 3).await;
@@ -65,35 +100,35 @@ impl SharedCluster {
     }
 
     // NL-7.1, NL-7.2
-    async fn heartbeat(&self, nodes: &Nodes, registration: Registration) -> Result<Registration, BrokerError> {
+    async fn heartbeat(&self, nodes: &Nodes, lease: &OwnLease) -> Result<LeaseEvent, BrokerError> {
         let record = self.this_node.record();
-        let since = match registration {
-            Registration::Never | Registration::Expired => {
-                nodes.enter(&record, self.timings.lease).await?;
-                if registration == Registration::Expired {
+        match lease.state {
+            LeaseState::Unregistered | LeaseState::Expired => {
+                nodes.register(&record, self.timings.lease).await?;
+                if lease.state == LeaseState::Expired {
                     self.registered_again.notify_one();
                 }
                 self.messages_missed.notify_one();
-                return Ok(Registration::Since(Instant::now()));
+                return Ok(LeaseEvent::Registered);
             }
-            Registration::Since(_) if nodes.renew(&record, self.timings.lease).await? == Lease::Lost => {
+            LeaseState::Held if nodes.renew(&record, self.timings.lease).await? == Lease::Lost => {
                 tracing::warn!("the lease of this node expired: it registers again, with a new generation");
-                nodes.judge(false);
+                nodes.set_may_declare_dead(false);
                 let past = nodes.begin_generation(&record).await?;
                 lock(&self.past_generations).push(past);
-                return Ok(Registration::Expired);
+                return Ok(LeaseEvent::Expired);
             }
-            Registration::Since(since) => since,
-        };
+            LeaseState::Held => {}
+        }
         self.delete_past_registries(nodes).await;
         let all = nodes.list().await?;
         self.update_members(&all);
         // During an outage every lease expires. Live nodes get a whole lease to register again.
-        let may_judge = since.elapsed() > self.timings.lease;
-        nodes.judge(may_judge);
+        let may_judge = lease.unbroken_since.elapsed() > self.timings.lease;
+        nodes.set_may_declare_dead(may_judge);
         let dead = all.into_iter().filter(|node| may_judge && !node.is_alive).map(|node| node.id);
         self.dead.send_replace(dead.collect());
-        Ok(Registration::Since(since))
+        Ok(LeaseEvent::Renewed)
     }
 
     /// Deletes the connection registries of earlier generations of this node: their connections are alive, so no other node may report their ends. After
@@ -161,4 +196,15 @@ fn alive(all: &[NodeRecord]) -> Vec<Member> {
     alive.sort_by(|a, b| (&a.name, &a.link).cmp(&(&b.name, &b.link)).then(b.since_ms.cmp(&a.since_ms)));
     alive.dedup_by(|a, b| a.name == b.name && a.link == b.link);
     alive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_the_states_of_a_lease() {
+        let (page, expected) = (include_str!("../../../docs/state-machines.md"), LEASE.markdown());
+        assert!(page.contains(&expected), "docs/state-machines.md does not contain this text:\n{expected}");
+    }
 }

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_none() {
+    fn unknown_messages_are_not_parsed() {
         for data in ["null", "{\"ask\":{}}", "{\"later\":1}"] {
             let raw = RawValue::from_string(data.into()).expect("JSON");
             assert!(Message::parse(&Data::parse(&raw).expect("shallow")).is_none(), "{data}");

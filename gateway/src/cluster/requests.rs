@@ -65,8 +65,8 @@ impl SharedCluster {
     async fn others(&self) -> Result<Vec<Box<str>>, Refusal> {
         let Some(nodes) = self.broker.nodes() else { return Ok(Vec::new()) };
         let (this_node, all) = (nodes.address(), nodes.list().await?);
-        let mut others: Vec<_> = all.into_iter().filter(|node| node.is_alive).map(|node| node.id.address().into()).collect();
-        others.retain(|address: &Box<str>| **address != *this_node);
+        let alive = all.into_iter().filter(|node| node.is_alive).map(|node| node.id.address());
+        let mut others: Vec<Box<str>> = alive.filter(|address| *address != this_node).map(Into::into).collect();
         others.sort_unstable();
         // A process whose lease expired may be listed with two generations.
         others.dedup();

@@ -1,12 +1,12 @@
-//! Carries out what a session wants, in its order.
+//! Performs the actions of a session, in their order.
 
 use super::{
-    close_cause::Cause,
+    close_cause::CloseCause,
     driver::Driver,
-    operations::{Requester, Running, Task},
+    operations::{Requester, RunningTask, TaskId},
 };
 use crate::{
-    hub::{Batch, Live, frame},
+    hub::{Batch, LiveStatus, frame},
     services::LifecycleKind,
 };
 use gateway_core::{
@@ -17,12 +17,12 @@ use gateway_core::{
 use std::cell::RefCell;
 
 thread_local! {
-    /// Lines of the message that is being put together.
+    /// A buffer for the lines of one message, reused by all connections of the thread.
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer that grew beyond this is not kept.
-const KEEP: usize = 64 * 1024;
+/// Capacity above which the buffer is freed after use, in bytes.
+const MAX_KEPT_BYTES: usize = 64 * 1024;
 
 impl Driver {
     pub(super) fn apply(&mut self, actions: &mut Vec<Action>) {
@@ -37,53 +37,53 @@ impl Driver {
                 }
                 Action::Push(push) => line(&mut lines, |out| centrifuge::encode_push(&push, out)),
                 Action::Start(id, op) => {
-                    let by = Requester {
+                    let requester = Requester {
                         worker: self.worker.clone(),
-                        key: self.registered.key(),
+                        key: self.registration.key(),
                         info: self.info.clone(),
                         traceparent: self.traceparent.clone(),
                     };
-                    self.running.push(Running::operation(id, op, by));
+                    self.running.push(RunningTask::operation(id, op, requester));
                 }
-                Action::Cancel(id) => self.running.retain(|running| running.task != Task::Operation(id)),
-                Action::Identify(info) => {
-                    self.worker.hub.identify(self.registered.key(), info.clone());
+                Action::Cancel(id) => self.running.retain(|running| running.task != TaskId::Operation(id)),
+                Action::Register(info) => {
+                    self.worker.hub.identify(self.registration.key(), info.clone());
                     self.info = Some(info);
-                    self.identified();
+                    self.on_identified();
                 }
                 Action::GoLive(channel) => {
                     self.send(&mut lines);
                     self.report(LifecycleKind::Subscribed, Some(&channel));
-                    if let Live::Behind(after) = self.worker.hub.go_live(self.registered.key(), &channel) {
-                        let (worker, key, outbox) = (self.worker.clone(), self.registered.key(), self.registered.outbox().clone());
-                        self.running.push(Running::catch_up(worker, key, outbox, channel, after));
+                    if let LiveStatus::Behind(after) = self.worker.hub.go_live(self.registration.key(), &channel) {
+                        let (worker, key, outbox) = (self.worker.clone(), self.registration.key(), self.registration.outbox().clone());
+                        self.running.push(RunningTask::catch_up(worker, key, outbox, channel, after));
                     }
                 }
-                Action::Leave(channel) => self.leave(channel),
+                Action::Detach(channel) => self.leave(channel),
                 Action::Close(code, reason) => {
                     self.send(&mut lines);
-                    self.end(Cause::Session, code, &reason);
+                    self.close(CloseCause::Session, code, &reason);
                 }
             }
         }
         self.send(&mut lines);
-        if lines.capacity() <= KEEP {
+        if lines.capacity() <= MAX_KEPT_BYTES {
             LINES.set(lines);
         }
     }
 
     fn leave(&mut self, channel: ChannelName) {
-        if self.worker.hub.leave(self.registered.key(), &channel) {
+        if self.worker.hub.leave(self.registration.key(), &channel) {
             self.report(LifecycleKind::Unsubscribed, Some(&channel));
         }
-        let task = Task::CatchUp(channel);
+        let task = TaskId::CatchUp(channel);
         self.running.retain(|running| running.task != task);
     }
 
     /// Queues the lines as one message.
     fn send(&mut self, lines: &mut Vec<u8>) {
         if !lines.is_empty() {
-            self.registered.outbox().push(self.now(), Batch::new(frame(lines), self.worker.hub.budget()));
+            self.registration.outbox().push(self.now(), Batch::new(frame(lines), self.worker.hub.budget()));
             lines.clear();
         }
     }

@@ -1,32 +1,34 @@
-//! Joining a channel: subscribe, read what was missed, and catch up until deliveries may come live.
+//! Attaches a connection to a channel: subscribes, reads missed publications, and catches up until delivery is live.
 
 use super::worker::Worker;
 use crate::{
     broker::BrokerError,
-    hub::{Advance, ConnKey, Live, Outbox},
+    hub::{CatchUpStep, ConnKey, LiveStatus, Outbox},
     telemetry::FailureLog,
 };
 use gateway_core::{
-    channel::recovery::{Judgement, Start, first_span, judge, lost},
-    model::{ChannelName, ClientInfo, ErrorCode, Refusal, Retention, Span},
+    channel::recovery::{RecoveryDecision, SubscriptionStart, decide, first_range, start_after_loss},
+    model::{ChannelName, ClientInfo, ErrorCode, ReadRange, Refusal, Retention},
     session::{Attach, Attached, Outcome},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
 // NL-5.7
-/// Joins; deliveries are held back from then on. Failing leaves no trace, once the session has left the channel.
+/// Joins the channel, reads the start of its history for the connection, and adds the connection to the presence.
+///
+/// The channel keeps deliveries until the connection goes live. After a failure the session leaves the channel, which undoes the join.
 pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
-    let Some(options) = worker.node.rules.namespaces.options(&attach.channel).cloned() else {
+    let Some(options) = worker.node.session_config.namespaces.options(&attach.channel).cloned() else {
         return Outcome::Failed(ErrorCode::UnknownChannel.into());
     };
-    let told = (options.presence || options.join_leave).then(|| attach.info.clone());
-    if !worker.hub.join(key, &attach.channel, &options, told.clone(), attach.side, attach.join_leave) {
+    let presence_info = (options.presence || options.join_leave).then(|| attach.info.clone());
+    if !worker.hub.join(key, &attach.channel, &options, presence_info.clone(), attach.side, attach.join_leave) {
         return Outcome::Failed(ErrorCode::Internal.into());
     }
-    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, told)).await {
+    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, presence_info)).await {
         Ok(Ok(attached)) => Outcome::Attached(attached),
         Ok(Err(error)) => Outcome::Failed(error.try_again()),
-        // The official SDKs do so by themselves.
+        // The official SDKs retry after this error.
         Err(_) => Outcome::Failed(Refusal::new(ErrorCode::Internal, "The channel could not be joined in time. Try again.")),
     }
 }
@@ -37,58 +39,58 @@ async fn establish(
     key: ConnKey,
     attach: &Attach,
     retention: Option<Retention>,
-    told: Option<Arc<ClientInfo>>,
+    presence_info: Option<Arc<ClientInfo>>,
 ) -> Result<Attached, BrokerError> {
     worker.node.broker.subscribe(&attach.channel, worker.hub.worker(), retention).await?;
     let attached = match retention {
         None => Attached::default(),
         Some(retention) => {
             let start = start(worker, attach, retention).await?;
-            worker.hub.set_cursor(key, &attach.channel, start.cursor, start.top);
+            worker.hub.set_read_progress(key, &attach.channel, start.cursor, start.top);
             Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications }
         }
     };
-    if let Some(info) = told {
-        worker.hub.arrive(&attach.channel, info).await?;
+    if let Some(info) = presence_info {
+        worker.hub.add_presence(&attach.channel, info).await?;
     }
     Ok(attached)
 }
 
-async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<Start, BrokerError> {
-    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().shared_by(attach.among));
-    if let Some(start) = recover.and_then(|recover| worker.hub.remembered(&attach.channel, recover, limit)) {
+async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<SubscriptionStart, BrokerError> {
+    let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().divided_by(attach.page_shares));
+    if let Some(start) = recover.and_then(|recover| worker.hub.recover_from_memory(&attach.channel, recover, limit)) {
         return Ok(start);
     }
-    let page = reads.page(&attach.channel, retention, first_span(recover), limit).await?;
-    match judge(recover, page) {
-        Judgement::Start(start) => Ok(start),
-        Judgement::ReadAgain(span) => Ok(lost(&reads.page(&attach.channel, retention, span, limit).await?)),
+    let page = reads.page(&attach.channel, retention, first_range(recover), limit).await?;
+    match decide(recover, page) {
+        RecoveryDecision::Start(start) => Ok(start),
+        RecoveryDecision::ReadAgain(range) => Ok(start_after_loss(&reads.page(&attach.channel, retention, range, limit).await?)),
     }
 }
 
 // NL-5.2, NL-5.4
-/// Hands over what is held after `offset`, a page at a time and only while the outbox has room, until the subscription is live.
-pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> Advance {
+/// Delivers the history after `offset`, page by page and only while the outbox has room, until the subscription is live.
+pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> CatchUpStep {
     let mut failures = FailureLog::default();
     loop {
-        room(&outbox).await;
-        let Some(retention) = worker.node.rules.namespaces.options(&channel).and_then(|options| options.retention) else {
-            return Advance::To(Live::Gone);
+        wait_for_room(&outbox).await;
+        let Some(retention) = worker.node.session_config.namespaces.options(&channel).and_then(|options| options.retention) else {
+            return CatchUpStep::Status(LiveStatus::Detached);
         };
-        match worker.hub.reads().page(&channel, retention, Span::After(offset), worker.hub.page()).await {
+        match worker.hub.reads().page(&channel, retention, ReadRange::After(offset), worker.hub.page()).await {
             Ok(page) => {
-                // Others may have filled it during the read.
-                room(&outbox).await;
-                match worker.hub.advance(key, &channel, &page) {
-                    // The worker is in another timeline, and reads by itself.
-                    Advance::To(Live::Behind(next)) if next == offset => tokio::time::sleep(worker.hub.retry()).await,
-                    Advance::To(Live::Behind(next)) => offset = next,
+                // Other deliveries may have filled the outbox during the read.
+                wait_for_room(&outbox).await;
+                match worker.hub.deliver_page(key, &channel, &page) {
+                    // The channel's feed has another epoch, and is being corrected by a backfill.
+                    CatchUpStep::Status(LiveStatus::Behind(next)) if next == offset => tokio::time::sleep(worker.hub.retry()).await,
+                    CatchUpStep::Status(LiveStatus::Behind(next)) => offset = next,
                     end => return end,
                 }
             }
             Err(error) => {
                 failures.failed(
-                    || tracing::warn!(%channel, %error, "missed publications cannot be read yet; the connection tries until it can"),
+                    || tracing::warn!(%channel, %error, "cannot read missed publications; the connection retries until it succeeds"),
                 );
                 tokio::time::sleep(worker.hub.retry()).await;
             }
@@ -96,7 +98,7 @@ pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox
     }
 }
 
-/// Resolves once the outbox has room. The connection polls this again whenever it has written something.
-async fn room(outbox: &Outbox) {
+/// Completes once the outbox has room. The connection polls it again after each write.
+async fn wait_for_room(outbox: &Outbox) {
     poll_fn(|_| if outbox.has_room() { Poll::Ready(()) } else { Poll::Pending }).await;
 }

@@ -1,4 +1,4 @@
-//! Why a connection closes, and how far it has come with that.
+//! Why a connection closes, and the state of a closing connection.
 
 use crate::{
     hub::Overflow,
@@ -6,46 +6,47 @@ use crate::{
 };
 use gateway_core::{model::Tick, protocol::websocket::Violation};
 
-/// What ends a connection.
+/// Why a connection closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The session, a service or a drain.
+pub(super) enum CloseCause {
+    /// The session, a service or a drain closes it.
     Session,
-    /// What is queued is too much or too old.
+    /// The queued frames exceed a limit.
     Slow(Overflow),
-    /// The oldest queued byte is too old.
-    Stuck,
-    /// The peer broke RFC 6455.
+    /// The oldest queued frame was not sent in time.
+    WriteTimeout,
+    /// The peer violated RFC 6455.
     Violation(Violation),
     /// A message was not complete in time.
-    Incomplete,
-    /// The peer closed.
-    Peer,
+    MessageTimeout,
+    /// The peer sent a close frame.
+    PeerClosed,
 }
 
-/// A connection whose last frame, a close, is queued.
+/// The state of a connection that has queued its close frame.
 #[derive(Debug)]
-pub(super) struct Ending {
-    /// The peer's time to take it and to answer.
-    pub(super) until: Tick,
-    /// The peer's close has come: nothing more is to be waited for.
-    pub(super) answered: bool,
-    /// After a violation nothing that the peer sends is understood, its close neither: our side of the socket ends at once.
+pub(super) struct Closing {
+    /// When the connection is cut if the peer has not answered.
+    pub(super) deadline: Tick,
+    /// Whether the peer's close frame has arrived, so that the connection may end.
+    pub(super) peer_answered: bool,
+    /// Whether all further input is discarded, close frames included, because a violation has made it unreadable. The sending side of the socket
+    /// then shuts down without an answer.
     pub(super) discards_input: bool,
 }
 
-impl Cause {
-    pub(super) fn counted(self, code: u16) -> Closed {
+impl CloseCause {
+    pub(super) fn metric(self, code: u16) -> Closed {
         Closed::Transport(match self {
             Self::Session | Self::Slow(_) => return Closed::with_code(code),
-            Self::Stuck => TransportEnd::WriteTimeout,
+            Self::WriteTimeout => TransportEnd::WriteTimeout,
             Self::Violation(violation) => match violation.code() {
                 1007 => TransportEnd::InvalidText,
                 1009 => TransportEnd::TooLarge,
                 _ => TransportEnd::ProtocolViolation,
             },
-            Self::Incomplete => TransportEnd::MessageTimeout,
-            Self::Peer => TransportEnd::PeerClosed,
+            Self::MessageTimeout => TransportEnd::MessageTimeout,
+            Self::PeerClosed => TransportEnd::PeerClosed,
         })
     }
 }

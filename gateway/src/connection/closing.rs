@@ -1,7 +1,7 @@
-//! How a connection closes: politely where the peer reads, by force where it does not.
+//! How a connection closes: with a close frame while the peer reads, and by cutting the socket if it does not.
 
 use super::{
-    close_cause::{Cause, Ending},
+    close_cause::{CloseCause, Closing},
     driver::Driver,
 };
 use crate::{
@@ -11,51 +11,53 @@ use crate::{
 use gateway_core::{model::Disconnect, protocol::websocket};
 
 impl Driver {
-    /// Queues the close frame. The first call counts.
-    pub(super) fn end(&mut self, cause: Cause, code: u16, reason: &str) {
-        if self.ending.is_some() {
+    /// Queues a close frame. Does nothing if the connection is already closing.
+    pub(super) fn close(&mut self, cause: CloseCause, code: u16, reason: &str) {
+        if self.closing.is_some() {
             return;
         }
         let mut close = Vec::new();
         websocket::encode::close(Some(code), reason, &mut close);
-        self.finish(cause, code, close);
+        self.begin_close(cause, code, close);
     }
 
-    /// Answers the peer's close with one of the same code.
-    pub(super) fn end_by_peer(&mut self, code: Option<u16>) {
-        if let Some(ending) = &mut self.ending {
-            ending.answered = true;
+    /// Answers the peer's close frame with one of the same code.
+    pub(super) fn close_by_peer(&mut self, code: Option<u16>) {
+        if let Some(closing) = &mut self.closing {
+            closing.peer_answered = true;
             return;
         }
         let mut close = Vec::new();
         websocket::encode::close(code, "", &mut close);
-        self.finish(Cause::Peer, code.unwrap_or(0), close);
+        self.begin_close(CloseCause::PeerClosed, code.unwrap_or(0), close);
     }
 
-    fn finish(&mut self, cause: Cause, code: u16, close: Vec<u8>) {
-        let (now, outbox, metrics) = (self.now(), self.registered.outbox(), self.worker.hub.metrics());
+    fn begin_close(&mut self, cause: CloseCause, code: u16, close: Vec<u8>) {
+        let (now, outbox, metrics) = (self.now(), self.registration.outbox(), self.worker.hub.metrics());
         let close = Batch::new(close, self.worker.hub.budget());
         match cause {
-            Cause::Slow(_) | Cause::Stuck => metrics.dropped(DropCause::ConnectionClosed, outbox.finish(now, close) as u64),
+            CloseCause::Slow(_) | CloseCause::WriteTimeout => {
+                metrics.dropped(DropCause::ConnectionClosed, outbox.close_now(now, close) as u64);
+            }
             _ => outbox.close(now, close),
         }
-        if matches!(cause, Cause::Slow(_)) {
+        if matches!(cause, CloseCause::Slow(_)) {
             metrics.overflowed(OverflowPolicy::Disconnect);
         }
-        metrics.closed(cause.counted(code));
+        metrics.closed(cause.metric(code));
         self.running.clear();
-        let (until, discards_input) = (now.after(self.worker.limits.close_timeout), matches!(cause, Cause::Violation(_)));
-        self.ending = Some(Box::new(Ending { until, answered: cause == Cause::Peer, discards_input }));
+        let (deadline, discards_input) = (now.after(self.worker.limits.close_timeout), matches!(cause, CloseCause::Violation(_)));
+        self.closing = Some(Box::new(Closing { deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
     }
 
-    /// The connection ends without a close, unless one is under way.
-    pub(super) fn gone(&self, how: TransportEnd) {
-        if self.ending.is_none() {
+    /// Counts the end of a connection that has sent no close frame.
+    pub(super) fn count_end(&self, how: TransportEnd) {
+        if self.closing.is_none() {
             self.worker.hub.metrics().closed(Closed::Transport(how));
         }
     }
 
-    pub(super) fn end_slow(&mut self, cause: Cause) {
-        self.end(cause, Disconnect::Slow.code(), Disconnect::Slow.reason());
+    pub(super) fn close_slow(&mut self, cause: CloseCause) {
+        self.close(cause, Disconnect::Slow.code(), Disconnect::Slow.reason());
     }
 }

@@ -1,6 +1,6 @@
-//! A connection: its session, and the socket that carries it.
+//! A connection: its driver and its socket.
 
-use super::{close_cause::Cause, driver::Driver, worker::Worker};
+use super::{close_cause::CloseCause, driver::Driver, worker::Worker};
 use crate::{
     hub::Written,
     telemetry::{Count, TransportEnd},
@@ -13,31 +13,31 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// One connection: a future that ends with it.
+/// One connection, as a future that completes when the connection has ended.
 pub struct Connection<T> {
     wire: Wire<T>,
     driver: Driver,
 }
 
 impl<T> Connection<T> {
-    /// A connection whose upgrade has been answered. `traceparent` is that of the upgrade request.
+    /// Creates a connection after the answer to its upgrade request. `traceparent` is that of the request.
     pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
         Self { wire, driver: Driver::new(worker, traceparent) }
     }
 
-    /// Closes with 3506: the client asked for a form of the protocol that the gateway does not support.
+    /// Closes with 3506, because the client requested a form of the protocol that the gateway does not support.
     pub fn refuse_form(&mut self) {
         self.driver.refuse_form();
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    /// Reads a turn's worth. Fails when nothing more will come.
+    /// Reads the messages of one turn. Fails once the peer can send no more.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver } = self;
         if !driver.wants_input() {
-            // What is not read cannot be late.
-            driver.incomplete = None;
+            // The time limit of a message does not apply while the gateway does not read.
+            driver.incomplete_since = None;
             return Ok(());
         }
         let limits = driver.worker.limits;
@@ -45,8 +45,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let waker = cx.waker();
         let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {
             driver.event(event);
-            // At once, so that the outbox says what the answers take before the next command is looked at.
-            driver.operations(&mut Context::from_waker(waker));
+            // Polling here puts the replies into the outbox before the driver decides whether to take the next command.
+            driver.poll_tasks(&mut Context::from_waker(waker));
             left -= 1;
             match (left, driver.wants_input()) {
                 (_, false) => transport::Next::Pause,
@@ -54,16 +54,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 _ => transport::Next::Go,
             }
         });
-        if wire.take_whole() {
-            driver.incomplete = None;
+        if wire.take_completed() {
+            driver.incomplete_since = None;
         }
         let awaited = wire.is_mid_message() && driver.wants_input();
-        driver.incomplete = awaited.then(|| driver.incomplete.unwrap_or_else(|| driver.now()));
+        driver.incomplete_since = awaited.then(|| driver.incomplete_since.unwrap_or_else(|| driver.now()));
         match turn {
             Poll::Pending => Ok(()),
             Poll::Ready(transport::End::Violation(violation)) => {
-                driver.end(Cause::Violation(violation), violation.code(), &violation.to_string());
-                // What it still sends is read, until its end.
+                driver.close(CloseCause::Violation(violation), violation.code(), &violation.to_string());
+                // The next turn reads and discards further input.
                 cx.waker().wake_by_ref();
                 Ok(())
             }
@@ -72,27 +72,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    /// Writes what waits, and what operations queue as room comes free. Fails when nothing more can be written or has to be.
+    /// Writes queued frames, and polls operations as the outbox gets room. Fails once the connection can or need write no more.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver } = self;
         loop {
-            let (state, freed) = driver.registered.outbox().write(|frames| {
+            let (state, freed) = driver.registration.outbox().write(|frames| {
                 let before = frames.len();
                 let wrote = wire.poll_write(cx, frames);
                 driver.worker.hub.metrics().count(Count::FramesOut, (before - frames.len()) as u64);
-                Written { result: (wrote.state, wrote.bytes), begun: wire.front_written() > 0 }
+                Written { result: (wrote.state, wrote.bytes), is_partial: wire.front_written() > 0 }
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {
                 Poll::Ready(Err(_)) => return Err(TransportEnd::Reset),
-                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.answered) => {
+                Poll::Ready(Ok(())) if driver.closing.as_ref().is_some_and(|closing| closing.peer_answered) => {
                     return Err(TransportEnd::PeerClosed);
                 }
-                Poll::Ready(Ok(())) if driver.ending.as_ref().is_some_and(|ending| ending.discards_input) => {
+                Poll::Ready(Ok(())) if driver.closing.as_ref().is_some_and(|closing| closing.discards_input) => {
                     return if let Poll::Ready(Err(_)) = wire.poll_shutdown(cx) { Err(TransportEnd::Reset) } else { Ok(()) };
                 }
                 _ if freed == 0 || driver.running.is_empty() => return Ok(()),
-                _ => driver.operations(cx),
+                _ => driver.poll_tasks(cx),
             }
         }
     }
@@ -104,23 +104,23 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let now = this.driver.now();
-        this.driver.registered.outbox().clear_waker();
+        this.driver.registration.outbox().clear_waker();
         this.driver.notices();
         if !this.driver.deadlines(now) {
             this.wire.abort();
             return Poll::Ready(());
         }
-        this.driver.operations(cx);
+        this.driver.poll_tasks(cx);
         let read = this.read(cx);
         let held = !this.driver.wants_input();
         let written = this.write(cx);
         if let Err(end) = read.and(written) {
-            this.driver.gone(end);
+            this.driver.count_end(end);
             return Poll::Ready(());
         }
-        this.driver.resume(held, cx);
+        this.driver.wake_if_ready(held, cx);
         this.driver.schedule(now);
-        this.driver.registered.outbox().register(cx.waker());
+        this.driver.registration.outbox().register(cx.waker());
         Poll::Pending
     }
 }

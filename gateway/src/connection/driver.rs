@@ -1,13 +1,13 @@
-//! Drives one session: its inputs, its operations, its deadlines.
+//! Drives one session: its inputs, operations and deadlines.
 
 use super::{
-    close_cause::{Cause, Ending},
+    close_cause::{CloseCause, Closing},
     lifecycle_state::LifecycleState,
-    operations::{End, Running, Task},
+    operations::{RunningTask, TaskId, TaskResult},
     worker::Worker,
 };
 use crate::{
-    hub::{Advance, Batch, Leave, Notice, Registered},
+    hub::{Batch, CatchUpStep, Drain, Notice, Registration},
     services::LifecycleKind,
     telemetry::{CommandKind, Count, TransportEnd},
 };
@@ -26,32 +26,31 @@ use std::{
     task::{Context, Poll},
 };
 
-/// All of a connection but its transport.
+/// A connection without its transport.
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) needs: SessionNeeds,
     pub(super) worker: Rc<Worker>,
-    pub(super) registered: Registered,
+    pub(super) registration: Registration,
     pub(super) info: Option<Arc<ClientInfo>>,
     pub(super) lifecycle_state: LifecycleState,
     pub(super) traceparent: Option<Box<str>>,
-    pub(super) running: Vec<Running>,
-    pub(super) ending: Option<Box<Ending>>,
-    /// The node stops: the connection leaves as soon as no operation of its session is in flight.
-    pub(super) leaving: bool,
-    /// Since when a message is incomplete.
-    pub(super) incomplete: Option<Tick>,
-    /// When the hub wakes this connection, if it will.
-    pub(super) wakes: Option<Tick>,
+    pub(super) running: Vec<RunningTask>,
+    pub(super) closing: Option<Box<Closing>>,
+    /// Whether the node drains, so that the connection closes as soon as no operation of its session is in flight.
+    pub(super) is_draining: bool,
+    /// When the first byte of an incomplete message arrived.
+    pub(super) incomplete_since: Option<Tick>,
+    /// The next scheduled wake-up by the hub.
+    pub(super) next_wake: Option<Tick>,
 }
 
-/// What the session wants until its next input. Kept beside it: a wake-up for a delivery is too frequent to fetch a session into the
-/// cache for a look at its subscriptions.
+/// The session's answers until its next input. This copy keeps the session itself out of the CPU cache on each wake-up for a delivery.
 #[derive(Clone, Copy)]
 pub(super) struct SessionNeeds {
-    /// When it wants a tick.
+    /// When the session needs a tick.
     tick: Option<Tick>,
-    /// Whether it takes input.
+    /// Whether the session takes input.
     input: bool,
 }
 
@@ -68,21 +67,35 @@ thread_local! {
 impl Driver {
     pub(super) fn new(worker: Rc<Worker>, traceparent: Option<Box<str>>) -> Self {
         let id = ConnectionId::random();
-        let registered = worker.hub.register(id);
-        let session = Session::new(id, worker.node.rules.clone(), worker.hub.now(), rand::random());
+        let registration = worker.hub.register(id);
+        let session = Session::new(id, worker.node.session_config.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
-        let (needs, running, ending, leaving, incomplete, wakes) = (SessionNeeds::of(&session), Vec::new(), None, false, None, None);
-        let (info, lifecycle_state) = (None, LifecycleState::No);
-        Self { session, needs, worker, registered, info, lifecycle_state, traceparent, running, ending, leaving, incomplete, wakes }
+        let (needs, running, closing, is_draining, incomplete_since, next_wake) =
+            (SessionNeeds::of(&session), Vec::new(), None, false, None, None);
+        let (info, lifecycle_state) = (None, LifecycleState::NotConnected);
+        Self {
+            session,
+            needs,
+            worker,
+            registration,
+            info,
+            lifecycle_state,
+            traceparent,
+            running,
+            closing,
+            is_draining,
+            incomplete_since,
+            next_wake,
+        }
     }
 
     pub(super) fn now(&self) -> Tick {
         self.worker.hub.now()
     }
 
-    /// Gives the session an input and does what it wants.
+    /// Passes an input to the session and performs its actions.
     pub(super) fn input(&mut self, input: Input) {
-        if self.ending.is_some() {
+        if self.closing.is_some() {
             return;
         }
         let mut actions = ACTIONS.take();
@@ -94,16 +107,16 @@ impl Driver {
     }
 
     pub(super) fn notices(&mut self) {
-        for notice in self.registered.outbox().take_notices() {
+        for notice in self.registration.outbox().take_notices() {
             match notice {
                 Notice::Server(command) => self.input(Input::Server(command)),
                 Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
-                Notice::RegisteredElsewhere => self.registered_connections(),
-                Notice::ReportAgain => self.report_again(),
-                Notice::Lost(channel) => self.input(Input::Lost(channel)),
+                Notice::Registered => self.on_registered(),
+                Notice::ReportPending => self.report_pending(),
+                Notice::PublicationsLost(channel) => self.input(Input::PublicationsLost(channel)),
                 Notice::Tick => {}
-                Notice::Leave(Leave::WhenIdle) => self.leaving = true,
-                Notice::Leave(Leave::Now) => self.shut_down(),
+                Notice::Drain(Drain::WhenIdle) => self.is_draining = true,
+                Notice::Drain(Drain::Now) => self.shut_down(),
             }
         }
     }
@@ -113,54 +126,54 @@ impl Driver {
         self.input(Input::Server(ServerCommand::Disconnect { code, reason }));
     }
 
-    /// Does what is due. False once the peer has had its time to answer the close.
+    /// Acts on deadlines that have passed. Returns false once the peer's time to answer the close frame is over.
     pub(super) fn deadlines(&mut self, now: Tick) -> bool {
-        if let Some(ending) = &self.ending {
-            return now < ending.until;
+        if let Some(closing) = &self.closing {
+            return now < closing.deadline;
         }
-        if self.incomplete.is_some_and(|since| now.since(since) >= self.worker.limits.message_timeout) {
-            self.end(Cause::Incomplete, 1008, "message not complete in time");
+        if self.incomplete_since.is_some_and(|since| now.since(since) >= self.worker.limits.message_timeout) {
+            self.close(CloseCause::MessageTimeout, 1008, "message not complete in time");
         }
-        if self.registered.outbox().oldest().is_some_and(|since| now.since(since) >= self.worker.limits.write_timeout) {
-            self.end_slow(Cause::Stuck);
+        if self.registration.outbox().oldest().is_some_and(|since| now.since(since) >= self.worker.limits.write_timeout) {
+            self.close_slow(CloseCause::WriteTimeout);
         }
-        if let Some(overflow) = self.registered.outbox().overflow() {
-            self.end_slow(Cause::Slow(overflow));
+        if let Some(overflow) = self.registration.outbox().overflow() {
+            self.close_slow(CloseCause::Slow(overflow));
         }
         if self.needs.tick.is_some_and(|at| at <= now) {
-            self.input(Input::Tick);
+            self.input(Input::Timer);
         }
         true
     }
 
-    /// Has the hub wake this connection at its next deadline.
+    /// Schedules a wake-up by the hub at the next deadline.
     pub(super) fn schedule(&mut self, now: Tick) {
         let limits = &self.worker.limits;
-        let oldest = self.registered.outbox().oldest();
-        let next = match &self.ending {
-            Some(ending) => Some(ending.until),
+        let oldest = self.registration.outbox().oldest();
+        let next = match &self.closing {
+            Some(closing) => Some(closing.deadline),
             None => [
                 self.needs.tick,
-                self.incomplete.map(|since| since.after(limits.message_timeout)),
+                self.incomplete_since.map(|since| since.after(limits.message_timeout)),
                 oldest.map(|since| since.after(limits.write_timeout)),
             ]
             .into_iter()
             .flatten()
             .min(),
         };
-        let asked = self.wakes.filter(|at| *at > now);
+        let scheduled = self.next_wake.filter(|at| *at > now);
         if let Some(next) = next
-            && asked.is_none_or(|at| next < at)
+            && scheduled.is_none_or(|at| next < at)
         {
-            self.wakes = Some(next);
-            self.worker.hub.wake_at(next, self.registered.key());
+            self.next_wake = Some(next);
+            self.worker.hub.wake_at(next, self.registration.key());
         }
     }
 
-    /// Polls operations until none of them can go on, or their outcomes have no room.
-    pub(super) fn operations(&mut self, cx: &mut Context<'_>) {
+    /// Polls operations until all of them are pending, or the outbox has no room.
+    pub(super) fn poll_tasks(&mut self, cx: &mut Context<'_>) {
         let mut index = 0;
-        while self.registered.outbox().has_room()
+        while self.registration.outbox().has_room()
             && let Some(running) = self.running.get_mut(index)
         {
             let Poll::Ready(end) = running.future.as_mut().poll(cx) else {
@@ -169,13 +182,13 @@ impl Driver {
             };
             let task = self.running.swap_remove(index).task;
             match (task, end) {
-                (Task::Operation(id), End::Operation(outcome)) => self.input(Input::Done(id, outcome)),
-                (Task::CatchUp(channel), End::CatchUp(Advance::Lost)) => self.input(Input::Lost(channel)),
+                (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
+                (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),
                 _ => {}
             }
             index = 0;
         }
-        if self.leaving && !self.running.iter().any(|running| matches!(running.task, Task::Operation(_))) {
+        if self.is_draining && !self.running.iter().any(|running| matches!(running.task, TaskId::Operation(_))) {
             self.shut_down();
         }
         if self.running.is_empty() && self.running.capacity() > 0 {
@@ -183,15 +196,15 @@ impl Driver {
         }
     }
 
-    /// Whether what the peer sent may be taken in.
+    /// Whether the connection takes input from the peer.
     pub(super) fn wants_input(&self) -> bool {
-        self.ending.is_some() || (self.needs.input && self.registered.outbox().has_room())
+        self.closing.is_some() || (self.needs.input && self.registration.outbox().has_room())
     }
 
-    /// Nobody wakes a connection for what it did itself: for input that it left in the socket and wants again, or for answers that were too
-    /// much for its outbox.
-    pub(super) fn resume(&self, held: bool, cx: &Context<'_>) {
-        let overflowed = self.ending.is_none() && self.registered.outbox().overflow().is_some();
+    /// Wakes the connection's own task if this turn caused more work: input that was left in the socket can be read now, or replies have overflowed
+    /// the outbox. No other waker covers these two cases.
+    pub(super) fn wake_if_ready(&self, held: bool, cx: &Context<'_>) {
+        let overflowed = self.closing.is_none() && self.registration.outbox().overflow().is_some();
         if overflowed || (held && self.wants_input()) {
             cx.waker().wake_by_ref();
         }
@@ -204,7 +217,7 @@ impl Driver {
         for command in centrifuge::decode(text) {
             let mut command = match command {
                 Ok(command) => command,
-                Err(bad) => return self.end(Cause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
+                Err(bad) => return self.close(CloseCause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
             };
             if let Some(kind) = kind(&command.request) {
                 metrics.command(kind);
@@ -221,17 +234,21 @@ impl Driver {
     pub(super) fn pong(&mut self, payload: &[u8]) {
         let mut frame = Vec::new();
         websocket::encode::pong(payload, &mut frame);
-        self.registered.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
+        self.registration.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
     pub(super) fn refuse_form(&mut self) {
-        self.end(Cause::Session, Disconnect::InappropriateProtocol.code(), "the gateway supports only the JSON form of the protocol");
+        self.close(
+            CloseCause::Session,
+            Disconnect::InappropriateProtocol.code(),
+            "the gateway supports only the JSON form of the protocol",
+        );
     }
 
     pub(super) fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Close(code, _) => self.end_by_peer(code),
-            _ if self.ending.is_some() => {}
+            Event::Close(code, _) => self.close_by_peer(code),
+            _ if self.closing.is_some() => {}
             Event::Text(text) => self.text(text),
             Event::Binary(_) => self.refuse_form(),
             Event::Ping(payload) => self.pong(payload),
@@ -240,7 +257,7 @@ impl Driver {
     }
 }
 
-/// As what a command is counted; what is refused as it came is none.
+/// The metrics label of a command. `None` for a command that the decoder refused.
 fn kind(request: &Request) -> Option<CommandKind> {
     Some(match request {
         Request::Connect(_) => CommandKind::Connect,
@@ -263,7 +280,7 @@ fn kind(request: &Request) -> Option<CommandKind> {
 impl Drop for Driver {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.gone(TransportEnd::Panicked);
+            self.count_end(TransportEnd::Panicked);
         }
         self.report(LifecycleKind::Disconnected, None);
     }

@@ -1,8 +1,10 @@
-//! What services hear of a connection: that it came, what it joined and left, that it ended.
+//! Reports a connection's lifecycle events to services: connected, subscribed, unsubscribed, disconnected.
 //!
-//! Where other nodes tell the end of a dead node's connections, a connection is known to them before any service hears of it: until then what happens to it waits.
-//! A node that was taken for dead begins a second life, in which its connections come and join their channels anew. That happens to all of them at once, so it is told
-//! as services have room for it.
+//! Where other nodes report the end of a dead node's connections, a connection enters the registry before services receive its first event. Until then
+//! its events wait.
+//!
+//! If the cluster takes a living node for dead, other nodes report all its connections as disconnected. The node then reports them as connected and
+//! subscribed once more. As this concerns all connections at once, each report waits until the service has credit for it.
 
 use super::{
     driver::Driver,
@@ -13,91 +15,92 @@ use gateway_core::model::ChannelName;
 use std::time::Duration;
 
 impl Driver {
-    /// The connection has a user.
-    pub(super) fn identified(&mut self) {
-        if self.worker.hub.register_connections(self.registered.key()) {
-            self.lifecycle_state = LifecycleState::Soon(Vec::new());
+    /// Handles the result of the connect command: the connection has a user.
+    pub(super) fn on_identified(&mut self) {
+        if self.worker.hub.register_connections(self.registration.key()) {
+            self.lifecycle_state = LifecycleState::AwaitingRegistration(Vec::new());
         } else {
-            self.lifecycle_state = LifecycleState::Yes;
+            self.lifecycle_state = LifecycleState::Reported;
             self.report_now(LifecycleKind::Connected, None);
         }
     }
 
-    /// Other nodes know of the connection. A second time: its node was taken for dead, and others may have told its end.
-    pub(super) fn registered_connections(&mut self) {
-        match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Yes) {
-            LifecycleState::No => self.lifecycle_state = LifecycleState::No,
-            LifecycleState::Soon(joined) => {
+    /// Handles the connection's entry into the registry. A second entry means that the cluster took this node for dead, and that other nodes may have
+    /// reported the connection as disconnected.
+    pub(super) fn on_registered(&mut self) {
+        match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
+            LifecycleState::NotConnected => self.lifecycle_state = LifecycleState::NotConnected,
+            LifecycleState::AwaitingRegistration(joined) => {
                 self.report_now(LifecycleKind::Connected, None);
                 for channel in &joined {
                     self.report_now(LifecycleKind::Subscribed, Some(channel));
                 }
             }
-            LifecycleState::Yes | LifecycleState::PendingReports(_) => {
+            LifecycleState::Reported | LifecycleState::PendingReports(_) => {
                 self.lifecycle_state = LifecycleState::PendingReports(Box::new(PendingReports {
                     since: self.now(),
                     connected_reported: false,
                     joined: self.session.channels(),
                 }));
-                self.report_again();
+                self.report_pending();
             }
         }
     }
 
-    /// Tells what has to be told again, as far as there is room for it.
-    pub(super) fn report_again(&mut self) {
-        let mut pending = match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Yes) {
+    /// Sends pending reports as far as services have credit.
+    pub(super) fn report_pending(&mut self) {
+        let mut pending = match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::PendingReports(pending) => pending,
             other => return self.lifecycle_state = other,
         };
         let waited = self.now().since(pending.since);
-        pending.connected_reported = pending.connected_reported || self.report_until(LifecycleKind::Connected, None, waited);
+        pending.connected_reported = pending.connected_reported || self.report_unless_expired(LifecycleKind::Connected, None, waited);
         while pending.connected_reported
             && let Some(channel) = pending.joined.last()
-            && self.report_until(LifecycleKind::Subscribed, Some(channel), waited)
+            && self.report_unless_expired(LifecycleKind::Subscribed, Some(channel), waited)
         {
             pending.joined.pop();
         }
         if !pending.connected_reported || !pending.joined.is_empty() {
             self.lifecycle_state = LifecycleState::PendingReports(pending);
-            self.worker.hub.remind(self.registered.key());
+            self.worker.hub.report_later(self.registration.key());
         }
     }
 
-    /// Tells the services that ask for it, or will.
+    /// Reports an event to the services that subscribe to its kind, now or once the connection is in the registry.
     pub(super) fn report(&mut self, kind: LifecycleKind, channel: Option<&ChannelName>) {
-        // What was joined and left again before they hear of it nobody needs to hear of.
+        // Services need no event about a subscription that ends before they learn of it.
         let (joined, is_new) = match (&mut self.lifecycle_state, channel) {
-            (LifecycleState::Soon(joined), Some(_)) => (joined, true),
+            (LifecycleState::AwaitingRegistration(joined), Some(_)) => (joined, true),
             (LifecycleState::PendingReports(pending), Some(_)) => (&mut pending.joined, false),
-            (LifecycleState::Yes | LifecycleState::PendingReports(_), None) | (LifecycleState::Yes, Some(_)) => {
+            (LifecycleState::Reported | LifecycleState::PendingReports(_), None) | (LifecycleState::Reported, Some(_)) => {
                 return self.report_now(kind, channel);
             }
-            (LifecycleState::Soon(_), None) | (LifecycleState::No, _) => return,
+            (LifecycleState::AwaitingRegistration(_), None) | (LifecycleState::NotConnected, _) => return,
         };
         let before = joined.len();
         joined.retain(|it| Some(it) != channel);
-        let was_known = !is_new && joined.len() == before;
+        let was_reported = !is_new && joined.len() == before;
         if kind == LifecycleKind::Subscribed {
             joined.extend(channel.cloned());
-        } else if was_known {
+        } else if was_reported {
             self.report_now(kind, channel);
         }
     }
 
     fn report_now(&self, kind: LifecycleKind, channel: Option<&ChannelName>) {
-        if let Some(event) = self.lifecycle(kind, channel) {
+        if let Some(event) = self.lifecycle_event(kind, channel) {
             self.worker.node.services.send_lifecycle(&event);
         }
     }
 
-    /// Whether it need not be told once more.
-    fn report_until(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
-        self.lifecycle(kind, channel).is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited))
+    /// Sends an event unless it has expired. Returns false if a service has no credit, so that the event has to be sent again.
+    fn report_unless_expired(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
+        self.lifecycle_event(kind, channel).is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited))
     }
 
-    /// None: nobody asks for it.
-    fn lifecycle(&self, kind: LifecycleKind, channel: Option<&ChannelName>) -> Option<Lifecycle> {
+    /// Builds an event. `None` if no service subscribes to its kind.
+    fn lifecycle_event(&self, kind: LifecycleKind, channel: Option<&ChannelName>) -> Option<Lifecycle> {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
         let event =
             || Lifecycle { kind, holder: node.holder(), user: info.user.clone(), connection: info.client, channel: channel.cloned() };

@@ -1,24 +1,24 @@
-//! How far services know a connection.
+//! Which lifecycle events of a connection services have received.
 
 use gateway_core::model::{ChannelName, Tick};
 
-/// Whether services may hear of a connection.
+/// Which lifecycle events of a connection services have received.
 pub(super) enum LifecycleState {
-    /// It has no user yet.
-    No,
-    /// Not yet; these channels it has joined meanwhile.
-    Soon(Vec<ChannelName>),
-    /// They have heard that it came.
-    Yes,
-    /// They have to hear it again.
+    /// No events, because the connection has no user yet.
+    NotConnected,
+    /// No events, because the connection is not in the registry yet. Holds the channels that it has joined.
+    AwaitingRegistration(Vec<ChannelName>),
+    /// All events so far.
+    Reported,
+    /// Some events have to be reported once more.
     PendingReports(Box<PendingReports>),
 }
 
-/// What has to be told again.
+/// Events that have to be reported once more.
 pub(super) struct PendingReports {
     pub(super) since: Tick,
-    /// Whether they have heard that it came.
+    /// Whether services have received `connected`.
     pub(super) connected_reported: bool,
-    /// Channels of which they have not heard.
+    /// Channels for which services have not received `subscribed`.
     pub(super) joined: Vec<ChannelName>,
 }

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-/// Bounds of what a connection may take.
+/// Bounds of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Bytes read in one turn.
+    /// Largest number of bytes that one turn reads.
     pub turn_bytes: usize,
-    /// Messages taken in one turn.
+    /// Largest number of messages that one turn reads.
     pub turn_messages: usize,
-    /// For a message to be complete, from its first byte.
+    /// Longest time from the first to the last byte of a message.
     pub message_timeout: Duration,
-    /// For a queued byte to be written.
+    /// Longest time that a frame stays in the outbox.
     pub write_timeout: Duration,
-    /// For the peer to answer a close.
+    /// Longest time until the peer answers a close frame.
     pub close_timeout: Duration,
-    /// For a subscription to be established.
+    /// Longest time until a subscription is established.
     pub attach_timeout: Duration,
 }

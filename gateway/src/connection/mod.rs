@@ -1,9 +1,9 @@
-//! Connects one session to one transport and carries out what the session wants. What a session wants is decided in `gateway_core::session`.
+//! Connects one session to one transport, and performs the session's actions. `gateway_core::session` decides on the actions.
 //!
-//! - [`connection`]: the task with its socket; [`driver`]: the task without it; [`worker`], [`limits`]: what it works with
-//! - [`apply`]: the session's actions
-//! - [`operations`]: what a session cannot do by itself; [`attach`]: joins a channel and catches up
-//! - [`lifecycle_reporter`], [`lifecycle_state`]: what services learn of a connection
+//! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker`], [`limits`]: its dependencies and bounds
+//! - [`apply`]: performs the session's actions
+//! - [`operations`]: asynchronous operations for a session; [`attach`]: subscribes to a channel and catches up
+//! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
 //! - [`closing`], [`close_cause`]: how a connection closes
 
 mod apply;

@@ -1,17 +1,17 @@
-//! What a session cannot do by itself: futures that end in an outcome, and are dropped when it is no longer wanted.
+//! Asynchronous operations for a session. Each is a future with an outcome; dropping the future cancels the operation.
 
 use super::{attach, worker::Worker};
 use crate::{
     auth::{Accepted, ConnectionClaims, TokenError},
     broker::UserSubscription,
-    hub::{Advance, ConnKey, Outbox},
+    hub::{CatchUpStep, ConnKey, Outbox},
     publish::Draft,
     services::{CallError, Caller},
     telemetry::OpenTask,
 };
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, ClientInfo, Data, ErrorCode, Page, PageLimit, Position, RecoverFrom, Refusal, Span, Tags, UserId},
+    model::{ChannelName, ClientInfo, Data, ErrorCode, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, Tags, UserId},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
 };
 use std::{
@@ -23,36 +23,36 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// The service's own timeout counts.
-const FOREVER: Duration = Duration::from_hours(24);
+/// No own limit for a call: the service's timeout applies.
+const NO_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// For a look at whether a token was revoked, of a connection that is open: long for a Redis that works. While it is away its answer does not matter, and
-/// the client is not to wait for it.
-const LOOK: Duration = Duration::from_millis(500);
+/// Longest time to read a user's revocation for an open connection. A working Redis answers much sooner, and the client should not wait for one that
+/// does not work.
+const REVOCATION_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An operation in flight.
-pub(super) struct Running {
-    pub(super) task: Task,
+pub(super) struct RunningTask {
+    pub(super) task: TaskId,
     _open: OpenTask,
-    pub(super) future: Pin<Box<dyn Future<Output = End>>>,
+    pub(super) future: Pin<Box<dyn Future<Output = TaskResult>>>,
 }
 
-/// Whose it is.
+/// Identifies a running operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Task {
-    /// The session waits for it.
+pub(super) enum TaskId {
+    /// An operation that the session started.
     Operation(OpId),
-    /// The connection catches up on this channel.
+    /// The catch-up on this channel.
     CatchUp(ChannelName),
 }
 
-/// How it ended.
-pub(super) enum End {
+/// The result of a running operation.
+pub(super) enum TaskResult {
     Operation(Outcome),
-    CatchUp(Advance),
+    CatchUp(CatchUpStep),
 }
 
-/// Who wants it done.
+/// The connection that requests an operation.
 pub(super) struct Requester {
     pub(super) worker: Rc<Worker>,
     pub(super) key: ConnKey,
@@ -60,37 +60,37 @@ pub(super) struct Requester {
     pub(super) traceparent: Option<Box<str>>,
 }
 
-impl Running {
-    pub(super) fn operation(id: OpId, op: Op, by: Requester) -> Self {
-        let open = OpenTask::new(by.worker.hub.metrics());
-        Self { task: Task::Operation(id), _open: open, future: Box::pin(async move { End::Operation(run(op, by).await) }) }
+impl RunningTask {
+    pub(super) fn operation(id: OpId, op: Op, requester: Requester) -> Self {
+        let open = OpenTask::new(requester.worker.hub.metrics());
+        Self { task: TaskId::Operation(id), _open: open, future: Box::pin(async move { TaskResult::Operation(run(op, requester).await) }) }
     }
 
     pub(super) fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
-        let (task, open) = (Task::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
+        let (task, open) = (TaskId::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
         Self {
             task,
             _open: open,
-            future: Box::pin(async move { End::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }),
+            future: Box::pin(async move { TaskResult::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }),
         }
     }
 }
 
-async fn run(op: Op, by: Requester) -> Outcome {
+async fn run(op: Op, requester: Requester) -> Outcome {
     let result = match op {
-        Op::Attach(attach) => return attach::attach(by.worker, by.key, attach).await,
-        Op::Authenticate { token } => return by.authenticate(&token),
-        Op::Subscriptions { user, issued } => return by.subscriptions(&user, issued).await,
-        Op::Refresh { token } => return by.refresh(&token).await,
-        Op::Authorize { channel, token } => return by.authorize(&channel, &token).await,
-        Op::Call { method, data } => return by.call(&method, data).await,
-        Op::Event { service, data } => by.event(&service, data),
-        Op::Publish { channel, data } => by.publish(channel, data).await,
-        Op::Presence { channel } => by.presence(&channel).await,
+        Op::Attach(attach) => return attach::attach(requester.worker, requester.key, attach).await,
+        Op::Authenticate { token } => return requester.authenticate(&token),
+        Op::Subscriptions { user, issued } => return requester.subscriptions(&user, issued).await,
+        Op::Refresh { token } => return requester.refresh(&token).await,
+        Op::Authorize { channel, token } => return requester.authorize(&channel, &token).await,
+        Op::Call { method, data } => return requester.call(&method, data).await,
+        Op::Event { service, data } => requester.event(&service, data),
+        Op::Publish { channel, data } => requester.publish(channel, data).await,
+        Op::Presence { channel } => requester.presence(&channel).await,
         Op::PresenceStats { channel } => {
-            by.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
+            requester.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
         }
-        Op::History { channel, since, limit, reverse } => by.history(&channel, since, limit, reverse).await,
+        Op::History { channel, since, limit, reverse } => requester.history(&channel, since, limit, reverse).await,
     };
     result.unwrap_or_else(Outcome::Failed)
 }
@@ -103,7 +103,7 @@ impl Requester {
             Err(_) if token.is_empty() => {
                 return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
             }
-            Err(error) => return refused(&error),
+            Err(error) => return token_refused(&error),
         };
         let ConnectionClaims { user, issued, info, channels, .. } = claims;
         Outcome::Authenticated(Box::new(Identity { user, issued, expires_in, info, channels }))
@@ -113,11 +113,11 @@ impl Requester {
         let broker = &self.worker.node.broker;
         let (stored, revoked) = futures_util::future::join(broker.user_subscriptions(user), broker.revoked(user)).await;
         match revoked.and_then(|revoked| Ok((stored?, revoked))) {
-            Ok((_, Some(revoked))) if revoked.concerns(issued) => Outcome::Failed(revoked_since()),
+            Ok((_, Some(revoked))) if revoked.applies_to(issued) => Outcome::Failed(revoked_refusal()),
             Ok((stored, _)) => {
                 let now = unix_time();
-                let left = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
-                Outcome::Subscriptions(stored.into_iter().map(left).collect())
+                let subscription = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
+                Outcome::Subscriptions(stored.into_iter().map(subscription).collect())
             }
             Err(error) => Outcome::Failed(error.try_again()),
         }
@@ -125,24 +125,26 @@ impl Requester {
 
     async fn refresh(&self, token: &str) -> Outcome {
         match self.worker.node.tokens.verify_connection(token, unix_time()) {
-            Ok(Accepted { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_since()),
+            Ok(Accepted { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_refusal()),
             Ok(Accepted { claims, expires_in }) => Outcome::Refreshed { issued: claims.issued, expires_in, user: claims.user },
-            Err(error) => refused(&error),
+            Err(error) => token_refused(&error),
         }
     }
 
-    /// Whether a service has disconnected the user for good since a token was issued. Of a connection that is open, it is not while that cannot be read: else
-    /// connections would end with an outage of the store, after which the node looks by itself whom it may have kept.
+    /// Whether a service has disconnected the user for good since the token was issued.
+    ///
+    /// Returns false if the revocation cannot be read: an outage of the store must not close open connections. After the outage the node checks the
+    /// revocations of all its users.
     async fn is_revoked(&self, user: &UserId, issued: Option<u64>) -> bool {
         if user.is_anonymous() {
             return false;
         }
-        let why = match timeout(LOOK, self.worker.node.broker.revoked(user)).await {
-            Ok(Ok(revoked)) => return revoked.is_some_and(|revoked| revoked.concerns(issued)),
+        let error = match timeout(REVOCATION_TIMEOUT, self.worker.node.broker.revoked(user)).await {
+            Ok(Ok(revoked)) => return revoked.is_some_and(|revoked| revoked.applies_to(issued)),
             Ok(Err(error)) => error.to_string(),
             Err(late) => late.to_string(),
         };
-        tracing::warn!(%user, why, "a token was taken without a look at whether it was revoked");
+        tracing::warn!(%user, error, "accepted a token without a check for revocation, because the revocation cannot be read");
         false
     }
 
@@ -153,7 +155,7 @@ impl Requester {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
-            Ok(Accepted { claims, .. }) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_since()),
+            Ok(Accepted { claims, .. }) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_refusal()),
             Ok(Accepted { claims, expires_in }) => Outcome::Authorized { expires_in, info: claims.info },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
@@ -167,37 +169,38 @@ impl Requester {
         self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
     }
 
-    /// Everybody, or an error: the protocol has no way to say that some are left out.
+    /// Returns all present connections, or an error. The protocol cannot mark a list as incomplete.
     async fn presence(&self, channel: &ChannelName) -> Result<Outcome, Refusal> {
         let (broker, limit) = (&self.worker.node.broker, self.worker.node.presence_limit);
-        let who = broker.presence(channel, limit.saturating_add(1)).await?;
-        let bytes = who.iter().map(|info| info.size()).sum::<usize>();
-        if who.len() > limit || bytes > self.worker.hub.answer_bytes() {
-            let detail = "more are there than one answer holds: ask for presence_stats";
+        let present = broker.presence(channel, limit.saturating_add(1)).await?;
+        let bytes = present.iter().map(|info| info.size()).sum::<usize>();
+        if present.len() > limit || bytes > self.worker.hub.answer_bytes() {
+            let detail = "the presence list is too large for one reply; request presence_stats instead";
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
-        Ok(Outcome::Presence(who))
+        Ok(Outcome::Presence(present))
     }
 
-    /// As many publications as are wanted and fit.
+    /// Returns up to `limit` publications, as far as they fit into one reply.
     async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
         let node = &self.worker.node;
-        let retention = node.rules.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
+        let retention =
+            node.session_config.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
         let offset = since.as_ref().map(|since| since.offset);
-        let span = match (limit, reverse) {
-            (0, _) => Span::Top,
-            (_, true) => Span::Before(offset),
-            (_, false) => Span::After(offset.unwrap_or(0)),
+        let range = match (limit, reverse) {
+            (0, _) => ReadRange::Top,
+            (_, true) => ReadRange::Before(offset),
+            (_, false) => ReadRange::After(offset.unwrap_or(0)),
         };
         let page = PageLimit { entries: limit, bytes: self.worker.hub.answer_bytes() };
-        let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, span, page).await?;
+        let Page { epoch, top, forks, publications } = node.broker.read(channel, retention, range, page).await?;
         if since.is_some_and(|since| !is_known(&since, epoch, &forks)) {
             return Err(ErrorCode::UnrecoverablePosition.into());
         }
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
     }
 
-    /// None before the connection has connected; then there are no calls.
+    /// The caller of a service. Fails before the connect command, when no calls are possible.
     fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
         let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
@@ -209,7 +212,7 @@ impl Requester {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        match self.worker.node.services.call(method, data, &caller, FOREVER).await {
+        match self.worker.node.services.call(method, data, &caller, NO_TIMEOUT).await {
             Ok(reply) => Outcome::Called(reply),
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
@@ -221,14 +224,14 @@ impl Requester {
     }
 }
 
-fn refused(error: &TokenError) -> Outcome {
+fn token_refused(error: &TokenError) -> Outcome {
     match error {
         TokenError::Expired => Outcome::Failed(ErrorCode::TokenExpired.into()),
         invalid @ TokenError::Invalid(_) => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
     }
 }
 
-fn revoked_since() -> Refusal {
+fn revoked_refusal() -> Refusal {
     let detail = "a service has disconnected this user; get a token that was issued since";
     Refusal::new(ErrorCode::TokenExpired, detail)
 }

@@ -1,11 +1,11 @@
-//! A connection without a socket, for simulations: commands go in, what it would send comes out. All else is the real one.
+//! A connection without a socket, for simulations. It takes commands and returns frames; everything else is the code of a real connection.
 
 use super::{driver::Driver, limits::ConnectionLimits, worker::Worker};
 use crate::hub::{Frame, Written};
 use gateway_core::{protocol::Command, session::Input};
 use std::{rc::Rc, task::Context, time::Duration};
 
-/// See the module.
+/// A connection without a socket.
 pub(crate) struct SocketlessConnection(Driver);
 
 impl SocketlessConnection {
@@ -13,8 +13,8 @@ impl SocketlessConnection {
         Self(Driver::new(worker, None))
     }
 
-    /// A command arrives. False: the connection does not read now.
-    pub(crate) fn hears(&mut self, command: Command) -> bool {
+    /// Passes a command to the connection. Returns false if the connection takes no input at present.
+    pub(crate) fn receive(&mut self, command: Command) -> bool {
         let reads = self.0.wants_input();
         if reads {
             self.0.input(Input::Command(command));
@@ -22,21 +22,21 @@ impl SocketlessConnection {
         reads
     }
 
-    /// A turn of the connection's task, but for its socket.
+    /// Runs one turn of the connection's task, without its socket.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let (now, driver) = (self.0.now(), &mut self.0);
-        driver.registered.outbox().clear_waker();
+        driver.registration.outbox().clear_waker();
         driver.notices();
         driver.deadlines(now);
-        driver.operations(cx);
+        driver.poll_tasks(cx);
         driver.schedule(now);
-        driver.registered.outbox().register(cx.waker());
+        driver.registration.outbox().register(cx.waker());
     }
 
-    /// The peer takes up to `most` frames. It has to be polled then.
-    pub(crate) fn take(&mut self, most: usize) -> Vec<Frame> {
-        let outbox = self.0.registered.outbox();
-        outbox.write(|frames| Written { result: frames.drain(..most.min(frames.len())).collect(), begun: false })
+    /// Removes and returns up to `limit` queued frames. The caller has to poll the connection afterwards.
+    pub(crate) fn take(&mut self, limit: usize) -> Vec<Frame> {
+        let outbox = self.0.registration.outbox();
+        outbox.write(|frames| Written { result: frames.drain(..limit.min(frames.len())).collect(), is_partial: false })
     }
 }
 

@@ -1,15 +1,15 @@
-//! What all connections of a worker share.
+//! The parts that all connections of a worker share.
 
 use super::limits::ConnectionLimits;
 use crate::{hub::Hub, node::Node};
 use std::{rc::Rc, sync::Arc};
 
-/// See the module.
+/// The parts that all connections of a worker share.
 pub struct Worker {
-    /// Their hub.
+    /// The hub of the worker.
     pub hub: Rc<Hub>,
-    /// Their node.
+    /// The node of the worker.
     pub node: Arc<Node>,
-    /// Their bounds.
+    /// The bounds of each connection.
     pub limits: ConnectionLimits,
 }

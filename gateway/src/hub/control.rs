@@ -1,8 +1,8 @@
-//! What services and operators ask of this worker's connections, and the drain.
+//! Commands and queries of services and operators about this worker's connections, and the drain.
 
 use super::{
     hub::Hub,
-    output::outbox::{Leave, Notice, Outbox},
+    output::outbox::{Drain, Notice, Outbox},
 };
 use crate::broker::mailbox::{DrainPlan, Survey};
 use gateway_core::model::{CommandTarget, ServerCommand};
@@ -30,7 +30,7 @@ impl Hub {
                 outbox.notify(Notice::Server(command.clone()));
             }
         }
-        // Who asked may have stopped waiting.
+        // The caller may have stopped waiting.
         let _ = answer.try_send(targets.len());
     }
 
@@ -50,19 +50,20 @@ impl Hub {
         }
     }
 
-    /// Has all connections leave, in random order and evenly over the plan's window; at its end also those that are still busy.
+    /// Closes all connections, in random order and evenly over the plan's window. Each closes once it is idle, and at the end of the window at the
+    /// latest.
     pub(super) async fn drain(self: Rc<Self>, plan: DrainPlan) {
-        let begun = Instant::now();
+        let start = Instant::now();
         let mut outboxes = self.outboxes();
         outboxes.shuffle(&mut rand::rng());
         let count = outboxes.len() as f64;
         for (index, outbox) in outboxes.into_iter().enumerate() {
-            sleep_until(begun + plan.window.mul_f64(index as f64 / count)).await;
-            outbox.notify(Notice::Leave(Leave::WhenIdle));
+            sleep_until(start + plan.window.mul_f64(index as f64 / count)).await;
+            outbox.notify(Notice::Drain(Drain::WhenIdle));
         }
-        sleep_until(begun + plan.window).await;
+        sleep_until(start + plan.window).await;
         for outbox in self.outboxes() {
-            outbox.notify(Notice::Leave(Leave::Now));
+            outbox.notify(Notice::Drain(Drain::Now));
         }
     }
 

@@ -1,6 +1,6 @@
-//! A worker's hub: its connections, its channels, and the tasks that serve them.
+//! A worker's hub: its connections, its channels, and its tasks.
 //!
-//! No borrow of the state is held while anything else is called.
+//! The hub ends every borrow of its state before it calls code that may use the state again.
 
 use super::{
     keys::ConnKey,
@@ -31,25 +31,25 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// See the module.
+/// One worker's table of connections and subscriptions.
 pub struct Hub {
     pub(super) parts: HubParts,
     pub(super) start: Instant,
     pub(super) budget: Rc<Budget>,
     pub(super) state: RefCell<State>,
     pub(super) presence_queue: PresenceQueue,
-    pub(super) restarts: ResubscribeQueue,
+    pub(super) resubscribe_queue: ResubscribeQueue,
     pub(super) revocation_check: Notify,
     pub(super) registry_queue: RegistryQueue,
-    /// A batch went out whole.
-    pub(super) served: Notify,
-    /// The task that delivers, while it waits.
-    pub(super) idle: Cell<Option<std::task::Waker>>,
-    pub(super) slot_generation: Cell<u32>,
+    /// Signals that a fan-out has reached all its subscribers.
+    pub(super) batch_done: Notify,
+    /// The waker of the delivery task, while that task waits.
+    pub(super) delivery_waker: Cell<Option<std::task::Waker>>,
+    pub(super) last_slot_generation: Cell<u32>,
 }
 
 impl Hub {
-    /// An empty hub. [`Self::run`] makes it live.
+    /// Creates an empty hub. [`Self::run`] starts its tasks.
     pub fn new(parts: HubParts) -> Rc<Self> {
         let start = Instant::now();
         Rc::new(Self {
@@ -57,83 +57,84 @@ impl Hub {
             budget: Budget::new(parts.limits.worker_outbox_bytes),
             state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
             presence_queue: PresenceQueue::default(),
-            restarts: ResubscribeQueue::default(),
+            resubscribe_queue: ResubscribeQueue::default(),
             revocation_check: Notify::new(),
             registry_queue: RegistryQueue::default(),
-            served: Notify::new(),
-            idle: Cell::new(None),
-            slot_generation: Cell::new(0),
+            batch_done: Notify::new(),
+            delivery_waker: Cell::new(None),
+            last_slot_generation: Cell::new(0),
             parts,
         })
     }
 
-    /// Now, on this worker's clock.
+    /// The current time of this worker's clock.
     pub fn now(&self) -> Tick {
         Tick(self.start.elapsed().as_millis() as u64)
     }
 
-    /// Which worker this is.
+    /// The worker that owns the hub.
     pub fn worker(&self) -> WorkerId {
         self.parts.worker
     }
 
-    /// Bounds of one read of a stream.
+    /// Largest result of one history read.
     pub fn page(&self) -> PageLimit {
         self.parts.limits.page
     }
 
-    /// Bytes of one answer at most, about: so much always fits into an outbox that has room.
+    /// Approximate largest size of one reply, in bytes. An outbox that has room can take such a reply.
     pub fn answer_bytes(&self) -> usize {
         self.parts.limits.outbox_bytes / 4
     }
 
-    /// A pause, different each time, before a read that failed is tried again.
+    /// A random pause before the next attempt at a failed broker operation.
     pub fn retry(&self) -> Duration {
         self.parts.limits.retry.mul_f32(rand::random_range(0.5..1.5))
     }
 
-    /// Reads of streams.
+    /// History reads.
     pub fn reads(&self) -> &Reads {
         &self.parts.reads
     }
 
-    /// This worker's counts.
+    /// This worker's metrics.
     pub fn metrics(&self) -> &Arc<WorkerMetrics> {
         &self.parts.metrics
     }
 
-    /// Memory of this worker's outboxes.
+    /// The memory budget of this worker's outboxes.
     pub fn budget(&self) -> &Rc<Budget> {
         &self.budget
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub fn connections(&self) -> usize {
         self.state.borrow().connections.len()
     }
 
-    /// Takes a connection in; it leaves when the answer is dropped.
-    pub fn register(self: &Rc<Self>, id: ConnectionId) -> Registered {
+    /// Adds a connection. Dropping the registration removes it.
+    pub fn register(self: &Rc<Self>, id: ConnectionId) -> Registration {
         let outbox = Outbox::new(self.parts.limits.outbox_bytes);
         let mut state = self.state.borrow_mut();
         state.generation = state.generation.wrapping_add(1);
         let generation = state.generation;
-        let entry = Entry { generation, id, since: self.start.elapsed(), info: None, outbox: outbox.clone(), subscriptions: Vec::new() };
+        let entry =
+            Entry { generation, id, opened_at: self.start.elapsed(), info: None, outbox: outbox.clone(), subscriptions: Vec::new() };
         let index = state.connections.insert(entry) as u32;
         state.ids.insert(id, index);
         self.parts.metrics.set(Level::ConnectionsOpen, state.connections.len() as u64);
         let task = OpenTask::new(&self.parts.metrics);
-        Registered { hub: self.clone(), key: ConnKey { index, generation }, outbox, _task: task }
+        Registration { hub: self.clone(), key: ConnKey { index, generation }, outbox, _task: task }
     }
 
-    /// Wakes the connection at this time, or up to a second later, with [`Notice::Tick`].
+    /// Sends [`Notice::Tick`] to the connection at this time, or up to a second later.
     pub fn wake_at(&self, at: Tick, key: ConnKey) {
         if let Some(wheel) = &mut self.state.borrow_mut().wheel {
             wheel.insert(at, key);
         }
     }
 
-    /// Tells the hub who is behind a connection.
+    /// Sets the user of a connection.
     pub fn identify(&self, key: ConnKey, info: Arc<ClientInfo>) {
         let mut state = self.state.borrow_mut();
         let user = info.user.clone();
@@ -171,14 +172,14 @@ impl Hub {
         drop(state);
     }
 
-    /// Runs the worker's hands until the hub is dropped with its runtime.
+    /// Runs the hub's tasks. Never returns.
     pub async fn run(self: Rc<Self>) {
         let tick = self.clone().tick();
         let write_presence = self.clone().write_presence();
-        let restart = self.clone().restart_all();
-        let (look, registry_queue) = (self.clone().look_up_revocations(), self.clone().write_registry());
-        let deliver = self.deliver_all();
-        futures_util::join!(tick, write_presence, restart, look, registry_queue, deliver);
+        let send_resubscribes = self.clone().send_resubscribes();
+        let (check_revocations, write_registry) = (self.clone().check_revocations(), self.clone().write_registry());
+        let deliver = self.run_delivery();
+        futures_util::join!(tick, write_presence, send_resubscribes, check_revocations, write_registry, deliver);
     }
 
     async fn tick(self: Rc<Self>) {
@@ -202,32 +203,32 @@ impl Hub {
     }
 }
 
-/// A connection's place in the hub; dropping it leaves every channel, whatever ended the connection.
-pub struct Registered {
+/// A connection's registration in the hub. Dropping it removes the connection from the hub and from all its channels.
+pub struct Registration {
     hub: Rc<Hub>,
     key: ConnKey,
     outbox: Rc<Outbox>,
     _task: OpenTask,
 }
 
-impl Registered {
-    /// Its hub.
+impl Registration {
+    /// The hub that holds the connection.
     pub fn hub(&self) -> &Rc<Hub> {
         &self.hub
     }
 
-    /// Its name in the hub.
+    /// The connection's key in the hub.
     pub fn key(&self) -> ConnKey {
         self.key
     }
 
-    /// What it has to send.
+    /// The connection's outbox.
     pub fn outbox(&self) -> &Rc<Outbox> {
         &self.outbox
     }
 }
 
-impl Drop for Registered {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.hub.remove(self.key);
     }

@@ -1,15 +1,15 @@
-//! Names of connections and channels within one hub.
+//! Keys of connections and channels within one hub.
 
 use std::num::NonZeroU32;
 
-/// Names a connection of this hub; a later connection at the same index has another generation.
+/// Identifies a connection of this hub. A later connection at the same index has another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnKey {
     pub(super) index: u32,
     pub(super) generation: u32,
 }
 
-/// Names a channel within its hub.
+/// Identifies a channel within its hub. A later channel may reuse the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SlotKey(NonZeroU32);
 

@@ -1,11 +1,11 @@
-//! What a hub works with, and its bounds.
+//! The dependencies and bounds of a hub.
 
 use crate::{
     broker::{Broker, Mailbox, Reads},
     telemetry::WorkerMetrics,
 };
 use gateway_core::{
-    channel::{HoldRoom, Namespaces},
+    channel::{GapBufferBudget, Namespaces},
     model::{PageLimit, WorkerId},
 };
 use std::{sync::Arc, time::Duration};
@@ -13,42 +13,42 @@ use std::{sync::Arc, time::Duration};
 /// Bounds of a hub.
 #[derive(Clone, Debug)]
 pub struct HubLimits {
-    /// Bytes that one connection's outbox may hold.
+    /// Largest size of one connection's outbox, in bytes.
     pub outbox_bytes: usize,
-    /// Bytes that all outboxes of the worker may hold.
+    /// Largest total size of the worker's outboxes, in bytes.
     pub worker_outbox_bytes: usize,
-    /// Bytes of publications that go out as one message.
+    /// Size after which a batch of publications is full, in bytes.
     pub batch_bytes: usize,
-    /// Subscribers served before others get their turn.
+    /// Largest number of subscribers that one turn of the fan-out reaches.
     pub slice: usize,
-    /// Publications remembered per channel while a connection attaches.
+    /// Largest number of recent publications that a channel keeps while a connection attaches.
     pub attach_buffer: usize,
-    /// One read of a stream.
+    /// Largest result of one history read.
     pub page: PageLimit,
-    /// Subscriptions of this worker that are told within a second that they have to begin anew.
-    pub restarts: usize,
-    /// Subscribers above which joins and leaves are not told.
+    /// Clients of this worker that receive a request to subscribe again, per second.
+    pub resubscribes_per_second: usize,
+    /// Largest number of subscribers of a channel that announces joins and leaves.
     pub join_leave_max: usize,
-    /// Before a read that failed is tried again.
+    /// Average pause before the hub retries a failed broker operation.
     pub retry: Duration,
 }
 
-/// What a hub works with.
+/// The dependencies of a hub.
 pub struct HubParts {
-    /// Which worker it belongs to.
+    /// The worker that owns the hub.
     pub worker: WorkerId,
-    /// Where streams and presence live.
+    /// The broker, which keeps history and presence.
     pub broker: Arc<Broker>,
-    /// Reads of streams, which the workers of a node share.
+    /// History reads. All workers of a node share them.
     pub reads: Arc<Reads>,
-    /// Memory for what is held back meanwhile, which they share as well.
-    pub hold: Arc<HoldRoom>,
-    /// What the broker has for this worker.
+    /// Memory for publications that wait for a history read. All workers of a node share it.
+    pub gap_buffers: Arc<GapBufferBudget>,
+    /// The broker's queue for this worker.
     pub mailbox: Arc<Mailbox>,
     /// Options of the channels.
     pub namespaces: Arc<Namespaces>,
     /// Bounds.
     pub limits: HubLimits,
-    /// This worker's counts.
+    /// This worker's metrics.
     pub metrics: Arc<WorkerMetrics>,
 }

@@ -1,10 +1,12 @@
-//! One worker's connections and subscriptions, and how publications reach them. Nothing here is shared between workers, and nothing here knows sockets.
+//! The hub: one worker's table of connections and subscriptions, and the delivery of publications to them.
 //!
-//! - [`hub`]: the hub itself; [`limits`]: what it works with
-//! - [`state`]: tables and queues; [`output`]: what a connection has still to send
+//! Workers share nothing of this module. Sockets belong to `connection`, not here.
+//!
+//! - [`hub`]: the hub itself; [`limits`]: its dependencies and bounds
+//! - [`state`]: tables and queues; [`output`]: the outgoing bytes of a connection
 //! - [`subscribe`]: join, go live, leave; [`delivery`]: from the mailbox to the outboxes
-//! - [`presence_updates`], [`registry_writer`]: what the broker learns of connections
-//! - [`control`]: commands of services, questions, drain; [`revocation_check`]: commands that this node may have missed
+//! - [`presence_updates`], [`registry_writer`]: changes that the hub writes to the broker
+//! - [`control`]: commands of services, queries, drain; [`revocation_check`]: revocations that this node may have missed
 
 mod control;
 mod delivery;
@@ -21,12 +23,12 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 
-pub use hub::{Hub, Registered};
+pub use hub::{Hub, Registration};
 pub use keys::{ConnKey, SlotKey};
 pub use limits::{HubLimits, HubParts};
 pub use output::{
     batch::{Batch, Budget},
     encode::{frame, message},
-    outbox::{Frame, Leave, Notice, Outbox, Overflow, Written},
+    outbox::{Drain, Frame, Notice, Outbox, Overflow, Written},
 };
-pub use subscribe::{Advance, Live};
+pub use subscribe::{CatchUpStep, LiveStatus};

@@ -1,7 +1,7 @@
-//! Presence, joins and leaves. One task carries them to the broker in the order in which they happened, so that a connection that
-//! leaves and comes back at once ends up present.
+//! Presence, joins and leaves. One task writes them to the broker in the order in which they happened. A connection that leaves and returns at
+//! once is therefore present at the end.
 
-use super::{hub::Hub, state::presence_queue::Change};
+use super::{hub::Hub, state::presence_queue::PresenceChange};
 use crate::{
     broker::{Announcement, BrokerError},
     telemetry::{DropCause, FailureLog},
@@ -11,15 +11,15 @@ use std::{rc::Rc, sync::Arc};
 use tokio::sync::oneshot;
 
 impl Hub {
-    /// Makes a connection present in a channel and tells the others; resolves when the broker has it.
-    pub async fn arrive(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
-        let (done, arrived) = oneshot::channel();
-        self.presence_queue.queue.borrow_mut().push_back((channel.clone(), info, Change::Arrive(done)));
+    /// Adds a connection to the presence of a channel and announces the join. Completes once the broker has both.
+    pub async fn add_presence(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
+        let (done, added) = oneshot::channel();
+        self.presence_queue.queue.borrow_mut().push_back((channel.clone(), info, PresenceChange::Add(done)));
         self.presence_queue.changed.notify_one();
-        arrived.await.unwrap_or_else(|_| Err(BrokerError::Unavailable("the worker has ended".into())))
+        added.await.unwrap_or_else(|_| Err(BrokerError::Unavailable("the worker has ended".into())))
     }
 
-    /// Carries changes to the broker, for good.
+    /// Writes presence changes to the broker. Never returns.
     pub(crate) async fn write_presence(self: Rc<Self>) {
         loop {
             let next = self.presence_queue.queue.borrow_mut().pop_front();
@@ -28,33 +28,32 @@ impl Hub {
                     self.presence_queue.queue.borrow_mut().shrink_to(64);
                     self.presence_queue.changed.notified().await;
                 }
-                Some((channel, info, Change::Arrive(done))) => {
-                    let arrived = self.change(&channel, Announcement::Join(info)).await;
-                    // Nobody waits for it if the connection has ended; its departure follows in this queue.
-                    let _ = done.send(arrived);
+                Some((channel, info, PresenceChange::Add(done))) => {
+                    let added = self.change(&channel, Announcement::Join(info)).await;
+                    // The receiver is gone if the connection has ended. Its removal then follows in this queue.
+                    let _ = done.send(added);
                 }
-                Some((channel, info, Change::Depart)) => self.change_for_sure(&channel, Announcement::Leave(info)).await,
-                Some((channel, info, Change::Again)) => self.change_for_sure(&channel, Announcement::Join(info)).await,
+                Some((channel, info, PresenceChange::Remove)) => self.change_with_retry(&channel, Announcement::Leave(info)).await,
+                Some((channel, info, PresenceChange::Restore)) => self.change_with_retry(&channel, Announcement::Join(info)).await,
             }
         }
     }
 
-    async fn change_for_sure(&self, channel: &ChannelName, announcement: Announcement) {
+    async fn change_with_retry(&self, channel: &ChannelName, announcement: Announcement) {
         let mut failures = FailureLog::default();
         while let Err(error) = self.change(channel, announcement.clone()).await {
-            failures
-                .failed(|| tracing::warn!(%channel, %error, "a presence change cannot be published yet; the worker tries until it can"));
+            failures.failed(|| tracing::warn!(%channel, %error, "cannot write a presence change; the worker retries until it succeeds"));
             tokio::time::sleep(self.retry()).await;
         }
     }
 
-    /// Says again who is present.
-    pub(crate) fn present_again(&self) {
+    /// Writes the presence of all connections again.
+    pub(crate) fn restore_presence(&self) {
         let state = self.state.borrow();
         let all = state.connections.iter().flat_map(|(_, entry)| &entry.subscriptions);
         let present = all.filter_map(|subscription| {
             let slot = state.slots.get(subscription.slot.index()).filter(|slot| slot.options.presence)?;
-            Some((slot.name.clone(), subscription.info.clone()?, Change::Again))
+            Some((slot.name.clone(), subscription.info.clone()?, PresenceChange::Restore))
         });
         self.presence_queue.queue.borrow_mut().extend(present);
         self.presence_queue.changed.notify_one();
@@ -72,8 +71,8 @@ impl Hub {
         if !options.join_leave {
             return Ok(());
         }
-        let crowd = if options.presence { broker.presence_stats(channel).await?.clients } else { self.members(channel) };
-        if crowd > self.parts.limits.join_leave_max {
+        let count = if options.presence { broker.presence_stats(channel).await?.clients } else { self.members(channel) };
+        if count > self.parts.limits.join_leave_max {
             self.parts.metrics.dropped(DropCause::JoinLeaveSuppressed, 1);
             return Ok(());
         }

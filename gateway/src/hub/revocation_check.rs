@@ -1,5 +1,6 @@
-//! Users whom a service has disconnected for good while this node could not be told: looked up, and told to their connections, which know themselves
-//! whether it concerns them.
+//! Revocations that this node may have missed: a service disconnected a user for good while this node was cut off.
+//!
+//! The worker reads the revocations of its users and passes them to their connections. Each connection decides whether a revocation applies to it.
 
 use super::{hub::Hub, output::outbox::Notice};
 use crate::telemetry::FailureLog;
@@ -7,37 +8,36 @@ use gateway_core::model::{Revocation, UserId};
 use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// Users that are looked up together.
-const STEP: usize = 100;
-/// Between two such steps, so that a large node does not crowd out what else wants to know something of the store.
+/// Number of users that the worker checks at the same time.
+const CHUNK: usize = 100;
+/// Pause between two such groups. It leaves the store time for other commands of a large node.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Hub {
     // NL-7.10
-    /// Looks up the users of this worker each time it is called for. For good.
-    pub(crate) async fn look_up_revocations(self: Rc<Self>) {
+    /// Checks the users of this worker after each signal. Never returns.
+    pub(crate) async fn check_revocations(self: Rc<Self>) {
         loop {
             self.revocation_check.notified().await;
-            // Who comes from here on looks by itself.
-            // Any order: no look-up depends on another.
+            // Connections that open from here on check their own revocation.
+            // Any order: no check depends on another.
             let users: Vec<_> = self.state.borrow().users.keys().cloned().collect();
-            for some in users.chunks(STEP) {
-                futures_util::future::join_all(some.iter().map(|user| self.look_up(user))).await;
+            for group in users.chunks(CHUNK) {
+                futures_util::future::join_all(group.iter().map(|user| self.check_user(user))).await;
                 sleep(PAUSE).await;
             }
         }
     }
 
-    async fn look_up(&self, user: &UserId) {
-        // Who has gone meanwhile looks by itself when it is back.
+    async fn check_user(&self, user: &UserId) {
+        // A user that has disconnected meanwhile is checked at its next connect.
         let mut failures = FailureLog::default();
         while self.state.borrow().users.contains_key(user) {
             match self.parts.broker.revoked(user).await {
                 Ok(revoked) => return revoked.into_iter().for_each(|revoked| self.revoke(user, revoked)),
                 Err(error) => {
-                    failures.failed(
-                        || tracing::warn!(%user, %error, "the revocations of a user cannot be read yet; the worker tries until it can"),
-                    );
+                    failures
+                        .failed(|| tracing::warn!(%user, %error, "cannot read a user's revocation; the worker retries until it succeeds"));
                     sleep(self.retry()).await;
                 }
             }

@@ -1,11 +1,11 @@
-//! A subscription's life in the hub: join, go live, leave.
+//! The steps of a subscription in the hub: join, go live, leave.
 
 use super::{
     hub::Hub,
     keys::{ConnKey, SlotKey},
     output::{batch::Batch, encode, outbox::Outbox},
     state::{
-        entry::{Cursor, Place, Subscription},
+        entry::{ReadProgress, Subscription, SubscriptionState},
         slot::{Member, Slot},
         table::State,
     },
@@ -16,40 +16,42 @@ use gateway_core::{
         ChannelOptions,
         feed::{Feed, continues, is_valid},
     },
-    model::{Age, ChannelName, ClientInfo, Page, PageLimit, Position, Publication, Side},
+    model::{ChannelName, ClientInfo, Freshness, Page, PageLimit, Position, Publication, SubscriptionSide},
 };
 use std::{rc::Rc, sync::Arc};
 
-/// What came of an attempt to go live.
+/// How far a subscription is from live delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Live {
-    /// Deliveries come from now on.
+pub enum LiveStatus {
+    /// The connection receives all further deliveries.
     Live,
-    /// More has to be read first, after this offset; see [`Hub::advance`].
+    /// The connection first needs the history after this offset; see [`Hub::deliver_page`].
     Behind(u64),
-    /// The connection is no longer attaching to this channel.
-    Gone,
+    /// The connection is not attaching to this channel any more.
+    Detached,
 }
 
-/// What a further page of history led to.
+/// The result of one page of history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advance {
-    /// As for [`Hub::go_live`].
-    To(Live),
-    /// The stream was trimmed faster than it could be handed over.
+pub enum CatchUpStep {
+    /// The page was delivered. The status is that of [`Hub::go_live`].
+    Status(LiveStatus),
+    /// The page does not continue at the connection's position.
     Lost,
 }
 
 impl Hub {
-    /// Makes the connection an attaching subscriber: from when the broker confirms the worker's subscription, nothing is missed for it.
-    /// `info` is given where the channel tells others. False if the connection is gone.
+    /// Adds the connection to a channel as an attaching subscriber. Once the broker confirms the worker's subscription, the channel keeps all new
+    /// publications for it.
+    ///
+    /// `info` is present where the channel shows it to other subscribers. Returns false if the connection no longer exists.
     pub fn join(
         &self,
         key: ConnKey,
         channel: &ChannelName,
         options: &Arc<ChannelOptions>,
         info: Option<Arc<ClientInfo>>,
-        side: Side,
+        side: SubscriptionSide,
         join_leave: bool,
     ) -> bool {
         let mut state = self.state.borrow_mut();
@@ -58,12 +60,12 @@ impl Hub {
             return false;
         }
         let slot = *state.channels.entry(channel.clone()).or_insert_with(|| {
-            self.slot_generation.set(self.slot_generation.get().wrapping_add(1));
+            self.last_slot_generation.set(self.last_slot_generation.get().wrapping_add(1));
             SlotKey::new(state.slots.insert(Slot::new(
                 channel.clone(),
-                self.slot_generation.get(),
+                self.last_slot_generation.get(),
                 options.clone(),
-                Feed::new(self.parts.hold.clone()),
+                Feed::new(self.parts.gap_buffers.clone()),
             )))
         });
         let Some(entry) = state.connections.get_mut(key.index as usize) else { return false };
@@ -71,7 +73,7 @@ impl Hub {
             return true;
         }
         entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
-        entry.subscriptions.push(Subscription { slot, place: Place::Attaching(None), side, join_leave, info });
+        entry.subscriptions.push(Subscription { slot, state: SubscriptionState::Attaching(None), side, join_leave, info });
         if let Some(slot) = state.slot(slot) {
             slot.attaching += 1;
         }
@@ -80,148 +82,154 @@ impl Hub {
         true
     }
 
-    /// Notes how far the stream was read for an attaching connection.
-    pub fn set_cursor(&self, key: ConnKey, channel: &ChannelName, at: Position, top: u64) {
+    /// Sets the position up to which an attaching connection has the history, and the newest offset of the history.
+    pub fn set_read_progress(&self, key: ConnKey, channel: &ChannelName, at: Position, top: u64) {
         let mut state = self.state.borrow_mut();
         let Some(slot) = state.channels.get(channel).copied() else { return };
-        if let Some(Subscription { place: Place::Attaching(cursor), .. }) = state.entry(key).and_then(|entry| entry.subscription(slot)) {
-            *cursor = Some(Box::new(Cursor { at, top }));
+        if let Some(Subscription { state: SubscriptionState::Attaching(progress), .. }) =
+            state.entry(key).and_then(|entry| entry.subscription(slot))
+        {
+            *progress = Some(Box::new(ReadProgress { at, top }));
         }
     }
 
     // NL-4.10, NL-5.3
-    /// Hands over what came since the cursor, and lets deliveries through; unless more has to be read first.
-    pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> Live {
+    /// Delivers the recent publications after the connection's position, and starts live delivery. Does neither if the connection first needs
+    /// history.
+    pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> LiveStatus {
         let (slot_key, backfill, missed, outbox) = {
             let mut state_guard = self.state.borrow_mut();
             let state = &mut *state_guard;
-            let Some(slot_key) = state.channels.get(channel).copied() else { return Live::Gone };
-            let Some(entry) = state.entry(key) else { return Live::Gone };
+            let Some(slot_key) = state.channels.get(channel).copied() else { return LiveStatus::Detached };
+            let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
             let bytes = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
-            let Some(subscription) = entry.subscription(slot_key) else { return Live::Gone };
-            let Place::Attaching(cursor) = &subscription.place else { return Live::Live };
-            let (cursor, side, join_leave) = (cursor.as_deref().copied(), subscription.side, subscription.join_leave);
-            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return Live::Gone };
-            let (mut joined, mut backfill, mut missed) = (0, false, Vec::new());
-            if let Some(cursor) = cursor {
-                if cursor.at.offset < cursor.top {
-                    return Live::Behind(cursor.at.offset);
+            let Some(subscription) = entry.subscription(slot_key) else { return LiveStatus::Detached };
+            let SubscriptionState::Attaching(progress) = &subscription.state else { return LiveStatus::Live };
+            let (progress, side, join_leave) = (progress.as_deref().copied(), subscription.side, subscription.join_leave);
+            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return LiveStatus::Detached };
+            let (mut start_offset, mut backfill, mut missed) = (0, false, Vec::new());
+            if let Some(progress) = progress {
+                if progress.at.offset < progress.top {
+                    return LiveStatus::Behind(progress.at.offset);
                 }
-                if slot.feed.position().is_some_and(|position| position.epoch != cursor.at.epoch) {
-                    // One of the two is of an older timeline: each finds out by reading.
-                    let after = slot.feed.stands_at(cursor.at);
+                if slot.feed.position().is_some_and(|position| position.epoch != progress.at.epoch) {
+                    // Either the feed or the connection has an older epoch. Both read the history, which shows the current one.
+                    let after = slot.feed.observe_top(progress.at);
                     drop(state_guard);
                     if after.is_some() {
-                        self.begin_backfill(slot_key, Age::Fresh);
+                        self.begin_backfill(slot_key, Freshness::Fresh);
                     }
-                    return Live::Behind(cursor.at.offset);
+                    return LiveStatus::Behind(progress.at.offset);
                 }
-                backfill = slot.feed.start(cursor.at).is_some();
-                let Some(since) = slot.since(cursor.at.offset, PageLimit { entries: usize::MAX, bytes }) else {
-                    return Live::Behind(cursor.at.offset);
+                backfill = slot.feed.start(progress.at).is_some();
+                let Some(recent) = slot.recent_after(progress.at.offset, PageLimit { entries: usize::MAX, bytes }) else {
+                    return LiveStatus::Behind(progress.at.offset);
                 };
-                joined = slot.feed.position().map_or(0, |position| position.offset).max(cursor.at.offset);
-                missed = since;
+                start_offset = slot.feed.position().map_or(0, |position| position.offset).max(progress.at.offset);
+                missed = recent;
             }
-            let index = slot.members.add(Member { connection: key.index, timeline: slot.timeline, join_leave, role: side.into(), joined });
-            slot.attached();
-            let Some(entry) = state.entry(key) else { return Live::Gone };
+            let index =
+                slot.members.add(Member { connection: key.index, timeline: slot.timeline, join_leave, state: side.into(), start_offset });
+            slot.finish_attach();
+            let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
             if let Some(subscription) = entry.subscription(slot_key) {
-                subscription.place = Place::Live(index as u32);
+                subscription.state = SubscriptionState::Live(index as u32);
             }
             (slot_key, backfill, missed, entry.outbox.clone())
         };
-        self.hand_over(channel, &missed, &outbox);
+        self.queue_history(channel, &missed, &outbox);
         if backfill {
-            self.begin_backfill(slot_key, Age::Fresh);
+            self.begin_backfill(slot_key, Freshness::Fresh);
         }
-        Live::Live
+        LiveStatus::Live
     }
 
     // NL-5.5
-    /// Hands a page of history, read after the cursor, to a connection that is behind, and tries again to go live.
-    pub fn advance(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> Advance {
-        let (outbox, members_timeline) = {
+    /// Delivers a page of history to a connection that is behind, and tries again to go live.
+    pub fn deliver_page(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> CatchUpStep {
+        let (outbox, new_position) = {
             let mut state = self.state.borrow_mut();
-            let Some(slot) = state.channels.get(channel).copied() else { return Advance::To(Live::Gone) };
-            let Some(entry) = state.entry(key) else { return Advance::To(Live::Gone) };
+            let Some(slot) = state.channels.get(channel).copied() else { return CatchUpStep::Status(LiveStatus::Detached) };
+            let Some(entry) = state.entry(key) else { return CatchUpStep::Status(LiveStatus::Detached) };
             let outbox = entry.outbox.clone();
-            let Some(Subscription { place: Place::Attaching(Some(cursor)), side, .. }) = entry.subscription(slot) else {
-                return Advance::To(Live::Gone);
+            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, .. }) = entry.subscription(slot) else {
+                return CatchUpStep::Status(LiveStatus::Detached);
             };
-            // The client was told the cursor's epoch, and can be told another one only where it did not ask for the subscription.
-            let (before, at) = (cursor.at, Position { epoch: page.epoch, ..cursor.at });
-            if !(before == at || (*side == Side::Server && is_valid(before, page.epoch, &page.forks))) || !continues(at.offset, page) {
-                return Advance::Lost;
+            // The client already has the old epoch. The protocol can replace it only for a server-side subscription.
+            let (before, at) = (progress.at, Position { epoch: page.epoch, ..progress.at });
+            if !(before == at || (*side == SubscriptionSide::Server && is_valid(before, page.epoch, &page.forks)))
+                || !continues(at.offset, page)
+            {
+                return CatchUpStep::Lost;
             }
             let last = page.publications.last().and_then(|last| last.position);
-            **cursor = Cursor { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
+            **progress = ReadProgress { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
             (outbox, (before != at).then_some(at))
         };
-        if let Some(at) = members_timeline {
+        if let Some(at) = new_position {
             outbox.push(self.now(), Batch::new(encode::position(channel, at), &self.budget));
         }
-        self.hand_over(channel, &page.publications, &outbox);
-        Advance::To(self.go_live(key, channel))
+        self.queue_history(channel, &page.publications, &outbox);
+        CatchUpStep::Status(self.go_live(key, channel))
     }
 
-    /// Queues what was read for one connection.
-    fn hand_over(&self, channel: &ChannelName, publications: &[Arc<Publication>], outbox: &Outbox) {
+    /// Queues publications from history for one connection.
+    fn queue_history(&self, channel: &ChannelName, publications: &[Arc<Publication>], outbox: &Outbox) {
         if publications.is_empty() {
             return;
         }
         let (count, metrics) = (publications.len(), &self.parts.metrics);
-        match outbox.push_read(self.now(), Batch::of(count, encode::publications(channel, publications), &self.budget)) {
+        match outbox.push_history(self.now(), Batch::with_deliveries(count, encode::publications(channel, publications), &self.budget)) {
             Ok(()) => metrics.count(Count::Deliveries, count as u64),
-            Err(refused) => metrics.dropped(refused.cause(), count as u64),
+            Err(error) => metrics.dropped(error.cause(), count as u64),
         }
     }
 
-    /// Takes the connection out of a channel, wherever it stands there. True if deliveries came to it.
+    /// Removes the connection from a channel. Returns whether its subscription was live.
     pub fn leave(&self, key: ConnKey, channel: &ChannelName) -> bool {
         let slot = self.state.borrow().channels.get(channel).copied();
         slot.is_some_and(|slot| self.leave_slot(key, slot))
     }
 
     pub(super) fn leave_slot(&self, key: ConnKey, slot_key: SlotKey) -> bool {
-        let (vacated, live) = {
+        let (removed, live) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             let Some(entry) = state.entry(key) else { return false };
             let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.slot == slot_key) else { return false };
-            let gone = entry.subscriptions.swap_remove(at);
+            let removed_subscription = entry.subscriptions.swap_remove(at);
             self.parts.metrics.lower(Level::SubscriptionsOpen, 1);
             let Some(slot) = state.slots.get_mut(slot_key.index()) else { return false };
-            let live = matches!(gone.place, Place::Live(_));
-            match gone.place {
-                Place::Attaching(_) => slot.attached(),
-                Place::Live(index) => {
+            let live = matches!(removed_subscription.state, SubscriptionState::Live(_));
+            match removed_subscription.state {
+                SubscriptionState::Attaching(_) => slot.finish_attach(),
+                SubscriptionState::Live(index) => {
                     let connections = &mut state.connections;
                     slot.members.remove(index as usize, |member, to| {
                         let moved = connections.get_mut(member.connection as usize).and_then(|entry| entry.subscription(slot_key));
                         if let Some(moved) = moved {
-                            moved.place = Place::Live(to as u32);
+                            moved.state = SubscriptionState::Live(to as u32);
                         }
                     });
                 }
             }
-            if let Some(info) = gone.info {
-                self.presence_queue.depart(slot.name.clone(), info);
+            if let Some(info) = removed_subscription.info {
+                self.presence_queue.remove(slot.name.clone(), info);
             }
-            let vacated = self.vacate(state, slot_key);
-            (vacated, live)
+            let removed = self.remove_if_unused(state, slot_key);
+            (removed, live)
         };
-        if let Some(channel) = vacated {
+        if let Some(channel) = removed {
             self.parts.broker.unsubscribe(&channel, self.parts.worker);
         }
         live
     }
 
-    /// Removes a channel that nobody needs here any more.
-    pub(super) fn vacate(&self, state: &mut State, key: SlotKey) -> Option<ChannelName> {
-        let vacated = state.slot(key).is_some_and(|slot| slot.is_vacant()).then(|| state.remove_slot(key)).flatten();
+    /// Removes a channel that no subscription of this worker needs. Returns its name if it was removed.
+    pub(super) fn remove_if_unused(&self, state: &mut State, key: SlotKey) -> Option<ChannelName> {
+        let removed = state.slot(key).is_some_and(|slot| slot.is_unused()).then(|| state.remove_slot(key)).flatten();
         self.count(state);
-        vacated
+        removed
     }
 
     fn count(&self, state: &State) {

@@ -6,10 +6,10 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::{ChannelOptions, HoldRoom, Namespaces, SlowConsumer},
+    channel::{ChannelOptions, GapBufferBudget, Namespaces, SlowConsumer},
     model::{
-        ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, RecoverFrom, Retention,
-        ServerCommand, Side, Span, Tags, Tick, UserId, WorkerId,
+        ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, ReadRange, RecoverFrom,
+        Retention, ServerCommand, SubscriptionSide, Tags, Tick, UserId, WorkerId,
     },
 };
 use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
@@ -31,13 +31,13 @@ fn limits() -> HubLimits {
         slice: 2,
         attach_buffer: 8,
         page: PageLimit { entries: 4, bytes: 10_000 },
-        restarts: 100,
+        resubscribes_per_second: 100,
         join_leave_max: 3,
         retry: Duration::from_millis(10),
     }
 }
 
-fn within<F: Future<Output = ()>>(limits: HubLimits, mailbox: usize, story: impl FnOnce(World) -> F) {
+fn run<F: Future<Output = ()>>(limits: HubLimits, mailbox: usize, test: impl FnOnce(World) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     let local = tokio::task::LocalSet::new();
     runtime.block_on(local.run_until(async move {
@@ -55,14 +55,14 @@ fn within<F: Future<Output = ()>>(limits: HubLimits, mailbox: usize, story: impl
             worker: WorkerId::new(0).expect("in bounds"),
             broker: broker.clone(),
             reads: Reads::new(broker.clone(), 2),
-            hold: HoldRoom::new(1 << 20),
+            gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
             namespaces: Arc::new(namespaces),
             limits,
             metrics: Arc::default(),
         });
         tokio::task::spawn_local(hub.clone().run());
-        story(World { hub, broker, mailbox }).await;
+        test(World { hub, broker, mailbox }).await;
     }));
 }
 
@@ -71,7 +71,7 @@ impl World {
         name.parse().expect("valid")
     }
 
-    fn connect(&self) -> Registered {
+    fn connect(&self) -> Registration {
         self.hub.register(ConnectionId::random())
     }
 
@@ -83,46 +83,46 @@ impl World {
         self.broker.publish(&channel, publication).await.expect("in memory").position
     }
 
-    async fn join(&self, connection: &Registered, channel: &str) {
-        self.join_as(connection, channel, Side::Client).await;
+    async fn join(&self, connection: &Registration, channel: &str) {
+        self.join_as(connection, channel, SubscriptionSide::Client).await;
     }
 
-    async fn join_as(&self, connection: &Registered, channel: &str, side: Side) {
+    async fn join_as(&self, connection: &Registration, channel: &str, side: SubscriptionSide) {
         let channel = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.join(connection.key(), &channel, &options, None, side, true));
         self.broker.subscribe(&channel, self.hub.parts.worker, None).await.expect("in memory");
         if options.retention.is_some() {
-            let page = self.read(&channel, Span::Top).await.expect("in memory");
+            let page = self.read(&channel, ReadRange::Top).await.expect("in memory");
             let top = Position { epoch: page.epoch, offset: page.top };
-            self.hub.set_cursor(connection.key(), &channel, top, page.top);
+            self.hub.set_read_progress(connection.key(), &channel, top, page.top);
         }
     }
 
-    async fn read(&self, channel: &ChannelName, span: Span) -> Result<Page, BrokerError> {
-        self.broker.read(channel, STREAM, span, self.hub.parts.limits.page).await
+    async fn read(&self, channel: &ChannelName, range: ReadRange) -> Result<Page, BrokerError> {
+        self.broker.read(channel, STREAM, range, self.hub.parts.limits.page).await
     }
 
-    async fn subscribe(&self, connection: &Registered, channel: &str) {
+    async fn subscribe(&self, connection: &Registration, channel: &str) {
         self.join(connection, channel).await;
-        assert_eq!(self.hub.go_live(connection.key(), &Self::channel(channel)), Live::Live);
+        assert_eq!(self.hub.go_live(connection.key(), &Self::channel(channel)), LiveStatus::Live);
     }
 }
 
-/// Lets everything that can run do so.
+/// Runs all ready tasks.
 async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Takes what waits in an outbox.
-fn received_frames(connection: &Registered) -> Vec<Frame> {
-    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), begun: false })
+/// Removes and returns the queued frames of an outbox.
+fn received_frames(connection: &Registration) -> Vec<Frame> {
+    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), is_partial: false })
 }
 
-/// Takes what waits in an outbox, as the texts that were published.
-fn received(connection: &Registered) -> Vec<String> {
+/// Removes the queued frames of an outbox, and returns the texts of their publications.
+fn received(connection: &Registration) -> Vec<String> {
     let mut texts = Vec::new();
     for frame in received_frames(connection) {
         let bytes = frame.as_ref();
@@ -149,8 +149,8 @@ fn websocket_header(frame: &[u8]) -> usize {
 }
 
 #[test]
-fn everyone_gets_everything_once_and_in_order() {
-    within(limits(), 1000, |world| async move {
+fn every_subscriber_receives_each_publication_once_and_in_order() {
+    run(limits(), 1000, |world| async move {
         let connections: Vec<_> = (0..5).map(|_| world.connect()).collect();
         for connection in &connections {
             world.subscribe(connection, "stream:a").await;
@@ -168,43 +168,43 @@ fn everyone_gets_everything_once_and_in_order() {
 
 // NL-5.1
 #[test]
-fn what_comes_while_attaching_follows_the_answer() {
-    within(limits(), 1000, |world| async move {
+fn publications_during_an_attach_follow_its_reply() {
+    run(limits(), 1000, |world| async move {
         let (first, second) = (world.connect(), world.connect());
         world.subscribe(&first, "stream:a").await;
         world.join(&second, "stream:a").await;
-        world.publish("stream:a", "held back").await;
+        world.publish("stream:a", "during the attach").await;
         settle().await;
         assert_eq!(received(&second), [""; 0]);
-        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), Live::Live);
+        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), LiveStatus::Live);
         world.publish("stream:a", "live").await;
         settle().await;
-        assert_eq!(received(&second), ["held back", "live"]);
-        assert_eq!(received(&first), ["held back", "live"]);
+        assert_eq!(received(&second), ["during the attach", "live"]);
+        assert_eq!(received(&first), ["during the attach", "live"]);
     });
 }
 
 // NL-4.10
 #[test]
-fn an_attach_that_read_ahead_of_the_lane_gets_nothing_twice() {
-    within(limits(), 1000, |world| async move {
+fn an_attach_that_read_ahead_of_the_mailbox_receives_no_duplicates() {
+    run(limits(), 1000, |world| async move {
         let (first, second) = (world.connect(), world.connect());
         world.subscribe(&first, "stream:a").await;
-        world.publish("stream:a", "in the lane").await;
+        world.publish("stream:a", "in the mailbox").await;
         world.join(&second, "stream:a").await;
-        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), Live::Live);
+        assert_eq!(world.hub.go_live(second.key(), &World::channel("stream:a")), LiveStatus::Live);
         settle().await;
         world.publish("stream:a", "after").await;
         settle().await;
-        assert_eq!(received(&first), ["in the lane", "after"]);
-        assert_eq!(received(&second), ["after"], "its answer said that it has the first");
+        assert_eq!(received(&first), ["in the mailbox", "after"]);
+        assert_eq!(received(&second), ["after"], "the attach already returned the first publication");
     });
 }
 
 // NL-5.3
 #[test]
-fn more_than_the_attach_buffer_is_read_from_the_stream() {
-    within(limits(), 1000, |world| async move {
+fn publications_beyond_the_attach_buffer_are_read_from_history() {
+    run(limits(), 1000, |world| async move {
         let (first, second) = (world.connect(), world.connect());
         world.subscribe(&first, "stream:a").await;
         world.join(&second, "stream:a").await;
@@ -216,21 +216,21 @@ fn more_than_the_attach_buffer_is_read_from_the_stream() {
         let channel = World::channel("stream:a");
         let mut live = world.hub.go_live(second.key(), &channel);
         let mut pages = 0;
-        while let Live::Behind(after) = live {
-            let page = world.read(&channel, Span::After(after)).await.expect("in memory");
+        while let LiveStatus::Behind(after) = live {
+            let page = world.read(&channel, ReadRange::After(after)).await.expect("in memory");
             pages += 1;
-            let Advance::To(next) = world.hub.advance(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
+            let CatchUpStep::Status(next) = world.hub.deliver_page(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
             live = next;
         }
-        assert!(pages >= 3, "a page holds four");
-        assert_eq!(live, Live::Live);
+        assert!(pages >= 3, "a page has at most four entries");
+        assert_eq!(live, LiveStatus::Live);
         assert_eq!(received(&second), expected);
     });
 }
 
 #[test]
-fn an_overflowing_mailbox_costs_history_channels_nothing() {
-    within(limits(), 8, |world| async move {
+fn a_channel_with_history_loses_nothing_when_the_mailbox_overflows() {
+    run(limits(), 8, |world| async move {
         let connection = world.connect();
         world.subscribe(&connection, "stream:a").await;
         let expected: Vec<String> = (0..50).map(|n| format!("text {n}")).collect();
@@ -245,8 +245,8 @@ fn an_overflowing_mailbox_costs_history_channels_nothing() {
 }
 
 #[test]
-fn a_mailbox_that_overflows_again_and_again_costs_history_channels_nothing() {
-    within(limits(), 8, |world| async move {
+fn a_channel_with_history_loses_nothing_when_the_mailbox_overflows_repeatedly() {
+    run(limits(), 8, |world| async move {
         let connection = world.connect();
         world.subscribe(&connection, "stream:a").await;
         let (mut published, mut texts) = (Vec::new(), Vec::new());
@@ -260,55 +260,63 @@ fn a_mailbox_that_overflows_again_and_again_costs_history_channels_nothing() {
             texts.extend(received(&connection));
         }
         assert_eq!(texts, published);
-        assert_eq!(world.hub.parts.hold.dropped(), 12, "the two that the lane took of each round but the first two are read too");
+        assert_eq!(
+            world.hub.parts.gap_buffers.dropped(),
+            12,
+            "from the third round on, history reads also replace the two deliveries that arrived"
+        );
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (backfills, reads) = (world.hub.metrics().counted(Count::Backfills), world.hub.parts.reads.counts());
         world.publish("stream:a", "calm").await;
         settle().await;
         assert_eq!(received(&connection), ["calm"]);
-        assert_eq!((backfills, reads), (world.hub.metrics().counted(Count::Backfills), world.hub.parts.reads.counts()), "it is live again");
-        assert_eq!(world.hub.parts.hold.used(), 0);
+        assert_eq!(
+            (backfills, reads),
+            (world.hub.metrics().counted(Count::Backfills), world.hub.parts.reads.counts()),
+            "the feed is live again"
+        );
+        assert_eq!(world.hub.parts.gap_buffers.used(), 0);
     });
 }
 
 // NL-1.4
 #[test]
-fn who_comes_back_to_where_the_worker_stands_needs_no_read() {
-    within(limits(), 1000, |world| async move {
-        let (live, back) = (world.connect(), world.connect());
+fn a_recovery_from_recent_publications_needs_no_read() {
+    run(limits(), 1000, |world| async move {
+        let (live, returning) = (world.connect(), world.connect());
         world.subscribe(&live, "stream:a").await;
         let at = world.publish("stream:a", "one").await.expect("kept");
         settle().await;
         let channel = World::channel("stream:a");
-        let remembered = |epoch: &str, offset| {
+        let recover = |epoch: &str, offset| {
             let recover = RecoverFrom { epoch: epoch.into(), offset };
-            let start = world.hub.remembered(&channel, &recover, world.hub.page())?;
+            let start = world.hub.recover_from_memory(&channel, &recover, world.hub.page())?;
             Some((start.answer.offset, start.cursor.offset, start.top, start.publications.len()))
         };
-        assert_eq!(remembered(at.epoch.as_str(), 1), Some((1, 1, 1, 0)));
-        assert_eq!(remembered(at.epoch.as_str(), 0), None, "the first is remembered for nobody");
-        assert_eq!(remembered(at.epoch.as_str(), 2), None, "nobody knows a second");
-        assert_eq!(remembered("otherone", 1), None);
-        assert_eq!(remembered("", 0), None, "what is held only the store knows");
+        assert_eq!(recover(at.epoch.as_str(), 1), Some((1, 1, 1, 0)));
+        assert_eq!(recover(at.epoch.as_str(), 0), None, "the slot keeps no publication while no connection needs one");
+        assert_eq!(recover(at.epoch.as_str(), 2), None, "offset 2 does not exist yet");
+        assert_eq!(recover("otherone", 1), None);
+        assert_eq!(recover("", 0), None, "an empty epoch needs a history read");
 
-        world.join(&back, "stream:a").await;
+        world.join(&returning, "stream:a").await;
         for text in ["two", "three"] {
             world.publish("stream:a", text).await;
         }
         settle().await;
-        assert_eq!(remembered(at.epoch.as_str(), 1), Some((1, 3, 3, 2)), "it is remembered for those who attach");
+        assert_eq!(recover(at.epoch.as_str(), 1), Some((1, 3, 3, 2)), "the slot keeps publications for the attaching connection");
         for text in ["four", "five", "six"] {
             world.publish("stream:a", text).await;
         }
         settle().await;
-        assert_eq!(remembered(at.epoch.as_str(), 1), None, "a page has four");
-        assert_eq!(remembered(at.epoch.as_str(), 2), Some((2, 6, 6, 4)));
+        assert_eq!(recover(at.epoch.as_str(), 1), None, "five publications exceed the page limit");
+        assert_eq!(recover(at.epoch.as_str(), 2), Some((2, 6, 6, 4)));
     });
 }
 
 #[test]
-fn an_overflowing_mailbox_is_told_to_subscribers_without_history() {
-    within(limits(), 8, |world| async move {
+fn subscribers_without_history_are_notified_when_the_mailbox_overflows() {
+    run(limits(), 8, |world| async move {
         let connection = world.connect();
         world.subscribe(&connection, "plain:a").await;
         for n in 0..50 {
@@ -316,14 +324,14 @@ fn an_overflowing_mailbox_is_told_to_subscribers_without_history() {
         }
         settle().await;
         let notices = connection.outbox().take_notices();
-        assert!(matches!(&notices[..], [Notice::Lost(channel)] if channel.as_str() == "plain:a"), "{notices:?}");
+        assert!(matches!(&notices[..], [Notice::PublicationsLost(channel)] if channel.as_str() == "plain:a"), "{notices:?}");
     });
 }
 
 // NL-4.6
 #[test]
-fn a_range_that_is_gone_is_told_to_subscribers() {
-    within(limits(), 8, |world| async move {
+fn subscribers_are_notified_when_history_no_longer_covers_a_gap() {
+    run(limits(), 8, |world| async move {
         let connection = world.connect();
         world.subscribe(&connection, "stream:a").await;
         for n in 0..1500 {
@@ -331,21 +339,21 @@ fn a_range_that_is_gone_is_told_to_subscribers() {
         }
         settle().await;
         let notices = connection.outbox().take_notices();
-        assert!(matches!(&notices[..], [Notice::Lost(_)]), "{notices:?}");
+        assert!(matches!(&notices[..], [Notice::PublicationsLost(_)]), "{notices:?}");
         assert_eq!(world.hub.metrics().counted(Count::GapsLost), 1);
     });
 }
 
 #[test]
-fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
-    within(HubLimits { outbox_bytes: 800, ..limits() }, 1000, |world| async move {
+fn a_slow_consumer_is_disconnected_or_receives_the_latest_publication() {
+    run(HubLimits { outbox_bytes: 800, ..limits() }, 1000, |world| async move {
         let (slow, latest) = (world.connect(), world.connect());
         world.subscribe(&slow, "stream:a").await;
         world.subscribe(&latest, "latest:a").await;
         let publish = async |channel| {
             for n in 0..20 {
                 world.publish(channel, &format!("a rather long text, number {n}")).await;
-                // They go out in pairs.
+                // The hub delivers them in pairs.
                 if n % 2 == 1 {
                     settle().await;
                 }
@@ -358,7 +366,7 @@ fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
         assert_eq!(slow.outbox().overflow(), Some(Overflow::Connection));
         let written = received(&slow).len() as u64;
         assert_eq!(metrics.counted(Count::Deliveries), written);
-        assert_eq!(dropped(DropCause::OutboxFull), 2, "the pair that had no room");
+        assert_eq!(dropped(DropCause::OutboxFull), 2, "the pair that exceeded the limit");
         assert_eq!(written + 2 + dropped(DropCause::ConnectionClosed), 20);
 
         publish("latest:a").await;
@@ -372,8 +380,8 @@ fn who_does_not_read_is_cut_and_who_wants_the_latest_gets_it() {
 }
 
 #[test]
-fn what_the_budget_of_all_outboxes_refuses_is_counted_as_that() {
-    within(HubLimits { worker_outbox_bytes: 2000, ..limits() }, 1000, |world| async move {
+fn a_batch_beyond_the_worker_budget_is_counted_under_that_cause() {
+    run(HubLimits { worker_outbox_bytes: 2000, ..limits() }, 1000, |world| async move {
         let connection = world.connect();
         world.subscribe(&connection, "stream:a").await;
         for n in 0..3 {
@@ -388,8 +396,8 @@ fn what_the_budget_of_all_outboxes_refuses_is_counted_as_that() {
 }
 
 #[test]
-fn what_is_not_written_when_a_connection_ends_is_counted() {
-    within(limits(), 1000, |world| async move {
+fn unsent_deliveries_of_a_closed_connection_are_counted() {
+    run(limits(), 1000, |world| async move {
         let (gone, closed, cut) = (world.connect(), world.connect(), world.connect());
         for connection in [&gone, &closed, &cut] {
             world.subscribe(connection, "stream:a").await;
@@ -401,36 +409,36 @@ fn what_is_not_written_when_a_connection_ends_is_counted() {
         drop(gone);
         assert_eq!(dropped(), 1);
         closed.outbox().close(world.hub.now(), close());
-        assert_eq!(cut.outbox().finish(world.hub.now(), close()), 1);
+        assert_eq!(cut.outbox().close_now(world.hub.now(), close()), 1);
         world.publish("stream:a", "two").await;
         settle().await;
-        assert_eq!(dropped(), 3, "nothing is queued behind a close");
+        assert_eq!(dropped(), 3, "an outbox refuses frames after a close frame");
         let left = |connection| received_frames(connection).iter().map(|frame| frame.as_ref().to_vec()).collect::<Vec<_>>();
         assert_eq!(left(&closed).len(), 2);
         assert_eq!(left(&cut), [[0x88, 0]]);
         drop((closed, cut));
-        assert_eq!((dropped(), world.hub.metrics().counted(Count::Deliveries)), (3, 3), "what was taken is not counted again");
+        assert_eq!((dropped(), world.hub.metrics().counted(Count::Deliveries)), (3, 3), "sent deliveries are not counted as dropped");
     });
 }
 
 #[test]
-fn an_outbox_counts_what_its_messages_take_in_memory() {
+fn an_outbox_counts_the_memory_of_its_messages() {
     let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey::new(0));
     let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel).is_ok()).count();
     let room = fill();
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
     outbox.write(|frames| {
         frames.drain(..10);
-        Written { result: (), begun: false }
+        Written { result: (), is_partial: false }
     });
-    assert_eq!(fill(), 10, "what is out makes room");
+    assert_eq!(fill(), 10, "sent messages free their memory");
     drop(outbox);
     assert_eq!(budget.used(), 0);
 }
 
 #[test]
-fn what_is_larger_than_an_outbox_reaches_who_reads() {
-    within(limits(), 1000, |world| async move {
+fn a_publication_larger_than_the_outbox_reaches_a_fast_reader() {
+    run(limits(), 1000, |world| async move {
         let connection = world.connect();
         world.subscribe(&connection, "stream:a").await;
         for text in ["a", "b"].map(|letter| letter.repeat(12_000)) {
@@ -443,9 +451,9 @@ fn what_is_larger_than_an_outbox_reaches_who_reads() {
 }
 
 #[test]
-fn what_comes_while_attaching_is_handed_over_as_there_is_room() {
+fn publications_during_an_attach_are_delivered_as_the_outbox_gets_room() {
     let page = PageLimit { entries: 4, bytes: 2500 };
-    within(HubLimits { page, ..limits() }, 1000, |world| async move {
+    run(HubLimits { page, ..limits() }, 1000, |world| async move {
         let (first, second) = (world.connect(), world.connect());
         world.subscribe(&first, "stream:a").await;
         world.join(&second, "stream:a").await;
@@ -457,21 +465,21 @@ fn what_comes_while_attaching_is_handed_over_as_there_is_room() {
         }
         let channel = World::channel("stream:a");
         let (mut live, mut texts) = (world.hub.go_live(second.key(), &channel), Vec::new());
-        while let Live::Behind(after) = live {
-            let page = world.read(&channel, Span::After(after)).await.expect("in memory");
-            let Advance::To(next) = world.hub.advance(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
+        while let LiveStatus::Behind(after) = live {
+            let page = world.read(&channel, ReadRange::After(after)).await.expect("in memory");
+            let CatchUpStep::Status(next) = world.hub.deliver_page(second.key(), &channel, &page) else { panic!("nothing was trimmed") };
             assert!(second.outbox().memory() <= 10_000);
             texts.extend(received(&second));
             live = next;
         }
-        assert_eq!((live, second.outbox().overflow()), (Live::Live, None));
+        assert_eq!((live, second.outbox().overflow()), (LiveStatus::Live, None));
         assert!(texts == expected);
     });
 }
 
 #[test]
-fn leaving_during_a_fan_out_takes_nothing_from_others() {
-    within(limits(), 1000, |world| async move {
+fn leaving_during_a_fan_out_affects_no_other_member() {
+    run(limits(), 1000, |world| async move {
         let mut connections: Vec<_> = (0..9).map(|_| world.connect()).collect();
         for connection in &connections {
             world.subscribe(connection, "stream:a").await;
@@ -489,8 +497,8 @@ fn leaving_during_a_fan_out_takes_nothing_from_others() {
 }
 
 #[test]
-fn presence_ends_with_the_connection_and_a_crowd_is_not_told() {
-    within(limits(), 1000, |world| async move {
+fn presence_ends_with_the_connection_and_large_channels_announce_no_joins() {
+    run(limits(), 1000, |world| async move {
         let channel = World::channel("crowd:a");
         let options = world.hub.parts.namespaces.options(&channel).expect("configured").clone();
         let watcher = world.connect();
@@ -500,27 +508,27 @@ fn presence_ends_with_the_connection_and_a_crowd_is_not_told() {
             let user: UserId = format!("user{n}").parse().expect("valid");
             let connection = world.connect();
             let info = Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None });
-            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), Side::Client, n < 2));
-            world.hub.arrive(&channel, info).await.expect("in memory");
+            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), SubscriptionSide::Client, n < 2));
+            world.hub.add_presence(&channel, info).await.expect("in memory");
             world.hub.go_live(connection.key(), &channel);
             present.push(connection);
         }
         settle().await;
-        assert_eq!(received(&watcher), ["joined"; 3], "the fourth and the fifth are above the maximum");
-        let told: usize = present.iter().map(|connection| received(connection).len()).sum();
-        assert!(told > 0);
-        assert_eq!(world.hub.metrics().counted(Count::Deliveries), 3 + told as u64, "who wants none is not counted");
+        assert_eq!(received(&watcher), ["joined"; 3], "the fourth and the fifth join exceed the maximum");
+        let notified: usize = present.iter().map(|connection| received(connection).len()).sum();
+        assert!(notified > 0);
+        assert_eq!(world.hub.metrics().counted(Count::Deliveries), 3 + notified as u64, "members without joins and leaves are not counted");
         assert_eq!(world.hub.metrics().drops(DropCause::JoinLeaveSuppressed), 2);
         drop(present);
         settle().await;
         assert_eq!(world.broker.presence_stats(&channel).await.expect("in memory").clients, 0);
-        assert_eq!(received(&watcher).len(), 4, "leaves are told again once there are few");
+        assert_eq!(received(&watcher).len(), 4, "the channel announces leaves again once it has few subscribers");
     });
 }
 
 #[test]
-fn nothing_stays_behind_when_all_have_left() {
-    within(limits(), 1000, |world| async move {
+fn no_state_remains_after_all_connections_have_closed() {
+    run(limits(), 1000, |world| async move {
         for _ in 0..100 {
             let connections: Vec<_> = (0..10).map(|_| world.connect()).collect();
             for connection in &connections {
@@ -539,7 +547,7 @@ fn nothing_stays_behind_when_all_have_left() {
 
 #[test]
 fn commands_reach_all_connections_of_a_user() {
-    within(limits(), 1000, |world| async move {
+    run(limits(), 1000, |world| async move {
         let connections: Vec<_> = (0..3).map(|_| world.connect()).collect();
         let user: UserId = "alice".parse().expect("valid");
         for connection in &connections[..2] {
@@ -550,47 +558,50 @@ fn commands_reach_all_connections_of_a_user() {
         let command = ServerCommand::Disconnect { code: Disconnect::ForceDisconnect.code(), reason: "test".into() };
         assert!(world.mailbox.post(crate::broker::Post::Command(CommandTarget::User(user), command, answer)));
         assert_eq!(answers.recv().await, Some(2));
-        let told: Vec<_> = connections.iter().map(|connection| connection.outbox().take_notices().len()).collect();
-        assert_eq!(told, [1, 1, 0]);
+        let notified: Vec<_> = connections.iter().map(|connection| connection.outbox().take_notices().len()).collect();
+        assert_eq!(notified, [1, 1, 0]);
     });
 }
 
 #[test]
 fn a_drain_is_spread_evenly_over_its_window() {
-    within(limits(), 1000, |world| async move {
+    run(limits(), 1000, |world| async move {
         let connections: Vec<_> = (0..300).map(|_| world.connect()).collect();
         let window = Duration::from_secs(3);
         assert!(world.mailbox.post(crate::broker::Post::Drain(crate::broker::mailbox::DrainPlan { window })));
         settle().await;
         let late = world.connect();
-        let mut told = 0;
+        let mut notified = 0;
         for step in 1..=6 {
             tokio::time::sleep(window / 6).await;
             settle().await;
-            let leaves = |notice: &Notice| matches!(notice, Notice::Leave(Leave::WhenIdle));
-            told += connections.iter().filter(|connection| connection.outbox().take_notices().iter().any(leaves)).count();
-            assert!((step * 50..=step * 50 + 1).contains(&told), "{told} of 300 in {step} of 6 steps");
+            let leaves = |notice: &Notice| matches!(notice, Notice::Drain(Drain::WhenIdle));
+            notified += connections.iter().filter(|connection| connection.outbox().take_notices().iter().any(leaves)).count();
+            assert!((step * 50..=step * 50 + 1).contains(&notified), "{notified} of 300 in {step} of 6 steps");
         }
         let notices = late.outbox().take_notices();
-        assert!(matches!(notices[..], [Notice::Leave(Leave::Now)]), "who came in between is not forgotten: {notices:?}");
+        assert!(
+            matches!(notices[..], [Notice::Drain(Drain::Now)]),
+            "a connection that opens during the drain is closed at its end: {notices:?}"
+        );
     });
 }
 
 #[test]
-fn deadlines_wake_once() {
-    within(limits(), 1000, |world| async move {
+fn a_deadline_of_a_closed_connection_wakes_no_other() {
+    run(limits(), 1000, |world| async move {
         let connection = world.connect();
         world.hub.wake_at(world.hub.now().after(Duration::from_millis(100)), connection.key());
         drop(connection);
         let other = world.connect();
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert!(other.outbox().take_notices().is_empty(), "the entry was for an earlier connection at this index");
+        assert!(other.outbox().take_notices().is_empty(), "the deadline was for an earlier connection at this index");
     });
 }
 
 #[test]
-fn only_a_stream_that_went_on_unheard_is_a_loss_that_the_audit_found() {
-    within(limits(), 100, |world| async move {
+fn the_audit_counts_only_undelivered_publications_of_the_same_epoch_as_losses() {
+    run(limits(), 100, |world| async move {
         let alice = world.connect();
         world.subscribe(&alice, "stream:a").await;
         world.publish("stream:a", "1").await;
@@ -602,7 +613,7 @@ fn only_a_stream_that_went_on_unheard_is_a_loss_that_the_audit_found() {
             let text = (number + 2).to_string();
             let at = world.publish("stream:a", &text).await.expect("kept");
             settle().await;
-            assert!(received(&alice).is_empty(), "nobody announced it");
+            assert!(received(&alice).is_empty(), "the worker is not subscribed, so the publication does not arrive");
             world.mailbox.post(Post::Top(World::channel("stream:a"), Position { epoch: another.unwrap_or(at.epoch), ..at }, check));
             settle().await;
             assert_eq!(received(&alice), [text]);

@@ -4,26 +4,27 @@
 //! - [`public`]: the listener for frontends, with the gate of its WebSockets; [`demo`]: the page that is served there on request
 //! - [`internal`]: the listener for services and operators
 //! - [`observe`]: what others count becomes metrics
+//! - [`open_files`]: bounds of connections that fit the files which the process may open
 //! - [`signals`]: what ends the process
 
 mod demo;
 mod error;
 mod internal;
 mod observe;
+mod open_files;
 mod public;
 mod signals;
 mod wiring;
 
 use crate::{
     broker::{Mailbox, Post, mailbox::DrainPlan},
-    node::Node,
+    node::{Node, ProcessEvent},
     settings::{self, Settings},
     telemetry::Metrics,
-    transport::socket,
 };
 pub use error::RunError;
 use public::Admissions;
-use shared_proto::http;
+use shared_proto::http::{self, ConnectionErrors};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -79,7 +80,8 @@ impl Server {
 
 /// Runs a gateway until `SIGTERM` or `SIGINT`, and drains it; a second signal ends it at once.
 pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(), RunError> {
-    let files = socket::raise_open_files();
+    let files = http::raise_open_files();
+    let settings = &open_files::fit(settings, wiring::workers(settings), files);
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
     let listeners = Listeners::bind(settings)?;
     let mut running = start(settings, listeners, metrics)?;
@@ -103,8 +105,11 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
     let parts = wiring::wire(settings, addresses, metrics)?;
     tracing::info!("pages may connect that come from {}", parts.origins);
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
-    let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions)?);
-    let internal = Server::spawn(internal::server(listeners.internal, &parts.node)?);
+    let errors = ["public", "internal"].map(|listener| Arc::new(ConnectionErrors::new(listener)));
+    observe::observe_listeners(metrics, errors.clone());
+    let [public_errors, internal_errors] = errors;
+    let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions, public_errors)?);
+    let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node, internal_errors)?);
     let stop = CancellationToken::new();
     let background = tokio::spawn({
         let (node, stop) = (parts.node.clone(), stop.clone());
@@ -150,7 +155,7 @@ impl Running {
     /// Not ready, no new connections, links told, connections closed in random order over the window, and cut at the deadline.
     pub async fn drain(self) {
         let deadline = Instant::now() + self.drain.deadline.max(self.drain.window);
-        self.node.health.drain();
+        self.node.health.apply(ProcessEvent::DrainRequested);
         self.admissions.drain();
         self.node.services.drain();
         for mailbox in &self.mailboxes {
@@ -158,14 +163,22 @@ impl Running {
                 tracing::warn!("a worker has no room for the drain; its connections are cut at the deadline");
             }
         }
-        if timeout_at(deadline, self.admissions.emptied()).await.is_err() {
+        if timeout_at(deadline, self.admissions.emptied()).await.is_ok() {
+            self.node.health.apply(ProcessEvent::ConnectionsClosed);
+        } else {
             tracing::warn!(connections = self.admissions.open(), "cut at the deadline");
+            self.node.health.apply(ProcessEvent::DeadlinePassed);
         }
-        self.stop().await;
+        self.close().await;
     }
 
     /// Ends it: links are told what is left to tell, and nothing else is waited for.
     pub async fn stop(self) {
+        self.node.health.apply(ProcessEvent::StopRequested);
+        self.close().await;
+    }
+
+    async fn close(self) {
         self.node.services.close().await;
         for server in [self.public, self.internal] {
             server.handle.stop(false).await;
@@ -173,5 +186,6 @@ impl Running {
         }
         self.stop.cancel();
         let _ = self.background.await;
+        self.node.health.apply(ProcessEvent::ClusterLeft);
     }
 }

@@ -6,7 +6,8 @@ use crate::{
     services,
     telemetry::{Metrics, SERIES, Series},
 };
-use gateway_core::channel::HoldRoom;
+use gateway_core::channel::GapBufferBudget;
+use shared_proto::http::ConnectionErrors;
 use std::sync::Arc;
 
 /// Takes a number and the values of its labels.
@@ -35,7 +36,7 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     metrics.observe(Series::MailboxDropped, move |tell| {
         let dropped = mailboxes.iter().map(|mailbox| mailbox.stats().dropped);
         let (full, share, dirty, control) = dropped.fold((0, 0, 0, 0), |sum, dropped| {
-            (sum.0 + dropped.full, sum.1 + dropped.share, sum.2 + dropped.dirty, sum.3 + dropped.control)
+            (sum.0 + dropped.full, sum.1 + dropped.channel_full, sum.2 + dropped.dirty, sum.3 + dropped.control)
         });
         for (cause, number) in [("full", full), ("channel_share", share), ("channel_dirty", dirty), ("control", control)] {
             tell(&[cause], number);
@@ -43,17 +44,25 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     });
 }
 
-pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, hold: &Arc<HoldRoom>) {
+pub(super) fn observe_listeners(metrics: &Metrics, listeners: [Arc<ConnectionErrors>; 2]) {
+    metrics.observe(Series::HttpConnectionErrors, move |tell| {
+        for errors in &listeners {
+            errors.counts().for_each(|(cause, count)| tell(&[errors.listener(), cause.text()], count));
+        }
+    });
+}
+
+pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, gap_buffers: &Arc<GapBufferBudget>) {
     let reads = reads.clone();
     metrics.observe(Series::HistoryReads, move |tell| {
         let (begun, shared) = reads.counts();
         tell(&["begun"], begun);
         tell(&["shared"], shared);
     });
-    let room = hold.clone();
-    metrics.observe(Series::GapBufferBytes, move |tell| tell(&[], room.used() as u64));
-    let room = hold.clone();
-    metrics.observe(Series::GapBufferDropped, move |tell| tell(&[], room.dropped()));
+    let budget = gap_buffers.clone();
+    metrics.observe(Series::GapBufferBytes, move |tell| tell(&[], budget.used() as u64));
+    let budget = gap_buffers.clone();
+    metrics.observe(Series::GapBufferDropped, move |tell| tell(&[], budget.dropped()));
 }
 
 fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
@@ -93,14 +102,14 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         });
     };
     redis(Series::RedisInterruptions, |stats, tell| {
-        tell(&["undelivered"], stats.deaf);
-        tell(&["broken"], stats.broken - stats.deaf);
+        tell(&["undelivered"], stats.undelivered);
+        tell(&["broken"], stats.broken - stats.undelivered);
     });
     redis(Series::RedisMasters, |stats, tell| {
         tell(&["serving"], stats.serving as u64);
-        tell(&["unavailable"], stats.away as u64);
+        tell(&["unavailable"], stats.unavailable as u64);
     });
-    redis(Series::RedisMissingDeliveries, |stats, tell| tell(&[], stats.silent));
+    redis(Series::RedisMissingDeliveries, |stats, tell| tell(&[], stats.missing_deliveries));
     redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
     redis(Series::RedisAbnormalMessages, |stats, tell| {
         tell(&["unannounced"], stats.unannounced);

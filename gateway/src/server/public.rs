@@ -17,6 +17,7 @@ use gateway_core::{
     model::{ErrorCode, Refusal, WorkerId},
     protocol::websocket::Decoder,
 };
+use shared_proto::http::{self, ConnectionErrors};
 use std::{
     io,
     net::TcpListener,
@@ -153,17 +154,21 @@ pub(super) fn server(
     listener: TcpListener,
     parts: &Parts,
     admissions: &Arc<Admissions>,
+    errors: Arc<ConnectionErrors>,
 ) -> io::Result<actix_server::Server> {
     let started = Arc::new(AtomicUsize::new(0));
     let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
     let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);
-    let (namespaces, reads, hold) = (Arc::new(node.rules.namespaces.clone()), parts.reads.clone(), parts.hold.clone());
-    let http = PublicHttp {
+    let (namespaces, reads, gap_buffers) =
+        (Arc::new(node.session_config.namespaces.clone()), parts.reads.clone(), parts.gap_buffers.clone());
+    let options = PublicHttp {
         request_timeout: settings.public.request_timeout,
         keep_alive: settings.public.keep_alive,
         places: Arc::new(Semaphore::new(settings.public.http_connections)),
+        errors,
         ..PublicHttp::default()
     };
+    let accepted = http::accepted(&options.places, parts.mailboxes.len());
     let (message_size, with_demo) = (parts.message_size, settings.demo.enabled);
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();
@@ -171,7 +176,7 @@ pub(super) fn server(
             worker: WorkerId::new(index).unwrap_or(WorkerId::FIRST),
             broker: node.broker.clone(),
             reads: reads.clone(),
-            hold: hold.clone(),
+            gap_buffers: gap_buffers.clone(),
             mailbox: mailboxes[index].clone(),
             namespaces: namespaces.clone(),
             limits: limits.clone(),
@@ -184,7 +189,7 @@ pub(super) fn server(
         let app = App::new().app_data(data).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
-                Path::new("/readyz").get(operations::readyz_in_brief),
+                Path::new("/readyz").get(operations::public_readyz),
                 Path::new(WEBSOCKET).get(async || ApiError::from(ErrorCode::UpgradeRequired)),
             ] {
                 config.service(path.into_resource());
@@ -194,12 +199,11 @@ pub(super) fn server(
             }
             config.default_service(web::to(nothing));
         });
-        http_service(app, Rc::new(gate), http.clone())
+        http_service(app, Rc::new(gate), options.clone())
     };
     Ok(actix_server::Server::build()
         .workers(parts.mailboxes.len())
-        // Counted where they are served.
-        .max_concurrent_connections(usize::MAX / 2)
+        .max_concurrent_connections(accepted)
         .shutdown_timeout(1)
         .disable_signals()
         .listen("public", listener, factory)?

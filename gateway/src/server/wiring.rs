@@ -14,9 +14,9 @@ use crate::{
     telemetry::{Metrics, WorkerMetrics},
 };
 use gateway_core::{
-    channel::{HoldRoom, Namespaces},
+    channel::{GapBufferBudget, Namespaces},
     model::{InvalidName, PageLimit, ServiceName, WorkerId},
-    session::Rules,
+    session::SessionConfig,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ pub(super) struct Parts {
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) metrics: Vec<Arc<WorkerMetrics>>,
     pub(super) reads: Arc<Reads>,
-    pub(super) hold: Arc<HoldRoom>,
+    pub(super) gap_buffers: Arc<GapBufferBudget>,
     pub(super) origins: Arc<Origins>,
     pub(super) hub: HubLimits,
     pub(super) connection: ConnectionLimits,
@@ -39,10 +39,7 @@ pub(super) struct Parts {
 
 /// `addresses`: where the public and the internal listener are bound.
 pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
-    let workers = match settings.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
-        workers => workers,
-    };
+    let workers = workers(settings);
     let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
     let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
     // The node itself has a mailbox behind those of its workers.
@@ -65,7 +62,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
     };
     let node = Node {
         name: name.clone(),
-        rules: Arc::new(rules(settings, namespaces.clone())),
+        session_config: Arc::new(session_config(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
@@ -83,13 +80,13 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
     };
     let node = Arc::new(node);
     let reads = Reads::new(node.broker.clone(), settings.recovery.concurrent_reads);
-    let hold = HoldRoom::new(settings.recovery.gap_buffer_bytes.bytes());
+    let gap_buffers = GapBufferBudget::new(settings.recovery.gap_buffer_bytes.bytes());
     observe::observe(metrics, &node, &mailboxes);
-    observe::observe_recovery(metrics, &reads, &hold);
+    observe::observe_recovery(metrics, &reads, &gap_buffers);
     Ok(Parts {
         node,
         reads,
-        hold,
+        gap_buffers,
         metrics: mailboxes.iter().map(|_| metrics.worker()).collect(),
         mailboxes,
         origins: Arc::new(Origins::try_from(&settings.public)?),
@@ -97,6 +94,14 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         connection: connection(settings),
         message_size: settings.connection.message_size.bytes() as u32,
     })
+}
+
+/// Worker threads of the public listener.
+pub(super) fn workers(settings: &Settings) -> usize {
+    match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
+        workers => workers,
+    }
 }
 
 fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, Problems> {
@@ -187,9 +192,9 @@ fn memory(settings: &Settings) -> MemoryLimits {
     }
 }
 
-fn rules(settings: &Settings, namespaces: Namespaces) -> Rules {
+fn session_config(settings: &Settings, namespaces: Namespaces) -> SessionConfig {
     let connection = &settings.connection;
-    Rules {
+    SessionConfig {
         namespaces,
         node: settings.node.name.as_str().into(),
         connect_timeout: connection.connect_timeout,
@@ -211,7 +216,7 @@ fn hub(settings: &Settings) -> HubLimits {
         slice: settings.fan_out.subscribers_per_turn,
         attach_buffer: settings.recovery.attach_buffer,
         page: PageLimit { entries: settings.recovery.page_entries, bytes: settings.recovery.page_bytes.bytes() },
-        restarts: settings.recovery.resubscribes_per_second,
+        resubscribes_per_second: settings.recovery.resubscribes_per_second,
         join_leave_max: settings.fan_out.join_leave_max,
         retry: Duration::from_millis(250),
     }

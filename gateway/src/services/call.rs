@@ -4,7 +4,7 @@ use super::{
     call_types::{CallError, CallResult, Caller},
     config::OrderBy,
     counters::Count,
-    instance::{AbandonReason, CallId},
+    instances::instance::{AbandonReason, CallId},
     method,
     order_queues::Admission,
     service::Service,

@@ -1,6 +1,6 @@
 //! Configuration of services and of their links.
 
-use super::breaker::BreakerLimits;
+use super::instances::breaker::BreakerLimits;
 use std::time::Duration;
 
 /// How a service is reached.

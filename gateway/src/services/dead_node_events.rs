@@ -5,7 +5,7 @@
 
 use super::{
     counters::Count,
-    instance::CreditUse,
+    instances::instance::CreditUse,
     lifecycle::{Lifecycle, LifecycleKind},
     services::{OfferCounts, Services},
 };
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::services::{
         LinkLimits, ServiceConfig,
-        instance::{LinkId, NewLink, Outgoing},
+        instances::instance::{LinkId, NewLink, Outgoing},
         lifecycle::Interests,
     };
     use gateway_core::model::ConnectionId;

@@ -5,29 +5,27 @@
 //!
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
-//! - [`pool`]: the instances of a service; [`instance`]: one of them; [`breaker`]: whether it gets calls
+//! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: those about connections of dead nodes
-//! - [`link`]: the WebSocket of one instance; [`counters`]: metrics
+//! - [`counters`] has the metrics
 
-mod breaker;
 mod call;
 mod call_types;
 mod config;
 mod counters;
 mod dead_node_events;
-mod instance;
+mod instances;
 mod lifecycle;
 pub mod link;
 mod method;
 mod order_queues;
-mod pool;
 mod service;
 mod services;
 
-pub use breaker::{BreakerLimits, BreakerState};
 pub use call_types::{CallError, Caller};
 pub use config::{LinkLimits, OrderBy, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
-pub use instance::InstanceSummary;
+pub use instances::breaker::{BreakerLimits, BreakerState};
+pub use instances::instance::InstanceSummary;
 pub use lifecycle::{Lifecycle, LifecycleKind};
 pub use services::{ServiceSummary, Services};

@@ -2,8 +2,8 @@
 
 use super::{
     config::ServiceConfig,
+    instances::pool::{Pool, PoolLimits},
     order_queues::OrderQueues,
-    pool::{Pool, PoolLimits},
 };
 use gateway_core::model::ServiceName;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,7 +3,7 @@
 use super::{
     config::{LinkLimits, Reach, ServiceConfig},
     counters::{Count, Counters},
-    instance::{CreditUse, InstanceSummary, Offered},
+    instances::instance::{CreditUse, InstanceSummary, Offered},
     lifecycle::{Interests, Lifecycle, LifecycleKind},
     service::Service,
 };

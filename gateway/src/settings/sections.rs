@@ -51,6 +51,12 @@ section! {
     Internal {
         /// Address to listen on.
         address: SocketAddr,
+        /// Connections, links of services included.
+        connections: usize = 1..=1_000_000,
+        /// For a request's head to come.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Between requests.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Publications in one request.
@@ -325,7 +331,7 @@ section! {
 
     /// `[demo]`: the demo page.
     Demo {
-        /// Whether the page is served, and it gives everybody a token.
+        /// Whether the page is served, with tokens for everybody.
         enabled: bool,
     }
 

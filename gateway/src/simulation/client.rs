@@ -8,7 +8,7 @@ use crate::{
     hub::Frame,
 };
 use gateway_core::{
-    model::{Epoch, Position, RecoverFrom, Side, UserId},
+    model::{Epoch, Position, RecoverFrom, SubscriptionSide, UserId},
     protocol::{Command, ConnectRequest, Request, SubscribeRequest},
 };
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub(super) struct Client {
     pub(super) name: String,
     pub(super) channel: String,
     /// Whether the frontend subscribes itself, or its token contains the channel.
-    side: Side,
+    side: SubscriptionSide,
     connection: Option<SocketlessConnection>,
     flag: Arc<WakeFlag>,
     command: u32,
@@ -107,7 +107,7 @@ impl Subscribed {
 }
 
 impl Client {
-    pub(super) fn new(name: String, channel: String, side: Side) -> Self {
+    pub(super) fn new(name: String, channel: String, side: SubscriptionSide) -> Self {
         Self { name, channel, side, connection: None, flag: WakeFlag::new(), command: 1, stage: Stage::Idle, position: None }
     }
 
@@ -122,8 +122,8 @@ impl Client {
             None => Requested::Nothing,
         };
         let sent = match self.side {
-            Side::Client => self.send_subscribe(worker, requested.recover()),
-            Side::Server => self.connect(worker, requested.recover()),
+            SubscriptionSide::Client => self.send_subscribe(worker, requested.recover()),
+            SubscriptionSide::Server => self.connect(worker, requested.recover()),
         };
         if sent {
             self.stage = Stage::Requested(requested);
@@ -136,11 +136,11 @@ impl Client {
     fn send_subscribe(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
         let connection = self.connection.get_or_insert_with(|| {
             let mut connection = SocketlessConnection::new(worker.worker.clone());
-            connection.hears(Command { id: 1, request: Request::Connect(Box::default()) });
+            connection.receive(Command { id: 1, request: Request::Connect(Box::default()) });
             connection
         });
         let request = SubscribeRequest { channel: self.channel.clone(), recover, ..SubscribeRequest::default() };
-        let sent = connection.hears(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
+        let sent = connection.receive(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
         self.command += u32::from(sent);
         sent
     }
@@ -153,14 +153,14 @@ impl Client {
         let request = ConnectRequest { token, subs: vec![(self.channel.clone(), recover)], ..ConnectRequest::default() };
         self.connection
             .insert(SocketlessConnection::new(worker.worker.clone()))
-            .hears(Command { id: 1, request: Request::Connect(Box::new(request)) })
+            .receive(Command { id: 1, request: Request::Connect(Box::new(request)) })
     }
 
     pub(super) fn unsubscribe(&mut self) -> bool {
-        let may = self.side == Side::Client && self.stage != Stage::Idle;
+        let may = self.side == SubscriptionSide::Client && self.stage != Stage::Idle;
         let Some(connection) = self.connection.as_mut().filter(|_| may) else { return false };
         let request = Request::Unsubscribe { channel: self.channel.clone() };
-        let sent = connection.hears(Command { id: self.command + 1, request });
+        let sent = connection.receive(Command { id: self.command + 1, request });
         if sent {
             (self.command, self.stage) = (self.command + 1, Stage::Idle);
             // Messages sent before the unsubscribe no longer matter.
@@ -225,7 +225,7 @@ impl Client {
             Line { connect: Some(Connected { mut subs }), .. } => {
                 subs.remove(&self.channel).map_or(Ok(()), |it| self.subscribed(it, server))
             }
-            Line { error: Some(_), .. } if self.side == Side::Server => {
+            Line { error: Some(_), .. } if self.side == SubscriptionSide::Server => {
                 self.drop_connection();
                 Ok(())
             }
@@ -244,11 +244,11 @@ impl Client {
         }
         match push {
             Push { publication: Some(publication), .. } => self.publication(&publication, lineage),
-            Push { unsubscribe: Some(_), .. } if self.side == Side::Client => {
+            Push { unsubscribe: Some(_), .. } if self.side == SubscriptionSide::Client => {
                 self.stage = Stage::Idle;
                 Ok(())
             }
-            Push { subscribe: Some(to), .. } if self.side == Side::Server => self.moved(to.position()?, lineage),
+            Push { subscribe: Some(to), .. } if self.side == SubscriptionSide::Server => self.moved(to.position()?, lineage),
             _ => Err("a push came that does not fit the kind of its subscription".into()),
         }
     }

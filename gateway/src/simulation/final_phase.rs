@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) fn finish(world: &mut World<'_>) -> Result<(), String> {
     world.server.accept();
-    world.server.mute = 0;
+    world.server.unannounced = 0;
     if world.server.has_left_behind() {
         world.wait(DEADLINE);
         while world.server.execute_left_behind() {}
@@ -33,7 +33,7 @@ pub(super) fn finish(world: &mut World<'_>) -> Result<(), String> {
     }
     for node in &mut world.nodes {
         // Canaries would find broken connections.
-        node.wires.subscriber.notice(&mut world.server, false);
+        node.wires.subscriber.detect_break(&mut world.server, false);
     }
     run_audits(world)?;
     run_until_idle(world, missing)?;

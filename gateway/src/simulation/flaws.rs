@@ -7,14 +7,14 @@ use std::ops::Range;
 /// Finds each flaw with one of these seeds, and answers a line about each. The error names the flaw that is not found, or whose plan cannot be shortened.
 pub fn find_flaws(seeds: Range<u64>) -> Result<Vec<String>, String> {
     let all = [
-        Flaw::AnnouncesFirst,
+        Flaw::DeliversBeforeStoring,
         Flaw::OneEpoch,
         Flaw::ForksLate,
         Flaw::ForgetsAnswers,
         Flaw::AcceptsLate,
-        Flaw::StoresOvertaken,
+        Flaw::StoresOutOfOrder,
         Flaw::ConfirmsEarly,
-        Flaw::LosesAnnouncements,
+        Flaw::LosesMessages,
         Flaw::UncheckedResume,
     ];
     all.into_iter().map(|flaw| find(flaw, seeds.clone())).collect()

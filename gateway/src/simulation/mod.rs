@@ -1,6 +1,6 @@
 //! A deterministic simulation of the no-loss logic. The simulated Redis server itself is in `broker/redis/simulated`.
 //!
-//! Real: sessions, connections (without sockets), hubs, mailboxes, the subscriptions of a node, audits, the queues of command lanes, and the codec.
+//! Real: sessions, connections (without sockets), hubs, mailboxes, the subscriptions of a node, audits, the queues of command connections, and the codec.
 //! Simulated: the Redis server and the connections to it. Each command, answer, confirmation and announcement is a step of its own, which may come late
 //! or never. Time advances only in steps that say so.
 //!
@@ -32,7 +32,7 @@
 //! - recovery: a position behind a fork counts as valid, also if a worker answers from memory; trimming is not reported, or stored publications are skipped;
 //! - forks and losses: live subscribers or attaching subscribers are not informed;
 //! - mailbox: a full share drops without a mark; members: an index is not updated after a move;
-//! - lane: unanswered commands are queued behind newer ones, or count as not carried out.
+//! - command queue: unanswered commands are queued behind newer ones, or count as not carried out.
 //!
 //! Not covered: a Redis Cluster of several masters, presence, channels without history, the policy `latest`.
 

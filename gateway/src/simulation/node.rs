@@ -12,9 +12,9 @@ use crate::{
     settings::Settings,
 };
 use gateway_core::{
-    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{PageLimit, Retention, WorkerId},
-    session::Rules,
+    session::SessionConfig,
 };
 use std::{
     future::Future,
@@ -65,16 +65,16 @@ impl SimulatedNode {
         let (broker, mut wires) = simulated::broker(mailboxes.clone(), config(name, shape));
         let broker = Arc::new(Broker::Redis(broker));
         let _ = wires.connect(Purpose::Write, server) | wires.connect(Purpose::Read, server) | wires.subscriber.connect(server);
-        let rules = rules(name, shape);
-        let namespaces = Arc::new(rules.namespaces.clone());
-        let (reads, gap_buffer) = (Reads::new(broker.clone(), shape.backfills), HoldRoom::new(shape.gap_buffer));
-        let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), rules));
+        let session_config = session_config(name, shape);
+        let namespaces = Arc::new(session_config.namespaces.clone());
+        let (reads, gap_buffer) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.gap_buffer));
+        let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), session_config));
         let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
             let hub = Hub::new(HubParts {
                 worker: WorkerId::new(index).expect("few"),
                 broker: broker.clone(),
                 reads: reads.clone(),
-                hold: gap_buffer.clone(),
+                gap_buffers: gap_buffer.clone(),
                 mailbox,
                 namespaces: namespaces.clone(),
                 limits: hub_limits(shape),
@@ -97,12 +97,12 @@ impl SimulatedNode {
             while wires.execute(duty, server) {}
             any |= wires.answer(duty, server);
         }
-        any |= wires.subscriber.notice(server, false) | wires.subscriber.connect(server);
-        any |= wires.subscriber.ask(server, *chunk) | wires.subscriber.obey(server);
-        while wires.subscriber.hear(server) {
+        any |= wires.subscriber.detect_break(server, false) | wires.subscriber.connect(server);
+        any |= wires.subscriber.request(server, *chunk) | wires.subscriber.execute_request(server);
+        while wires.subscriber.receive(server) {
             any = true;
         }
-        any |= wires.subscriber.act(server);
+        any |= wires.subscriber.handle_confirmation(server);
         for worker in workers {
             worker.work(4);
         }
@@ -137,10 +137,10 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
     }
 }
 
-fn rules(name: &str, shape: &Shape) -> Rules {
+fn session_config(name: &str, shape: &Shape) -> SessionConfig {
     let retention = Some(Retention { size: shape.kept, ttl: Duration::from_hours(1) });
     let kept = ChannelOptions { retention, subscribe: Grant::Anyone, ..ChannelOptions::default() };
-    Rules {
+    SessionConfig {
         namespaces: Namespaces { defaults: Arc::new(kept), ..Namespaces::default() },
         node: name.into(),
         connect_timeout: Duration::from_secs(10),
@@ -163,7 +163,7 @@ fn hub_limits(shape: &Shape) -> HubLimits {
         slice: shape.slice,
         attach_buffer: shape.attach_buffer,
         page: PageLimit { entries: shape.page, bytes: 10_000 },
-        restarts: 1000,
+        resubscribes_per_second: 1000,
         join_leave_max: 10,
         // Without a pause, because it would be random.
         retry: Duration::ZERO,

@@ -8,7 +8,7 @@ use super::{
     publisher::Publisher,
 };
 use crate::broker::simulated::{Flaw, Purpose, Server};
-use gateway_core::model::Side;
+use gateway_core::model::SubscriptionSide;
 use std::time::Duration;
 
 /// See the module.
@@ -32,7 +32,7 @@ impl<'a> World<'a> {
         let mut server = Server::new(PREFIX, flaw);
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
-            let side = if index < shape.server_side { Side::Server } else { Side::Client };
+            let side = if index < shape.server_side { SubscriptionSide::Server } else { SubscriptionSide::Client };
             Client::new(format!("client {index}"), channel(index % shape.channels), side)
         };
         let clients = (0..shape.clients).map(client).collect();
@@ -57,17 +57,17 @@ impl<'a> World<'a> {
             Kind::BreakCommands => return wires.cut(duty, server),
             Kind::ExecuteLeftBehind => return server.execute_left_behind(),
             Kind::ConnectSubscriber => return wires.subscriber.connect(server),
-            Kind::SendSubscribes => return wires.subscriber.ask(server, node.chunk),
-            Kind::ExecuteSubscribes => return wires.subscriber.obey(server),
-            Kind::Receive => return wires.subscriber.hear(server),
-            Kind::ApplyConfirmations => return wires.subscriber.act(server),
+            Kind::SendSubscribes => return wires.subscriber.request(server, node.chunk),
+            Kind::ExecuteSubscribes => return wires.subscriber.execute_request(server),
+            Kind::Receive => return wires.subscriber.receive(server),
+            Kind::ApplyConfirmations => return wires.subscriber.handle_confirmation(server),
             Kind::BreakSubscriber => return wires.subscriber.cut(server),
-            Kind::ForgetSubscriptions => return wires.subscriber.deafen(server),
+            Kind::ForgetSubscriptions => return wires.subscriber.stop_delivering(server),
             Kind::ForgetOneSubscription => {
                 self.needs_audit = true;
-                return wires.subscriber.mislay(server, &channel(target.channel));
+                return wires.subscriber.forget_channel(server, &channel(target.channel));
             }
-            Kind::DetectBreak => return wires.subscriber.notice(server, target.choice),
+            Kind::DetectBreak => return wires.subscriber.detect_break(server, target.choice),
             Kind::Audit => wires.subscriber.audit(),
             Kind::Work => node.workers[target.worker].work(1 + target.amount % 4),
             Kind::Publish => {
@@ -89,7 +89,7 @@ impl<'a> World<'a> {
             Kind::ForgetScripts => server.forget_scripts(),
             Kind::Refuse => server.refuse(["LOADING", "READONLY", "CLUSTERDOWN"][target.amount % 3], target.choice),
             Kind::Accept => return server.accept(),
-            Kind::DropAnnouncement => (server.mute, self.needs_audit) = (1, true),
+            Kind::DropAnnouncement => (server.unannounced, self.needs_audit) = (1, true),
             Kind::Clear => server.clear(&channel(target.channel)),
         }
         true

@@ -52,7 +52,8 @@ series! {
     ConnectionsOpen, "connections_open", Gauge, [], "Open connections.";
     ConnectionsOpened, "connections_opened", Counter, [], "Upgrades that were accepted.";
     ConnectionsClosed, "connections_closed", Counter, ["code", "cause"], "Connections that ended, by WebSocket close code and cause. The code is 0 if no close frame was exchanged.";
-    UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Refused upgrades, and HTTP connections beyond the limit, by error.";
+    UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Refused upgrades, by error.";
+    HttpConnectionErrors, "http_connection_errors", Counter, ["listener", "cause"], "HTTP connections that did not end in good order, by cause.";
     SubscriptionsOpen, "subscriptions_open", Gauge, [], "Open subscriptions of frontends.";
     ChannelsOpen, "channels_open", Gauge, [], "Channels with subscribers, counted once for each worker.";
     TasksOpen, "tasks_open", Gauge, [], "Running tasks of connections, operations and fan-outs.";

@@ -10,6 +10,7 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use prometheus::Registry;
+use shared_proto::http::LOG_DIRECTIVE;
 use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry as Subscriber, filter::Targets, layer::SubscriberExt as _};
@@ -102,9 +103,10 @@ fn log_layer(format: LogFormat, filter: EnvFilter) -> BoxedLayer {
 }
 
 fn log_filter(telemetry: &settings::Telemetry) -> Result<EnvFilter, Problems> {
-    EnvFilter::builder()
-        .parse(&telemetry.log_filter)
-        .map_err(|error| Problems::of("telemetry.log_filter", format!("is no filter such as \"info,gateway::hub=debug\": {error}")))
+    let filter = EnvFilter::builder().parse(&telemetry.log_filter);
+    filter
+        .and_then(|filter| Ok(filter.add_directive(LOG_DIRECTIVE.parse()?)))
+        .map_err(|error| Problems::of("telemetry.log_filter", format!("is not a filter such as \"info,gateway::hub=debug\": {error}")))
 }
 
 fn endpoint(telemetry: &settings::Telemetry) -> Result<Option<&str>, Problems> {

@@ -3,6 +3,7 @@ use crate::settings::Settings;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use gateway_core::model::ErrorCode;
 use proptest::prelude::*;
+use shared_proto::http::Cause;
 use std::{
     collections::{BTreeMap, HashSet},
     io::{Read as _, Write as _},
@@ -51,6 +52,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
 
 /// Metrics whose counts are read through `observe`.
 const OBSERVED: &[Series] = &[
+    Series::HttpConnectionErrors,
     Series::ServiceCalls,
     Series::ServiceAnswersDropped,
     Series::ServiceEvents,
@@ -140,6 +142,10 @@ fn names_are_plain_and_the_page_lists_them_all() {
     }
     for cause in DropCause::ALL {
         assert!(page.contains(&format!("| `{}` |", cause.text())), "docs/metrics.md does not explain {cause:?}");
+    }
+    for cause in Cause::ALL {
+        let row = format!("| `{}` | {} |", cause.text(), cause.doc());
+        assert!(page.contains(&row), "docs/metrics.md lacks this line:\n{row}");
     }
     for policy in OverflowPolicy::ALL {
         assert!(page.contains(&format!("| `{}` |", policy.text())), "docs/metrics.md does not explain {policy:?}");

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`websocket`] | the upgrade: a router of its own beside ordinary HTTP, and the public HTTP service with it |
 //! | [`wire`] | one WebSocket: reads in turns, gathers writes |
-//! | [`socket`] | socket options and limits of the operating system; all that only Linux has |
+//! | [`socket`] | socket options of the operating system; all that only Linux has |
 
 mod buffers;
 pub mod socket;

@@ -1,4 +1,4 @@
-//! Socket options and limits of the operating system. All that only Linux has is here; elsewhere it is left out, and said once.
+//! Socket options of the operating system. All that only Linux has is here; elsewhere it is left out, and said once.
 
 use socket2::SockRef;
 use std::{io, time::Duration};
@@ -70,23 +70,6 @@ impl Abort for tokio::io::DuplexStream {
     fn abort(&self) {}
 }
 
-/// Raises the number of files that this process may open to its hard limit. Returns what it is now; none where it has no limit.
-#[cfg(unix)]
-pub fn raise_open_files() -> Option<u64> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let before = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }) {
-        tracing::warn!(%error, current = before.current, maximum = before.maximum, "the limit of open files cannot be raised");
-    }
-    getrlimit(Resource::Nofile).current
-}
-
-/// Elsewhere there is no such limit to raise.
-#[cfg(not(unix))]
-pub fn raise_open_files() -> Option<u64> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,12 +99,5 @@ mod tests {
         accepted.expect("connected").0.abort();
         let error = peer.expect("connected").read(&mut [0]).await.expect_err("not an ordinary end");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn open_files_are_raised_to_the_hard_limit() {
-        use rustix::process::{Resource, getrlimit};
-        assert_eq!(raise_open_files(), getrlimit(Resource::Nofile).maximum);
     }
 }

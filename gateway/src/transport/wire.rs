@@ -102,9 +102,9 @@ impl<T> Wire<T> {
         self.decoder.is_mid_message()
     }
 
-    /// Whether a frame or message became complete since the last call; see [`Decoder::take_whole`].
-    pub fn take_whole(&mut self) -> bool {
-        self.decoder.take_whole()
+    /// Whether a frame or message became complete since the last call; see [`Decoder::take_completed`].
+    pub fn take_completed(&mut self) -> bool {
+        self.decoder.take_completed()
     }
 
     /// Written bytes of the queue's front frame. Unless zero, the frame must stay at the front, because the peer waits for its

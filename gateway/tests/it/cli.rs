@@ -19,7 +19,7 @@ fn origins_are_checked_and_written_out() {
         let reported = Command::new(env!("CARGO_BIN_EXE_gateway")).args(arguments).output().expect("run");
         (reported.status.code(), String::from_utf8([reported.stdout, reported.stderr].concat()).expect("text"))
     };
-    for (bad, says) in [("https://*", "not the whole first label"), ("*,https://a.example", "leave out the one or the others")] {
+    for (bad, says) in [("https://*", "not the whole first label"), ("*,https://a.example", "remove it, or the other entries")] {
         let (code, reported) = check(bad);
         assert!(code == Some(64) && reported.contains("public.allowed_origins") && reported.contains(says), "{bad}: {reported}");
     }

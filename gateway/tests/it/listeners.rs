@@ -1,11 +1,18 @@
 //! Both listeners of a gateway's own process, as any HTTP client meets them.
 
-use shared_proto::http::testing::{Client, OFFERS, Process, free_address, ignores_offers};
-use std::{net::SocketAddr, process::Command};
+use shared_proto::http::testing::{
+    Answer, Client, OFFERS, Process, counts_garbage, free_address, keeps_connections, keeps_connections_for_a_second, with_open_files,
+};
+use std::{
+    net::SocketAddr,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// A gateway as a process of its own.
 pub(crate) struct Gateway {
-    _process: Process,
+    process: Process,
     pub(crate) public: SocketAddr,
     pub(crate) internal: SocketAddr,
 }
@@ -13,14 +20,17 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// With the settings for development, and these.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_gateway")), settings)
+    }
+
+    fn run(mut command: Command, settings: &[&str]) -> Self {
         let (public, internal) = (free_address(), free_address());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/dev.toml")]);
         let addresses = [format!("public.address={public}"), format!("internal.address={internal}")];
         for setting in addresses.iter().map(String::as_str).chain(settings.iter().copied()) {
             command.args(["--set", setting]);
         }
-        Self { _process: Process::start(&mut command, internal), public, internal }
+        Self { process: Process::start(&mut command, internal), public, internal }
     }
 }
 
@@ -35,7 +45,7 @@ fn publish(lines: &str) -> String {
 }
 
 #[test]
-fn offers_of_other_protocols_are_ignored_and_connections_kept() {
+fn connections_are_kept_whatever_upgrade_is_offered() {
     let gateway = Gateway::start(&[]);
     let demo = "POST /demo/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"user\":\"alice\"}";
     let chunked =
@@ -48,8 +58,15 @@ fn offers_of_other_protocols_are_ignored_and_connections_kept() {
         (gateway.internal, &publish("")),
         (gateway.internal, chunked),
     ] {
-        ignores_offers(address, request);
+        keeps_connections(address, request);
     }
+}
+
+#[test]
+fn connections_are_kept_for_as_long_as_is_set() {
+    let gateway = Gateway::start(&["public.keep_alive=1s", "internal.keep_alive=1s"]);
+    keeps_connections_for_a_second(gateway.public);
+    keeps_connections_for_a_second(gateway.internal);
 }
 
 #[test]
@@ -59,6 +76,15 @@ fn a_hundred_posts_that_offer_http_2_go_over_one_connection() {
     for _ in 0..100 {
         let answer = client.ask(publish(OFFERS[0]));
         assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+#[test]
+fn what_strangers_send_is_counted_and_is_no_error() {
+    let gateway = Gateway::start(&[]);
+    for (listener, name) in [(gateway.public, "public"), (gateway.internal, "internal")] {
+        let labels = format!("listener=\"{name}\"");
+        counts_garbage(&gateway.process, listener, gateway.internal, "switchboard_http_connection_errors_total", &labels);
     }
 }
 
@@ -73,4 +99,84 @@ fn a_link_is_opened_whatever_else_is_offered() {
         ));
         assert_eq!(answer.status, 101, "{offered}: {answer:?}");
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the gateway stands still for so long, and nothing else can happen")]
+fn a_request_that_came_while_the_gateway_stood_still_is_answered() {
+    let gateway = Gateway::start(&["public.request_timeout=2s", "internal.request_timeout=2s"]);
+    let signal = |name: &str| {
+        let done = Command::new("kill").args(["-s", name, &gateway.process.id().to_string()]).status().expect("kill is there");
+        assert!(done.success());
+    };
+    let addresses = [gateway.public, gateway.internal];
+    let mut clients = addresses.map(Client::connect);
+    // The gateway has accepted them when it has answered those that came after them.
+    let _others = addresses.map(|address| Client::connect(address).ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+    signal("STOP");
+    for client in &mut clients {
+        client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    thread::sleep(Duration::from_millis(3500));
+    signal("CONT");
+    for client in &mut clients {
+        let answer = client.answer();
+        assert_eq!((answer.status, &*answer.body), (200, "alive\n"));
+    }
+}
+
+const UPGRADE: &str = "GET /connection/websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Asks over new connections until one is not closed at once.
+fn ask(address: SocketAddr, request: &str) -> (Client, Answer) {
+    let began = Instant::now();
+    loop {
+        let mut client = Client::connect(address);
+        if let Some(answer) = client.try_ask(request) {
+            return (client, answer);
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "no place is free for {request}");
+    }
+}
+
+#[test]
+fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
+    let probe = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let gateway = Gateway::run(
+        with_open_files(200, env!("CARGO_BIN_EXE_gateway")),
+        &["workers=2", "public.request_timeout=1s", "connection.connect_timeout=5m"],
+    );
+    let log = gateway.process.log();
+    for setting in ["public.max_connections", "public.http_connections", "internal.connections"] {
+        let told = log.lines().any(|line| line.contains("WARN") && line.contains(setting) && line.contains("open_files=200"));
+        assert!(told, "{setting}: {log}");
+    }
+    let mut sockets = Vec::new();
+    let refusal = loop {
+        match ask(gateway.public, UPGRADE) {
+            (client, answer) if answer.status == 101 => sockets.push(client),
+            (_, answer) => break answer,
+        }
+    };
+    assert!(sockets.len() > 8, "{}", sockets.len());
+    assert!(refusal.status == 503 && refusal.head.contains("content-type: application/problem+json\r\n"), "{refusal:?}");
+    assert!(refusal.body.contains(r#""code":"connection_limit""#), "{refusal:?}");
+    // Strangers who connect and say nothing take all that is left.
+    let strangers: Vec<_> = (0..400).map(|_| Client::connect(gateway.public)).collect();
+    for _ in 0..10 {
+        assert_eq!(Client::connect(gateway.internal).ask(probe).status, 200);
+        assert_eq!(Client::connect(gateway.internal).ask(publish("Connection: close\r\n")).status, 200);
+    }
+    // Their time is over after a second.
+    assert_eq!(ask(gateway.public, probe).1.status, 200);
+    assert_eq!(ask(gateway.public, UPGRADE).1.status, 503);
+    sockets.pop();
+    let began = Instant::now();
+    while ask(gateway.public, UPGRADE).1.status != 101 {
+        assert!(began.elapsed() < Duration::from_secs(30), "a place is free again");
+    }
+    drop(strangers);
+    let log = gateway.process.log();
+    assert!(!log.contains("ERROR"), "{log}");
 }

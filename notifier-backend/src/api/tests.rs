@@ -21,7 +21,15 @@ fn api(keys: &str, pending_limit: u64) -> (Api, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("outbox.db");
     let outbox = Outbox::open(&settings::Outbox { path, pending_limit, queue: 16, keep_hours: 1, keep_count: 10 }).expect("opened");
-    let http = Http { address: ([127, 0, 0, 1], 0).into(), api_keys: keys.into(), body_limit: 1024, users_limit: 3 };
+    let http = Http {
+        address: ([127, 0, 0, 1], 0).into(),
+        connections: 16,
+        request_timeout_ms: 5000,
+        keep_alive_s: 75,
+        api_keys: keys.into(),
+        body_limit: 1024,
+        users_limit: 3,
+    };
     (Api::new(outbox, &http), directory)
 }
 

@@ -1,5 +1,7 @@
 //! What serves the connections of a listener.
 
+use super::errors::{Cause, ConnectionErrors};
+use super::keep_alive;
 use super::stream::{RequestStream, SpeaksWebSocket};
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
@@ -7,7 +9,7 @@ use actix_http::error::DispatchError;
 use actix_http::h1::{Codec, UpgradeHandler};
 use actix_http::{HttpServiceBuilder, Request, Response};
 use actix_server::{GracefulShutdownSignal, Server};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, map_config};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory};
 use actix_web::dev::AppConfig;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -15,9 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 /// How long a closed connection may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// Connections per worker that may be accepted only to be closed at once.
+pub const BEYOND_PLACES: usize = 8;
 
 /// How a listener treats its connections.
 #[derive(Clone)]
@@ -28,6 +34,10 @@ pub struct HttpOptions {
     pub keep_alive: Duration,
     /// Whether a client that has closed its side is still answered.
     pub half_closed: bool,
+    /// Places of connections. One that finds none is closed at once. A connection that is upgraded by the service's `upgrade` gives its place back.
+    pub places: Arc<Semaphore>,
+    /// Counts of those that do not end in good order.
+    pub errors: Arc<ConnectionErrors>,
     /// Sets options of each accepted socket.
     pub prepare: Arc<dyn Fn(&TcpStream) + Send + Sync>,
     /// Tells the connections of a server that stops in good order.
@@ -38,8 +48,10 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             request_timeout: Duration::from_secs(5),
-            keep_alive: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(75),
             half_closed: true,
+            places: Arc::new(Semaphore::new(1024)),
+            errors: Arc::new(ConnectionErrors::new("http")),
             // It fails only where the peer is gone already.
             prepare: Arc::new(|io| drop(io.set_nodelay(true))),
             stopping: None,
@@ -80,10 +92,16 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let builder = Server::build().workers(1).disable_signals();
+    let builder = Server::build().workers(1).max_concurrent_connections(accepted(&options.places, 1)).disable_signals();
     let options = HttpOptions { stopping: Some(builder.graceful_shutdown_signal()), ..options.clone() };
     let factory = move || service(app(), None::<UpgradeHandler>, Rc::new(websocket), options.clone());
     Ok(builder.listen(name, listener, factory)?.run())
+}
+
+/// Connections that each of so many workers may accept at a time: all that find a place, and a few that are closed at once. Further ones wait in
+/// the kernel, where they take no file of this process.
+pub fn accepted(places: &Semaphore, workers: usize) -> usize {
+    places.available_permits().div_ceil(workers) + BEYOND_PLACES
 }
 
 /// The service of a listener, for `actix_server::Server::build().listen(..)`: to be made in its factory, on each worker thread. `upgrade` gets the
@@ -107,10 +125,11 @@ where
     U::Error: fmt::Display + Into<Response<BoxBody>>,
     U::InitError: fmt::Debug,
 {
-    let HttpOptions { request_timeout, keep_alive, half_closed, prepare, stopping } = options;
+    let HttpOptions { request_timeout, keep_alive, half_closed, places, errors, prepare, stopping } = options;
     let http = HttpServiceBuilder::default()
         .keep_alive(keep_alive)
-        .client_request_timeout(request_timeout)
+        // The stream has a deadline that knows what came while this process stood still.
+        .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(CLOSING)
         .h1_allow_half_closed(half_closed)
         .graceful_shutdown_signal(move || {
@@ -122,11 +141,22 @@ where
                 }
             }
         })
-        .h1(map_config(app, |()| AppConfig::default()))
+        .h1(keep_alive::telling(app, keep_alive))
         .upgrade(upgrade);
     apply_fn_factory(http, move |io: TcpStream, http| {
-        prepare(&io);
-        let peer = io.peer_addr().ok();
-        http.call((RequestStream::new(io, websocket.clone()), peer))
+        let (place, errors) = (places.clone().try_acquire_owned().ok(), errors.clone());
+        let served = place.is_some().then(|| {
+            prepare(&io);
+            let peer = io.peer_addr().ok();
+            http.call((RequestStream::new(io, websocket.clone(), request_timeout, errors.clone()), peer))
+        });
+        async move {
+            let _place = place;
+            let Some(served) = served else {
+                errors.note(Cause::NoRoom, &"no place is free");
+                return Ok(());
+            };
+            served.await.inspect_err(|error| errors.note_end(error))
+        }
     })
 }

@@ -1,12 +1,16 @@
 //! A connection's bytes on their way to the HTTP library.
 
 use super::body::Body;
+use super::deadline::{Deadline, HeadTimeout};
+use super::errors::{Cause, ConnectionErrors};
 use super::head;
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of a head beyond which the HTTP library is left to refuse it.
@@ -30,12 +34,18 @@ pub struct RequestStream<T> {
     ready: usize,
     /// In so many bytes of it no head ends.
     searched: usize,
+    /// For the head that is awaited.
+    deadline: Deadline,
+    /// Whether a head has come.
+    begun: bool,
+    errors: Arc<ConnectionErrors>,
 }
 
 impl<T> RequestStream<T> {
-    /// `websocket`: where an offer of WebSocket is taken.
-    pub fn new(io: T, websocket: SpeaksWebSocket) -> Self {
-        Self { io, websocket, body: Body::Ended, held: BytesMut::new(), ready: 0, searched: 0 }
+    /// `websocket`: where an offer of WebSocket is taken. `timeout`: how long a head may take, the first from now on and each other from its first byte.
+    pub fn new(io: T, websocket: SpeaksWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
+        let deadline = Deadline::new(timeout);
+        Self { io, websocket, body: Body::Ended, held: BytesMut::new(), ready: 0, searched: 0, deadline, begun: false, errors }
     }
 
     /// The stream, and what was taken from it and not read yet.
@@ -49,12 +59,19 @@ impl<T> RequestStream<T> {
         while at < bytes.len() {
             let rest = &mut bytes[at..];
             if self.body != Body::Ended {
+                let chunked = matches!(self.body, Body::Chunked(_));
                 at += self.body.take(rest);
+                if chunked && self.body == Body::Unbounded {
+                    // The HTTP library closes the connection without a word.
+                    self.errors.note(Cause::Malformed, &"invalid chunk of a body");
+                }
             } else if matches!(rest[0], b'\r' | b'\n') {
                 break;
             } else if let Some(end) = head::end(rest, self.searched) {
                 self.body = head::settle(&mut rest[..end], &*self.websocket);
                 self.searched = 0;
+                self.begun = true;
+                self.deadline.clear();
                 at += end;
             } else if rest.len() >= LARGEST_HEAD || (self.is_due(rest.len()) && head::is_malformed(rest)) {
                 self.body = Body::Unbounded;
@@ -70,6 +87,11 @@ impl<T> RequestStream<T> {
     /// Whether an incomplete head of this size is to be looked at: not with every piece of it, or it would cost the square of its size.
     fn is_due(&self, size: usize) -> bool {
         size.next_power_of_two() > self.searched.next_power_of_two()
+    }
+
+    /// Whether a head has to come in time: the first, and one that has begun.
+    fn awaits_head(&self) -> bool {
+        self.body == Body::Ended && (!self.begun || !self.held.is_empty())
     }
 
     /// Goes on with what is held, of which nothing is ready.
@@ -108,6 +130,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for RequestStream<T> {
             }
             let start = buf.filled().len();
             if Pin::new(&mut this.io).poll_read(cx, buf)?.is_pending() {
+                if this.awaits_head() {
+                    ready!(this.deadline.poll(cx));
+                    return Poll::Ready(Err(HeadTimeout.into()));
+                }
                 return Poll::Pending;
             }
             if buf.filled().len() == start {

@@ -1,5 +1,7 @@
 //! Over real sockets, with raw bytes.
 
+mod deadline;
 mod heads;
+mod kept;
 mod offers;
 mod server;

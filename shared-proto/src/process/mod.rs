@@ -3,9 +3,11 @@
 //! - [`settings`]: command line, file and environment to a checked type
 //! - [`telemetry`]: logs, traces, metrics
 //! - [`health`]: `/livez`, `/readyz`, `/metrics`
+//! - [`listener`]: where its HTTP interface is served
 //! - [`signal`]: when to leave
 
 pub mod health;
+pub mod listener;
 pub mod settings;
 pub mod signal;
 pub mod telemetry;

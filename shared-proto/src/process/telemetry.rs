@@ -1,5 +1,6 @@
 //! Logs to standard error, metrics for Prometheus, and both traces and metrics by OTLP where an endpoint is set.
 
+use crate::http::LOG_DIRECTIVE;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider};
 use opentelemetry::{Context, global};
@@ -14,6 +15,7 @@ use std::io::IsTerminal;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -43,9 +45,14 @@ pub struct TelemetrySettings {
 }
 
 impl TelemetrySettings {
+    fn filter(&self) -> Result<EnvFilter, ParseError> {
+        let filter = EnvFilter::builder().parse(&self.log)?;
+        Ok(filter.add_directive(LOG_DIRECTIVE.parse()?))
+    }
+
     /// Checks what types alone cannot; the text names the key.
     pub fn check(&self) -> Result<(), String> {
-        EnvFilter::try_new(&self.log).map_err(|error| format!("telemetry.log: {error}"))?;
+        self.filter().map_err(|error| format!("telemetry.log: {error}"))?;
         if !(0.0..=1.0).contains(&self.trace_ratio) {
             return Err(format!("telemetry.trace_ratio = {}: must be 0 to 1", self.trace_ratio));
         }
@@ -75,7 +82,7 @@ impl Telemetry {
     /// Sets up logging, tracing and metrics for the whole process; once.
     pub fn begin(program: &'static str, settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
         let bad = |error: &dyn std::fmt::Display| TelemetryError(error.to_string());
-        let filter = EnvFilter::try_new(&settings.log).map_err(|error| bad(&error))?;
+        let filter = settings.filter().map_err(|error| bad(&error))?;
         let logs = match settings.log_format {
             LogFormat::Text => fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed(),
             LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),

@@ -1,254 +1,256 @@
-//! What one worker knows of the stream of one channel: the only detector of gaps.
+//! What one worker knows about the stream of one channel. Only the feed detects gaps.
 //!
-//! Publications come over a lane that may lose some (a full mailbox, a broken connection to the store). The feed lets through what
-//! continues its position, drops what it had, and on a gap holds back everything until reads of the stream have closed it.
+//! Live deliveries may be lost on their way from the store (a full mailbox, a broken connection). The feed passes on the publication that
+//! follows its position and drops duplicates. At a gap it buffers all live publications until reads of the stream have closed the gap.
 //!
-//! Where the lane loses something again and again, holding back is in vain. Then the feed pulls: all that comes over the lane is only taken as
-//! a sign that there is something to read, at the pace of the worker, until the lane has lost nothing for a while.
+//! If live deliveries are lost again within a second, buffering does not help, and the feed enters pull mode. In pull mode a live publication
+//! only shows that there is something to read. The worker reads at its own pace. Pull mode ends when no loss has occurred for a second.
 
-use super::hold::{Hold, HoldRoom};
-use crate::model::{Age, Epoch, Page, Position, Publication, Tick};
+use super::gap_buffer::{GapBuffer, GapBufferBudget};
+use crate::model::{Epoch, Freshness, Page, Position, Publication, Tick};
 use std::{sync::Arc, time::Duration};
 
-/// A lane that lost something twice within this time carries more than its worker can take.
-const SOON: Duration = Duration::from_secs(1);
-/// Between two reads of a feed that pulls.
-pub const PAUSE: Duration = Duration::from_millis(100);
+/// A second loss within this time starts pull mode. Pull mode lasts at least this long after the last loss.
+const PULL_MODE_AFTER_LOSS: Duration = Duration::from_secs(1);
+/// Pause between two reads in pull mode.
+pub const PULL_INTERVAL: Duration = Duration::from_millis(100);
 
 // NL-0.1, NL-4.2
-/// See the module.
+/// The position of one worker in the stream of one channel; see the module.
 #[derive(Debug)]
 pub struct Feed {
-    room: Arc<HoldRoom>,
+    budget: Arc<GapBufferBudget>,
     position: Option<Position>,
-    /// Where earlier timelines were left, as the last page told.
+    /// The forks that the last page named.
     forks: Vec<Position>,
-    catching_up: Option<Box<Hold>>,
-    /// When the lane last lost something.
-    lost: Option<Tick>,
+    /// Present while the feed catches up; none while it is live.
+    gap: Option<Box<GapBuffer>>,
+    /// When live deliveries were last lost.
+    last_loss: Option<Tick>,
 }
 
-/// What to do with a publication from the lane.
+/// What to do with a publication that arrived live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// It is next: deliver it.
+pub enum Disposition {
+    /// It is the next one: deliver it.
     Deliver,
-    /// It was delivered before.
+    /// It was delivered before: drop it.
     Duplicate,
-    /// It waits for a read that is under way.
-    Held,
-    /// It waits, and a read from the position has to begin.
+    /// The feed has kept it until the current read ends.
+    Buffered,
+    /// The feed has kept it. Start a read after the feed's position.
     Gap,
 }
 
-/// What a page of the stream brought.
+/// The result of a page that was read after the feed's position.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Caught {
-    /// What becomes of those who are subscribed, before anything is delivered.
-    pub subscribers: Subscribers,
-    /// Deliver these, in this order.
+pub struct PageOutcome {
+    /// Whether the stream continues for the subscribers. Handle this before the deliveries.
+    pub continuity: Continuity,
+    /// Publications to deliver, in this order.
     pub deliver: Vec<Arc<Publication>>,
-    /// And then.
+    /// What to do afterwards.
     pub next: Next,
 }
 
-/// See [`Caught`].
+/// Whether the stream continues where the subscribers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subscribers {
-    /// They go on.
-    GoOn,
-    /// A new timeline has begun, which continues theirs. They have to learn of it: else their next recovery would name an epoch whose
-    /// offsets mean something else by then.
-    Cross(Fork),
-    /// The stream no longer holds what is missing. They have to be told, and subscribe again.
-    Lost,
+pub enum Continuity {
+    /// It does, in the same epoch.
+    Unbroken,
+    /// It does, in a new epoch. The subscribers have to learn it: otherwise their next recovery names the old epoch, in which the same offsets
+    /// mean other publications.
+    EpochChanged(EpochChange),
+    /// The missing publications are no longer stored. The subscribers have to be informed, and subscribe again.
+    Broken,
 }
 
-/// Where one timeline was left for another.
+/// The change from one epoch to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fork {
-    /// Where the feed stood, in the new timeline.
-    pub at: Position,
-    /// Up to this offset, at least that of `at`, both timelines hold the same.
-    pub shared: u64,
+pub struct EpochChange {
+    /// The feed's position when the change was noticed, written in the new epoch.
+    pub position: Position,
+    /// Both epochs hold the same publications up to this offset. It is at least the offset of `position`.
+    pub fork_offset: u64,
 }
 
-/// See [`Caught`].
+/// What to do after a page was applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Read on after this offset.
-    Read(u64, Age),
-    /// Nothing is missing now. Call [`Feed::rested`] after [`PAUSE`].
-    Rest,
-    /// The gap is closed.
+    /// Read again, after this offset.
+    Read(u64, Freshness),
+    /// Nothing is missing now. Call [`Feed::pull`] after [`PULL_INTERVAL`].
+    Pull,
+    /// Nothing: the gap is closed.
     Live,
 }
 
 impl Feed {
-    /// One that knows nothing yet, and holds back what has room there.
-    pub fn new(room: Arc<HoldRoom>) -> Self {
-        Self { room, position: None, forks: Vec::new(), catching_up: None, lost: None }
+    /// A feed without a position. Its gap buffer takes bytes from `budget`.
+    pub fn new(budget: Arc<GapBufferBudget>) -> Self {
+        Self { budget, position: None, forks: Vec::new(), gap: None, last_loss: None }
     }
 
-    /// The last publication that was delivered; none before anything is known.
+    /// The position of the last publication that was delivered; none until [`Feed::start`] or the first delivery.
     pub fn position(&self) -> Option<Position> {
         self.position
     }
 
     // NL-0.4, NL-4.2
-    /// Takes a publication from the lane. One without a position is no part of the stream.
-    pub fn offer(&mut self, publication: &Arc<Publication>) -> Offer {
-        let Some(at) = publication.position else { return Offer::Deliver };
-        if let Some(hold) = &mut self.catching_up {
-            hold.push(publication);
-            return Offer::Held;
+    /// Takes a publication that arrived live. A publication without a position is not part of the stream and is always delivered.
+    pub fn receive(&mut self, publication: &Arc<Publication>) -> Disposition {
+        let Some(at) = publication.position else { return Disposition::Deliver };
+        if let Some(gap) = &mut self.gap {
+            gap.push(publication);
+            return Disposition::Buffered;
         }
         let Some(position) = &mut self.position else {
             self.position = Some(at);
-            return Offer::Deliver;
+            return Disposition::Deliver;
         };
         if at.epoch == position.epoch && at.offset <= position.offset {
-            return Offer::Duplicate;
+            return Disposition::Duplicate;
         }
         if at.epoch == position.epoch && at.offset == position.offset + 1 {
             position.offset = at.offset;
-            return Offer::Deliver;
+            return Disposition::Deliver;
         }
-        self.catch_up().push(publication);
-        Offer::Gap
+        self.open_gap().push(publication);
+        Disposition::Gap
     }
 
-    fn catch_up(&mut self) -> &mut Hold {
-        self.catching_up.insert(Box::new(Hold::new(&self.room)))
+    fn open_gap(&mut self) -> &mut GapBuffer {
+        self.gap.insert(Box::new(GapBuffer::new(&self.budget)))
     }
 
-    /// Something may be missing, from some moment before this one. Answers where a read has to begin; none if one is under way or nothing is
-    /// known yet.
-    pub fn reread(&mut self) -> Option<u64> {
-        if let Some(hold) = &mut self.catching_up {
-            hold.spoil();
+    /// Notes that something may have been lost before now. Returns the offset after which a read has to start; none if a read is already under
+    /// way, or if the feed has no position yet.
+    pub fn require_read(&mut self) -> Option<u64> {
+        if let Some(gap) = &mut self.gap {
+            gap.require_another_read();
             return None;
         }
-        self.catch_up();
+        self.open_gap();
         self.position.map(|position| position.offset)
     }
 
     // NL-4.9
-    /// The lane lost something. As [`Self::reread`]; if it is the second time in a short while, the feed pulls from now on.
-    pub fn dirty(&mut self, now: Tick) -> Option<u64> {
-        let again = self.lost.replace(now).is_some_and(|before| now.since(before) < SOON);
-        let read = self.reread();
-        if let Some(hold) = &mut self.catching_up
-            && again
+    /// Notes that live deliveries were lost. As [`Self::require_read`]; a second loss within a second also starts pull mode.
+    pub fn deliveries_lost(&mut self, now: Tick) -> Option<u64> {
+        let repeated = self.last_loss.replace(now).is_some_and(|before| now.since(before) < PULL_MODE_AFTER_LOSS);
+        let read = self.require_read();
+        if let Some(gap) = &mut self.gap
+            && repeated
         {
-            hold.pull();
+            gap.enter_pull_mode();
         }
         read
     }
 
     // NL-1.5
-    /// The stream was seen to stand at `top`. Answers where a read has to begin, if less than that has come.
-    pub fn stands_at(&mut self, top: Position) -> Option<u64> {
-        match (&mut self.catching_up, self.position) {
+    /// Notes the position of the newest publication in the store. Returns the offset after which a read has to start, if the feed is behind.
+    pub fn observe_top(&mut self, top: Position) -> Option<u64> {
+        match (&mut self.gap, self.position) {
             (None, Some(position)) if position.epoch == top.epoch && position.offset >= top.offset => None,
-            (Some(hold), _) => {
-                hold.reach(top);
+            (Some(gap), _) => {
+                gap.require_read_until(top);
                 None
             }
-            (None, _) => self.reread(),
+            (None, _) => self.require_read(),
         }
     }
 
-    /// A subscriber was attached at `cursor`. The first one gives an unknown feed its position, and may find that a read is due.
+    /// Notes that a subscriber was attached at `cursor`. The first subscriber gives the feed its position. Returns the offset after which a read
+    /// has to start, if one was required before.
     pub fn start(&mut self, cursor: Position) -> Option<u64> {
         if self.position.is_some() {
             return None;
         }
         self.position = Some(cursor);
-        self.catching_up.is_some().then_some(cursor.offset)
+        self.gap.is_some().then_some(cursor.offset)
     }
 
     // NL-1.4
-    /// The same place in the current timeline; none if it is ahead of the position, or if what follows it is not known to be the same.
-    pub fn resume(&self, from: Position) -> Option<Position> {
+    /// The same position, written in the current epoch. None if it is ahead of the feed, or if the current epoch is not known to continue it.
+    pub fn in_current_epoch(&self, from: Position) -> Option<Position> {
         let position = self.position.filter(|position| from.offset <= position.offset)?;
         is_valid(from, position.epoch, &self.forks).then_some(Position { epoch: position.epoch, offset: from.offset })
     }
 
     // NL-1.5, NL-4.5, NL-4.6
-    /// Takes the page that was read after the position.
-    pub fn page(&mut self, page: Page) -> Caught {
-        let mut hold = self.catching_up.take().unwrap_or_else(|| Box::new(Hold::new(&self.room)));
+    /// Applies a page that was read after the feed's position.
+    pub fn apply(&mut self, page: Page) -> PageOutcome {
+        let mut gap = self.gap.take().unwrap_or_else(|| Box::new(GapBuffer::new(&self.budget)));
         let before = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));
-        let (subscribers, mut position, read) = match before {
-            Some(position) if position.epoch == page.epoch => (Subscribers::GoOn, position, page.publications),
+        let (continuity, mut position, read) = match before {
+            Some(position) if position.epoch == page.epoch => (Continuity::Unbroken, position, page.publications),
             Some(old) => {
-                let left = page.forks.iter().find(|fork| fork.epoch == old.epoch);
-                let at = Position { epoch: page.epoch, ..old };
-                (Subscribers::Cross(Fork { at, shared: left.map_or(old.offset, |left| left.offset) }), at, page.publications)
+                let fork = page.forks.iter().find(|fork| fork.epoch == old.epoch);
+                let position = Position { epoch: page.epoch, ..old };
+                let fork_offset = fork.map_or(old.offset, |fork| fork.offset);
+                (Continuity::EpochChanged(EpochChange { position, fork_offset }), position, page.publications)
             }
-            None => (Subscribers::Lost, Position { epoch: page.epoch, offset: page.top }, Vec::new()),
+            None => (Continuity::Broken, Position { epoch: page.epoch, offset: page.top }, Vec::new()),
         };
-        // What is of the epoch that the page has left is gone. Of yet another one: older, or newer than the page; one more read tells.
-        let left = self.position.map(|position| position.epoch);
-        let (mut again, reach_before) = hold.take_wants();
-        let mut reach = page.top;
-        let mut seen = |at: Position| match at.epoch {
-            epoch if epoch == page.epoch => reach = reach.max(at.offset),
-            epoch => again |= Some(epoch) != left,
+        // A publication of the epoch before this page is obsolete. One of a third epoch may be newer than the page: another read tells.
+        let old_epoch = self.position.map(|position| position.epoch);
+        let (mut read_again, required) = gap.take_required_reads();
+        let mut read_until = page.top;
+        let mut observe = |at: Position| match at.epoch {
+            epoch if epoch == page.epoch => read_until = read_until.max(at.offset),
+            epoch => read_again |= Some(epoch) != old_epoch,
         };
         let mut deliver = Vec::new();
-        for publication in read.into_iter().chain(hold.take()) {
+        for publication in read.into_iter().chain(gap.take()) {
             let Some(at) = publication.position else { continue };
             if at == (Position { offset: position.offset + 1, ..position }) {
                 position.offset = at.offset;
                 deliver.push(publication);
             } else {
-                seen(at);
+                observe(at);
             }
         }
-        reach_before.into_iter().for_each(&mut seen);
+        required.into_iter().for_each(&mut observe);
         (self.position, self.forks) = (Some(position), page.forks);
-        let next = if again || reach > position.offset {
-            hold.reach(Position { offset: reach, ..position });
-            self.catching_up = Some(hold);
-            Next::Read(position.offset, if again { Age::Fresh } else { Age::Any })
-        } else if hold.pulls() {
-            self.catching_up = Some(hold);
-            Next::Rest
+        let next = if read_again || read_until > position.offset {
+            gap.require_read_until(Position { offset: read_until, ..position });
+            self.gap = Some(gap);
+            Next::Read(position.offset, if read_again { Freshness::Fresh } else { Freshness::Any })
+        } else if gap.is_in_pull_mode() {
+            self.gap = Some(gap);
+            Next::Pull
         } else {
             Next::Live
         };
-        Caught { subscribers, deliver, next }
+        PageOutcome { continuity, deliver, next }
     }
-}
 
-impl Feed {
-    /// What to do after a pause. The feed is live again where the lane has lost nothing for a while, and nothing came meanwhile.
-    pub fn rested(&mut self, now: Tick) -> Next {
-        let (Some(hold), Some(position)) = (&mut self.catching_up, self.position) else { return Next::Live };
-        let (stale, reach) = hold.take_wants();
-        if stale || reach.is_some_and(|reach| reach.epoch != position.epoch || reach.offset > position.offset) {
-            if let Some(reach) = reach {
-                hold.reach(reach);
+    /// What to do in pull mode after [`PULL_INTERVAL`]. The feed becomes live again if no loss has occurred for a second and nothing has to be
+    /// read.
+    pub fn pull(&mut self, now: Tick) -> Next {
+        let (Some(gap), Some(position)) = (&mut self.gap, self.position) else { return Next::Live };
+        let (read_again, read_until) = gap.take_required_reads();
+        if read_again || read_until.is_some_and(|until| until.epoch != position.epoch || until.offset > position.offset) {
+            if let Some(until) = read_until {
+                gap.require_read_until(until);
             }
-            return Next::Read(position.offset, Age::Fresh);
+            return Next::Read(position.offset, Freshness::Fresh);
         }
-        if self.lost.is_some_and(|lost| now.since(lost) < SOON) {
-            return Next::Rest;
+        if self.last_loss.is_some_and(|lost| now.since(lost) < PULL_MODE_AFTER_LOSS) {
+            return Next::Pull;
         }
-        self.catching_up = None;
+        self.gap = None;
         Next::Live
     }
 }
 
 // NL-1.3
-/// Whether nothing that `position` stands for was lost since: it is of the current timeline, or of an earlier one before that was left.
+/// Whether nothing up to `position` was lost since: it is in the current epoch, or in an earlier epoch and not beyond that epoch's fork.
 pub fn is_valid(position: Position, epoch: Epoch, forks: &[Position]) -> bool {
     position.epoch == epoch || forks.iter().any(|fork| fork.epoch == position.epoch && position.offset <= fork.offset)
 }
 
-/// Whether a page that was read after `offset` holds all that followed it, as far as the page goes.
+/// Whether a page that was read after `offset` begins with the next publication. An empty page does if `offset` is the newest one.
 pub fn continues(offset: u64, page: &Page) -> bool {
     match page.publications.first().and_then(|first| first.position) {
         Some(first) => first.offset == offset + 1,

@@ -1,11 +1,12 @@
-//! Namespaces, permissions, positions, feeds: the no-loss logic. Sans-I/O.
+//! The logic of channels: namespaces, permissions, recovery and the detection of gaps. No I/O; what a connection does with a channel is in
+//! `session`.
 
 pub mod feed;
-mod hold;
+mod gap_buffer;
 mod options;
 mod permissions;
 pub mod recovery;
 
-pub use hold::HoldRoom;
+pub use gap_buffer::GapBufferBudget;
 pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};
-pub use permissions::{Act, Admission, Standing, admission, may};
+pub use permissions::{Permission, SubscribeAccess, SubscriptionStatus, is_permitted, subscribe_access};

@@ -1,63 +1,63 @@
-//! What the settings say of each channel.
+//! The options that the settings give to channels.
 
 use crate::model::{ChannelName, Retention};
 use std::{collections::HashMap, sync::Arc};
 
-/// Who may do something in a channel. A service may always.
+/// Which frontends may do something in a channel. A service always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Grant {
-    /// No frontend.
+    /// None.
     #[default]
     Nobody,
-    /// Who has a subscription token for the channel.
+    /// Those that subscribed with a token for this channel, and those that the server subscribed.
     Token,
-    /// Who is subscribed.
+    /// Those that are subscribed.
     Subscriber,
-    /// Who is not anonymous.
+    /// Those that have a user, that is, are not anonymous.
     Authenticated,
-    /// Everyone.
+    /// All.
     Anyone,
 }
 
 /// What happens to a subscriber that reads too slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum SlowConsumer {
-    /// Closed with 3008; it reconnects and recovers.
+    /// It is disconnected with 3008. It reconnects and recovers.
     #[default]
     Disconnect,
-    /// Keeps only the newest publication per channel.
+    /// It gets only the newest publication of each channel.
     Latest,
 }
 
-/// Options that the channels of a namespace share.
+/// The options that all channels of a namespace share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
-    /// What is stored; none: at most once.
+    /// What the history keeps; none: there is no history, and deliveries are at most once.
     pub retention: Option<Retention>,
-    /// Whether it is known who is there.
+    /// Whether the channel has presence.
     pub presence: bool,
-    /// Whether joins and leaves are told.
+    /// Whether subscribers are informed of joins and leaves.
     pub join_leave: bool,
     /// Who may subscribe.
     pub subscribe: Grant,
     /// Who may publish.
     pub publish: Grant,
-    /// Who may see presence.
+    /// Who may read presence.
     pub see_presence: Grant,
-    /// Who may read history.
+    /// Who may read the history.
     pub see_history: Grant,
-    /// See [`SlowConsumer`].
+    /// What happens to slow subscribers.
     pub slow_consumer: SlowConsumer,
 }
 
-/// All namespaces of the settings.
+/// The options of all channels.
 #[derive(Clone, Debug, Default)]
 pub struct Namespaces {
-    /// Channels without a namespace.
+    /// For channels without a namespace.
     pub defaults: Arc<ChannelOptions>,
-    /// Personal channels.
+    /// For personal channels.
     pub personal: Arc<ChannelOptions>,
-    /// By name.
+    /// For the channels of each namespace, by its name.
     pub named: HashMap<Box<str>, Arc<ChannelOptions>>,
 }
 

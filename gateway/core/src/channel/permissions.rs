@@ -1,70 +1,76 @@
-//! Who may do what: decided by the channel's options, the user, and how the connection stands to the channel. Nothing else is asked.
+//! Who may do what in a channel. The decision depends on the channel's options, the user, and the connection's subscription to the channel.
 
 use super::{ChannelOptions, Grant};
 use crate::model::{ChannelName, UserId};
 
-/// How a connection stands to a channel.
+/// Whether and how a connection is subscribed to a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SubscriptionStatus {
     /// Not subscribed.
-    Stranger,
-    /// Subscribed by its own wish alone.
-    Subscriber,
-    /// Subscribed by a token, or by the server on its behalf.
-    Vouched,
+    NotSubscribed,
+    /// The frontend subscribed without a token.
+    Subscribed,
+    /// A token allowed the subscription, or the server made it.
+    Authorized,
 }
 
-/// What a frontend wants to do in a channel, beside subscribing.
+/// What a frontend may be permitted to do in a channel. Subscribing has a rule of its own: [`subscribe_access`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum Permission {
     /// Publish.
     Publish,
-    /// See who is there, or how many.
+    /// Read presence, or its numbers.
     SeePresence,
-    /// Read the stream.
+    /// Read the history.
     SeeHistory,
 }
 
-/// Whether a connection may subscribe by its own wish.
+/// Whether a frontend may subscribe to a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It may.
+pub enum SubscribeAccess {
+    /// Yes.
     Granted,
-    /// It may if the token that it sent is good.
-    AfterToken,
-    /// It may not.
+    /// Yes, if the token that it sent is valid.
+    WithToken,
+    /// No.
     Denied,
 }
 
-/// Whether `user` may subscribe to `channel`.
+/// Decides whether `user` may subscribe to `channel`.
 ///
-/// A good token opens every channel that frontends may subscribe to at all. A personal channel is its owner's, who needs no grant, and
-/// nobody else's whatever the options say.
-pub fn admission(options: &ChannelOptions, channel: &ChannelName, user: &UserId, has_token: bool) -> Admission {
+/// A valid token opens every channel to which frontends may subscribe at all. The owner of a personal channel needs no grant. Nobody else may
+/// subscribe to it, whatever the options say.
+pub fn subscribe_access(options: &ChannelOptions, channel: &ChannelName, user: &UserId, has_token: bool) -> SubscribeAccess {
     match (channel.owner(), options.subscribe) {
-        (Some(owner), _) if owner == user.as_str() => Admission::Granted,
-        (Some(_), _) | (None, Grant::Nobody) => Admission::Denied,
-        (None, _) if has_token => Admission::AfterToken,
-        (None, grant) if grants(grant, user, Standing::Stranger) => Admission::Granted,
-        (None, _) => Admission::Denied,
+        (Some(owner), _) if owner == user.as_str() => SubscribeAccess::Granted,
+        (Some(_), _) | (None, Grant::Nobody) => SubscribeAccess::Denied,
+        (None, _) if has_token => SubscribeAccess::WithToken,
+        (None, grant) if grants(grant, user, SubscriptionStatus::NotSubscribed) => SubscribeAccess::Granted,
+        (None, _) => SubscribeAccess::Denied,
     }
 }
 
-/// Whether `user` may do `act` in `channel`. In a personal channel only its owner, and only what the options grant.
-pub fn may(act: Act, options: &ChannelOptions, channel: &ChannelName, user: &UserId, standing: Standing) -> bool {
-    let grant = match act {
-        Act::Publish => options.publish,
-        Act::SeePresence => options.see_presence,
-        Act::SeeHistory => options.see_history,
+/// Whether `user` has `permission` in `channel`. In a personal channel only the owner can have it, and only if the options grant it.
+pub fn is_permitted(
+    permission: Permission,
+    options: &ChannelOptions,
+    channel: &ChannelName,
+    user: &UserId,
+    status: SubscriptionStatus,
+) -> bool {
+    let grant = match permission {
+        Permission::Publish => options.publish,
+        Permission::SeePresence => options.see_presence,
+        Permission::SeeHistory => options.see_history,
     };
-    channel.is_of(user) && grants(grant, user, standing)
+    channel.is_of(user) && grants(grant, user, status)
 }
 
-fn grants(grant: Grant, user: &UserId, standing: Standing) -> bool {
+fn grants(grant: Grant, user: &UserId, status: SubscriptionStatus) -> bool {
     match grant {
         Grant::Nobody => false,
-        Grant::Token => standing == Standing::Vouched,
-        Grant::Subscriber => standing != Standing::Stranger,
+        Grant::Token => status == SubscriptionStatus::Authorized,
+        Grant::Subscriber => status != SubscriptionStatus::NotSubscribed,
         Grant::Authenticated => !user.is_anonymous(),
         Grant::Anyone => true,
     }
@@ -73,10 +79,11 @@ fn grants(grant: Grant, user: &UserId, standing: Standing) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Admission::{AfterToken, Denied, Granted};
-    use Standing::{Stranger, Subscriber, Vouched};
+    use SubscribeAccess::{Denied, Granted, WithToken};
+    use SubscriptionStatus::{Authorized, NotSubscribed, Subscribed};
 
     const GRANTS: [Grant; 5] = [Grant::Nobody, Grant::Token, Grant::Subscriber, Grant::Authenticated, Grant::Anyone];
+    const PERMISSIONS: [Permission; 3] = [Permission::Publish, Permission::SeePresence, Permission::SeeHistory];
 
     fn channel(name: &str) -> ChannelName {
         name.parse().expect("a good name")
@@ -87,59 +94,69 @@ mod tests {
     }
 
     #[test]
-    fn subscribing_needs_the_grant_or_a_good_token() {
+    fn subscribing_needs_the_grant_or_a_token() {
         for (grant, anonymous, known, with_token) in [
             (Grant::Nobody, Denied, Denied, Denied),
-            (Grant::Token, Denied, Denied, AfterToken),
-            (Grant::Subscriber, Denied, Denied, AfterToken),
-            (Grant::Authenticated, Denied, Granted, AfterToken),
-            (Grant::Anyone, Granted, Granted, AfterToken),
+            (Grant::Token, Denied, Denied, WithToken),
+            (Grant::Subscriber, Denied, Denied, WithToken),
+            (Grant::Authenticated, Denied, Granted, WithToken),
+            (Grant::Anyone, Granted, Granted, WithToken),
         ] {
             let options = ChannelOptions { subscribe: grant, ..ChannelOptions::default() };
-            assert_eq!(admission(&options, &channel("a:b"), &user(""), false), anonymous, "{grant:?}");
-            assert_eq!(admission(&options, &channel("a:b"), &user("alice"), false), known, "{grant:?}");
-            assert_eq!(admission(&options, &channel("a:b"), &user(""), true), with_token, "{grant:?}");
+            assert_eq!(subscribe_access(&options, &channel("a:b"), &user(""), false), anonymous, "{grant:?}");
+            assert_eq!(subscribe_access(&options, &channel("a:b"), &user("alice"), false), known, "{grant:?}");
+            assert_eq!(subscribe_access(&options, &channel("a:b"), &user(""), true), with_token, "{grant:?}");
         }
     }
 
     #[test]
-    fn a_personal_channel_is_its_owners_alone() {
+    fn only_the_owner_has_access_to_a_personal_channel() {
         for subscribe in GRANTS {
             let options = ChannelOptions { subscribe, publish: Grant::Anyone, ..ChannelOptions::default() };
-            assert_eq!(admission(&options, &channel("#alice"), &user("alice"), false), Granted);
-            for stranger in ["bob", ""] {
-                assert_eq!(admission(&options, &channel("#alice"), &user(stranger), true), Denied, "even with a token");
-                assert!(!may(Act::Publish, &options, &channel("#alice"), &user(stranger), Vouched));
+            assert_eq!(subscribe_access(&options, &channel("#alice"), &user("alice"), false), Granted);
+            for other in ["bob", ""] {
+                assert_eq!(subscribe_access(&options, &channel("#alice"), &user(other), true), Denied, "even with a token");
+                assert!(!is_permitted(Permission::Publish, &options, &channel("#alice"), &user(other), Authorized));
             }
-            assert!(may(Act::Publish, &options, &channel("#alice"), &user("alice"), Vouched));
+            assert!(is_permitted(Permission::Publish, &options, &channel("#alice"), &user("alice"), Authorized));
         }
-        assert!(!may(Act::Publish, &ChannelOptions::default(), &channel("#alice"), &user("alice"), Vouched), "nor without a grant");
+        assert!(
+            !is_permitted(Permission::Publish, &ChannelOptions::default(), &channel("#alice"), &user("alice"), Authorized),
+            "the owner needs the grant too"
+        );
     }
 
     #[test]
-    fn each_act_has_a_grant_of_its_own() {
+    fn each_permission_has_its_own_grant() {
         for (grant, allowed) in [
             (Grant::Nobody, [false, false, false]),
             (Grant::Token, [false, false, true]),
             (Grant::Subscriber, [false, true, true]),
             (Grant::Anyone, [true, true, true]),
         ] {
-            let only = |act| match act {
-                Act::Publish => ChannelOptions { publish: grant, ..ChannelOptions::default() },
-                Act::SeePresence => ChannelOptions { see_presence: grant, ..ChannelOptions::default() },
-                Act::SeeHistory => ChannelOptions { see_history: grant, ..ChannelOptions::default() },
+            let only = |permission| match permission {
+                Permission::Publish => ChannelOptions { publish: grant, ..ChannelOptions::default() },
+                Permission::SeePresence => ChannelOptions { see_presence: grant, ..ChannelOptions::default() },
+                Permission::SeeHistory => ChannelOptions { see_history: grant, ..ChannelOptions::default() },
             };
-            for act in [Act::Publish, Act::SeePresence, Act::SeeHistory] {
-                for (standing, expected) in [Stranger, Subscriber, Vouched].into_iter().zip(allowed) {
-                    assert_eq!(may(act, &only(act), &channel("c"), &user(""), standing), expected, "{grant:?} {act:?} {standing:?}");
+            for permission in PERMISSIONS {
+                for (status, expected) in [NotSubscribed, Subscribed, Authorized].into_iter().zip(allowed) {
+                    assert_eq!(
+                        is_permitted(permission, &only(permission), &channel("c"), &user(""), status),
+                        expected,
+                        "{grant:?} {permission:?} {status:?}"
+                    );
                 }
-                for other in [Act::Publish, Act::SeePresence, Act::SeeHistory].into_iter().filter(|&other| other != act) {
-                    assert!(!may(other, &only(act), &channel("c"), &user("alice"), Vouched), "{act:?} is not {other:?}");
+                for other in PERMISSIONS.into_iter().filter(|&other| other != permission) {
+                    assert!(
+                        !is_permitted(other, &only(permission), &channel("c"), &user("alice"), Authorized),
+                        "{permission:?} is not {other:?}"
+                    );
                 }
             }
         }
         let authenticated = ChannelOptions { publish: Grant::Authenticated, ..ChannelOptions::default() };
-        assert!(may(Act::Publish, &authenticated, &channel("c"), &user("alice"), Stranger));
-        assert!(!may(Act::Publish, &authenticated, &channel("c"), &user(""), Vouched));
+        assert!(is_permitted(Permission::Publish, &authenticated, &channel("c"), &user("alice"), NotSubscribed));
+        assert!(!is_permitted(Permission::Publish, &authenticated, &channel("c"), &user(""), Authorized));
     }
 }

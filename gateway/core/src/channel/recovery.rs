@@ -1,104 +1,108 @@
-//! Where a subscription starts: what a returning client gets, and what it is told.
+//! Where a subscription starts: what a returning client gets, and what the reply tells it.
 
 use super::feed::{continues, is_valid};
-use crate::model::{Epoch, Page, Position, Publication, RecoverFrom, Recovery, Span};
+use crate::model::{Epoch, Page, Position, Publication, ReadRange, RecoverFrom, Recovery};
 use std::sync::Arc;
 
 /// The start of a subscription.
 #[derive(Debug)]
-pub struct Start {
-    /// Told in the answer: the position before the first publication that follows.
+pub struct SubscriptionStart {
+    /// The position in the reply. The first publication after it follows in the reply or as a push.
     pub answer: Position,
-    /// What has been handed over once the answer is out.
+    /// The position that the client has reached with the reply.
     pub cursor: Position,
-    /// The stream went up to here when it was read.
+    /// Offset of the newest publication at the time of the read.
     pub top: u64,
-    /// How it went.
+    /// How the recovery went.
     pub recovery: Recovery,
-    /// First page, part of the answer.
+    /// The first page of missed publications, for the reply.
     pub publications: Vec<Arc<Publication>>,
 }
 
-impl Start {
-    /// From this place in the current timeline, which these publications follow without a gap, up to the newest that is known.
-    pub fn remembered(answer: Position, publications: Vec<Arc<Publication>>) -> Self {
+impl SubscriptionStart {
+    /// A successful recovery from a worker's memory. The publications follow `answer` without a gap, up to the newest that the worker knows.
+    pub fn from_memory(answer: Position, publications: Vec<Arc<Publication>>) -> Self {
         let cursor = publications.last().and_then(|last| last.position).unwrap_or(answer);
         Self { answer, cursor, top: cursor.offset, recovery: Recovery::Recovered, publications }
     }
 }
 
-/// What a page says about a recovery.
+/// What a page means for a recovery.
 #[derive(Debug)]
-pub enum Judgement {
-    /// It is decided.
-    Start(Start),
-    /// Another range has to be read first, then ask [`lost`].
-    ReadAgain(Span),
+pub enum RecoveryDecision {
+    /// The subscription starts here.
+    Start(SubscriptionStart),
+    /// Something was lost. Read this range, and start with [`start_after_loss`].
+    ReadAgain(ReadRange),
 }
 
-/// Where a client wants to go on from.
+/// Where a client wants to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
-    /// Whatever is held: offset 0 and no epoch.
-    FirstHeld,
-    /// After this offset of whichever timeline is the current one: the client names no epoch, and so takes any.
+enum RecoveryPoint {
+    /// At the oldest publication that is kept: offset 0 without an epoch.
+    Oldest,
+    /// After this offset in the current epoch: the client names none, and accepts any.
     Offset(u64),
     /// After this position.
     Position(Position),
-    /// After something that no gateway has ever written.
-    Nowhere,
+    /// After a position that no gateway can have given to a client.
+    Invalid,
 }
 
-fn from(recover: &RecoverFrom) -> From {
+fn recovery_point(recover: &RecoverFrom) -> RecoveryPoint {
     match recover.position() {
-        None if recover.epoch.is_empty() && recover.offset == 0 => From::FirstHeld,
-        None if recover.epoch.is_empty() => From::Offset(recover.offset),
-        Some(position) => From::Position(position),
-        None => From::Nowhere,
+        None if recover.epoch.is_empty() && recover.offset == 0 => RecoveryPoint::Oldest,
+        None if recover.epoch.is_empty() => RecoveryPoint::Offset(recover.offset),
+        Some(position) => RecoveryPoint::Position(position),
+        None => RecoveryPoint::Invalid,
     }
 }
 
 /// What to read first.
-pub fn first_span(recover: Option<&RecoverFrom>) -> Span {
-    match recover.map(from) {
-        None => Span::Top,
-        Some(From::Position(Position { offset, .. }) | From::Offset(offset)) => Span::After(offset),
-        Some(From::FirstHeld | From::Nowhere) => Span::After(0),
+pub fn first_range(recover: Option<&RecoverFrom>) -> ReadRange {
+    match recover.map(recovery_point) {
+        None => ReadRange::Top,
+        Some(RecoveryPoint::Position(Position { offset, .. }) | RecoveryPoint::Offset(offset)) => ReadRange::After(offset),
+        Some(RecoveryPoint::Oldest | RecoveryPoint::Invalid) => ReadRange::After(0),
     }
 }
 
-/// Decides by the page that [`first_span`] brought.
-pub fn judge(recover: Option<&RecoverFrom>, page: Page) -> Judgement {
-    let top = Position { epoch: page.epoch, offset: page.top };
-    match recover.map(from) {
-        None => Judgement::Start(Start { answer: top, cursor: top, top: page.top, recovery: Recovery::NotAsked, publications: Vec::new() }),
-        Some(From::FirstHeld) => Judgement::Start(recovered(before_first(&page), page)),
-        Some(From::Nowhere) => Judgement::Start(lost(&page)),
-        Some(From::Position(position)) if !is_valid(position, page.epoch, &page.forks) => {
+/// Decides with the page of the range from [`first_range`].
+pub fn decide(recover: Option<&RecoverFrom>, page: Page) -> RecoveryDecision {
+    match recover.map(recovery_point) {
+        None => {
+            let top = Position { epoch: page.epoch, offset: page.top };
+            let recovery = Recovery::NotRequested;
+            RecoveryDecision::Start(SubscriptionStart { answer: top, cursor: top, top: page.top, recovery, publications: Vec::new() })
+        }
+        Some(RecoveryPoint::Oldest) => RecoveryDecision::Start(recovered(before_first(&page), page)),
+        Some(RecoveryPoint::Position(position)) if !is_valid(position, page.epoch, &page.forks) => {
             let fork = page.forks.iter().find(|fork| fork.epoch == position.epoch);
-            Judgement::ReadAgain(Span::After(fork.map_or(0, |fork| fork.offset)))
+            RecoveryDecision::ReadAgain(ReadRange::After(fork.map_or(0, |fork| fork.offset)))
         }
-        Some(From::Position(Position { offset, .. }) | From::Offset(offset)) if continues(offset, &page) => {
-            Judgement::Start(recovered(Position { epoch: page.epoch, offset }, page))
+        Some(RecoveryPoint::Position(Position { offset, .. }) | RecoveryPoint::Offset(offset)) if continues(offset, &page) => {
+            RecoveryDecision::Start(recovered(Position { epoch: page.epoch, offset }, page))
         }
-        Some(From::Position(_) | From::Offset(_)) => Judgement::Start(lost(&page)),
+        Some(RecoveryPoint::Position(_) | RecoveryPoint::Offset(_) | RecoveryPoint::Invalid) => {
+            RecoveryDecision::Start(start_after_loss(&page))
+        }
     }
 }
 
-/// Whether `from` is a place in this timeline, or in one that it continues. One without an epoch is in any.
+/// Whether the current epoch contains or continues this position. Without an epoch, it does.
 pub fn is_known(from: &RecoverFrom, epoch: Epoch, forks: &[Position]) -> bool {
     from.epoch.is_empty() || from.position().is_some_and(|position| is_valid(position, epoch, forks))
 }
 
 // NL-0.2, NL-5.6
-/// Something is gone: the client is told, and gets what is still held as pushes after the answer.
-pub fn lost(page: &Page) -> Start {
+/// The start of a subscription whose recovery failed. The reply says so. The publications of the page follow it as pushes.
+pub fn start_after_loss(page: &Page) -> SubscriptionStart {
     let answer = before_first(page);
-    Start { answer, cursor: answer, top: page.top, recovery: Recovery::Lost, publications: Vec::new() }
+    SubscriptionStart { answer, cursor: answer, top: page.top, recovery: Recovery::Lost, publications: Vec::new() }
 }
 
-fn recovered(answer: Position, page: Page) -> Start {
-    Start { top: page.top, ..Start::remembered(answer, page.publications) }
+fn recovered(answer: Position, page: Page) -> SubscriptionStart {
+    SubscriptionStart { top: page.top, ..SubscriptionStart::from_memory(answer, page.publications) }
 }
 
 fn before_first(page: &Page) -> Position {
@@ -127,44 +131,44 @@ mod tests {
 
     #[track_caller]
     fn starts(recover: Option<RecoverFrom>, page: Page, recovery: Recovery, answer: u64, cursor: u64) {
-        let Judgement::Start(start) = judge(recover.as_ref(), page) else { panic!("wants to read again") };
+        let RecoveryDecision::Start(start) = decide(recover.as_ref(), page) else { panic!("wants to read again") };
         assert_eq!((start.recovery, start.answer.offset, start.cursor.offset), (recovery, answer, cursor));
-        assert_eq!(start.answer.epoch.as_str(), "epoch002", "clients always learn the current timeline");
+        assert_eq!(start.answer.epoch.as_str(), "epoch002", "the reply always names the current epoch");
     }
 
     #[test]
-    fn without_recovery_it_starts_at_the_top() {
-        assert_eq!(first_span(None), Span::Top);
-        starts(None, page(7, []), Recovery::NotAsked, 7, 7);
+    fn without_recovery_a_subscription_starts_at_the_top() {
+        assert_eq!(first_range(None), ReadRange::Top);
+        starts(None, page(7, []), Recovery::NotRequested, 7, 7);
     }
 
     // NL-1.3
     #[test]
-    fn what_was_missed_comes_in_the_answer() {
-        assert_eq!(first_span(Some(&recover("epoch002", 5))), Span::After(5));
+    fn missed_publications_are_part_of_the_reply() {
+        assert_eq!(first_range(Some(&recover("epoch002", 5))), ReadRange::After(5));
         starts(Some(recover("epoch002", 5)), page(9, 6..=8), Recovery::Recovered, 5, 8);
         starts(Some(recover("epoch002", 9)), page(9, []), Recovery::Recovered, 9, 9);
         starts(Some(recover("epoch001", 4)), page(6, 5..=6), Recovery::Recovered, 4, 6);
     }
 
     #[test]
-    fn from_the_first_that_is_held() {
-        assert_eq!(first_span(Some(&recover("", 0))), Span::After(0));
+    fn offset_0_without_an_epoch_starts_at_the_oldest_publication() {
+        assert_eq!(first_range(Some(&recover("", 0))), ReadRange::After(0));
         starts(Some(recover("", 0)), page(9, 4..=9), Recovery::Recovered, 3, 9);
         starts(Some(recover("", 0)), page(0, []), Recovery::Recovered, 0, 0);
         starts(Some(recover("", 0)), page(9, []), Recovery::Recovered, 9, 9);
     }
 
     #[test]
-    fn without_an_epoch_any_is_meant() {
-        assert_eq!(first_span(Some(&recover("", 5))), Span::After(5));
+    fn an_offset_without_an_epoch_counts_in_the_current_epoch() {
+        assert_eq!(first_range(Some(&recover("", 5))), ReadRange::After(5));
         starts(Some(recover("", 5)), page(9, 6..=8), Recovery::Recovered, 5, 8);
         starts(Some(recover("", 9)), page(9, []), Recovery::Recovered, 9, 9);
     }
 
     // NL-0.2, NL-5.6
     #[test]
-    fn what_is_gone_is_told_and_the_rest_follows_the_answer() {
+    fn after_a_loss_the_reply_is_before_the_oldest_publication_that_is_kept() {
         starts(Some(recover("epoch002", 2)), page(9, 5..=9), Recovery::Lost, 4, 4);
         starts(Some(recover("epoch002", 2)), page(9, []), Recovery::Lost, 9, 9);
         starts(Some(recover("epoch002", 10)), page(9, []), Recovery::Lost, 9, 9);
@@ -174,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_fork_everything_after_it_is_read() {
-        let judge = |from: &RecoverFrom| match judge(Some(from), page(9, [])) {
-            Judgement::ReadAgain(span) => span,
-            Judgement::Start(start) => panic!("decided too early: {start:?}"),
+    fn a_position_beyond_its_fork_requires_a_read_from_the_fork_on() {
+        let range_to_read = |from: &RecoverFrom| match decide(Some(from), page(9, [])) {
+            RecoveryDecision::ReadAgain(range) => range,
+            RecoveryDecision::Start(start) => panic!("decided too early: {start:?}"),
         };
-        assert_eq!(judge(&recover("epoch001", 6)), Span::After(4));
-        assert_eq!(judge(&recover("epoch000", 6)), Span::After(0));
-        let start = lost(&page(9, 5..=9));
+        assert_eq!(range_to_read(&recover("epoch001", 6)), ReadRange::After(4));
+        assert_eq!(range_to_read(&recover("epoch000", 6)), ReadRange::After(0));
+        let start = start_after_loss(&page(9, 5..=9));
         assert_eq!((start.answer.offset, start.cursor.offset, start.top), (4, 4, 9));
     }
 }

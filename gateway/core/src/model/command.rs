@@ -1,43 +1,43 @@
-//! What services ask of connections.
+//! Commands that services, or the node itself, send to connections.
 
 use super::{ChannelName, ConnectionId, Data, Position, Unsubscribe, UserId};
 use std::time::Duration;
 
-/// Something a service or the node itself does to a connection.
+/// What a service or the node tells a connection to do.
 #[derive(Clone, Debug)]
 pub enum ServerCommand {
-    /// Close it with this WebSocket close code (3000 to 4999) and reason (at most 123 bytes).
+    /// Close the connection.
     Disconnect {
-        /// Close code.
+        /// WebSocket close code, 3000 to 4999.
         code: u16,
-        /// Close reason.
+        /// Close reason, at most 123 bytes.
         reason: Box<str>,
     },
-    /// Subscribe it on its behalf. Where that was done before, only the end changes.
+    /// Subscribe the connection. If a service has subscribed it to this channel before, only the expiry changes.
     Subscribe {
-        /// Where to.
+        /// The channel.
         channel: ChannelName,
-        /// Recover from here.
+        /// Recover from this position; none: start with the next publication.
         since: Option<Position>,
-        /// When it ends by itself, from when the connection hears of it.
+        /// The subscription ends after this time, counted from the arrival of the command; none: it does not expire.
         expires_in: Option<Duration>,
     },
     /// End a subscription.
     Unsubscribe {
-        /// Which.
+        /// The channel.
         channel: ChannelName,
-        /// Told to the client.
+        /// The reason that the client gets.
         code: Unsubscribe,
     },
-    /// Send it a message outside any channel.
+    /// Send the client a message that belongs to no channel.
     Message(Data),
 }
 
-/// Which connections a [`ServerCommand`] concerns.
+/// The connections that a [`ServerCommand`] is for.
 #[derive(Clone, Debug)]
 pub enum CommandTarget {
     /// One connection.
     Connection(ConnectionId),
-    /// All of a user's.
+    /// All connections of a user.
     User(UserId),
 }

@@ -1,63 +1,63 @@
-//! A channel's history: what is kept of it, and how it is read.
+//! The history of a channel: what is kept, and how it is read.
 
 use super::{Epoch, Position, Publication};
 use std::{sync::Arc, time::Duration};
 
-/// What the store keeps of a channel's publications.
+/// Which publications of a channel the store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Newest publications that are kept, at least 1.
+    /// Number of newest publications that are kept, at least 1.
     pub size: u32,
-    /// How long each is kept after the last publication.
+    /// The history expires this long after the last publication.
     pub ttl: Duration,
 }
 
 /// Which publications to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Span {
-    /// None: only epoch, top and forks.
+pub enum ReadRange {
+    /// None, only epoch, top and forks.
     Top,
-    /// Oldest first, from the one after this offset.
+    /// Those after this offset, oldest first.
     After(u64),
-    /// Newest first, from the one before this offset; none: from the newest.
+    /// Those before this offset, newest first; none: all, newest first.
     Before(Option<u64>),
 }
 
-/// Bounds of one read.
+/// The limits of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageLimit {
     /// Publications at most.
     pub entries: usize,
-    /// Bytes ([`Publication::size`]) at most; the first publication comes whatever its size.
+    /// Bytes at most, measured by [`Publication::size`]. The first publication is returned whatever its size.
     pub bytes: usize,
 }
 
 impl PageLimit {
-    /// The part of each of so many reads that have the bounds of one together.
+    /// The limit for each of `reads` reads that share this limit.
     #[must_use]
-    pub fn shared_by(self, reads: usize) -> Self {
+    pub fn divided_by(self, reads: usize) -> Self {
         Self { entries: (self.entries / reads.max(1)).max(1), bytes: self.bytes / reads.max(1) }
     }
 }
 
-/// What a read found, at one moment.
+/// The result of a read: the state of the channel at one moment.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The current timeline. A read creates the epoch of a channel that has none.
+    /// The current epoch. A read of a channel without an epoch creates one.
     pub epoch: Epoch,
-    /// Offset of the newest publication ever, 0 if none yet.
+    /// Offset of the newest publication, whether still kept or not; 0 if there was none yet.
     pub top: u64,
-    /// Where earlier timelines were left, newest first.
+    /// The forks of earlier epochs, newest first.
     pub forks: Vec<Position>,
-    /// In the order asked for.
+    /// The publications, in the order of the [`ReadRange`].
     pub publications: Vec<Arc<Publication>>,
 }
 
-/// How old an answer may be.
+/// How old the result of a read may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// Of a later moment than this one.
+pub enum Freshness {
+    /// The read has to begin after the call.
     Fresh,
-    /// Of any moment: who asks sees what it lacks, and asks again.
+    /// It may be the result of a read that began before the call. The caller notices what the result lacks, and reads again.
     Any,
 }

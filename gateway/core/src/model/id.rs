@@ -1,13 +1,13 @@
-//! Ids that the gateway makes.
+//! Ids that the gateway creates.
 
 use std::{fmt, str::FromStr};
 
-/// The id of one connection: 128 random bits, so that knowing some tells nothing of others. Written as 32 hex digits.
+/// The id of one connection: 128 random bits, so that nobody can guess it. Its text form is 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(u128);
 
 impl ConnectionId {
-    /// A new one.
+    /// A new id.
     pub fn random() -> Self {
         Self(rand::random())
     }
@@ -25,7 +25,7 @@ impl fmt::Debug for ConnectionId {
     }
 }
 
-/// The text is not 32 lower-case hex digits.
+/// The text is not a connection id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a connection id: 32 lower-case hex digits")]
 pub struct InvalidConnectionId;

@@ -1,8 +1,8 @@
-//! Locks.
+//! Locking a mutex.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks although a holder may have panicked: what these locks guard is changed in steps that each leave it whole.
+/// Locks a mutex, even if a thread has panicked while it held the lock. Use it only for data that is valid after each single change.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

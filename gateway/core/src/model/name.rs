@@ -1,4 +1,4 @@
-//! Names of channels, users and services, checked where they enter.
+//! Names of channels, users and services. A value of these types is always a valid name.
 
 use shared_proto::name::{check_channel, check_service, check_user};
 use std::{borrow::Borrow, fmt, ops::Deref, str::FromStr, sync::Arc};
@@ -32,15 +32,15 @@ macro_rules! name {
 }
 
 name! {
-    /// A channel, as [`check_channel`] has it.
+    /// The name of a channel; [`check_channel`] has the rules.
     ChannelName
 }
 name! {
-    /// A user: empty for anonymous, else as [`check_user`] has it.
+    /// The id of a user; [`check_user`] has the rules. Empty for anonymous connections.
     UserId
 }
 name! {
-    /// A service, as [`check_service`] has it.
+    /// The name of a service; [`check_service`] has the rules.
     ServiceName
 }
 
@@ -50,7 +50,7 @@ impl ChannelName {
         (!user.is_empty()).then(|| Self(format!("#{user}").into()))
     }
 
-    /// The part before the first `:`, if any; none of a personal channel.
+    /// The part before the first `:`; none without a `:`, and none for a personal channel.
     pub fn namespace(&self) -> Option<&str> {
         let parts = if self.owner().is_some() { None } else { self.0.split_once(':') };
         parts.map(|(namespace, _)| namespace)
@@ -61,7 +61,7 @@ impl ChannelName {
         self.0.strip_prefix('#')
     }
 
-    /// Whether this user can have any part in it: a personal channel is its owner's and nobody else's.
+    /// Whether this user may have access to it. Only the owner has access to a personal channel.
     pub fn is_of(&self, user: &UserId) -> bool {
         self.owner().is_none_or(|owner| owner == user.as_str())
     }
@@ -77,12 +77,12 @@ impl FromStr for ChannelName {
 }
 
 impl UserId {
-    /// No user in particular.
+    /// The id of an anonymous connection.
     pub fn anonymous() -> Self {
         Self(Arc::from(""))
     }
 
-    /// Whether nobody is known behind the connection.
+    /// Whether the connection is anonymous.
     pub fn is_anonymous(&self) -> bool {
         self.0.is_empty()
     }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels_take_the_documented_forms_only() {
+    fn channel_names_have_the_documented_forms_only() {
         for good in ["news", "chat:lobby", "#alice", "#a@b.c", "a:b:c", &"x".repeat(255)] {
             assert_eq!(good.parse::<ChannelName>().as_ref().map(ChannelName::as_str), Ok(good));
         }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_compared_byte_by_byte() {
+    fn user_ids_are_compared_byte_by_byte() {
         let channel = |user: &str| ChannelName::personal(&user.parse().expect("valid"));
         for (one, other) in [("Alice", "alice"), ("j\u{fc}rgen", "ju\u{308}rgen"), ("a b", "a\u{a0}b")] {
             assert_ne!(channel(one), channel(other));

@@ -1,25 +1,25 @@
-//! Places in a channel's stream.
+//! Positions in the stream of a channel.
 
 use std::fmt;
 
-/// One timeline of a channel: eight random letters or digits. Epochs have no order.
+/// The name of one timeline of a channel: eight random letters or digits. Epochs have no order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch([u8; 8]);
 
 impl Epoch {
-    /// A new timeline.
+    /// The name of a new timeline.
     pub fn random() -> Self {
         const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         Self(std::array::from_fn(|_| LETTERS[rand::random_range(0..LETTERS.len())]))
     }
 
-    /// The epoch written as `text`; none if no gateway can have written that.
+    /// Reads an epoch; none if the text is not one that a gateway can have created.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 8] = text.as_bytes().try_into().ok()?;
         bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
     }
 
-    /// The epoch as text.
+    /// The text form.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -37,11 +37,11 @@ impl fmt::Debug for Epoch {
     }
 }
 
-/// A place in a channel: everything up to and including `offset` of timeline `epoch`.
+/// A position in a channel: after the publication with this offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// The timeline.
+    /// The epoch in which the offset counts.
     pub epoch: Epoch,
-    /// The last publication that is behind; 0 before the first.
+    /// Offset of the publication before the position; 0 before the first publication.
     pub offset: u64,
 }

@@ -1,6 +1,6 @@
-//! Who is in a channel, in figures.
+//! The size of a channel's presence list.
 
-/// Number of those present.
+/// How many connections and users are in a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PresenceStats {
     /// Connections.

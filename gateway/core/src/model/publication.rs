@@ -1,29 +1,29 @@
-//! What travels through channels.
+//! Publications: the messages in channels.
 
 use super::{ConnectionId, UserId};
 use serde_json::value::RawValue;
 use std::{collections::BTreeMap, fmt};
 
-/// Opaque JSON, without line breaks between its tokens, of bounded depth. Never parsed again.
+/// JSON that the gateway passes on unread: valid, of limited depth, without white space between tokens.
 #[derive(Clone)]
 pub struct Data(Box<RawValue>);
 
 /// Why data was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidData {
-    /// Nested too deep.
+    /// Arrays and objects are nested too deep.
     #[error("is nested deeper than {0} levels")]
     TooDeep(u16),
 }
 
 impl Data {
-    /// Levels of arrays and objects that data may have.
+    /// Most levels of nested arrays and objects.
     pub const MAX_DEPTH: u16 = 64;
 
-    /// Checks the depth and removes white space between tokens; one scan. `raw` is valid JSON, as its type says.
+    /// Checks the depth and removes white space between tokens.
     pub fn parse(raw: &RawValue) -> Result<Self, InvalidData> {
         let text = raw.get();
-        let (mut depth, mut deepest, mut in_string, mut escaped, mut loose) = (0u32, 0u32, false, false, false);
+        let (mut depth, mut deepest, mut in_string, mut escaped, mut has_white_space) = (0u32, 0u32, false, false, false);
         for byte in text.bytes() {
             if in_string {
                 match byte {
@@ -41,14 +41,14 @@ impl Data {
                     deepest = deepest.max(depth);
                 }
                 b']' | b'}' => depth = depth.saturating_sub(1),
-                b' ' | b'\t' | b'\n' | b'\r' => loose = true,
+                b' ' | b'\t' | b'\n' | b'\r' => has_white_space = true,
                 _ => {}
             }
         }
         if deepest > u32::from(Self::MAX_DEPTH) {
             return Err(InvalidData::TooDeep(Self::MAX_DEPTH));
         }
-        if !loose {
+        if !has_white_space {
             return Ok(Self(raw.to_owned()));
         }
         Ok(RawValue::from_string(compact(text)).map_or_else(|_| Self(raw.to_owned()), Self))
@@ -59,18 +59,18 @@ impl Data {
         self.0.get()
     }
 
-    /// For serialization.
+    /// The JSON text, for serialization with serde.
     pub fn raw(&self) -> &RawValue {
         &self.0
     }
 
-    /// `null`.
+    /// The JSON value `null`.
     pub fn null() -> Self {
         Self(RawValue::NULL.to_owned())
     }
 }
 
-/// Valid JSON without the white space between its tokens.
+/// Removes the white space between the tokens of valid JSON.
 fn compact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut in_string, mut escaped) = (false, false);
@@ -107,24 +107,24 @@ impl fmt::Debug for Data {
     }
 }
 
-/// What a publisher puts beside the data.
+/// Names and values that a publisher adds to the data.
 pub type Tags = BTreeMap<String, String>;
 
-/// A connection as others in a channel see it.
+/// A connection as other subscribers of a channel see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientInfo {
-    /// The user behind it.
+    /// Its user.
     pub user: UserId,
-    /// The connection.
+    /// Its id.
     pub client: ConnectionId,
-    /// From the connection's token.
+    /// Data from the connection's token.
     pub conn_info: Option<Data>,
-    /// From the subscription's token.
+    /// Data from the subscription's token.
     pub chan_info: Option<Data>,
 }
 
 impl ClientInfo {
-    /// Bytes it takes in queues and answers, about.
+    /// Approximate size in bytes, for limits.
     pub fn size(&self) -> usize {
         let data = [&self.conn_info, &self.chan_info].into_iter().flatten().map(|data| data.get().len());
         size_of::<Self>() + self.user.len() + data.sum::<usize>()
@@ -134,22 +134,22 @@ impl ClientInfo {
 /// One message in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// Where it stands; none without history and for ephemeral ones.
+    /// Its position; none if it is not stored (the channel has no history, or the publication is ephemeral).
     pub position: Option<super::Position>,
-    /// Opaque JSON.
+    /// The message itself.
     pub data: Data,
-    /// What the publisher put beside the data.
+    /// Names and values that the publisher added.
     pub tags: Tags,
-    /// The frontend that published it; none where a service did.
+    /// The frontend that published it; none if a service did.
     pub info: Option<Box<ClientInfo>>,
-    /// Milliseconds since 1970 when the gateway took it.
+    /// When the gateway accepted it, in milliseconds since 1970.
     pub time_ms: u64,
-    /// W3C trace context of the publish, for links of the delivery.
+    /// W3C trace context of the publish. The trace of a delivery links to it.
     pub traceparent: Option<Box<str>>,
 }
 
 impl Publication {
-    /// Bytes it takes in histories and queues, about.
+    /// Approximate size in bytes, for limits.
     pub fn size(&self) -> usize {
         let tags: usize = self.tags.iter().map(|(k, v)| k.len() + v.len() + 48).sum();
         let info = self.info.as_deref().map_or(0, ClientInfo::size);
@@ -167,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn white_space_between_tokens_goes_and_within_strings_stays() {
+    fn white_space_is_removed_between_tokens_and_kept_in_strings() {
         let parsed = data("{ \"a b\" :\r\n [ 1 ,\t\"x \\\" y\\\\\" , null ] }").expect("shallow");
         assert_eq!(parsed.get(), r#"{"a b":[1,"x \" y\\",null]}"#);
     }
 
     #[test]
-    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+    fn depth_is_limited_and_brackets_in_strings_do_not_count() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(data(&nested(64)).is_ok());
         assert_eq!(data(&nested(65)), Err(InvalidData::TooDeep(64)));

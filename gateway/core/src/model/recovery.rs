@@ -1,18 +1,18 @@
-//! Going on where a client left off: what it asks for, and what it is told.
+//! Recovery: how a returning client gets the publications that it missed.
 
 use super::{Epoch, Position};
 
-/// A position as a client remembers it.
+/// The position from which a client recovers, as it wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverFrom {
-    /// The timeline; empty: whichever is the current one.
+    /// The epoch; empty: the current one, whichever it is.
     pub epoch: String,
-    /// The last that it has; 0 of an empty epoch: from the first that is held.
+    /// Offset of the last publication that the client has. 0 with an empty epoch: start at the oldest publication that is kept.
     pub offset: u64,
 }
 
 impl RecoverFrom {
-    /// As a position; none if it names no epoch, or one that no gateway can have told to the client.
+    /// The position; none if the epoch is empty, or is not one that a gateway can have created.
     pub fn position(&self) -> Option<Position> {
         Epoch::parse(&self.epoch).map(|epoch| Position { epoch, offset: self.offset })
     }
@@ -21,11 +21,11 @@ impl RecoverFrom {
 /// How a recovery went.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
-    /// None was asked for.
+    /// The client did not ask for one.
     #[default]
-    NotAsked,
-    /// Everything since the position comes: in the answer and in pushes after it.
+    NotRequested,
+    /// The client gets every publication since its position, in the reply and in pushes after it.
     Recovered,
-    /// Something since the position is gone; what is held comes as pushes.
+    /// Some publications since the position are no longer stored. The client gets those that are, as pushes.
     Lost,
 }

@@ -1,19 +1,19 @@
-//! Users whose tokens are no good any more.
+//! Revoked tokens.
 
-/// What a service did to a user whom it disconnected for good.
+/// A service has disconnected a user and revoked the user's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// Tokens that were issued until then are no good: seconds since 1970.
+    /// Tokens issued at this time or before are revoked, in seconds since 1970.
     pub until: u64,
-    /// With which their connections are closed.
+    /// Close code for the connections that used such a token.
     pub code: u16,
-    /// With which as well.
+    /// Close reason for them.
     pub reason: Box<str>,
 }
 
 impl Revocation {
-    /// Whether it concerns who came with a token of this time. One that does not say when it was issued may be as old as any.
-    pub fn concerns(&self, issued: Option<u64>) -> bool {
+    /// Whether it revokes a token that was issued at this time. A token that does not say when it was issued counts as revoked.
+    pub fn applies_to(&self, issued: Option<u64>) -> bool {
         issued.is_none_or(|issued| issued <= self.until)
     }
 }

@@ -1,8 +1,9 @@
-//! Who made a subscription.
+//! Client-side and server-side subscriptions.
 
-/// Decides what can be told about a subscription: the SDKs subscribe anew to what they asked for, and forget anything else that is ended.
+/// Who made a subscription. When the server ends one, an SDK subscribes again if its frontend had asked for the channel; otherwise it forgets the
+/// subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum SubscriptionSide {
     /// The frontend asked for it.
     Client,
     /// The gateway or a service made it.

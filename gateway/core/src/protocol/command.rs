@@ -1,81 +1,81 @@
-//! What frontends ask.
+//! The commands of frontends.
 
 use crate::model::{Data, RecoverFrom, Refusal};
 
-/// A frontend's command. `id` is echoed in the reply; 0 for what has none.
+/// A command of a frontend.
 #[derive(Debug)]
 pub struct Command {
-    /// Correlates the reply.
+    /// The reply has the same id. 0: the command has no reply.
     pub id: u32,
-    /// What is asked.
+    /// What the frontend asks for.
     pub request: Request,
 }
 
-/// What a frontend asks. Names are as they came: the session checks them.
+/// What a frontend asks for. Names of channels and services are not checked yet; the session does that.
 #[derive(Debug)]
 pub enum Request {
-    /// First of all.
+    /// Connect; the first command of a connection.
     Connect(Box<ConnectRequest>),
     /// Subscribe to a channel.
     Subscribe(Box<SubscribeRequest>),
     /// End a subscription.
     Unsubscribe {
-        /// Which.
+        /// The channel.
         channel: String,
     },
     /// Publish into a channel.
     Publish {
-        /// Where to.
+        /// The channel.
         channel: String,
-        /// What.
+        /// The message.
         data: Data,
     },
-    /// Who is there.
+    /// Read the presence list of a channel.
     Presence {
-        /// Where.
+        /// The channel.
         channel: String,
     },
-    /// How many are there.
+    /// Read how many connections and users are in a channel.
     PresenceStats {
-        /// Where.
+        /// The channel.
         channel: String,
     },
-    /// Read the stream.
+    /// Read the history of a channel.
     History(HistoryRequest),
     /// Call a service.
     Rpc {
         /// `service.name` or `service:name`.
         method: String,
-        /// Its argument.
+        /// The argument.
         data: Data,
     },
-    /// A message without a reply.
+    /// Send an event to a service.
     Send {
         /// `{"service": …, "data": …}`.
         data: Data,
     },
-    /// A new connection token.
+    /// Replace the connection token.
     Refresh {
-        /// The token.
+        /// The new token.
         token: String,
     },
-    /// A new subscription token.
+    /// Replace a subscription token.
     SubRefresh {
-        /// Whose.
+        /// The channel of the subscription.
         channel: String,
-        /// The token.
+        /// The new token.
         token: String,
     },
-    /// Asks for an empty reply.
+    /// Reply with an empty reply.
     Ping,
-    /// Answer to our ping.
+    /// The reply to a ping of the gateway.
     Pong,
-    /// A command whose frame was understood but cannot be accepted: this is its answer.
+    /// The decoder understood the command but refuses it with this error.
     Refused(Refusal),
 }
 
 impl Request {
-    /// The channel that the command concerns, as it came.
+    /// The channel to which the command applies; none if it applies to no channel.
     pub fn channel(&self) -> Option<&str> {
         match self {
             Self::Subscribe(request) => Some(&request.channel),
@@ -92,40 +92,40 @@ impl Request {
     }
 }
 
-/// See [`Request::Connect`].
+/// The fields of [`Request::Connect`].
 #[derive(Debug, Default)]
 pub struct ConnectRequest {
-    /// Empty for anonymous.
+    /// The connection token; empty for an anonymous connection.
     pub token: String,
-    /// Server-side subscriptions to recover.
+    /// The positions of server-side subscriptions to recover, by channel.
     pub subs: Vec<(String, Option<RecoverFrom>)>,
-    /// W3C trace context, from the emulated headers.
+    /// W3C trace context, from the field `headers`, which stands for HTTP headers.
     pub traceparent: Option<String>,
 }
 
-/// See [`Request::Subscribe`].
+/// The fields of [`Request::Subscribe`].
 #[derive(Debug, Default)]
 pub struct SubscribeRequest {
-    /// Where to.
+    /// The channel.
     pub channel: String,
-    /// Empty where the namespace needs none.
+    /// The subscription token; empty if the client has none.
     pub token: String,
-    /// Where to go on from.
+    /// The position to recover from; none: start with the next publication.
     pub recover: Option<RecoverFrom>,
-    /// Wants joins and leaves.
+    /// Whether the client wants joins and leaves.
     pub join_leave: bool,
-    /// Wants error 112 instead of a subscription whose recovery failed.
+    /// Whether the client wants error 112 in place of a subscription whose recovery failed.
     pub all_or_nothing: bool,
 }
 
-/// See [`Request::History`].
+/// The fields of [`Request::History`].
 #[derive(Debug)]
 pub struct HistoryRequest {
-    /// Which stream.
+    /// The channel.
     pub channel: String,
-    /// Publications wanted; 0: only the position; below 0: as many as allowed.
+    /// Publications at most. 0: only the position of the newest one. Negative: as many as allowed.
     pub limit: i32,
-    /// From where on.
+    /// Start after this position, or before it if `reverse` is set; none: start with the oldest publication, or with the newest.
     pub since: Option<RecoverFrom>,
     /// Newest first.
     pub reverse: bool,

@@ -1,7 +1,8 @@
-//! The JSON form of the Centrifuge client protocol.
-//! Frames to commands, replies and pushes to frames. Sans-I/O.
+//! What clients and the gateway send each other: the WebSocket frames and the Centrifuge client protocol in JSON. What a message causes is decided in
+//! `session`.
 //!
-//! What a session speaks is in `command` and `reply`; [`centrifuge`] is its JSON form on the wire. [`websocket`] is RFC 6455's framing.
+//! `command` and `reply` are the messages as the session knows them. [`centrifuge`] reads and writes them as JSON. [`websocket`] reads and writes
+//! the frames that carry the JSON.
 
 pub mod centrifuge;
 mod command;

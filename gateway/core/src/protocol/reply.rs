@@ -1,102 +1,102 @@
-//! What frontends are told.
+//! The replies and pushes to frontends.
 
 use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Position, PresenceStats, Publication, Recovery, Refusal, Unsubscribe};
 use std::sync::Arc;
 
-/// The answer to a command.
+/// The reply to a command.
 #[derive(Debug)]
 pub enum Reply {
-    /// It failed.
+    /// The command failed.
     Error(Refusal),
-    /// See [`Connected`].
+    /// The client is connected.
     Connect(Box<Connected>),
-    /// See [`Subscribed`].
+    /// The client is subscribed.
     Subscribe(Box<Subscribed>),
-    /// Done.
+    /// The client is no longer subscribed.
     Unsubscribe,
-    /// Done.
+    /// The publication is stored, or announced if the channel has no history.
     Publish,
-    /// Who is there.
+    /// The presence list of a channel.
     Presence(Vec<Arc<ClientInfo>>),
-    /// How many are there.
+    /// How many connections and users are in a channel.
     PresenceStats(PresenceStats),
-    /// A page of the stream, and its newest position.
+    /// A page of the history.
     History {
-        /// Of the newest publication.
+        /// The position of the newest publication.
         position: Position,
-        /// In the order asked for.
+        /// The publications in the requested order.
         publications: Vec<Arc<Publication>>,
     },
-    /// The service's answer.
+    /// The reply of the service.
     Rpc(Data),
-    /// The service's own error; its codes are its own.
+    /// An error that the service defines, with a code of its own.
     CallFailed {
-        /// The service's.
+        /// The service's error code.
         code: u32,
-        /// For people.
+        /// The service's error text.
         message: String,
         /// Whether the same call may succeed later.
         temporary: bool,
     },
-    /// The new connection token was accepted.
+    /// The new connection token is valid.
     Refresh {
-        /// Seconds until the next refresh; none: expires no more.
+        /// Seconds until the token expires; none: it does not expire.
         ttl: Option<u32>,
-        /// Whose.
+        /// The id of the connection.
         client: ConnectionId,
     },
-    /// The new subscription token was accepted.
+    /// The new subscription token is valid.
     SubRefresh {
-        /// Seconds until the next refresh; none: expires no more.
+        /// Seconds until the token expires; none: it does not expire.
         ttl: Option<u32>,
     },
-    /// Alive.
+    /// The reply to a ping of the client.
     Ping,
 }
 
-/// The answer to a connect.
+/// The fields of [`Reply::Connect`].
 #[derive(Debug)]
 pub struct Connected {
-    /// Its id.
+    /// The id of the connection.
     pub client: ConnectionId,
-    /// Name of this node.
+    /// The name of this node.
     pub node: Arc<str>,
-    /// Seconds between pings.
+    /// Seconds between two pings.
     pub ping: u32,
-    /// Seconds until the token has to be refreshed.
+    /// Seconds until the connection token expires; none: it does not expire.
     pub ttl: Option<u32>,
-    /// Server-side subscriptions.
+    /// The server-side subscriptions.
     pub subs: Vec<(ChannelName, Subscribed)>,
 }
 
-/// The state in which a subscription starts.
+/// The start of a subscription, in [`Reply::Connect`], [`Reply::Subscribe`] and [`Push::Subscribe`].
 #[derive(Debug, Default)]
 pub struct Subscribed {
-    /// The client's new position: that of the first page's predecessor. None without history.
+    /// The new position of the client, before `publications`; none if the channel has no history.
     pub position: Option<Position>,
-    /// Whether a recovery was asked for, and how it went.
+    /// How the recovery went.
     pub recovery: Recovery,
-    /// The first page of what was missed.
+    /// The first page of missed publications.
     pub publications: Vec<Arc<Publication>>,
-    /// Seconds until the subscription's token has to be refreshed.
+    /// Seconds until the subscription token expires; none: it does not expire.
     pub ttl: Option<u32>,
 }
 
-/// What comes without being asked for.
+/// A message that answers no command.
 #[derive(Debug)]
 pub enum Push {
-    /// To be answered by a pong.
+    /// The client has to reply with a pong.
     Ping,
-    /// A message of a channel.
+    /// A publication in a channel.
     Publication(ChannelName, Arc<Publication>),
-    /// Somebody subscribed.
+    /// A connection subscribed to a channel.
     Join(ChannelName, Arc<ClientInfo>),
-    /// Somebody left.
+    /// A connection left a channel.
     Leave(ChannelName, Arc<ClientInfo>),
-    /// The server subscribed this connection.
+    /// The server subscribed this connection to a channel, or its position is in a new epoch.
     Subscribe(ChannelName, Subscribed),
-    /// The server ended a subscription.
+    /// The server ended a subscription of this connection.
     Unsubscribe(ChannelName, Unsubscribe),
-    /// A message outside any channel.
+    /// A message of a service that belongs to no channel.
     Message(Data),
 }

@@ -1,337 +1,358 @@
-//! From the connect command to its answer.
+//! From the connect command to its reply.
 
 use super::{
-    Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, Rules, ServerSubscription,
-    expiry::Expiry,
-    subscriptions::Origin,
-    turn::{Closing, Turn, mismatch, revoked},
+    Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, ServerSubscription, SessionConfig,
+    close_reason::{CloseReason, check_revocation},
+    context::Context,
+    phases::{PHASES, PhaseEvent, PhaseName},
+    state::{expiry::Expiry, subscriptions::Source},
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, Side, Tick},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick},
     protocol::{Command, ConnectRequest, Request},
 };
 use std::sync::Arc;
 
-/// A session whose connect command is under way.
+/// A session that handles its connect command.
 #[derive(Debug)]
 pub(super) struct Connecting {
     command: u32,
-    until: Tick,
+    deadline: Tick,
+    /// The positions that the client remembers, by channel.
     recover: Vec<(String, Option<RecoverFrom>)>,
-    stage: Stage,
     /// When the token was issued.
     issued: Option<u64>,
-    /// Commands that came before the answer.
-    early: Vec<Command>,
-    /// What services did before the answer, and when.
-    deferred: Vec<(Tick, ServerCommand)>,
+    /// Commands that arrived before the reply.
+    queued_commands: Vec<Command>,
+    /// Commands of services that arrived before the reply, and when they arrived.
+    queued_server_commands: Vec<(Tick, ServerCommand)>,
+    /// The operation in flight. Attaches have their own.
+    op: Option<OpId>,
+    stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
-    Authenticating(OpId),
-    Authenticated,
-    /// The user is known, also to services; what they subscribed it to before is being read.
-    Reading {
-        op: OpId,
-        info: Arc<ClientInfo>,
-        expiry: Option<Expiry>,
+    Authenticating,
+    /// The user is known, and services reach the connection under it.
+    ReadingSubscriptions {
+        user: AuthenticatedUser,
+        /// The channels that the token names.
         channels: Vec<ChannelName>,
     },
     Attaching {
-        info: Arc<ClientInfo>,
-        expiry: Option<Expiry>,
-        joining: Vec<Joining>,
+        user: AuthenticatedUser,
+        attaches: Vec<PendingAttach>,
     },
 }
 
-/// A server-side subscription that is part of the answer.
+#[derive(Clone, Debug)]
+struct AuthenticatedUser {
+    info: Arc<ClientInfo>,
+    expiry: Option<Expiry>,
+}
+
+/// A server-side subscription that will be part of the reply.
 #[derive(Debug)]
-struct Joining {
+struct PendingAttach {
     channel: ChannelName,
-    ends: Option<Tick>,
-    origin: Origin,
-    attaching: Attaching,
+    expires_at: Option<Tick>,
+    source: Source,
+    state: AttachState,
 }
 
 #[derive(Debug)]
-enum Attaching {
-    Going(OpId),
+enum AttachState {
+    InFlight(OpId),
     Failed,
-    Done(Attached),
+    Attached(Attached),
 }
 
-/// A server-side subscription that begins with the connection.
+/// A server-side subscription with which a connection starts.
 #[derive(Debug)]
-pub(super) struct Joined {
+pub(super) struct InitialSubscription {
     pub(super) channel: ChannelName,
-    pub(super) ends: Option<Tick>,
-    pub(super) origin: Origin,
+    pub(super) expires_at: Option<Tick>,
+    pub(super) source: Source,
     pub(super) attached: Attached,
 }
 
-/// What a session begins to be open with.
+/// What a connected session starts with.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct ConnectResult {
     pub(super) command: u32,
     pub(super) info: Arc<ClientInfo>,
     pub(super) issued: Option<u64>,
     pub(super) expiry: Option<Expiry>,
-    pub(super) joined: Vec<Joined>,
-    pub(super) early: Vec<Command>,
-    pub(super) deferred: Vec<(Tick, ServerCommand)>,
+    pub(super) subscriptions: Vec<InitialSubscription>,
+    pub(super) queued_commands: Vec<Command>,
+    pub(super) queued_server_commands: Vec<(Tick, ServerCommand)>,
 }
 
-/// How far a connect is.
-pub(super) enum Progress {
-    Going,
-    Connected(Box<Connection>),
-    /// Answered with an error; nothing is attached.
+/// The state of a connect after an input.
+pub(super) enum ConnectProgress {
+    Pending,
+    Connected(Box<ConnectResult>),
+    /// The reply is an error. No channel is attached.
     Refused,
 }
 
 impl Connecting {
-    pub(super) fn begin(turn: &mut Turn<'_>, command: u32, request: ConnectRequest) -> Self {
-        let authenticate = turn.start(Op::Authenticate { token: request.token });
+    pub(super) fn begin(cx: &mut Context<'_>, command: u32, request: ConnectRequest) -> Self {
         Self {
             command,
-            until: turn.now.after(turn.rules.attach_timeout),
+            deadline: cx.now.after(cx.config.attach_timeout),
             recover: request.subs,
-            stage: Stage::Authenticating(authenticate),
             issued: None,
-            early: Vec::new(),
-            deferred: Vec::new(),
+            queued_commands: Vec::new(),
+            queued_server_commands: Vec::new(),
+            op: Some(cx.start(Op::Authenticate { token: request.token })),
+            stage: Stage::Authenticating,
+        }
+    }
+
+    pub(super) fn phase(&self) -> PhaseName {
+        match self.stage {
+            Stage::Authenticating => PhaseName::Authenticating,
+            Stage::ReadingSubscriptions { .. } => PhaseName::ReadingSubscriptions,
+            Stage::Attaching { .. } => PhaseName::Attaching,
         }
     }
 
     // NL-5.7
     pub(super) fn deadline(&self) -> Tick {
-        self.until
+        self.deadline
     }
 
-    pub(super) fn wants_input(&self, rules: &Rules) -> bool {
-        self.early.len() < rules.max_in_flight
+    pub(super) fn wants_input(&self, config: &SessionConfig) -> bool {
+        self.queued_commands.len() < config.max_in_flight
     }
 
-    pub(super) fn handle(&mut self, turn: &mut Turn<'_>, input: Input) -> Result<Progress, Closing> {
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, input: Input) -> Result<ConnectProgress, CloseReason> {
         match input {
-            Input::Command(command) => self.early(turn, command).map(|()| Progress::Going),
-            Input::Server(ServerCommand::Disconnect { code, reason }) => Err(Closing::new(code, &reason)),
-            Input::Server(command) if self.deferred.len() < turn.rules.max_in_flight => {
-                self.deferred.push((turn.now, command));
-                Ok(Progress::Going)
+            Input::Command(command) => self.queue(cx, command).map(|()| ConnectProgress::Pending),
+            Input::Server(ServerCommand::Disconnect { code, reason }) => Err(CloseReason::new(code, &reason)),
+            Input::Server(command) if self.queued_server_commands.len() < cx.config.max_in_flight => {
+                self.queued_server_commands.push((cx.now, command));
+                Ok(ConnectProgress::Pending)
             }
-            Input::Server(_) => Ok(self.fail(turn, again("services did too much to the connection before it was open"))),
-            Input::Revoked(revocation) => revoked(&revocation, self.issued).map(|()| Progress::Going),
-            Input::Done(op, outcome) => self.done(turn, op, outcome),
-            Input::Lost(channel) if self.is_joined(&channel) => Ok(self.fail(turn, again("a stream was lost in part"))),
-            Input::Tick if self.until <= turn.now => Ok(self.fail(turn, again("connecting took too long"))),
-            Input::Lost(_) | Input::Tick => Ok(Progress::Going),
+            Input::Server(_) => Ok(self.fail(cx, temporary("services sent too many commands before the connect ended"))),
+            Input::Revoked(revocation) => check_revocation(&revocation, self.issued).map(|()| ConnectProgress::Pending),
+            Input::Done(op, outcome) => self.done(cx, op, outcome),
+            Input::PublicationsLost(channel) if self.is_attached(&channel) => {
+                Ok(self.fail(cx, temporary("publications were lost before the connect ended")))
+            }
+            Input::Timer if self.deadline <= cx.now => Ok(self.fail(cx, temporary("the connect took too long"))),
+            Input::PublicationsLost(_) | Input::Timer => Ok(ConnectProgress::Pending),
         }
     }
 
-    /// Commands may follow the connect in the same message. They wait.
-    fn early(&mut self, turn: &mut Turn<'_>, command: Command) -> Result<(), Closing> {
+    /// Further commands may arrive in the same message as the connect. They wait for its reply.
+    fn queue(&mut self, cx: &mut Context<'_>, command: Command) -> Result<(), CloseReason> {
         match command.request {
-            Request::Connect(_) => return Err(Closing::bad_request("connect came twice")),
+            Request::Connect(_) => return Err(CloseReason::bad_request("connect was sent twice")),
             Request::Pong => {}
-            _ if self.early.len() < turn.rules.max_waiting() => self.early.push(command),
+            _ if self.queued_commands.len() < cx.config.max_waiting() => self.queued_commands.push(command),
             _ if command.id == 0 => return Err(Disconnect::TooManyRequests.into()),
-            _ => turn.refuse(command.id, ErrorCode::TooManyRequests),
+            _ => cx.refuse(command.id, ErrorCode::TooManyRequests),
         }
         Ok(())
     }
 
-    fn done(&mut self, turn: &mut Turn<'_>, op: OpId, outcome: Outcome) -> Result<Progress, Closing> {
-        match &mut self.stage {
-            Stage::Authenticating(expected) if *expected == op => {
-                self.stage = Stage::Authenticated;
-                self.authenticated(turn, outcome)
-            }
-            Stage::Reading { op: expected, .. } if *expected == op => self.read(turn, outcome),
-            Stage::Attaching { joining, .. } => {
-                match joining.iter_mut().find(|it| matches!(it.attaching, Attaching::Going(going) if going == op)) {
-                    Some(joining) => match joining.attached(outcome) {
-                        Ok(()) => Ok(self.connected()),
-                        Err(refusal) => Ok(self.fail(turn, refusal)),
-                    },
-                    None => Ok(Progress::Going),
-                }
-            }
-            Stage::Authenticating(_) | Stage::Authenticated | Stage::Reading { .. } => Ok(Progress::Going),
+    fn done(&mut self, cx: &mut Context<'_>, op: OpId, outcome: Outcome) -> Result<ConnectProgress, CloseReason> {
+        if self.op.take_if(|expected| *expected == op).is_none() {
+            return Ok(self.attach_ended(cx, op, outcome));
+        }
+        match (&self.stage, outcome) {
+            (Stage::Authenticating, Outcome::Authenticated(identity)) => self.authenticated(cx, *identity),
+            (Stage::Authenticating, Outcome::InvalidToken(refusal)) => Err(CloseReason::invalid_token(&refusal.detail)),
+            (Stage::ReadingSubscriptions { .. }, Outcome::Subscriptions(stored)) => self.subscriptions_read(cx, stored),
+            (_, other) => Ok(self.fail(cx, other.into_refusal())),
         }
     }
 
-    fn authenticated(&mut self, turn: &mut Turn<'_>, outcome: Outcome) -> Result<Progress, Closing> {
-        match outcome {
-            Outcome::Authenticated(identity) => self.identified(turn, *identity),
-            Outcome::InvalidToken(refusal) => Err(Closing::new(Disconnect::InvalidToken.code(), &refusal.detail)),
-            Outcome::Failed(refusal) => Ok(self.fail(turn, refusal)),
-            _ => Ok(self.fail(turn, mismatch())),
-        }
-    }
-
-    /// From here on services reach the connection under its user.
-    fn identified(&mut self, turn: &mut Turn<'_>, identity: Identity) -> Result<Progress, Closing> {
-        let Ok(expiry) = Expiry::begin(turn, identity.expires_in) else {
-            return Ok(self.fail(turn, ErrorCode::TokenExpired.into()));
+    /// Services reach the connection under its user from now on.
+    fn authenticated(&mut self, cx: &mut Context<'_>, identity: Identity) -> Result<ConnectProgress, CloseReason> {
+        let Ok(expiry) = Expiry::begin(cx, identity.expires_in) else {
+            return Ok(self.fail(cx, ErrorCode::TokenExpired.into()));
         };
-        let info = ClientInfo { user: identity.user, client: turn.connection, conn_info: identity.info, chan_info: None };
-        let (info, channels) = (Arc::new(info), identity.channels);
-        self.issued = identity.issued;
-        turn.act(Action::Identify(info.clone()));
-        if info.user.is_anonymous() {
-            return self.attach_all(turn, info, expiry, channels, Vec::new());
+        let Identity { user, issued, info, channels, .. } = identity;
+        let info = Arc::new(ClientInfo { user, client: cx.connection, conn_info: info, chan_info: None });
+        self.issued = issued;
+        cx.emit(Action::Register(info.clone()));
+        let user = AuthenticatedUser { info, expiry };
+        if user.info.user.is_anonymous() {
+            return self.attach_all(cx, PhaseEvent::AnonymousAuthenticated, user, channels, Vec::new());
         }
-        let op = turn.start(Op::Subscriptions { user: info.user.clone(), issued: identity.issued });
-        self.stage = Stage::Reading { op, info, expiry, channels };
-        Ok(Progress::Going)
+        self.op = Some(cx.start(Op::Subscriptions { user: user.info.user.clone(), issued }));
+        self.enter(PhaseEvent::UserAuthenticated, Stage::ReadingSubscriptions { user, channels });
+        Ok(ConnectProgress::Pending)
     }
 
-    /// What services subscribed the user to was read.
-    fn read(&mut self, turn: &mut Turn<'_>, outcome: Outcome) -> Result<Progress, Closing> {
-        let Stage::Reading { info, expiry, channels, .. } = std::mem::replace(&mut self.stage, Stage::Authenticated) else {
-            return Ok(Progress::Going);
-        };
-        match outcome {
-            Outcome::Subscriptions(stored) => self.attach_all(turn, info, expiry, channels, stored),
-            Outcome::Failed(refusal) => Ok(self.fail(turn, refusal)),
-            _ => Ok(self.fail(turn, mismatch())),
-        }
+    fn subscriptions_read(&mut self, cx: &mut Context<'_>, stored: Vec<ServerSubscription>) -> Result<ConnectProgress, CloseReason> {
+        let Stage::ReadingSubscriptions { user, channels } = &mut self.stage else { return Ok(ConnectProgress::Pending) };
+        let (user, channels) = (user.clone(), std::mem::take(channels));
+        self.attach_all(cx, PhaseEvent::SubscriptionsRead, user, channels, stored)
     }
 
     fn attach_all(
         &mut self,
-        turn: &mut Turn<'_>,
-        info: Arc<ClientInfo>,
-        expiry: Option<Expiry>,
+        cx: &mut Context<'_>,
+        event: PhaseEvent,
+        user: AuthenticatedUser,
         channels: Vec<ChannelName>,
         stored: Vec<ServerSubscription>,
-    ) -> Result<Progress, Closing> {
-        let wanted = wanted(turn.now, channels, &info, stored);
-        let (among, most) = (wanted.len(), turn.rules.max_subscriptions);
-        let by_services = wanted.iter().filter(|it| it.origin == Origin::Service).count();
-        if among - by_services > most {
-            let why = format!("the token leads to {} subscriptions; a connection may have {most}", among - by_services);
-            return Err(Closing::new(Disconnect::ChannelLimit.code(), &why));
+    ) -> Result<ConnectProgress, CloseReason> {
+        let planned = planned_subscriptions(cx.now, channels, &user.info, stored);
+        let (page_shares, limit) = (planned.len(), cx.config.max_subscriptions);
+        let by_services = planned.iter().filter(|it| it.source == Source::Service).count();
+        let by_token = planned.len() - by_services;
+        if by_token > limit {
+            let why = format!("the token leads to {by_token} channels, including the personal one; a connection may have {limit}");
+            return Err(CloseReason::new(Disconnect::ChannelLimit.code(), &why));
         }
-        if by_services > most {
-            // It may end without the client, which therefore is to come back.
-            let detail = format!(
-                "services have subscribed this user to {by_services} channels; a connection may have {most}: the rest has to end first"
-            );
-            return Ok(self.fail(turn, Refusal::new(ErrorCode::ServiceUnavailable, detail)));
+        if by_services > limit {
+            // Services may end some of these subscriptions at any time. So the client has to connect again.
+            let detail = format!("services have subscribed this user to {by_services} channels; a connection may have {limit}");
+            return Ok(self.fail(cx, Refusal::new(ErrorCode::ServiceUnavailable, detail)));
         }
-        if let Some(unknown) = wanted.iter().find(|it| turn.rules.options(&it.channel).is_err()) {
+        if let Some(unknown) = planned.iter().find(|it| cx.config.options(&it.channel).is_err()) {
             let detail = format!("the namespace of {} is not configured", unknown.channel);
-            return Ok(self.fail(turn, Refusal::new(ErrorCode::UnknownChannel, detail)));
+            return Ok(self.fail(cx, Refusal::new(ErrorCode::UnknownChannel, detail)));
         }
-        let joining = wanted.into_iter().map(|it| self.attach(turn, it, &info, among)).collect();
-        self.stage = Stage::Attaching { info, expiry, joining };
-        Ok(self.connected())
+        let attaches = planned.into_iter().map(|it| self.attach(cx, it, &user.info, page_shares)).collect();
+        self.enter(event, Stage::Attaching { user, attaches });
+        Ok(self.finish_if_attached())
     }
 
-    fn attach(&self, turn: &mut Turn<'_>, wanted: Wanted, info: &Arc<ClientInfo>, among: usize) -> Joining {
-        let Wanted { channel, ends, origin } = wanted;
+    fn attach(&self, cx: &mut Context<'_>, planned: PlannedSubscription, info: &Arc<ClientInfo>, page_shares: usize) -> PendingAttach {
+        let PlannedSubscription { channel, expires_at, source } = planned;
         let recover = self.recover.iter().find(|(name, _)| name == channel.as_str()).and_then(|(_, from)| from.clone());
-        let attach = Attach { channel: channel.clone(), recover, info: info.clone(), side: Side::Server, join_leave: false, among };
-        Joining { channel, ends, origin, attaching: Attaching::Going(turn.start(Op::Attach(attach))) }
+        let attach = Attach {
+            channel: channel.clone(),
+            recover,
+            info: info.clone(),
+            side: SubscriptionSide::Server,
+            join_leave: false,
+            page_shares,
+        };
+        PendingAttach { channel, expires_at, source, state: AttachState::InFlight(cx.start(Op::Attach(attach))) }
     }
 
-    /// The open connection, once all has been attached.
-    fn connected(&mut self) -> Progress {
-        let Stage::Attaching { info, expiry, joining } = &mut self.stage else { return Progress::Going };
-        if !joining.iter().all(Joining::is_done) {
-            return Progress::Going;
+    fn attach_ended(&mut self, cx: &mut Context<'_>, op: OpId, outcome: Outcome) -> ConnectProgress {
+        let Stage::Attaching { attaches, .. } = &mut self.stage else { return ConnectProgress::Pending };
+        let Some(ended) = attaches.iter_mut().find(|it| matches!(it.state, AttachState::InFlight(id) if id == op)) else {
+            return ConnectProgress::Pending;
+        };
+        match ended.end(outcome) {
+            Ok(()) => self.finish_if_attached(),
+            Err(refusal) => self.fail(cx, refusal),
         }
-        Progress::Connected(Box::new(Connection {
+    }
+
+    fn finish_if_attached(&mut self) -> ConnectProgress {
+        let Stage::Attaching { user, attaches } = &mut self.stage else { return ConnectProgress::Pending };
+        if !attaches.iter().all(PendingAttach::is_attached) {
+            return ConnectProgress::Pending;
+        }
+        ConnectProgress::Connected(Box::new(ConnectResult {
             command: self.command,
-            info: info.clone(),
+            info: user.info.clone(),
             issued: self.issued,
-            expiry: *expiry,
-            joined: joining.drain(..).filter_map(Joining::done).collect(),
-            early: std::mem::take(&mut self.early),
-            deferred: std::mem::take(&mut self.deferred),
+            expiry: user.expiry,
+            subscriptions: attaches.drain(..).filter_map(PendingAttach::into_subscription).collect(),
+            queued_commands: std::mem::take(&mut self.queued_commands),
+            queued_server_commands: std::mem::take(&mut self.queued_server_commands),
         }))
     }
 
-    // NL-5.9
-    /// Answers with an error, after which nothing is attached. The commands that wait are answered likewise.
-    fn fail(&mut self, turn: &mut Turn<'_>, refusal: Refusal) -> Progress {
-        match &mut self.stage {
-            Stage::Authenticating(op) | Stage::Reading { op, .. } => turn.act(Action::Cancel(*op)),
-            Stage::Authenticated => {}
-            Stage::Attaching { joining, .. } => {
-                for it in joining.drain(..) {
-                    if let Attaching::Going(op) = it.attaching {
-                        turn.act(Action::Cancel(op));
-                    }
-                    turn.act(Action::Leave(it.channel));
-                }
-            }
-        }
-        turn.refuse(self.command, refusal);
-        for command in self.early.drain(..).filter(|command| command.id > 0) {
-            turn.refuse(command.id, Refusal::new(ErrorCode::Unauthorized, "connect was refused"));
-        }
-        Progress::Refused
+    fn enter(&mut self, event: PhaseEvent, stage: Stage) {
+        let before = self.phase();
+        self.stage = stage;
+        debug_assert_eq!(PHASES.next(before, event), Ok(self.phase()));
     }
 
-    fn is_joined(&self, channel: &ChannelName) -> bool {
+    // NL-5.9
+    /// Answers the connect and all queued commands with errors, and detaches every channel.
+    fn fail(&mut self, cx: &mut Context<'_>, refusal: Refusal) -> ConnectProgress {
+        if let Some(op) = self.op.take() {
+            cx.emit(Action::Cancel(op));
+        }
+        if let Stage::Attaching { attaches, .. } = &mut self.stage {
+            for it in attaches.drain(..) {
+                if let AttachState::InFlight(op) = it.state {
+                    cx.emit(Action::Cancel(op));
+                }
+                cx.emit(Action::Detach(it.channel));
+            }
+        }
+        cx.refuse(self.command, refusal);
+        for command in self.queued_commands.drain(..).filter(|command| command.id > 0) {
+            cx.refuse(command.id, Refusal::new(ErrorCode::Unauthorized, "connect was refused"));
+        }
+        ConnectProgress::Refused
+    }
+
+    fn is_attached(&self, channel: &ChannelName) -> bool {
         match &self.stage {
-            Stage::Authenticating(_) | Stage::Authenticated | Stage::Reading { .. } => false,
-            Stage::Attaching { joining, .. } => joining.iter().any(|it| it.channel == *channel && it.is_done()),
+            Stage::Authenticating | Stage::ReadingSubscriptions { .. } => false,
+            Stage::Attaching { attaches, .. } => attaches.iter().any(|it| it.channel == *channel && it.is_attached()),
         }
     }
 }
 
-impl Joining {
-    fn attached(&mut self, outcome: Outcome) -> Result<(), Refusal> {
-        self.attaching = Attaching::Failed;
+impl PendingAttach {
+    fn end(&mut self, outcome: Outcome) -> Result<(), Refusal> {
+        self.state = AttachState::Failed;
         match outcome {
-            Outcome::Attached(attached) => self.attaching = Attaching::Done(attached),
-            Outcome::Failed(refusal) => return Err(again(&format!("cannot subscribe to {}: {}", self.channel, refusal.detail))),
-            _ => return Err(mismatch()),
+            Outcome::Attached(attached) => self.state = AttachState::Attached(attached),
+            Outcome::Failed(refusal) => return Err(temporary(&format!("cannot subscribe to {}: {}", self.channel, refusal.detail))),
+            other => return Err(other.into_refusal()),
         }
         Ok(())
     }
 
-    fn is_done(&self) -> bool {
-        matches!(self.attaching, Attaching::Done(_))
+    fn is_attached(&self) -> bool {
+        matches!(self.state, AttachState::Attached(_))
     }
 
-    fn done(self) -> Option<Joined> {
-        let Self { channel, ends, origin, attaching } = self;
-        match attaching {
-            Attaching::Done(attached) => Some(Joined { channel, ends, origin, attached }),
-            Attaching::Going(_) | Attaching::Failed => None,
+    fn into_subscription(self) -> Option<InitialSubscription> {
+        let Self { channel, expires_at, source, state } = self;
+        match state {
+            AttachState::Attached(attached) => Some(InitialSubscription { channel, expires_at, source, attached }),
+            AttachState::InFlight(_) | AttachState::Failed => None,
         }
     }
 }
 
-/// What lets the SDK connect again after a pause.
-fn again(why: &str) -> Refusal {
+/// An error upon which the SDK connects again after a pause.
+fn temporary(why: &str) -> Refusal {
     Refusal::new(ErrorCode::Internal, why)
 }
 
-/// A server-side subscription that the connection begins with.
-struct Wanted {
+/// A server-side subscription that has to be attached.
+struct PlannedSubscription {
     channel: ChannelName,
-    ends: Option<Tick>,
-    origin: Origin,
+    expires_at: Option<Tick>,
+    source: Source,
 }
 
-/// Each channel once, by name. What lasts as long as the connection (the user's personal channel, those of the token) comes before what a
-/// service made and may end.
-fn wanted(now: Tick, channels: Vec<ChannelName>, info: &ClientInfo, stored: Vec<ServerSubscription>) -> Vec<Wanted> {
+/// Each channel once, ordered by name. If both the gateway and a service want a channel, the gateway's subscription wins, because it lasts as long
+/// as the connection.
+fn planned_subscriptions(
+    now: Tick,
+    channels: Vec<ChannelName>,
+    info: &ClientInfo,
+    stored: Vec<ServerSubscription>,
+) -> Vec<PlannedSubscription> {
     let lasting = channels.into_iter().chain(ChannelName::personal(&info.user));
-    let lasting = lasting.map(|channel| Wanted { channel, ends: None, origin: Origin::Server });
+    let lasting = lasting.map(|channel| PlannedSubscription { channel, expires_at: None, source: Source::Server });
     let stored = stored.into_iter().map(|it| {
-        let ends = it.expires_in.map(|left| now.after(left));
-        Wanted { channel: it.channel, ends, origin: Origin::Service }
+        let expires_at = it.expires_in.map(|left| now.after(left));
+        PlannedSubscription { channel: it.channel, expires_at, source: Source::Service }
     });
-    let mut wanted: Vec<_> = lasting.chain(stored).collect();
-    wanted.sort_by(|a, b| a.channel.cmp(&b.channel));
-    wanted.dedup_by(|later, first| later.channel == first.channel);
-    wanted
+    let mut planned: Vec<_> = lasting.chain(stored).collect();
+    planned.sort_by(|a, b| a.channel.cmp(&b.channel));
+    planned.dedup_by(|later, first| later.channel == first.channel);
+    planned
 }

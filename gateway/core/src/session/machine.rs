@@ -1,10 +1,12 @@
-//! The phases of a session.
+//! A session and its phases.
 
 use super::{
-    Action, Input, Rules,
-    connect::{Connecting, Progress},
-    open::Open,
-    turn::{Closing, Turn},
+    Action, Input, SessionConfig,
+    close_reason::CloseReason,
+    connect::{ConnectProgress, Connecting},
+    context::Context,
+    open::OpenSession,
+    phases::{PHASES, PhaseEvent, PhaseName},
 };
 use crate::{
     model::{ChannelName, ConnectionId, Disconnect, ServerCommand, Tick},
@@ -12,72 +14,94 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// One connection's state.
+/// The state of one connection.
 #[derive(Debug)]
 pub struct Session {
     id: ConnectionId,
-    rules: Arc<Rules>,
+    config: Arc<SessionConfig>,
     last_op: u32,
-    ping_phase: f32,
+    /// When the first ping is due, as a fraction of the ping interval.
+    first_ping: f32,
     phase: Phase,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// For the connect command, until then.
-    Awaiting(Tick),
+    /// The connect command has to arrive by this time.
+    AwaitingConnect(Tick),
     Connecting(Box<Connecting>),
-    Open(Open),
-    /// The connect command was answered with an error; the client has until then to leave.
+    Open(OpenSession),
+    /// The client has to close the connection by this time.
     Refused(Tick),
     Closed,
 }
 
+/// The phase that follows, and the event that leads to it; none: the phase goes on.
+type Change = Option<(PhaseEvent, Phase)>;
+
+impl Phase {
+    fn name(&self) -> PhaseName {
+        match self {
+            Self::AwaitingConnect(_) => PhaseName::AwaitingConnect,
+            Self::Connecting(connecting) => connecting.phase(),
+            Self::Open(_) => PhaseName::Open,
+            Self::Refused(_) => PhaseName::Refused,
+            Self::Closed => PhaseName::Closed,
+        }
+    }
+}
+
 impl Session {
-    /// A session that waits for its connect command. `phase` (0 to 1) spreads the pings of many connections.
-    pub fn new(id: ConnectionId, rules: Arc<Rules>, now: Tick, phase: f32) -> Self {
-        let until = now.after(rules.connect_timeout);
-        Self { id, rules, last_op: 0, ping_phase: phase, phase: Phase::Awaiting(until) }
+    /// A session that waits for its connect command. The first ping is due at the fraction `first_ping` (0 to 1) of the ping interval. A random
+    /// fraction spreads the pings of many connections over time.
+    pub fn new(id: ConnectionId, config: Arc<SessionConfig>, now: Tick, first_ping: f32) -> Self {
+        let phase = Phase::AwaitingConnect(now.after(config.connect_timeout));
+        Self { id, config, last_op: 0, first_ping, phase }
     }
 
-    /// Takes one input and appends what has to be done. After [`Action::Close`] inputs are ignored.
+    /// Takes one input and appends the actions that it causes. After [`Action::Close`] inputs have no effect.
     pub fn handle(&mut self, now: Tick, input: Input, actions: &mut Vec<Action>) {
-        let mut turn = Turn { now, connection: self.id, rules: &self.rules, last_op: &mut self.last_op, actions };
-        let step = match &mut self.phase {
-            Phase::Awaiting(until) => awaiting(*until, &mut turn, input),
-            Phase::Connecting(connecting) => match connecting.handle(&mut turn, input) {
-                Ok(Progress::Going) => Ok(None),
-                Ok(Progress::Refused) => Ok(Some(Phase::Refused(now.after(turn.rules.connect_timeout)))),
-                Ok(Progress::Connected(connected)) => {
-                    Open::begin(&mut turn, *connected, self.ping_phase).map(|open| Some(Phase::Open(open)))
+        let mut cx = Context { now, connection: self.id, config: &self.config, last_op: &mut self.last_op, actions };
+        let change = match &mut self.phase {
+            Phase::AwaitingConnect(deadline) => awaiting_connect(*deadline, &mut cx, input),
+            Phase::Connecting(connecting) => match connecting.handle(&mut cx, input) {
+                Ok(ConnectProgress::Pending) => Ok(None),
+                Ok(ConnectProgress::Refused) => Ok(Some((PhaseEvent::Refused, Phase::Refused(now.after(cx.config.connect_timeout))))),
+                Ok(ConnectProgress::Connected(connected)) => {
+                    OpenSession::begin(&mut cx, *connected, self.first_ping).map(|open| Some((PhaseEvent::AllAttached, Phase::Open(open))))
                 }
-                Err(closing) => Err(closing),
+                Err(reason) => Err(reason),
             },
-            Phase::Open(open) => open.handle(&mut turn, input).map(|()| None),
-            Phase::Refused(until) => refused(*until, now, &input),
+            Phase::Open(open) => open.handle(&mut cx, input).map(|()| None),
+            Phase::Refused(deadline) => refused(*deadline, now, &input),
             Phase::Closed => Ok(None),
         };
-        match step {
+        match change {
             Ok(None) => {}
-            Ok(Some(next)) => self.phase = next,
-            Err(Closing { code, reason }) => {
+            Ok(Some((event, phase))) => self.enter(event, phase),
+            Err(CloseReason { code, reason }) => {
                 actions.push(Action::Close(code, reason));
-                self.phase = Phase::Closed;
+                self.enter(PhaseEvent::Close, Phase::Closed);
             }
         }
     }
 
-    /// When [`Input::Tick`] is due.
+    fn enter(&mut self, event: PhaseEvent, phase: Phase) {
+        debug_assert_eq!(PHASES.next(self.phase.name(), event), Ok(phase.name()));
+        self.phase = phase;
+    }
+
+    /// When [`Input::Timer`] is due; none after the close.
     pub fn deadline(&self) -> Option<Tick> {
         match &self.phase {
-            Phase::Awaiting(until) | Phase::Refused(until) => Some(*until),
+            Phase::AwaitingConnect(deadline) | Phase::Refused(deadline) => Some(*deadline),
             Phase::Connecting(connecting) => Some(connecting.deadline()),
             Phase::Open(open) => Some(open.deadline()),
             Phase::Closed => None,
         }
     }
 
-    /// Channels that it has joined.
+    /// The channels to which the client is subscribed.
     pub fn channels(&self) -> Vec<ChannelName> {
         match &self.phase {
             Phase::Open(open) => open.subscriptions.live().cloned().collect(),
@@ -85,42 +109,45 @@ impl Session {
         }
     }
 
-    /// Whether the connection may be read: operations in flight are below their limit.
+    /// Whether to read from the connection: fewer operations are in flight than allowed.
     ///
-    /// What was read already may be handed over all the same; what is too much of it is refused with error 111.
+    /// Commands that were read before are still accepted. Those that exceed the limit are refused with error 111.
     pub fn wants_input(&self) -> bool {
         match &self.phase {
-            Phase::Awaiting(_) | Phase::Refused(_) => true,
-            Phase::Connecting(connecting) => connecting.wants_input(&self.rules),
-            Phase::Open(open) => open.wants_input(&self.rules),
+            Phase::AwaitingConnect(_) | Phase::Refused(_) => true,
+            Phase::Connecting(connecting) => connecting.wants_input(&self.config),
+            Phase::Open(open) => open.wants_input(&self.config),
             Phase::Closed => false,
         }
     }
 }
 
-fn awaiting(until: Tick, turn: &mut Turn<'_>, input: Input) -> Result<Option<Phase>, Closing> {
+fn awaiting_connect(deadline: Tick, cx: &mut Context<'_>, input: Input) -> Result<Change, CloseReason> {
     match input {
         Input::Command(command) => match command.request {
-            Request::Connect(request) => Ok(Some(Phase::Connecting(Box::new(Connecting::begin(turn, command.id, *request))))),
-            _ => Err(Closing::bad_request("the first command has to be connect")),
+            Request::Connect(request) => {
+                let connecting = Connecting::begin(cx, command.id, *request);
+                Ok(Some((PhaseEvent::ConnectReceived, Phase::Connecting(Box::new(connecting)))))
+            }
+            _ => Err(CloseReason::bad_request("the first command has to be connect")),
         },
-        Input::Tick if until <= turn.now => Err(Disconnect::Stale.into()),
-        other => unregistered(&other).map_or(Ok(None), Err),
+        Input::Timer if deadline <= cx.now => Err(Disconnect::Stale.into()),
+        other => disconnect_of(&other).map_or(Ok(None), Err),
     }
 }
 
-fn refused(until: Tick, now: Tick, input: &Input) -> Result<Option<Phase>, Closing> {
+fn refused(deadline: Tick, now: Tick, input: &Input) -> Result<Change, CloseReason> {
     match input {
-        Input::Command(_) => Err(Closing::bad_request("connect was refused: open a new connection")),
-        Input::Tick if until <= now => Err(Disconnect::Stale.into()),
-        other => unregistered(other).map_or(Ok(None), Err),
+        Input::Command(_) => Err(CloseReason::bad_request("connect was refused: open a new connection")),
+        Input::Timer if deadline <= now => Err(Disconnect::Stale.into()),
+        other => disconnect_of(other).map_or(Ok(None), Err),
     }
 }
 
-/// Of all that services and operations do, only a disconnect concerns a connection that nobody knows.
-fn unregistered(input: &Input) -> Option<Closing> {
+/// The close reason of a disconnect command. A session without a user ignores all other commands of services.
+fn disconnect_of(input: &Input) -> Option<CloseReason> {
     match input {
-        Input::Server(ServerCommand::Disconnect { code, reason }) => Some(Closing::new(*code, reason)),
+        Input::Server(ServerCommand::Disconnect { code, reason }) => Some(CloseReason::new(*code, reason)),
         _ => None,
     }
 }

@@ -218,7 +218,7 @@ async fn operators_see_nodes_services_health_and_metrics() {
     let docs = fixture.send(TestRequest::with_uri("/docs")).await;
     assert_eq!((docs.status, docs.header("location")), (StatusCode::TEMPORARY_REDIRECT, Some("/docs/")), "the address that the docs give");
     assert_eq!(fixture.send(TestRequest::with_uri("/docs/")).await.status, StatusCode::OK);
-    fixture.node.health.drain();
+    fixture.node.health.apply(crate::node::ProcessEvent::DrainRequested);
     let answer = fixture.send(TestRequest::with_uri("/readyz")).await;
     assert_eq!(
         (answer.status, answer.json()),

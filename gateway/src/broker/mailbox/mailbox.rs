@@ -1,8 +1,8 @@
-//! The queue of one worker.
+//! The mailbox of one worker.
 
 use super::{
     post::{Delivery, Post},
-    queue::{Queue, Room},
+    queue::{Capacity, Queue},
     stats::MailboxStats,
 };
 use futures_util::task::AtomicWaker;
@@ -12,23 +12,26 @@ use std::{
     task::{Context, Poll},
 };
 
-/// A bounded queue into one worker, which is its only consumer. A full one drops deliveries and says so with [`Post::Dirty`], once per
+/// A bounded queue into one worker, the only consumer. A full mailbox drops deliveries and reports that with [`Post::Dirty`], once per
 /// channel and drain.
 ///
-/// What is handed out of a channel in one drain is always an unbroken run of what was delivered: from the first delivery that is left
-/// out, all others of that channel are left out as well until the worker has drained, and `Dirty` comes behind the run.
+/// The deliveries of a channel in one drain have no gap. After the first dropped delivery, the mailbox drops all others of that channel
+/// until the worker
+/// has drained it. [`Post::Dirty`] comes after the deliveries.
 pub struct Mailbox {
-    room: Room,
+    capacity: Capacity,
     queue: Mutex<Queue>,
     worker: AtomicWaker,
 }
 
 impl Mailbox {
-    /// A mailbox for at most `entries` deliveries of `bytes` bytes in all; a single channel may take a quarter of either. The first
-    /// delivery of an empty mailbox is taken whatever its size, and a channel's first as long as the whole has room, so that nothing is
-    /// too large for good. Control posts have a quarter as much of their own, and at most `entries` channels are named as dirty.
+    /// A mailbox for at most `entries` deliveries and `bytes` bytes. One channel may use a quarter of each. An empty mailbox accepts a
+    /// delivery of any size, and
+    /// a channel's first delivery may exceed the quarter, so that no delivery is too large for ever. Control posts have a quarter as much,
+    /// in addition. At most
+    /// `entries` channels are named as dirty.
     pub fn new(entries: usize, bytes: usize) -> Self {
-        Self { room: Room::new(entries, bytes), queue: Mutex::default(), worker: AtomicWaker::new() }
+        Self { capacity: Capacity::new(entries, bytes), queue: Mutex::default(), worker: AtomicWaker::new() }
     }
 
     /// Queues a delivery, or marks its channel dirty. Wakes the worker only if the mailbox was empty.
@@ -38,39 +41,39 @@ impl Mailbox {
         }
     }
 
-    /// Queues anything else; false if there is no room (control posts have room of their own).
+    /// Queues any other post. Returns false if there is no room. Control posts have a capacity of their own.
     pub fn post(&self, post: Post) -> bool {
-        let (taken, was_empty) = {
+        let (accepted, was_empty) = {
             let mut queue = lock(&self.queue);
             let was_empty = queue.is_empty();
-            (queue.post(self.room, post), was_empty)
+            (queue.post(self.capacity, post), was_empty)
         };
-        if taken && was_empty {
+        if accepted && was_empty {
             self.wake();
         }
-        taken
+        accepted
     }
 
-    /// Swaps all that waits into `into`, which must be empty; pending while there is nothing.
+    /// Moves all posts into `into`, which must be empty. Pending while there are none.
     pub fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<Post>) -> Poll<()> {
         if self.take(into) {
             return Poll::Ready(());
         }
         self.worker.register(cx.waker());
-        // A producer that came before the registration found nobody to wake.
+        // A producer may have come before the registration, with no waker to wake.
         if self.take(into) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// What waits now, and what was dropped so far.
+    /// Number of waiting posts, and of dropped ones since the start.
     pub fn stats(&self) -> MailboxStats {
         lock(&self.queue).stats()
     }
 
-    /// [`Self::deliver`] without the wake, for callers that hold a lock; true if [`Self::wake`] is due.
+    /// Like [`Self::deliver`] without the wake, for callers that hold a lock. Returns whether the caller must call [`Self::wake`].
     pub(in crate::broker) fn enqueue(&self, channel: &ChannelName, delivery: Delivery) -> bool {
         let mut queue = lock(&self.queue);
         let was_empty = queue.is_empty();
-        queue.deliver(self.room, channel, delivery);
+        queue.deliver(self.capacity, channel, delivery);
         was_empty
     }
 
@@ -80,7 +83,7 @@ impl Mailbox {
     }
 
     fn take(&self, into: &mut Vec<Post>) -> bool {
-        debug_assert!(into.is_empty(), "the worker hands in its spare");
+        debug_assert!(into.is_empty(), "the worker must pass an empty buffer");
         lock(&self.queue).take(into)
     }
 }

@@ -1,9 +1,9 @@
-//! What the broker has for a worker, and the worker has still to take. Nothing here knows hubs or connections.
+//! Mailboxes: the queues from the broker to the workers. Nothing here knows hubs or connections.
 //!
-//! - [`mailbox`]: the queue of one worker; [`queue`]: what is under its lock
-//! - [`post`]: an entry; [`stats`]: figures
+//! - [`mailbox`]: the queue of one worker; [`queue`]: its data under the lock
+//! - [`post`]: the entries; [`stats`]: statistics
 
-#[expect(clippy::module_inception, reason = "the folder is about mailboxes, the file about one")]
+#[expect(clippy::module_inception, reason = "the folder is about mailboxes, the file about one mailbox")]
 mod mailbox;
 mod post;
 mod queue;

@@ -1,54 +1,55 @@
-//! What a mailbox carries.
+//! The entries of a mailbox.
 
 use crate::broker::types::Announcement;
 use gateway_core::model::{ChannelName, CommandTarget, ConnectionId, Position, Publication, ServerCommand, UserId};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc::Sender;
 
-/// What a channel hands to its subscribers.
+/// A message of a channel to its subscribers.
 #[derive(Clone, Debug)]
 pub enum Delivery {
-    /// A message of the stream, or an ephemeral one.
+    /// A publication of the stream, or one that is not stored.
     Publication(Arc<Publication>),
-    /// Outside the stream.
+    /// A join or a leave.
     Announcement(Announcement),
 }
 
 /// One entry of a mailbox.
 #[derive(Debug)]
 pub enum Post {
-    /// For the subscribers of a channel.
+    /// A message for the subscribers of a channel.
     Delivery(ChannelName, Delivery),
-    /// Deliveries of this channel were left out here; its stream has to be read.
+    /// The mailbox dropped deliveries of this channel: the worker must read its stream.
     Dirty(ChannelName),
-    /// Deliveries of more channels were left out here than can be named: every channel of this worker has to be treated as [`Post::Dirty`].
+    /// The mailbox dropped deliveries of more channels than it can name: the worker must treat each of its channels as [`Post::Dirty`].
     AllDirty,
-    /// The stream of this channel stood here. A worker that has less has to read it. Where there is no room it counts as [`Post::Dirty`].
+    /// The top of this channel's stream. A worker with an older position must read the stream. Counts as [`Post::Dirty`] if the mailbox is
+    /// full.
     Top(ChannelName, Position, Check),
-    /// For connections; each worker answers with how many of its own were concerned.
+    /// A command for connections. Each worker answers with the number of its connections that the command matched.
     Command(CommandTarget, ServerCommand, Sender<usize>),
-    /// A question to the worker's hub.
+    /// A query to the worker's hub.
     Survey(Survey),
-    /// This node was taken for dead: all that it had made present, and all that it has enrolled, has to be so again.
+    /// This node lost its lease: workers must add their presence and register their connections again.
     RegisterAgain,
-    /// What services did to connections may not have been told to this node: it has to look whom they have disconnected for good.
+    /// This node may have missed commands of services: workers must check which of their users were revoked.
     CheckRevocations,
-    /// From now on every connection has to be enrolled.
+    /// Workers must register every connection from now on.
     RegisterConnections,
-    /// Close all connections: see [`DrainPlan`].
+    /// Closes all connections, see [`DrainPlan`].
     Drain(DrainPlan),
 }
 
-/// Why a stream's top was looked at.
+/// Why a top was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// The way from the store was interrupted: deliveries may well be missing.
+    /// Deliveries were interrupted, so some may be missing.
     Resumed,
-    /// As a precaution: nothing should be missing.
+    /// A regular check: nothing should be missing.
     Audit,
 }
 
-/// A question to every worker; each sends one answer.
+/// A query to every worker. Each sends one answer.
 #[derive(Debug, Clone)]
 pub enum Survey {
     /// Connections of a user or with an id.
@@ -57,22 +58,22 @@ pub enum Survey {
     Subscribers(ChannelName, Sender<usize>),
 }
 
-/// One connection as operators see it.
+/// A connection, for operators.
 #[derive(Debug, Clone)]
 pub struct ConnectionSummary {
-    /// Its id.
+    /// The connection's id.
     pub id: ConnectionId,
-    /// The user behind it.
+    /// The connection's user.
     pub user: UserId,
-    /// Its channels.
+    /// The subscribed channels.
     pub channels: Vec<ChannelName>,
-    /// Milliseconds since 1970 when it came.
+    /// When the connection was opened, in milliseconds since 1970.
     pub since_ms: u64,
 }
 
 /// How to close all connections.
 #[derive(Debug, Clone, Copy)]
 pub struct DrainPlan {
-    /// Closes are spread over this time, in random order; what a connection has under way may end meanwhile.
+    /// The time over which the closes are spread, in random order. Calls of a connection may end meanwhile.
     pub window: Duration,
 }

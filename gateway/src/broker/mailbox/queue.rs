@@ -1,4 +1,4 @@
-//! The queue under a mailbox's lock.
+//! The queue of a mailbox, used under its lock.
 
 use super::{
     post::{Delivery, Post},
@@ -8,7 +8,7 @@ use crate::broker::{NameHasher, types::Announcement};
 use gateway_core::model::{ChannelName, ServerCommand};
 use std::collections::{HashMap, HashSet};
 
-/// Some posts in figures.
+/// Number and size of posts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     entries: usize,
@@ -33,31 +33,31 @@ impl Load {
     }
 }
 
-/// How much a mailbox holds.
+/// The capacity of a mailbox.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
-    whole: Load,
-    share: Load,
+pub(super) struct Capacity {
+    total: Load,
+    per_channel: Load,
     controls: Load,
     dirty: usize,
 }
 
-impl Room {
-    /// So many control posts fit into the smallest mailbox.
+impl Capacity {
+    /// The minimum number of control posts that fit.
     const CONTROLS_MIN: usize = 64;
 
     pub(super) fn new(entries: usize, bytes: usize) -> Self {
-        let share = Load { entries: entries / 4, bytes: bytes / 4 };
-        let controls = Load { entries: share.entries.max(Self::CONTROLS_MIN), bytes: share.bytes };
-        Self { whole: Load { entries, bytes }, share, controls, dirty: entries }
+        let per_channel = Load { entries: entries / 4, bytes: bytes / 4 };
+        let controls = Load { entries: per_channel.entries.max(Self::CONTROLS_MIN), bytes: per_channel.bytes };
+        Self { total: Load { entries, bytes }, per_channel, controls, dirty: entries }
     }
 }
 
-/// Channels of which something was left out since the last drain.
+/// Channels with dropped deliveries since the last drain.
 #[derive(Debug)]
 enum DirtyChannels {
     Of(HashSet<ChannelName, NameHasher>),
-    /// More than can be named.
+    /// More channels than the mailbox can name.
     OfMany,
 }
 
@@ -93,14 +93,15 @@ impl DirtyChannels {
     }
 }
 
-/// Posts in their order, and what was left out.
+/// Posts in their order, and the channels with dropped deliveries.
 #[derive(Debug)]
 pub(super) struct Queue {
     posts: Vec<Post>,
     deliveries: Load,
     controls: Load,
-    /// What each channel takes. Only kept from when the whole goes beyond one share until the next drain: before that no channel can.
-    shares: Option<HashMap<ChannelName, Load, NameHasher>>,
+    /// The load of each channel. Counted only after the total exceeds the limit of one channel, and until the next drain. Before that no
+    /// channel can exceed its limit.
+    loads: Option<HashMap<ChannelName, Load, NameHasher>>,
     left_out: DirtyChannels,
     dropped: Dropped,
 }
@@ -111,7 +112,7 @@ impl Default for Queue {
             posts: Vec::new(),
             deliveries: Load::default(),
             controls: Load::default(),
-            shares: None,
+            loads: None,
             left_out: DirtyChannels::Of(HashSet::default()),
             dropped: Dropped::default(),
         }
@@ -130,40 +131,40 @@ impl Queue {
 
     // NL-4.1
     /// Queues a delivery, or marks its channel dirty.
-    pub(super) fn deliver(&mut self, room: Room, channel: &ChannelName, delivery: Delivery) {
+    pub(super) fn deliver(&mut self, capacity: Capacity, channel: &ChannelName, delivery: Delivery) {
         if self.left_out.covers(channel) {
             self.dropped.dirty += 1;
             return;
         }
         let new = Load::one(delivery_size(&delivery));
-        if !self.deliveries.is_zero() && !self.deliveries.plus(new).fits(room.whole) {
+        if !self.deliveries.is_zero() && !self.deliveries.plus(new).fits(capacity.total) {
             self.dropped.full += 1;
-            return self.left_out.add(channel, room.dirty);
+            return self.left_out.add(channel, capacity.dirty);
         }
-        if !self.claim_share(room, channel, new) {
-            self.dropped.share += 1;
-            return self.left_out.add(channel, room.dirty);
+        if !self.add_load(capacity, channel, new) {
+            self.dropped.channel_full += 1;
+            return self.left_out.add(channel, capacity.dirty);
         }
         self.deliveries = self.deliveries.plus(new);
         self.posts.push(Post::Delivery(channel.clone(), delivery));
     }
 
-    /// Queues a control post; false if there is no room for it.
-    pub(super) fn post(&mut self, room: Room, post: Post) -> bool {
+    /// Queues a control post. Returns false if there is no room.
+    pub(super) fn post(&mut self, capacity: Capacity, post: Post) -> bool {
         let post = match post {
             Post::Delivery(channel, delivery) => {
-                self.deliver(room, &channel, delivery);
+                self.deliver(capacity, &channel, delivery);
                 return true;
             }
             Post::Dirty(channel) => {
-                self.left_out.add(&channel, room.dirty);
+                self.left_out.add(&channel, capacity.dirty);
                 return true;
             }
             Post::AllDirty => {
                 self.left_out = DirtyChannels::OfMany;
                 return true;
             }
-            // Its stream is read anyway.
+            // The worker reads its stream anyway.
             Post::Top(channel, ..) if self.left_out.covers(&channel) => return true,
             control @ (Post::Top(..)
             | Post::RegisterAgain
@@ -174,9 +175,9 @@ impl Queue {
             | Post::Drain(_)) => control,
         };
         let after = self.controls.plus(Load::one(control_size(&post)));
-        if !self.controls.is_zero() && !after.fits(room.controls) {
+        if !self.controls.is_zero() && !after.fits(capacity.controls) {
             if let Post::Top(channel, ..) = &post {
-                self.left_out.add(channel, room.dirty);
+                self.left_out.add(channel, capacity.dirty);
                 return true;
             }
             self.dropped.control += 1;
@@ -187,45 +188,45 @@ impl Queue {
         true
     }
 
-    /// Hands out everything; false if there is nothing.
+    /// Moves all posts to the worker. Returns false if there are none.
     pub(super) fn take(&mut self, into: &mut Vec<Post>) -> bool {
         if self.is_empty() {
             return false;
         }
         std::mem::swap(&mut self.posts, into);
         self.left_out.hand_out(into);
-        (self.deliveries, self.controls, self.shares) = (Load::default(), Load::default(), None);
+        (self.deliveries, self.controls, self.loads) = (Load::default(), Load::default(), None);
         true
     }
 
-    /// Adds to what the channel takes, unless that is more than its share.
-    fn claim_share(&mut self, room: Room, channel: &ChannelName, new: Load) -> bool {
-        if self.shares.is_none() && self.deliveries.plus(new).fits(room.share) {
+    /// Adds to the load of the channel, unless that exceeds its limit.
+    fn add_load(&mut self, capacity: Capacity, channel: &ChannelName, new: Load) -> bool {
+        if self.loads.is_none() && self.deliveries.plus(new).fits(capacity.per_channel) {
             return true;
         }
-        let shares = self.shares.get_or_insert_with(|| count(&self.posts));
-        let Some(share) = shares.get_mut(channel) else {
-            shares.insert(channel.clone(), new);
+        let loads = self.loads.get_or_insert_with(|| count(&self.posts));
+        let Some(load) = loads.get_mut(channel) else {
+            loads.insert(channel.clone(), new);
             return true;
         };
-        let after = share.plus(new);
-        let fits = after.fits(room.share);
+        let after = load.plus(new);
+        let fits = after.fits(capacity.per_channel);
         if fits {
-            *share = after;
+            *load = after;
         }
         fits
     }
 }
 
 fn count(posts: &[Post]) -> HashMap<ChannelName, Load, NameHasher> {
-    let mut shares: HashMap<ChannelName, Load, NameHasher> = HashMap::default();
+    let mut loads: HashMap<ChannelName, Load, NameHasher> = HashMap::default();
     for post in posts {
         if let Post::Delivery(channel, delivery) = post {
-            let share = shares.entry(channel.clone()).or_default();
-            *share = share.plus(Load::one(delivery_size(delivery)));
+            let load = loads.entry(channel.clone()).or_default();
+            *load = load.plus(Load::one(delivery_size(delivery)));
         }
     }
-    shares
+    loads
 }
 
 fn delivery_size(delivery: &Delivery) -> usize {

@@ -1,27 +1,27 @@
-//! A mailbox in figures.
+//! Statistics of a mailbox.
 
-/// A mailbox in figures.
+/// Statistics of a mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MailboxStats {
-    /// Deliveries that wait.
+    /// Number of waiting deliveries.
     pub entries: usize,
-    /// Their bytes, about.
+    /// Their approximate bytes.
     pub bytes: usize,
-    /// Control posts that wait.
+    /// Number of waiting control posts.
     pub controls: usize,
-    /// What was left out since the start.
+    /// Dropped posts since the start.
     pub dropped: Dropped,
 }
 
-/// Posts that a mailbox left out, by cause.
+/// Posts that a mailbox dropped, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Deliveries for which the whole mailbox had no room.
+    /// Deliveries that found the whole mailbox full.
     pub full: u64,
-    /// Deliveries whose channel had taken its quarter.
-    pub share: u64,
+    /// Deliveries whose channel already used its quarter of the mailbox.
+    pub channel_full: u64,
     /// Deliveries of a channel that was dirty already.
     pub dirty: u64,
-    /// Control posts that were refused.
+    /// Control posts that found no room.
     pub control: u64,
 }

@@ -51,7 +51,7 @@ impl ArcWake for Wakes {
 }
 
 #[test]
-fn a_drain_takes_everything_in_order_and_hands_the_spare_in() {
+fn a_drain_takes_everything_in_order_and_reuses_the_spare_buffer() {
     let mailbox = Mailbox::new(100, ROOMY);
     let waker = waker(Arc::new(Wakes::default()));
     let mut posts = Vec::with_capacity(77);
@@ -92,7 +92,7 @@ fn a_channel_takes_a_quarter_at_most_and_is_dirty_once_per_drain() {
         (1..=2).for_each(|offset| put(&mailbox, "b", offset));
         assert_eq!(short(taken(&mailbox)), ["a1", "a2", "b1", "b2", "!a"]);
         let dropped = mailbox.stats().dropped;
-        assert_eq!((dropped.share, dropped.dirty, dropped.full), (round, 2 * round, 0));
+        assert_eq!((dropped.channel_full, dropped.dirty, dropped.full), (round, 2 * round, 0));
     }
 }
 
@@ -105,11 +105,11 @@ fn the_quarter_counts_bytes_as_well() {
     }
     assert_eq!(mailbox.stats().bytes, 2 * one);
     assert_eq!(short(taken(&mailbox)), ["a1", "a2", "!a"]);
-    assert_eq!(mailbox.stats(), MailboxStats { dropped: Dropped { share: 1, ..Dropped::default() }, ..MailboxStats::default() });
+    assert_eq!(mailbox.stats(), MailboxStats { dropped: Dropped { channel_full: 1, ..Dropped::default() }, ..MailboxStats::default() });
 }
 
 #[test]
-fn a_full_mailbox_names_every_channel_it_left_out() {
+fn a_full_mailbox_names_every_channel_with_dropped_deliveries() {
     let mailbox = Mailbox::new(4, ROOMY);
     for name in ["a", "b", "c", "d", "e", "f", "e"] {
         put(&mailbox, name, 1);
@@ -119,11 +119,11 @@ fn a_full_mailbox_names_every_channel_it_left_out() {
     posts[4..].sort();
     assert_eq!(posts[4..], ["!e", "!f"]);
     assert_eq!(mailbox.stats().dropped, Dropped { full: 2, dirty: 1, ..Dropped::default() });
-    assert!(taken(&mailbox).is_empty(), "told once");
+    assert!(taken(&mailbox).is_empty(), "reported once");
 }
 
 #[test]
-fn more_dirty_channels_than_can_be_named_are_told_as_all() {
+fn more_dirty_channels_than_fit_are_reported_as_all() {
     let mailbox = Mailbox::new(2, ROOMY);
     for name in ["a", "b", "c", "d", "e"] {
         put(&mailbox, name, 1);
@@ -134,7 +134,7 @@ fn more_dirty_channels_than_can_be_named_are_told_as_all() {
 }
 
 #[test]
-fn nothing_is_too_large_for_good() {
+fn an_empty_mailbox_accepts_any_size() {
     let mailbox = Mailbox::new(100, 1000);
     mailbox.deliver(&channel("a"), Delivery::Publication(sized(1, 5000)));
     mailbox.deliver(&channel("b"), Delivery::Publication(sized(1, 10)));
@@ -230,7 +230,7 @@ impl Model {
 proptest! {
     // NL-4.1
     #[test]
-    fn whatever_comes_is_handed_out_or_told_as_dirty(
+    fn every_delivery_is_handed_out_or_its_channel_reported_dirty(
         entries in 1..40usize,
         bytes in 100..20_000usize,
         steps in prop::collection::vec(step(), 1..300),
@@ -258,8 +258,8 @@ proptest! {
             prop_assert!(stats.entries <= entries);
             prop_assert!(stats.bytes <= bytes || stats.entries == 1);
         }
-        let Dropped { full, share, dirty, .. } = mailbox.stats().dropped;
-        prop_assert_eq!(sent, received + full + share + dirty, "every drop is counted");
+        let Dropped { full, channel_full, dirty, .. } = mailbox.stats().dropped;
+        prop_assert_eq!(sent, received + full + channel_full + dirty, "every drop is counted");
     }
 }
 
@@ -280,7 +280,7 @@ fn a_producer_and_a_consumer_on_two_threads_lose_no_wake_and_no_order() {
     };
     let (mut posts, mut received, mut ended) = (Vec::new(), 0, false);
     let mut expected = HashMap::from([(channel("a"), 2), (channel("b"), 1)]);
-    let mut told = HashSet::new();
+    let mut dirty = HashSet::new();
     while !ended {
         // Parks this thread until a wake comes: a lost one would hang the test.
         block_on(std::future::poll_fn(|cx| mailbox.poll_take(cx, &mut posts)));
@@ -289,19 +289,19 @@ fn a_producer_and_a_consumer_on_two_threads_lose_no_wake_and_no_order() {
                 Post::Delivery(channel, Delivery::Publication(publication)) => {
                     received += 1;
                     let offset = offset(&publication);
-                    let told = told.remove(&channel);
+                    let was_dirty = dirty.remove(&channel);
                     let before = expected.insert(channel, offset + 2).expect("one of the two");
-                    assert!(offset == before || (told && offset > before), "{offset} came where {before} was due");
+                    assert!(offset == before || (was_dirty && offset > before), "{offset} came where {before} was due");
                 }
-                Post::Dirty(channel) => _ = told.insert(channel),
+                Post::Dirty(channel) => _ = dirty.insert(channel),
                 Post::Drain(_) => ended = true,
                 other => panic!("unexpected {other:?}"),
             }
         }
     }
     assert!(producer.join().expect("the producer ends"), "control posts have room");
-    let Dropped { full, share, dirty, .. } = mailbox.stats().dropped;
-    assert_eq!(received + full + share + dirty, LAST);
+    let Dropped { full, channel_full, dirty, .. } = mailbox.stats().dropped;
+    assert_eq!(received + full + channel_full + dirty, LAST);
 }
 
 #[test]

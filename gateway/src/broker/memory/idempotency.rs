@@ -1,4 +1,4 @@
-//! Recognises repeated publishes.
+//! Recognition of repeated publishes.
 
 use crate::broker::{BrokerError, IdempotencyKey, Published};
 use gateway_core::model::{ChannelName, Position, Tick};
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// A request that may come again.
+/// The identity of a request that may be repeated.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Name {
     scope: Box<str>,
@@ -16,7 +16,7 @@ struct Name {
     key: Box<str>,
 }
 
-/// A publish as its idempotency key tells it.
+/// A publish with an idempotency key.
 #[derive(Debug)]
 pub(super) struct Request {
     name: Arc<Name>,
@@ -37,13 +37,13 @@ struct Answer {
     until: Tick,
 }
 
-/// The answers of earlier publishes by their keys, within a time and a number: the oldest go first.
+/// The answers to earlier publishes, by idempotency key. Bounded in time and number: the oldest go first.
 #[derive(Debug)]
 pub(super) struct Idempotency {
     ttl: Duration,
     bound: usize,
     answers: HashMap<Arc<Name>, Answer, foldhash::fast::RandomState>,
-    /// In the order in which they came, which is that in which they end.
+    /// In the order of arrival, which is also the order of expiry.
     order: VecDeque<Arc<Name>>,
     evicted: u64,
 }
@@ -53,7 +53,7 @@ impl Idempotency {
         Self { ttl, bound, answers: HashMap::default(), order: VecDeque::new(), evicted: 0 }
     }
 
-    /// The answer to the same request before; none if this is the first.
+    /// The answer to an earlier identical request, if there was one.
     pub(super) fn recall(&mut self, request: &Request, now: Tick) -> Result<Option<Published>, BrokerError> {
         self.sweep(now);
         match self.answers.get(&request.name) {
@@ -63,7 +63,7 @@ impl Idempotency {
         }
     }
 
-    /// Remembers the answer to a request that [`Self::recall`] did not know.
+    /// Stores the answer to a new request.
     pub(super) fn remember(&mut self, request: Request, position: Option<Position>, now: Tick) {
         let Request { name, fingerprint } = request;
         self.order.push_back(Arc::clone(&name));
@@ -74,14 +74,14 @@ impl Idempotency {
         }
     }
 
-    /// Forgets those whose time has passed.
+    /// Removes expired answers.
     pub(super) fn sweep(&mut self, now: Tick) {
         while self.order.front().and_then(|name| self.answers.get(name)).is_some_and(|answer| answer.until <= now) {
             self.forget_oldest();
         }
     }
 
-    /// How many are remembered, and how many had to be forgotten early.
+    /// Number of answers, and number of early evictions.
     pub(super) fn stats(&self) -> (usize, u64) {
         (self.answers.len(), self.evicted)
     }

@@ -1,9 +1,9 @@
-//! What is remembered of channels that hold nothing and that nobody is in.
+//! Positions of idle channels: those without subscribers, publications and presence.
 
 use gateway_core::model::{ChannelName, Position, Tick, lock};
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-/// Positions of idle channels, so that they go on where they were. Bounded: the longest idle are forgotten first.
+/// Positions of idle channels, so that a channel continues at its last offset. Bounded: the channels that are idle longest go first.
 #[derive(Debug)]
 pub(super) struct IdleChannels {
     bound: usize,
@@ -13,9 +13,9 @@ pub(super) struct IdleChannels {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// A tree, since a hash table of which entries come and go for good doubles in size for what it has deleted.
+    /// A tree. A hash table with constant inserts and removals would double its size for its deleted entries.
     channels: BTreeMap<ChannelName, Idle>,
-    /// By the time at which they became idle.
+    /// In the order in which they became idle.
     order: BTreeMap<u64, ChannelName>,
     next: u64,
     evicted: u64,
@@ -29,12 +29,12 @@ struct Idle {
 }
 
 impl IdleChannels {
-    /// Remembers up to `bound` channels for `ttl` each, or for as long as their history is kept if that is longer.
+    /// Keeps up to `bound` channels, each for `ttl` or for its history's `ttl` if that is longer.
     pub(super) fn new(bound: usize, ttl: Duration) -> Self {
         Self { bound, ttl, inner: Mutex::default() }
     }
 
-    /// Remembers a channel.
+    /// Adds a channel.
     pub(super) fn put(&self, name: ChannelName, position: Position, history_ttl: Duration, now: Tick) {
         let until = now.after(self.ttl.max(history_ttl));
         let mut inner = lock(&self.inner);
@@ -46,12 +46,12 @@ impl IdleChannels {
         }
     }
 
-    /// Takes a channel out, because it is idle no more.
+    /// Removes a channel, because it is active again.
     pub(super) fn take(&self, name: &ChannelName, now: Tick) -> Option<Position> {
         lock(&self.inner).remove(name).filter(|idle| now < idle.until).map(|idle| idle.position)
     }
 
-    /// Forgets those whose time has passed.
+    /// Removes expired channels.
     pub(super) fn sweep(&self, now: Tick) {
         let mut inner = lock(&self.inner);
         while inner.oldest().is_some_and(|idle| idle.until <= now) {
@@ -59,7 +59,7 @@ impl IdleChannels {
         }
     }
 
-    /// How many are remembered, and how many had to be forgotten early.
+    /// Number of channels, and number of early evictions.
     pub(super) fn stats(&self) -> (usize, u64) {
         let inner = lock(&self.inner);
         (inner.channels.len(), inner.evicted)

@@ -2,25 +2,27 @@
 
 use std::time::Duration;
 
-/// Bounds of the memory broker. Everything it keeps is within one of them; what they push out is counted.
+/// Bounds of the memory broker. They cover all its data; every eviction is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryLimits {
-    /// How long idempotency keys are remembered.
+    /// Lifetime of idempotency keys.
     pub idempotency_ttl: Duration,
-    /// How many of them per node; the oldest go first. Some 300 bytes each.
+    /// Maximum of idempotency keys per node, about 300 bytes each. The oldest are evicted first.
     pub idempotency_keys: usize,
-    /// Bytes of all histories together, with some 300 for each channel that has one; the oldest publications of large ones go first.
+    /// Maximum of bytes of all histories, including about 300 for each channel with a history. The oldest publications of large histories
+    /// are trimmed first.
     pub history_bytes: usize,
-    /// How long epoch and offset of an idle channel are remembered after its last publication expired, unless its history's `ttl` is longer.
+    /// Lifetime of epoch and offset of an idle channel after its last publication expired, unless its history's `ttl` is longer.
     pub meta_ttl: Duration,
-    /// Of how many idle channels; the longest idle go first. A channel that was forgotten begins a new epoch, and returning clients are
-    /// told so. Some 200 bytes each.
+    /// Maximum of idle channels, about 200 bytes each. The channels that are idle longest are evicted first. An evicted channel begins a
+    /// new epoch, of which
+    /// returning clients are informed.
     pub idle_channels: usize,
-    /// Stored subscriptions of one user.
+    /// Maximum of stored subscriptions of a user.
     pub subscriptions_per_user: usize,
-    /// Stored subscriptions of all users together.
+    /// Maximum of stored subscriptions of all users.
     pub user_subscriptions: usize,
-    /// Users whose tokens were revoked.
+    /// Maximum of users with revoked tokens.
     pub revocations: usize,
 }
 

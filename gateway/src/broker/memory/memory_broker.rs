@@ -1,6 +1,6 @@
-//! The broker of a single node, in its own memory.
+//! The broker of a single node, in memory.
 
-#![expect(clippy::unused_async, reason = "the seam is asynchronous for brokers that have to wait; this one answers at once")]
+#![expect(clippy::unused_async, reason = "the interface is asynchronous for brokers that wait; this one answers at once")]
 
 use super::{
     limits::MemoryLimits,
@@ -10,7 +10,7 @@ use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Published, Readiness, UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, Tick, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Tick, UserId, WorkerId,
 };
 use std::{
     collections::BTreeMap,
@@ -19,17 +19,17 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The broker of a single node. What it keeps ends with the process; its methods mean what [`crate::broker::Broker`]'s do.
+/// The broker of a single node. Its data ends with the process. Its methods are described at [`crate::broker::Broker`].
 pub struct MemoryBroker {
     store: Store,
     start: Instant,
 }
 
 impl MemoryBroker {
-    /// How often what has expired is let go of. Readers never see it, whenever that is.
+    /// Time between two removals of expired data. Readers never see expired data.
     const SWEEP: Duration = Duration::from_secs(1);
 
-    /// A broker that delivers to these mailboxes: the worker with index 0 has the first.
+    /// A broker that delivers to these mailboxes; the worker with index 0 gets the first.
     pub fn new(workers: Vec<Arc<Mailbox>>, limits: MemoryLimits) -> Self {
         Self { store: Store::new(workers, &limits), start: Instant::now() }
     }
@@ -51,14 +51,14 @@ impl MemoryBroker {
         Ok(())
     }
 
-    /// See [`crate::broker::Broker::unsubscribe`]. Nothing arrives afterwards.
+    /// See [`crate::broker::Broker::unsubscribe`]. Nothing arrives after this call.
     pub fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
         self.store.unsubscribe(self.now(), channel, worker);
     }
 
     /// See [`crate::broker::Broker::read`].
-    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        Ok(self.store.read(self.now(), channel, retention, span, limit))
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        Ok(self.store.read(self.now(), channel, retention, range, limit))
     }
 
     /// See [`crate::broker::Broker::clear`].
@@ -121,8 +121,8 @@ impl MemoryBroker {
     }
 
     /// See [`crate::broker::Broker::revoke`].
-    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
-        self.store.revoke(self.now(), user, revocation, remember)
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
+        self.store.revoke(self.now(), user, revocation, ttl)
     }
 
     /// See [`crate::broker::Broker::revoked`].
@@ -140,7 +140,7 @@ impl MemoryBroker {
         self.store.stats()
     }
 
-    /// Lets go of what has expired, until cancelled.
+    /// Removes expired data until cancelled.
     pub async fn run(&self, stop: tokio_util::sync::CancellationToken) {
         let mut interval = tokio::time::interval(Self::SWEEP);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

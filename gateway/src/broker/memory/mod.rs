@@ -1,8 +1,8 @@
-//! The broker of a single node, in its own memory. What it keeps ends with the process.
+//! The broker of a single node, in memory. Its data ends with the process.
 //!
-//! - [`memory_broker`]: what the rest of the gateway sees; [`limits`]: bounds
-//! - [`store`], [`shard`]: everything that is kept, in parts with a lock each; [`stream`]: a channel's history; [`idle`]: channels that may be forgotten
-//! - [`idempotency`], [`presence`], [`users`], [`revocations`]: what else is kept
+//! - [`memory_broker`]: the interface; [`limits`]: bounds
+//! - [`store`], [`shard`]: all data, in shards with a lock each; [`stream`]: the history of a channel; [`idle`]: positions of idle channels
+//! - [`idempotency`], [`presence`], [`users`], [`revocations`]: other data
 
 mod idempotency;
 mod idle;

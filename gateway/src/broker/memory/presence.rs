@@ -1,4 +1,4 @@
-//! Who is in one channel.
+//! The presence in one channel.
 
 use gateway_core::model::{ClientInfo, ConnectionId, PresenceStats, UserId};
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 type Hasher = foldhash::fast::RandomState;
 
-/// Connections by id, and how many of them each user has. All anonymous ones count as one user.
+/// Connections by id, and the number of connections of each user. All anonymous connections count as one user.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     clients: HashMap<ConnectionId, Arc<ClientInfo>, Hasher>,
@@ -16,7 +16,7 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// Adds a connection, or replaces what is known of it.
+    /// Adds a connection, or replaces its info.
     pub(super) fn add(&mut self, info: Arc<ClientInfo>) {
         *self.users.entry(info.user.clone()).or_default() += 1;
         if let Some(before) = self.clients.insert(info.client, info) {

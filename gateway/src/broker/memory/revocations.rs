@@ -1,4 +1,4 @@
-//! Whose tokens were revoked.
+//! Revoked users.
 
 use crate::broker::BrokerError;
 use gateway_core::model::{Revocation, UserId};
@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Debug)]
 pub(super) struct Revocations {
     bound: usize,
-    /// Each, and when it may be forgotten.
+    /// The revocation of each user, and when it expires.
     users: HashMap<UserId, (Revocation, u64), foldhash::fast::RandomState>,
     ends: BTreeSet<(u64, UserId)>,
 }
@@ -18,7 +18,7 @@ impl Revocations {
         Self { bound, users: HashMap::default(), ends: BTreeSet::new() }
     }
 
-    /// Remembers one until `ends`, in place of an earlier one of the user; it never holds for less.
+    /// Stores a revocation until `ends`. It replaces an earlier one of the user and never shortens it.
     pub(super) fn put(&mut self, user: &UserId, mut revocation: Revocation, ends: u64, now: u64) -> Result<(), BrokerError> {
         self.sweep(now);
         if let Some((earlier, before)) = self.users.remove(user) {
@@ -26,7 +26,7 @@ impl Revocations {
             self.ends.remove(&(before, user.clone()));
         } else if self.users.len() >= self.bound {
             return Err(BrokerError::LimitExceeded(
-                "this node remembers as many revoked users as it may: raise tokens.revocations, or lower tokens.revocation_ttl",
+                "this node has the maximum number of revoked users: raise tokens.revocations, or lower tokens.revocation_ttl",
             ));
         }
         self.users.insert(user.clone(), (revocation, ends));
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_bounded_and_forgotten_in_time() {
+    fn revocations_are_bounded_and_expire() {
         let user = |name: &str| name.parse::<UserId>().expect("valid");
         let until = |until| Revocation { until, code: 3503, reason: "".into() };
         let mut all = Revocations::new(2);

@@ -1,4 +1,4 @@
-//! Some of the channels, under one lock.
+//! A shard: a part of the channels, under one lock.
 
 use super::{
     idle::IdleChannels,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::broker::{ChannelSummary, Trimmed};
 use gateway_core::model::{
-    ChannelName, ConnectionId, Epoch, Page, PageLimit, Position, Publication, Retention, Span, Tick, WorkerId, WorkerSet,
+    ChannelName, ConnectionId, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention, Tick, WorkerId, WorkerSet,
 };
 use slab::Slab;
 use std::{
@@ -19,18 +19,19 @@ use std::{
 /// Index of a channel in its shard.
 type Slot = usize;
 
-/// Channels by name. A channel is here while it has subscribers, publications or somebody present; else at most its position is
-/// remembered, among the idle ones.
+/// Channels by name. A channel is here while it has subscribers, publications or presence. After that only its position is kept, among the
+/// idle channels.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     names: HashMap<ChannelName, Slot, foldhash::fast::RandomState>,
     channels: Slab<Channel>,
-    /// The channels that hold publications, and when each is looked at again: not later than it expires, and not moved by every publish.
+    /// The channels with publications, and when to check each again. That is at its expiry at the latest, and a publish does not postpone
+    /// it.
     timers: BTreeSet<(Tick, Slot)>,
     held: Held,
     trimmed: Trimmed,
-    /// Where the search for publications to give up goes on.
-    hand: (Tick, Slot),
+    /// Where the next search for publications to trim begins.
+    next_candidate: (Tick, Slot),
 }
 
 #[derive(Debug)]
@@ -48,9 +49,9 @@ impl Channel {
 }
 
 impl Shard {
-    /// Streams of which the largest gives up publications.
+    /// Number of streams in one search for the largest one to trim.
     const CANDIDATES: usize = 8;
-    /// A table for so many channels is not worth shrinking.
+    /// A table of this capacity is not worth shrinking.
     const SMALL: usize = 1024;
 
     pub(super) fn held(&self) -> Held {
@@ -70,7 +71,7 @@ impl Shard {
         self.names.capacity()
     }
 
-    /// Who subscribes to a channel, and its name as all of its deliveries share it.
+    /// The subscribers of a channel, and the shared name for its deliveries.
     pub(super) fn subscribers(&self, name: &ChannelName) -> Option<(&ChannelName, WorkerSet)> {
         self.names.get(name).map(|slot| &self.channels[*slot]).map(|channel| (&channel.name, channel.workers))
     }
@@ -84,7 +85,7 @@ impl Shard {
         if let Some(&slot) = self.names.get(name)
             && self.channels[slot].workers.remove(worker)
         {
-            self.settle(slot, now, idle);
+            self.update(slot, now, idle);
         }
     }
 
@@ -103,10 +104,10 @@ impl Shard {
         publication.position = Some(position);
         let publication = Arc::new(publication);
         let before = stream.held();
-        let gone = stream.append(Arc::clone(&publication), retention, now);
+        let removed = stream.append(Arc::clone(&publication), retention, now);
         let after = stream.held();
         self.held.replace(before, after);
-        self.trimmed.size += gone as u64;
+        self.trimmed.size += removed as u64;
         self.track(slot, now);
         (position, publication)
     }
@@ -115,30 +116,30 @@ impl Shard {
         &mut self,
         name: &ChannelName,
         retention: Retention,
-        span: Span,
+        range: ReadRange,
         limit: PageLimit,
         now: Tick,
         idle: &IdleChannels,
     ) -> Page {
         let Some(&slot) = self.names.get(name) else {
-            // Only the position is of interest, and it counts as used.
+            // A read without publications counts as use of the position.
             let position = recall(name, now, idle);
             idle.put(name.clone(), position, retention.ttl, now);
             return empty_page(position);
         };
-        let page = self.stream(slot, retention, now, idle).page(span, limit);
-        self.settle(slot, now, idle);
+        let page = self.stream(slot, retention, now, idle).page(range, limit);
+        self.update(slot, now, idle);
         page
     }
 
     pub(super) fn clear(&mut self, name: &ChannelName, now: Tick, idle: &IdleChannels) {
         if let Some(&slot) = self.names.get(name) {
             self.trimmed.cleared += self.drop_some(slot, Stream::clear);
-            self.settle(slot, now, idle);
+            self.update(slot, now, idle);
         }
     }
 
-    /// Who is present; none if nobody is.
+    /// The presence in a channel, if anyone is present.
     pub(super) fn presence(&self, name: &ChannelName) -> Option<&Presence> {
         self.names.get(name).and_then(|slot| self.channels[*slot].presence.as_deref())
     }
@@ -154,11 +155,11 @@ impl Shard {
         if let Some(present) = presence {
             present.remove(connection);
             presence.take_if(|present| present.is_empty());
-            self.settle(slot, now, idle);
+            self.update(slot, now, idle);
         }
     }
 
-    /// Active channels that `admits` lets through.
+    /// Active channels that satisfy `admits`.
     pub(super) fn summaries(&self, now: Tick, admits: impl Fn(&ChannelName) -> bool) -> Vec<ChannelSummary> {
         let summary = |channel: &Channel| {
             let stream = channel.stream.as_deref();
@@ -169,7 +170,7 @@ impl Shard {
         self.channels.iter().map(|(_, channel)| channel).filter(|channel| admits(&channel.name)).filter_map(summary).collect()
     }
 
-    /// Lets go of histories whose time has passed, at most `batch` of them; true if more wait.
+    /// Removes at most `batch` expired histories. Returns whether more have expired.
     pub(super) fn sweep(&mut self, now: Tick, batch: usize, idle: &IdleChannels) -> bool {
         for _ in 0..batch {
             let Some(&(at, slot)) = self.timers.first() else { break };
@@ -177,25 +178,25 @@ impl Shard {
                 break;
             }
             self.expire(slot, now);
-            self.settle(slot, now, idle);
+            self.update(slot, now, idle);
         }
         self.shrink();
         self.timers.first().is_some_and(|(at, _)| *at <= now)
     }
 
-    /// Lets go of the oldest publications of a large stream to free up to `bytes`; false if this shard holds none.
+    /// Trims the oldest publications of a large stream to free up to `bytes`. Returns false if this shard has no publications.
     pub(super) fn reclaim(&mut self, bytes: usize, now: Tick, idle: &IdleChannels) -> bool {
         let size = |slot: Slot| self.channels[slot].stream.as_ref().map_or(0, |stream| stream.held().bytes);
-        let behind = self.timers.range((Bound::Excluded(self.hand), Bound::Unbounded));
-        let candidates = behind.chain(self.timers.range(..=self.hand)).take(Self::CANDIDATES);
+        let behind = self.timers.range((Bound::Excluded(self.next_candidate), Bound::Unbounded));
+        let candidates = behind.chain(self.timers.range(..=self.next_candidate)).take(Self::CANDIDATES);
         let (last, largest) = candidates.fold((None, None), |(_, largest), &timer| {
             let this = (size(timer.1), timer.1);
             (Some(timer), largest.max(Some(this)))
         });
-        let (Some(hand), Some((_, slot))) = (last, largest) else { return false };
-        self.hand = hand;
+        let (Some(next), Some((_, slot))) = (last, largest) else { return false };
+        self.next_candidate = next;
         self.trimmed.bytes += self.drop_some(slot, |stream| stream.free(bytes));
-        self.settle(slot, now, idle);
+        self.update(slot, now, idle);
         true
     }
 
@@ -209,7 +210,7 @@ impl Shard {
         slot
     }
 
-    /// The channel's stream without what has expired, made or remembered where it has none.
+    /// The channel's stream without expired publications. A missing stream is created or continues at the idle channel's position.
     fn stream(&mut self, slot: Slot, retention: Retention, now: Tick, idle: &IdleChannels) -> &mut Stream {
         self.expire(slot, now);
         let Channel { name, stream, .. } = &mut self.channels[slot];
@@ -220,17 +221,17 @@ impl Shard {
         self.trimmed.expired += self.drop_some(slot, |stream| stream.expire(now));
     }
 
-    /// Takes publications out of the channel's stream, if it has one; returns how many went.
+    /// Removes publications from the channel's stream, if it has one. Returns their number.
     fn drop_some(&mut self, slot: Slot, drop: impl FnOnce(&mut Stream) -> usize) -> u64 {
         let Some(stream) = &mut self.channels[slot].stream else { return 0 };
         let before = stream.held();
-        let gone = drop(stream);
+        let removed = drop(stream);
         self.held.replace(before, stream.held());
-        gone as u64
+        removed as u64
     }
 
-    /// After a channel may have lost something: takes it out if nothing is left of it.
-    fn settle(&mut self, slot: Slot, now: Tick, idle: &IdleChannels) {
+    /// Updates the timer of a channel, and removes the channel if it has become idle.
+    fn update(&mut self, slot: Slot, now: Tick, idle: &IdleChannels) {
         self.track(slot, now);
         if !self.channels[slot].is_vacant() {
             return;
@@ -242,7 +243,7 @@ impl Shard {
         }
     }
 
-    /// Sets the channel's timer if its stream holds publications, and takes it away if not.
+    /// Sets the channel's timer if its stream contains publications, and removes it otherwise.
     fn track(&mut self, slot: Slot, now: Tick) {
         let Some(stream) = &mut self.channels[slot].stream else { return };
         let timer = match stream.timer {
@@ -258,7 +259,7 @@ impl Shard {
         }
     }
 
-    /// Gives memory back after most channels have gone.
+    /// Returns memory after most channels have gone.
     fn shrink(&mut self) {
         let len = self.names.len();
         if self.names.capacity() > Self::SMALL && self.names.capacity() / 8 > len {
@@ -268,7 +269,7 @@ impl Shard {
     }
 }
 
-/// Where an idle channel goes on: where it was, or at the beginning of a new epoch.
+/// The position of an idle channel, or the begin of a new epoch.
 fn recall(name: &ChannelName, now: Tick, idle: &IdleChannels) -> Position {
     idle.take(name, now).unwrap_or_else(|| Position { epoch: Epoch::random(), offset: 0 })
 }

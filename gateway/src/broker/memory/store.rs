@@ -1,4 +1,4 @@
-//! Everything the memory broker keeps. Sans-I/O: the time comes in.
+//! All data of the memory broker. Sans-I/O: callers pass the time.
 
 use super::{
     MemoryLimits,
@@ -13,7 +13,7 @@ use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Published, UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, Retention, Revocation, Span, Tick, UserId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Tick, UserId,
     WorkerId, WorkerSet, lock,
 };
 use std::{
@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-/// A moment, on both clocks.
+/// One moment on two clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
     pub(super) tick: Tick,
@@ -34,8 +34,8 @@ pub(super) struct Now {
     pub(super) unix_ms: u64,
 }
 
-/// Channels in shards, each under its own lock, and what concerns all channels. Locks are taken in this order: a shard, then one of the
-/// others or a mailbox.
+/// Channels in shards, each with its own lock, and data of all channels. Lock order: first a shard, then one of the other locks or a
+/// mailbox.
 pub(super) struct Store {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::fast::RandomState,
@@ -44,17 +44,17 @@ pub(super) struct Store {
     idempotency: Mutex<Idempotency>,
     users: Mutex<UserSubscriptions>,
     revocations: Box<Mutex<Revocations>>,
-    /// Of all histories together.
+    /// Bytes of all histories.
     bytes: AtomicUsize,
     bytes_bound: usize,
-    /// The shard that gives up publications next.
+    /// The index of the next shard that trims publications.
     reclaims: AtomicUsize,
 }
 
 impl Store {
-    /// Shards: enough that the threads of a node seldom meet in one.
+    /// Number of shards: enough that the threads of a node seldom wait for the same lock.
     pub(super) const SHARDS: usize = 64;
-    /// Histories that end under one lock.
+    /// Maximum of histories that expire under one lock.
     const SWEEP_BATCH: usize = 256;
 
     pub(super) fn new(mailboxes: Vec<Arc<Mailbox>>, limits: &MemoryLimits) -> Self {
@@ -76,7 +76,8 @@ impl Store {
         let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
         let request = idempotency.map(|key| Request::new(channel, key));
         let publication = Publication { position: None, data, tags, info, time_ms: now.unix_ms, traceparent };
-        // Position, history, mailboxes and key change under one lock: their orders are the same, and a repeat finds all or nothing.
+        // One lock covers position, history, mailboxes and idempotency key: their orders are the same, and a repeat finds all of them or
+        // none.
         let mut shard = self.shard_of(channel);
         if let Some(request) = &request
             && let Some(published) = lock(&self.idempotency).recall(request, now.tick)?
@@ -113,8 +114,8 @@ impl Store {
         self.shard_of(channel).unsubscribe(channel, worker, now.tick, &self.idle);
     }
 
-    pub(super) fn read(&self, now: Now, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Page {
-        self.shard_of(channel).read(channel, retention, span, limit, now.tick, &self.idle)
+    pub(super) fn read(&self, now: Now, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Page {
+        self.shard_of(channel).read(channel, retention, range, limit, now.tick, &self.idle)
     }
 
     pub(super) fn clear(&self, now: Now, channel: &ChannelName) {
@@ -137,7 +138,8 @@ impl Store {
         self.shard_of(channel).presence(channel).map_or_else(PresenceStats::default, Presence::stats)
     }
 
-    /// Active channels of one shard that match. They are matched outside the lock: it is held no longer for a hostile pattern.
+    /// Active channels of one shard that match. The match runs outside the lock, so that a hostile pattern does not extend the time under
+    /// the lock.
     pub(super) fn channels(&self, now: Now, shard: usize, pattern: &Glob, after: Option<&str>) -> Vec<ChannelSummary> {
         let admits = |name: &ChannelName| after.is_none_or(|after| name.as_str() > after) && pattern.admits(name);
         let mut found = self.lock(shard).summaries(now.tick, admits);
@@ -157,21 +159,21 @@ impl Store {
         lock(&self.users).list(user, now.unix_ms / 1000)
     }
 
-    pub(super) fn revoke(&self, now: Now, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
+    pub(super) fn revoke(&self, now: Now, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
         let now = now.unix_ms / 1000;
-        lock(&self.revocations).put(user, revocation, now.saturating_add(remember.as_secs().max(1)), now)
+        lock(&self.revocations).put(user, revocation, now.saturating_add(ttl.as_secs().max(1)), now)
     }
 
     pub(super) fn revoked(&self, now: Now, user: &UserId) -> Option<Revocation> {
         lock(&self.revocations).get(user, now.unix_ms / 1000)
     }
 
-    /// Lets go of histories in one shard whose time has passed; true if more wait.
+    /// Removes expired histories of one shard. Returns whether more have expired.
     pub(super) fn sweep_shard(&self, now: Now, shard: usize) -> bool {
         self.lock(shard).sweep(now.tick, Self::SWEEP_BATCH, &self.idle)
     }
 
-    /// Lets go of everything else whose time has passed.
+    /// Removes all other expired data.
     pub(super) fn sweep_rest(&self, now: Now) {
         self.idle.sweep(now.tick);
         lock(&self.idempotency).sweep(now.tick);
@@ -205,7 +207,7 @@ impl Store {
         &self.mailboxes
     }
 
-    /// Puts a delivery into the mailboxes of all workers that subscribe; returns those that have to be woken, once the lock is free.
+    /// Puts a delivery into the mailboxes of all workers that subscribe. Returns the workers to wake after the lock is released.
     fn deliver(&self, shard: &Shard, channel: &ChannelName, delivery: &Delivery) -> WorkerSet {
         let mut woken = WorkerSet::default();
         let Some((name, workers)) = shard.subscribers(channel) else { return woken };
@@ -223,7 +225,7 @@ impl Store {
         }
     }
 
-    /// Trims histories until all together are within their bound. Every shard in turn gives up what the excess asks for.
+    /// Trims histories until all of them together are within their bound. One shard after the other trims what the excess requires.
     fn reclaim(&self, now: Tick) {
         let mut without = 0;
         while without < Self::SHARDS {
@@ -237,7 +239,7 @@ impl Store {
     }
 
     fn shard_of(&self, channel: &ChannelName) -> Locked<'_> {
-        // The low bits of the hash choose a place within the shard's own table, whose hasher has another seed.
+        // The low bits of this hash do not affect the shard's own table, whose hasher has another seed.
         self.lock(self.hasher.hash_one(channel) as usize % Self::SHARDS)
     }
 
@@ -247,7 +249,7 @@ impl Store {
     }
 }
 
-/// A locked shard, which adds what changed in it to the bytes of all.
+/// A locked shard. When it is released, it adds the change of its bytes to the total.
 struct Locked<'a> {
     shard: MutexGuard<'a, Shard>,
     before: usize,
@@ -272,7 +274,7 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let after = self.shard.held().bytes;
         if after != self.before {
-            // Adds the difference, negative ones too: the sum wraps around like its parts.
+            // The sum wraps around, so a negative difference is correct, too.
             self.bytes.fetch_add(after.wrapping_sub(self.before), Relaxed);
         }
     }

@@ -1,9 +1,9 @@
-//! The publications of one channel.
+//! The history of one channel.
 
-use gateway_core::model::{Page, PageLimit, Position, Publication, Retention, Span, Tick};
+use gateway_core::model::{Page, PageLimit, Position, Publication, ReadRange, Retention, Tick};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-/// Some publications in figures; bytes with what their channels take.
+/// Number and size of publications. The bytes include the overhead of their channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) publications: usize,
@@ -11,36 +11,36 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Brings a sum up to date with one of its parts.
+    /// Updates a sum after one of its parts changed.
     pub(super) fn replace(&mut self, before: Self, after: Self) {
         self.publications = self.publications - before.publications + after.publications;
         self.bytes = self.bytes - before.bytes + after.bytes;
     }
 }
 
-/// A timeline and its newest publications: those with the offsets up to and including the top, without gaps.
+/// A timeline and its newest publications. They end with the top and have no gaps.
 #[derive(Debug)]
 pub(super) struct Stream {
     position: Position,
     held: VecDeque<Arc<Publication>>,
     bytes: usize,
     ttl: Duration,
-    /// When the newest was published.
+    /// When the newest publication was stored.
     last: Tick,
-    /// When the shard looks at it again; some exactly while it holds publications.
+    /// When the shard checks the stream again; set while the stream contains publications.
     pub(super) timer: Option<Tick>,
 }
 
 impl Stream {
-    /// What a channel that holds publications takes beside them, about.
+    /// Approximate bytes of a channel with publications, in addition to them.
     const OVERHEAD: usize = 320;
 
-    /// An empty stream that goes on from here.
+    /// An empty stream that continues at this position.
     pub(super) fn new(position: Position, ttl: Duration) -> Self {
         Self { position, held: VecDeque::new(), bytes: 0, ttl, last: Tick(0), timer: None }
     }
 
-    /// Its newest position.
+    /// The newest position.
     pub(super) fn position(&self) -> Position {
         self.position
     }
@@ -67,37 +67,37 @@ impl Stream {
         Position { offset: self.position.offset + 1, ..self.position }
     }
 
-    /// Appends the publication of [`Self::next`]; returns how many had to go for it.
+    /// Appends the publication of [`Self::next`]. Returns the number of trimmed publications.
     pub(super) fn append(&mut self, publication: Arc<Publication>, retention: Retention, now: Tick) -> usize {
         self.position = self.next();
         debug_assert_eq!(publication.position, Some(self.position));
         self.ttl = retention.ttl;
-        // Two publishers may have read the clock in the other order.
+        // Two publishers may have read the clock in the opposite order.
         self.last = self.last.max(now);
         let room = retention.size.max(1) as usize - 1;
-        let gone = self.drop_oldest(|stream, _| stream.held.len() > room);
+        let removed = self.drop_oldest(|stream, _| stream.held.len() > room);
         self.bytes += publication.size();
         self.held.push_back(publication);
-        gone
+        removed
     }
 
-    /// Lets go of everything if its time has passed; returns how many that were.
+    /// Removes all publications if they have expired. Returns their number.
     pub(super) fn expire(&mut self, now: Tick) -> usize {
         if self.expires() <= now { self.clear() } else { 0 }
     }
 
-    /// Lets go of everything and returns how many that were; the position stays.
+    /// Removes all publications and returns their number. The position stays.
     pub(super) fn clear(&mut self) -> usize {
         self.bytes = 0;
         std::mem::take(&mut self.held).len()
     }
 
-    /// Lets go of the oldest until so many bytes are free; returns how many went.
+    /// Removes the oldest publications until this number of bytes is free. Returns the number of publications.
     pub(super) fn free(&mut self, bytes: usize) -> usize {
         self.drop_oldest(|_, freed| freed < bytes)
     }
 
-    /// `more` sees the bytes that are free already.
+    /// Removes publications while `more` holds for the bytes freed so far.
     fn drop_oldest(&mut self, more: impl Fn(&Self, usize) -> bool) -> usize {
         let (before, bytes) = (self.held.len(), self.bytes);
         while more(self, bytes - self.bytes)
@@ -108,21 +108,21 @@ impl Stream {
         before - self.held.len()
     }
 
-    /// What a reader gets.
-    pub(super) fn page(&self, span: Span, limit: PageLimit) -> Page {
+    /// The page for a reader.
+    pub(super) fn page(&self, range: ReadRange, limit: PageLimit) -> Page {
         let before_first = self.position.offset - self.held.len() as u64;
         let index = |offset: u64| offset.clamp(before_first, self.position.offset).abs_diff(before_first) as usize;
-        let publications = match span {
-            Span::Top => Vec::new(),
-            Span::After(offset) => within(self.held.range(index(offset)..), limit),
-            Span::Before(None) => within(self.held.iter().rev(), limit),
-            Span::Before(Some(offset)) => within(self.held.range(..index(offset.saturating_sub(1))).rev(), limit),
+        let publications = match range {
+            ReadRange::Top => Vec::new(),
+            ReadRange::After(offset) => within(self.held.range(index(offset)..), limit),
+            ReadRange::Before(None) => within(self.held.iter().rev(), limit),
+            ReadRange::Before(Some(offset)) => within(self.held.range(..index(offset.saturating_sub(1))).rev(), limit),
         };
         Page { publications, ..empty_page(self.position) }
     }
 }
 
-/// A page without publications. This broker has no forks: its timelines end with the process.
+/// A page without publications. This broker has no forks, because its timelines end with the process.
 pub(super) fn empty_page(position: Position) -> Page {
     Page { epoch: position.epoch, top: position.offset, forks: Vec::new(), publications: Vec::new() }
 }

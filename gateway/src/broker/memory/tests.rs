@@ -9,7 +9,7 @@ use crate::{
         fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
     },
 };
-use gateway_core::model::{ConnectionId, Page, Position, Retention, Span, Tick};
+use gateway_core::model::{ConnectionId, Page, Position, ReadRange, Retention, Tick};
 use proptest::prelude::*;
 use std::{sync::Arc, time::Duration};
 
@@ -49,7 +49,7 @@ fn publish(store: &Store, seconds: u64, name: &str, keep: Retention) -> Position
 }
 
 fn read(store: &Store, seconds: u64, name: &str) -> Page {
-    store.read(at(seconds), &channel(name), retention(1, HOUR), Span::After(0), ALL)
+    store.read(at(seconds), &channel(name), retention(1, HOUR), ReadRange::After(0), ALL)
 }
 
 fn sweep(store: &Store, seconds: u64) {
@@ -64,7 +64,7 @@ fn minutes(minutes: u64) -> Duration {
 }
 
 #[test]
-fn nothing_is_left_of_a_channel_that_came_and_went() {
+fn an_unused_channel_leaves_no_data() {
     let store = store(&LIMITS);
     for round in 0..100 {
         let name = channel(&format!("c:{round}"));
@@ -93,7 +93,7 @@ fn taken_by_worker(store: &Store) -> usize {
 }
 
 #[test]
-fn what_is_not_kept_leaves_no_trace() {
+fn a_publication_without_retention_leaves_no_data() {
     let store = store(&LIMITS);
     let name = channel("c");
     let publication = NewPublication { retention: None, ..kept(1, retention(1, HOUR)) };
@@ -106,7 +106,7 @@ fn what_is_not_kept_leaves_no_trace() {
 }
 
 #[test]
-fn an_idle_channel_goes_on_where_it_was_until_it_is_forgotten() {
+fn an_idle_channel_continues_until_it_is_evicted() {
     let store = store(&LIMITS);
     let keep = retention(10, minutes(1));
     let first = publish(&store, 0, "c", keep);
@@ -116,7 +116,7 @@ fn an_idle_channel_goes_on_where_it_was_until_it_is_forgotten() {
     assert_eq!((second.epoch, second.offset), (first.epoch, 2));
     sweep(&store, 60 + 3599 + 60);
     let page = read(&store, 60 + 3599 + 60 + 3600, "c");
-    assert_ne!(page.epoch, first.epoch, "a new epoch tells returning clients that the old one is forgotten");
+    assert_ne!(page.epoch, first.epoch, "a new epoch informs returning clients of the loss");
     assert_eq!(page.top, 0);
 }
 
@@ -159,7 +159,7 @@ fn a_history_that_goes_on_is_not_ended_by_its_first_timer() {
 }
 
 #[test]
-fn all_histories_together_are_bounded_and_large_ones_pay() {
+fn all_histories_together_are_bounded_and_large_ones_are_trimmed() {
     let store = store(&LIMITS);
     let keep = retention(u32::MAX, HOUR);
     (0..100).for_each(|n| _ = publish(&store, 0, &format!("small:{n}"), keep));
@@ -173,7 +173,7 @@ fn all_histories_together_are_bounded_and_large_ones_pay() {
     assert_eq!(page.top, 5000);
     let held = page.publications.len() as u64;
     assert!(held > 100, "it still holds what there is room for, {held}");
-    assert_eq!(offset(&page.publications[0]), 5001 - held, "the oldest went, and a reader can tell");
+    assert_eq!(offset(&page.publications[0]), 5001 - held, "the oldest were trimmed, and a reader sees that");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn many_small_histories_are_bounded_too() {
 }
 
 #[test]
-fn a_publication_larger_than_all_room_is_delivered_and_not_held() {
+fn a_publication_larger_than_the_bound_is_delivered_and_not_kept() {
     let store = store(&MemoryLimits { history_bytes: 10, ..LIMITS });
     store.subscribe(&channel("c"), worker(0));
     assert_eq!(publish(&store, 0, "c", retention(10, HOUR)).offset, 1);
@@ -227,7 +227,7 @@ fn stored_subscriptions_are_bounded_and_end() {
     assert_eq!(put(0, "alice", "a", Some(20)), Ok(()), "replacing takes no room");
     sweep(&store, 19);
     assert_eq!(store.stats().user_subscriptions, 3);
-    assert_eq!(put(20, "carol", "a", None), Ok(()), "room comes free at the very end of one");
+    assert_eq!(put(20, "carol", "a", None), Ok(()), "an expired subscription makes room");
     assert_eq!(store.user_subscriptions(at(20), &"alice".parse().expect("valid")).len(), 1);
 }
 
@@ -265,7 +265,7 @@ fn a_table_gives_memory_back_and_keeps_what_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_histories_go_without_anybody_asking() {
+async fn expired_histories_are_removed_in_the_background() {
     let stop = tokio_util::sync::CancellationToken::new();
     let broker = MemoryBroker::new(Vec::new(), LIMITS);
     broker.publish(&channel("c"), kept(1, retention(1, minutes(1)))).await.expect("published");
@@ -304,7 +304,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A channel as it should be.
+/// The expected state of a channel.
 #[derive(Clone, Default)]
 struct Model {
     top: u64,
@@ -320,7 +320,7 @@ impl Model {
 
 proptest! {
     #[test]
-    fn channels_behave_as_if_each_were_alone_and_never_forgotten(steps in prop::collection::vec(step(), 1..120)) {
+    fn channels_are_independent_and_keep_their_positions(steps in prop::collection::vec(step(), 1..120)) {
         let store = store(&LIMITS);
         let mut models = vec![Model::default(); 8];
         let mut now = 0;

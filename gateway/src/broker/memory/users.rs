@@ -1,4 +1,4 @@
-//! Subscriptions that services made for users.
+//! Stored subscriptions of users.
 
 use crate::broker::{BrokerError, UserSubscription};
 use gateway_core::model::{ChannelName, UserId};
@@ -19,17 +19,17 @@ impl UserSubscriptions {
         Self { per_user, bound, users: HashMap::default(), ends: BTreeSet::new(), len: 0 }
     }
 
-    /// Remembers a subscription; replaces one of the same channel. Refused, and nothing changed, where there is no room.
+    /// Stores a subscription. It replaces one to the same channel. At a limit it returns an error and changes nothing.
     pub(super) fn put(&mut self, user: &UserId, subscription: UserSubscription, now: u64) -> Result<(), BrokerError> {
         self.sweep(now);
         let own = self.users.get(user).map_or(&[][..], Vec::as_slice);
         let replaces = own.iter().any(|one| one.channel == subscription.channel);
         if !replaces && own.len() >= self.per_user {
-            return Err(BrokerError::LimitExceeded("this user has as many stored subscriptions as a user may have: delete one first"));
+            return Err(BrokerError::LimitExceeded("this user has the maximum number of stored subscriptions: delete one first"));
         }
         if !replaces && self.len >= self.bound {
             return Err(BrokerError::LimitExceeded(
-                "this node stores as many subscriptions of users as it may: delete some, or raise subscriptions.total",
+                "this node has the maximum number of stored subscriptions: delete some, or raise subscriptions.total",
             ));
         }
         self.delete(user, &subscription.channel, now);
@@ -42,19 +42,19 @@ impl UserSubscriptions {
         Ok(())
     }
 
-    /// Forgets a subscription; false if there was none.
+    /// Deletes a subscription. Returns whether it existed.
     pub(super) fn delete(&mut self, user: &UserId, channel: &ChannelName, now: u64) -> bool {
         self.sweep(now);
         self.remove(user, channel)
     }
 
-    /// What is remembered for a user.
+    /// The subscriptions of a user.
     pub(super) fn list(&mut self, user: &UserId, now: u64) -> Vec<UserSubscription> {
         self.sweep(now);
         self.users.get(user).cloned().unwrap_or_default()
     }
 
-    /// Forgets those that have ended.
+    /// Removes expired subscriptions.
     pub(super) fn sweep(&mut self, now: u64) {
         while self.ends.first().is_some_and(|(end, ..)| *end <= now) {
             if let Some((_, user, channel)) = self.ends.pop_first() {
@@ -70,12 +70,12 @@ impl UserSubscriptions {
     fn remove(&mut self, user: &UserId, channel: &ChannelName) -> bool {
         let Some(own) = self.users.get_mut(user) else { return false };
         let Some(index) = own.iter().position(|one| one.channel == *channel) else { return false };
-        let gone = own.swap_remove(index);
+        let removed = own.swap_remove(index);
         if own.is_empty() {
             self.users.remove(user);
         }
-        if let Some(end) = gone.expires_at {
-            self.ends.remove(&(end, user.clone(), gone.channel));
+        if let Some(end) = removed.expires_at {
+            self.ends.remove(&(end, user.clone(), removed.channel));
         }
         self.len -= 1;
         true

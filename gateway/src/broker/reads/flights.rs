@@ -1,17 +1,16 @@
-//! One answer for all who ask the same question at the same time.
+//! One answer for all callers with the same question at the same time.
 //!
-//! An answer is of one moment, somewhere between the question's begin and its end. Who asks about what happened just now needs an answer of a
-//! later moment, so it may share a question only if that has not begun: [`Age::Fresh`] waits behind one that has. Of each question one is under
-//! way, and one waits at most; however many ask, an answer takes two at most. Who sees from the answer itself whether it reaches far enough
-//! ([`Age::Any`]) takes the one that is under way.
+//! An answer shows one moment between the begin and the end of its question. A caller that needs an answer of a later moment ([`Freshness::Fresh`]) may share a
+//! question only if it has not begun, so it waits for the next one. A caller that sees from the answer whether it is new enough ([`Freshness::Any`]) shares the
+//! running one. Of each question at most one runs and one waits, so a caller waits for two answers at most.
 //!
-//! A question lives as long as somebody waits for its answer.
+//! A question ends when no caller waits for its answer any more.
 
 use futures_util::{
     FutureExt as _,
     future::{Shared, WeakShared},
 };
-use gateway_core::model::{Age, lock};
+use gateway_core::model::{Freshness, lock};
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -24,7 +23,7 @@ use std::{
 
 type Answer<V> = Pin<Box<dyn Future<Output = V> + Send>>;
 
-/// Questions under way.
+/// Running and waiting questions.
 pub(super) struct Flights<K: Eq + Hash, V: Clone> {
     open: Mutex<HashMap<K, Flight<V>>>,
     next: AtomicU64,
@@ -38,7 +37,7 @@ struct Flight<V: Clone> {
     answer: WeakShared<Answer<V>>,
 }
 
-/// Forgets a question when it is answered, or when nobody waits for it any more.
+/// Removes a question when it is answered, or when no caller waits for it any more.
 struct Landing<K: Eq + Hash, V: Clone> {
     flights: Arc<Flights<K, V>>,
     key: K,
@@ -46,7 +45,7 @@ struct Landing<K: Eq + Hash, V: Clone> {
 }
 
 impl<K: Eq + Hash, V: Clone> Landing<K, V> {
-    /// Whoever has joined by now did so before the question begins.
+    /// All callers that have joined by now did so before the question begins.
     fn begin(&self) {
         self.flights.begun.fetch_add(1, Relaxed);
         if let Some(flight) = lock(&self.flights.open).get_mut(&self.key).filter(|flight| flight.id == self.id) {
@@ -76,11 +75,12 @@ where
     V: Clone + Send + Sync + 'static,
 {
     // NL-4.3
-    /// The answer to `question`, which begins once `admitted` resolves, unless somebody else's serves. Nothing happens until it is polled.
+    /// The answer to `question`. It begins after `admitted` resolves, unless the caller can share another one. Nothing happens until the
+    /// future is polled.
     pub(super) fn ask<A, F>(
         self: &Arc<Self>,
         key: K,
-        age: Age,
+        freshness: Freshness,
         admitted: A,
         question: impl FnOnce() -> F + Send + 'static,
     ) -> Shared<Answer<V>>
@@ -91,7 +91,7 @@ where
         let mut open = lock(&self.open);
         let before = open.get(&key).and_then(|flight| Some((flight.answer.upgrade()?, flight.begun)));
         let before = match before {
-            Some((answer, begun)) if age == Age::Any || !begun => {
+            Some((answer, begun)) if freshness == Freshness::Any || !begun => {
                 self.shared.fetch_add(1, Relaxed);
                 return answer;
             }
@@ -114,7 +114,7 @@ where
         answer
     }
 
-    /// Questions that began, and how many were saved.
+    /// Number of questions that began, and of questions that were saved.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.begun.load(Relaxed), self.shared.load(Relaxed))
     }

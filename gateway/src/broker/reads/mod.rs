@@ -1,6 +1,6 @@
-//! Reads of histories that the workers and clients of a node share. The broker itself reads; this folder decides who waits for which read.
+//! Reads of histories that the workers and clients of a node share. The broker reads; this folder decides which callers share a read.
 //!
-//! - [`shared_reads`]: reads of a channel's history; [`flights`]: one answer for all who ask the same
+//! - [`shared_reads`]: reads of a channel's history; [`flights`]: one answer for several callers
 
 mod flights;
 mod shared_reads;

@@ -1,22 +1,21 @@
-//! Reads of streams by which workers and clients catch up: bounded for the node, and shared by all who need the same.
+//! Reads of streams for workers and clients that catch up. They are bounded per node and shared by callers that need the same page.
 //!
-//! All workers of a node have the same gap when the way from the store was interrupted, and after a restart all clients of a channel come back from
-//! the same place. What [`flights`] says of questions in general is meant so here:
+//! After an interruption, all workers of a node have the same gap. After a restart, all clients of a channel return with the same position. The rules of
+//! [`flights`] apply as follows:
 //!
-//! - *A client that attaches* needs a page of a moment after its subscription was confirmed, else what was published between the page and the confirmation
-//!   is missed. It always asks afresh.
-//! - *A worker that knows what it lacks*, because a later publication has come, holds that publication back, and asks on until a page reaches it.
-//!   So a page of any moment does. Whoever began the read stood at the same place of the same timeline, which is part of the question: the page is not of a
-//!   time before that place was reached, and cannot make it look lost.
-//! - *A worker that does not know what it lacks*, because its mailbox overflowed or it was told that the stream is ahead, asks afresh.
+//! - *A client that attaches* needs a page of a moment after the confirmation of its subscription. An older page could miss publications before that. So it
+//!   always asks for a fresh page.
+//! - *A worker that has received a publication after a gap* holds it back and reads until a page reaches it. So a page of any moment will do. The position of
+//!   the worker is part of the question. So the page cannot be older than that position and make it look lost.
+//! - *A worker that does not know the size of its gap*, because its mailbox overflowed or the top is ahead, asks for a fresh page.
 
 use super::flights::Flights;
 use crate::broker::{Broker, BrokerError};
-use gateway_core::model::{Age, ChannelName, Epoch, Page, PageLimit, Position, Retention, Span};
+use gateway_core::model::{ChannelName, Epoch, Freshness, Page, PageLimit, Position, ReadRange, Retention};
 use std::{future::ready, sync::Arc};
 use tokio::sync::Semaphore;
 
-/// See the module. One for a node.
+/// The shared reads of a node.
 pub struct Reads {
     broker: Arc<Broker>,
     flights: Arc<Flights<Question, Result<Page, BrokerError>>>,
@@ -26,51 +25,51 @@ pub struct Reads {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Question {
     channel: ChannelName,
-    span: Span,
+    range: ReadRange,
     limit: PageLimit,
-    /// That of the place where a worker stands.
+    /// The epoch of the worker's position.
     epoch: Option<Epoch>,
 }
 
 impl Reads {
-    /// Reads from this broker, at most `backfills` at a time for workers.
+    /// Reads from this broker, with at most `backfills` reads for workers at a time.
     pub fn new(broker: Arc<Broker>, backfills: usize) -> Arc<Self> {
         Arc::new(Self { broker, flights: Arc::default(), backfills: Arc::new(Semaphore::new(backfills)) })
     }
 
     /// A page for one client, of a moment after this call.
-    pub async fn page(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        let question = Question { channel: channel.clone(), span, limit, epoch: None };
-        self.ask(question, Age::Fresh, retention, ready(())).await
+    pub async fn page(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        let question = Question { channel: channel.clone(), range, limit, epoch: None };
+        self.ask(question, Freshness::Fresh, retention, ready(())).await
     }
 
     // NL-4.3, NL-4.8
-    /// The page that follows a worker's position.
+    /// The page after a worker's position.
     pub async fn backfill(
         &self,
         channel: &ChannelName,
         retention: Retention,
         after: Position,
         limit: PageLimit,
-        age: Age,
+        freshness: Freshness,
     ) -> Result<Page, BrokerError> {
-        let question = Question { channel: channel.clone(), span: Span::After(after.offset), limit, epoch: Some(after.epoch) };
-        self.ask(question, age, retention, self.backfills.clone().acquire_owned()).await
+        let question = Question { channel: channel.clone(), range: ReadRange::After(after.offset), limit, epoch: Some(after.epoch) };
+        self.ask(question, freshness, retention, self.backfills.clone().acquire_owned()).await
     }
 
     async fn ask(
         &self,
         question: Question,
-        age: Age,
+        freshness: Freshness,
         retention: Retention,
         admitted: impl Future<Output: Send> + Send + 'static,
     ) -> Result<Page, BrokerError> {
         let (broker, asked) = (self.broker.clone(), question.clone());
-        let read = move || async move { broker.read(&asked.channel, retention, asked.span, asked.limit).await };
-        self.flights.ask(question, age, admitted, read).await
+        let read = move || async move { broker.read(&asked.channel, retention, asked.range, asked.limit).await };
+        self.flights.ask(question, freshness, admitted, read).await
     }
 
-    /// Reads that began, and reads that were saved because one served several.
+    /// Number of reads that began, and of reads that were saved.
     pub fn counts(&self) -> (u64, u64) {
         self.flights.counts()
     }
@@ -94,13 +93,13 @@ mod tests {
         let at = Position { offset: 0, ..published.position.expect("kept") };
         let reads = Reads::new(broker, 1);
         let busy = reads.backfills.clone().acquire_owned().await.expect("open");
-        let backfill = |after| Box::pin(reads.backfill(&channel, retention, after, ALL, Age::Fresh));
+        let backfill = |after| Box::pin(reads.backfill(&channel, retention, after, ALL, Freshness::Fresh));
         let (mut one, mut two, mut other) = (backfill(at), backfill(at), backfill(Position { epoch: Epoch::random(), ..at }));
         for each in [&mut one, &mut two, &mut other] {
             assert!(poll!(each).is_pending());
         }
-        assert_eq!(reads.counts(), (0, 1), "a place in another timeline is another place");
-        let page = reads.page(&channel, retention, Span::After(0), ALL).await.expect("in memory");
+        assert_eq!(reads.counts(), (0, 1), "the same offset in another timeline is another position");
+        let page = reads.page(&channel, retention, ReadRange::After(0), ALL).await.expect("in memory");
         assert_eq!((page.top, reads.counts()), (1, (1, 1)), "clients do not wait for workers");
         drop(busy);
         let (one, two) = join(one, two).await;

@@ -1,41 +1,41 @@
-//! How the broker works with Redis.
+//! The configuration of the broker.
 
 use super::servers::address::Address;
 use std::{sync::Arc, time::Duration};
 
-/// How the broker works with Redis.
+/// The configuration of the broker.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
-    /// Where Redis is.
+    /// The address of Redis.
     pub address: Address,
-    /// Ahead of all keys, so that several systems can share a server.
+    /// The start of all keys, so that several systems can share a server.
     pub prefix: String,
-    /// This node's name, unique in the cluster.
+    /// The name of this node, unique in the cluster.
     pub node: Arc<str>,
-    /// Connections for publishes, and as many for reads.
+    /// Number of lanes for publishes, and of lanes for reads.
     pub lanes: usize,
-    /// Commands that wait for each of them.
+    /// Maximum of commands that wait in each lane.
     pub queue: usize,
-    /// Commands that are sent together at most.
+    /// Maximum of commands in a batch.
     pub batch: usize,
-    /// For a command, from when it came to its answer.
+    /// Maximum time from the call of a command to its answer.
     pub deadline: Duration,
-    /// For a connection to be made.
+    /// Maximum time to establish a connection.
     pub connect_timeout: Duration,
-    /// For an answer of the server; without one the connection counts as broken.
+    /// Maximum time for an answer. After it the connection counts as broken.
     pub response_timeout: Duration,
-    /// For how long a node claims what it relies on.
+    /// Lifetime of the leases, locks and assignments of a node.
     pub lease: Duration,
-    /// How long a channel stays subscribed that nobody needs any more.
+    /// How long a channel stays subscribed after the last worker has left it.
     pub linger: Duration,
-    /// Between canaries.
+    /// Time between two canaries.
     pub canary: Duration,
-    /// For a round of the audit through all channels.
+    /// Duration of a round of the audit through all channels.
     pub audit: Duration,
-    /// How long idempotency keys are remembered.
+    /// Lifetime of idempotency keys.
     pub idempotency_ttl: Duration,
-    /// How long epoch and offset of an idle channel are remembered, unless its history's `ttl` is longer.
+    /// Lifetime of epoch and offset of an idle channel, unless the `ttl` of its history is longer.
     pub meta_ttl: Duration,
-    /// Stored subscriptions of one user.
+    /// Maximum of stored subscriptions of a user.
     pub subscriptions_per_user: usize,
 }

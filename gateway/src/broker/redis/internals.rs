@@ -13,9 +13,9 @@ use super::{
 use std::time::Duration;
 
 /// How long a node trusts that another one is alive which it has seen.
-pub const TRUST: Duration = presence::TRUST;
+pub const LEASE_CHECK_VALIDITY: Duration = presence::LEASE_CHECK_VALIDITY;
 /// How long a publication of this node may be under way to it.
-pub const EXPECTED_WITHIN: Duration = subscription_table::EXPECTED_WITHIN;
+pub const DELIVERY_TIMEOUT: Duration = subscription_table::DELIVERY_TIMEOUT;
 
 /// The number of the set in which the index of channels has this name.
 pub fn index_shard(channel: &str) -> u16 {
@@ -24,7 +24,7 @@ pub fn index_shard(channel: &str) -> u16 {
 
 /// The place in `names` of the server that has a channel, of several servers with these names.
 pub fn server_of(names: &[&str], channel: &str) -> usize {
-    let map = Topology::shared((0..).map(Master).zip(names.iter().copied()));
+    let map = Topology::divided((0..).map(Master).zip(names.iter().copied()));
     map.owner(Slot::of(channel.as_bytes())).expect("each slot has a server").0 as usize
 }
 

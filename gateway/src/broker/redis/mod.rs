@@ -1,39 +1,51 @@
-//! The broker of a cluster: what nodes share lives in Redis (6.2 or newer), one or several, a Redis Cluster (7.0), or Valkey.
+//! The broker of a cluster. The shared state of all nodes is in Redis (6.2 or newer) or Valkey: one server, several servers, or a Redis
+//! Cluster (7.0).
 //!
 //! Each folder uses only those before it:
 //!
-//! | folder | what |
+//! | folder | content |
 //! |---|---|
 //! | [`schema`] | key names, scripts, encodings, slots |
-//! | [`servers`] | which servers there are, and connections to them |
-//! | [`commands`] | lanes: connections that carry commands, in order, through every interruption |
-//! | [`subscriptions`] | which channels this node needs, and what is confirmed of that |
-//! | [`channels`] | publish and read; channels by name; whether the workers have what the streams hold |
-//! | [`listener`] | connections that subscribe |
+//! | [`servers`] | addresses, slots and health of the servers, and connections to them |
+//! | [`commands`] | lanes: connections that carry commands and keep their order through every interruption |
+//! | [`subscriptions`] | the channels that this node needs, and the confirmed subscriptions |
+//! | [`channels`] | publish and read, the channel index, the audit |
+//! | [`listener`] | subscriber connections |
 //! | [`cluster_state`] | nodes, presence, users |
 //!
 //! # Why nothing is lost
 //!
-//! *One order.* A publish is one script: it takes the next offset, stores, and announces at the very end. So announcements come in the order of offsets, and
-//! whoever subscribes sees a gap as a jump.
+//! *One order.* A publish is one script: it takes the next offset, stores the publication, and sends it to subscribers at the very end. So
+//! messages arrive in
+//! the order of offsets, and a subscriber sees a gap as a jump of the offset.
 //!
-//! *A publish whose answer was lost* is sent again under its id, ahead of everything newer of its channel, until its deadline; the script answers a repeat with
-//! what the first did, and refuses what comes after the deadline. So `unavailable` means that it never happened.
+//! *A lost answer to a publish.* The lane sends the publish again with the same idempotency key, ahead of all newer ones of its channel,
+//! until its deadline.
+//! The script answers a repeat with the first answer, and refuses a publish after its deadline. So `unavailable` means that the publish
+//! never happened.
 //!
-//! *A publish that Redis refused while it carried out the next one* must not be stored behind it. Where the answers come it fails at once; where they are lost
-//! it is sent again with the ids of those behind it, and the script refuses it if it finds one of them. What the broken connection still brings cannot come in between: the
-//! next one has the server end it first.
+//! *A refused publish before an executed one.* It must not be stored after the executed one. If both answers arrive, it fails at once. If
+//! they are lost, the
+//! lane sends it again with the idempotency keys of the later ones, and the script refuses it if it finds one of them. Commands of the
+//! broken connection cannot
+//! run in between, because the new connection makes the server close the broken one first.
 //!
-//! *A connection that breaks* loses announcements. The next one subscribes anew, and only then the streams' tops are read and handed to the workers, which
-//! compare them with their own positions and read what they lack. What was published before the subscription is in the stream by then, what comes after it is announced.
+//! *A broken subscriber connection* loses messages. The next connection subscribes again. After that the node reads the tops of the streams
+//! and reports them
+//! to the workers, which compare them with their own positions and read what is missing. Everything published before the new subscription
+//! is in the stream then;
+//! everything after it is delivered.
 //!
-//! *A connection that goes deaf* is found by a canary within seconds, a channel that does by the audit.
+//! *A subscription that delivers nothing.* The canary finds a silent connection within seconds; the audit finds a silent channel.
 //!
-//! *A slot that moves* to another master of a Redis Cluster is, for its channels, a connection that breaks: they are subscribed at their new master, and looked
-//! at. Commands wait there until what is under way at the old master was answered, so that the order stays.
+//! *A slot that moves* to another master interrupts its channels like a broken connection: the node subscribes at the new master and checks
+//! them. Commands wait
+//! there until the old master has answered all commands in flight, so that the order stays.
 //!
-//! *A server that restarted or was replaced* may have forgotten what it had acknowledged. Its data then carries another identity: scripts begin a new epoch
-//! that remembers where it left the old one, so that positions before the fork go on, and positions after it are told.
+//! *A server that restarted or was replaced* may have lost acknowledged publications. Its data then has a new identity, and the scripts
+//! begin a new epoch with
+//! a fork at the end of the old one. A client with a position before the fork continues; a client with a position after it learns of the
+//! loss.
 
 mod channels;
 mod cluster_state;

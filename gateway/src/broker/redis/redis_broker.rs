@@ -1,4 +1,4 @@
-//! The broker as the rest of the gateway sees it: each method goes to the part that knows.
+//! The broker of a cluster, as the rest of the gateway sees it. Each method calls the part that does the work.
 
 use super::{
     channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
@@ -13,7 +13,7 @@ use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, NewPublication, Published, Readiness, RedisStats, UserSubscription,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Retention, Revocation, Span, UserId, WorkerId, lock,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, UserId, WorkerId, lock,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -22,10 +22,10 @@ use std::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The broker of a cluster; its methods mean what [`crate::broker::Broker`]'s do.
+/// The broker of a cluster. Its methods are described at [`crate::broker::Broker`].
 pub struct RedisBroker {
     pub(super) streams: Arc<Streams>,
-    pub(super) directory: UserStore,
+    pub(super) user_store: UserStore,
     pub(super) listing: Arc<Listing>,
     pub(super) presence: Arc<Presence>,
     pub(super) nodes: Nodes,
@@ -35,12 +35,12 @@ pub struct RedisBroker {
     pub(super) background: Mutex<Option<Background>>,
 }
 
-/// What runs in tasks of its own.
+/// The parts that run as tasks.
 pub(super) struct Background {
     pub(super) masters: Arc<Masters>,
     pub(super) drivers: Vec<Driver>,
     pub(super) listener: Listener,
-    pub(super) names: Arc<ChannelIndex>,
+    pub(super) channel_index: Arc<ChannelIndex>,
     pub(super) audit: Arc<Audit>,
 }
 
@@ -69,14 +69,14 @@ impl RedisBroker {
         self.subscriptions.unsubscribe(channel, worker);
     }
 
-    /// See [`crate::broker::Broker::doubt`].
-    pub fn doubt(&self, channel: &ChannelName) {
-        self.subscriptions.doubt(channel);
+    /// See [`crate::broker::Broker::resubscribe`].
+    pub fn resubscribe(&self, channel: &ChannelName) {
+        self.subscriptions.resubscribe(channel);
     }
 
     /// See [`crate::broker::Broker::read`].
-    pub async fn read(&self, channel: &ChannelName, retention: Retention, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
-        self.streams.read(channel, retention.ttl, span, limit).await
+    pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
+        self.streams.read(channel, retention.ttl, range, limit).await
     }
 
     /// See [`crate::broker::Broker::clear`].
@@ -86,17 +86,17 @@ impl RedisBroker {
 
     /// See [`crate::broker::Broker::presence_add`].
     pub async fn presence_add(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
-        self.presence.arrive(channel, &info).await
+        self.presence.add(channel, &info).await
     }
 
     /// See [`crate::broker::Broker::presence_remove`].
     pub async fn presence_remove(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
-        self.presence.depart(channel, connection).await
+        self.presence.remove(channel, connection).await
     }
 
     /// See [`crate::broker::Broker::presence`].
     pub async fn presence(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
-        self.presence.present(channel, limit).await
+        self.presence.list(channel, limit).await
     }
 
     /// See [`crate::broker::Broker::presence_stats`].
@@ -111,49 +111,49 @@ impl RedisBroker {
 
     /// See [`crate::broker::Broker::put_user_subscription`].
     pub async fn put_user_subscription(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
-        self.directory.remember(user, subscription).await
+        self.user_store.put_subscription(user, subscription).await
     }
 
     /// See [`crate::broker::Broker::delete_user_subscription`].
     pub async fn delete_user_subscription(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
-        self.directory.forget(user, channel).await
+        self.user_store.delete_subscription(user, channel).await
     }
 
     /// See [`crate::broker::Broker::user_subscriptions`].
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
-        self.directory.remembered(user).await
+        self.user_store.subscriptions(user).await
     }
 
     /// See [`crate::broker::Broker::revoke`].
-    pub async fn revoke(&self, user: &UserId, revocation: Revocation, remember: Duration) -> Result<(), BrokerError> {
-        self.directory.revoke(user, &revocation, remember).await
+    pub async fn revoke(&self, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
+        self.user_store.revoke(user, &revocation, ttl).await
     }
 
     /// See [`crate::broker::Broker::revoked`].
     pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
-        self.directory.revoked(user).await
+        self.user_store.revoked(user).await
     }
 
-    /// The nodes that share the store.
+    /// The nodes of the cluster.
     pub fn nodes(&self) -> &Nodes {
         &self.nodes
     }
 
-    /// Ready once every connection works and a canary came back; in part, as long as that is so for one master.
+    /// Ready if every connection works and every canary returns; partly ready if that is true for one master.
     pub fn readiness(&self) -> Readiness {
         self.health.readiness()
     }
 
     /// See [`crate::broker::Broker::stats`].
     pub fn stats(&self) -> BrokerStats {
-        let (serving, away) = self.health.count();
-        let redis = RedisStats { serving, away, ..self.counters.stats() };
+        let (serving, unavailable) = self.health.count();
+        let redis = RedisStats { serving, unavailable, ..self.counters.stats() };
         BrokerStats { channels: self.subscriptions.len(), redis: Some(redis), ..BrokerStats::default() }
     }
 
-    /// Keeps the connections, until cancelled. To be called once, from the runtime that outlives all callers.
+    /// Runs all tasks until cancelled. Must be called once, in the runtime that outlives all callers.
     pub async fn run(&self, stop: CancellationToken) {
-        let Some(Background { masters, drivers, listener, names, audit }) = lock(&self.background).take() else { return };
+        let Some(Background { masters, drivers, listener, channel_index, audit }) = lock(&self.background).take() else { return };
         let mut tasks = JoinSet::new();
         for driver in drivers {
             tasks.spawn(driver.run(stop.clone()));
@@ -166,7 +166,7 @@ impl RedisBroker {
         tasks.spawn({
             let stop = stop.clone();
             async move {
-                let _ = stop.run_until_cancelled(names.run()).await;
+                let _ = stop.run_until_cancelled(channel_index.run()).await;
             }
         });
         tasks.spawn(async move { audit.run(stop).await });

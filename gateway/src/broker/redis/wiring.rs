@@ -1,4 +1,4 @@
-//! How the parts of the broker are put together.
+//! Constructs the broker from its parts.
 
 use super::{
     channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
@@ -6,7 +6,7 @@ use super::{
     commands::{lane::lane, limits::LaneLimits},
     config::RedisConfig,
     listener::{
-        context::{ListenerContext, PROVEN},
+        context::{CANARY_PERIODS, ListenerContext},
         listener::Listener,
     },
     redis_broker::{Background, RedisBroker},
@@ -22,39 +22,44 @@ use crate::broker::Mailbox;
 use std::sync::{Arc, Mutex};
 
 impl RedisBroker {
-    /// A broker that delivers to these mailboxes: the worker with index 0 has the first. It connects once [`Self::run`] runs. An error tells what
-    /// is wrong with the address.
+    /// A broker that delivers to these mailboxes; the worker with index 0 gets the first. It connects when [`Self::run`] runs. The error
+    /// text says what is wrong
+    /// with the address.
     pub fn new(workers: Vec<Arc<Mailbox>>, config: RedisConfig) -> Result<Self, String> {
         let keys = Keys::new(&config.prefix);
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
         let lanes = 2 * config.lanes;
-        let life = Arc::new(LocalNode::new(&config.node));
-        let address = life.id().address();
+        let local_node = Arc::new(LocalNode::new(&config.node));
+        let address = local_node.id().address();
         let probe = Probe::new(keys.probe(&address));
-        let claims = ServerAssignments::new(keys.share(), config.lease);
-        let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &claims).map_err(|error| error.to_string())?);
+        let assignments = ServerAssignments::new(keys.assignment(), config.lease);
+        let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &assignments).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
-        masters.expect(&health);
-        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.now(), config.linger, counters.clone()));
+        masters.require_parts(&health);
+        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.topology(), config.linger, counters.clone()));
         let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
-        let (near, drivers): (Vec<_>, _) = (0..lanes)
+        let (lanes, drivers): (Vec<_>, _) = (0..lanes)
             .map(|index| {
                 let (lane, driver) = lane(limits, masters.clone(), health.clone(), index);
                 (Arc::new(lane), driver)
             })
             .unzip();
-        let (writers, readers) = near.split_at(config.lanes);
-        let (canary_lane, directory_lane) = (writers[0].clone(), readers[0].clone());
-        let names = Arc::new(ChannelIndex::new(keys.clone(), directory_lane.clone(), counters.clone()));
-        let listing =
-            Arc::new(Listing { keys: keys.clone(), lane: directory_lane.clone(), masters: masters.clone(), names: names.clone() });
+        let (writers, readers) = lanes.split_at(config.lanes);
+        let (canary_lane, state_lane) = (writers[0].clone(), readers[0].clone());
+        let channel_index = Arc::new(ChannelIndex::new(keys.clone(), state_lane.clone(), counters.clone()));
+        let listing = Arc::new(Listing {
+            keys: keys.clone(),
+            lane: state_lane.clone(),
+            masters: masters.clone(),
+            channel_index: channel_index.clone(),
+        });
         let streams = Arc::new(Streams {
             keys: keys.clone(),
             pubsub: masters.pubsub(),
             writers: writers.to_vec(),
             readers: readers.to_vec(),
             subscriptions: subscriptions.clone(),
-            names: names.clone(),
+            channel_index: channel_index.clone(),
             counters: counters.clone(),
             hasher: foldhash::fast::RandomState::default(),
             idempotency_ttl: config.idempotency_ttl,
@@ -66,39 +71,39 @@ impl RedisBroker {
             subscriptions: subscriptions.clone(),
             masters: masters.clone(),
             round: config.audit,
-            patience: PROVEN * config.canary,
+            delivery_limit: CANARY_PERIODS * config.canary,
         });
         let listener = Listener(Arc::new(ListenerContext {
             masters: masters.clone(),
             subscriptions: subscriptions.clone(),
             audit: audit.clone(),
-            names: names.clone(),
+            channel_index: channel_index.clone(),
             keys: keys.clone(),
             health: health.clone(),
             counters: counters.clone(),
             node: address.into(),
             lane: canary_lane,
             canary: config.canary,
-            patience: config.response_timeout,
+            response_timeout: config.response_timeout,
         }));
-        let presence = Arc::new(Presence::new(keys.clone(), directory_lane.clone(), life.clone()));
+        let presence = Arc::new(Presence::new(keys.clone(), state_lane.clone(), local_node.clone()));
         Ok(Self {
             nodes: Nodes {
                 keys: keys.clone(),
-                lane: directory_lane.clone(),
-                life,
+                lane: state_lane.clone(),
+                local_node,
                 presence: presence.clone(),
                 masters: masters.clone(),
                 listing: listing.clone(),
             },
             presence,
-            directory: UserStore { keys, lane: directory_lane, subscriptions_per_user: config.subscriptions_per_user },
+            user_store: UserStore { keys, lane: state_lane, subscriptions_per_user: config.subscriptions_per_user },
             listing,
             streams,
             subscriptions,
             health,
             counters,
-            background: Mutex::new(Some(Background { masters, drivers, listener, names, audit })),
+            background: Mutex::new(Some(Background { masters, drivers, listener, channel_index, audit })),
         })
     }
 }

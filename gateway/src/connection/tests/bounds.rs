@@ -1,4 +1,4 @@
-//! What a connection may take: turns, operations, memory and time.
+//! Bounds of a connection: turns, operations, memory and time.
 
 use super::*;
 use std::{
@@ -6,7 +6,7 @@ use std::{
     task::Wake,
 };
 
-/// Counts its wakes.
+/// A waker that counts its calls.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -30,7 +30,7 @@ fn history(id: usize) -> String {
 
 #[test]
 fn a_turn_ends_after_its_messages_or_its_bytes() {
-    within(usual(), |world| async move {
+    run(default_bounds(), |world| async move {
         let flood = Peer { socket: Socket::default(), task: tokio::task::spawn_local(async {}) };
         let (mut connection, wakes) = (world.connection(&flood.socket), Arc::<Wakes>::default());
         let counted = wakes.clone().into();
@@ -40,22 +40,26 @@ fn a_turn_ends_after_its_messages_or_its_bytes() {
             let answers = std::iter::from_fn(|| flood.socket.take(next_frame)).count();
             (answers, wakes.0.load(Relaxed) > 0)
         };
-        flood.says(r#"{"id":1,"connect":{}}"#);
+        flood.send(r#"{"id":1,"connect":{}}"#);
         assert_eq!(turn().0, 1);
-        flood.sends((0..10).flat_map(|id| frame(0x81, ping(id + 2).as_bytes())).collect::<Vec<_>>());
-        assert_eq!([turn(), turn(), turn()], [(4, true), (4, true), (2, false)], "four messages, then others get their turn");
+        flood.send_bytes((0..10).flat_map(|id| frame(0x81, ping(id + 2).as_bytes())).collect::<Vec<_>>());
+        assert_eq!([turn(), turn(), turn()], [(4, true), (4, true), (2, false)], "a turn ends after four messages");
         let large = frame(0x81, format!(r#"{{"id":2,"ping":{{"x":"{}"}}}}"#, "x".repeat(700)).as_bytes());
-        flood.sends([large.clone(), large.clone(), large].concat());
-        assert_eq!([turn().0, turn().0, turn().0], [1, 1, 1], "a thousand bytes hold one of these and a part of the next");
+        flood.send_bytes([large.clone(), large.clone(), large].concat());
+        assert_eq!(
+            [turn().0, turn().0, turn().0],
+            [1, 1, 1],
+            "a turn ends after 1000 bytes, which hold one message and a part of the next"
+        );
     });
 }
 
 #[test]
-fn a_flood_does_not_keep_others_from_their_answers() {
-    within(usual(), |world| async move {
+fn a_flood_does_not_delay_replies_to_other_connections() {
+    run(default_bounds(), |world| async move {
         let (flood, other) = (world.anonymous().await, world.anonymous().await);
-        flood.sends((0..1000).flat_map(|id| frame(0x81, ping(id + 2).as_bytes())).collect::<Vec<_>>());
-        other.says(&ping(2));
+        flood.send_bytes((0..1000).flat_map(|id| frame(0x81, ping(id + 2).as_bytes())).collect::<Vec<_>>());
+        other.send(&ping(2));
         let (flooded, answered) = (flood.socket.clone(), other.socket.clone());
         let observer = tokio::task::spawn_local(async move {
             while answered.take(next_frame).is_none() {
@@ -63,275 +67,279 @@ fn a_flood_does_not_keep_others_from_their_answers() {
             }
             std::iter::from_fn(|| flooded.take(next_frame)).count()
         });
-        let served = observer.await.expect("no panic");
-        assert!(served <= 2 * 4, "{served} of the flood came before the other's");
-        assert!(flood.hears().await.len() + served == 1000, "and all of it is answered in the end");
+        let answered_flood = observer.await.expect("no panic");
+        assert!(answered_flood <= 2 * 4, "{answered_flood} of the flood's replies preceded the other reply");
+        assert!(flood.receive().await.len() + answered_flood == 1000, "every command of the flood receives a reply");
     });
 }
 
 #[test]
-fn who_has_too_much_under_way_is_not_read_until_some_of_it_has_ended() {
-    within(usual(), |world| async move {
+fn a_connection_with_too_many_operations_is_not_read_until_one_has_ended() {
+    run(default_bounds(), |world| async move {
         let mut bot = Bot::open(&world).await;
         let alice = world.anonymous().await;
-        assert_eq!(alice.asks(&format!("{}\n{}", call(2), call(3))).await, [""; 0]);
+        assert_eq!(alice.request(&format!("{}\n{}", call(2), call(3))).await, [""; 0]);
         let more = frame(0x81, ping(4).as_bytes());
-        alice.sends(more.clone());
+        alice.send_bytes(more.clone());
         settle().await;
-        assert_eq!(alice.socket.unread(), more.len(), "it waits where it costs us nothing");
-        let called = bot.hears().await;
-        bot.says(&json!({"reply": {"id": called["call"]["id"], "data": "first"}}));
-        assert_eq!(alice.hears().await, [r#"{"id":2,"rpc":{"data":"first"}}"#, r#"{"id":4,"ping":{}}"#]);
+        assert_eq!(alice.socket.unread(), more.len(), "unread input stays in the socket");
+        let called = bot.receive().await;
+        bot.send(&json!({"reply": {"id": called["call"]["id"], "data": "first"}}));
+        assert_eq!(alice.receive().await, [r#"{"id":2,"rpc":{"data":"first"}}"#, r#"{"id":4,"ping":{}}"#]);
         assert_eq!(alice.socket.unread(), 0);
     });
 }
 
 #[test]
-fn what_was_read_with_the_last_command_that_fits_waits_too() {
-    within(usual(), |world| async move {
+fn commands_in_the_same_read_also_wait_for_an_operation_to_end() {
+    run(default_bounds(), |world| async move {
         let mut bot = Bot::open(&world).await;
         let alice = world.anonymous().await;
-        alice.sends([call(2), call(3), ping(4), ping(5)].iter().flat_map(|it| frame(0x81, it.as_bytes())).collect::<Vec<_>>());
-        assert_eq!(alice.hears().await, [""; 0]);
+        alice.send_bytes([call(2), call(3), ping(4), ping(5)].iter().flat_map(|it| frame(0x81, it.as_bytes())).collect::<Vec<_>>());
+        assert_eq!(alice.receive().await, [""; 0]);
         for answer in ["first", "second"] {
-            let called = bot.hears().await;
-            bot.says(&json!({"reply": {"id": called["call"]["id"], "data": answer}}));
+            let called = bot.receive().await;
+            bot.send(&json!({"reply": {"id": called["call"]["id"], "data": answer}}));
             settle().await;
         }
         let expected = [r#"{"id":2,"rpc":{"data":"first"}}"#, &ping(4), &ping(5), r#"{"id":3,"rpc":{"data":"second"}}"#];
-        assert_eq!(alice.hears().await, expected);
+        assert_eq!(alice.receive().await, expected);
     });
 }
 
 #[test]
-fn who_takes_no_answers_is_not_read_until_it_does() {
-    within(usual(), |world| async move {
+fn a_peer_that_accepts_no_replies_is_not_read_until_it_does() {
+    run(default_bounds(), |world| async move {
         for n in 0..10 {
             world.publish("kept:a", &format!("{n} {}", "x".repeat(200))).await;
         }
         let alice = world.anonymous().await;
-        alice.takes(0);
+        alice.accept_bytes(0);
         for id in 2..5 {
-            alice.says(&history(id));
+            alice.send(&history(id));
             settle().await;
         }
         let more = frame(0x81, ping(5).as_bytes());
-        alice.sends(more.clone());
+        alice.send_bytes(more.clone());
         settle().await;
-        assert_eq!(alice.socket.unread(), more.len(), "answers fill more than half of the outbox");
-        alice.takes(10);
+        assert_eq!(alice.socket.unread(), more.len(), "replies fill more than half of the outbox");
+        alice.accept_bytes(10);
         settle().await;
-        assert_eq!(alice.socket.unread(), more.len(), "a frame that is begun is not out");
-        alice.takes_all();
-        let heard = alice.hears().await;
-        assert!(heard[0].starts_with(r#"{"id":2,"history""#) && heard[3] == ping(5), "{heard:?}");
+        assert_eq!(alice.socket.unread(), more.len(), "a partly sent frame still uses the outbox");
+        alice.accept_all();
+        let received = alice.receive().await;
+        assert!(received[0].starts_with(r#"{"id":2,"history""#) && received[3] == ping(5), "{received:?}");
     });
 }
 
 #[test]
-fn a_message_has_to_be_complete_in_time() {
-    within(usual(), |world| async move {
+fn an_incomplete_message_closes_the_connection_after_the_timeout() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
         let message = frame(0x81, ping(2).as_bytes());
         for byte in &message[..4] {
-            alice.sends([*byte]);
-            after(1.0).await;
+            alice.send_bytes([*byte]);
+            elapse(1.0).await;
         }
-        assert_eq!(alice.hears().await, [""; 0]);
-        alice.sends([message[4]]);
-        after(2.0).await;
-        assert_eq!(alice.hears().await, ["close 1008 message not complete in time"], "that bytes trickle in is no excuse");
+        assert_eq!(alice.receive().await, [""; 0]);
+        alice.send_bytes([message[4]]);
+        elapse(2.0).await;
+        assert_eq!(alice.receive().await, ["close 1008 message not complete in time"], "single bytes do not extend the time limit");
         assert_eq!(world.closed(Closed::Transport(TransportEnd::MessageTimeout)), 1);
     });
 }
 
 #[test]
-fn a_message_that_is_not_read_for_want_of_room_cannot_be_late() {
-    within(usual(), |world| async move {
+fn the_message_timeout_does_not_apply_while_the_outbox_is_full() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
-        alice.asks(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
+        alice.request(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
         let message = frame(0x81, ping(3).as_bytes());
         let (begun, rest) = message.split_at(10);
-        alice.sends(begun);
+        alice.send_bytes(begun);
         settle().await;
-        alice.takes(0);
+        alice.accept_bytes(0);
         let text = "x".repeat(2000);
         world.publish("open:a", &text).await;
         settle().await;
-        alice.sends(rest);
-        after(9.0).await;
+        alice.send_bytes(rest);
+        elapse(9.0).await;
         assert_eq!(alice.socket.unread(), rest.len(), "more than half of the outbox is full");
-        alice.takes_all();
-        assert_eq!(texts(&alice.hears().await), [text, ping(3)]);
+        alice.accept_all();
+        assert_eq!(texts(&alice.receive().await), [text, ping(3)]);
     });
 }
 
 #[test]
-fn the_time_for_a_message_begins_with_that_message() {
-    within(usual(), |world| async move {
+fn the_message_timeout_starts_with_the_first_byte_of_each_message() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
         let stream: Vec<u8> = (2..6).flat_map(|id| frame(0x81, ping(id).as_bytes())).collect();
         let each = stream.len() / 4;
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let mut sent = 0;
         for end in [each / 2, each + each / 2, 2 * each + each / 2, 3 * each + each / 2, 4 * each] {
-            alice.sends(&stream[sent..end]);
+            alice.send_bytes(&stream[sent..end]);
             sent = end;
-            after(3.5).await;
-            heard.extend(alice.hears().await);
+            elapse(3.5).await;
+            received.extend(alice.receive().await);
         }
-        assert_eq!(heard, (2..6).map(ping).collect::<Vec<_>>(), "each took less than five seconds, though one was always incomplete");
+        assert_eq!(
+            received,
+            (2..6).map(ping).collect::<Vec<_>>(),
+            "each message took less than five seconds, although some message was incomplete at all times"
+        );
     });
 }
 
 #[test]
-fn a_pause_between_messages_has_no_limit_but_a_ping_within_one_does_not_prolong_it() {
-    within(usual(), |world| async move {
+fn pauses_between_messages_are_unlimited_and_a_ping_does_not_extend_the_message_timeout() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
         let (first, rest) = (frame(0x01, br#"{"id":2,"#), frame(0x80, br#""ping":{}}"#));
-        alice.sends(first.clone());
-        after(4.0).await;
-        alice.sends(rest);
-        assert_eq!(alice.hears().await, [ping(2)]);
-        after(9.0).await;
-        alice.sends(first);
-        after(4.0).await;
-        alice.sends(frame(0x89, b"?"));
-        after(2.0).await;
-        let heard = alice.hears().await;
-        assert_eq!(heard[heard.len() - 2..], ["pong ?", "close 1008 message not complete in time"]);
+        alice.send_bytes(first.clone());
+        elapse(4.0).await;
+        alice.send_bytes(rest);
+        assert_eq!(alice.receive().await, [ping(2)]);
+        elapse(9.0).await;
+        alice.send_bytes(first);
+        elapse(4.0).await;
+        alice.send_bytes(frame(0x89, b"?"));
+        elapse(2.0).await;
+        let received = alice.receive().await;
+        assert_eq!(received[received.len() - 2..], ["pong ?", "close 1008 message not complete in time"]);
     });
 }
 
 #[test]
-fn who_takes_a_byte_now_and_then_is_cut_by_the_age_of_the_oldest() {
-    within(usual(), |world| async move {
+fn a_peer_that_accepts_single_bytes_exceeds_the_write_timeout() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
-        alice.asks(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
-        alice.takes(0);
-        for text in ["begun", "not begun"] {
+        alice.request(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
+        alice.accept_bytes(0);
+        for text in ["partly sent", "not sent"] {
             world.publish("open:a", text).await;
             settle().await;
         }
         for _ in 0..9 {
-            after(1.0).await;
-            alice.takes(1);
+            elapse(1.0).await;
+            alice.accept_bytes(1);
             assert_eq!(world.closed(Closed::Transport(TransportEnd::WriteTimeout)), 0);
         }
-        after(2.0).await;
+        elapse(2.0).await;
         assert_eq!(world.closed(Closed::Transport(TransportEnd::WriteTimeout)), 1);
-        alice.takes_all();
-        assert_eq!(texts(&alice.hears().await), ["begun", "close 3008 slow"]);
+        alice.accept_all();
+        assert_eq!(texts(&alice.receive().await), ["partly sent", "close 3008 slow"]);
     });
 }
 
 #[test]
-fn who_takes_everything_late_but_in_time_stays() {
-    within(usual(), |world| async move {
+fn a_peer_that_accepts_frames_within_the_write_timeout_stays_connected() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
-        alice.asks(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
+        alice.request(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
         for n in 0..3 {
-            alice.takes(0);
+            alice.accept_bytes(0);
             world.publish("open:a", &n.to_string()).await;
-            after(7.0).await;
-            alice.takes_all();
-            assert_eq!(texts(&alice.hears().await).last(), Some(&n.to_string()));
+            elapse(7.0).await;
+            alice.accept_all();
+            assert_eq!(texts(&alice.receive().await).last(), Some(&n.to_string()));
         }
     });
 }
 
 #[test]
-fn an_outbox_that_overflows_ends_with_the_frame_that_is_begun_and_3008() {
-    within(usual(), |world| async move {
+fn an_overflow_closes_with_3008_after_the_partly_sent_frame() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
-        alice.asks(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
-        alice.takes(5);
+        alice.request(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
+        alice.accept_bytes(5);
         let text = |n: usize| format!("{n} {}", "x".repeat(450));
         for n in 0..5 {
             world.publish("open:a", &text(n)).await;
             settle().await;
         }
-        assert_eq!(world.closed(Closed::Disconnect(Disconnect::Slow)), 0, "five fit");
+        assert_eq!(world.closed(Closed::Disconnect(Disconnect::Slow)), 0, "the outbox has room for five messages");
         for n in 5..8 {
             world.publish("open:a", &text(n)).await;
             settle().await;
         }
         assert_eq!(world.closed(Closed::Disconnect(Disconnect::Slow)), 1);
-        assert!(world.worker.hub.budget().used() < 1000, "the others are given up at once");
+        assert!(world.worker.hub.budget().used() < 1000, "the outbox drops the other messages at once");
         let metrics = world.worker.hub.metrics();
         assert_eq!((metrics.counted(Count::Deliveries), metrics.overflows(OverflowPolicy::Disconnect)), (5, 1));
         let dropped = [DropCause::OutboxFull, DropCause::ConnectionClosed].map(|cause| metrics.drops(cause));
-        assert_eq!(dropped, [1, 4 + 2], "four that waited, and two that came behind the close");
-        alice.takes_all();
-        assert_eq!(texts(&alice.hears().await), [text(0), "close 3008 slow".into()]);
-        alice.sends(close_frame(3008));
-        assert!(alice.is_over().await);
+        assert_eq!(dropped, [1, 4 + 2], "four queued messages, and two messages after the close frame");
+        alice.accept_all();
+        assert_eq!(texts(&alice.receive().await), [text(0), "close 3008 slow".into()]);
+        alice.send_bytes(close_frame(3008));
+        assert!(alice.is_finished().await);
         world.assert_empty().await;
     });
 }
 
 #[test]
-fn an_answer_is_no_longer_than_its_part_of_the_outbox() {
-    within(usual(), |world| async move {
+fn a_history_reply_uses_at_most_a_quarter_of_the_outbox() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
         for n in 0..10 {
             world.publish("kept:a", &format!("{n} {}", "x".repeat(200))).await;
         }
-        let heard = alice.asks(&[history(2), history(3)].join("\n")).await;
-        assert_eq!(heard.len(), 2, "{heard:?}");
-        for (id, answer) in (2..).zip(&heard) {
+        let received = alice.request(&[history(2), history(3)].join("\n")).await;
+        assert_eq!(received.len(), 2, "{received:?}");
+        for (id, answer) in (2..).zip(&received) {
             assert!(answer.starts_with(&format!(r#"{{"id":{id},"history""#)), "{answer}");
-            assert_eq!(answer.matches(r#""offset":"#).count(), 3 + 1, "three publications, and the stream's own offset");
+            assert_eq!(answer.matches(r#""offset":"#).count(), 3 + 1, "three publications, and the offset of the history");
         }
         assert_eq!(world.closed(Closed::Disconnect(Disconnect::Slow)), 0);
     });
 }
 
 #[test]
-fn who_takes_nothing_after_an_overflow_is_cut() {
-    within(usual(), |world| async move {
+fn a_peer_that_accepts_nothing_after_an_overflow_is_cut() {
+    run(default_bounds(), |world| async move {
         let alice = world.anonymous().await;
-        alice.asks(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
-        alice.takes(0);
+        alice.request(r#"{"id":2,"subscribe":{"channel":"open:a"}}"#).await;
+        alice.accept_bytes(0);
         for n in 0..10 {
             world.publish("open:a", &format!("{n} {}", "x".repeat(450))).await;
             settle().await;
         }
-        after(3.5).await;
-        assert!(alice.is_over().await && alice.socket.is_aborted());
+        elapse(3.5).await;
+        assert!(alice.is_finished().await && alice.socket.is_aborted());
         world.assert_empty().await;
     });
 }
 
 #[test]
-fn who_does_not_connect_in_time_is_closed() {
-    within(usual(), |world| async move {
+fn a_connection_without_a_connect_command_closes_after_the_timeout() {
+    run(default_bounds(), |world| async move {
         let silent = world.open();
-        after(9.5).await;
-        assert_eq!(silent.hears().await, [""; 0]);
-        after(2.0).await;
-        assert_eq!(silent.hears().await, ["close 3502 stale"]);
+        elapse(9.5).await;
+        assert_eq!(silent.receive().await, [""; 0]);
+        elapse(2.0).await;
+        assert_eq!(silent.receive().await, ["close 3502 stale"]);
         assert_eq!(world.closed(Closed::Disconnect(Disconnect::Stale)), 1);
     });
 }
 
 #[test]
-fn who_answers_pings_stays_and_who_stops_is_closed() {
-    within(Bounds { ping_interval: Duration::from_secs(25), ..usual() }, |world| async move {
+fn a_connection_closes_once_its_peer_stops_answering_pings() {
+    run(Bounds { ping_interval: Duration::from_secs(25), ..default_bounds() }, |world| async move {
         let alice = world.anonymous().await;
         let mut pings = 0;
         for _ in 0..200 {
-            after(1.0).await;
-            for heard in alice.hears().await {
-                assert_eq!(heard, "{}");
-                alice.says("{}");
+            elapse(1.0).await;
+            for received in alice.receive().await {
+                assert_eq!(received, "{}");
+                alice.send("{}");
                 pings += 1;
             }
         }
         assert!((7..=9).contains(&pings), "{pings} pings in 200 s");
-        after(35.5).await;
-        let heard = alice.hears().await;
-        assert_eq!(heard.last().map(String::as_str), Some("close 3012 no pong"), "{heard:?}");
+        elapse(35.5).await;
+        let received = alice.receive().await;
+        assert_eq!(received.last().map(String::as_str), Some("close 3012 no pong"), "{received:?}");
         assert_eq!(world.closed(Closed::Disconnect(Disconnect::NoPong)), 1);
     });
 }

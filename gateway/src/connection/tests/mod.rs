@@ -1,11 +1,11 @@
 //! A connection between a scripted socket and a real hub, on one thread with paused time.
 
+mod abrupt_end;
 mod bounds;
 mod close;
-mod end;
-mod lives;
+mod commands;
+mod dead_node;
 mod socket;
-mod talk;
 mod tokens;
 
 use super::*;
@@ -20,10 +20,10 @@ use crate::{
     telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
-    channel::{ChannelOptions, Grant, HoldRoom, Namespaces},
+    channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{ChannelName, CommandTarget, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
     protocol::websocket::{self, Decoder, Opcode},
-    session::Rules,
+    session::SessionConfig,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};
@@ -31,7 +31,7 @@ use std::{pin::Pin, rc::Rc, sync::Arc, task::Context, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::PollSender;
 
-/// Bytes of a message that a frontend may send.
+/// Largest message of a frontend, in bytes.
 const MESSAGE_SIZE: u32 = 4096;
 
 /// A worker of a node, and the service `bot`.
@@ -40,7 +40,7 @@ struct World {
     mailbox: Arc<Mailbox>,
 }
 
-/// What a test may want otherwise.
+/// Settings that tests change.
 struct Bounds {
     connection: ConnectionLimits,
     outbox: usize,
@@ -48,9 +48,9 @@ struct Bounds {
     ping_interval: Duration,
 }
 
-fn usual() -> Bounds {
+fn default_bounds() -> Bounds {
     let connection = limits();
-    // The phase of the first ping is random: so long an interval keeps it out of the tests that are not about it.
+    // The phase of the first ping is random. This long interval keeps pings out of tests of other behaviour.
     Bounds { connection, outbox: 4000, in_flight: 2, ping_interval: Duration::from_hours(1000) }
 }
 
@@ -71,7 +71,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let named = [("open".into(), Arc::new(open)), ("kept".into(), Arc::new(kept))];
     let namespaces = Namespaces { named: named.into(), ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
-    let rules = Rules {
+    let session_config = SessionConfig {
         namespaces,
         node: "n1".into(),
         connect_timeout: Duration::from_secs(10),
@@ -84,10 +84,10 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         attach_timeout: Duration::from_secs(4),
     };
     let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default());
-    Node { services, ..Node::alone(broker, vec![mailbox.clone()], rules) }
+    Node { services, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
 
-fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F) {
+fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async move {
         let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
@@ -96,9 +96,9 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
             worker: WorkerId::FIRST,
             broker: node.broker.clone(),
             reads: Reads::new(node.broker.clone(), 2),
-            hold: HoldRoom::new(1 << 20),
+            gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
-            namespaces: Arc::new(node.rules.namespaces.clone()),
+            namespaces: Arc::new(node.session_config.namespaces.clone()),
             limits: HubLimits {
                 outbox_bytes: bounds.outbox,
                 worker_outbox_bytes: 1 << 20,
@@ -106,7 +106,7 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
                 slice: 16,
                 attach_buffer: 8,
                 page: PageLimit { entries: 4, bytes: 10_000 },
-                restarts: 1000,
+                resubscribes_per_second: 1000,
                 join_leave_max: 10,
                 retry: Duration::from_millis(10),
             },
@@ -114,29 +114,29 @@ fn within<F: Future<Output = ()>>(bounds: Bounds, story: impl FnOnce(World) -> F
         });
         tokio::task::spawn_local(hub.clone().run());
         let worker = Rc::new(Worker { hub, node, limits: bounds.connection });
-        story(World { worker, mailbox }).await;
+        test(World { worker, mailbox }).await;
     });
 }
 
 impl World {
-    /// A socket that was upgraded, and nothing more.
+    /// Opens a connection that has sent no command.
     fn open(&self) -> Peer {
         let socket = Socket::default();
         let task = tokio::task::spawn_local(self.connection(&socket));
         Peer { socket, task }
     }
 
-    /// A connection that nobody polls yet.
+    /// Creates a connection without a task.
     fn connection(&self, socket: &Socket) -> Connection<Socket> {
         Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), None)
     }
 
-    /// A frontend that is connected, as nobody in particular.
+    /// Opens a connection without a user and sends the connect command.
     async fn anonymous(&self) -> Peer {
         self.connected(r#"{"id":1,"connect":{}}"#).await
     }
 
-    /// A frontend that is connected as this user.
+    /// Opens a connection of this user and sends the connect command.
     async fn user(&self, name: &str) -> Peer {
         let token = self.worker.node.tokens.sign_connection(&ConnectionClaims::of(name.parse().expect("valid")), 0).expect("a key");
         self.connected(&json!({"id": 1, "connect": {"token": token}}).to_string()).await
@@ -144,9 +144,9 @@ impl World {
 
     async fn connected(&self, connect: &str) -> Peer {
         let peer = self.open();
-        peer.says(connect);
-        let heard = peer.hears().await;
-        assert!(heard.first().is_some_and(|line| line.starts_with(r#"{"id":1,"connect":{"#)), "{heard:?}");
+        peer.send(connect);
+        let received = peer.receive().await;
+        assert!(received.first().is_some_and(|line| line.starts_with(r#"{"id":1,"connect":{"#)), "{received:?}");
         peer
     }
 
@@ -156,17 +156,17 @@ impl World {
         self.worker.node.publisher.publish(draft).await.expect("in memory");
     }
 
-    /// What a service does to the connections of a user.
+    /// Sends a service's command to the connections of a user. Returns their number.
     async fn command(&self, user: &str, command: ServerCommand) -> usize {
         self.worker.node.cluster.command(CommandTarget::User(user.parse().expect("valid")), command).await.expect("one worker")
     }
 
-    /// How often connections have ended in this way.
+    /// The number of connections that have ended in this way.
     fn closed(&self, how: Closed) -> u64 {
         self.worker.hub.metrics().closings(how)
     }
 
-    /// The node, as empty as it began.
+    /// Asserts that the worker has no connections, subscriptions or tasks, and that the outboxes are empty.
     async fn assert_empty(&self) {
         settle().await;
         let metrics = self.worker.hub.metrics();
@@ -188,52 +188,52 @@ struct Peer {
 
 impl Peer {
     /// Sends one message.
-    fn says(&self, text: &str) {
-        self.sends(frame(0x81, text.as_bytes()));
+    fn send(&self, text: &str) {
+        self.send_bytes(frame(0x81, text.as_bytes()));
     }
 
-    fn sends(&self, bytes: impl Into<Vec<u8>>) {
+    fn send_bytes(&self, bytes: impl Into<Vec<u8>>) {
         self.socket.feed(Incoming::Bytes(bytes.into()));
     }
 
-    /// Takes so many bytes more, and then nothing.
-    fn takes(&self, bytes: usize) {
+    /// Accepts this number of further bytes, and then none.
+    fn accept_bytes(&self, bytes: usize) {
         self.socket.make_room(Some(bytes));
     }
 
-    fn takes_all(&self) {
+    fn accept_all(&self) {
         self.socket.make_room(None);
     }
 
-    /// What has come, once everything that can run has done so: the lines of messages, and control frames in words.
-    async fn hears(&self) -> Vec<String> {
+    /// Runs all ready tasks, then returns the received lines. A control frame is one line of text.
+    async fn receive(&self) -> Vec<String> {
         settle().await;
         std::iter::from_fn(|| self.socket.take(next_frame)).flatten().collect()
     }
 
-    /// Sends one message and hears what comes of it.
-    async fn asks(&self, text: &str) -> Vec<String> {
-        self.says(text);
-        self.hears().await
+    /// Sends one message and returns the lines that it causes.
+    async fn request(&self, text: &str) -> Vec<String> {
+        self.send(text);
+        self.receive().await
     }
 
-    /// Whether the connection's task is over, once everything that can run has done so.
-    async fn is_over(&self) -> bool {
+    /// Runs all ready tasks, then returns whether the connection's task has ended.
+    async fn is_finished(&self) -> bool {
         settle().await;
         self.task.is_finished()
     }
 }
 
-/// What was heard, publications by their text alone.
-fn texts(heard: &[String]) -> Vec<String> {
+/// Replaces each received publication by its text.
+fn texts(received: &[String]) -> Vec<String> {
     let text = |line: &String| {
         let push: Value = serde_json::from_str(line).unwrap_or_default();
         push["push"]["pub"]["data"].as_str().map_or_else(|| line.clone(), str::to_owned)
     };
-    heard.iter().map(text).collect()
+    received.iter().map(text).collect()
 }
 
-/// A client's frame; all of these tests fit a 16-bit length.
+/// Encodes a masked frame of a client. The length has to fit into 16 bits.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     websocket::encode::header(Opcode::Text, payload.len(), &mut frame);
@@ -248,12 +248,12 @@ fn close_frame(code: u16) -> Vec<u8> {
     frame(0x88, &code.to_be_bytes())
 }
 
-/// The gateway's first frame: its size, and what it says.
+/// Decodes the first frame of the gateway. Returns its size and its lines.
 fn next_frame(bytes: &[u8]) -> Option<(usize, Vec<String>)> {
     let [first, second, ..] = *bytes else { return None };
     let (length, at) = match second {
         126 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
-        127 => panic!("longer than any of these tests"),
+        127 => panic!("a frame with a 64-bit length"),
         short => (usize::from(short), 2),
     };
     let payload = bytes.get(at..at + length)?;
@@ -270,7 +270,7 @@ fn next_frame(bytes: &[u8]) -> Option<(usize, Vec<String>)> {
     Some((at + length, said))
 }
 
-/// An instance of the service `bot`, which answers when it is told to.
+/// An instance of the service `bot` that the test controls.
 struct Bot {
     to: mpsc::Sender<link::Received>,
     from: mpsc::Receiver<link::Sent>,
@@ -278,11 +278,11 @@ struct Bot {
 
 impl Bot {
     async fn open(world: &World) -> Self {
-        Self::asking(world, &[]).await
+        Self::with_events(world, &[]).await
     }
 
-    /// One that asks for lifecycle events.
-    async fn asking(world: &World, events: &[&str]) -> Self {
+    /// Opens an instance that subscribes to these kinds of lifecycle events.
+    async fn with_events(world: &World, events: &[&str]) -> Self {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
         let node = world.worker.node.clone();
@@ -297,45 +297,45 @@ impl Bot {
             link::serve(&node.services, &node.publisher, peer, reader, PollSender::new(writer)).await
         });
         let mut bot = Self { to, from };
-        bot.says(&json!({"hello": {"service": "bot", "instance": "i1", "credit": 8, "events": events}}));
-        assert!(bot.hears().await["welcome"].is_object());
+        bot.send(&json!({"hello": {"service": "bot", "instance": "i1", "credit": 8, "events": events}}));
+        assert!(bot.receive().await["welcome"].is_object());
         bot
     }
 
-    fn says(&self, frame: &Value) {
+    fn send(&self, frame: &Value) {
         self.to.try_send(link::Received::Text(frame.to_string().into())).expect("room");
     }
 
-    async fn hears(&mut self) -> Value {
+    async fn receive(&mut self) -> Value {
         match self.from.recv().await {
             Some(link::Sent::Text(text)) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("no frame but {other:?}"),
+            other => panic!("expected a frame, received {other:?}"),
         }
     }
 
-    /// All that it was told by now: kind, user and channel, in alphabetical order.
-    async fn told(&mut self) -> Vec<String> {
+    /// Removes and returns the received lifecycle events in alphabetical order, each as kind, user and channel.
+    async fn events(&mut self) -> Vec<String> {
         settle().await;
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         while let Ok(link::Sent::Text(text)) = self.from.try_recv() {
             let event = &serde_json::from_str::<Value>(&text).expect("JSON")["event"];
             let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            told.push([word(&event["kind"]), word(&event["user"]), word(&event["data"]["channel"])].join(" ").trim_end().to_owned());
+            events.push([word(&event["kind"]), word(&event["user"]), word(&event["data"]["channel"])].join(" ").trim_end().to_owned());
         }
-        told.sort();
-        told
+        events.sort();
+        events
     }
 }
 
-/// Lets everything that can run do so; time stands still.
+/// Runs all ready tasks. The clock does not advance.
 async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Lets time pass, and what is due in it happen.
-async fn after(seconds: f32) {
+/// Advances the clock, and runs all tasks that become ready.
+async fn elapse(seconds: f32) {
     tokio::time::sleep(Duration::from_secs_f32(seconds)).await;
     settle().await;
 }

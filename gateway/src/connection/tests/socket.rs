@@ -1,4 +1,4 @@
-//! A socket whose other end is a script.
+//! A socket whose other end is the test.
 
 use crate::transport::Abort;
 use std::{
@@ -11,19 +11,19 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Either end: the connection reads and writes it, the script decides what comes of that.
+/// Both ends of the socket: the connection reads and writes, the test provides input and accepts output.
 #[derive(Clone, Default)]
 pub(super) struct Socket(Rc<RefCell<Ends>>);
 
-/// What the connection finds when it reads.
+/// The result of a read by the connection.
 pub(super) enum Incoming {
-    /// These bytes, of one read or several.
+    /// These bytes, in one read or several.
     Bytes(Vec<u8>),
-    /// No more, for good.
+    /// The peer has closed its sending side.
     Eof,
-    /// The network failed.
+    /// The network connection was reset.
     Reset,
-    /// A mistake of ours.
+    /// A panic, as from a defect of the gateway.
     Panic,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Incoming {
 struct Ends {
     incoming: VecDeque<Incoming>,
     outgoing: Vec<u8>,
-    /// Bytes that the peer takes; none: all.
+    /// Number of bytes that the peer still accepts. `None`: no limit.
     room: Option<usize>,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -53,7 +53,7 @@ impl Socket {
         reader.into_iter().for_each(Waker::wake);
     }
 
-    /// From now on the peer takes so many bytes more, or all.
+    /// Sets the number of bytes that the peer still accepts.
     pub(super) fn make_room(&self, room: Option<usize>) {
         let writer = {
             let mut ends = self.ends();
@@ -63,13 +63,13 @@ impl Socket {
         writer.into_iter().for_each(Waker::wake);
     }
 
-    /// Bytes that the connection has left in the socket.
+    /// Number of bytes that the connection has not read yet.
     pub(super) fn unread(&self) -> usize {
         let bytes = |incoming: &Incoming| if let Incoming::Bytes(bytes) = incoming { bytes.len() } else { 0 };
         self.ends().incoming.iter().map(bytes).sum()
     }
 
-    /// Takes what `parse` finds at the front of what the connection wrote: how many bytes it is, and what it says.
+    /// Removes from the output the bytes that `parse` recognises. `parse` returns their number and its result.
     pub(super) fn take<R>(&self, parse: impl FnOnce(&[u8]) -> Option<(usize, R)>) -> Option<R> {
         let mut ends = self.ends();
         let (length, found) = parse(&ends.outgoing)?;
@@ -77,12 +77,12 @@ impl Socket {
         Some(found)
     }
 
-    /// Whether the connection has ended its side.
+    /// Whether the connection has shut down its sending side.
     pub(super) fn is_shut(&self) -> bool {
         self.ends().shut
     }
 
-    /// Whether the connection was cut.
+    /// Whether the gateway has aborted the socket.
     pub(super) fn is_aborted(&self) -> bool {
         self.ends().aborted
     }
@@ -105,7 +105,7 @@ impl AsyncRead for Socket {
             }
             Some(Incoming::Eof) => ends.incoming.push_front(Incoming::Eof),
             Some(Incoming::Reset) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            Some(Incoming::Panic) => panic!("as the script says"),
+            Some(Incoming::Panic) => panic!("a panic that the test requested"),
         }
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! Reads of the stream that close a gap of a channel on this worker.
+//! History reads that close a gap in a channel's deliveries on this worker.
 
 use crate::{
     broker::BrokerError,
@@ -6,64 +6,68 @@ use crate::{
     telemetry::{Count, FailureLog, OpenTask},
 };
 use gateway_core::{
-    channel::feed::{Next, PAUSE},
-    model::{Age, ChannelName, Page},
+    channel::feed::{Next, PULL_INTERVAL},
+    model::{ChannelName, Freshness, Page},
 };
 use std::rc::Rc;
 use tokio::{task::spawn_local, time::sleep};
 
-/// Deliveries of one channel that may wait for the fan-out before more is read.
-const AHEAD: usize = 512;
+/// Number of pending deliveries of one channel above which its backfill pauses.
+const MAX_AHEAD: usize = 512;
 
 impl Hub {
-    /// Begins to read a channel's stream after the position of its feed, until that is live again.
-    pub(crate) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, age: Age) {
+    /// Starts a task that reads a channel's history after the position of its feed, until the feed is live again.
+    pub(crate) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, freshness: Freshness) {
         self.parts.metrics.count(Count::Backfills, 1);
-        spawn_local(self.clone().backfill(slot, age));
+        spawn_local(self.clone().backfill(slot, freshness));
     }
 
     // NL-4.7
-    async fn backfill(self: Rc<Self>, key: SlotKey, mut age: Age) {
+    async fn backfill(self: Rc<Self>, key: SlotKey, mut freshness: Freshness) {
         let _task = OpenTask::new(&self.parts.metrics);
-        let Some((channel, life)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.life)) else { return };
+        let Some((channel, generation)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.generation)) else {
+            return;
+        };
         let mut failures = FailureLog::default();
         loop {
-            while self.waiting(key) > AHEAD {
-                self.served.notified().await;
+            while self.pending_count(key) > MAX_AHEAD {
+                self.batch_done.notified().await;
             }
-            let Some(read) = self.read(&channel, key, age).await else { return };
+            let Some(read) = self.read(&channel, key, freshness).await else { return };
             let mut next = match read {
-                Ok(page) => self.caught(key, life, page),
+                Ok(page) => self.apply_page(key, generation, page),
                 Err(error) => {
-                    failures.failed(|| tracing::warn!(%channel, %error, "a gap cannot be read yet; the worker tries until it can"));
+                    failures.failed(
+                        || tracing::warn!(%channel, %error, "cannot read missing publications; the worker retries until it succeeds"),
+                    );
                     sleep(self.retry()).await;
                     continue;
                 }
             };
-            while next == Some(Next::Rest) {
-                sleep(PAUSE).await;
-                next = self.rested(key, life);
+            while next == Some(Next::Pull) {
+                sleep(PULL_INTERVAL).await;
+                next = self.after_pause(key, generation);
             }
             match next {
-                Some(Next::Read(_, next)) => age = next,
-                Some(Next::Rest | Next::Live) | None => return,
+                Some(Next::Read(_, next)) => freshness = next,
+                Some(Next::Pull | Next::Live) | None => return,
             }
         }
     }
 
-    /// None if the channel is gone here, or keeps nothing.
-    async fn read(&self, channel: &ChannelName, key: SlotKey, age: Age) -> Option<Result<Page, BrokerError>> {
+    /// Reads one page. `None` if the worker has no slot for the channel, or the channel has no history.
+    async fn read(&self, channel: &ChannelName, key: SlotKey, freshness: Freshness) -> Option<Result<Page, BrokerError>> {
         let after = self.state.borrow_mut().slot(key)?.feed.position()?;
         let retention = self.parts.namespaces.options(channel)?.retention?;
-        Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, age).await)
+        Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, freshness).await)
     }
 
-    fn rested(&self, key: SlotKey, life: u32) -> Option<Next> {
+    fn after_pause(&self, key: SlotKey, generation: u32) -> Option<Next> {
         let now = self.now();
-        self.state.borrow_mut().slot(key).filter(|slot| slot.life == life).map(|slot| slot.feed.rested(now))
+        self.state.borrow_mut().slot(key).filter(|slot| slot.generation == generation).map(|slot| slot.feed.pull(now))
     }
 
-    fn waiting(&self, key: SlotKey) -> usize {
+    fn pending_count(&self, key: SlotKey) -> usize {
         self.state.borrow_mut().slot(key).map_or(0, |slot| slot.pending.len())
     }
 }

@@ -1,4 +1,4 @@
-//! From the mailbox to the slots.
+//! Moves the posts of the mailbox to the slots.
 
 use crate::{
     broker::{Announcement, Check, Delivery, Post},
@@ -6,29 +6,29 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::feed::{Next, Offer, Subscribers},
-    model::{Age, ChannelName, Position, Publication},
+    channel::feed::{Continuity, Disposition, Next},
+    model::{ChannelName, Freshness, Position, Publication},
 };
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 use tokio::task::spawn_local;
 
-/// Deliveries that may wait in slots before the mailbox is emptied again; what is beyond waits, bounded, in the mailbox.
-const PENDING: usize = 4096;
+/// Number of pending deliveries above which the worker takes nothing from its mailbox, which is bounded.
+const MAX_PENDING: usize = 4096;
 
 impl Hub {
-    /// Takes what the broker has for this worker and hands it out, for good.
-    pub(crate) async fn deliver_all(self: Rc<Self>) {
+    /// Delivers the posts of the mailbox. Never returns.
+    pub(crate) async fn run_delivery(self: Rc<Self>) {
         let mut posts = Vec::new();
         loop {
             poll_fn(|cx| {
                 let (busy, full) = {
                     let state = self.state.borrow();
-                    (!state.line.is_empty(), state.pending >= PENDING)
+                    (!state.fan_out_queue.is_empty(), state.pending >= MAX_PENDING)
                 };
                 if full || self.parts.mailbox.poll_take(cx, &mut posts).is_ready() || busy {
                     return Poll::Ready(());
                 }
-                self.idle.set(Some(cx.waker().clone()));
+                self.delivery_waker.set(Some(cx.waker().clone()));
                 Poll::Pending
             })
             .await;
@@ -51,12 +51,12 @@ impl Hub {
                     self.dirty(channel);
                 }
             }
-            Post::Top(channel, top, check) => self.stands_at(&channel, top, check),
+            Post::Top(channel, top, check) => self.compare_top(&channel, top, check),
             Post::Command(target, command, answer) => self.command(&target, &command, &answer),
             Post::Survey(survey) => self.survey(survey),
             Post::RegisterAgain => {
-                self.present_again();
-                self.register_all_again();
+                self.restore_presence();
+                self.reregister_all();
             }
             Post::CheckRevocations => self.revocation_check.notify_one(),
             Post::RegisterConnections => self.register_all(),
@@ -72,25 +72,25 @@ impl Hub {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
             let Some(slot) = state.slot(key) else { return };
-            match slot.feed.offer(&publication) {
-                Offer::Deliver => {
+            match slot.feed.receive(&publication) {
+                Disposition::Deliver => {
                     let before = slot.pending.len();
                     slot.deliver(publication, self.parts.limits.attach_buffer);
                     let added = slot.pending.len() - before;
                     state.pending += added;
-                    state.queue(key);
+                    state.queue_fan_out(key);
                     None
                 }
-                Offer::Duplicate => {
+                Disposition::Duplicate => {
                     self.parts.metrics.dropped(DropCause::Duplicate, 1);
                     None
                 }
-                Offer::Held => None,
-                Offer::Gap => Some(key),
+                Disposition::Buffered => None,
+                Disposition::Gap => Some(key),
             }
         };
         if let Some(slot) = gap {
-            self.begin_backfill(slot, Age::Any);
+            self.begin_backfill(slot, Freshness::Any);
         }
     }
 
@@ -102,77 +102,77 @@ impl Hub {
         slot.announce(announcement);
         let added = slot.pending.len() - before;
         state.pending += added;
-        state.queue(key);
+        state.queue_fan_out(key);
     }
 
-    /// The mailbox had no room for some deliveries of this channel.
+    /// Handles the loss of some deliveries of this channel, for which the mailbox had no room.
     fn dirty(self: &Rc<Self>, channel: &ChannelName) {
         let now = self.now();
         let (key, read, at_most_once) = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
             let Some(slot) = state.slot(key) else { return };
-            if slot.options.retention.is_some() { (key, slot.feed.dirty(now), false) } else { (key, None, true) }
+            if slot.options.retention.is_some() { (key, slot.feed.deliveries_lost(now), false) } else { (key, None, true) }
         };
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
-            let ended = self.state.borrow_mut().end_all(key);
+            let ended = self.state.borrow_mut().end_subscriptions(key);
             for each in ended {
-                self.restart(each);
+                self.request_resubscribe(each);
             }
         } else if read.is_some() {
-            self.begin_backfill(key, Age::Fresh);
+            self.begin_backfill(key, Freshness::Fresh);
         }
     }
 
-    /// The channel's stream was seen to stand at `top`.
-    fn stands_at(self: &Rc<Self>, channel: &ChannelName, top: Position, check: Check) {
+    /// Compares the feed with the newest position of the channel's history, and starts a backfill if the feed is behind.
+    fn compare_top(self: &Rc<Self>, channel: &ChannelName, top: Position, check: Check) {
         let behind = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
             let Some(slot) = state.slot(key) else { return };
             let before = slot.feed.position();
-            slot.feed.stands_at(top).map(|_| (key, before))
+            slot.feed.observe_top(top).map(|_| (key, before))
         };
         if let Some((key, before)) = behind {
-            // Another timeline into which nothing was published yet is noticed here; that is no loss on the way from the store.
+            // In another epoch, the difference may come from a fork alone, which is no loss of a delivery.
             if check == Check::Audit && before.is_some_and(|before| before.epoch == top.epoch) {
                 self.parts.metrics.count(Count::AuditLosses, 1);
-                self.parts.broker.doubt(channel);
+                self.parts.broker.resubscribe(channel);
             }
-            self.begin_backfill(key, Age::Fresh);
+            self.begin_backfill(key, Freshness::Fresh);
         }
     }
 
-    /// Takes a page of the stream that closes a gap, for the life of the channel that asked for it; none if that is over.
-    pub(crate) fn caught(&self, key: SlotKey, life: u32, page: gateway_core::model::Page) -> Option<Next> {
+    /// Applies a page of history to the slot that requested it. `None` if that slot no longer exists.
+    pub(crate) fn apply_page(&self, key: SlotKey, generation: u32, page: gateway_core::model::Page) -> Option<Next> {
         let mut state = self.state.borrow_mut();
-        let slot = state.slot(key).filter(|slot| slot.life == life)?;
-        let caught = slot.feed.page(page);
-        match caught.subscribers {
-            Subscribers::GoOn => {}
-            Subscribers::Cross(fork) => {
+        let slot = state.slot(key).filter(|slot| slot.generation == generation)?;
+        let applied = slot.feed.apply(page);
+        match applied.continuity {
+            Continuity::Unbroken => {}
+            Continuity::EpochChanged(change) => {
                 self.parts.metrics.count(Count::Forks, 1);
-                slot.cross(fork);
+                slot.queue_fork(change);
                 state.pending += 1;
             }
-            Subscribers::Lost => {
+            Continuity::Broken => {
                 self.parts.metrics.count(Count::GapsLost, 1);
-                self.restarts.extend(state.end_all(key));
+                self.resubscribe_queue.extend(state.end_subscriptions(key));
             }
         }
         let slot = state.slot(key)?;
         let before = slot.pending.len();
-        for publication in caught.deliver {
+        for publication in applied.deliver {
             slot.deliver(publication, self.parts.limits.attach_buffer);
         }
         let added = slot.pending.len() - before;
         state.pending += added;
-        state.queue(key);
+        state.queue_fan_out(key);
         drop(state);
-        if let Some(idle) = self.idle.take() {
+        if let Some(idle) = self.delivery_waker.take() {
             idle.wake();
         }
-        Some(caught.next)
+        Some(applied.next)
     }
 }

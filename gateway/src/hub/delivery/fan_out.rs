@@ -1,4 +1,5 @@
-//! From the slots to the outboxes: all that waits becomes one batch, and each turn hands it to a slice of the subscribers.
+//! Moves deliveries from the slots to the outboxes. Pending deliveries of a channel become one batch, which each turn delivers to a slice of the
+//! subscribers.
 
 use crate::{
     hub::{
@@ -7,11 +8,11 @@ use crate::{
         output::{
             batch::{Batch, Budget},
             encode,
-            outbox::{Overflow, Refused},
+            outbox::{Overflow, PushError},
         },
         state::{
             entry::Entry,
-            slot::{Content, FanOut, Member, Role, Run, Slot},
+            slot::{Content, DeliveryRun, FanOut, Member, MemberState, Slot},
             table::State,
         },
     },
@@ -22,113 +23,114 @@ use slab::Slab;
 use std::rc::Rc;
 
 impl Hub {
-    /// Serves channels in line until a slice of subscribers has been served.
+    /// Gives queued channels one turn each, until the turns have reached one slice of subscribers.
     pub(crate) fn fan_out_turn(&self) {
         let now = self.now();
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let mut left = self.parts.limits.slice;
-        let mut turns = state.line.len();
+        let mut turns = state.fan_out_queue.len();
         while left > 0 && turns > 0 {
-            let Some(key) = state.line.pop_front() else { break };
-            let served = self.serve(state, key, left, now);
+            let Some(key) = state.fan_out_queue.pop_front() else { break };
+            let served = self.fan_out_channel(state, key, left, now);
             left -= served.min(left);
             turns -= 1;
         }
     }
 
-    /// One turn of one channel. Answers how many subscribers it served, at least one.
-    fn serve(&self, state: &mut State, key: SlotKey, size: usize, now: Tick) -> usize {
+    /// Runs one turn of one channel. Returns the number of subscribers that it reached, at least 1.
+    fn fan_out_channel(&self, state: &mut State, key: SlotKey, size: usize, now: Tick) -> usize {
         let Some(slot) = state.slots.get_mut(key.index()) else { return 1 };
         slot.is_queued = false;
         if slot.fan_out.is_none() {
             let before = slot.pending.len();
-            slot.begin(self.parts.limits.batch_bytes, &self.budget);
+            slot.begin_batch(self.parts.limits.batch_bytes, &self.budget);
             state.pending -= before - slot.pending.len();
             self.parts.metrics.count(Count::FanOutBatches, 1);
         }
         let Some(mut fan_out) = slot.fan_out.take() else { return 1 };
-        let delivery = Turn { hub: self, slow: slot.options.slow_consumer, key, life: slot.life, now, name: slot.name.clone() };
+        let turn =
+            FanOutTurn { hub: self, slow: slot.options.slow_consumer, key, generation: slot.generation, now, name: slot.name.clone() };
         let members = slot.members.slice(size);
         let served = members.len();
-        if let Content::Fork(crossing) = &fan_out.content {
-            let ended = delivery.cross(&fan_out.batch, crossing, members, &state.connections);
-            slot.ended += ended.len() as u32;
-            self.restarts.extend(ended);
+        if let Content::Fork(transition) = &fan_out.content {
+            let ended = turn.apply_fork(&fan_out.batch, transition, members, &state.connections);
+            slot.awaiting_resubscribe += ended.len() as u32;
+            self.resubscribe_queue.extend(ended);
         } else {
-            let delivered: usize = members.iter().map(|member| delivery.hand(&mut fan_out, member, &state.connections)).sum();
+            let delivered: usize = members.iter().map(|member| turn.deliver_to(&mut fan_out, member, &state.connections)).sum();
             self.parts.metrics.count(Count::Deliveries, delivered as u64);
         }
         if served == 0 {
-            if let Content::Fork(crossing) = &fan_out.content {
-                slot.members_crossed(crossing);
+            if let Content::Fork(transition) = &fan_out.content {
+                slot.finish_fork_transition(transition);
             }
-            self.served.notify_waiters();
+            self.batch_done.notify_waiters();
         } else {
             slot.fan_out = Some(fan_out);
         }
-        state.queue(key);
+        state.queue_fan_out(key);
         served.max(1)
     }
 }
 
 impl Slot {
-    /// Makes what waits into a batch for all who are members now.
-    fn begin(&mut self, bytes: usize, budget: &Rc<Budget>) {
+    /// Makes the next pending deliveries into a batch for all present members.
+    fn begin_batch(&mut self, bytes: usize, budget: &Rc<Budget>) {
         let (count, encoded, content) = match self.next_run(bytes) {
             None => return,
-            Some(Run::Publications(all)) => (all.len(), encode::publications(&self.name, &all), Content::Publications(all)),
-            Some(Run::Announcements(all)) => (all.len(), encode::announcements(&self.name, all), Content::Announcements),
-            Some(Run::Fork(crossing)) => (0, encode::position(&self.name, crossing.at()), Content::Fork(crossing)),
+            Some(DeliveryRun::Publications(all)) => (all.len(), encode::publications(&self.name, &all), Content::Publications(all)),
+            Some(DeliveryRun::Announcements(all)) => (all.len(), encode::announcements(&self.name, all), Content::Announcements),
+            Some(DeliveryRun::Fork(transition)) => (0, encode::position(&self.name, transition.position()), Content::Fork(transition)),
         };
-        self.members.begin();
+        self.members.begin_fan_out();
         let causes = match &content {
             Content::Publications(all) => &all[..],
             Content::Announcements | Content::Fork(_) => &[],
         };
         let step = TraceSpan::after(SpanKind::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
-        self.fan_out = Some(Box::new(FanOut { batch: Batch::of(count, encoded, budget), content, newest: None, _step: step }));
+        self.fan_out = Some(Box::new(FanOut { batch: Batch::with_deliveries(count, encoded, budget), content, newest: None, _step: step }));
     }
 }
 
-/// One turn of one channel.
-pub(crate) struct Turn<'a> {
+/// One turn of one channel in the fan-out.
+pub(crate) struct FanOutTurn<'a> {
     pub(crate) hub: &'a Hub,
     slow: SlowConsumer,
     pub(crate) key: SlotKey,
-    pub(crate) life: u32,
+    pub(crate) generation: u32,
     pub(crate) now: Tick,
     pub(crate) name: gateway_core::model::ChannelName,
 }
 
-impl Turn<'_> {
-    /// Gives a member what it lacks of the batch. Answers how many deliveries its outbox took.
-    fn hand(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) -> usize {
-        if member.role == Role::Ended {
+impl FanOutTurn<'_> {
+    /// Queues the batch for a member, without the publications that it already has. Returns the number of deliveries that its outbox took.
+    fn deliver_to(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) -> usize {
+        if member.state == MemberState::Ended {
             return 0;
         }
         let Some(entry) = connections.get(member.connection as usize) else { return 0 };
         if matches!(fan_out.content, Content::Announcements) && !member.join_leave {
             return 0;
         }
-        let batch = if fan_out.first_offset().is_some_and(|first| member.joined >= first) {
-            let lacking = fan_out.lacking(member.joined);
+        let batch = if fan_out.first_offset().is_some_and(|first| member.start_offset >= first) {
+            let lacking = fan_out.publications_after(member.start_offset);
             if lacking.is_empty() {
                 return 0;
             }
-            Batch::of(lacking.len(), encode::publications(&self.name, &lacking), self.hub.budget())
+            Batch::with_deliveries(lacking.len(), encode::publications(&self.name, &lacking), self.hub.budget())
         } else {
             fan_out.batch.clone()
         };
         let count = batch.deliveries();
         match entry.outbox.push_channel(self.now, batch, self.key) {
             Ok(()) => count,
-            Err(Refused::Full(overflow)) => self.overflow(fan_out, entry, count, overflow),
-            Err(Refused::Ended) => self.dropped(Refused::Ended, count),
+            Err(PushError::Full(overflow)) => self.overflow(fan_out, entry, count, overflow),
+            Err(PushError::Closed) => self.dropped(PushError::Closed, count),
         }
     }
 
-    /// The namespace's policy for who reads too slowly.
+    /// Applies the namespace's policy for slow consumers. Returns the number of deliveries that the outbox took.
     fn overflow(&self, fan_out: &mut FanOut, entry: &Entry, count: usize, overflow: Overflow) -> usize {
         if let (SlowConsumer::Latest, Content::Publications(all)) = (self.slow, &fan_out.content) {
             let metrics = &self.hub.parts.metrics;
@@ -136,19 +138,19 @@ impl Turn<'_> {
             metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
             let newest = fan_out.newest.get_or_insert_with(|| {
                 let newest = &all[all.len().saturating_sub(1)..];
-                Batch::of(newest.len(), encode::publications(&self.name, newest), self.hub.budget())
+                Batch::with_deliveries(newest.len(), encode::publications(&self.name, newest), self.hub.budget())
             });
             if entry.outbox.push_channel(self.now, newest.clone(), self.key).is_ok() {
                 metrics.dropped(DropCause::OutboxReplaced, count as u64 - 1);
                 return 1;
             }
         }
-        entry.outbox.fail(overflow);
-        self.dropped(Refused::Full(overflow), count)
+        entry.outbox.mark_overflowed(overflow);
+        self.dropped(PushError::Full(overflow), count)
     }
 
-    fn dropped(&self, why: Refused, count: usize) -> usize {
-        self.hub.parts.metrics.dropped(why.cause(), count as u64);
+    fn dropped(&self, error: PushError, count: usize) -> usize {
+        self.hub.parts.metrics.dropped(error.cause(), count as u64);
         0
     }
 }

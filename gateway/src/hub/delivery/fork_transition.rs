@@ -1,10 +1,10 @@
-//! From one timeline of a channel into the next, for those who have everything up to the fork.
+//! Moves members of a channel from one timeline to the next at a fork.
 //!
-//! A fork has its place among the deliveries that wait: whoever comes to it has been handed all that was before. The client of a server-side
-//! subscription is told the new epoch there, and goes on. That of any other has no ear for it: its subscription gets nothing more, so that its
-//! position stays at the fork, and is told in its turn to subscribe again. It then finds what it lacks remembered by the slot.
+//! A fork is queued among the deliveries, so that a member that reaches it has everything before it. A server-side subscription then receives the
+//! new epoch and continues. A client-side subscription cannot change its epoch, so it ends there: its client's position stays at the fork, and the
+//! client later receives a request to subscribe again. It then recovers the missing publications from the slot's memory.
 
-use super::fan_out::Turn;
+use super::fan_out::FanOutTurn;
 use crate::{
     hub::{
         hub::Hub,
@@ -12,38 +12,38 @@ use crate::{
         state::{
             entry::Entry,
             resubscribe_queue::Resubscribe,
-            slot::{ForkTransition, Member, Role},
+            slot::{ForkTransition, Member, MemberState},
         },
     },
     telemetry::Count,
 };
 use gateway_core::{
-    channel::recovery::Start,
+    channel::recovery::SubscriptionStart,
     model::{ChannelName, PageLimit, Position, RecoverFrom},
 };
 use slab::Slab;
 
-impl Turn<'_> {
+impl FanOutTurn<'_> {
     // NL-1.6
-    /// Brings members over a fork. Answers those that have to begin anew.
-    pub(crate) fn cross(
+    /// Moves members to the new timeline. Returns the client-side subscriptions that have ended, and those whose position the new timeline lacks.
+    pub(crate) fn apply_fork(
         &self,
         batch: &std::rc::Rc<Batch>,
-        to: &ForkTransition,
+        transition: &ForkTransition,
         members: &mut [Member],
         connections: &Slab<Entry>,
     ) -> Vec<Resubscribe> {
         let mut ended = Vec::new();
-        for member in members.iter_mut().filter(|member| to.is_beyond(member.timeline)) {
-            member.timeline = to.to;
-            // An attach may have read ahead of the lane.
-            let at = Position { offset: member.joined.max(to.fork.at.offset), ..to.fork.at };
+        for member in members.iter_mut().filter(|member| transition.is_after(member.timeline)) {
+            member.timeline = transition.timeline;
+            // A member that attached lately may have read beyond the fork.
+            let at = Position { offset: member.start_offset.max(transition.change.position.offset), ..transition.change.position };
             match connections.get(member.connection as usize) {
-                Some(entry) if member.role == Role::Server && at.offset <= to.fork.shared => {
-                    let told = if at == to.fork.at { batch.clone() } else { self.position(at) };
-                    entry.outbox.push(self.now, told);
+                Some(entry) if member.state == MemberState::Server && at.offset <= transition.change.fork_offset => {
+                    let position = if at == transition.change.position { batch.clone() } else { self.position(at) };
+                    entry.outbox.push(self.now, position);
                 }
-                _ => ended.extend(member.end(self.key, self.life)),
+                _ => ended.extend(member.end(self.key, self.generation)),
             }
         }
         ended
@@ -56,17 +56,16 @@ impl Turn<'_> {
 
 impl Hub {
     // NL-1.4
-    /// What a returning client needs, if this worker remembers all of it and it is within `limit`: then nothing has to be read.
+    /// The start of a recovery without a history read. `None` if this worker does not keep all missing publications, or if they exceed `limit`.
     ///
-    /// Whoever starts from it is as well off as those who are live on the channel: what is beyond comes over the lane to all of them, or is found
-    /// missing for all of them.
-    pub fn remembered(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<Start> {
+    /// The client then has the same publications as the live subscribers of the channel, and receives later ones like them.
+    pub fn recover_from_memory(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<SubscriptionStart> {
         let start = {
             let state = self.state.borrow();
             let slot = state.channels.get(channel).and_then(|key| state.slots.get(key.index()))?;
-            let answer = slot.feed.resume(recover.position()?)?;
-            let publications = slot.since(answer.offset, limit)?;
-            Start::remembered(answer, publications)
+            let answer = slot.feed.in_current_epoch(recover.position()?)?;
+            let publications = slot.recent_after(answer.offset, limit)?;
+            SubscriptionStart::from_memory(answer, publications)
         };
         self.parts.metrics.count(Count::RecoveriesFromMemory, 1);
         Some(start)

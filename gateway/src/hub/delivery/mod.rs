@@ -1,8 +1,8 @@
-//! The way of deliveries through the hub: from the mailbox to the channels, and from there to the outboxes.
+//! Moves deliveries through the hub: from the mailbox to the channels, and from the channels to the outboxes.
 //!
-//! - [`deliver`]: from the mailbox to the channels; [`backfill`]: reads that close gaps
+//! - [`deliver`]: from the mailbox to the channels; [`backfill`]: history reads that close gaps
 //! - [`fan_out`]: from the channels to the outboxes, in slices
-//! - [`fork_transition`]: from one timeline into the next; [`resubscribes`]: subscriptions that cannot follow
+//! - [`fork_transition`]: from one timeline to the next; [`resubscribes`]: clients that have to subscribe again
 
 mod backfill;
 mod deliver;

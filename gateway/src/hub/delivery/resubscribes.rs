@@ -1,80 +1,81 @@
-//! Subscriptions whose connections have to be told that they begin anew, one after the other: what comes of that is work for this node, and
-//! for the store where presence is kept.
+//! Requests to clients to subscribe again.
 //!
-//! Whoever is told comes back at once, so for a while longer the slot stays, and remembers what they lack.
+//! The worker sends these requests at a limited rate, because each one costs this node work, and the store too where the channel has presence.
+//! The slot stays open and keeps recent publications until the clients have had time to return.
 
 use crate::hub::{
     hub::Hub,
     keys::ConnKey,
     output::outbox::Notice,
-    state::{resubscribe_queue::Resubscribe, slot::Role},
+    state::{resubscribe_queue::Resubscribe, slot::MemberState},
 };
 use gateway_core::model::ChannelName;
 use std::{rc::Rc, time::Duration};
 use tokio::time::{sleep, timeout};
 
-/// Parts of a second over which restarts are spread.
+/// Number of parts into which each second's requests are divided.
 const PARTS: usize = 100;
-/// For a client that was told to subscribe again.
-const RETURN: Duration = Duration::from_secs(5);
+/// Time for a client to subscribe again after the request.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Hub {
     // NL-1.7
-    /// Tells connections at the pace of the limits, for good.
-    pub(crate) async fn restart_all(self: Rc<Self>) {
-        let rate = self.parts.limits.restarts.max(1);
+    /// Sends the queued requests at the configured rate. Never returns.
+    pub(crate) async fn send_resubscribes(self: Rc<Self>) {
+        let rate = self.parts.limits.resubscribes_per_second.max(1);
         let part = (rate / PARTS).max(1);
         loop {
             let now = self.now();
-            while let Some(back) = self.restarts.next_back(now) {
-                self.expect_no_longer(back);
+            while let Some(expired) = self.resubscribe_queue.next_expired(now) {
+                self.stop_expecting(expired);
             }
-            let mut told = 0;
-            while told < part
-                && let Some(next) = self.restarts.next()
+            let mut sent = 0;
+            while sent < part
+                && let Some(next) = self.resubscribe_queue.next()
             {
-                told += usize::from(self.restart(next));
+                sent += usize::from(self.request_resubscribe(next));
             }
-            let expected = self.restarts.told.borrow().front().map(|(until, _)| until.since(now));
-            match expected {
-                _ if told > 0 => sleep(Duration::from_secs_f64(told as f64 / rate as f64)).await,
-                Some(left) => _ = timeout(left, self.restarts.changed.notified()).await,
+            let deadline = self.resubscribe_queue.expected.borrow().front().map(|(deadline, _)| deadline.since(now));
+            match deadline {
+                _ if sent > 0 => sleep(Duration::from_secs_f64(sent as f64 / rate as f64)).await,
+                Some(left) => _ = timeout(left, self.resubscribe_queue.changed.notified()).await,
                 None => {
-                    self.restarts.waiting.borrow_mut().shrink_to(PARTS);
-                    self.restarts.told.borrow_mut().shrink_to(PARTS);
-                    self.restarts.changed.notified().await;
+                    self.resubscribe_queue.waiting.borrow_mut().shrink_to(PARTS);
+                    self.resubscribe_queue.expected.borrow_mut().shrink_to(PARTS);
+                    self.resubscribe_queue.changed.notified().await;
                 }
             }
         }
     }
 
-    /// Tells one connection. False if its subscription is gone by now.
-    pub(crate) fn restart(&self, restart: Resubscribe) -> bool {
-        let Resubscribe { connection, slot: key, life } = restart;
-        self.restarts.told.borrow_mut().push_back((self.now().after(RETURN), restart));
-        let told = {
+    /// Requests one client to subscribe again. Returns false if its subscription no longer exists.
+    pub(crate) fn request_resubscribe(&self, resubscribe: Resubscribe) -> bool {
+        let Resubscribe { connection, slot: key, slot_generation } = resubscribe;
+        self.resubscribe_queue.expected.borrow_mut().push_back((self.now().after(RETURN_TIMEOUT), resubscribe));
+        let target = {
             let mut state = self.state.borrow_mut();
             let generation = state.connections.get(connection as usize).map(|entry| entry.generation);
             let member = generation.and_then(|generation| state.member(ConnKey { index: connection, generation }, key));
-            let ended = member.is_some_and(|member| member.role == Role::Ended);
-            let channel: Option<ChannelName> = state.slot(key).filter(|slot| ended && slot.life == life).map(|slot| slot.name.clone());
+            let ended = member.is_some_and(|member| member.state == MemberState::Ended);
+            let channel: Option<ChannelName> =
+                state.slot(key).filter(|slot| ended && slot.generation == slot_generation).map(|slot| slot.name.clone());
             channel.zip(state.connections.get(connection as usize).map(|entry| entry.outbox.clone()))
         };
-        let Some((channel, outbox)) = told else { return false };
-        outbox.notify(Notice::Lost(channel));
+        let Some((channel, outbox)) = target else { return false };
+        outbox.notify(Notice::PublicationsLost(channel));
         true
     }
 
-    /// It has come back, or will not.
-    fn expect_no_longer(&self, Resubscribe { slot: key, life, .. }: Resubscribe) {
-        let vacated = {
+    /// Stops expecting a client to return, because it has returned or its time is over.
+    fn stop_expecting(&self, Resubscribe { slot: key, slot_generation, .. }: Resubscribe) {
+        let removed = {
             let mut state = self.state.borrow_mut();
-            let Some(slot) = state.slot(key).filter(|slot| slot.life == life) else { return };
-            slot.ended -= 1;
-            slot.forget();
-            self.vacate(&mut state, key)
+            let Some(slot) = state.slot(key).filter(|slot| slot.generation == slot_generation) else { return };
+            slot.awaiting_resubscribe -= 1;
+            slot.clear_recent();
+            self.remove_if_unused(&mut state, key)
         };
-        if let Some(channel) = vacated {
+        if let Some(channel) = removed {
             self.parts.broker.unsubscribe(&channel, self.parts.worker);
         }
     }

@@ -1,8 +1,8 @@
-//! Encoded bytes on their way out, and the memory they may take.
+//! Encoded outgoing bytes, and the memory budget for them.
 
 use std::{cell::Cell, rc::Rc};
 
-/// Memory that all outboxes of a worker may take together, in bytes.
+/// The memory budget of all outboxes of a worker.
 #[derive(Debug)]
 pub struct Budget {
     used: Cell<usize>,
@@ -10,7 +10,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of `limit` bytes.
+    /// Creates a budget of `limit` bytes.
     pub fn new(limit: usize) -> Rc<Self> {
         Rc::new(Self { used: Cell::new(0), limit })
     }
@@ -20,47 +20,47 @@ impl Budget {
         self.used.get()
     }
 
-    /// Whether more is in use than may be.
+    /// Whether the batches use more memory than the budget allows.
     pub fn is_exceeded(&self) -> bool {
         self.used.get() > self.limit
     }
 }
 
-/// Whole frames of one encoding, encoded once and shared by everyone who gets them. Counted against the budget while anyone holds it.
+/// Complete WebSocket frames, encoded once and shared by all receivers. They count against the budget while a reference to them exists.
 #[derive(Debug)]
 pub struct Batch {
     bytes: Box<[u8]>,
-    /// Publications, joins and leaves of a channel in it.
+    /// Number of publications, joins and leaves of a channel in the frames.
     deliveries: u32,
     budget: Rc<Budget>,
 }
 
 impl Batch {
-    /// Takes over encoded frames.
+    /// Creates a batch of encoded frames without deliveries of a channel.
     pub fn new(bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
-        Self::of(0, bytes, budget)
+        Self::with_deliveries(0, bytes, budget)
     }
 
-    /// The same, with so many deliveries of a channel in them.
-    pub(crate) fn of(deliveries: usize, bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
+    /// Creates a batch of encoded frames that contain `deliveries` deliveries of a channel.
+    pub(crate) fn with_deliveries(deliveries: usize, bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
         let batch = Self { bytes: bytes.into(), deliveries: deliveries as u32, budget: budget.clone() };
         budget.used.set(budget.used.get() + batch.memory());
         Rc::new(batch)
     }
 
-    /// How many deliveries of a channel are in it.
+    /// Number of deliveries of a channel in the frames.
     pub(crate) fn deliveries(&self) -> usize {
         self.deliveries as usize
     }
 
-    /// Bytes of memory that it takes. More than it holds: an allocator has four sizes between two powers of two, and many small batches
-    /// are mostly what is around them.
+    /// The memory that the batch uses, in bytes. This is more than its length: it includes the fixed parts and the rounding of an allocator with
+    /// four size classes between powers of two.
     pub fn memory(&self) -> usize {
         let length = self.bytes.len();
         length.next_multiple_of((length.next_power_of_two() / 8).max(16)) + size_of::<[usize; 2]>() + size_of::<Self>()
     }
 
-    /// Whether all batches of the worker together take more than they may.
+    /// Whether the batches of the worker exceed the budget.
     pub fn over_budget(&self) -> bool {
         self.budget.is_exceeded()
     }

@@ -1,4 +1,4 @@
-//! Lines of the frontend protocol to whole WebSocket frames, once for everyone.
+//! Encodes lines of the frontend protocol as complete WebSocket frames, once for all receivers.
 
 use crate::broker::Announcement;
 use gateway_core::{
@@ -7,7 +7,7 @@ use gateway_core::{
 };
 use std::sync::Arc;
 
-/// Joins lines into one text message.
+/// Encodes lines as one text message.
 pub fn message<T>(lines: impl IntoIterator<Item = T>, mut encode: impl FnMut(T, &mut Vec<u8>)) -> Vec<u8> {
     let mut payload = Vec::new();
     for line in lines {
@@ -19,7 +19,7 @@ pub fn message<T>(lines: impl IntoIterator<Item = T>, mut encode: impl FnMut(T, 
     frame(&payload)
 }
 
-/// One text frame.
+/// Encodes one text frame.
 pub fn frame(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.len() + websocket::encode::MAX_HEADER);
     websocket::encode::header(websocket::Opcode::Text, payload.len(), &mut out);
@@ -27,18 +27,18 @@ pub fn frame(payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Publications of a channel, as one message.
+/// Encodes publications of a channel as one message.
 pub(crate) fn publications(channel: &ChannelName, publications: &[Arc<Publication>]) -> Vec<u8> {
     message(publications, |publication, out| centrifuge::encode_publication(channel, publication, out))
 }
 
-/// Where a server-side subscription goes on.
+/// Encodes the new position of a server-side subscription.
 pub(crate) fn position(channel: &ChannelName, at: Position) -> Vec<u8> {
     let subscribed = Subscribed { position: Some(at), ..Subscribed::default() };
     message([Push::Subscribe(channel.clone(), subscribed)], |push, out| centrifuge::encode_push(&push, out))
 }
 
-/// Joins and leaves of a channel, as one message.
+/// Encodes joins and leaves of a channel as one message.
 pub(crate) fn announcements(channel: &ChannelName, announcements: Vec<Announcement>) -> Vec<u8> {
     message(announcements, |announcement, out| {
         let push = match announcement {

@@ -1,6 +1,6 @@
-//! What connections have still to send. Nothing here knows channels' state.
+//! The outgoing bytes of connections. Nothing here uses the state of channels.
 //!
-//! - [`outbox`]: the queue of one connection; [`batch`]: bytes that many connections share; [`encode`]: how they are made
+//! - [`outbox`]: the queue of one connection; [`batch`]: encoded bytes that many connections share; [`encode`]: the encoding
 
 pub(crate) mod batch;
 pub(crate) mod encode;

@@ -1,4 +1,4 @@
-//! What a connection has still to send, and what it has still to be told.
+//! A connection's queue of outgoing frames, and its queue of notices from the hub.
 
 use super::batch::Batch;
 use crate::hub::keys::SlotKey;
@@ -16,16 +16,17 @@ use std::{
 #[derive(Debug)]
 pub struct Frame {
     batch: Rc<Batch>,
-    /// The channel whose publications it carries, for [`gateway_core::channel::SlowConsumer::Latest`]; none for anything else.
+    /// The channel whose live publications the frame carries. Under the policy [`gateway_core::channel::SlowConsumer::Latest`], newer ones may
+    /// replace them. `None` for anything else.
     channel: Option<SlotKey>,
-    /// What it counts against the limit.
+    /// The memory that counts against the limit, in bytes.
     memory: u32,
     queued: Tick,
 }
 
 impl Frame {
     fn new(batch: Rc<Batch>, channel: Option<SlotKey>, queued: Tick) -> Self {
-        // The queue may be half empty.
+        // A growing queue may have twice the capacity that it needs.
         let memory = batch.memory() + 2 * size_of::<Self>();
         Self { batch, channel, memory: memory as u32, queued }
     }
@@ -37,46 +38,46 @@ impl AsRef<[u8]> for Frame {
     }
 }
 
-/// Notices that may wait until the connection's task runs; one that has more is too slow.
-const NOTICES: usize = 1024;
+/// Largest number of notices in the queue. A connection that exceeds it is too slow.
+const MAX_NOTICES: usize = 1024;
 
-/// What the hub tells a connection's task.
+/// A message of the hub to a connection's task.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// A service or the node wants something.
+    /// A command of a service or of the node.
     Server(ServerCommand),
-    /// A service had disconnected the user for good, and this connection may not have been told.
+    /// A revocation of the user that this connection may have missed.
     Revoked(Arc<Revocation>),
-    /// Other nodes know the connection: services may hear of it.
-    RegisteredElsewhere,
-    /// Services that had no room may have some by now.
-    ReportAgain,
-    /// A stream was lost in part.
-    Lost(ChannelName),
+    /// The connection is in the registry, so that services may receive its lifecycle events.
+    Registered,
+    /// Services that had no credit for lifecycle events may have some now.
+    ReportPending,
+    /// Publications of this channel are lost for the connection.
+    PublicationsLost(ChannelName),
     /// A deadline may have passed.
     Tick,
-    /// The node stops.
-    Leave(Leave),
+    /// The node drains its connections.
+    Drain(Drain),
 }
 
-/// When a connection leaves a node that stops.
+/// When a connection closes during a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
+pub enum Drain {
     /// As soon as no operation of its session is in flight.
     WhenIdle,
-    /// At once.
+    /// Immediately.
     Now,
 }
 
-/// What a writer did to the queue.
+/// The result of a write from the queue.
 pub struct Written<R> {
-    /// The writer's own answer.
+    /// The writer's own result.
     pub result: R,
-    /// Whether it wrote part of the frame that is now the first.
-    pub begun: bool,
+    /// Whether the writer has sent a part of the first frame in the queue.
+    pub is_partial: bool,
 }
 
-/// Why nothing more is queued.
+/// The limit that an outbox has exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
     /// The connection's own limit.
@@ -85,43 +86,43 @@ pub enum Overflow {
     Worker,
 }
 
-/// Why an outbox did not take a frame.
+/// Why an outbox refuses a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// There is no room.
+pub(crate) enum PushError {
+    /// A limit is exceeded.
     Full(Overflow),
-    /// The connection is being closed.
-    Ended,
+    /// The connection is closing.
+    Closed,
 }
 
-impl Refused {
+impl PushError {
     pub(crate) fn cause(self) -> DropCause {
         match self {
             Self::Full(Overflow::Connection) => DropCause::OutboxFull,
             Self::Full(Overflow::Worker) => DropCause::WorkerOutboxesFull,
-            Self::Ended => DropCause::ConnectionClosed,
+            Self::Closed => DropCause::ConnectionClosed,
         }
     }
 }
 
-/// The connection's task owns one reference, the hub the other.
+/// The outgoing frames and the notices of one connection. The connection's task and the hub each hold a reference.
 pub struct Outbox {
     frames: RefCell<VecDeque<Frame>>,
     notices: RefCell<Vec<Notice>>,
     waker: Cell<Option<Waker>>,
-    /// Memory of all frames.
+    /// Memory of all queued frames, in bytes.
     memory: Cell<usize>,
     limit: usize,
     overflow: Cell<Option<Overflow>>,
-    /// A close is queued, which nothing may follow (RFC 6455, section 5.5.1).
+    /// Whether a close frame is queued. Nothing may follow it (RFC 6455, section 5.5.1).
     closed: Cell<bool>,
-    /// Whether the first frame has been written in part.
-    begun: Cell<bool>,
+    /// Whether a part of the first frame is already sent.
+    is_partial: Cell<bool>,
 }
 
 impl Outbox {
-    /// An outbox that takes at most `limit` bytes of memory. A batch counts in full, whoever else holds it. While it
-    /// [has room](Self::has_room) it takes one frame of any size, so that none is too large for good.
+    /// Creates an outbox of at most `limit` bytes of memory. A shared batch counts in full. While the outbox [has room](Self::has_room), it takes
+    /// one frame of any size, so that no frame is too large to be sent.
     pub fn new(limit: usize) -> Rc<Self> {
         Rc::new(Self {
             frames: RefCell::default(),
@@ -131,48 +132,48 @@ impl Outbox {
             limit,
             overflow: Cell::new(None),
             closed: Cell::new(false),
-            begun: Cell::new(false),
+            is_partial: Cell::new(false),
         })
     }
 
-    /// Memory of what waits, in bytes.
+    /// Memory of all queued frames, in bytes.
     pub fn memory(&self) -> usize {
         self.memory.get()
     }
 
-    /// Whether no more than half of the limit waits: then reads of history may go on, and commands be taken.
+    /// Whether the queued frames use at most half of the limit. Only then does the connection read history and take commands.
     pub fn has_room(&self) -> bool {
         self.memory.get() <= self.limit / 2
     }
 
-    /// The limit that was exceeded, if one was: the connection has to end with 3008.
+    /// The exceeded limit, if there is one. The connection then has to close with 3008.
     pub fn overflow(&self) -> Option<Overflow> {
         self.overflow.get()
     }
 
-    /// When the oldest frame that waits was queued.
+    /// When the oldest queued frame was queued.
     pub fn oldest(&self) -> Option<Tick> {
         self.frames.borrow().front().map(|frame| frame.queued)
     }
 
     /// Queues a batch that belongs to no channel.
     pub fn push(&self, now: Tick, batch: Rc<Batch>) {
-        let _ = self.push_read(now, batch);
+        let _ = self.push_history(now, batch);
     }
 
-    /// Queues publications that were read for this connection alone: newer ones never take their place.
-    pub(crate) fn push_read(&self, now: Tick, batch: Rc<Batch>) -> Result<(), Refused> {
+    /// Queues publications from history for this connection alone. Newer publications never replace them.
+    pub(crate) fn push_history(&self, now: Tick, batch: Rc<Batch>) -> Result<(), PushError> {
         self.queue(now, batch, None)
     }
 
-    /// Queues publications of a channel. What follows where there is no room is left to the caller.
-    pub(crate) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: SlotKey) -> Result<(), Refused> {
+    /// Queues live publications of a channel. The caller handles an overflow.
+    pub(crate) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: SlotKey) -> Result<(), PushError> {
         self.queue(now, batch, Some(channel))
     }
 
-    fn queue(&self, now: Tick, batch: Rc<Batch>, channel: Option<SlotKey>) -> Result<(), Refused> {
+    fn queue(&self, now: Tick, batch: Rc<Batch>, channel: Option<SlotKey>) -> Result<(), PushError> {
         if self.overflow.get().is_some() || self.closed.get() {
-            return Err(Refused::Ended);
+            return Err(PushError::Closed);
         }
         let frame = Frame::new(batch, channel, now);
         let memory = self.memory.get() + frame.memory as usize;
@@ -188,25 +189,26 @@ impl Outbox {
             if channel.is_none() {
                 self.overflow.set(Some(overflow));
             }
-            return Err(Refused::Full(overflow));
+            return Err(PushError::Full(overflow));
         }
         self.memory.set(memory);
         self.frames.borrow_mut().push_back(frame);
         Ok(())
     }
 
-    /// Deliveries that wait.
+    /// Number of queued deliveries.
     pub(crate) fn deliveries(&self) -> usize {
         self.frames.borrow().iter().map(|frame| frame.batch.deliveries()).sum()
     }
 
-    /// Drops everything of a channel that is not being written, to make room for what is newer. Answers how many deliveries went.
+    /// Drops the queued live publications of a channel to make room for newer ones. Keeps a frame that is partly sent. Returns the number of dropped
+    /// deliveries.
     pub(crate) fn drop_channel(&self, channel: SlotKey) -> usize {
         let mut frames = self.frames.borrow_mut();
-        let begun = self.begun.get();
+        let is_partial = self.is_partial.get();
         let (mut index, mut dropped) = (0, 0);
         frames.retain(|frame| {
-            let keep = (index == 0 && begun) || frame.channel != Some(channel);
+            let keep = (index == 0 && is_partial) || frame.channel != Some(channel);
             index += 1;
             dropped += if keep { 0 } else { frame.batch.deliveries() };
             keep
@@ -216,21 +218,21 @@ impl Outbox {
     }
 
     /// Marks the connection as too slow.
-    pub(crate) fn fail(&self, overflow: Overflow) {
+    pub(crate) fn mark_overflowed(&self, overflow: Overflow) {
         if self.overflow.get().is_none() {
             self.overflow.set(Some(overflow));
         }
         self.wake();
     }
 
-    /// Drops every frame that has not begun, and ends with this one: a close. Answers how many deliveries went.
-    pub fn finish(&self, now: Tick, close: Rc<Batch>) -> usize {
-        let rest = self.frames.borrow_mut().split_off(usize::from(self.begun.get()));
+    /// Queues a close frame and drops all frames before it, except one that is partly sent. Returns the number of dropped deliveries.
+    pub fn close_now(&self, now: Tick, close: Rc<Batch>) -> usize {
+        let rest = self.frames.borrow_mut().split_off(usize::from(self.is_partial.get()));
         self.close(now, close);
         rest.iter().map(|frame| frame.batch.deliveries()).sum()
     }
 
-    /// Appends a close behind everything that waits.
+    /// Queues a close frame behind all queued frames.
     pub fn close(&self, now: Tick, close: Rc<Batch>) {
         self.closed.set(true);
         let mut frames = self.frames.borrow_mut();
@@ -238,12 +240,12 @@ impl Outbox {
         self.count(&frames);
     }
 
-    /// Lends the queue to a writer, which removes the frames that it has written whole.
+    /// Lends the queue to a writer, which removes the frames that it has sent completely.
     pub fn write<R>(&self, write: impl FnOnce(&mut VecDeque<Frame>) -> Written<R>) -> R {
         let mut frames = self.frames.borrow_mut();
         let written = write(&mut frames);
         self.count(&frames);
-        self.begun.set(written.begun);
+        self.is_partial.set(written.is_partial);
         if frames.is_empty() && frames.capacity() > 0 {
             *frames = VecDeque::new();
         }
@@ -254,33 +256,33 @@ impl Outbox {
         self.memory.set(frames.iter().map(|frame| frame.memory as usize).sum());
     }
 
-    /// Tells the connection something.
+    /// Queues a notice and wakes the connection's task.
     pub(crate) fn notify(&self, notice: Notice) {
         let full = {
             let mut notices = self.notices.borrow_mut();
-            let full = notices.len() >= NOTICES;
+            let full = notices.len() >= MAX_NOTICES;
             if !full {
                 notices.push(notice);
             }
             full
         };
         if full {
-            self.fail(Overflow::Connection);
+            self.mark_overflowed(Overflow::Connection);
         }
         self.wake();
     }
 
-    /// All notices that wait.
+    /// Removes and returns all queued notices.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.notices.take()
     }
 
-    /// The connection's task runs, and will see for itself what is queued meanwhile.
+    /// Removes the waker, because the connection's task runs and checks both queues itself.
     pub fn clear_waker(&self) {
         self.waker.set(None);
     }
 
-    /// The connection's task waits, and is to be woken when something is queued.
+    /// Sets the waker that the next frame or notice wakes.
     pub fn register(&self, waker: &Waker) {
         self.waker.set(Some(waker.clone()));
     }

@@ -5,7 +5,7 @@ use crate::{
     broker::mailbox::ConnectionSummary,
     hub::{keys::SlotKey, output::outbox::Outbox},
 };
-use gateway_core::model::{ClientInfo, ConnectionId, Position, Side, UserId};
+use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
 use slab::Slab;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -13,35 +13,36 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 pub(crate) struct Entry {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) id: ConnectionId,
-    pub(in crate::hub) since: Duration,
+    /// When it opened, from the hub's start.
+    pub(in crate::hub) opened_at: Duration,
     pub(in crate::hub) info: Option<Arc<ClientInfo>>,
     pub(in crate::hub) outbox: Rc<Outbox>,
     pub(in crate::hub) subscriptions: Vec<Subscription>,
 }
 
-/// A connection's part in a channel.
+/// A connection's subscription to a channel.
 pub(crate) struct Subscription {
     pub(crate) slot: SlotKey,
-    pub(in crate::hub) place: Place,
-    pub(in crate::hub) side: Side,
+    pub(in crate::hub) state: SubscriptionState,
+    pub(in crate::hub) side: SubscriptionSide,
     pub(in crate::hub) join_leave: bool,
-    /// How others see it, where the channel tells them.
+    /// What other subscribers see of the connection, where the channel has presence or announces joins and leaves.
     pub(crate) info: Option<Arc<ClientInfo>>,
 }
 
-pub(in crate::hub) enum Place {
-    /// Deliveries are held back; the cursor is known once the stream was read.
-    Attaching(Option<Box<Cursor>>),
-    /// At this index of the slot's members.
+pub(in crate::hub) enum SubscriptionState {
+    /// The channel keeps deliveries for it. The progress is absent until the first history read.
+    Attaching(Option<Box<ReadProgress>>),
+    /// It is the member of the slot at this index.
     Live(u32),
 }
 
-/// How far an attaching connection has come.
+/// How much of the history an attaching connection has.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::hub) struct Cursor {
-    /// It has everything up to here.
+pub(in crate::hub) struct ReadProgress {
+    /// It has everything up to this position.
     pub(in crate::hub) at: Position,
-    /// And has to be read up to here at least.
+    /// It needs everything up to this offset before it can go live.
     pub(in crate::hub) top: u64,
 }
 
@@ -55,7 +56,7 @@ impl Entry {
             id: self.id,
             user: self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone()),
             channels: self.subscriptions.iter().filter_map(|s| slots.get(s.slot.index())).map(|slot| slot.name.clone()).collect(),
-            since_ms: start_ms + self.since.as_millis() as u64,
+            since_ms: start_ms + self.opened_at.as_millis() as u64,
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a hub remembers: connections, channels, and queues of what its tasks have to do. Nothing here calls the broker or wakes a connection.
+//! The state of a hub: connections, channels, and the work queues of its tasks. Nothing here calls the broker or wakes a connection.
 //!
-//! - [`table`]: all of it; [`entry`]: a connection; [`slot`], [`members`]: a channel
-//! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work that waits; [`wheel`]: deadlines
+//! - [`table`]: the whole state; [`entry`]: a connection; [`slot`], [`members`]: a channel
+//! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work queues; [`wheel`]: deadlines
 
 pub(crate) mod entry;
 mod members;

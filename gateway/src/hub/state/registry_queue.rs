@@ -1,4 +1,4 @@
-//! Connections that have to be entered into the connection registry, or removed from it.
+//! Connections that the hub has to add to the connection registry, or to remove from it.
 
 use crate::hub::keys::ConnKey;
 use gateway_core::model::ConnectionId;
@@ -8,44 +8,43 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Connections that are entered or struck out together.
-pub(crate) const STEP: usize = 256;
+/// Number of connections that the hub adds, removes or reminds together.
+pub(crate) const CHUNK: usize = 256;
 
-/// Changes that wait: for each connection here one, and one for each that was here when the store was last heard of.
+/// Pending changes: one for each open connection, and one for each connection that has closed since the last successful write.
 #[derive(Default)]
 pub(crate) struct RegistryQueue {
     pub(crate) is_enabled: Cell<bool>,
-    /// To be entered, and what then.
-    pub(crate) to_add: RefCell<HashMap<ConnKey, Then, foldhash::quality::RandomState>>,
-    /// Entered, or about to be.
+    /// Connections to add, and what follows for each.
+    pub(crate) to_add: RefCell<HashMap<ConnKey, AfterRegistration, foldhash::quality::RandomState>>,
+    /// Connections that are in the registry, or that the hub is adding.
     pub(crate) added: RefCell<HashSet<ConnectionId, foldhash::quality::RandomState>>,
-    /// To be struck out.
-    pub(crate) gone: RefCell<Vec<ConnectionId>>,
+    pub(crate) to_remove: RefCell<Vec<ConnectionId>>,
     pub(crate) changed: Notify,
-    /// To be reminded of what services have not heard.
+    /// Connections with lifecycle events that services have not received.
     pub(crate) unreported: RefCell<HashSet<ConnKey, foldhash::quality::RandomState>>,
-    pub(crate) report_again: Notify,
+    pub(crate) reports_due: Notify,
 }
 
-/// What follows when a connection is entered.
+/// What follows once a connection is in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// It is told.
-    Tell,
+pub(crate) enum AfterRegistration {
+    /// The connection receives a notice.
+    Notify,
     Nothing,
 }
 
 impl RegistryQueue {
-    pub(crate) fn join(&self, key: ConnKey, then: Then) {
+    pub(crate) fn join(&self, key: ConnKey, after: AfterRegistration) {
         let mut to_add = self.to_add.borrow_mut();
-        let waits = to_add.entry(key).or_insert(then);
-        if then == Then::Tell {
-            *waits = then;
+        let waiting = to_add.entry(key).or_insert(after);
+        if after == AfterRegistration::Notify {
+            *waiting = after;
         }
         self.changed.notify_one();
     }
 
-    /// The connection is here no more. One that was not entered need not be struck out.
+    /// Queues a closed connection for removal, unless the hub never began to add it.
     pub(crate) fn leave(&self, key: ConnKey, id: ConnectionId) {
         if !self.is_enabled.get() {
             return;
@@ -53,32 +52,32 @@ impl RegistryQueue {
         self.to_add.borrow_mut().remove(&key);
         self.unreported.borrow_mut().remove(&key);
         if self.added.borrow_mut().remove(&id) {
-            self.gone.borrow_mut().push(id);
+            self.to_remove.borrow_mut().push(id);
             self.changed.notify_one();
         }
     }
 
-    pub(crate) fn next_to_add(&self) -> Vec<(ConnKey, Then)> {
+    pub(crate) fn next_to_add(&self) -> Vec<(ConnKey, AfterRegistration)> {
         let mut to_add = self.to_add.borrow_mut();
         // Any order: no entry depends on another.
-        let some: Vec<_> = to_add.iter().take(STEP).map(|(key, then)| (*key, *then)).collect();
-        for (key, _) in &some {
+        let group: Vec<_> = to_add.iter().take(CHUNK).map(|(key, after)| (*key, *after)).collect();
+        for (key, _) in &group {
             to_add.remove(key);
         }
         if to_add.is_empty() {
-            to_add.shrink_to(STEP);
+            to_add.shrink_to(CHUNK);
         }
-        some
+        group
     }
 
     pub(crate) fn next_to_remove(&self) -> Vec<ConnectionId> {
-        let mut gone = self.gone.borrow_mut();
-        let rest = gone.len().saturating_sub(STEP);
-        let some = gone.split_off(rest);
-        if gone.is_empty() {
-            gone.shrink_to(STEP);
+        let mut to_remove = self.to_remove.borrow_mut();
+        let rest = to_remove.len().saturating_sub(CHUNK);
+        let group = to_remove.split_off(rest);
+        if to_remove.is_empty() {
+            to_remove.shrink_to(CHUNK);
         }
-        some
+        group
     }
 }
 
@@ -97,34 +96,34 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_and_goes_before_it_is_entered_leaves_nothing_to_do() {
+    fn a_connection_that_closes_before_it_is_added_needs_no_change() {
         let registry_queue = registry_queue();
-        registry_queue.join(key(1), Then::Tell);
+        registry_queue.join(key(1), AfterRegistration::Notify);
         registry_queue.leave(key(1), ConnectionId::random());
         assert_eq!((registry_queue.next_to_add(), registry_queue.next_to_remove()), (Vec::new(), Vec::new()));
     }
 
     #[test]
-    fn who_was_entered_is_struck_out_once_and_many_in_steps() {
-        let (registry_queue, ids) = (registry_queue(), (0..=2 * STEP).map(|_| ConnectionId::random()).collect::<Vec<_>>());
+    fn an_added_connection_is_removed_once_and_in_groups() {
+        let (registry_queue, ids) = (registry_queue(), (0..=2 * CHUNK).map(|_| ConnectionId::random()).collect::<Vec<_>>());
         registry_queue.added.borrow_mut().extend(&ids);
         for id in ids.iter().chain(&ids) {
             registry_queue.leave(key(1), *id);
         }
-        let steps: Vec<_> = std::iter::from_fn(|| Some(registry_queue.next_to_remove()).filter(|gone| !gone.is_empty())).collect();
-        assert_eq!(steps.iter().map(Vec::len).collect::<Vec<_>>(), [STEP, STEP, 1]);
-        assert_eq!(steps.concat().into_iter().collect::<HashSet<_>>(), ids.into_iter().collect());
+        let groups: Vec<_> = std::iter::from_fn(|| Some(registry_queue.next_to_remove()).filter(|ids| !ids.is_empty())).collect();
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [CHUNK, CHUNK, 1]);
+        assert_eq!(groups.concat().into_iter().collect::<HashSet<_>>(), ids.into_iter().collect());
     }
 
     #[test]
-    fn who_waits_to_be_told_is_told_whatever_else_is_asked() {
+    fn a_requested_notice_stays_requested() {
         let registry_queue = registry_queue();
-        for (index, then) in [(1, Then::Tell), (1, Then::Nothing), (2, Then::Nothing)] {
-            registry_queue.join(key(index), then);
+        for (index, after) in [(1, AfterRegistration::Notify), (1, AfterRegistration::Nothing), (2, AfterRegistration::Nothing)] {
+            registry_queue.join(key(index), after);
         }
-        let mut some = registry_queue.next_to_add();
-        some.sort_by_key(|(key, _)| key.index);
-        assert_eq!(some, [(key(1), Then::Tell), (key(2), Then::Nothing)]);
+        let mut group = registry_queue.next_to_add();
+        group.sort_by_key(|(key, _)| key.index);
+        assert_eq!(group, [(key(1), AfterRegistration::Notify), (key(2), AfterRegistration::Nothing)]);
         assert_eq!(registry_queue.next_to_add(), []);
     }
 }

@@ -1,32 +1,33 @@
-//! Subscriptions whose clients have to subscribe again.
+//! Ended subscriptions whose clients have to subscribe again.
 
 use crate::hub::keys::SlotKey;
 use gateway_core::model::Tick;
 use std::{cell::RefCell, collections::VecDeque};
 use tokio::sync::Notify;
 
-/// A subscription that gets nothing any more.
+/// An ended subscription, which receives no more deliveries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resubscribe {
     /// The connection's index.
     pub(crate) connection: u32,
     pub(crate) slot: SlotKey,
-    /// That of the slot.
-    pub(crate) life: u32,
+    pub(crate) slot_generation: u32,
 }
 
-/// Each subscription that has ended is in one of these, once: that bounds them, and [`crate::hub::state::slot::Slot::ended`] counts them.
+/// Ended subscriptions, in two queues. Each ended subscription is in exactly one of them, which bounds both.
+/// [`crate::hub::state::slot::Slot::awaiting_resubscribe`] counts those of one channel.
 #[derive(Default)]
 pub(crate) struct ResubscribeQueue {
+    /// The client has not received the request yet.
     pub(crate) waiting: RefCell<VecDeque<Resubscribe>>,
-    /// Those that were told, and until when they are expected back.
-    pub(crate) told: RefCell<VecDeque<(Tick, Resubscribe)>>,
+    /// The client has received the request, and has until the deadline to return.
+    pub(crate) expected: RefCell<VecDeque<(Tick, Resubscribe)>>,
     pub(crate) changed: Notify,
 }
 
 impl ResubscribeQueue {
-    pub(crate) fn extend(&self, restarts: impl IntoIterator<Item = Resubscribe>) {
-        self.waiting.borrow_mut().extend(restarts);
+    pub(crate) fn extend(&self, ended: impl IntoIterator<Item = Resubscribe>) {
+        self.waiting.borrow_mut().extend(ended);
         self.changed.notify_one();
     }
 
@@ -34,7 +35,8 @@ impl ResubscribeQueue {
         self.waiting.borrow_mut().pop_front()
     }
 
-    pub(crate) fn next_back(&self, now: Tick) -> Option<Resubscribe> {
-        self.told.borrow_mut().pop_front_if(|(until, _)| *until <= now).map(|(_, restart)| restart)
+    /// Removes one expected subscription whose deadline has passed.
+    pub(crate) fn next_expired(&self, now: Tick) -> Option<Resubscribe> {
+        self.expected.borrow_mut().pop_front_if(|(deadline, _)| *deadline <= now).map(|(_, resubscribe)| resubscribe)
     }
 }

@@ -1,4 +1,4 @@
-//! One channel on one worker: its feed, its members, and what waits to be handed to them.
+//! One channel on one worker: its feed, its members, and its pending deliveries.
 
 use super::{members::Members, resubscribe_queue::Resubscribe};
 use crate::{
@@ -9,107 +9,108 @@ use crate::{
 use gateway_core::{
     channel::{
         ChannelOptions,
-        feed::{Feed, Fork},
+        feed::{EpochChange, Feed},
     },
-    model::{ChannelName, PageLimit, Position, Publication, Side},
+    model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide},
 };
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
-/// See the module.
+/// One channel on one worker.
 pub(crate) struct Slot {
     pub(crate) name: ChannelName,
-    /// Tells this life of the channel on this worker from earlier ones.
-    pub(crate) life: u32,
+    /// Distinguishes this slot from earlier slots at the same index.
+    pub(crate) generation: u32,
     pub(crate) options: Arc<ChannelOptions>,
     pub(crate) feed: Feed,
     pub(crate) members: Members<Member>,
-    /// Connections that are attaching.
+    /// Number of attaching connections.
     pub(crate) attaching: u32,
-    /// Subscriptions that have ended, and will come back.
-    pub(crate) ended: u32,
-    /// What was delivered while anybody is on the way here.
+    /// Number of ended subscriptions whose clients are expected to subscribe again.
+    pub(crate) awaiting_resubscribe: u32,
+    /// The newest publications, kept while a connection attaches, resubscribes or passes a fork.
     pub(crate) recent: VecDeque<Arc<Publication>>,
-    pub(crate) pending: VecDeque<Item>,
-    /// Timelines that the feed has been in, and that the members have.
+    pub(crate) pending: VecDeque<PendingDelivery>,
+    /// Number of the feed's present timeline. It counts forks and losses, and wraps around.
     pub(crate) timeline: u16,
+    /// Number of the newest timeline that all members have entered.
     pub(crate) members_timeline: u16,
     pub(crate) fan_out: Option<Box<FanOut>>,
-    /// Whether it is in line for its turn of the fan-out.
+    /// Whether the slot is in the worker's fan-out queue.
     pub(crate) is_queued: bool,
 }
 
 /// A live subscription.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// The connection's index in the hub; it removes its members before it goes.
+    /// The connection's index in the hub. A connection removes its members before it gives its index back.
     pub(crate) connection: u32,
-    /// The slot's count of timelines when it joined, or when it last went into a new one.
+    /// Number of the newest timeline that the member has entered.
     pub(crate) timeline: u16,
-    /// Wants joins and leaves.
+    /// Whether the client receives joins and leaves.
     pub(crate) join_leave: bool,
-    pub(crate) role: Role,
-    /// Has everything up to this offset.
-    pub(crate) joined: u64,
+    pub(crate) state: MemberState,
+    /// The client had everything up to this offset when it went live.
+    pub(crate) start_offset: u64,
 }
 
-/// What a live subscription is, or was.
+/// The kind of a live subscription, or its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum MemberState {
     /// Client-side.
     Client,
     /// Server-side.
     Server,
-    /// Nothing comes to it any more: its connection is told that it has to begin anew.
+    /// The subscription receives no more deliveries. Its client has to subscribe again.
     Ended,
 }
 
-impl From<Side> for Role {
-    fn from(side: Side) -> Self {
+impl From<SubscriptionSide> for MemberState {
+    fn from(side: SubscriptionSide) -> Self {
         match side {
-            Side::Client => Self::Client,
-            Side::Server => Self::Server,
+            SubscriptionSide::Client => Self::Client,
+            SubscriptionSide::Server => Self::Server,
         }
     }
 }
 
-/// What waits for its turn.
-pub(crate) enum Item {
+/// A delivery that is in no batch yet.
+pub(crate) enum PendingDelivery {
     Publication(Arc<Publication>),
     Announcement(Announcement),
     Fork(ForkTransition),
 }
 
-/// A fork in its place among the deliveries.
+/// A fork, at its place in the order of deliveries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ForkTransition {
-    pub(crate) fork: Fork,
-    /// The slot's count of timelines, with the new one.
-    pub(crate) to: u16,
+    pub(crate) change: EpochChange,
+    /// Number of the timeline that begins at the fork.
+    pub(crate) timeline: u16,
 }
 
 impl ForkTransition {
-    /// Where those stand who have no more than was delivered before the fork.
-    pub(crate) fn at(&self) -> Position {
-        self.fork.at
+    /// The position of a client that has exactly the deliveries before the fork, in the new timeline.
+    pub(crate) fn position(&self) -> Position {
+        self.change.position
     }
 
-    /// Whether who knows of so many timelines does not know of this one. Counts begin anew after the largest.
-    pub(crate) fn is_beyond(&self, timeline: u16) -> bool {
-        self.to.wrapping_sub(timeline).cast_signed() > 0
+    /// Whether the fork begins a newer timeline than this one. The comparison allows for numbers that wrap around.
+    pub(crate) fn is_after(&self, timeline: u16) -> bool {
+        self.timeline.wrapping_sub(timeline).cast_signed() > 0
     }
 }
 
-/// A batch that is being handed out.
+/// A batch on its way to the members.
 pub(crate) struct FanOut {
     pub(crate) batch: Rc<Batch>,
     pub(crate) content: Content,
-    /// The newest publication alone, for those who read too slowly for all.
+    /// The newest publication alone, for slow consumers under the policy `latest`.
     pub(crate) newest: Option<Rc<Batch>>,
-    /// Its span ends with the last subscriber.
+    /// The trace span of the fan-out, which ends with it.
     pub(crate) _step: TraceSpan,
 }
 
-/// What a batch holds.
+/// The content of a batch.
 pub(crate) enum Content {
     Publications(Vec<Arc<Publication>>),
     Announcements,
@@ -117,23 +118,23 @@ pub(crate) enum Content {
 }
 
 impl Member {
-    /// Gets nothing any more. None if that was so before.
-    pub(crate) fn end(&mut self, slot: SlotKey, life: u32) -> Option<Resubscribe> {
-        let before = std::mem::replace(&mut self.role, Role::Ended);
-        (before != Role::Ended).then_some(Resubscribe { connection: self.connection, slot, life })
+    /// Ends the subscription. Returns `None` if it had already ended.
+    pub(crate) fn end(&mut self, slot: SlotKey, generation: u32) -> Option<Resubscribe> {
+        let before = std::mem::replace(&mut self.state, MemberState::Ended);
+        (before != MemberState::Ended).then_some(Resubscribe { connection: self.connection, slot, slot_generation: generation })
     }
 }
 
 impl Slot {
-    pub(crate) fn new(name: ChannelName, life: u32, options: Arc<ChannelOptions>, feed: Feed) -> Self {
+    pub(crate) fn new(name: ChannelName, generation: u32, options: Arc<ChannelOptions>, feed: Feed) -> Self {
         Self {
             name,
-            life,
+            generation,
             options,
             feed,
             members: Members::default(),
             attaching: 0,
-            ended: 0,
+            awaiting_resubscribe: 0,
             recent: VecDeque::new(),
             pending: VecDeque::new(),
             timeline: 0,
@@ -143,43 +144,43 @@ impl Slot {
         }
     }
 
-    /// Whether nobody needs the channel here any more.
-    pub(crate) fn is_vacant(&self) -> bool {
-        self.attaching == 0 && self.ended == 0 && self.members.is_empty()
+    /// Whether no subscription of this worker needs the channel.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.attaching == 0 && self.awaiting_resubscribe == 0 && self.members.is_empty()
     }
 
-    /// Whether something waits for its turn.
+    /// Whether a batch or a delivery is pending.
     pub(crate) fn has_work(&self) -> bool {
         self.fan_out.is_some() || !self.pending.is_empty()
     }
 
-    /// Whether somebody attaches, or has to come back.
-    fn is_awaited(&self) -> bool {
-        self.attaching > 0 || self.ended > 0 || self.members_timeline != self.timeline
+    /// Whether a connection attaches, or has to subscribe again, or has not passed the newest fork.
+    fn keeps_recent(&self) -> bool {
+        self.attaching > 0 || self.awaiting_resubscribe > 0 || self.members_timeline != self.timeline
     }
 
-    /// Queues a publication for the members, and remembers it for those who are on the way here; at most `remember` of them.
-    pub(crate) fn deliver(&mut self, publication: Arc<Publication>, remember: usize) {
-        if self.is_awaited() && publication.position.is_some() {
-            if self.recent.len() >= remember {
+    /// Queues a publication for the members. Keeps it among the recent publications if they are needed, at most `recent_limit` of them.
+    pub(crate) fn deliver(&mut self, publication: Arc<Publication>, recent_limit: usize) {
+        if self.keeps_recent() && publication.position.is_some() {
+            if self.recent.len() >= recent_limit {
                 self.recent.pop_front();
             }
             self.recent.push_back(publication.clone());
         }
         if !self.members.is_empty() {
-            self.pending.push_back(Item::Publication(publication));
+            self.pending.push_back(PendingDelivery::Publication(publication));
         }
     }
 
     /// Queues a join or leave.
     pub(crate) fn announce(&mut self, announcement: Announcement) {
         if !self.members.is_empty() {
-            self.pending.push_back(Item::Announcement(announcement));
+            self.pending.push_back(PendingDelivery::Announcement(announcement));
         }
     }
 
-    /// What was delivered after `offset`, up to the feed's position; none if not all of it is remembered, or it is beyond `limit`.
-    pub(crate) fn since(&self, offset: u64, limit: PageLimit) -> Option<Vec<Arc<Publication>>> {
+    /// The publications after `offset`, up to the feed's position. `None` if some of them are not kept, or if all together exceed `limit`.
+    pub(crate) fn recent_after(&self, offset: u64, limit: PageLimit) -> Option<Vec<Arc<Publication>>> {
         let newest = self.feed.position().map_or(0, |position| position.offset);
         if newest <= offset {
             return Some(Vec::new());
@@ -189,93 +190,97 @@ impl Slot {
         (fits && after.len() as u64 == newest - offset).then_some(after)
     }
 
-    /// One connection is no longer attaching.
-    pub(crate) fn attached(&mut self) {
+    /// Ends the attach of one connection.
+    pub(crate) fn finish_attach(&mut self) {
         self.attaching -= 1;
-        self.forget();
+        self.clear_recent();
     }
 
-    /// All members know of this timeline.
-    pub(crate) fn members_crossed(&mut self, to: &ForkTransition) {
-        if to.is_beyond(self.members_timeline) {
-            self.members_timeline = to.to;
+    /// Records that all members have entered the timeline of this fork.
+    pub(crate) fn finish_fork_transition(&mut self, transition: &ForkTransition) {
+        if transition.is_after(self.members_timeline) {
+            self.members_timeline = transition.timeline;
         }
-        self.forget();
+        self.clear_recent();
     }
 
-    /// Nothing is remembered for nobody.
-    pub(crate) fn forget(&mut self) {
-        if !self.is_awaited() {
+    /// Frees the recent publications if no connection needs them.
+    pub(crate) fn clear_recent(&mut self) {
+        if !self.keeps_recent() {
             self.recent = VecDeque::new();
         }
     }
 
-    /// Takes a run of like deliveries, of about `bytes` bytes, out of the queue.
-    pub(crate) fn next_run(&mut self, bytes: usize) -> Option<Run> {
+    /// Removes consecutive deliveries of one kind from the queue, of about `bytes` bytes.
+    pub(crate) fn next_run(&mut self, bytes: usize) -> Option<DeliveryRun> {
         let mut size = 0;
         match self.pending.front()? {
-            Item::Publication(_) => {
+            PendingDelivery::Publication(_) => {
                 let mut run = Vec::new();
                 while size < bytes {
-                    let Some(Item::Publication(next)) = self.pending.pop_front_if(|next| matches!(next, Item::Publication(_))) else {
+                    let Some(PendingDelivery::Publication(next)) =
+                        self.pending.pop_front_if(|next| matches!(next, PendingDelivery::Publication(_)))
+                    else {
                         break;
                     };
                     size += next.size();
                     run.push(next);
                 }
-                Some(Run::Publications(run))
+                Some(DeliveryRun::Publications(run))
             }
-            Item::Announcement(_) => {
+            PendingDelivery::Announcement(_) => {
                 let mut run = Vec::new();
                 while size < bytes {
-                    let Some(Item::Announcement(next)) = self.pending.pop_front_if(|next| matches!(next, Item::Announcement(_))) else {
+                    let Some(PendingDelivery::Announcement(next)) =
+                        self.pending.pop_front_if(|next| matches!(next, PendingDelivery::Announcement(_)))
+                    else {
                         break;
                     };
                     size += ANNOUNCEMENT_BYTES;
                     run.push(next);
                 }
-                Some(Run::Announcements(run))
+                Some(DeliveryRun::Announcements(run))
             }
-            Item::Fork(crossing) => {
-                let crossing = *crossing;
+            PendingDelivery::Fork(transition) => {
+                let transition = *transition;
                 self.pending.pop_front();
-                Some(Run::Fork(crossing))
+                Some(DeliveryRun::Fork(transition))
             }
         }
     }
 
-    /// Puts a fork behind the deliveries that wait.
-    pub(crate) fn cross(&mut self, fork: Fork) {
+    /// Queues a fork behind the pending deliveries.
+    pub(crate) fn queue_fork(&mut self, change: EpochChange) {
         self.timeline = self.timeline.wrapping_add(1);
-        self.pending.push_back(Item::Fork(ForkTransition { fork, to: self.timeline }));
+        self.pending.push_back(PendingDelivery::Fork(ForkTransition { change, timeline: self.timeline }));
     }
 
-    /// Ends every live subscription. Nothing is delivered to it from now on, so that its client's position stays where it was.
-    pub(crate) fn end_all(&mut self, key: SlotKey) -> Vec<Resubscribe> {
-        // Its offsets may mean something else to those who come next.
+    /// Ends every live subscription. They receive no more deliveries, so that the positions of their clients do not change.
+    pub(crate) fn end_subscriptions(&mut self, key: SlotKey) -> Vec<Resubscribe> {
+        // The offsets of these deliveries may name other publications in the next timeline.
         self.pending.clear();
         self.recent.clear();
         self.timeline = self.timeline.wrapping_add(1);
         self.members_timeline = self.timeline;
-        let life = self.life;
-        let ended: Vec<_> = self.members.iter_mut().filter_map(|member| member.end(key, life)).collect();
-        self.ended += ended.len() as u32;
+        let generation = self.generation;
+        let ended: Vec<_> = self.members.iter_mut().filter_map(|member| member.end(key, generation)).collect();
+        self.awaiting_resubscribe += ended.len() as u32;
         ended
     }
 }
 
-/// About what a join takes when encoded.
+/// Approximate encoded size of a join, in bytes.
 const ANNOUNCEMENT_BYTES: usize = 256;
 
-/// Deliveries that become one batch.
-pub(crate) enum Run {
+/// Consecutive deliveries of one kind, which become one batch.
+pub(crate) enum DeliveryRun {
     Publications(Vec<Arc<Publication>>),
     Announcements(Vec<Announcement>),
     Fork(ForkTransition),
 }
 
 impl FanOut {
-    /// The offsets that the batch covers; none if it holds nothing with a position.
+    /// The first offset in the batch. `None` if nothing in it has a position.
     pub(crate) fn first_offset(&self) -> Option<u64> {
         match &self.content {
             Content::Publications(all) => all.iter().find_map(|p| p.position).map(|at| at.offset),
@@ -283,10 +288,10 @@ impl FanOut {
         }
     }
 
-    /// What a member that has everything up to `joined` lacks of the batch.
-    pub(crate) fn lacking(&self, joined: u64) -> Vec<Arc<Publication>> {
+    /// The publications of the batch for a member that has everything up to `start_offset`.
+    pub(crate) fn publications_after(&self, start_offset: u64) -> Vec<Arc<Publication>> {
         match &self.content {
-            Content::Publications(all) => all.iter().filter(|p| p.position.is_none_or(|at| at.offset > joined)).cloned().collect(),
+            Content::Publications(all) => all.iter().filter(|p| p.position.is_none_or(|at| at.offset > start_offset)).cloned().collect(),
             Content::Announcements | Content::Fork(_) => Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! All connections and channels of a worker.
 
 use super::{
-    entry::{Entry, Place},
+    entry::{Entry, SubscriptionState},
     resubscribe_queue::Resubscribe,
     slot::{Member, Slot},
     wheel::Wheel,
@@ -14,7 +14,7 @@ use gateway_core::model::{ChannelName, ConnectionId, UserId};
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 
-/// See the module.
+/// The state of a hub.
 #[derive(Default)]
 pub(crate) struct State {
     pub(in crate::hub) connections: Slab<Entry>,
@@ -23,9 +23,9 @@ pub(crate) struct State {
     pub(in crate::hub) users: HashMap<UserId, Vec<u32>, foldhash::quality::RandomState>,
     pub(in crate::hub) channels: HashMap<ChannelName, SlotKey, NameHasher>,
     pub(in crate::hub) slots: Slab<Slot>,
-    /// Channels that wait for their turn of the fan-out.
-    pub(in crate::hub) line: VecDeque<SlotKey>,
-    /// Deliveries that wait in all slots.
+    /// Channels with pending deliveries, in the order of their next turns.
+    pub(in crate::hub) fan_out_queue: VecDeque<SlotKey>,
+    /// Number of pending deliveries in all slots.
     pub(in crate::hub) pending: usize,
     pub(in crate::hub) wheel: Option<Wheel<ConnKey>>,
 }
@@ -39,19 +39,19 @@ impl State {
         self.slots.get_mut(key.index())
     }
 
-    /// Puts a channel in line for its turn, once.
-    pub(crate) fn queue(&mut self, key: SlotKey) {
+    /// Adds a channel with pending deliveries to the fan-out queue, unless it is already there.
+    pub(crate) fn queue_fan_out(&mut self, key: SlotKey) {
         if let Some(slot) = self.slot(key)
             && slot.has_work()
             && !std::mem::replace(&mut slot.is_queued, true)
         {
-            self.line.push_back(key);
+            self.fan_out_queue.push_back(key);
         }
     }
 
-    /// A connection's part in the fan-out of a channel.
+    /// The live subscription of a connection to a channel.
     pub(crate) fn member(&mut self, key: ConnKey, slot: SlotKey) -> Option<&Member> {
-        let Place::Live(index) = self.entry(key)?.subscription(slot)?.place else { return None };
+        let SubscriptionState::Live(index) = self.entry(key)?.subscription(slot)?.state else { return None };
         self.slots.get(slot.index())?.members.get(index as usize)
     }
 
@@ -65,14 +65,14 @@ impl State {
         Some(slot.name)
     }
 
-    /// See [`Slot::end_all`].
-    pub(crate) fn end_all(&mut self, key: SlotKey) -> Vec<Resubscribe> {
+    /// See [`Slot::end_subscriptions`].
+    pub(crate) fn end_subscriptions(&mut self, key: SlotKey) -> Vec<Resubscribe> {
         let Some(slot) = self.slots.get_mut(key.index()) else { return Vec::new() };
         self.pending -= slot.pending.len();
-        slot.end_all(key)
+        slot.end_subscriptions(key)
     }
 
-    /// Gives memory back after a crowd has left.
+    /// Frees memory after many connections have closed.
     pub(crate) fn shrink(&mut self) {
         if self.connections.is_empty() {
             self.connections.shrink_to_fit();

@@ -1,33 +1,33 @@
-//! Deadlines of all connections of a worker, without a timer for each.
+//! The deadlines of all connections of a worker in one timing wheel, instead of one timer for each.
 
 use gateway_core::model::Tick;
 
-/// Length of a slot, and so the precision of every deadline, in milliseconds.
+/// Length of a slot, in milliseconds. It is the precision of every deadline.
 pub(crate) const SLOT_MS: u64 = 1000;
-/// Later deadlines wait in the last slot and are looked at again.
+/// Number of slots. A later deadline goes into the last slot, which wakes its connection too early.
 const SLOTS: usize = 128;
 
-/// A timing wheel whose entries are only hints: who is woken looks itself whether something is due.
+/// A timing wheel. A wake-up is only a hint: the connection checks which of its deadlines have passed.
 #[derive(Debug)]
 pub(crate) struct Wheel<K> {
     slots: Vec<Vec<K>>,
-    /// The slot that is due next, as a number of slots since the start.
+    /// The next slot to be due, counted from time 0.
     next: u64,
 }
 
 impl<K> Wheel<K> {
-    /// A wheel that starts now.
+    /// Creates a wheel that starts at `now`.
     pub(crate) fn new(now: Tick) -> Self {
         Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), next: now.0 / SLOT_MS }
     }
 
-    /// Wakes `key` at `at`, not before and about a slot later at most; far deadlines are woken too early, once.
+    /// Adds a deadline. `key` is due at `at` or up to one slot later; a deadline beyond the last slot is due too early, once.
     pub(crate) fn insert(&mut self, at: Tick, key: K) {
         let slot = at.0.div_ceil(SLOT_MS).clamp(self.next, self.next + SLOTS as u64 - 1);
         self.slots[(slot % SLOTS as u64) as usize].push(key);
     }
 
-    /// Takes out what is due by now.
+    /// Removes all keys that are due at `now`, and calls `wake` with each.
     pub(crate) fn due(&mut self, now: Tick, mut wake: impl FnMut(K)) {
         while self.next <= now.0 / SLOT_MS {
             for key in std::mem::take(&mut self.slots[(self.next % SLOTS as u64) as usize]) {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn wakes_after_the_deadline_and_within_a_slot() {
+    fn a_deadline_is_due_within_one_slot_after_it() {
         let mut wheel = Wheel::new(Tick(500));
         wheel.insert(Tick(1500), "a");
         wheel.insert(Tick(2000), "b");
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_past_wakes_at_once_and_what_is_far_wakes_early() {
+    fn a_past_deadline_is_due_at_once_and_a_far_one_early() {
         let mut wheel = Wheel::new(Tick(10_000));
         wheel.insert(Tick(3), "past");
         wheel.insert(Tick(10_000_000), "far");
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_stop_wakes_everything_once() {
+    fn each_deadline_is_due_once_after_a_long_pause() {
         let mut wheel = Wheel::new(Tick(0));
         wheel.insert(Tick(1000), "a");
         wheel.insert(Tick(100_000), "b");

@@ -1,4 +1,4 @@
-//! When a stream goes on in a new timeline, or was lost in part.
+//! Forks, and the loss of part of a history.
 
 use super::*;
 use crate::broker::Delivery;
@@ -10,10 +10,10 @@ fn new_epoch() -> Epoch {
     Epoch::parse("anewtime").expect("valid")
 }
 
-/// A stream that was left at `shared` and goes on: as a page after `after`, with texts that say their offsets.
+/// A page of a history that forked at offset `shared`. It holds the publications from `after` + 1 to `top`, whose texts are their offsets.
 async fn forked(world: &World, shared: u64, after: u64, top: u64) -> Page {
     let channel = World::channel(STREAM_A);
-    let page = world.read(&channel, Span::After(0)).await.expect("in memory");
+    let page = world.read(&channel, ReadRange::After(0)).await.expect("in memory");
     let publications = (after + 1..=top).map(|offset| successor(&page.publications[0], offset)).collect();
     Page { epoch: new_epoch(), top, forks: vec![Position { epoch: page.epoch, offset: shared }], publications }
 }
@@ -24,39 +24,39 @@ fn successor(like: &Publication, offset: u64) -> Arc<Publication> {
 }
 
 impl World {
-    /// The channel's slot and its life.
+    /// The channel's slot and the slot's generation.
     fn slot(&self) -> (SlotKey, u32) {
         let mut state = self.hub.state.borrow_mut();
         let key = state.channels[&World::channel(STREAM_A)];
-        (key, state.slot(key).expect("open").life)
+        (key, state.slot(key).expect("open").generation)
     }
 
-    fn caught(&self, page: &Page) {
-        let (key, life) = self.slot();
-        self.hub.caught(key, life, page.clone());
+    fn apply_page(&self, page: &Page) {
+        let (key, generation) = self.slot();
+        self.hub.apply_page(key, generation, page.clone());
     }
 
-    async fn subscribe_as(&self, side: Side) -> Registered {
+    async fn subscribe_as(&self, side: SubscriptionSide) -> Registration {
         let connection = self.connect();
         self.join_as(&connection, STREAM_A, side).await;
-        assert_eq!(self.go_live(&connection), Live::Live);
+        assert_eq!(self.go_live(&connection), LiveStatus::Live);
         connection
     }
 
-    fn go_live(&self, connection: &Registered) -> Live {
+    fn go_live(&self, connection: &Registration) -> LiveStatus {
         self.hub.go_live(connection.key(), &World::channel(STREAM_A))
     }
 
-    /// As a client that was told to begin anew does; answers what it gets at once, if nothing has to be read for that.
-    fn again(&self, connection: &Registered, from: Position) -> Option<Vec<u64>> {
+    /// Subscribes again, as a client does on request. Returns the offsets that it recovers, or `None` if that needs a history read.
+    fn resubscribe(&self, connection: &Registration, from: Position) -> Option<Vec<u64>> {
         let channel = World::channel(STREAM_A);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
-        assert!(self.hub.leave(connection.key(), &channel), "services are told that it left, and that it comes back");
-        assert!(self.hub.join(connection.key(), &channel, &options, None, Side::Client, false));
+        assert!(self.hub.leave(connection.key(), &channel), "an ended subscription still counts as live when the client leaves");
+        assert!(self.hub.join(connection.key(), &channel, &options, None, SubscriptionSide::Client, false));
         let recover = RecoverFrom { epoch: from.epoch.to_string(), offset: from.offset };
-        let start = self.hub.remembered(&channel, &recover, self.hub.parts.limits.page)?;
+        let start = self.hub.recover_from_memory(&channel, &recover, self.hub.parts.limits.page)?;
         assert_eq!((start.answer, start.recovery), (Position { epoch: new_epoch(), ..from }, Recovery::Recovered));
-        self.hub.set_cursor(connection.key(), &channel, start.cursor, start.top);
+        self.hub.set_read_progress(connection.key(), &channel, start.cursor, start.top);
         Some(start.publications.iter().filter_map(|publication| publication.position).map(|at| at.offset).collect())
     }
 
@@ -67,45 +67,45 @@ impl World {
     }
 }
 
-fn told(connection: &Registered) -> bool {
+fn has_loss_notice(connection: &Registration) -> bool {
     match &connection.outbox().take_notices()[..] {
         [] => false,
-        [Notice::Lost(channel)] => channel.as_str() == STREAM_A,
+        [Notice::PublicationsLost(channel)] => channel.as_str() == STREAM_A,
         other => panic!("{other:?}"),
     }
 }
 
 // NL-1.6
 #[test]
-fn a_server_side_subscription_goes_on_and_any_other_begins_anew() {
-    within(limits(), 1000, |world| async move {
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+fn at_a_fork_a_server_side_subscription_continues_and_a_client_side_one_ends() {
+    run(limits(), 1000, |world| async move {
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
         settle().await;
-        world.caught(&forked(&world, 1, 1, 3).await);
+        world.apply_page(&forked(&world, 1, 1, 3).await);
         settle().await;
         assert_eq!(received(&server), ["1", "at 1", "2", "3"]);
-        assert_eq!(received(&client), ["1"], "it would take the new offset for one of the old epoch");
-        assert!(told(&client) && !told(&server));
+        assert_eq!(received(&client), ["1"], "the client would take an offset of the new epoch for one of the old epoch");
+        assert!(has_loss_notice(&client) && !has_loss_notice(&server));
         assert_eq!(world.hub.metrics().counted(Count::Forks), 1);
 
-        assert_eq!(world.again(&client, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
-        assert_eq!(world.go_live(&client), Live::Live);
+        assert_eq!(world.resubscribe(&client, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
+        assert_eq!(world.go_live(&client), LiveStatus::Live);
         assert_eq!(world.hub.metrics().counted(Count::RecoveriesFromMemory), 1);
         tokio::time::sleep(Duration::from_secs(6)).await;
         let (key, _) = world.slot();
         let mut state = world.hub.state.borrow_mut();
         let slot = state.slot(key).expect("open");
-        assert_eq!((slot.recent.len(), slot.ended, slot.attaching), (0, 0, 0), "nobody is on the way any more");
+        assert_eq!((slot.recent.len(), slot.awaiting_resubscribe, slot.attaching), (0, 0, 0), "the slot expects no connection any more");
     });
 }
 
 #[test]
-fn what_waits_is_handed_out_before_the_fork() {
-    within(limits(), 1000, |world| async move {
+fn pending_deliveries_precede_the_fork() {
+    run(limits(), 1000, |world| async move {
         world.publish(STREAM_A, "1").await;
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         let page = forked(&world, 2, 2, 3).await;
         let (key, _) = world.slot();
         {
@@ -113,124 +113,124 @@ fn what_waits_is_handed_out_before_the_fork() {
             let old = state.slot(key).and_then(|slot| slot.feed.position()).expect("known").epoch;
             let second = Arc::new(Publication { position: Some(Position { epoch: old, offset: 2 }), ..(*page.publications[0]).clone() });
             let slot = state.slot(key).expect("open");
-            slot.feed.offer(&second);
+            slot.feed.receive(&second);
             slot.deliver(second, 8);
             state.pending += 1;
         }
-        world.caught(&page);
-        // Who comes now has the new timeline already.
+        world.apply_page(&page);
+        // A member that joins now already has the new timeline.
         let late = world.connect();
-        world.join_as(&late, STREAM_A, Side::Server).await;
-        world.hub.set_cursor(late.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 3 }, 3);
-        assert_eq!(world.go_live(&late), Live::Live);
+        world.join_as(&late, STREAM_A, SubscriptionSide::Server).await;
+        world.hub.set_read_progress(late.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 3 }, 3);
+        assert_eq!(world.go_live(&late), LiveStatus::Live);
         settle().await;
         assert_eq!(received(&client).len(), 1);
         assert_eq!(received(&server)[1..], ["at 2", "3"]);
         assert_eq!(received(&late), [""; 0]);
-        assert!(told(&client) && !told(&late));
+        assert!(has_loss_notice(&client) && !has_loss_notice(&late));
     });
 }
 
 #[test]
-fn who_is_ahead_of_the_lane_goes_on_from_where_it_is_unless_that_was_lost() {
+fn a_member_ahead_of_the_fork_continues_unless_its_position_was_lost() {
     for (shared, expected) in [(2, vec!["at 2", "3"]), (1, vec![])] {
-        within(limits(), 1000, |world| async move {
-            let (first, ahead) = (world.subscribe_as(Side::Server).await, world.connect());
+        run(limits(), 1000, |world| async move {
+            let (first, ahead) = (world.subscribe_as(SubscriptionSide::Server).await, world.connect());
             let old = world.old_epoch();
             world.publish(STREAM_A, "1").await;
             settle().await;
-            world.join_as(&ahead, STREAM_A, Side::Server).await;
-            world.hub.set_cursor(ahead.key(), &World::channel(STREAM_A), Position { epoch: old, offset: 2 }, 2);
-            assert_eq!(world.go_live(&ahead), Live::Live);
-            world.caught(&forked(&world, shared, 1, 3).await);
+            world.join_as(&ahead, STREAM_A, SubscriptionSide::Server).await;
+            world.hub.set_read_progress(ahead.key(), &World::channel(STREAM_A), Position { epoch: old, offset: 2 }, 2);
+            assert_eq!(world.go_live(&ahead), LiveStatus::Live);
+            world.apply_page(&forked(&world, shared, 1, 3).await);
             settle().await;
             assert_eq!(received(&first), ["1", "at 1", "2", "3"]);
             assert_eq!(received(&ahead), expected);
-            assert_eq!(told(&ahead), expected.is_empty(), "what it had is another publication now");
+            assert_eq!(has_loss_notice(&ahead), expected.is_empty(), "the new epoch has another publication at its offset");
         });
     }
 }
 
 // NL-1.7
 #[test]
-fn those_who_begin_anew_are_told_a_few_at_a_time_and_nobody_waits_for_them() {
-    within(HubLimits { attach_buffer: 1000, ..limits() }, 1000, |world| async move {
+fn resubscribe_requests_are_paced_and_delay_no_other_member() {
+    run(HubLimits { attach_buffer: 1000, ..limits() }, 1000, |world| async move {
         let mut clients = Vec::new();
         for _ in 0..150 {
-            clients.push(world.subscribe_as(Side::Client).await);
+            clients.push(world.subscribe_as(SubscriptionSide::Client).await);
         }
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
         settle().await;
         let page = forked(&world, 1, 1, 2).await;
-        world.caught(&page);
+        world.apply_page(&page);
         for _ in 0..10 {
             settle().await;
         }
-        assert!(told(&clients[0]) && !told(&clients[1]), "the first is told at once");
-        assert_eq!(world.again(&clients[0], Position { epoch: old, offset: 1 }), Some(vec![2]));
-        assert_eq!(world.go_live(&clients[0]), Live::Live);
+        assert!(has_loss_notice(&clients[0]) && !has_loss_notice(&clients[1]), "the first request is sent at once");
+        assert_eq!(world.resubscribe(&clients[0], Position { epoch: old, offset: 1 }), Some(vec![2]));
+        assert_eq!(world.go_live(&clients[0]), LiveStatus::Live);
         received(&clients[0]);
 
         tokio::time::sleep(Duration::from_millis(500)).await;
         settle().await;
-        let moved = 1 + clients[1..].iter().filter(|client| told(client)).count();
-        assert!((45..=55).contains(&moved), "{moved} of 100 a second in half of one");
+        let moved = 1 + clients[1..].iter().filter(|client| has_loss_notice(client)).count();
+        assert!((45..=55).contains(&moved), "{moved} requests in half a second, at 100 per second");
         world.mailbox.deliver(&World::channel(STREAM_A), Delivery::Publication(successor(&page.publications[0], 3)));
         settle().await;
-        assert_eq!(received(&clients[0]), ["3"], "it does not wait for the others");
+        assert_eq!(received(&clients[0]), ["3"], "a client that has returned does not wait for the others");
         let last = &clients[149];
         assert_eq!(received(last), ["1"]);
         tokio::time::sleep(Duration::from_secs(2)).await;
         settle().await;
-        assert!(told(last));
-        assert_eq!(world.again(last, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
-        assert_eq!(world.go_live(last), Live::Live);
+        assert!(has_loss_notice(last));
+        assert_eq!(world.resubscribe(last, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
+        assert_eq!(world.go_live(last), LiveStatus::Live);
     });
 }
 
 #[test]
-fn a_restart_that_is_due_to_somebody_else_is_not_told() {
-    within(HubLimits { restarts: 1, ..limits() }, 1000, |world| async move {
+fn a_resubscribe_request_does_not_reach_a_later_connection_at_the_same_index() {
+    run(HubLimits { resubscribes_per_second: 1, ..limits() }, 1000, |world| async move {
         let mut clients = Vec::new();
         for _ in 0..3 {
-            clients.push(world.subscribe_as(Side::Client).await);
+            clients.push(world.subscribe_as(SubscriptionSide::Client).await);
         }
         world.publish(STREAM_A, "1").await;
         settle().await;
-        world.caught(&forked(&world, 1, 1, 2).await);
+        world.apply_page(&forked(&world, 1, 1, 2).await);
         settle().await;
-        let gone = clients.remove(1);
-        let index = gone.key().index;
-        drop(gone);
+        let closed = clients.remove(1);
+        let index = closed.key().index;
+        drop(closed);
         let next = world.connect();
         assert_eq!(next.key().index, index);
-        world.join_as(&next, STREAM_A, Side::Client).await;
-        world.hub.set_cursor(next.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 2 }, 2);
-        assert_eq!(world.go_live(&next), Live::Live);
+        world.join_as(&next, STREAM_A, SubscriptionSide::Client).await;
+        world.hub.set_read_progress(next.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 2 }, 2);
+        assert_eq!(world.go_live(&next), LiveStatus::Live);
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert!(told(&clients[0]) && told(&clients[1]) && !told(&next));
+        assert!(has_loss_notice(&clients[0]) && has_loss_notice(&clients[1]) && !has_loss_notice(&next));
     });
 }
 
 #[test]
-fn an_attach_meets_a_fork() {
-    for side in [Side::Client, Side::Server] {
-        within(limits(), 1000, |world| async move {
+fn a_fork_during_an_attach() {
+    for side in [SubscriptionSide::Client, SubscriptionSide::Server] {
+        run(limits(), 1000, |world| async move {
             let live = world.subscribe_as(side).await;
             world.publish(STREAM_A, "1").await;
             settle().await;
             let attaching = world.connect();
             world.join_as(&attaching, STREAM_A, side).await;
             let page = forked(&world, 1, 1, 2).await;
-            world.caught(&page);
+            world.apply_page(&page);
             settle().await;
-            assert_eq!(world.go_live(&attaching), Live::Behind(1), "its client was told the old epoch");
-            let advance = world.hub.advance(attaching.key(), &World::channel(STREAM_A), &page);
+            assert_eq!(world.go_live(&attaching), LiveStatus::Behind(1), "the client has the old epoch");
+            let advance = world.hub.deliver_page(attaching.key(), &World::channel(STREAM_A), &page);
             match side {
-                Side::Client => assert_eq!(advance, Advance::Lost),
-                Side::Server => {
-                    assert_eq!(advance, Advance::To(Live::Live));
+                SubscriptionSide::Client => assert_eq!(advance, CatchUpStep::Lost),
+                SubscriptionSide::Server => {
+                    assert_eq!(advance, CatchUpStep::Status(LiveStatus::Live));
                     assert_eq!(received(&attaching), ["at 1", "2"]);
                 }
             }
@@ -242,100 +242,101 @@ fn an_attach_meets_a_fork() {
 }
 
 #[test]
-fn what_waited_for_those_who_lost_something_reaches_nobody_else() {
-    within(limits(), 1000, |world| async move {
-        let (lost, next) = (world.subscribe_as(Side::Server).await, world.connect());
+fn pending_deliveries_of_a_lost_timeline_reach_no_new_member() {
+    run(limits(), 1000, |world| async move {
+        let (lost, next) = (world.subscribe_as(SubscriptionSide::Server).await, world.connect());
         for text in ["one", "two", "three"] {
             world.publish(STREAM_A, text).await;
         }
         settle().await;
         world.join(&next, STREAM_A).await;
-        let page = world.read(&World::channel(STREAM_A), Span::After(0)).await.expect("in memory");
+        let page = world.read(&World::channel(STREAM_A), ReadRange::After(0)).await.expect("in memory");
         let position = Position { epoch: new_epoch(), offset: 1 };
         {
             let (key, _) = world.slot();
             let mut state = world.hub.state.borrow_mut();
             state.slot(key).expect("open").deliver(page.publications[2].clone(), 8);
             state.pending += 1;
-            state.queue(key);
+            state.queue_fan_out(key);
         }
-        world.caught(&Page { epoch: position.epoch, top: 1, forks: Vec::new(), publications: Vec::new() });
-        world.hub.set_cursor(next.key(), &World::channel(STREAM_A), position, position.offset);
-        assert_eq!(world.go_live(&next), Live::Live);
+        world.apply_page(&Page { epoch: position.epoch, top: 1, forks: Vec::new(), publications: Vec::new() });
+        world.hub.set_read_progress(next.key(), &World::channel(STREAM_A), position, position.offset);
+        assert_eq!(world.go_live(&next), LiveStatus::Live);
         settle().await;
         assert_eq!(received(&lost), ["one", "two", "three"]);
-        assert!(told(&lost));
-        assert_eq!(received(&next), [""; 0], "the third was of the timeline that is lost");
+        assert!(has_loss_notice(&lost));
+        assert_eq!(received(&next), [""; 0], "the third publication belongs to the lost timeline");
         assert_eq!(world.hub.state.borrow().pending, 0);
     });
 }
 
 #[test]
-fn a_loss_during_a_fork_ends_everybody_once() {
-    within(limits(), 1000, |world| async move {
+fn a_loss_during_a_fork_ends_each_subscription_once() {
+    run(limits(), 1000, |world| async move {
         let mut all = Vec::new();
         for n in 0..7 {
-            all.push(world.subscribe_as(if n % 2 == 0 { Side::Server } else { Side::Client }).await);
+            all.push(world.subscribe_as(if n % 2 == 0 { SubscriptionSide::Server } else { SubscriptionSide::Client }).await);
         }
         world.publish(STREAM_A, "1").await;
         settle().await;
-        world.caught(&forked(&world, 1, 1, 2).await);
+        world.apply_page(&forked(&world, 1, 1, 2).await);
         world.hub.fan_out_turn();
         let (key, _) = world.slot();
-        assert!(world.hub.state.borrow_mut().slot(key).is_some_and(|slot| slot.fan_out.is_some()), "it is under way");
+        assert!(world.hub.state.borrow_mut().slot(key).is_some_and(|slot| slot.fan_out.is_some()), "the fork's fan-out is in progress");
         let third = Epoch::parse("athirdon").expect("valid");
-        world.caught(&Page { epoch: third, top: 9, forks: Vec::new(), publications: Vec::new() });
+        world.apply_page(&Page { epoch: third, top: 9, forks: Vec::new(), publications: Vec::new() });
         settle().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(all.iter().all(told), "each once");
+        assert!(all.iter().all(has_loss_notice), "each connection receives one notice");
         let mut state = world.hub.state.borrow_mut();
         assert_eq!(state.pending, 0);
         let slot = state.slot(key).expect("open");
-        assert_eq!((slot.members_timeline, slot.ended), (slot.timeline, 7));
+        assert_eq!((slot.members_timeline, slot.awaiting_resubscribe), (slot.timeline, 7));
     });
 }
 
 #[test]
-fn forks_may_follow_each_other_before_anybody_has_crossed() {
-    within(limits(), 1000, |world| async move {
-        let (client, server) = (world.subscribe_as(Side::Client).await, world.subscribe_as(Side::Server).await);
+fn a_second_fork_may_follow_before_members_have_passed_the_first() {
+    run(limits(), 1000, |world| async move {
+        let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         world.publish(STREAM_A, "1").await;
         settle().await;
         let second = forked(&world, 1, 1, 2).await;
-        world.caught(&second);
+        world.apply_page(&second);
         let third = Epoch::parse("athirdon").expect("valid");
         let next = successor(&second.publications[0], 3);
         let next = Arc::new(Publication { position: Some(Position { epoch: third, offset: 3 }), ..(*next).clone() });
         let fork = Position { epoch: new_epoch(), offset: 2 };
-        world.caught(&Page { epoch: third, top: 3, forks: vec![fork, second.forks[0]], publications: vec![next] });
+        world.apply_page(&Page { epoch: third, top: 3, forks: vec![fork, second.forks[0]], publications: vec![next] });
         settle().await;
         assert_eq!(received(&server), ["1", "at 1", "2", "at 2", "3"]);
         assert_eq!(received(&client), ["1"]);
-        assert!(told(&client));
+        assert!(has_loss_notice(&client));
         let recover = RecoverFrom { epoch: second.forks[0].epoch.to_string(), offset: 1 };
-        let start = world.hub.remembered(&World::channel(STREAM_A), &recover, world.hub.page()).expect("both forks are known");
+        let start =
+            world.hub.recover_from_memory(&World::channel(STREAM_A), &recover, world.hub.page()).expect("the feed knows both forks");
         assert_eq!((start.answer.epoch, start.publications.len()), (third, 2));
     });
 }
 
 #[test]
-fn the_only_subscriber_of_a_channel_finds_it_again() {
-    within(limits(), 1000, |world| async move {
-        let client = world.subscribe_as(Side::Client).await;
+fn the_only_subscriber_of_a_channel_recovers_from_memory() {
+    run(limits(), 1000, |world| async move {
+        let client = world.subscribe_as(SubscriptionSide::Client).await;
         let old = world.old_epoch();
         world.publish(STREAM_A, "1").await;
         settle().await;
         let page = forked(&world, 1, 1, 2).await;
-        world.caught(&page);
+        world.apply_page(&page);
         settle().await;
-        assert!(told(&client));
+        assert!(has_loss_notice(&client));
         assert!(world.hub.leave(client.key(), &World::channel(STREAM_A)));
         world.mailbox.deliver(&World::channel(STREAM_A), Delivery::Publication(successor(&page.publications[0], 3)));
         settle().await;
         let recover = RecoverFrom { epoch: old.to_string(), offset: 1 };
-        let found = |world: &World| world.hub.remembered(&World::channel(STREAM_A), &recover, world.hub.page()).is_some();
-        assert!(found(&world));
+        let is_kept = |world: &World| world.hub.recover_from_memory(&World::channel(STREAM_A), &recover, world.hub.page()).is_some();
+        assert!(is_kept(&world));
         tokio::time::sleep(Duration::from_secs(6)).await;
-        assert!(!found(&world) && world.hub.state.borrow().channels.is_empty(), "it is not expected for ever");
+        assert!(!is_kept(&world) && world.hub.state.borrow().channels.is_empty(), "the slot stops expecting the client");
     });
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::services::{
     BreakerLimits, BreakerState, LinkLimits, ServiceConfig,
-    instance::{LinkId, NewLink, Outgoing},
+    instances::instance::{LinkId, NewLink, Outgoing},
     lifecycle::Interests,
 };
 use gateway_core::model::ConnectionId;

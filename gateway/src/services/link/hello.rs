@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        instance::CREDIT_MAX,
+        instances::instance::CREDIT_MAX,
         lifecycle::{Interests, LifecycleKind},
         services::Services,
     },

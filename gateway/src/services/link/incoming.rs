@@ -4,13 +4,14 @@ use super::{
     super::{
         call_types::{CallError, CallResult},
         counters::Count,
-        instance::{CallId, Outgoing},
+        instances::instance::{CallId, Outgoing},
     },
     ending::Ending,
     frames::malformed,
     hello::{invalid_message, parse},
     messages::Received,
     open_link::Link,
+    phases::LinkEvent,
     publish_queues::PublishIntake,
 };
 use futures_util::{Stream, StreamExt};
@@ -57,7 +58,10 @@ impl Link<'_> {
             ToGateway::Error(error) => self.answer(error.id, Err(error_of(error))),
             ToGateway::Publish(publish) => publishes.take(publish)?,
             ToGateway::Credit(credit) => self.service.pool().credit(self.id, credit.n),
-            ToGateway::Drain(_) => self.service.pool().drain(self.id),
+            ToGateway::Drain(_) => {
+                self.phase.apply(LinkEvent::DrainReceived);
+                self.service.pool().drain(self.id);
+            }
         }
         Ok(())
     }

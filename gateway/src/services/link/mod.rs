@@ -3,7 +3,7 @@
 //! Four loops run concurrently: reading frames, writing frames, storing publications, and watching the heartbeat. The link ends with any of them.
 //! Its reason is logged and sent to the peer.
 //!
-//! - [`serve`](mod@serve): the whole life of a link; [`hello`]: its first frame; [`ending`]: why it ends
+//! - [`serve`](mod@serve): the whole life of a link; [`phases`]: its phases; [`hello`]: its first frame; [`ending`]: why it ends
 //! - [`open_link`]: a link after its hello; [`incoming`]: frames from the instance; [`publish_queues`]: its publications
 //! - [`messages`]: messages of the transport; [`frames`]: writing frames
 
@@ -13,6 +13,7 @@ mod hello;
 mod incoming;
 mod messages;
 mod open_link;
+mod phases;
 mod publish_queues;
 mod serve;
 

@@ -3,7 +3,7 @@
 use super::{
     super::{
         counters::Count,
-        instance::{LinkId, NewLink, Outgoing},
+        instances::instance::{LinkId, NewLink, Outgoing},
         service::Service,
         services::Services,
     },
@@ -11,6 +11,7 @@ use super::{
     frames::text,
     hello::Accepted,
     messages::{Peer, Sent},
+    phases::{CurrentPhase, LinkEvent},
 };
 use futures_util::{Sink, SinkExt};
 use gateway_core::model::Refusal;
@@ -32,6 +33,7 @@ pub(super) struct Link<'a> {
     pub(super) replaced: CancellationToken,
     pub(super) last_received: Cell<Instant>,
     pub(super) unsent: HashSet<u64>,
+    pub(super) phase: &'a CurrentPhase,
 }
 
 impl<'a> Link<'a> {
@@ -40,6 +42,7 @@ impl<'a> Link<'a> {
         service: &'a Service,
         hello: Accepted,
         queue: mpsc::Sender<Outgoing>,
+        phase: &'a CurrentPhase,
     ) -> Result<Self, Refusal> {
         let replaced = CancellationToken::new();
         let new_link = NewLink {
@@ -51,8 +54,9 @@ impl<'a> Link<'a> {
         };
         let id = service.pool().join(new_link, services.now())?;
         services.refresh_interests();
+        phase.apply(LinkEvent::HelloAccepted);
         let last_received = Cell::new(Instant::now());
-        Ok(Self { services, service, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new() })
+        Ok(Self { services, service, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new(), phase })
     }
 
     /// Writes frames until the transport fails or the node stops.

@@ -1,7 +1,7 @@
 //! Publications from a link. Those of one channel are stored one after the other, those of different channels concurrently.
 
 use super::{
-    super::{counters::Count, instance::Outgoing, services::Services},
+    super::{counters::Count, instances::instance::Outgoing, services::Services},
     ending::Ending,
     frames::{link_error, malformed},
 };

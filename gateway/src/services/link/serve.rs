@@ -7,6 +7,7 @@ use super::{
     hello,
     messages::{Peer, Received, Sent},
     open_link::Link,
+    phases::{CurrentPhase, LinkEvent},
     publish_queues::PublishQueues,
 };
 use crate::publish::Publisher;
@@ -23,11 +24,12 @@ where
     R: Stream<Item = Received> + Unpin,
     W: Sink<Sent> + Unpin,
 {
-    let _open = services.open.token();
-    let ending = match run(services, publisher, &peer, &mut reader, &mut writer).await {
+    let (_open, phase) = (services.open.token(), CurrentPhase::new());
+    let ending = match run(services, publisher, &peer, &phase, &mut reader, &mut writer).await {
         Ok(never) => match never {},
         Err(ending) => ending,
     };
+    phase.apply(LinkEvent::Ended);
     services.counters.add(ending.count());
     tracing::info!(service = %peer.service, %ending, "link ended");
     let closing = async {
@@ -41,13 +43,21 @@ where
         }
     };
     let _ = timeout(services.links.close_timeout, closing).await;
+    phase.apply(LinkEvent::CloseSent);
     ending
 }
 
 /// An uninhabited type: a link always ends with a reason, never with a value.
 enum Never {}
 
-async fn run<R, W>(services: &Services, publisher: &Publisher, peer: &Peer, reader: &mut R, writer: &mut W) -> Result<Never, Ending>
+async fn run<R, W>(
+    services: &Services,
+    publisher: &Publisher,
+    peer: &Peer,
+    phase: &CurrentPhase,
+    reader: &mut R,
+    writer: &mut W,
+) -> Result<Never, Ending>
 where
     R: Stream<Item = Received> + Unpin,
     W: Sink<Sent> + Unpin,
@@ -55,7 +65,7 @@ where
     let service = services.service(&peer.service).map_err(Ending::Refused)?;
     let hello = hello::receive(services, peer, reader, writer).await?;
     let (queue, mut queued) = mpsc::channel(services.links.queue);
-    let link = Link::open(services, service, hello, queue.clone()).map_err(Ending::Refused)?;
+    let link = Link::open(services, service, hello, queue.clone(), phase).map_err(Ending::Refused)?;
     tracing::info!(service = %peer.service, instance = %link.instance, "link opened");
     services.counters.add(Count::LinkOpened);
     let mut nodes = peer.nodes.clone();

@@ -6,7 +6,7 @@ use crate::{
     broker::{BrokerError, Delivery, NewPublication, Post},
     testing::fixtures::{ALL, HOUR, channel, kept, key, offset, retention},
 };
-use gateway_core::model::{ChannelName, Retention, Span};
+use gateway_core::model::{ChannelName, ReadRange, Retention};
 use std::{collections::HashSet, sync::Arc};
 
 const PUBLISHERS: u64 = 4;
@@ -50,7 +50,7 @@ pub async fn concurrent_publishers_make_one_order(bed: &Bed) {
                         }
                         Post::Dirty(_) => {
                             dirty = true;
-                            let top = broker.read(&channel, keep, Span::Top, ALL).await.expect("read").top;
+                            let top = broker.read(&channel, keep, ReadRange::Top, ALL).await.expect("read").top;
                             if top == PUBLISHERS * EACH {
                                 break;
                             }
@@ -65,7 +65,7 @@ pub async fn concurrent_publishers_make_one_order(bed: &Bed) {
     for consumer in consumers {
         consumer.await.expect("the order holds");
     }
-    let page = bed.read(&channel, Span::After(0), ALL).await;
+    let page = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(offsets(&page), (1..=PUBLISHERS * EACH).collect::<Vec<_>>());
     let distinct: HashSet<_> = page.publications.iter().map(|publication| publication.data.get()).collect();
     assert_eq!(distinct.len() as u64, PUBLISHERS * EACH);
@@ -79,7 +79,7 @@ pub async fn a_read_is_of_one_moment(bed: &Bed) {
         tokio::spawn(async move {
             let mut top = 0;
             while top < PUBLISHERS * 300 {
-                let page = broker.read(&channel, keep, Span::After(0), ALL).await.expect("read");
+                let page = broker.read(&channel, keep, ReadRange::After(0), ALL).await.expect("read");
                 assert!(page.top >= top);
                 top = page.top;
                 let first = top.saturating_sub(50) + 1;
@@ -108,5 +108,5 @@ pub async fn a_key_published_many_times_at_once_is_published_once(bed: &Bed) {
             Err(error) => assert_eq!(error, BrokerError::IdempotencyInProgress),
         }
     }
-    assert_eq!((first, bed.offsets(&channel, Span::After(0)).await), (1, vec![1]));
+    assert_eq!((first, bed.offsets(&channel, ReadRange::After(0)).await), (1, vec![1]));
 }

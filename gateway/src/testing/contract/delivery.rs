@@ -6,7 +6,7 @@ use crate::{
     broker::{Announcement, Delivery, Post},
     testing::fixtures::{ALL, channel, client, offset, worker},
 };
-use gateway_core::model::Span;
+use gateway_core::model::ReadRange;
 use std::sync::Arc;
 
 // NL-5.1
@@ -45,7 +45,7 @@ pub async fn what_a_mailbox_left_out_can_be_read(bed: &Bed) {
         next += 1;
     }
     assert_eq!(next, 257, "a quarter of the mailbox");
-    assert_eq!(bed.offsets(&channel, Span::After(256)).await, (257..=400).collect::<Vec<_>>());
+    assert_eq!(bed.offsets(&channel, ReadRange::After(256)).await, (257..=400).collect::<Vec<_>>());
     bed.publish_all(&channel, [401], KEEP).await;
     assert_eq!(offset(&slow.publication().await.1), 401);
 }
@@ -61,5 +61,5 @@ pub async fn announcements_reach_subscribers_and_are_not_kept(bed: &Bed) {
             other => panic!("unexpected {other:?}"),
         }
     }
-    assert_eq!(bed.read(&channel, Span::After(0), ALL).await.top, 0);
+    assert_eq!(bed.read(&channel, ReadRange::After(0), ALL).await.top, 0);
 }

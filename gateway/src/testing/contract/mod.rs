@@ -10,7 +10,7 @@ use super::fixtures::{ALL, HOUR, Inbox, kept, offset, worker};
 use crate::broker::{Broker, ChannelSummary, Mailbox, NewPublication, Published};
 pub use concurrency::*;
 pub use delivery::*;
-use gateway_core::model::{ChannelName, Page, PageLimit, Retention, Span};
+use gateway_core::model::{ChannelName, Page, PageLimit, ReadRange, Retention};
 pub use history::*;
 pub use publishing::*;
 pub use state::*;
@@ -87,12 +87,12 @@ impl Bed {
         last
     }
 
-    async fn read(&self, channel: &ChannelName, span: Span, limit: PageLimit) -> Page {
-        self.broker.read(channel, KEEP, span, limit).await.expect("read")
+    async fn read(&self, channel: &ChannelName, range: ReadRange, limit: PageLimit) -> Page {
+        self.broker.read(channel, KEEP, range, limit).await.expect("read")
     }
 
-    async fn offsets(&self, channel: &ChannelName, span: Span) -> Vec<u64> {
-        offsets(&self.read(channel, span, ALL).await)
+    async fn offsets(&self, channel: &ChannelName, range: ReadRange) -> Vec<u64> {
+        offsets(&self.read(channel, range, ALL).await)
     }
 
     /// Subscribes a worker and gives its consumer.

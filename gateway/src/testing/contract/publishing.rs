@@ -6,7 +6,7 @@ use crate::{
     broker::{BrokerError, NewPublication, Published},
     testing::fixtures::{ALL, channel, client, data, ephemeral, kept, key, offset, retention},
 };
-use gateway_core::model::{Publication, Span, Tags};
+use gateway_core::model::{Publication, ReadRange, Tags};
 
 pub async fn a_publication_arrives_and_is_kept_as_it_was_sent(bed: &Bed) {
     let channel = channel("c:whole");
@@ -32,7 +32,7 @@ pub async fn a_publication_arrives_and_is_kept_as_it_was_sent(bed: &Bed) {
         traceparent: sent.traceparent,
     };
     assert_eq!(*arrived, expected);
-    let page = bed.read(&channel, Span::After(0), ALL).await;
+    let page = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(*page.publications[0], expected);
     assert_eq!(Some((page.epoch, page.top)), published.position.map(|position| (position.epoch, position.offset)));
 }
@@ -84,7 +84,7 @@ pub async fn without_retention_there_is_delivery_and_nothing_else(bed: &Bed) {
         arrived.push((publication.position.is_some(), publication.data.get().to_owned()));
     }
     assert_eq!(arrived, [(true, "1".into()), (false, "\"typing\"".into()), (true, "2".into())]);
-    assert_eq!(bed.offsets(&channel, Span::After(0)).await, [1, 2]);
+    assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [1, 2]);
 }
 
 // NL-2.10
@@ -103,7 +103,7 @@ pub async fn a_repeated_publish_is_answered_and_not_delivered(bed: &Bed) {
             assert_eq!(inbox.publication().await.1.data.get(), expected);
         }
     }
-    assert_eq!(bed.offsets(&channel("c:again"), Span::After(0)).await, [1, 2, 3]);
+    assert_eq!(bed.offsets(&channel("c:again"), ReadRange::After(0)).await, [1, 2, 3]);
 }
 
 // NL-2.9
@@ -115,7 +115,7 @@ pub async fn an_idempotency_key_belongs_to_scope_channel_and_body(bed: &Bed) {
     assert!(!bed.publish(&one, with(key("other", "k", 2))).await.replayed);
     assert!(!bed.publish(&two, with(key("api", "k", 2))).await.replayed);
     assert!(!bed.publish(&one, with(key("api", "K", 1))).await.replayed);
-    assert_eq!(bed.offsets(&one, Span::After(0)).await, [1, 2, 3], "what was refused changed nothing");
+    assert_eq!(bed.offsets(&one, ReadRange::After(0)).await, [1, 2, 3], "what was refused changed nothing");
     bed.broker.clear(&one).await.expect("cleared");
     assert!(bed.publish(&one, with(key("api", "k", 1))).await.replayed, "a key outlives its publication");
 }
@@ -128,5 +128,5 @@ pub async fn an_idempotency_key_is_forgotten_in_time(bed: &Bed) {
     assert!(bed.publish(&channel, publication.clone()).await.replayed);
     (bed.pass)(bed.idempotency_ttl.mul_f32(0.4)).await;
     assert!(!bed.publish(&channel, publication).await.replayed, "a repeat does not prolong it");
-    assert_eq!(bed.offsets(&channel, Span::After(0)).await, [1, 2]);
+    assert_eq!(bed.offsets(&channel, ReadRange::After(0)).await, [1, 2]);
 }

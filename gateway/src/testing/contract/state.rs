@@ -6,7 +6,7 @@ use crate::{
     broker::{Broker, BrokerError, ChannelSummary, UserSubscription},
     testing::fixtures::{ALL, HOUR, Inbox, channel, client, ephemeral, worker},
 };
-use gateway_core::model::{ChannelName, ConnectionId, PresenceStats, Revocation, Span, UserId};
+use gateway_core::model::{ChannelName, ConnectionId, PresenceStats, ReadRange, Revocation, UserId};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 pub async fn presence_knows_connections_and_users(bed: &Bed) {
@@ -42,7 +42,7 @@ pub async fn active_channels_are_listed_by_name_and_page(bed: &Bed) {
     }
     bed.join(&channel("list:joined"), 0).await;
     bed.publish(&channel("list:ephemeral"), ephemeral(1)).await;
-    bed.read(&channel("list:read"), Span::Top, ALL).await;
+    bed.read(&channel("list:read"), ReadRange::Top, ALL).await;
     let all = bed.list("list:*", None, 100).await;
     let mut expected: Vec<String> = (0..30).map(|number| format!("list:{number:02}")).collect();
     expected.push("list:joined".into());
@@ -117,7 +117,7 @@ pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Be
     let Some(nodes) = bed.broker.nodes() else {
         return assert!(matches!(*bed.broker, Broker::Memory(_)), "only there nobody else could ask");
     };
-    nodes.enter("{}", Duration::from_millis(1)).await.expect("entered");
+    nodes.register("{}", Duration::from_millis(1)).await.expect("entered");
     let dead = nodes.list().await.expect("listed").remove(0).id;
     let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
     let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();
@@ -179,7 +179,7 @@ pub async fn names_of_users_are_kept_apart_whatever_they_hold(bed: &Bed) {
         bed.broker.revoke(user, revocation, HOUR).await.expect("revoked");
     }
     for ((channel, user), number) in all.iter().zip(1..) {
-        assert_eq!(bed.offsets(channel, Span::After(0)).await, (1..=number).collect::<Vec<_>>());
+        assert_eq!(bed.offsets(channel, ReadRange::After(0)).await, (1..=number).collect::<Vec<_>>());
         let stats = bed.broker.presence_stats(channel).await.expect("counted");
         assert_eq!(stats, PresenceStats { clients: 2, users: 2 }, "{channel}");
         let present = bed.broker.presence(channel, 10).await.expect("read");

@@ -4,10 +4,9 @@ use super::{Gate, upgrade};
 use crate::transport::socket::SocketOptions;
 use actix_codec::Framed;
 use actix_http::{Request, Response, body::MessageBody, error::DispatchError, h1::Codec};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, fn_service};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_service};
 use actix_web::dev::AppConfig;
-use gateway_core::model::ErrorCode;
-use shared_proto::http::{self, HttpOptions, RequestStream};
+use shared_proto::http::{self, ConnectionErrors, HttpOptions, RequestStream};
 use std::{convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Semaphore};
 
@@ -20,8 +19,10 @@ pub struct PublicHttp {
     pub request_timeout: Duration,
     /// How long an idle HTTP connection is kept for its next request.
     pub keep_alive: Duration,
-    /// Places of the connections that speak HTTP, handshakes included; shared by the workers. One that finds none is dropped at once.
+    /// Places of the connections that speak HTTP, handshakes included; shared by the workers. One that finds none is closed at once.
     pub places: Arc<Semaphore>,
+    /// Counts of those that do not end in good order.
+    pub errors: Arc<ConnectionErrors>,
 }
 
 impl Default for PublicHttp {
@@ -29,8 +30,9 @@ impl Default for PublicHttp {
         Self {
             socket: SocketOptions::default(),
             request_timeout: Duration::from_secs(5),
-            keep_alive: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(75),
             places: Arc::new(Semaphore::new(8192)),
+            errors: Arc::new(ConnectionErrors::new("public")),
         }
     }
 }
@@ -53,8 +55,8 @@ where
     B: MessageBody + 'static,
     G: Gate<TcpStream>,
 {
-    let PublicHttp { socket, request_timeout, keep_alive, places } = options;
-    let (crowded, router) = (gate.clone(), gate.clone());
+    let PublicHttp { socket, request_timeout, keep_alive, places, errors } = options;
+    let router = gate.clone();
     let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<TcpStream>, Codec>)| {
         let gate = gate.clone();
         async move {
@@ -67,21 +69,7 @@ where
             tracing::debug!(%error, "a socket option could not be set");
         }
     };
-    let options = HttpOptions { request_timeout, keep_alive, half_closed: false, prepare: Arc::new(prepare), ..HttpOptions::default() };
-    let http = http::service(app, Some(upgrades), Rc::new(move |path: &str| router.route(path).is_some()), options);
-    // What was upgraded has left HTTP, and given its place back.
-    apply_fn_factory(http, move |io: TcpStream, http| {
-        let place = places.clone().try_acquire_owned().ok();
-        let served = place.is_some().then(|| http.call(io));
-        if served.is_none() {
-            crowded.refused(&ErrorCode::ConnectionLimit.into());
-        }
-        async move {
-            let _place = place;
-            match served {
-                Some(served) => served.await,
-                None => Ok(()),
-            }
-        }
-    })
+    let options =
+        HttpOptions { request_timeout, keep_alive, half_closed: false, places, errors, prepare: Arc::new(prepare), stopping: None };
+    http::service(app, Some(upgrades), Rc::new(move |path: &str| router.route(path).is_some()), options)
 }

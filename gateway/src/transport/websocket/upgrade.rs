@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// Time to write the answer; after a refusal, the peer has the same time again to close.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers one upgrade request: every request that offers WebSocket at a path of the gate, and every CONNECT.
 ///
@@ -36,7 +36,7 @@ where
             handshake::answer(request.head(), admission.subprotocol, &mut answer);
             let peer = request.peer_addr();
             drop(request);
-            if matches!(timeout(PATIENCE, send(&mut io, &answer)).await, Ok(Ok(()))) {
+            if matches!(timeout(ANSWER_TIMEOUT, send(&mut io, &answer)).await, Ok(Ok(()))) {
                 gate.enter(Upgraded { io, leftover, peer, pass: admission.pass });
             }
         }
@@ -44,9 +44,9 @@ where
             tracing::debug!(path = request.path(), code = %denial.refusal.code, "upgrade refused");
             gate.refused(&denial);
             refuse::answer(&denial, &mut answer);
-            if matches!(timeout(PATIENCE, send(&mut io, &answer)).await, Ok(Ok(()))) {
+            if matches!(timeout(ANSWER_TIMEOUT, send(&mut io, &answer)).await, Ok(Ok(()))) {
                 // The socket is dropped next, whatever the result.
-                let _ = timeout(PATIENCE, finish(&mut io)).await;
+                let _ = timeout(ANSWER_TIMEOUT, finish(&mut io)).await;
             }
         }
     }

@@ -76,7 +76,7 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
         cluster.settle().await;
     }
     ready(&broker).await;
-    assert_eq!(broker.stats().redis.map(|redis| redis.deaf), Some(0), "no connection was given up for it");
+    assert_eq!(broker.stats().redis.map(|redis| redis.undelivered), Some(0), "no connection was given up for it");
 }
 
 // NL-3.6

@@ -5,7 +5,7 @@ use gateway::{
     broker::{Broker, Check, Delivery, Mailbox, Post},
     testing::fixtures::{ALL, Inbox, channel, kept, offset, worker},
 };
-use gateway_core::model::{ChannelName, Span};
+use gateway_core::model::{ChannelName, ReadRange};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
@@ -57,7 +57,7 @@ impl Follower {
     async fn read(&mut self, name: ChannelName) {
         let seen = self.seen.get_mut(&name).expect("subscribed");
         loop {
-            let page = self.broker.read(&name, KEEP, Span::After(seen.len() as u64), ALL).await.expect("read");
+            let page = self.broker.read(&name, KEEP, ReadRange::After(seen.len() as u64), ALL).await.expect("read");
             seen.extend(page.publications.iter().map(|one| one.data.get().parse::<u64>().expect("a number")));
             if seen.len() as u64 >= page.top {
                 return;

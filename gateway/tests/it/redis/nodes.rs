@@ -5,7 +5,7 @@ use gateway::{
     broker::{Broker, NodeRecord, Nodes, OrphanedPresence, RedisConfig, Sweep},
     testing::{
         fixtures::{channel, client},
-        internals::TRUST,
+        internals::LEASE_CHECK_VALIDITY,
     },
 };
 use gateway_core::model::{ConnectionId, PresenceStats};
@@ -55,24 +55,24 @@ async fn swept(broker: &Broker) -> Vec<OrphanedPresence> {
 async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
     let server = Server::start().await;
     let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
-    nodes(&living).enter("{}", LONG).await.expect("entered");
-    nodes(&dying).enter("{}", LONG).await.expect("entered");
+    nodes(&living).register("{}", LONG).await.expect("entered");
+    nodes(&dying).register("{}", LONG).await.expect("entered");
     let (alice, phone, bob) = (client("alice"), client("alice"), client("bob"));
     for (broker, info) in [(&living, &alice), (&dying, &phone), (&dying, &bob)] {
         broker.presence_add(&channel("c"), info.clone()).await.expect("added");
     }
-    nodes(&living).judge(true);
+    nodes(&living).set_may_declare_dead(true);
     let everybody = (HashSet::from([alice.client, phone.client, bob.client]), PresenceStats { clients: 3, users: 2 });
     assert_eq!(present(&living, "c").await, everybody);
     nodes(&dying).renew("{}", SHORT).await.expect("renewed");
     is_gone(&living, "dying").await;
-    nodes(&living).judge(false);
+    nodes(&living).set_may_declare_dead(false);
     assert_eq!(present(&living, "c").await, everybody, "after an outage all leases are gone, and nobody is dead");
-    nodes(&living).judge(true);
-    tokio::time::sleep(TRUST).await;
+    nodes(&living).set_may_declare_dead(true);
+    tokio::time::sleep(LEASE_CHECK_VALIDITY).await;
     assert_eq!(present(&living, "c").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
     assert_eq!(living.presence(&channel("c"), 1).await.expect("listed")[0].client, alice.client, "the dead take nobody's place");
-    nodes(&dying).enter("{}", LONG).await.expect("entered");
+    nodes(&dying).register("{}", LONG).await.expect("entered");
     assert_eq!(present(&living, "c").await, everybody, "it only stood still");
 }
 
@@ -81,7 +81,7 @@ async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
 async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_takes() {
     let server = Server::start().await;
     let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
-    nodes(&dying).enter("{}", SHORT).await.expect("entered");
+    nodes(&dying).register("{}", SHORT).await.expect("entered");
     let mut expected = HashSet::new();
     for number in 0..300 {
         let info = client("bob");
@@ -102,7 +102,7 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
     }
     assert!(steps > 1, "in steps");
     assert_eq!(left, expected);
-    nodes(&cleanup).forget(&dead).await.expect("forgotten");
+    nodes(&cleanup).unregister(&dead).await.expect("forgotten");
     assert!(nodes(&cleanup).list().await.expect("listed").iter().all(|node| *node.id.name != *"dying"));
     assert_eq!(present(&cleanup, "#c {1} *").await.1, PresenceStats::default());
 }
@@ -112,7 +112,7 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
 async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     let server = Server::start().await;
     let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
-    nodes(&living).enter("{}", LONG).await.expect("entered");
+    nodes(&living).register("{}", LONG).await.expect("entered");
     let (alice, bob) = (client("alice"), client("bob"));
     living.presence_add(&channel("c:both"), alice.clone()).await.expect("added");
     for name in ["c:both", "#a lone} {*"] {
@@ -120,7 +120,7 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
         dying.presence_add(&channel(name), bob.clone()).await.expect("added");
     }
     assert!(swept(&living).await.is_empty(), "not before it may judge");
-    nodes(&living).judge(true);
+    nodes(&living).set_may_declare_dead(true);
     let mut left: Vec<_> = swept(&living).await.into_iter().map(|left| (left.channel.to_string(), left.info.client)).collect();
     left.sort();
     assert_eq!(left, [("#a lone} {*".to_owned(), bob.client), ("c:both".to_owned(), bob.client)]);
@@ -136,15 +136,15 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
 async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
     let server = Server::start().await;
     let ((cleanup, _one), (slow, _two)) = (node(&server, "heir"), node(&server, "slow"));
-    nodes(&slow).enter("{}", SHORT).await.expect("entered");
+    nodes(&slow).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "slow").await.id;
-    nodes(&cleanup).forget(&dead).await.expect("forgotten");
+    nodes(&cleanup).unregister(&dead).await.expect("forgotten");
     let late = (ConnectionId::random(), "alice".parse().expect("valid"));
     nodes(&slow).register_connections(std::slice::from_ref(&late)).await.expect("entered");
     let before = nodes(&slow).holder();
     let former = nodes(&slow).begin_generation("{}").await.expect("told");
     assert_ne!(nodes(&slow).holder(), before);
-    nodes(&slow).enter("{}", LONG).await.expect("entered");
+    nodes(&slow).register("{}", LONG).await.expect("entered");
     assert_eq!(is_gone(&cleanup, "slow").await.id, dead);
     assert_eq!((nodes(&cleanup).registered_connections(&dead).await.expect("read"), former == dead), (vec![late], true));
     nodes(&slow).delete_connections_of(&former).await.expect("struck out");
@@ -155,11 +155,11 @@ async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
 async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() {
     let server = Server::start().await;
     let ((cleanup, _one), (dying, _two)) = (node(&server, "heir"), node(&server, "dying"));
-    nodes(&dying).enter("{}", SHORT).await.expect("entered");
+    nodes(&dying).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "dying").await.id;
     let good = (ConnectionId::random(), "alice".parse().expect("valid"));
     nodes(&dying).register_connections(std::slice::from_ref(&good)).await.expect("entered");
-    let keys = server.command(&["KEYS", "test:node:dying*:roll"]).await.texts();
+    let keys = server.command(&["KEYS", "test:node:dying*:connections"]).await.texts();
     let key = &*keys[0];
     server.command(&["HSET", key, "no connection", "alice"]).await;
     assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [good]);
@@ -170,7 +170,7 @@ async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() 
 async fn an_heir_that_renounces_makes_room_for_another() {
     let server = Server::start().await;
     let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
-    nodes(&dying).enter("{}", SHORT).await.expect("entered");
+    nodes(&dying).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "dying").await.id;
     assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
     nodes(&cleanup).unlock_cleanup(&dead).await.expect("told");

@@ -27,18 +27,18 @@ async fn a_missing_right_is_found_at_the_start_and_named() {
         // 'script' alone before Redis 7.
         ("-script", "run the 'script"),
         ("-publish", "'publish' command"),
-        ("-subscribe", "SUBSCRIBE on test:probe:{node-1}:lane"),
-        ("resetchannels &other:*", "SUBSCRIBE on test:probe:{node-1}:lane"),
-        ("resetkeys ~other:*", "DEL on test:probe:{node-1}:*"),
-        ("-xadd", "the script that publishes on test:probe:{node-1}:*"),
-        ("-hincrby", "the script of joins on test:probe:{node-1}:*"),
+        ("-subscribe", "SUBSCRIBE on test:probe:{node-1:"),
+        ("resetchannels &other:*", "SUBSCRIBE on test:probe:{node-1:"),
+        ("resetkeys ~other:*", "DEL on test:probe:{node-1:"),
+        ("-xadd", "the script publish on test:probe:{node-1:"),
+        ("-hincrby", "the script presence_add on test:probe:{node-1:"),
         ("-info", "'info' command"),
     ] {
         let rights: Vec<_> = DOCUMENTED.into_iter().chain(taken.split(' ')).collect();
         let url = user(&server, &rights).await;
         let (broker, _guard) = start(config(url), mailboxes());
         not_ready(&broker, says).await;
-        not_ready(&broker, "Give it the rights that docs/redis.md lists: ~P:* &P:*").await;
+        not_ready(&broker, "Give the user the rights that docs/redis.md lists: ~P:* &P:*").await;
         server.command(&[&["ACL", "SETUSER", "gateway", "resetchannels"], &DOCUMENTED[..]].concat()).await;
         ready(&broker).await;
     }

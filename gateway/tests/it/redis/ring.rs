@@ -14,7 +14,7 @@ use gateway::{
         internals::server_of,
     },
 };
-use gateway_core::model::{Position, Span};
+use gateway_core::model::{Position, ReadRange};
 use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -85,7 +85,7 @@ async fn each_channel_is_kept_by_one_server_with_all_that_belongs_to_it() {
         broker.presence_add(&channel(&name), client("alice")).await.expect("added");
         for (at, server) in ring.servers.iter().enumerate() {
             let keys = server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await.list();
-            assert_eq!(keys.len(), if at == place { 6 } else { 0 }, "meta, stream, once, who, users, held: {keys:?}");
+            assert_eq!(keys.len(), if at == place { 6 } else { 0 }, "meta, stream, idempotency, presence, users, nodes: {keys:?}");
         }
     }
     let listed: HashSet<_> = broker.channels("*", None, 9).await.expect("listed").into_iter().map(|one| one.name.to_string()).collect();
@@ -108,7 +108,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
 
     ring.servers[1].kill();
     partly(&broker, &ring.servers[1].socket().display().to_string()).await;
-    assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.away)), Some((2, 1)));
+    assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.unavailable)), Some((2, 1)));
     let waiting = FuturesUnordered::new();
     for number in last + 1..=last + 20 {
         waiting.push(broker.hand_over(&channel(&away), kept(number, KEEP)).await.expect("there is room"));
@@ -118,7 +118,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
     let after = publish_during(&broker, &[&here], last, sleep(Duration::ZERO)).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(waiting.next().now_or_never().is_none(), "what is for the one that is away waits");
-    assert!(broker.read(&channel(&here), KEEP, Span::Top, ALL).await.is_ok());
+    assert!(broker.read(&channel(&here), KEEP, ReadRange::Top, ALL).await.is_ok());
 
     ring.servers[1].resume().await;
     assert_eq!(waiting.by_ref().count().await, 20);
@@ -164,21 +164,21 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
     let (one, guard) = start(config(ring.url()), mailboxes());
     ready(&one).await;
     for (names, list, says) in [
-        (&["a", "b"][..], url([("a", a), ("b", b)]), "server a of a, b here, and server a of a, b, c to other nodes"),
+        (&["a", "b"][..], url([("a", a), ("b", b)]), "for server a of a, b, other nodes take it for server a of a, b, c"),
         (
             &["a", "b", "c", "d"],
             url([("a", a), ("b", b), ("c", c), ("d", &other)]),
-            "server c of a, b, c, d here, and server c of a, b, c to",
+            "for server c of a, b, c, d, other nodes take it for server c of a, b, c",
         ),
-        (&["a", "b", "c"], url([("a", b), ("b", a), ("c", c)]), "server a of a, b, c here, and server b of a, b, c to other nodes"),
-        (&["only"], b.url(), "the only server here, and server b of a, b, c to other nodes"),
+        (&["a", "b", "c"], url([("a", b), ("b", a), ("c", c)]), "for server a of a, b, c, other nodes take it for server b of a, b, c"),
+        (&["only"], b.url(), "for the only server, other nodes take it for server b of a, b, c"),
     ] {
         let config = RedisConfig { node: "newcomer".into(), deadline: Duration::from_millis(1500), ..config(list) };
         let (newcomer, _guard) = start(config, mailboxes());
         not_ready(&newcomer, says).await;
         not_ready(&newcomer, "give all nodes the same redis.url").await;
         if names.len() > NAMES.len() {
-            not_ready(&newcomer, "is not used while other nodes take a server").await;
+            not_ready(&newcomer, "while other nodes disagree about a server of redis.url").await;
         }
         for place in 0..names.len() {
             let name = channel_of(names, place);
@@ -191,7 +191,7 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
     }
     assert_eq!(one.readiness(), Readiness::Ready, "the others go on");
     let (newcomer, _newcomer) = start(config(url([("a", a), ("b", b)])), mailboxes());
-    not_ready(&newcomer, "to other nodes").await;
+    not_ready(&newcomer, "other nodes take it for").await;
     drop(guard);
     ready(&newcomer).await;
     publish(&newcomer, &channel_of(&["a", "b"], 1), 1).await.expect("published, once all others have stopped");
@@ -205,13 +205,13 @@ async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
     ready(&one).await;
     let config = RedisConfig { node: "newcomer".into(), lease, ..config(url([("a", &a), ("c", &c)])) };
     let (newcomer, _newcomer) = start(config, mailboxes());
-    not_ready(&newcomer, "to other nodes").await;
+    not_ready(&newcomer, "other nodes take it for").await;
     for _ in 0..3 {
         // It goes on asking, and is contradicted again.
         sleep(lease).await;
-        a.command(&["DEL", "test:share"]).await;
+        a.command(&["DEL", "test:assignment"]).await;
         let words = loop {
-            match a.command(&["GET", "test:share"]).await {
+            match a.command(&["GET", "test:assignment"]).await {
                 Reply::Nil => sleep(Duration::from_millis(2)).await,
                 words => break words,
             }
@@ -226,10 +226,10 @@ async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
     let (a, b) = (Server::start().await, Server::start().await);
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(1500), ..config(url([("a", &a), ("b", &b)])) }, mailboxes());
     ready(&broker).await;
-    a.command(&["SET", "test:share", "server a of a, c"]).await;
-    not_ready(&broker, "server a of a, b here, and server a of a, c to other nodes").await;
+    a.command(&["SET", "test:assignment", "server a of a, c"]).await;
+    not_ready(&broker, "for server a of a, b, other nodes take it for server a of a, c").await;
     assert!(publish(&broker, &channel_of(&["a", "b"], 0), 1).await.is_err());
-    a.command(&["DEL", "test:share"]).await;
+    a.command(&["DEL", "test:assignment"]).await;
     ready(&broker).await;
     publish(&broker, &channel_of(&["a", "b"], 0), 1).await.expect("published");
 }
@@ -265,8 +265,8 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     let node = |name: &str| start(RedisConfig { node: name.into(), ..config(ring.url()) }, mailboxes());
     let ((living, _one), (dying, _two), (lost, _three)) = (node("living"), node("dying"), node("lost"));
     let nodes = living.nodes().expect("over Redis");
-    nodes.enter("{}", HOUR).await.expect("entered");
-    dying.nodes().expect("over Redis").enter("{}", Duration::from_millis(50)).await.expect("entered");
+    nodes.register("{}", HOUR).await.expect("entered");
+    dying.nodes().expect("over Redis").register("{}", Duration::from_millis(50)).await.expect("entered");
     let mut expected = HashSet::new();
     for (broker, times) in [(&dying, 30), (&lost, 15)] {
         for number in 0..times {
@@ -282,7 +282,7 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
         }
         tokio::task::yield_now().await;
     };
-    nodes.judge(true);
+    nodes.set_may_declare_dead(true);
     let mut found = HashSet::new();
     assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
     while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {

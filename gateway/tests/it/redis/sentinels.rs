@@ -9,7 +9,7 @@ use gateway::{
         fixtures::{ALL, Inbox, channel, worker},
     },
 };
-use gateway_core::model::Span;
+use gateway_core::model::ReadRange;
 use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Sentinels, Server, free_port};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -52,7 +52,7 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
     sentinels.master().kill();
     acknowledged.extend(later.await.expect("no panic"));
 
-    let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
     let fork = page.forks.iter().find(|fork| fork.epoch == old).expect("the old timeline is remembered").offset;
     assert!(page.epoch != old && fork >= 50, "what the replica had is of both timelines: {fork}");
     let held: Vec<(u64, u64)> =
@@ -101,7 +101,7 @@ async fn sentinels_are_asked_in_turn_and_what_is_wrong_with_them_is_said_in_a_se
     let (broker, _guard) = start(config(format!("redis+sentinel://{nobody},{sentinel}/{SERVICE}")), mailboxes());
     ready(&broker).await;
     let (broker, _guard) = start(config(format!("redis+sentinel://{nobody}/{SERVICE}")), mailboxes());
-    not_ready(&broker, &format!("no sentinel can be asked where Redis is; the last one, {nobody}")).await;
+    not_ready(&broker, &format!("no sentinel answered the query for the master; the last one, {nobody}")).await;
     let (broker, _guard) = start(config(format!("redis+sentinel://{sentinel}/other")), mailboxes());
     not_ready(&broker, "no sentinel watches a service named other").await;
     let (broker, _guard) = start(config(format!("redis://{}", sentinels.servers[1].address())), mailboxes());

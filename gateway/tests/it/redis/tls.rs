@@ -48,10 +48,10 @@ async fn a_server_that_nobody_trusts_is_refused_and_the_authority_named() {
     let (_server, port) = server(&theirs, "localhost").await;
     let url = format!("url = \"rediss://localhost:{port}\"");
     let (broker, _guard) = start(config_of(&format!("{url}\nca_file = {:?}", ours.file())), mailboxes());
-    not_ready(&broker, &format!("that redis.ca_file ({}) vouches for", ours.file())).await;
+    not_ready(&broker, &format!("that redis.ca_file ({}) trusts", ours.file())).await;
     let (broker, _guard) = start(config_of(&url), mailboxes());
     not_ready(&broker, "this machine's list of authorities").await;
     let other_name = format!("url = \"rediss://127.0.0.1:{port}\"\nca_file = {:?}", theirs.file());
     let (broker, _guard) = start(config_of(&other_name), mailboxes());
-    not_ready(&broker, "names it as redis.url does").await;
+    not_ready(&broker, "contains the host of redis.url").await;
 }

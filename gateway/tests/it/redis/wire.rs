@@ -5,7 +5,7 @@ use gateway::{
     broker::{Broker, BrokerError, RedisConfig},
     testing::fixtures::{ALL, channel, kept},
 };
-use gateway_core::model::Span;
+use gateway_core::model::ReadRange;
 use redis_testing::{CallProxy, Calls, Server};
 
 /// With one lane that goes through the proxy.
@@ -14,7 +14,7 @@ fn through(proxy: &CallProxy, login: &str) -> RedisConfig {
 }
 
 async fn held(broker: &Broker) -> Vec<u64> {
-    let page = broker.read(&channel("c"), KEEP, Span::After(0), ALL).await.expect("read");
+    let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
     page.publications.iter().map(|one| one.data.get().parse().expect("a number")).collect()
 }
 
@@ -23,7 +23,7 @@ async fn held(broker: &Broker) -> Vec<u64> {
 async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
     let server = Server::start().await;
     let refused = lose_the_second_of_three(&server, "").await;
-    assert!(matches!(&refused, BrokerError::Unavailable(why) if why.contains("came later")), "{refused:?}");
+    assert!(matches!(&refused, BrokerError::Unavailable(why) if why.contains("stored first")), "{refused:?}");
 }
 
 // NL-2.13

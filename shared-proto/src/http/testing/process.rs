@@ -1,6 +1,6 @@
 //! A service as a process of its own.
 
-use super::Client;
+use super::client::Client;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -58,6 +58,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command for a program that may open so many files.
+pub fn with_open_files(limit: u32, program: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), program]);
+    command
 }
 
 /// An address that nobody listens on.

@@ -1,6 +1,6 @@
 //! Any requests in any pieces: what is read is what was sent, but for the offers.
 
-use super::super::RequestStream;
+use super::super::{ConnectionErrors, RequestStream};
 use actix_codec::Decoder as _;
 use actix_http::h1::{Codec, Message};
 use bytes::BytesMut;
@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// Gives one piece at a time.
@@ -32,7 +34,12 @@ impl AsyncRead for Pieces {
 
 /// All that a reader gets whose buffer has `room`.
 fn read(pieces: Vec<Vec<u8>>, room: usize) -> Vec<u8> {
-    let mut stream = RequestStream::new(Pieces(pieces), Rc::new(|path: &str| path == "/socket"));
+    let mut stream = RequestStream::new(
+        Pieces(pieces),
+        Rc::new(|path: &str| path == "/socket"),
+        Duration::from_secs(5),
+        Arc::new(ConnectionErrors::new("test")),
+    );
     let mut cx = Context::from_waker(Waker::noop());
     let (mut all, mut chunk) = (Vec::new(), vec![0; room]);
     loop {

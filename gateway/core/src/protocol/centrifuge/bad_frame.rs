@@ -1,23 +1,23 @@
-//! What a frontend can do wrong.
+//! Frames that are not valid.
 
 use shared_proto::json::Unreadable;
 
-/// What makes a frame no frame of the protocol: the connection is closed with 3501, and this as the reason, as far as that has room.
+/// Why a frame is not valid. The connection is closed with 3501, and with this text, cut to 123 bytes, as the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrame {
-    /// Not JSON.
-    #[error("a frame is not valid JSON at its byte {0}")]
+    /// It is not JSON.
+    #[error("a frame is not valid JSON at byte {0}")]
     Syntax(usize),
-    /// JSON, but a member has another type than the protocol says, or stands there twice. Says which.
+    /// It is JSON, but a member has a wrong type or is repeated. The text names the member.
     #[error("{0}")]
     Shape(Box<str>),
-    /// No request that this gateway knows.
-    #[error("a frame holds no known command")]
+    /// It contains no command, or none that this gateway supports.
+    #[error("a frame contains no known command")]
     NoCommand,
-    /// More than one request.
-    #[error("a frame holds several commands")]
+    /// It contains more than one command.
+    #[error("a frame contains several commands")]
     SeveralCommands,
-    /// A request that has a reply has to have an id above 0.
+    /// It contains a command that needs a reply, but its id is missing or 0.
     #[error("a command has no id")]
     NoId,
 }

@@ -1,18 +1,18 @@
-//! A frontend's text messages to commands.
+//! Reads commands from the text messages of a frontend.
 
 use super::{bad_frame::BadFrame, wire::Frame};
 use crate::protocol::{Command, Request};
 use shared_proto::json;
 
-/// The commands of one WebSocket text message, in order. Nothing is to be read after an error.
+/// Iterates over the commands of one WebSocket text message. After an error, the rest of the message has no meaning.
 #[derive(Clone, Debug)]
 pub struct Commands<'a> {
     lines: std::str::Split<'a, char>,
 }
 
-/// Reads the commands of one text message lazily. Lines without anything but white space are skipped.
+/// Reads the commands of one text message, each when the iterator is asked for it. Empty lines are skipped.
 ///
-/// JSON of any depth is read without recursion; the size of the text is the transport's to bound.
+/// Nested JSON is read without recursion, whatever its depth. The transport limits the size of the text.
 pub fn decode(text: &str) -> Commands<'_> {
     Commands { lines: text.split('\n') }
 }

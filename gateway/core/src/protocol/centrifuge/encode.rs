@@ -1,4 +1,4 @@
-//! Replies and pushes to lines of JSON, appended to a buffer without their line breaks. Nothing is allocated but the buffer's own growth.
+//! Writes replies and pushes as JSON, each as one line without a line break. It appends to a buffer and makes no other allocation.
 
 use super::json::{INFALLIBLE, Object};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Bytes of an error's message at most.
+/// Most bytes of an error message.
 const MAX_MESSAGE: usize = 256;
 
-/// The reply to the command with this id.
+/// Appends the reply to the command with this id.
 pub fn encode_reply(id: u32, reply: &Reply, out: &mut Vec<u8>) {
     let mut frame = Object::begin(out);
     frame.number("id", u64::from(id));
@@ -41,7 +41,7 @@ pub fn encode_reply(id: u32, reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::Refresh { ttl, client } => {
             let mut it = frame.object("refresh");
-            it.shown("client", *client);
+            it.display("client", *client);
             it.text("version", env!("CARGO_PKG_VERSION"));
             expiry(&mut it, *ttl);
             it.end();
@@ -56,15 +56,15 @@ pub fn encode_reply(id: u32, reply: &Reply, out: &mut Vec<u8>) {
     frame.end();
 }
 
-/// What comes without being asked for.
+/// Appends a push.
 pub fn encode_push(push: &Push, out: &mut Vec<u8>) {
     match push {
         Push::Ping => Object::begin(out).end(),
         Push::Publication(channel, publication) => encode_publication(channel, publication, out),
-        Push::Join(channel, who) => about(out, channel, |push| member(push.object("join"), who)),
-        Push::Leave(channel, who) => about(out, channel, |push| member(push.object("leave"), who)),
-        Push::Subscribe(channel, it) => about(out, channel, |push| subscription(push.object("subscribe"), it.position)),
-        Push::Unsubscribe(channel, code) => about(out, channel, |push| unsubscribed(push.object("unsubscribe"), *code)),
+        Push::Join(channel, who) => channel_push(out, channel, |push| presence_event(push.object("join"), who)),
+        Push::Leave(channel, who) => channel_push(out, channel, |push| presence_event(push.object("leave"), who)),
+        Push::Subscribe(channel, it) => channel_push(out, channel, |push| subscription(push.object("subscribe"), it.position)),
+        Push::Unsubscribe(channel, code) => channel_push(out, channel, |push| unsubscribe(push.object("unsubscribe"), *code)),
         Push::Message(data) => {
             let mut frame = Object::begin(out);
             let mut push = frame.object("push");
@@ -77,13 +77,13 @@ pub fn encode_push(push: &Push, out: &mut Vec<u8>) {
     }
 }
 
-/// A publication as a push. This is what the gateway does most.
+/// Appends a publication as a push.
 pub fn encode_publication(channel: &ChannelName, publication: &Publication, out: &mut Vec<u8>) {
-    about(out, channel, |push| write_publication(publication, push.key("pub")));
+    channel_push(out, channel, |push| write_publication(publication, push.key("pub")));
 }
 
-/// A push about a channel.
-fn about(out: &mut Vec<u8>, channel: &ChannelName, write: impl FnOnce(&mut Object<'_>)) {
+/// Appends a push with a channel; `write` adds its content.
+fn channel_push(out: &mut Vec<u8>, channel: &ChannelName, write: impl FnOnce(&mut Object<'_>)) {
     let mut frame = Object::begin(out);
     let mut push = frame.object("push");
     push.text("channel", channel);
@@ -94,25 +94,25 @@ fn about(out: &mut Vec<u8>, channel: &ChannelName, write: impl FnOnce(&mut Objec
 
 fn error(mut it: Object<'_>, code: u32, message: &str, temporary: bool) {
     it.number("code", u64::from(code));
-    it.text("message", bounded(message));
+    it.text("message", truncated(message));
     it.flag("temporary", temporary);
     it.end();
 }
 
-/// As much of a message as is sent.
-fn bounded(message: &str) -> &str {
+/// Cuts a message between two characters.
+fn truncated(message: &str) -> &str {
     let end = (0..=MAX_MESSAGE.min(message.len())).rev().find(|&end| message.is_char_boundary(end));
     &message[..end.unwrap_or_default()]
 }
 
 fn connected(mut it: Object<'_>, connected: &Connected) {
-    it.shown("client", connected.client);
+    it.display("client", connected.client);
     it.text("version", env!("CARGO_PKG_VERSION"));
     expiry(&mut it, connected.ttl);
     if !connected.subs.is_empty() {
         let mut subs = it.object("subs");
         for (channel, sub) in &connected.subs {
-            subscribed(subs.object_named(channel), sub);
+            subscribed(subs.object_with_name(channel), sub);
         }
         subs.end();
     }
@@ -129,11 +129,11 @@ fn subscribed(mut it: Object<'_>, subscribed: &Subscribed) {
         publications(&mut it, &subscribed.publications);
     }
     it.flag("recovered", subscribed.recovery == Recovery::Recovered);
-    it.flag("was_recovering", subscribed.recovery != Recovery::NotAsked);
+    it.flag("was_recovering", subscribed.recovery != Recovery::NotRequested);
     it.end();
 }
 
-/// A subscription in a push: the protocol has no more of it there.
+/// A `subscribe` push has fewer fields than a subscribe reply.
 fn subscription(mut it: Object<'_>, at: Option<Position>) {
     positioned(&mut it, at);
     it.end();
@@ -162,7 +162,7 @@ fn expiry(it: &mut Object<'_>, ttl: Option<u32>) {
 fn presence(mut it: Object<'_>, who: &[Arc<ClientInfo>]) {
     let mut clients = it.object("presence");
     for info in who {
-        client_info(clients.object_of(info.client), info);
+        client_info(clients.object_with_id(info.client), info);
     }
     clients.end();
     it.end();
@@ -191,14 +191,14 @@ fn write_publication(publication: &Publication, out: &mut Vec<u8>) {
     it.end();
 }
 
-fn member(mut it: Object<'_>, who: &ClientInfo) {
+fn presence_event(mut it: Object<'_>, who: &ClientInfo) {
     client_info(it.object("info"), who);
     it.end();
 }
 
 fn client_info(mut it: Object<'_>, info: &ClientInfo) {
     it.text("user", &info.user);
-    it.shown("client", info.client);
+    it.display("client", info.client);
     if let Some(data) = &info.conn_info {
         it.data("conn_info", data);
     }
@@ -208,7 +208,7 @@ fn client_info(mut it: Object<'_>, info: &ClientInfo) {
     it.end();
 }
 
-fn unsubscribed(mut it: Object<'_>, code: Unsubscribe) {
+fn unsubscribe(mut it: Object<'_>, code: Unsubscribe) {
     it.number("code", u64::from(code.code()));
     it.text("reason", code.reason());
     it.end();

@@ -1,12 +1,12 @@
-//! Writing JSON straight into a buffer.
+//! Writes JSON into a buffer.
 
 use crate::model::Data;
 use std::{fmt::Display, io::Write};
 
-/// Why writing cannot fail.
-pub(super) const INFALLIBLE: &str = "a buffer takes whatever is written";
+/// Reason why writing cannot fail.
+pub(super) const INFALLIBLE: &str = "writing to a vector cannot fail";
 
-/// An object that is being written: `{` is there, [`Object::end`] adds `}`.
+/// A JSON object to which fields are appended. [`Object::end`] closes it.
 pub(super) struct Object<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
@@ -18,7 +18,7 @@ impl<'a> Object<'a> {
         Self { out, first: true }
     }
 
-    /// Begins a field; its value has to follow. Keys are our own and need no escapes.
+    /// Begins a field. The caller has to append its value. The key must not need escapes.
     pub(super) fn key(&mut self, key: &str) -> &mut Vec<u8> {
         debug_assert!(key.bytes().all(is_plain));
         self.separate();
@@ -34,27 +34,27 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A nested object.
+    /// Begins a nested object. The key must not need escapes.
     pub(super) fn object(&mut self, key: &str) -> Object<'_> {
         Object::begin(self.key(key))
     }
 
-    /// A nested object whose key is not our own.
-    pub(super) fn object_named(&mut self, name: &str) -> Object<'_> {
+    /// Begins a nested object whose key may need escapes.
+    pub(super) fn object_with_name(&mut self, name: &str) -> Object<'_> {
         self.separate();
         string(self.out, name);
         self.out.push(b':');
         Object::begin(self.out)
     }
 
-    /// A nested object whose key is an id.
-    pub(super) fn object_of(&mut self, key: impl Display) -> Object<'_> {
+    /// Begins a nested object whose key is an id, which needs no escapes.
+    pub(super) fn object_with_id(&mut self, key: impl Display) -> Object<'_> {
         self.separate();
         write!(self.out, "\"{key}\":").expect(INFALLIBLE);
         Object::begin(self.out)
     }
 
-    /// A nested object without fields.
+    /// Appends an empty object.
     pub(super) fn empty(&mut self, key: &str) {
         self.object(key).end();
     }
@@ -63,8 +63,8 @@ impl<'a> Object<'a> {
         string(self.key(key), value);
     }
 
-    /// A string that needs no escapes.
-    pub(super) fn shown(&mut self, key: &str, value: impl Display) {
+    /// Appends a string that needs no escapes.
+    pub(super) fn display(&mut self, key: &str, value: impl Display) {
         write!(self.key(key), "\"{value}\"").expect(INFALLIBLE);
     }
 
@@ -76,14 +76,14 @@ impl<'a> Object<'a> {
         self.key(key).extend_from_slice(value.get().as_bytes());
     }
 
-    /// `true`; what is false is left out.
+    /// Appends `true`, or nothing for `false`.
     pub(super) fn flag(&mut self, key: &str, value: bool) {
         if value {
             self.key(key).extend_from_slice(b"true");
         }
     }
 
-    /// An array of what `write` makes of each item.
+    /// Appends an array; `write` appends each item.
     pub(super) fn array<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(T, &mut Vec<u8>)) {
         let out = self.key(key);
         out.push(b'[');
@@ -101,7 +101,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A quoted string. Most are names without anything to escape.
+/// Appends a quoted string. Most strings need no escapes.
 pub(super) fn string(out: &mut Vec<u8>, value: &str) {
     if value.bytes().all(is_plain) {
         out.push(b'"');

@@ -1,8 +1,8 @@
-//! The JSON form of the Centrifuge client protocol, version 2.
+//! Version 2 of the Centrifuge client protocol in JSON. Protobuf is not supported.
 //!
-//! A WebSocket text message holds one or several objects, one a line. `decode` turns what a frontend sends into commands; `encode` writes
-//! replies and pushes, each as one line without its line break. What the official SDKs send and accept decides; the message definitions are
-//! in `client.proto` of <https://github.com/centrifugal/protocol>.
+//! A WebSocket text message contains one or several JSON objects, one per line. `decode` reads the commands of a frontend. `encode` writes
+//! replies and pushes, each as one line without a line break. `client.proto` of <https://github.com/centrifugal/protocol> defines the messages.
+//! Where the official SDKs differ from it, the gateway follows the SDKs.
 
 mod bad_frame;
 mod decode;

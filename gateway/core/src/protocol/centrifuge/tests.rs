@@ -87,7 +87,7 @@ mod decoding {
     }
 
     #[test]
-    fn connect_as_the_sdk_sends_it() {
+    fn a_connect_of_the_sdk() {
         let text = r#"{"connect":{"token":"t","name":"js","version":"5.8.0","headers":{"traceparent":"00-a-b-01","x":1},
             "subs":{"news":{"recover":true,"epoch":"e","offset":42},"other":{}},"flag":1},"id":1}"#
             .replace('\n', "");
@@ -98,18 +98,18 @@ mod decoding {
     }
 
     #[test]
-    fn subscribe_as_the_sdk_sends_it() {
+    fn a_subscribe_of_the_sdk() {
         let text = r#"{"id":2,"subscribe":{"channel":"chat:7","token":"t","recover":true,"recoverable":true,"positioned":true,
             "join_leave":true,"flag":3,"tf":{"op":"eq"}}}"#
             .replace('\n', "");
         let Request::Subscribe(it) = request(&text) else { panic!("not a subscribe") };
         assert_eq!((&*it.channel, &*it.token, it.join_leave, it.all_or_nothing), ("chat:7", "t", true, true));
-        assert_eq!(it.recover, Some(RecoverFrom { epoch: String::new(), offset: 0 }), "from the first that is held");
+        assert_eq!(it.recover, Some(RecoverFrom { epoch: String::new(), offset: 0 }), "from the oldest publication");
 
         let Request::Subscribe(it) = request(r#"{"id":2,"subscribe":{"channel":"chat:7","epoch":"e","offset":5,"flag":1}}"#) else {
             panic!("not a subscribe")
         };
-        assert_eq!((it.recover, it.all_or_nothing), (None, false), "a position alone asks for nothing");
+        assert_eq!((it.recover, it.all_or_nothing), (None, false), "a position without `recover` is ignored");
     }
 
     #[test]
@@ -130,25 +130,25 @@ mod decoding {
     }
 
     #[test]
-    fn data_is_compacted() {
+    fn white_space_is_removed_from_data() {
         assert!(matches!(request("{\"id\":1,\"publish\":{\"channel\":\"c\",\"data\":{ \"a b\":\t[1, 2]}}}"), Request::Publish { data, .. }
             if data.get() == r#"{"a b":[1,2]}"#));
     }
 
     #[test]
-    fn a_call_or_an_event_may_do_without_data_and_a_publication_may_not() {
-        for lacks in [r#"{"id":1,"rpc":{"method":"bot.say"}}"#, r#"{"id":1,"rpc":{"method":"bot.say","data":null}}"#] {
-            assert!(matches!(request(lacks), Request::Rpc { data, .. } if data.get() == "null"), "{lacks}");
+    fn data_is_optional_for_calls_and_events_and_required_for_publications() {
+        for text in [r#"{"id":1,"rpc":{"method":"bot.say"}}"#, r#"{"id":1,"rpc":{"method":"bot.say","data":null}}"#] {
+            assert!(matches!(request(text), Request::Rpc { data, .. } if data.get() == "null"), "{text}");
         }
         assert!(matches!(request(r#"{"send":{}}"#), Request::Send { data } if data.get() == "null"));
         let null = r#"{"id":1,"publish":{"channel":"c","data":null}}"#;
-        assert!(matches!(request(null), Request::Publish { data, .. } if data.get() == "null"), "it is data as any other");
+        assert!(matches!(request(null), Request::Publish { data, .. } if data.get() == "null"), "null is data");
         let Request::Refused(refusal) = request(r#"{"id":1,"publish":{"channel":"c"}}"#) else { panic!("not refused") };
-        assert_eq!((refusal.code, &*refusal.detail), (ErrorCode::BadRequest, "data is missing; null would be data"));
+        assert_eq!((refusal.code, &*refusal.detail), (ErrorCode::BadRequest, "data is missing; null is allowed as data"));
     }
 
     #[test]
-    fn data_nested_too_deep_refuses_the_command_alone() {
+    fn data_nested_too_deep_refuses_only_its_command() {
         let nested = "[".repeat(100_000) + &"]".repeat(100_000);
         let Command { id: 4, request: Request::Refused(refusal) } =
             only(&format!(r#"{{"id":4,"rpc":{{"method":"m","data":{nested}}}}}"#)).expect("a good frame")
@@ -160,14 +160,14 @@ mod decoding {
     }
 
     #[test]
-    fn what_newer_sdks_send_is_skipped_whatever_its_depth() {
+    fn unknown_fields_are_ignored_whatever_their_depth() {
         let nested = "[".repeat(100_000) + &"]".repeat(100_000);
         let text = format!(r#"{{"id":4,"new":{nested},"unsubscribe":{{"channel":"c","new":{nested}}}}}"#);
         assert!(matches!(request(&text), Request::Unsubscribe { channel } if channel == "c"));
     }
 
     #[test]
-    fn null_is_as_good_as_nothing() {
+    fn null_means_that_an_optional_member_is_missing() {
         let text = r#"{"id":1,"connect":{"token":null,"subs":{"a":null},"headers":{"traceparent":null}},"rpc":null,"ping":null}"#;
         let Request::Connect(it) = request(text) else { panic!("not a connect") };
         assert_eq!((&*it.token, &*it.subs, it.traceparent), ("", &[("a".to_owned(), None)][..], None));
@@ -180,7 +180,7 @@ mod decoding {
     }
 
     #[test]
-    fn kinds_of_subscriptions_that_do_not_exist_here_are_refused() {
+    fn unsupported_kinds_of_subscriptions_are_refused() {
         for text in [
             r#"{"id":1,"subscribe":{"channel":"c","type":4}}"#,
             r#"{"id":1,"publish":{"channel":"c","type":1,"key":"k"}}"#,
@@ -191,7 +191,7 @@ mod decoding {
     }
 
     #[test]
-    fn what_is_no_frame_says_why() {
+    fn a_bad_frame_is_refused_with_a_reason() {
         let shape = |why: &str| BadFrame::Shape(why.into());
         for (text, why) in [
             ("nonsense", BadFrame::Syntax(2)),
@@ -222,7 +222,7 @@ mod decoding {
 
     proptest! {
         #[test]
-        fn anything_is_read_without_panic(text in r#"[{}\[\]":, a-z0-9\n\\]{0,80}"#) {
+        fn no_text_causes_a_panic(text in r#"[{}\[\]":, a-z0-9\n\\]{0,80}"#) {
             for command in decode(&text) {
                 let _ = command;
             }

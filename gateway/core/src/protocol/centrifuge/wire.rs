@@ -1,5 +1,5 @@
-//! The shapes of a frontend's frames. Members that are not named here are skipped: a newer SDK may send them. All may be left out: the
-//! protocol knows defaults only, and what is needed is checked where it is used.
+//! The frames of frontends as serde types. Unknown members are ignored, because a newer SDK may send them. Each member is optional, because the
+//! protocol defines defaults only. The code that uses a member checks whether it is present.
 
 use super::bad_frame::BadFrame;
 use crate::{
@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use shared_proto::json::Object;
 use std::collections::BTreeMap;
 
-/// A bit of `SubscribeRequest.flag`: answer 112 rather than subscribe without recovery.
+/// A bit of `SubscribeRequest.flag`: the client wants error 112 if the recovery fails.
 const REJECT_UNRECOVERED: i64 = 2;
 
-/// One object of a message. Exactly one of the requests is there.
+/// One line of a message. Exactly one of the commands is present.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Frame<'a> {
@@ -40,7 +40,7 @@ pub(super) struct Frame<'a> {
 #[cfg_attr(test, derive(Debug))]
 struct Connect {
     token: Option<String>,
-    subs: Option<BTreeMap<String, Option<Object<Known>>>>,
+    subs: Option<BTreeMap<String, Option<Object<RememberedPosition>>>>,
     headers: Option<Object<Headers>>,
 }
 
@@ -52,7 +52,7 @@ struct Headers {
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Debug))]
-struct Known {
+struct RememberedPosition {
     recover: Option<bool>,
     epoch: Option<String>,
     offset: Option<u64>,
@@ -82,7 +82,7 @@ struct Channel {
 #[cfg_attr(test, derive(Debug))]
 struct Publish<'a> {
     channel: Option<String>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default, deserialize_with = "required_data")]
     data: Option<&'a RawValue>,
     #[serde(rename = "type")]
     kind: Option<i32>,
@@ -135,7 +135,7 @@ struct SubRefresh {
 }
 
 impl Frame<'_> {
-    /// The one command that the frame holds.
+    /// The command of the frame.
     pub(super) fn into_command(self) -> Result<Command, BadFrame> {
         let without_reply = self.send.is_some();
         let requests = [
@@ -167,16 +167,16 @@ impl Frame<'_> {
 
 impl Connect {
     fn into_request(self) -> Request {
-        let position = |sub: Option<Object<Known>>| sub.and_then(|Object(sub)| sub.into_position());
+        let position = |sub: Option<Object<RememberedPosition>>| sub.and_then(|Object(sub)| sub.into_position());
         let subs = self.subs.into_iter().flatten().map(|(channel, sub)| (channel, position(sub)));
         let traceparent = self.headers.and_then(|Object(headers)| headers.traceparent);
         Request::Connect(Box::new(ConnectRequest { token: self.token.unwrap_or_default(), subs: subs.collect(), traceparent }))
     }
 }
 
-impl Known {
+impl RememberedPosition {
     fn into_position(self) -> Option<RecoverFrom> {
-        self.recover.unwrap_or_default().then(|| from(self.epoch, self.offset))
+        self.recover.unwrap_or_default().then(|| recover_from(self.epoch, self.offset))
     }
 }
 
@@ -191,7 +191,7 @@ impl Subscribe {
         if self.kind.is_some_and(|kind| kind != 0) {
             return not_available("subscriptions other than those to streams are");
         }
-        let recover = Known { recover: self.recover, epoch: self.epoch, offset: self.offset };
+        let recover = RememberedPosition { recover: self.recover, epoch: self.epoch, offset: self.offset };
         Request::Subscribe(Box::new(SubscribeRequest {
             channel: self.channel.unwrap_or_default(),
             token: self.token.unwrap_or_default(),
@@ -209,14 +209,14 @@ impl Publish<'_> {
         }
         match self.data {
             Some(data) => with_data(Some(data), |data| Request::Publish { channel: self.channel.unwrap_or_default(), data }),
-            None => Request::Refused(Refusal::new(ErrorCode::BadRequest, "data is missing; null would be data")),
+            None => Request::Refused(Refusal::new(ErrorCode::BadRequest, "data is missing; null is allowed as data")),
         }
     }
 }
 
 impl History {
     fn into_request(self) -> Request {
-        let since = self.since.map(|Object(it)| from(it.epoch, it.offset));
+        let since = self.since.map(|Object(it)| recover_from(it.epoch, it.offset));
         let (channel, limit, reverse) =
             (self.channel.unwrap_or_default(), self.limit.unwrap_or_default(), self.reverse.unwrap_or_default());
         Request::History(HistoryRequest { channel, limit, since, reverse })
@@ -244,16 +244,16 @@ impl SubRefresh {
     }
 }
 
-fn from(epoch: Option<String>, offset: Option<u64>) -> RecoverFrom {
+fn recover_from(epoch: Option<String>, offset: Option<u64>) -> RecoverFrom {
     RecoverFrom { epoch: epoch.unwrap_or_default(), offset: offset.unwrap_or_default() }
 }
 
-/// For data that has to be there: `null` is data, and not the lack of it.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+/// Reads required data: `null` is data and does not count as missing.
+fn required_data<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// Missing data is `null`; data that is nested too deep refuses the command.
+/// Reads missing data as `null`. Data that is nested too deep refuses the command.
 fn with_data(raw: Option<&RawValue>, request: impl FnOnce(Data) -> Request) -> Request {
     match raw.map_or_else(|| Ok(Data::null()), Data::parse) {
         Ok(data) => request(data),
@@ -271,10 +271,10 @@ mod tests {
     use shared_proto::json::testing::check_members;
 
     #[test]
-    fn every_kind_of_frame_keeps_the_rule_for_members() {
+    fn every_frame_follows_the_rule_for_optional_members() {
         check_members::<Connect>(r#"{"token":"t","subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &[]);
         check_members::<Headers>(r#"{"traceparent":"t"}"#, &[]);
-        check_members::<Known>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
+        check_members::<RememberedPosition>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
         let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1}"#;
         check_members::<Subscribe>(subscribe, &[]);
         check_members::<Channel>(r#"{"channel":"a"}"#, &[]);

@@ -1,36 +1,35 @@
-//! Bytes to messages, header first.
+//! Reads messages from the bytes of a client.
 
-#![expect(clippy::mut_mut, reason = "the input is a cursor: what is taken off a slice has to keep the slice's own lifetime")]
+#![expect(clippy::mut_mut, reason = "the input is a cursor: a part that is taken from the slice keeps the lifetime of the slice")]
 
 use super::{
     Opcode, Violation,
-    header::{self, Context, Header},
+    header::{self, Header, MessageState},
     is_close_code,
     mask::unmask,
 };
 use std::{mem, str};
 
-/// What a client sent. Borrowed from the input where the frame lay whole in it, else from the decoder.
+/// What a client sent. It borrows from the input if the input contained the whole frame, otherwise from the decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A whole text message.
+    /// A complete text message.
     Text(&'a str),
-    /// A whole binary message.
+    /// A complete binary message.
     Binary(&'a [u8]),
-    /// To be answered by a pong with the same payload.
+    /// A ping. The reply is a pong with the same payload.
     Ping(&'a [u8]),
-    /// An answer to our ping, or an unasked sign of life.
+    /// The reply to a ping of the gateway, or a sign of life that nobody asked for.
     Pong(&'a [u8]),
-    /// The client's last frame: its code, none where it gave none, and its reason.
+    /// The last frame of the client, with its code, if any, and its reason.
     Close(Option<u16>, &'a str),
 }
 
-/// Takes a client's frames apart as they come, in pieces of any size.
+/// Reads frames from input in pieces of any size.
 ///
-/// What RFC 6455 forbids, and a message above the limit, is refused at the byte that shows it: at the frame's header, before any
-/// payload is kept, and for text at the first byte that is not UTF-8. A frame that lies whole in the input is unmasked in place and
-/// nothing is allocated for it. While a message is incomplete the decoder holds what came of it: never more than the limit and one
-/// control frame's payload.
+/// It refuses a violation of RFC 6455 or of the limit at the first byte that shows it. Most violations show in the header, before any payload is
+/// buffered; text that is not UTF-8 shows at its first bad byte. A frame that is complete in the input is unmasked in place, without an
+/// allocation. The decoder buffers an incomplete message, never more bytes than the limit and the payload of one control frame.
 ///
 /// ```
 /// use gateway_core::protocol::websocket::{Decoder, Event};
@@ -45,39 +44,39 @@ pub enum Event<'a> {
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    /// The incomplete message, then the incomplete control frame within it.
+    /// The incomplete message, followed by the incomplete control frame between its fragments.
     buffer: Vec<u8>,
     /// Bytes that a message may have.
     limit: u32,
     /// Bytes of `buffer` that belong to the message.
-    held: u32,
-    /// Of those, how many are known to be UTF-8.
+    received: u32,
+    /// The first of those bytes, as many as are known to be UTF-8.
     checked: u32,
     phase: Phase,
-    /// Text or binary, while a message is under way.
+    /// Text or binary, while a message is incomplete.
     message: Option<Opcode>,
-    /// See [`Decoder::take_whole`].
-    whole: bool,
+    /// See [`Decoder::take_completed`].
+    completed: bool,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// The first bytes of a header.
+    /// The first bytes of a header have arrived.
     Header { bytes: [u8; header::MAX], have: u8 },
-    /// A payload; its key is turned to the next byte.
+    /// Bytes of a payload are missing. The key is rotated to the next of them.
     Payload { opcode: Opcode, last: bool, missing: u32, key: [u8; 4] },
-    /// After a close frame or a violation: nothing counts any more.
+    /// After a close frame or a violation. All input is ignored.
     Closed,
 }
 
-/// How far the input led.
+/// The result of reading from the input.
 enum Step<'i> {
-    /// It is used up.
-    Starved,
-    /// A frame, or a message of one frame, that lay whole in the input.
-    Whole(Opcode, &'i [u8]),
-    /// One that was put together in the buffer.
-    Held(Opcode),
+    /// The input is used up.
+    NeedInput,
+    /// A message or control frame is complete in the input.
+    Borrowed(Opcode, &'i [u8]),
+    /// A message or control frame is complete in the buffer.
+    Buffered(Opcode),
 }
 
 impl Phase {
@@ -85,22 +84,22 @@ impl Phase {
 }
 
 impl Decoder {
-    /// A decoder for messages of at most `max_message` bytes, all fragments together.
+    /// A decoder for messages of at most `max_message` bytes, the sum of all fragments.
     pub fn new(max_message: u32) -> Self {
-        Self { buffer: Vec::new(), limit: max_message, held: 0, checked: 0, phase: Phase::START, message: None, whole: false }
+        Self { buffer: Vec::new(), limit: max_message, received: 0, checked: 0, phase: Phase::START, message: None, completed: false }
     }
 
-    /// Takes bytes off the front of `input` up to the next event. `Ok(None)` means that all of it was taken. To be called until then,
-    /// also because that frees the memory of the event before. After a close frame or a violation input is taken and ignored.
+    /// Takes bytes from the front of `input` up to the next event; `Ok(None)` after all of it is taken. Call it until then: the next call also frees
+    /// the memory of an event. After a close frame or a violation it takes and ignores all input.
     pub fn feed<'e, 'i: 'e>(&'e mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'e>>, Violation> {
-        self.settle();
+        self.release();
         let step = self.step(input);
-        let Self { buffer, held, phase, .. } = self;
+        let Self { buffer, received, phase, .. } = self;
         let event = match step {
-            Ok(Step::Starved) => return Ok(None),
-            Ok(Step::Whole(opcode, payload)) => event(opcode, payload),
-            Ok(Step::Held(opcode)) if opcode.is_control() => event(opcode, &buffer[*held as usize..]),
-            Ok(Step::Held(opcode)) => event(opcode, buffer),
+            Ok(Step::NeedInput) => return Ok(None),
+            Ok(Step::Borrowed(opcode, payload)) => event(opcode, payload),
+            Ok(Step::Buffered(opcode)) if opcode.is_control() => event(opcode, &buffer[*received as usize..]),
+            Ok(Step::Buffered(opcode)) => event(opcode, buffer),
             Err(violation) => Err(violation),
         };
         if matches!(event, Err(_) | Ok(Event::Close(..))) {
@@ -109,7 +108,7 @@ impl Decoder {
         event.map(Some)
     }
 
-    /// Whether the rest of a frame or of a message has yet to come: what `message_timeout` watches.
+    /// Whether a frame or a message is incomplete. `message_timeout` limits this time.
     pub fn is_mid_message(&self) -> bool {
         match self.phase {
             Phase::Header { have, .. } => have > 0 || self.message.is_some(),
@@ -118,9 +117,10 @@ impl Decoder {
         }
     }
 
-    /// Whether a message, or a control frame outside of one, has become whole since the last call: what is incomplete now began later.
-    pub fn take_whole(&mut self) -> bool {
-        mem::take(&mut self.whole)
+    /// Whether a message, or a control frame outside of a message, was completed since the last call. If so, an incomplete frame or message began
+    /// after the last call.
+    pub fn take_completed(&mut self) -> bool {
+        mem::take(&mut self.completed)
     }
 
     /// Whether a close frame or a violation ended the stream.
@@ -128,19 +128,19 @@ impl Decoder {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Bytes of memory held for what is incomplete.
+    /// Bytes of memory that the buffer uses.
     pub fn buffered(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// Forgets what the event before was borrowed from.
-    fn settle(&mut self) {
+    /// Removes the last event from the buffer.
+    fn release(&mut self) {
         match (&self.phase, self.message) {
             (Phase::Payload { .. }, _) => {}
-            (Phase::Header { .. }, Some(_)) => self.buffer.truncate(self.held as usize),
+            (Phase::Header { .. }, Some(_)) => self.buffer.truncate(self.received as usize),
             _ => {
                 self.buffer = Vec::new();
-                (self.held, self.checked) = (0, 0);
+                (self.received, self.checked) = (0, 0);
             }
         }
     }
@@ -152,7 +152,7 @@ impl Decoder {
                 Phase::Payload { .. } => self.payload(input)?,
                 Phase::Closed => {
                     *input = &mut [];
-                    Some(Step::Starved)
+                    Some(Step::NeedInput)
                 }
             };
             if let Some(step) = step {
@@ -164,13 +164,13 @@ impl Decoder {
     fn header<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Step<'i>>, Violation> {
         let Phase::Header { bytes, have } = &mut self.phase else { return Ok(None) };
         let before = usize::from(*have);
-        let fresh = input.len().min(header::MAX - before);
-        bytes[before..before + fresh].copy_from_slice(&input[..fresh]);
-        let context = Context { continues: self.message.is_some(), held: self.held, limit: self.limit };
-        let Some(header) = Header::parse(&bytes[..before + fresh], context)? else {
-            *have += fresh as u8;
-            take(input, fresh);
-            return Ok(Some(Step::Starved));
+        let added = input.len().min(header::MAX - before);
+        bytes[before..before + added].copy_from_slice(&input[..added]);
+        let message = MessageState { is_fragmented: self.message.is_some(), received: self.received, limit: self.limit };
+        let Some(header) = Header::parse(&bytes[..before + added], message)? else {
+            *have += added as u8;
+            take(input, added);
+            return Ok(Some(Step::NeedInput));
         };
         take(input, header.size - before);
         if matches!(header.opcode, Opcode::Text | Opcode::Binary) {
@@ -188,26 +188,26 @@ impl Decoder {
         key.rotate_left(chunk.len() % 4);
         *missing -= chunk.len() as u32;
         if *missing > 0 {
-            self.keep(opcode, chunk)?;
-            return Ok(Some(Step::Starved));
+            self.append(opcode, chunk)?;
+            return Ok(Some(Step::NeedInput));
         }
         self.phase = Phase::START;
-        let earlier = if opcode.is_control() { self.buffer.len() - self.held as usize } else { self.buffer.len() };
+        let earlier = if opcode.is_control() { self.buffer.len() - self.received as usize } else { self.buffer.len() };
         let ended = match opcode {
             control if control.is_control() => Some(control),
             _ if last => self.message.take(),
             _ => None,
         };
-        self.whole |= self.message.is_none();
+        self.completed |= self.message.is_none();
         match ended {
-            Some(ended) if earlier == 0 => return Ok(Some(Step::Whole(ended, chunk))),
-            _ => self.keep(opcode, chunk)?,
+            Some(ended) if earlier == 0 => return Ok(Some(Step::Borrowed(ended, chunk))),
+            _ => self.append(opcode, chunk)?,
         }
-        Ok(ended.map(Step::Held))
+        Ok(ended.map(Step::Buffered))
     }
 
-    /// Puts a piece of an incomplete frame or message by.
-    fn keep(&mut self, opcode: Opcode, chunk: &[u8]) -> Result<(), Violation> {
+    /// Buffers a piece of an incomplete frame or message.
+    fn append(&mut self, opcode: Opcode, chunk: &[u8]) -> Result<(), Violation> {
         let needed = self.buffer.len() + chunk.len();
         if needed > self.buffer.capacity() {
             let most = self.limit as usize + Opcode::MAX_CONTROL_PAYLOAD;
@@ -218,15 +218,15 @@ impl Decoder {
         if opcode.is_control() {
             return Ok(());
         }
-        self.held += chunk.len() as u32;
-        // After the last fragment `message` is taken, and the whole text is checked as it becomes an event.
-        if self.message == Some(Opcode::Text) { self.check() } else { Ok(()) }
+        self.received += chunk.len() as u32;
+        // After the last fragment `message` is none. Then the whole text is checked when it becomes an event.
+        if self.message == Some(Opcode::Text) { self.check_utf8() } else { Ok(()) }
     }
 
-    /// Checks what came since the last check; a character cut at the end may still be completed.
-    fn check(&mut self) -> Result<(), Violation> {
+    /// Checks the text that arrived since the last check. It may end within a character.
+    fn check_utf8(&mut self) -> Result<(), Violation> {
         match str::from_utf8(&self.buffer[self.checked as usize..]) {
-            Ok(_) => self.checked = self.held,
+            Ok(_) => self.checked = self.received,
             Err(wrong) if wrong.error_len().is_some() => return Err(Violation::NotUtf8),
             Err(cut) => self.checked += cut.valid_up_to() as u32,
         }
@@ -234,7 +234,7 @@ impl Decoder {
     }
 }
 
-/// Takes the first `count` bytes off `input`.
+/// Takes the first `count` bytes from `input`.
 fn take<'i>(input: &mut &'i mut [u8], count: usize) -> &'i mut [u8] {
     let (taken, rest) = mem::take(input).split_at_mut(count);
     *input = rest;

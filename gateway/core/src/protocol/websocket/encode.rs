@@ -1,14 +1,14 @@
-//! Frames of the server: unmasked, in one piece, appended to a buffer.
+//! Writes the frames of a server: not masked, not fragmented, appended to a buffer.
 
 use super::Opcode;
 
-/// Bytes of the longest header that [`header`] writes.
+/// Size of the longest header that [`header`] writes, in bytes.
 pub const MAX_HEADER: usize = 10;
 
-/// Bytes that a close reason may have: a control frame's payload less the code.
+/// Bytes that a close reason may have: the payload of a control frame without the code.
 pub const MAX_REASON: usize = Opcode::MAX_CONTROL_PAYLOAD - 2;
 
-/// Bytes of the header before a payload of `length` bytes.
+/// Size of the header before a payload of `length` bytes.
 pub const fn header_size(length: usize) -> usize {
     match length {
         0..=125 => 2,
@@ -17,7 +17,7 @@ pub const fn header_size(length: usize) -> usize {
     }
 }
 
-/// Appends the header of a frame whose payload of `length` bytes follows.
+/// Appends the header of a frame. The caller appends the payload of `length` bytes.
 pub fn header(opcode: Opcode, length: usize, out: &mut Vec<u8>) {
     out.push(0x80 | opcode as u8);
     match length {
@@ -43,17 +43,17 @@ pub fn binary(payload: &[u8], out: &mut Vec<u8>) {
     frame(Opcode::Binary, payload, out);
 }
 
-/// Appends a ping. What is beyond 125 bytes is left out.
+/// Appends a ping with at most the first 125 bytes of the payload.
 pub fn ping(payload: &[u8], out: &mut Vec<u8>) {
     frame(Opcode::Ping, control(payload), out);
 }
 
-/// Appends a pong. What is beyond 125 bytes is left out; a ping that was received is never longer.
+/// Appends a pong with at most the first 125 bytes of the payload. The payload of a valid ping is never longer.
 pub fn pong(payload: &[u8], out: &mut Vec<u8>) {
     frame(Opcode::Pong, control(payload), out);
 }
 
-/// Appends a close frame. Without a code it says nothing; a reason beyond [`MAX_REASON`] bytes is cut at a character.
+/// Appends a close frame. Without a code the reason is not sent. A reason longer than [`MAX_REASON`] bytes is cut between two characters.
 pub fn close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
     let Some(code) = code else { return header(Opcode::Close, 0, out) };
     let end = (0..=MAX_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);

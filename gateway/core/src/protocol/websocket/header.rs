@@ -1,39 +1,40 @@
-//! Frame headers of clients (RFC 6455, section 5.2), checked byte by byte as they come.
+//! Reads and checks the frame headers of clients (RFC 6455, section 5.2).
 
 use super::{Opcode, Violation};
 
-/// Bytes of the longest header: two, a 64-bit length and the key.
+/// Size of the longest header in bytes: two bytes, a 64-bit length and the key.
 pub(super) const MAX: usize = 14;
 
-/// A header that may pass.
+/// A valid header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) opcode: Opcode,
-    /// The last fragment of its message.
+    /// Whether it is the last fragment of its message.
     pub(super) last: bool,
-    /// Bytes of payload; within the limit.
+    /// Size of the payload in bytes, within the limit.
     pub(super) length: u32,
+    /// The mask of the payload.
     pub(super) key: [u8; 4],
-    /// Bytes of the header itself.
+    /// Size of the header in bytes.
     pub(super) size: usize,
 }
 
-/// What has to be known of the frames before.
+/// The state after the frames before this one, and the limit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Context {
-    /// A fragmented message is under way.
-    pub(super) continues: bool,
-    /// Bytes it already has.
-    pub(super) held: u32,
-    /// Bytes it may have.
+pub(super) struct MessageState {
+    /// Whether a fragmented message has begun and not ended.
+    pub(super) is_fragmented: bool,
+    /// Bytes of its fragments so far.
+    pub(super) received: u32,
+    /// Bytes that a message may have.
     pub(super) limit: u32,
 }
 
 impl Header {
-    /// Reads a header from the first bytes of a frame; none while some are missing. What is wrong is told at the byte that shows it.
-    pub(super) fn parse(bytes: &[u8], context: Context) -> Result<Option<Self>, Violation> {
+    /// Reads a header from the first bytes of a frame; none if bytes are missing. Fails at the first byte that shows a violation.
+    pub(super) fn parse(bytes: &[u8], message: MessageState) -> Result<Option<Self>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
-        let (opcode, last) = first_byte(first, context.continues)?;
+        let (opcode, last) = first_byte(first, message.is_fragmented)?;
         let Some(&second) = bytes.get(1) else { return Ok(None) };
         if second & 0x80 == 0 {
             return Err(Violation::Unmasked);
@@ -43,27 +44,27 @@ impl Header {
             return Err(Violation::LongControl);
         }
         let Some((length, key_at)) = length(short, &bytes[2..])? else { return Ok(None) };
-        let length = within_limit(opcode, length, context)?;
+        let length = within_limit(opcode, length, message)?;
         let key = bytes.get(key_at..key_at + 4).and_then(|key| key.try_into().ok());
         Ok(key.map(|key| Self { opcode, last, length, key, size: key_at + 4 }))
     }
 }
 
-fn first_byte(byte: u8, continues: bool) -> Result<(Opcode, bool), Violation> {
+fn first_byte(byte: u8, is_fragmented: bool) -> Result<(Opcode, bool), Violation> {
     if byte & 0x70 != 0 {
         return Err(Violation::ReservedBits);
     }
     let opcode = Opcode::from_bits(byte & 0x0F).ok_or(Violation::ReservedOpcode(byte & 0x0F))?;
     let last = byte & 0x80 != 0;
     match opcode {
-        Opcode::Continuation if !continues => Err(Violation::NothingToContinue),
-        Opcode::Text | Opcode::Binary if continues => Err(Violation::Interleaved),
+        Opcode::Continuation if !is_fragmented => Err(Violation::NothingToContinue),
+        Opcode::Text | Opcode::Binary if is_fragmented => Err(Violation::Interleaved),
         control if control.is_control() && !last => Err(Violation::FragmentedControl),
         _ => Ok((opcode, last)),
     }
 }
 
-/// The payload's length and where the key begins; none while bytes of the length are missing.
+/// The size of the payload and the place of the key; none if bytes of the length are missing.
 fn length(short: u8, extended: &[u8]) -> Result<Option<(u64, usize)>, Violation> {
     let (length, at, least) = match short {
         126 => (extended.first_chunk().map(|bytes| u64::from(u16::from_be_bytes(*bytes))), 4, 126),
@@ -77,7 +78,7 @@ fn length(short: u8, extended: &[u8]) -> Result<Option<(u64, usize)>, Violation>
     }
 }
 
-fn within_limit(opcode: Opcode, length: u64, context: Context) -> Result<u32, Violation> {
-    let room = if opcode.is_control() { u32::MAX } else { context.limit.saturating_sub(context.held) };
-    u32::try_from(length).ok().filter(|length| *length <= room).ok_or(Violation::TooLarge { limit: context.limit })
+fn within_limit(opcode: Opcode, length: u64, message: MessageState) -> Result<u32, Violation> {
+    let available = if opcode.is_control() { u32::MAX } else { message.limit.saturating_sub(message.received) };
+    u32::try_from(length).ok().filter(|length| *length <= available).ok_or(Violation::TooLarge { limit: message.limit })
 }

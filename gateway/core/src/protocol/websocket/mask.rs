@@ -1,6 +1,6 @@
-//! The mask of client frames (RFC 6455, section 5.3).
+//! Removes the mask of client frames (RFC 6455, section 5.3).
 
-/// Applies `key` to `bytes` in place. Sixteen bytes at a time, which compiles to vector instructions.
+/// Applies `key` to `bytes` in place, sixteen bytes at a time, so that the compiler uses vector instructions.
 pub(super) fn unmask(bytes: &mut [u8], key: [u8; 4]) {
     let wide = u128::from_ne_bytes(std::array::from_fn(|i| key[i % 4]));
     let (blocks, tail) = bytes.as_chunks_mut::<16>();

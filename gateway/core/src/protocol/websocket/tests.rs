@@ -3,7 +3,7 @@ use proptest::{collection::vec, prelude::*};
 
 const LIMIT: u32 = 1000;
 
-/// An event that owns what it holds.
+/// An event with its own data, or a violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Text(String),
@@ -26,7 +26,7 @@ impl From<Event<'_>> for Seen {
     }
 }
 
-/// Feeds one piece; the events that come out.
+/// The events that one piece of input causes.
 fn feed(decoder: &mut Decoder, piece: &[u8]) -> Vec<Seen> {
     let mut piece = piece.to_vec();
     let (mut input, mut seen) = (&mut piece[..], Vec::new());
@@ -46,7 +46,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
     pieces.into_iter().flat_map(|piece| feed(&mut decoder, piece)).collect()
 }
 
-/// A client's frame with its length in the shortest form.
+/// A frame of a client, with its length in the shortest form.
 fn frame(first: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
     let mut frame = Vec::new();
     encode::header(Opcode::Text, payload.len(), &mut frame);
@@ -62,24 +62,24 @@ fn text(payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_decoder_is_small_and_holds_nothing_while_idle() {
+fn a_decoder_is_small_and_has_no_buffer_between_messages() {
     assert!(size_of::<Decoder>() <= 64, "{} bytes", size_of::<Decoder>());
     let mut decoder = Decoder::new(LIMIT);
     assert_eq!(feed(&mut decoder, &text(&[b'x'; 900])), [Seen::Text("x".repeat(900))]);
-    assert_eq!((decoder.buffered(), decoder.is_mid_message()), (0, false), "a frame that lies whole in the input is not copied");
+    assert_eq!((decoder.buffered(), decoder.is_mid_message()), (0, false), "a frame that is complete in the input is not copied");
     let cut = text(&[b'x'; 900]);
     assert_eq!(feed(&mut decoder, &cut[..500]), []);
     assert!(decoder.buffered() >= 400 && decoder.is_mid_message());
     assert_eq!(feed(&mut decoder, &cut[500..]).len(), 1);
-    assert_eq!((decoder.buffered(), decoder.is_mid_message()), (0, false), "memory goes with the message");
+    assert_eq!((decoder.buffered(), decoder.is_mid_message()), (0, false), "the buffer is freed with the message");
 }
 
 #[test]
-fn what_becomes_whole_is_told_once_and_not_of_a_ping_within_a_message() {
+fn a_completed_message_is_reported_once_and_a_ping_between_fragments_is_not() {
     let mut decoder = Decoder::new(LIMIT);
     let whole = |decoder: &mut Decoder, bytes: &[u8]| {
         feed(decoder, bytes);
-        (decoder.take_whole(), decoder.take_whole())
+        (decoder.take_completed(), decoder.take_completed())
     };
     assert_eq!(whole(&mut decoder, &frame(0x01, b"first", [0; 4])), (false, false));
     assert_eq!(whole(&mut decoder, &frame(0x89, b"ping", [0; 4])), (false, false));
@@ -89,7 +89,7 @@ fn what_becomes_whole_is_told_once_and_not_of_a_ping_within_a_message() {
 }
 
 #[test]
-fn a_message_is_under_way_from_its_first_byte_to_its_last() {
+fn a_message_is_incomplete_from_its_first_byte_to_its_last() {
     let mut decoder = Decoder::new(LIMIT);
     let bytes = [frame(0x01, b"a", [0; 4]), frame(0x89, b"p", [0; 4]), frame(0x80, b"b", [0; 4])].concat();
     for (at, byte) in bytes.iter().enumerate() {
@@ -99,7 +99,7 @@ fn a_message_is_under_way_from_its_first_byte_to_its_last() {
 }
 
 #[test]
-fn every_frame_cut_at_every_byte_is_the_same_frame() {
+fn a_frame_cut_at_any_byte_is_the_same_frame() {
     for payload in [0, 1, 3, 4, 5, 125, 126, 127, 300].map(|length| "é".repeat(length / 2) + &"x".repeat(length % 2)) {
         for first in [0x81, 0x82, 0x89, 0x8A] {
             if first > 0x88 && payload.len() > 125 {
@@ -116,7 +116,7 @@ fn every_frame_cut_at_every_byte_is_the_same_frame() {
 }
 
 #[test]
-fn what_is_forbidden_is_told_at_the_byte_that_shows_it() {
+fn a_violation_is_reported_at_the_first_byte_that_shows_it() {
     use Violation as V;
     let first = frame(0x01, b"a", [0; 4]);
     let then = |byte: u8| [&first[..], &[byte]].concat();
@@ -152,7 +152,7 @@ fn what_is_forbidden_is_told_at_the_byte_that_shows_it() {
     for (bytes, violation) in cases {
         let (last, before) = bytes.split_last().expect("not empty");
         let mut decoder = Decoder::new(LIMIT);
-        assert_eq!(feed(&mut decoder, before), [], "{violation:?} was told too early");
+        assert_eq!(feed(&mut decoder, before), [], "{violation:?} was reported too early");
         assert_eq!(feed(&mut decoder, &[*last]), [Seen::Refused(violation)]);
         assert!(decoder.is_closed() && !decoder.is_mid_message());
         assert_eq!(feed(&mut decoder, &text(b"after it")), []);
@@ -169,7 +169,7 @@ fn each_violation_has_its_close_code() {
 }
 
 #[test]
-fn the_limit_is_for_a_message_and_is_reached_exactly() {
+fn a_message_may_have_exactly_the_limit() {
     let limit = LIMIT as usize;
     let most = vec![b'x'; limit];
     assert_eq!(decode([&text(&most)[..]]), [Seen::Text("x".repeat(limit))]);
@@ -181,19 +181,19 @@ fn the_limit_is_for_a_message_and_is_reached_exactly() {
         assert_eq!(feed(&mut decoder, &[*byte]), []);
         assert!(decoder.buffered() <= limit + 125);
     }
-    assert_eq!(feed(&mut decoder, &ping[ping.len() - 1..]), [Seen::Ping(vec![7; 125])], "control frames are not of the message");
+    assert_eq!(feed(&mut decoder, &ping[ping.len() - 1..]), [Seen::Ping(vec![7; 125])], "control frames do not count");
     assert_eq!(feed(&mut decoder, &frame(0x80, b"", [0; 4])), [Seen::Text("x".repeat(limit))]);
 }
 
 #[test]
-fn nothing_is_reserved_for_what_a_header_only_announces() {
+fn no_memory_is_allocated_for_a_length_in_a_header() {
     let mut decoder = Decoder::new(u32::MAX);
     assert_eq!(feed(&mut decoder, &[0x82, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4, 5]), []);
     assert!(decoder.buffered() <= 16, "{}", decoder.buffered());
 }
 
 #[test]
-fn after_a_close_frame_nothing_is_delivered() {
+fn after_a_close_frame_there_are_no_events() {
     let bytes = [frame(0x88, b"\x03\xE8bye", [5; 4]), text(b"late"), vec![0xFF; 9]].concat();
     let close = Seen::Close(Some(1000), "bye".into());
     assert_eq!(decode([&bytes[..]]), std::slice::from_ref(&close));
@@ -202,14 +202,14 @@ fn after_a_close_frame_nothing_is_delivered() {
 }
 
 #[test]
-fn close_codes_are_those_that_may_be_sent() {
+fn close_codes_are_the_ones_that_a_peer_may_send() {
     let allowed: Vec<u16> = (0..=u16::MAX).filter(|code| is_close_code(*code)).collect();
     let expected: Vec<u16> = (1000..=1003).chain(1007..=1014).chain(3000..=4999).collect();
     assert_eq!(allowed, expected);
 }
 
 #[test]
-fn frames_of_the_server_have_the_shortest_header_and_bounded_control_payloads() {
+fn encoded_frames_have_the_shortest_header_and_limited_control_payloads() {
     let mut out = Vec::new();
     encode::text("hi", &mut out);
     assert_eq!(out, b"\x81\x02hi");
@@ -231,7 +231,7 @@ fn frames_of_the_server_have_the_shortest_header_and_bounded_control_payloads() 
     assert_eq!(out, b"\x88\x00");
 }
 
-/// A message and what may come between its fragments.
+/// A message, and the control frames between its fragments.
 #[derive(Clone, Debug)]
 struct Message {
     text: bool,
@@ -274,7 +274,7 @@ impl Message {
     }
 }
 
-/// Cuts into pieces of these sizes, again and again.
+/// Cuts bytes into pieces whose sizes repeat this list.
 fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     for size in sizes.iter().cycle() {
@@ -290,7 +290,7 @@ fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
 
 proptest! {
     #[test]
-    fn messages_come_out_however_they_are_fragmented_interleaved_and_cut(messages in vec(message(), 1..6), sizes in vec(1usize..200, 1..8)) {
+    fn messages_are_the_same_however_they_are_fragmented_interleaved_and_cut(messages in vec(message(), 1..6), sizes in vec(1usize..200, 1..8)) {
         let (mut bytes, mut expected) = (Vec::new(), Vec::new());
         for message in &messages {
             message.write(&mut bytes, &mut expected);
@@ -301,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn text_is_accepted_exactly_if_std_accepts_it_and_refused_at_the_same_byte(
+    fn text_is_checked_as_the_standard_library_does_and_refused_at_the_same_byte(
         payload in vec(prop_oneof![any::<u8>(), 0x80u8..0xC0, Just(0xE0), Just(0xED), Just(0xF0), Just(0xF4), Just(b'a')], 0..12),
         cuts in vec(1usize..6, 1..4),
         fragmented in any::<bool>(),
@@ -322,7 +322,7 @@ proptest! {
         };
         prop_assert_eq!(decode([&bytes[..]]), std::slice::from_ref(&expected));
         prop_assert_eq!(decode(bytes.chunks(1)), [expected]);
-        // The first byte that no continuation could mend is the one that is refused.
+        // It is refused at the first byte after which no continuation can make the text valid.
         if let (false, Err(wrong)) = (fragmented, std::str::from_utf8(&payload)) && let Some(length) = wrong.error_len() {
             let valid = wrong.valid_up_to();
             let bad = (valid + 1..=payload.len()).find(|end| std::str::from_utf8(&payload[valid..*end]).is_err_and(|e| e.error_len().is_some()));
@@ -338,7 +338,7 @@ proptest! {
     }
 
     #[test]
-    fn anything_at_all_is_the_same_whole_or_cut(bytes in vec(any::<u8>(), 0..200), sizes in vec(1usize..20, 1..5)) {
+    fn any_bytes_cause_the_same_events_whole_or_cut(bytes in vec(any::<u8>(), 0..200), sizes in vec(1usize..20, 1..5)) {
         let whole = decode([&bytes[..]]);
         prop_assert_eq!(&decode(cut(&bytes, &sizes)), &whole);
         prop_assert_eq!(&decode(bytes.chunks(1)), &whole);
@@ -352,11 +352,11 @@ proptest! {
     }
 
     #[test]
-    fn what_the_server_encodes_is_read_back(text in ".{0,300}") {
+    fn a_decoder_reads_what_the_encoder_writes(text in ".{0,300}") {
         let mut out = Vec::new();
         encode::text(&text, &mut out);
         let header = encode::header_size(text.len());
-        // A client's frame is the same with the mask bit and a key.
+        // The frame of a client has the mask bit and a key in addition.
         let mut client = out[..header].to_vec();
         client[1] |= 0x80;
         client.extend([0; 4]);

@@ -1,22 +1,22 @@
-//! Commands that cannot be carried out: each has one answer or one close, and the session is as it was.
+//! Bad commands. Each gets one error or one close, and the session does not change.
 
 use super::*;
 
-/// What becomes of a bad message.
+/// The expected result of a bad message.
 #[derive(Debug)]
-enum Told {
-    /// An error with this code for the command 5, and the connection goes on.
+enum Expected {
+    /// Command 5 gets an error with this code, and the connection stays open.
     Error(u32),
-    /// A close with 3501 and a reason that holds this.
+    /// The connection closes with 3501 and a reason that contains this text.
     Closed(&'static str),
 }
-use Told::{Closed, Error};
+use Expected::{Closed, Error};
 
 const JSON: &str = "not valid JSON";
 const OBJECT: &str = "expected an object";
 
-/// What a connection does that gets this message.
-fn says(it: &mut World, message: &str) -> Vec<String> {
+/// The actions of a session that gets this message.
+fn sends(it: &mut TestSession, message: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for command in centrifuge::decode(message) {
         match command {
@@ -32,14 +32,14 @@ fn says(it: &mut World, message: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_bad_command_is_told_and_changes_nothing() {
+fn each_bad_command_gets_one_error_or_close_and_changes_nothing() {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     let long = "x".repeat(256);
     let of = |fields: &str| format!(r#"{{"id":5,{fields}}}"#);
     let subscribe = |fields: &str| of(&format!(r#""subscribe":{{{fields}}}"#));
     let publish = |fields: &str| of(&format!(r#""publish":{{{fields}}}"#));
     let history = |fields: &str| of(&format!(r#""history":{{"channel":"chat:a",{fields}}}"#));
-    for (message, told) in [
+    for (message, expected) in [
         // Not JSON, or not an object.
         ("{".to_owned(), Closed(JSON)),
         ("nonsense".into(), Closed(JSON)),
@@ -69,7 +69,7 @@ fn every_bad_command_is_told_and_changes_nothing() {
         (of(r#""subscribe":null"#), Closed("no known command")),
         (of(r#""ping":{},"rpc":{}"#), Closed("several commands")),
         (of(r#""ping":{},"ping":{}"#), Closed("duplicate field `ping`")),
-        (of(r#""connect":{}"#), Closed("connect came twice")),
+        (of(r#""connect":{}"#), Closed("connect was sent twice")),
         // Fields of another type.
         (of(r#""subscribe":["open:a"]"#), Closed("subscribe: invalid type")),
         (of(r#""subscribe":"open:a""#), Closed("subscribe: invalid type")),
@@ -127,43 +127,47 @@ fn every_bad_command_is_told_and_changes_nothing() {
         (publish(r#""channel":"open:a""#), Error(107)),
         (format!(r#"{{"send":{{"data":{}}}}}"#, nested(65)), Closed("nested deeper than 64")),
     ] {
-        let shown: String = message.chars().take(100).collect();
-        let mut it = World::anonymous();
-        let (before, lines) = (format!("{:?}", it.session), says(&mut it, &message));
-        match told {
-            Error(code) => {
-                assert_eq!(errors(&lines), [(5, code)], "{shown}: {lines:?}");
-                assert_eq!((lines.len(), format!("{:?}", it.session)), (1, before), "{shown} changed something");
-            }
-            Closed(why) => {
-                assert!(lines.len() == 1 && lines[0].starts_with("close 3501 ") && lines[0].contains(why), "{shown}: {lines:?}");
-            }
+        assert_refused(&message, expected);
+    }
+}
+
+fn assert_refused(message: &str, expected: Expected) {
+    let shown: String = message.chars().take(100).collect();
+    let mut it = TestSession::anonymous();
+    let (before, lines) = (format!("{:?}", it.session), sends(&mut it, message));
+    match expected {
+        Error(code) => {
+            assert_eq!(errors(&lines), [(5, code)], "{shown}: {lines:?}");
+            assert_eq!((lines.len(), format!("{:?}", it.session)), (1, before), "{shown} changed the session");
+        }
+        Closed(why) => {
+            assert!(lines.len() == 1 && lines[0].starts_with("close 3501 ") && lines[0].contains(why), "{shown}: {lines:?}");
         }
     }
 }
 
 #[test]
-fn what_stands_before_a_bad_frame_is_carried_out_and_what_follows_is_not() {
-    let mut it = World::anonymous();
+fn commands_before_a_bad_frame_run_and_commands_after_it_do_not() {
+    let mut it = TestSession::anonymous();
     let message = "{\"id\":2,\"ping\":{}}\n{\"id\":3}\n{\"id\":4,\"ping\":{}}";
-    assert_eq!(says(&mut it, message), [r#"{"id":2,"ping":{}}"#, "close 3501 a frame holds no known command"]);
+    assert_eq!(sends(&mut it, message), [r#"{"id":2,"ping":{}}"#, "close 3501 a frame contains no known command"]);
 }
 
 #[test]
-fn fields_that_are_not_known_are_skipped_since_a_newer_sdk_may_send_them() {
+fn unknown_fields_are_ignored() {
     for fields in [r#""new":1"#, r#""new":[[{}]]"#, r#""new":null"#, r#""Channel":5"#] {
         let message = format!(r#"{{"id":5,{fields},"subscribe":{{"channel":"open:a",{fields}}}}}"#);
-        assert_eq!(says(&mut World::anonymous(), &message), ["start 2: attach open:a"], "{fields}");
+        assert_eq!(sends(&mut TestSession::anonymous(), &message), ["start 2: attach open:a"], "{fields}");
     }
 }
 
 #[test]
-fn any_epoch_may_be_asked_for_since_the_stream_decides() {
+fn any_epoch_is_accepted_for_recovery() {
     for (epoch, shown) in [("", ""), ("abcd1234", "abcd1234"), ("x", "x"), (r"\u0000\n", r"\0\n"), (&"e".repeat(5000), &"e".repeat(5000))] {
         for offset in [0, u64::MAX] {
             let message = format!(r#"{{"id":5,"subscribe":{{"channel":"chat:a","recover":true,"epoch":"{epoch}","offset":{offset}}}}}"#);
             let expected = format!(r#"start 2: attach chat:a from "{shown}":{offset}"#);
-            assert_eq!(says(&mut World::anonymous(), &message), [expected]);
+            assert_eq!(sends(&mut TestSession::anonymous(), &message), [expected]);
         }
     }
 }

@@ -1,25 +1,29 @@
-//! A session, talked to in JSON and answering in lines, so that the tests read like a conversation.
+//! Tests of sessions: a frontend sends JSON, and each action becomes one line of text.
 
 mod bad_input;
+mod command_order;
 mod connect;
-mod life;
-mod order;
+mod lifetime;
 mod random;
 mod request;
-mod serve;
+mod server_commands;
+mod state_tables;
 mod subscribe;
 
 use super::*;
 use crate::{
     channel::{ChannelOptions, Grant, Namespaces},
-    model::{ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Retention, Revocation, Tick, UserId},
-    protocol::centrifuge,
+    model::{
+        ChannelName, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Retention, Revocation, ServerCommand,
+        Tick, UserId,
+    },
+    protocol::{Command, Reply, centrifuge},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
 
-fn rules() -> Rules {
+fn config() -> SessionConfig {
     let stored = Some(Retention { size: 10, ttl: Duration::from_secs(60) });
     let open = ChannelOptions {
         subscribe: Grant::Anyone,
@@ -38,7 +42,7 @@ fn rules() -> Rules {
     };
     let vip = ChannelOptions { subscribe: Grant::Token, publish: Grant::Token, ..chat.clone() };
     let named = [("chat", chat), ("open", open), ("vip", vip), ("closed", ChannelOptions::default())];
-    Rules {
+    SessionConfig {
         namespaces: Namespaces {
             defaults: Arc::default(),
             personal: Arc::new(ChannelOptions { retention: stored, see_history: Grant::Authenticated, ..ChannelOptions::default() }),
@@ -56,37 +60,37 @@ fn rules() -> Rules {
     }
 }
 
-/// A frontend, the services and the node around one session.
-struct World {
+/// A session, and the time.
+struct TestSession {
     session: Session,
     now: Tick,
 }
 
-impl World {
+impl TestSession {
     fn new() -> Self {
         Self::with(|_| {})
     }
 
-    fn with(change: impl FnOnce(&mut Rules)) -> Self {
-        let mut rules = rules();
-        change(&mut rules);
-        let id = CLIENT.parse().expect("a good id");
-        Self { session: Session::new(id, Arc::new(rules), Tick(1000), 0.5), now: Tick(1000) }
+    fn with(change: impl FnOnce(&mut SessionConfig)) -> Self {
+        let mut config = config();
+        change(&mut config);
+        let id = CLIENT.parse().expect("valid");
+        Self { session: Session::new(id, Arc::new(config), Tick(1000), 0.5), now: Tick(1000) }
     }
 
-    /// An anonymous frontend that is connected, without subscriptions.
+    /// An anonymous connection without subscriptions.
     fn anonymous() -> Self {
         Self::new().connected(Some(""))
     }
 
-    /// Alice, connected, with her personal channel.
+    /// A connection of the user alice with the personal channel.
     fn alice() -> Self {
         Self::new().connected(Some("alice"))
     }
 
     fn connected(mut self, user: Option<&str>) -> Self {
         let user = user.unwrap_or_default();
-        self.says(r#"{"id":1,"connect":{}}"#);
+        self.sends(r#"{"id":1,"connect":{}}"#);
         let mut lines = self.done(1, identity(user));
         if !user.is_empty() {
             self.done(2, stored(&[]));
@@ -103,9 +107,9 @@ impl World {
     }
 
     /// The frontend sends a message.
-    fn says(&mut self, message: &str) -> Vec<String> {
+    fn sends(&mut self, message: &str) -> Vec<String> {
         let commands: Result<Vec<Command>, _> = centrifuge::decode(message).collect();
-        let commands = commands.expect("good frames");
+        let commands = commands.expect("valid frames");
         commands.into_iter().flat_map(|command| self.input(Input::Command(command))).collect()
     }
 
@@ -114,35 +118,35 @@ impl World {
         self.input(Input::Done(OpId(op), outcome))
     }
 
-    /// A service or the node does something.
-    fn serves(&mut self, command: ServerCommand) -> Vec<String> {
+    /// A service or the node sends a command.
+    fn server_sends(&mut self, command: ServerCommand) -> Vec<String> {
         self.input(Input::Server(command))
     }
 
     /// Time passes.
     fn after(&mut self, seconds: u64) -> Vec<String> {
         self.now = self.now.after(Duration::from_secs(seconds));
-        self.input(Input::Tick)
+        self.input(Input::Timer)
     }
 
-    /// The frontend is subscribed to a channel, by the operation with this id.
+    /// Subscribes to a channel; `op` is the id of the attach.
     fn subscribed(mut self, channel: &str, op: u32) -> Self {
-        let started = self.says(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}"}}}}"#));
+        let started = self.sends(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}"}}}}"#));
         assert_eq!(started, [format!("start {op}: attach {channel}")]);
-        assert_eq!(self.done(op, attached(0)).last(), Some(&format!("live {channel}")));
+        assert_eq!(self.done(op, attached(0)).last(), Some(&format!("go live {channel}")));
         self
     }
 
-    /// ... with a token that is good for so many seconds.
+    /// Subscribes with a token that is valid for so many seconds; `op` is the id of the check.
     fn subscribed_by_token(mut self, channel: &str, op: u32, seconds: u64) -> Self {
-        self.says(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}","token":"t"}}}}"#));
+        self.sends(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}","token":"t"}}}}"#));
         self.done(op, authorized(Some(seconds)));
-        assert_eq!(self.done(op + 1, attached(0)).last(), Some(&format!("live {channel}")));
+        assert_eq!(self.done(op + 1, attached(0)).last(), Some(&format!("go live {channel}")));
         self
     }
 }
 
-/// An action in one line: what is sent as it is sent, the rest in words.
+/// An action as one line: replies and pushes as JSON, other actions as words.
 fn line(action: &Action) -> String {
     let mut out = Vec::new();
     match action {
@@ -150,9 +154,9 @@ fn line(action: &Action) -> String {
         Action::Push(push) => centrifuge::encode_push(push, &mut out),
         Action::Start(id, op) => return format!("start {}: {}", id.0, words(op)),
         Action::Cancel(id) => return format!("cancel {}", id.0),
-        Action::GoLive(channel) => return format!("live {channel}"),
-        Action::Leave(channel) => return format!("leave {channel}"),
-        Action::Identify(info) => return format!("identify {:?}", info.user),
+        Action::GoLive(channel) => return format!("go live {channel}"),
+        Action::Detach(channel) => return format!("detach {channel}"),
+        Action::Register(info) => return format!("register {:?}", info.user),
         Action::Close(code, reason) => return format!("close {code} {reason}"),
     }
     String::from_utf8(out).expect("UTF-8")
@@ -188,7 +192,7 @@ fn refused(id: u32, refusal: &Refusal) -> String {
     line(&Action::Reply(id, Reply::Error(refusal.clone())))
 }
 
-/// The codes of the errors among these lines, by command.
+/// The ids of refused commands and their error codes.
 fn errors(lines: &[String]) -> Vec<(u32, u32)> {
     let parsed = lines.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let number = |value: &serde_json::Value| value.as_u64().unwrap_or_default() as u32;
@@ -200,35 +204,35 @@ fn data(text: &str) -> Data {
 }
 
 fn channel(name: &str) -> ChannelName {
-    name.parse().expect("a good name")
+    name.parse().expect("valid")
 }
 
 fn user(name: &str) -> UserId {
-    name.parse().expect("a good name")
+    name.parse().expect("valid")
 }
 
 fn identity(name: &str) -> Outcome {
     Outcome::Authenticated(Box::new(Identity { user: user(name), issued: None, expires_in: None, info: None, channels: Vec::new() }))
 }
 
-/// What services subscribed the user to, and for how many seconds more.
+/// The outcome of [`Op::Subscriptions`]: channels, and the seconds until they expire.
 fn stored(channels: &[(&str, Option<u64>)]) -> Outcome {
     let each =
         |(name, seconds): &(&str, Option<u64>)| ServerSubscription { channel: channel(name), expires_in: seconds.map(Duration::from_secs) };
     Outcome::Subscriptions(channels.iter().map(each).collect())
 }
 
-/// A service subscribes the user, perhaps for so many seconds.
+/// The command that subscribes to a channel, for so many seconds or without expiry.
 fn subscribe_for(name: &str, seconds: Option<u64>) -> ServerCommand {
     ServerCommand::Subscribe { channel: channel(name), since: None, expires_in: seconds.map(Duration::from_secs) }
 }
 
 fn position(offset: u64) -> Position {
-    Position { epoch: Epoch::parse("abcd1234").expect("a good epoch"), offset }
+    Position { epoch: Epoch::parse("abcd1234").expect("valid"), offset }
 }
 
 fn attached(offset: u64) -> Outcome {
-    Outcome::Attached(Attached { position: Some(position(offset)), recovery: Recovery::NotAsked, publications: Vec::new() })
+    Outcome::Attached(Attached { position: Some(position(offset)), recovery: Recovery::NotRequested, publications: Vec::new() })
 }
 
 fn recovered(offset: u64, recovery: Recovery, missed: &[u64]) -> Outcome {

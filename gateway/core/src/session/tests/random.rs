@@ -1,4 +1,4 @@
-//! Any order of commands, outcomes, server commands and time.
+//! A property test: commands, outcomes, server commands and time in any order.
 
 use super::*;
 use crate::model::Unsubscribe;
@@ -11,8 +11,8 @@ const CHANNELS: [&str; 6] = ["open:a", "chat:a", "vip:a", "#alice", "closed:a", 
 enum Event {
     Command(usize, usize),
     Done(usize, usize),
-    Serve(usize, usize),
-    Lost(usize),
+    ServerCommand(usize, usize),
+    PublicationsLost(usize),
     Wait(u64),
 }
 
@@ -21,65 +21,70 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (0..14usize, channel.clone()).prop_map(|(kind, channel)| Event::Command(kind, channel)),
         6 => (0..8usize, 0..6usize).prop_map(|(which, outcome)| Event::Done(which, outcome)),
-        2 => (0..12usize, channel.clone()).prop_map(|(kind, channel)| Event::Serve(kind, channel)),
-        1 => channel.prop_map(Event::Lost),
+        2 => (0..12usize, channel.clone()).prop_map(|(kind, channel)| Event::ServerCommand(kind, channel)),
+        1 => channel.prop_map(Event::PublicationsLost),
         2 => (0..12_000u64).prop_map(Event::Wait),
     ]
 }
 
-/// Plays events against a session and watches what must always hold.
-struct Game {
+/// Feeds events to a session and checks what must always hold.
+struct Run {
     session: Session,
     now: Tick,
     next_id: u32,
-    flying: Vec<(OpId, &'static str)>,
+    in_flight: Vec<(OpId, &'static str)>,
     answered: HashSet<u32>,
     asked: HashSet<u32>,
     closed: bool,
 }
 
-impl Game {
-    fn play(&mut self, event: &Event) {
+impl Run {
+    fn apply(&mut self, event: &Event) {
         let input = match *event {
             Event::Command(kind, channel) => self.command(kind, CHANNELS[channel]),
             Event::Done(which, outcome) => Some(self.outcome(which, outcome)),
-            Event::Serve(kind, name) => serve(kind, CHANNELS[name]),
-            Event::Lost(name) => CHANNELS[name].parse().ok().map(Input::Lost),
+            Event::ServerCommand(kind, name) => server_command(kind, CHANNELS[name]),
+            Event::PublicationsLost(name) => CHANNELS[name].parse().ok().map(Input::PublicationsLost),
             Event::Wait(millis) => {
                 self.now = self.now.after(Duration::from_millis(millis));
-                Some(Input::Tick)
+                Some(Input::Timer)
             }
         };
         if let Some(input) = input {
-            self.give(input);
+            self.input(input);
         }
     }
 
-    fn give(&mut self, input: Input) {
-        let (mut actions, is_tick) = (Vec::new(), matches!(input, Input::Tick));
+    fn input(&mut self, input: Input) {
+        let (mut actions, is_tick) = (Vec::new(), matches!(input, Input::Timer));
         self.session.handle(self.now, input, &mut actions);
         for action in &actions {
-            self.watch(action);
+            self.check(action);
         }
-        assert!(self.flying.len() <= 3 + 4, "at most what commands may start and what the server subscribes to");
-        assert!(self.closed == self.session.deadline().is_none(), "an open session has a deadline");
-        assert!(!is_tick || self.session.deadline().is_none_or(|next| next > self.now), "a tick does not ask for itself again");
+        assert!(self.in_flight.len() <= 3 + 4, "at most max_in_flight operations of commands, and max_subscriptions attaches of services");
+        assert!(self.closed == self.session.deadline().is_none(), "a session has a deadline until it closes");
+        assert!(
+            !is_tick || self.session.deadline().is_none_or(|next| next > self.now),
+            "the deadline is in the future after a timer input"
+        );
     }
 
-    fn watch(&mut self, action: &Action) {
+    fn check(&mut self, action: &Action) {
         assert!(!self.closed, "{action:?} after the close");
         match action {
-            Action::Reply(id, _) => assert!(self.asked.contains(id) && self.answered.insert(*id), "{id} was answered again or not asked"),
-            Action::Start(op, what) => self.flying.push((*op, fitting(what))),
+            Action::Reply(id, _) => {
+                assert!(self.asked.contains(id) && self.answered.insert(*id), "{id} was answered twice or is not a command");
+            }
+            Action::Start(op, what) => self.in_flight.push((*op, kind_of(what))),
             Action::Cancel(op) => {
-                let at = self.flying.iter().position(|(flying, _)| flying == op).expect("what is cancelled is in flight");
-                self.flying.remove(at);
+                let at = self.in_flight.iter().position(|(in_flight, _)| in_flight == op).expect("a cancelled operation is in flight");
+                self.in_flight.remove(at);
             }
             Action::Close(code, reason) => {
                 assert!((3000..5000).contains(code) && reason.len() <= 123);
                 self.closed = true;
             }
-            Action::Push(_) | Action::GoLive(_) | Action::Leave(_) | Action::Identify(_) => {}
+            Action::Push(_) | Action::GoLive(_) | Action::Detach(_) | Action::Register(_) => {}
         }
     }
 
@@ -102,15 +107,15 @@ impl Game {
         if kind != 13 {
             self.asked.insert(id);
         }
-        let command = centrifuge::decode(&format!(r#"{{"id":{id},{body}}}"#)).next()?.expect("a good frame");
+        let command = centrifuge::decode(&format!(r#"{{"id":{id},{body}}}"#)).next()?.expect("valid");
         Some(Input::Command(command))
     }
 
     fn outcome(&mut self, which: usize, outcome: usize) -> Input {
-        if self.flying.is_empty() {
+        if self.in_flight.is_empty() {
             return Input::Done(OpId(1_000_000), Outcome::Sent);
         }
-        let (op, what) = self.flying.swap_remove(which % self.flying.len());
+        let (op, what) = self.in_flight.swap_remove(which % self.in_flight.len());
         let outcome = match (outcome, what) {
             (0, _) => failed(ErrorCode::ServiceUnavailable),
             (1, _) => Outcome::Sent,
@@ -126,7 +131,7 @@ impl Game {
     }
 }
 
-fn fitting(op: &Op) -> &'static str {
+fn kind_of(op: &Op) -> &'static str {
     match op {
         Op::Authenticate { .. } => "authenticate",
         Op::Subscriptions { .. } => "subscriptions",
@@ -137,7 +142,7 @@ fn fitting(op: &Op) -> &'static str {
     }
 }
 
-fn serve(kind: usize, name: &str) -> Option<Input> {
+fn server_command(kind: usize, name: &str) -> Option<Input> {
     let channel: ChannelName = name.parse().ok()?;
     Some(Input::Server(match kind {
         0 => ServerCommand::Disconnect { code: 3001, reason: "shutdown".into() },
@@ -151,20 +156,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn every_command_is_answered_once_and_a_close_is_the_end(events in proptest::collection::vec(event(), 0..120)) {
+    fn each_command_is_answered_once_and_nothing_follows_a_close(events in proptest::collection::vec(event(), 0..120)) {
         let now = Tick(0);
-        let session = Session::new(ConnectionId::random(), Arc::new(rules()), now, 0.3);
-        let mut game =
-            Game { session, now, next_id: 1, flying: Vec::new(), answered: HashSet::new(), asked: HashSet::new(), closed: false };
-        let connect = game.command(0, "").expect("a command");
-        game.give(connect);
+        let session = Session::new(ConnectionId::random(), Arc::new(config()), now, 0.3);
+        let mut run =
+            Run { session, now, next_id: 1, in_flight: Vec::new(), answered: HashSet::new(), asked: HashSet::new(), closed: false };
+        let connect = run.command(0, "").expect("a command");
+        run.input(connect);
         for event in &events {
-            game.play(event);
+            run.apply(event);
         }
-        // Whatever is under way ends: then no answer is owed.
-        while let Some((op, _)) = game.flying.pop() {
-            game.give(Input::Done(op, failed(ErrorCode::Internal)));
+        // When all operations have ended, each command has its reply.
+        while let Some((op, _)) = run.in_flight.pop() {
+            run.input(Input::Done(op, failed(ErrorCode::Internal)));
         }
-        prop_assert!(game.closed || game.asked == game.answered);
+        prop_assert!(run.closed || run.asked == run.answered);
     }
 }

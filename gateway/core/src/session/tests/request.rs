@@ -3,32 +3,32 @@ use super::*;
 #[test]
 fn publish_needs_the_grant() {
     let publish = |channel: &str| format!(r#"{{"id":5,"publish":{{"channel":"{channel}","data":{{"a": 1}}}}}}"#);
-    let mut it = World::anonymous();
+    let mut it = TestSession::anonymous();
     for (channel, code) in [("chat:a", 103), ("vip:a", 103), ("closed:a", 103), ("#alice", 103), ("nowhere:a", 102), ("a b", 107)] {
-        assert_eq!(errors(&it.says(&publish(channel))), [(5, code)], "{channel}");
+        assert_eq!(errors(&it.sends(&publish(channel))), [(5, code)], "{channel}");
     }
-    assert_eq!(it.says(&publish("open:a")), [r#"start 2: publish open:a {"a":1}"#]);
+    assert_eq!(it.sends(&publish("open:a")), [r#"start 2: publish open:a {"a":1}"#]);
     assert_eq!(it.done(2, Outcome::Published), [r#"{"id":5,"publish":{}}"#]);
     let mut it = it.subscribed("chat:a", 3);
-    assert_eq!(it.says(&publish("chat:a")), [r#"start 4: publish chat:a {"a":1}"#]);
+    assert_eq!(it.sends(&publish("chat:a")), [r#"start 4: publish chat:a {"a":1}"#]);
     assert_eq!(it.done(4, failed(ErrorCode::OutcomeUnknown)), [error(5, ErrorCode::OutcomeUnknown)]);
-    let mut it = World::anonymous().subscribed_by_token("vip:a", 2, 60);
-    assert_eq!(it.says(&publish("vip:a")), [r#"start 4: publish vip:a {"a":1}"#]);
+    let mut it = TestSession::anonymous().subscribed_by_token("vip:a", 2, 60);
+    assert_eq!(it.sends(&publish("vip:a")), [r#"start 4: publish vip:a {"a":1}"#]);
 }
 
 #[test]
 fn presence_needs_the_grant_and_the_feature() {
     for (command, op) in [("presence", "presence"), ("presence_stats", "presence stats")] {
         let ask = |channel: &str| format!(r#"{{"id":5,"{command}":{{"channel":"{channel}"}}}}"#);
-        let mut it = World::anonymous();
+        let mut it = TestSession::anonymous();
         for (channel, code) in [("chat:a", 103), ("open:a", 108), ("nowhere:a", 102), ("a b", 107)] {
-            assert_eq!(errors(&it.says(&ask(channel))), [(5, code)], "{command} {channel}");
+            assert_eq!(errors(&it.sends(&ask(channel))), [(5, code)], "{command} {channel}");
         }
         let mut it = it.subscribed("chat:a", 2);
-        assert_eq!(it.says(&ask("chat:a")), [format!("start 3: {op} chat:a")]);
+        assert_eq!(it.sends(&ask("chat:a")), [format!("start 3: {op} chat:a")]);
     }
-    let mut it = World::anonymous().subscribed("chat:a", 2);
-    it.says("{\"id\":5,\"presence\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"presence_stats\":{\"channel\":\"chat:a\"}}");
+    let mut it = TestSession::anonymous().subscribed("chat:a", 2);
+    it.sends("{\"id\":5,\"presence\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"presence_stats\":{\"channel\":\"chat:a\"}}");
     let who = it.done(3, Outcome::Presence(Vec::new()));
     assert_eq!(who, [r#"{"id":5,"presence":{"presence":{}}}"#, "start 4: presence stats chat:a"]);
     let stats = crate::model::PresenceStats { clients: 2, users: 1 };
@@ -36,11 +36,11 @@ fn presence_needs_the_grant_and_the_feature() {
 }
 
 #[test]
-fn history_needs_the_grant_and_the_feature_and_is_bounded() {
+fn history_needs_the_grant_and_the_feature_and_is_limited() {
     let ask = |fields: &str| format!(r#"{{"id":5,"history":{{{fields}}}}}"#);
-    let mut it = World::alice();
+    let mut it = TestSession::alice();
     for (channel, code) in [("closed:a", 103), ("open:a", 108), ("nowhere:a", 102), ("a b", 107), ("#bob", 103)] {
-        assert_eq!(errors(&it.says(&ask(&format!(r#""channel":"{channel}""#)))), [(5, code)], "{channel}");
+        assert_eq!(errors(&it.sends(&ask(&format!(r#""channel":"{channel}""#)))), [(5, code)], "{channel}");
     }
     for (fields, started) in [
         (r#""channel":"chat:a""#, "history chat:a None 0 false"),
@@ -49,40 +49,40 @@ fn history_needs_the_grant_and_the_feature_and_is_bounded() {
         (r#""channel":"chat:a","limit":-1"#, "history chat:a None 100 false"),
         (r##""channel":"#alice","limit":1"##, "history #alice None 1 false"),
     ] {
-        assert_eq!(World::alice().says(&ask(fields)), [format!("start 4: {started}")]);
+        assert_eq!(TestSession::alice().sends(&ask(fields)), [format!("start 4: {started}")]);
     }
-    let since = it.says(&ask(r#""channel":"chat:a","limit":1,"since":{"offset":4,"epoch":"e"}"#));
+    let since = it.sends(&ask(r#""channel":"chat:a","limit":1,"since":{"offset":4,"epoch":"e"}"#));
     assert_eq!(since, [r#"start 4: history chat:a Some(RecoverFrom { epoch: "e", offset: 4 }) 1 false"#]);
     let page = it.done(4, Outcome::History { position: position(9), publications: vec![publication(5)] });
     assert_eq!(page, [r#"{"id":5,"history":{"publications":[{"data":1,"offset":5}],"epoch":"abcd1234","offset":9}}"#]);
 }
 
 #[test]
-fn a_call_gets_what_the_service_says() {
-    let mut it = World::anonymous();
-    let calls = it.says("{\"id\":5,\"rpc\":{\"method\":\"bot.say\",\"data\":[1]}}\n{\"id\":6,\"rpc\":{\"method\":\"bot:x\"}}");
+fn a_call_is_answered_with_the_reply_or_error_of_the_service() {
+    let mut it = TestSession::anonymous();
+    let calls = it.sends("{\"id\":5,\"rpc\":{\"method\":\"bot.say\",\"data\":[1]}}\n{\"id\":6,\"rpc\":{\"method\":\"bot:x\"}}");
     assert_eq!(calls, ["start 2: call bot.say [1]", "start 3: call bot:x null"]);
-    assert_eq!(it.done(3, Outcome::Called(data("{}"))), [r#"{"id":6,"rpc":{"data":{}}}"#], "out of order");
+    assert_eq!(it.done(3, Outcome::Called(data("{}"))), [r#"{"id":6,"rpc":{"data":{}}}"#], "replies may be out of order");
     let own = Outcome::CallFailed { code: 404, message: "no room".into(), temporary: true };
     assert_eq!(it.done(2, own), [r#"{"id":5,"error":{"code":404,"message":"no room","temporary":true}}"#]);
-    assert_eq!(it.done(2, Outcome::Sent), Vec::<String>::new(), "it was answered");
-    it.says(r#"{"id":7,"rpc":{"method":"bot.say"}}"#);
+    assert_eq!(it.done(2, Outcome::Sent), Vec::<String>::new(), "it was answered already");
+    it.sends(r#"{"id":7,"rpc":{"method":"bot.say"}}"#);
     assert_eq!(it.done(4, failed(ErrorCode::Overloaded)), [error(7, ErrorCode::Overloaded)]);
-    it.says(r#"{"id":8,"rpc":{"method":"bot.say"}}"#);
-    assert_eq!(it.done(5, attached(0)), [error(8, ErrorCode::Internal)], "an outcome that does not fit");
+    it.sends(r#"{"id":8,"rpc":{"method":"bot.say"}}"#);
+    assert_eq!(it.done(5, attached(0)), [error(8, ErrorCode::Internal)], "an outcome of another operation");
 }
 
 #[test]
-fn an_event_has_no_answer() {
-    let mut it = World::anonymous();
-    assert_eq!(it.says(r#"{"send":{"data":{"service":"bot","data":{"x": 1}}}}"#), [r#"start 2: event bot {"x":1}"#]);
+fn an_event_has_no_reply() {
+    let mut it = TestSession::anonymous();
+    assert_eq!(it.sends(r#"{"send":{"data":{"service":"bot","data":{"x": 1}}}}"#), [r#"start 2: event bot {"x":1}"#]);
     assert_eq!(it.done(2, Outcome::Sent), Vec::<String>::new());
-    assert_eq!(it.says(r#"{"send":{"data":{"service":"bot"}}}"#), ["start 3: event bot null"]);
+    assert_eq!(it.sends(r#"{"send":{"data":{"service":"bot"}}}"#), ["start 3: event bot null"]);
     assert_eq!(it.done(3, failed(ErrorCode::Overloaded)), Vec::<String>::new());
 }
 
 #[test]
-fn a_send_that_is_no_event_closes_since_nothing_else_would_be_noticed() {
+fn a_malformed_send_closes_the_connection() {
     for (body, why) in [
         ("null", "invalid type: null, expected an object"),
         ("5", "invalid type: integer `5`, expected an object"),
@@ -91,19 +91,19 @@ fn a_send_that_is_no_event_closes_since_nothing_else_would_be_noticed() {
         (r#"{"service":7}"#, "service: invalid type: integer `7`, expected a string"),
         (r#"{"data":1}"#, "missing field `service`"),
     ] {
-        let closed = World::anonymous().says(&format!(r#"{{"send":{{"data":{body}}}}}"#));
+        let closed = TestSession::anonymous().sends(&format!(r#"{{"send":{{"data":{body}}}}}"#));
         assert_eq!(closed, [format!("close 3501 send takes {{\"service\": …, \"data\": …}}: {why}")]);
     }
     let deep = "[".repeat(65) + &"]".repeat(65);
-    let closed = World::anonymous().says(&format!(r#"{{"send":{{"data":{deep}}}}}"#));
+    let closed = TestSession::anonymous().sends(&format!(r#"{{"send":{{"data":{deep}}}}}"#));
     assert_eq!(closed, ["close 3501 data is nested deeper than 64 levels"]);
 }
 
 #[test]
-fn what_the_codec_refuses_is_answered() {
+fn a_command_that_the_decoder_refuses_is_answered() {
     let deep = "[".repeat(65) + &"]".repeat(65);
-    let mut it = World::anonymous();
-    assert_eq!(errors(&it.says(&format!(r#"{{"id":5,"rpc":{{"data":{deep}}}}}"#))), [(5, 107)]);
-    assert_eq!(errors(&it.says(r#"{"id":6,"subscribe":{"channel":"chat:a","type":4}}"#)), [(6, 108)]);
-    assert_eq!(it.says(r#"{"id":7,"ping":{}}"#), [r#"{"id":7,"ping":{}}"#]);
+    let mut it = TestSession::anonymous();
+    assert_eq!(errors(&it.sends(&format!(r#"{{"id":5,"rpc":{{"data":{deep}}}}}"#))), [(5, 107)]);
+    assert_eq!(errors(&it.sends(r#"{"id":6,"subscribe":{"channel":"chat:a","type":4}}"#)), [(6, 108)]);
+    assert_eq!(it.sends(r#"{"id":7,"ping":{}}"#), [r#"{"id":7,"ping":{}}"#]);
 }

@@ -5,59 +5,59 @@ fn subscribe(fields: &str) -> String {
 }
 
 #[test]
-fn the_answer_comes_before_the_first_push() {
-    let mut it = World::anonymous();
-    assert_eq!(it.says(&subscribe(r#""channel":"chat:a""#)), ["start 2: attach chat:a"]);
-    assert_eq!(it.done(2, attached(3)), [format!(r#"{{"id":5,"subscribe":{{{POSITION}3}}}}"#), "live chat:a".into()]);
+fn the_reply_comes_before_the_first_push() {
+    let mut it = TestSession::anonymous();
+    assert_eq!(it.sends(&subscribe(r#""channel":"chat:a""#)), ["start 2: attach chat:a"]);
+    assert_eq!(it.done(2, attached(3)), [format!(r#"{{"id":5,"subscribe":{{{POSITION}3}}}}"#), "go live chat:a".into()]);
 }
 
 #[test]
 fn a_channel_without_history_has_no_position() {
-    let mut it = World::anonymous();
-    it.says(&subscribe(r#""channel":"open:a""#));
-    let attached = Outcome::Attached(Attached { position: None, recovery: Recovery::NotAsked, publications: Vec::new() });
-    assert_eq!(it.done(2, attached), [r#"{"id":5,"subscribe":{}}"#, "live open:a"]);
+    let mut it = TestSession::anonymous();
+    it.sends(&subscribe(r#""channel":"open:a""#));
+    let attached = Outcome::Attached(Attached { position: None, recovery: Recovery::NotRequested, publications: Vec::new() });
+    assert_eq!(it.done(2, attached), [r#"{"id":5,"subscribe":{}}"#, "go live open:a"]);
 }
 
 #[test]
-fn recovery_goes_on_from_where_the_client_was() {
-    let mut it = World::anonymous();
-    let started = it.says(&subscribe(r#""channel":"chat:a","recover":true,"epoch":"abcd1234","offset":3"#));
+fn a_recovery_starts_at_the_position_of_the_client() {
+    let mut it = TestSession::anonymous();
+    let started = it.sends(&subscribe(r#""channel":"chat:a","recover":true,"epoch":"abcd1234","offset":3"#));
     assert_eq!(started, [r#"start 2: attach chat:a from "abcd1234":3"#]);
     let page = format!(
         r#"{{"id":5,"subscribe":{{{POSITION}3,"publications":[{{"data":1,"offset":4}}],"recovered":true,"was_recovering":true}}}}"#
     );
-    assert_eq!(it.done(2, recovered(3, Recovery::Recovered, &[4])), [page, "live chat:a".into()]);
+    assert_eq!(it.done(2, recovered(3, Recovery::Recovered, &[4])), [page, "go live chat:a".into()]);
 }
 
 #[test]
-fn a_lost_recovery_is_told_or_refused_as_the_client_wants() {
+fn a_failed_recovery_is_reported_or_refused_as_the_client_wants() {
     let recover = r#""channel":"chat:a","recover":true,"epoch":"x","offset":3"#;
-    let mut it = World::anonymous();
-    it.says(&subscribe(recover));
-    let told = format!(r#"{{"id":5,"subscribe":{{{POSITION}8,"was_recovering":true}}}}"#);
-    assert_eq!(it.done(2, recovered(8, Recovery::Lost, &[])), [told, "live chat:a".into()]);
+    let mut it = TestSession::anonymous();
+    it.sends(&subscribe(recover));
+    let expected = format!(r#"{{"id":5,"subscribe":{{{POSITION}8,"was_recovering":true}}}}"#);
+    assert_eq!(it.done(2, recovered(8, Recovery::Lost, &[])), [expected, "go live chat:a".into()]);
 
-    let mut it = World::anonymous();
-    it.says(&subscribe(&format!(r#"{recover},"flag":2"#)));
+    let mut it = TestSession::anonymous();
+    it.sends(&subscribe(&format!(r#"{recover},"flag":2"#)));
     let refused = it.done(2, recovered(8, Recovery::Lost, &[]));
-    assert_eq!(refused, ["leave chat:a".to_owned(), error(5, ErrorCode::UnrecoverablePosition)]);
-    assert_eq!(it.says(&subscribe(r#""channel":"chat:a""#)), ["start 3: attach chat:a"], "the place is free");
+    assert_eq!(refused, ["detach chat:a".to_owned(), error(5, ErrorCode::UnrecoverablePosition)]);
+    assert_eq!(it.sends(&subscribe(r#""channel":"chat:a""#)), ["start 3: attach chat:a"], "the subscription has ended");
 }
 
 #[test]
-fn joins_come_where_the_namespace_has_them_and_the_client_asks() {
+fn joins_need_the_option_of_the_namespace_and_of_the_client() {
     for (fields, started) in [
         (r#""channel":"chat:a","join_leave":true"#, "start 2: attach chat:a with joins"),
         (r#""channel":"chat:a""#, "start 2: attach chat:a"),
         (r#""channel":"open:a","join_leave":true"#, "start 2: attach open:a"),
     ] {
-        assert_eq!(World::anonymous().says(&subscribe(fields)), [started]);
+        assert_eq!(TestSession::anonymous().sends(&subscribe(fields)), [started]);
     }
 }
 
 #[test]
-fn what_is_refused_at_once() {
+fn a_subscribe_without_access_is_refused() {
     for (channel, code) in [
         ("", 107),
         ("a b", 107),
@@ -69,98 +69,102 @@ fn what_is_refused_at_once() {
         ("#bob", 103),
         ("#alice", 105),
     ] {
-        let lines = World::alice().says(&subscribe(&format!(r#""channel":"{channel}""#)));
+        let lines = TestSession::alice().sends(&subscribe(&format!(r#""channel":"{channel}""#)));
         assert_eq!(errors(&lines), [(5, code)], "{channel:?}: {lines:?}");
     }
-    let why = &World::anonymous().says(&subscribe(r#""channel":"a b""#))[0];
+    let why = &TestSession::anonymous().sends(&subscribe(r#""channel":"a b""#))[0];
     assert!(why.contains("holds a character other than"), "{why}");
 }
 
 #[test]
-fn a_token_is_checked_first_and_says_what_others_see() {
-    let mut it = World::anonymous();
-    assert_eq!(it.says(&subscribe(r#""channel":"vip:a","token":"t""#)), [r#"start 2: authorize vip:a "t""#]);
+fn a_token_is_checked_before_the_attach_and_gives_the_channel_info() {
+    let mut it = TestSession::anonymous();
+    assert_eq!(it.sends(&subscribe(r#""channel":"vip:a","token":"t""#)), [r#"start 2: authorize vip:a "t""#]);
     let authorized = Outcome::Authorized { info: Some(data(r#"{"role":"host"}"#)), expires_in: Some(Duration::from_millis(59_001)) };
     assert_eq!(it.done(2, authorized), [r#"start 3: attach vip:a as {"role":"host"}"#]);
-    let told = format!(r#"{{"id":5,"subscribe":{{"expires":true,"ttl":60,{POSITION}0}}}}"#);
-    assert_eq!(it.done(3, attached(0)), [told, "live vip:a".into()]);
+    let expected = format!(r#"{{"id":5,"subscribe":{{"expires":true,"ttl":60,{POSITION}0}}}}"#);
+    assert_eq!(it.done(3, attached(0)), [expected, "go live vip:a".into()]);
 }
 
 #[test]
-fn a_token_that_is_not_good_costs_the_subscription_only() {
+fn a_bad_subscription_token_refuses_the_subscribe_only() {
     for (outcome, code) in [
         (failed(ErrorCode::TokenExpired), 109),
         (Outcome::InvalidToken(ErrorCode::Unauthorized.into()), 103),
         (authorized(Some(0)), 109),
         (Outcome::Published, 100),
     ] {
-        let mut it = World::anonymous();
-        it.says(&subscribe(r#""channel":"vip:a","token":"t""#));
+        let mut it = TestSession::anonymous();
+        it.sends(&subscribe(r#""channel":"vip:a","token":"t""#));
         assert_eq!(errors(&it.done(2, outcome)), [(5, code)]);
-        assert_eq!(it.says(&subscribe(r#""channel":"vip:a","token":"u""#)), [r#"start 3: authorize vip:a "u""#]);
+        assert_eq!(it.sends(&subscribe(r#""channel":"vip:a","token":"u""#)), [r#"start 3: authorize vip:a "u""#]);
     }
 }
 
 #[test]
-fn an_attach_that_fails_leaves_nothing_behind() {
+fn a_failed_attach_detaches_the_channel() {
     for (outcome, code) in [(failed(ErrorCode::ServiceUnavailable), ErrorCode::ServiceUnavailable), (Outcome::Sent, ErrorCode::Internal)] {
-        let mut it = World::anonymous();
-        it.says(&subscribe(r#""channel":"chat:a""#));
-        assert_eq!(it.done(2, outcome), ["leave chat:a".to_owned(), error(5, code)]);
-        assert_eq!(it.says(&subscribe(r#""channel":"chat:a""#)), ["start 3: attach chat:a"]);
+        let mut it = TestSession::anonymous();
+        it.sends(&subscribe(r#""channel":"chat:a""#));
+        assert_eq!(it.done(2, outcome), ["detach chat:a".to_owned(), error(5, code)]);
+        assert_eq!(it.sends(&subscribe(r#""channel":"chat:a""#)), ["start 3: attach chat:a"]);
     }
 }
 
 #[test]
-fn a_second_subscribe_to_the_same_channel_and_one_too_many() {
-    let mut it = World::anonymous().subscribed("open:a", 2);
-    assert_eq!(it.says(&subscribe(r#""channel":"open:a""#)), [error(5, ErrorCode::AlreadySubscribed)]);
+fn a_second_subscribe_to_a_channel_and_an_excess_subscribe_are_refused() {
+    let mut it = TestSession::anonymous().subscribed("open:a", 2);
+    assert_eq!(it.sends(&subscribe(r#""channel":"open:a""#)), [error(5, ErrorCode::AlreadySubscribed)]);
     let mut it = it.subscribed("open:b", 3).subscribed("open:c", 4).subscribed("open:d", 5);
-    assert_eq!(errors(&it.says(&subscribe(r#""channel":"open:e""#))), [(5, 106)]);
-    assert_eq!(it.says(&subscribe(r#""channel":"open:a""#)), [error(5, ErrorCode::AlreadySubscribed)], "rather than the limit");
-    it.says(r#"{"id":6,"unsubscribe":{"channel":"open:b"}}"#);
-    assert_eq!(it.says(&subscribe(r#""channel":"open:e""#)), ["start 6: attach open:e"]);
+    assert_eq!(errors(&it.sends(&subscribe(r#""channel":"open:e""#))), [(5, 106)]);
+    assert_eq!(
+        it.sends(&subscribe(r#""channel":"open:a""#)),
+        [error(5, ErrorCode::AlreadySubscribed)],
+        "this error comes before the limit"
+    );
+    it.sends(r#"{"id":6,"unsubscribe":{"channel":"open:b"}}"#);
+    assert_eq!(it.sends(&subscribe(r#""channel":"open:e""#)), ["start 6: attach open:e"]);
 }
 
 #[test]
 fn unsubscribe_always_succeeds() {
-    let mut it = World::alice().subscribed("open:a", 4);
+    let mut it = TestSession::alice().subscribed("open:a", 4);
     let done = r#"{"id":6,"unsubscribe":{}}"#;
-    assert_eq!(it.says(r#"{"id":6,"unsubscribe":{"channel":"open:a"}}"#), ["leave open:a", done]);
-    assert_eq!(it.says(r#"{"id":6,"unsubscribe":{"channel":"open:a"}}"#), [done], "though it is not subscribed");
-    assert_eq!(it.says(r#"{"id":6,"unsubscribe":{"channel":"a b"}}"#), [done], "nor could be");
-    assert_eq!(it.says(r##"{"id":6,"unsubscribe":{"channel":"#alice"}}"##), ["leave #alice", done], "server-side too");
-    assert_eq!(it.says(&subscribe(r##""channel":"#alice""##)), ["start 5: attach #alice"], "which its owner may undo");
+    assert_eq!(it.sends(r#"{"id":6,"unsubscribe":{"channel":"open:a"}}"#), ["detach open:a", done]);
+    assert_eq!(it.sends(r#"{"id":6,"unsubscribe":{"channel":"open:a"}}"#), [done], "although it is not subscribed");
+    assert_eq!(it.sends(r#"{"id":6,"unsubscribe":{"channel":"a b"}}"#), [done], "although the name is invalid");
+    assert_eq!(it.sends(r##"{"id":6,"unsubscribe":{"channel":"#alice"}}"##), ["detach #alice", done], "a server-side subscription too");
+    assert_eq!(it.sends(&subscribe(r##""channel":"#alice""##)), ["start 5: attach #alice"], "the owner may subscribe again");
 }
 
 #[test]
-fn a_newer_subscribe_takes_the_place_of_one_under_way() {
-    let mut it = World::anonymous();
-    it.says(&subscribe(r#""channel":"chat:a""#));
-    let lines = it.says(r#"{"id":6,"subscribe":{"channel":"chat:a","recover":true,"offset":1}}"#);
-    assert_eq!(lines[..2], ["cancel 2", "leave chat:a"]);
+fn a_newer_subscribe_supersedes_one_under_way() {
+    let mut it = TestSession::anonymous();
+    it.sends(&subscribe(r#""channel":"chat:a""#));
+    let lines = it.sends(r#"{"id":6,"subscribe":{"channel":"chat:a","recover":true,"offset":1}}"#);
+    assert_eq!(lines[..2], ["cancel 2", "detach chat:a"]);
     assert_eq!(errors(&lines), [(5, 107)]);
     assert_eq!(lines[3], r#"start 3: attach chat:a from "":1"#);
-    assert_eq!(it.done(2, attached(0)), Vec::<String>::new(), "late");
-    assert_eq!(it.done(3, attached(0)).last().map(String::as_str), Some("live chat:a"));
+    assert_eq!(it.done(2, attached(0)), Vec::<String>::new(), "it is too late");
+    assert_eq!(it.done(3, attached(0)).last().map(String::as_str), Some("go live chat:a"));
 }
 
 #[test]
-fn one_whose_token_is_being_checked_has_joined_nothing_yet() {
-    let mut it = World::anonymous();
-    it.says(&subscribe(r#""channel":"vip:a","token":"t""#));
-    let lines = it.says(r#"{"id":6,"subscribe":{"channel":"vip:a","token":"u"}}"#);
+fn superseding_a_subscribe_detaches_nothing_while_its_token_is_checked() {
+    let mut it = TestSession::anonymous();
+    it.sends(&subscribe(r#""channel":"vip:a","token":"t""#));
+    let lines = it.sends(r#"{"id":6,"subscribe":{"channel":"vip:a","token":"u"}}"#);
     assert_eq!(lines[0], "cancel 2");
     assert_eq!(errors(&lines), [(5, 107)]);
     assert_eq!(lines[2..], [r#"start 3: authorize vip:a "u""#]);
 }
 
 #[test]
-fn unsubscribe_ends_a_subscribe_under_way_and_the_sdk_may_subscribe_again() {
-    let mut it = World::anonymous();
-    it.says(&subscribe(r#""channel":"chat:a""#));
-    let lines = it.says("{\"id\":6,\"unsubscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":7,\"subscribe\":{\"channel\":\"chat:a\"}}");
-    assert_eq!(lines[..2], ["cancel 2", "leave chat:a"]);
+fn an_unsubscribe_aborts_a_subscribe_under_way() {
+    let mut it = TestSession::anonymous();
+    it.sends(&subscribe(r#""channel":"chat:a""#));
+    let lines = it.sends("{\"id\":6,\"unsubscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":7,\"subscribe\":{\"channel\":\"chat:a\"}}");
+    assert_eq!(lines[..2], ["cancel 2", "detach chat:a"]);
     assert_eq!(errors(&lines), [(5, 107)]);
     assert_eq!(lines[3..], [r#"{"id":6,"unsubscribe":{}}"#, "start 3: attach chat:a"]);
 }

@@ -8,10 +8,10 @@ use std::{
 use tokio::sync::oneshot;
 
 type Moment = u64;
-/// What is asked, and what ends it.
+/// A question, and the sender that ends it.
 type UnderWay = Arc<Mutex<Vec<(char, oneshot::Sender<()>)>>>;
 
-/// A store that is asked one thing, and answers when it is told to, with the moment at which the question began.
+/// A store with one question. It answers when the test says so, with the moment at which the question began.
 #[derive(Default)]
 struct Store {
     now: Arc<AtomicU64>,
@@ -21,13 +21,13 @@ struct Store {
 }
 
 struct Asker {
-    age: Age,
+    freshness: Freshness,
     since: Moment,
     answer: Shared<Answer<Moment>>,
 }
 
 impl Store {
-    fn ask(&mut self, key: char, age: Age) {
+    fn ask(&mut self, key: char, freshness: Freshness) {
         let since = self.now.fetch_add(1, Relaxed) + 1;
         let (now, under_way) = (self.now.clone(), self.under_way.clone());
         let question = move || {
@@ -39,11 +39,11 @@ impl Store {
                 begun
             }
         };
-        let answer = self.flights.ask(key, age, ready(()), question);
-        self.askers.push(Asker { age, since, answer });
+        let answer = self.flights.ask(key, freshness, ready(()), question);
+        self.askers.push(Asker { freshness, since, answer });
     }
 
-    /// Polls everybody until nothing moves; answers how many were answered.
+    /// Polls all callers until nothing changes. Returns the number of answers.
     fn run(&mut self) -> Result<usize, TestCaseError> {
         let waker = noop_waker();
         let mut answered = 0;
@@ -54,7 +54,12 @@ impl Store {
                 match asker.answer.poll_unpin(&mut Context::from_waker(&waker)) {
                     Poll::Pending => late.push(asker),
                     Poll::Ready(begun) => {
-                        prop_assert!(asker.age == Age::Any || begun > asker.since, "asked at {}, begun at {}", asker.since, begun);
+                        prop_assert!(
+                            asker.freshness == Freshness::Any || begun > asker.since,
+                            "asked at {}, begun at {}",
+                            asker.since,
+                            begun
+                        );
                         answered += 1;
                     }
                 }
@@ -70,7 +75,7 @@ impl Store {
         let mut under_way = lock(&self.under_way);
         if !under_way.is_empty() {
             let index = index % under_way.len();
-            // Nobody waits any more, perhaps.
+            // The caller may be gone.
             let _ = under_way.remove(index).1.send(());
         }
     }
@@ -78,16 +83,16 @@ impl Store {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Ask(char, Age),
+    Ask(char, Freshness),
     Run,
     End(usize),
     GiveUp(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let age = prop_oneof![Just(Age::Fresh), Just(Age::Any)];
+    let freshness = prop_oneof![Just(Freshness::Fresh), Just(Freshness::Any)];
     prop_oneof![
-        4 => (prop_oneof![Just('a'), Just('b')], age).prop_map(|(key, age)| Step::Ask(key, age)),
+        4 => (prop_oneof![Just('a'), Just('b')], freshness).prop_map(|(key, freshness)| Step::Ask(key, freshness)),
         3 => Just(Step::Run),
         3 => (0..4usize).prop_map(Step::End),
         1 => (0..4usize).prop_map(Step::GiveUp),
@@ -96,13 +101,13 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     // NL-4.3
-    /// Whoever asks afresh gets no answer from before, everybody gets one, and nothing is kept.
+    /// A fresh question gets no earlier answer, every caller gets an answer, and nothing is kept.
     #[test]
     fn an_answer_is_never_older_than_it_may_be(steps in proptest::collection::vec(step(), 1..120)) {
         let mut store = Store::default();
         for step in steps {
             match step {
-                Step::Ask(key, age) => store.ask(key, age),
+                Step::Ask(key, freshness) => store.ask(key, freshness),
                 Step::Run => { store.run()?; }
                 Step::End(index) => store.end(index),
                 Step::GiveUp(index) => if index < store.askers.len() { store.askers.swap_remove(index); }
@@ -114,18 +119,18 @@ proptest! {
         }
         store.run()?;
         prop_assert!(store.askers.is_empty(), "{} wait for ever", store.askers.len());
-        prop_assert!(lock(&store.flights.open).is_empty(), "what is answered is forgotten");
+        prop_assert!(lock(&store.flights.open).is_empty(), "an answered question is removed");
     }
 }
 
 #[test]
-fn however_many_ask_one_question_is_under_way_and_one_waits() {
+fn at_most_one_question_runs_and_one_waits() {
     let mut store = Store::default();
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     assert_eq!(store.run().expect("fresh"), 0);
     for _ in 0..50 {
-        store.ask('a', Age::Fresh);
-        store.ask('a', Age::Any);
+        store.ask('a', Freshness::Fresh);
+        store.ask('a', Freshness::Any);
         assert_eq!(store.run().expect("fresh"), 0);
         assert_eq!(lock(&store.under_way).len(), 1);
     }
@@ -137,22 +142,22 @@ fn however_many_ask_one_question_is_under_way_and_one_waits() {
 }
 
 #[test]
-fn who_sees_what_an_answer_lacks_takes_the_one_under_way() {
+fn a_caller_that_accepts_any_answer_shares_the_running_question() {
     let mut store = Store::default();
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     store.run().expect("fresh");
-    store.ask('a', Age::Any);
+    store.ask('a', Freshness::Any);
     store.end(0);
     assert_eq!(store.run().expect("fresh"), 2);
     assert_eq!(store.flights.counts(), (1, 1));
 }
 
 #[test]
-fn a_question_ends_with_the_last_who_waits_for_it() {
+fn a_question_ends_with_its_last_caller() {
     let mut store = Store::default();
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     store.run().expect("fresh");
-    store.ask('a', Age::Fresh);
+    store.ask('a', Freshness::Fresh);
     store.askers.clear();
     assert!(lock(&store.under_way)[0].1.is_closed());
     assert!(lock(&store.flights.open).is_empty());

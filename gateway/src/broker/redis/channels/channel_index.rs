@@ -1,10 +1,13 @@
-//! The names of all channels that may be active, in order, so that a list of channels need not go through all keys.
+//! The channel index: the names of all channels that may be active, in order. A list of channels need not scan all keys.
 //!
-//! A name is added when a channel begins to hold publications and when a node subscribes to it, and taken out when a list or the sweep finds it neither held
-//! nor subscribed to. Both write what makes the channel active first and its name then, and whoever has taken a name out looks at the channel
-//! once more: so a name is missing only where a node ended in between, until the channel's next publications or the sweep.
+//! A node adds a name when the channel gets its first publication or a subscription. A list or the sweep removes the name of an inactive
+//! channel. The
+//! writer of a name first makes the channel active, then adds the name. The remover looks at the channel once more after the removal. So a
+//! name can be missing only if
+//! a node ended in between, until the next publications or the sweep.
 //!
-//! Names are in a few sets by their hash, so that a Redis Cluster has them on several masters. What is added waits here, and is written many at a time.
+//! The index consists of a few sets, by the hash of the name, so that a Redis Cluster spreads it over several masters. New names wait here
+//! for a batched write.
 
 use crate::broker::{
     BrokerError,
@@ -30,22 +33,22 @@ use std::{
 };
 use tokio::{sync::Notify, time::sleep};
 
-/// Sets of names.
+/// Number of sets.
 pub(crate) const SHARDS: u16 = 16;
-/// Names of one command.
-const STEP: usize = 1000;
-/// Names that may wait to be written: about 10 MB. What is more is counted, and found by the sweep.
-const WAITING: usize = 100_000;
-/// Before a write that failed is tried again.
+/// Maximum of names in one command.
+const BATCH: usize = 1000;
+/// Maximum of names that wait for the write: about 10 MB. Further names are counted, and the sweep adds them.
+const MAX_WAITING: usize = 100_000;
+/// Pause after a failed write.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// See the module.
+/// The channel index.
 pub(crate) struct ChannelIndex {
     keys: Keys,
     lane: Arc<Lane>,
     counters: Arc<Counters>,
     waiting: Mutex<HashSet<ChannelName>>,
-    /// One writes at a time, so that who comes behind finds written what waited before.
+    /// One write at a time: a caller that waited for the lock finds the earlier names written.
     writing: tokio::sync::Mutex<()>,
     changed: Notify,
 }
@@ -55,11 +58,11 @@ impl ChannelIndex {
         Self { keys, lane, counters, waiting: Mutex::default(), writing: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
 
-    /// These are active from now on.
+    /// Adds channels that have become active.
     pub(crate) fn add<'a>(&self, channels: impl IntoIterator<Item = &'a ChannelName>) {
         let mut waiting = lock(&self.waiting);
         for channel in channels {
-            if waiting.len() < WAITING || waiting.contains(channel) {
+            if waiting.len() < MAX_WAITING || waiting.contains(channel) {
                 waiting.insert(channel.clone());
             } else {
                 self.counters.unlisted.add(1);
@@ -69,20 +72,20 @@ impl ChannelIndex {
         self.changed.notify_one();
     }
 
-    /// Writes what is added, for good.
+    /// Writes new names, for ever.
     pub(crate) async fn run(&self) {
         loop {
             self.changed.notified().await;
             while let Err(error) = self.write().await {
-                tracing::warn!(%error, "channels that have become active cannot be listed yet");
+                tracing::warn!(%error, "new active channels are missing from lists until the channel index can be written");
                 sleep(RETRY).await;
             }
         }
     }
 
-    /// Writes what waits.
+    /// Writes all names that wait.
     pub(crate) async fn write(&self) -> Result<(), BrokerError> {
-        let _alone = self.writing.lock().await;
+        let _guard = self.writing.lock().await;
         loop {
             let taken = self.take();
             if taken.some.is_empty() {
@@ -96,17 +99,17 @@ impl ChannelIndex {
     fn take(&self) -> Taken<'_> {
         let mut waiting = lock(&self.waiting);
         // Any order: no name depends on another.
-        let some: Vec<_> = waiting.iter().take(STEP).cloned().collect();
+        let some: Vec<_> = waiting.iter().take(BATCH).cloned().collect();
         for name in &some {
             waiting.remove(name);
         }
         if waiting.is_empty() {
-            waiting.shrink_to(STEP);
+            waiting.shrink_to(BATCH);
         }
-        Taken { names: self, some }
+        Taken { channel_index: self, some }
     }
 
-    /// Adds these now.
+    /// Adds these names now.
     pub(crate) async fn put(&self, names: &[ChannelName]) -> Result<(), BrokerError> {
         self.change("ZADD", names, |change, name| {
             change.arg(0).arg(name);
@@ -114,7 +117,7 @@ impl ChannelIndex {
         .await
     }
 
-    /// Takes these out.
+    /// Removes these names.
     pub(crate) async fn remove(&self, names: &[ChannelName]) -> Result<(), BrokerError> {
         self.change("ZREM", names, |change, name| {
             change.arg(name);
@@ -127,7 +130,7 @@ impl ChannelIndex {
         for name in names {
             let change = by_shard.entry(shard(name)).or_insert_with_key(|shard| {
                 let mut change = cmd(word);
-                change.arg(self.keys.names(*shard));
+                change.arg(self.keys.channel_index(*shard));
                 change
             });
             argument(change, name);
@@ -135,32 +138,33 @@ impl ChannelIndex {
         futures_util::future::try_join_all(by_shard.into_values().map(|change| self.run_one(change))).await.map(drop)
     }
 
-    /// Names of a set from `from` on and before `to`, in order; each as `ZRANGEBYLEX` takes them. What is no name is left out.
+    /// Names of a set, in order, after `from` and before `to`, both as `ZRANGEBYLEX` takes them. Entries that are no channel names are left
+    /// out.
     pub(crate) async fn page(&self, shard: u16, from: &[u8], to: &[u8], count: usize) -> Result<IndexPage, BrokerError> {
         let mut range = cmd("ZRANGEBYLEX");
-        range.arg(self.keys.names(shard)).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
+        range.arg(self.keys.channel_index(shard)).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
         let Value::Array(names) = self.run_one(range).await? else { return Err(unexpected_answer()) };
         let last = if names.len() < count { None } else { names.last() };
         let next = last.and_then(|last| if let Value::BulkString(last) = last { Some([b"(", &last[..]].concat()) } else { None });
         Ok(IndexPage { names: names.into_iter().filter_map(|name| text(name)?.parse().ok()).collect(), next })
     }
 
-    /// Everything here may be done twice.
+    /// Every command here may run twice.
     async fn run_one(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
 }
 
-/// Some of the names of a set.
+/// A page of names of a set.
 pub(crate) struct IndexPage {
     pub(crate) names: Vec<ChannelName>,
-    /// From where on to read the next; none: there is none.
+    /// Where the next page begins, if there is one.
     pub(crate) next: Option<Vec<u8>>,
 }
 
-/// Names that are being written. They wait again if that fails, or is given up.
+/// Names during a write. They wait again if the write fails or is cancelled.
 struct Taken<'a> {
-    names: &'a ChannelIndex,
+    channel_index: &'a ChannelIndex,
     some: Vec<ChannelName>,
 }
 
@@ -173,13 +177,13 @@ impl Taken<'_> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         if !self.some.is_empty() {
-            lock(&self.names.waiting).extend(self.some.drain(..));
-            self.names.changed.notify_one();
+            lock(&self.channel_index.waiting).extend(self.some.drain(..));
+            self.channel_index.changed.notify_one();
         }
     }
 }
 
-/// The set of a name: the same for every node.
+/// The set of a name; the same for all nodes.
 pub(crate) fn shard(name: &str) -> u16 {
     Slot::of(name.as_bytes()).0 % SHARDS
 }

@@ -1,4 +1,4 @@
-//! Lists of active channels: those that hold publications, or that somebody is subscribed to.
+//! Lists of active channels: those with publications or with subscribers.
 
 use super::channel_index::{ChannelIndex, IndexPage, SHARDS};
 use crate::broker::{
@@ -26,56 +26,56 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Names of one set that are read together, at first and at most.
-const FIRST: usize = 16;
-const MOST: usize = 1000;
-/// Channels that are looked at together.
-const LOOK: usize = 256;
+/// Size of the first page of a set, and maximum size of a page.
+const FIRST_PAGE: usize = 16;
+const MAX_PAGE: usize = 1000;
+/// Maximum of channels in one check.
+const CHECKED_TOGETHER: usize = 256;
 
-/// For names of this node that wait to be written, before a list.
+/// Maximum time to write new names of this node before a list.
 const WRITE: Duration = Duration::from_millis(100);
 
-/// See the module.
+/// Lists of active channels.
 pub(crate) struct Listing {
     pub(crate) keys: Keys,
     pub(crate) lane: Arc<Lane>,
     pub(crate) masters: Arc<Masters>,
-    pub(crate) names: Arc<ChannelIndex>,
+    pub(crate) channel_index: Arc<ChannelIndex>,
 }
 
-/// Walks through the names of all sets, in order.
+/// A walk through the names of all sets, in order.
 struct Walk<'a> {
-    names: &'a ChannelIndex,
+    channel_index: &'a ChannelIndex,
     sets: Vec<Set>,
-    /// Before which it ends, as `ZRANGEBYLEX` takes it.
+    /// The end of the walk, as `ZRANGEBYLEX` takes it.
     to: Vec<u8>,
     count: usize,
 }
 
-/// One of them.
+/// The names of one set that were read but not returned.
 struct Set {
     read: VecDeque<ChannelName>,
-    /// Where to read on; none: it ends.
+    /// Where the next page begins, if there is one.
     from: Option<Vec<u8>>,
 }
 
 impl<'a> Walk<'a> {
-    /// Through the names that begin so, and are after this one.
-    fn new(names: &'a ChannelIndex, prefix: &[u8], after: Option<&str>, count: usize) -> Self {
+    /// A walk through the names with this prefix after the name `after`.
+    fn new(channel_index: &'a ChannelIndex, prefix: &[u8], after: Option<&str>, count: usize) -> Self {
         let from = match after {
             Some(after) if after.as_bytes() >= prefix => [b"(", after.as_bytes()].concat(),
             _ if prefix.is_empty() => b"-".to_vec(),
             _ => [b"[", prefix].concat(),
         };
-        // No name holds such a byte.
+        // Names are UTF-8, which has no such byte.
         let to = if prefix.is_empty() { b"+".to_vec() } else { [b"(", prefix, b"\xff"].concat() };
         let sets = (0..SHARDS).map(|_| Set { read: VecDeque::new(), from: Some(from.clone()) }).collect();
-        Self { names, sets, to, count }
+        Self { channel_index, sets, to, count }
     }
 
-    /// The next name; none: that is all.
+    /// The next name, if there is one.
     async fn next(&mut self) -> Result<Option<ChannelName>, BrokerError> {
-        // A page may hold nothing that is a name.
+        // A page may contain no valid name.
         while self.sets.iter().any(Set::is_due) {
             self.read().await?;
         }
@@ -83,18 +83,18 @@ impl<'a> Walk<'a> {
         Ok(first.and_then(|set| set.read.pop_front()))
     }
 
-    /// Reads on where nothing is left: the more, the longer it goes.
+    /// Reads the next page of each set without names. Pages grow during the walk.
     async fn read(&mut self) -> Result<(), BrokerError> {
-        let (names, to, count) = (self.names, &self.to, self.count);
+        let (channel_index, to, count) = (self.channel_index, &self.to, self.count);
         let due = self.sets.iter_mut().zip(0..).filter(|(set, _)| set.is_due());
         let pages = due.map(async |(set, shard): (&mut Set, u16)| {
             let from = set.from.take().unwrap_or_default();
-            let IndexPage { names, next } = names.page(shard, &from, to, count).await?;
+            let IndexPage { names, next } = channel_index.page(shard, &from, to, count).await?;
             (set.read, set.from) = (names.into(), next);
             Ok(())
         });
         futures_util::future::try_join_all(pages).await?;
-        self.count = (2 * count).min(MOST);
+        self.count = (2 * count).min(MAX_PAGE);
         Ok(())
     }
 }
@@ -106,16 +106,16 @@ impl Set {
 }
 
 impl Listing {
-    /// Active channels that match, in name order. What became active at another node a moment ago may be missing.
+    /// Active channels that match, in the order of names. A channel that became active at another node just now may be missing.
     pub(crate) async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
-        // What waits is listed if it can be written at once; a list is no worse for what cannot.
-        let _ = timeout(WRITE, self.names.write()).await;
+        // The list is still valid if these names cannot be written in time.
+        let _ = timeout(WRITE, self.channel_index.write()).await;
         let pattern = Glob::new(pattern);
-        let mut walk = Walk::new(&self.names, pattern.prefix(), after, (limit / 8).clamp(FIRST, MOST));
+        let mut walk = Walk::new(&self.channel_index, pattern.prefix(), after, (limit / 8).clamp(FIRST_PAGE, MAX_PAGE));
         let (mut found, mut is_over) = (Vec::new(), false);
         while found.len() < limit && !is_over {
             let mut some = Vec::new();
-            while some.len() < (limit - found.len()).min(LOOK) && !is_over {
+            while some.len() < (limit - found.len()).min(CHECKED_TOGETHER) && !is_over {
                 match walk.next().await? {
                     Some(name) if pattern.matches(&name) => some.push(name),
                     Some(_) => {}
@@ -127,29 +127,29 @@ impl Listing {
         Ok(found)
     }
 
-    /// Looks at some of the names of a set, from here on; answers where to go on. Takes out those that are not active.
-    pub(crate) async fn tidy(&self, shard: u16, from: &[u8], count: usize) -> Result<Option<Vec<u8>>, BrokerError> {
-        let IndexPage { names, next } = self.names.page(shard, from, b"+", count).await?;
-        for some in names.chunks(LOOK) {
+    /// Removes inactive channels from one page of a set. Returns where the next page begins.
+    pub(crate) async fn remove_inactive(&self, shard: u16, from: &[u8], count: usize) -> Result<Option<Vec<u8>>, BrokerError> {
+        let IndexPage { names, next } = self.channel_index.page(shard, from, b"+", count).await?;
+        for some in names.chunks(CHECKED_TOGETHER) {
             self.active(some.to_vec()).await?;
         }
         Ok(next)
     }
 
-    /// Those of them that are active; the others are taken out.
+    /// Returns the active channels, and removes the others from the index.
     async fn active(&self, names: Vec<ChannelName>) -> Result<Vec<ChannelSummary>, BrokerError> {
-        let (active, others) = self.look(names).await?;
+        let (active, others) = self.check(names).await?;
         if !others.is_empty() {
-            self.names.remove(&others).await?;
-            // One that has become active before it was taken out.
-            let (again, _) = self.look(others).await?;
-            self.names.add(again.iter().map(|it| &it.name));
+            self.channel_index.remove(&others).await?;
+            // A channel may have become active just before the removal.
+            let (again, _) = self.check(others).await?;
+            self.channel_index.add(again.iter().map(|it| &it.name));
         }
         Ok(active)
     }
 
-    /// Tells those that are active from others.
-    async fn look(&self, names: Vec<ChannelName>) -> Result<(Vec<ChannelSummary>, Vec<ChannelName>), BrokerError> {
+    /// Separates active channels from inactive ones.
+    async fn check(&self, names: Vec<ChannelName>) -> Result<(Vec<ChannelSummary>, Vec<ChannelName>), BrokerError> {
         let all = futures_util::future::try_join_all(names.into_iter().map(|name| self.summary(name))).await?;
         let empty: Vec<_> = all.iter().filter(|it| it.held == 0).map(|it| it.name.clone()).collect();
         let subscribed = self.subscribed(&empty).await?;
@@ -157,18 +157,18 @@ impl Listing {
         Ok((active, others.into_iter().map(|it| it.name).collect()))
     }
 
-    /// Those of them that some node is subscribed to.
+    /// The channels that have a subscriber on any node.
     async fn subscribed(&self, names: &[ChannelName]) -> Result<HashSet<ChannelName>, BrokerError> {
-        let (map, mut by_master) = (self.masters.now(), BTreeMap::<_, Vec<_>>::new());
+        let (map, mut by_master) = (self.masters.topology(), BTreeMap::<_, Vec<_>>::new());
         for name in names {
-            let lane = self.keys.lane(name);
+            let lane = self.keys.pubsub_channel(name);
             let owner = map.owner(Slot::of(lane.as_bytes()));
             let owner = owner.ok_or_else(|| BrokerError::Unavailable("no master of the Redis Cluster serves the channel's slot".into()))?;
             by_master.entry(owner).or_default().push(lane);
         }
         let mut found = HashSet::new();
         for (master, lanes) in by_master {
-            let Value::Array(counts) = self.run(Target::Master(master), self.masters.pubsub().subscribers(&lanes)).await? else {
+            let Value::Array(counts) = self.run(Target::Master(master), self.masters.pubsub().count_subscribers(&lanes)).await? else {
                 return Err(unexpected_answer());
             };
             for pair in counts.chunks_exact(2).filter(|pair| pair[1] != Value::Int(0)) {
@@ -194,17 +194,17 @@ impl Listing {
         Ok(ChannelSummary { name, position, held: usize::try_from(held).map_err(|_| unexpected_answer())? })
     }
 
-    /// What a master announces to somebody: the names of all its channels.
-    pub(crate) async fn announced(&self, to: Target) -> Result<Vec<ChannelName>, BrokerError> {
-        let Value::Array(lanes) = self.run(to, self.masters.pubsub().announced(&self.keys.all_lanes())).await? else {
+    /// The channels that have subscribers at a master.
+    pub(crate) async fn subscribed_at(&self, to: Target) -> Result<Vec<ChannelName>, BrokerError> {
+        let Value::Array(lanes) = self.run(to, self.masters.pubsub().list_channels(&self.keys.all_pubsub_channels())).await? else {
             return Err(unexpected_answer());
         };
         let lanes = lanes.into_iter().filter_map(text);
         Ok(lanes.filter_map(|lane| self.keys.channel(&lane)?.parse().ok()).collect())
     }
 
-    /// Everything here may be done twice.
+    /// Every command here may run twice.
     async fn run(&self, to: Target, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to, order: None, resend: Resend::Safe }).await
     }
 }

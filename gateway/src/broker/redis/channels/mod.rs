@@ -1,7 +1,7 @@
-//! Channels: their streams, their names, and whether this node has what the streams hold. Who is connected where is in `cluster_state`.
+//! Channels: their streams, their index, and the audit. Presence and connections are in `cluster_state`.
 //!
-//! - [`streams`]: publish and read; [`audit`]: looks for what did not arrive
-//! - [`channel_index`]: channels by name; [`listing`]: those that are active; [`scan`]: all keys of all masters
+//! - [`streams`]: publish and read; [`audit`]: finds lost deliveries
+//! - [`channel_index`]: names of channels; [`listing`]: lists of active channels; [`scan`]: all keys of all masters
 
 pub(crate) mod audit;
 pub(crate) mod channel_index;

@@ -1,4 +1,4 @@
-//! A walk through all keys, of one master after the other.
+//! A scan of all keys of all masters.
 
 use crate::broker::{
     BrokerError,
@@ -13,10 +13,10 @@ use crate::broker::{
 };
 use redis::{Value, cmd};
 
-/// How far it is.
+/// The progress of a scan.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Masters that are not done, each with where to go on; none: before the first step.
+    /// Masters with keys left, each with its cursor. None before the first step.
     left: Option<Vec<(Master, String)>>,
 }
 
@@ -25,7 +25,7 @@ impl Scan {
         self.left.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Goes on; answers some of the keys of this type that match. What was a master when it began and serves nothing any more is left out.
+    /// Takes one step. Returns some keys of this type that match the pattern. A master that no longer serves slots is left out.
     pub(crate) async fn next(
         &mut self,
         masters: &Masters,
@@ -33,14 +33,14 @@ impl Scan {
         (pattern, kind): (&str, &str),
         count: usize,
     ) -> Result<Vec<String>, BrokerError> {
-        let map = masters.now();
+        let map = masters.topology();
         let serving = map.serving();
         let left = self.left.get_or_insert_with(|| serving.keys().map(|master| (*master, "0".to_owned())).collect());
         left.retain(|(master, _)| serving.contains_key(master));
         let Some((master, cursor)) = left.last_mut() else { return Ok(Vec::new()) };
         let mut scan = cmd("SCAN");
         scan.arg(&*cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count).arg("TYPE").arg(kind);
-        let answer = lane.run(Command { cmd: scan, to: Target::Master(*master), order: None, again: Resend::Safe }).await?;
+        let answer = lane.run(Command { cmd: scan, to: Target::Master(*master), order: None, resend: Resend::Safe }).await?;
         let (next, keys) = scanned(answer).ok_or_else(unexpected_answer)?;
         if next == "0" {
             left.pop();
@@ -51,7 +51,7 @@ impl Scan {
     }
 }
 
-/// The next cursor, and what was found.
+/// Reads an answer of a scan: the next cursor and the keys.
 pub(crate) fn scanned(value: Value) -> Option<(String, Vec<String>)> {
     let Value::Array(parts) = value else { return None };
     let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };

@@ -1,4 +1,4 @@
-//! Publications on their way into streams and out of them.
+//! Publish to streams and read from them.
 
 use super::channel_index::ChannelIndex;
 use crate::broker::{
@@ -19,7 +19,7 @@ use crate::broker::{
         subscriptions::subscriptions::Subscriptions,
     },
 };
-use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, Retention, Span};
+use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention};
 use redis::{Cmd, Value};
 use std::{
     hash::BuildHasher as _,
@@ -27,29 +27,29 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Bounds of one read that only asks where a stream stands.
+/// The limit of a read that only needs the top of a stream.
 pub(crate) const TOP_ONLY: PageLimit = PageLimit { entries: 0, bytes: 0 };
 
-/// See the module.
+/// The streams of all channels.
 pub(crate) struct Streams {
     pub(crate) keys: Keys,
     pub(crate) pubsub: PubSub,
-    /// Each channel has one of these, so that its publications keep their order.
+    /// Lanes for publishes. A channel always uses the same one, so that its publications keep their order.
     pub(crate) writers: Vec<Arc<Lane>>,
     pub(crate) readers: Vec<Arc<Lane>>,
     pub(crate) subscriptions: Arc<Subscriptions>,
-    pub(crate) names: Arc<ChannelIndex>,
+    pub(crate) channel_index: Arc<ChannelIndex>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) hasher: foldhash::fast::RandomState,
     pub(crate) idempotency_ttl: Duration,
-    /// How long the answer to a publish without a key of its caller's is remembered: longer than it may be sent again.
+    /// Lifetime of the idempotency keys that the gateway makes. It must exceed the time for repeats.
     pub(crate) answer_ttl: Duration,
     pub(crate) meta_ttl: Duration,
 }
 
 impl Streams {
     // NL-0.3
-    /// Hands a publication over; what this answers resolves once Redis did.
+    /// Hands a publication over to a lane. The inner future resolves with the answer of Redis.
     pub(crate) async fn hand_over<'a>(
         &'a self,
         channel: &ChannelName,
@@ -58,53 +58,53 @@ impl Streams {
         let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let publication = Publication { position: None, data, tags, info, time_ms, traceparent };
-        let (cmd, again) = match (retention, idempotency) {
+        let (cmd, resend) = match (retention, idempotency) {
             (Some(retention), key) => (self.store(channel, &publication, retention, key), Resend::UntilDeadline),
-            (None, Some(key)) => (self.announce_once(channel, &publication, &key), Resend::UntilDeadline),
-            (None, None) => (self.say(channel, &codec::encode_ephemeral(&publication)), Resend::Never),
+            (None, Some(key)) => (self.publish_ephemeral(channel, &publication, &key), Resend::UntilDeadline),
+            (None, None) => (self.publish_only(channel, &codec::encode_ephemeral(&publication)), Resend::Never),
         };
-        let (answer, channel) = (self.write(channel, cmd, again).await?, channel.clone());
+        let (answer, channel) = (self.write(channel, cmd, resend).await?, channel.clone());
         Ok(async move { self.published(&channel, answer.await?) })
     }
 
     // NL-2.3
     fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
-        let (once, fingerprint, life) = match key {
-            Some(key) => (self.keys.once(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
-            // Made up, so that it can be sent again when its answer is lost; nobody else uses it.
-            None => (self.keys.once(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
+        let (key_name, fingerprint, lifetime) = match key {
+            Some(key) => (self.keys.idempotency(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
+            // A key of the gateway, so that a lane can repeat the command after a lost answer. No other publish has this key.
+            None => (self.keys.idempotency(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
         };
-        let keys = [self.keys.meta(channel), self.keys.stream(channel), once];
+        let keys = [self.keys.meta(channel), self.keys.stream(channel), key_name];
         let mut cmd = call(&SCRIPTS.publish, &keys);
-        cmd.arg(self.keys.lane(channel)).arg(codec::encode_body(publication));
+        cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_body(publication));
         cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.meta_ttl.max(retention.ttl)));
-        cmd.arg(fingerprint).arg(millis(life)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
+        cmd.arg(fingerprint).arg(millis(lifetime)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
         cmd
     }
 
-    fn announce_once(&self, channel: &ChannelName, publication: &Publication, key: &IdempotencyKey) -> Cmd {
-        let mut cmd = call(&SCRIPTS.announce, &[self.keys.once(channel, &key.scope, &key.key)]);
-        cmd.arg(self.keys.lane(channel)).arg(codec::encode_ephemeral(publication));
+    fn publish_ephemeral(&self, channel: &ChannelName, publication: &Publication, key: &IdempotencyKey) -> Cmd {
+        let mut cmd = call(&SCRIPTS.publish_ephemeral, &[self.keys.idempotency(channel, &key.scope, &key.key)]);
+        cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_ephemeral(publication));
         cmd.arg(hex(&key.fingerprint)).arg(millis(self.idempotency_ttl)).arg(self.pubsub.publish());
         cmd
     }
 
-    /// Tells subscribers something that is not stored.
-    fn say(&self, channel: &ChannelName, message: &[u8]) -> Cmd {
+    /// A publish of a message that is not stored.
+    fn publish_only(&self, channel: &ChannelName, message: &[u8]) -> Cmd {
         let mut cmd = redis::cmd(self.pubsub.publish());
-        cmd.arg(self.keys.lane(channel)).arg(message);
+        cmd.arg(self.keys.pubsub_channel(channel)).arg(message);
         cmd
     }
 
-    /// What Redis said of a publication.
+    /// Reads the answer to a publish.
     fn published(&self, channel: &ChannelName, answer: Value) -> Result<Published, BrokerError> {
         if matches!(answer, Value::Int(_)) {
             return Ok(Published { position: None, replayed: false });
         }
         let (what, position, is_first) = outcome(answer).ok_or_else(unexpected_answer)?;
-        // Again from time to time, in case that a node ended before it had written the name.
+        // Repeated from time to time, in case a node ended before it wrote the name.
         if position.is_some_and(|position| is_first || position.offset.is_power_of_two()) {
-            self.names.add([channel]);
+            self.channel_index.add([channel]);
         }
         match &*what {
             "stored" => {
@@ -116,9 +116,9 @@ impl Streams {
             "announced" => Ok(Published { position: None, replayed: false }),
             "unannounced" => {
                 self.counters.unannounced.add(1);
-                tracing::error!(%channel, "Redis stored a publication and refused to announce it; subscribers read it instead. May the user of redis.url PUBLISH?");
-                // Subscribers of other nodes get it from their audits.
-                self.subscriptions.dirty(channel);
+                tracing::error!(%channel, "Redis stored a publication but refused PUBLISH; subscribers get it from the history. Give the user of redis.url the right to PUBLISH");
+                // The audits of other nodes inform their subscribers.
+                self.subscriptions.mark_dirty(channel);
                 Ok(Published { position: Some(position.ok_or_else(unexpected_answer)?), replayed: false })
             }
             "mismatch" => Err(BrokerError::IdempotencyMismatch),
@@ -127,22 +127,22 @@ impl Streams {
     }
 
     pub(crate) async fn announce(&self, channel: &ChannelName, announcement: &Announcement) -> Result<(), BrokerError> {
-        let cmd = self.say(channel, &codec::encode_announcement(announcement));
+        let cmd = self.publish_only(channel, &codec::encode_announcement(announcement));
         self.write(channel, cmd, Resend::Never).await?.await.map(drop)
     }
 
-    /// Reads as of one moment. `ttl` is that of the channel's history.
-    pub(crate) async fn read(&self, channel: &ChannelName, ttl: Duration, span: Span, limit: PageLimit) -> Result<Page, BrokerError> {
+    /// Reads a page at one moment. `ttl` is the one of the channel's history.
+    pub(crate) async fn read(&self, channel: &ChannelName, ttl: Duration, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
         let mut cmd = call(&SCRIPTS.read, &[self.keys.meta(channel), self.keys.stream(channel)]);
-        match span {
-            Span::Top => cmd.arg("top").arg(0),
-            Span::After(offset) => cmd.arg("after").arg(offset),
-            Span::Before(None) => cmd.arg("before").arg("+"),
-            Span::Before(Some(offset)) => cmd.arg("before").arg(offset),
+        match range {
+            ReadRange::Top => cmd.arg("top").arg(0),
+            ReadRange::After(offset) => cmd.arg("after").arg(offset),
+            ReadRange::Before(None) => cmd.arg("before").arg("+"),
+            ReadRange::Before(Some(offset)) => cmd.arg("before").arg(offset),
         };
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
-        let value = lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await?;
+        let value = lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await?;
         page(value, limit).ok_or_else(unexpected_answer)
     }
 
@@ -150,14 +150,14 @@ impl Streams {
     pub(crate) async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         let mut cmd = redis::cmd("DEL");
         cmd.arg(self.keys.stream(channel));
-        // A repeat would take with it what was published since.
+        // A repeat could delete newer publications.
         self.write(channel, cmd, Resend::Never).await?.await.map(drop)
     }
 
-    /// Hands over what keeps its order within the channel.
-    async fn write(&self, channel: &ChannelName, cmd: Cmd, again: Resend) -> Result<Answer, BrokerError> {
+    /// Hands over a command that keeps its order within the channel.
+    async fn write(&self, channel: &ChannelName, cmd: Cmd, resend: Resend) -> Result<Answer, BrokerError> {
         let order = self.order(channel);
-        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), again }).await
+        self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), resend }).await
     }
 
     fn order(&self, channel: &ChannelName) -> u64 {
@@ -165,11 +165,11 @@ impl Streams {
     }
 }
 
-/// Entries and bytes of one read at most, whatever was asked for: Redis does nothing else meanwhile.
+/// Maximum of entries and bytes in one read: Redis executes no other command meanwhile.
 const ENTRIES: usize = 10_000;
 const BYTES: usize = 16 << 20;
 
-/// What was done, where the publication is, and whether it is the first that is held.
+/// What the script did, the position of the publication, and whether the history was empty before.
 fn outcome(value: Value) -> Option<(String, Option<Position>, bool)> {
     let mut parts = match value {
         Value::Array(parts) => parts.into_iter().map(text),
@@ -177,7 +177,7 @@ fn outcome(value: Value) -> Option<(String, Option<Position>, bool)> {
     };
     let mut next = || parts.next().flatten();
     let (what, epoch, offset, first) = (next()?, next(), next(), next());
-    // Of an announcement that was repeated there is no position.
+    // A publication that is not stored has no position.
     let position = || Some(Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset?.parse().ok()? });
     Some((what, position(), first.as_deref() == Some("1")))
 }
@@ -200,7 +200,7 @@ fn page(value: Value, limit: PageLimit) -> Option<Page> {
     Some(Page { epoch, top, forks, publications })
 }
 
-/// In two digits each.
+/// Two lower-case hex digits for each byte.
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()

@@ -1,7 +1,10 @@
-//! Who is connected to which node, for services that want to hear of every connection's end: of a dead node it is read here.
+//! The connection registry: the connections of each node, for services that ask for `disconnected`. When a node is dead, other nodes read
+//! its connections
+//! here.
 //!
-//! Kept only where a service asks for it. A connection is entered before a service hears of it, and struck out after it has heard of its end; so what is
-//! found here of a dead node was told, and its end perhaps not.
+//! It is kept only if a service asks for these events. A connection is registered before its `connected` event and unregistered after its
+//! `disconnected`
+//! event. So services know every registered connection of a dead node, and may not know of its end.
 
 use super::nodes::Nodes;
 use crate::broker::{
@@ -14,81 +17,81 @@ use crate::broker::{
 use gateway_core::model::{ConnectionId, UserId};
 use redis::{Cmd, ToRedisArgs, Value, cmd};
 
-/// Connections of a dead node that are read in one step.
+/// Connections of a dead node in one step.
 const STEP: usize = 256;
-/// What one node changes here keeps its order.
+/// All changes of one node keep their order.
 const ORDER: Option<u64> = Some(0);
 
 impl Nodes {
-    /// Enters connections of this node.
-    pub async fn register_connections(&self, these: &[(ConnectionId, UserId)]) -> Result<(), BrokerError> {
-        if these.is_empty() {
+    /// Registers connections of this node.
+    pub async fn register_connections(&self, connections: &[(ConnectionId, UserId)]) -> Result<(), BrokerError> {
+        if connections.is_empty() {
             return Ok(());
         }
-        let mut enter = cmd("HSET");
-        enter.arg(self.keys.roll(&self.life.id()));
-        for (connection, user) in these {
-            enter.arg(connection.to_string()).arg(user.as_str());
+        let mut set = cmd("HSET");
+        set.arg(self.keys.node_connections(&self.local_node.id()));
+        for (connection, user) in connections {
+            set.arg(connection.to_string()).arg(user.as_str());
         }
-        self.change(enter).await
+        self.change(set).await
     }
 
-    /// Strikes out connections of this node.
-    pub async fn unregister_connections(&self, these: &[ConnectionId]) -> Result<(), BrokerError> {
-        match self.struck(&self.life.id(), these.iter().map(ToString::to_string)) {
-            Some(unregister_connections) => self.change(unregister_connections).await,
+    /// Unregisters connections of this node.
+    pub async fn unregister_connections(&self, connections: &[ConnectionId]) -> Result<(), BrokerError> {
+        match self.delete_entries(&self.local_node.id(), connections.iter().map(ToString::to_string)) {
+            Some(delete) => self.change(delete).await,
             None => Ok(()),
         }
     }
 
-    /// Strikes out connections of a dead node, of which services have heard.
-    pub async fn unregister_connections_of(&self, dead: &NodeId, these: &[ConnectionId]) -> Result<(), BrokerError> {
-        match self.struck(dead, these.iter().map(ToString::to_string)) {
-            Some(unregister_connections) => self.run(unregister_connections).await.map(drop),
+    /// Unregisters connections of a dead node after their `disconnected` events.
+    pub async fn unregister_connections_of(&self, dead: &NodeId, connections: &[ConnectionId]) -> Result<(), BrokerError> {
+        match self.delete_entries(dead, connections.iter().map(ToString::to_string)) {
+            Some(delete) => self.run(delete).await.map(drop),
             None => Ok(()),
         }
     }
 
-    /// Strikes out all connections of a life of this node that has ended: they live on in its next.
+    /// Deletes the registry of a former generation of this process. Its connections belong to the current generation.
     pub async fn delete_connections_of(&self, former: &NodeId) -> Result<(), BrokerError> {
-        let mut unregister_connections = cmd("UNLINK");
-        unregister_connections.arg(self.keys.roll(former));
-        self.change(unregister_connections).await
+        let mut delete = cmd("UNLINK");
+        delete.arg(self.keys.node_connections(former));
+        self.change(delete).await
     }
 
-    /// None: there is nothing to strike out.
-    fn struck<T: ToRedisArgs>(&self, node: &NodeId, these: impl Iterator<Item = T>) -> Option<Cmd> {
-        let (mut unregister_connections, mut these) = (cmd("HDEL"), these.peekable());
-        these.peek()?;
-        unregister_connections.arg(self.keys.roll(node));
-        these.for_each(|entry| {
-            unregister_connections.arg(entry);
+    /// The command that deletes these entries. None if there are no entries.
+    fn delete_entries<T: ToRedisArgs>(&self, node: &NodeId, entries: impl Iterator<Item = T>) -> Option<Cmd> {
+        let (mut delete, mut entries) = (cmd("HDEL"), entries.peekable());
+        entries.peek()?;
+        delete.arg(self.keys.node_connections(node));
+        entries.for_each(|entry| {
+            delete.arg(entry);
         });
-        Some(unregister_connections)
+        Some(delete)
     }
 
-    /// Some connections of a dead node that are not struck out; none: there are no more. Entries that are none are struck out.
+    /// Some registered connections of a dead node; empty if there are no more. Deletes malformed entries.
     pub async fn registered_connections(&self, dead: &NodeId) -> Result<Vec<(ConnectionId, UserId)>, BrokerError> {
         loop {
             let mut some = cmd("HRANDFIELD");
-            some.arg(self.keys.roll(dead)).arg(STEP).arg("WITHVALUES");
+            some.arg(self.keys.node_connections(dead)).arg(STEP).arg("WITHVALUES");
             let Value::Array(found) = self.run(some).await? else { return Err(unexpected_answer()) };
-            // In pairs, or flat: that depends on the protocol's version.
+            // RESP3 answers with pairs, RESP2 with a flat array.
             let flat = found.into_iter().flat_map(|it| if let Value::Array(pair) = it { pair } else { vec![it] });
-            let words: Vec<_> = flat.map(|it| if let Value::BulkString(word) = it { word } else { Vec::new() }).collect();
-            let (good, odd): (Vec<_>, Vec<_>) = words.chunks_exact(2).partition(|pair| entry(pair).is_some());
-            let Some(unregister_connections) = self.struck(dead, odd.iter().map(|pair| &pair[0])) else {
-                return Ok(good.into_iter().filter_map(entry).collect());
+            let fields: Vec<_> = flat.map(|it| if let Value::BulkString(field) = it { field } else { Vec::new() }).collect();
+            let (valid, malformed): (Vec<_>, Vec<_>) = fields.chunks_exact(2).partition(|pair| entry(pair).is_some());
+            let Some(delete) = self.delete_entries(dead, malformed.iter().map(|pair| &pair[0])) else {
+                return Ok(valid.into_iter().filter_map(entry).collect());
             };
-            tracing::warn!(node = %dead.name, entries = odd.len(), "struck out of the connections of a dead node: no gateway wrote them");
-            self.run(unregister_connections).await?;
+            tracing::warn!(node = %dead.name, entries = malformed.len(), "deleted entries of a dead node's connection registry that no gateway wrote");
+            self.run(delete).await?;
         }
     }
 
-    /// How many connections of a node are not struck out.
+    /// Number of registered connections of a node.
     pub(crate) async fn registered_connections_count(&self, node: &NodeId) -> Result<i64, BrokerError> {
         let mut count = cmd("HLEN");
-        count.arg(self.keys.roll(node));
+        count.arg(self.keys.node_connections(node));
         match self.run(count).await? {
             Value::Int(number) => Ok(number),
             _ => Err(unexpected_answer()),
@@ -96,7 +99,7 @@ impl Nodes {
     }
 
     async fn change(&self, cmd: Cmd) -> Result<(), BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: ORDER, again: Resend::Safe }).await.map(drop)
+        self.lane.run(Command { cmd, to: Target::Key, order: ORDER, resend: Resend::Safe }).await.map(drop)
     }
 }
 

@@ -1,4 +1,4 @@
-//! This node as the cluster knows it.
+//! The local node: this process in the cluster.
 
 use crate::broker::redis::schema::node_id::NodeId;
 use gateway_core::model::lock;
@@ -11,21 +11,21 @@ use std::sync::{
 #[derive(Debug)]
 pub(crate) struct LocalNode {
     id: Mutex<NodeId>,
-    judges: AtomicBool,
+    may_declare_dead: AtomicBool,
 }
 
 impl LocalNode {
     pub(crate) fn new(name: &str) -> Self {
-        Self { id: Mutex::new(NodeId::of_new_process(name)), judges: AtomicBool::new(false) }
+        Self { id: Mutex::new(NodeId::of_new_process(name)), may_declare_dead: AtomicBool::new(false) }
     }
 
-    /// Whether it may take others for dead whose lease is gone.
-    pub(crate) fn judges(&self) -> bool {
-        self.judges.load(Relaxed)
+    /// Whether this node may declare another node dead after its lease has expired.
+    pub(crate) fn may_declare_dead(&self) -> bool {
+        self.may_declare_dead.load(Relaxed)
     }
 
-    pub(crate) fn set_judge(&self, may: bool) {
-        self.judges.store(may, Relaxed);
+    pub(crate) fn set_may_declare_dead(&self, may: bool) {
+        self.may_declare_dead.store(may, Relaxed);
     }
 
     /// From now on other nodes take this one for another.

@@ -1,8 +1,9 @@
-//! What the nodes of a cluster know of each other, of connections and of users. Nothing here carries publications.
+//! The shared state of the cluster: nodes, connections, presence and users. Nothing here carries publications.
 //!
-//! - [`nodes`]: who shares this Redis; [`local_node`]: this node among them
-//! - [`presence`]: who is in a channel; [`connection_registry`]: who is connected to a node; [`sweep`]: removes what dead nodes left
-//! - [`user_store`]: users' subscriptions and revocations
+//! - [`nodes`]: the nodes and their leases; [`local_node`]: this node
+//! - [`presence`]: the connections in a channel; [`connection_registry`]: the connections of a node; [`sweep`]: removes what dead nodes
+//!   left
+//! - [`user_store`]: subscriptions and revocations of users
 
 mod connection_registry;
 pub(crate) mod local_node;

@@ -1,4 +1,4 @@
-//! What is kept of users: stored subscriptions, and revocations.
+//! The user store: stored subscriptions and revocations.
 
 use crate::broker::{
     BrokerError, UserSubscription,
@@ -21,37 +21,35 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// See the module.
+/// The user store.
 pub(crate) struct UserStore {
     pub(crate) keys: Keys,
     pub(crate) lane: Arc<Lane>,
-    /// Stored subscriptions of one user.
+    /// Maximum of stored subscriptions of a user.
     pub(crate) subscriptions_per_user: usize,
 }
 
 impl UserStore {
-    pub(crate) async fn remember(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
-        let mut cmd = call(&SCRIPTS.remember, &[self.keys.user(user)]);
+    pub(crate) async fn put_subscription(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
+        let mut cmd = call(&SCRIPTS.subscription_put, &[self.keys.user(user)]);
         cmd.arg(subscription.channel.as_str())
             .arg(subscription.expires_at.unwrap_or(0))
             .arg(unix_seconds())
             .arg(self.subscriptions_per_user);
         match self.run(cmd).await? {
-            Value::Int(0) => {
-                Err(BrokerError::LimitExceeded("this user has as many stored subscriptions as a user may have: delete one first"))
-            }
+            Value::Int(0) => Err(BrokerError::LimitExceeded("this user has the maximum number of stored subscriptions: delete one first")),
             _ => Ok(()),
         }
     }
 
-    pub(crate) async fn forget(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
-        let is_live = self.remembered(user).await?.iter().any(|subscription| subscription.channel == *channel);
+    pub(crate) async fn delete_subscription(&self, user: &UserId, channel: &ChannelName) -> Result<bool, BrokerError> {
+        let is_live = self.subscriptions(user).await?.iter().any(|subscription| subscription.channel == *channel);
         let mut cmd = cmd("HDEL");
         cmd.arg(self.keys.user(user)).arg(channel.as_str());
         Ok(matches!(self.run(cmd).await?, Value::Int(1)) && is_live)
     }
 
-    pub(crate) async fn remembered(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
+    pub(crate) async fn subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         let mut cmd = cmd("HGETALL");
         cmd.arg(self.keys.user(user));
         let Value::Array(fields) = self.run(cmd).await? else { return Err(unexpected_answer()) };
@@ -66,33 +64,33 @@ impl UserStore {
         Ok(found)
     }
 
-    /// A later revocation never holds for less than an earlier one, which may be of a node whose clock is ahead.
-    pub(crate) async fn revoke(&self, user: &UserId, revocation: &Revocation, remember: Duration) -> Result<(), BrokerError> {
+    /// Stores a revocation for the time `ttl`. It never shortens an earlier one, which may come from a node with a faster clock.
+    pub(crate) async fn revoke(&self, user: &UserId, revocation: &Revocation, ttl: Duration) -> Result<(), BrokerError> {
         let Revocation { until, code, reason } = revocation;
         let mut cmd = call(&SCRIPTS.revoke, &[self.keys.revoked(user)]);
-        cmd.arg(until).arg(format!("{code} {reason}")).arg(remember.as_millis() as u64);
+        cmd.arg(until).arg(format!("{code} {reason}")).arg(ttl.as_millis() as u64);
         self.run(cmd).await.map(drop)
     }
 
     pub(crate) async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         let mut get = cmd("GET");
         get.arg(self.keys.revoked(user));
-        text(self.run(get).await?).map(|held| revocation(&held).ok_or_else(unexpected_answer)).transpose()
+        text(self.run(get).await?).map(|stored| revocation(&stored).ok_or_else(unexpected_answer)).transpose()
     }
 
-    /// Everything here may be done twice.
+    /// Every command here may run twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
-        self.lane.run(Command { cmd, to: Target::Key, order: None, again: Resend::Safe }).await
+        self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
 }
 
-/// What is held without code or reason counts all the same.
-fn revocation(held: &str) -> Option<Revocation> {
-    let mut parts = held.splitn(3, ' ');
+/// Reads a stored revocation. Code and reason are optional.
+fn revocation(stored: &str) -> Option<Revocation> {
+    let mut parts = stored.splitn(3, ' ');
     let until = parts.next()?.parse().ok()?;
     let (code, reason) = (parts.next().and_then(|code| code.parse().ok()), parts.next());
-    let usual = Disconnect::ForceDisconnect;
-    Some(Revocation { until, code: code.unwrap_or(usual.code()), reason: reason.unwrap_or(usual.reason()).into() })
+    let default = Disconnect::ForceDisconnect;
+    Some(Revocation { until, code: code.unwrap_or(default.code()), reason: reason.unwrap_or(default.reason()).into() })
 }
 
 fn unix_seconds() -> u64 {
@@ -104,9 +102,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_revocation_counts_without_code_and_reason() {
+    fn a_revocation_without_code_and_reason_gets_the_defaults() {
         let usual = Disconnect::ForceDisconnect;
-        for (held, expected) in [
+        for (stored, expected) in [
             ("10 4500 enough is enough", Some((10, 4500, "enough is enough"))),
             ("10 4500 ", Some((10, 4500, ""))),
             ("10 4500", Some((10, 4500, usual.reason()))),
@@ -115,7 +113,7 @@ mod tests {
             ("", None),
         ] {
             let expected = expected.map(|(until, code, reason)| Revocation { until, code, reason: reason.into() });
-            assert_eq!(revocation(held), expected, "{held}");
+            assert_eq!(revocation(stored), expected, "{stored}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The task that keeps a lane going.
+//! The task that drives a lane.
 
 use super::{
-    branch::{Batch, Done, LaneConnection, MasterLane, Step},
     job::{Job, Target},
     limits::LaneLimits,
+    master_lane::{Batch, Done, LaneConnection, MasterLane, Step},
     queue::{After, PAUSE, Queue},
 };
 use crate::broker::redis::servers::{
@@ -24,50 +24,50 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// See the module.
+/// The task of a lane. It sends commands to all masters and handles their answers.
 pub(crate) struct Driver {
     jobs: mpsc::Receiver<Job>,
     limits: LaneLimits,
     masters: Arc<Masters>,
     changes: watch::Receiver<Arc<Topology>>,
-    /// As this lane goes by it.
-    map: Arc<Topology>,
+    /// The slot map that this lane applies now.
+    topology: Arc<Topology>,
     health: Arc<Health>,
     index: usize,
-    branches: BTreeMap<Master, MasterLane>,
-    /// Commands of slots that nobody serves, for all that is known.
+    master_lanes: BTreeMap<Master, MasterLane>,
+    /// Commands of slots without a known master.
     unserved: Queue,
-    /// Commands that came.
-    came: u64,
+    /// Number of commands received.
+    received: u64,
 }
 
 type Steps = FuturesUnordered<Step>;
 
 impl Driver {
     pub(crate) fn new(jobs: mpsc::Receiver<Job>, limits: LaneLimits, masters: Arc<Masters>, health: Arc<Health>, index: usize) -> Self {
-        let (changes, map) = (masters.map(), Arc::default());
-        let (branches, unserved) = (BTreeMap::new(), Queue::default());
-        Self { jobs, limits, masters, changes, map, health, index, branches, unserved, came: 0 }
+        let (changes, topology) = (masters.watch_topology(), Arc::default());
+        let (master_lanes, unserved) = (BTreeMap::new(), Queue::default());
+        Self { jobs, limits, masters, changes, topology, health, index, master_lanes, unserved, received: 0 }
     }
 
-    /// Runs the lane until cancelled. What still waits then fails.
+    /// Runs the lane until cancelled. Commands that still wait then fail.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (mut steps, mut arrived) = (Steps::new(), Vec::new());
-        self.follow(&mut steps);
+        self.apply_topology(&mut steps);
         loop {
             self.send(&mut steps);
             let (deadline, heartbeat, room) = (self.deadline(), self.heartbeat(), self.room());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Ok(()) = self.changes.changed() => self.follow(&mut steps),
-                Some((master, done)) = steps.next() => self.settle(master, done, &mut steps),
+                Ok(()) = self.changes.changed() => self.apply_topology(&mut steps),
+                Some((master, done)) = steps.next() => self.complete(master, done, &mut steps),
                 count = self.jobs.recv_many(&mut arrived, room), if room > 0 => match count {
                     0 => break,
                     _ => arrived.drain(..).for_each(|job| self.push(job)),
                 },
                 Some(()) = OptionFuture::from(deadline.map(sleep_until)) => self.expire(Instant::now()),
-                Some(()) = OptionFuture::from(heartbeat.map(sleep_until)) => self.beat(Instant::now(), &mut steps),
+                Some(()) = OptionFuture::from(heartbeat.map(sleep_until)) => self.send_heartbeats(Instant::now(), &mut steps),
                 () = sleep(PAUSE), if self.holds_back() => {}
             }
         }
@@ -80,185 +80,187 @@ impl Driver {
         }
     }
 
-    /// Goes by the newest map.
-    fn follow(&mut self, steps: &mut Steps) {
-        self.map = self.changes.borrow_and_update().clone();
-        let map = self.map.clone();
-        for master in map.serving().keys().copied() {
-            match self.branches.get(&master) {
-                // It may have gone and come back meanwhile, and is awaited then.
-                Some(branch) if branch.is_up => self.health.well(branch.part),
-                _ => self.grow(master, steps),
+    /// Applies the newest slot map.
+    fn apply_topology(&mut self, steps: &mut Steps) {
+        self.topology = self.changes.borrow_and_update().clone();
+        let topology = self.topology.clone();
+        for master in topology.serving().keys().copied() {
+            match self.master_lanes.get(&master) {
+                // The master may have left and returned; its part is pending then.
+                Some(master_lane) if master_lane.is_up => self.health.set_working(master_lane.part),
+                _ => self.add_master(master, steps),
             }
         }
         self.reroute(steps);
-        for master in self.branches.keys().copied().collect::<Vec<_>>() {
+        for master in self.master_lanes.keys().copied().collect::<Vec<_>>() {
             self.prune(master);
         }
     }
 
-    /// A branch to this master, if it can be reached.
-    fn grow(&mut self, master: Master, steps: &mut Steps) {
-        if self.branches.contains_key(&master) {
+    /// Connects to this master, unless its address is unknown.
+    fn add_master(&mut self, master: Master, steps: &mut Steps) {
+        if self.master_lanes.contains_key(&master) {
             return;
         }
         if let Some(connector) = self.masters.connector(master) {
-            let branch = MasterLane::new(master, self.index, connector);
-            steps.push(branch.connect());
-            self.branches.insert(master, branch);
+            let master_lane = MasterLane::new(master, self.index, connector);
+            steps.push(master_lane.connect());
+            self.master_lanes.insert(master, master_lane);
         }
     }
 
-    /// Gives up a branch to what is no master any more, or serves nothing and cannot be reached, unless something is under way or waits there.
+    /// Removes a master that is no longer a master, or that serves no slots and is unreachable. Keeps it while commands wait for it or are
+    /// in flight.
     fn prune(&mut self, master: Master) {
-        if !self.map.serves(master)
-            && let Some(branch) = self.branches.get(&master)
-            && (!branch.is_up || branch.is_idle() && !self.map.masters().contains(&master))
-            && branch.len() == 0
+        if !self.topology.serves(master)
+            && let Some(master_lane) = self.master_lanes.get(&master)
+            && (!master_lane.is_up || master_lane.is_idle() && !self.topology.masters().contains(&master))
+            && master_lane.len() == 0
         {
-            self.health.forget(branch.part);
-            self.branches.remove(&master);
+            self.health.remove(master_lane.part);
+            self.master_lanes.remove(&master);
         }
     }
 
-    /// A command came.
+    /// Queues a new command.
     fn push(&mut self, mut job: Job) {
-        job.number = self.came;
-        self.came += 1;
-        match self.home(&job) {
-            Home::MasterLane(master) => {
-                let Some(branch) = self.branches.get(&master) else { return };
-                if branch.is_stuck() && self.stuck() >= self.share() {
-                    return job.fail(&self.health.why(branch.part));
+        job.number = self.received;
+        self.received += 1;
+        match self.destination(&job) {
+            Destination::Master(master) => {
+                let Some(master_lane) = self.master_lanes.get(&master) else { return };
+                if master_lane.is_stuck() && self.stuck() >= self.quota() {
+                    return job.fail(&self.health.problem(master_lane.part));
                 }
-                self.branches.entry(master).and_modify(|branch| branch.queue.push(job));
+                self.master_lanes.entry(master).and_modify(|master_lane| master_lane.queue.push(job));
             }
-            Home::Unserved if self.stuck() < self.share() => self.unserved.push(job),
-            Home::Unserved => job.fail(&self.health.why_any()),
-            Home::Gone => job.fail(CHANGED),
+            Destination::Unserved if self.stuck() < self.quota() => self.unserved.push(job),
+            Destination::Unserved => job.fail(&self.health.any_problem()),
+            Destination::Gone => job.fail(CHANGED),
         }
     }
 
-    fn home(&self, job: &Job) -> Home {
+    fn destination(&self, job: &Job) -> Destination {
         let master = match job.command.to {
-            Target::Master(master) if self.branches.contains_key(&master) => return Home::MasterLane(master),
-            Target::Master(_) => return Home::Gone,
-            Target::Key => self.map.only().or_else(|| self.map.owner(job.slot())),
+            Target::Master(master) if self.master_lanes.contains_key(&master) => return Destination::Master(master),
+            Target::Master(_) => return Destination::Gone,
+            Target::Key => self.topology.only().or_else(|| self.topology.owner(job.slot())),
         };
-        master.filter(|master| self.branches.contains_key(master)).map_or(Home::Unserved, Home::MasterLane)
+        master.filter(|master| self.master_lanes.contains_key(master)).map_or(Destination::Unserved, Destination::Master)
     }
 
-    /// Lets everything that waits do so where the map says, or where a server said.
+    /// Moves every waiting command to the queue where it belongs by the slot map, or by a server's redirection.
     fn reroute(&mut self, steps: &mut Steps) {
         let mut jobs: Vec<(Job, Option<Master>)> = self.unserved.drain().map(|job| (job, None)).collect();
-        for (by, branch) in &mut self.branches {
-            branch.is_displaced |= !branch.under_way.is_empty();
-            let aside = |job: Job| {
-                let to = job.aside.as_deref().and_then(|name| self.masters.named(name, *by));
+        for (reporter, master_lane) in &mut self.master_lanes {
+            master_lane.is_displaced |= !master_lane.in_flight.is_empty();
+            let with_redirect = |job: Job| {
+                let to = job.redirect.as_deref().and_then(|name| self.masters.named(name, *reporter));
                 (job, to)
             };
-            jobs.extend(branch.queue.drain().chain(branch.asking_queue.drain()).map(aside));
+            jobs.extend(master_lane.queue.drain().chain(master_lane.redirected_queue.drain()).map(with_redirect));
         }
         jobs.sort_unstable_by_key(|(job, _)| job.number);
-        // What is older and of the same order waits at home.
-        let mut ahead = HashSet::new();
-        for (job, aside) in jobs {
-            let aside = aside.filter(|_| job.command.order.is_none_or(|order| !ahead.contains(&order)));
-            if let Some(master) = aside {
-                self.grow(master, steps);
-                if let Some(branch) = self.branches.get_mut(&master) {
-                    branch.asking_queue.push(job);
+        // A redirected command must not overtake an older one of its order that waits for the master of the slot.
+        let mut not_redirected = HashSet::new();
+        for (job, redirect) in jobs {
+            let redirect = redirect.filter(|_| job.command.order.is_none_or(|order| !not_redirected.contains(&order)));
+            if let Some(master) = redirect {
+                self.add_master(master, steps);
+                if let Some(master_lane) = self.master_lanes.get_mut(&master) {
+                    master_lane.redirected_queue.push(job);
                     continue;
                 }
             }
-            ahead.extend(job.command.order);
-            match self.home(&job) {
-                Home::MasterLane(master) => {
-                    self.branches.entry(master).and_modify(|branch| branch.queue.push(job));
+            not_redirected.extend(job.command.order);
+            match self.destination(&job) {
+                Destination::Master(master) => {
+                    self.master_lanes.entry(master).and_modify(|master_lane| master_lane.queue.push(job));
                 }
-                Home::Unserved => self.unserved.push(job),
-                Home::Gone => job.fail(CHANGED),
+                Destination::Unserved => self.unserved.push(job),
+                Destination::Gone => job.fail(CHANGED),
             }
         }
     }
 
-    /// Sends what may be sent.
+    /// Starts a batch on every idle connection.
     fn send(&mut self, steps: &mut Steps) {
         while self.room() > 0
-            && self.branches.values().any(|branch| branch.is_idle() && branch.len() < self.limits.batch)
+            && self.master_lanes.values().any(|master_lane| master_lane.is_idle() && master_lane.len() < self.limits.batch)
             && let Ok(job) = self.jobs.try_recv()
         {
             self.push(job);
         }
-        let idle: Vec<_> = self.branches.values().filter(|branch| branch.is_idle()).map(|branch| branch.master).collect();
+        let idle: Vec<_> =
+            self.master_lanes.values().filter(|master_lane| master_lane.is_idle()).map(|master_lane| master_lane.master).collect();
         for master in idle {
-            let (busy, aside) = self.busy_beside(master);
-            let Some(branch) = self.branches.get_mut(&master) else { continue };
-            if !branch.seat.as_ref().is_some_and(|seat| branch.connector.is_newest(&seat.server)) {
-                tracing::warn!(part = ?branch.part, "the address leads to another Redis by now");
-                branch.begin();
-                steps.push(branch.connect_later());
+            let (busy, redirected) = self.busy_orders(master);
+            let Some(master_lane) = self.master_lanes.get_mut(&master) else { continue };
+            if !master_lane.guard.as_ref().is_some_and(|guard| master_lane.connector.is_newest(&guard.server)) {
+                tracing::warn!(part = ?master_lane.part, "the address leads to another Redis now: reconnecting");
+                master_lane.begin();
+                steps.push(master_lane.connect_later());
                 continue;
             }
             let (now, most) = (Instant::now(), self.limits.batch);
-            let asking_queue = branch.asking_queue.take(most, now, |order| busy.contains(&order));
-            let batch = if asking_queue.is_empty() {
-                Batch::Home(branch.queue.take(most, now, |order| busy.contains(&order) || aside.contains(&order)))
+            let jobs = master_lane.redirected_queue.take(most, now, |order| busy.contains(&order));
+            let batch = if jobs.is_empty() {
+                Batch::Direct(master_lane.queue.take(most, now, |order| busy.contains(&order) || redirected.contains(&order)))
             } else {
-                Batch::Aside(asking_queue)
+                Batch::Redirected(jobs)
             };
             if !batch.is_empty()
-                && let Some(connection) = branch.begin()
+                && let Some(connection) = master_lane.begin()
             {
-                steps.push(branch.exchange(connection, batch));
+                steps.push(master_lane.exchange(connection, batch));
             }
         }
     }
 
     // NL-2.14
-    /// Orders of which something is under way at another master although the map has changed; and those of which something waits aside.
-    fn busy_beside(&self, master: Master) -> (HashSet<u64>, HashSet<u64>) {
-        let others = self.branches.values().filter(|branch| branch.master != master && branch.is_displaced);
-        let aside = self.branches.values().flat_map(|branch| branch.asking_queue.orders());
-        (others.flat_map(|branch| branch.under_way.iter().copied()).collect(), aside.collect())
+    /// Orders with commands in flight at another master that may not serve their slot any more, and orders with redirected commands that wait.
+    fn busy_orders(&self, master: Master) -> (HashSet<u64>, HashSet<u64>) {
+        let others = self.master_lanes.values().filter(|master_lane| master_lane.master != master && master_lane.is_displaced);
+        let redirected = self.master_lanes.values().flat_map(|master_lane| master_lane.redirected_queue.orders());
+        (others.flat_map(|master_lane| master_lane.in_flight.iter().copied()).collect(), redirected.collect())
     }
 
-    fn settle(&mut self, master: Master, done: Done, steps: &mut Steps) {
-        let Some(branch) = self.branches.get_mut(&master) else { return };
+    fn complete(&mut self, master: Master, done: Done, steps: &mut Steps) {
+        let Some(master_lane) = self.master_lanes.get_mut(&master) else { return };
         match done {
-            Done::Connected(Ok((connection, seat))) => {
-                self.health.well(branch.part);
-                branch.connected(connection, seat);
+            Done::Connected(Ok((connection, guard))) => {
+                self.health.set_working(master_lane.part);
+                master_lane.connected(connection, guard);
             }
-            Done::Connected(Err(trouble)) => {
-                branch.is_up = false;
-                self.health.warn(branch.part, &trouble.to_string());
-                self.masters.doubt();
-                let gave_up = branch.return_asking();
-                steps.push(branch.connect_later());
-                if gave_up {
+            Done::Connected(Err(error)) => {
+                master_lane.is_up = false;
+                self.health.warn(master_lane.part, &error.to_string());
+                self.masters.request_refresh();
+                let has_returned = master_lane.return_redirected();
+                steps.push(master_lane.connect_later());
+                if has_returned {
                     self.reroute(steps);
                 }
             }
-            Done::Paused(connection) => branch.line = LaneConnection::Idle(connection, Instant::now()),
+            Done::Paused(connection) => master_lane.connection = LaneConnection::Idle(connection, Instant::now()),
             Done::Exchanged(connection, batch, Ok(answers)) => {
-                let (is_aside, sent) = (batch.is_aside(), batch.into_jobs());
-                if is_aside {
+                let (is_redirected, sent) = (batch.is_redirected(), batch.into_jobs());
+                if is_redirected {
                     for job in &sent {
-                        self.masters.moves(job.slot());
+                        self.masters.mark_moving(job.slot());
                     }
                 }
-                let is_displaced = branch.ended();
-                let round = branch.queue.answered(sent, answers, Instant::now());
-                branch.is_up = matches!(round.after, After::GoOn | After::LoadScripts);
+                let is_displaced = master_lane.finish_batch();
+                let round = master_lane.queue.take_answers(sent, answers, Instant::now());
+                master_lane.is_up = matches!(round.after, After::GoOn | After::LoadScripts);
                 match round.after {
-                    After::GoOn => branch.line = LaneConnection::Idle(connection, Instant::now()),
-                    After::LoadScripts => steps.push(branch.load(connection)),
-                    After::Pause => steps.push(branch.pause(connection)),
-                    After::Reconnect => steps.push(branch.connect_later()),
+                    After::GoOn => master_lane.connection = LaneConnection::Idle(connection, Instant::now()),
+                    After::LoadScripts => steps.push(master_lane.load(connection)),
+                    After::Pause => steps.push(master_lane.pause(connection)),
+                    After::Reconnect => steps.push(master_lane.connect_later()),
                 }
                 if round.is_map_wrong {
-                    self.masters.doubt();
+                    self.masters.request_refresh();
                 }
                 if round.is_map_wrong || is_displaced {
                     self.reroute(steps);
@@ -266,91 +268,99 @@ impl Driver {
             }
             Done::Exchanged(_, batch, Err(error)) => {
                 let sent = batch.into_jobs();
-                let address = branch.connector.address();
-                self.health.trouble(branch.part, &format!("the connection to Redis at {address} broke: {error}"));
-                tracing::warn!(part = ?branch.part, %address, %error, unanswered = sent.len(), "the connection to Redis broke");
-                branch.broke(sent);
-                steps.push(branch.connect());
-                self.masters.doubt();
+                let address = master_lane.connector.address();
+                self.health.set_failed(master_lane.part, &format!("the connection to Redis at {address} broke: {error}"));
+                tracing::warn!(part = ?master_lane.part, %address, %error, unanswered = sent.len(), "the connection to Redis broke");
+                master_lane.broke(sent);
+                steps.push(master_lane.connect());
+                self.masters.request_refresh();
                 self.reroute(steps);
             }
         }
-        if !self.map.serves(master) {
+        if !self.topology.serves(master) {
             self.reroute(steps);
             self.prune(master);
         }
     }
 
-    /// What waits for masters that cannot be used, or for none.
+    /// Number of commands that wait for unusable masters, or for no master.
     fn stuck(&self) -> usize {
-        let stuck = self.branches.values().filter(|branch| branch.is_stuck());
+        let stuck = self.master_lanes.values().filter(|master_lane| master_lane.is_stuck());
         self.unserved.len() + stuck.map(MasterLane::len).sum::<usize>()
     }
 
-    /// What they may have of the queue together, of several; and what one that can be used may have before all others wait for it.
-    fn share(&self) -> usize {
-        if self.map.only().is_some() { self.limits.queue } else { self.limits.queue / 2 }
+    /// The part of the queue that commands of all unusable masters may fill together. When one usable master fills as much, the lane takes in no more
+    /// commands.
+    fn quota(&self) -> usize {
+        if self.topology.only().is_some() { self.limits.queue } else { self.limits.queue / 2 }
     }
 
-    /// How many commands are taken in. A master that keeps up in its time makes all wait for it; one that does not, only its own.
+    /// How many commands the lane takes in now. A slow master makes all commands wait; an unusable one only its own.
     fn room(&self) -> usize {
-        let share = self.share();
-        // More than its share may have come back from a connection that broke; that is not to be others' loss.
-        let mut waiting = self.stuck().min(share);
-        for branch in self.branches.values().filter(|branch| !branch.is_stuck()) {
-            waiting += branch.len();
-            if branch.len() >= share {
+        let quota = self.quota();
+        // A broken connection may return more commands than the quota. They must not take room from other masters.
+        let mut waiting = self.stuck().min(quota);
+        for master_lane in self.master_lanes.values().filter(|master_lane| !master_lane.is_stuck()) {
+            waiting += master_lane.len();
+            if master_lane.len() >= quota {
                 return 0;
             }
         }
         self.limits.queue.saturating_sub(waiting)
     }
 
-    /// Whether something waits that could be sent, and that nothing else will wake this task for.
+    /// Whether commands wait for an idle connection. Nothing else would wake this task for them.
     fn holds_back(&self) -> bool {
-        self.branches.values().any(|branch| branch.is_idle() && branch.len() > 0)
+        self.master_lanes.values().any(|master_lane| master_lane.is_idle() && master_lane.len() > 0)
     }
 
     fn queues(&mut self) -> impl Iterator<Item = &mut Queue> {
-        self.branches.values_mut().flat_map(|branch| [&mut branch.queue, &mut branch.asking_queue]).chain([&mut self.unserved])
+        self.master_lanes
+            .values_mut()
+            .flat_map(|master_lane| [&mut master_lane.queue, &mut master_lane.redirected_queue])
+            .chain([&mut self.unserved])
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let queues = self.branches.values().flat_map(|branch| [&branch.queue, &branch.asking_queue]).chain([&self.unserved]);
+        let queues =
+            self.master_lanes.values().flat_map(|master_lane| [&master_lane.queue, &master_lane.redirected_queue]).chain([&self.unserved]);
         queues.filter_map(Queue::deadline).min()
     }
 
     fn expire(&mut self, now: Instant) {
-        self.unserved.expire(now, &self.health.why_any());
-        for branch in self.branches.values_mut() {
-            let why = self.health.why(branch.part);
-            branch.queue.expire(now, &why);
-            branch.asking_queue.expire(now, &why);
+        self.unserved.expire(now, &self.health.any_problem());
+        for master_lane in self.master_lanes.values_mut() {
+            let problem = self.health.problem(master_lane.part);
+            master_lane.queue.expire(now, &problem);
+            master_lane.redirected_queue.expire(now, &problem);
         }
     }
 
-    /// When the connection that has been idle longest is asked whether it still works.
+    /// The time of the next heartbeat on an idle connection.
     fn heartbeat(&self) -> Option<Instant> {
-        self.branches.values().filter_map(MasterLane::next_heartbeat).min()
+        self.master_lanes.values().filter_map(MasterLane::next_heartbeat).min()
     }
 
-    fn beat(&mut self, now: Instant, steps: &mut Steps) {
-        for branch in self.branches.values_mut().filter(|branch| branch.next_heartbeat().is_some_and(|next| next <= now)) {
-            if let Some(connection) = branch.begin() {
-                steps.push(branch.heartbeat(connection));
+    fn send_heartbeats(&mut self, now: Instant, steps: &mut Steps) {
+        for master_lane in self.master_lanes.values_mut().filter(|master_lane| master_lane.next_heartbeat().is_some_and(|next| next <= now))
+        {
+            if let Some(connection) = master_lane.begin() {
+                steps.push(master_lane.heartbeat(connection));
             }
         }
     }
 }
 
 /// Where a command belongs.
-enum Home {
-    MasterLane(Master),
+enum Destination {
+    Master(Master),
+    /// No known master serves its slot.
     Unserved,
+    /// The command is for one master, which is no longer a master.
     Gone,
 }
 
-const CHANGED: &str = "the masters of the Redis Cluster have changed meanwhile";
+const CHANGED: &str = "the masters of the Redis Cluster have changed: repeat the request";
 
 #[cfg(feature = "testing")]
 mod simulated;

@@ -1,4 +1,4 @@
-//! Commands on their way.
+//! A command and its state in a lane.
 
 use crate::broker::{
     BrokerError,
@@ -15,109 +15,119 @@ use redis::{Cmd, Value};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::{sync::oneshot, time::Instant};
 
-/// A command.
+/// A command for Redis.
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) cmd: Cmd,
     pub(crate) to: Target,
-    /// Commands with the same number are carried out in the order in which they came, or not at all. They are of the same slot.
+    /// Commands with the same number are executed in the order in which they arrive, or not at all. All of them belong to one slot.
     pub(crate) order: Option<u64>,
-    pub(crate) again: Resend,
+    pub(crate) resend: Resend,
 }
 
-/// Who carries a command out.
+/// The master that executes a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Who has its first key.
+    /// The master of the slot of its first key.
     Key,
-    /// One of several masters, whatever it has.
+    /// This master, whatever slots it serves.
     Master(Master),
 }
 
-/// Whether a command whose answer was lost may be sent again.
+/// Whether a lane may send a command again after its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resend {
-    /// It changes nothing if it was carried out already.
+    /// Yes: a repeat changes nothing.
     Safe,
-    /// Its last key remembers that it was carried out. It takes one more argument, the time on the server's clock from which on it is refused; and
-    /// further keys, of which there must be none.
+    /// Yes, until the deadline: its last key is an idempotency key. The lane appends the deadline, by the server's clock, as an argument.
+    /// It adds more keys
+    /// after the last one if later commands may have run.
     UntilDeadline,
-    /// It would be carried out twice.
+    /// No: the server would execute it twice.
     Never,
 }
 
-/// A command on its way.
+/// A command in a lane.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) command: Command,
     pub(crate) deadline: Instant,
     pub(crate) answer: oneshot::Sender<Result<Value, BrokerError>>,
-    pub(crate) doubt: Uncertainty,
-    /// What later commands of its order, whose answers were lost with its own, are remembered by. It must not be carried out behind one of them.
-    pub(crate) later: BTreeSet<Arc<str>>,
-    /// Its place among all that came.
+    pub(crate) uncertainty: Uncertainty,
+    /// Idempotency keys of later commands of its order that may have been executed. It must not be executed after one of them.
+    pub(crate) later_keys: BTreeSet<Arc<str>>,
+    /// Its number among all commands that the lane received.
     pub(crate) number: u64,
-    /// Who has to be asked next, if not the master of its slot: the slot is on the move there.
-    pub(crate) aside: Option<Box<str>>,
-    /// Not to be sent before.
-    pub(crate) rests_until: Option<Instant>,
+    /// The server that a redirection (`ASK`) named, while the slot is moving there.
+    pub(crate) redirect: Option<Box<str>>,
+    /// It must not be sent before this time.
+    pub(crate) paused_until: Option<Instant>,
 }
 
-/// Whether it may have been carried out, its answer being lost.
+/// Whether the server may have executed a command without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Uncertainty {
-    /// It was not.
+    /// No.
     None,
-    /// As long as the server's data has this identity, it knows.
-    Open(Arc<str>),
-    /// Nobody knows for sure.
-    Lasting,
+    /// Maybe; the server can tell, as long as its data has this identity.
+    WhileData(Arc<str>),
+    /// Maybe; the server cannot tell.
+    Permanent,
 }
 
 impl Job {
     pub(crate) fn new(command: Command, deadline: Instant, answer: oneshot::Sender<Result<Value, BrokerError>>) -> Self {
-        Self { command, deadline, answer, doubt: Uncertainty::None, later: BTreeSet::new(), number: 0, aside: None, rests_until: None }
+        Self {
+            command,
+            deadline,
+            answer,
+            uncertainty: Uncertainty::None,
+            later_keys: BTreeSet::new(),
+            number: 0,
+            redirect: None,
+            paused_until: None,
+        }
     }
 
     pub(crate) fn slot(&self) -> Slot {
         Slot::of_command(&self.command.cmd)
     }
 
-    /// What it is sent as.
+    /// The command as it is sent.
     pub(crate) fn cmd(&self, clock: &Clock) -> Cmd {
-        let later = self.later.iter().map(AsRef::as_ref);
-        let mut cmd = if self.later.is_empty() { self.command.cmd.clone() } else { with_keys(&self.command.cmd, later) };
-        if self.command.again == Resend::UntilDeadline {
+        let later = self.later_keys.iter().map(AsRef::as_ref);
+        let mut cmd = if self.later_keys.is_empty() { self.command.cmd.clone() } else { with_keys(&self.command.cmd, later) };
+        if self.command.resend == Resend::UntilDeadline {
             cmd.arg(clock.at(self.deadline));
         }
         cmd
     }
 
-    /// What remembers that it was carried out, if anything does.
-    pub(crate) fn once(&self) -> Option<Arc<str>> {
-        let remembered = self.command.again == Resend::UntilDeadline;
-        remembered.then(|| keys_of(&self.command.cmd).pop()).flatten().map(Into::into)
+    /// Its idempotency key, if it has one.
+    pub(crate) fn idempotency_key(&self) -> Option<Arc<str>> {
+        let has_key = self.command.resend == Resend::UntilDeadline;
+        has_key.then(|| keys_of(&self.command.cmd).pop()).flatten().map(Into::into)
     }
 
     pub(crate) fn is_uncertain(&self) -> bool {
-        self.doubt != Uncertainty::None
+        self.uncertainty != Uncertainty::None
     }
 
     pub(crate) fn end(self, result: Result<Value, BrokerError>) {
-        // Who does not wait any more needs no answer.
+        // The receiver may be gone; then nobody needs the answer.
         let _ = self.answer.send(result);
     }
 
-    pub(crate) fn fail(self, why: &str) {
-        let error = if self.is_uncertain() { BrokerError::OutcomeUnknown } else { BrokerError::Unavailable(why.into()) };
+    pub(crate) fn fail(self, problem: &str) {
+        let error = if self.is_uncertain() { BrokerError::OutcomeUnknown } else { BrokerError::Unavailable(problem.into()) };
         self.end(Err(error));
     }
 
-    /// The server did not carry it out, as something later was. `data`: the identity of what it knows that from.
-    pub(crate) fn overtaken(mut self, data: &str) {
-        if matches!(&self.doubt, Uncertainty::Open(since) if **since == *data) {
-            self.doubt = Uncertainty::None;
+    /// Fails: the server did not execute the command because a later one was executed. `data`: the identity of the server's data.
+    pub(crate) fn fail_out_of_order(mut self, data: &str) {
+        if matches!(&self.uncertainty, Uncertainty::WhileData(since) if **since == *data) {
+            self.uncertainty = Uncertainty::None;
         }
-        self.fail("something that came later was carried out already");
+        self.fail("a later publication of the same source was stored first: repeat the request");
     }
 }

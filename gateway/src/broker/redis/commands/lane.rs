@@ -1,4 +1,4 @@
-//! The near end of a lane: who has a command hands it over here.
+//! The entry of a lane for callers.
 
 use super::{
     driver::Driver,
@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// The near end of a lane.
+/// The entry of a lane for callers.
 #[derive(Debug)]
 pub(crate) struct Lane {
     jobs: mpsc::Sender<Job>,
@@ -30,34 +30,34 @@ pub(crate) struct Lane {
     health: Arc<Health>,
 }
 
-/// Jobs on their way into the queue.
+/// Maximum of jobs between the callers and the lane's queue.
 const HANDOVER: usize = 64;
 
-/// The lane with this index. Its far end is a task for the runtime that outlives all callers.
+/// Makes the lane with this index. The driver must run as a task that outlives all callers.
 pub(crate) fn lane(limits: LaneLimits, masters: Arc<Masters>, health: Arc<Health>, index: usize) -> (Lane, Driver) {
-    let (give, jobs) = mpsc::channel(HANDOVER);
-    (Lane { jobs: give, deadline: limits.deadline, health: health.clone() }, Driver::new(jobs, limits, masters, health, index))
+    let (sender, jobs) = mpsc::channel(HANDOVER);
+    (Lane { jobs: sender, deadline: limits.deadline, health: health.clone() }, Driver::new(jobs, limits, masters, health, index))
 }
 
 impl Lane {
-    /// Carries a command out.
+    /// Executes a command.
     pub(crate) async fn run(&self, command: Command) -> Result<Value, BrokerError> {
         self.hand_over(command).await?.await
     }
 
-    /// Waits for room. The command then has its place behind all that were handed over before.
+    /// Waits for room in the lane. The command then has its place in the order.
     pub(crate) async fn hand_over(&self, command: Command) -> Result<Answer, BrokerError> {
         let deadline = Instant::now() + self.deadline;
         let (answer, answered) = oneshot::channel();
         match timeout_at(deadline, self.jobs.send(Job::new(command, deadline, answer))).await {
             Ok(Ok(())) => Ok(Answer(answered)),
             Ok(Err(_)) => Err(BrokerError::Unavailable("the gateway is stopping".into())),
-            Err(_) => Err(BrokerError::Unavailable(self.health.why_any())),
+            Err(_) => Err(BrokerError::Unavailable(self.health.any_problem())),
         }
     }
 }
 
-/// Of a command that was handed over. Who drops it gives up the command, unless it was sent.
+/// The future answer to a command. Dropping it cancels the command, unless it was sent.
 #[derive(Debug)]
 pub(crate) struct Answer(oneshot::Receiver<Result<Value, BrokerError>>);
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 /// Bounds of a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LaneLimits {
-    /// Commands that wait at most; who comes then waits for room until the deadline. Of several masters those that cannot be used have half of it at
-    /// most, together, so that others go on; further commands for them fail.
+    /// Maximum of commands that wait. Further ones wait for room until their deadline. With several masters, commands of unusable masters
+    /// may fill half of the
+    /// queue together; further ones for them fail at once.
     pub(crate) queue: usize,
-    /// Commands that are sent together at most.
+    /// Maximum of commands in a batch.
     pub(crate) batch: usize,
-    /// For a command, from when it came to its answer.
+    /// The time that a command may take, from the call to its answer.
     pub(crate) deadline: Duration,
 }

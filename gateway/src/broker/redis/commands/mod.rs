@@ -1,15 +1,15 @@
-//! Commands on their way to Redis and back: lanes, which keep their order through every interruption. What the commands mean is no matter of this folder.
+//! Lanes: connections that carry commands to Redis and keep their order through every interruption. The meaning of the commands belongs to other folders.
 //!
-//! What waits for a master goes out together, one round after the other. So the order in which commands come is that in which Redis carries them out, also
-//! when a connection breaks: what was not answered is sent again, ahead of everything newer, by ids that make a repeat harmless. Where a slot moves
-//! from one master to another, a command waits until the last one of its order was answered there.
+//! A lane sends all commands that wait for a master together, one batch after the other. So Redis executes commands in the order in which they arrive. After a
+//! broken connection, the lane sends commands without an answer again, ahead of all newer ones. Idempotency keys make the repeat harmless. While a slot moves
+//! to another master, a command waits there until the old master has answered the earlier commands of its order.
 //!
-//! - [`lane`]: the near end; [`driver`]: the task that keeps a lane going; [`branch`]: its connection to one master
-//! - [`job`]: a command on its way; [`queue`]: those that wait for one master; [`limits`]: bounds
+//! - [`lane`]: the entry for callers; [`driver`]: the task of a lane; [`master_lane`]: its connection to one master
+//! - [`job`]: a command and its state; [`queue`]: the commands of one master; [`limits`]: bounds
 
-mod branch;
 pub(crate) mod driver;
 pub(crate) mod job;
 pub(crate) mod lane;
 pub(crate) mod limits;
+mod master_lane;
 mod queue;

@@ -1,4 +1,4 @@
-//! Commands for one master that wait for their turn, and what becomes of those that were sent. Sans-I/O.
+//! The queue of one master: commands that wait, and the handling of answers. Sans-I/O.
 
 use super::job::{Job, Resend, Uncertainty};
 use crate::broker::redis::schema::scripts::{code_and_details, keys_of};
@@ -10,34 +10,34 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Between attempts of commands that the server refuses for now.
+/// Time between attempts of a command that the server refuses for now.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// Commands of one order that are sent together at most: if their answers are lost, each has to name all that are behind it.
-const TOGETHER: usize = 128;
+/// Maximum of commands of one order in a batch. If their answers are lost, each command must name all that followed it.
+const MAX_PER_ORDER: usize = 128;
 
-/// What a round of answers says about the connection.
+/// What to do with the connection after the answers to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum After {
-    /// It works.
+    /// Continue.
     GoOn,
-    /// The server does not carry commands out now.
+    /// Pause: the server executes no commands now.
     Pause,
-    /// The server knows no scripts.
+    /// Load the scripts: the server has lost them.
     LoadScripts,
-    /// The server is no master any more.
+    /// Reconnect: the server is no longer a master.
     Reconnect,
 }
 
-/// What a round of answers says.
+/// The result of the answers to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Round {
     pub(crate) after: After,
-    /// Some slot is not where it was looked for.
+    /// Whether a slot is at another master than the slot map says.
     pub(crate) is_map_wrong: bool,
 }
 
-/// Jobs in the order in which they came.
+/// Waiting commands, in the order in which they arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     jobs: VecDeque<Job>,
@@ -60,42 +60,42 @@ impl Queue {
         self.jobs.drain(..)
     }
 
-    /// Those of what waits here.
+    /// The orders of the waiting commands.
     pub(crate) fn orders(&self) -> impl Iterator<Item = u64> + '_ {
         self.jobs.iter().filter_map(|job| job.command.order)
     }
 
-    /// Whether the first one was refused for now.
-    pub(crate) fn rests(&self) -> bool {
-        self.jobs.front().is_some_and(|job| job.rests_until.is_some())
+    /// Whether the server refused the first command for now.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.jobs.front().is_some_and(|job| job.paused_until.is_some())
     }
 
-    /// When the first one's time is over. All have the same time, so that is the first to be over.
+    /// The deadline of the first command. It is the earliest, because all commands have the same time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.jobs.front().map(|job| job.deadline)
     }
 
-    /// Ends those whose time is over.
-    pub(crate) fn expire(&mut self, now: Instant, why: &str) {
+    /// Fails the commands whose deadline has passed.
+    pub(crate) fn expire(&mut self, now: Instant, problem: &str) {
         while let Some(job) = self.jobs.pop_front_if(|job| job.deadline <= now) {
-            job.fail(why);
+            job.fail(problem);
         }
     }
 
-    /// Up to `most` jobs, to be sent in this order. One that nobody waits for, and that was not sent before, is left out; one that rests stays, and
-    /// with it those of its order, those whose order is `busy` elsewhere, and those of which there are too many.
+    /// Takes up to `most` commands for a batch. Three kinds stay: paused ones with all later ones of their order, those whose order is `busy` elsewhere, and
+    /// those beyond [`MAX_PER_ORDER`]. Drops a command without a receiver for its answer, unless it may have been executed.
     pub(crate) fn take(&mut self, most: usize, now: Instant, busy: impl Fn(u64) -> bool) -> Vec<Job> {
         let (mut taken, mut stay, mut staying) = (Vec::new(), Vec::new(), HashSet::new());
-        let mut together = Tally::new(most);
+        let mut tally = Tally::new(most);
         while taken.len() < most
             && let Some(job) = self.jobs.pop_front()
         {
-            let stays = |order| staying.contains(&order) || busy(order) || together.is_full(order);
-            if job.rests_until.is_some_and(|until| until > now) || job.command.order.is_some_and(stays) {
+            let stays = |order| staying.contains(&order) || busy(order) || tally.is_full(order);
+            if job.paused_until.is_some_and(|until| until > now) || job.command.order.is_some_and(stays) {
                 staying.extend(job.command.order);
                 stay.push(job);
             } else if job.is_uncertain() || !job.answer.is_closed() {
-                together.count(job.command.order);
+                tally.count(job.command.order);
                 taken.push(job);
             }
         }
@@ -104,84 +104,84 @@ impl Queue {
     }
 
     // NL-2.4
-    /// The connection broke before these were answered: what may be sent again comes ahead of everything newer. `data`: the identity of what the
-    /// server had when the connection was made.
-    pub(crate) fn unanswered(&mut self, sent: Vec<Job>, data: &Arc<str>) {
+    /// Puts back the commands of a broken connection, ahead of all newer ones, if they may be sent again. `data`: the identity of the server's data when the
+    /// connection was made.
+    pub(crate) fn requeue_unanswered(&mut self, sent: Vec<Job>, data: &Arc<str>) {
         for mut job in sent.into_iter().rev() {
-            if job.doubt == Uncertainty::None {
-                job.doubt = Uncertainty::Open(data.clone());
+            if job.uncertainty == Uncertainty::None {
+                job.uncertainty = Uncertainty::WhileData(data.clone());
             }
-            job.aside = None;
-            match job.command.again {
+            job.redirect = None;
+            match job.command.resend {
                 Resend::Never => job.fail(""),
                 Resend::Safe | Resend::UntilDeadline => self.jobs.push_front(job),
             }
         }
-        self.name_later();
+        self.record_later_keys();
     }
 
     // NL-2.6
-    /// Each that may have been carried out learns of those behind it that may have been, too.
-    fn name_later(&mut self) {
-        let mut behind: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
+    /// Gives each uncertain command the idempotency keys of all later uncertain commands of its order.
+    fn record_later_keys(&mut self) {
+        let mut later: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
         for job in self.jobs.iter_mut().rev().filter(|job| job.is_uncertain()) {
-            let (Some(order), Some(once)) = (job.command.order, job.once()) else { continue };
-            let behind = behind.entry(order).or_default();
-            job.later.extend(behind.iter().cloned());
-            behind.push(once);
+            let (Some(order), Some(key)) = (job.command.order, job.idempotency_key()) else { continue };
+            let later = later.entry(order).or_default();
+            job.later_keys.extend(later.iter().cloned());
+            later.push(key);
         }
     }
 
     // NL-2.13
-    /// An earlier connection may go on to be heard: what it was sent may be carried out at any time.
-    pub(crate) fn doubt_for_good(&mut self) {
+    /// Records that the server may execute commands of an earlier connection at any time.
+    pub(crate) fn make_uncertainty_permanent(&mut self) {
         for job in self.jobs.iter_mut().filter(|job| job.is_uncertain()) {
-            job.doubt = Uncertainty::Lasting;
+            job.uncertainty = Uncertainty::Permanent;
         }
     }
 
     // NL-2.6
-    /// Takes the answers to these. What the server surely did not carry out is sent again, unless something newer of the same order was
-    /// carried out: then it has to fail, or it would come too late.
-    pub(crate) fn answered(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> Round {
+    /// Handles the answers to a batch. A command that the server surely did not execute is sent again. If a later command of its order was executed, it
+    /// fails instead, because it would run out of order.
+    pub(crate) fn take_answers(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> Round {
         let mut round = Round { after: After::GoOn, is_map_wrong: false };
-        let mut overtaken = HashSet::new();
+        let mut executed = HashSet::new();
         for (mut job, answer) in sent.into_iter().zip(answers).rev() {
             let refusal = match answer {
                 Value::ServerError(error) => error,
                 value => {
-                    overtaken.extend(job.command.order);
+                    executed.extend(job.command.order);
                     job.end(Ok(value));
                     continue;
                 }
             };
             let (code, details) = code_and_details(&refusal);
-            let late = job.command.order.is_some_and(|order| overtaken.contains(&order));
-            match not_carried_out(code) {
-                Some(then) if !late => {
-                    (job.aside, job.rests_until) = (None, None);
-                    match then {
-                        Then::Connection(after) => round.after = round.after.max(after),
-                        Then::Rest => job.rests_until = Some(now + PAUSE),
-                        Then::Aside => job.aside = details.split(' ').nth(1).map(Into::into),
+            let is_late = job.command.order.is_some_and(|order| executed.contains(&order));
+            match refused_for_now(code) {
+                Some(retry) if !is_late => {
+                    (job.redirect, job.paused_until) = (None, None);
+                    match retry {
+                        Retry::Connection(after) => round.after = round.after.max(after),
+                        Retry::AfterPause => job.paused_until = Some(now + PAUSE),
+                        Retry::Redirect => job.redirect = details.split(' ').nth(1).map(Into::into),
                     }
                     round.is_map_wrong |= matches!(code, "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
                     self.jobs.push_front(job);
                 }
-                None if code == "OVERTAKEN" => job.overtaken(details.split(' ').next().unwrap_or_default()),
+                None if code == "OUTOFORDER" => job.fail_out_of_order(details.split(' ').next().unwrap_or_default()),
                 _ => {
-                    let why = sentence(code, details, &job.command.cmd);
-                    job.fail(&why);
+                    let problem = problem(code, details, &job.command.cmd);
+                    job.fail(&problem);
                 }
             }
         }
         round
     }
 
-    /// Ends everything.
-    pub(crate) fn close(&mut self, why: &str) {
+    /// Fails all commands.
+    pub(crate) fn close(&mut self, problem: &str) {
         for job in self.jobs.drain(..) {
-            job.fail(why);
+            job.fail(problem);
         }
     }
 
@@ -192,55 +192,55 @@ impl Queue {
     }
 }
 
-/// How many of each order are taken, where there may be too many.
+/// Counts commands of each order in a batch, if the batch may contain too many.
 struct Tally {
-    of: HashMap<u64, usize>,
+    counts: HashMap<u64, usize>,
     is_needed: bool,
 }
 
 impl Tally {
     fn new(most: usize) -> Self {
-        Self { of: HashMap::new(), is_needed: most > TOGETHER }
+        Self { counts: HashMap::new(), is_needed: most > MAX_PER_ORDER }
     }
 
     fn is_full(&self, order: u64) -> bool {
-        self.of.get(&order).is_some_and(|count| *count >= TOGETHER)
+        self.counts.get(&order).is_some_and(|count| *count >= MAX_PER_ORDER)
     }
 
     fn count(&mut self, order: Option<u64>) {
         if let Some(order) = order.filter(|_| self.is_needed) {
-            *self.of.entry(order).or_default() += 1;
+            *self.counts.entry(order).or_default() += 1;
         }
     }
 }
 
-/// What to do about a refusal that passes.
-enum Then {
-    /// It concerns everything on this connection.
+/// How to retry a command that the server refused for now.
+enum Retry {
+    /// The refusal concerns all commands of this connection.
     Connection(After),
-    /// Only this command, which waits; another master may have the slot by then.
-    Rest,
-    /// Only this command, which another server carries out.
-    Aside,
+    /// Retry only this command, after a pause; another master may serve the slot by then.
+    AfterPause,
+    /// Retry only this command, at the server that the refusal names.
+    Redirect,
 }
 
 // NL-2.11, NL-2.12
-/// What to do if the server refused a command without touching anything, for a reason that passes.
-fn not_carried_out(code: &str) -> Option<Then> {
+/// How to retry, if the server refused a command for a temporary reason and changed nothing.
+fn refused_for_now(code: &str) -> Option<Retry> {
     Some(match code {
-        "NOSCRIPT" => Then::Connection(After::LoadScripts),
-        "READONLY" | "MASTERDOWN" => Then::Connection(After::Reconnect),
-        "LOADING" | "BUSY" | "NOREPLICAS" => Then::Connection(After::Pause),
-        "MOVED" | "TRYAGAIN" | "CLUSTERDOWN" => Then::Rest,
-        "ASK" => Then::Aside,
+        "NOSCRIPT" => Retry::Connection(After::LoadScripts),
+        "READONLY" | "MASTERDOWN" => Retry::Connection(After::Reconnect),
+        "LOADING" | "BUSY" | "NOREPLICAS" => Retry::Connection(After::Pause),
+        "MOVED" | "TRYAGAIN" | "CLUSTERDOWN" => Retry::AfterPause,
+        "ASK" => Retry::Redirect,
         _ => return None,
     })
 }
 
-fn sentence(code: &str, details: &str, cmd: &Cmd) -> String {
+fn problem(code: &str, details: &str, cmd: &Cmd) -> String {
     match code {
         "WRONGTYPE" => format!(
-            "Redis holds another type than a gateway writes under one of {}: does another program use redis.prefix?",
+            "Redis contains another type than the gateway writes under one of the keys {}: does another program use redis.prefix?",
             keys_of(cmd).join(", ")
         ),
         code => format!("Redis refused: {code} {details}").trim_end().to_owned(),

@@ -1,4 +1,4 @@
-//! What the tasks that subscribe share.
+//! The shared parts of all subscriber connections.
 
 use crate::broker::redis::{
     channels::{audit::Audit, channel_index::ChannelIndex},
@@ -9,24 +9,25 @@ use crate::broker::redis::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// After so many pauses between canaries a connection has delivered, or was found not to: one pause, two for the canary's return, one for the
-/// channels to be subscribed to anew.
-pub(crate) const PROVEN: u32 = 4;
+/// After this number of canary periods a connection has delivered, or the gateway has replaced it: one pause, two periods for the return of the canary, one
+/// to subscribe again.
+pub(crate) const CANARY_PERIODS: u32 = 4;
 
-/// What each of these tasks uses.
+/// The shared parts of all subscriber connections.
 pub(crate) struct ListenerContext {
     pub(crate) masters: Arc<Masters>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) audit: Arc<Audit>,
-    pub(crate) names: Arc<ChannelIndex>,
+    pub(crate) channel_index: Arc<ChannelIndex>,
     pub(crate) keys: Keys,
     pub(crate) health: Arc<Health>,
     pub(crate) counters: Arc<Counters>,
-    /// The canary's name in the cluster, and its way to Redis.
+    /// The address of this node, for the names of its canaries.
     pub(crate) node: Arc<str>,
+    /// Publishes the canaries.
     pub(crate) lane: Arc<Lane>,
-    /// Between canaries.
+    /// Time between two canaries.
     pub(crate) canary: Duration,
-    /// For an answer.
-    pub(crate) patience: Duration,
+    /// Maximum time for the confirmation of a step.
+    pub(crate) response_timeout: Duration,
 }

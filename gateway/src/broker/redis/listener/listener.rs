@@ -1,4 +1,4 @@
-//! Who subscribes: an [`ear`] at each master that serves slots.
+//! The listener: it runs one subscriber connection for each master that serves slots.
 
 use super::context::ListenerContext;
 use super::subscriber_connection::SubscriberConnection;
@@ -10,22 +10,22 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A subscriber connection for each master that serves slots.
+/// Runs one subscriber connection for each master that serves slots.
 pub(crate) struct Listener(pub(crate) Arc<ListenerContext>);
 
-/// The task at one master.
+/// The task of one subscriber connection.
 struct SubscriberTask {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Listener {
-    /// Listens until cancelled.
+    /// Runs until cancelled.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let (mut changes, mut tasks) = (self.0.masters.map(), BTreeMap::new());
+        let (mut changes, mut tasks) = (self.0.masters.watch_topology(), BTreeMap::new());
         loop {
-            let map = changes.borrow_and_update().clone();
-            self.follow(map, &mut tasks, &stop).await;
+            let topology = changes.borrow_and_update().clone();
+            self.apply_topology(topology, &mut tasks, &stop).await;
             if !matches!(stop.run_until_cancelled(changes.changed()).await, Some(Ok(()))) {
                 break;
             }
@@ -35,10 +35,10 @@ impl Listener {
         }
     }
 
-    /// Listens where this map says.
-    async fn follow(&self, map: Arc<Topology>, tasks: &mut BTreeMap<Master, SubscriberTask>, stop: &CancellationToken) {
-        self.0.subscriptions.rehome(map.clone());
-        let serving = map.serving();
+    /// Starts and stops tasks as the slot map requires.
+    async fn apply_topology(&self, topology: Arc<Topology>, tasks: &mut BTreeMap<Master, SubscriberTask>, stop: &CancellationToken) {
+        self.0.subscriptions.apply_topology(topology.clone());
+        let serving = topology.serving();
         for (master, task) in std::mem::take(tasks) {
             if serving.contains_key(&master) {
                 tasks.insert(master, task);
@@ -46,8 +46,8 @@ impl Listener {
             }
             task.end().await;
             self.0.subscriptions.disconnected(master);
-            for part in [HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Writes(master)] {
-                self.0.health.forget(part);
+            for part in [HealthPart::Subscriber(master), HealthPart::Canary(master), HealthPart::Writes(master)] {
+                self.0.health.remove(part);
             }
         }
         for master in serving.keys().copied() {
@@ -55,8 +55,8 @@ impl Listener {
                 continue;
             }
             let Some(connector) = self.0.masters.connector(master) else { continue };
-            let (ear, stop) = (SubscriberConnection { all: self.0.clone(), master, connector }, stop.child_token());
-            let task = tokio::spawn(ear.run(stop.clone()));
+            let (connection, stop) = (SubscriberConnection { context: self.0.clone(), master, connector }, stop.child_token());
+            let task = tokio::spawn(connection.run(stop.clone()));
             tasks.insert(master, SubscriberTask { stop, task });
         }
     }
@@ -65,7 +65,7 @@ impl Listener {
 impl SubscriberTask {
     async fn end(self) {
         self.stop.cancel();
-        // It ends at once; that it may have panicked is told by the runtime.
+        // It ends at once. The runtime reports a panic.
         let _ = self.task.await;
     }
 }

@@ -1,7 +1,7 @@
-//! The connections that subscribe, one to each master, and the tasks that own them. They carry subscriptions and deliveries, and nothing else.
+//! The subscriber connections, one to each master, and their tasks. They carry only subscriptions and deliveries.
 //!
-//! - [`listener`]: a task for each master that serves slots; [`subscriber_connection`]: that task; [`context`]: what all of them use
-//! - [`push_receiver`]: what comes over the connection; [`canary`]: whether anything still comes
+//! - [`listener`]: runs the tasks; [`subscriber_connection`]: one task; [`context`]: their shared parts
+//! - [`push_receiver`]: handles pushes; [`canary`]: proves that the connection delivers
 
 mod canary;
 pub(crate) mod context;

@@ -1,7 +1,8 @@
-//! What the task of a connection that subscribes tells those who use it.
+//! Receives the pushes of a subscriber connection.
 //!
-//! Answers to subscriptions come as pushes, between others that nobody asked for: a master that gives a slot away ends its subscriptions in the same words
-//! in which it confirms. So answers are told apart by their names, and a fence tells that there will be no more of them.
+//! Confirmations are pushes among others. A master that gives up a slot ends its subscriptions with the same push that confirms an
+//! unsubscribe. So the
+//! receiver tells pushes apart by the name of their pub/sub channel. A sync marker proves that all earlier confirmations have arrived.
 
 use crate::broker::redis::{
     schema::{keys::Keys, pubsub::ReceivedPush},
@@ -18,66 +19,66 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Why a connection is given up.
+/// Why the task gives up a connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error("it was closed")]
     Closed,
     #[error("{0}")]
     Failed(#[from] RedisError),
-    #[error("an answer did not come in time")]
-    Silent,
-    #[error("Redis refused to subscribe: {0}. May the user of redis.url do that?")]
+    #[error("Redis did not confirm in time")]
+    NoConfirmation,
+    #[error("Redis refused to subscribe: {0}. Check the rights of the user of redis.url")]
     Refused(String),
-    #[error("it does not deliver any more: a canary was published and did not come back")]
-    Deaf,
-    #[error("the address leads to another Redis by now")]
-    OrphanedPresence,
+    #[error("it no longer delivers: a canary did not return")]
+    NotDelivering,
+    #[error("the address leads to another Redis now")]
+    ServerChanged,
 }
 
-/// See the module.
+/// The shared state of a subscriber connection and its task.
 pub(crate) struct PushReceiver {
-    /// The connection is closed.
-    pub(crate) ended: CancellationToken,
-    /// The number of the last canary that came back.
-    pub(crate) heard: watch::Sender<u64>,
-    /// Where the canary is listened for.
+    /// Cancelled when the connection closes.
+    pub(crate) closed: CancellationToken,
+    /// The number of the newest canary that returned.
+    pub(crate) returned_canary: watch::Sender<u64>,
+    /// The subscribed pub/sub channel of the canary.
     pub(crate) canary: watch::Sender<Option<String>>,
-    /// The number of the last fence that came back.
+    /// The number of the newest sync marker that returned.
     sync_marker: watch::Sender<u64>,
-    /// What was confirmed since the last fence was sent.
+    /// Pub/sub channels that were confirmed since the last sync marker was sent.
     confirmed: Mutex<HashSet<String>>,
 }
 
 impl PushReceiver {
     pub(crate) fn new() -> Self {
         Self {
-            ended: CancellationToken::new(),
-            heard: watch::Sender::new(0),
+            closed: CancellationToken::new(),
+            returned_canary: watch::Sender::new(0),
             canary: watch::Sender::new(None),
             sync_marker: watch::Sender::new(0),
             confirmed: Mutex::default(),
         }
     }
 
-    /// The number of the next fence; what is confirmed until it comes back is known by [`Self::passed`].
+    /// The number of the next sync marker. [`Self::wait_for_marker`] returns the confirmations until it returns.
     pub(crate) fn next_sync_marker(&self) -> u64 {
         lock(&self.confirmed).clear();
         *self.sync_marker.borrow() + 1
     }
 
-    /// Resolves when that fence came back, with what was confirmed meanwhile.
-    pub(crate) async fn passed(&self, sync_marker: u64) -> Result<HashSet<String>, Broken> {
+    /// Waits until the sync marker returns. Returns the pub/sub channels that were confirmed in the meantime.
+    pub(crate) async fn wait_for_marker(&self, sync_marker: u64) -> Result<HashSet<String>, Broken> {
         let mut passed = self.sync_marker.subscribe();
         tokio::select! {
-            () = self.ended.cancelled() => Err(Broken::Closed),
-            // It cannot fail: the sender is here.
+            () = self.closed.cancelled() => Err(Broken::Closed),
+            // It cannot fail, because `self` owns the sender.
             _ = passed.wait_for(|passed| *passed >= sync_marker) => Ok(std::mem::take(&mut *lock(&self.confirmed))),
         }
     }
 
-    /// What the connection does with what comes, on its own task.
-    pub(crate) fn taker(
+    /// The handler of pushes. The connection calls it on its own task.
+    pub(crate) fn handler(
         self: Arc<Self>,
         at: Master,
         keys: Keys,
@@ -86,25 +87,25 @@ impl PushReceiver {
     ) -> impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static {
         move |push| {
             match ReceivedPush::of(&push) {
-                Some(ReceivedPush::Message(lane, message)) if keys.is_canary(lane) => {
+                Some(ReceivedPush::Message(name, message)) if keys.is_canary(name) => {
                     let number = std::str::from_utf8(message).ok().and_then(|number| number.parse().ok());
-                    self.heard.send_replace(number.unwrap_or(0));
+                    self.returned_canary.send_replace(number.unwrap_or(0));
                 }
-                Some(ReceivedPush::Message(lane, message)) => subscriptions.deliver(at, lane, message),
-                Some(ReceivedPush::Subscribed(lane)) => {
-                    lock(&self.confirmed).insert(lane.to_owned());
+                Some(ReceivedPush::Message(name, message)) => subscriptions.deliver(at, name, message),
+                Some(ReceivedPush::Subscribed(name)) => {
+                    lock(&self.confirmed).insert(name.to_owned());
                 }
-                Some(ReceivedPush::Unsubscribed(lane)) => {
-                    if let Some(number) = keys.sync_marker_number(lane) {
+                Some(ReceivedPush::Unsubscribed(name)) => {
+                    if let Some(number) = keys.sync_marker_number(name) {
                         self.sync_marker.send_replace(number);
                         return Ok(());
                     }
-                    lock(&self.confirmed).remove(lane);
-                    if subscriptions.ended(at, lane) || keys.is_canary(lane.as_bytes()) {
-                        masters.doubt();
+                    lock(&self.confirmed).remove(name);
+                    if subscriptions.ended(at, name) || keys.is_canary(name.as_bytes()) {
+                        masters.request_refresh();
                     }
                 }
-                Some(ReceivedPush::End) => self.ended.cancel(),
+                Some(ReceivedPush::Disconnected) => self.closed.cancel(),
                 None => {}
             }
             Ok(())

@@ -1,7 +1,8 @@
-//! The connection that subscribes to a master's channels, and the task that owns it.
+//! The subscriber connection of a master, and its task.
 //!
-//! It carries nothing but subscriptions and their deliveries. When it breaks, the next one subscribes to everything anew, in chunks; every channel with
-//! a history that workers relied on is then looked at, since what came in between was announced to nobody.
+//! The connection carries only subscriptions and deliveries. After a break, a new connection subscribes to all channels again, in chunks.
+//! Then every channel
+//! with a history is checked, because Redis did not deliver what was published in between.
 
 use super::{
     context::ListenerContext,
@@ -27,43 +28,49 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Channels that are confirmed together: that takes well under a second.
+/// Channels in one subscription step. Redis confirms them in well under a second.
 const CHUNK: usize = 1000;
-/// How often it is looked for what may be unsubscribed.
+/// Time between two checks for channels to unsubscribe from.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Before a master that refused is asked again.
+/// Pause after a refused subscription.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// See the module.
+/// The subscriber connection of a master.
 pub(crate) struct SubscriberConnection {
-    pub(crate) all: Arc<ListenerContext>,
+    pub(crate) context: Arc<ListenerContext>,
     pub(crate) master: Master,
     pub(crate) connector: Arc<Connector>,
 }
 
 impl SubscriberConnection {
-    /// Keeps a connection until cancelled.
+    /// Connects and reconnects until cancelled.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let _ = stop.run_until_cancelled(self.listen()).await;
     }
 
     async fn listen(&self) {
-        let (mut pause, part) = (pauses(), HealthPart::Listener(self.master));
+        let (mut pause, part) = (pauses(), HealthPart::Subscriber(self.master));
         loop {
-            let line = Arc::new(PushReceiver::new());
-            let taker = line.clone().taker(self.master, self.all.keys.clone(), self.all.subscriptions.clone(), self.all.masters.clone());
-            match self.connector.subscriber(taker).await {
+            let receiver = Arc::new(PushReceiver::new());
+            let handler = receiver.clone().handler(
+                self.master,
+                self.context.keys.clone(),
+                self.context.subscriptions.clone(),
+                self.context.masters.clone(),
+            );
+            match self.connector.subscriber(handler).await {
                 Ok((connection, server)) => {
-                    let Err(broken) = self.serve(connection, &server, &line, || pause = pauses()).await;
-                    self.all.subscriptions.disconnected(self.master);
-                    self.all.counters.broken.add(1);
+                    let Err(broken) = self.serve(connection, &server, &receiver, || pause = pauses()).await;
+                    self.context.subscriptions.disconnected(self.master);
+                    self.context.counters.broken.add(1);
                     let address = self.connector.address();
-                    self.all.health.trouble(part, &format!("the connection to Redis at {address} that subscribes was lost: {broken}"));
-                    tracing::warn!(%address, %broken, "the connection to Redis that subscribes was lost");
+                    let problem = format!("the subscriber connection to Redis at {address} was lost: {broken}");
+                    self.context.health.set_failed(part, &problem);
+                    tracing::warn!(%address, %broken, "the subscriber connection to Redis was lost: reconnecting");
                 }
-                Err(trouble) => self.all.health.warn(part, &trouble.to_string()),
+                Err(error) => self.context.health.warn(part, &error.to_string()),
             }
-            self.all.masters.doubt();
+            self.context.masters.request_refresh();
             sleep(pause.next().unwrap_or_default()).await;
         }
     }
@@ -72,115 +79,124 @@ impl SubscriberConnection {
         &self,
         mut connection: MultiplexedConnection,
         server: &Server,
-        line: &PushReceiver,
-        up: impl FnOnce(),
+        receiver: &PushReceiver,
+        on_ready: impl FnOnce(),
     ) -> Result<Infallible, Broken> {
-        let (mut up, mut checks) = (Some(up), JoinSet::new());
-        let (mut changes, told) = (self.all.masters.map(), self.all.subscriptions.told(self.master));
+        let (mut on_ready, mut checks) = (Some(on_ready), JoinSet::new());
+        let (mut topology, changed) = (self.context.masters.watch_topology(), self.context.subscriptions.changes(self.master));
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut canaries = pin!(self.canaries(line));
-        let mut left = pin!(self.connector.left(server));
+        let mut canaries = pin!(self.canaries(receiver));
+        let mut server_changed = pin!(self.connector.server_changed(server));
         loop {
-            self.place_canary(&mut connection, line).await?;
-            while self.subscribe_some(&mut connection, line, &mut checks).await? || self.unsubscribe_some(&mut connection, line).await? {}
-            if let Some(up) = up.take() {
-                up();
+            self.subscribe_canary(&mut connection, receiver).await?;
+            while self.subscribe_some(&mut connection, receiver, &mut checks).await?
+                || self.unsubscribe_some(&mut connection, receiver).await?
+            {}
+            if let Some(on_ready) = on_ready.take() {
+                on_ready();
             }
-            self.all.health.well(HealthPart::Listener(self.master));
+            self.context.health.set_working(HealthPart::Subscriber(self.master));
             tokio::select! {
-                () = line.ended.cancelled() => return Err(Broken::Closed),
-                () = &mut left => return Err(Broken::OrphanedPresence),
-                () = told.notified() => {}
-                Ok(()) = changes.changed() => {}
+                () = receiver.closed.cancelled() => return Err(Broken::Closed),
+                () = &mut server_changed => return Err(Broken::ServerChanged),
+                () = changed.notified() => {}
+                Ok(()) = topology.changed() => {}
                 _ = sweep.tick() => {}
-                Err(deaf) = &mut canaries => return Err(deaf),
+                Err(broken) = &mut canaries => return Err(broken),
                 Some(_) = checks.join_next() => {}
             }
         }
     }
 
-    /// Listens for the canary where it will be published.
-    async fn place_canary(&self, connection: &mut MultiplexedConnection, line: &PushReceiver) -> Result<(), Broken> {
-        let before = line.canary.borrow().clone();
-        let Some(place) = self.canary_channel().filter(|place| before.as_ref() != Some(place)) else { return Ok(()) };
-        let confirmed = self.tell(connection, line, self.words().subscribe(from_ref(&place))).await?;
-        if !confirmed.contains(&place) {
-            return self.refused(connection, &place).await;
+    /// Subscribes to the pub/sub channel of the canary, which moves with the master's slots.
+    async fn subscribe_canary(&self, connection: &mut MultiplexedConnection, receiver: &PushReceiver) -> Result<(), Broken> {
+        let before = receiver.canary.borrow().clone();
+        let Some(channel) = self.canary_channel().filter(|channel| before.as_ref() != Some(channel)) else { return Ok(()) };
+        let confirmed = self.send(connection, receiver, self.pubsub().subscribe(from_ref(&channel))).await?;
+        if !confirmed.contains(&channel) {
+            return self.refused(connection, &channel).await;
         }
-        line.canary.send_replace(Some(place));
-        let words = self.words().unsubscribe(before.as_slice());
-        self.tell(connection, line, words).await.map(drop)
+        receiver.canary.send_replace(Some(channel));
+        let commands = self.pubsub().unsubscribe(before.as_slice());
+        self.send(connection, receiver, commands).await.map(drop)
     }
 
     async fn subscribe_some(
         &self,
         connection: &mut MultiplexedConnection,
-        line: &PushReceiver,
+        receiver: &PushReceiver,
         checks: &mut JoinSet<()>,
     ) -> Result<bool, Broken> {
-        let names = self.all.subscriptions.next_subscribe(self.master, CHUNK);
+        let names = self.context.subscriptions.next_subscribe(self.master, CHUNK);
         if names.is_empty() {
             return Ok(false);
         }
-        let confirmed = self.tell(connection, line, self.words().subscribe(&self.lanes(&names))).await?;
-        let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| confirmed.contains(&self.all.keys.lane(name)));
-        self.all.names.add(&names);
-        let resumed = self.all.subscriptions.subscribed(self.master, &names, &others);
+        let confirmed = self.send(connection, receiver, self.pubsub().subscribe(&self.pubsub_channels(&names))).await?;
+        let (names, others): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| confirmed.contains(&self.context.keys.pubsub_channel(name)));
+        self.context.channel_index.add(&names);
+        let resumed = self.context.subscriptions.subscribed(self.master, &names, &others);
         if !resumed.is_empty() {
-            self.all.counters.resubscribed.add(resumed.len() as u64);
-            let audit = self.all.audit.clone();
-            checks.spawn(async move { audit.resumed(resumed).await });
+            self.context.counters.resubscribed.add(resumed.len() as u64);
+            let audit = self.context.audit.clone();
+            checks.spawn(async move { audit.check(resumed).await });
         }
         if let Some(other) = others.first() {
-            self.refused(connection, &self.all.keys.lane(other)).await?;
+            self.refused(connection, &self.context.keys.pubsub_channel(other)).await?;
         }
         Ok(others.is_empty())
     }
 
-    async fn unsubscribe_some(&self, connection: &mut MultiplexedConnection, line: &PushReceiver) -> Result<bool, Broken> {
-        let names = self.all.subscriptions.next_unsubscribe(self.master, CHUNK);
+    async fn unsubscribe_some(&self, connection: &mut MultiplexedConnection, receiver: &PushReceiver) -> Result<bool, Broken> {
+        let names = self.context.subscriptions.next_unsubscribe(self.master, CHUNK);
         if names.is_empty() {
             return Ok(false);
         }
-        self.tell(connection, line, self.words().unsubscribe(&self.lanes(&names))).await?;
-        // A master that did not confirm does not serve the slot any more, and has ended the subscription by itself.
-        self.all.subscriptions.unsubscribed(self.master, &names);
+        self.send(connection, receiver, self.pubsub().unsubscribe(&self.pubsub_channels(&names))).await?;
+        // A master without a confirmation no longer serves the slot and has ended the subscription itself.
+        self.context.subscriptions.unsubscribed(self.master, &names);
         Ok(true)
     }
 
-    /// Sends these; answers what was subscribed by them.
-    async fn tell(&self, connection: &mut MultiplexedConnection, line: &PushReceiver, words: Vec<Cmd>) -> Result<HashSet<String>, Broken> {
-        let number = line.next_sync_marker();
-        for words in words {
-            connection.req_packed_command(&words).await?;
+    /// Sends these commands. Returns the pub/sub channels that were subscribed.
+    async fn send(
+        &self,
+        connection: &mut MultiplexedConnection,
+        receiver: &PushReceiver,
+        commands: Vec<Cmd>,
+    ) -> Result<HashSet<String>, Broken> {
+        let number = receiver.next_sync_marker();
+        for command in commands {
+            connection.req_packed_command(&command).await?;
         }
-        connection.req_packed_command(&PubSub::sync_marker(&self.all.keys.sync_marker(number))).await?;
-        timeout(self.all.patience, line.passed(number)).await.unwrap_or(Err(Broken::Silent))
+        connection.req_packed_command(&PubSub::sync_marker(&self.context.keys.sync_marker(number))).await?;
+        timeout(self.context.response_timeout, receiver.wait_for_marker(number)).await.unwrap_or(Err(Broken::NoConfirmation))
     }
 
-    /// The master did not confirm a subscription. Asks it why: nothing else is under way, so that the answer is to this question. A slot that is served
-    /// elsewhere is no fault of this connection.
-    async fn refused(&self, connection: &mut MultiplexedConnection, lane: &str) -> Result<(), Broken> {
-        let mut again = redis::cmd(self.words().subscribe_word());
-        again.arg(lane);
+    /// Handles a subscription without a confirmation. Sends it once more to get the error. No other command is in flight, so the answer
+    /// belongs to this one.
+    /// If another master serves the slot, the connection is good.
+    async fn refused(&self, connection: &mut MultiplexedConnection, pubsub_channel: &str) -> Result<(), Broken> {
+        let mut again = redis::cmd(self.pubsub().subscribe_command());
+        again.arg(pubsub_channel);
         match connection.req_packed_command(&again).await? {
             Value::ServerError(error) if !matches!(error.code(), "MOVED" | "ASK" | "CLUSTERDOWN" | "TRYAGAIN") => {
                 Err(Broken::Refused(format!("{} {}", error.code(), error.details().unwrap_or_default())))
             }
             _ => {
-                self.all.masters.doubt();
+                self.context.masters.request_refresh();
                 sleep(PAUSE).await;
                 Ok(())
             }
         }
     }
 
-    fn words(&self) -> PubSub {
-        self.all.masters.pubsub()
+    fn pubsub(&self) -> PubSub {
+        self.context.masters.pubsub()
     }
 
-    fn lanes(&self, names: &[ChannelName]) -> Vec<String> {
-        names.iter().map(|name| self.all.keys.lane(name)).collect()
+    fn pubsub_channels(&self, names: &[ChannelName]) -> Vec<String> {
+        names.iter().map(|name| self.context.keys.pubsub_channel(name)).collect()
     }
 }

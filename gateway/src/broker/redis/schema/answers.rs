@@ -1,13 +1,14 @@
-//! How answers of Redis are read.
+//! Reading of answers of Redis.
 
 use crate::broker::BrokerError;
 use redis::Value;
 
-/// Redis answered what no script of ours answers.
+/// The error for an answer that none of our scripts gives.
 pub(crate) fn unexpected_answer() -> BrokerError {
-    BrokerError::Unavailable("Redis holds something that no gateway wrote: does another program use redis.prefix?".into())
+    BrokerError::Unavailable("Redis contains data that no gateway wrote: does another program use redis.prefix?".into())
 }
 
+/// The value as text. None for nil, arrays and bytes that are not UTF-8.
 pub(crate) fn text(value: Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => String::from_utf8(bytes).ok(),

@@ -1,4 +1,4 @@
-//! Redis's clock, as far as this process knows it.
+//! An estimate of the server's clock.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering::Relaxed},
@@ -6,7 +6,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How far the server's wall clock is ahead of a monotonic one of ours. Asked again with every connection.
+/// The offset between the server's wall clock and a monotonic clock of this process. Each new connection measures it again.
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
@@ -18,13 +18,14 @@ impl Clock {
         Self { start: Instant::now(), ahead_ms: AtomicI64::new(0) }
     }
 
-    /// The server said that it was `server_ms` since 1970 at some moment between `asked` and now; taken as the earliest, so that nothing is
-    /// allowed for longer than meant.
+    /// Stores a measurement: the server's clock showed `server_ms` (ms since 1970) at some moment between `asked` and now. The calculation
+    /// takes
+    /// the earliest moment, so that a deadline is never later than meant.
     pub(crate) fn set(&self, asked: Instant, server_ms: u64) {
         self.ahead_ms.store(server_ms.cast_signed() - self.since_start(asked), Relaxed);
     }
 
-    /// What the server's clock shows at that time of ours, in milliseconds since 1970.
+    /// What the server's clock shows at `time`, in milliseconds since 1970.
     pub(crate) fn at(&self, time: Instant) -> i64 {
         self.since_start(time) + self.ahead_ms.load(Relaxed)
     }

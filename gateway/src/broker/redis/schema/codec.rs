@@ -1,13 +1,14 @@
 //! Publications and announcements as bytes in Redis.
 //!
-//! A body is JSON with short names, so that it can be read with `redis-cli`: `d` data, `t` milliseconds since 1970, and where they are there `g` tags, `i`
-//! the publishing client, `p` traceparent. A stream entry holds a body in its field `d`; its id is the offset. What is announced begins with a letter:
+//! A body is JSON with short names, readable with `redis-cli`: `d` data, `t` milliseconds since 1970. Optional members: `g` tags, `i` the publishing client,
+//! `p` traceparent. A stream entry has the body in its field `d`; the id of the entry is the offset. The first byte of a pub/sub message is its kind:
 //!
-//! | message | |
+//! | message | meaning |
 //! |---|---|
 //! | `p` epoch offset, space, body | a stored publication; an epoch has 8 bytes |
-//! | `e` body | one that is not stored |
-//! | `j` info, `l` info | somebody joined, left |
+//! | `e` body | a publication that is not stored |
+//! | `j` info | a client joined |
+//! | `l` info | a client left |
 
 use crate::broker::{Announcement, Delivery};
 use gateway_core::model::{ClientInfo, Data, Epoch, Position, Publication, Tags};
@@ -60,7 +61,7 @@ pub(crate) fn encode_body(publication: &Publication) -> Vec<u8> {
     json(&Body { d: data.raw(), t: *time_ms, g: tags.clone(), i: info, p: traceparent.clone() })
 }
 
-/// None: no gateway wrote that.
+/// None if no gateway wrote this body.
 pub(crate) fn decode_body(body: &[u8], position: Option<Position>) -> Option<Publication> {
     let Body { d, t, g, i, p } = serde_json::from_slice(body).ok()?;
     let info = match i {
@@ -70,7 +71,7 @@ pub(crate) fn decode_body(body: &[u8], position: Option<Position>) -> Option<Pub
     Some(Publication { position, data: Data::parse(d).ok()?, tags: g, info, time_ms: t, traceparent: p })
 }
 
-/// One that is not stored, as it is announced.
+/// A publication that is not stored, as a pub/sub message.
 pub(crate) fn encode_ephemeral(publication: &Publication) -> Vec<u8> {
     [b"e", &*encode_body(publication)].concat()
 }
@@ -87,12 +88,12 @@ pub(crate) fn encode_info(info: &ClientInfo) -> Vec<u8> {
     json(&Info::from(info))
 }
 
-/// None: no gateway wrote that.
+/// None if no gateway wrote this.
 pub(crate) fn decode_info(info: &[u8]) -> Option<ClientInfo> {
     serde_json::from_slice::<Info<'_>>(info).ok()?.into_model()
 }
 
-/// What was announced; none: by no gateway.
+/// Reads a pub/sub message. None if no gateway wrote it.
 pub(crate) fn decode(message: &[u8]) -> Option<Delivery> {
     let (letter, rest) = message.split_first()?;
     let publication = |body, position| decode_body(body, position).map(|publication| Delivery::Publication(Arc::new(publication)));
@@ -110,7 +111,7 @@ pub(crate) fn decode(message: &[u8]) -> Option<Delivery> {
     }
 }
 
-/// Forks as the scripts keep them: `epoch:offset`, newest first.
+/// Reads forks as the scripts store them: `epoch:offset`, newest first.
 pub(crate) fn decode_forks(forks: &str) -> Option<Vec<Position>> {
     let fork = |text: &str| {
         let (epoch, offset) = text.split_once(':')?;
@@ -120,7 +121,7 @@ pub(crate) fn decode_forks(forks: &str) -> Option<Vec<Position>> {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    // Strings, numbers and JSON that was checked: nothing in it can fail.
+    // Strings, numbers and JSON that was checked: serialisation cannot fail.
     serde_json::to_vec(value).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! What the broker counts.
+//! Counters of the broker.
 
 use crate::broker::RedisStats;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,24 +17,24 @@ impl Counter {
     }
 }
 
-/// Since the start.
+/// All counters, since the start of the process.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Messages in our channels that no gateway wrote; they were left out.
+    /// Messages that no gateway wrote, in pub/sub channels of the prefix. The broker ignores them.
     pub(crate) foreign: Counter,
-    /// Publications that were stored, but whose announcement failed.
+    /// Publications that Redis stored but did not send to subscribers.
     pub(crate) unannounced: Counter,
-    /// Channels that became active and are not listed, since too many names waited.
+    /// Channels that became active but are missing from the channel index until the next sweep, because too many names waited.
     pub(crate) unlisted: Counter,
-    /// Connections for subscriptions that broke.
+    /// Subscriber connections that broke.
     pub(crate) broken: Counter,
-    /// Connections for subscriptions that had gone deaf without breaking.
-    pub(crate) deaf: Counter,
-    /// Channels to which an acknowledged publication did not come in time.
-    pub(crate) silent: Counter,
-    /// Channels that were subscribed to again after any of this.
+    /// Subscriber connections that stayed open but delivered no more messages.
+    pub(crate) undelivered: Counter,
+    /// Channels that did not deliver an acknowledged publication in time.
+    pub(crate) missing_deliveries: Counter,
+    /// Channels that the node subscribed to again for one of these reasons.
     pub(crate) resubscribed: Counter,
-    /// Milliseconds that the last canary took.
+    /// Round trip of the last canary, in milliseconds.
     pub(crate) round_trip_ms: AtomicU64,
 }
 
@@ -45,8 +45,8 @@ impl Counters {
             unannounced: self.unannounced.get(),
             unlisted: self.unlisted.get(),
             broken: self.broken.get(),
-            deaf: self.deaf.get(),
-            silent: self.silent.get(),
+            undelivered: self.undelivered.get(),
+            missing_deliveries: self.missing_deliveries.get(),
             resubscribed: self.resubscribed.get(),
             round_trip_ms: self.round_trip_ms.load(Relaxed),
             ..RedisStats::default()

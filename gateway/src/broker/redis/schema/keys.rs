@@ -1,35 +1,42 @@
-//! Names of all that a cluster keeps in Redis.
+//! Names of all keys and pub/sub channels in Redis.
 //!
-//! `P` is the prefix of the settings, `C` a channel and `U` a user, both with `% { } * ? [ ] \` and spaces written as `%xx` ([`escape`]). The braces make
-//! Redis Cluster keep all keys of a channel together, and all of a user.
+//! `P` is the prefix of the settings, `C` a channel, `U` a user. Channel and user are escaped ([`escape`]). The braces put all keys of a
+//! channel into
+//! one slot of a Redis Cluster, and all keys of a user.
 //!
-//! | key | type | what | what ends its life |
+//! | key | type | content | removed when |
 //! |---|---|---|---|
-//! | `P:{C}` | pub/sub | publications, joins and leaves as they happen | |
-//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that they are from | the longer of the history's `history_ttl` and `broker.meta_ttl`, from the last publish or read |
-//! | `P:{C}:stream` | stream | held publications; ids are offsets | `history_ttl` from the last publish; a `DELETE` of the history |
-//! | `P:{C}:once:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` |
-//! | `P:{C}:once::I` | string | the same, for an id that the gateway made | twice `redis.publish_deadline` |
-//! | `P:{C}:who` | hash | who is present, by connection | the last one that leaves |
-//! | `P:{C}:users` | hash | number of connections of each user that is present | the last one that leaves |
-//! | `P:{C}:held` | hash | number of connections of each node's generation that is present | the last one that leaves |
-//! | `P:names:{M}` | sorted set | names of channels that may be active, in order; `M` is 0 to 15, by the name's hash | each: a list or the sweep finds it inactive |
-//! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one that is deleted, or found to have ended |
-//! | `P:revoked:{U}` | string | until when tokens of user `U` were revoked, in seconds since 1970; close code and reason of their connections | `tokens.revocation_ttl` |
-//! | `P:share` | string | which of several servers this one is to the nodes | `cluster.lease` from the last node's claim |
-//! | `P:{nodes}` | hash | what each node said of itself, by name and generation | it leaves, or was cleared away after its death |
-//! | `P:{nodes}:lease:N G` | string | generation `G` of node `N` lives | `cluster.lease` from its last heartbeat |
-//! | `P:{nodes}:cleanup:N G` | string | which node clears away what a dead one left | `cluster.lease` |
-//! | `P:{nodes}:sweep` | string | which node looked last through all that are present | `cluster.sweep` |
-//! | `P:node:N G:who` | set | connections that a node has made present, with their channels | the last one that leaves, or is cleared away |
-//! | `P:node:N G:roll` | hash | users of a node's connections, by connection; only where a service asks for `disconnected` | the last one that ends, or is told for a dead node; the node's next life |
-//! | `P:probe:{N}:*` | several | what node `N` tries its rights on when it connects | 10 seconds |
-//! | `P:writes:N`, in a Redis Cluster `P:writes:N:{M}` | string | what node `N` writes to see that a master accepts writes; `M` as in its canary | 10 seconds |
-//! | `P:canary:N` | pub/sub | what node `N` sends itself, to see that its subscriptions work | |
-//! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, for each master: the number `M` is in one of its slots | |
+//! | `P:{C}` | pub/sub | publications, joins and leaves | |
+//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that wrote them | unused for the longer of the history's
+//! `history_ttl` and `broker.meta_ttl` |
+//! | `P:{C}:stream` | stream | the history; ids are offsets | `history_ttl` after the last publish; a `DELETE` of the history |
+//! | `P:{C}:idempotency:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` |
+//! | `P:{C}:idempotency::I` | string | the answer to the publish with id `I`, which the gateway made | twice `redis.publish_deadline` |
+//! | `P:{C}:presence` | hash | present connections | the last one leaves |
+//! | `P:{C}:users` | hash | for each present user, the number of connections | the last one leaves |
+//! | `P:{C}:nodes` | hash | for each generation of a node, the number of present connections | the last one leaves |
+//! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for
+//! each name: a list or the sweep finds the channel inactive |
+//! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one is deleted or has expired |
+//! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason |
+//! `tokens.revocation_ttl` |
+//! | `P:assignment` | string | the role of this server among several servers | `cluster.lease` after the last node renewed it |
+//! | `P:{nodes}` | hash | the record of each node, by name and generation | the node leaves, or the cleanup after its death has ended |
+//! | `P:{nodes}:lease:N G` | string | exists while generation `G` of node `N` is alive | `cluster.lease` after its last heartbeat |
+//! | `P:{nodes}:cleanup:N G` | string | lock: the node that cleans up after this dead node | `cluster.lease` |
+//! | `P:{nodes}:sweep` | string | lock: the node that did the last sweep of presence | `cluster.sweep` |
+//! | `P:node:N G:presence` | set | connections that this node added to presence, each with its channel | the last one leaves, or the
+//! cleanup removes it |
+//! | `P:node:N G:connections` | hash | the connection registry: users of the node's connections, by connection; only if a service asks for
+//! `disconnected` | the last one ends, or another node has reported it |
+//! | `P:probe:{N}:*` | several | where node `N` tries its rights when it connects | 10 seconds |
+//! | `P:writes:N`, in a Redis Cluster `P:writes:N:{M}` | string | where node `N` checks that a master accepts writes; `M` as in its canary | 10 seconds |
+//! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
+//! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, one for each master: the number `M` is in one of its slots | |
 //!
-//! In a Redis Cluster pub/sub is sharded pub/sub, so that everything of a channel is in one slot; everything with `{nodes}` is in another. What is kept of
-//! a user, and what a node has made present or holds, has slots of its own. No command touches two of them.
+//! A Redis Cluster uses sharded pub/sub, so that everything of a channel is in one slot. All keys with `{nodes}` are in another slot. The
+//! data of a user
+//! and the two keys of a node have slots of their own. No command uses keys of two slots.
 
 use super::{
     escape::{escape, unescape},
@@ -39,7 +46,7 @@ use super::{
 use gateway_core::model::{ChannelName, UserId};
 use std::borrow::Cow;
 
-/// The names, for one prefix.
+/// The names for one prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     prefix: Box<str>,
@@ -50,14 +57,14 @@ impl Keys {
         Self { prefix: prefix.into() }
     }
 
-    /// Where a channel's deliveries are announced.
-    pub(crate) fn lane(&self, channel: &str) -> String {
+    /// The pub/sub channel that carries the channel's deliveries.
+    pub(crate) fn pubsub_channel(&self, channel: &str) -> String {
         format!("{}:{{{}}}", self.prefix, escape(channel))
     }
 
-    /// The channel that is announced there.
-    pub(crate) fn channel<'a>(&self, lane: &'a str) -> Option<Cow<'a, str>> {
-        unescape(lane.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.strip_suffix('}')?)
+    /// The channel of a pub/sub channel.
+    pub(crate) fn channel<'a>(&self, pubsub_channel: &'a str) -> Option<Cow<'a, str>> {
+        unescape(pubsub_channel.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.strip_suffix('}')?)
     }
 
     /// A key of a channel.
@@ -73,7 +80,7 @@ impl Keys {
         self.of(channel, "stream")
     }
 
-    /// The channel whose stream this key is.
+    /// The channel of a stream's key.
     pub(crate) fn channel_of_stream<'a>(&self, key: &'a str) -> Option<Cow<'a, str>> {
         self.channel(key.strip_suffix(":stream")?)
     }
@@ -83,40 +90,41 @@ impl Keys {
         format!("{}:{{*}}:stream", literal(&self.prefix))
     }
 
-    /// A pattern for the places where all channels are announced.
-    pub(crate) fn all_lanes(&self) -> String {
+    /// A pattern for the pub/sub channels of all channels.
+    pub(crate) fn all_pubsub_channels(&self) -> String {
         format!("{}:{{*}}", literal(&self.prefix))
     }
 
-    pub(crate) fn once(&self, channel: &ChannelName, scope: &str, key: &str) -> String {
-        self.of(channel, &format!("once:{scope}:{key}"))
+    /// The key that stores the answer to a publish. `scope`: the API key; empty for an id that the gateway made.
+    pub(crate) fn idempotency(&self, channel: &ChannelName, scope: &str, key: &str) -> String {
+        self.of(channel, &format!("idempotency:{scope}:{key}"))
     }
 
-    pub(crate) fn who(&self, channel: &ChannelName) -> String {
-        self.of(channel, "who")
+    pub(crate) fn presence(&self, channel: &ChannelName) -> String {
+        self.of(channel, "presence")
     }
 
-    pub(crate) fn users(&self, channel: &ChannelName) -> String {
+    pub(crate) fn presence_users(&self, channel: &ChannelName) -> String {
         self.of(channel, "users")
     }
 
-    /// Which nodes hold those who are present.
-    pub(crate) fn held(&self, channel: &ChannelName) -> String {
-        self.of(channel, "held")
+    /// The nodes of the connections that are present.
+    pub(crate) fn presence_nodes(&self, channel: &ChannelName) -> String {
+        self.of(channel, "nodes")
     }
 
-    /// The channel of such a key.
-    pub(crate) fn channel_of_held<'a>(&self, key: &'a str) -> Option<Cow<'a, str>> {
-        self.channel(key.strip_suffix(":held")?)
+    /// The channel of a key of [`Self::presence_nodes`].
+    pub(crate) fn channel_of_presence_nodes<'a>(&self, key: &'a str) -> Option<Cow<'a, str>> {
+        self.channel(key.strip_suffix(":nodes")?)
     }
 
-    /// A pattern for all of them.
-    pub(crate) fn all_held(&self) -> String {
-        format!("{}:{{*}}:held", literal(&self.prefix))
+    /// A pattern for all keys of [`Self::presence_nodes`].
+    pub(crate) fn all_presence_nodes(&self) -> String {
+        format!("{}:{{*}}:nodes", literal(&self.prefix))
     }
 
-    /// Names of channels.
-    pub(crate) fn names(&self, shard: u16) -> String {
+    /// One shard of the channel index.
+    pub(crate) fn channel_index(&self, shard: u16) -> String {
         format!("{}:names:{{{shard}}}", self.prefix)
     }
 
@@ -137,35 +145,35 @@ impl Keys {
     }
 
     pub(crate) fn cleanup(&self, node: &NodeId) -> String {
-        format!("{}:{{nodes}}:heir:{}", self.prefix, node.text())
+        format!("{}:{{nodes}}:cleanup:{}", self.prefix, node.text())
     }
 
-    /// What nodes take a server for. Each server has one.
-    pub(crate) fn share(&self) -> String {
-        format!("{}:share", self.prefix)
+    /// The role of a server among several servers. Each server has this key.
+    pub(crate) fn assignment(&self) -> String {
+        format!("{}:assignment", self.prefix)
     }
 
-    /// Who sweeps.
+    /// The lock for the sweep of presence.
     pub(crate) fn sweep(&self) -> String {
         format!("{}:{{nodes}}:sweep", self.prefix)
     }
 
-    /// What a node has made present: `connection channel`.
-    pub(crate) fn registered(&self, node: &NodeId) -> String {
-        format!("{}:node:{}:who", self.prefix, node.text())
+    /// What a node added to presence. Members: `connection channel`.
+    pub(crate) fn node_presence(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:presence", self.prefix, node.text())
     }
 
-    /// Who is connected to a node.
-    pub(crate) fn roll(&self, node: &NodeId) -> String {
-        format!("{}:node:{}:roll", self.prefix, node.text())
+    /// The connection registry of a node.
+    pub(crate) fn node_connections(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:connections", self.prefix, node.text())
     }
 
-    /// Ahead of the names on which a node tries its rights; `:` and a word follow. No channel has such a name.
+    /// The common start of the names on which a node tries its rights; `:` and a word follow. No channel has such a name.
     pub(crate) fn probe(&self, node: &str) -> String {
         format!("{}:probe:{{{node}}}", self.prefix)
     }
 
-    /// `number`: in the slot of that number.
+    /// The pub/sub channel of a node's canary. With a number, it is in the slot of that number.
     pub(crate) fn canary(&self, node: &str, number: Option<u32>) -> String {
         match number {
             Some(number) => format!("{}:canary:{node}:{{{number}}}", self.prefix),
@@ -173,7 +181,7 @@ impl Keys {
         }
     }
 
-    /// What a node writes to see that a master accepts writes. `number`: in the slot of that number.
+    /// The key that a node writes to check that a master accepts writes. With a number, it is in the slot of that number.
     pub(crate) fn write_probe(&self, node: &str, number: Option<u32>) -> String {
         match number {
             Some(number) => format!("{}:writes:{node}:{{{number}}}", self.prefix),
@@ -181,27 +189,28 @@ impl Keys {
         }
     }
 
-    /// Whether some node's canary is announced there.
-    pub(crate) fn is_canary(&self, lane: &[u8]) -> bool {
-        lane.strip_prefix(self.prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b":canary:"))
+    /// Whether this is the pub/sub channel of a node's canary.
+    pub(crate) fn is_canary(&self, pubsub_channel: &[u8]) -> bool {
+        pubsub_channel.strip_prefix(self.prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b":canary:"))
     }
 
-    /// What nothing is ever announced to. An answer that names it tells that those to all questions before it have come.
+    /// A pub/sub channel without messages. The answer to a command that names it proves that the answers to all earlier commands have
+    /// arrived.
     pub(crate) fn sync_marker(&self, number: u64) -> String {
-        format!("{}:fence:{number}", self.prefix)
+        format!("{}:sync:{number}", self.prefix)
     }
 
-    pub(crate) fn sync_marker_number(&self, lane: &str) -> Option<u64> {
-        lane.strip_prefix(&*self.prefix)?.strip_prefix(":fence:")?.parse().ok()
+    pub(crate) fn sync_marker_number(&self, pubsub_channel: &str) -> Option<u64> {
+        pubsub_channel.strip_prefix(&*self.prefix)?.strip_prefix(":sync:")?.parse().ok()
     }
 }
 
-/// Where all keys of a channel are kept: its name is what their braces hold.
+/// The slot of all keys of a channel.
 pub(crate) fn slot(channel: &str) -> Slot {
     Slot::of(escape(channel).as_bytes())
 }
 
-/// The text as a pattern that matches nothing else.
+/// The text as a pattern that matches only this text.
 fn literal(text: &str) -> String {
     text.chars().flat_map(|c| ['\\', c].into_iter().skip(usize::from(!"*?[]^\\".contains(c)))).collect()
 }
@@ -213,23 +222,26 @@ mod tests {
     use std::collections::{BTreeSet, HashSet};
 
     #[test]
-    fn canaries_and_fences_are_told_from_channels() {
+    fn canaries_and_sync_markers_are_not_channels() {
         let keys = Keys::new("p");
-        for lane in [keys.canary("n", None), keys.canary("n", Some(7)), keys.sync_marker(3)] {
-            assert_eq!(keys.channel(&lane), None, "{lane}");
+        for name in [keys.canary("n", None), keys.canary("n", Some(7)), keys.sync_marker(3)] {
+            assert_eq!(keys.channel(&name), None, "{name}");
         }
-        assert!(keys.is_canary(keys.canary("n", Some(7)).as_bytes()) && !keys.is_canary(keys.lane("canary").as_bytes()));
-        assert_eq!((keys.sync_marker_number(&keys.sync_marker(3)), keys.sync_marker_number(&keys.lane("fence:3"))), (Some(3), None));
+        assert!(keys.is_canary(keys.canary("n", Some(7)).as_bytes()) && !keys.is_canary(keys.pubsub_channel("canary").as_bytes()));
+        assert_eq!(
+            (keys.sync_marker_number(&keys.sync_marker(3)), keys.sync_marker_number(&keys.pubsub_channel("sync:3"))),
+            (Some(3), None)
+        );
     }
 
     #[test]
-    fn a_channel_is_found_again_in_its_names() {
+    fn a_channel_can_be_read_from_its_keys() {
         let keys = Keys::new("app:live");
-        for name in ["a", "chat:lobby", "#alice", "odd:stream", "a:once:b", "#f:realm:ü {x}", "#}:stream", "#a:{b}:held", "a*"] {
+        for name in ["a", "chat:lobby", "#alice", "odd:stream", "a:idempotency:b", "#f:realm:ü {x}", "#}:stream", "#a:{b}:nodes", "a*"] {
             let channel: ChannelName = name.parse().expect("valid");
-            assert_eq!(keys.channel(&keys.lane(name)).as_deref(), Some(name));
+            assert_eq!(keys.channel(&keys.pubsub_channel(name)).as_deref(), Some(name));
             assert_eq!(keys.channel_of_stream(&keys.stream(&channel)).as_deref(), Some(name));
-            assert_eq!(keys.channel_of_held(&keys.held(&channel)).as_deref(), Some(name));
+            assert_eq!(keys.channel_of_presence_nodes(&keys.presence_nodes(&channel)).as_deref(), Some(name));
             assert_eq!(keys.channel_of_stream(&keys.meta(&channel)), None);
         }
         for other in [
@@ -246,17 +258,15 @@ mod tests {
     }
 
     fn of_channel(keys: &Keys, channel: &ChannelName) -> [String; 8] {
-        let once = [keys.once(channel, "dev", "k{}"), keys.once(channel, "", "0f")];
-        let [named, made_up] = once;
         [
-            keys.lane(channel),
+            keys.pubsub_channel(channel),
             keys.meta(channel),
             keys.stream(channel),
-            keys.who(channel),
-            keys.users(channel),
-            keys.held(channel),
-            named,
-            made_up,
+            keys.presence(channel),
+            keys.presence_users(channel),
+            keys.presence_nodes(channel),
+            keys.idempotency(channel, "dev", "k{}"),
+            keys.idempotency(channel, "", "0f"),
         ]
     }
 
@@ -279,8 +289,8 @@ mod tests {
                 let (stored, revoked) = (keys.user(&user), keys.revoked(&user));
                 prop_assert_eq!(Slot::of(stored.as_bytes()), Slot::of(revoked.as_bytes()));
                 prop_assert!(seen.insert(stored) && seen.insert(revoked));
-                let lane = keys.lane(&channel);
-                prop_assert_eq!(keys.channel(&lane), Some(channel.as_str().into()));
+                let pubsub_channel = keys.pubsub_channel(&channel);
+                prop_assert_eq!(keys.channel(&pubsub_channel), Some(channel.as_str().into()));
             }
             prop_assert_eq!(seen.len(), 10 * names.len());
         }

@@ -1,4 +1,4 @@
-//! What is kept in Redis, and in which words it is asked for: key names, scripts, encodings, slots. Nothing here opens a connection or runs a task.
+//! The data model in Redis: key names, scripts, encodings, slots. Nothing here opens a connection or runs a task.
 
 pub(crate) mod answers;
 pub(crate) mod clock;

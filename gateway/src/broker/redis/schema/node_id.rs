@@ -1,16 +1,16 @@
-//! Identities of nodes.
+//! The identity of a node.
 
-/// One generation of one process of a node: another with each lease that the process lets expire. Its text has no space.
+/// One generation of one process of a node. A process gets a new generation when its lease expires. Neither part contains a space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeId {
-    /// `node.name` of its settings. Should be unique in the cluster; two processes may have it by mistake, or for one lease after a crash.
+    /// `node.name` of the settings. It should be unique in the cluster. Two processes may have it by mistake, or for one lease after a crash.
     pub name: Box<str>,
     /// `process.number`.
     generation: Box<str>,
 }
 
 impl NodeId {
-    /// The first generation of a process that starts now.
+    /// The first generation of a new process.
     pub(crate) fn of_new_process(name: &str) -> Self {
         Self { name: name.into(), generation: format!("{:016x}.1", rand::random::<u64>()).into() }
     }
@@ -31,7 +31,7 @@ impl NodeId {
         self.generation.split_once('.').map_or(&self.generation, |(process, _)| process)
     }
 
-    /// What messages to the process are addressed to: its name for people, and what makes it unique. All its generations have the same.
+    /// The address of the process in messages: its name, for people, and its unique id. All its generations have the same address.
     pub fn address(&self) -> String {
         format!("{}:{}", self.name, self.process())
     }
@@ -41,7 +41,7 @@ impl NodeId {
         format!("{}/{}", self.name, self.generation)
     }
 
-    /// The generation as it is written in Redis.
+    /// The generation as it is stored in Redis.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.name, self.generation)
     }

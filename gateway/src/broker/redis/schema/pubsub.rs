@@ -1,116 +1,117 @@
-//! The words of publish and subscribe, and what a server says to who subscribes.
+//! Commands for publish and subscribe, and the pushes of a server to a subscriber.
 //!
-//! A Redis Cluster announces within the slot of a channel (`SPUBLISH`, `SSUBSCRIBE`): only there announcements have the order of the scripts, and
-//! the cluster's bus stays free of them.
+//! In a Redis Cluster the gateway uses sharded pub/sub (`SPUBLISH`, `SSUBSCRIBE`). Only sharded messages arrive in the order in which the
+//! scripts
+//! published them, and they do not load the cluster bus.
 
 use redis::{Cmd, PushInfo, PushKind, Value, cmd};
 
-/// Which words.
+/// The two families of commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PubSub {
-    /// One server.
-    Whole,
-    /// A Redis Cluster.
+    /// For one server: `PUBLISH`, `SUBSCRIBE`.
+    Unsharded,
+    /// For a Redis Cluster: `SPUBLISH`, `SSUBSCRIBE`.
     Sharded,
 }
 
 impl PubSub {
     pub(crate) fn publish(self) -> &'static str {
         match self {
-            Self::Whole => "PUBLISH",
+            Self::Unsharded => "PUBLISH",
             Self::Sharded => "SPUBLISH",
         }
     }
 
-    pub(crate) fn subscribe_word(self) -> &'static str {
+    pub(crate) fn subscribe_command(self) -> &'static str {
         match self {
-            Self::Whole => "SUBSCRIBE",
+            Self::Unsharded => "SUBSCRIBE",
             Self::Sharded => "SSUBSCRIBE",
         }
     }
 
-    pub(crate) fn unsubscribe_word(self) -> &'static str {
+    pub(crate) fn unsubscribe_command(self) -> &'static str {
         match self {
-            Self::Whole => "UNSUBSCRIBE",
+            Self::Unsharded => "UNSUBSCRIBE",
             Self::Sharded => "SUNSUBSCRIBE",
         }
     }
 
-    /// Subscribes to all of these.
-    pub(crate) fn subscribe(self, lanes: &[String]) -> Vec<Cmd> {
-        self.words(self.subscribe_word(), lanes)
+    /// Subscribes to all of these pub/sub channels.
+    pub(crate) fn subscribe(self, names: &[String]) -> Vec<Cmd> {
+        self.commands(self.subscribe_command(), names)
     }
 
-    pub(crate) fn unsubscribe(self, lanes: &[String]) -> Vec<Cmd> {
-        self.words(self.unsubscribe_word(), lanes)
+    pub(crate) fn unsubscribe(self, names: &[String]) -> Vec<Cmd> {
+        self.commands(self.unsubscribe_command(), names)
     }
 
-    /// In a cluster a command that concerns several slots is refused.
-    fn words(self, word: &str, lanes: &[String]) -> Vec<Cmd> {
-        let together = match self {
-            Self::Whole => lanes.len().max(1),
+    /// A Redis Cluster refuses a command with names of several slots, so each name gets a command of its own there.
+    fn commands(self, command: &str, names: &[String]) -> Vec<Cmd> {
+        let per_command = match self {
+            Self::Unsharded => names.len().max(1),
             Self::Sharded => 1,
         };
-        lanes.chunks(together).map(|lanes| words(word, lanes)).collect()
+        names.chunks(per_command).map(|names| without_response(command, names)).collect()
     }
 
-    /// Lists what a server announces to somebody.
-    pub(crate) fn announced(self, pattern: &str) -> Cmd {
+    /// Lists the pub/sub channels that have subscribers at a server.
+    pub(crate) fn list_channels(self, pattern: &str) -> Cmd {
         let mut list = cmd("PUBSUB");
         list.arg(match self {
-            Self::Whole => "CHANNELS",
+            Self::Unsharded => "CHANNELS",
             Self::Sharded => "SHARDCHANNELS",
         });
         list.arg(pattern);
         list
     }
 
-    /// Counts those to whom a server announces each of these.
-    pub(crate) fn subscribers(self, lanes: &[String]) -> Cmd {
+    /// Counts the subscribers of each pub/sub channel at a server.
+    pub(crate) fn count_subscribers(self, names: &[String]) -> Cmd {
         let mut count = cmd("PUBSUB");
         count.arg(match self {
-            Self::Whole => "NUMSUB",
+            Self::Unsharded => "NUMSUB",
             Self::Sharded => "SHARDNUMSUB",
         });
-        count.arg(lanes);
+        count.arg(names);
         count
     }
 
-    /// A command whose answer comes, as [`ReceivedPush::Unsubscribed`], behind those to all commands before it, whatever becomes of them.
-    pub(crate) fn sync_marker(lane: &str) -> Cmd {
-        words("UNSUBSCRIBE", &[lane.to_owned()])
+    /// A command whose answer ([`ReceivedPush::Unsubscribed`]) arrives after the answers to all commands before it, even if those fail.
+    pub(crate) fn sync_marker(name: &str) -> Cmd {
+        without_response("UNSUBSCRIBE", &[name.to_owned()])
     }
 }
 
-/// Answers to these are pushes, which come by another way.
-fn words(word: &str, lanes: &[String]) -> Cmd {
-    let mut words = cmd(word);
-    words.arg(lanes).set_no_response(true);
-    words
+/// A command to which the client library expects no response, because the server answers with pushes.
+fn without_response(command: &str, names: &[String]) -> Cmd {
+    let mut cmd = cmd(command);
+    cmd.arg(names).set_no_response(true);
+    cmd
 }
 
-/// What a server says, without being asked or in answer to a subscription.
+/// A push of a server: a message, or the answer to a subscription command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ReceivedPush<'a> {
-    /// It was published there.
+    /// A pub/sub channel and the message that was published to it.
     Message(&'a [u8], &'a [u8]),
     Subscribed(&'a str),
-    /// As asked for; or since the server does not serve the slot any more.
+    /// The node unsubscribed, or the server no longer serves the slot.
     Unsubscribed(&'a str),
     /// The connection broke.
-    End,
+    Disconnected,
 }
 
 impl<'a> ReceivedPush<'a> {
-    /// None: nothing that matters here.
+    /// None: this push does not matter here.
     pub(crate) fn of(PushInfo { kind, data }: &'a PushInfo) -> Option<Self> {
         match (kind, &data[..]) {
-            (PushKind::Message | PushKind::SMessage, [Value::BulkString(lane), Value::BulkString(message)]) => {
-                Some(Self::Message(lane, message))
+            (PushKind::Message | PushKind::SMessage, [Value::BulkString(name), Value::BulkString(message)]) => {
+                Some(Self::Message(name, message))
             }
-            (PushKind::Subscribe | PushKind::SSubscribe, [Value::BulkString(lane), ..]) => text(lane).map(Self::Subscribed),
-            (PushKind::Unsubscribe | PushKind::SUnsubscribe, [Value::BulkString(lane), ..]) => text(lane).map(Self::Unsubscribed),
-            (PushKind::Disconnection, _) => Some(Self::End),
+            (PushKind::Subscribe | PushKind::SSubscribe, [Value::BulkString(name), ..]) => text(name).map(Self::Subscribed),
+            (PushKind::Unsubscribe | PushKind::SUnsubscribe, [Value::BulkString(name), ..]) => text(name).map(Self::Unsubscribed),
+            (PushKind::Disconnection, _) => Some(Self::Disconnected),
             _ => None,
         }
     }
@@ -131,24 +132,24 @@ mod tests {
             .collect()
     }
 
-    fn lanes(names: &[&str]) -> Vec<String> {
+    fn owned(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn in_a_cluster_each_command_is_of_one_slot() {
-        let both = lanes(&["a", "b"]);
-        assert_eq!(sent(&PubSub::Whole.subscribe(&both)), ["SUBSCRIBE a b"]);
+    fn in_a_cluster_each_command_has_one_slot() {
+        let both = owned(&["a", "b"]);
+        assert_eq!(sent(&PubSub::Unsharded.subscribe(&both)), ["SUBSCRIBE a b"]);
         assert_eq!(sent(&PubSub::Sharded.subscribe(&both)), ["SSUBSCRIBE a", "SSUBSCRIBE b"]);
-        assert_eq!(sent(&PubSub::Whole.unsubscribe(&both)), ["UNSUBSCRIBE a b"]);
+        assert_eq!(sent(&PubSub::Unsharded.unsubscribe(&both)), ["UNSUBSCRIBE a b"]);
         assert_eq!(sent(&PubSub::Sharded.unsubscribe(&both)), ["SUNSUBSCRIBE a", "SUNSUBSCRIBE b"]);
-        for none in [PubSub::Whole.subscribe(&[]), PubSub::Whole.unsubscribe(&[]), PubSub::Sharded.subscribe(&[])] {
-            assert!(none.is_empty(), "without a name it would concern all, or nothing");
+        for none in [PubSub::Unsharded.subscribe(&[]), PubSub::Unsharded.unsubscribe(&[]), PubSub::Sharded.subscribe(&[])] {
+            assert!(none.is_empty(), "without a name a command would mean all channels");
         }
     }
 
     #[test]
-    fn pushes_of_both_kinds_say_the_same() {
+    fn pushes_of_both_families_are_read_alike() {
         let bulk = |text: &str| Value::BulkString(text.into());
         let push = |kind, data| PushInfo { kind, data };
         for kind in [PushKind::Message, PushKind::SMessage] {
@@ -160,7 +161,7 @@ mod tests {
         for kind in [PushKind::Unsubscribe, PushKind::SUnsubscribe] {
             assert_eq!(ReceivedPush::of(&push(kind, vec![bulk("a"), Value::Int(0)])), Some(ReceivedPush::Unsubscribed("a")));
         }
-        assert_eq!(ReceivedPush::of(&push(PushKind::Disconnection, Vec::new())), Some(ReceivedPush::End));
+        assert_eq!(ReceivedPush::of(&push(PushKind::Disconnection, Vec::new())), Some(ReceivedPush::Disconnected));
         assert_eq!(ReceivedPush::of(&push(PushKind::Message, vec![Value::Nil])), None);
     }
 }

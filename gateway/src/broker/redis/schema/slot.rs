@@ -3,20 +3,21 @@
 use redis::{Arg, Cmd};
 use std::sync::LazyLock;
 
-/// One of them.
+/// A slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot(pub(crate) u16);
 
-/// How many there are.
+/// The number of slots.
 pub(crate) const SLOTS: u16 = 16_384;
 
 impl Slot {
-    /// Where a key is kept. What its first braces hold decides, so that keys can be kept together; without any, all of it.
+    /// The slot of a key. The text in the key's first braces decides; without braces, the whole key.
     pub(crate) fn of(key: &[u8]) -> Self {
         Self(crc16(tag(key).unwrap_or(key)) % SLOTS)
     }
 
-    /// Where a command has to be carried out: where its first key is kept. That is a script's fourth word, and any other command's second.
+    /// The slot in which a command must run: that of its first key. This is the fourth word of a script call, and the second word of any
+    /// other command.
     pub(crate) fn of_command(cmd: &Cmd) -> Self {
         let mut words = cmd.args_iter().filter_map(|word| match word {
             Arg::Simple(word) => Some(word),
@@ -26,7 +27,7 @@ impl Slot {
         Self::of(words.nth(ahead).unwrap_or_default())
     }
 
-    /// A number from 0 on that, as a key, is kept there.
+    /// The smallest number that, as a key, is in this slot.
     pub(crate) fn example(self) -> u32 {
         static EXAMPLES: LazyLock<Box<[u32]>> = LazyLock::new(examples);
         EXAMPLES.get(usize::from(self.0)).copied().unwrap_or_default()
@@ -57,7 +58,7 @@ fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// CRC-16/XMODEM, as the cluster specification demands.
+/// CRC-16/XMODEM, as the Redis Cluster specification requires.
 fn crc16(bytes: &[u8]) -> u16 {
     const TABLE: [u16; 256] = table();
     bytes.iter().fold(0, |crc, byte| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ byte)])
@@ -84,7 +85,7 @@ mod tests {
     use crate::broker::redis::schema::scripts;
 
     #[test]
-    fn keys_are_kept_where_the_specification_says() {
+    fn slots_match_the_specification() {
         assert_eq!(crc16(b"123456789"), 0x31C3);
         for (key, slot) in [("", 0), ("foo", 12182), ("bar", 5061), ("somekey", 11058), ("user1000", 3443)] {
             assert_eq!(Slot::of(key.as_bytes()), Slot(slot), "{key}");
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_first_braces_hold_decides() {
+    fn the_text_in_the_first_braces_decides() {
         for (key, same) in [
             ("app:{user1000}:meta", "user1000"),
             ("{user1000}", "user1000"),
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_goes_where_its_first_key_is() {
+    fn a_command_runs_in_the_slot_of_its_first_key() {
         let there = Slot::of(b"{c}");
         let mut publish = redis::cmd("SPUBLISH");
         publish.arg("test:{c}").arg("text");

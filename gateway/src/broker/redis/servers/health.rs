@@ -1,136 +1,139 @@
-//! What keeps the broker from serving, all or a part of the channels.
+//! The state of each part of the broker that must work, and the readiness that follows.
 
 use super::topology::Master;
 use crate::broker::Readiness;
 use gateway_core::model::lock;
 use std::{collections::BTreeMap, sync::Mutex};
 
-/// A part that has to work.
+/// A part of the broker that must work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum HealthPart {
-    /// Which master of a cluster serves what.
-    Map,
-    /// That a server is what other nodes take it for.
+    /// The slot map of a Redis Cluster.
+    SlotMap,
+    /// The agreement of all nodes on the role of a server.
     ServerAssignment(Master),
-    /// The connection to a master that subscribes.
-    Listener(Master),
-    /// The round trip from a publish to its delivery.
+    /// The connection that subscribes at a master.
+    Subscriber(Master),
+    /// The round trip from a publish at a master to its delivery.
     Canary(Master),
-    /// Whether a master accepts writes.
+    /// The writes of a master: whether it accepts them.
     Writes(Master),
-    /// A lane's connection for commands.
+    /// The connection of a lane to a master.
     Lane(Master, usize),
 }
 
 impl HealthPart {
-    /// Whose part it is, of what a channel needs.
+    /// The master that this part belongs to, if channels depend on it.
     fn of(self) -> Option<Master> {
         match self {
-            Self::Map | Self::ServerAssignment(_) => None,
-            Self::Listener(master) | Self::Canary(master) | Self::Writes(master) | Self::Lane(master, _) => Some(master),
+            Self::SlotMap | Self::ServerAssignment(_) => None,
+            Self::Subscriber(master) | Self::Canary(master) | Self::Writes(master) | Self::Lane(master, _) => Some(master),
         }
     }
 }
 
-/// How a part is, or a master with all of its parts.
+/// The state of a part, or of a master with all its parts. The text names the problem and its cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    Well,
-    /// It has neither worked nor failed yet.
-    Awaited(Box<str>),
-    Troubled(Box<str>),
+    Working,
+    /// The part has neither worked nor failed yet.
+    Pending(Box<str>),
+    Failed(Box<str>),
 }
 
 impl State {
-    fn why(&self) -> Option<&str> {
+    fn problem(&self) -> Option<&str> {
         match self {
-            Self::Well => None,
-            Self::Awaited(why) | Self::Troubled(why) => Some(why),
+            Self::Working => None,
+            Self::Pending(problem) | Self::Failed(problem) => Some(problem),
         }
     }
 
-    /// How two parts of one are together: what does not work says more than what was not tried yet.
-    fn with<'a>(&'a self, other: &'a Self) -> &'a Self {
+    /// The worse of two states: failed, then pending, then working.
+    fn worse<'a>(&'a self, other: &'a Self) -> &'a Self {
         match (self, other) {
-            (Self::Troubled(_), _) | (Self::Awaited(_), Self::Well | Self::Awaited(_)) => self,
+            (Self::Failed(_), _) | (Self::Pending(_), Self::Working | Self::Pending(_)) => self,
             _ => other,
         }
     }
 }
 
-/// All parts that are needed, and how they are.
+/// The states of all required parts.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     parts: Mutex<BTreeMap<HealthPart, State>>,
 }
 
-const SLOW: &str = "Redis did not answer in time";
+const NO_ANSWER: &str = "Redis did not answer in time";
 
 impl Health {
-    /// A part that has to begin to work; `address` is that of its server. What comes to those that work already is not awaited: they serve meanwhile.
-    pub(crate) fn expect(&self, part: HealthPart, address: &str) {
-        let (mut parts, why) = (lock(&self.parts), format!("connecting to Redis at {address}").into());
-        let is_late = parts.values().any(|state| *state == State::Well);
-        parts.entry(part).or_insert(if is_late { State::Troubled(why) } else { State::Awaited(why) });
+    /// Adds a part that must work from now on; `address` is that of its server. The part is pending at the start of the node. Later it counts as failed,
+    /// so that a node that serves already stays partly ready.
+    pub(crate) fn require(&self, part: HealthPart, address: &str) {
+        let (mut parts, problem) = (lock(&self.parts), format!("connecting to Redis at {address}").into());
+        let is_serving = parts.values().any(|state| *state == State::Working);
+        parts.entry(part).or_insert(if is_serving { State::Failed(problem) } else { State::Pending(problem) });
     }
 
-    /// The part works, if it is needed.
-    pub(crate) fn well(&self, part: HealthPart) {
-        lock(&self.parts).entry(part).and_modify(|state| *state = State::Well);
+    /// Records that the part works. Does nothing if the part is not required.
+    pub(crate) fn set_working(&self, part: HealthPart) {
+        lock(&self.parts).entry(part).and_modify(|state| *state = State::Working);
     }
 
-    /// The part is not needed any more.
-    pub(crate) fn forget(&self, part: HealthPart) {
+    /// Removes a part that is no longer required.
+    pub(crate) fn remove(&self, part: HealthPart) {
         lock(&self.parts).remove(&part);
     }
 
-    /// The part does not work; the sentence names cause and cure. True if that is news.
-    pub(crate) fn trouble(&self, part: HealthPart, why: &str) -> bool {
-        let trouble = State::Troubled(why.into());
-        lock(&self.parts).insert(part, trouble.clone()).is_none_or(|before| before != trouble)
+    /// Records that the part failed; the text names cause and cure. Returns whether this state is new.
+    pub(crate) fn set_failed(&self, part: HealthPart, problem: &str) -> bool {
+        let failed = State::Failed(problem.into());
+        lock(&self.parts).insert(part, failed.clone()).is_none_or(|before| before != failed)
     }
 
-    /// The same, and into the log, once.
-    pub(crate) fn warn(&self, part: HealthPart, why: &str) {
-        if self.trouble(part, why) {
-            tracing::warn!(?part, "{why}");
+    /// Like [`Self::set_failed`], and logs each new state once.
+    pub(crate) fn warn(&self, part: HealthPart, problem: &str) {
+        if self.set_failed(part, problem) {
+            tracing::warn!(?part, "{problem}");
         }
     }
 
-    /// What is wrong with a part.
-    pub(crate) fn why(&self, part: HealthPart) -> Box<str> {
-        lock(&self.parts).get(&part).and_then(State::why).unwrap_or(SLOW).into()
+    /// The problem of a part.
+    pub(crate) fn problem(&self, part: HealthPart) -> Box<str> {
+        lock(&self.parts).get(&part).and_then(State::problem).unwrap_or(NO_ANSWER).into()
     }
 
-    /// What is wrong with any part.
-    pub(crate) fn why_any(&self) -> Box<str> {
-        lock(&self.parts).values().find_map(State::why).unwrap_or(SLOW).into()
+    /// The problem of any part.
+    pub(crate) fn any_problem(&self) -> Box<str> {
+        lock(&self.parts).values().find_map(State::problem).unwrap_or(NO_ANSWER).into()
     }
 
-    /// Ready in part as long as one master serves: with all nodes taken out of service for one that is away, nobody would reach the others either.
+    /// The readiness of the node. One working master is enough to be partly ready: if one master failed and all nodes were taken out of
+    /// service, nobody
+    /// could reach the other masters either.
     pub(crate) fn readiness(&self) -> Readiness {
         let parts = lock(&self.parts);
         let masters = masters(&parts);
         let others = parts.iter().filter(|(part, _)| part.of().is_none());
-        let whys: Vec<_> = others.map(|(_, state)| state).chain(masters.values().copied()).filter_map(State::why).collect();
-        if whys.is_empty() {
+        let problems: Vec<_> = others.map(|(_, state)| state).chain(masters.values().copied()).filter_map(State::problem).collect();
+        if problems.is_empty() {
             return Readiness::Ready;
         }
-        let stops = |(part, state): (&HealthPart, &State)| match part {
-            HealthPart::ServerAssignment(_) => *state != State::Well,
-            _ => part.of().is_none() && matches!(state, State::Awaited(_)),
+        let blocks = |(part, state): (&HealthPart, &State)| match part {
+            HealthPart::ServerAssignment(_) => *state != State::Working,
+            _ => part.of().is_none() && matches!(state, State::Pending(_)),
         };
-        let is_awaited = masters.values().any(|state| matches!(state, State::Awaited(_)));
-        let serves = masters.values().any(|state| **state == State::Well);
-        let why = whys.join("; ").into();
-        if serves && !is_awaited && !parts.iter().any(stops) { Readiness::Partly(why) } else { Readiness::NotReady(why) }
+        let is_pending = masters.values().any(|state| matches!(state, State::Pending(_)));
+        let is_serving = masters.values().any(|state| **state == State::Working);
+        let problem = problems.join("; ").into();
+        if is_serving && !is_pending && !parts.iter().any(blocks) { Readiness::Partly(problem) } else { Readiness::NotReady(problem) }
     }
 
-    /// Masters that serve, and that do not.
+    /// The number of masters that work with all their parts, and of all others.
     pub(crate) fn count(&self) -> (usize, usize) {
         let parts = lock(&self.parts);
         let masters = masters(&parts);
-        let serving = masters.values().filter(|state| ***state == State::Well).count();
+        let serving = masters.values().filter(|state| ***state == State::Working).count();
         (serving, masters.len() - serving)
     }
 }
@@ -139,7 +142,7 @@ fn masters(parts: &BTreeMap<HealthPart, State>) -> BTreeMap<Master, &State> {
     let mut masters: BTreeMap<Master, &State> = BTreeMap::new();
     for (part, state) in parts {
         if let Some(master) = part.of() {
-            masters.entry(master).and_modify(|all| *all = all.with(state)).or_insert(state);
+            masters.entry(master).and_modify(|all| *all = all.worse(state)).or_insert(state);
         }
     }
     masters

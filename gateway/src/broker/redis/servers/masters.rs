@@ -1,5 +1,6 @@
-//! The servers that hold the data: one Redis, several that know nothing of each other, or the masters of a Redis Cluster; which of them serves a slot
-//! now, and how each is reached.
+//! The current servers: one Redis, several independent ones, or the masters of a Redis Cluster. This module knows which of them serves a
+//! slot and how
+//! to reach each.
 
 use super::{
     address::{Address, Peer, Site},
@@ -11,7 +12,7 @@ use super::{
         timing::Timeouts,
     },
     health::{Health, HealthPart},
-    topology::{Endpoint, Master, SlotReport, Topology, claims},
+    topology::{Endpoint, Master, SlotReport, Topology, slot_reports},
 };
 use crate::broker::redis::schema::{pubsub::PubSub, slot::Slot};
 use futures_util::{
@@ -32,25 +33,25 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks at a cluster's map that nobody asked for.
-const EVERY: Duration = Duration::from_secs(3);
-/// Between two looks at least.
-const PAUSE: Duration = Duration::from_millis(100);
-/// After the first answer others are awaited for so long: who does not answer must not hold up the map.
+/// Time between two regular queries for the slot map.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(3);
+/// Minimum time between two queries.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a query waits for further answers after the first one: a server that does not answer must not delay the map.
 const GRACE: Duration = Duration::from_millis(300);
-/// Servers that are asked at a time.
-const ASKED: usize = 16;
+/// Maximum of servers in one query.
+const MAX_QUERIED: usize = 16;
 
-/// See the module.
+/// The current servers.
 pub(crate) struct Masters {
     pubsub: PubSub,
-    known: Mutex<MasterTable>,
-    map: watch::Sender<Arc<Topology>>,
-    /// Somebody found the map to be wrong.
-    doubted: Notify,
-    /// Slots on the move, in which something was published at their new place.
+    table: Mutex<MasterTable>,
+    topology: watch::Sender<Arc<Topology>>,
+    /// A command found the slot map wrong.
+    refresh: Notify,
+    /// Slots that are moving and in which a command was executed at the new master.
     moving: Mutex<BTreeSet<Slot>>,
-    moved: Notify,
+    moving_changed: Notify,
 }
 
 /// Servers by number.
@@ -58,197 +59,199 @@ struct MasterTable {
     connectors: HashMap<Master, Arc<Connector>>,
     numbers: HashMap<Endpoint, Master>,
     next: u32,
-    /// Where a cluster is looked for as long as no master is known that answers.
+    /// Servers of the settings, which get the query while no known master answers.
     seeds: Vec<Arc<Connector>>,
-    /// How others of a cluster are spoken with.
-    like: Option<Peer>,
+    /// Login and TLS for the other servers of a Redis Cluster. None without a Redis Cluster.
+    template: Option<Peer>,
     lanes: usize,
     timeouts: Timeouts,
     probe: Probe,
 }
 
 impl Masters {
-    /// Those that are found there. Connects to nothing yet.
+    /// The servers at this address. It does not connect yet.
     pub(crate) fn new(
         address: Address,
         lanes: usize,
         timeouts: Timeouts,
         probe: Probe,
-        claims: &ServerAssignments,
+        assignments: &ServerAssignments,
     ) -> Result<Self, RedisError> {
-        let mut known = MasterTable {
+        let mut table = MasterTable {
             connectors: HashMap::new(),
             numbers: HashMap::new(),
             next: 1,
             seeds: Vec::new(),
-            like: None,
+            template: None,
             lanes,
             timeouts,
             probe,
         };
-        let (pubsub, map) = match address {
+        let (pubsub, topology) = match address {
             Address::One(site) => {
-                known.add(Master(0), site, claims.whole())?;
-                (PubSub::Whole, Topology::whole(Master(0)))
+                table.add(Master(0), site, assignments.only_server())?;
+                (PubSub::Unsharded, Topology::single(Master(0)))
             }
             Address::Several(sites) => {
                 let names: Vec<_> = sites.keys().cloned().collect();
                 for (number, (name, site)) in (0..).zip(sites) {
-                    known.add(Master(number), site, claims.of(&name, &names))?;
+                    table.add(Master(number), site, assignments.one_of(&name, &names))?;
                 }
-                (PubSub::Whole, Topology::shared((0..).map(Master).zip(names.iter().map(AsRef::as_ref))))
+                (PubSub::Unsharded, Topology::divided((0..).map(Master).zip(names.iter().map(AsRef::as_ref))))
             }
             Address::Cluster(peers) => {
-                known.like = peers.first().cloned();
-                let seeds = peers.into_iter().map(|peer| Connector::of_cluster(peer, lanes, timeouts, known.probe.clone()).map(Arc::new));
-                known.seeds = seeds.collect::<Result<_, _>>()?;
+                table.template = peers.first().cloned();
+                let seeds = peers.into_iter().map(|peer| Connector::of_cluster(peer, lanes, timeouts, table.probe.clone()).map(Arc::new));
+                table.seeds = seeds.collect::<Result<_, _>>()?;
                 (PubSub::Sharded, Topology::default())
             }
         };
-        let (map, moving) = (watch::Sender::new(Arc::new(map)), Mutex::default());
-        Ok(Self { pubsub, known: Mutex::new(known), map, doubted: Notify::new(), moving, moved: Notify::new() })
+        let (topology, moving) = (watch::Sender::new(Arc::new(topology)), Mutex::default());
+        Ok(Self { pubsub, table: Mutex::new(table), topology, refresh: Notify::new(), moving, moving_changed: Notify::new() })
     }
 
     pub(crate) fn pubsub(&self) -> PubSub {
         self.pubsub
     }
 
-    /// Who serves what, now and from now on.
-    pub(crate) fn map(&self) -> watch::Receiver<Arc<Topology>> {
-        self.map.subscribe()
+    /// The slot map, with all later changes.
+    pub(crate) fn watch_topology(&self) -> watch::Receiver<Arc<Topology>> {
+        self.topology.subscribe()
     }
 
-    /// Who serves what now.
-    pub(crate) fn now(&self) -> Arc<Topology> {
-        self.map.borrow().clone()
+    /// The current slot map.
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        self.topology.borrow().clone()
     }
 
-    /// How a master is reached; none: it is one no more.
+    /// The connector of a master. None if it is no longer a master.
     pub(crate) fn connector(&self, master: Master) -> Option<Arc<Connector>> {
-        lock(&self.known).connectors.get(&master).cloned()
+        lock(&self.table).connectors.get(&master).cloned()
     }
 
-    /// The master that a server names so.
-    pub(crate) fn named(&self, name: &str, by: Master) -> Option<Master> {
-        let mut known = lock(&self.known);
-        let endpoint = Endpoint::parse(name, known.connectors.get(&by)?.host())?;
-        known.number(&endpoint)
+    /// The master at the address `name`, as the server `reporter` writes it.
+    pub(crate) fn named(&self, name: &str, reporter: Master) -> Option<Master> {
+        let mut table = lock(&self.table);
+        let endpoint = Endpoint::parse(name, table.connectors.get(&reporter)?.host())?;
+        table.number(&endpoint)
     }
 
-    /// Something speaks against the map: it is looked at anew.
-    pub(crate) fn doubt(&self) {
-        self.doubted.notify_one();
+    /// Requests a new query for the slot map, because the map may be wrong.
+    pub(crate) fn request_refresh(&self) {
+        self.refresh.notify_one();
     }
 
-    /// Something was published at a place that a slot is on the move to: who subscribed at the old one did not hear of it.
-    pub(crate) fn moves(&self, slot: Slot) {
+    /// Records that a command was executed at the new master of a moving slot. Subscribers at the old master may have missed a publication.
+    pub(crate) fn mark_moving(&self, slot: Slot) {
         lock(&self.moving).insert(slot);
-        self.moved.notify_one();
-        self.doubt();
+        self.moving_changed.notify_one();
+        self.request_refresh();
     }
 
-    /// The next slots of which [`Self::moves`] told.
-    pub(crate) async fn moving(&self) -> BTreeSet<Slot> {
+    /// Waits for the next slots of [`Self::mark_moving`].
+    pub(crate) async fn next_moving(&self) -> BTreeSet<Slot> {
         loop {
             let moving = std::mem::take(&mut *lock(&self.moving));
             if !moving.is_empty() {
                 return moving;
             }
-            self.moved.notified().await;
+            self.moving_changed.notified().await;
         }
     }
 
-    /// Tells of the parts that have to begin to work.
-    pub(crate) fn expect(&self, health: &Health) {
-        let known = lock(&self.known);
-        match known.seeds.first() {
-            Some(seed) => health.expect(HealthPart::Map, &seed.address()),
-            None => known.expect(&Topology::default(), &self.now(), health),
+    /// Adds the parts that must work at the start.
+    pub(crate) fn require_parts(&self, health: &Health) {
+        let table = lock(&self.table);
+        match table.seeds.first() {
+            Some(seed) => health.require(HealthPart::SlotMap, &seed.address()),
+            None => table.update_health(&Topology::default(), &self.topology(), health),
         }
     }
 
-    /// Keeps the map of a cluster, or its claims and an eye on sentinels, until cancelled.
+    /// Keeps the slot map of a Redis Cluster current, or follows sentinels and renews assignments, until cancelled.
     pub(crate) async fn run(&self, health: &Health, stop: CancellationToken) {
         let _ = match self.pubsub {
-            PubSub::Whole => stop.run_until_cancelled(self.hold(health)).await,
-            PubSub::Sharded => stop.run_until_cancelled(self.keep(health)).await,
+            PubSub::Unsharded => stop.run_until_cancelled(self.run_servers(health)).await,
+            PubSub::Sharded => stop.run_until_cancelled(self.run_cluster(health)).await,
         };
     }
 
-    async fn hold(&self, health: &Health) {
-        let all: Vec<_> = lock(&self.known).connectors.iter().map(|(master, connector)| (*master, connector.clone())).collect();
-        let each = all
-            .iter()
-            .map(|(master, connector)| join(connector.follow(), connector.renew_assignment(HealthPart::ServerAssignment(*master), health)));
+    async fn run_servers(&self, health: &Health) {
+        let all: Vec<_> = lock(&self.table).connectors.iter().map(|(master, connector)| (*master, connector.clone())).collect();
+        let each = all.iter().map(|(master, connector)| {
+            join(connector.follow_sentinels(), connector.renew_assignment(HealthPart::ServerAssignment(*master), health))
+        });
         join_all(each).await;
     }
 
-    async fn keep(&self, health: &Health) {
-        for turn in 0.. {
-            match self.look(turn).await {
-                Ok(claims) => self.adopt(claims, health),
-                Err(trouble) => health.warn(HealthPart::Map, &trouble.to_string()),
+    async fn run_cluster(&self, health: &Health) {
+        for round in 0.. {
+            match self.query(round).await {
+                Ok(reports) => self.apply(reports, health),
+                Err(error) => health.warn(HealthPart::SlotMap, &error.to_string()),
             }
-            sleep(PAUSE).await;
-            let _ = timeout(EVERY, self.doubted.notified()).await;
+            sleep(MIN_INTERVAL).await;
+            let _ = timeout(REFRESH_INTERVAL, self.refresh.notified()).await;
         }
     }
 
-    /// What servers say: the masters, or else those that the settings name.
-    async fn look(&self, turn: usize) -> Result<Vec<SlotReport>, ConnectError> {
+    /// The reports of the known masters. If none of them answers, the servers of the settings get the query.
+    async fn query(&self, round: usize) -> Result<Vec<SlotReport>, ConnectError> {
         let (mut masters, seeds) = {
-            let known = lock(&self.known);
-            (known.connectors.values().cloned().collect::<Vec<_>>(), known.seeds.clone())
+            let table = lock(&self.table);
+            (table.connectors.values().cloned().collect::<Vec<_>>(), table.seeds.clone())
         };
-        if masters.len() > ASKED {
-            let first = turn * ASKED % masters.len();
+        if masters.len() > MAX_QUERIED {
+            let first = round * MAX_QUERIED % masters.len();
             masters.rotate_left(first);
-            masters.truncate(ASKED);
+            masters.truncate(MAX_QUERIED);
         }
-        match ask(masters).await {
-            Ok(claims) if !claims.is_empty() => Ok(claims),
-            _ => ask(seeds).await,
+        match query(masters).await {
+            Ok(reports) if !reports.is_empty() => Ok(reports),
+            _ => query(seeds).await,
         }
     }
 
-    /// Goes by what servers said.
-    pub(crate) fn adopt(&self, claims: Vec<SlotReport>, health: &Health) {
-        let mut known = lock(&self.known);
-        let map = Topology::merge(claims, |endpoint| known.number(endpoint));
-        known.forget_all_but(map.masters());
-        known.expect(&self.now(), &map, health);
-        drop(known);
-        match map.unserved() {
+    /// Makes these reports the slot map.
+    pub(crate) fn apply(&self, reports: Vec<SlotReport>, health: &Health) {
+        let mut table = lock(&self.table);
+        let topology = Topology::merge(reports, |endpoint| table.number(endpoint));
+        table.retain(topology.masters());
+        table.update_health(&self.topology(), &topology, health);
+        drop(table);
+        match topology.unserved() {
             Some(Slot(slot)) => {
-                health
-                    .warn(HealthPart::Map, &format!("no master of the Redis Cluster serves slot {slot}: see 'redis-cli --cluster check'"));
+                health.warn(
+                    HealthPart::SlotMap,
+                    &format!("no master of the Redis Cluster serves slot {slot}: see 'redis-cli --cluster check'"),
+                );
             }
-            None => health.well(HealthPart::Map),
+            None => health.set_working(HealthPart::SlotMap),
         }
-        self.map.send_if_modified(|now| {
-            let is_news = **now != map;
-            if is_news {
-                tracing::info!(masters = map.masters().len(), "the Redis Cluster's slots are served anew");
-                *now = Arc::new(map);
+        self.topology.send_if_modified(|current| {
+            let has_changed = **current != topology;
+            if has_changed {
+                tracing::info!(masters = topology.masters().len(), "the slot map of the Redis Cluster has changed");
+                *current = Arc::new(topology);
             }
-            is_news
+            has_changed
         });
     }
 }
 
 impl MasterTable {
-    fn add(&mut self, master: Master, site: Site, share: ServerAssignment) -> Result<(), RedisError> {
-        let connector = Connector::new(site, share, self.lanes, self.timeouts, self.probe.clone())?;
+    fn add(&mut self, master: Master, site: Site, assignment: ServerAssignment) -> Result<(), RedisError> {
+        let connector = Connector::new(site, assignment, self.lanes, self.timeouts, self.probe.clone())?;
         self.connectors.insert(master, Arc::new(connector));
         Ok(())
     }
 
-    /// None: it cannot be connected to.
+    /// The master at this address. None if the address is unusable.
     fn number(&mut self, endpoint: &Endpoint) -> Option<Master> {
         if let Some(master) = self.numbers.get(endpoint) {
             return Some(*master);
         }
-        let peer = self.like.as_ref()?.at(endpoint.host.to_string(), endpoint.port);
+        let peer = self.template.as_ref()?.at(endpoint.host.to_string(), endpoint.port);
         let connector = Connector::of_cluster(peer, self.lanes, self.timeouts, self.probe.clone()).ok()?;
         let master = Master(self.next);
         self.next += 1;
@@ -257,55 +260,54 @@ impl MasterTable {
         Some(master)
     }
 
-    /// Tells of the parts that are needed, and not any more, with another map.
-    fn expect(&self, before: &Topology, now: &Topology, health: &Health) {
-        let (before, now) = (self.parts(before), self.parts(now));
-        for (part, master) in &now {
+    /// Adds the parts that the new slot map requires, and removes those that it no longer requires.
+    fn update_health(&self, before: &Topology, after: &Topology, health: &Health) {
+        let (before, after) = (self.parts(before), self.parts(after));
+        for (part, master) in &after {
             if let Some(connector) = self.connectors.get(master).filter(|_| !before.contains_key(part)) {
-                health.expect(*part, &connector.address());
+                health.require(*part, &connector.address());
             }
         }
-        before.into_keys().filter(|part| !now.contains_key(part)).for_each(|part| health.forget(part));
+        before.into_keys().filter(|part| !after.contains_key(part)).for_each(|part| health.remove(part));
     }
 
-    fn parts(&self, map: &Topology) -> BTreeMap<HealthPart, Master> {
+    fn parts(&self, topology: &Topology) -> BTreeMap<HealthPart, Master> {
         let of = |master: Master| {
             let lanes = (0..self.lanes).map(move |lane| HealthPart::Lane(master, lane));
-            let share = self.like.is_none().then_some(HealthPart::ServerAssignment(master));
-            lanes
-                .chain([HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Writes(master)])
-                .chain(share)
-                .map(move |part| (part, master))
+            let assignment = self.template.is_none().then_some(HealthPart::ServerAssignment(master));
+            let parts =
+                lanes.chain([HealthPart::Subscriber(master), HealthPart::Canary(master), HealthPart::Writes(master)]).chain(assignment);
+            parts.map(move |part| (part, master))
         };
-        map.serving().keys().copied().flat_map(of).collect()
+        topology.serving().keys().copied().flat_map(of).collect()
     }
 
-    fn forget_all_but(&mut self, masters: &[Master]) {
+    fn retain(&mut self, masters: &[Master]) {
         self.numbers.retain(|_, master| masters.contains(master));
         self.connectors.retain(|master, _| masters.contains(master));
     }
 }
 
-/// What those say that answer in time.
-async fn ask(servers: Vec<Arc<Connector>>) -> Result<Vec<SlotReport>, ConnectError> {
-    let one = async |server: Arc<Connector>| server.nodes().await.map(|answer| claims(&answer, server.host()).unwrap_or_default());
+/// The reports of all servers that answer in time.
+async fn query(servers: Vec<Arc<Connector>>) -> Result<Vec<SlotReport>, ConnectError> {
+    let one = async |server: Arc<Connector>| server.nodes().await.map(|answer| slot_reports(&answer, server.host()).unwrap_or_default());
     let mut answers: FuturesUnordered<_> = servers.into_iter().map(one).collect();
-    let (mut found, mut trouble, mut until) = (Vec::new(), None, None);
+    let (mut found, mut failure, mut until) = (Vec::new(), None, None);
     loop {
         tokio::select! {
             answer = answers.next() => match answer {
-                Some(Ok(claims)) => {
-                    found.extend(claims);
+                Some(Ok(reports)) => {
+                    found.extend(reports);
                     until.get_or_insert_with(|| Instant::now() + GRACE);
                 }
-                Some(Err(why)) => trouble = Some(why),
+                Some(Err(error)) => failure = Some(error),
                 None => break,
             },
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
         }
     }
-    match trouble {
-        Some(trouble) if found.is_empty() => Err(trouble),
+    match failure {
+        Some(error) if found.is_empty() => Err(error),
         _ => Ok(found),
     }
 }

@@ -1,7 +1,7 @@
-//! Which servers there are, which of them serves a slot, how they are reached, and whether they can be relied on. Nothing here knows channels or publications.
+//! The servers of Redis: their addresses, connections to them, the slots that each serves, and their health. Nothing here knows channels or publications.
 //!
-//! - [`address`]: what the settings say; [`connect`]: connections to one server
-//! - [`topology`]: a map of slots; [`health`]: what keeps the broker from serving; [`masters`]: the servers now
+//! - [`address`]: the addresses in the settings; [`connect`]: connections to one server
+//! - [`topology`]: the slot map; [`masters`]: the current servers; [`health`]: the states of all parts
 
 pub(crate) mod address;
 pub(crate) mod connect;

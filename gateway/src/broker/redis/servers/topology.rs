@@ -1,18 +1,17 @@
-//! Which master serves which slots. Sans-I/O: [`super::masters`] asks, and this makes a map of the answers.
+//! Which master serves which slots. Sans-I/O: [`super::masters`] queries the servers, this module builds the map from their answers.
 //!
-//! Servers that know nothing of each other have each a share of the slots, by their names. Those of a Redis Cluster say themselves who has what.
-//! They learn of each other's slots by gossip, so that some know less than others: the claim with the highest configuration epoch holds, which is the rule by
-//! which they settle it among themselves.
+//! Several independent servers divide the slots by their names. The servers of a Redis Cluster report who serves what. They learn of each other by gossip, so
+//! some reports are older than others. The report with the highest configuration epoch wins: the same rule that Redis Cluster itself applies.
 
 use crate::broker::redis::schema::slot::{SLOTS, Slot};
-use gateway_core::model::rendezvous;
+use gateway_core::model::rendezvous_score;
 use std::{collections::BTreeMap, fmt};
 
-/// A server that takes writes, as long as this process runs. Numbers are not used again; [`super::masters`] knows whose they are.
+/// A server that takes writes. Its number is valid while this process runs and is never used again; [`super::masters`] knows its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Master(pub(crate) u32);
 
-/// Where a server is.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Endpoint {
     pub(crate) host: Box<str>,
@@ -20,10 +19,10 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// `host:port`. A server that does not know its own host leaves it out; it is then that of the server that says so.
-    pub(crate) fn parse(text: &str, said_by: &str) -> Option<Self> {
+    /// Reads `host:port`. A server that does not know its own host leaves it out; then the host is `reporter`, the server that gave this answer.
+    pub(crate) fn parse(text: &str, reporter: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
-        let host = if host.is_empty() { said_by } else { host };
+        let host = if host.is_empty() { reporter } else { host };
         Some(Self { host: host.into(), port: port.parse().ok().filter(|port| *port != 0)? })
     }
 }
@@ -34,40 +33,41 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// The map.
+/// The slot map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Topology {
     masters: Vec<Master>,
-    /// Where another master than before begins, in the order of slots.
+    /// The first slot of each range, with its master, in the order of slots.
     borders: Vec<(Slot, Option<Master>)>,
-    /// The first slot of each master that serves any.
+    /// The first slot of each master that serves slots.
     serving: BTreeMap<Master, Slot>,
 }
 
 impl Topology {
-    /// One server has everything.
-    pub(crate) fn whole(master: Master) -> Self {
+    /// One server serves all slots.
+    pub(crate) fn single(master: Master) -> Self {
         Self::of(vec![master], vec![(Slot(0), Some(master))])
     }
 
-    /// Servers that know nothing of each other, by their names: each slot is for one of them to serve, whatever their order. One that is added takes
-    /// its share from all others, and one that is taken away leaves it to them.
-    pub(crate) fn shared<'a>(servers: impl IntoIterator<Item = (Master, &'a str)>) -> Self {
+    /// Several independent servers divide the slots by their names, whatever their order. An added server takes slots evenly from all others; the slots of a
+    /// removed server go to all others.
+    pub(crate) fn divided<'a>(servers: impl IntoIterator<Item = (Master, &'a str)>) -> Self {
         let mut servers: Vec<_> = servers.into_iter().collect();
         servers.sort_unstable();
-        let owner = |slot: u16| servers.iter().max_by_key(|(_, name)| rendezvous(name, slot.to_be_bytes())).map(|(master, _)| *master);
+        let owner =
+            |slot: u16| servers.iter().max_by_key(|(_, name)| rendezvous_score(name, slot.to_be_bytes())).map(|(master, _)| *master);
         let owners = (0..SLOTS).map(owner).collect();
         Self::by_owner(servers.iter().map(|(master, _)| *master).collect(), owners)
     }
 
-    /// What servers said, put together. `number` names a master; those that it does not name are left out.
-    pub(crate) fn merge(mut claims: Vec<SlotReport>, mut number: impl FnMut(&Endpoint) -> Option<Master>) -> Self {
-        claims.sort_by_key(|claim| claim.epoch);
+    /// Merges the reports of servers. `number` gives a master its number; a master without a number is left out.
+    pub(crate) fn merge(mut reports: Vec<SlotReport>, mut number: impl FnMut(&Endpoint) -> Option<Master>) -> Self {
+        reports.sort_by_key(|report| report.epoch);
         let mut owners = vec![None; usize::from(SLOTS)];
         let mut masters = BTreeMap::new();
-        for claim in claims {
-            let master = *masters.entry(claim.endpoint).or_insert_with_key(&mut number);
-            for (first, last) in claim.slots {
+        for report in reports {
+            let master = *masters.entry(report.endpoint).or_insert_with_key(&mut number);
+            for (first, last) in report.slots {
                 owners[usize::from(first)..=usize::from(last)].fill(master);
             }
         }
@@ -87,13 +87,13 @@ impl Topology {
         Self { masters, borders, serving }
     }
 
-    /// Who serves a slot; none: nobody, for all that is known.
+    /// The master that serves a slot, if one is known.
     pub(crate) fn owner(&self, slot: Slot) -> Option<Master> {
         let behind = self.borders.partition_point(|(first, _)| *first <= slot);
         self.borders.get(behind.checked_sub(1)?)?.1
     }
 
-    /// The only master, if it serves everything: no slot has to be found out then.
+    /// The only master, if it serves all slots. The caller need not compute a slot then.
     pub(crate) fn only(&self) -> Option<Master> {
         match self.borders[..] {
             [(_, only)] => only,
@@ -101,7 +101,7 @@ impl Topology {
         }
     }
 
-    /// All masters, those as well that serve nothing: they may be on the way in, or dead.
+    /// All masters, including those without slots: they may have joined just now, or be dead.
     pub(crate) fn masters(&self) -> &[Master] {
         &self.masters
     }
@@ -110,12 +110,12 @@ impl Topology {
         self.serving.contains_key(&master)
     }
 
-    /// The first slot of each master that serves any.
+    /// The first slot of each master that serves slots.
     pub(crate) fn serving(&self) -> &BTreeMap<Master, Slot> {
         &self.serving
     }
 
-    /// A slot that nobody serves.
+    /// A slot that no master serves.
     pub(crate) fn unserved(&self) -> Option<Slot> {
         if self.borders.is_empty() {
             return Some(Slot(0));
@@ -124,12 +124,12 @@ impl Topology {
     }
 }
 
-/// What a server says of a master.
+/// What a server reports of one master.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SlotReport {
     endpoint: Endpoint,
     epoch: u64,
-    /// First and last of each range.
+    /// The first and the last slot of each range.
     slots: Vec<(u16, u16)>,
 }
 
@@ -140,28 +140,28 @@ impl SlotReport {
     }
 }
 
-/// What an answer to `CLUSTER NODES`, given by the server at `said_by`, says of masters that can be reached. None: it is no such answer.
-pub(crate) fn claims(answer: &str, said_by: &str) -> Option<Vec<SlotReport>> {
-    let mut claims = Vec::new();
+/// Reads the answer of the server `reporter` to `CLUSTER NODES`: one report for each reachable master. None if the answer is malformed.
+pub(crate) fn slot_reports(answer: &str, reporter: &str) -> Option<Vec<SlotReport>> {
+    let mut reports = Vec::new();
     for line in answer.lines().filter(|line| !line.is_empty()) {
         let flags = line.split(' ').nth(2)?;
         let has = |wanted: &[&str]| flags.split(',').any(|flag| wanted.contains(&flag));
         if has(&["master"]) && !has(&["noaddr", "handshake"]) {
-            claims.push(claim(line, said_by)?);
+            reports.push(slot_report(line, reporter)?);
         }
     }
-    Some(claims)
+    Some(reports)
 }
 
-/// `id ip:port@bus[,hostname] flags master ping pong epoch link slots…`
-fn claim(line: &str, said_by: &str) -> Option<SlotReport> {
+/// Reads one line: `id ip:port@bus[,hostname] flags master ping pong epoch link slots…`.
+fn slot_report(line: &str, reporter: &str) -> Option<SlotReport> {
     let mut words = line.split(' ');
     let place = words.nth(1)?;
     let epoch = words.nth(4)?.parse().ok()?;
     let (_, slots) = (words.next()?, words.filter(|slots| !slots.is_empty() && !slots.starts_with('[')));
     let (address, names) = place.split_once('@')?;
-    let mut endpoint = Endpoint::parse(address, said_by)?;
-    // A server that was given a name is to be called by it: certificates show names.
+    let mut endpoint = Endpoint::parse(address, reporter)?;
+    // A host name has priority over the IP address, because certificates contain names.
     if let Some(name) = names.split(',').nth(1).filter(|name| !name.is_empty() && !name.contains('=')) {
         endpoint.host = name.into();
     }

@@ -1,4 +1,4 @@
-//! A node's connections to the simulated server.
+//! The connections of a node to the simulated server.
 
 use super::{
     server::Server,
@@ -11,21 +11,21 @@ use crate::broker::{
 use gateway_core::model::lock;
 use std::sync::Arc;
 
-/// Which connection for commands.
+/// The purpose of a connection for commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Write,
     Read,
 }
 
-/// A node's connections to the server.
+/// The connections of a node to the simulated server.
 pub(crate) struct SimulatedConnections {
     writer: Pipe,
     reader: Pipe,
     pub(crate) subscriber: SimulatedSubscriber,
 }
 
-/// A broker, and the connections that somebody has to move for it.
+/// A broker, and its connections. The caller takes each step of a connection.
 pub(crate) fn broker(mailboxes: Vec<Arc<Mailbox>>, config: RedisConfig) -> (RedisBroker, SimulatedConnections) {
     let broker = RedisBroker::new(mailboxes, RedisConfig { lanes: 1, ..config }).expect("a good address");
     let Background { drivers, listener, .. } = lock(&broker.background).take().expect("nobody runs it");
@@ -35,36 +35,36 @@ pub(crate) fn broker(mailboxes: Vec<Arc<Mailbox>>, config: RedisConfig) -> (Redi
     (broker, SimulatedConnections { writer, reader, subscriber })
 }
 
-/// One step of a connection for commands. Each answers whether there was anything to do.
+/// The steps of a connection for commands. Each returns whether there was anything to do.
 impl SimulatedConnections {
-    pub(crate) fn connect(&mut self, duty: Purpose, server: &mut Server) -> bool {
-        self.pipe(duty).connect(server)
+    pub(crate) fn connect(&mut self, purpose: Purpose, server: &mut Server) -> bool {
+        self.pipe(purpose).connect(server)
     }
 
-    pub(crate) fn send(&mut self, duty: Purpose) -> bool {
-        self.pipe(duty).send()
+    pub(crate) fn send(&mut self, purpose: Purpose) -> bool {
+        self.pipe(purpose).send()
     }
 
-    pub(crate) fn execute(&mut self, duty: Purpose, server: &mut Server) -> bool {
-        self.pipe(duty).execute(server)
+    pub(crate) fn execute(&mut self, purpose: Purpose, server: &mut Server) -> bool {
+        self.pipe(purpose).execute(server)
     }
 
-    pub(crate) fn answer(&mut self, duty: Purpose, server: &mut Server) -> bool {
-        self.pipe(duty).answer(server)
+    pub(crate) fn answer(&mut self, purpose: Purpose, server: &mut Server) -> bool {
+        self.pipe(purpose).answer(server)
     }
 
-    pub(crate) fn cut(&mut self, duty: Purpose, server: &mut Server) -> bool {
-        self.pipe(duty).cut(server)
+    pub(crate) fn cut(&mut self, purpose: Purpose, server: &mut Server) -> bool {
+        self.pipe(purpose).cut(server)
     }
 
-    /// What waits for too long ends.
+    /// Fails commands whose deadline has passed.
     pub(crate) fn expire(&mut self) {
         self.writer.take_in();
         self.reader.take_in();
     }
 
-    fn pipe(&mut self, duty: Purpose) -> &mut Pipe {
-        match duty {
+    fn pipe(&mut self, purpose: Purpose) -> &mut Pipe {
+        match purpose {
             Purpose::Write => &mut self.writer,
             Purpose::Read => &mut self.reader,
         }

@@ -1,20 +1,20 @@
-//! All that ever stood in a channel, whatever the store forgot since: what a simulation holds promises against.
+//! The full history of each channel, including everything that the store has lost since. The simulation checks its invariants against it.
 
 use gateway_core::model::{Epoch, Position};
 use std::collections::HashMap;
 
-/// As in `timeline.lua`.
+/// The same as in `timeline.lua`.
 pub(super) const FORKS: usize = 8;
 
-/// See the module. Publications are numbers.
+/// The full history of a channel. Publications are numbers.
 #[derive(Default)]
 pub(crate) struct Lineage {
-    /// Where each timeline went on from; none for the first.
+    /// The fork at which each timeline began; none for the first.
     parents: HashMap<Epoch, Option<Position>>,
     places: HashMap<Position, u64>,
-    /// Where each publication was stored first.
+    /// The first position of each publication.
     first: HashMap<u64, Position>,
-    /// Up to here something was trimmed at some time.
+    /// The highest offset that was ever trimmed.
     pub(crate) trimmed: u64,
 }
 
@@ -23,7 +23,7 @@ impl Lineage {
         self.parents.insert(epoch, parent);
     }
 
-    /// Notes a publication. Answers the offset at which the timeline holds it already.
+    /// Records a publication. Returns the offset at which the timeline contains it already.
     pub(super) fn store(&mut self, at: Position, number: u64) -> Option<u64> {
         let before = (1..at.offset).find(|offset| self.at(Position { offset: *offset, ..at }) == Some(number));
         self.places.insert(at, number);
@@ -31,7 +31,7 @@ impl Lineage {
         before
     }
 
-    /// What stands there.
+    /// The publication at this position.
     pub(crate) fn at(&self, mut at: Position) -> Option<u64> {
         while let Some(parent) = *self.parents.get(&at.epoch)?
             && at.offset <= parent.offset
@@ -41,18 +41,18 @@ impl Lineage {
         self.places.get(&at).copied()
     }
 
-    /// Whether the store can have told anybody this position.
+    /// Whether the store can have given this position to a client.
     pub(crate) fn exists(&self, at: Position) -> bool {
         self.parents.contains_key(&at.epoch) && (at.offset == 0 || self.at(at).is_some())
     }
 
-    /// Whether everything up to `held` is part of `epoch`, too.
+    /// Whether `epoch` contains everything up to `held`.
     pub(crate) fn is_part(&self, held: Position, epoch: Epoch) -> bool {
         let same = |offset| self.at(Position { offset, ..held }) == self.at(Position { epoch, offset });
         held.epoch == epoch || (1..=held.offset).all(same)
     }
 
-    /// Whether `epoch` goes back to `held`, over no more timelines than are remembered.
+    /// Whether `epoch` leads back to `held` over at most [`FORKS`] forks.
     pub(crate) fn remembers(&self, held: Position, mut epoch: Epoch) -> bool {
         for _ in 0..FORKS {
             if epoch == held.epoch {
@@ -66,7 +66,7 @@ impl Lineage {
         epoch == held.epoch
     }
 
-    /// Where the timeline `left` ended for `epoch`, if that goes back to it.
+    /// The offset at which the timeline `left` ended, if `epoch` leads back to it.
     pub(crate) fn fork(&self, left: Epoch, mut epoch: Epoch) -> Option<u64> {
         while let Some(Some(parent)) = self.parents.get(&epoch) {
             if parent.epoch == left {
@@ -77,7 +77,7 @@ impl Lineage {
         None
     }
 
-    /// Where it was stored first, whatever became of that timeline.
+    /// The first position of a publication, even if its timeline was lost.
     pub(crate) fn find(&self, number: u64) -> Option<Position> {
         self.first.get(&number).copied()
     }

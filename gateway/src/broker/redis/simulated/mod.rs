@@ -1,7 +1,7 @@
-//! The broker with a simulated Redis, for simulations. All is real but connections and the server, and nothing happens by itself.
+//! The broker with a simulated Redis. Only the connections and the server are simulated. Each step happens when the simulation takes it.
 //!
-//! - [`server`]: the store; [`lineage`]: everything that it ever held
-//! - [`connections`]: a node's connections; [`subscriber`]: the one that subscribes
+//! - [`server`]: the store; [`lineage`]: the full history of each channel
+//! - [`connections`]: the connections of a node; [`subscriber`]: the one that subscribes
 
 mod connections;
 mod lineage;

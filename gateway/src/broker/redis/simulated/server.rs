@@ -1,4 +1,4 @@
-//! A Redis in memory: what the scripts do to streams, connections that subscribe, a replica that lags behind.
+//! A Redis in memory: streams with the effects of the scripts, subscriber connections, and a replica that lags behind.
 
 use super::lineage::{FORKS, Lineage};
 use crate::broker::redis::schema::{codec, keys::Keys, scripts::SCRIPTS};
@@ -10,56 +10,56 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// What a server can do wrong. A simulation has to find each.
+/// A fault of the server. The simulation must find each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// It announces a publication, and stores it when the next one comes.
-    AnnouncesFirst,
+    /// It sends a publication to subscribers first, and stores it with the next one.
+    DeliversBeforeStoring,
     /// A failover begins no new timeline.
     OneEpoch,
-    /// A new timeline names a later offset than the one that it goes on from.
+    /// A new timeline has its fork at a later offset than the real one.
     ForksLate,
-    /// Publish ids are forgotten.
+    /// It forgets idempotency keys.
     ForgetsAnswers,
-    /// A publish is carried out whenever it comes.
+    /// It executes a publish after its deadline.
     AcceptsLate,
-    /// A publish is carried out although a later one was already.
-    StoresOvertaken,
-    /// A subscription is confirmed, and takes effect when something else is asked for.
+    /// It executes a publish after a later one.
+    StoresOutOfOrder,
+    /// It confirms a subscription, which takes effect with the next command only.
     ConfirmsEarly,
-    /// Every tenth announcement reaches nobody.
-    LosesAnnouncements,
-    /// The node does not look at what was published while it was away. Not the server's fault, but near it.
+    /// It loses every tenth message.
+    LosesMessages,
+    /// The node does not check for lost publications after a broken connection. This is a fault of the node.
     UncheckedResume,
 }
 
-/// See the module.
+/// The simulated server.
 pub(crate) struct Server {
     data: Data,
     replica: Data,
     replid: u32,
     epochs: u32,
-    outlets: Vec<Outlet>,
-    /// What connections for commands that are gone still bring, by their numbers.
+    subscribers: Vec<Subscriber>,
+    /// Commands of closed connections that the server may still execute, by client id.
     left_behind: VecDeque<(u64, Cmd)>,
-    seats: u64,
+    clients: u64,
     scripts: bool,
-    /// The code of what it answers to everything, or to the next command.
+    /// The error code for every command, or for the next one.
     refuses: Option<&'static str>,
     refuses_once: bool,
-    /// Announcements that it refuses from now on.
-    pub(crate) mute: u32,
+    /// Number of publishes that the server will store but not send to subscribers.
+    pub(crate) unannounced: u32,
     pub(crate) flaw: Option<Flaw>,
-    /// What must not be. The first one counts.
+    /// The first violation of an invariant.
     pub(crate) wrong: Option<String>,
     lineages: BTreeMap<String, Lineage>,
     keys: Keys,
     start: Instant,
-    announced: u32,
+    messages: u32,
     deferred: Option<(String, usize, Vec<u8>)>,
 }
 
-/// What a replica has too.
+/// The data that a replica copies.
 #[derive(Clone, Default)]
 struct Data {
     channels: BTreeMap<String, Stream>,
@@ -81,24 +81,25 @@ struct Answer {
     until: u64,
 }
 
-/// The server's end of a connection that subscribes.
+/// The server's end of a subscriber connection.
 #[derive(Default)]
-struct Outlet {
+struct Subscriber {
     open: bool,
-    deaf: bool,
-    lanes: BTreeSet<String>,
-    asks: VecDeque<Ask>,
-    early: Option<Ask>,
-    wire: VecDeque<Item>,
+    /// It delivers no more messages.
+    is_silent: bool,
+    channels: BTreeSet<String>,
+    requests: VecDeque<Request>,
+    delayed: Option<Request>,
+    in_flight: VecDeque<Item>,
 }
 
-/// What a node asks for.
-pub(super) enum Ask {
+/// A command of a subscriber connection.
+pub(super) enum Request {
     Subscribe(Vec<String>),
     Unsubscribe(Vec<String>),
 }
 
-/// On its way to a node.
+/// A push on its way to a node.
 pub(super) enum Item {
     Message(String, Vec<u8>),
     Confirmation,
@@ -111,35 +112,35 @@ impl Server {
             replica: Data::default(),
             replid: 1,
             epochs: 0,
-            outlets: Vec::new(),
+            subscribers: Vec::new(),
             left_behind: VecDeque::new(),
-            seats: 0,
+            clients: 0,
             scripts: true,
             refuses: None,
             refuses_once: false,
-            mute: 0,
+            unannounced: 0,
             flaw,
             wrong: None,
             lineages: BTreeMap::new(),
             keys: Keys::new(prefix),
             start: Instant::now(),
-            announced: 0,
+            messages: 0,
             deferred: None,
         }
     }
 
-    /// Where the channel stands, if anybody ever touched it.
+    /// The top of a channel, if the channel was ever used.
     pub(crate) fn top(&self, channel: &str) -> Option<Position> {
         self.data.channels.get(channel).map(|stream| stream.position)
     }
 
-    /// The first that is held. None, too, as long as nobody has asked since the server became another one.
+    /// The first kept offset. None also before the first command to the channel after a restart or failover.
     pub(crate) fn first(&self, channel: &str) -> Option<u64> {
         let stream = self.data.channels.get(channel).filter(|stream| stream.replid == self.replid)?;
         stream.entries.front().map(|(offset, _)| *offset)
     }
 
-    /// What ever stood in the channel.
+    /// The full history of a channel.
     pub(crate) fn lineage(&mut self, channel: &str) -> &mut Lineage {
         self.lineages.entry(channel.to_owned()).or_default()
     }
@@ -152,12 +153,12 @@ impl Server {
         self.scripts = false;
     }
 
-    /// The replica has everything now.
+    /// The replica copies all data.
     pub(crate) fn replicate(&mut self) {
         self.replica = self.data.clone();
     }
 
-    /// The server is another one: what the replica lacks is lost, if it takes over. All connections break.
+    /// Restarts the server, or replaces it by its replica. All connections break.
     pub(crate) fn replaced(&mut self, by_replica: bool) {
         if by_replica {
             self.data = self.replica.clone();
@@ -165,43 +166,43 @@ impl Server {
         self.replid += 1;
         self.scripts = false;
         self.left_behind.clear();
-        self.outlets.iter_mut().for_each(Outlet::close);
+        self.subscribers.iter_mut().for_each(Subscriber::close);
     }
 
-    /// Takes a connection for commands, and ends the one before it. Answers its number, and the identity of the data.
-    pub(in super::super) fn take_seat(&mut self, last: Option<u64>) -> (u64, Arc<str>) {
-        self.left_behind.retain(|(number, _)| Some(*number) != last);
-        self.seats += 1;
-        (self.seats, self.identity().into())
+    /// Accepts a connection for commands and ends its predecessor. Returns the client id and the identity of the data.
+    pub(in super::super) fn replace_client(&mut self, last: Option<u64>) -> (u64, Arc<str>) {
+        self.left_behind.retain(|(client, _)| Some(*client) != last);
+        self.clients += 1;
+        (self.clients, self.identity().into())
     }
 
-    /// A command of a connection that is gone.
-    pub(in super::super) fn left_behind(&mut self, seat: u64, cmd: Cmd) {
-        self.left_behind.push_back((seat, cmd));
+    /// Takes a command of a closed connection, to be executed later.
+    pub(in super::super) fn left_behind(&mut self, client: u64, cmd: Cmd) {
+        self.left_behind.push_back((client, cmd));
     }
 
     pub(crate) fn has_left_behind(&self) -> bool {
         !self.left_behind.is_empty()
     }
 
-    /// Carries out a command of a connection that is gone.
+    /// Executes a command of a closed connection.
     pub(crate) fn execute_left_behind(&mut self) -> bool {
         let Some((_, cmd)) = self.left_behind.pop_front() else { return false };
         self.execute(&cmd);
         true
     }
 
-    /// Refuses all commands from now on, or one.
+    /// Refuses all commands from now on, or the next one.
     pub(crate) fn refuse(&mut self, code: &'static str, once: bool) {
         (self.refuses, self.refuses_once) = (Some(code), once);
     }
 
-    /// Carries out what comes. Answers whether it did not before.
+    /// Accepts commands again. Returns whether it refused them before.
     pub(crate) fn accept(&mut self) -> bool {
         self.refuses.take().is_some()
     }
 
-    /// Why it does not carry out the next command.
+    /// The error code for the next command, if the server refuses it.
     fn refusal(&mut self) -> Option<&'static str> {
         let refuses = if self.refuses_once { self.refuses.take() } else { self.refuses };
         refuses.or_else(|| (!self.scripts).then_some("NOSCRIPT"))
@@ -234,7 +235,7 @@ impl Server {
     /// `publish.lua`.
     fn publish(&mut self, keys: &[&[u8]], args: &[&[u8]]) -> Value {
         let (key, later) = keys.split_first().expect("its own");
-        let &[lane, body, size, _, _, fingerprint, life, _, _, not_after] = args else { panic!("ten arguments") };
+        let &[pubsub_channel, body, size, _, _, fingerprint, lifetime, _, _, not_after] = args else { panic!("ten arguments") };
         let (now, fingerprint) = (self.start.elapsed().as_millis() as u64, text(fingerprint));
         if let Some(answer) = self.data.answers.get(text(key)).filter(|answer| answer.until > now) {
             return if answer.fingerprint == fingerprint { outcome("replayed", Some(answer.position)) } else { outcome("mismatch", None) };
@@ -243,12 +244,12 @@ impl Server {
             return error("LATE");
         }
         let known = |key: &&[u8]| self.data.answers.get(text(key)).is_some_and(|answer| answer.until > now);
-        if later.iter().any(known) && self.flaw != Some(Flaw::StoresOvertaken) {
-            return error(&format!("OVERTAKEN {}", self.identity()));
+        if later.iter().any(known) && self.flaw != Some(Flaw::StoresOutOfOrder) {
+            return error(&format!("OUTOFORDER {}", self.identity()));
         }
-        let channel = self.keys.channel(text(lane)).expect("a channel").into_owned();
+        let channel = self.keys.channel(text(pubsub_channel)).expect("a channel").into_owned();
         self.store_deferred();
-        let position = if self.flaw == Some(Flaw::AnnouncesFirst) {
+        let position = if self.flaw == Some(Flaw::DeliversBeforeStoring) {
             let position = self.timeline(&channel).position;
             self.deferred = Some((channel, number(size) as usize, body.to_vec()));
             Position { offset: position.offset + 1, ..position }
@@ -256,15 +257,15 @@ impl Server {
             self.store(&channel, number(size) as usize, body)
         };
         if self.flaw != Some(Flaw::ForgetsAnswers) {
-            let answer = Answer { fingerprint: fingerprint.to_owned(), position, until: now + number(life) };
+            let answer = Answer { fingerprint: fingerprint.to_owned(), position, until: now + number(lifetime) };
             self.data.answers.insert(text(key).to_owned(), answer);
         }
-        if self.mute > 0 {
-            self.mute -= 1;
+        if self.unannounced > 0 {
+            self.unannounced -= 1;
             return outcome("unannounced", Some(position));
         }
         let message = [format!("p{}{} ", position.epoch, position.offset).as_bytes(), body].concat();
-        self.announce(text(lane), &message);
+        self.deliver(text(pubsub_channel), &message);
         outcome("stored", Some(position))
     }
 
@@ -294,13 +295,14 @@ impl Server {
         position
     }
 
-    fn announce(&mut self, lane: &str, message: &[u8]) {
-        self.announced += 1;
-        if self.flaw == Some(Flaw::LosesAnnouncements) && self.announced.is_multiple_of(10) {
+    fn deliver(&mut self, pubsub_channel: &str, message: &[u8]) {
+        self.messages += 1;
+        if self.flaw == Some(Flaw::LosesMessages) && self.messages.is_multiple_of(10) {
             return;
         }
-        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.open && !outlet.deaf && outlet.lanes.contains(lane)) {
-            outlet.wire.push_back(Item::Message(lane.to_owned(), message.to_vec()));
+        let receives = |subscriber: &&mut Subscriber| subscriber.works() && subscriber.channels.contains(pubsub_channel);
+        for subscriber in self.subscribers.iter_mut().filter(receives) {
+            subscriber.in_flight.push_back(Item::Message(pubsub_channel.to_owned(), message.to_vec()));
         }
     }
 
@@ -348,61 +350,66 @@ impl Server {
         }
     }
 
-    /// Takes a connection that subscribes. Answers its number.
+    /// Accepts a subscriber connection. Returns its number.
     pub(super) fn open(&mut self) -> usize {
-        self.outlets.push(Outlet { open: true, ..Outlet::default() });
-        self.outlets.len() - 1
+        self.subscribers.push(Subscriber { open: true, ..Subscriber::default() });
+        self.subscribers.len() - 1
     }
 
-    pub(super) fn ask(&mut self, outlet: usize, ask: Ask) {
-        self.outlets[outlet].asks.push_back(ask);
+    pub(super) fn request(&mut self, subscriber: usize, request: Request) {
+        self.subscribers[subscriber].requests.push_back(request);
     }
 
-    pub(super) fn obey(&mut self, outlet: usize) -> bool {
-        let early = self.flaw == Some(Flaw::ConfirmsEarly);
-        let outlet = &mut self.outlets[outlet];
-        let Some(ask) = outlet.asks.pop_front_if(|_| outlet.open) else { return false };
-        let effective = if early { outlet.early.replace(ask) } else { Some(ask) };
+    /// Executes the next request of a subscriber connection.
+    pub(super) fn execute_request(&mut self, subscriber: usize) -> bool {
+        let delays = self.flaw == Some(Flaw::ConfirmsEarly);
+        let subscriber = &mut self.subscribers[subscriber];
+        let Some(request) = subscriber.requests.pop_front_if(|_| subscriber.open) else { return false };
+        let effective = if delays { subscriber.delayed.replace(request) } else { Some(request) };
         match effective {
-            Some(Ask::Subscribe(lanes)) => outlet.lanes.extend(lanes),
-            Some(Ask::Unsubscribe(lanes)) => lanes.iter().for_each(|lane| {
-                outlet.lanes.remove(lane);
+            Some(Request::Subscribe(channels)) => subscriber.channels.extend(channels),
+            Some(Request::Unsubscribe(channels)) => channels.iter().for_each(|channel| {
+                subscriber.channels.remove(channel);
             }),
             None => {}
         }
-        outlet.wire.push_back(Item::Confirmation);
+        subscriber.in_flight.push_back(Item::Confirmation);
         true
     }
 
-    pub(super) fn next_item(&mut self, outlet: usize) -> Option<Item> {
-        self.outlets[outlet].wire.pop_front()
+    pub(super) fn next_item(&mut self, subscriber: usize) -> Option<Item> {
+        self.subscribers[subscriber].in_flight.pop_front()
     }
 
-    pub(super) fn close(&mut self, outlet: usize) -> bool {
-        let outlet = &mut self.outlets[outlet];
-        let open = outlet.open;
-        outlet.close();
+    pub(super) fn close(&mut self, subscriber: usize) -> bool {
+        let subscriber = &mut self.subscribers[subscriber];
+        let open = subscriber.open;
+        subscriber.close();
         open
     }
 
-    pub(super) fn deafen(&mut self, outlet: usize) -> bool {
-        !std::mem::replace(&mut self.outlets[outlet].deaf, true)
+    pub(super) fn stop_delivering(&mut self, subscriber: usize) -> bool {
+        !std::mem::replace(&mut self.subscribers[subscriber].is_silent, true)
     }
 
-    pub(super) fn mislay(&mut self, outlet: usize, lane: &str) -> bool {
-        self.outlets[outlet].lanes.remove(lane)
+    pub(super) fn forget_channel(&mut self, subscriber: usize, pubsub_channel: &str) -> bool {
+        self.subscribers[subscriber].channels.remove(pubsub_channel)
     }
 
-    pub(super) fn is_well(&self, outlet: usize) -> bool {
-        self.outlets[outlet].open && !self.outlets[outlet].deaf
+    pub(super) fn works(&self, subscriber: usize) -> bool {
+        self.subscribers[subscriber].works()
     }
 }
 
-impl Outlet {
+impl Subscriber {
+    fn works(&self) -> bool {
+        self.open && !self.is_silent
+    }
+
     fn close(&mut self) {
         self.open = false;
-        self.lanes.clear();
-        self.asks.clear();
+        self.channels.clear();
+        self.requests.clear();
     }
 }
 

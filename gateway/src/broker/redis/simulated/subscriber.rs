@@ -1,6 +1,6 @@
-//! What a subscriber connection does, step by step, with a simulated connection. The subscriptions and the audit are the real ones.
+//! The steps of a subscriber connection with a simulated connection. Subscriptions and audit are the real ones.
 
-use super::server::{Ask, Flaw, Item, Server};
+use super::server::{Flaw, Item, Request, Server};
 use crate::broker::redis::servers::topology::Master;
 use crate::broker::redis::{
     channels::audit::Audit, listener::context::ListenerContext, schema::keys::Keys, subscriptions::subscriptions::Subscriptions,
@@ -12,28 +12,28 @@ use tokio::task::JoinSet;
 /// The only server.
 pub(super) const ONLY: Master = Master(0);
 
-/// See the module.
+/// A simulated subscriber connection.
 pub(crate) struct SimulatedSubscriber {
     subscriptions: Arc<Subscriptions>,
     audit: Arc<Audit>,
     keys: Keys,
     connected: Option<Connected>,
-    /// Of earlier connections: heard by their own tasks, which may be late.
+    /// Messages of an earlier connection, whose task may still deliver them.
     late: VecDeque<Item>,
-    /// Audits outlive connections.
+    /// Audits continue after a broken connection.
     audits: JoinSet<()>,
 }
 
 struct Connected {
     /// Its number on the server.
-    outlet: usize,
-    asked: Option<Asked>,
-    /// What was asked is confirmed.
+    subscriber: usize,
+    requested: Option<Requested>,
+    /// Whether the request was confirmed.
     confirmed: bool,
     checks: JoinSet<()>,
 }
 
-enum Asked {
+enum Requested {
     Subscribe(Vec<ChannelName>),
     Unsubscribe(Vec<ChannelName>),
 }
@@ -44,45 +44,45 @@ impl SimulatedSubscriber {
         Self { subscriptions, audit, keys, connected: None, late: VecDeque::new(), audits: JoinSet::new() }
     }
 
-    /// A connection is made.
+    /// Connects.
     pub(crate) fn connect(&mut self, server: &mut Server) -> bool {
-        let away = self.connected.is_none();
-        if away {
-            self.connected = Some(Connected { outlet: server.open(), asked: None, confirmed: false, checks: JoinSet::new() });
+        let is_down = self.connected.is_none();
+        if is_down {
+            self.connected = Some(Connected { subscriber: server.open(), requested: None, confirmed: false, checks: JoinSet::new() });
         }
-        away
+        is_down
     }
 
-    /// The server is told of up to `chunk` channels, if it owes no answer.
-    pub(crate) fn ask(&mut self, server: &mut Server, chunk: usize) -> bool {
-        let Some(connected) = self.connected.as_mut().filter(|it| it.asked.is_none()) else { return false };
-        let lanes = |names: &[ChannelName]| names.iter().map(|name| self.keys.lane(name)).collect();
-        let wanted = self.subscriptions.next_subscribe(ONLY, chunk);
-        if !wanted.is_empty() {
-            server.ask(connected.outlet, Ask::Subscribe(lanes(&wanted)));
-            connected.asked = Some(Asked::Subscribe(wanted));
+    /// Sends a request for up to `chunk` channels, unless another one waits for its answer.
+    pub(crate) fn request(&mut self, server: &mut Server, chunk: usize) -> bool {
+        let Some(connected) = self.connected.as_mut().filter(|it| it.requested.is_none()) else { return false };
+        let pubsub_channels = |names: &[ChannelName]| names.iter().map(|name| self.keys.pubsub_channel(name)).collect();
+        let names = self.subscriptions.next_subscribe(ONLY, chunk);
+        if !names.is_empty() {
+            server.request(connected.subscriber, Request::Subscribe(pubsub_channels(&names)));
+            connected.requested = Some(Requested::Subscribe(names));
             return true;
         }
-        let unwanted = self.subscriptions.next_unsubscribe(ONLY, chunk);
-        if unwanted.is_empty() {
+        let names = self.subscriptions.next_unsubscribe(ONLY, chunk);
+        if names.is_empty() {
             return false;
         }
-        server.ask(connected.outlet, Ask::Unsubscribe(lanes(&unwanted)));
-        connected.asked = Some(Asked::Unsubscribe(unwanted));
+        server.request(connected.subscriber, Request::Unsubscribe(pubsub_channels(&names)));
+        connected.requested = Some(Requested::Unsubscribe(names));
         true
     }
 
-    /// The server does what it was asked for.
-    pub(crate) fn obey(&mut self, server: &mut Server) -> bool {
-        self.connected.as_ref().is_some_and(|it| server.obey(it.outlet))
+    /// The server executes the next request.
+    pub(crate) fn execute_request(&mut self, server: &mut Server) -> bool {
+        self.connected.as_ref().is_some_and(|it| server.execute_request(it.subscriber))
     }
 
-    /// The next item arrives.
-    pub(crate) fn hear(&mut self, server: &mut Server) -> bool {
-        let item = self.late.pop_front().or_else(|| server.next_item(self.connected.as_ref()?.outlet));
+    /// The next push arrives.
+    pub(crate) fn receive(&mut self, server: &mut Server) -> bool {
+        let item = self.late.pop_front().or_else(|| server.next_item(self.connected.as_ref()?.subscriber));
         match item {
             None => return false,
-            Some(Item::Message(lane, message)) => self.subscriptions.deliver(ONLY, lane.as_bytes(), &message),
+            Some(Item::Message(pubsub_channel, message)) => self.subscriptions.deliver(ONLY, pubsub_channel.as_bytes(), &message),
             Some(Item::Confirmation) => {
                 if let Some(connected) = &mut self.connected {
                     connected.confirmed = true;
@@ -92,59 +92,59 @@ impl SimulatedSubscriber {
         true
     }
 
-    /// The listener learns what was confirmed.
-    pub(crate) fn act(&mut self, server: &Server) -> bool {
+    /// The listener handles a confirmation.
+    pub(crate) fn handle_confirmation(&mut self, server: &Server) -> bool {
         let Some(connected) = self.connected.as_mut().filter(|it| it.confirmed) else { return false };
         connected.confirmed = false;
-        match connected.asked.take() {
-            Some(Asked::Subscribe(names)) => {
+        match connected.requested.take() {
+            Some(Requested::Subscribe(names)) => {
                 let resumed = self.subscriptions.subscribed(ONLY, &names, &[]);
                 if server.flaw != Some(Flaw::UncheckedResume) {
                     let audit = self.audit.clone();
-                    connected.checks.spawn_local(async move { audit.resumed(resumed).await });
+                    connected.checks.spawn_local(async move { audit.check(resumed).await });
                 }
             }
-            Some(Asked::Unsubscribe(names)) => self.subscriptions.unsubscribed(ONLY, &names),
+            Some(Requested::Unsubscribe(names)) => self.subscriptions.unsubscribed(ONLY, &names),
             None => {}
         }
         true
     }
 
-    /// The connection breaks; the node does not know yet.
+    /// The connection breaks. The node does not notice yet.
     pub(crate) fn cut(&mut self, server: &mut Server) -> bool {
-        self.connected.as_ref().is_some_and(|it| server.close(it.outlet))
+        self.connected.as_ref().is_some_and(|it| server.close(it.subscriber))
     }
 
-    /// The server forgets what the connection is subscribed to.
-    pub(crate) fn deafen(&mut self, server: &mut Server) -> bool {
-        self.connected.as_ref().is_some_and(|it| server.deafen(it.outlet))
+    /// The server stops delivering to the connection, which stays open.
+    pub(crate) fn stop_delivering(&mut self, server: &mut Server) -> bool {
+        self.connected.as_ref().is_some_and(|it| server.stop_delivering(it.subscriber))
     }
 
-    /// The server forgets one channel of the connection, which is as good as before otherwise.
-    pub(crate) fn mislay(&mut self, server: &mut Server, channel: &str) -> bool {
-        self.connected.as_ref().is_some_and(|it| server.mislay(it.outlet, &self.keys.lane(channel)))
+    /// The server forgets one subscribed channel of the connection.
+    pub(crate) fn forget_channel(&mut self, server: &mut Server, channel: &str) -> bool {
+        self.connected.as_ref().is_some_and(|it| server.forget_channel(it.subscriber, &self.keys.pubsub_channel(channel)))
     }
 
-    /// The listener finds that the connection broke, or that it is deaf. What has arrived is heard late, or never.
-    pub(crate) fn notice(&mut self, server: &mut Server, late: bool) -> bool {
-        let Some(Connected { outlet, .. }) = self.connected.take_if(|it| !server.is_well(it.outlet)) else { return false };
-        server.close(outlet);
+    /// The listener notices that the connection broke or delivers nothing. Messages in flight arrive `late`, or never.
+    pub(crate) fn detect_break(&mut self, server: &mut Server, late: bool) -> bool {
+        let Some(Connected { subscriber, .. }) = self.connected.take_if(|it| !server.works(it.subscriber)) else { return false };
+        server.close(subscriber);
         self.late.clear();
-        while late && let Some(item) = server.next_item(outlet) {
+        while late && let Some(item) = server.next_item(subscriber) {
             self.late.extend(Some(item).filter(|item| matches!(item, Item::Message(..))));
         }
         self.subscriptions.disconnected(ONLY);
         true
     }
 
-    /// Every channel is looked at once.
+    /// Audits every channel once.
     pub(crate) fn audit(&mut self) {
-        let (audit, kept) = (self.audit.clone(), self.subscriptions.kept());
+        let (audit, kept) = (self.audit.clone(), self.subscriptions.with_history());
         self.audits.spawn_local(async move {
             let tops = audit.tops(kept).await;
-            tokio::time::sleep(audit.patience).await;
+            tokio::time::sleep(audit.delivery_limit).await;
             for (channel, incarnation, top) in tops {
-                audit.subscriptions.stood_at(&channel, top, incarnation);
+                audit.subscriptions.report_earlier_top(&channel, top, incarnation);
             }
         });
     }

@@ -1,8 +1,8 @@
-//! Which channels this node needs from Redis, and what Redis has been told. Sans-I/O: the listener carries out what it decides.
+//! Which channels this node needs from Redis, and which subscriptions Redis has confirmed. Sans-I/O: the listener executes its decisions.
 //!
-//! A channel is *subscribed* only while the subscription was confirmed on the connection that is open now, by the master that serves its slot now, its
-//! *home*. Whoever waits for that waits here, and nobody else says it. Channels that were subscribed on a connection that broke, or at what was their
-//! home, have to be checked for what was lost meanwhile.
+//! A channel is *subscribed* while the confirmation belongs to the current connection and to the master that serves its slot now, its
+//! *owner*. Callers wait
+//! here until then. After a broken connection, or after its slot moved, a channel must be checked for lost publications.
 
 use crate::broker::{
     NameHasher,
@@ -20,245 +20,245 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 // NL-3.1
-/// See the module.
+/// The subscriptions of this node.
 #[derive(Debug)]
 pub(crate) struct SubscriptionTable {
     channels: HashMap<ChannelName, Entry, NameHasher>,
-    homes: BTreeMap<Master, Home>,
-    map: Arc<Topology>,
+    queues: BTreeMap<Master, MasterQueues>,
+    topology: Arc<Topology>,
     linger: Duration,
-    /// Channels with an [`ExpectedDelivery`], by when it is looked at.
-    owing: VecDeque<(Tick, ChannelName)>,
+    /// Channels with an [`ExpectedDelivery`], in the order of its deadline.
+    expected: VecDeque<(Tick, ChannelName)>,
 }
 
-/// What one master has to be told.
+/// The pending changes for one master.
 #[derive(Debug, Default)]
-struct Home {
-    /// Channels that may be in [`Stage::Wanted`], in the order in which they were asked for.
-    wanted: VecDeque<ChannelName>,
-    /// Channels that may be in [`Stage::Lingering`], by the time at which they end.
+struct MasterQueues {
+    /// Channels that may be in [`Stage::ToSubscribe`] or [`Stage::ToResubscribe`], in the order of the requests.
+    to_subscribe: VecDeque<ChannelName>,
+    /// Channels that may be in [`Stage::Lingering`], in the order of their end.
     lingering: VecDeque<(Tick, ChannelName)>,
-    /// Something is wanted.
-    told: Arc<Notify>,
+    /// Notified when a channel joins `to_subscribe`.
+    changed: Arc<Notify>,
 }
 
-impl Home {
-    fn want(&mut self, channel: ChannelName) {
-        self.wanted.push_back(channel);
-        self.told.notify_one();
+impl MasterQueues {
+    fn push(&mut self, channel: ChannelName) {
+        self.to_subscribe.push_back(channel);
+        self.changed.notify_one();
     }
 }
 
-/// What was published here was answered with a position, and has to come back as everybody else's does.
+/// A publication of this node that Redis acknowledged, and that must be delivered to this node, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ExpectedDelivery {
-    /// When that is looked at.
-    due: Tick,
-    /// Up to here.
-    upto: Position,
-    /// What had come when it was looked at last.
-    heard: Option<Position>,
+    deadline: Tick,
+    /// The newest acknowledged position.
+    up_to: Position,
+    /// The newest delivered position when the deadline was set.
+    delivered: Option<Position>,
 }
 
-/// For a publication that was acknowledged to come, too.
-pub(crate) const EXPECTED_WITHIN: Duration = Duration::from_secs(2);
+/// Time between the acknowledgement of a publication and the deadline of its delivery.
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Tells one subscription of a channel from the next.
+/// The number of a channel's current subscription. It grows with each new confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Incarnation(u64);
 
 #[derive(Debug)]
 struct Entry {
-    /// As all of its deliveries share it.
+    /// The name that all deliveries of the channel share.
     name: ChannelName,
-    /// None: no master serves its slot, for all that is known.
-    home: Option<Master>,
+    /// The master of the channel's slot, if one is known.
+    owner: Option<Master>,
     workers: WorkerSet,
-    /// Whether its publications are kept, so that a loss can be made good.
-    kept: bool,
+    /// Whether the channel has a history, from which workers can read lost publications.
+    has_history: bool,
     stage: Stage,
-    waiting: Vec<oneshot::Sender<()>>,
-    /// Whether a connection broke while workers relied on it, or deliveries stayed away.
+    waiters: Vec<oneshot::Sender<()>>,
+    /// Whether publications may be lost: a connection broke while the channel was subscribed, or a delivery is missing.
     interrupted: bool,
     incarnation: Incarnation,
-    /// The last publication of the stream that came.
-    heard: Option<Position>,
-    owed: Option<ExpectedDelivery>,
+    /// The newest delivered position.
+    delivered: Option<Position>,
+    expected: Option<ExpectedDelivery>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Redis has to be told.
-    Wanted,
-    /// It was, and has not confirmed.
+    /// The listener must subscribe.
+    ToSubscribe,
+    /// The listener has sent the command and waits for the confirmation.
     Subscribing,
-    /// It confirmed, on the connection that is open.
+    /// Redis has confirmed, on the current connection.
     Subscribed,
-    /// It did, and does not deliver: it has to be told again.
-    Doubted,
-    /// As `Subscribed`, but no worker needs it any more; kept for a while, since pages that are loaded anew come back.
+    /// Redis has confirmed but does not deliver: the listener must subscribe again.
+    ToResubscribe,
+    /// Like `Subscribed`, but no worker needs the channel. It ends later, because a reloaded page subscribes again soon.
     Lingering(Tick),
-    /// Redis was told that it is no longer needed.
+    /// The listener has sent the command to unsubscribe.
     Unsubscribing,
 }
 
-/// The answer to [`SubscriptionTable::want`].
+/// The answer to [`SubscriptionTable::add_worker`].
 #[derive(Debug)]
-pub(crate) enum Wanted {
-    /// Deliveries come already.
-    Subscribed,
-    /// They come when this resolves.
-    Wait(oneshot::Receiver<()>),
+pub(crate) enum Confirmation {
+    /// The channel is subscribed.
+    Confirmed,
+    /// The channel is subscribed when this resolves.
+    Pending(oneshot::Receiver<()>),
 }
 
 impl SubscriptionTable {
-    /// An empty one. What no worker needs is unsubscribed after `linger`.
-    pub(crate) fn new(map: Arc<Topology>, linger: Duration) -> Self {
-        Self { channels: HashMap::default(), homes: BTreeMap::new(), map, linger, owing: VecDeque::new() }
+    /// An empty table. `linger`: the time from the last worker's leave to the end of the subscription.
+    pub(crate) fn new(topology: Arc<Topology>, linger: Duration) -> Self {
+        Self { channels: HashMap::default(), queues: BTreeMap::new(), topology, linger, expected: VecDeque::new() }
     }
 
-    /// Channels that are known to Redis, or have to be.
+    /// Number of channels that are subscribed or in transition.
     pub(crate) fn len(&self) -> usize {
         self.channels.len()
     }
 
-    /// Notified when [`Self::subscribe`] may have something for this master.
-    pub(crate) fn told(&mut self, home: Master) -> Arc<Notify> {
-        self.homes.entry(home).or_default().told.clone()
+    /// Notified when [`Self::take_to_subscribe`] may have channels for this master.
+    pub(crate) fn changes(&mut self, owner: Master) -> Arc<Notify> {
+        self.queues.entry(owner).or_default().changed.clone()
     }
 
     // NL-3.2
-    /// A worker needs a channel.
-    pub(crate) fn want(&mut self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Wanted {
-        let (homes, map) = (&mut self.homes, &self.map);
+    /// Adds a worker that needs a channel.
+    pub(crate) fn add_worker(&mut self, channel: &ChannelName, worker: WorkerId, has_history: bool) -> Confirmation {
+        let (queues, topology) = (&mut self.queues, &self.topology);
         let entry = self.channels.entry(channel.clone()).or_insert_with(|| {
-            let home = home(map, channel);
-            if let Some(home) = home {
-                homes.entry(home).or_default().want(channel.clone());
+            let owner = owner(topology, channel);
+            if let Some(owner) = owner {
+                queues.entry(owner).or_default().push(channel.clone());
             }
-            Entry::new(channel.clone(), home, kept)
+            Entry::new(channel.clone(), owner, has_history)
         });
         entry.workers.insert(worker);
-        entry.kept = kept;
+        entry.has_history = has_history;
         match entry.stage {
-            // It was doubted before it was needed no more, and nobody has told Redis again.
+            // It waited for a new subscription when its last worker left, and the listener has not sent the command yet.
             Stage::Lingering(_) if entry.interrupted => {
-                entry.stage = Stage::Doubted;
-                if let Some(home) = entry.home {
-                    homes.entry(home).or_default().want(channel.clone());
+                entry.stage = Stage::ToResubscribe;
+                if let Some(owner) = entry.owner {
+                    queues.entry(owner).or_default().push(channel.clone());
                 }
             }
             Stage::Lingering(_) => entry.stage = Stage::Subscribed,
-            Stage::Wanted | Stage::Subscribing | Stage::Subscribed | Stage::Doubted | Stage::Unsubscribing => {}
+            Stage::ToSubscribe | Stage::Subscribing | Stage::Subscribed | Stage::ToResubscribe | Stage::Unsubscribing => {}
         }
         match entry.stage {
-            Stage::Subscribed => Wanted::Subscribed,
-            Stage::Wanted | Stage::Subscribing | Stage::Doubted | Stage::Lingering(_) | Stage::Unsubscribing => {
-                let (told, wait) = oneshot::channel();
-                entry.waiting.retain(|waiting| !waiting.is_closed());
-                entry.waiting.push(told);
-                Wanted::Wait(wait)
+            Stage::Subscribed => Confirmation::Confirmed,
+            Stage::ToSubscribe | Stage::Subscribing | Stage::ToResubscribe | Stage::Lingering(_) | Stage::Unsubscribing => {
+                let (confirmed, wait) = oneshot::channel();
+                entry.waiters.retain(|waiter| !waiter.is_closed());
+                entry.waiters.push(confirmed);
+                Confirmation::Pending(wait)
             }
         }
     }
 
-    /// A worker needs it no longer.
-    pub(crate) fn drop_worker(&mut self, channel: &ChannelName, worker: WorkerId, now: Tick) {
+    /// Removes a worker that no longer needs a channel.
+    pub(crate) fn remove_worker(&mut self, channel: &ChannelName, worker: WorkerId, now: Tick) {
         let Some(entry) = self.channels.get_mut(channel) else { return };
         if !entry.workers.remove(worker) || !entry.workers.is_empty() {
             return;
         }
         match entry.stage {
-            Stage::Wanted => {
+            Stage::ToSubscribe => {
                 self.channels.remove(channel);
             }
-            Stage::Subscribed | Stage::Doubted => self.let_linger(channel, now),
-            // Decided when Redis has answered.
+            Stage::Subscribed | Stage::ToResubscribe => self.start_linger(channel, now),
+            // The answer of Redis decides.
             Stage::Subscribing | Stage::Unsubscribing | Stage::Lingering(_) => {}
         }
     }
 
-    fn let_linger(&mut self, channel: &ChannelName, now: Tick) {
+    fn start_linger(&mut self, channel: &ChannelName, now: Tick) {
         let until = now.after(self.linger);
         if let Some(entry) = self.channels.get_mut(channel)
-            && let Some(home) = entry.home
+            && let Some(owner) = entry.owner
         {
             entry.stage = Stage::Lingering(until);
-            self.homes.entry(home).or_default().lingering.push_back((until, channel.clone()));
+            self.queues.entry(owner).or_default().lingering.push_back((until, channel.clone()));
         }
     }
 
-    /// Who gets what concerns this channel.
+    /// The workers that need this channel.
     pub(crate) fn route(&self, channel: &str) -> Option<(&ChannelName, WorkerSet)> {
         self.channels.get(channel).filter(|entry| !entry.workers.is_empty()).map(|entry| (&entry.name, entry.workers))
     }
 
-    /// Who gets what this master announced, which may be a publication of the stream. Only a channel's home has a say in it.
+    /// The workers that get a message of this master; `at` is its position, if it is a stored publication. Messages of other masters than
+    /// the owner are ignored.
     pub(crate) fn deliver(&mut self, by: Master, channel: &str, at: Option<Position>) -> Option<(&ChannelName, WorkerSet)> {
-        let entry = self.channels.get_mut(channel).filter(|entry| entry.home == Some(by) && !entry.workers.is_empty())?;
-        entry.heard = at.or(entry.heard);
+        let entry = self.channels.get_mut(channel).filter(|entry| entry.owner == Some(by) && !entry.workers.is_empty())?;
+        entry.delivered = at.or(entry.delivered);
         Some((&entry.name, entry.workers))
     }
 
     // NL-6.3
-    /// What was published into a channel stands here: it has to come soon, if the channel is subscribed.
-    pub(crate) fn owe(&mut self, channel: &ChannelName, at: Position, now: Tick) {
-        let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.is_relied_on()) else { return };
-        if entry.has_heard(at) {
+    /// Expects the delivery of an acknowledged publication, if the channel is subscribed.
+    pub(crate) fn expect_delivery(&mut self, channel: &ChannelName, at: Position, now: Tick) {
+        let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.is_audited()) else { return };
+        if entry.has_delivered(at) {
             return;
         }
-        if let Some(owed) = &mut entry.owed {
-            owed.upto = at;
+        if let Some(expected) = &mut entry.expected {
+            expected.up_to = at;
         } else {
-            let due = now.after(EXPECTED_WITHIN);
-            entry.owed = Some(ExpectedDelivery { due, upto: at, heard: entry.heard });
-            self.owing.push_back((due, entry.name.clone()));
+            let deadline = now.after(DELIVERY_TIMEOUT);
+            entry.expected = Some(ExpectedDelivery { deadline, up_to: at, delivered: entry.delivered });
+            self.expected.push_back((deadline, entry.name.clone()));
         }
     }
 
-    /// Doubts channels to which nothing came of what had to; answers how many.
-    pub(crate) fn overdue(&mut self, now: Tick) -> usize {
+    /// Subscribes again to channels without any expected delivery at their deadline. Returns their number.
+    pub(crate) fn resubscribe_overdue(&mut self, now: Tick) -> usize {
         let mut silent = 0;
-        while let Some((due, name)) = self.owing.pop_front_if(|(due, _)| *due <= now) {
+        while let Some((deadline, name)) = self.expected.pop_front_if(|(deadline, _)| *deadline <= now) {
             let Some(entry) = self.channels.get_mut(&name) else { continue };
-            let Some(owed) = entry.owed.take_if(|owed| owed.due == due) else { continue };
-            if !entry.is_relied_on() || entry.has_heard(owed.upto) {
+            let Some(expected) = entry.expected.take_if(|expected| expected.deadline == deadline) else { continue };
+            if !entry.is_audited() || entry.has_delivered(expected.up_to) {
                 continue;
             }
-            if entry.heard == owed.heard {
+            if entry.delivered == expected.delivered {
                 silent += 1;
-                self.doubt(&name);
+                self.resubscribe(&name);
             } else {
-                // Something came: the rest is on its way.
-                let due = now.after(EXPECTED_WITHIN);
-                entry.owed = Some(ExpectedDelivery { due, heard: entry.heard, ..owed });
-                self.owing.push_back((due, name));
+                // Some publications arrived: the rest is on its way.
+                let deadline = now.after(DELIVERY_TIMEOUT);
+                entry.expected = Some(ExpectedDelivery { deadline, delivered: entry.delivered, ..expected });
+                self.expected.push_back((deadline, name));
             }
         }
         silent
     }
 
-    /// Deliveries of this channel stay away. It is subscribed to again, and then looked at.
-    pub(crate) fn doubt(&mut self, channel: &ChannelName) {
+    /// Subscribes again to a channel whose deliveries are missing. The channel is checked for lost publications after that.
+    pub(crate) fn resubscribe(&mut self, channel: &ChannelName) {
         if let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.stage == Stage::Subscribed)
-            && let Some(home) = entry.home
+            && let Some(owner) = entry.owner
         {
-            (entry.stage, entry.interrupted) = (Stage::Doubted, true);
-            self.homes.entry(home).or_default().want(channel.clone());
+            (entry.stage, entry.interrupted) = (Stage::ToResubscribe, true);
+            self.queues.entry(owner).or_default().push(channel.clone());
         }
     }
 
     // NL-3.4
-    /// Up to `most` channels that this master has to be told of now.
-    pub(crate) fn subscribe(&mut self, at: Master, most: usize) -> Vec<ChannelName> {
+    /// Takes up to `most` channels to which the listener must subscribe at this master.
+    pub(crate) fn take_to_subscribe(&mut self, at: Master, most: usize) -> Vec<ChannelName> {
         let mut names = Vec::new();
-        let wanted = &mut self.homes.entry(at).or_default().wanted;
+        let to_subscribe = &mut self.queues.entry(at).or_default().to_subscribe;
         while names.len() < most
-            && let Some(name) = wanted.pop_front()
+            && let Some(name) = to_subscribe.pop_front()
         {
             if let Some(entry) = self.channels.get_mut(&name)
-                && entry.home == Some(at)
-                && matches!(entry.stage, Stage::Wanted | Stage::Doubted)
+                && entry.owner == Some(at)
+                && matches!(entry.stage, Stage::ToSubscribe | Stage::ToResubscribe)
             {
                 entry.stage = Stage::Subscribing;
                 names.push(name);
@@ -267,41 +267,41 @@ impl SubscriptionTable {
         names
     }
 
-    /// The master confirmed these. Answers those with a history that have to be checked for what was lost.
+    /// The master confirmed these subscriptions. Returns the channels with a history that must be checked for lost publications.
     pub(crate) fn subscribed(&mut self, at: Master, names: &[ChannelName], now: Tick) -> Vec<ChannelName> {
         let mut resumed = Vec::new();
         for name in names {
             let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Subscribing)) else { continue };
             entry.stage = Stage::Subscribed;
             entry.incarnation.0 += 1;
-            for waiting in entry.waiting.drain(..) {
-                // Who has given up meanwhile needs no answer.
-                let _ = waiting.send(());
+            for waiter in entry.waiters.drain(..) {
+                // The waiter may be gone.
+                let _ = waiter.send(());
             }
-            if std::mem::take(&mut entry.interrupted) && entry.kept {
+            if std::mem::take(&mut entry.interrupted) && entry.has_history {
                 resumed.push(name.clone());
             }
             if entry.workers.is_empty() {
-                self.let_linger(name, now);
+                self.start_linger(name, now);
             }
         }
         resumed
     }
 
-    /// The master did not confirm these. They are wanted still.
-    pub(crate) fn refused(&mut self, at: Master, names: &[ChannelName]) {
+    /// The master did not confirm these subscriptions. The listener must try again.
+    pub(crate) fn not_confirmed(&mut self, at: Master, names: &[ChannelName]) {
         for name in names {
             if let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Subscribing)) {
-                entry.stage = Stage::Wanted;
-                self.homes.entry(at).or_default().want(name.clone());
+                entry.stage = Stage::ToSubscribe;
+                self.queues.entry(at).or_default().push(name.clone());
             }
         }
     }
 
-    /// Up to `most` channels that this master may forget now.
-    pub(crate) fn unsubscribe(&mut self, at: Master, most: usize, now: Tick) -> Vec<ChannelName> {
+    /// Takes up to `most` channels from which the listener must unsubscribe at this master.
+    pub(crate) fn take_to_unsubscribe(&mut self, at: Master, most: usize, now: Tick) -> Vec<ChannelName> {
         let mut names = Vec::new();
-        let lingering = &mut self.homes.entry(at).or_default().lingering;
+        let lingering = &mut self.queues.entry(at).or_default().lingering;
         while names.len() < most
             && lingering.front().is_some_and(|(until, _)| *until <= now)
             && let Some((until, name)) = lingering.pop_front()
@@ -314,15 +314,15 @@ impl SubscriptionTable {
         names
     }
 
-    /// The master has forgotten these.
+    /// The master ended these subscriptions.
     pub(crate) fn unsubscribed(&mut self, at: Master, names: &[ChannelName]) {
         for name in names {
             let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Unsubscribing)) else { continue };
             if entry.workers.is_empty() {
                 self.channels.remove(name);
             } else {
-                entry.stage = Stage::Wanted;
-                self.homes.entry(at).or_default().want(name.clone());
+                entry.stage = Stage::ToSubscribe;
+                self.queues.entry(at).or_default().push(name.clone());
             }
         }
         if self.channels.capacity() > 4 * self.channels.len() + 1024 {
@@ -331,12 +331,12 @@ impl SubscriptionTable {
     }
 
     // NL-3.5
-    /// The master ended a subscription by itself: it does not serve the slot any more. True if that was relied on.
+    /// The master ended a subscription by itself, because it no longer serves the slot. Returns whether the channel was subscribed there.
     pub(crate) fn ended(&mut self, at: Master, channel: &str) -> bool {
-        let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.home == Some(at) && entry.is_on()) else { return false };
+        let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.owner == Some(at) && entry.may_exist()) else { return false };
         let name = entry.name.clone();
         if entry.interrupt() {
-            self.homes.entry(at).or_default().want(name);
+            self.queues.entry(at).or_default().push(name);
         } else {
             self.channels.remove(&name);
         }
@@ -344,104 +344,104 @@ impl SubscriptionTable {
     }
 
     // NL-3.3
-    /// The connection to this master broke: nothing is subscribed there any more, and everything that a worker needs is wanted.
+    /// The connection to this master broke: the listener must subscribe again to all channels that a worker needs.
     pub(crate) fn disconnected(&mut self, at: Master) {
-        let Home { wanted, lingering, told } = self.homes.entry(at).or_default();
-        wanted.clear();
+        let MasterQueues { to_subscribe, lingering, changed } = self.queues.entry(at).or_default();
+        to_subscribe.clear();
         lingering.clear();
         self.channels.retain(|name, entry| {
-            if entry.home != Some(at) {
+            if entry.owner != Some(at) {
                 return true;
             }
             let needed = entry.interrupt();
             if needed {
-                wanted.push_back(name.clone());
+                to_subscribe.push_back(name.clone());
             }
             needed
         });
-        told.notify_one();
+        changed.notify_one();
     }
 
     // NL-3.4, NL-3.5
-    /// Slots are served by others now: what was subscribed elsewhere is wanted at its new home.
-    pub(crate) fn rehome(&mut self, map: Arc<Topology>) {
-        self.homes.retain(|master, _| map.masters().contains(master));
-        let homes = &mut self.homes;
+    /// The slot map changed: the listener must subscribe to each moved channel at its new owner.
+    pub(crate) fn apply_topology(&mut self, topology: Arc<Topology>) {
+        self.queues.retain(|master, _| topology.masters().contains(master));
+        let queues = &mut self.queues;
         self.channels.retain(|name, entry| {
-            let home = home(&map, name);
-            if entry.home == home {
+            let owner = owner(&topology, name);
+            if entry.owner == owner {
                 return true;
             }
-            entry.home = home;
+            entry.owner = owner;
             let needed = entry.interrupt();
-            if let Some(home) = home.filter(|_| needed) {
-                homes.entry(home).or_default().want(name.clone());
+            if let Some(owner) = owner.filter(|_| needed) {
+                queues.entry(owner).or_default().push(name.clone());
             }
             needed
         });
-        self.map = map;
+        self.topology = topology;
     }
 
-    /// Channels with a history that workers rely on now.
-    pub(crate) fn kept(&self) -> Vec<(ChannelName, Incarnation)> {
-        self.channels.values().filter(|entry| entry.is_relied_on()).map(|entry| (entry.name.clone(), entry.incarnation)).collect()
+    /// Subscribed channels with a history.
+    pub(crate) fn with_history(&self) -> Vec<(ChannelName, Incarnation)> {
+        self.channels.values().filter(|entry| entry.is_audited()).map(|entry| (entry.name.clone(), entry.incarnation)).collect()
     }
 
-    /// Those of them in these slots.
-    pub(crate) fn kept_in(&self, slots: &BTreeSet<Slot>) -> Vec<ChannelName> {
-        let kept = self.channels.values().filter(|entry| entry.is_relied_on() && slots.contains(&slot(&entry.name)));
-        kept.map(|entry| entry.name.clone()).collect()
+    /// Subscribed channels with a history in these slots.
+    pub(crate) fn with_history_in(&self, slots: &BTreeSet<Slot>) -> Vec<ChannelName> {
+        let audited = self.channels.values().filter(|entry| entry.is_audited() && slots.contains(&slot(&entry.name)));
+        audited.map(|entry| entry.name.clone()).collect()
     }
 
-    /// Whether a channel is still subscribed as it was then.
+    /// Whether a channel has had this subscription without interruption.
     pub(crate) fn is_unbroken(&self, channel: &ChannelName, since: Incarnation) -> bool {
         self.channels.get(channel).is_some_and(|entry| entry.stage == Stage::Subscribed && entry.incarnation == since)
     }
 }
 
 impl Entry {
-    fn new(name: ChannelName, home: Option<Master>, kept: bool) -> Self {
+    fn new(name: ChannelName, owner: Option<Master>, has_history: bool) -> Self {
         Self {
             name,
-            home,
+            owner,
             workers: WorkerSet::default(),
-            kept,
-            stage: Stage::Wanted,
-            waiting: Vec::new(),
+            has_history,
+            stage: Stage::ToSubscribe,
+            waiters: Vec::new(),
             interrupted: false,
             incarnation: Incarnation(0),
-            heard: None,
-            owed: None,
+            delivered: None,
+            expected: None,
         }
     }
 
-    fn is_relied_on(&self) -> bool {
-        self.kept && self.stage == Stage::Subscribed
+    fn is_audited(&self) -> bool {
+        self.has_history && self.stage == Stage::Subscribed
     }
 
-    fn has_heard(&self, at: Position) -> bool {
-        self.heard.is_some_and(|heard| heard.epoch == at.epoch && heard.offset >= at.offset)
+    fn has_delivered(&self, at: Position) -> bool {
+        self.delivered.is_some_and(|delivered| delivered.epoch == at.epoch && delivered.offset >= at.offset)
     }
 
-    fn is(&self, home: Master, stage: Stage) -> bool {
-        (self.home, self.stage) == (Some(home), stage)
+    fn is(&self, owner: Master, stage: Stage) -> bool {
+        (self.owner, self.stage) == (Some(owner), stage)
     }
 
-    /// Whether a master has been told of it, and not that it is needed no more.
-    fn is_on(&self) -> bool {
-        matches!(self.stage, Stage::Subscribing | Stage::Subscribed | Stage::Doubted | Stage::Lingering(_))
+    /// Whether the master may have a subscription of this channel that the listener has not ended.
+    fn may_exist(&self) -> bool {
+        matches!(self.stage, Stage::Subscribing | Stage::Subscribed | Stage::ToResubscribe | Stage::Lingering(_))
     }
 
-    /// It is subscribed no more, whatever it was; answers whether it is to be again.
+    /// Ends the subscription, in any stage. Returns whether a worker needs a new one.
     fn interrupt(&mut self) -> bool {
         self.interrupted |= self.stage == Stage::Subscribed;
-        self.stage = Stage::Wanted;
+        self.stage = Stage::ToSubscribe;
         !self.workers.is_empty()
     }
 }
 
-fn home(map: &Topology, channel: &ChannelName) -> Option<Master> {
-    map.only().or_else(|| map.owner(slot(channel)))
+fn owner(topology: &Topology, channel: &ChannelName) -> Option<Master> {
+    topology.only().or_else(|| topology.owner(slot(channel)))
 }
 
 #[cfg(test)]

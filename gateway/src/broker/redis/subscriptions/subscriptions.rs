@@ -1,6 +1,6 @@
-//! What this node is subscribed to, for all who have a part in it: the workers that ask, the connection that delivers, the listener that tells Redis.
+//! The subscriptions of this node, shared by the workers, the subscriber connections and the listener.
 
-use super::subscription_table::{Incarnation, SubscriptionTable, Wanted};
+use super::subscription_table::{Confirmation, Incarnation, SubscriptionTable};
 use crate::broker::{
     BrokerError, Check, Delivery, Mailbox, Post,
     redis::{
@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// See the module.
+/// The subscriptions of this node, and the way of deliveries to the mailboxes.
 pub(crate) struct Subscriptions {
     table: Mutex<SubscriptionTable>,
     mailboxes: Vec<Arc<Mailbox>>,
@@ -26,27 +26,35 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(crate) fn new(mailboxes: Vec<Arc<Mailbox>>, keys: Keys, map: Arc<Topology>, linger: Duration, counters: Arc<Counters>) -> Self {
-        Self { table: Mutex::new(SubscriptionTable::new(map, linger)), mailboxes, keys, counters, start: Instant::now() }
+    pub(crate) fn new(
+        mailboxes: Vec<Arc<Mailbox>>,
+        keys: Keys,
+        topology: Arc<Topology>,
+        linger: Duration,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { table: Mutex::new(SubscriptionTable::new(topology, linger)), mailboxes, keys, counters, start: Instant::now() }
     }
 
-    /// Resolves when everything from now on will be delivered.
-    pub(crate) async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, kept: bool) -> Result<(), BrokerError> {
-        let wanted = lock(&self.table).want(channel, worker, kept);
+    /// Returns when the channel is subscribed: every later publication will be delivered.
+    pub(crate) async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, has_history: bool) -> Result<(), BrokerError> {
+        let wanted = lock(&self.table).add_worker(channel, worker, has_history);
         match wanted {
-            Wanted::Subscribed => Ok(()),
-            Wanted::Wait(confirmed) => confirmed.await.map_err(|_| BrokerError::Unavailable("the subscription was given up".into())),
+            Confirmation::Confirmed => Ok(()),
+            Confirmation::Pending(confirmed) => confirmed.await.map_err(|_| BrokerError::Unavailable("the gateway is stopping".into())),
         }
     }
 
     pub(crate) fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
         let now = self.now();
-        lock(&self.table).drop_worker(channel, worker, now);
+        lock(&self.table).remove_worker(channel, worker, now);
     }
 
-    /// Puts what a master announced into the mailboxes of the workers that need it. Called in the order of the announcements.
-    pub(crate) fn deliver(&self, by: Master, lane: &[u8], message: &[u8]) {
-        let Some(channel) = std::str::from_utf8(lane).ok().and_then(|lane| self.keys.channel(lane)) else { return };
+    /// Puts a message of a master into the mailboxes of the workers that need it. The caller keeps the order of the messages.
+    pub(crate) fn deliver(&self, by: Master, pubsub_channel: &[u8], message: &[u8]) {
+        let Some(channel) = std::str::from_utf8(pubsub_channel).ok().and_then(|pubsub_channel| self.keys.channel(pubsub_channel)) else {
+            return;
+        };
         let Some(delivery) = codec::decode(message) else {
             self.counters.foreign.add(1);
             return;
@@ -59,87 +67,87 @@ impl Subscriptions {
         }
     }
 
-    /// The stream of this channel stood at `top`: workers that have less have lost something.
-    pub(crate) fn stands_at(&self, channel: &ChannelName, top: Position, check: Check) {
+    /// Reports the top of a channel's stream to its workers. A worker with an older position has lost publications.
+    pub(crate) fn report_top(&self, channel: &ChannelName, top: Position, check: Check) {
         self.post(channel, |name| Post::Top(name, top, check));
     }
 
-    /// The same as a precaution, unless the channel was subscribed anew since: then it is looked at anyway.
-    pub(crate) fn stood_at(&self, channel: &ChannelName, top: Position, since: Incarnation) {
+    /// Reports an earlier top, unless the channel has a new subscription since. In that case it is checked anyway.
+    pub(crate) fn report_earlier_top(&self, channel: &ChannelName, top: Position, since: Incarnation) {
         if lock(&self.table).is_unbroken(channel, since) {
-            self.stands_at(channel, top, Check::Audit);
+            self.report_top(channel, top, Check::Audit);
         }
     }
 
-    /// A publication of this node was answered with this position.
+    /// Redis acknowledged a publication of this node at this position.
     pub(crate) fn acknowledged(&self, channel: &ChannelName, at: Position) {
         let now = self.now();
-        lock(&self.table).owe(channel, at, now);
+        lock(&self.table).expect_delivery(channel, at, now);
     }
 
-    /// Deliveries of this channel stay away: it is subscribed to anew, and looked at.
-    pub(crate) fn doubt(&self, channel: &ChannelName) {
-        lock(&self.table).doubt(channel);
+    /// Subscribes again to a channel whose deliveries are missing, and checks it for lost publications.
+    pub(crate) fn resubscribe(&self, channel: &ChannelName) {
+        lock(&self.table).resubscribe(channel);
     }
 
-    /// Deliveries of this channel may be lost.
-    pub(crate) fn dirty(&self, channel: &ChannelName) {
+    /// Reports to the workers that deliveries of this channel may be lost.
+    pub(crate) fn mark_dirty(&self, channel: &ChannelName) {
         self.post(channel, Post::Dirty);
     }
 
-    /// Up to `most` channels that this master has to be told of.
+    /// Takes up to `most` channels to which the listener must subscribe at this master.
     pub(crate) fn next_subscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
         let mut table = lock(&self.table);
-        self.counters.silent.add(table.overdue(now) as u64);
-        table.subscribe(at, most)
+        self.counters.missing_deliveries.add(table.resubscribe_overdue(now) as u64);
+        table.take_to_subscribe(at, most)
     }
 
-    /// The master confirmed some of these, and not the others; answers those that have to be checked.
+    /// The master confirmed the first, and not the second. Returns the channels that must be checked for lost publications.
     pub(crate) fn subscribed(&self, at: Master, confirmed: &[ChannelName], others: &[ChannelName]) -> Vec<ChannelName> {
         let now = self.now();
         let mut table = lock(&self.table);
-        table.refused(at, others);
+        table.not_confirmed(at, others);
         table.subscribed(at, confirmed, now)
     }
 
-    /// Up to `most` channels that this master may forget.
+    /// Takes up to `most` channels from which the listener must unsubscribe at this master.
     pub(crate) fn next_unsubscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
-        lock(&self.table).unsubscribe(at, most, now)
+        lock(&self.table).take_to_unsubscribe(at, most, now)
     }
 
     pub(crate) fn unsubscribed(&self, at: Master, names: &[ChannelName]) {
         lock(&self.table).unsubscribed(at, names);
     }
 
-    /// The master ended a subscription; true if that was relied on.
-    pub(crate) fn ended(&self, at: Master, lane: &str) -> bool {
-        self.keys.channel(lane).is_some_and(|channel| lock(&self.table).ended(at, &channel))
+    /// The master ended a subscription by itself. Returns whether the channel was subscribed there.
+    pub(crate) fn ended(&self, at: Master, pubsub_channel: &str) -> bool {
+        self.keys.channel(pubsub_channel).is_some_and(|channel| lock(&self.table).ended(at, &channel))
     }
 
     pub(crate) fn disconnected(&self, at: Master) {
         lock(&self.table).disconnected(at);
     }
 
-    /// Slots are served by others now.
-    pub(crate) fn rehome(&self, map: Arc<Topology>) {
-        lock(&self.table).rehome(map);
+    /// Applies a new slot map.
+    pub(crate) fn apply_topology(&self, topology: Arc<Topology>) {
+        lock(&self.table).apply_topology(topology);
     }
 
-    /// Notified when [`Self::next_subscribe`] may have something for this master.
-    pub(crate) fn told(&self, at: Master) -> Arc<Notify> {
-        lock(&self.table).told(at)
+    /// Notified when [`Self::next_subscribe`] may have channels for this master.
+    pub(crate) fn changes(&self, at: Master) -> Arc<Notify> {
+        lock(&self.table).changes(at)
     }
 
-    /// Channels with a history that workers rely on, in these slots.
-    pub(crate) fn kept_in(&self, slots: &BTreeSet<Slot>) -> Vec<ChannelName> {
-        lock(&self.table).kept_in(slots)
+    /// Subscribed channels with a history in these slots.
+    pub(crate) fn with_history_in(&self, slots: &BTreeSet<Slot>) -> Vec<ChannelName> {
+        lock(&self.table).with_history_in(slots)
     }
 
-    /// Channels with a history that workers rely on.
-    pub(crate) fn kept(&self) -> Vec<(ChannelName, Incarnation)> {
-        lock(&self.table).kept()
+    /// Subscribed channels with a history.
+    pub(crate) fn with_history(&self) -> Vec<(ChannelName, Incarnation)> {
+        lock(&self.table).with_history()
     }
 
     pub(crate) fn len(&self) -> usize {

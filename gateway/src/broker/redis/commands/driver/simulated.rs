@@ -1,4 +1,4 @@
-//! A lane whose connection is a simulated one: each step of an exchange is taken by hand. The queue is the real one.
+//! A lane with a simulated connection. The simulation takes each step of an exchange; the queue is the real one.
 
 use super::{super::super::simulated::Server, Driver};
 use crate::broker::redis::{
@@ -12,104 +12,103 @@ use redis::Value;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// See the module.
+/// A lane with a simulated connection.
 pub(crate) struct Pipe {
     driver: Driver,
     connector: Arc<Connector>,
     queue: Queue,
-    line: LaneConnection,
-    /// The newest connection's number, and the identity of the data that it found.
-    seat: Option<(u64, Arc<str>)>,
+    state: PipeState,
+    /// The newest connection's client id, and the identity of the server's data at that time.
+    newest: Option<(u64, Arc<str>)>,
 }
 
-/// The connection.
-enum LaneConnection {
+enum PipeState {
     Down,
     Idle,
-    /// These were sent; the first ones were answered.
+    /// Commands in flight, and the answers to the first of them.
     Busy(Vec<Job>, Vec<Value>),
 }
 
 impl Pipe {
-    /// To the only master.
+    /// A lane to the only master.
     pub(crate) fn new(driver: Driver, master: Master) -> Self {
         let connector = driver.masters.connector(master).expect("the only one");
-        Self { driver, connector, queue: Queue::default(), line: LaneConnection::Down, seat: None }
+        Self { driver, connector, queue: Queue::default(), state: PipeState::Down, newest: None }
     }
 
-    /// A connection is made; as with every connection, the server is told the scripts, and to end the last one.
+    /// Connects. As every connection does, it loads the scripts and ends its predecessor.
     pub(crate) fn connect(&mut self, server: &mut Server) -> bool {
-        let down = matches!(self.line, LaneConnection::Down);
-        if down {
+        let is_down = matches!(self.state, PipeState::Down);
+        if is_down {
             server.load_scripts();
-            self.seat = Some(server.take_seat(self.seat.take().map(|(number, _)| number)));
-            self.line = LaneConnection::Idle;
+            self.newest = Some(server.replace_client(self.newest.take().map(|(client_id, _)| client_id)));
+            self.state = PipeState::Idle;
         }
-        down
+        is_down
     }
 
-    /// What waits goes out together.
+    /// Sends a batch of the waiting commands.
     pub(crate) fn send(&mut self) -> bool {
         self.take_in();
-        if !matches!(self.line, LaneConnection::Idle) {
+        if !matches!(self.state, PipeState::Idle) {
             return false;
         }
         let jobs = self.queue.take(self.driver.limits.batch, Instant::now(), |_| false);
         let any = !jobs.is_empty();
         if any {
-            self.line = LaneConnection::Busy(jobs, Vec::new());
+            self.state = PipeState::Busy(jobs, Vec::new());
         }
         any
     }
 
-    /// The server carries out one command, or refuses it.
+    /// The server executes or refuses one command.
     pub(crate) fn execute(&mut self, server: &mut Server) -> bool {
-        let LaneConnection::Busy(jobs, answers) = &mut self.line else { return false };
+        let PipeState::Busy(jobs, answers) = &mut self.state else { return false };
         let Some(job) = jobs.get(answers.len()) else { return false };
         answers.push(server.execute(&job.cmd(self.connector.clock())));
         true
     }
 
-    /// All answers arrive, once there are as many as commands.
+    /// All answers arrive, if the server has answered every command.
     pub(crate) fn answer(&mut self, server: &mut Server) -> bool {
-        let LaneConnection::Busy(jobs, answers) = &mut self.line else { return false };
+        let PipeState::Busy(jobs, answers) = &mut self.state else { return false };
         if answers.len() < jobs.len() {
             return false;
         }
         let (jobs, answers) = (std::mem::take(jobs), std::mem::take(answers));
-        self.line = match self.queue.answered(jobs, answers, Instant::now()).after {
-            After::GoOn | After::Pause => LaneConnection::Idle,
+        self.state = match self.queue.take_answers(jobs, answers, Instant::now()).after {
+            After::GoOn | After::Pause => PipeState::Idle,
             After::LoadScripts => {
                 server.load_scripts();
-                LaneConnection::Idle
+                PipeState::Idle
             }
-            After::Reconnect => LaneConnection::Down,
+            After::Reconnect => PipeState::Down,
         };
         true
     }
 
-    /// The connection breaks. What the server has not carried out yet it may carry out later.
+    /// The connection breaks. The server may still execute the commands without an answer later.
     pub(crate) fn cut(&mut self, server: &mut Server) -> bool {
-        match std::mem::replace(&mut self.line, LaneConnection::Down) {
-            LaneConnection::Down => return false,
-            LaneConnection::Idle => {}
-            LaneConnection::Busy(jobs, answers) => {
-                let (number, data) = self.seat.as_ref().expect("it was connected");
+        match std::mem::replace(&mut self.state, PipeState::Down) {
+            PipeState::Down => return false,
+            PipeState::Idle => {}
+            PipeState::Busy(jobs, answers) => {
+                let (client_id, data) = self.newest.as_ref().expect("it was connected");
                 let rest = jobs.iter().skip(answers.len());
-                rest.for_each(|job| server.left_behind(*number, job.cmd(self.connector.clock())));
-                self.queue.unanswered(jobs, data);
+                rest.for_each(|job| server.left_behind(*client_id, job.cmd(self.connector.clock())));
+                self.queue.requeue_unanswered(jobs, data);
             }
         }
         true
     }
 
-    /// What comes goes into the queue; who has waited too long is told.
+    /// Moves new commands into the queue and fails those whose deadline has passed.
     pub(crate) fn take_in(&mut self) {
         while self.queue.len() < self.driver.limits.queue
             && let Ok(job) = self.driver.jobs.try_recv()
         {
             self.queue.push(job);
         }
-        self.queue.expire(Instant::now(), "Redis is simulated to be away");
+        self.queue.expire(Instant::now(), "the simulated Redis is down");
     }
 }

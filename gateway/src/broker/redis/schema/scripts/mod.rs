@@ -1,6 +1,6 @@
-//! The Lua scripts: what has to happen in Redis at one moment.
+//! The Lua scripts: each is one atomic step in Redis.
 //!
-//! They are called by digest. A server that has restarted does not know them; it says `NOSCRIPT`, has done nothing, and is told them again.
+//! The broker calls them by digest. A server that has restarted does not have them: it answers `NOSCRIPT` and does nothing. The broker then loads them again.
 
 use redis::{Arg, Cmd, Pipeline, Script, ServerError, cmd};
 use std::sync::LazyLock;
@@ -8,15 +8,15 @@ use std::sync::LazyLock;
 /// All scripts.
 pub(crate) struct Scripts {
     pub(crate) publish: Script,
-    pub(crate) announce: Script,
+    pub(crate) publish_ephemeral: Script,
     pub(crate) read: Script,
-    pub(crate) arrive: Script,
-    pub(crate) depart: Script,
-    pub(crate) attendance: Script,
-    pub(crate) claim: Script,
-    pub(crate) remember: Script,
+    pub(crate) presence_add: Script,
+    pub(crate) presence_remove: Script,
+    pub(crate) presence_stats: Script,
+    pub(crate) lock: Script,
+    pub(crate) subscription_put: Script,
     pub(crate) renew: Script,
-    pub(crate) share: Script,
+    pub(crate) assign: Script,
     pub(crate) revoke: Script,
     pub(crate) write_probe: Script,
     load: Pipeline,
@@ -30,16 +30,16 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         Script::new(text)
     };
     Scripts {
-        publish: script(concat!(include_str!("timeline.lua"), include_str!("overtaken.lua"), include_str!("publish.lua"))),
-        announce: script(concat!(include_str!("overtaken.lua"), include_str!("announce.lua"))),
+        publish: script(concat!(include_str!("timeline.lua"), include_str!("out_of_order.lua"), include_str!("publish.lua"))),
+        publish_ephemeral: script(concat!(include_str!("out_of_order.lua"), include_str!("publish_ephemeral.lua"))),
         read: script(concat!(include_str!("timeline.lua"), include_str!("read.lua"))),
-        arrive: script(include_str!("arrive.lua")),
-        depart: script(include_str!("depart.lua")),
-        attendance: script(include_str!("attendance.lua")),
-        claim: script(include_str!("claim.lua")),
-        remember: script(include_str!("remember.lua")),
+        presence_add: script(include_str!("presence_add.lua")),
+        presence_remove: script(include_str!("presence_remove.lua")),
+        presence_stats: script(include_str!("presence_stats.lua")),
+        lock: script(include_str!("lock.lua")),
+        subscription_put: script(include_str!("subscription_put.lua")),
         renew: script(include_str!("renew.lua")),
-        share: script(include_str!("share.lua")),
+        assign: script(include_str!("assign.lua")),
         revoke: script(include_str!("revoke.lua")),
         write_probe: script(include_str!("write_probe.lua")),
         load,
@@ -47,20 +47,20 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
 });
 
 impl Scripts {
-    /// Tells a server all of them.
+    /// The commands that load all scripts into a server.
     pub(crate) fn load(&self) -> &Pipeline {
         &self.load
     }
 }
 
-/// A call of a script, of which the arguments that are no keys follow.
+/// A call of a script. The caller appends the arguments that are not keys.
 pub(crate) fn call(script: &Script, keys: &[String]) -> Cmd {
     let mut call = cmd("EVALSHA");
     call.arg(script.get_hash()).arg(keys.len()).arg(keys);
     call
 }
 
-/// The same call with further keys behind its own.
+/// The same call with more keys after its own.
 pub(crate) fn with_keys<'a>(call: &Cmd, further: impl ExactSizeIterator<Item = &'a str>) -> Cmd {
     let args: Vec<_> = args_of(call).collect();
     let own: usize = args.get(KEYS - 1).and_then(|count| str::from_utf8(count).ok()?.parse().ok()).unwrap_or(0);
@@ -80,10 +80,10 @@ pub(crate) fn with_keys<'a>(call: &Cmd, further: impl ExactSizeIterator<Item = &
     longer
 }
 
-/// Arguments of a call ahead of its keys: word, digest, number of keys.
+/// Arguments of a call before its keys: `EVALSHA`, digest, number of keys.
 const KEYS: usize = 3;
 
-/// The keys of a call, or the one of another command.
+/// The keys of a script call, or the one key of another command.
 pub(crate) fn keys_of(cmd: &Cmd) -> Vec<String> {
     let args: Vec<_> = args_of(cmd).map(String::from_utf8_lossy).collect();
     let (first, count) = match args.first().map(AsRef::as_ref) {
@@ -93,13 +93,13 @@ pub(crate) fn keys_of(cmd: &Cmd) -> Vec<String> {
     args.into_iter().skip(first).take(count).map(Into::into).collect()
 }
 
-/// Code and details of a refusal. Those of a command within a script stand at the end of a longer text before Redis 7.
+/// Code and details of an error. Before Redis 7, the error of a command within a script is the end of a longer text.
 pub(crate) fn code_and_details(refusal: &ServerError) -> (&str, &str) {
     let whole = (refusal.code(), refusal.details().unwrap_or_default());
     within_script(whole.1).filter(|_| whole.0 == "ERR").unwrap_or(whole)
 }
 
-/// `Error running script (call to f_...): @user_script:1: @user_script: 1: -READONLY You can't ...`.
+/// Reads `Error running script (call to f_...): @user_script:1: @user_script: 1: -READONLY You can't ...`.
 fn within_script(details: &str) -> Option<(&str, &str)> {
     let (_, line) = details.strip_prefix("Error running script")?.rsplit_once("@user_script:")?;
     let (_, refusal) = line.split_once(": ")?;
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_within_a_script_is_known_by_its_own_code() {
+    fn an_error_within_a_script_keeps_its_own_code() {
         for (details, expected) in [
             (
                 "Error running script (call to f_c74d): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica. ",
@@ -136,12 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn further_keys_are_keys() {
-        let mut publish = call(&SCRIPTS.publish, &["meta", "stream", "once"].map(str::to_owned));
-        publish.arg("lane").arg("body");
+    fn more_keys_follow_the_keys_of_a_call() {
+        let mut publish = call(&SCRIPTS.publish, &["meta", "stream", "idempotency"].map(str::to_owned));
+        publish.arg("channel").arg("body");
         let longer = with_keys(&publish, ["b", "c"].into_iter());
-        assert_eq!(keys_of(&longer), ["meta", "stream", "once", "b", "c"]);
-        assert_eq!(args_of(&longer).skip(KEYS + 5).collect::<Vec<_>>(), [b"lane", b"body"]);
-        assert_eq!(keys_of(&publish), ["meta", "stream", "once"]);
+        assert_eq!(keys_of(&longer), ["meta", "stream", "idempotency", "b", "c"]);
+        assert_eq!(args_of(&longer).skip(KEYS + 5).collect::<Vec<_>>(), [b"channel".as_slice(), b"body"]);
+        assert_eq!(keys_of(&publish), ["meta", "stream", "idempotency"]);
     }
 }

@@ -1,7 +1,7 @@
--- Remembers that tokens of a user that were issued until now are no good.
+-- Revokes the tokens of a user that were issued before a time.
 --
 -- KEYS revocation
--- ARGV 1 until when (s since 1970), 2 code and reason with which connections are closed, 3 how long that is remembered (ms)
+-- ARGV 1 the time (s since 1970), 2 close code and reason for the user's connections, 3 lifetime of this record (ms)
 local before = tonumber(string.match(redis.call('GET', KEYS[1]) or '', '^%d+'))
 local until_when = ARGV[1]
 if before and before > tonumber(until_when) then until_when = string.format('%.0f', before) end

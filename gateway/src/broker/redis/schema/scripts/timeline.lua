@@ -1,10 +1,10 @@
--- Shared by every script that touches a channel's stream. It goes ahead of their text.
+-- Included at the start of every script that uses a channel's stream.
 
--- Timelines of a channel that are remembered.
+-- Number of forks that a channel keeps.
 local FORKS = 8
 
 -- NL-1.2
--- Forks, with the one at which this timeline is left.
+-- The forks, with a new one at the end of this timeline.
 local function leave(epoch, top, forks)
     local kept = { string.format('%s:%.0f', epoch, top) }
     for fork in string.gmatch(forks, '%S+') do
@@ -13,25 +13,28 @@ local function leave(epoch, top, forks)
     return table.concat(kept, ' ')
 end
 
--- A stream that is ahead of its meta is of another timeline: where a slot's move was broken off a later one may put the meta alone over what was
 -- NL-1.10
--- left behind. It goes, and with it the epoch, since somebody may have read there. Answers the forks.
+-- Deletes a stream that is ahead of its meta. Such a stream belongs to another timeline: a slot's move broke off, and a later move brought
+-- only the meta
+-- to where the stream was left. A fresh epoch begins, because a client may have read that stream. Answers the forks.
 local function discard(stream, fresh, epoch, top, forks)
     redis.call('DEL', stream)
     if epoch == fresh then return forks end
     return leave(epoch, top, forks)
 end
 
--- The channel's timeline now: epoch, top and forks ("epoch:offset", newest first, one space between). The identity of the
--- server's data changes with every restart and failover; what was acknowledged before may be missing then, so a new epoch begins that
 -- NL-1.1, NL-1.9
--- remembers where it left the old one. `fresh` is an epoch that nobody has used. The last answer tells whether meta has to be written.
+-- The channel's current timeline: epoch, top, forks ("epoch:offset", newest first, one space between), replid, and whether meta must be
+-- written.
+-- The identity of the server's data (replid) changes with every restart and failover. Acknowledged publications may be missing then, so a
+-- new epoch begins,
+-- with a fork at the end of the old one. `fresh` is an epoch that was never used.
 local function timeline(meta, stream, fresh)
     local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
     local held = redis.call('HMGET', meta, 'epoch', 'top', 'replid', 'forks')
     local epoch, top, forks = held[1], tonumber(held[2] or 0), held[4] or ''
     if not epoch then
-        -- A stream that outlived its meta belongs to no timeline. What is no stream is somebody else's: XLEN refuses it.
+        -- A stream without its meta belongs to no timeline. If another program wrote this key and it is no stream, XLEN fails.
         if redis.call('XLEN', stream) > 0 then redis.call('DEL', stream) end
         return fresh, 0, '', replid, true
     end

@@ -1,7 +1,7 @@
--- Tries whether the server accepts writes.
+-- Checks whether the server accepts writes.
 --
--- KEYS a key for that alone
--- ARGV 1 how long it stays (ms)
--- Answers what the server says to the write; empty: it accepted the write. A refusal is an answer here: the command did arrive.
+-- KEYS a key for this purpose only
+-- ARGV 1 its lifetime (ms)
+-- Answers the error of the write, or an empty text. The error is an answer and not a failure, because the command itself succeeded.
 local answer = redis.pcall('SET', KEYS[1], '', 'PX', ARGV[1])
 return type(answer) == 'table' and answer.err or ''

@@ -1,4 +1,4 @@
-//! What the settings say of Redis, once it is checked.
+//! The check of all settings for Redis.
 
 use super::{
     place::{Address, Site},
@@ -32,7 +32,7 @@ impl TryFrom<&settings::Redis> for Address {
 
 const KEY: &str = "redis.url";
 
-/// What is made of all of these, or everything that is wrong with them.
+/// Applies `make` to all values. Collects all errors.
 fn all<'a, T, U>(from: &'a [(String, T)], make: impl Fn(&'a T) -> Result<U, Wrong>) -> Result<Vec<(String, U)>, Problems> {
     let (mut good, mut problems) = (Vec::new(), Problems::default());
     for (key, one) in from {
@@ -44,15 +44,15 @@ fn all<'a, T, U>(from: &'a [(String, T)], make: impl Fn(&'a T) -> Result<U, Wron
     problems.into_result(good)
 }
 
-/// By name, with the key of each in the settings.
+/// An address of several servers; each has a name and a key in the settings.
 fn several<'a>(named: impl Iterator<Item = (&'a str, (String, Address))>) -> Result<Address, Problems> {
     let (mut sites, mut problems) = (BTreeMap::<Box<str>, Site>::new(), Problems::default());
     for (name, (key, address)) in named {
         let Address::One(site) = address else {
-            problems.add(key, "a Redis Cluster divides the channels by itself, and stands alone: set redis.url to that URL");
+            problems.add(key, "a Redis Cluster divides the channels itself: make this the only URL of redis.url");
             continue;
         };
-        if let Some((other, _)) = sites.iter().find(|(_, known)| known.is(&site)) {
+        if let Some((other, _)) = sites.iter().find(|(_, known)| known.is_same_server(&site)) {
             problems.add(key, format!("leads to the same server as {KEY}.{other}"));
         }
         sites.insert(name.into(), site);
@@ -67,7 +67,7 @@ fn sentinel_login(redis: &settings::Redis) -> RedisConnectionInfo {
     if password.is_empty() { login } else { login.set_password(password) }
 }
 
-/// Refuses what looks as if it protected something and does not.
+/// Refuses settings that look like protection but have no effect.
 fn without_effect(redis: &settings::Redis, urls: &[(String, Url<'_>)]) -> Result<(), Problems> {
     let mut problems = Problems::default();
     let (tls, sentinels) = (urls.iter().any(|(_, url)| url.tls), urls.iter().any(|(_, url)| url.form == Form::Sentinels));

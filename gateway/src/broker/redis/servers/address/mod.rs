@@ -1,6 +1,6 @@
-//! Where Redis is: what `redis.url`, and the settings about TLS and sentinels beside it, say once they are checked. Nothing here connects.
+//! The address of Redis: the checked value of `redis.url` and the settings for TLS and sentinels. Nothing here connects.
 //!
-//! - [`place`], [`peer`]: the result; [`url`]: one URL in its parts; [`tls`]: certificates; [`checked`]: the settings as a whole
+//! - [`place`], [`peer`]: the result; [`url`]: the parts of one URL; [`tls`]: certificates; [`checked`]: the check of all settings
 
 mod checked;
 mod peer;

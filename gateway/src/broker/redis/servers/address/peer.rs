@@ -1,13 +1,13 @@
-//! One server.
+//! One server, with login and TLS.
 
 use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo, io::tcp::TcpSettings};
 use std::{fmt, sync::Arc};
 
-/// A server and how it is spoken with: login, database, certificates.
+/// A server, with login, database and certificates.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub(super) info: Box<ConnectionInfo>,
-    /// What vouches for its certificate.
+    /// The authority that must have issued the server's certificate, for messages.
     authority: Arc<str>,
 }
 
@@ -20,7 +20,7 @@ impl Peer {
         Self { info: self.info.set_redis_settings(login).into(), ..self }
     }
 
-    /// Another server, spoken with in the same way.
+    /// Another server with the same login and TLS.
     pub(crate) fn at(&self, host: String, port: u16) -> Self {
         let address = match self.info.addr() {
             ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
@@ -31,7 +31,7 @@ impl Peer {
         Self::new((*self.info).clone().set_addr(address), self.authority.clone())
     }
 
-    /// Its host; empty where it has none.
+    /// The host; empty for a socket.
     pub(crate) fn host(&self) -> &str {
         match self.info.addr() {
             ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
@@ -39,7 +39,7 @@ impl Peer {
         }
     }
 
-    /// What the client library connects to, with these socket options.
+    /// The settings of the client library, with these socket options.
     pub(crate) fn info(&self, tcp: TcpSettings) -> ConnectionInfo {
         (*self.info).clone().set_tcp_settings(tcp)
     }
@@ -48,7 +48,7 @@ impl Peer {
         matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    /// What vouches for its certificate.
+    /// The authority that must have issued the server's certificate, for messages.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
     }

@@ -1,43 +1,43 @@
-//! The places where Redis may be.
+//! The forms of an address of Redis.
 
 use super::peer::Peer;
 use std::collections::BTreeMap;
 
-/// Where Redis is, and how it is spoken with. Shows no password.
+/// Where Redis is, with login and TLS. The debug output contains no password.
 #[derive(Clone, Debug)]
 pub enum Address {
-    /// All is in one place.
+    /// One server.
     One(Site),
-    /// In several that know nothing of each other, by their names, of which each has a share of the channels. At least two.
+    /// Several independent servers, by name; they divide the channels. At least two.
     Several(BTreeMap<Box<str>, Site>),
-    /// In a Redis Cluster: some of its servers, at least one; they know the others.
+    /// Some servers of a Redis Cluster, at least one. The gateway learns the others from them.
     Cluster(Vec<Peer>),
 }
 
-/// A place where something is kept.
+/// One server.
 #[derive(Clone, Debug)]
 pub enum Site {
-    /// A server.
+    /// The server at a fixed address.
     Server(Peer),
-    /// The master of a service, wherever it is now.
+    /// The current master of a service that sentinels watch.
     Sentinels {
-        /// Who knows it. At least one.
+        /// The sentinels. At least one.
         sentinels: Vec<Peer>,
-        /// Its name among them.
+        /// The name of the service.
         service: Box<str>,
-        /// How the service's servers are spoken with; [`Peer::at`] makes one of it.
+        /// Login and TLS of the service's servers; [`Peer::at`] adds the address.
         server: Peer,
     },
 }
 
 impl Site {
-    /// Whether both lead to the same server, for all that can be seen.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Whether both lead to the same server, as far as the URLs show.
+    pub(super) fn is_same_server(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Server(one), Self::Server(other)) => one.to_string() == other.to_string(),
-            (Self::Sentinels { sentinels, service, .. }, Self::Sentinels { sentinels: others, service: named, .. }) => {
+            (Self::Sentinels { sentinels, service, .. }, Self::Sentinels { sentinels: others, service: other, .. }) => {
                 let hosts: Vec<_> = others.iter().map(Peer::to_string).collect();
-                service == named && sentinels.iter().any(|sentinel| hosts.contains(&sentinel.to_string()))
+                service == other && sentinels.iter().any(|sentinel| hosts.contains(&sentinel.to_string()))
             }
             _ => false,
         }

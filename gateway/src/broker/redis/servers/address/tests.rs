@@ -1,7 +1,7 @@
 use super::*;
 use crate::settings::{Problems, Settings};
 
-/// What the settings make of this URL.
+/// The address that the settings contain with this URL.
 pub(crate) fn address(url: &str) -> Result<Address, Problems> {
     of(&format!("url = {url:?}"))
 }
@@ -20,7 +20,7 @@ fn shown(peers: &[Peer]) -> Vec<String> {
 }
 
 #[test]
-fn one_server_is_named_by_host_or_socket() {
+fn a_server_has_a_host_or_a_socket() {
     for (url, at, expected) in [
         ("redis://h", "h:6379", (None, None, 0)),
         ("redis://h:1/3", "h:1", (None, None, 3)),
@@ -38,7 +38,7 @@ fn one_server_is_named_by_host_or_socket() {
 }
 
 #[test]
-fn sentinels_have_their_own_login_and_servers_that_of_the_url() {
+fn sentinels_have_their_own_login_and_servers_the_login_of_the_url() {
     let text = "url = \"rediss+sentinel://u:p@s1,s2:7/main.1/4\"\nsentinel_user = \"su\"\nsentinel_password = \"sp\"";
     let Ok(Address::One(Site::Sentinels { sentinels, service, server })) = of(text) else { panic!("{text}") };
     assert_eq!(shown(&sentinels), ["s1:26379", "s2:7"]);
@@ -48,12 +48,12 @@ fn sentinels_have_their_own_login_and_servers_that_of_the_url() {
     assert_eq!((&*master.to_string(), login(&master), master.uses_tls()), ("10.0.0.1:5", (Some("u"), Some("p"), 4), true));
 
     let Ok(Address::One(Site::Sentinels { sentinels, server, .. })) = address("redis+sentinel://:p@s1/main") else { panic!("plain") };
-    assert_eq!(login(&sentinels[0]), (None, None, 0), "the password is for Redis: sentinels that want none refuse any");
+    assert_eq!(login(&sentinels[0]), (None, None, 0), "the password belongs to Redis: sentinels without a password refuse any");
     assert!(!server.at("h".into(), 1).uses_tls());
 }
 
 #[test]
-fn several_servers_have_names_and_each_its_own_way() {
+fn several_servers_have_names_and_any_form_of_url() {
     let text =
         "url = { b = \"redis://:p@h1/1\", a = \"rediss+sentinel://s1,s2/main\", c = \"redis+unix:///c.sock\" }\nsentinel_password = \"sp\"";
     let Ok(Address::Several(sites)) = of(text) else { panic!("{text}") };
@@ -67,27 +67,27 @@ fn several_servers_have_names_and_each_its_own_way() {
 }
 
 #[test]
-fn a_cluster_is_named_by_some_of_its_servers() {
+fn a_cluster_url_names_some_of_its_servers() {
     let Ok(Address::Cluster(peers)) = address("redis+cluster://u:p@h1:1,h2,[::1]:3") else { panic!("a cluster") };
     assert_eq!(shown(&peers), ["h1:1", "h2:6379", "::1:3"]);
     assert!(peers.iter().all(|peer| login(peer) == (Some("u"), Some("p"), 0)));
 }
 
 #[test]
-fn what_is_no_address_is_refused_with_its_key_and_a_cure_and_nothing_of_a_password() {
+fn a_wrong_address_is_refused_with_its_key_and_a_cure_and_without_the_password() {
     for (text, key, says) in [
         ("url = \"\"", "redis.url", "redis://[[user]:password@]host"),
         ("url = \"http://hush@h\"", "redis.url", "docs/redis.md"),
         ("url = \"redis://\"", "redis.url", "host[:port]"),
         ("url = \"redis://:hush@\"", "redis.url", "host[:port]"),
-        ("url = \"redis://h1,h2\"", "redis.url", "of one server"),
+        ("url = \"redis://h1,h2\"", "redis.url", "one server"),
         ("url = \"redis://h:hush\"", "redis.url", "host[:port]"),
         ("url = \"redis://u:hu/hush@h\"", "redis.url", "%xx"),
         ("url = \"redis://0.0.0.0\"", "redis.url", "host[:port]"),
-        ("url = \"redis://h/hush\"", "redis.url", "number of a database"),
-        ("url = \"redis://h/-1\"", "redis.url", "number of a database"),
-        ("url = \"redis://h?db=3\"", "redis.url", "nothing behind '?'"),
-        ("url = \"rediss://h/#insecure\"", "redis.url", "nothing behind '?'"),
+        ("url = \"redis://h/hush\"", "redis.url", "database number"),
+        ("url = \"redis://h/-1\"", "redis.url", "database number"),
+        ("url = \"redis://h?db=3\"", "redis.url", "remove '?'"),
+        ("url = \"rediss://h/#insecure\"", "redis.url", "remove '?'"),
         ("url = \"redis+sentinel://:hush@h\"", "redis.url", "name of the service"),
         ("url = \"redis+sentinel://:hush@h/hush hush\"", "redis.url", "name of the service"),
         ("url = \"redis+sentinel://h,,h2/main\"", "redis.url", "host[:port]"),
@@ -95,7 +95,7 @@ fn what_is_no_address_is_refused_with_its_key_and_a_cure_and_nothing_of_a_passwo
         ("url = \"a=redis://:hush@h1 b=redis://hush:hush\"", "redis.url.b", "host[:port]"),
         ("url = \"a=redis://:hush@h b=redis://:hush@h:6379/1\"", "redis.url.b", "the same server as redis.url.a"),
         ("url = \"a=redis+sentinel://h1,h2/main b=redis+sentinel://h3,h2/main\"", "redis.url.b", "the same server as redis.url.a"),
-        ("url = \"a=redis://h1 b=redis+cluster://:hush@h2\"", "redis.url.b", "stands alone"),
+        ("url = \"a=redis://h1 b=redis+cluster://:hush@h2\"", "redis.url.b", "the only URL"),
         ("url = \"a=redis://h1 b=redis://h2\"\nca_file = \"/x\"", "redis.ca_file", "begin redis.url with rediss"),
         ("ca_file = \"/x\"", "redis.ca_file", "begin redis.url with rediss"),
         ("sentinel_password = \"hush\"", "redis.sentinel_password", "redis+sentinel"),
@@ -105,8 +105,8 @@ fn what_is_no_address_is_refused_with_its_key_and_a_cure_and_nothing_of_a_passwo
         ("url = \"rediss://h\"\nkey_file = \"/nowhere/k.pem\"", "redis.cert_file", "redis.key_file"),
         ("url = \"rediss://h\"\nca_file = \"/proc/self/status\"", "redis.ca_file", "PEM"),
     ] {
-        let told = of(text).expect_err(text).to_string();
-        assert!(told.contains(key) && told.contains(says) && !told.contains("hush"), "{text}: {told}");
+        let message = of(text).expect_err(text).to_string();
+        assert!(message.contains(key) && message.contains(says) && !message.contains("hush"), "{text}: {message}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! One URL of `redis.url`, in its parts.
+//! The parts of one URL of `redis.url`.
 
 use super::{
     peer::Peer,
@@ -7,7 +7,7 @@ use super::{
 };
 use redis::{Client, IntoConnectionInfo as _, RedisConnectionInfo};
 
-/// What is wrong with it. Quotes nothing of it: any part may be one of a password.
+/// An error in a URL. The message quotes no part of the URL, because any part may belong to a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Wrong {
     #[error(
@@ -15,17 +15,17 @@ pub(crate) enum Wrong {
          redis+sentinel://host[:port],…/service[/database] or redis+cluster://host[:port],… (docs/redis.md)"
     )]
     Form,
-    #[error("expected host[:port] of one server; in user and password write what is no letter or digit as %xx")]
+    #[error("expected one server as host[:port]; in user and password, write each character that is no letter or digit as %xx")]
     Server,
-    #[error("expected the number of a database, or nothing, at the end")]
+    #[error("expected a database number, or nothing, at the end")]
     Database,
-    #[error("expected the name of the service that the sentinels watch behind them: redis+sentinel://host[:port],…/service")]
+    #[error("expected the name of the service that the sentinels watch, after their hosts: redis+sentinel://host[:port],…/service")]
     Service,
-    #[error("a Redis Cluster has one database only: end with the last host")]
+    #[error("a Redis Cluster has one database only: the URL must end with the last host")]
     ClusterDatabase,
-    #[error("takes nothing behind '?' or '#'")]
+    #[error("remove '?' or '#' and everything after it: this URL has no options")]
     Options,
-    #[error("a certificate for TLS cannot be used: redis.ca_file, redis.cert_file and redis.key_file have to be in PEM")]
+    #[error("a certificate for TLS is unusable: redis.ca_file, redis.cert_file and redis.key_file must be in PEM format")]
     Certificates,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Url<'a> {
     whole: &'a str,
     pub(crate) form: Form,
     pub(crate) tls: bool,
-    /// With its `@`.
+    /// Includes the `@` at its end.
     login: &'a str,
     hosts: &'a str,
     path: &'a str,
@@ -75,7 +75,7 @@ impl<'a> Url<'a> {
         Ok(Self { whole, form, tls, login, hosts, path })
     }
 
-    /// What it leads to. Sentinels are spoken with by that login.
+    /// The address. `sentinel` is the login for sentinels.
     pub(crate) fn address(&self, tls: Option<&Tls>, sentinel: &RedisConnectionInfo) -> Result<Address, Wrong> {
         Ok(match self.form {
             Form::Server => {
@@ -101,12 +101,12 @@ impl<'a> Url<'a> {
         })
     }
 
-    /// A peer for each host.
+    /// One peer for each host.
     fn peers(&self, login: &str, port: u16, database: &str, tls: Option<&Tls>) -> Result<Vec<Peer>, Wrong> {
         let database: u16 = if database.is_empty() { 0 } else { database.parse().map_err(|_| Wrong::Database)? };
         let scheme = if tls.is_some() { "rediss" } else { "redis" };
         let one = |host: &str| {
-            // An IPv6 address has colons of its own, in brackets.
+            // An IPv6 address has colons of its own, between brackets.
             let has_port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).contains(':');
             let port = if has_port { String::new() } else { format!(":{port}") };
             let url = format!("{scheme}://{login}{host}{port}/{database}");

@@ -1,4 +1,4 @@
-//! Makes connections to one Redis, wherever it is now.
+//! Makes connections to one server, or to the master that sentinels name.
 
 use super::{
     connect_error::ConnectError,
@@ -9,7 +9,7 @@ use super::{
     sentinel::Sentinels,
     server::Server,
     server_assignment::ServerAssignment,
-    server_check::{Mode, field, judge},
+    server_check::{Mode, check, field},
     timing::{Timeouts, pauses},
 };
 use crate::broker::redis::{
@@ -34,68 +34,74 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// Makes connections to one Redis.
+/// Makes connections to one server, or to the master that sentinels name.
 pub(crate) struct Connector {
-    way: Discovery,
+    discovery: Discovery,
     mode: Mode,
-    /// What is kept there; none: its cluster sees to that.
-    share: Option<ServerAssignment>,
+    /// The server's role among several servers. None in a Redis Cluster, which divides the channels itself.
+    assignment: Option<ServerAssignment>,
     clock: Clock,
     control: KeptConnection,
     lanes: usize,
     timeouts: Timeouts,
     probe: Probe,
-    /// Who answered the newest connection.
+    /// The server that the newest connection leads to.
     newest: watch::Sender<Server>,
 }
 
-/// Which server new connections lead to.
+/// How the connector finds its server.
 enum Discovery {
-    /// Always this one.
+    /// There is one server.
     Direct(Arc<Route>),
-    /// The one that sentinels name. The route leads to the one that they named last.
+    /// The sentinels name the server. The route leads to the server that they named last.
     Sentinels(Box<Sentinels>, Mutex<Option<Arc<Route>>>),
 }
 
-/// Between two questions to the sentinels.
-const ASK: Duration = Duration::from_secs(1);
+/// Time between two queries to the sentinels.
+const SENTINEL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Connector {
-    /// For what is kept there, with so many connections that carry commands. Connects to nothing yet.
-    pub(crate) fn new(site: Site, share: ServerAssignment, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
-        let way = match site {
+    /// A connector for one of the servers of `redis.url`, with this number of lanes. It does not connect yet.
+    pub(crate) fn new(
+        site: Site,
+        assignment: ServerAssignment,
+        lanes: usize,
+        timeouts: Timeouts,
+        probe: Probe,
+    ) -> Result<Self, RedisError> {
+        let discovery = match site {
             Site::Server(peer) => Discovery::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
             Site::Sentinels { sentinels, service, server } => {
                 Discovery::Sentinels(Box::new(Sentinels::new(sentinels, service, server, timeouts)), Mutex::default())
             }
         };
-        Ok(Self { share: Some(share), ..Self::by(way, Mode::Alone, lanes, timeouts, probe) })
+        Ok(Self { assignment: Some(assignment), ..Self::with_discovery(discovery, Mode::Standalone, lanes, timeouts, probe) })
     }
 
-    /// For a server of a Redis Cluster.
+    /// A connector for a server of a Redis Cluster.
     pub(crate) fn of_cluster(peer: Peer, lanes: usize, timeouts: Timeouts, probe: Probe) -> Result<Self, RedisError> {
-        let way = Discovery::Direct(Arc::new(Route::new(peer, lanes, timeouts)?));
-        Ok(Self::by(way, Mode::OfCluster, lanes, timeouts, probe))
+        let discovery = Discovery::Direct(Arc::new(Route::new(peer, lanes, timeouts)?));
+        Ok(Self::with_discovery(discovery, Mode::Cluster, lanes, timeouts, probe))
     }
 
-    fn by(way: Discovery, mode: Mode, lanes: usize, timeouts: Timeouts, probe: Probe) -> Self {
+    fn with_discovery(discovery: Discovery, mode: Mode, lanes: usize, timeouts: Timeouts, probe: Probe) -> Self {
         let (clock, newest) = (Clock::new(), watch::Sender::default());
-        Self { way, mode, share: None, clock, control: KeptConnection::default(), lanes, timeouts, probe, newest }
+        Self { discovery, mode, assignment: None, clock, control: KeptConnection::default(), lanes, timeouts, probe, newest }
     }
 
-    /// Where it leads, for sentences.
+    /// The server's address, for messages.
     pub(crate) fn address(&self) -> String {
-        match &self.way {
+        match &self.discovery {
             Discovery::Direct(route) => route.peer.to_string(),
-            Discovery::Sentinels(_, known) => {
-                lock(known).as_ref().map_or_else(|| "the sentinels' master".into(), |route| route.peer.to_string())
+            Discovery::Sentinels(_, route) => {
+                lock(route).as_ref().map_or_else(|| "the sentinels' master".into(), |route| route.peer.to_string())
             }
         }
     }
 
-    /// The host of a server of a cluster.
+    /// The host of a server of a Redis Cluster.
     pub(crate) fn host(&self) -> &str {
-        match &self.way {
+        match &self.discovery {
             Discovery::Direct(route) => route.peer.host(),
             Discovery::Sentinels(..) => "",
         }
@@ -106,120 +112,120 @@ impl Connector {
         &self.clock
     }
 
-    /// All connections are to be made anew.
+    /// Makes every connection reconnect.
     fn reset(&self) {
         self.newest.send_replace(Server::default());
     }
 
-    /// What the server says of itself, if it can be relied on, and is to other nodes what it is to this one.
-    async fn admit(&self, route: &Route, connection: &mut MultiplexedConnection) -> Result<String, ConnectError> {
-        let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.trouble(&error))?;
-        judge(&info, self.mode, &route.peer)?;
-        if let Some(share) = &self.share {
-            share.claim(&route.peer, connection).await?;
+    /// Checks that the gateway can use the server and that all nodes agree on its role. Returns its answer to `INFO`.
+    async fn check_server(&self, route: &Route, connection: &mut MultiplexedConnection) -> Result<String, ConnectError> {
+        let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.error(&error))?;
+        check(&info, self.mode, &route.peer)?;
+        if let Some(assignment) = &self.assignment {
+            assignment.renew(&route.peer, connection).await?;
         }
         Ok(info)
     }
 
-    /// A connection for commands, whose server knows the scripts, in place of the `last` one. Tells the clock what time it is there.
+    /// A connection for commands that replaces the `last` one. The server has the scripts then, and the clock is set.
     pub(crate) async fn command(&self, last: Option<&PredecessorGuard>) -> Result<(MultiplexedConnection, PredecessorGuard), ConnectError> {
         let route = self.route().await?;
         let mut connection = route.command().await?;
-        let info = self.admit(&route, &mut connection).await?;
+        let info = self.check_server(&route, &mut connection).await?;
         let ready = async {
-            instruct(&mut connection, &self.clock).await?;
+            prepare(&mut connection, &self.clock).await?;
             self.probe.commands(self.mode.pubsub(), &mut connection).await
         };
-        allowed(&route, ready.await)?;
-        let (server, data) = (self.meet(&info, &route), field(&info, "master_replid"));
-        let seat = PredecessorGuard::take(&mut connection, server, data, last).await.map_err(|error| route.trouble(&error))?;
-        Ok((connection, seat))
+        check_rights(&route, ready.await)?;
+        let (server, data) = (self.record_server(&info, &route), field(&info, "master_replid"));
+        let guard = PredecessorGuard::take(&mut connection, server, data, last).await.map_err(|error| route.error(&error))?;
+        Ok((connection, guard))
     }
 
-    /// A connection that subscribes. `take` gets what comes, on the connection's own task: it must not block.
+    /// A connection for subscriptions. `on_push` gets each push, on the connection's own task: it must not block.
     pub(crate) async fn subscriber(
         &self,
-        take: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
+        on_push: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
     ) -> Result<(MultiplexedConnection, Server), ConnectError> {
         let route = self.route().await?;
-        let mut connection = route.subscriber(take).await?;
-        let info = self.admit(&route, &mut connection).await?;
-        allowed(&route, self.probe.subscriptions(self.mode.pubsub(), &mut connection).await)?;
-        Ok((connection, self.meet(&info, &route)))
+        let mut connection = route.subscriber(on_push).await?;
+        let info = self.check_server(&route, &mut connection).await?;
+        check_rights(&route, self.probe.subscriptions(self.mode.pubsub(), &mut connection).await)?;
+        Ok((connection, self.record_server(&info, &route)))
     }
 
-    /// Asks the sentinels again and again, if there are any: an old master that lives on tells nobody that there is another one.
-    pub(crate) async fn follow(&self) {
-        let Discovery::Sentinels(sentinels, _) = &self.way else { return };
-        let mut troubled = false;
+    /// Queries the sentinels at intervals, if there are any. An old master that is still alive does not report that it was replaced.
+    pub(crate) async fn follow_sentinels(&self) {
+        let Discovery::Sentinels(sentinels, _) = &self.discovery else { return };
+        let mut failed = false;
         loop {
-            sleep(ASK).await;
+            sleep(SENTINEL_INTERVAL).await;
             match sentinels.master().await {
                 Ok(master) => {
-                    troubled = false;
+                    failed = false;
                     self.reset_unless(&master.to_string());
                 }
-                // Connections that there are do not need the sentinels.
-                Err(trouble) => {
-                    if !std::mem::replace(&mut troubled, true) {
-                        tracing::warn!("{trouble}");
+                // Existing connections do not need the sentinels.
+                Err(error) => {
+                    if !std::mem::replace(&mut failed, true) {
+                        tracing::warn!("{error}");
                     }
                 }
             }
         }
     }
 
-    /// All connections are to be made anew if the newest leads elsewhere.
+    /// Makes every connection reconnect if the newest one leads to another server.
     fn reset_unless(&self, master: &str) {
         self.newest.send_if_modified(|newest| {
-            let elsewhere = !newest.address.is_empty() && &*newest.address != master;
-            if elsewhere {
+            let has_moved = !newest.address.is_empty() && &*newest.address != master;
+            if has_moved {
                 tracing::warn!(from = %newest.address, to = master, "the sentinels name another master");
                 *newest = Server::default();
             }
-            elsewhere
+            has_moved
         });
     }
 
     async fn route(&self) -> Result<Arc<Route>, ConnectError> {
-        match &self.way {
+        match &self.discovery {
             Discovery::Direct(route) => Ok(route.clone()),
-            Discovery::Sentinels(sentinels, known) => {
+            Discovery::Sentinels(sentinels, current) => {
                 let master = sentinels.master().await?;
-                let mut known = lock(known);
-                if let Some(route) = known.as_ref().filter(|route| route.peer.to_string() == master.to_string()) {
+                let mut current = lock(current);
+                if let Some(route) = current.as_ref().filter(|route| route.peer.to_string() == master.to_string()) {
                     return Ok(route.clone());
                 }
                 let route = Route::new(master.clone(), self.lanes, self.timeouts).map_err(|error| ConnectError::of(&master, &error))?;
-                Ok(known.insert(Arc::new(route)).clone())
+                Ok(current.insert(Arc::new(route)).clone())
             }
         }
     }
 
     // NL-1.11
-    /// Whether no newer connection led to another server.
+    /// Whether the newest connection leads to this server.
     pub(crate) fn is_newest(&self, server: &Server) -> bool {
         *self.newest.borrow() == *server
     }
 
-    /// Resolves when one did.
-    pub(crate) async fn left(&self, server: &Server) {
-        // It cannot fail: the sender is here.
+    /// Waits until a newer connection leads to another server.
+    pub(crate) async fn server_changed(&self, server: &Server) {
+        // It cannot fail, because `self` owns the sender.
         let _ = self.newest.subscribe().wait_for(|newest| newest != server).await;
     }
 
-    /// Takes note of who answered a new connection.
-    fn meet(&self, info: &str, route: &Route) -> Server {
+    /// Records the server of a new connection.
+    fn record_server(&self, info: &str, route: &Route) -> Server {
         let server = Server { run_id: field(info, "run_id").into(), address: route.peer.to_string().into() };
         self.newest.send_if_modified(|newest| {
-            let is_news = *newest != server;
+            let has_changed = *newest != server;
             newest.clone_from(&server);
-            is_news
+            has_changed
         });
         server
     }
 
-    /// What the server knows of its cluster: its answer to `CLUSTER NODES`.
+    /// The server's answer to `CLUSTER NODES`.
     pub(crate) async fn nodes(&self) -> Result<String, ConnectError> {
         let mut control = self.control().await?;
         let answer = control.cluster_nodes().await?;
@@ -227,63 +233,64 @@ impl Connector {
         Ok(answer)
     }
 
-    /// Claims the server's share again and again. When this node is contradicted, here or elsewhere, all connections are to be made anew, and none will be.
+    /// Renews the server's assignment for ever. If another node disagrees, at this server or another, all connections close and none opens
+    /// again.
     pub(crate) async fn renew_assignment(&self, part: HealthPart, health: &Health) {
-        let Some(share) = &self.share else { return };
+        let Some(assignment) = &self.assignment else { return };
         let (mut attempts, mut is_suspended) = (pauses(), false);
         loop {
-            let claimed = self.claim(share).await;
-            let pause = match &claimed {
+            let renewed = self.renew_once(assignment).await;
+            let pause = match &renewed {
                 Ok(()) | Err(ConnectError::Disputed { .. } | ConnectError::Suspended { .. }) => {
                     attempts = pauses();
-                    share.pause()
+                    assignment.renew_interval()
                 }
-                Err(_) => attempts.next().unwrap_or_default().min(share.pause()),
+                Err(_) => attempts.next().unwrap_or_default().min(assignment.renew_interval()),
             };
-            match claimed {
-                Err(trouble @ (ConnectError::Disputed { .. } | ConnectError::Suspended { .. })) => {
+            match renewed {
+                Err(error @ (ConnectError::Disputed { .. } | ConnectError::Suspended { .. })) => {
                     is_suspended = true;
                     self.reset();
-                    health.warn(part, &trouble.to_string());
+                    health.warn(part, &error.to_string());
                 }
-                // Those who need the server tell what else is wrong with it.
+                // The other parts of this server report every other error.
                 Err(_) if is_suspended => {}
                 Ok(()) | Err(_) => {
                     is_suspended = false;
-                    health.well(part);
+                    health.set_working(part);
                 }
             }
             sleep(pause).await;
         }
     }
 
-    async fn claim(&self, share: &ServerAssignment) -> Result<(), ConnectError> {
+    async fn renew_once(&self, assignment: &ServerAssignment) -> Result<(), ConnectError> {
         let mut control = self.control().await?;
-        control.claim(share).await?;
+        control.renew(assignment).await?;
         self.control.keep(control);
         Ok(())
     }
 
-    /// The control connection, to be kept if it gives an answer.
+    /// The control connection. The caller keeps it after an answer.
     async fn control(&self) -> Result<ControlConnection, ConnectError> {
         if let Some(kept) = self.control.take(|server| self.is_newest(server)) {
             return Ok(kept);
         }
         let route = self.route().await?;
         let mut connection = route.subscriber(|_| Ok(())).await?;
-        let info = self.admit(&route, &mut connection).await?;
-        let server = self.meet(&info, &route);
+        let info = self.check_server(&route, &mut connection).await?;
+        let server = self.record_server(&info, &route);
         Ok(ControlConnection::new(connection, route, server))
     }
 
-    /// How long a connection may be idle before it is asked whether it still works.
+    /// How long a connection may be idle before it sends a `PING`.
     pub(crate) fn heartbeat(&self) -> Duration {
         self.timeouts.response / 2
     }
 }
 
-/// Tells the server the scripts, and the clock what time it is there.
-async fn instruct(connection: &mut MultiplexedConnection, clock: &Clock) -> Result<(), RedisError> {
+/// Loads the scripts into the server and sets the clock.
+async fn prepare(connection: &mut MultiplexedConnection, clock: &Clock) -> Result<(), RedisError> {
     let scripts = SCRIPTS.load();
     for loaded in connection.req_packed_commands(scripts, 0, scripts.len()).await? {
         loaded.extract_error()?;
@@ -294,10 +301,10 @@ async fn instruct(connection: &mut MultiplexedConnection, clock: &Clock) -> Resu
     Ok(())
 }
 
-fn allowed(route: &Route, probed: Result<Option<Denied>, RedisError>) -> Result<(), ConnectError> {
+fn check_rights(route: &Route, probed: Result<Option<Denied>, RedisError>) -> Result<(), ConnectError> {
     match probed {
         Ok(None) => Ok(()),
         Ok(Some(denied)) => Err(ConnectError::forbidden(&route.peer, &denied)),
-        Err(error) => Err(route.trouble(&error)),
+        Err(error) => Err(route.error(&error)),
     }
 }

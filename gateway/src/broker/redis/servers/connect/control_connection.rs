@@ -1,15 +1,15 @@
-//! The connection for what a node asks a server again and again, and what that is.
+//! The control connection to a server: it queries the cluster's state and renews the server's assignment.
 
 use super::{connect_error::ConnectError, route::Route, server::Server, server_assignment::ServerAssignment};
 use gateway_core::model::lock;
 use redis::aio::MultiplexedConnection;
 use std::sync::{Arc, Mutex};
 
-/// See the module.
+/// A connection for the periodic queries of a node to a server.
 pub(super) struct ControlConnection {
     connection: MultiplexedConnection,
     route: Arc<Route>,
-    /// Who answers it.
+    /// The server at the other end.
     server: Server,
 }
 
@@ -18,26 +18,26 @@ impl ControlConnection {
         Self { connection, route, server }
     }
 
-    /// What the server knows of its cluster.
+    /// The server's answer to `CLUSTER NODES`.
     pub(super) async fn cluster_nodes(&mut self) -> Result<String, ConnectError> {
         let question = redis::cmd("CLUSTER").arg("NODES").to_owned();
-        question.query_async(&mut self.connection).await.map_err(|error| self.route.trouble(&error))
+        question.query_async(&mut self.connection).await.map_err(|error| self.route.error(&error))
     }
 
-    /// Claims the server's share.
-    pub(super) async fn claim(&mut self, share: &ServerAssignment) -> Result<(), ConnectError> {
-        share.claim(&self.route.peer, &mut self.connection).await
+    /// Renews the server's assignment.
+    pub(super) async fn renew(&mut self, assignment: &ServerAssignment) -> Result<(), ConnectError> {
+        assignment.renew(&self.route.peer, &mut self.connection).await
     }
 }
 
-/// Keeps the control connection between two questions. One that gave no answer is not kept.
+/// Keeps the control connection between two queries. A connection without an answer is dropped.
 #[derive(Default)]
 pub(super) struct KeptConnection(Mutex<Option<ControlConnection>>);
 
 impl KeptConnection {
-    /// Takes it out, if it leads to a server that is still the right one.
-    pub(super) fn take(&self, is_right: impl FnOnce(&Server) -> bool) -> Option<ControlConnection> {
-        lock(&self.0).take().filter(|kept| is_right(&kept.server))
+    /// Takes the connection if its server satisfies `is_current`.
+    pub(super) fn take(&self, is_current: impl FnOnce(&Server) -> bool) -> Option<ControlConnection> {
+        lock(&self.0).take().filter(|kept| is_current(&kept.server))
     }
 
     pub(super) fn keep(&self, connection: ControlConnection) {

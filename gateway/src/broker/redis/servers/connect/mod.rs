@@ -1,9 +1,9 @@
-//! Connections to one server: how they are made, what a server has to be, and what is wrong when there is none. What is sent over them is no matter of this folder.
+//! Connections to one server, and the checks of each new one. The commands that they carry belong to other folders.
 //!
-//! - [`connector`]: makes connections; [`route`]: the way to one server; [`sentinel`]: where the master is now
-//! - [`control_connection`]: carries what is asked again and again; [`predecessor_guard`]: ends the connection that came before
-//! - [`server_check`]: whether a server can be relied on; [`probe`]: whether its user may do what a gateway does;
-//!   [`server_assignment`]: whether all nodes take it for the same; [`connect_error`]: what else may be wrong
+//! - [`connector`]: makes connections; [`route`]: pools and settings for one server; [`sentinel`]: finds the master
+//! - [`control_connection`]: carries periodic queries; [`predecessor_guard`]: ends the connection before
+//! - [`server_check`]: version, mode and policy of the server; [`probe`]: rights of the user;
+//!   [`server_assignment`]: agreement of all nodes on the server's role; [`connect_error`]: all errors
 
 pub(crate) mod connect_error;
 pub(crate) mod connector;

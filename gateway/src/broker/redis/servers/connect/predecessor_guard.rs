@@ -1,7 +1,8 @@
-//! Who a connection for commands is to its server.
+//! Ends the predecessor of a connection for commands.
 //!
-//! What a broken connection was sent may still be on its way, and be carried out between what the next one sends. So the next one has the server end
-//! it first. A server that forbids that may hear both: then nobody knows for sure that a command whose answer was lost will not be carried out before its time is over.
+//! Commands of a broken connection may still be on their way, and the server may execute them between the commands of the next connection. So the next
+//! connection makes the server close the broken one first. If the server forbids that, it may execute commands of both. Then a command whose answer was
+//! lost stays uncertain until its deadline.
 
 use super::server::Server;
 use redis::{
@@ -10,21 +11,21 @@ use redis::{
 };
 use std::sync::Arc;
 
-/// See the module.
+/// What a connection for commands knows of its server and of its predecessor.
 #[derive(Clone, Debug)]
 pub(crate) struct PredecessorGuard {
     pub(crate) server: Server,
-    /// The identity of the server's data. With another one something may be missing.
+    /// The identity of the server's data. If it changes, data may be missing.
     pub(crate) data: Arc<str>,
-    /// Whether nothing of an earlier connection is carried out any more.
-    pub(crate) is_alone: bool,
-    /// The connection's number, if the server tells it.
-    number: Option<i64>,
+    /// Whether the server executes no more commands of an earlier connection.
+    pub(crate) predecessor_ended: bool,
+    /// The id of this connection at the server, if the server reports it.
+    client_id: Option<i64>,
 }
 
 impl PredecessorGuard {
     // NL-2.13
-    /// Takes the place of the `last` one. Only this server can end that; what it was sent elsewhere may still be carried out there.
+    /// Ends the `last` connection. Only its own server can do that: commands that went to another server may still be executed there.
     pub(crate) async fn take(
         connection: &mut MultiplexedConnection,
         server: Server,
@@ -35,19 +36,19 @@ impl PredecessorGuard {
         let last = last.filter(|last| last.server == server);
         let mut questions = redis::pipe();
         questions.cmd("CLIENT").arg("ID");
-        if let Some(number) = last.and_then(|last| last.number) {
-            questions.cmd("CLIENT").arg("KILL").arg("ID").arg(number);
+        if let Some(client_id) = last.and_then(|last| last.client_id) {
+            questions.cmd("CLIENT").arg("KILL").arg("ID").arg(client_id);
         }
         let mut answers = connection.req_packed_commands(&questions, 0, questions.len()).await?.into_iter();
-        // Without the name of its process a number might be another connection's after a restart.
-        let number = answers.next().and_then(|answer| redis::from_redis_value(answer).ok()).filter(|_| server.is_named());
-        let is_alone = is_first || matches!(answers.next(), Some(Value::Int(_)));
-        if !is_alone && last.is_some() {
+        // Without a run id, the client id might belong to another connection after a restart of the server.
+        let client_id = answers.next().and_then(|answer| redis::from_redis_value(answer).ok()).filter(|_| server.has_run_id());
+        let predecessor_ended = is_first || matches!(answers.next(), Some(Value::Int(_)));
+        if !predecessor_ended && last.is_some() {
             tracing::warn!(
                 address = %server.address,
-                "Redis does not let the gateway end its last connection, which broke: may the user of redis.url CLIENT ID and CLIENT KILL?"
+                "Redis refused to end the gateway's broken connection: give the user of redis.url the rights CLIENT ID and CLIENT KILL"
             );
         }
-        Ok(Self { server, data: data.into(), is_alone, number })
+        Ok(Self { server, data: data.into(), predecessor_ended, client_id })
     }
 }

@@ -1,7 +1,7 @@
-//! Whether the user of `redis.url` may do what a gateway does: it does it, on names of its own.
+//! Checks the rights of the user of `redis.url`: each new connection runs every kind of command that the gateway needs, on keys of its own.
 //!
-//! A right that is missing would else be noticed by the first user who needs it. It costs one round trip for each new connection, touches the same
-//! few keys each time, and what it writes ends by itself.
+//! Without this check, the first client that needs a missing right would find the error. The check costs one round trip for each new connection. It uses
+//! the same few keys each time, and they expire.
 
 use crate::broker::redis::schema::{
     pubsub::PubSub,
@@ -13,27 +13,27 @@ use redis::{
     cmd,
 };
 
-/// How long what was written stays, in milliseconds.
-const LIFE: u64 = 10_000;
-/// No time on a server's clock is later.
-const NEVER: u64 = 1 << 52;
+/// Lifetime of the keys, in milliseconds.
+const LIFETIME_MS: u64 = 10_000;
+/// A deadline later than any server's clock.
+const NO_DEADLINE: u64 = 1 << 52;
 
-/// See the module.
+/// The check of rights.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    /// Ahead of the names on which it tries: all of one slot, and nobody else's.
+    /// The start of all names that the check uses. All of them are in one slot, and no other part uses them.
     names: Box<str>,
 }
 
-/// What may not be done, and what Redis says to it.
+/// A missing right, with the error of Redis.
 #[derive(Debug)]
 pub(crate) struct Denied(pub(crate) String);
 
-/// Something that is tried, and how it is called.
+/// A command that the check runs, and its name in messages.
 pub(crate) type Trial = (&'static str, Cmd);
 
 impl Probe {
-    /// Tries on names that begin with this one and a colon.
+    /// All names begin with `names` and a colon.
     pub(crate) fn new(names: String) -> Self {
         Self { names: names.into() }
     }
@@ -43,7 +43,7 @@ impl Probe {
     }
 
     // NL-7.12
-    /// Tries what goes over connections for commands.
+    /// Checks the rights for a connection that carries commands.
     pub(crate) async fn commands(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
         let trials = self.trials(pubsub.publish());
         let mut pipeline = Pipeline::with_capacity(trials.len());
@@ -54,59 +54,60 @@ impl Probe {
         Ok(trials.iter().zip(answers).find_map(|((what, _), answer)| self.denied(what, &answer)))
     }
 
-    /// Tries what goes over connections that subscribe.
+    /// Checks the rights for a connection that subscribes.
     pub(crate) async fn subscriptions(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
-        let (lane, word) = (self.name("lane"), pubsub.subscribe_word());
-        match connection.req_packed_command(cmd(word).arg(&lane)).await?.extract_error() {
-            // In a cluster the channel may be another master's: that is no denial.
-            Err(error) if error.code() == Some("NOPERM") => Ok(Some(Denied(format!("{word} on {lane}: {error}")))),
+        let (channel, command) = (self.name("channel"), pubsub.subscribe_command());
+        match connection.req_packed_command(cmd(command).arg(&channel)).await?.extract_error() {
+            // In a Redis Cluster another master may serve the slot: that is no missing right.
+            Err(error) if error.code() == Some("NOPERM") => Ok(Some(Denied(format!("{command} on {channel}: {error}")))),
             Err(_) => Ok(None),
-            Ok(_) => connection.req_packed_command(cmd(pubsub.unsubscribe_word()).arg(&lane)).await.map(|_| None),
+            Ok(_) => connection.req_packed_command(cmd(pubsub.unsubscribe_command()).arg(&channel)).await.map(|_| None),
         }
     }
 
-    /// What goes over connections for commands; `say` is the word for what is announced.
-    pub(crate) fn trials(&self, say: &'static str) -> Vec<Trial> {
+    /// All commands that the check runs on a connection for commands. `publish_command`: `PUBLISH` or `SPUBLISH`.
+    pub(crate) fn trials(&self, publish_command: &'static str) -> Vec<Trial> {
         let key = |part: &str| self.name(part);
-        let lane = key("lane");
-        let mut publish = call(&SCRIPTS.publish, &[key("meta"), key("stream"), key("once")]);
-        publish.arg(&lane).arg("").arg(1).arg(LIFE).arg(LIFE).arg("").arg(LIFE).arg("probe000").arg(say).arg(NEVER);
+        let channel = key("channel");
+        let mut publish = call(&SCRIPTS.publish, &[key("meta"), key("stream"), key("idempotency")]);
+        publish.arg(&channel).arg("").arg(1).arg(LIFETIME_MS).arg(LIFETIME_MS).arg("").arg(LIFETIME_MS);
+        publish.arg("probe000").arg(publish_command).arg(NO_DEADLINE);
         let mut read = call(&SCRIPTS.read, &[key("meta"), key("stream")]);
-        read.arg("after").arg(0).arg(1).arg(1).arg(LIFE).arg("probe000");
-        let mut announce = call(&SCRIPTS.announce, &[key("announced")]);
-        announce.arg(&lane).arg("").arg("").arg(LIFE).arg(say).arg(NEVER);
-        let present = [key("who"), key("users"), key("held")];
-        let mut arrive = call(&SCRIPTS.arrive, &present);
-        arrive.arg("probe").arg("probe").arg("probe").arg("");
-        let mut depart = call(&SCRIPTS.depart, &present);
-        depart.arg("probe").arg("probe");
-        // Of a try a moment ago, whose publication would be answered and not made.
-        let mut forget = cmd("DEL");
-        forget.arg(["meta", "stream", "once", "announced"].map(key).as_slice());
-        let mut announce_all = cmd(say);
-        announce_all.arg(&lane).arg("");
-        // Of what nothing else ends, should the next command not come.
+        read.arg("after").arg(0).arg(1).arg(1).arg(LIFETIME_MS).arg("probe000");
+        let mut publish_ephemeral = call(&SCRIPTS.publish_ephemeral, &[key("ephemeral")]);
+        publish_ephemeral.arg(&channel).arg("").arg("").arg(LIFETIME_MS).arg(publish_command).arg(NO_DEADLINE);
+        let presence = [key("presence"), key("users"), key("nodes")];
+        let mut presence_add = call(&SCRIPTS.presence_add, &presence);
+        presence_add.arg("probe").arg("probe").arg("probe").arg("");
+        let mut presence_remove = call(&SCRIPTS.presence_remove, &presence);
+        presence_remove.arg("probe").arg("probe");
+        // Without the keys of an earlier check, the scripts really publish.
+        let mut delete = cmd("DEL");
+        delete.arg(["meta", "stream", "idempotency", "ephemeral"].map(key).as_slice());
+        let mut publish_only = cmd(publish_command);
+        publish_only.arg(&channel).arg("");
+        // These keys would not expire by themselves if the commands after them never ran.
         let expire = |part: &str| {
             let mut expire = cmd("PEXPIRE");
-            expire.arg(key(part)).arg(LIFE);
+            expire.arg(key(part)).arg(LIFETIME_MS);
             expire
         };
         vec![
-            ("DEL", forget),
-            // Ahead of the script, which stores all the same if it may not: it cannot undo what it wrote.
-            (say, announce_all),
-            ("the script that publishes", publish),
-            ("the script that reads", read),
-            ("the script that announces", announce),
-            ("the script of joins", arrive),
-            ("PEXPIRE", expire("who")),
+            ("DEL", delete),
+            // The publish script stores even if PUBLISH fails, so this command checks that right.
+            (publish_command, publish_only),
+            ("the script publish", publish),
+            ("the script read", read),
+            ("the script publish_ephemeral", publish_ephemeral),
+            ("the script presence_add", presence_add),
+            ("PEXPIRE", expire("presence")),
             ("PEXPIRE", expire("users")),
-            ("PEXPIRE", expire("held")),
-            ("the script of leaves", depart),
+            ("PEXPIRE", expire("nodes")),
+            ("the script presence_remove", presence_remove),
         ]
     }
 
-    /// Whether this answer tells of a missing right. Whatever else may be wrong is none, and passes or is told where it matters.
+    /// Whether this answer means a missing right. Every other error passes: the part that it affects reports it.
     fn denied(&self, what: &str, answer: &Value) -> Option<Denied> {
         match answer {
             Value::ServerError(error) if is_denial(error.code(), error.details().unwrap_or_default()) => {
@@ -117,7 +118,7 @@ impl Probe {
     }
 }
 
-/// In a script a denial has no code of its own before Redis 7.2.
+/// Before Redis 7.2, a missing right within a script has no error code of its own.
 fn is_denial(code: &str, details: &str) -> bool {
     code == "NOPERM" || details.contains("user executing the script can't") || details.contains("ACL failure in script")
 }
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn denials_are_told_from_what_passes() {
+    fn only_missing_rights_count_as_denials() {
         for (code, details, denial) in [
             ("NOPERM", "this user has no permissions to run the 'evalsha' command", true),
             ("ERR", "The user executing the script can't run this command or subcommand script: 1, on @user_script:1.", true),
@@ -136,7 +137,7 @@ mod tests {
             ("LOADING", "Redis is loading the dataset in memory", false),
             ("MOVED", "12 10.0.0.1:6379", false),
             ("OOM", "command not allowed when used memory > 'maxmemory'.", false),
-            ("LATE", "it came after its deadline", false),
+            ("LATE", "the command arrived after its deadline", false),
         ] {
             assert_eq!(is_denial(code, details), denial, "{code} {details}");
         }

@@ -1,4 +1,4 @@
-//! The way to one server.
+//! Connection pool and client for one server.
 
 use super::{connect_error::ConnectError, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
@@ -12,15 +12,15 @@ use std::convert::Infallible;
 /// Makes connections to one server.
 pub(crate) struct Route {
     pub(crate) peer: Peer,
-    /// Of the connections for commands; each is taken out for as long as it works.
+    /// Makes the connections for commands. A lane takes its connection out of the pool and keeps it.
     pool: Pool,
-    /// For the connections that subscribe.
+    /// Makes the connections for subscriptions.
     client: Client,
     timeouts: Timeouts,
 }
 
 impl Route {
-    /// For so many connections that carry commands. Connects to nothing yet.
+    /// A route for this number of lanes. It does not connect yet.
     pub(crate) fn new(peer: Peer, lanes: usize, timeouts: Timeouts) -> Result<Self, RedisError> {
         let info = peer.info(tcp(timeouts));
         let manager = Manager::new_with_config(info.clone(), config(timeouts))?;
@@ -31,32 +31,33 @@ impl Route {
             .create_timeout(limit)
             .recycle_timeout(limit)
             .runtime(Runtime::Tokio1);
-        let pool = pool
-            .build()
-            .map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "the pool cannot be made", error.to_string())))?;
+        let pool = pool.build().map_err(|error| {
+            RedisError::from((ErrorKind::InvalidClientConfig, "the connection pool has an invalid setting", error.to_string()))
+        })?;
         Ok(Self { peer, pool, client: Client::open(resp3(info))?, timeouts })
     }
 
     /// A connection for commands.
     pub(crate) async fn command(&self) -> Result<MultiplexedConnection, ConnectError> {
         let pooled = self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => self.trouble(&error),
+            PoolError::Backend(error) => self.error(&error),
             PoolError::Timeout(_) => ConnectError::unreachable(&self.peer, &format!("no answer within {:?}", self.timeouts.connect)),
             other => ConnectError::Unusable { address: self.peer.to_string().into(), cause: other.to_string().into() },
         })?;
         Ok(deadpool_redis::Connection::take(pooled))
     }
 
-    /// A connection that subscribes; `take` gets what comes.
+    /// A connection for subscriptions; `on_push` gets each push.
     pub(crate) async fn subscriber(
         &self,
-        take: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
+        on_push: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection, ConnectError> {
-        let config = config(self.timeouts).set_push_sender(take);
-        self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| self.trouble(&error))
+        let config = config(self.timeouts).set_push_sender(on_push);
+        self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| self.error(&error))
     }
 
-    pub(crate) fn trouble(&self, error: &RedisError) -> ConnectError {
+    /// The error of this server for an error of the client library.
+    pub(crate) fn error(&self, error: &RedisError) -> ConnectError {
         ConnectError::of(&self.peer, error)
     }
 }
@@ -76,7 +77,7 @@ fn config(timeouts: Timeouts) -> AsyncConnectionConfig {
         .set_write_backpressure_boundary(64 << 10)
 }
 
-/// Deliveries and answers share the connection only with this protocol.
+/// Only RESP3 carries pushes and answers on the same connection.
 fn resp3(info: ConnectionInfo) -> ConnectionInfo {
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     info.set_redis_settings(settings)

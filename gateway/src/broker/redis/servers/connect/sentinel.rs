@@ -1,4 +1,4 @@
-//! Sentinels, and the master that they name.
+//! Queries to sentinels for the current master.
 
 use super::{connect_error::ConnectError, route, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
@@ -7,18 +7,18 @@ use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnectio
 use std::sync::Mutex;
 use tokio::time::timeout;
 
-/// Who knows where a service's master is.
+/// The sentinels of a service.
 pub(crate) struct Sentinels {
     peers: Vec<Peer>,
     service: Box<str>,
-    /// How its servers are spoken with.
+    /// Login, database and TLS of the service's servers.
     server: Peer,
     timeouts: Timeouts,
-    /// The connection to the one that knew last, which is asked first.
+    /// The connection to the sentinel that answered last. It gets the next query first.
     kept: Mutex<Option<MultiplexedConnection>>,
 }
 
-/// What a sentinel answered: nothing if it does not watch the service.
+/// A sentinel's answer: host and port, or nothing if it does not watch the service.
 type Answer = Option<(String, u16)>;
 
 impl Sentinels {
@@ -26,26 +26,27 @@ impl Sentinels {
         Self { peers, service, server, timeouts, kept: Mutex::new(None) }
     }
 
-    /// The master now. Asks one sentinel after the other until one knows; all together have the time that a connection may take.
+    /// The current master. Queries one sentinel after the other until one names the master; all queries together may take the connect
+    /// timeout.
     pub(crate) async fn master(&self) -> Result<Peer, ConnectError> {
-        let share = self.timeouts.connect / (1 + self.peers.len() as u32);
+        let limit = self.timeouts.connect / (1 + self.peers.len() as u32);
         let kept = lock(&self.kept).take();
         if let Some(connection) = kept
-            && let Ok(Ok(Some(master))) = timeout(share, self.ask(connection)).await
+            && let Ok(Ok(Some(master))) = timeout(limit, self.query(connection)).await
         {
             return Ok(master);
         }
-        let mut trouble = ConnectError::Unwatched { service: self.service.clone() };
+        let mut failure = ConnectError::Unwatched { service: self.service.clone() };
         for sentinel in &self.peers {
-            let asked = async { self.ask(self.connect(sentinel).await?).await };
-            match timeout(share, asked).await {
+            let answer = async { self.query(self.connect(sentinel).await?).await };
+            match timeout(limit, answer).await {
                 Ok(Ok(Some(master))) => return Ok(master),
                 Ok(Ok(None)) => {}
-                Ok(Err(error)) => trouble = ConnectError::of_sentinel(sentinel, &error),
-                Err(_) => trouble = ConnectError::no_sentinel(sentinel, &format!("no answer within {share:?}")),
+                Ok(Err(error)) => failure = ConnectError::of_sentinel(sentinel, &error),
+                Err(_) => failure = ConnectError::no_sentinel(sentinel, &format!("no answer within {limit:?}")),
             }
         }
-        Err(trouble)
+        Err(failure)
     }
 
     async fn connect(&self, sentinel: &Peer) -> Result<MultiplexedConnection, RedisError> {
@@ -56,8 +57,8 @@ impl Sentinels {
         client.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    /// Keeps a connection that gave a good answer.
-    async fn ask(&self, mut connection: MultiplexedConnection) -> Result<Option<Peer>, RedisError> {
+    /// Keeps the connection after a good answer.
+    async fn query(&self, mut connection: MultiplexedConnection) -> Result<Option<Peer>, RedisError> {
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&*self.service);
         let answer: Answer = question.query_async(&mut connection).await?;

@@ -1,7 +1,9 @@
-//! Which process of Redis answers.
+//! The identity of a Redis process.
 
-/// A process of Redis, and where it was found. After a failover an address leads to another one, while connections to the old one may go on: whoever
-/// subscribes there hears nothing of what is published here. So all connections of a node follow the newest.
+/// A Redis process and its address. After a failover an address leads to another process, while connections to the old one may stay open. A
+/// subscriber
+/// at the old process misses everything that is published at the new one. So all connections of a node must lead to the server of the
+/// newest connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
     pub(super) run_id: Box<str>,
@@ -9,8 +11,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Whether it says which process it is. What stands between may hide that.
-    pub(super) fn is_named(&self) -> bool {
+    /// Whether the process reports its run id. A proxy may hide the id.
+    pub(super) fn has_run_id(&self) -> bool {
         self.run_id.bytes().any(|byte| byte != b'0')
     }
 }

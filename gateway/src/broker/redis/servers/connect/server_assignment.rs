@@ -1,11 +1,11 @@
-//! What is kept at a server, and that all nodes take it for the same.
+//! Server assignment: the agreement of all nodes on the role of each server.
 //!
-//! Nodes that name other servers in `redis.url`, or the same ones by other names, would look for channels in different places, and lose what they publish
-//! from each other's sight. So each node claims each server in the words of its own list, before it carries out anything there, and again and again. A
-//! claim holds for a lease; as long as it does, only those may come who say the same.
+//! Nodes with different servers in `redis.url`, or with different names for them, would look for a channel at different servers and miss each other's
+//! publications. So before a node uses a server, it writes its own view of the server's role into a key there, with an expiry of one lease, and renews it.
+//! While the key exists, a node with another view may not use the server.
 //!
-//! Who was contradicted at one server uses none, and claims none anew before a lease has passed without that: else a node with a wrong list would take
-//! the servers from all others whenever their claims are lost with Redis, and store at a server that only it knows what nobody else will see.
+//! A node that finds another view at one server uses none of its servers. It writes no new key until a lease has passed without a conflict. Otherwise a
+//! node with a wrong list could take over all servers as soon as Redis loses the keys, and store publications at a server that only this node uses.
 
 use super::connect_error::ConnectError;
 use crate::broker::redis::{schema::scripts::SCRIPTS, servers::address::Peer};
@@ -17,68 +17,68 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How servers are claimed.
+/// The assignments of all servers of one node.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerAssignments {
     key: Box<str>,
     lease: Duration,
-    /// When this node was contradicted last, at any server.
-    contradicted: Arc<Mutex<Option<Instant>>>,
+    /// The time of the last conflict, at any server.
+    last_conflict: Arc<Mutex<Option<Instant>>>,
 }
 
-/// What is kept at one server: a part of all channels, in the words of this node.
+/// The role of one server, as this node sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerAssignment {
-    words: Box<str>,
-    claims: ServerAssignments,
+    role: Box<str>,
+    all: ServerAssignments,
 }
 
 impl ServerAssignments {
-    /// At the key of that name, for so long each time.
+    /// `key`: the name of the key at each server; `lease`: its lifetime.
     pub(crate) fn new(key: String, lease: Duration) -> Self {
-        Self { key: key.into(), lease, contradicted: Arc::default() }
+        Self { key: key.into(), lease, last_conflict: Arc::default() }
     }
 
-    /// All channels.
-    pub(crate) fn whole(&self) -> ServerAssignment {
-        ServerAssignment { words: "the only server".into(), claims: self.clone() }
+    /// The role of the only server.
+    pub(crate) fn only_server(&self) -> ServerAssignment {
+        ServerAssignment { role: "the only server".into(), all: self.clone() }
     }
 
-    /// What belongs to the server of that name among these.
-    pub(crate) fn of(&self, name: &str, all: &[Box<str>]) -> ServerAssignment {
-        ServerAssignment { words: format!("server {name} of {}", all.join(", ")).into(), claims: self.clone() }
+    /// The role of one of several servers, by its name and the names of all.
+    pub(crate) fn one_of(&self, name: &str, names: &[Box<str>]) -> ServerAssignment {
+        ServerAssignment { role: format!("server {name} of {}", names.join(", ")).into(), all: self.clone() }
     }
 
     fn are_suspended(&self) -> bool {
-        lock(&self.contradicted).is_some_and(|last| last.elapsed() < self.lease)
+        lock(&self.last_conflict).is_some_and(|last| last.elapsed() < self.lease)
     }
 }
 
 impl ServerAssignment {
     // NL-7.11
-    /// Claims it at a server. Whatever else may be wrong there is told by those whom it concerns.
-    pub(crate) async fn claim(&self, at: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
-        let address = at.to_string().into();
-        match self.ask(connection).await {
-            Ok(there) if !there.is_empty() && *there != *self.words => {
-                *lock(&self.claims.contradicted) = Some(Instant::now());
-                Err(ConnectError::Disputed { address, here: self.words.clone(), there: there.into() })
+    /// Sets or renews the role at its server. Returns conflicts and errors of the connection; other parts report all other errors.
+    pub(crate) async fn renew(&self, peer: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
+        let address = peer.to_string().into();
+        match self.write(connection).await {
+            Ok(current) if !current.is_empty() && *current != *self.role => {
+                *lock(&self.all.last_conflict) = Some(Instant::now());
+                Err(ConnectError::Disputed { address, here: self.role.clone(), there: current.into() })
             }
-            Err(error) if error.kind() == ErrorKind::Io => Err(ConnectError::of(at, &error)),
-            _ if self.claims.are_suspended() => Err(ConnectError::Suspended { address }),
+            Err(error) if error.kind() == ErrorKind::Io => Err(ConnectError::of(peer, &error)),
+            _ if self.all.are_suspended() => Err(ConnectError::Suspended { address }),
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Between two claims.
-    pub(crate) fn pause(&self) -> Duration {
-        self.claims.lease / 3
+    /// Time between two renewals.
+    pub(crate) fn renew_interval(&self) -> Duration {
+        self.all.lease / 3
     }
 
-    /// In whose words it is claimed now.
-    async fn ask(&self, connection: &mut MultiplexedConnection) -> RedisResult<String> {
-        let how = if self.claims.are_suspended() { "held" } else { "anew" };
-        let mut claim = SCRIPTS.share.key(&*self.claims.key);
-        claim.arg(&*self.words).arg(self.claims.lease.as_millis() as u64).arg(how).invoke_async(connection).await
+    /// Returns the role that the key contains now.
+    async fn write(&self, connection: &mut MultiplexedConnection) -> RedisResult<String> {
+        let mode = if self.all.are_suspended() { "again" } else { "first" };
+        let mut assign = SCRIPTS.assign.key(&*self.all.key);
+        assign.arg(&*self.role).arg(self.all.lease.as_millis() as u64).arg(mode).invoke_async(connection).await
     }
 }

@@ -1,39 +1,39 @@
-//! Whether a server can be relied on, by its answer to `INFO`.
+//! Checks by `INFO` whether the gateway can use a server.
 
 use super::connect_error::ConnectError;
 use crate::broker::redis::{schema::pubsub::PubSub, servers::address::Peer};
 
-/// What a server has to be.
+/// The kind of server that `redis.url` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    Alone,
-    OfCluster,
+    Standalone,
+    Cluster,
 }
 
 impl Mode {
-    /// The oldest server whose commands are enough: a cluster's has to announce within slots.
+    /// The oldest version that has all necessary commands. A Redis Cluster needs sharded pub/sub.
     fn oldest(self) -> (u32, u32) {
         match self {
-            Self::Alone => (6, 2),
-            Self::OfCluster => (7, 0),
+            Self::Standalone => (6, 2),
+            Self::Cluster => (7, 0),
         }
     }
 
     pub(super) fn pubsub(self) -> PubSub {
         match self {
-            Self::Alone => PubSub::Whole,
-            Self::OfCluster => PubSub::Sharded,
+            Self::Standalone => PubSub::Unsharded,
+            Self::Cluster => PubSub::Sharded,
         }
     }
 }
 
 // NL-7.12
-/// Whether a server of which `INFO` says this can be relied on.
-pub(super) fn judge(info: &str, mode: Mode, peer: &Peer) -> Result<(), ConnectError> {
+/// Checks a server by its answer to `INFO`.
+pub(super) fn check(info: &str, mode: Mode, peer: &Peer) -> Result<(), ConnectError> {
     let (version, policy, address) = (field(info, "redis_version"), field(info, "maxmemory_policy"), peer.to_string().into());
     match (mode, field(info, "cluster_enabled")) {
-        (Mode::Alone, "1") => return Err(ConnectError::Cluster { address }),
-        (Mode::OfCluster, "0") => return Err(ConnectError::NoCluster { address }),
+        (Mode::Standalone, "1") => return Err(ConnectError::Cluster { address }),
+        (Mode::Cluster, "0") => return Err(ConnectError::NoCluster { address }),
         _ => {}
     }
     let oldest = mode.oldest();
@@ -43,8 +43,8 @@ pub(super) fn judge(info: &str, mode: Mode, peer: &Peer) -> Result<(), ConnectEr
     if !matches!(policy, "" | "noeviction") {
         return Err(ConnectError::Evicting { address, policy: policy.into() });
     }
-    // In a cluster the map says who is a master, and a replica leads to it.
-    if mode == Mode::Alone && field(info, "role") == "slave" {
+    // In a Redis Cluster the slot map says which servers are masters, and a replica may answer for the map.
+    if mode == Mode::Standalone && field(info, "role") == "slave" {
         return Err(ConnectError::Replica { address });
     }
     Ok(())
@@ -76,24 +76,24 @@ mod tests {
 
     // NL-7.12
     #[test]
-    fn a_server_that_cannot_be_relied_on_is_refused_with_cause_and_cure() {
+    fn an_unsuitable_server_is_refused_with_cause_and_cure() {
         let Address::One(Site::Server(peer)) = address("redis://h:1").expect("a good address") else { panic!("one server") };
-        for (mode, info, told) in [
-            (Mode::Alone, "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
-            (Mode::Alone, "redis_version:7.2.4\r\n", None),
-            (Mode::Alone, "redis_version:6.0.16\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or newer is needed")),
-            (Mode::Alone, "redis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\n", Some("set it to noeviction")),
-            (Mode::Alone, "redis_version:7.0.15\r\nrole:master\r\n", None),
-            (Mode::Alone, "redis_version:7.0.15\r\nrole:slave\r\n", Some("name its master in redis.url")),
-            (Mode::Alone, "redis_version:7.0.15\r\ncluster_enabled:0\r\n", None),
-            (Mode::Alone, "redis_version:7.0.15\r\ncluster_enabled:1\r\n", Some("as redis+cluster://")),
-            (Mode::OfCluster, "redis_version:7.0.15\r\nrole:slave\r\ncluster_enabled:1\r\n", None),
-            (Mode::OfCluster, "redis_version:7.0.15\r\ncluster_enabled:0\r\n", Some("belongs to no Redis Cluster")),
-            (Mode::OfCluster, "redis_version:6.2.14\r\ncluster_enabled:1\r\n", Some("7.0 or newer is needed")),
+        for (mode, info, cure) in [
+            (Mode::Standalone, "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
+            (Mode::Standalone, "redis_version:7.2.4\r\n", None),
+            (Mode::Standalone, "redis_version:6.0.16\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or newer is needed")),
+            (Mode::Standalone, "redis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\n", Some("set it to noeviction")),
+            (Mode::Standalone, "redis_version:7.0.15\r\nrole:master\r\n", None),
+            (Mode::Standalone, "redis_version:7.0.15\r\nrole:slave\r\n", Some("name its master in redis.url")),
+            (Mode::Standalone, "redis_version:7.0.15\r\ncluster_enabled:0\r\n", None),
+            (Mode::Standalone, "redis_version:7.0.15\r\ncluster_enabled:1\r\n", Some("as redis+cluster://")),
+            (Mode::Cluster, "redis_version:7.0.15\r\nrole:slave\r\ncluster_enabled:1\r\n", None),
+            (Mode::Cluster, "redis_version:7.0.15\r\ncluster_enabled:0\r\n", Some("belongs to no Redis Cluster")),
+            (Mode::Cluster, "redis_version:6.2.14\r\ncluster_enabled:1\r\n", Some("7.0 or newer is needed")),
         ] {
-            let found = judge(info, mode, &peer).err().map(|trouble| trouble.to_string());
-            assert_eq!(found.is_some(), told.is_some(), "{info}: {found:?}");
-            assert!(found.unwrap_or_default().contains(told.unwrap_or_default()), "{info}");
+            let error = check(info, mode, &peer).err().map(|error| error.to_string());
+            assert_eq!(error.is_some(), cure.is_some(), "{info}: {error:?}");
+            assert!(error.unwrap_or_default().contains(cure.unwrap_or_default()), "{info}");
         }
     }
 }

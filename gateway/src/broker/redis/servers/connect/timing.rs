@@ -6,13 +6,13 @@ use std::time::Duration;
 /// Time bounds of connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    /// For a connection to be made.
+    /// To establish a connection.
     pub(crate) connect: Duration,
-    /// For an answer, from when the command was sent.
+    /// From sending a command to its answer.
     pub(crate) response: Duration,
 }
 
-/// Pauses between attempts, without end: from 50 ms to 2 s, spread at random.
+/// Endless pauses between attempts, from 50 ms to 2 s, with random jitter.
 pub(crate) fn pauses() -> ExponentialBackoff {
     let pauses = ExponentialBuilder::new().with_min_delay(Duration::from_millis(50)).with_max_delay(Duration::from_secs(1));
     pauses.without_max_times().with_jitter().build()

@@ -1,26 +1,26 @@
 use super::*;
 
-/// Two masters with a lane each; both are awaited.
+/// Two masters with one lane each; all parts are pending.
 fn health() -> Health {
     let health = Health::default();
-    expect(&health, 1);
-    expect(&health, 2);
+    require(&health, 1);
+    require(&health, 2);
     health
 }
 
 fn parts(master: Master) -> [HealthPart; 3] {
-    [HealthPart::Listener(master), HealthPart::Canary(master), HealthPart::Lane(master, 0)]
+    [HealthPart::Subscriber(master), HealthPart::Canary(master), HealthPart::Lane(master, 0)]
 }
 
-fn expect(health: &Health, number: u32) {
+fn require(health: &Health, number: u32) {
     for part in parts(Master(number)) {
-        health.expect(part, &format!("h{number}"));
+        health.require(part, &format!("h{number}"));
     }
 }
 
 fn works(health: &Health, number: u32) {
     for part in parts(Master(number)) {
-        health.well(part);
+        health.set_working(part);
     }
 }
 
@@ -37,68 +37,68 @@ fn not_ready(health: &Health, says: &str) {
 }
 
 #[test]
-fn at_the_start_each_master_is_awaited_until_it_works_or_was_found_not_to() {
+fn at_the_start_each_master_is_pending_until_it_works_or_fails() {
     let health = health();
     not_ready(&health, "connecting to Redis at h1; connecting to Redis at h2");
     works(&health, 1);
     not_ready(&health, "connecting to Redis at h2");
-    health.trouble(HealthPart::Listener(Master(2)), "h2 is away");
-    partly(&health, "h2 is away");
+    health.set_failed(HealthPart::Subscriber(Master(2)), "h2 is down");
+    partly(&health, "h2 is down");
     works(&health, 2);
     assert_eq!((health.readiness(), health.count()), (Readiness::Ready, (2, 0)));
 }
 
 #[test]
-fn a_node_is_ready_in_part_as_long_as_one_master_serves() {
+fn a_node_is_partly_ready_while_one_master_works() {
     let health = health();
     works(&health, 1);
     works(&health, 2);
-    health.trouble(HealthPart::Lane(Master(2), 0), "h2 is away");
-    partly(&health, "h2 is away");
+    health.set_failed(HealthPart::Lane(Master(2), 0), "h2 is down");
+    partly(&health, "h2 is down");
     assert_eq!(health.count(), (1, 1));
-    health.trouble(HealthPart::Canary(Master(1)), "h1 is deaf");
-    not_ready(&health, "h1 is deaf; h2 is away");
-    health.well(HealthPart::Lane(Master(2), 0));
-    partly(&health, "h1 is deaf");
+    health.set_failed(HealthPart::Canary(Master(1)), "h1 delivers nothing");
+    not_ready(&health, "h1 delivers nothing; h2 is down");
+    health.set_working(HealthPart::Lane(Master(2), 0));
+    partly(&health, "h1 delivers nothing");
 }
 
 #[test]
-fn a_master_that_joins_is_no_reason_to_be_taken_out_of_service() {
+fn a_node_stays_partly_ready_while_a_master_joins() {
     let health = health();
     works(&health, 1);
     works(&health, 2);
-    expect(&health, 3);
+    require(&health, 3);
     partly(&health, "connecting to Redis at h3");
     for part in parts(Master(3)) {
-        health.forget(part);
+        health.remove(part);
     }
     assert_eq!(health.readiness(), Readiness::Ready);
     works(&health, 3);
-    assert_eq!(health.count(), (2, 0), "what is not needed counts for nothing");
+    assert_eq!(health.count(), (2, 0), "parts that are not required do not count");
 }
 
 #[test]
-fn a_server_that_is_another_ones_makes_a_node_not_ready() {
+fn a_disputed_server_makes_the_node_not_ready() {
     let health = health();
     works(&health, 1);
     works(&health, 2);
-    health.trouble(HealthPart::ServerAssignment(Master(2)), "h2 is somebody else's");
-    not_ready(&health, "h2 is somebody else's");
-    health.forget(HealthPart::ServerAssignment(Master(2)));
+    health.set_failed(HealthPart::ServerAssignment(Master(2)), "h2 is disputed");
+    not_ready(&health, "h2 is disputed");
+    health.remove(HealthPart::ServerAssignment(Master(2)));
     assert_eq!(health.readiness(), Readiness::Ready);
 }
 
 #[test]
-fn a_map_that_lacks_a_slot_is_no_reason_as_long_as_there_is_one() {
+fn a_node_is_partly_ready_while_the_slot_map_lacks_a_slot() {
     let health = Health::default();
-    health.expect(HealthPart::Map, "h1");
+    health.require(HealthPart::SlotMap, "h1");
     not_ready(&health, "connecting to Redis at h1");
-    health.trouble(HealthPart::Map, "nobody can be asked");
-    not_ready(&health, "nobody can be asked");
-    expect(&health, 1);
+    health.set_failed(HealthPart::SlotMap, "no server answers");
+    not_ready(&health, "no server answers");
+    require(&health, 1);
     works(&health, 1);
-    health.trouble(HealthPart::Map, "nobody serves slot 7");
-    partly(&health, "nobody serves slot 7");
-    health.well(HealthPart::Map);
+    health.set_failed(HealthPart::SlotMap, "no master serves slot 7");
+    partly(&health, "no master serves slot 7");
+    health.set_working(HealthPart::SlotMap);
     assert_eq!(health.readiness(), Readiness::Ready);
 }

@@ -14,148 +14,148 @@ const LINGER: Duration = Duration::from_secs(2);
 const HERE: Master = Master(0);
 
 fn table() -> SubscriptionTable {
-    SubscriptionTable::new(Arc::new(Topology::whole(HERE)), LINGER)
+    SubscriptionTable::new(Arc::new(Topology::single(HERE)), LINGER)
 }
 
-fn is_told(wait: &mut oneshot::Receiver<()>) -> bool {
+fn is_confirmed(wait: &mut oneshot::Receiver<()>) -> bool {
     wait.try_recv().is_ok()
 }
 
-fn wait(wanted: Wanted) -> oneshot::Receiver<()> {
-    match wanted {
-        Wanted::Wait(wait) => wait,
-        Wanted::Subscribed => panic!("subscribed already"),
+fn wait(confirmation: Confirmation) -> oneshot::Receiver<()> {
+    match confirmation {
+        Confirmation::Pending(wait) => wait,
+        Confirmation::Confirmed => panic!("subscribed already"),
     }
 }
 
-/// A roster with a channel that the first worker is subscribed to.
+/// A table with one channel, to which the first worker is subscribed.
 fn subscribed(name: &str) -> (SubscriptionTable, ChannelName) {
     let (mut table, channel) = (table(), channel(name));
-    let mut told = wait(table.want(&channel, worker(0), true));
-    assert_eq!(table.subscribe(HERE, 10), from_ref(&channel));
+    let mut waiter = wait(table.add_worker(&channel, worker(0), true));
+    assert_eq!(table.take_to_subscribe(HERE, 10), from_ref(&channel));
     table.subscribed(HERE, from_ref(&channel), Tick(0));
-    assert!(is_told(&mut told));
+    assert!(is_confirmed(&mut waiter));
     (table, channel)
 }
 
 // NL-3.1
 #[test]
-fn who_waits_is_told_when_redis_has_confirmed_and_not_before() {
+fn a_waiter_resolves_only_after_the_confirmation() {
     let (mut table, a) = (table(), channel("a"));
-    let mut first = wait(table.want(&a, worker(0), true));
-    let mut second = wait(table.want(&a, worker(1), true));
-    assert_eq!(table.subscribe(HERE, 10), *from_ref(&a));
-    assert!(table.subscribe(HERE, 10).is_empty(), "once");
-    let mut third = wait(table.want(&a, worker(2), true));
-    assert!(!is_told(&mut first) && !is_told(&mut second) && !is_told(&mut third));
+    let mut first = wait(table.add_worker(&a, worker(0), true));
+    let mut second = wait(table.add_worker(&a, worker(1), true));
+    assert_eq!(table.take_to_subscribe(HERE, 10), *from_ref(&a));
+    assert!(table.take_to_subscribe(HERE, 10).is_empty(), "once");
+    let mut third = wait(table.add_worker(&a, worker(2), true));
+    assert!(!is_confirmed(&mut first) && !is_confirmed(&mut second) && !is_confirmed(&mut third));
     assert!(table.subscribed(HERE, from_ref(&a), Tick(0)).is_empty(), "nothing was lost before the first subscription");
-    assert!(is_told(&mut first) && is_told(&mut second) && is_told(&mut third));
-    assert!(matches!(table.want(&a, worker(3), true), Wanted::Subscribed));
+    assert!(is_confirmed(&mut first) && is_confirmed(&mut second) && is_confirmed(&mut third));
+    assert!(matches!(table.add_worker(&a, worker(3), true), Confirmation::Confirmed));
     let (_, workers) = table.route("a").expect("routed");
     assert_eq!(workers.iter().count(), 4);
 }
 
 #[test]
-fn what_nobody_needs_lingers_and_is_then_forgotten() {
+fn an_unneeded_channel_lingers_and_is_then_unsubscribed() {
     let (mut table, a) = subscribed("a");
-    table.drop_worker(&a, worker(0), Tick(1000));
-    assert!(table.route("a").is_none(), "nobody gets what still comes");
-    assert!(table.unsubscribe(HERE, 10, Tick(2999)).is_empty());
-    assert_eq!(table.unsubscribe(HERE, 10, Tick(3000)), *from_ref(&a));
+    table.remove_worker(&a, worker(0), Tick(1000));
+    assert!(table.route("a").is_none(), "late deliveries reach no worker");
+    assert!(table.take_to_unsubscribe(HERE, 10, Tick(2999)).is_empty());
+    assert_eq!(table.take_to_unsubscribe(HERE, 10, Tick(3000)), *from_ref(&a));
     table.unsubscribed(HERE, &[a]);
     assert_eq!(table.len(), 0);
 }
 
 #[test]
-fn who_comes_back_in_time_finds_the_subscription() {
+fn a_worker_that_returns_in_time_finds_the_subscription() {
     let (mut table, a) = subscribed("a");
-    table.drop_worker(&a, worker(0), Tick(1000));
-    assert!(matches!(table.want(&a, worker(1), true), Wanted::Subscribed));
-    assert!(table.unsubscribe(HERE, 10, Tick(9000)).is_empty());
-    table.drop_worker(&a, worker(1), Tick(9500));
-    assert!(table.unsubscribe(HERE, 10, Tick(9600)).is_empty(), "the delay begins anew");
-    assert_eq!(table.unsubscribe(HERE, 10, Tick(11_500)), [a]);
+    table.remove_worker(&a, worker(0), Tick(1000));
+    assert!(matches!(table.add_worker(&a, worker(1), true), Confirmation::Confirmed));
+    assert!(table.take_to_unsubscribe(HERE, 10, Tick(9000)).is_empty());
+    table.remove_worker(&a, worker(1), Tick(9500));
+    assert!(table.take_to_unsubscribe(HERE, 10, Tick(9600)).is_empty(), "the delay starts again");
+    assert_eq!(table.take_to_unsubscribe(HERE, 10, Tick(11_500)), [a]);
 }
 
 // NL-3.2
 #[test]
-fn who_comes_while_redis_is_told_to_forget_waits_for_a_new_subscription() {
+fn a_worker_that_comes_during_an_unsubscribe_waits_for_a_new_subscription() {
     let (mut table, a) = subscribed("a");
-    table.drop_worker(&a, worker(0), Tick(0));
-    assert_eq!(table.unsubscribe(HERE, 10, Tick(2000)), *from_ref(&a));
-    let mut told = wait(table.want(&a, worker(1), true));
-    assert!(table.subscribe(HERE, 10).is_empty(), "not before the confirmation");
+    table.remove_worker(&a, worker(0), Tick(0));
+    assert_eq!(table.take_to_unsubscribe(HERE, 10, Tick(2000)), *from_ref(&a));
+    let mut waiter = wait(table.add_worker(&a, worker(1), true));
+    assert!(table.take_to_subscribe(HERE, 10).is_empty(), "not before the confirmation");
     table.unsubscribed(HERE, from_ref(&a));
-    assert_eq!(table.subscribe(HERE, 10), *from_ref(&a));
-    assert!(!is_told(&mut told));
+    assert_eq!(table.take_to_subscribe(HERE, 10), *from_ref(&a));
+    assert!(!is_confirmed(&mut waiter));
     table.subscribed(HERE, &[a], Tick(2000));
-    assert!(is_told(&mut told));
+    assert!(is_confirmed(&mut waiter));
 }
 
 #[test]
-fn who_leaves_before_the_confirmation_leaves_a_lingering_subscription() {
+fn a_worker_that_leaves_before_the_confirmation_leaves_a_lingering_subscription() {
     let (mut table, a) = (table(), channel("a"));
-    let _told = wait(table.want(&a, worker(0), true));
-    assert_eq!(table.subscribe(HERE, 10), *from_ref(&a));
-    table.drop_worker(&a, worker(0), Tick(0));
+    let _told = wait(table.add_worker(&a, worker(0), true));
+    assert_eq!(table.take_to_subscribe(HERE, 10), *from_ref(&a));
+    table.remove_worker(&a, worker(0), Tick(0));
     table.subscribed(HERE, from_ref(&a), Tick(100));
-    assert_eq!(table.unsubscribe(HERE, 10, Tick(2100)), [a]);
+    assert_eq!(table.take_to_unsubscribe(HERE, 10, Tick(2100)), [a]);
     let b = channel("b");
-    let _told = wait(table.want(&b, worker(0), true));
-    table.drop_worker(&b, worker(0), Tick(0));
-    assert!(table.subscribe(HERE, 10).is_empty(), "Redis need not hear of it");
+    let _told = wait(table.add_worker(&b, worker(0), true));
+    table.remove_worker(&b, worker(0), Tick(0));
+    assert!(table.take_to_subscribe(HERE, 10).is_empty(), "Redis never learns of it");
 }
 
 // NL-3.3
 #[test]
-fn after_a_broken_connection_all_that_is_needed_is_wanted_and_checked() {
+fn after_a_broken_connection_every_needed_channel_is_subscribed_again_and_checked() {
     let (mut table, a) = subscribed("a");
-    let (lingering, unkept, waiting) = (channel("lingering"), channel("unkept"), channel("waiting"));
-    for (name, kept) in [(&lingering, true), (&unkept, false)] {
-        table.want(name, worker(1), kept);
+    let (lingering, without_history, waiting) = (channel("lingering"), channel("without_history"), channel("waiting"));
+    for (name, has_history) in [(&lingering, true), (&without_history, false)] {
+        table.add_worker(name, worker(1), has_history);
     }
-    let names = table.subscribe(HERE, 10);
+    let names = table.take_to_subscribe(HERE, 10);
     table.subscribed(HERE, &names, Tick(0));
-    table.drop_worker(&lingering, worker(1), Tick(0));
-    let mut told = wait(table.want(&waiting, worker(0), true));
-    table.subscribe(HERE, 10);
+    table.remove_worker(&lingering, worker(1), Tick(0));
+    let mut waiter = wait(table.add_worker(&waiting, worker(0), true));
+    table.take_to_subscribe(HERE, 10);
     table.disconnected(HERE);
-    let mut again = table.subscribe(HERE, 10);
+    let mut again = table.take_to_subscribe(HERE, 10);
     again.sort();
-    assert_eq!(again, [a.clone(), unkept, waiting], "what lingered is gone");
-    assert!(!is_told(&mut told));
+    assert_eq!(again, [a.clone(), waiting.clone(), without_history], "the lingering channel is gone");
+    assert!(!is_confirmed(&mut waiter));
     assert_eq!(
         table.subscribed(HERE, &again, Tick(10)),
         *from_ref(&a),
-        "only what was relied on and is kept can have lost something that can be read"
+        "only a subscribed channel with a history can have lost publications that can be read"
     );
-    assert!(is_told(&mut told));
+    assert!(is_confirmed(&mut waiter));
     table.disconnected(HERE);
     table.disconnected(HERE);
-    let again = table.subscribe(HERE, 10);
-    assert!(table.subscribed(HERE, &again, Tick(20)).contains(&a), "two breaks in a row are one");
-    assert_eq!(table.kept().len(), 2);
+    let again = table.take_to_subscribe(HERE, 10);
+    assert!(table.subscribed(HERE, &again, Tick(20)).contains(&a), "two breaks in a row count once");
+    assert_eq!(table.with_history().len(), 2);
 }
 
 // NL-3.1
 #[test]
-fn a_confirmation_of_an_earlier_connection_counts_for_nothing() {
+fn a_confirmation_of_an_earlier_connection_is_ignored() {
     let (mut table, a) = (table(), channel("a"));
-    let mut told = wait(table.want(&a, worker(0), true));
-    let names = table.subscribe(HERE, 10);
+    let mut waiter = wait(table.add_worker(&a, worker(0), true));
+    let names = table.take_to_subscribe(HERE, 10);
     table.disconnected(HERE);
     table.subscribed(HERE, &names, Tick(0));
-    assert!(!is_told(&mut told));
-    assert_eq!(table.subscribe(HERE, 10), [a], "it is asked for again");
+    assert!(!is_confirmed(&mut waiter));
+    assert_eq!(table.take_to_subscribe(HERE, 10), [a], "it is subscribed again");
 }
 
 #[test]
 fn chunks_are_bounded() {
     let mut table = table();
     for number in 0..25 {
-        table.want(&channel(&format!("c{number}")), worker(0), true);
+        table.add_worker(&channel(&format!("c{number}")), worker(0), true);
     }
-    let sizes: Vec<_> = std::iter::repeat_with(|| table.subscribe(HERE, 10).len()).take(4).collect();
+    let sizes: Vec<_> = std::iter::repeat_with(|| table.take_to_subscribe(HERE, 10).len()).take(4).collect();
     assert_eq!(sizes, [10, 10, 5, 0]);
 }
 
@@ -163,131 +163,131 @@ fn at(offset: u64) -> Position {
     Position { epoch: Epoch::parse("epoch001").expect("valid"), offset }
 }
 
-/// After a doubt the channel is told again and looked at.
+/// Whether the channel is subscribed again and then checked.
 fn is_renewed(table: &mut SubscriptionTable, channel: &ChannelName) -> bool {
-    let names = table.subscribe(HERE, 10);
+    let names = table.take_to_subscribe(HERE, 10);
     assert!(names.is_empty() || names == *from_ref(channel));
     table.subscribed(HERE, &names, Tick(0)) == names && !names.is_empty()
 }
 
 // NL-6.3
 #[test]
-fn what_was_acknowledged_has_to_come_or_the_channel_is_subscribed_to_again() {
+fn a_missing_delivery_makes_the_channel_subscribe_again() {
     let (mut table, a) = subscribed("a");
-    let (_, before) = table.kept().pop().expect("kept");
-    table.owe(&a, at(1), Tick(0));
-    table.owe(&a, at(2), Tick(1000));
-    assert_eq!(table.overdue(Tick(1999)), 0);
+    let (_, before) = table.with_history().pop().expect("kept");
+    table.expect_delivery(&a, at(1), Tick(0));
+    table.expect_delivery(&a, at(2), Tick(1000));
+    assert_eq!(table.resubscribe_overdue(Tick(1999)), 0);
     assert!(table.is_unbroken(&a, before));
-    assert_eq!(table.overdue(Tick(2000)), 1);
-    assert!(!table.is_unbroken(&a, before), "what was seen before says nothing any more");
-    assert!(table.kept().is_empty());
+    assert_eq!(table.resubscribe_overdue(Tick(2000)), 1);
+    assert!(!table.is_unbroken(&a, before), "an earlier top proves nothing any more");
+    assert!(table.with_history().is_empty());
     assert!(is_renewed(&mut table, &a));
-    assert!(table.kept().iter().all(|(_, incarnation)| *incarnation != before));
-    assert_eq!(table.overdue(Tick(9000)), 0, "once");
+    assert!(table.with_history().iter().all(|(_, incarnation)| *incarnation != before));
+    assert_eq!(table.resubscribe_overdue(Tick(9000)), 0, "once");
     assert!(!is_renewed(&mut table, &a));
 }
 
 #[test]
-fn what_came_is_owed_no_more() {
+fn a_delivery_ends_its_expectation() {
     let (mut table, a) = subscribed("a");
     for (acknowledged, came) in [(1, Some(1)), (2, Some(3)), (3, None)] {
-        table.owe(&a, at(acknowledged), Tick(0));
+        table.expect_delivery(&a, at(acknowledged), Tick(0));
         assert!(table.deliver(HERE, "a", came.map(at)).is_some());
     }
-    assert_eq!(table.overdue(Tick(2000)), 0);
-    assert!(table.owing.is_empty());
+    assert_eq!(table.resubscribe_overdue(Tick(2000)), 0);
+    assert!(table.expected.is_empty());
 }
 
 #[test]
-fn a_channel_that_is_slow_has_time_as_long_as_something_comes() {
+fn a_slow_channel_gets_more_time_while_publications_arrive() {
     let (mut table, a) = subscribed("a");
-    table.owe(&a, at(9), Tick(0));
+    table.expect_delivery(&a, at(9), Tick(0));
     for (second, offset) in [(2, 5), (4, 7)] {
         table.deliver(HERE, "a", Some(at(offset)));
         table.deliver(HERE, "a", None);
-        assert_eq!(table.overdue(Tick(1000 * second)), 0);
+        assert_eq!(table.resubscribe_overdue(Tick(1000 * second)), 0);
     }
-    assert_eq!(table.overdue(Tick(6000)), 1, "the last two never came");
+    assert_eq!(table.resubscribe_overdue(Tick(6000)), 1, "the last two never arrived");
 }
 
 #[test]
-fn nothing_is_owed_to_channels_that_are_not_relied_on() {
-    let (mut table, unkept, waiting) = (table(), channel("unkept"), channel("waiting"));
-    table.want(&unkept, worker(0), false);
-    let names = table.subscribe(HERE, 10);
+fn only_subscribed_channels_with_a_history_expect_deliveries() {
+    let (mut table, without_history, waiting) = (table(), channel("without_history"), channel("waiting"));
+    table.add_worker(&without_history, worker(0), false);
+    let names = table.take_to_subscribe(HERE, 10);
     table.subscribed(HERE, &names, Tick(0));
-    table.want(&waiting, worker(0), true);
-    for name in [&unkept, &waiting, &channel("unknown")] {
-        table.owe(name, at(1), Tick(0));
+    table.add_worker(&waiting, worker(0), true);
+    for name in [&without_history, &waiting, &channel("unknown")] {
+        table.expect_delivery(name, at(1), Tick(0));
     }
-    assert!(table.owing.is_empty());
+    assert!(table.expected.is_empty());
 }
 
 #[test]
-fn one_entry_for_each_channel_is_remembered_however_much_is_acknowledged() {
+fn each_channel_has_at_most_one_expectation() {
     let (mut table, a) = subscribed("a");
     for round in 0..100 {
-        table.owe(&a, at(2 * round + 1), Tick(10 * round));
+        table.expect_delivery(&a, at(2 * round + 1), Tick(10 * round));
         table.deliver(HERE, "a", Some(at(2 * round + 1)));
-        table.owe(&a, at(2 * round + 2), Tick(10 * round));
+        table.expect_delivery(&a, at(2 * round + 2), Tick(10 * round));
     }
-    assert_eq!(table.owing.len(), 1);
+    assert_eq!(table.expected.len(), 1);
 }
 
 #[test]
-fn a_doubted_channel_that_nobody_needs_any_more_lingers() {
+fn an_unneeded_channel_that_should_resubscribe_lingers() {
     let (mut table, a) = subscribed("a");
-    table.doubt(&a);
-    table.doubt(&a);
-    table.drop_worker(&a, worker(0), Tick(0));
-    assert!(table.subscribe(HERE, 10).is_empty());
-    assert_eq!(table.unsubscribe(HERE, 10, Tick(2000)), *from_ref(&a), "Redis still has it");
+    table.resubscribe(&a);
+    table.resubscribe(&a);
+    table.remove_worker(&a, worker(0), Tick(0));
+    assert!(table.take_to_subscribe(HERE, 10).is_empty());
+    assert_eq!(table.take_to_unsubscribe(HERE, 10, Tick(2000)), *from_ref(&a), "Redis still has it");
     table.unsubscribed(HERE, &[a]);
     assert_eq!(table.len(), 0);
 }
 
 #[test]
-fn who_comes_to_a_doubted_channel_waits_and_a_broken_connection_ends_the_doubt() {
+fn a_worker_waits_for_the_new_subscription_also_over_a_broken_connection() {
     let (mut table, a) = subscribed("a");
-    table.doubt(&a);
-    let mut told = wait(table.want(&a, worker(1), true));
+    table.resubscribe(&a);
+    let mut waiter = wait(table.add_worker(&a, worker(1), true));
     table.disconnected(HERE);
-    assert!(!is_told(&mut told));
+    assert!(!is_confirmed(&mut waiter));
     assert!(is_renewed(&mut table, &a));
-    assert!(is_told(&mut told));
+    assert!(is_confirmed(&mut waiter));
     assert!(!is_renewed(&mut table, &a));
 }
 
 #[test]
-fn who_comes_back_to_a_doubted_channel_waits_as_well() {
+fn a_worker_that_returns_waits_for_the_new_subscription() {
     let (mut table, a) = subscribed("a");
-    table.doubt(&a);
-    table.drop_worker(&a, worker(0), Tick(0));
-    assert!(table.subscribe(HERE, 10).is_empty(), "nobody needs it");
-    let mut told = wait(table.want(&a, worker(1), true));
-    assert!(!is_told(&mut told));
+    table.resubscribe(&a);
+    table.remove_worker(&a, worker(0), Tick(0));
+    assert!(table.take_to_subscribe(HERE, 10).is_empty(), "nobody needs it");
+    let mut waiter = wait(table.add_worker(&a, worker(1), true));
+    assert!(!is_confirmed(&mut waiter));
     assert!(is_renewed(&mut table, &a));
-    assert!(is_told(&mut told));
+    assert!(is_confirmed(&mut waiter));
 }
 
 const THERE: Master = Master(1);
 
-/// The slots of these channels are served there, all others here.
+/// THERE serves the slots of these channels, HERE all others.
 fn with_there(names: &[&str]) -> Arc<Topology> {
     let place = |port, epoch, slots: Vec<_>| SlotReport::new(Endpoint { host: "h".into(), port }, epoch, slots);
     let there = names.iter().map(|name| slot(&channel(name)).0).map(|slot| (slot, slot)).collect();
-    let claims = vec![place(0, 1, vec![(0, SLOTS - 1)]), place(1, 2, there)];
-    Arc::new(Topology::merge(claims, |endpoint| Some(Master(endpoint.port.into()))))
+    let reports = vec![place(0, 1, vec![(0, SLOTS - 1)]), place(1, 2, there)];
+    Arc::new(Topology::merge(reports, |endpoint| Some(Master(endpoint.port.into()))))
 }
 
-/// A roster with two channels, each subscribed to at its own home.
-fn two_homes() -> (SubscriptionTable, ChannelName, ChannelName) {
+/// A table with two channels, each subscribed at its own owner.
+fn two_owners() -> (SubscriptionTable, ChannelName, ChannelName) {
     let (mut table, a, b) = (SubscriptionTable::new(with_there(&["b"]), LINGER), channel("a"), channel("b"));
     for name in [&a, &b] {
-        table.want(name, worker(0), true);
+        table.add_worker(name, worker(0), true);
     }
-    assert_eq!((table.subscribe(HERE, 9), table.subscribe(THERE, 9)), (vec![a.clone()], vec![b.clone()]));
+    assert_eq!((table.take_to_subscribe(HERE, 9), table.take_to_subscribe(THERE, 9)), (vec![a.clone()], vec![b.clone()]));
     table.subscribed(HERE, from_ref(&a), Tick(0));
     table.subscribed(THERE, from_ref(&b), Tick(0));
     (table, a, b)
@@ -295,69 +295,69 @@ fn two_homes() -> (SubscriptionTable, ChannelName, ChannelName) {
 
 // NL-3.4
 #[test]
-fn each_master_is_told_of_its_own_channels() {
-    let (mut table, a, b) = two_homes();
+fn each_master_gets_only_its_own_channels() {
+    let (mut table, a, b) = two_owners();
     assert!(table.deliver(HERE, "a", None).is_some() && table.deliver(THERE, "b", None).is_some());
-    assert!(table.deliver(THERE, "a", None).is_none(), "what another master announces is not the channel's");
+    assert!(table.deliver(THERE, "a", None).is_none(), "messages of another master are ignored");
     table.disconnected(THERE);
-    assert!(table.subscribe(HERE, 9).is_empty());
-    assert_eq!(table.subscribe(THERE, 9), *from_ref(&b));
-    assert_eq!(table.subscribed(HERE, from_ref(&b), Tick(0)), [], "only its home can confirm it");
+    assert!(table.take_to_subscribe(HERE, 9).is_empty());
+    assert_eq!(table.take_to_subscribe(THERE, 9), *from_ref(&b));
+    assert_eq!(table.subscribed(HERE, from_ref(&b), Tick(0)), [], "only its owner can confirm it");
     assert_eq!(table.subscribed(THERE, &[b], Tick(0)), [channel("b")]);
-    assert_eq!(table.kept_in(&BTreeSet::from([slot(&a)])), [a]);
+    assert_eq!(table.with_history_in(&BTreeSet::from([slot(&a)])), [a]);
 }
 
 // NL-3.5
 #[test]
-fn a_channel_whose_slot_has_moved_is_wanted_at_its_new_home_and_checked() {
-    let (mut table, a, b) = two_homes();
-    table.rehome(with_there(&["a", "b"]));
-    assert!(table.told(THERE).notified().now_or_never().is_some());
-    let mut waits = wait(table.want(&a, worker(1), true));
-    assert!(table.deliver(HERE, "a", None).is_none(), "what its old home still announces has no place in the order");
-    assert!(table.subscribe(HERE, 9).is_empty());
-    assert_eq!(table.subscribe(THERE, 9), *from_ref(&a), "the other stays as it was");
+fn a_moved_channel_is_subscribed_at_its_new_owner_and_checked() {
+    let (mut table, a, b) = two_owners();
+    table.apply_topology(with_there(&["a", "b"]));
+    assert!(table.changes(THERE).notified().now_or_never().is_some());
+    let mut waits = wait(table.add_worker(&a, worker(1), true));
+    assert!(table.deliver(HERE, "a", None).is_none(), "late messages of its old owner are ignored");
+    assert!(table.take_to_subscribe(HERE, 9).is_empty());
+    assert_eq!(table.take_to_subscribe(THERE, 9), *from_ref(&a), "the other stays as it was");
     assert_eq!(table.subscribed(THERE, from_ref(&a), Tick(0)), *from_ref(&a));
-    assert!(is_told(&mut waits));
-    table.rehome(with_there(&["a", "b"]));
-    assert!(table.subscribe(THERE, 9).is_empty(), "{b} and {a} have not moved");
+    assert!(is_confirmed(&mut waits));
+    table.apply_topology(with_there(&["a", "b"]));
+    assert!(table.take_to_subscribe(THERE, 9).is_empty(), "{b} and {a} have not moved");
 }
 
 // NL-3.5
 #[test]
-fn a_subscription_that_its_master_ended_is_wanted_again_and_checked() {
-    let (mut table, a, b) = two_homes();
-    assert!(!table.ended(THERE, "a"), "it was not theirs");
+fn a_subscription_that_its_master_ended_is_made_again_and_checked() {
+    let (mut table, a, b) = two_owners();
+    assert!(!table.ended(THERE, "a"), "the other master had no subscription");
     assert!(table.ended(HERE, "a"));
     assert!(!table.ended(HERE, "a"), "once");
-    assert_eq!(table.subscribe(HERE, 9), *from_ref(&a));
-    table.refused(HERE, from_ref(&a));
-    assert_eq!(table.subscribe(HERE, 9), *from_ref(&a), "who is refused asks again");
+    assert_eq!(table.take_to_subscribe(HERE, 9), *from_ref(&a));
+    table.not_confirmed(HERE, from_ref(&a));
+    assert_eq!(table.take_to_subscribe(HERE, 9), *from_ref(&a), "a refused subscription is tried again");
     assert_eq!(table.subscribed(HERE, from_ref(&a), Tick(0)), [a]);
-    table.drop_worker(&b, worker(0), Tick(0));
+    table.remove_worker(&b, worker(0), Tick(0));
     assert!(table.ended(THERE, "b"));
-    assert!(table.subscribe(THERE, 9).is_empty(), "nobody needs it");
+    assert!(table.take_to_subscribe(THERE, 9).is_empty(), "nobody needs it");
     assert_eq!(table.len(), 1);
 }
 
 #[test]
-fn an_end_that_was_asked_for_is_no_loss() {
-    let (mut table, a, _) = two_homes();
-    table.drop_worker(&a, worker(0), Tick(0));
-    assert_eq!(table.unsubscribe(HERE, 9, Tick(2000)), *from_ref(&a));
+fn a_requested_end_is_no_loss() {
+    let (mut table, a, _) = two_owners();
+    table.remove_worker(&a, worker(0), Tick(0));
+    assert_eq!(table.take_to_unsubscribe(HERE, 9, Tick(2000)), *from_ref(&a));
     assert!(!table.ended(HERE, "a"));
     table.unsubscribed(HERE, &[a]);
     assert_eq!(table.len(), 1);
 }
 
 #[test]
-fn a_channel_of_a_slot_that_nobody_serves_waits_for_a_home() {
+fn a_channel_of_an_unserved_slot_waits_for_an_owner() {
     let mut table = SubscriptionTable::new(Arc::default(), LINGER);
     let a = channel("a");
-    let mut told = wait(table.want(&a, worker(0), true));
-    assert!(table.subscribe(HERE, 9).is_empty());
-    table.rehome(with_there(&[]));
-    assert_eq!(table.subscribe(HERE, 9), *from_ref(&a));
+    let mut waiter = wait(table.add_worker(&a, worker(0), true));
+    assert!(table.take_to_subscribe(HERE, 9).is_empty());
+    table.apply_topology(with_there(&[]));
+    assert_eq!(table.take_to_subscribe(HERE, 9), *from_ref(&a));
     table.subscribed(HERE, &[a], Tick(0));
-    assert!(is_told(&mut told));
+    assert!(is_confirmed(&mut waiter));
 }

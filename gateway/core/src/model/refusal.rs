@@ -1,0 +1,26 @@
+//! The error that a frontend or a service gets.
+
+use super::ErrorCode;
+
+/// An error of the table in `shared_proto::errors`, with a text for this case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Refusal {
+    /// Row of the error table.
+    pub code: ErrorCode,
+    /// What went wrong, and what to do about it.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal with its own text in place of the table's.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.row().doc)
+    }
+}

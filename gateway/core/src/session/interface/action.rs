@@ -1,0 +1,31 @@
+//! What a session wants done.
+
+use super::{Op, OpId};
+use crate::{
+    model::{ChannelName, ClientInfo},
+    protocol::{Push, Reply},
+};
+use std::sync::Arc;
+
+/// One thing to do. Actions are carried out in their order.
+#[derive(Debug)]
+pub enum Action {
+    /// Send the reply to the command with this id.
+    Reply(u32, Reply),
+    /// Send a push.
+    Push(Push),
+    /// Start an operation. Its outcome comes back as [`Input::Done`](super::Input::Done).
+    Start(OpId, Op),
+    /// Stop an operation. Its outcome is no longer wanted.
+    Cancel(OpId),
+    /// The reply to the subscribe is on its way: deliver what was buffered since the attach, then every new publication.
+    GoLive(ChannelName),
+    /// Remove the connection from the channel and from its presence, whether the attach has ended or not. Does nothing if the connection is not
+    /// in the channel, as after a failed attach.
+    Detach(ChannelName),
+    /// The user is known: register the connection under this user, before the actions that follow.
+    Register(Arc<ClientInfo>),
+    /// Close the connection with this code and reason. It is the last action. Whoever carries it out also cancels all operations and detaches all
+    /// channels.
+    Close(u16, Box<str>),
+}

@@ -1,0 +1,46 @@
+//! The settings that all sessions share.
+
+use crate::{
+    channel::{ChannelOptions, Namespaces},
+    model::{ChannelName, ErrorCode, Refusal},
+};
+use std::{sync::Arc, time::Duration};
+
+/// The settings of all sessions of a node.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// The options of all channels.
+    pub namespaces: Namespaces,
+    /// Name of this node, as clients see it.
+    pub node: Arc<str>,
+    /// A client has to send the connect command within this time. After a refused connect it has to close the connection within this time.
+    pub connect_timeout: Duration,
+    /// Limit for a whole connect. Its attaches run at the same time.
+    pub attach_timeout: Duration,
+    /// Time between two pings, at least a second.
+    pub ping_interval: Duration,
+    /// Time for the reply to a ping.
+    pub pong_timeout: Duration,
+    /// Time between the expiry of a token and the end of what it allowed. A refresh may arrive within it.
+    pub expiry_grace: Duration,
+    /// A frontend with this many subscriptions cannot subscribe to another channel. The same limit applies to the channels of a token, and to the
+    /// subscriptions that services made. Each kind is counted alone.
+    pub max_subscriptions: usize,
+    /// Operations in flight at most, at least 1. At this number the connection is not read. The commands of the last message that was read may
+    /// wait, as many as this number and [`Self::max_subscriptions`] together. So a client may subscribe to all its channels in one message.
+    pub max_in_flight: usize,
+    /// Publications in a history reply at most.
+    pub history_limit: usize,
+}
+
+impl SessionConfig {
+    /// The options of a channel, or the error that its namespace is not configured.
+    pub(crate) fn options(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, Refusal> {
+        self.namespaces.options(channel).ok_or_else(|| ErrorCode::UnknownChannel.into())
+    }
+
+    /// Commands that may wait or be in flight. The next one is refused.
+    pub(crate) fn max_waiting(&self) -> usize {
+        self.max_in_flight.saturating_add(self.max_subscriptions)
+    }
+}

@@ -1,0 +1,25 @@
+//! What happens to a session.
+
+use super::{OpId, Outcome};
+use crate::{
+    model::{ChannelName, Revocation, ServerCommand},
+    protocol::Command,
+};
+use std::sync::Arc;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The frontend sent a command.
+    Command(Command),
+    /// A service or the node sent a command.
+    Server(ServerCommand),
+    /// An operation ended.
+    Done(OpId, Outcome),
+    /// The user's tokens were revoked at some time before, and this connection may not have been closed then.
+    Revoked(Arc<Revocation>),
+    /// Publications of a subscribed channel were lost and can no longer be read. The client has to be informed.
+    PublicationsLost(ChannelName),
+    /// The deadline may have passed; see [`Session::deadline`](super::Session::deadline).
+    Timer,
+}

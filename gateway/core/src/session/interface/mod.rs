@@ -1,0 +1,11 @@
+//! What a session takes and returns: settings, inputs, actions, operations. How it decides is elsewhere.
+
+mod action;
+mod config;
+mod input;
+mod op;
+
+pub use action::Action;
+pub use config::SessionConfig;
+pub use input::Input;
+pub use op::{Attach, Attached, Identity, Op, OpId, Outcome, ServerSubscription};

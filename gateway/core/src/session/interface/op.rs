@@ -1,0 +1,215 @@
+//! The operations that a session starts, and their outcomes.
+
+use crate::model::{
+    ChannelName, ClientInfo, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, SubscriptionSide,
+    UserId,
+};
+use std::{sync::Arc, time::Duration};
+
+/// The id of an operation, unique within its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OpId(pub u32);
+
+/// Something that a session cannot do without I/O.
+#[derive(Debug)]
+pub enum Op {
+    /// Check a connection token.
+    Authenticate {
+        /// The token; empty for an anonymous connection.
+        token: String,
+    },
+    // NL-5.8, NL-7.9
+    /// Read the channels to which services subscribed a user, and whether the token is revoked.
+    ///
+    /// The connection has to be registered under the user before the read. So a subscription that is stored after the read still reaches the
+    /// connection, as a command.
+    Subscriptions {
+        /// The user.
+        user: UserId,
+        /// When the token was issued, in seconds since 1970; none: the token does not say.
+        issued: Option<u64>,
+    },
+    /// Check a new connection token.
+    Refresh {
+        /// The token.
+        token: String,
+    },
+    /// Check a subscription token for this channel and the connection's user.
+    Authorize {
+        /// The channel.
+        channel: ChannelName,
+        /// The token.
+        token: String,
+    },
+    /// Add the connection to a channel, and read what it missed. New publications are buffered until [`Action::GoLive`](super::Action::GoLive).
+    Attach(Attach),
+    /// Publish into a channel.
+    Publish {
+        /// The channel.
+        channel: ChannelName,
+        /// The message.
+        data: Data,
+    },
+    /// Read the presence list of a channel.
+    Presence {
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// Read how many connections and users are in a channel.
+    PresenceStats {
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// Read the history of a channel.
+    History {
+        /// The channel.
+        channel: ChannelName,
+        /// Start after this position, or before it if `reverse` is set; none: start with the oldest publication, or with the newest.
+        since: Option<RecoverFrom>,
+        /// Publications at most; 0: only the position of the newest one.
+        limit: usize,
+        /// Newest first.
+        reverse: bool,
+    },
+    /// Call a service.
+    Call {
+        /// `service.name` or `service:name`.
+        method: String,
+        /// The argument.
+        data: Data,
+    },
+    /// Send an event to a service.
+    Event {
+        /// The name of the service, not checked yet.
+        service: String,
+        /// The event.
+        data: Data,
+    },
+}
+
+/// The arguments of [`Op::Attach`].
+#[derive(Debug)]
+pub struct Attach {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The position that the client remembers; none: start with the next publication.
+    pub recover: Option<RecoverFrom>,
+    /// What other subscribers see of this connection, in presence and joins.
+    pub info: Arc<ClientInfo>,
+    /// Who made the subscription.
+    pub side: SubscriptionSide,
+    /// Whether the client wants joins and leaves.
+    pub join_leave: bool,
+    /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
+    pub page_shares: usize,
+}
+
+/// How an operation ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It failed.
+    Failed(Refusal),
+    /// The token is not valid. For a connection token the connection is closed with 3500.
+    InvalidToken(Refusal),
+    /// [`Op::Authenticate`]: the token is valid.
+    Authenticated(Box<Identity>),
+    /// [`Op::Subscriptions`]: the channels to which services subscribed the user.
+    Subscriptions(Vec<ServerSubscription>),
+    /// [`Op::Refresh`]: the new token is valid.
+    Refreshed {
+        /// The user of the new token. It has to be the user of the connection.
+        user: UserId,
+        /// When it was issued, in seconds since 1970; none: the token does not say.
+        issued: Option<u64>,
+        /// How long it is valid; none: it does not expire.
+        expires_in: Option<Duration>,
+    },
+    /// [`Op::Authorize`]: the token is valid.
+    Authorized {
+        /// Data that other subscribers of the channel see.
+        info: Option<Data>,
+        /// How long it is valid; none: it does not expire.
+        expires_in: Option<Duration>,
+    },
+    /// [`Op::Attach`]: the connection is in the channel.
+    Attached(Attached),
+    /// [`Op::Publish`]: the publication is stored, or announced if the channel has no history.
+    Published,
+    /// [`Op::Presence`]: who is in the channel.
+    Presence(Vec<Arc<ClientInfo>>),
+    /// [`Op::PresenceStats`]: how many connections and users are in the channel.
+    PresenceStats(PresenceStats),
+    /// [`Op::History`]: a page of the history.
+    History {
+        /// The position of the newest publication.
+        position: Position,
+        /// The publications in the requested order.
+        publications: Vec<Arc<Publication>>,
+    },
+    /// [`Op::Call`]: the reply of the service.
+    Called(Data),
+    /// [`Op::Call`]: an error that the service defines.
+    CallFailed {
+        /// The service's error code.
+        code: u32,
+        /// The service's error text.
+        message: String,
+        /// Whether the same call may succeed later.
+        temporary: bool,
+    },
+    /// [`Op::Event`]: the event was accepted.
+    Sent,
+}
+
+impl Outcome {
+    /// The error of an operation that did not succeed. An outcome of another operation is an internal error.
+    pub(crate) fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Failed(refusal) | Self::InvalidToken(refusal) => refusal,
+            _ => ErrorCode::Internal.into(),
+        }
+    }
+
+    /// As [`Self::into_refusal`], for a subscription token: if it is not valid, only the subscription is refused.
+    pub(crate) fn into_subscription_refusal(self) -> Refusal {
+        match self {
+            Self::InvalidToken(refusal) => Refusal::new(ErrorCode::PermissionDenied, refusal.detail),
+            other => other.into_refusal(),
+        }
+    }
+}
+
+/// The result of [`Op::Authenticate`].
+#[derive(Debug)]
+pub struct Identity {
+    /// The user; empty for anonymous.
+    pub user: UserId,
+    /// When the token was issued, in seconds since 1970; none: the token does not say.
+    pub issued: Option<u64>,
+    /// How long the token is valid; none: it does not expire.
+    pub expires_in: Option<Duration>,
+    /// Data that other connections see.
+    pub info: Option<Data>,
+    /// The channels that the token names. The session adds the personal channel.
+    pub channels: Vec<ChannelName>,
+}
+
+/// A subscription that a service made for a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSubscription {
+    /// The channel.
+    pub channel: ChannelName,
+    /// How long it lasts; none: it does not expire.
+    pub expires_in: Option<Duration>,
+}
+
+/// The result of [`Op::Attach`].
+#[derive(Debug, Default)]
+pub struct Attached {
+    /// The position that the reply gives to the client; none if the channel has no history.
+    pub position: Option<Position>,
+    /// How the recovery went.
+    pub recovery: Recovery,
+    /// The first page of missed publications, for the reply.
+    pub publications: Vec<Arc<Publication>>,
+}

@@ -1,0 +1,168 @@
+//! Client-side subscriptions: subscribe and unsubscribe commands.
+
+use super::open_session::OpenSession;
+use crate::{
+    channel::{SubscribeAccess, subscribe_access},
+    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
+    protocol::{Reply, SubscribeRequest, Subscribed},
+    session::{
+        Action, Attach, Op, Outcome,
+        context::Context,
+        state::{
+            command_queue::{PendingOp, Purpose},
+            expiry::Expiry,
+            subscriptions::{Source, Subscription, SubscriptionEvent},
+        },
+    },
+};
+use std::sync::Arc;
+
+/// Checks a channel name of a command.
+pub(super) fn parse_channel(channel: &str) -> Result<ChannelName, Refusal> {
+    channel.parse().map_err(|why: InvalidName| Refusal::new(ErrorCode::BadRequest, format!("the channel's name {why}")))
+}
+
+impl OpenSession {
+    pub(super) fn subscribe(&mut self, cx: &mut Context<'_>, command: u32, request: Box<SubscribeRequest>) -> Result<(), Refusal> {
+        let channel = parse_channel(&request.channel)?;
+        if self.queue().is_some_and(|queue| queue.has_newer_subscribe(&channel)) {
+            return Err(superseded());
+        }
+        let options = cx.config.options(&channel)?;
+        let access = subscribe_access(options, &channel, &self.info.user, !request.token.is_empty());
+        if access == SubscribeAccess::Denied {
+            return Err(ErrorCode::PermissionDenied.into());
+        }
+        if self.subscriptions.get(&channel).is_some() {
+            return Err(ErrorCode::AlreadySubscribed.into());
+        }
+        if self.subscriptions.len() >= cx.config.max_subscriptions {
+            let detail = format!("a connection may have {} subscriptions", cx.config.max_subscriptions);
+            return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
+        }
+        if access == SubscribeAccess::WithToken {
+            self.subscriptions.insert(Subscription::begin(channel.clone(), Source::Token, None, SubscriptionEvent::SubscribeWithToken));
+            let op = Op::Authorize { channel: channel.clone(), token: request.token.clone() };
+            self.start(cx, command, Some(channel), Purpose::Authorize(request), op);
+        } else {
+            self.subscriptions.insert(Subscription::begin(channel.clone(), Source::Frontend, None, SubscriptionEvent::Subscribe));
+            let info = self.info.clone();
+            self.attach(cx, command, channel, *request, info, None);
+        }
+        Ok(())
+    }
+
+    /// The token of a subscribe was checked.
+    pub(super) fn authorized(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: u32,
+        channel: ChannelName,
+        request: SubscribeRequest,
+        outcome: Outcome,
+    ) {
+        let (info, expires_in) = match outcome {
+            Outcome::Authorized { info, expires_in } => (info, expires_in),
+            other => return self.refuse_subscribe(cx, command, &channel, other.into_subscription_refusal()),
+        };
+        let Ok(expiry) = Expiry::begin(cx, expires_in) else {
+            return self.refuse_subscribe(cx, command, &channel, ErrorCode::TokenExpired.into());
+        };
+        let info = match info {
+            Some(info) => Arc::new(ClientInfo { chan_info: Some(info), ..(*self.info).clone() }),
+            None => self.info.clone(),
+        };
+        if let Some(subscription) = self.subscriptions.get_mut(&channel) {
+            subscription.apply(SubscriptionEvent::Authorized);
+        }
+        self.attach(cx, command, channel, request, info, expiry);
+    }
+
+    fn attach(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: u32,
+        channel: ChannelName,
+        request: SubscribeRequest,
+        info: Arc<ClientInfo>,
+        expiry: Option<Expiry>,
+    ) {
+        let Some(subscription) = self.subscriptions.get_mut(&channel) else { return };
+        subscription.expires_at = expiry.map(|it| it.expires_at);
+        let purpose = Purpose::Attach { source: subscription.source, ttl: expiry.map(|it| it.ttl), all_or_nothing: request.all_or_nothing };
+        let join_leave = request.join_leave && cx.config.options(&channel).is_ok_and(|options| options.join_leave);
+        let attach =
+            Attach { channel: channel.clone(), recover: request.recover, info, side: SubscriptionSide::Client, join_leave, page_shares: 1 };
+        self.start(cx, command, Some(channel), purpose, Op::Attach(attach));
+    }
+
+    /// The attach of a subscribe ended.
+    pub(super) fn attached(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: u32,
+        channel: &ChannelName,
+        ttl: Option<u32>,
+        all_or_nothing: bool,
+        outcome: Outcome,
+    ) {
+        let attached = match outcome {
+            Outcome::Attached(attached) if all_or_nothing && attached.recovery == Recovery::Lost => {
+                cx.emit(Action::Detach(channel.clone()));
+                return self.refuse_subscribe(cx, command, channel, ErrorCode::UnrecoverablePosition.into());
+            }
+            Outcome::Attached(attached) => attached,
+            other => {
+                cx.emit(Action::Detach(channel.clone()));
+                return self.refuse_subscribe(cx, command, channel, other.into_refusal());
+            }
+        };
+        if let Some(subscription) = self.subscriptions.get_mut(channel) {
+            subscription.apply(SubscriptionEvent::Attached);
+        }
+        let subscribed = Subscribed { position: attached.position, recovery: attached.recovery, publications: attached.publications, ttl };
+        cx.reply(command, Reply::Subscribe(Box::new(subscribed)));
+        cx.emit(Action::GoLive(channel.clone()));
+    }
+
+    fn refuse_subscribe(&mut self, cx: &mut Context<'_>, command: u32, channel: &ChannelName, refusal: Refusal) {
+        self.subscriptions.end(channel, SubscriptionEvent::Failed);
+        cx.refuse(command, refusal);
+    }
+
+    /// Always succeeds: upon an error the SDK would close the whole connection.
+    pub(super) fn unsubscribe(&mut self, cx: &mut Context<'_>, command: u32, channel: &str) {
+        if let Some(channel) = self.subscriptions.end(channel, SubscriptionEvent::Unsubscribe) {
+            cx.emit(Action::Detach(channel));
+        }
+        cx.reply(command, Reply::Unsubscribe);
+    }
+
+    /// A newer subscribe or unsubscribe ends a subscribe that is under way.
+    ///
+    /// The subscribe gets a permanent error: a client must not repeat it, because it has sent a newer command. The SDK ignores this reply.
+    pub(super) fn supersede(&mut self, cx: &mut Context<'_>, channel: Option<&str>) {
+        if let Some(channel) = channel {
+            self.abort_subscribe(cx, channel, superseded());
+        }
+    }
+
+    /// Ends a subscribe that is under way, with this error.
+    pub(super) fn abort_subscribe(&mut self, cx: &mut Context<'_>, channel: &str, refusal: Refusal) {
+        let Some(PendingOp { op, command, channel: Some(channel), purpose }) =
+            self.queue().and_then(|queue| queue.remove_subscribe(channel))
+        else {
+            return;
+        };
+        cx.emit(Action::Cancel(op));
+        if matches!(purpose, Purpose::Attach { .. }) {
+            cx.emit(Action::Detach(channel.clone()));
+        }
+        self.subscriptions.end(&channel, SubscriptionEvent::Aborted);
+        cx.refuse(command, refusal);
+    }
+}
+
+fn superseded() -> Refusal {
+    Refusal::new(ErrorCode::BadRequest, "a later subscribe or unsubscribe for the same channel replaced this one")
+}

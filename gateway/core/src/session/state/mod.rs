@@ -1,0 +1,6 @@
+//! The state that a session keeps: subscriptions, operations and commands, pings, expiries. Nothing here emits actions.
+
+pub(super) mod command_queue;
+pub(super) mod expiry;
+pub(super) mod pings;
+pub(super) mod subscriptions;

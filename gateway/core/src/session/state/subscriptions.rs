@@ -1,0 +1,191 @@
+//! The subscriptions of a connection and their states. Most connections are idle and have few subscriptions, so the table is kept small.
+
+use crate::{
+    channel::SubscriptionStatus,
+    model::{ChannelName, Tick, Transition, Transitions},
+};
+
+/// Who made a subscription, and on what grounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The frontend, without a token.
+    Frontend,
+    /// The frontend, with a subscription token.
+    Token,
+    /// The gateway, for as long as the connection lasts: the personal channel, or a channel that the connection token names.
+    Server,
+    /// A service, which also decides when it ends.
+    Service,
+}
+
+impl Source {
+    /// Whether the frontend made it.
+    pub(crate) fn is_frontend(self) -> bool {
+        matches!(self, Self::Frontend | Self::Token)
+    }
+}
+
+/// The state of the subscription to one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SubscriptionState {
+    /// There is no subscription.
+    Absent,
+    /// The subscription token is being checked.
+    Authorizing,
+    /// The connection is being added to the channel.
+    Attaching,
+    /// The client knows that it is subscribed.
+    Live,
+}
+
+/// What changes the state of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SubscriptionEvent {
+    /// The frontend subscribes with a token.
+    SubscribeWithToken,
+    /// The frontend subscribes without a token.
+    Subscribe,
+    /// A service subscribes the connection.
+    ServerSubscribe,
+    /// The connect command has attached the channel.
+    Connect,
+    /// The token is valid.
+    Authorized,
+    /// The connection is in the channel.
+    Attached,
+    /// The token is not valid, or the attach failed.
+    Failed,
+    /// A newer command of the frontend, or a service, ends a subscribe that is under way.
+    Aborted,
+    /// The frontend or a service ends the subscription.
+    Unsubscribe,
+    /// The token has expired, or the time that the service set is over.
+    Expired,
+    /// Publications were lost and can no longer be read.
+    PublicationsLost,
+}
+
+pub(crate) const SUBSCRIPTION: Transitions<SubscriptionState, SubscriptionEvent> = {
+    use SubscriptionEvent as Event;
+    use SubscriptionState::{Absent, Attaching, Authorizing, Live};
+    Transitions(&[
+        Transition { event: Event::SubscribeWithToken, from: &[Absent], to: Authorizing },
+        Transition { event: Event::Subscribe, from: &[Absent], to: Attaching },
+        Transition { event: Event::ServerSubscribe, from: &[Absent], to: Attaching },
+        Transition { event: Event::Connect, from: &[Absent], to: Live },
+        Transition { event: Event::Authorized, from: &[Authorizing], to: Attaching },
+        Transition { event: Event::Attached, from: &[Attaching], to: Live },
+        Transition { event: Event::Failed, from: &[Authorizing, Attaching], to: Absent },
+        Transition { event: Event::Aborted, from: &[Authorizing, Attaching], to: Absent },
+        Transition { event: Event::Unsubscribe, from: &[Live], to: Absent },
+        Transition { event: Event::Expired, from: &[Live], to: Absent },
+        Transition { event: Event::PublicationsLost, from: &[Live], to: Absent },
+    ])
+};
+
+/// One subscription of a connection.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) channel: ChannelName,
+    pub(crate) source: Source,
+    /// When it ends by itself.
+    pub(crate) expires_at: Option<Tick>,
+    state: SubscriptionState,
+}
+
+impl Subscription {
+    /// A subscription that begins with `event`.
+    pub(crate) fn begin(channel: ChannelName, source: Source, expires_at: Option<Tick>, event: SubscriptionEvent) -> Self {
+        let mut subscription = Self { channel, source, expires_at, state: SubscriptionState::Absent };
+        subscription.apply(event);
+        subscription
+    }
+
+    /// Changes the state as the table says.
+    pub(crate) fn apply(&mut self, event: SubscriptionEvent) {
+        self.state = SUBSCRIPTION.follow(self.state, event);
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.state == SubscriptionState::Live
+    }
+
+    fn status(&self) -> SubscriptionStatus {
+        match (self.is_live(), self.source) {
+            (false, _) => SubscriptionStatus::NotSubscribed,
+            (true, Source::Frontend) => SubscriptionStatus::Subscribed,
+            (true, Source::Token | Source::Server | Source::Service) => SubscriptionStatus::Authorized,
+        }
+    }
+}
+
+/// The subscriptions of a connection, ordered by channel name.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions(Vec<Subscription>);
+
+impl Subscriptions {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Number of subscriptions that services made.
+    pub(crate) fn made_by_services(&self) -> usize {
+        self.0.iter().filter(|it| it.source == Source::Service).count()
+    }
+
+    pub(crate) fn get(&self, channel: &str) -> Option<&Subscription> {
+        self.find(channel).ok().map(|at| &self.0[at])
+    }
+
+    pub(crate) fn get_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
+        self.find(channel).ok().map(|at| &mut self.0[at])
+    }
+
+    /// Whether and how the connection is subscribed to a channel, for permissions.
+    pub(crate) fn status(&self, channel: &str) -> SubscriptionStatus {
+        self.get(channel).map_or(SubscriptionStatus::NotSubscribed, Subscription::status)
+    }
+
+    /// The channels to which the client is subscribed.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &ChannelName> {
+        self.0.iter().filter(|it| it.is_live()).map(|it| &it.channel)
+    }
+
+    /// Adds a subscription, or replaces the one to the same channel.
+    pub(crate) fn insert(&mut self, subscription: Subscription) {
+        match self.find(&subscription.channel) {
+            Ok(at) => self.0[at] = subscription,
+            Err(at) => {
+                // Memory of idle connections matters more than the cost of a reallocation, which is small compared with a subscribe.
+                self.0.reserve_exact(1);
+                self.0.insert(at, subscription);
+            }
+        }
+    }
+
+    /// Applies an event after which there is no subscription, and returns the channel's name. None if there was no subscription.
+    pub(crate) fn end(&mut self, channel: &str, event: SubscriptionEvent) -> Option<ChannelName> {
+        let at = self.find(channel).ok()?;
+        let mut ended = self.0.remove(at);
+        self.0.shrink_to(self.0.len() * 2);
+        ended.apply(event);
+        debug_assert_eq!(ended.state, SubscriptionState::Absent);
+        Some(ended.channel)
+    }
+
+    /// Ends a live subscription that has expired, if there is one.
+    pub(crate) fn end_expired(&mut self, now: Tick) -> Option<ChannelName> {
+        let expired = self.0.iter().find(|it| it.is_live() && it.expires_at.is_some_and(|at| at <= now))?;
+        let channel = expired.channel.clone();
+        self.end(&channel, SubscriptionEvent::Expired)
+    }
+
+    /// When the next live subscription expires.
+    pub(crate) fn next_expiry(&self) -> Option<Tick> {
+        self.0.iter().filter(|it| it.is_live()).filter_map(|it| it.expires_at).min()
+    }
+
+    fn find(&self, channel: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|it| it.channel.as_str().cmp(channel))
+    }
+}

@@ -1,0 +1,234 @@
+//! A lane's connection to one master, and the commands that wait for it.
+
+use super::{
+    job::Job,
+    queue::{PAUSE, Queue},
+};
+use crate::broker::redis::{
+    schema::scripts::SCRIPTS,
+    servers::{
+        connect::{connect_error::ConnectError, connector::Connector, predecessor_guard::PredecessorGuard, timing::pauses},
+        health::HealthPart,
+        topology::Master,
+    },
+};
+use backon::ExponentialBackoff;
+use redis::{
+    RedisResult, Value,
+    aio::{ConnectionLike as _, MultiplexedConnection},
+};
+use std::{future::Future, pin::Pin, sync::Arc};
+use tokio::time::{Instant, sleep};
+
+/// A lane's connection to one master.
+pub(crate) struct MasterLane {
+    pub(crate) master: Master,
+    pub(crate) part: HealthPart,
+    pub(crate) connector: Arc<Connector>,
+    pub(crate) queue: Queue,
+    /// Commands that a redirection sent to this master. Their slot is moving here.
+    pub(crate) redirected_queue: Queue,
+    pub(crate) connection: LaneConnection,
+    /// Whether the last attempt to connect succeeded.
+    pub(crate) is_up: bool,
+    /// Orders of the commands in flight.
+    pub(crate) in_flight: Vec<u64>,
+    /// Whether commands of these orders may wait for another master now.
+    pub(crate) is_displaced: bool,
+    pub(crate) pauses: ExponentialBackoff,
+    /// The guard of the newest connection.
+    pub(crate) guard: Option<PredecessorGuard>,
+}
+
+/// The state of the connection.
+pub(crate) enum LaneConnection {
+    /// A step uses the connection, or makes a new one.
+    Busy,
+    /// Idle since this time.
+    Idle(MultiplexedConnection, Instant),
+}
+
+/// A step of a connection: it ends with the connection's next state.
+pub(crate) type Step = Pin<Box<dyn Future<Output = (Master, Done)> + Send>>;
+
+/// The result of a step.
+pub(crate) enum Done {
+    Connected(Result<(MultiplexedConnection, PredecessorGuard), ConnectError>),
+    Exchanged(MultiplexedConnection, Batch, RedisResult<Vec<Value>>),
+    Paused(MultiplexedConnection),
+}
+
+/// Commands that are sent together.
+pub(crate) enum Batch {
+    /// Commands for the master of their slots.
+    Direct(Vec<Job>),
+    /// Redirected commands, for the master that a slot is moving to. Each is preceded by `ASKING`.
+    Redirected(Vec<Job>),
+}
+
+impl Batch {
+    fn jobs(&self) -> &[Job] {
+        match self {
+            Self::Direct(jobs) | Self::Redirected(jobs) => jobs,
+        }
+    }
+
+    pub(crate) fn into_jobs(self) -> Vec<Job> {
+        match self {
+            Self::Direct(jobs) | Self::Redirected(jobs) => jobs,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.jobs().is_empty()
+    }
+
+    pub(crate) fn is_redirected(&self) -> bool {
+        matches!(self, Self::Redirected(_))
+    }
+}
+
+impl MasterLane {
+    pub(crate) fn new(master: Master, lane: usize, connector: Arc<Connector>) -> Self {
+        Self {
+            master,
+            part: HealthPart::Lane(master, lane),
+            connector,
+            queue: Queue::default(),
+            redirected_queue: Queue::default(),
+            connection: LaneConnection::Busy,
+            is_up: false,
+            in_flight: Vec::new(),
+            is_displaced: false,
+            pauses: pauses(),
+            guard: None,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len() + self.redirected_queue.len()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.connection, LaneConnection::Idle(..))
+    }
+
+    /// Whether commands may wait here for long.
+    pub(crate) fn is_stuck(&self) -> bool {
+        !self.is_up || self.queue.is_paused()
+    }
+
+    /// Takes the idle connection for a step.
+    pub(crate) fn begin(&mut self) -> Option<MultiplexedConnection> {
+        match std::mem::replace(&mut self.connection, LaneConnection::Busy) {
+            LaneConnection::Idle(connection, _) => Some(connection),
+            LaneConnection::Busy => None,
+        }
+    }
+
+    /// No command is in flight any more. Returns whether commands of those orders may wait for another master.
+    pub(crate) fn finish_batch(&mut self) -> bool {
+        self.in_flight.clear();
+        std::mem::take(&mut self.is_displaced)
+    }
+
+    /// A new connection is ready.
+    pub(crate) fn connected(&mut self, connection: MultiplexedConnection, guard: PredecessorGuard) {
+        if !guard.predecessor_ended {
+            self.queue.make_uncertainty_permanent();
+            self.redirected_queue.make_uncertainty_permanent();
+        }
+        (self.guard, self.pauses, self.is_up) = (Some(guard), pauses(), true);
+        self.connection = LaneConnection::Idle(connection, Instant::now());
+    }
+
+    /// The connection broke with these commands in flight.
+    pub(crate) fn broke(&mut self, sent: Vec<Job>) {
+        self.finish_batch();
+        self.is_up = false;
+        let data = self.guard.as_ref().map(|guard| guard.data.clone()).unwrap_or_default();
+        self.queue.requeue_unanswered(sent, &data);
+    }
+
+    /// Returns redirected commands to the master of their slot. Returns whether there were any.
+    pub(crate) fn return_redirected(&mut self) -> bool {
+        let any = !self.redirected_queue.is_empty();
+        for mut job in self.redirected_queue.drain() {
+            job.redirect = None;
+            self.queue.push(job);
+        }
+        any
+    }
+
+    /// The time of the next heartbeat, if the connection stays idle until then.
+    pub(crate) fn next_heartbeat(&self) -> Option<Instant> {
+        match self.connection {
+            LaneConnection::Idle(_, since) => Some(since + self.connector.heartbeat()),
+            LaneConnection::Busy => None,
+        }
+    }
+
+    pub(crate) fn connect(&self) -> Step {
+        let (connector, master, last) = (self.connector.clone(), self.master, self.guard.clone());
+        Box::pin(async move { (master, Done::Connected(connector.command(last.as_ref()).await)) })
+    }
+
+    pub(crate) fn connect_later(&mut self) -> Step {
+        let (connect, pause) = (self.connect(), self.pauses.next().unwrap_or_default());
+        Box::pin(async move {
+            sleep(pause).await;
+            connect.await
+        })
+    }
+
+    pub(crate) fn pause(&self, connection: MultiplexedConnection) -> Step {
+        let master = self.master;
+        Box::pin(async move {
+            sleep(PAUSE).await;
+            (master, Done::Paused(connection))
+        })
+    }
+
+    pub(crate) fn exchange(&mut self, mut connection: MultiplexedConnection, batch: Batch) -> Step {
+        let (jobs, is_redirected) = (batch.jobs(), batch.is_redirected());
+        self.in_flight.extend(jobs.iter().filter_map(|job| job.command.order));
+        self.is_displaced = is_redirected;
+        let mut pipeline = redis::pipe();
+        for job in jobs {
+            if is_redirected {
+                pipeline.cmd("ASKING");
+            }
+            pipeline.add_command(job.cmd(self.connector.clock()));
+        }
+        let master = self.master;
+        Box::pin(async move {
+            let mut answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;
+            if let Ok(answers) = &mut answers
+                && is_redirected
+            {
+                *answers = std::mem::take(answers).into_iter().skip(1).step_by(2).collect();
+            }
+            (master, Done::Exchanged(connection, batch, answers))
+        })
+    }
+
+    /// Sends a `PING` over an idle connection, so that a broken one is found before the next command needs it.
+    pub(crate) fn heartbeat(&self, mut connection: MultiplexedConnection) -> Step {
+        let master = self.master;
+        Box::pin(async move {
+            let answer = connection.req_packed_command(&redis::cmd("PING")).await.map(|_| Vec::new());
+            (master, Done::Exchanged(connection, Batch::Direct(Vec::new()), answer))
+        })
+    }
+
+    // NL-2.11
+    /// Loads the scripts into the server.
+    pub(crate) fn load(&self, mut connection: MultiplexedConnection) -> Step {
+        let master = self.master;
+        Box::pin(async move {
+            let scripts = SCRIPTS.load();
+            let answers = connection.req_packed_commands(scripts, 0, scripts.len()).await.map(|_| Vec::new());
+            (master, Done::Exchanged(connection, Batch::Direct(Vec::new()), answers))
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! One instance of a service, as its link registered it.
+
+use super::{
+    super::{call_types::CallResult, lifecycle::Interests},
+    breaker::{Breaker, BreakerState, Role},
+};
+use gateway_core::model::Tick;
+use shared_proto::link::{Event, ToService};
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Identifies a link within its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinkId(pub(super) u64);
+
+/// A message that waits to be written to a link.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Frame(ToService),
+    Ping,
+    Pong(bytes::Bytes),
+}
+
+/// A link after its hello.
+pub(crate) struct NewLink {
+    pub(crate) instance: Arc<str>,
+    pub(crate) credit: u32,
+    pub(crate) interests: Interests,
+    pub(crate) queue: mpsc::Sender<Outgoing>,
+    /// Cancelled when another link of the same instance takes over.
+    pub(crate) replaced: CancellationToken,
+}
+
+/// Identifies a call in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallId {
+    pub(crate) link: LinkId,
+    pub(crate) id: u64,
+}
+
+/// Why a caller stopped waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AbandonReason {
+    /// The deadline passed.
+    Deadline,
+    /// The caller left.
+    Cancelled,
+}
+
+/// Largest credit of an instance.
+pub(crate) const CREDIT_MAX: u32 = 1 << 16;
+
+/// How much of an instance's credit an event may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CreditUse {
+    /// All credit.
+    All,
+    /// Only credit above half of what `hello` granted: events that come in large numbers leave room for calls.
+    AboveReserve,
+}
+
+/// Result of a lifecycle event at a service that wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// It is queued for an instance.
+    Sent,
+    /// The chosen instance has no credit or a full queue.
+    NoCredit,
+    /// No instance that wants it is running.
+    NoInstance,
+}
+
+pub(crate) struct Pending {
+    pub(crate) answer: oneshot::Sender<CallResult>,
+    pub(crate) role: Role,
+}
+
+pub(crate) struct Instance {
+    pub(crate) name: Arc<str>,
+    pub(crate) link: LinkId,
+    pub(crate) queue: mpsc::Sender<Outgoing>,
+    pub(crate) replaced: CancellationToken,
+    pub(crate) credit: u32,
+    /// Credit that events with [`CreditUse::AboveReserve`] leave for calls.
+    pub(crate) reserve: u32,
+    pub(crate) interests: Interests,
+    pub(crate) draining: bool,
+    pub(crate) breaker: Breaker,
+    pub(crate) pending: HashMap<u64, Pending>,
+    pub(crate) last_call: u64,
+}
+
+/// One instance, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceSummary {
+    /// Its name.
+    pub instance: Arc<str>,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// Calls and events that it accepts now.
+    pub credit: u32,
+    /// Whether it announced that it will leave.
+    pub draining: bool,
+    /// See [`BreakerState`].
+    pub breaker: BreakerState,
+}
+
+impl Instance {
+    pub(crate) fn push(&mut self, credit_use: CreditUse, event: impl FnOnce() -> Event) -> bool {
+        let keep = if credit_use == CreditUse::AboveReserve { self.reserve } else { 0 };
+        let sent = self.credit > keep && self.queue.try_send(Outgoing::Frame(ToService::Event(event()))).is_ok();
+        self.credit -= u32::from(sent);
+        sent
+    }
+
+    pub(crate) fn summary(&self, now: Tick) -> InstanceSummary {
+        InstanceSummary {
+            instance: Arc::clone(&self.name),
+            in_flight: self.pending.len(),
+            credit: self.credit,
+            draining: self.draining,
+            breaker: self.breaker.state(now),
+        }
+    }
+}

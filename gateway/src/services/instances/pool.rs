@@ -1,0 +1,240 @@
+//! The instances of one service, their calls in flight, and the choice of the instance for the next call.
+
+use super::{
+    super::{
+        call_types::{CallError, CallResult},
+        lifecycle::Interests,
+    },
+    breaker::{Breaker, BreakerLimits, BreakerState},
+    instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
+};
+use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
+use shared_proto::link::{Call, Cancel, Event, ToService};
+use smallvec::SmallVec;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+use tokio::sync::oneshot;
+
+#[cfg(test)]
+mod tests;
+
+/// The instances of one service. Takes the time as an argument.
+pub(crate) struct Pool {
+    service: Arc<str>,
+    limits: PoolLimits,
+    instances: Vec<Instance>,
+    /// Breakers of instances without link that failed before.
+    absent_breakers: HashMap<Arc<str>, Breaker>,
+    /// All kinds of events that instances have wanted since the start.
+    interests: Interests,
+    last_link: u64,
+}
+
+/// Bounds of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolLimits {
+    pub(crate) instances: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) breaker: BreakerLimits,
+}
+
+impl Pool {
+    pub(crate) fn new(service: Arc<str>, limits: PoolLimits) -> Self {
+        Self { service, limits, instances: Vec::new(), absent_breakers: HashMap::new(), interests: Interests::default(), last_link: 0 }
+    }
+
+    /// Adds a link. It replaces an earlier link of the same instance.
+    pub(crate) fn join(&mut self, new_link: NewLink, now: Tick) -> Result<LinkId, Refusal> {
+        if let Some(earlier) = self.instances.iter().find(|i| i.name == new_link.instance).map(|i| i.link) {
+            self.leave(earlier, &HashSet::new(), now);
+        }
+        if self.instances.len() >= self.limits.instances {
+            let detail = format!("{} instances of {} have links to this node, which is the limit.", self.limits.instances, self.service);
+            return Err(Refusal::new(ErrorCode::Overloaded, detail));
+        }
+        self.last_link += 1;
+        self.interests = self.interests.union(new_link.interests);
+        let link = LinkId(self.last_link);
+        let breaker = self.absent_breakers.remove(&new_link.instance).unwrap_or_else(|| Breaker::new(self.limits.breaker));
+        self.instances.push(Instance {
+            name: new_link.instance,
+            link,
+            queue: new_link.queue,
+            replaced: new_link.replaced,
+            credit: new_link.credit.min(CREDIT_MAX),
+            reserve: new_link.credit.min(CREDIT_MAX) / 2,
+            interests: new_link.interests,
+            draining: false,
+            breaker,
+            pending: HashMap::new(),
+            last_call: 0,
+        });
+        Ok(link)
+    }
+
+    /// Removes a link. Its calls in `unsent` were not written, so the instance did not get them.
+    pub(crate) fn leave(&mut self, link: LinkId, unsent: &HashSet<u64>, now: Tick) {
+        let Some(at) = self.instances.iter().position(|i| i.link == link) else { return };
+        let mut instance = self.instances.swap_remove(at);
+        instance.replaced.cancel();
+        let mut lost = false;
+        for (id, pending) in instance.pending.drain() {
+            let refusal = if unsent.contains(&id) {
+                instance.breaker.abandoned(pending.role, now);
+                Refusal::new(ErrorCode::ServiceUnavailable, format!("{} lost its link before the call was sent. Try again.", self.service))
+            } else {
+                lost = true;
+                let detail = format!("{} lost its link during the call. It may have carried the call out.", self.service);
+                Refusal::new(ErrorCode::Timeout, detail)
+            };
+            let _ = pending.answer.send(Err(CallError::Refused(refusal)));
+        }
+        if lost {
+            instance.breaker.failed(now);
+        }
+        self.absent_breakers.retain(|_, breaker| breaker.state(now) == BreakerState::Open);
+        if !instance.breaker.has_no_failures() && self.absent_breakers.len() < self.limits.instances {
+            self.absent_breakers.insert(instance.name, instance.breaker);
+        }
+    }
+
+    /// Chooses an instance, sends it the call, and takes one of its credit.
+    pub(crate) fn start(
+        &mut self,
+        prefer: Option<&str>,
+        mut call: Call,
+        answer: oneshot::Sender<CallResult>,
+        now: Tick,
+    ) -> Result<(CallId, Arc<str>), Refusal> {
+        let chosen = self.choose(prefer, now)?;
+        let overloaded = self.overloaded();
+        if self.instances.iter().map(|i| i.pending.len()).sum::<usize>() >= self.limits.in_flight {
+            return Err(overloaded);
+        }
+        let instance = &mut self.instances[chosen];
+        let Ok(place) = instance.queue.try_reserve() else { return Err(overloaded) };
+        instance.last_call += 1;
+        let id = instance.last_call;
+        call.id = id;
+        place.send(Outgoing::Frame(ToService::Call(call)));
+        instance.credit -= 1;
+        let role = instance.breaker.begin();
+        instance.pending.insert(id, Pending { answer, role });
+        Ok((CallId { link: instance.link, id }, Arc::clone(&instance.name)))
+    }
+
+    /// Sends an event to `prefer` if that instance can take it, otherwise to another one.
+    pub(crate) fn send(&mut self, prefer: Option<&str>, event: Event, now: Tick) -> Result<(), Refusal> {
+        let chosen = self.choose(prefer, now)?;
+        let overloaded = self.overloaded();
+        self.instances[chosen].push(CreditUse::All, || event).then_some(()).ok_or(overloaded)
+    }
+
+    /// Sends a lifecycle event to one of the instances that want it, the same one for all events about `subject`. None: no instance has ever wanted it.
+    pub(crate) fn offer(
+        &mut self,
+        interest: Interests,
+        subject: &str,
+        credit_use: CreditUse,
+        event: impl FnOnce() -> Event,
+    ) -> Option<Offered> {
+        if !self.interests.contains(interest) {
+            return None;
+        }
+        let interested = self.instances.iter().enumerate().filter(|(_, i)| i.interests.contains(interest) && !i.draining);
+        let Some((at, _)) = interested.max_by_key(|(_, i)| rendezvous_score(&i.name, subject)) else { return Some(Offered::NoInstance) };
+        Some(if self.instances[at].push(credit_use, event) { Offered::Sent } else { Offered::NoCredit })
+    }
+
+    /// Chooses the preferred instance, or the less busy of two random ones that have credit.
+    fn choose(&self, prefer: Option<&str>, now: Tick) -> Result<usize, Refusal> {
+        let admitted: SmallVec<[usize; 16]> =
+            (0..self.instances.len()).filter(|&i| !self.instances[i].draining && self.instances[i].breaker.admits(now)).collect();
+        if admitted.is_empty() {
+            return Err(self.unavailable());
+        }
+        let able: SmallVec<[usize; 16]> = admitted.into_iter().filter(|&i| self.instances[i].credit > 0).collect();
+        if able.is_empty() {
+            return Err(self.overloaded());
+        }
+        if let Some(&same) = able.iter().find(|&&i| prefer == Some(&*self.instances[i].name)) {
+            return Ok(same);
+        }
+        let one = able[rand::random_range(0..able.len())];
+        let other = able[rand::random_range(0..able.len())];
+        let load = |i: usize| self.instances[i].pending.len();
+        Ok(if load(other) < load(one) { other } else { one })
+    }
+
+    fn unavailable(&self) -> Refusal {
+        let detail = if self.instances.is_empty() {
+            format!("No instance of {} has a link to this node. Try again shortly.", self.service)
+        } else {
+            format!("Every instance of {} is draining, or failed too often recently. Try again shortly.", self.service)
+        };
+        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+    }
+
+    fn overloaded(&self) -> Refusal {
+        Refusal::new(ErrorCode::Overloaded, format!("Every instance of {} is busy. Try again with a growing pause.", self.service))
+    }
+
+    /// Passes an answer to the caller. False: the caller stopped waiting.
+    pub(crate) fn answer(&mut self, call: CallId, answer: CallResult) -> bool {
+        let Some(instance) = self.instance(call.link) else { return false };
+        // An unexpected answer does not prove that the instance works.
+        let Some(pending) = instance.pending.remove(&call.id) else { return false };
+        instance.breaker.answered();
+        pending.answer.send(answer).is_ok()
+    }
+
+    /// The caller stopped waiting; sends the instance a cancel.
+    pub(crate) fn abandon(&mut self, call: CallId, why: AbandonReason, now: Tick) {
+        let Some(instance) = self.instance(call.link) else { return };
+        let Some(pending) = instance.pending.remove(&call.id) else { return };
+        match why {
+            AbandonReason::Deadline => instance.breaker.failed(now),
+            AbandonReason::Cancelled => instance.breaker.abandoned(pending.role, now),
+        }
+        // If the queue is full, the instance finishes the call for nothing.
+        let _ = instance.queue.try_send(Outgoing::Frame(ToService::Cancel(Cancel { id: call.id })));
+    }
+
+    /// Adds credit.
+    pub(crate) fn credit(&mut self, link: LinkId, more: u32) {
+        if let Some(instance) = self.instance(link) {
+            instance.credit = instance.credit.saturating_add(more).min(CREDIT_MAX);
+        }
+    }
+
+    /// The instance announced that it will leave; it gets nothing new.
+    pub(crate) fn drain(&mut self, link: LinkId) {
+        if let Some(instance) = self.instance(link) {
+            instance.draining = true;
+        }
+    }
+
+    /// Announces to every instance that this node will leave.
+    pub(crate) fn send_drain(&self) {
+        for instance in &self.instances {
+            let _ = instance.queue.try_send(Outgoing::Frame(ToService::Drain(shared_proto::link::Drain {})));
+        }
+    }
+
+    /// All kinds of events that instances have wanted since the start. An instance that left is expected to return.
+    pub(crate) fn interests(&self) -> Interests {
+        self.interests
+    }
+
+    pub(crate) fn summary(&self, now: Tick) -> Vec<InstanceSummary> {
+        let mut all: Vec<_> = self.instances.iter().map(|i| i.summary(now)).collect();
+        all.sort_by(|a, b| a.instance.cmp(&b.instance));
+        all
+    }
+
+    fn instance(&mut self, link: LinkId) -> Option<&mut Instance> {
+        self.instances.iter_mut().find(|i| i.link == link)
+    }
+}

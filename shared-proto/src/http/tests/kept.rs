@@ -1,0 +1,39 @@
+//! For how long connections are kept, and what is told of it.
+
+use super::super::testing::Client;
+use super::server::shared;
+
+const TOLD: &str = "\r\nkeep-alive: timeout=75\r\n";
+
+#[test]
+fn whatever_keeps_the_connection_tells_for_how_long() {
+    let mut client = Client::connect(shared());
+    for request in [
+        "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        "POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+    ] {
+        let answer = client.ask(request);
+        assert!(answer.head.contains(TOLD), "{request}: {}", answer.head);
+    }
+}
+
+#[test]
+fn what_ends_the_connection_does_not() {
+    for request in [
+        "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET /hello HTTP/1.0\r\n\r\n",
+        // Its body is not read.
+        "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+        "what is this\r\n\r\n",
+    ] {
+        let mut client = Client::connect(shared());
+        let answer = client.ask(request);
+        assert!(!answer.head.contains("keep-alive"), "{request}: {}", answer.head);
+        assert!(client.is_closed(), "{request}");
+    }
+}
