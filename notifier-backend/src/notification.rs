@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_told_once_and_the_past_means_now() {
+    fn each_user_is_notified_once_and_the_past_means_now() {
         let made = check(r#"{"users":["b","a","b"],"title":"T","at":"1999-01-01T00:00:00Z"}"#).expect("right");
         assert_eq!(made.targets, [Target::User("a".into()), Target::User("b".into())]);
         assert_eq!(made.due, NOW);

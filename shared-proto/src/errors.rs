@@ -32,7 +32,7 @@ pub struct ErrorRow {
 
 macro_rules! errors {
     ($($variant:ident, $name:literal, $client:literal, $http:literal, $retry:ident, $doc:literal;)*) => {
-        /// An error that a frontend or a service can be told.
+        /// An error for a frontend or a service.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorCode { $(#[doc = $doc] $variant,)* }
 

@@ -152,7 +152,8 @@ impl Running {
         }
     }
 
-    /// Not ready, no new connections, links told, connections closed in random order over the window, and cut at the deadline.
+    /// Drains: the node is not ready, refuses connections, sends `drain` to links, closes connections in random order over the window, and cuts the
+    /// rest at the deadline.
     pub async fn drain(self) {
         let deadline = Instant::now() + self.drain.deadline.max(self.drain.window);
         self.node.health.apply(ProcessEvent::DrainRequested);
@@ -172,7 +173,7 @@ impl Running {
         self.close().await;
     }
 
-    /// Ends it: links are told what is left to tell, and nothing else is waited for.
+    /// Stops at once. Links get what is queued for them; nothing else is awaited.
     pub async fn stop(self) {
         self.node.health.apply(ProcessEvent::StopRequested);
         self.close().await;

@@ -7,7 +7,7 @@ use shared_proto::http::{BEYOND_PLACES, OpenFiles};
 const BASE: usize = 64;
 /// Of a worker thread: its runtime, and connections that are accepted to be closed at once.
 const PER_WORKER: usize = 8 + BEYOND_PLACES;
-/// With Redis: for health, sentinels and the cluster's map, beside two connections per lane and one that subscribes.
+/// With Redis: for health, sentinels and the slot map, beside the connections for commands and the one that subscribes.
 const PER_STORE: usize = 16;
 /// Of a large limit this part is kept free, for the masters of a Redis Cluster, whose number is not known here; 4096 at most.
 const SPARE: u64 = 16;

@@ -149,8 +149,8 @@ fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
     );
     let log = gateway.process.log();
     for setting in ["public.max_connections", "public.http_connections", "internal.connections"] {
-        let told = log.lines().any(|line| line.contains("WARN") && line.contains(setting) && line.contains("open_files=200"));
-        assert!(told, "{setting}: {log}");
+        let warned = log.lines().any(|line| line.contains("WARN") && line.contains(setting) && line.contains("open_files=200"));
+        assert!(warned, "{setting}: {log}");
     }
     let mut sockets = Vec::new();
     let refusal = loop {

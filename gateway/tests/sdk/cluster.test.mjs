@@ -339,5 +339,5 @@ test('several servers are one, and one that is away takes only its channels with
     const { status, body } = await ready(other);
     assert.equal(status, 503);
     const reported = () => eventually(async () => (await ready(other)).body.reasons?.find((reason) => reason.includes('redis.url')), 'what is wrong');
-    assert.match(await reported(), /server a of a, c here, and server a of a, b, c to other nodes/, JSON.stringify(body));
+    assert.match(await reported(), /for server a of a, c, other nodes take it for server a of a, b, c/, JSON.stringify(body));
 });

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use shared_proto::errors::{ErrorCode, Retry};
 use std::fmt;
 
-/// An error that a caller is told.
+/// An error for a caller.
 #[derive(Debug)]
 pub(super) struct Problem {
     code: ErrorCode,

@@ -26,7 +26,7 @@ impl Deadline {
         self.timer = None;
     }
 
-    /// Ready when the time is over. A client gets all of it anew after this process stood still: what came meanwhile may not be read yet.
+    /// Ready when the time is over. After a pause of this process, a client gets the whole time again: its bytes may not be read yet.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let allowed = self.allowed;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(allowed)));

@@ -108,7 +108,7 @@ impl ConnectionErrors {
             Cause::Broken | Cause::NotClosed => {
                 tracing::debug!(listener, cause = cause_text, count, %error, "HTTP connections were broken off");
             }
-            _ => tracing::info!(listener, cause = cause_text, count, %error, "HTTP connections were refused; told once a minute"),
+            _ => tracing::info!(listener, cause = cause_text, count, %error, "HTTP connections were refused; logged once a minute"),
         }
     }
 

@@ -28,7 +28,7 @@ pub struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// `limit`: as [`raise_open_files`] told it. `own`: those that are no connections of listeners.
+    /// `limit`: the answer of [`raise_open_files`]. `own`: files that are no connections of listeners.
     pub fn new(limit: Option<u64>, own: u64) -> Self {
         Self { limit, left: limit.map_or(u64::MAX, |limit| limit.saturating_sub(own)) }
     }

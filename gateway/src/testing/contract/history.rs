@@ -26,7 +26,7 @@ pub async fn a_history_ends_after_its_last_publication_and_the_position_stays(be
     bed.publish_all(&channel, [2], keep).await;
     (bed.pass)(Duration::from_secs(2)).await;
     let before = bed.read(&channel, ReadRange::After(0), ALL).await;
-    assert_eq!(offsets(&before), [1, 2], "each publish starts the time anew for all");
+    assert_eq!(offsets(&before), [1, 2], "each publish restarts the time of all");
     (bed.pass)(Duration::from_secs(2)).await;
     let after = bed.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!((after.epoch, after.top, offsets(&after)), (before.epoch, 2, vec![]));

@@ -178,7 +178,7 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
         not_ready(&newcomer, says).await;
         not_ready(&newcomer, "give all nodes the same redis.url").await;
         if names.len() > NAMES.len() {
-            not_ready(&newcomer, "while other nodes disagree about a server of redis.url").await;
+            not_ready(&newcomer, "does not use Redis at").await;
         }
         for place in 0..names.len() {
             let name = channel_of(names, place);

@@ -92,8 +92,8 @@ pub fn counts_garbage(process: &Process, listener: SocketAddr, metrics: SocketAd
     assert_eq!(count("head_too_large") - large, 2);
     let log = process.log();
     assert!(!log.contains("ERROR"), "{log}");
-    let told = log.lines().filter(|line| line.contains("malformed") && line.contains("INFO") && line.contains(labels)).count();
-    assert_eq!(told, 1, "once, not with each: {log}");
+    let lines = log.lines().filter(|line| line.contains("malformed") && line.contains("INFO") && line.contains(labels)).count();
+    assert_eq!(lines, 1, "once, not with each: {log}");
 }
 
 /// Checks that a listener of `process` answers others again when 400 strangers who say nothing have had their time, and logs no error. The process

@@ -1,4 +1,4 @@
-//! A client that sends what it is told to.
+//! A client that sends any bytes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -22,12 +22,12 @@ impl Process {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let log = Arc::<Mutex<String>>::default();
-        let told = log.clone();
+        let collected = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.push_str(&line);
-                told.push('\n');
+                let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+                collected.push_str(&line);
+                collected.push('\n');
             }
         });
         let mut process = Self { child, log };

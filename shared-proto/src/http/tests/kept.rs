@@ -1,9 +1,9 @@
-//! For how long connections are kept, and what is told of it.
+//! How long connections are kept, and the header that says it.
 
 use super::super::testing::Client;
 use super::server::shared;
 
-const TOLD: &str = "\r\nkeep-alive: timeout=75\r\n";
+const KEEP_ALIVE_HEADER: &str = "\r\nkeep-alive: timeout=75\r\n";
 
 #[test]
 fn whatever_keeps_the_connection_tells_for_how_long() {
@@ -18,7 +18,7 @@ fn whatever_keeps_the_connection_tells_for_how_long() {
         "POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
     ] {
         let answer = client.ask(request);
-        assert!(answer.head.contains(TOLD), "{request}: {}", answer.head);
+        assert!(answer.head.contains(KEEP_ALIVE_HEADER), "{request}: {}", answer.head);
     }
 }
 

@@ -92,12 +92,12 @@ fn an_older_client_keeps_its_connection_only_where_it_says_so() {
         assert_eq!(answer.body, "hello", "{lines}");
         (client, answer.head.contains("connection: keep-alive\r\n"))
     };
-    let (mut kept, told) = ask("Connection: keep-alive, upgrade\r\nUpgrade: h2c\r\n");
-    assert!(told);
+    let (mut kept, is_kept) = ask("Connection: keep-alive, upgrade\r\nUpgrade: h2c\r\n");
+    assert!(is_kept);
     assert_eq!(kept.ask("GET /hello HTTP/1.0\r\n\r\n").body, "hello");
     for lines in ["", "Connection: upgrade\r\nUpgrade: h2c\r\n"] {
-        let (mut client, told) = ask(lines);
-        assert!(!told && client.is_closed(), "{lines}");
+        let (mut client, is_kept) = ask(lines);
+        assert!(!is_kept && client.is_closed(), "{lines}");
     }
 }
 

@@ -8,7 +8,7 @@
 -- request with this idempotency key did it). After {"mismatch"} and the errors LATE and OUTOFORDER nothing was done.
 --
 -- NL-2.1
--- Lua does not roll back. Every step that can fail must come before the first write or change nothing, so XADD comes first and PUBLISH last.
+-- Lua does not undo writes. Every step that can fail must come before the first write or change nothing, so XADD comes first and PUBLISH last.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
 
 -- NL-2.10

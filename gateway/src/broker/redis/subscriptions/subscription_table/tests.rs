@@ -95,13 +95,13 @@ fn a_worker_that_comes_during_an_unsubscribe_waits_for_a_new_subscription() {
 #[test]
 fn a_worker_that_leaves_before_the_confirmation_leaves_a_lingering_subscription() {
     let (mut table, a) = (table(), channel("a"));
-    let _told = wait(table.add_worker(&a, worker(0), true));
+    let _waiter = wait(table.add_worker(&a, worker(0), true));
     assert_eq!(table.take_to_subscribe(HERE, 10), *from_ref(&a));
     table.remove_worker(&a, worker(0), Tick(0));
     table.subscribed(HERE, from_ref(&a), Tick(100));
     assert_eq!(table.take_to_unsubscribe(HERE, 10, Tick(2100)), [a]);
     let b = channel("b");
-    let _told = wait(table.add_worker(&b, worker(0), true));
+    let _waiter = wait(table.add_worker(&b, worker(0), true));
     table.remove_worker(&b, worker(0), Tick(0));
     assert!(table.take_to_subscribe(HERE, 10).is_empty(), "Redis never learns of it");
 }
