@@ -2,96 +2,85 @@
 
 use crate::{
     result::Result,
-    server::{Binaries, Kind, Server, cpu_seconds, pinned},
+    server::{Binaries, Kind, Server, cpu_seconds, launcher},
 };
-use futures_util::{StreamExt as _, future::join};
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
-use tokio::{net::TcpStream, time::sleep};
+use futures_util::future::join;
+use redis_testing::{Options, Reply};
+use std::process::Command;
 
 /// How often per second Redis runs its background tasks (`hz`), as docs/redis.md recommends.
 pub(crate) const HZ: u32 = 100;
 
 /// A running `redis-server`. Dropping this kills it.
-pub(crate) struct Redis {
-    address: SocketAddr,
-    child: Child,
-}
+pub(crate) struct Redis(Box<redis_testing::Server>);
 
 impl Redis {
     /// Starts a server on a free port. `core` pins it to a CPU core; `hz` is the setting of that name.
-    pub(crate) async fn start(core: Option<usize>, hz: u32) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = pinned(core, Path::new("redis-server"));
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &address.port().to_string()]);
-        command.args(["--hz", &hz.to_string(), "--latency-monitor-threshold", "1"]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        let redis = Self { address, child };
-        for _ in 0..100 {
-            if TcpStream::connect(address).await.is_ok() {
-                return Ok(redis);
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-        Err("redis-server did not accept a connection within 5 s".into())
+    pub(crate) async fn start(core: Option<usize>, hz: u32) -> Self {
+        let options = Options::default().with_port().launched_by(&launcher(core));
+        let options = options.with(&["--hz", &hz.to_string(), "--latency-monitor-threshold", "1"]);
+        Self(Box::new(redis_testing::Server::start_with(options).await))
     }
 
     /// The value for a gateway's setting `redis.url`.
     pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        format!("redis://{}", self.0.address())
     }
 
     /// CPU time that the server has used, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        cpu_seconds(&self.child)
+        cpu_seconds(&self.0.process_id().to_string())
     }
 
     /// The longest single task of Redis since the last call, in milliseconds; 0 if no task took more than 1 ms.
     pub(crate) async fn longest_task_ms(&self) -> Result<u64> {
-        let events: Vec<(String, u64, u64, u64)> = self.command(&["LATENCY", "LATEST"]).await?;
-        self.command::<redis::Value>(&["LATENCY", "RESET"]).await?;
-        Ok(events.into_iter().map(|(_, _, _, longest)| longest).max().unwrap_or(0))
+        let events = self.command(&["LATENCY", "LATEST"]).await?.list();
+        self.command(&["LATENCY", "RESET"]).await?;
+        // Name, time of the newest, milliseconds of the newest and of the longest.
+        let longest = events.into_iter().filter_map(|event| event.list().pop()).map(Reply::number).max();
+        Ok(longest.unwrap_or(0).try_into()?)
     }
 
     /// Runs a command.
-    pub(crate) async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> Result<T> {
-        let mut connection = redis::Client::open(self.url())?.get_multiplexed_async_connection().await?;
-        Ok(redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await?)
+    pub(crate) async fn command(&self, words: &[&str]) -> Result<Reply> {
+        Ok(self.0.try_command(words).await?)
     }
 
     /// Runs `action` and returns the arguments of the first script call with three keys that Redis receives meanwhile.
     pub(crate) async fn capture_script_call<T>(&self, action: impl Future<Output = Result<T>>) -> Result<Vec<String>> {
-        let monitor = redis::Client::open(self.url())?.get_async_monitor().await?;
-        let calls = monitor.into_on_message::<String>().filter_map(async |line| {
-            let words =
-                serde_json::Deserializer::from_str(line.split_once("] ")?.1).into_iter().collect::<Result<Vec<String>, _>>().ok()?;
-            (words.first()? == "EVALSHA" && words.get(2)? == "3").then_some(words)
-        });
-        let mut calls = Box::pin(calls);
-        let (outcome, call) = join(action, calls.next()).await;
+        let mut monitor = self.0.connection().await;
+        monitor.command(&["MONITOR"]).await?;
+        let call = async {
+            loop {
+                let line = monitor.reply().await?.text();
+                if let Some(words) = words(&line).filter(|words| words[0] == "EVALSHA" && words.get(2).is_some_and(|keys| keys == "3")) {
+                    return Ok(words);
+                }
+            }
+        };
+        let (outcome, call) = join(action, call).await;
         outcome?;
-        call.ok_or_else(|| "Redis received no script call".into())
+        call
     }
 
     /// Runs `redis-benchmark` with this command and returns its rate per second. It replaces `__rand_int__` by a random number.
     pub(crate) fn benchmark(&self, requests: u64, command: &[String]) -> Result<f64> {
         let mut benchmark = Command::new("redis-benchmark");
-        benchmark.args(["-q", "-P", "16", "-r", "2000000000", "-p", &self.address.port().to_string(), "-n", &requests.to_string()]);
+        benchmark.args(["-q", "-P", "16", "-r", "2000000000", "-p", &self.0.address().port().to_string(), "-n", &requests.to_string()]);
         let output = String::from_utf8(benchmark.args(command).output()?.stdout)?;
         let rate = output.rsplit_once(" requests per second").and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
         rate.ok_or_else(|| format!("redis-benchmark printed no rate: {output}").into())
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The words of a command in a line of `MONITOR`.
+fn words(line: &str) -> Option<Vec<String>> {
+    let quoted = line.split_once("] ")?.1;
+    serde_json::Deserializer::from_str(quoted)
+        .into_iter()
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .ok()
+        .filter(|words| !words.is_empty())
 }
 
 /// Two gateways that share a Redis server.
@@ -106,7 +95,7 @@ pub(crate) struct GatewayPair {
 impl GatewayPair {
     /// Starts all three processes. Both gateways get the settings.
     pub(crate) async fn start(binaries: &Binaries, settings: &[(&str, &str)]) -> Result<Self> {
-        let redis = Redis::start(None, HZ).await?;
+        let redis = Redis::start(None, HZ).await;
         let url = redis.url();
         let settings = [&[("BROKER__KIND", "redis"), ("REDIS__URL", &*url)], settings].concat();
         let publishing = binaries.start_second_gateway(&settings).await?;

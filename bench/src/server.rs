@@ -85,11 +85,17 @@ impl Binaries {
 }
 
 /// A command that runs `program` on this core, or on the generator's cores for `None`.
-pub(crate) fn pinned(cpu: Option<usize>, program: &Path) -> Command {
-    let Some(cpu) = cpu else { return Command::new(program) };
-    let mut command = Command::new("taskset");
-    command.arg("-c").arg(cpu.to_string()).arg(program);
+fn pinned(cpu: Option<usize>, program: &Path) -> Command {
+    let words = launcher(cpu);
+    let Some((first, rest)) = words.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
     command
+}
+
+/// The words in front of a program that pin it to this core; no words for `None`.
+pub(crate) fn launcher(cpu: Option<usize>) -> Vec<String> {
+    cpu.map(|cpu| ["taskset".into(), "-c".into(), cpu.to_string()]).into_iter().flatten().collect()
 }
 
 impl Server {
@@ -135,7 +141,7 @@ impl Server {
 
     /// CPU time that the server has used, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        cpu_seconds(&self.child)
+        cpu_seconds(&self.child.id().to_string())
     }
 
     /// The value of a metric from `/metrics`, summed over all labels.
@@ -155,15 +161,11 @@ impl Drop for Server {
 
 /// CPU time that the generator has used, in seconds.
 pub(crate) fn generator_cpu_seconds() -> Result<f64> {
-    read_cpu_seconds("self")
+    cpu_seconds("self")
 }
 
-/// CPU time that a process has used, in seconds.
-pub(crate) fn cpu_seconds(process: &Child) -> Result<f64> {
-    read_cpu_seconds(&process.id().to_string())
-}
-
-fn read_cpu_seconds(process: &str) -> Result<f64> {
+/// CPU time that a process has used, in seconds, by its id.
+pub(crate) fn cpu_seconds(process: &str) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields = stat.rsplit_once(')').ok_or("/proc/PID/stat has an unknown format")?.1;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;

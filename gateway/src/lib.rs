@@ -15,9 +15,11 @@ mod run;
 pub mod server;
 pub mod services;
 pub mod settings;
-#[cfg(test)]
-mod simulation;
+#[cfg(feature = "testing")]
+pub mod simulation;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 
 pub use run::{check, run};

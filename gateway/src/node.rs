@@ -158,7 +158,7 @@ impl NodeReadiness {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "testing")]
 impl Node {
     /// A node for tests, alone in its cluster and without services.
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, session_config: SessionConfig) -> Self {

@@ -69,7 +69,7 @@ enum Interface {
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
-    let redis = Redis::start(arguments.redis_cpu, arguments.redis_hz).await?;
+    let redis = Redis::start(arguments.redis_cpu, arguments.redis_hz).await;
     let url = redis.url();
     let server = binaries.start(Kind::Gateway, &[("WORKERS", "1"), ("BROKER__KIND", "redis"), ("REDIS__URL", &url)]).await?;
     let bench = Bench { redis, server, arguments };

@@ -115,9 +115,9 @@ async fn disconnect(pair: &GatewayPair, arguments: &Arguments, received: &Rc<Cel
     received.set(0);
     let metric = async |name| subscribed.metric(name).await;
     let (resubscribed, backfills, lost) = (metric(RESUBSCRIBED).await?, metric(BACKFILLS).await?, metric(LOST).await?);
-    redis.command::<redis::Value>(&["CONFIG", "RESETSTAT"]).await?;
+    redis.command(&["CONFIG", "RESETSTAT"]).await?;
     let (begun, cpu) = (Instant::now(), subscribed.cpu_seconds()?);
-    let closed: u32 = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await?;
+    let closed = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await?.number();
     let publish = spawn_local(async move { http.post("/v1/publications", &body).await.map_err(|error| error.to_string()) });
     let recovery = wait_for_recovery(pair, arguments, received, resubscribed, begun).await?;
     publish.await??;
@@ -158,7 +158,7 @@ async fn wait_for_recovery(
             recovery.resubscribed = Some(now());
         }
         if recovery.checked.is_none()
-            && script_calls(&pair.redis.command::<String>(&["INFO", "commandstats"]).await?) >= arguments.channels + arguments.published
+            && script_calls(&pair.redis.command(&["INFO", "commandstats"]).await?.text()) >= arguments.channels + arguments.published
         {
             recovery.checked = Some(now());
         }

@@ -14,12 +14,9 @@ mod redis;
 mod stats;
 mod types;
 
-#[cfg(test)]
-mod contract;
-#[cfg(test)]
-mod fixtures;
-
-#[cfg(test)]
+#[cfg(feature = "testing")]
+pub use self::redis::internals;
+#[cfg(feature = "testing")]
 pub(crate) use self::redis::simulated;
 use futures_util::future::{Either, ready};
 use gateway_core::model::{

@@ -17,7 +17,7 @@ mod lifecycle_reporter;
 mod lifecycle_state;
 mod limits;
 mod operations;
-#[cfg(test)]
+#[cfg(feature = "testing")]
 mod simulated;
 #[cfg(test)]
 mod tests;
@@ -25,6 +25,6 @@ mod worker;
 
 pub use connection::Connection;
 pub use limits::ConnectionLimits;
-#[cfg(test)]
+#[cfg(feature = "testing")]
 pub(crate) use simulated::{SocketlessConnection, limits};
 pub use worker::Worker;

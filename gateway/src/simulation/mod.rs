@@ -17,11 +17,12 @@
 //!
 //! And when idle, without an audit: every client has all that the store has, and nothing waits. After all clients disconnected, nothing is left of them.
 //!
-//! `SIMULATION_RUNS` is the number of seeds, `SIMULATION_SEED` the first one. A failing seed is run again, and its steps are printed.
+//! The unit tests run some hundred seeds, the integration test `simulation` some thousand. There `SIMULATION_RUNS` is the number of seeds, `SIMULATION_SEED` the
+//! first one. A failing seed is run again, and its steps are printed.
 //!
 //! # What the simulation finds
 //!
-//! A test proves that each [`Flaw`] of the simulated server is found within the default number of seeds. These changes of the real code, made by hand, are found too:
+//! A test proves that each [`Flaw`] of the simulated server is found within the seeds of the integration test. These changes of the real code, made by hand, are found too:
 //!
 //! - feed: the epoch is not compared for the next publication, for a known top, or for a page; a page need not continue the position; a top that was seen
 //!   during a read or a pause is forgotten; the first attach begins no read that is due; a page counts that was read for an earlier subscription;
@@ -38,11 +39,16 @@
 mod client;
 mod engine;
 mod final_phase;
+mod flaws;
 mod node;
 mod plan;
 mod publisher;
 mod run;
 mod search;
+#[cfg(test)]
 mod tests;
 mod wake_flag;
 mod world;
+
+pub use flaws::find_flaws;
+pub use search::try_seeds;

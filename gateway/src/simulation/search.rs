@@ -3,9 +3,12 @@
 use super::{plan::Plan, run::attempt};
 use crate::broker::simulated::Flaw;
 use gateway_core::model::lock;
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    ops::Range,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// Concurrent runs.
@@ -18,8 +21,13 @@ pub(super) struct Failure {
     pub(super) plan: Plan,
 }
 
+/// Runs the plans of these seeds. The error is the report of one that fails.
+pub fn try_seeds(seeds: Range<u64>) -> Result<(), String> {
+    search(seeds, None).map_or(Ok(()), |failure| Err(failure.report(None)))
+}
+
 /// Returns a seed that fails, if any does.
-pub(super) fn search(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> Option<Failure> {
+pub(super) fn search(seeds: Range<u64>, flaw: Option<Flaw>) -> Option<Failure> {
     let next = AtomicU64::new(seeds.start);
     let found = Mutex::new(None);
     let work = || {

@@ -9,10 +9,10 @@ use gateway::{
 use serde_json::Value;
 use std::{
     net::{SocketAddr, TcpListener},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
 
 /// A gateway of its own with the demo, for the life of the test process.
 fn serve(toml: &str) -> SocketAddr {
@@ -21,7 +21,7 @@ fn serve(toml: &str) -> SocketAddr {
 
 /// The addresses of its public and its internal listener.
 pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
-    let (report, reported) = oneshot::channel();
+    let (report, reported) = mpsc::channel();
     thread::spawn(move || {
         let settings = Settings::from_toml(&toml).expect("valid");
         let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");
@@ -37,7 +37,7 @@ pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
             std::future::pending::<()>().await;
         });
     });
-    reported.blocking_recv().expect("it starts")
+    reported.recv().expect("it starts")
 }
 
 /// Sends a request and reads its answer to the end of the connection: head and body.

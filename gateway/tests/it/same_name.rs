@@ -2,7 +2,7 @@
 
 use super::{
     public::ask,
-    store_errors::{Redis, says, start_node, until, upgraded},
+    store_errors::{says, start_node, start_redis, until, upgraded},
 };
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -14,9 +14,9 @@ fn readiness(internal: SocketAddr) -> (bool, String) {
     (head.starts_with("http/1.1 200 "), body)
 }
 
-#[test]
-fn two_nodes_with_one_name_are_not_ready_and_control_calls_still_reach_both() {
-    let redis = Redis::start();
+#[tokio::test]
+async fn two_nodes_with_one_name_are_not_ready_and_control_calls_still_reach_both() {
+    let redis = start_redis().await;
     let (_, first) = start_node(&redis, TWIN);
     until("the first node is ready", || readiness(first).0);
     let (public, second) = start_node(&redis, TWIN);

@@ -4,12 +4,11 @@ use super::{
     client::{Client, handshake, masked},
     public::{ask, start_with},
 };
+use redis_testing::{Options, Server};
 use serde_json::{Value, json};
 use shared_proto::errors::ErrorCode;
 use std::{
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
@@ -25,51 +24,24 @@ pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A server of its own, without persistence; it ends with this.
-pub(super) struct Redis {
-    process: Child,
-    pub(super) port: u16,
+/// A server of its own.
+pub(super) async fn start_redis() -> Server {
+    Server::start_with(Options::default().with_port()).await
 }
 
-impl Redis {
-    pub(super) fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        let process = Command::new("redis-server").args(arguments).stdout(Stdio::null()).spawn().expect("redis-server is installed");
-        let redis = Self { process, port };
-        until("the start of Redis", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        redis
-    }
-
-    fn refuse_writes(&self) {
-        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        connection.write_all(b"CONFIG SET maxmemory 1\r\n").expect("writable");
-        let mut answer = [0; 5];
-        connection.read_exact(&mut answer).expect("readable");
-        assert_eq!(&answer, b"+OK\r\n");
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn start(redis: &Redis) -> (SocketAddr, SocketAddr) {
+fn start(redis: &Server) -> (SocketAddr, SocketAddr) {
     let (public, internal) = start_node(redis, "");
     until("the gateway's start", || ask(internal, "GET", "/readyz", "", "").0.starts_with("http/1.1 200 "));
     (public, internal)
 }
 
 /// Starts a gateway, with these settings beside the usual ones. It need not be ready.
-pub(super) fn start_node(redis: &Redis, more: &str) -> (SocketAddr, SocketAddr) {
+pub(super) fn start_node(redis: &Server, more: &str) -> (SocketAddr, SocketAddr) {
     start_with(format!(
-        "{more}\n[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://127.0.0.1:{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
+        "{more}\n[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
          [[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[services.bot]\n\
          [namespaces.news]\nhistory_size = 10\nhistory_ttl = \"1h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\nsee_history = \"anyone\"",
-        redis.port
+        redis.address()
     ))
 }
 
@@ -94,11 +66,11 @@ fn assert_answer(what: &str, answer: &str, code: ErrorCode) {
     }
 }
 
-#[test]
-fn what_redis_says_reaches_nobody_outside() {
-    let redis = Redis::start();
+#[tokio::test]
+async fn what_redis_says_reaches_nobody_outside() {
+    let redis = start_redis().await;
     let (public, internal) = start(&redis);
-    redis.refuse_writes();
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
 
     let lines = "Authorization: Bearer dev\r\nContent-Type: application/json\r\n";
     for (method, path, body) in [
@@ -134,11 +106,11 @@ fn what_redis_says_reaches_nobody_outside() {
     assert_answer("a link's publish", &nack, ErrorCode::ServiceUnavailable);
 }
 
-#[test]
-fn the_public_listener_says_whether_and_not_why_it_is_not_ready() {
-    let redis = Redis::start();
+#[tokio::test]
+async fn the_public_listener_says_whether_and_not_why_it_is_not_ready() {
+    let redis = start_redis().await;
     let (public, internal) = start(&redis);
-    let port = redis.port.to_string();
+    let port = redis.address().port().to_string();
     drop(redis);
     let mut reasons = String::new();
     until("taking note of the loss", || {

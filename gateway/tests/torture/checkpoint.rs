@@ -51,7 +51,7 @@ impl Checkpoints {
             all.push(held);
         }
         for mut held in all {
-            while !held.has_arrived(last) && Instant::now() < deadline {
+            while !held.has_arrived(world, last) && Instant::now() < deadline {
                 sleep(PAUSE).await;
                 // What was trimmed meanwhile is no longer held.
                 if held.channel.kind == Kind::Shallow
@@ -127,15 +127,15 @@ fn some(numbers: &[u32]) -> String {
 }
 
 impl Held {
-    fn has_arrived(&self, last: bool) -> bool {
-        self.channel.followers.lock().expect("no panic").iter().all(|follower| {
+    fn has_arrived(&self, world: &World, last: bool) -> bool {
+        world.followers.of(&self.channel).iter().all(|follower| {
             let follower = follower.lock().expect("no panic");
             (!last || follower.position() == Some(self.top)) && self.numbers.iter().all(|number| follower.has(*number))
         })
     }
 
     fn tell(&self, world: &World, last: bool) {
-        for follower in self.channel.followers.lock().expect("no panic").iter() {
+        for follower in world.followers.of(&self.channel) {
             let follower = follower.lock().expect("no panic");
             let missing: Vec<u32> = self.numbers.iter().copied().filter(|number| !follower.has(*number)).collect();
             let (who, name, at) = (&follower.who, &self.channel.name, follower.position());

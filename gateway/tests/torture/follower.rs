@@ -1,11 +1,34 @@
 //! What one subscriber has of one channel, and whether that is as promised.
 
 use crate::{
-    ledger::{Channel, Numbers},
+    ledger::Channel,
+    numbers::Numbers,
     tally::{Count, Tally},
 };
 use gateway_core::model::Position;
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+/// All followers, by their channels' names.
+#[derive(Default)]
+pub(crate) struct Followers(Mutex<HashMap<String, Vec<Arc<Mutex<Follower>>>>>);
+
+impl Followers {
+    /// A new one.
+    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>) -> Arc<Mutex<Follower>> {
+        let follower = Arc::new(Mutex::new(Follower::new(who, channel.clone())));
+        self.0.lock().expect("no panic").entry(channel.name.clone()).or_default().push(follower.clone());
+        follower
+    }
+
+    /// Those of a channel.
+    pub(crate) fn of(&self, channel: &Channel) -> Vec<Arc<Mutex<Follower>>> {
+        self.0.lock().expect("no panic").get(&channel.name).cloned().unwrap_or_default()
+    }
+}
 
 /// See the module. Its position is what the official SDKs would hold.
 pub(crate) struct Follower {
@@ -21,7 +44,7 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    pub(crate) fn new(who: String, channel: Arc<Channel>) -> Self {
+    fn new(who: String, channel: Arc<Channel>) -> Self {
         Self { who, channel, position: None, moved: Instant::now(), ever: Numbers::default(), since_told: Numbers::default() }
     }
 

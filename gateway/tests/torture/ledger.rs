@@ -1,7 +1,7 @@
 //! What was published into each channel, and what became of it. Every publication carries a number that is its own in its channel.
 
 use crate::{
-    follower::Follower,
+    numbers::Numbers,
     tally::{Count, Tally},
 };
 use gateway_core::model::Position;
@@ -10,31 +10,6 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-
-/// Numbers, as bits.
-#[derive(Debug, Default)]
-pub(crate) struct Numbers(Vec<u64>);
-
-impl Numbers {
-    pub(crate) fn contains(&self, number: u32) -> bool {
-        self.0.get(number as usize / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 1)
-    }
-
-    /// False if it was there already.
-    pub(crate) fn insert(&mut self, number: u32) -> bool {
-        let at = number as usize / 64;
-        if at >= self.0.len() {
-            self.0.resize(at + 1, 0);
-        }
-        let before = self.0[at];
-        self.0[at] |= 1 << (number % 64);
-        before != self.0[at]
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-}
 
 /// How long a channel's history is, and who follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +29,6 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Channel {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    pub(crate) followers: Mutex<Vec<Arc<Mutex<Follower>>>>,
     ledger: Mutex<Ledger>,
 }
 
@@ -121,7 +95,7 @@ enum Answer {
 
 impl Channel {
     pub(crate) fn new(name: String, kind: Kind) -> Self {
-        Self { name, kind, followers: Mutex::default(), ledger: Mutex::default() }
+        Self { name, kind, ledger: Mutex::default() }
     }
 
     /// A number for a publication that is about to be made.

@@ -2,21 +2,23 @@
 //! lost something is told.
 //!
 //! - [`options`]: what may be asked for; [`run`]: one run, from start to table
-//! - [`world`]: all who take part: [`store`], [`node`], [`proxy`] and [`names`], [`publisher`], [`subscriber`], [`client`]
+//! - [`world`]: all who take part: [`store`], [`node`]; [`population`]: [`publisher`], [`subscriber`], [`client`]
 //! - [`fault`]: what breaks
+//! - [`control`]: what is broken on purpose, so that the checker has something to find
 //! - [`ledger`]: what was published; [`follower`]: what a subscriber has of it; [`checkpoint`]: whether that is all; [`tally`]: what came of it, [`counters`]: what the
 //!   gateways say of it
 
 mod checkpoint;
 mod client;
+mod control;
 mod counters;
 mod fault;
 mod follower;
 mod ledger;
-mod names;
 mod node;
+mod numbers;
 mod options;
-mod proxy;
+mod population;
 mod publisher;
 mod run;
 mod store;
@@ -25,7 +27,8 @@ mod tally;
 mod world;
 
 use clap::Parser as _;
-use options::{Control, Options};
+use control::Control;
+use options::Options;
 use run::{Plan, Verdict};
 use std::process::ExitCode;
 

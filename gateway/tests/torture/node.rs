@@ -1,13 +1,10 @@
 //! Gateways, as processes.
 
-use crate::{
-    names::Names,
-    proxy::Proxy,
-    store::redis::{log, signal_to},
-};
 use futures_util::future::join_all;
-use rustix::process::Signal;
+use redis_testing::{AddressMap, Proxy, Signal};
+use rustix::process::{Pid, kill_process};
 use std::{
+    fs::OpenOptions,
     io::{Read as _, Seek as _, SeekFrom},
     net::SocketAddr,
     path::PathBuf,
@@ -49,11 +46,11 @@ impl Node {
     ) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let (lines, public) = (join_all(store.iter().map(|server| Proxy::start(*server))).await, Proxy::start(nowhere).await);
-        let shown: Vec<_> = lines.iter().map(|line| line.address).collect();
+        let shown: Vec<_> = lines.iter().map(Proxy::address).collect();
         if lines.len() > 1 {
-            let names = Arc::new(Names::new(store.iter().copied().zip(shown.iter().copied())));
+            let addresses = Arc::new(AddressMap::new(store.iter().copied().zip(shown.iter().copied())));
             for line in &lines {
-                line.translate(names.clone());
+                line.rewrite(addresses.clone());
             }
         }
         let (file, log) = (directory.join(format!("{name}.toml")), directory.join(format!("{name}.log")));
@@ -72,7 +69,7 @@ impl Node {
 
     /// Starts the process, and awaits that it listens.
     pub(crate) async fn start(&self) {
-        let mut output = log(&self.log);
+        let mut output = OpenOptions::new().create(true).append(true).open(&self.log).expect("a file");
         let from = output.seek(SeekFrom::End(0)).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY__")) {
@@ -134,4 +131,9 @@ impl Node {
     pub(crate) async fn has_died(&self) -> bool {
         matches!(self.process.lock().await.as_mut().map(Child::try_wait), Some(Ok(Some(_))))
     }
+}
+
+fn signal_to(process: Option<&Child>, signal: Signal) {
+    let id = process.and_then(Child::id).and_then(|id| Pid::from_raw(id.cast_signed()));
+    kill_process(id.expect("it runs"), signal).expect("it takes signals");
 }

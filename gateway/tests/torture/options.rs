@@ -1,7 +1,7 @@
 //! What may be asked for on the command line.
 
-use crate::{fault::Fault, store::Kind};
-use clap::{ArgAction, Args, Parser, ValueEnum};
+use crate::{control::Control, fault::kind::Fault, store::Kind};
+use clap::{ArgAction, Args, Parser};
 use std::time::Duration;
 
 /// Breaks a cluster of gateways in every way it knows, and looks whether anything is lost, doubled or out of order.
@@ -61,15 +61,6 @@ struct Libtest {
     exact: u8,
     #[arg(long, hide = true)]
     test_threads: Option<usize>,
-}
-
-/// See [`Options::control`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Control {
-    /// Each gateway has a memory broker of its own.
-    Memory,
-    /// One delivery in a thousand is left out, behind everything that could notice.
-    Drop,
 }
 
 impl Options {

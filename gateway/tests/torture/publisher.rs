@@ -85,7 +85,7 @@ pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>
 /// The same over the frontend protocol, where a publish has no key: what has no answer is left open.
 pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>, pause: Duration) {
     while !world.stop.is_cancelled() {
-        let Ok(mut client) = Client::connect(world.any_node().public.address).await else {
+        let Ok(mut client) = Client::connect(world.any_node().public.address()).await else {
             sleep(RETRY).await;
             continue;
         };

@@ -2,9 +2,11 @@
 
 use crate::{
     checkpoint::Checkpoints,
+    control::Control,
     counters::Counters,
-    fault::Fault,
-    options::{Control, Options},
+    fault::{kind::Fault, strike},
+    options::Options,
+    population::populate,
     store::Kind,
     tally::{self, Count, Row},
     world::{Scale, World},
@@ -92,7 +94,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     println!("torture: seed {}, {:?}, {:?}", plan.seed, plan.store, plan.scale);
     let world = World::start(plan.scale, plan.store, control, &directory).await;
     let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
-    let (subscribers, mut publishers) = world.populate(plan.scale);
+    let (subscribers, mut publishers) = populate(&world, plan.scale);
     sleep(Duration::from_secs(2)).await;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     let mut note = |name: String, row: Row| rows.entry(name).or_default().add(&row);
@@ -104,7 +106,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
         let name = if let [one] = faults[..] { one.name() } else { "(two at once)".into() };
         let names: Vec<_> = faults.iter().map(|fault| fault.name()).collect();
         let began = world.tally.elapsed();
-        strike(&world, &faults, &mut random, plan.length.is_none()).await;
+        strike_all(&world, &faults, &mut random, plan.length.is_none()).await;
         let struck = world.tally.elapsed();
         checkpoints.check(&world, plan.patience, false).await;
         world.hush.send_replace(false);
@@ -136,7 +138,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     tell(&world, &rows, &counters, plan.seed)
 }
 
-async fn strike(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
+async fn strike_all(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
     let hushes = random.random_range(0..100) < HUSH;
     let after = Duration::from_millis(random.random_range(0..1000));
     let hush = async {
@@ -147,7 +149,7 @@ async fn strike(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short
     };
     let seeds: Vec<u64> = faults.iter().map(|_| random.random()).collect();
     let strikes = faults.iter().zip(seeds).map(|(fault, seed)| async move {
-        fault.strike(world, &mut StdRng::seed_from_u64(seed), short).await;
+        strike(*fault, world, &mut StdRng::seed_from_u64(seed), short).await;
     });
     tokio::join!(hush, join_all(strikes));
 }

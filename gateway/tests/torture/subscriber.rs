@@ -44,8 +44,7 @@ enum State {
 impl Subscriber {
     pub(crate) fn new(world: Arc<World>, who: String, channels: &[Arc<Channel>]) -> Self {
         let each = |channel: &Arc<Channel>| {
-            let follower = Arc::new(Mutex::new(Follower::new(who.clone(), channel.clone())));
-            channel.followers.lock().expect("no panic").push(follower.clone());
+            let follower = world.followers.add(who.clone(), channel);
             (channel.name.clone(), Subscription { follower, state: State::Due(Instant::now()), failures: 0 })
         };
         let subscriptions = channels.iter().map(each).collect();
@@ -55,7 +54,7 @@ impl Subscriber {
     /// Lives until it is dropped.
     pub(crate) async fn live(mut self) {
         loop {
-            let ended = match Client::connect(self.world.any_node().public.address).await {
+            let ended = match Client::connect(self.world.any_node().public.address()).await {
                 Ok(client) => {
                     self.failures = 0;
                     match self.follow(client).await {

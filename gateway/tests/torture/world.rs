@@ -2,12 +2,11 @@
 
 use crate::{
     client::Ended,
+    control::Control,
+    follower::Followers,
     ledger::{Channel, Kind},
     node::Node,
-    options::Control,
-    publisher::{publish_as_frontend, publish_as_service},
     store::{Kind as StoreKind, Store},
-    subscriber::Subscriber,
     tally::Tally,
 };
 use serde::{Deserialize, Serialize};
@@ -19,17 +18,11 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{
-    sync::{Mutex as AsyncMutex, watch},
-    task::JoinSet,
-};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Of every node: who is silent for longer is dead.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
-
-/// How much less comes in channels with few subscribers.
-const QUIET: u32 = 10;
 
 /// How big a world is.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +39,7 @@ pub(crate) struct World {
     pub(crate) store: AsyncMutex<Store>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) channels: Vec<Arc<Channel>>,
+    pub(crate) followers: Followers,
     pub(crate) tally: Tally,
     pub(crate) http: reqwest::Client,
     /// Publishers begin nothing new for a while: what comes later would show what is missing.
@@ -91,6 +85,7 @@ impl World {
             store: AsyncMutex::new(store),
             nodes,
             channels: channels(),
+            followers: Followers::default(),
             tally: Tally::new(),
             http: reqwest::Client::new(),
             hush: watch::Sender::default(),
@@ -99,32 +94,6 @@ impl World {
             control,
             ends: Mutex::default(),
         })
-    }
-
-    /// Lets subscribers and publishers live. Subscribers end with the first set, publishers when the world stops.
-    pub(crate) fn populate(self: &Arc<Self>, scale: Scale) -> (JoinSet<()>, JoinSet<()>) {
-        let (mut subscribers, mut publishers) = (JoinSet::new(), JoinSet::new());
-        let of = |kind| self.channels.iter().filter(move |channel| channel.kind == kind).cloned().collect::<Vec<_>>();
-        let (deep, lonely, shallow) = (of(Kind::Deep), of(Kind::Lonely), of(Kind::Shallow));
-        for number in 0..scale.clients {
-            let mut mine = vec![deep[number % deep.len()].clone(), deep[(number + 1 + number / deep.len() % 5) % deep.len()].clone()];
-            mine.push(match number / 2 {
-                pair if pair < lonely.len() => lonely[pair].clone(),
-                _ => shallow[number % shallow.len()].clone(),
-            });
-            subscribers.spawn(Subscriber::new(self.clone(), format!("client {number}"), &mine).live());
-        }
-        let pause = Duration::from_secs_f64(self.channels.len() as f64 / f64::from(scale.rate));
-        for (number, channel) in self.channels.iter().enumerate() {
-            let pause = if channel.kind == Kind::Lonely { QUIET * pause } else { pause };
-            if number % 3 == 0 {
-                publishers.spawn(publish_as_service(self.clone(), channel.clone(), 2 * pause));
-                publishers.spawn(publish_as_frontend(self.clone(), channel.clone(), 2 * pause));
-            } else {
-                publishers.spawn(publish_as_service(self.clone(), channel.clone(), pause));
-            }
-        }
-        (subscribers, publishers)
     }
 
     pub(crate) fn any_node(&self) -> &Node {

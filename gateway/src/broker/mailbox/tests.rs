@@ -1,7 +1,7 @@
 use super::*;
-use crate::broker::{
-    Announcement,
-    fixtures::{channel, data, offset, sized, taken},
+use crate::{
+    broker::Announcement,
+    testing::fixtures::{channel, data, offset, sized, taken},
 };
 use futures_util::task::{ArcWake, waker};
 use gateway_core::model::{ClientInfo, CommandTarget, ConnectionId, Epoch, ServerCommand, UserId};

@@ -2,10 +2,12 @@ use super::{
     store::{Now, Store},
     *,
 };
-use crate::broker::{
-    Announcement, Broker, BrokerError, BrokerStats, Delivery, Mailbox, NewPublication, Post, Trimmed, UserSubscription,
-    contract::{Bed, contract},
-    fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
+use crate::{
+    broker::{Announcement, Broker, BrokerError, BrokerStats, Delivery, Mailbox, NewPublication, Post, Trimmed, UserSubscription},
+    testing::{
+        contract::Bed,
+        fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
+    },
 };
 use gateway_core::model::{ConnectionId, Page, Position, ReadRange, Retention, Tick};
 use proptest::prelude::*;
@@ -16,10 +18,10 @@ fn bed() -> Bed {
     let mailboxes: Vec<_> = (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect();
     let idempotency_ttl = limits.idempotency_ttl;
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(mailboxes.clone(), limits)));
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)), _keep: Box::new(()) }
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)), keep: Box::new(()) }
 }
 
-contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed() }
+crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed() }
 
 const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,

@@ -78,9 +78,9 @@ impl Reads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::{
-        MemoryBroker, MemoryLimits,
-        fixtures::{ALL, HOUR, channel, kept, retention},
+    use crate::{
+        broker::{MemoryBroker, MemoryLimits},
+        testing::fixtures::{ALL, HOUR, channel, kept, retention},
     };
     use futures_util::{future::join, poll};
 

@@ -58,10 +58,10 @@ mod servers;
 mod subscriptions;
 mod wiring;
 
-#[cfg(test)]
+#[cfg(feature = "testing")]
+pub mod internals;
+#[cfg(feature = "testing")]
 pub(crate) mod simulated;
-#[cfg(test)]
-mod tests;
 
 pub use cluster_state::{
     nodes::{Lease, NodeRecord, Nodes, OrphanedPresence},

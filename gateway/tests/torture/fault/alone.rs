@@ -1,8 +1,9 @@
 //! One server, and a replica that an operator promotes.
 
-use super::{Fault, Hand};
-use crate::{node::Node, proxy::Which, store::alone::Alone, tally::Count};
+use super::{hand::Hand, kind::Fault};
+use crate::{node::Node, store::alone::Alone, tally::Count};
 use rand::RngExt as _;
+use redis_testing::Connections;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -28,15 +29,15 @@ impl Hand<'_> {
         self.pause(2).await;
         let point = |node: &Node, which| {
             for line in &node.lines {
-                line.point_to(replica.address);
+                line.point_to(replica.address());
                 line.cut(which);
             }
         };
-        point(self.node, Which::All);
+        point(self.node, Connections::All);
         self.publish_unseen(|_| true).await;
         for (at, node) in self.world.nodes.iter().enumerate() {
             if at != self.at {
-                point(node, [Which::All, Which::Commands, Which::Subscribers][self.random.random_range(0..3)]);
+                point(node, [Connections::All, Connections::Commands, Connections::Subscribers][self.random.random_range(0..3)]);
                 self.pause(1).await;
             }
         }
@@ -49,7 +50,7 @@ impl Hand<'_> {
             let case = || "gateways hold on to the old Redis, and to the new one as well".into();
             self.world.tally.wrong(Count::Other, 1, case);
         }
-        alone.primary.kill().await;
+        alone.primary.kill();
         alone.primary = replica;
         alone.standby.follow(&alone.primary).await;
     }

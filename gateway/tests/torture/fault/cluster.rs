@@ -1,9 +1,9 @@
 //! A master of a Redis Cluster: what befalls it concerns the channels of its slots only.
 
-use super::{Fault, Hand};
-use crate::{ledger::Channel, store::cluster::Cluster};
+use super::{hand::Hand, kind::Fault};
+use crate::ledger::Channel;
 use rand::{RngExt as _, seq::IndexedRandom as _};
-use rustix::process::Signal;
+use redis_testing::{Cluster, Signal, slot};
 use std::{collections::HashMap, future::ready};
 use tokio::time::sleep;
 
@@ -14,7 +14,7 @@ impl Hand<'_> {
     pub(super) async fn strike_cluster(&mut self, fault: Fault, cluster: &mut Cluster) {
         let mut owners = HashMap::new();
         for channel in &self.world.channels {
-            owners.insert(channel.name.clone(), cluster.owner(cluster.slot(&channel.name).await));
+            owners.insert(channel.name.clone(), cluster.owner(slot(&channel.name)));
         }
         let master = owners[&self.channel().name];
         let has = |channel: &Channel| owners[&channel.name] == master;
@@ -27,7 +27,7 @@ impl Hand<'_> {
             Fault::KillMaster => self.kill_member(cluster, master, replica).await,
             Fault::BreakMove => {
                 let channel = self.world.channels.iter().find(|channel| has(channel)).expect("it was chosen for one");
-                let slot = cluster.slot(&channel.name).await;
+                let slot = slot(&channel.name);
                 let to = self.other_master(cluster, slot);
                 cluster.announce_move(slot, to).await;
                 cluster.move_keys(slot, to, self.random.random_range(1..50)).await;
@@ -51,7 +51,7 @@ impl Hand<'_> {
 
     /// It comes back as a replica of what was its own.
     async fn kill_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize) {
-        cluster.members[master].kill().await;
+        cluster.members[master].kill();
         cluster.members[master].wipe();
         cluster.takes_over(replica).await;
         self.pause(2).await;
@@ -63,7 +63,7 @@ impl Hand<'_> {
     async fn move_slots(&mut self, cluster: &mut Cluster) {
         for _ in 0..self.random.random_range(1..4) {
             let channel = self.channel();
-            let mut slot = cluster.slot(if self.random.random_ratio(1, 8) { NODES } else { &channel.name }).await;
+            let mut slot = slot(if self.random.random_ratio(1, 8) { NODES } else { &channel.name });
             if self.random.random() {
                 slot = cluster.slot_of(cluster.smallest()).unwrap_or(slot);
             }

@@ -1,12 +1,9 @@
 //! What befalls a server of Redis, whatever store it is of.
 
-use super::{Fault, Hand};
-use crate::{
-    store::{Store, redis::Redis},
-    tally::Count,
-};
+use super::{hand::Hand, kind::Fault};
+use crate::{store::Store, tally::Count};
 use rand::RngExt as _;
-use rustix::process::Signal;
+use redis_testing::{Server, Signal};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -19,21 +16,21 @@ impl Hand<'_> {
         }
         match &mut *store {
             Store::Alone(alone) => self.strike_alone(fault, alone).await,
-            Store::Watched(watched) => self.strike_watched(fault, watched).await,
+            Store::Sentinels(sentinels) => self.strike_sentinels(fault, sentinels).await,
             Store::Cluster(cluster) => self.strike_cluster(fault, cluster).await,
         }
     }
 
-    pub(super) async fn strike_server(&mut self, fault: Fault, redis: &mut Redis) {
+    pub(super) async fn strike_server(&mut self, fault: Fault, redis: &mut Server) {
         match fault {
             Fault::RestartRedis => redis.shut_down().await,
             Fault::CrashRedis => {
                 redis.command(&["SAVE"]).await;
                 self.pause(2).await;
-                redis.kill().await;
+                redis.kill();
             }
             Fault::WipeRedis => {
-                redis.kill().await;
+                redis.kill();
                 redis.wipe();
             }
             Fault::PauseRedis => {

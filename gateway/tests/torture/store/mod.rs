@@ -1,17 +1,18 @@
 //! Where publications are kept: servers of Redis that belong together.
 //!
-//! - [`redis`]: one of them; [`alone`], [`watched`], [`cluster`]: those of a world
+//! - [`alone`]: one server and its standby; sentinels and clusters are those of `redis_testing`
 
 pub(crate) mod alone;
-pub(crate) mod cluster;
-pub(crate) mod redis;
-pub(crate) mod watched;
 
 use alone::Alone;
 use clap::ValueEnum;
-use cluster::Cluster;
-use std::{net::SocketAddr, path::Path};
-use watched::{SERVICE, Watched};
+use redis_testing::{Cluster, ClusterOptions, SERVICE, SentinelOptions, Sentinels, Server};
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+/// Masters of a cluster that have slots from the start. One more gets some in time, and loses them again.
+const SERVING: usize = 3;
+/// A server that is silent for so long is dead for the others.
+const DEAD_AFTER: Duration = Duration::from_secs(3);
 
 /// What a world's store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,7 +28,7 @@ pub(crate) enum Kind {
 /// See the module. All processes end with it.
 pub(crate) enum Store {
     Alone(Alone),
-    Watched(Watched),
+    Sentinels(Sentinels),
     Cluster(Cluster),
 }
 
@@ -35,8 +36,8 @@ impl Store {
     pub(crate) async fn start(kind: Kind, directory: &Path) -> Self {
         match kind {
             Kind::Standalone => Self::Alone(Alone::start(directory).await),
-            Kind::Sentinel => Self::Watched(Watched::start(directory).await),
-            Kind::Cluster => Self::Cluster(Cluster::start(directory).await),
+            Kind::Sentinel => Self::Sentinels(Sentinels::start(sentinels(directory)).await),
+            Kind::Cluster => Self::Cluster(Cluster::start(cluster(directory)).await),
         }
     }
 
@@ -44,7 +45,7 @@ impl Store {
     pub(crate) async fn is_as_it_was(&mut self) -> bool {
         match self {
             Self::Alone(_) => true,
-            Self::Watched(watched) => watched.is_as_it_was().await,
+            Self::Sentinels(sentinels) => sentinels.is_as_it_was().await,
             Self::Cluster(cluster) => cluster.is_as_it_was().await,
         }
     }
@@ -52,9 +53,9 @@ impl Store {
     /// What gateways may have connections to.
     pub(crate) fn servers(&self) -> Vec<SocketAddr> {
         match self {
-            Self::Alone(alone) => vec![alone.primary.address],
-            Self::Watched(watched) => watched.servers.iter().chain(&watched.sentinels).map(|server| server.address).collect(),
-            Self::Cluster(cluster) => cluster.members.iter().map(|member| member.address).collect(),
+            Self::Alone(alone) => vec![alone.primary.address()],
+            Self::Sentinels(sentinels) => sentinels.servers.iter().chain(&sentinels.sentinels).map(Server::address).collect(),
+            Self::Cluster(cluster) => cluster.members.iter().map(Server::address).collect(),
         }
     }
 
@@ -63,8 +64,28 @@ impl Store {
         let hosts = |some: &[SocketAddr]| some.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         match self {
             Self::Alone(_) => format!("redis://{}", hosts(servers)),
-            Self::Watched(watched) => format!("redis+sentinel://{}/{SERVICE}", hosts(&servers[watched.servers.len()..])),
-            Self::Cluster(_) => format!("redis+cluster://{}", hosts(&servers[..cluster::SERVING])),
+            Self::Sentinels(sentinels) => format!("redis+sentinel://{}/{SERVICE}", hosts(&servers[sentinels.servers.len()..])),
+            Self::Cluster(_) => format!("redis+cluster://{}", hosts(&servers[..SERVING])),
         }
+    }
+}
+
+fn sentinels(directory: &Path) -> SentinelOptions {
+    SentinelOptions {
+        down_after: DEAD_AFTER,
+        failover_timeout: Duration::from_secs(5),
+        directory: Some(directory.into()),
+        ..SentinelOptions::default()
+    }
+}
+
+fn cluster(directory: &Path) -> ClusterOptions {
+    ClusterOptions {
+        masters: SERVING,
+        spare: 1,
+        replicas: 1,
+        node_timeout: DEAD_AFTER,
+        directory: Some(directory.into()),
+        ..ClusterOptions::default()
     }
 }

@@ -12,7 +12,7 @@ use crate::broker::redis::servers::{
     topology::{Master, Topology},
 };
 use futures_util::{StreamExt as _, future::OptionFuture, stream::FuturesUnordered};
-#[cfg(test)]
+#[cfg(feature = "testing")]
 pub(crate) use simulated::Pipe;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -362,7 +362,7 @@ enum Destination {
 
 const CHANGED: &str = "the masters of the Redis Cluster have changed: repeat the request";
 
-#[cfg(test)]
+#[cfg(feature = "testing")]
 mod simulated;
 #[cfg(test)]
 mod tests;

@@ -128,7 +128,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::fixtures::{client, data};
+    use crate::testing::fixtures::{client, data};
 
     fn whole() -> Publication {
         let mut info = (*client("CN=\"Alice\\, ü\"")).clone();

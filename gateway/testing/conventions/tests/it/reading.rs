@@ -98,6 +98,17 @@ fn what_a_macro_declares_is_where_it_is_called() {
 }
 
 #[test]
+fn an_exported_macro_is_found_at_the_root_of_its_crate() {
+    let tree = gateway(&[
+        ("lib.rs", "mod a;\nmod b;"),
+        ("a.rs", "pub mod inner;"),
+        ("a/inner.rs", "#[macro_export]\nmacro_rules! each { () => {} }"),
+        ("b.rs", "fn f() { crate::each!(); }"),
+    ]);
+    assert_eq!(taken(&tree), ["b.rs:1 a/inner.rs crate::each"]);
+}
+
+#[test]
 fn what_is_private_does_not_come_with_a_glob() {
     let tree = gateway(&[
         ("lib.rs", "mod a;\nmod b;\nmod c;"),

@@ -1,14 +1,17 @@
-use super::{super::super::tests, *};
-use crate::broker::{
-    BrokerError,
-    redis::{
-        commands::job::{Command, Resend},
-        schema::slot::{SLOTS, Slot},
-        servers::{
-            connect::{connect_error::ConnectError, probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
-            topology::{Endpoint, SlotReport},
+use super::*;
+use crate::{
+    broker::{
+        BrokerError, RedisAddress,
+        redis::{
+            commands::job::{Command, Resend},
+            schema::slot::{SLOTS, Slot},
+            servers::{
+                connect::{connect_error::ConnectError, probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
+                topology::{Endpoint, SlotReport},
+            },
         },
     },
+    settings::Settings,
 };
 use redis::{Value, cmd};
 use std::time::Duration;
@@ -33,7 +36,8 @@ impl Fixture {
         let timeouts = Timeouts { connect: limits.deadline, response: limits.deadline };
         let probe = Probe::new("test:probe".into());
         let assignments = ServerAssignments::new("test:assignment".into(), limits.deadline);
-        let address = tests::config("redis+cluster://h:1".into()).address;
+        let settings = Settings::from_toml("redis.url = \"redis+cluster://h:1\"").expect("values of the right type");
+        let address = RedisAddress::try_from(&settings.redis).expect("a good address");
         let masters = Masters::new(address, 1, timeouts, probe, &assignments).expect("a good address");
         let (masters, health) = (Arc::new(masters), Arc::new(Health::default()));
         let driver = Driver::new(mpsc::channel(1).1, limits, masters.clone(), health.clone(), 0);

@@ -103,7 +103,7 @@ fn names_get_the_same_slots_in_all_versions() {
 const EXPECTED: [&str; 6] = ["a", "b", "a", "b", "c", "c"];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
     fn servers_divide_the_slots_evenly_in_any_order_and_an_added_one_moves_as_few_as_possible(

@@ -1,10 +1,10 @@
 use super::*;
-use crate::broker::{
-    fixtures::{channel, worker},
-    redis::{
+use crate::{
+    broker::redis::{
         schema::slot::SLOTS,
         servers::topology::{Endpoint, SlotReport},
     },
+    testing::fixtures::{channel, worker},
 };
 use futures_util::FutureExt as _;
 use gateway_core::model::Epoch;

@@ -89,10 +89,12 @@ impl Collector<'_> {
 
     /// `macro_rules! word`.
     fn declare_rules(&mut self, word: &Ident, item: &ItemMacro) {
-        self.item(word, Spaces::MACRO, &Visibility::Inherited);
+        let is_exported = attributes::is_exported(&item.attrs);
+        let visibility = if is_exported { Visibility::Public(syn::Token![pub](word.span())) } else { Visibility::Inherited };
+        self.item(word, Spaces::MACRO, &visibility);
         let here = &self.workspace.modules[self.scope];
         let root = self.workspace.crates[here.krate].root;
-        if attributes::is_exported(&item.attrs) && root != self.scope {
+        if is_exported && root != self.scope {
             let path = [vec!["crate".to_owned()], here.path.clone(), vec![name(word)]].concat();
             let binding = Binding { target: Named::Import(path), spaces: Spaces::MACRO, visible: None };
             self.workspace.modules[root].names.entry(name(word)).or_default().push(binding);

@@ -1,0 +1,118 @@
+//! What every broker has to do. One list of tests, run against each: see [`contract`].
+
+mod concurrency;
+mod delivery;
+mod history;
+mod publishing;
+mod state;
+
+use super::fixtures::{ALL, HOUR, Inbox, kept, offset, worker};
+use crate::broker::{Broker, ChannelSummary, Mailbox, NewPublication, Published};
+pub use concurrency::*;
+pub use delivery::*;
+use gateway_core::model::{ChannelName, Page, PageLimit, ReadRange, Retention};
+pub use history::*;
+pub use publishing::*;
+pub use state::*;
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+/// A broker under test.
+pub struct Bed {
+    /// It runs already.
+    pub broker: Arc<Broker>,
+    /// At least two, of 1,024 entries each.
+    pub mailboxes: Vec<Arc<Mailbox>>,
+    /// How long the broker remembers idempotency keys.
+    pub idempotency_ttl: Duration,
+    /// Lets time pass.
+    pub pass: fn(Duration) -> Pin<Box<dyn Future<Output = ()>>>,
+    /// Whatever has to live as long.
+    pub keep: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// Makes every test of the contract a test of the calling module: `contract!([attribute] [attribute with threads] bed)`.
+#[macro_export]
+macro_rules! contract {
+    ($single:tt $threaded:tt $bed:expr) => {
+        $crate::contract! { @each $single $bed,
+            a_publication_arrives_and_is_kept_as_it_was_sent
+            offsets_grow_by_one_and_are_the_order_in_every_mailbox
+            what_is_handed_over_keeps_its_order
+            without_retention_there_is_delivery_and_nothing_else
+            the_oldest_go_when_a_history_is_full_and_a_reader_can_tell
+            a_history_ends_after_its_last_publication_and_the_position_stays
+            spans_choose_what_is_read
+            pages_are_bounded_by_entries_and_bytes
+            the_first_read_makes_the_epoch_that_publishes_go_on_in
+            clearing_keeps_epoch_and_offsets
+            a_repeated_publish_is_answered_and_not_delivered
+            an_idempotency_key_belongs_to_scope_channel_and_body
+            an_idempotency_key_is_forgotten_in_time
+            subscribed_means_that_everything_from_now_on_arrives
+            what_a_mailbox_left_out_can_be_read
+            announcements_reach_subscribers_and_are_not_kept
+            presence_knows_connections_and_users
+            active_channels_are_listed_by_name_and_page
+            subscriptions_of_users_are_kept_until_they_end
+            revocations_are_remembered_for_their_time
+            who_was_connected_to_a_dead_node_is_found_until_struck_out
+            names_of_users_are_kept_apart_whatever_they_hold
+        }
+        $crate::contract! { @each $threaded $bed,
+            concurrent_publishers_make_one_order
+            a_read_is_of_one_moment
+            a_key_published_many_times_at_once_is_published_once
+        }
+    };
+    (@each $test:tt $bed:expr, $($name:ident)*) => { $($crate::contract! { @one $test $bed, $name })* };
+    (@one [$test:meta] $bed:expr, $name:ident) => {
+        #[$test]
+        async fn $name() {
+            $crate::testing::contract::$name(&$bed).await;
+        }
+    };
+}
+impl Bed {
+    async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Published {
+        self.broker.publish(channel, publication).await.expect("published")
+    }
+
+    /// Publishes numbers; returns the offset of the last.
+    async fn publish_all(&self, channel: &ChannelName, numbers: impl IntoIterator<Item = u64>, retention: Retention) -> u64 {
+        let mut last = 0;
+        for number in numbers {
+            let published = self.publish(channel, kept(number, retention)).await;
+            last = published.position.expect("kept").offset;
+        }
+        last
+    }
+
+    async fn read(&self, channel: &ChannelName, range: ReadRange, limit: PageLimit) -> Page {
+        self.broker.read(channel, KEEP, range, limit).await.expect("read")
+    }
+
+    async fn offsets(&self, channel: &ChannelName, range: ReadRange) -> Vec<u64> {
+        offsets(&self.read(channel, range, ALL).await)
+    }
+
+    /// Subscribes a worker and gives its consumer.
+    async fn join(&self, channel: &ChannelName, index: usize) -> Inbox {
+        self.broker.subscribe(channel, worker(index), Some(KEEP)).await.expect("subscribed");
+        Inbox::new(&self.mailboxes[index])
+    }
+
+    async fn list(&self, pattern: &str, after: Option<&str>, limit: usize) -> Vec<ChannelSummary> {
+        self.broker.channels(pattern, after, limit).await.expect("listed")
+    }
+}
+
+/// What tests keep where it does not matter.
+const KEEP: Retention = Retention { size: 1000, ttl: HOUR };
+
+fn offsets(page: &Page) -> Vec<u64> {
+    page.publications.iter().map(|publication| offset(publication)).collect()
+}
+
+fn names(channels: &[ChannelSummary]) -> Vec<&str> {
+    channels.iter().map(|channel| channel.name.as_str()).collect()
+}

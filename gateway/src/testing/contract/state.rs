@@ -1,0 +1,200 @@
+//! Who is present, which channels there are, and what is kept about users and nodes.
+#![expect(missing_docs, reason = "the names of tests say it")]
+
+use super::{Bed, KEEP, names};
+use crate::{
+    broker::{Broker, BrokerError, ChannelSummary, UserSubscription},
+    testing::fixtures::{ALL, HOUR, Inbox, channel, client, ephemeral, worker},
+};
+use gateway_core::model::{ChannelName, ConnectionId, PresenceStats, ReadRange, Revocation, UserId};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+pub async fn presence_knows_connections_and_users(bed: &Bed) {
+    let channel = channel("c:presence");
+    let add = async |info: &Arc<_>| bed.broker.presence_add(&channel, Arc::clone(info)).await.expect("added");
+    let remove = async |id| bed.broker.presence_remove(&channel, id).await.expect("removed");
+    let stats = async || bed.broker.presence_stats(&channel).await.expect("counted");
+    let ids = async |limit| {
+        let present = bed.broker.presence(&channel, limit).await.expect("listed");
+        present.iter().map(|info| info.client).collect::<HashSet<ConnectionId>>()
+    };
+    assert_eq!(stats().await, PresenceStats::default());
+    let (phone, laptop, bob) = (client("alice"), client("alice"), client("bob"));
+    for info in [&phone, &laptop, &bob, &phone] {
+        add(info).await;
+    }
+    assert_eq!(stats().await, PresenceStats { clients: 3, users: 2 });
+    assert_eq!(ids(10).await, HashSet::from([phone.client, laptop.client, bob.client]));
+    assert_eq!(ids(2).await.len(), 2);
+    remove(phone.client).await;
+    remove(phone.client).await;
+    assert_eq!(stats().await, PresenceStats { clients: 2, users: 2 });
+    remove(laptop.client).await;
+    assert_eq!(stats().await, PresenceStats { clients: 1, users: 1 });
+    assert_eq!(ids(10).await, HashSet::from([bob.client]));
+    remove(bob.client).await;
+    assert_eq!((stats().await, ids(10).await.len()), (PresenceStats::default(), 0));
+}
+
+pub async fn active_channels_are_listed_by_name_and_page(bed: &Bed) {
+    for number in 0..30 {
+        bed.publish_all(&channel(&format!("list:{number:02}")), 0..=number, KEEP).await;
+    }
+    bed.join(&channel("list:joined"), 0).await;
+    bed.publish(&channel("list:ephemeral"), ephemeral(1)).await;
+    bed.read(&channel("list:read"), ReadRange::Top, ALL).await;
+    let all = bed.list("list:*", None, 100).await;
+    let mut expected: Vec<String> = (0..30).map(|number| format!("list:{number:02}")).collect();
+    expected.push("list:joined".into());
+    assert_eq!(names(&all), expected, "subscribers or publications make a channel active");
+    let fifth = &all[5];
+    assert_eq!((fifth.held, fifth.position.map(|position| position.offset)), (6, Some(6)));
+    assert_eq!((all[30].held, all[30].position), (0, None));
+    let mut paged = Vec::new();
+    loop {
+        let page = bed.list("list:??", paged.last().map(|channel: &ChannelSummary| channel.name.as_str()), 7).await;
+        paged.extend_from_slice(&page);
+        if page.len() < 7 {
+            break;
+        }
+    }
+    assert_eq!(names(&paged), expected[..30]);
+    assert_eq!(names(&bed.list("list:0*9", None, 100).await), ["list:09"]);
+    assert_eq!(names(&bed.list("list:07", None, 100).await), ["list:07"]);
+    assert!(bed.list("list:*", None, 0).await.is_empty());
+    bed.broker.clear(&channel("list:07")).await.expect("cleared");
+    bed.broker.unsubscribe(&channel("list:joined"), worker(0));
+    (bed.pass)(Duration::from_secs(5)).await;
+    assert!(bed.list("list:07", None, 100).await.is_empty());
+    assert!(bed.list("list:j*", None, 100).await.is_empty());
+}
+
+pub async fn subscriptions_of_users_are_kept_until_they_end(bed: &Bed) {
+    let (alice, bob): (UserId, UserId) = ("alice".parse().expect("valid"), "bob".parse().expect("valid"));
+    let put = async |user: &UserId, name: &str, expires_at| {
+        let subscription = UserSubscription { channel: channel(name), expires_at };
+        bed.broker.put_user_subscription(user, subscription).await
+    };
+    let list = async |user: &UserId| {
+        let mut all = bed.broker.user_subscriptions(user).await.expect("listed");
+        all.sort_by(|a, b| a.channel.cmp(&b.channel));
+        all.into_iter().map(|one| (one.channel.to_string(), one.expires_at)).collect::<Vec<_>>()
+    };
+    let far = Some(u64::from(u32::MAX));
+    for (name, end) in [("a", None), ("b", far), ("past", Some(1)), ("b", None), ("a", far)] {
+        put(&alice, name, end).await.expect("stored");
+    }
+    assert_eq!(list(&alice).await, [("a".into(), far), ("b".into(), None)], "the same channel is replaced");
+    assert!(list(&bob).await.is_empty());
+    let delete = async |name| bed.broker.delete_user_subscription(&alice, &channel(name)).await;
+    assert_eq!((delete("a").await, delete("a").await, delete("past").await), (Ok(true), Ok(false), Ok(false)));
+    put(&alice, "b", Some(1)).await.expect("stored");
+    assert!(list(&alice).await.is_empty(), "replaced by one that has ended");
+    for number in 0..128 {
+        put(&bob, &format!("many:{number}"), None).await.expect("stored");
+    }
+    assert!(matches!(put(&bob, "one-more", None).await, Err(BrokerError::LimitExceeded(_))));
+    put(&bob, "many:7", far).await.expect("replacing takes no room");
+    assert_eq!(list(&bob).await.len(), 128);
+}
+
+pub async fn revocations_are_remembered_for_their_time(bed: &Bed) {
+    let (alice, bob): (UserId, UserId) = ("alice".parse().expect("valid"), "bob".parse().expect("valid"));
+    let revoked = async |user| bed.broker.revoked(user).await.expect("read");
+    assert_eq!(revoked(&alice).await, None);
+    let [first, second] = [10, 20].map(|until| Revocation { until, code: 3503, reason: "a \"reason\" of several words".into() });
+    let short = Revocation { until: 30, code: 4500, reason: "".into() };
+    bed.broker.revoke(&alice, first, HOUR).await.expect("stored");
+    bed.broker.revoke(&alice, second.clone(), HOUR).await.expect("stored");
+    bed.broker.revoke(&bob, short.clone(), Duration::from_secs(2)).await.expect("stored");
+    assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(second.clone()), Some(short)));
+    let behind = Revocation { until: 15, code: 4501, reason: "late".into() };
+    bed.broker.revoke(&alice, behind.clone(), HOUR).await.expect("stored");
+    assert_eq!(revoked(&alice).await, Some(Revocation { until: second.until, ..behind }), "by a node whose clock is behind");
+}
+
+pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Bed) {
+    let Some(nodes) = bed.broker.nodes() else {
+        return assert!(matches!(*bed.broker, Broker::Memory(_)), "only there nobody else could ask");
+    };
+    nodes.register("{}", Duration::from_millis(1)).await.expect("entered");
+    let dead = nodes.list().await.expect("listed").remove(0).id;
+    let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
+    let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();
+    nodes.register_connections(&[]).await.expect("nothing to do");
+    for some in all.chunks(250) {
+        nodes.register_connections(some).await.expect("entered");
+    }
+    nodes.register_connections(&all[..10]).await.expect("entered again");
+    let ended: Vec<_> = all[..50].iter().map(|(id, _)| *id).collect();
+    nodes.unregister_connections(&ended).await.expect("struck out");
+    let (mut found, mut steps) = (Vec::new(), 0);
+    loop {
+        let some = nodes.registered_connections(&dead).await.expect("read");
+        if some.is_empty() {
+            break;
+        }
+        let ids: Vec<_> = some.iter().map(|(id, _)| *id).collect();
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out");
+        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out twice");
+        found.extend(some);
+        steps += 1;
+    }
+    assert!(steps > 1, "in steps");
+    let expected: HashSet<_> = all[50..].iter().map(|(id, user)| (id.to_string(), user.to_string())).collect();
+    assert_eq!(found.len(), expected.len(), "once");
+    assert_eq!(found.iter().map(|(id, user)| (id.to_string(), user.to_string())).collect::<HashSet<_>>(), expected);
+}
+
+/// Names that a part of a store might take for something else.
+const ODD: [&str; 12] = [
+    "auth0|abc",
+    "f:realm:jürgen",
+    "spiffe://example.org/ns/a",
+    "{a}",
+    "}:stream",
+    "a b",
+    "a*",
+    "a%2A",
+    "a%20b",
+    "[a-b]?\\",
+    "#a",
+    "山田 太郎 \"'<&",
+];
+
+pub async fn names_of_users_are_kept_apart_whatever_they_hold(bed: &Bed) {
+    let all = ODD.map(|name| client(name).user.clone()).map(|user| (ChannelName::personal(&user).expect("not anonymous"), user));
+    let mut inbox = Inbox::new(&bed.mailboxes[0]);
+    for ((channel, user), number) in all.iter().zip(1..) {
+        bed.join(channel, 0).await;
+        bed.publish_all(channel, 0..number, KEEP).await;
+        for _ in 0..number {
+            assert_eq!(inbox.publication().await.0, *channel);
+        }
+        bed.broker.presence_add(channel, client(user)).await.expect("added");
+        bed.broker.presence_add(channel, client("alice")).await.expect("added");
+        let subscription = UserSubscription { channel: channel.clone(), expires_at: None };
+        bed.broker.put_user_subscription(user, subscription).await.expect("stored");
+        let revocation = Revocation { until: number, code: 4500, reason: user.as_str().into() };
+        bed.broker.revoke(user, revocation, HOUR).await.expect("revoked");
+    }
+    for ((channel, user), number) in all.iter().zip(1..) {
+        assert_eq!(bed.offsets(channel, ReadRange::After(0)).await, (1..=number).collect::<Vec<_>>());
+        let stats = bed.broker.presence_stats(channel).await.expect("counted");
+        assert_eq!(stats, PresenceStats { clients: 2, users: 2 }, "{channel}");
+        let present = bed.broker.presence(channel, 10).await.expect("read");
+        assert_eq!(present.iter().filter(|info| info.user == *user).count(), 1, "{channel}");
+        let stored = bed.broker.user_subscriptions(user).await.expect("read");
+        assert_eq!(stored, [UserSubscription { channel: channel.clone(), expires_at: None }]);
+        let revoked = bed.broker.revoked(user).await.expect("read").expect("remembered");
+        assert_eq!((revoked.until, &*revoked.reason), (number, user.as_str()));
+        let listed = bed.list(channel, None, 10).await;
+        assert!(names(&listed).contains(&channel.as_str()), "{channel}");
+    }
+    let mut expected: Vec<_> = all.iter().map(|(channel, _)| channel.as_str()).collect();
+    expected.sort_unstable();
+    assert_eq!(names(&bed.list("#*", None, 100).await), expected);
+    assert_eq!(names(&bed.list("#*", Some(expected[5]), 3).await), expected[6..9]);
+    assert_eq!(names(&bed.list("#??? ??*", None, 3).await), [] as [&str; 0]);
+    assert_eq!(names(&bed.list("#?? ?? *", None, 3).await), ["#山田 太郎 \"'<&"], "a question mark is one character");
+}

@@ -1,0 +1,110 @@
+//! Values that tests of the broker use.
+
+use crate::broker::{Delivery, IdempotencyKey, Mailbox, NewPublication, Post};
+use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Data, PageLimit, Publication, Retention, Tags, WorkerId};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+/// A page without bounds.
+pub const ALL: PageLimit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
+/// Longer than any test.
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// A channel.
+pub fn channel(name: &str) -> ChannelName {
+    name.parse().expect("a valid channel name")
+}
+
+/// Anything as data.
+pub fn data(value: impl serde::Serialize) -> Data {
+    let raw = serde_json::value::to_raw_value(&value).expect("serializable");
+    Data::parse(&raw).expect("shallow")
+}
+
+/// A worker.
+pub fn worker(index: usize) -> WorkerId {
+    WorkerId::new(index).expect("few workers")
+}
+
+/// A retention.
+pub fn retention(size: u32, ttl: Duration) -> Retention {
+    Retention { size, ttl }
+}
+
+/// A publication that is not kept.
+pub fn ephemeral(value: impl serde::Serialize) -> NewPublication {
+    NewPublication { data: data(value), tags: Tags::new(), info: None, traceparent: None, retention: None, idempotency: None }
+}
+
+/// A publication that is kept.
+pub fn kept(value: impl serde::Serialize, retention: Retention) -> NewPublication {
+    NewPublication { retention: Some(retention), ..ephemeral(value) }
+}
+
+/// An idempotency key, for a request with such a body.
+pub fn key(scope: &str, key: &str, body: u8) -> IdempotencyKey {
+    IdempotencyKey { scope: scope.into(), key: key.into(), fingerprint: [body; 32] }
+}
+
+/// A connection of a user.
+pub fn client(user: &str) -> Arc<ClientInfo> {
+    let user = user.parse().expect("a valid user");
+    Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None })
+}
+
+/// A publication with so many bytes of data.
+pub fn sized(offset: u64, bytes: usize) -> Arc<Publication> {
+    let position = Some(gateway_core::model::Position { epoch: gateway_core::model::Epoch::parse("epoch000").expect("valid"), offset });
+    let data = data("x".repeat(bytes.saturating_sub(2)));
+    Arc::new(Publication { position, data, tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
+}
+
+/// The offset of a publication; 0: it was not kept.
+pub fn offset(publication: &Publication) -> u64 {
+    publication.position.map_or(0, |position| position.offset)
+}
+
+/// What waits in a mailbox now.
+pub fn taken(mailbox: &Mailbox) -> Vec<Post> {
+    let mut posts = Vec::new();
+    let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), &mut posts);
+    posts
+}
+
+/// The consumer of a mailbox, one post at a time.
+pub struct Inbox {
+    mailbox: Arc<Mailbox>,
+    posts: std::vec::IntoIter<Post>,
+}
+
+impl Inbox {
+    /// Of this mailbox, which nobody else may empty.
+    pub fn new(mailbox: &Arc<Mailbox>) -> Self {
+        Self { mailbox: Arc::clone(mailbox), posts: Vec::new().into_iter() }
+    }
+
+    /// The next post, however long it takes a store to send it.
+    pub async fn next(&mut self) -> Post {
+        loop {
+            if let Some(post) = self.posts.next() {
+                return post;
+            }
+            let mut posts = Vec::new();
+            let taken = poll_fn(|cx| self.mailbox.poll_take(cx, &mut posts));
+            tokio::time::timeout(Duration::from_secs(10), taken).await.expect("a post arrives");
+            self.posts = posts.into_iter();
+        }
+    }
+
+    /// The next post, which has to be a publication.
+    pub async fn publication(&mut self) -> (ChannelName, Arc<Publication>) {
+        match self.next().await {
+            Post::Delivery(channel, Delivery::Publication(publication)) => (channel, publication),
+            other => panic!("not a publication: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Proxies between servers and whoever is tested.
+
+pub(crate) mod address_map;
+pub(crate) mod calls;
+mod endpoint;
+pub(crate) mod impairment;
+mod messages;
+pub(crate) mod relay;

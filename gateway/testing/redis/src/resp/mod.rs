@@ -1,0 +1,4 @@
+//! Commands and answers. What particular commands do is not here.
+
+pub(crate) mod connection;
+pub(crate) mod reply;

@@ -1,0 +1,64 @@
+//! Certificates of a private authority.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use std::fs;
+use tempfile::TempDir;
+
+/// The authority's own certificate.
+const OWN: &str = "ca.pem";
+
+/// An authority. Its files exist as long as this.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    directory: TempDir,
+}
+
+/// The files of a certificate and of what belongs to it, in PEM.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+    /// The authority that vouches for it.
+    pub authority: String,
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Authority {
+    /// A new one, which nobody trusts yet.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new([]).expect("no names");
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed");
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join(OWN), issuer.pem()).expect("written");
+        Self { issuer, directory }
+    }
+
+    /// The file of its own certificate.
+    pub fn file(&self) -> String {
+        self.directory.path().join(OWN).display().to_string()
+    }
+
+    /// A new certificate for these host names and IP addresses.
+    pub fn sign(&self, names: &[&str]) -> Certificate {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("names");
+        params.distinguished_name.push(DnType::CommonName, names.concat());
+        let signed = params.signed_by(&key, &self.issuer).expect("signed");
+        Certificate { certificate: self.write(&signed.pem()), key: self.write(&key.serialize_pem()), authority: self.file() }
+    }
+
+    fn write(&self, text: &str) -> String {
+        let file = tempfile::Builder::new().suffix(".pem").tempfile_in(&self.directory).expect("a file");
+        fs::write(file.path(), text).expect("written");
+        file.into_temp_path().keep().expect("it stays with the directory").display().to_string()
+    }
+}

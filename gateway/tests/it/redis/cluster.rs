@@ -1,0 +1,214 @@
+//! The broker over a Redis Cluster: the contract, and what breaks there.
+
+use super::{
+    follower::{Follower, name_that, publish_during},
+    support::{KEEP, config, eventually, mailboxes, publish, ready, start},
+};
+use gateway::{
+    broker::{BrokerError, Check, Post, Readiness, RedisConfig, UserSubscription},
+    contract,
+    testing::{
+        contract::Bed,
+        fixtures::{Inbox, channel, worker},
+    },
+};
+use redis_testing::{Cluster, ClusterOptions, Options, Server, slot};
+use std::{
+    slice::from_ref,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+async fn bed() -> Bed {
+    static BEDS: AtomicU64 = AtomicU64::new(0);
+    let cluster = Cluster::shared().await;
+    let prefix = format!("test{}", BEDS.fetch_add(1, Relaxed));
+    let config = RedisConfig { prefix, ..config(cluster.url()) };
+    let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
+    let (broker, guard) = start(config, mailboxes.clone());
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((cluster, guard)) }
+}
+
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
+
+/// Nothing here may be found by the audit only.
+fn without_audit(cluster: &Cluster) -> RedisConfig {
+    RedisConfig { audit: Duration::from_hours(1), deadline: Duration::from_secs(15), ..config(cluster.url()) }
+}
+
+/// A name of a channel whose slot a master had from the start.
+fn channel_at(cluster: &Cluster, master: usize) -> String {
+    name_that("c", |name| cluster.owner(slot(name)) == master)
+}
+
+async fn with_replicas() -> Cluster {
+    Cluster::start(ClusterOptions { replicas: 1, ..ClusterOptions::default() }).await
+}
+
+// NL-3.5
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_under_load_loses_nothing() {
+    let mut cluster = Cluster::start(ClusterOptions::default()).await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
+    ready(&broker).await;
+    let (moved, stays) = (channel_at(&cluster, 0), channel_at(&cluster, 1));
+    // Of the same slot; nothing was published there when the move begins.
+    let late = name_that("late", |name| slot(name) == slot(&moved));
+    let names: [&str; 3] = [&moved, &late, &stays];
+    let mut follower = Follower::of(&broker, &mailboxes[0], &names).await;
+    publish(&broker, &moved, 1).await.expect("published");
+    publish(&broker, &stays, 1).await.expect("published");
+    let new = cluster.join().await;
+    let mut last = 1;
+    for to in [2, new, 0] {
+        let change = cluster.move_slot(slot(&moved), to, sleep(Duration::from_millis(300)));
+        if last == 1 {
+            let first = tokio::join!(publish(&broker, &late, 1), change).0;
+            first.expect("published, wherever the slot is");
+        } else {
+            last = publish_during(&broker, &names, last, change).await;
+        }
+        last = publish_during(&broker, &names, last, sleep(Duration::ZERO)).await;
+        follower.until(last).await;
+        follower.expect(last);
+        cluster.settle().await;
+    }
+    ready(&broker).await;
+    assert_eq!(broker.stats().redis.map(|redis| redis.undelivered), Some(0), "no connection was given up for it");
+}
+
+// NL-3.6
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
+    let cluster = Cluster::start(ClusterOptions::default()).await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
+    ready(&broker).await;
+    let name = channel_at(&cluster, 0);
+    let user = name_that("u", |user| slot(user) == slot(&name));
+    let user = user.parse().expect("valid");
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel(&name), worker(0), Some(KEEP)).await.expect("subscribed");
+    publish(&broker, &name, 1).await.expect("published");
+    let subscription = UserSubscription { channel: channel("x"), expires_at: None };
+    let halfway = async {
+        broker.put_user_subscription(&user, subscription.clone()).await.expect("the new master takes it");
+        assert_eq!(broker.user_subscriptions(&user).await.expect("read"), *from_ref(&subscription));
+        loop {
+            if let Post::Top(looked_at, _, check) = inbox.next().await {
+                assert_eq!((looked_at, check), (channel(&name), Check::Resumed), "what was announced there was not heard here");
+                break;
+            }
+        }
+    };
+    cluster.move_slot(slot(&name), 1, halfway).await;
+    assert_eq!(broker.user_subscriptions(&user).await.expect("read"), [subscription]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_takes_over_under_load_loses_nothing() {
+    let cluster = with_replicas().await;
+    let mailboxes = mailboxes();
+    // The old master takes nothing while the new one catches up, which may need several attempts.
+    let config = RedisConfig { deadline: Duration::from_secs(60), ..without_audit(&cluster) };
+    let (broker, _guard) = start(config, mailboxes.clone());
+    ready(&broker).await;
+    let names = [&*channel_at(&cluster, 0), &*channel_at(&cluster, 1)];
+    let mut follower = Follower::of(&broker, &mailboxes[0], &names).await;
+    let takes_over = async {
+        sleep(Duration::from_millis(100)).await;
+        cluster.fail_over(3).await;
+    };
+    let last = publish_during(&broker, &names, 0, takes_over).await;
+    follower.until(last).await;
+    follower.expect(last);
+    ready(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_dies_is_replaced_by_its_replica() {
+    let mut cluster = with_replicas().await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
+    ready(&broker).await;
+    let names = [&*channel_at(&cluster, 0), &*channel_at(&cluster, 1)];
+    let mut follower = Follower::of(&broker, &mailboxes[0], &names).await;
+    let last = publish_during(&broker, &names, 0, sleep(Duration::ZERO)).await;
+    follower.until(last).await;
+    cluster.await_replica(3, 0).await;
+    cluster.members[0].kill();
+    let takes_over = async {
+        sleep(Duration::from_millis(300)).await;
+        cluster.members[3].command(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
+    };
+    let last = publish_during(&broker, &names, last, takes_over).await;
+    follower.until(last).await;
+    follower.expect(last);
+    ready(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_away_stops_nobody_else() {
+    let mut cluster = Cluster::start(ClusterOptions::default()).await;
+    let mailboxes = mailboxes();
+    let config = RedisConfig { queue: 64, deadline: Duration::from_secs(3), ..without_audit(&cluster) };
+    let (broker, _guard) = start(config, mailboxes.clone());
+    ready(&broker).await;
+    let (away, here) = (channel_at(&cluster, 0), channel_at(&cluster, 1));
+    let mut follower = Follower::of(&broker, &mailboxes[0], &[&here]).await;
+    cluster.members[0].kill();
+    let address = cluster.address(0);
+    eventually("it says who", || matches!(broker.readiness(), Readiness::Partly(why) if why.contains(&address))).await;
+    let began = Instant::now();
+    let many = futures_util::future::join_all((0..500).map(|number| publish(&broker, &away, number)));
+    let others = async {
+        let last = publish_during(&broker, &[&here], 0, sleep(Duration::ZERO)).await;
+        (last, began.elapsed())
+    };
+    let (many, (last, took)) = tokio::join!(many, others);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(began.elapsed() < Duration::from_secs(6));
+    assert!(many.iter().all(Result::is_err));
+    let (unavailable, unknown): (Vec<_>, Vec<_>) = many.into_iter().partition(|done| matches!(done, Err(BrokerError::Unavailable(_))));
+    assert!(unavailable.len() > unknown.len(), "{unknown:?}");
+    follower.until(last).await;
+    follower.expect(last);
+    cluster.members[0].resume().await;
+    ready(&broker).await;
+    publish(&broker, &away, 1).await.expect("published");
+}
+
+// NL-3.4
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_channels_of_the_broken_connection_are_looked_at() {
+    let cluster = Cluster::start(ClusterOptions::default()).await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
+    let (cut, whole) = (channel_at(&cluster, 2), channel_at(&cluster, 1));
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    for name in [&cut, &whole] {
+        broker.subscribe(&channel(name), worker(0), Some(KEEP)).await.expect("subscribed");
+    }
+    for _ in 0..3 {
+        ready(&broker).await;
+        cluster.members[2].command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        assert!(matches!(inbox.next().await, Post::Top(name, _, Check::Resumed) if name == channel(&cut)));
+    }
+    publish(&broker, &whole, 1).await.expect("published");
+    assert_eq!(inbox.publication().await.0, channel(&whole));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_address_is_told_in_a_sentence() {
+    let (cluster, alone) = (Cluster::shared().await, Server::start_with(Options::default().with_port()).await);
+    for (url, told) in [
+        (format!("redis://{}", cluster.address(0)), "as redis+cluster://"),
+        (format!("redis+cluster://{}", alone.address()), "belongs to no Redis Cluster"),
+        ("redis+cluster://127.0.0.1:1,127.0.0.1:2".to_owned(), "cannot be reached"),
+    ] {
+        let (broker, _guard) = start(config(url), mailboxes());
+        eventually(told, || matches!(broker.readiness(), Readiness::NotReady(why) if why.contains(told))).await;
+    }
+}

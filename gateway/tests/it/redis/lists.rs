@@ -1,0 +1,184 @@
+//! Names of channels: what is written, found to be wrong, and mended.
+
+use super::support::bed_of;
+use gateway::{
+    broker::{BrokerError, Sweep},
+    testing::{
+        contract::Bed,
+        fixtures::{channel, ephemeral, kept, worker},
+        internals::index_shard,
+    },
+};
+use gateway_core::model::Retention;
+use redis_testing::Server;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+const KEEP: Retention = Retention { size: 10, ttl: Duration::from_mins(1) };
+const BRIEF: Retention = Retention { size: 1, ttl: Duration::from_millis(20) };
+
+async fn start() -> (Bed, Arc<Server>) {
+    let server = Arc::new(Server::start().await);
+    (bed_of(server.url(), server.clone()), server)
+}
+
+/// What Redis holds, in all sets.
+async fn written(server: &Server) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for shard in 0..16 {
+        all.extend(server.command(&["ZRANGE", &format!("test:names:{{{shard}}}"), "0", "-1"]).await.texts());
+    }
+    all
+}
+
+async fn add(server: &Server, name: &str) {
+    server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard(name)), "0", name]).await;
+}
+
+async fn forget(server: &Server) {
+    for shard in 0..16 {
+        server.command(&["DEL", &format!("test:names:{{{shard}}}")]).await;
+    }
+}
+
+async fn list(bed: &Bed) -> Vec<String> {
+    let all = bed.broker.channels("*", None, 100).await.expect("listed");
+    all.into_iter().map(|channel| channel.name.to_string()).collect()
+}
+
+async fn publish(bed: &Bed, name: &str, keep: Retention) -> Result<u64, BrokerError> {
+    let published = bed.broker.publish(&channel(name), kept(1, keep)).await?;
+    Ok(published.position.map_or(0, |position| position.offset))
+}
+
+async fn sweep(bed: &Bed) {
+    let (nodes, mut sweep) = (bed.broker.nodes().expect("over Redis"), Sweep::default());
+    while !sweep.is_over() {
+        nodes.sweep(&mut sweep).await.expect("swept");
+    }
+}
+
+fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_holds_something_again_is_listed_again() {
+    let (bed, server) = start().await;
+    for _ in 0..3 {
+        publish(&bed, "c:brief", BRIEF).await.expect("published");
+        while !list(&bed).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(written(&server).await, names([]), "a list takes out what is not active");
+    }
+    bed.broker.publish(&channel("c:never"), ephemeral(1)).await.expect("announced");
+    assert_eq!(publish(&bed, "c:brief", KEEP).await, Ok(4));
+    assert_eq!(list(&bed).await, ["c:brief"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_was_lost_comes_back_with_what_is_published_next() {
+    let (bed, server) = start().await;
+    publish(&bed, "c:young", KEEP).await.expect("published");
+    assert_eq!(list(&bed).await, ["c:young"]);
+    forget(&server).await;
+    assert_eq!(publish(&bed, "c:young", KEEP).await, Ok(2));
+    assert_eq!(list(&bed).await, ["c:young"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_adds_names_that_are_missing_and_takes_out_those_that_are_there_in_vain() {
+    let (bed, server) = start().await;
+    for name in ["c:a", "c:b"] {
+        publish(&bed, name, KEEP).await.expect("published");
+    }
+    bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
+    assert_eq!(list(&bed).await, ["c:a", "c:b", "c:joined"]);
+    forget(&server).await;
+    assert!(list(&bed).await.is_empty());
+    for number in 0..300 {
+        add(&server, &format!("c:idle:{number}")).await;
+    }
+    sweep(&bed).await;
+    assert_eq!(written(&server).await, names(["c:a", "c:b", "c:joined"]));
+    assert_eq!(list(&bed).await, ["c:a", "c:b", "c:joined"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_fails_goes_on_with_what_it_had_found() {
+    let (bed, server) = start().await;
+    publish(&bed, "c:a", KEEP).await.expect("published");
+    assert_eq!(list(&bed).await, ["c:a"]);
+    forget(&server).await;
+    let key = format!("test:names:{{{}}}", index_shard("c:a"));
+    server.command(&["SET", &key, "no set"]).await;
+    let (nodes, mut sweep, mut failed) = (bed.broker.nodes().expect("over Redis"), Sweep::default(), 0);
+    while !sweep.is_over() {
+        if nodes.sweep(&mut sweep).await.is_err() {
+            failed += 1;
+            server.command(&["DEL", &key]).await;
+        }
+    }
+    assert_eq!((failed, written(&server).await), (1, names(["c:a"])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_fails_for_nothing_that_it_would_write() {
+    let (bed, server) = start().await;
+    publish(&bed, "c:a", KEEP).await.expect("published");
+    assert_eq!(list(&bed).await, ["c:a"]);
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
+    assert_eq!(list(&bed).await, ["c:a"], "Redis takes nothing in");
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    while list(&bed).await != ["c:a", "c:joined"] {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_name_is_passed_over() {
+    let (bed, server) = start().await;
+    publish(&bed, "c:b", KEEP).await.expect("published");
+    assert_eq!(list(&bed).await, ["c:b"]);
+    for number in 0..40 {
+        server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard("c:b")), "0", &format!("{{odd {number:02}}}")]).await;
+        server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard("c:b")), "0", &format!("a {number:02}")]).await;
+    }
+    assert_eq!(list(&bed).await, ["c:b"]);
+    sweep(&bed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_subscribes_anew_after_an_interruption_is_listed_anew() {
+    let (bed, server) = start().await;
+    bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
+    assert_eq!(list(&bed).await, ["c:joined"]);
+    forget(&server).await;
+    server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    while list(&bed).await != ["c:joined"] {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_go_through_all_sets_in_order_whatever_lies_between() {
+    let (bed, server) = start().await;
+    let many: Vec<_> = (0..400).map(|number| format!("c:{number:03}")).collect();
+    for name in &many {
+        publish(&bed, name, KEEP).await.expect("published");
+        add(&server, &format!("{name}:idle")).await;
+    }
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let page = bed.broker.channels("c:*", found.last().map(String::as_str), 33).await.expect("listed");
+        found.extend(page.iter().map(|it| it.name.to_string()));
+        if page.len() < 33 {
+            break;
+        }
+    }
+    assert_eq!(found, many);
+    let some = bed.broker.channels("c:1*5", None, 100).await.expect("listed");
+    assert_eq!(some.len(), 10, "{some:?}");
+    assert_eq!(bed.broker.channels("c:2", Some("c:3"), 100).await.expect("listed"), [], "after all that begin so");
+}

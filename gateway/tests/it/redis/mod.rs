@@ -1,0 +1,14 @@
+//! The Redis broker with real servers: the contract with each kind of store, and what breaks there.
+
+mod cluster;
+mod faults;
+mod follower;
+mod lists;
+mod nodes;
+mod rights;
+mod ring;
+mod sentinels;
+mod standalone;
+mod support;
+mod tls;
+mod wire;

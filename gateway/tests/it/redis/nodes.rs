@@ -1,0 +1,182 @@
+//! Nodes that end without a word, and what they leave.
+
+use super::support::{config, mailboxes, start};
+use gateway::{
+    broker::{Broker, NodeRecord, Nodes, OrphanedPresence, RedisConfig, Sweep},
+    testing::{
+        fixtures::{channel, client},
+        internals::LEASE_CHECK_VALIDITY,
+    },
+};
+use gateway_core::model::{ConnectionId, PresenceStats};
+use redis_testing::{Reply, Server};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio_util::sync::DropGuard;
+
+const LONG: Duration = Duration::from_mins(1);
+const SHORT: Duration = Duration::from_millis(50);
+
+fn node(server: &Server, name: &str) -> (Arc<Broker>, DropGuard) {
+    start(RedisConfig { node: name.into(), ..config(server.url()) }, mailboxes())
+}
+
+fn nodes(broker: &Broker) -> &Nodes {
+    broker.nodes().expect("over Redis")
+}
+
+async fn is_gone(broker: &Broker, name: &str) -> NodeRecord {
+    loop {
+        let all = nodes(broker).list().await.expect("listed");
+        let found = all.into_iter().find(|node| *node.id.name == *name).expect("registered");
+        if !found.is_alive {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn present(broker: &Broker, name: &str) -> (HashSet<ConnectionId>, PresenceStats) {
+    let all = broker.presence(&channel(name), 1000).await.expect("listed");
+    let stats = broker.presence_stats(&channel(name)).await.expect("counted");
+    assert_eq!(stats.clients, all.len(), "both say the same");
+    (all.iter().map(|info| info.client).collect(), stats)
+}
+
+async fn swept(broker: &Broker) -> Vec<OrphanedPresence> {
+    let (mut sweep, mut all) = (Sweep::default(), Vec::new());
+    while !sweep.is_over() {
+        all.extend(nodes(broker).sweep(&mut sweep).await.expect("swept"));
+    }
+    all
+}
+
+// NL-7.2, NL-7.5
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
+    let server = Server::start().await;
+    let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
+    nodes(&living).register("{}", LONG).await.expect("entered");
+    nodes(&dying).register("{}", LONG).await.expect("entered");
+    let (alice, phone, bob) = (client("alice"), client("alice"), client("bob"));
+    for (broker, info) in [(&living, &alice), (&dying, &phone), (&dying, &bob)] {
+        broker.presence_add(&channel("c"), info.clone()).await.expect("added");
+    }
+    nodes(&living).set_may_declare_dead(true);
+    let everybody = (HashSet::from([alice.client, phone.client, bob.client]), PresenceStats { clients: 3, users: 2 });
+    assert_eq!(present(&living, "c").await, everybody);
+    nodes(&dying).renew("{}", SHORT).await.expect("renewed");
+    is_gone(&living, "dying").await;
+    nodes(&living).set_may_declare_dead(false);
+    assert_eq!(present(&living, "c").await, everybody, "after an outage all leases are gone, and nobody is dead");
+    nodes(&living).set_may_declare_dead(true);
+    tokio::time::sleep(LEASE_CHECK_VALIDITY).await;
+    assert_eq!(present(&living, "c").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
+    assert_eq!(living.presence(&channel("c"), 1).await.expect("listed")[0].client, alice.client, "the dead take nobody's place");
+    nodes(&dying).register("{}", LONG).await.expect("entered");
+    assert_eq!(present(&living, "c").await, everybody, "it only stood still");
+}
+
+// NL-7.3
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_takes() {
+    let server = Server::start().await;
+    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    nodes(&dying).register("{}", SHORT).await.expect("entered");
+    let mut expected = HashSet::new();
+    for number in 0..300 {
+        let info = client("bob");
+        dying.presence_add(&channel(&format!("#c {{{}}} *", number % 7)), info.clone()).await.expect("added");
+        expected.insert(info.client);
+    }
+    let dead = is_gone(&cleanup, "dying").await.id;
+    assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
+    assert!(!nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "one does it");
+    assert!(nodes(&cleanup).lock_cleanup(&dead, SHORT).await.expect("asked"), "and goes on with it");
+    while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {}
+    let (mut left, mut steps) = (HashSet::new(), 0);
+    while let Some(some) = nodes(&other).remove_presence_step(&dead).await.expect("cleared") {
+        steps += 1;
+        for OrphanedPresence { info, .. } in some {
+            assert!(left.insert(info.client), "once");
+        }
+    }
+    assert!(steps > 1, "in steps");
+    assert_eq!(left, expected);
+    nodes(&cleanup).unregister(&dead).await.expect("forgotten");
+    assert!(nodes(&cleanup).list().await.expect("listed").iter().all(|node| *node.id.name != *"dying"));
+    assert_eq!(present(&cleanup, "#c {1} *").await.1, PresenceStats::default());
+}
+
+// NL-7.6
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_takes_out_whoever_no_living_node_holds() {
+    let server = Server::start().await;
+    let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
+    nodes(&living).register("{}", LONG).await.expect("entered");
+    let (alice, bob) = (client("alice"), client("bob"));
+    living.presence_add(&channel("c:both"), alice.clone()).await.expect("added");
+    for name in ["c:both", "#a lone} {*"] {
+        // It has never held a lease, and no list knows it.
+        dying.presence_add(&channel(name), bob.clone()).await.expect("added");
+    }
+    assert!(swept(&living).await.is_empty(), "not before it may judge");
+    nodes(&living).set_may_declare_dead(true);
+    let mut left: Vec<_> = swept(&living).await.into_iter().map(|left| (left.channel.to_string(), left.info.client)).collect();
+    left.sort();
+    assert_eq!(left, [("#a lone} {*".to_owned(), bob.client), ("c:both".to_owned(), bob.client)]);
+    assert!(swept(&living).await.is_empty(), "once");
+    assert_eq!(present(&dying, "c:both").await, (HashSet::from([alice.client]), PresenceStats { clients: 1, users: 1 }));
+    assert_eq!(present(&dying, "#a lone} {*").await.1, PresenceStats::default());
+    assert_eq!(server.command(&["KEYS", "test:{#a*"]).await, Reply::List(Vec::new()), "nothing is left");
+    assert!(nodes(&living).lock_sweep(LONG).await.expect("asked"));
+    assert!(!nodes(&dying).lock_sweep(LONG).await.expect("asked"), "one at a time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
+    let server = Server::start().await;
+    let ((cleanup, _one), (slow, _two)) = (node(&server, "heir"), node(&server, "slow"));
+    nodes(&slow).register("{}", SHORT).await.expect("entered");
+    let dead = is_gone(&cleanup, "slow").await.id;
+    nodes(&cleanup).unregister(&dead).await.expect("forgotten");
+    let late = (ConnectionId::random(), "alice".parse().expect("valid"));
+    nodes(&slow).register_connections(std::slice::from_ref(&late)).await.expect("entered");
+    let before = nodes(&slow).holder();
+    let former = nodes(&slow).begin_generation("{}").await.expect("told");
+    assert_ne!(nodes(&slow).holder(), before);
+    nodes(&slow).register("{}", LONG).await.expect("entered");
+    assert_eq!(is_gone(&cleanup, "slow").await.id, dead);
+    assert_eq!((nodes(&cleanup).registered_connections(&dead).await.expect("read"), former == dead), (vec![late], true));
+    nodes(&slow).delete_connections_of(&former).await.expect("struck out");
+    assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [], "it lives on, in the node's next life");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() {
+    let server = Server::start().await;
+    let ((cleanup, _one), (dying, _two)) = (node(&server, "heir"), node(&server, "dying"));
+    nodes(&dying).register("{}", SHORT).await.expect("entered");
+    let dead = is_gone(&cleanup, "dying").await.id;
+    let good = (ConnectionId::random(), "alice".parse().expect("valid"));
+    nodes(&dying).register_connections(std::slice::from_ref(&good)).await.expect("entered");
+    let keys = server.command(&["KEYS", "test:node:dying*:connections"]).await.texts();
+    let key = &*keys[0];
+    server.command(&["HSET", key, "no connection", "alice"]).await;
+    assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [good]);
+    assert_eq!(server.command(&["HLEN", key]).await, Reply::Number(1), "it is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_heir_that_renounces_makes_room_for_another() {
+    let server = Server::start().await;
+    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    nodes(&dying).register("{}", SHORT).await.expect("entered");
+    let dead = is_gone(&cleanup, "dying").await.id;
+    assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
+    nodes(&cleanup).unlock_cleanup(&dead).await.expect("told");
+    while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {
+        tokio::task::yield_now().await;
+    }
+    nodes(&cleanup).unlock_cleanup(&dead).await.expect("told");
+    assert!(nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "of what is not its own there is nothing to renounce");
+}

@@ -1,0 +1,89 @@
+//! What the user of `redis.url` may do.
+
+use super::support::{DOCUMENTED, KEEP, config, login, mailboxes, not_ready, publish, ready, start};
+use gateway::{
+    broker::Post,
+    testing::{
+        fixtures::{Inbox, channel, worker},
+        internals::{load_scripts, trials},
+    },
+};
+use redis_testing::{Reply, Server};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A user with these rights, and the address for it.
+async fn user(server: &Server, rights: &[&str]) -> String {
+    server.set_user(&login(), rights).await;
+    server.url_of(&login())
+}
+
+// NL-7.12
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_right_is_found_at_the_start_and_named() {
+    let server = Server::start().await;
+    for (taken, says) in [
+        ("-evalsha", "'evalsha' command"),
+        // 'script' alone before Redis 7.
+        ("-script", "run the 'script"),
+        ("-publish", "'publish' command"),
+        ("-subscribe", "SUBSCRIBE on test:probe:{node-1:"),
+        ("resetchannels &other:*", "SUBSCRIBE on test:probe:{node-1:"),
+        ("resetkeys ~other:*", "DEL on test:probe:{node-1:"),
+        ("-xadd", "the script publish on test:probe:{node-1:"),
+        ("-hincrby", "the script presence_add on test:probe:{node-1:"),
+        ("-info", "'info' command"),
+    ] {
+        let rights: Vec<_> = DOCUMENTED.into_iter().chain(taken.split(' ')).collect();
+        let url = user(&server, &rights).await;
+        let (broker, _guard) = start(config(url), mailboxes());
+        not_ready(&broker, says).await;
+        not_ready(&broker, "Give the user the rights that docs/redis.md lists: ~P:* &P:*").await;
+        server.command(&[&["ACL", "SETUSER", "gateway", "resetchannels"], &DOCUMENTED[..]].concat()).await;
+        ready(&broker).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_tried_leaves_nothing_for_long() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+    let keys = server.command(&["KEYS", "*"]).await.texts();
+    assert!(!keys.is_empty(), "it was tried");
+    for key in keys {
+        let life = server.command(&["PTTL", &key]).await;
+        assert!(matches!(life, Reply::Number(-2 | 1..=10_000)), "{key}: {life:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_tried_is_what_the_scripts_take() {
+    let server = Server::start().await;
+    let mut connection = server.connection().await;
+    let (scripts, count) = load_scripts();
+    connection.send(&scripts).await.expect("sent");
+    for _ in 0..count {
+        connection.reply().await.expect("loaded");
+    }
+    for (what, trial) in trials("test", "node-1") {
+        connection.send(&trial).await.expect("sent");
+        connection.reply().await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
+}
+
+// NL-2.2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
+    let server = Server::start().await;
+    let (url, mailboxes) = (user(&server, &DOCUMENTED).await, mailboxes());
+    let (broker, _guard) = start(config(url), mailboxes.clone());
+    ready(&broker).await;
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    server.command(&["ACL", "SETUSER", "gateway", "-publish"]).await;
+    assert_eq!(publish(&broker, "c", 1).await.expect("stored").offset, 1);
+    assert_eq!(broker.stats().redis.map(|redis| redis.unannounced), Some(1));
+    let reads = async { while !matches!(inbox.next().await, Post::Dirty(name) if name == channel("c")) {} };
+    timeout(Duration::from_secs(10), reads).await.expect("the worker reads the history");
+}

@@ -1,0 +1,300 @@
+//! The broker over several servers that know nothing of each other: the contract, and what breaks there.
+
+use super::{
+    follower::{Follower, name_that, publish_during},
+    support::{DOCUMENTED, HOUR, KEEP, bed_of, config, eventually, login, mailboxes, not_ready, publish, ready, start},
+};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use gateway::{
+    broker::{Broker, BrokerError, Readiness, RedisConfig, Sweep},
+    contract,
+    testing::{
+        contract::Bed,
+        fixtures::{ALL, channel, client, kept},
+        internals::server_of,
+    },
+};
+use gateway_core::model::{Position, ReadRange};
+use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server};
+use std::{collections::HashSet, time::Duration};
+use tokio::time::{Instant, sleep};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// Servers, each named as the place in the list says.
+struct Ring {
+    servers: Vec<Server>,
+}
+
+impl Ring {
+    /// Each keeps its data when it is started again.
+    async fn start() -> Self {
+        let mut servers = Vec::new();
+        for _ in NAMES {
+            servers.push(Server::start_with(Options::default().with(&["--appendonly", "yes"])).await);
+        }
+        Self { servers }
+    }
+
+    fn url(&self) -> String {
+        url(NAMES.into_iter().zip(&self.servers))
+    }
+}
+
+fn url<'a>(servers: impl IntoIterator<Item = (&'a str, &'a Server)>) -> String {
+    servers.into_iter().map(|(name, server)| format!("{name}={}", server.url())).collect::<Vec<_>>().join(" ")
+}
+
+/// A name of a channel that the server at this place of the list has.
+fn channel_at(place: usize) -> String {
+    channel_of(&NAMES, place)
+}
+
+fn channel_of(names: &[&str], place: usize) -> String {
+    name_that("c", |name| server_of(names, name) == place)
+}
+
+async fn bed() -> Bed {
+    let mut ring = Ring { servers: Vec::new() };
+    for _ in NAMES {
+        let server = Server::start().await;
+        server.set_user(&login(), &DOCUMENTED).await;
+        ring.servers.push(server);
+    }
+    bed_of(ring.url().replace(".sock", &format!(".sock{}", login().of_socket())), ring)
+}
+
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
+
+/// Nothing here may be found by the audit only.
+fn without_audit(url: String) -> RedisConfig {
+    RedisConfig { audit: HOUR, deadline: Duration::from_secs(15), ..config(url) }
+}
+
+async fn partly(broker: &Broker, says: &str) {
+    eventually(says, || matches!(broker.readiness(), Readiness::Partly(why) if why.contains(says))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_channel_is_kept_by_one_server_with_all_that_belongs_to_it() {
+    let ring = Ring::start().await;
+    let (broker, _guard) = start(config(ring.url()), mailboxes());
+    for place in 0..NAMES.len() {
+        let name = channel_at(place);
+        publish(&broker, &name, 1).await.expect("published");
+        broker.presence_add(&channel(&name), client("alice")).await.expect("added");
+        for (at, server) in ring.servers.iter().enumerate() {
+            let keys = server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await.list();
+            assert_eq!(keys.len(), if at == place { 6 } else { 0 }, "meta, stream, idempotency, presence, users, nodes: {keys:?}");
+        }
+    }
+    let listed: HashSet<_> = broker.channels("*", None, 9).await.expect("listed").into_iter().map(|one| one.name.to_string()).collect();
+    assert_eq!(listed, (0..NAMES.len()).map(channel_at).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_concerns_its_own_channels_only() {
+    let mut ring = Ring::start().await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(without_audit(ring.url()), mailboxes.clone());
+    ready(&broker).await;
+    let (away, here) = (channel_at(1), channel_at(0));
+    let names = [&*away, &*here];
+    let mut follower = Follower::of(&broker, &mailboxes[0], &names).await;
+    let mut last = publish_during(&broker, &names, 0, sleep(Duration::ZERO)).await;
+    follower.until(last).await;
+    let (interruptions, resubscribed) =
+        (broker.stats().redis.expect("over Redis").broken, broker.stats().redis.expect("over Redis").resubscribed);
+
+    ring.servers[1].kill();
+    partly(&broker, &ring.servers[1].socket().display().to_string()).await;
+    assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.unavailable)), Some((2, 1)));
+    let waiting = FuturesUnordered::new();
+    for number in last + 1..=last + 20 {
+        waiting.push(broker.hand_over(&channel(&away), kept(number, KEEP)).await.expect("there is room"));
+    }
+    let mut waiting = waiting.map(|published| published.expect("in time"));
+    let began = Instant::now();
+    let after = publish_during(&broker, &[&here], last, sleep(Duration::ZERO)).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(waiting.next().now_or_never().is_none(), "what is for the one that is away waits");
+    assert!(broker.read(&channel(&here), KEEP, ReadRange::Top, ALL).await.is_ok());
+
+    ring.servers[1].resume().await;
+    assert_eq!(waiting.by_ref().count().await, 20);
+    ready(&broker).await;
+    last += 20;
+    for number in last + 1..=after {
+        publish(&broker, &away, number).await.expect("published");
+    }
+    last = publish_during(&broker, &names, after, sleep(Duration::ZERO)).await;
+    follower.until(last).await;
+    follower.expect(last);
+    let stats = broker.stats().redis.expect("over Redis");
+    assert_eq!(stats.broken - interruptions, 1, "one connection was lost");
+    assert_eq!(stats.resubscribed - resubscribed, 1, "one channel was looked at");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_ready_in_part_as_long_as_one_server_is_there() {
+    let mut ring = Ring::start().await;
+    for server in &mut ring.servers[1..] {
+        server.kill();
+    }
+    let config = || RedisConfig { deadline: Duration::from_millis(1500), ..config(ring.url()) };
+    let (broker, _guard) = start(config(), mailboxes());
+    partly(&broker, &ring.servers[1].socket().display().to_string()).await;
+    partly(&broker, &ring.servers[2].socket().display().to_string()).await;
+    publish(&broker, &channel_at(0), 1).await.expect("published");
+    assert!(matches!(publish(&broker, &channel_at(1), 1).await, Err(BrokerError::Unavailable(_))));
+    ring.servers[0].kill();
+    not_ready(&broker, &ring.servers[0].socket().display().to_string()).await;
+    for server in &mut ring.servers {
+        server.resume().await;
+    }
+    ready(&broker).await;
+    publish(&broker, &channel_at(1), 1).await.expect("published");
+}
+
+// NL-7.11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
+    let (ring, other) = (Ring::start().await, Server::start().await);
+    let [a, b, c] = &ring.servers[..] else { panic!("three") };
+    let (one, guard) = start(config(ring.url()), mailboxes());
+    ready(&one).await;
+    for (names, list, says) in [
+        (&["a", "b"][..], url([("a", a), ("b", b)]), "for server a of a, b, other nodes take it for server a of a, b, c"),
+        (
+            &["a", "b", "c", "d"],
+            url([("a", a), ("b", b), ("c", c), ("d", &other)]),
+            "for server c of a, b, c, d, other nodes take it for server c of a, b, c",
+        ),
+        (&["a", "b", "c"], url([("a", b), ("b", a), ("c", c)]), "for server a of a, b, c, other nodes take it for server b of a, b, c"),
+        (&["only"], b.url(), "for the only server, other nodes take it for server b of a, b, c"),
+    ] {
+        let config = RedisConfig { node: "newcomer".into(), deadline: Duration::from_millis(1500), ..config(list) };
+        let (newcomer, _guard) = start(config, mailboxes());
+        not_ready(&newcomer, says).await;
+        not_ready(&newcomer, "give all nodes the same redis.url").await;
+        if names.len() > NAMES.len() {
+            not_ready(&newcomer, "does not use Redis at").await;
+        }
+        for place in 0..names.len() {
+            let name = channel_of(names, place);
+            let refused = publish(&newcomer, &name, 1).await;
+            assert!(matches!(&refused, Err(BrokerError::Unavailable(why)) if why.contains("redis.url")), "{says}: {refused:?}");
+            for server in [a, b, c, &other] {
+                assert_eq!(server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await, Reply::List(Vec::new()), "{says}");
+            }
+        }
+    }
+    assert_eq!(one.readiness(), Readiness::Ready, "the others go on");
+    let (newcomer, _newcomer) = start(config(url([("a", a), ("b", b)])), mailboxes());
+    not_ready(&newcomer, "other nodes take it for").await;
+    drop(guard);
+    ready(&newcomer).await;
+    publish(&newcomer, &channel_of(&["a", "b"], 1), 1).await.expect("published, once all others have stopped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
+    let (a, b, c) = (Server::start().await, Server::start().await, Server::start().await);
+    let lease = Duration::from_secs(2);
+    let (one, _one) = start(RedisConfig { lease, ..config(url([("a", &a), ("b", &b)])) }, mailboxes());
+    ready(&one).await;
+    let config = RedisConfig { node: "newcomer".into(), lease, ..config(url([("a", &a), ("c", &c)])) };
+    let (newcomer, _newcomer) = start(config, mailboxes());
+    not_ready(&newcomer, "other nodes take it for").await;
+    for _ in 0..3 {
+        // It goes on asking, and is contradicted again.
+        sleep(lease).await;
+        a.command(&["DEL", "test:assignment"]).await;
+        let words = loop {
+            match a.command(&["GET", "test:assignment"]).await {
+                Reply::Nil => sleep(Duration::from_millis(2)).await,
+                words => break words,
+            }
+        };
+        assert_eq!(words, Reply::Text("server a of a, b".into()));
+    }
+    assert_eq!(one.readiness(), Readiness::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
+    let (a, b) = (Server::start().await, Server::start().await);
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(1500), ..config(url([("a", &a), ("b", &b)])) }, mailboxes());
+    ready(&broker).await;
+    a.command(&["SET", "test:assignment", "server a of a, c"]).await;
+    not_ready(&broker, "for server a of a, b, other nodes take it for server a of a, c").await;
+    assert!(publish(&broker, &channel_of(&["a", "b"], 0), 1).await.is_err());
+    a.command(&["DEL", "test:assignment"]).await;
+    ready(&broker).await;
+    publish(&broker, &channel_of(&["a", "b"], 0), 1).await.expect("published");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_server_has_its_own_sentinels() {
+    let server = async || Server::start_with(Options::default().with_port()).await;
+    let (old, new) = (server().await, server().await);
+    let other_at = new.address().port().to_string();
+    let (sentinel, whole) = (SentinelOptions::default().start_sentinel("sentinel", old.address(), 1).await, Server::start().await);
+    let list = format!("moved=redis+sentinel://{}/{SERVICE} stays={}", sentinel.address(), whole.url());
+    let (broker, _guard) = start(without_audit(list), mailboxes());
+    ready(&broker).await;
+    let names = ["moved", "stays"];
+    let (moved, stays) = (channel_of(&names, 0), channel_of(&names, 1));
+    let before = [position(&broker, &moved).await, position(&broker, &stays).await];
+    sentinel.command(&["SENTINEL", "REMOVE", SERVICE]).await;
+    sentinel.command(&["SENTINEL", "MONITOR", SERVICE, "127.0.0.1", &other_at, "1"]).await;
+    eventually("it is noticed", || broker.stats().redis.is_some_and(|redis| redis.broken > 0)).await;
+    ready(&broker).await;
+    let after = [position(&broker, &moved).await, position(&broker, &stays).await];
+    assert!(after[0].epoch != before[0].epoch && after[0].offset == 1, "it is another server");
+    assert_eq!(after[1], Position { offset: 2, ..before[1] });
+}
+
+async fn position(broker: &Broker, name: &str) -> Position {
+    broker.publish(&channel(name), kept(1, KEEP)).await.expect("published").position.expect("kept")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
+    let ring = Ring::start().await;
+    let node = |name: &str| start(RedisConfig { node: name.into(), ..config(ring.url()) }, mailboxes());
+    let ((living, _one), (dying, _two), (lost, _three)) = (node("living"), node("dying"), node("lost"));
+    let nodes = living.nodes().expect("over Redis");
+    nodes.register("{}", HOUR).await.expect("entered");
+    dying.nodes().expect("over Redis").register("{}", Duration::from_millis(50)).await.expect("entered");
+    let mut expected = HashSet::new();
+    for (broker, times) in [(&dying, 30), (&lost, 15)] {
+        for number in 0..times {
+            let info = client("bob");
+            broker.presence_add(&channel(&format!("c:{number}")), info.clone()).await.expect("added");
+            expected.insert(info.client);
+        }
+    }
+    let dead = loop {
+        let dead = nodes.list().await.expect("listed").into_iter().find(|node| !node.is_alive);
+        if let Some(dead) = dead {
+            break dead.id;
+        }
+        tokio::task::yield_now().await;
+    };
+    nodes.set_may_declare_dead(true);
+    let mut found = HashSet::new();
+    assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
+    while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {
+        found.extend(left.into_iter().map(|left| left.info.client));
+    }
+    assert_eq!(found.len(), 30);
+    let mut sweep = Sweep::default();
+    while !sweep.is_over() {
+        found.extend(nodes.sweep(&mut sweep).await.expect("swept").into_iter().map(|left| left.info.client));
+    }
+    assert_eq!(found, expected, "nobody knew of the others");
+    for server in &ring.servers {
+        assert_eq!(server.command(&["KEYS", "test:{c:*"]).await, Reply::List(Vec::new()));
+    }
+}

@@ -1,0 +1,121 @@
+//! The master is where the sentinels say.
+
+use super::support::{KEEP, bed_of, config, config_of, mailboxes, not_ready, publish, ready, start};
+use gateway::{
+    broker::{Delivery, Post, RedisConfig},
+    contract,
+    testing::{
+        contract::Bed,
+        fixtures::{ALL, Inbox, channel, worker},
+    },
+};
+use gateway_core::model::ReadRange;
+use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Sentinels, Server, free_port};
+use std::{collections::BTreeMap, time::Duration};
+
+async fn bed() -> Bed {
+    let sentinels = Sentinels::start(SentinelOptions { count: 1, ..SentinelOptions::default() }).await;
+    bed_of(sentinels.url(), sentinels)
+}
+
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
+    let mut sentinels = Sentinels::start(SentinelOptions { down_after: Duration::from_millis(500), ..SentinelOptions::default() }).await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(90), ..config(sentinels.url()) }, mailboxes.clone());
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
+    let mut acknowledged = BTreeMap::new();
+    for number in 1..=50 {
+        acknowledged.insert(number, publish(&broker, "c", number).await.expect("published"));
+    }
+    let old = acknowledged[&1].epoch;
+    let mut at_master = sentinels.master().connection().await;
+    at_master.command(&["SET", "mark", "1"]).await.expect("carried out");
+    assert_eq!(at_master.command(&["WAIT", "1", "0"]).await.expect("carried out"), Reply::Number(1), "it is copied");
+    let later = tokio::spawn({
+        let broker = broker.clone();
+        async move {
+            let mut later = Vec::new();
+            for number in 51.. {
+                let position = publish(&broker, "c", number).await.expect("in time");
+                later.push((number, position));
+                if position.epoch != old {
+                    break;
+                }
+            }
+            later
+        }
+    });
+    sentinels.master().kill();
+    acknowledged.extend(later.await.expect("no panic"));
+
+    let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
+    let fork = page.forks.iter().find(|fork| fork.epoch == old).expect("the old timeline is remembered").offset;
+    assert!(page.epoch != old && fork >= 50, "what the replica had is of both timelines: {fork}");
+    let held: Vec<(u64, u64)> =
+        page.publications.iter().map(|one| (one.data.get().parse().expect("a number"), one.position.expect("kept").offset)).collect();
+    assert!(held.is_sorted_by(|(one, at), (next, then)| one < next && at + 1 == *then), "each once, in order: {held:?}");
+    for (number, position) in acknowledged {
+        let is_valid = position.epoch == page.epoch || position.offset <= fork;
+        assert_eq!(is_valid, held.contains(&(number, position.offset)), "{number} {position:?} {fork}");
+    }
+    // Whoever is subscribed learns of it: by what is published there, or by how the stream stands once the subscription is renewed.
+    let epoch = publish(&broker, "c", 0).await.expect("published").epoch;
+    loop {
+        let at = match inbox.next().await {
+            Post::Delivery(_, Delivery::Publication(publication)) => publication.position,
+            Post::Top(_, top, _) => Some(top),
+            _ => None,
+        };
+        if at.is_some_and(|at| at.epoch == epoch) {
+            break;
+        }
+    }
+    ready(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_leave_a_master_that_lives_on_when_another_one_is_named() {
+    let server = async || Server::start_with(Options::default().with_port()).await;
+    let (old, new) = (server().await, server().await);
+    let other_at = new.address().port().to_string();
+    let sentinel = SentinelOptions::default().start_sentinel("sentinel", old.address(), 1).await;
+    let (broker, _guard) = start(config(format!("redis+sentinel://{}/{SERVICE}", sentinel.address())), mailboxes());
+    ready(&broker).await;
+    let before = publish(&broker, "c", 1).await.expect("published");
+    sentinel.command(&["SENTINEL", "REMOVE", SERVICE]).await;
+    sentinel.command(&["SENTINEL", "MONITOR", SERVICE, "127.0.0.1", &other_at, "1"]).await;
+    old.left_alone().await;
+    let after = publish(&broker, "c", 1).await.expect("published");
+    assert!(after.epoch != before.epoch && after.offset == 1, "it is another server");
+    ready(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_are_asked_in_turn_and_what_is_wrong_with_them_is_said_in_a_sentence() {
+    let sentinels = Sentinels::start(SentinelOptions { count: 1, ..SentinelOptions::default() }).await;
+    let (nobody, sentinel) = (format!("127.0.0.1:{}", free_port()), sentinels.hosts());
+    let (broker, _guard) = start(config(format!("redis+sentinel://{nobody},{sentinel}/{SERVICE}")), mailboxes());
+    ready(&broker).await;
+    let (broker, _guard) = start(config(format!("redis+sentinel://{nobody}/{SERVICE}")), mailboxes());
+    not_ready(&broker, &format!("no sentinel answered the query for the master; the last one, {nobody}")).await;
+    let (broker, _guard) = start(config(format!("redis+sentinel://{sentinel}/other")), mailboxes());
+    not_ready(&broker, "no sentinel watches a service named other").await;
+    let (broker, _guard) = start(config(format!("redis://{}", sentinels.servers[1].address())), mailboxes());
+    not_ready(&broker, "is a replica").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_have_a_password_of_their_own() {
+    let server = Server::start_with(Options::default().with_port().with(&["--requirepass", "theirs"])).await;
+    let more = format!("requirepass own\nsentinel auth-pass {SERVICE} theirs");
+    let sentinel = SentinelOptions { more, ..SentinelOptions::default() }.start_sentinel("sentinel", server.address(), 1).await;
+    let url = format!("url = \"redis+sentinel://:theirs@{}/{SERVICE}\"", sentinel.address());
+    let (broker, _guard) = start(config_of(&url), mailboxes());
+    not_ready(&broker, "does not accept redis.sentinel_user or redis.sentinel_password").await;
+    let (broker, _guard) = start(config_of(&format!("{url}\nsentinel_password = \"own\"")), mailboxes());
+    ready(&broker).await;
+}

@@ -1,0 +1,109 @@
+//! Brokers under test, and what is said of them.
+
+use gateway::{
+    broker::{Broker, BrokerError, Mailbox, Readiness, RedisAddress, RedisBroker, RedisConfig},
+    settings::Settings,
+    testing::{
+        contract::Bed,
+        fixtures::{channel, kept},
+    },
+};
+use gateway_core::model::{Position, Retention};
+use redis_testing::Login;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Short times, so that tests need not wait long.
+pub(super) fn config(url: String) -> RedisConfig {
+    config_of(&format!("url = {url:?}"))
+}
+
+/// The same, with more in `[redis]` than a URL.
+pub(super) fn config_of(redis: &str) -> RedisConfig {
+    let settings = Settings::from_toml(&format!("[redis]\n{redis}")).expect("values of the right type");
+    RedisConfig {
+        address: RedisAddress::try_from(&settings.redis).expect("a good address"),
+        prefix: "test".into(),
+        node: "node-1".into(),
+        lanes: 2,
+        queue: 1024,
+        batch: 128,
+        deadline: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(1),
+        response_timeout: Duration::from_secs(1),
+        lease: Duration::from_secs(1),
+        linger: Duration::from_millis(500),
+        canary: Duration::from_millis(200),
+        audit: Duration::from_secs(5),
+        idempotency_ttl: Duration::from_secs(3),
+        meta_ttl: HOUR,
+        subscriptions_per_user: 128,
+    }
+}
+
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+
+pub(super) fn mailboxes() -> Vec<Arc<Mailbox>> {
+    (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect()
+}
+
+/// Starts a broker; it stops with the guard.
+pub(super) fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<Broker>, DropGuard) {
+    let broker = Arc::new(Broker::Redis(RedisBroker::new(mailboxes, config).expect("a good address")));
+    let stop = CancellationToken::new();
+    tokio::spawn({
+        let (broker, stop) = (broker.clone(), stop.clone());
+        async move { broker.run(stop).await }
+    });
+    (broker, stop.drop_guard())
+}
+
+/// The rights that docs/redis.md lists, with the prefix of the tests.
+pub(super) const DOCUMENTED: [&str; 10] =
+    ["~test:*", "resetchannels", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
+
+pub(super) fn login() -> Login {
+    Login::new("gateway", "secret")
+}
+
+pub(super) fn bed_of(url: String, keep: impl std::any::Any + Send + Sync) -> Bed {
+    let config = config(url);
+    let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
+    let (broker, guard) = start(config, mailboxes.clone());
+    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((keep, guard)) }
+}
+
+/// All that a test publishes, however long it takes.
+pub(super) const KEEP: Retention = Retention { size: 100_000, ttl: HOUR };
+
+/// Awaits a condition that comes by itself.
+pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let waited = timeout(Duration::from_secs(20), async {
+        while !holds() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what}");
+}
+
+pub(super) async fn ready(broker: &Broker) {
+    eventually("the broker is ready", || broker.readiness() == Readiness::Ready).await;
+}
+
+/// What is wrong with the broker is said in these words.
+pub(super) async fn not_ready(broker: &Broker, says: &str) {
+    let mut said = Readiness::Ready;
+    let waited = timeout(Duration::from_secs(20), async {
+        while !matches!(&said, Readiness::NotReady(why) if why.contains(says)) {
+            sleep(Duration::from_millis(5)).await;
+            said = broker.readiness();
+        }
+    });
+    let told = waited.await.is_ok();
+    assert!(told, "expected {says:?}, found {said:?}");
+}
+
+pub(super) async fn publish(broker: &Broker, name: &str, number: u64) -> Result<Position, BrokerError> {
+    broker.publish(&channel(name), kept(number, KEEP)).await.map(|published| published.position.expect("kept"))
+}

@@ -1,0 +1,118 @@
+//! Connections for commands that break at the worst moment.
+
+use super::support::{KEEP, config, login, mailboxes, publish, ready, start};
+use gateway::{
+    broker::{Broker, BrokerError, RedisConfig},
+    testing::fixtures::{ALL, channel, kept},
+};
+use gateway_core::model::ReadRange;
+use redis_testing::{CallProxy, Calls, Server};
+
+/// With one lane that goes through the proxy.
+fn through(proxy: &CallProxy, login: &str) -> RedisConfig {
+    RedisConfig { lanes: 1, ..config(proxy.url() + login) }
+}
+
+async fn held(broker: &Broker) -> Vec<u64> {
+    let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
+    page.publications.iter().map(|one| one.data.get().parse().expect("a number")).collect()
+}
+
+// NL-2.6
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
+    let server = Server::start().await;
+    let refused = lose_the_second_of_three(&server, "").await;
+    assert!(matches!(&refused, BrokerError::Unavailable(why) if why.contains("stored first")), "{refused:?}");
+}
+
+// NL-2.13
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_long_as_a_broken_connection_may_be_heard_nobody_knows_what_comes_of_it() {
+    let server = Server::start().await;
+    user_that_may_not_kill(&server).await;
+    let refused = lose_the_second_of_three(&server, &login().of_socket()).await;
+    assert!(matches!(refused, BrokerError::OutcomeUnknown), "{refused:?}");
+}
+
+/// Answers what becomes of it.
+async fn lose_the_second_of_three(server: &Server, login: &str) -> BrokerError {
+    let proxy = CallProxy::to_socket(&server.socket());
+    let (broker, _guard) = start(through(&proxy, login), mailboxes());
+    ready(&broker).await;
+    proxy.set(Calls::Wait);
+    // It is under way while the others come, so that they go out together.
+    let first = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
+    proxy.waits.next().await;
+    let refused = broker.hand_over(&channel("c"), kept(2, KEEP)).await.expect("there is room");
+    let stored = broker.hand_over(&channel("c"), kept(3, KEEP)).await.expect("there is room");
+    proxy.set(Calls::LoseFirst);
+    first.await.expect("published");
+    let (refused, stored) = (refused.await, stored.await.expect("published"));
+    assert_eq!((stored.position.expect("kept").offset, stored.replayed), (2, true));
+    publish(&broker, "c", 4).await.expect("published");
+    assert_eq!(held(&broker).await, [1, 3, 4]);
+    refused.expect_err("it would be behind the third")
+}
+
+async fn user_that_may_not_kill(server: &Server) {
+    server.set_user(&login(), &["~*", "&*", "+@all", "-client|kill"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_published_after_a_history_was_cleared_is_not_cleared_by_a_repeat() {
+    let server = Server::start().await;
+    let proxy = CallProxy::to_socket(&server.socket());
+    let (broker, _guard) = start(through(&proxy, ""), mailboxes());
+    ready(&broker).await;
+    proxy.set(Calls::Wait);
+    let first = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
+    proxy.waits.next().await;
+    let _lost = broker.hand_over(&channel("c"), kept(2, KEEP)).await.expect("there is room");
+    let name = channel("c");
+    let mut clearing = std::pin::pin!(broker.clear(&name));
+    tokio::select! {
+        biased;
+        cleared = &mut clearing => panic!("nothing was answered yet: {cleared:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let stored = broker.hand_over(&channel("c"), kept(3, KEEP)).await.expect("there is room");
+    proxy.set(Calls::LoseFirst);
+    first.await.expect("published");
+    assert!(matches!(clearing.await, Err(BrokerError::OutcomeUnknown)), "its answer was lost");
+    stored.await.expect("published");
+    assert_eq!(held(&broker).await, [3]);
+}
+
+// NL-2.13
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_given_up_is_ended_by_the_next_one() {
+    let server = Server::start().await;
+    let proxy = CallProxy::to_socket(&server.socket());
+    let (broker, _guard) = start(through(&proxy, ""), mailboxes());
+    ready(&broker).await;
+    proxy.set(Calls::Wait);
+    proxy.came.clear();
+    let publishing = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
+    // For want of an answer it is given up. The next one waits in turn.
+    proxy.came.next().await;
+    assert_eq!(proxy.ended.get(), 0, "the server has no reason to end anything");
+    proxy.set(Calls::Pass);
+    publishing.await.expect("published");
+    proxy.ended.next().await;
+    assert_eq!(held(&broker).await, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_right_to_end_connections_publishing_goes_on() {
+    let server = Server::start().await;
+    user_that_may_not_kill(&server).await;
+    let (broker, _guard) = start(config(server.url_of(&login())), mailboxes());
+    ready(&broker).await;
+    for number in 1..=2 {
+        publish(&broker, "c", number).await.expect("published");
+        server.command(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    }
+    publish(&broker, "c", 3).await.expect("published");
+    assert_eq!(held(&broker).await, [1, 2, 3]);
+}
