@@ -130,7 +130,7 @@ test('a node that has left is not offered', async (t) => {
 
 test('a fragment with an invalid name signs nobody in', async (t) => {
   const [one] = await cluster(t);
-  const tab = await pageOf(t, one, { fragment: '#as=not%20a%20name' });
+  const tab = await pageOf(t, one, { fragment: '#as=not%0Aa%20name' });
   await tab.locator('#name').waitFor();
   assert.equal(tab.url(), `${one.url}/`);
 });
