@@ -53,7 +53,7 @@ errors! {
     LimitExceeded, "limit_exceeded", 106, 422, Never, "A configured limit would be exceeded.";
     BadRequest, "bad_request", 107, 400, Never, "The request is malformed. The detail names the place.";
     NotAvailable, "not_available", 108, 409, Never, "The channel's namespace has this feature switched off.";
-    NoService, "no_service", 108, 404, Never, "No service has this name. An rpc names it before the dot of its method; the settings as [services.<name>].";
+    NoService, "no_service", 108, 404, Never, "No service has this name. An rpc names the service before the dot of its method. Declare the service under `services` in the settings.";
     TokenExpired, "token_expired", 109, 401, Never, "The token has expired. Get a new one and connect or subscribe again.";
     TooManyRequests, "too_many_requests", 111, 429, Safe, "Too many requests at once. Slow down and try again.";
     UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The history does not contain everything after the given position. Load the current state, then subscribe without recovery.";

@@ -1,12 +1,12 @@
-//! JSON that comes in, by one rule for all interfaces:
+//! The rules for JSON input, the same for all interfaces:
 //!
-//! - An object is an object. What serde derives for a struct also takes an array, whose items it reads as the fields in their order;
-//!   [`Object`] does not.
-//! - A member that may be left out may also be `null`, and means the same. It is an `Option`, or read by [`or_default`].
-//! - A member that is missing, or of another type than expected, is named by the error: [`read`].
-//! - `data` is the application's own. Its `null` is a value.
+//! - An object is an object. A struct with serde's derived `Deserialize` also accepts an array and reads its items as the fields, in their
+//!   order; [`Object`] refuses the array.
+//! - An optional member may also be `null`, with the same meaning as a missing member. It is an `Option`, or [`or_default`] reads it.
+//! - The error names a member that is missing or has the wrong type: [`read`].
+//! - `data` belongs to the application. Its `null` is a value.
 //!
-//! [`testing`] holds a type to it.
+//! The module `testing` checks that a type follows the rules.
 
 use serde::{
     Deserialize, Deserializer,

@@ -21,7 +21,7 @@ fn serve(toml: &str) -> SocketAddr {
 
 /// The addresses of its public and its internal listener.
 pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
-    let (report, reported) = mpsc::channel();
+    let (report, reported) = mpsc::sync_channel(1);
     thread::spawn(move || {
         let settings = Settings::from_toml(&toml).expect("valid");
         let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");

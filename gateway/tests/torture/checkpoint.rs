@@ -31,8 +31,8 @@ struct Held {
 }
 
 impl Checkpoints {
-    /// Awaits that all nodes are ready, and that all subscribers have what is held now. What they do not have by the deadline is lost, and they
-    /// were not told. `last`: nothing is published any more.
+    /// Waits until all nodes are ready and all subscribers have what the histories hold now. A publication that a subscriber does not have at the
+    /// deadline counts as lost without a report. `last`: nothing is published any more.
     pub(crate) async fn check(&mut self, world: &World, patience: Duration, last: bool) {
         let deadline = Instant::now() + patience;
         self.ready(world, deadline).await;

@@ -39,13 +39,13 @@ pub(crate) struct Follower {
     moved: Instant,
     /// Everything that it ever got.
     ever: Numbers,
-    /// What it got since it was told of a loss.
-    since_told: Numbers,
+    /// What it got since it learned of a loss.
+    since_loss: Numbers,
 }
 
 impl Follower {
     fn new(who: String, channel: Arc<Channel>) -> Self {
-        Self { who, channel, position: None, moved: Instant::now(), ever: Numbers::default(), since_told: Numbers::default() }
+        Self { who, channel, position: None, moved: Instant::now(), ever: Numbers::default(), since_loss: Numbers::default() }
     }
 
     /// What it asks to go on from; none: from the first that is held.
@@ -65,10 +65,10 @@ impl Follower {
                 tally.wrong(Count::Untold, gap, || format!("{}: recovery from {asked:?} was answered from {answer:?}", self.name()));
             }
             Some(asked) if !recovered => {
-                tally.add(Count::Told, 1);
-                self.since_told.clear();
+                tally.add(Count::ReportedLosses, 1);
+                self.since_loss.clear();
                 if !self.channel.may_be_lost(self.moved) {
-                    let case = || format!("{}: a loss after {asked:?} was told, and nothing was lost (answer {answer:?})", self.name());
+                    let case = || format!("{}: a loss after {asked:?} was reported, and nothing was lost (answer {answer:?})", self.name());
                     tally.wrong(Count::Other, 1, case);
                 }
             }
@@ -87,11 +87,11 @@ impl Follower {
         let place = Position { offset, ..position };
         let is_new = self.ever.insert(number);
         let may_come_again = self.channel.delivered(number, place, is_new, tally);
-        let is_new_since_told = self.since_told.insert(number);
+        let is_new_since_loss = self.since_loss.insert(number);
         if offset > position.offset + 1 {
             let gap = offset - position.offset - 1;
             tally.wrong(Count::Untold, gap, || format!("{}: {offset} (number {number}) followed {position:?}", self.name()));
-        } else if !is_new_since_told && !may_come_again {
+        } else if !is_new_since_loss && !may_come_again {
             tally.wrong(Count::Duplicates, 1, || format!("{}: number {number} came again, at {offset} after {position:?}", self.name()));
         } else if offset <= position.offset {
             tally.wrong(Count::Disorder, 1, || format!("{}: {offset} (number {number}) followed {position:?}", self.name()));

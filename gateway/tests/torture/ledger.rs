@@ -110,12 +110,12 @@ impl Channel {
         self.ledger.lock().expect("no panic").records[number as usize].uncertain = true;
     }
 
-    /// It will never arrive, its publisher was told.
+    /// Its publisher got the answer that it will never arrive.
     pub(crate) fn refused(&self, number: u32) {
         self.ledger.lock().expect("no panic").records[number as usize].answer = Answer::Refused;
     }
 
-    /// It is stored, its publisher was told.
+    /// Its publisher got the answer that it is stored.
     pub(crate) fn stored(&self, number: u32, position: Option<Position>, tally: &Tally) {
         tally.add(Count::Acknowledged, 1);
         let mut ledger = self.ledger.lock().expect("no panic");

@@ -1,5 +1,5 @@
-//! Gateways that share a Redis, while everything breaks: whatever was acknowledged and is still held reaches every subscriber once and in order, and who
-//! lost something is told.
+//! Gateways share a Redis while everything breaks. Each acknowledged publication that the history still holds reaches every subscriber once and in
+//! order, and a subscriber that lost something learns of it.
 //!
 //! - [`options`]: what may be asked for; [`run`]: one run, from start to table
 //! - [`world`]: all who take part: [`store`], [`node`]; [`population`]: [`publisher`], [`subscriber`], [`client`]

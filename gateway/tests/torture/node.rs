@@ -127,7 +127,7 @@ impl Node {
         signal_to(self.process.lock().await.as_ref(), signal);
     }
 
-    /// Whether the process has ended without having been told to.
+    /// Whether the process has ended by itself.
     pub(crate) async fn has_died(&self) -> bool {
         matches!(self.process.lock().await.as_mut().map(Child::try_wait), Some(Ok(Some(_))))
     }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Cases that are told in words.
+/// Cases that are printed as text.
 const CASES: usize = 20;
 
 /// What is counted.
@@ -19,11 +19,11 @@ pub(crate) enum Count {
     Acknowledged,
     /// Publications that came to a subscriber.
     Deliveries,
-    /// Subscribers that were told, once each time, that something of a channel is lost.
-    Told,
-    /// What the store lost after it was delivered, or a subscriber was told of, and that came again.
+    /// Losses that were reported to subscribers, counted for each subscriber.
+    ReportedLosses,
+    /// What the store lost after it was delivered, or whose loss a subscriber learned of, and that came again.
     Again,
-    /// Publications that a subscriber ought to have, and was not told of.
+    /// Publications that a subscriber should have, and whose loss it did not learn of.
     Untold,
     /// Publications that came twice.
     Duplicates,
@@ -120,7 +120,7 @@ impl fmt::Display for Row {
             self.times,
             get(Count::Acknowledged),
             get(Count::Deliveries),
-            get(Count::Told),
+            get(Count::ReportedLosses),
             get(Count::Again)
         )?;
         write!(f, " {:>7} {:>7} {:>8} {:>6}", get(Count::Untold), get(Count::Duplicates), get(Count::Disorder), get(Count::Other))?;
@@ -130,6 +130,6 @@ impl fmt::Display for Row {
 
 /// The head of a table of rows.
 pub(crate) fn head() -> String {
-    let columns = "times acknowl. deliveries   told  again  untold doubled disorder  other  longest stall";
+    let columns = "times acknowl. deliveries reprtd  again missing doubled disorder  other  longest stall";
     format!("{:<16} {columns}", "fault")
 }

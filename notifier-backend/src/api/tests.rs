@@ -1,5 +1,7 @@
 use super::*;
 use crate::settings;
+use crate::{outbox::Outbox, settings::Http};
+use actix_web::web::Bytes;
 use actix_web::{App, http::Method, test};
 use serde_json::{Value, json};
 

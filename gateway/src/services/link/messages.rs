@@ -24,7 +24,7 @@ pub enum Received {
 /// Why a message was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
-    /// Larger than [`LinkLimits::message_size`].
+    /// Larger than [`LinkLimits::message_size`](crate::services::LinkLimits::message_size).
     TooLarge,
     /// A binary message.
     Binary,

@@ -105,7 +105,7 @@ async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
         assert_eq!(broker.user_subscriptions(&user).await.expect("read"), *from_ref(&subscription));
         loop {
             if let Post::Top(looked_at, _, check) = inbox.next().await {
-                assert_eq!((looked_at, check), (channel(&name), Check::Resumed), "what was announced there was not heard here");
+                assert_eq!((looked_at, check), (channel(&name), Check::Resumed), "a publication there was not received here");
                 break;
             }
         }
@@ -208,15 +208,15 @@ async fn only_channels_of_the_broken_connection_are_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_address_is_told_in_a_sentence() {
+async fn a_wrong_address_is_explained_in_a_sentence() {
     let (cluster, alone) = (Cluster::shared().await, Server::start_with(Options::default().with_port()).await);
-    for (url, told) in [
+    for (url, says) in [
         (format!("redis://{}", cluster.address(0)), "as redis+cluster://"),
         (format!("redis+cluster://{}", alone.address()), "belongs to no Redis Cluster"),
         ("redis+cluster://127.0.0.1:1,127.0.0.1:2".to_owned(), "cannot be reached"),
     ] {
         let (broker, _guard) = start(config(url), mailboxes());
-        eventually(told, || matches!(broker.readiness(), Readiness::NotReady(why) if why.contains(told))).await;
+        eventually(says, || matches!(broker.readiness(), Readiness::NotReady(why) if why.contains(says))).await;
     }
 }
 

@@ -70,7 +70,7 @@ async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_i
     publish(&broker, "c", 1).await.expect("published");
     server.kill();
     eventually("it says so", || matches!(broker.readiness(), Readiness::NotReady(_))).await;
-    // What was sent before the lane noticed may have been carried out, for all it knows.
+    // A command that was sent before the break was noticed may have been carried out.
     while publish(&broker, "c", 2).await == Err(BrokerError::OutcomeUnknown) {}
     let began = Instant::now();
     assert!(matches!(publish(&broker, "c", 2).await, Err(BrokerError::Unavailable(_))), "it was never sent");
@@ -81,10 +81,10 @@ async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_i
     ready(&broker).await;
     let top = publish(&broker, "c", 3).await.expect("published");
     assert_eq!(top.offset, 1, "what Redis kept in memory only is gone, and says so by its epoch");
-    let mut told = false;
-    while !told {
+    let mut found = false;
+    while !found {
         match inbox.next().await {
-            Post::Top(name, ..) | Post::Dirty(name) => told = name == channel("c"),
+            Post::Top(name, ..) | Post::Dirty(name) => found = name == channel("c"),
             Post::Delivery(..) => {}
             other => panic!("unexpected {other:?}"),
         }
@@ -183,7 +183,7 @@ async fn a_restart_that_kept_the_data_forks_the_timeline() {
     let after = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
     assert_eq!((after.top, after.publications.len()), (3, 3));
     assert_ne!(after.epoch, before.epoch);
-    assert_eq!(after.forks, [Position { epoch: before.epoch, offset: 3 }], "positions up to here go on, later ones are told");
+    assert_eq!(after.forks, [Position { epoch: before.epoch, offset: 3 }], "positions up to here go on, later ones are lost");
     assert_eq!(publish(&broker, "c", 5).await.expect("published"), Position { epoch: after.epoch, offset: 4 });
 }
 
@@ -218,7 +218,7 @@ async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
         }
         let page = broker.read(&channel(name), KEEP, ReadRange::After(0), ALL).await.expect("read");
         assert_eq!((page.top, page.publications.len()), (expected, expected as usize - 1), "{name}");
-        assert_eq!(page.forks, [before], "{name}: who read beyond it is told");
+        assert_eq!(page.forks, [before], "{name}: a reader beyond it learns of the loss");
         assert_ne!(page.epoch, before.epoch);
         let next = publish(&broker, name, 3).await.expect("published");
         assert_eq!(next, Position { epoch: page.epoch, offset: expected + 1 }, "{name}");
@@ -252,7 +252,7 @@ async fn all_connections_follow_the_first_one_to_another_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_doubted_channel_is_subscribed_to_anew_and_looked_at() {
+async fn a_channel_without_deliveries_is_resubscribed_and_checked() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(config(server.url()), mailboxes.clone());
@@ -283,7 +283,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     assert_eq!(offset(&inbox.publication().await.1), 1);
     line.impair(loses_messages());
     let began = Instant::now();
-    publish(&broker, "c", 2).await.expect("published, and heard by nobody");
+    publish(&broker, "c", 2).await.expect("published, and received by nobody");
     let (name, top, check) = next_top(&mut inbox).await;
     assert_eq!((&*name, top, check), ("c", 2, Check::Resumed));
     assert!(began.elapsed() >= DELIVERY_TIMEOUT, "it had its time");

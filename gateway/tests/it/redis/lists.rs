@@ -150,7 +150,7 @@ async fn what_is_no_name_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_subscribes_anew_after_an_interruption_is_listed_anew() {
+async fn channels_that_are_resubscribed_after_an_interruption_are_listed_again() {
     let (bed, server) = start().await;
     bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
     assert_eq!(list(&bed).await, ["c:joined"]);

@@ -142,7 +142,7 @@ async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
     let late = (ConnectionId::random(), "alice".parse().expect("valid"));
     nodes(&slow).register_connections(std::slice::from_ref(&late)).await.expect("entered");
     let before = nodes(&slow).holder();
-    let former = nodes(&slow).begin_generation("{}").await.expect("told");
+    let former = nodes(&slow).begin_generation("{}").await.expect("Redis answers");
     assert_ne!(nodes(&slow).holder(), before);
     nodes(&slow).register("{}", LONG).await.expect("entered");
     assert_eq!(is_gone(&cleanup, "slow").await.id, dead);
@@ -173,10 +173,10 @@ async fn an_heir_that_renounces_makes_room_for_another() {
     nodes(&dying).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "dying").await.id;
     assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
-    nodes(&cleanup).unlock_cleanup(&dead).await.expect("told");
+    nodes(&cleanup).unlock_cleanup(&dead).await.expect("Redis answers");
     while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {
         tokio::task::yield_now().await;
     }
-    nodes(&cleanup).unlock_cleanup(&dead).await.expect("told");
+    nodes(&cleanup).unlock_cleanup(&dead).await.expect("Redis answers");
     assert!(nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "of what is not its own there is nothing to renounce");
 }

@@ -198,7 +198,7 @@ async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
+async fn a_node_with_other_servers_assigns_no_server_whose_assignment_is_lost() {
     let (a, b, c) = (Server::start().await, Server::start().await, Server::start().await);
     let lease = Duration::from_secs(2);
     let (one, _one) = start(RedisConfig { lease, ..config(url([("a", &a), ("b", &b)])) }, mailboxes());
@@ -207,7 +207,7 @@ async fn a_node_that_was_contradicted_takes_no_server_whose_claim_is_lost() {
     let (newcomer, _newcomer) = start(config, mailboxes());
     not_ready(&newcomer, "other nodes take it for").await;
     for _ in 0..3 {
-        // It goes on asking, and is contradicted again.
+        // It asks again, and is refused again.
         sleep(lease).await;
         a.command(&["DEL", "test:assignment"]).await;
         let words = loop {

@@ -100,8 +100,8 @@ pub(super) async fn not_ready(broker: &Broker, says: &str) {
             said = broker.readiness();
         }
     });
-    let told = waited.await.is_ok();
-    assert!(told, "expected {says:?}, found {said:?}");
+    let is_as_expected = waited.await.is_ok();
+    assert!(is_as_expected, "expected {says:?}, found {said:?}");
 }
 
 pub(super) async fn publish(broker: &Broker, name: &str, number: u64) -> Result<Position, BrokerError> {

@@ -8,7 +8,7 @@ use gateway::{
 use gateway_core::model::ReadRange;
 use redis_testing::{CallProxy, Calls, Server};
 
-/// With one lane that goes through the proxy.
+/// With one command connection, which goes through the proxy.
 fn through(proxy: &CallProxy, login: &str) -> RedisConfig {
     RedisConfig { lanes: 1, ..config(proxy.url() + login) }
 }
@@ -28,7 +28,7 @@ async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
 
 // NL-2.13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn as_long_as_a_broken_connection_may_be_heard_nobody_knows_what_comes_of_it() {
+async fn while_a_broken_connection_may_still_deliver_outcomes_stay_unknown() {
     let server = Server::start().await;
     user_that_may_not_kill(&server).await;
     let refused = lose_the_second_of_three(&server, &login().of_socket()).await;

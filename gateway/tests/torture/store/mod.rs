@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// What a gateway is told that reaches [`Self::servers`] there.
+    /// The settings of a gateway that reaches [`Self::servers`] there.
     pub(crate) fn url(&self, servers: &[SocketAddr]) -> String {
         let hosts = |some: &[SocketAddr]| some.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         match self {

@@ -1,8 +1,13 @@
 //! The REST client against a server that says what a test tells it to.
 
 use super::*;
+use crate::{
+    client::Failure,
+    rest::{PositionBody, PublishRequest},
+};
 use serde_json::value::to_raw_value;
 use std::collections::BTreeMap;
+use std::{sync::atomic::Ordering, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

@@ -20,6 +20,6 @@ pub enum Input {
     Revoked(Arc<Revocation>),
     /// Publications of a subscribed channel were lost and can no longer be read. The client has to be informed.
     PublicationsLost(ChannelName),
-    /// The deadline may have passed; see [`Session::deadline`](super::Session::deadline).
+    /// The deadline may have passed; see [`Session::deadline`](crate::session::Session::deadline).
     Timer,
 }
