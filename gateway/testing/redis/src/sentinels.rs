@@ -73,6 +73,11 @@ impl SentinelOptions {
         );
         Server::start_with(self.options(name).of(Part::Sentinel(file))).await
     }
+
+    /// One sentinel, with nothing in its file but [`Self::more`].
+    pub async fn start_alone(&self, name: &str) -> Server {
+        Server::start_with(self.options(name).of(Part::Sentinel(self.more.clone()))).await
+    }
 }
 
 impl Sentinels {

@@ -2,7 +2,7 @@
 
 use super::{
     follower::{Follower, name_that, publish_during},
-    support::{KEEP, config, eventually, mailboxes, publish, ready, start},
+    support::{DOCUMENTED, KEEP, config, eventually, login, mailboxes, publish, ready, start},
 };
 use gateway::{
     broker::{BrokerError, Check, Post, Readiness, RedisConfig, UserSubscription},
@@ -12,7 +12,7 @@ use gateway::{
         fixtures::{Inbox, channel, worker},
     },
 };
-use redis_testing::{Cluster, ClusterOptions, Options, Server, slot};
+use redis_testing::{Cluster, ClusterOptions, Login, Options, Server, slot};
 use std::{
     slice::from_ref,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,11 +20,18 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
+/// The further right that a Redis Cluster needs.
+const CLUSTER: &str = "+cluster|nodes";
+
+/// Brokers that may do no more than what is documented, each with names of its own.
 async fn bed() -> Bed {
     static BEDS: AtomicU64 = AtomicU64::new(0);
     let cluster = Cluster::shared().await;
-    let prefix = format!("test{}", BEDS.fetch_add(1, Relaxed));
-    let config = RedisConfig { prefix, ..config(cluster.url()) };
+    let number = BEDS.fetch_add(1, Relaxed);
+    let (prefix, login) = (format!("test{number}"), Login::new(&format!("gateway{number}"), "secret"));
+    let rights: Vec<_> = DOCUMENTED.into_iter().map(|right| right.replace("test", &prefix)).chain([CLUSTER.into()]).collect();
+    cluster.set_user(&login, &rights.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let config = RedisConfig { prefix, ..config(cluster.url_of(&login)) };
     let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
     let (broker, guard) = start(config, mailboxes.clone());
     Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((cluster, guard)) }
@@ -210,5 +217,25 @@ async fn a_wrong_address_is_explained_in_a_sentence() {
     ] {
         let (broker, _guard) = start(config(url), mailboxes());
         eventually(says, || matches!(broker.readiness(), Readiness::NotReady(why) if why.contains(says))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_that_a_member_denies_is_named() {
+    let cluster = Cluster::start(ClusterOptions::default()).await;
+    cluster.set_user(&login(), &[&DOCUMENTED[..], &[CLUSTER]].concat()).await;
+    let (broker, _guard) = start(config(cluster.url_of(&login())), mailboxes());
+    ready(&broker).await;
+    let address = cluster.address(1);
+    for (denied, says) in [("-spublish", "'spublish' command"), ("-cluster", "'cluster|nodes' command")] {
+        for member in &cluster.members {
+            member.command(&["ACL", "SETUSER", "gateway", denied]).await;
+            // Rights are tried with each new connection.
+            member.command(&["CLIENT", "KILL", "USER", "gateway"]).await;
+        }
+        let missing = |why: &str| why.contains(says) && why.contains(&address) && why.contains("+cluster|nodes");
+        eventually(says, || matches!(broker.readiness(), Readiness::NotReady(why) | Readiness::Partly(why) if missing(&why))).await;
+        cluster.set_user(&login(), &[&DOCUMENTED[..], &[CLUSTER]].concat()).await;
+        ready(&broker).await;
     }
 }

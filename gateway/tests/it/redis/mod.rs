@@ -1,5 +1,6 @@
 //! The Redis broker with real servers: the contract with each kind of store, and what breaks there.
 
+mod addresses;
 mod cluster;
 mod faults;
 mod follower;

@@ -1,8 +1,18 @@
 //! TLS with a real Redis, whose certificates are made here.
 
-use super::support::{KEEP, config_of, mailboxes, not_ready, publish, ready, start};
-use gateway::testing::fixtures::{Inbox, channel, offset, worker};
-use redis_testing::{Authority, Options, Server};
+use super::{
+    follower::name_that,
+    support::{KEEP, config_of, mailboxes, not_ready, publish, ready, start},
+};
+use gateway::{
+    broker::RedisConfig,
+    testing::{
+        fixtures::{Inbox, channel, offset, worker},
+        internals::server_of,
+    },
+};
+use redis_testing::{Authority, Options, SERVICE, SentinelOptions, Sentinels, Server};
+use std::time::Duration;
 
 /// A server that shows a certificate for `name`.
 async fn server(authority: &Authority, name: &str) -> (Server, u16) {
@@ -54,4 +64,74 @@ async fn a_server_that_nobody_trusts_is_refused_and_the_authority_named() {
     let other_name = format!("url = \"rediss://127.0.0.1:{port}\"\nca_file = {:?}", theirs.file());
     let (broker, _guard) = start(config_of(&other_name), mailboxes());
     not_ready(&broker, "contains the host of redis.url").await;
+}
+
+fn listens(authority: &Authority, name: &str) -> Options {
+    Options::default().with_tls(&authority.sign(&[name]))
+}
+
+/// What a list of servers says, with what is common to all.
+async fn publishes_to_all(authority: &Authority, url: String, names: [&str; 2]) {
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(config_of(&format!("url = {url:?}\nca_file = {:?}", authority.file())), mailboxes.clone());
+    ready(&broker).await;
+    for place in 0..names.len() {
+        let name = name_that("c", |name| server_of(&names, name) == place);
+        let mut inbox = Inbox::new(&mailboxes[place]);
+        broker.subscribe(&channel(&name), worker(place), Some(KEEP)).await.expect("subscribed");
+        publish(&broker, &name, 1).await.expect("published");
+        assert_eq!(inbox.publication().await.0, channel(&name));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_server_of_a_list_may_ask_for_tls_or_not() {
+    let authority = Authority::new();
+    let ((tls, port), plain) = (server(&authority, "localhost").await, Server::start().await);
+    publishes_to_all(&authority, format!("plain={} tls=rediss://localhost:{port}", plain.url()), ["plain", "tls"]).await;
+    drop(tls);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_may_hold_sentinels_with_tls() {
+    let authority = Authority::new();
+    let ((tls, port), sentinels) = (server(&authority, "localhost").await, sentinels(&authority).await);
+    let url = format!("tls=rediss://localhost:{port} watched=rediss+sentinel://{}/{SERVICE}", sentinels.hosts());
+    publishes_to_all(&authority, url, ["tls", "watched"]).await;
+    drop(tls);
+}
+
+async fn sentinels(authority: &Authority) -> Sentinels {
+    let options = SentinelOptions { listen: listens(authority, "127.0.0.1"), ..SentinelOptions::default() };
+    Sentinels::start(SentinelOptions { down_after: Duration::from_millis(500), ..options }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_by_sentinels_with_tls_is_followed() {
+    let authority = Authority::new();
+    let mut sentinels = sentinels(&authority).await;
+    let url = format!("url = \"rediss+sentinel://{}/{SERVICE}\"\nca_file = {:?}", sentinels.hosts(), authority.file());
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(90), ..config_of(&url) }, mailboxes());
+    let before = publish(&broker, "c", 1).await.expect("published");
+    sentinels.master().kill();
+    sentinels.fails_over().await;
+    let after = publish(&broker, "c", 2).await.expect("published at the new master");
+    assert_ne!(after.epoch, before.epoch);
+    ready(&broker).await;
+}
+
+/// As docs/redis.md has it: sentinels and servers announce the names that their certificates hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_with_tls_may_announce_host_names() {
+    let authority = Authority::new();
+    let listen = listens(&authority, "localhost").with(&["--replica-announce-ip", "localhost"]);
+    let server = Server::start_with(listen).await;
+    let port = server.address().port();
+    let more = format!("sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor {SERVICE} localhost {port} 1");
+    let sentinel = SentinelOptions { listen: listens(&authority, "localhost"), more, ..SentinelOptions::default() };
+    let sentinel = sentinel.start_alone("sentinel").await;
+    let url = format!("rediss+sentinel://localhost:{}/{SERVICE}", sentinel.address().port());
+    let (broker, _guard) = start(config_of(&format!("url = {url:?}\nca_file = {:?}", authority.file())), mailboxes());
+    ready(&broker).await;
+    publish(&broker, "c", 1).await.expect("published");
 }

@@ -58,6 +58,8 @@ pub(crate) struct Masters {
 struct MasterTable {
     connectors: HashMap<Master, Arc<Connector>>,
     numbers: HashMap<Endpoint, Master>,
+    /// Other addresses of servers, and those of [`Self::numbers`].
+    aliases: HashMap<Endpoint, Endpoint>,
     next: u32,
     /// Servers of the settings, which get the query while no known master answers.
     seeds: Vec<Arc<Connector>>,
@@ -80,6 +82,7 @@ impl Masters {
         let mut table = MasterTable {
             connectors: HashMap::new(),
             numbers: HashMap::new(),
+            aliases: HashMap::new(),
             next: 1,
             seeds: Vec::new(),
             template: None,
@@ -133,6 +136,7 @@ impl Masters {
     pub(crate) fn named(&self, name: &str, reporter: Master) -> Option<Master> {
         let mut table = lock(&self.table);
         let endpoint = Endpoint::parse(name, table.connectors.get(&reporter)?.host())?;
+        let endpoint = table.aliases.get(&endpoint).cloned().unwrap_or(endpoint);
         table.number(&endpoint)
     }
 
@@ -215,6 +219,7 @@ impl Masters {
     /// Makes these reports the slot map.
     pub(crate) fn apply(&self, reports: Vec<SlotReport>, health: &Health) {
         let mut table = lock(&self.table);
+        table.aliases = reports.iter().filter_map(SlotReport::alias).map(|(other, used)| (other.clone(), used.clone())).collect();
         let topology = Topology::merge(reports, |endpoint| table.number(endpoint));
         table.retain(topology.masters());
         table.update_health(&self.topology(), &topology, health);

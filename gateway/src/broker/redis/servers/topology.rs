@@ -19,10 +19,10 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `host:port`. A server that does not know its own host leaves it out; then the host is `reporter`, the server that gave this answer.
+    /// Reads `host:port`. A server that does not know the host leaves it out, or writes `?`; then the host is `reporter`, the server that gave this answer.
     pub(crate) fn parse(text: &str, reporter: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
-        let host = if host.is_empty() { reporter } else { host };
+        let host = if matches!(host, "" | "?") { reporter } else { host };
         Some(Self { host: host.into(), port: port.parse().ok().filter(|port| *port != 0)? })
     }
 }
@@ -128,6 +128,8 @@ impl Topology {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SlotReport {
     endpoint: Endpoint,
+    /// The same server by IP address, as redirections may name it. None if [`Self::endpoint`] is that.
+    by_ip: Option<Endpoint>,
     epoch: u64,
     /// The first and the last slot of each range.
     slots: Vec<(u16, u16)>,
@@ -136,7 +138,14 @@ pub(crate) struct SlotReport {
 #[cfg(test)]
 impl SlotReport {
     pub(crate) fn new(endpoint: Endpoint, epoch: u64, slots: Vec<(u16, u16)>) -> Self {
-        Self { endpoint, epoch, slots }
+        Self { endpoint, by_ip: None, epoch, slots }
+    }
+}
+
+impl SlotReport {
+    /// Another address of a server, and the one that the slot map uses.
+    pub(crate) fn alias(&self) -> Option<(&Endpoint, &Endpoint)> {
+        self.by_ip.as_ref().map(|by_ip| (by_ip, &self.endpoint))
     }
 }
 
@@ -161,11 +170,13 @@ fn slot_report(line: &str, reporter: &str) -> Option<SlotReport> {
     let (_, slots) = (words.next()?, words.filter(|slots| !slots.is_empty() && !slots.starts_with('[')));
     let (address, names) = place.split_once('@')?;
     let mut endpoint = Endpoint::parse(address, reporter)?;
+    let mut by_ip = None;
     // A host name has priority over the IP address, because certificates contain names.
     if let Some(name) = names.split(',').nth(1).filter(|name| !name.is_empty() && !name.contains('=')) {
-        endpoint.host = name.into();
+        let named = Endpoint { host: name.into(), port: endpoint.port };
+        by_ip = Some(std::mem::replace(&mut endpoint, named));
     }
-    Some(SlotReport { endpoint, epoch, slots: slots.map(range).collect::<Option<_>>()? })
+    Some(SlotReport { endpoint, by_ip, epoch, slots: slots.map(range).collect::<Option<_>>()? })
 }
 
 fn range(text: &str) -> Option<(u16, u16)> {

@@ -4,7 +4,7 @@ use super::{
     options::ClusterOptions,
     view::{Seen, View},
 };
-use crate::{resp::reply::Reply, servers::server::Server, wait::until};
+use crate::{login::Login, resp::reply::Reply, servers::server::Server, wait::until};
 use std::sync::{Arc, Weak};
 use tokio::sync::Mutex;
 
@@ -49,6 +49,13 @@ impl Cluster {
         self.view == before
     }
 
+    /// Gives a user these rights at all members, and no others.
+    pub async fn set_user(&self, login: &Login, rights: &[&str]) {
+        for member in &self.members {
+            member.set_user(login, rights).await;
+        }
+    }
+
     /// Host and port of a member, as a gateway shows it.
     pub fn address(&self, member: usize) -> String {
         self.members[member].address().to_string()
@@ -62,6 +69,11 @@ impl Cluster {
     /// `redis+cluster://hosts`
     pub fn url(&self) -> String {
         format!("redis+cluster://{}", self.hosts())
+    }
+
+    /// The same for a user.
+    pub fn url_of(&self, login: &Login) -> String {
+        format!("redis+cluster://{}{}", login.of_url(), self.hosts())
     }
 
     /// The master that served a slot when it was settled last.

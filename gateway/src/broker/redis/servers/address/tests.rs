@@ -24,7 +24,7 @@ fn a_server_has_a_host_or_a_socket() {
     for (url, at, expected) in [
         ("redis://h", "h:6379", (None, None, 0)),
         ("redis://h:1/3", "h:1", (None, None, 3)),
-        ("redis://[::1]/", "::1:6379", (None, None, 0)),
+        ("redis://[::1]/", "[::1]:6379", (None, None, 0)),
         ("redis://u:p%40%2f@h:1", "h:1", (Some("u"), Some("p@/"), 0)),
         ("redis://:p@h", "h:6379", (None, Some("p"), 0)),
         ("rediss://u:p@h:2/1", "h:2", (Some("u"), Some("p"), 1)),
@@ -69,7 +69,7 @@ fn several_servers_have_names_and_any_form_of_url() {
 #[test]
 fn a_cluster_url_names_some_of_its_servers() {
     let Ok(Address::Cluster(peers)) = address("redis+cluster://u:p@h1:1,h2,[::1]:3") else { panic!("a cluster") };
-    assert_eq!(shown(&peers), ["h1:1", "h2:6379", "::1:3"]);
+    assert_eq!(shown(&peers), ["h1:1", "h2:6379", "[::1]:3"]);
     assert!(peers.iter().all(|peer| login(peer) == (Some("u"), Some("p"), 0)));
 }
 

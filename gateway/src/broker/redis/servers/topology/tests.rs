@@ -33,7 +33,7 @@ fn owner(topology: &Topology, slot: u16) -> Option<u32> {
 fn masters_and_their_slots_are_read_from_the_answer() {
     let reports = slot_reports(CLUSTER_NODES, "reporter.example").expect("a valid answer");
     let expected = [
-        report("two.example:30002", 2, &[(5461, 10_921)]),
+        SlotReport { by_ip: Some(endpoint("127.0.0.1:30002")), ..report("two.example:30002", 2, &[(5461, 10_921)]) },
         report("127.0.0.1:30003", 3, &[(10_922, 16_382), (16_383, 16_383)]),
         report("127.0.0.1:30005", 5, &[]),
         report("reporter.example:30001", 1, &[(0, 5460)]),
@@ -50,6 +50,9 @@ fn malformed_answers_are_refused() {
     }
     assert_eq!(slot_reports("", "h"), Some(Vec::new()));
     assert_eq!(Endpoint::parse("::1:6379", "").expect("IPv6").host.as_ref(), "::1");
+    for unknown in [":6379", "?:6379"] {
+        assert_eq!(Endpoint::parse(unknown, "h").expect("a port").host.as_ref(), "h", "{unknown}");
+    }
 }
 
 #[test]
