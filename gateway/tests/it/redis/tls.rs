@@ -70,14 +70,14 @@ fn listens(authority: &Authority, name: &str) -> Options {
     Options::default().with_tls(&authority.sign(&[name]))
 }
 
-/// What a list of servers says, with what is common to all.
+/// Each of two servers with these names keeps a channel.
 async fn publishes_to_all(authority: &Authority, url: String, names: [&str; 2]) {
     let mailboxes = mailboxes();
     let (broker, _guard) = start(config_of(&format!("url = {url:?}\nca_file = {:?}", authority.file())), mailboxes.clone());
     ready(&broker).await;
-    for place in 0..names.len() {
+    for (place, mailbox) in mailboxes.iter().enumerate().take(names.len()) {
         let name = name_that("c", |name| server_of(&names, name) == place);
-        let mut inbox = Inbox::new(&mailboxes[place]);
+        let mut inbox = Inbox::new(mailbox);
         broker.subscribe(&channel(&name), worker(place), Some(KEEP)).await.expect("subscribed");
         publish(&broker, &name, 1).await.expect("published");
         assert_eq!(inbox.publication().await.0, channel(&name));

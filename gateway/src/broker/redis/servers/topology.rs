@@ -173,8 +173,8 @@ fn slot_report(line: &str, reporter: &str) -> Option<SlotReport> {
     let mut by_ip = None;
     // A host name has priority over the IP address, because certificates contain names.
     if let Some(name) = names.split(',').nth(1).filter(|name| !name.is_empty() && !name.contains('=')) {
-        let named = Endpoint { host: name.into(), port: endpoint.port };
-        by_ip = Some(std::mem::replace(&mut endpoint, named));
+        let port = endpoint.port;
+        by_ip = Some(std::mem::replace(&mut endpoint, Endpoint { host: name.into(), port }));
     }
     Some(SlotReport { endpoint, by_ip, epoch, slots: slots.map(range).collect::<Option<_>>()? })
 }
