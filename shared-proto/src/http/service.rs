@@ -59,10 +59,10 @@ impl Default for HttpOptions {
     }
 }
 
-/// Connections that may wait to be accepted; the kernel has a bound of its own.
+/// Connections that may wait in the kernel until the server accepts them. The kernel may have a lower limit.
 const BACKLOG: i32 = 4096;
 
-/// Listens on an address, which may have been in use a moment ago.
+/// Listens on an address, even if an earlier process used it a moment ago.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     #[cfg(unix)]
@@ -73,7 +73,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// A server of one thread for `app`. `websocket`: the paths at which it takes upgrades.
+/// A server with one thread for `app`. `websocket` tells which paths accept upgrades.
 pub fn serve<F, A, S, B>(
     name: &str,
     listener: TcpListener,
@@ -98,14 +98,14 @@ where
     Ok(builder.listen(name, listener, factory)?.run())
 }
 
-/// Connections that each of so many workers may accept at a time: all that find a place, and a few that are closed at once. Further ones wait in
-/// the kernel, where they take no file of this process.
+/// The limit of open connections for each of `workers` workers: its share of the places, and a few more that it closes at once. Further connections
+/// wait in the kernel, where they need no file descriptor of this process.
 pub fn accepted(places: &Semaphore, workers: usize) -> usize {
     places.available_permits().div_ceil(workers) + BEYOND_PLACES
 }
 
-/// The service of a listener, for `actix_server::Server::build().listen(..)`: to be made in its factory, on each worker thread. `upgrade` gets the
-/// requests for WebSocket, the application all others; without it the application gets both.
+/// The service of a listener, for `actix_server::Server::build().listen(..)`. The factory there makes it on each worker thread. `upgrade` gets the
+/// requests for WebSocket, and `app` gets all others. Without `upgrade`, `app` gets both.
 pub fn service<A, S, B, U>(
     app: A,
     upgrade: Option<U>,
@@ -128,7 +128,7 @@ where
     let HttpOptions { request_timeout, keep_alive, half_closed, places, errors, prepare, stopping } = options;
     let http = HttpServiceBuilder::default()
         .keep_alive(keep_alive)
-        // The stream has a deadline that knows what came while this process stood still.
+        // RequestStream has its own deadline, which allows for time in which this process was suspended.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(CLOSING)
         .h1_allow_half_closed(half_closed)

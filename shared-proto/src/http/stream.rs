@@ -1,4 +1,4 @@
-//! A connection's bytes on their way to the HTTP library.
+//! Filters the bytes of a connection before the HTTP library reads them.
 
 use super::body::Body;
 use super::deadline::{Deadline, HeadTimeout};
@@ -13,47 +13,48 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes of a head beyond which the HTTP library is left to refuse it.
+/// Size of a head in bytes from which this stream passes it on unfinished, so that the HTTP library refuses it.
 const LARGEST_HEAD: usize = 128 * 1024;
 
-/// Whether a path speaks WebSocket.
+/// Whether a path accepts WebSocket upgrades.
 pub type SpeaksWebSocket = Rc<dyn Fn(&str) -> bool>;
 
-/// Reads as its stream does, except that a head comes whole, without the empty lines before it, and offers an upgrade only where it is to be taken.
+/// Reads from its stream, with three changes: it yields each head in one piece, drops empty lines before it, and removes an offer to upgrade unless the
+/// path accepts it.
 ///
-/// actix-http closes a connection after the response to any request that has the connection option `upgrade`, and takes all that follows
-/// `Upgrade: websocket` for one body. RFC 9110, section 7.8, has a server ignore an offer that it does not take.
+/// actix-http closes a connection after the response to any request that has the connection option `upgrade`, and reads everything after
+/// `Upgrade: websocket` as one body. RFC 9110, section 7.8, lets a server ignore an offer to upgrade.
 pub struct RequestStream<T> {
     io: T,
     websocket: SpeaksWebSocket,
-    /// What is left of the body that is being read.
+    /// The rest of the current body.
     body: Body,
-    /// What was taken from `io` and not read yet.
+    /// Bytes that were read from `io` and not yet handed on.
     held: BytesMut,
-    /// So many bytes of it can be read.
+    /// Number of bytes in `held` that can be handed on now.
     ready: usize,
-    /// In so many bytes of it no head ends.
+    /// Number of bytes in `held` that were searched and contain no end of a head.
     searched: usize,
-    /// For the head that is awaited.
+    /// Deadline of the next head.
     deadline: Deadline,
-    /// Whether a head has come.
+    /// Whether a head has arrived.
     begun: bool,
     errors: Arc<ConnectionErrors>,
 }
 
 impl<T> RequestStream<T> {
-    /// `websocket`: where an offer of WebSocket is taken. `timeout`: how long a head may take, the first from now on and each other from its first byte.
+    /// `websocket` tells which paths accept WebSocket upgrades. `timeout` limits the time of a head: the first from now on, later ones from their first byte.
     pub fn new(io: T, websocket: SpeaksWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
         let deadline = Deadline::new(timeout);
         Self { io, websocket, body: Body::Ended, held: BytesMut::new(), ready: 0, searched: 0, deadline, begun: false, errors }
     }
 
-    /// The stream, and what was taken from it and not read yet.
+    /// The stream, and the bytes that were read from it and not yet handed on.
     pub fn into_parts(self) -> (T, BytesMut) {
         (self.io, self.held)
     }
 
-    /// Reads `bytes` as what comes next. Returns how many of them can be read now; the rest are the beginning of a head, or the empty lines before one.
+    /// Parses the next bytes. Returns how many of them can be handed on now. The rest is the beginning of a head, or empty lines before one.
     fn settle(&mut self, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
