@@ -59,7 +59,7 @@ situations! {
     OutcomeUnknown, "the outcome of a publish was reported as unknown";
     Recovered, "a client recovered in the epoch of its position";
     RecoveredAcrossFork, "a client recovered in an epoch that contains its position";
-    LossReported, "a client was told that publications are lost";
+    LossReported, "a loss was reported to a client";
     MovedToEpoch, "a server-side subscription continued in a new epoch";
     Unsubscribed, "the gateway ended a subscription";
     SubscribeRefused, "a subscribe was refused";
@@ -69,7 +69,8 @@ situations! {
 /// What the counters of nodes and server show.
 pub(super) fn counted(nodes: &[SimulatedNode], server: &Server) -> impl Iterator<Item = Situation> {
     use Situation as S;
-    let mut seen = vec![(server.refused_late, S::RefusedLate), (server.refused_out_of_order, S::RefusedOutOfOrder)];
+    let refused = |code| server.refusals.contains(code);
+    let mut seen = vec![(refused("LATE"), S::RefusedLate), (refused("OUTOFORDER"), S::RefusedOutOfOrder)];
     for node in nodes {
         seen.extend([(node.reads.counts().1 > 0, S::ReadShared), (node.gap_buffers.dropped() > 0, S::GapBufferFull)]);
         let unannounced = node.broker.stats().redis.is_some_and(|redis| redis.unannounced > 0);

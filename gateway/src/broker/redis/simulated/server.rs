@@ -30,10 +30,8 @@ pub(crate) struct Server {
     /// Number of publishes that the server will store but not send to subscribers.
     pub(crate) unannounced: u32,
     pub(crate) flaw: Option<Flaw>,
-    /// Whether it refused a publish after its deadline.
-    pub(crate) refused_late: bool,
-    /// Whether it refused a publish because a later one was stored.
-    pub(crate) refused_out_of_order: bool,
+    /// The codes with which the script refused publishes.
+    pub(crate) refusals: BTreeSet<&'static str>,
     /// The first violation of an invariant.
     pub(crate) wrong: Option<String>,
     lineages: BTreeMap<String, Lineage>,
@@ -104,8 +102,7 @@ impl Server {
             refuses_once: false,
             unannounced: 0,
             flaw,
-            refused_late: false,
-            refused_out_of_order: false,
+            refusals: BTreeSet::new(),
             wrong: None,
             lineages: BTreeMap::new(),
             keys: Keys::new(prefix),
@@ -227,12 +224,12 @@ impl Server {
             return if answer.fingerprint == fingerprint { outcome("replayed", Some(answer.position)) } else { outcome("mismatch", None) };
         }
         if now >= number(not_after) && self.flaw != Some(Flaw::AcceptsLate) {
-            self.refused_late = true;
+            self.refusals.insert("LATE");
             return error("LATE");
         }
         let known = |key: &&[u8]| self.data.answers.get(text(key)).is_some_and(|answer| answer.until > now);
         if later.iter().any(known) && self.flaw != Some(Flaw::StoresOutOfOrder) {
-            self.refused_out_of_order = true;
+            self.refusals.insert("OUTOFORDER");
             return error(&format!("OUTOFORDER {}", self.identity()));
         }
         let channel = self.keys.channel(text(pubsub_channel)).expect("a channel").into_owned();
