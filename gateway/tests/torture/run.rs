@@ -133,6 +133,11 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     world.gives_up.cancel();
     checkpoints.check(&world, plan.patience, true).await;
     counters.look(&world).await;
+    for node in &world.nodes {
+        for line in node.error_lines() {
+            world.tally.wrong(Count::Other, 1, || format!("{} logged {line}", node.name));
+        }
+    }
     note("(end)".into(), world.tally.take());
     drop(subscribers);
     tell(&world, &rows, &counters, plan.seed)

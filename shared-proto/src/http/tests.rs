@@ -4,4 +4,5 @@ mod deadline;
 mod heads;
 mod kept;
 mod offers;
+mod process;
 mod server;
