@@ -24,7 +24,7 @@ const CORPUS: &str = "gateway/tests/simulation_corpus";
 pub(super) struct Case {
     /// What it once found, in a sentence.
     found: String,
-    /// The planted flaw with which it fails. None: it found a fault of the gateway.
+    /// The planted flaw with which it fails. None: it found a fault of the gateway, or a change made by hand.
     #[serde(default)]
     pub(super) flaw: Option<Flaw>,
     shape: Shape,

@@ -14,10 +14,9 @@ use serde_json::{Map, Value};
 pub(super) fn shrink(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
     loop {
         let before = plan.steps.len();
-        plan = fewer_steps(plan, flaw);
-        plan = plainer_shape(plan, flaw);
+        plan = plainer_steps(plainer_shape(fewer_steps(plan, flaw), flaw), flaw);
         if plan.steps.len() == before {
-            return plainer_steps(plan, flaw);
+            return plan;
         }
     }
 }
