@@ -134,7 +134,7 @@ section! {
     /// `[publish]`: tags of publications.
     Publish {
         /// Number of tags.
-        tags: usize = 0..=1000,
+        max_tags: usize = 0..=1000,
         /// Bytes of all keys and values of the tags.
         tag_bytes: ByteSize = size(0)..=size(64 * KIB),
     }
@@ -154,9 +154,9 @@ section! {
     /// `[subscriptions]`: subscriptions that services make for users.
     Subscriptions {
         /// Limit for one user; at most [`Connection::max_subscriptions`].
-        per_user: usize = 1..=100_000,
+        max_per_user: usize = 1..=100_000,
         /// Limit for all users.
-        total: usize = 1..=100_000_000,
+        max_total: usize = 1..=100_000_000,
     }
 
     /// `[idempotency]`: idempotency keys of publishes.
@@ -164,7 +164,7 @@ section! {
         /// How long a key is remembered.
         ttl: Duration = SECOND..=7 * DAY,
         /// Keys that this node remembers.
-        keys: usize = 1..=100_000_000,
+        max_keys: usize = 1..=100_000_000,
     }
 
     /// `[broker]`: where publications are kept.
@@ -176,7 +176,7 @@ section! {
         /// Idle channels whose position is remembered (memory).
         idle_channels: usize = 1..=100_000_000,
         /// How long a position is remembered after the last publication expired.
-        meta_ttl: Duration = MINUTE..=3650 * DAY,
+        position_ttl: Duration = MINUTE..=3650 * DAY,
     }
 
     /// `[redis]`: the Redis broker.
@@ -198,9 +198,9 @@ section! {
         /// Connections for publishes, and as many for reads, to each server.
         lanes: usize = 1..=64,
         /// Commands that may wait for each of these connections.
-        queue: usize = 16..=1_000_000,
+        queue_commands: usize = 16..=1_000_000,
         /// Commands sent together.
-        batch: usize = 1..=10_000,
+        batch_commands: usize = 1..=10_000,
         /// Time for a command, from its arrival to its answer.
         deadline: Duration = millis(500)..=MINUTE,
         /// Time to open a connection.
@@ -210,9 +210,9 @@ section! {
         /// How long a channel without subscribers stays subscribed in Redis.
         unsubscribe_delay: Duration = millis(0)..=10 * MINUTE,
         /// Time between canaries.
-        canary: Duration = millis(100)..=MINUTE,
+        canary_interval: Duration = millis(100)..=MINUTE,
         /// Time for one audit of all channels.
-        audit: Duration = SECOND..=HOUR,
+        audit_duration: Duration = SECOND..=HOUR,
     }
 
     /// `[cluster]`: the nodes that share a store.
@@ -220,7 +220,7 @@ section! {
         /// A node that does not renew its lease for so long is dead.
         lease: Duration = SECOND..=10 * MINUTE,
         /// Time between sweeps of presence.
-        sweep: Duration = SECOND..=7 * DAY,
+        sweep_interval: Duration = SECOND..=7 * DAY,
         /// How long the disconnects of a dead node are offered to services.
         disconnect_event_ttl: Duration = SECOND..=DAY,
         /// Address of this node's internal listener for services; empty: where it is bound.
@@ -244,7 +244,7 @@ section! {
         /// How long a revocation is remembered.
         revocation_ttl: Duration = MINUTE..=365 * DAY,
         /// Limit of users with a revocation (memory).
-        revocations: usize = 1..=100_000_000,
+        max_revoked_users: usize = 1..=100_000_000,
     }
 
     /// `[[api_keys]]`: keys of services.
@@ -324,7 +324,7 @@ section! {
         /// Publications of one link that may be unacknowledged.
         publishes_in_flight: u32 = 1..=65_536,
         /// Frames that may wait to be written to one link.
-        queue: usize = 16..=1_000_000,
+        queue_frames: usize = 16..=1_000_000,
         /// Limit of one service's links to this node.
         max_links: usize = 1..=100_000,
     }
