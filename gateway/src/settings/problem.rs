@@ -1,4 +1,4 @@
-//! Problems of settings.
+//! The problems that are found in settings.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Problem {
     /// The key, such as `connection.ping_interval`, or the path of a file.
     pub key: String,
-    /// What is wrong and what is allowed.
+    /// What is wrong, and what is allowed.
     pub message: String,
 }
 
@@ -27,7 +27,7 @@ impl Problems {
         self.0.push(Problem { key: key.into(), message: message.into() });
     }
 
-    /// A list of one problem.
+    /// Makes a list with one problem.
     pub fn of(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self(vec![Problem { key: key.into(), message: message.into() }])
     }
