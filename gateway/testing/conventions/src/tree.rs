@@ -34,7 +34,7 @@ impl Tree {
         Self { files: files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect() }
     }
 
-    /// The text of one file.
+    /// The text of the file at this path. `None` if there is no such file.
     pub fn get(&self, path: &str) -> Option<&str> {
         self.files.get(path).map(String::as_str)
     }

@@ -78,7 +78,7 @@ fn folder_of(file: &str) -> &str {
     file.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The path without `.` and `..`.
+/// The path with all `.` and `..` resolved.
 fn normal(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {

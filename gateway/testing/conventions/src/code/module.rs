@@ -51,13 +51,13 @@ pub struct Module {
     pub file: FileId,
     /// Whether only tests compile it.
     pub test: bool,
-    /// Names that are declared or imported one by one.
+    /// Names that are declared, or imported without a glob.
     pub names: HashMap<String, Vec<Binding>>,
     /// Glob imports.
     pub globs: Vec<Glob>,
-    /// Words in macro calls in the place of items. The macros may declare items with these names.
+    /// Words in macro calls in item position. The macros may declare items with these names.
     pub made: HashSet<String>,
-    /// Paths of the macros that are called in the place of items.
+    /// Paths of the macros that are called in item position.
     pub makers: Vec<Vec<String>>,
     /// Child modules with `#[macro_use]`, whose macros can be used by their bare names.
     pub macros_of: Vec<ModuleId>,

@@ -55,7 +55,7 @@ fn check_package(package: &Package, row: &Row, ours: &BTreeSet<&str>) -> Vec<Fin
             findings.push(Finding { file: file.clone(), line: 0, rule: RULE, what, remedy });
         }
         for name in allowed.difference(&used) {
-            let what = format!("`{}` does not have `{name}` in its {section}", package.name);
+            let what = format!("`{}` has `{name}` in its row, but not in its {section}", package.name);
             findings.push(fault(RULE, row.line, &what, "remove it from the row"));
         }
     }

@@ -99,12 +99,12 @@ impl Collector<'_> {
             let binding = Binding { target: Named::Import(path), spaces: Spaces::MACRO, visible: None };
             self.workspace.modules[root].names.entry(name(word)).or_default().push(binding);
         }
-        // Items that a call of the macro declares can have names from the macro's body.
+        // The items that a call of this macro declares can have names from the macro's body.
         let words = tokens::words(item.mac.tokens.clone());
         self.workspace.modules[self.scope].made_by.entry(name(word)).or_default().extend(words);
     }
 
-    /// A macro call in the place of an item. The items that it declares can have names from the words of the call.
+    /// A macro call in item position. The items that it declares can have names from the words of the call.
     fn declare_made(&mut self, call: &Macro) {
         let words = tokens::words(call.tokens.clone());
         let path = call.path.segments.iter().map(|segment| name(&segment.ident)).collect();

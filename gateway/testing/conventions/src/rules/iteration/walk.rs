@@ -119,7 +119,8 @@ impl Walk<'_> {
                 of.elems.iter().for_each(|element| self.bind_names(element, hashed));
             }
             (_, value) => {
-                // Only the type shows a fixed hasher. So a variable with the value `HashMap::default()` counts only if its type is written.
+                // Only the type shows a fixed hasher. So a variable with the value `HashMap::default()` counts only if the code states its
+                // type.
                 let hashed = value.is_some_and(|value| self.hashed(value).is_some_and(|name| name != "default()"));
                 self.bind_names(pat, hashed);
             }
