@@ -20,7 +20,7 @@ pub struct Certificate {
     pub certificate: String,
     /// Path of the certificate's key.
     pub key: String,
-    /// Path of the certificate of the authority that signed it.
+    /// Path of the authority's certificate.
     pub authority: String,
 }
 

@@ -1,9 +1,9 @@
-//! How a cluster is started.
+//! Options for the start of a cluster.
 
 use crate::servers::options::{Options, Part};
 use std::{path::PathBuf, time::Duration};
 
-/// How a cluster is started.
+/// The members of a cluster, and how they are started.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
     /// Number of masters that share the slots.

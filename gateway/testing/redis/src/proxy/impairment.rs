@@ -5,14 +5,14 @@ use std::time::Duration;
 /// Which connections a fault concerns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connections {
-    /// None of them.
+    /// No connections.
     #[default]
     None,
     /// Connections on which a client has sent a subscribe command.
     Subscribers,
     /// All other connections.
     Commands,
-    /// All of them.
+    /// All connections.
     All,
 }
 

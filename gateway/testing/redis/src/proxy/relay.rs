@@ -164,7 +164,7 @@ impl Link {
         loop {
             let count = from.read(&mut buffer).await?;
             if count == 0 {
-                // Data that was already sent must arrive. A reset could discard it.
+                // `shutdown` lets data arrive that was already sent. Without it, a reset could discard that data.
                 to.shutdown().await?;
                 return Ok(());
             }

@@ -39,7 +39,7 @@ enum Start {
 }
 
 impl Server {
-    /// Starts a server that listens at a Unix socket only.
+    /// Starts a server that listens on a Unix socket only.
     pub async fn start() -> Self {
         Self::start_with(Options::default()).await
     }
