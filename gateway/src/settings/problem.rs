@@ -17,7 +17,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of the settings. The process ends with exit code 64 (`EX_USAGE`).
+/// All problems that were found in the settings. If there is one, the process ends with exit code 64 (`EX_USAGE`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 

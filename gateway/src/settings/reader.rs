@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A range as messages show it.
+/// The text for a range in messages.
 pub(super) fn show_range<T: Setting>(range: &RangeInclusive<T>) -> String {
     format!("{} to {}", range.start().show(), range.end().show())
 }

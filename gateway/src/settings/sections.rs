@@ -1,4 +1,4 @@
-//! Every setting: name, type and bounds. `config/default.toml` documents their meaning.
+//! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
     choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
@@ -23,7 +23,7 @@ const fn size(bytes: usize) -> ByteSize {
 }
 
 section! {
-    /// `[node]`: this process.
+    /// `[node]`: the name of this node.
     Node {
         /// Name of this node, unique in the cluster; visible to clients and services. Never empty: if the setting is empty, a name is made
         /// from the host's name.
@@ -92,7 +92,7 @@ section! {
         worker_outbox_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
         /// Age of the oldest unsent byte at which the connection is closed.
         write_timeout: Duration = millis(100)..=10 * MINUTE,
-        /// Time for the client's close frame to arrive after the gateway's; then the socket is closed.
+        /// Longest time from the gateway's close frame to the client's; then the socket is closed.
         close_timeout: Duration = millis(100)..=MINUTE,
         /// Limit of subscriptions that a frontend makes itself. The same limit applies to the channels of its token.
         max_subscriptions: usize = 1..=100_000,
@@ -108,7 +108,7 @@ section! {
         subscribers_per_turn: usize = 1..=100_000,
         /// Limit of deliveries that wait for a worker.
         mailbox_entries: usize = 64..=16_777_216,
-        /// Limit of the bytes of these deliveries.
+        /// Limit of the bytes of deliveries that wait for a worker.
         mailbox_bytes: ByteSize = size(MIB)..=size(64 * GIB),
         /// Above this number of subscribers a channel sends no joins and leaves.
         join_leave_max: usize = 0..=1_000_000,
@@ -250,7 +250,7 @@ section! {
 
     /// `[[api_keys]]`: keys of services.
     ApiKey {
-        /// Name in logs and metrics.
+        /// Name of the key in logs and metrics.
         name: String,
         /// The key, sent as `Authorization: Bearer`.
         key: SecretString,
@@ -260,7 +260,7 @@ section! {
     Personal {
         /// Number of newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
-        /// How long they are kept after the last publication.
+        /// How long the history is kept after the last publication.
         history_ttl: Duration = SECOND..=365 * DAY,
         /// Whether the gateway records the connections on which the user is subscribed.
         presence: bool,
@@ -280,7 +280,7 @@ section! {
     Channel {
         /// Number of newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
-        /// How long they are kept after the last publication.
+        /// How long the history is kept after the last publication.
         history_ttl: Duration = SECOND..=365 * DAY,
         /// Whether the gateway records who is subscribed.
         presence: bool,
@@ -302,7 +302,7 @@ section! {
     Service {
         /// How the gateway reaches the service.
         reach: Reach,
-        /// Time for the answer to a call.
+        /// Longest time for the answer to a call.
         call_timeout: Duration = millis(10)..=10 * MINUTE,
         /// Limit of calls in flight at this node.
         max_in_flight: usize = 1..=1_000_000,

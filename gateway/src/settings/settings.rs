@@ -65,7 +65,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// This process.
+    /// The name of this node.
     node: Node,
     /// The listener for frontends.
     public: Public,
