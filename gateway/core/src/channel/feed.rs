@@ -42,7 +42,7 @@ pub enum Disposition {
     Gap,
 }
 
-/// The result of a page that was read after the feed's position.
+/// The result of [`Feed::apply`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageOutcome {
     /// Whether the stream continues for the subscribers. Handle this before the deliveries.
@@ -171,14 +171,15 @@ impl Feed {
     }
 
     // NL-1.4
-    /// The same position, written in the current epoch. None if it is ahead of the feed, or if the current epoch is not known to continue it.
+    /// Converts `from` to the current epoch. None if `from` is ahead of the feed, or if the known forks do not prove that `from` is valid
+    /// in the current epoch.
     pub fn in_current_epoch(&self, from: Position) -> Option<Position> {
         let position = self.position.filter(|position| from.offset <= position.offset)?;
         is_valid(from, position.epoch, &self.forks).then_some(Position { epoch: position.epoch, offset: from.offset })
     }
 
     // NL-1.5, NL-4.5, NL-4.6
-    /// Applies a page that was read after the feed's position.
+    /// Applies a page with the publications that follow the feed's position.
     pub fn apply(&mut self, page: Page) -> PageOutcome {
         let mut gap = self.gap.take().unwrap_or_else(|| Box::new(GapBuffer::new(&self.budget)));
         let before = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));

@@ -57,7 +57,7 @@ pub struct Namespaces {
     pub defaults: Arc<ChannelOptions>,
     /// For personal channels.
     pub personal: Arc<ChannelOptions>,
-    /// For the channels of each namespace, by its name.
+    /// The options of each namespace, by the namespace's name.
     pub named: HashMap<Box<str>, Arc<ChannelOptions>>,
 }
 

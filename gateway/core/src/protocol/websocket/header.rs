@@ -1,4 +1,4 @@
-//! Reads and checks the frame headers of clients (RFC 6455, section 5.2).
+//! Reads the frame headers of clients and checks them, including the size limit of a message (RFC 6455, section 5.2).
 
 use super::{Opcode, Violation};
 

@@ -1,4 +1,4 @@
-//! The expiry of tokens.
+//! When a connection or subscription ends because its token expires. The gateway's `auth` decides whether a token is expired.
 
 use crate::{model::Tick, session::context::Context};
 use std::time::Duration;
