@@ -182,7 +182,7 @@ fn retention(node: &Node, channel: &ChannelName) -> Result<Retention, Refusal> {
     node.publisher.options(channel)?.retention.ok_or_else(|| Refusal::new(ErrorCode::NotAvailable, detail))
 }
 
-/// None: from the first stored publication.
+/// Reads `since`. `None` means: from the oldest stored publication.
 fn parse_since(text: &str) -> Result<Option<RecoverFrom>, ApiError> {
     let parsed = text.split_once(':').and_then(|(epoch, offset)| {
         let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());

@@ -113,7 +113,7 @@ impl Origin {
         (starts_well && all_well).then(|| Self { scheme: scheme.into(), authority })
     }
 
-    /// The origin without the first label of the host; none if there is only one label, or an empty one.
+    /// The origin without the first label of the host. `None` if there is only one label, or an empty one.
     fn parent(&self) -> Option<Self> {
         let (_, rest) = self.authority.host.split_once('.').filter(|(first, _)| !first.is_empty())?;
         Some(Self { scheme: self.scheme.clone(), authority: Authority { host: rest.into(), port: self.authority.port } })

@@ -36,7 +36,7 @@ pub struct ChannelOptions {
     pub retention: Option<Retention>,
     /// Whether the channel has presence.
     pub presence: bool,
-    /// Whether subscribers are informed of joins and leaves.
+    /// Whether subscribers receive joins and leaves.
     pub join_leave: bool,
     /// Who may subscribe.
     pub subscribe: Grant,
@@ -62,7 +62,7 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// The options of a channel; none if its namespace is not configured.
+    /// The options of a channel. `None` if its namespace is not configured.
     pub fn options(&self, channel: &ChannelName) -> Option<&Arc<ChannelOptions>> {
         match (channel.owner(), channel.namespace()) {
             (Some(_), _) => Some(&self.personal),

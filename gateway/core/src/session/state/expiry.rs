@@ -16,7 +16,7 @@ pub(crate) struct Expiry {
 pub(crate) struct Expired;
 
 impl Expiry {
-    /// The expiry of a token that is valid for this time from now; none for a token that does not expire.
+    /// The expiry of a token that is valid for this time from now. `None` for a token that does not expire.
     pub(crate) fn begin(cx: &Context<'_>, expires_in: Option<Duration>) -> Result<Option<Self>, Expired> {
         let Some(valid) = expires_in else { return Ok(None) };
         if valid.is_zero() {
