@@ -161,7 +161,7 @@ impl Workspace {
         scope
     }
 
-    /// The module around a module.
+    /// The parent of a module. Blocks of code are not counted as parents.
     pub fn parent(&self, module: ModuleId) -> Option<ModuleId> {
         self.modules[module].parent.map(|parent| self.enclosing(parent))
     }

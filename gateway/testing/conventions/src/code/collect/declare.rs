@@ -87,7 +87,7 @@ impl Collector<'_> {
         }
     }
 
-    /// `macro_rules! word`.
+    /// Adds the name of a macro that `macro_rules!` declares.
     fn declare_rules(&mut self, word: &Ident, item: &ItemMacro) {
         let is_exported = attributes::is_exported(&item.attrs);
         let visibility = if is_exported { Visibility::Public(syn::Token![pub](word.span())) } else { Visibility::Inherited };

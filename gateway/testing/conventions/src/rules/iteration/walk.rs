@@ -39,7 +39,7 @@ const ORDERED: [&str; 15] = [
 const SAME: [&str; 12] =
     ["as_mut", "as_ref", "borrow", "borrow_mut", "clone", "expect", "get_mut", "lock", "read", "take", "unwrap", "write"];
 
-/// All iterations of the file over hash maps and sets that are `declared` or are variables of the file.
+/// Finds the iterations over hash maps and sets in a file. Knows the names in `declared`, and the file's own variables.
 pub(super) fn iterations(file: &File, declared: &Declared) -> Vec<Iteration> {
     let mut walk = Walk { declared, scopes: Vec::new(), found: Vec::new() };
     walk.visit_file(file);
