@@ -1,4 +1,4 @@
-//! A Redis Cluster, and the questions that a test asks about it.
+//! A Redis Cluster: its members, their roles and slots, and its URL.
 
 use super::{
     options::ClusterOptions,

@@ -163,7 +163,8 @@ impl Server {
         self.connection().await.left_alone().await;
     }
 
-    /// Makes the path of the other server's socket lead to this server. Open connections of the other server stay open.
+    /// Moves this server's socket to the path of the other server's socket. From then on, new connections to that path reach this server.
+    /// Open connections of the other server stay open.
     pub fn take_over(&self, other: &Self) {
         fs::rename(self.socket(), other.socket()).expect("both sockets exist");
     }
