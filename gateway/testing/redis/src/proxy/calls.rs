@@ -17,8 +17,8 @@ pub enum Calls {
     Pass,
     /// The proxy keeps them, and all data that it read together with them, until this setting changes.
     Wait,
-    /// In the next chunk with at least two calls the proxy drops the first one, as if the server had refused it. When the server answers,
-    /// it closes the connection to the client without forwarding the answer. After that chunk the setting is [`Self::Pass`] again.
+    /// The proxy drops the first call of the next chunk with at least two calls, as if the server had refused that call. It does not
+    /// forward the answer to the chunk, but closes the connection to the client. From the next chunk on it forwards all calls again.
     LoseFirst,
 }
 
