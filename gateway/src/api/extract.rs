@@ -139,7 +139,7 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
 /// A checked name in the path.
 pub(super) trait InPath: Sized {
-    /// Its name in the pattern of the path.
+    /// Name of the parameter in the path pattern.
     const SEGMENT: &'static str;
 
     fn parse(text: &str) -> Result<Self, Refusal>;
