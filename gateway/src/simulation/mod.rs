@@ -20,7 +20,7 @@
 //! A run also fails if it panics or logs a line at ERROR. Only one line is expected, see [`run`].
 //!
 //! The unit tests run some hundred seeds, the integration test `simulation` some thousand, `just simulate` any number. A failing plan is shrunk and written
-//! as a [`case`](explore). Both tests first replay the corpus of such cases, `gateway/tests/simulation_corpus`. The integration test also fails if its seeds
+//! as a case (see [`explore`]). Both tests first replay the corpus of such cases, `gateway/tests/simulation_corpus`. The integration test also fails if its seeds
 //! do not reach all [`situations`].
 //!
 //! # What the simulation finds
