@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longest wait for something that must happen.
+/// Time limit of every wait.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Notifier {
@@ -21,7 +21,7 @@ struct Notifier {
 }
 
 impl Notifier {
-    /// Starts the process and waits until it takes requests.
+    /// Starts the process and waits until it answers requests.
     async fn start(outbox: &Path, port: u16, gateway: &str) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_notifier-backend"))
             .env("NOTIFIER__HTTP__ADDRESS", format!("127.0.0.1:{port}"))
@@ -159,7 +159,7 @@ async fn a_404_that_is_not_from_the_gateway_is_not_final() {
 }
 
 #[actix_web::test]
-async fn a_path_that_the_gateway_does_not_have_is_not_asked_for_again() {
+async fn a_delivery_to_a_path_that_the_gateway_does_not_have_is_final() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);
     gateway.has_no_paths();

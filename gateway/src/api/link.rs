@@ -23,7 +23,7 @@ use std::{pin::pin, sync::Arc};
 pub(super) const PATH: &str = "/v1/services/{service}/link";
 
 /// Whether a path of the internal listener supports upgrades to WebSocket.
-pub fn speaks_websocket(path: &str) -> bool {
+pub fn accepts_websocket(path: &str) -> bool {
     let (before, after) = PATH.split_once("{service}").unwrap_or((PATH, ""));
     path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|service| !service.contains('/'))
 }

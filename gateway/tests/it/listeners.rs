@@ -1,7 +1,8 @@
 //! Both listeners of a gateway's own process, as any HTTP client meets them.
 
 use shared_proto::http::testing::{
-    Answer, Client, OFFERS, Process, counts_garbage, free_address, keeps_connections, keeps_connections_for_a_second, with_open_files,
+    Answer, Client, OFFERS, Process, counts_malformed_requests, free_address, keeps_connections, keeps_connections_for_a_second,
+    with_open_files,
 };
 use std::{
     net::SocketAddr,
@@ -74,7 +75,7 @@ fn a_hundred_posts_that_offer_http_2_go_over_one_connection() {
     let gateway = Gateway::start(&[]);
     let mut client = Client::connect(gateway.internal);
     for _ in 0..100 {
-        let answer = client.ask(publish(OFFERS[0]));
+        let answer = client.request(publish(OFFERS[0]));
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 }
@@ -84,7 +85,7 @@ fn what_strangers_send_is_counted_and_is_no_error() {
     let gateway = Gateway::start(&[]);
     for (listener, name) in [(gateway.public, "public"), (gateway.internal, "internal")] {
         let labels = format!("listener=\"{name}\"");
-        counts_garbage(&gateway.process, listener, gateway.internal, "switchboard_http_connection_errors_total", &labels);
+        counts_malformed_requests(&gateway.process, listener, gateway.internal, "switchboard_http_connection_errors_total", &labels);
     }
 }
 
@@ -93,7 +94,7 @@ fn a_link_is_opened_whatever_else_is_offered() {
     let gateway = Gateway::start(&[]);
     for offered in ["websocket", "h2c, websocket", "websocket, h2c", "h2c\r\nUpgrade: WebSocket"] {
         let mut client = Client::connect(gateway.internal);
-        let answer = client.ask(format!(
+        let answer = client.request(format!(
             "GET /v1/services/chatbot/link HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer dev\r\nConnection: Upgrade\r\nUpgrade: {offered}\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ));
@@ -112,7 +113,7 @@ fn a_request_that_came_while_the_gateway_stood_still_is_answered() {
     let addresses = [gateway.public, gateway.internal];
     let mut clients = addresses.map(Client::connect);
     // The gateway has accepted them when it has answered those that came after them.
-    let _others = addresses.map(|address| Client::connect(address).ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let _others = addresses.map(|address| Client::connect(address).request("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
     signal("STOP");
     for client in &mut clients {
         client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -129,11 +130,11 @@ const UPGRADE: &str = "GET /connection/websocket HTTP/1.1\r\nHost: a\r\nConnecti
      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// Asks over new connections until one is not closed at once.
-fn ask(address: SocketAddr, request: &str) -> (Client, Answer) {
+fn request(address: SocketAddr, request: &str) -> (Client, Answer) {
     let began = Instant::now();
     loop {
         let mut client = Client::connect(address);
-        if let Some(answer) = client.try_ask(request) {
+        if let Some(answer) = client.try_request(request) {
             return (client, answer);
         }
         assert!(began.elapsed() < Duration::from_secs(30), "no place is free for {request}");
@@ -154,7 +155,7 @@ fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
     }
     let mut sockets = Vec::new();
     let refusal = loop {
-        match ask(gateway.public, UPGRADE) {
+        match request(gateway.public, UPGRADE) {
             (client, answer) if answer.status == 101 => sockets.push(client),
             (_, answer) => break answer,
         }
@@ -165,15 +166,15 @@ fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
     // Strangers who connect and say nothing take all that is left.
     let strangers: Vec<_> = (0..400).map(|_| Client::connect(gateway.public)).collect();
     for _ in 0..10 {
-        assert_eq!(Client::connect(gateway.internal).ask(probe).status, 200);
-        assert_eq!(Client::connect(gateway.internal).ask(publish("Connection: close\r\n")).status, 200);
+        assert_eq!(Client::connect(gateway.internal).request(probe).status, 200);
+        assert_eq!(Client::connect(gateway.internal).request(publish("Connection: close\r\n")).status, 200);
     }
     // Their time is over after a second.
-    assert_eq!(ask(gateway.public, probe).1.status, 200);
-    assert_eq!(ask(gateway.public, UPGRADE).1.status, 503);
+    assert_eq!(request(gateway.public, probe).1.status, 200);
+    assert_eq!(request(gateway.public, UPGRADE).1.status, 503);
     sockets.pop();
     let began = Instant::now();
-    while ask(gateway.public, UPGRADE).1.status != 101 {
+    while request(gateway.public, UPGRADE).1.status != 101 {
         assert!(began.elapsed() < Duration::from_secs(30), "a place is free again");
     }
     drop(strangers);

@@ -53,9 +53,9 @@ impl DeliveryView {
 pub struct NotificationView {
     /// Id of the notification.
     pub id: String,
-    /// When it was accepted, as in RFC 3339.
+    /// The time of its acceptance, in the format of RFC 3339.
     pub accepted_at: String,
-    /// The earliest time of its deliveries, as in RFC 3339.
+    /// The earliest time of its deliveries, in the format of RFC 3339.
     pub due_at: String,
     /// The data that frontends receive.
     pub notification: Envelope,

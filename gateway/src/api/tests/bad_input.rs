@@ -204,3 +204,22 @@ async fn the_refusal_names_a_worker_that_does_not_answer() {
     assert_problem(&answer, 503, "unavailable", "a stuck worker");
     assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("Worker 0 of node n1")));
 }
+
+#[actix_web::test]
+async fn an_invalid_query_names_the_parameter_and_its_values() {
+    let fixture = Fixture::new();
+    for (method, path, detail) in [
+        ("GET", "/v1/channels?limit=abc", "`limit` must be a whole number, 0 or more"),
+        ("GET", "/v1/channels?page=2", "`page` is not a parameter of this request; its parameters are `pattern`, `after` and `limit`"),
+        ("GET", "/v1/channels/news:a/publications?limit=-1", "`limit` must be a whole number, 0 or more"),
+        ("GET", "/v1/channels/news:a/publications?order=up", "`order` must be `asc` or `desc`"),
+        ("GET", "/v1/channels/news:a/publications?limit=1&limit=2", "`limit` occurs more than once"),
+        ("GET", "/v1/channels/chat:a/presence?stats=maybe", "`stats` must be `true` or `false`"),
+        ("DELETE", "/v1/users/alice/connections?code=x", "`code` must be a whole number from 0 to 65535"),
+    ] {
+        let answer = fixture.ask(method, path, "").await;
+        assert_problem(&answer, 400, "bad_request", path);
+        assert_eq!(answer.json()["detail"], format!("The query is invalid: {detail}."), "{path}");
+    }
+    assert_untouched(&fixture).await;
+}

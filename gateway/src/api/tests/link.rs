@@ -41,7 +41,7 @@ impl Listening {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let app = move || App::new().configure(|config| configure(config, &shared));
-        let server = serve("internal", listener, &HttpOptions::default(), crate::api::speaks_websocket, app).expect("it listens");
+        let server = serve("internal", listener, &HttpOptions::default(), crate::api::accepts_websocket, app).expect("it listens");
         actix_web::rt::spawn(server);
         Self { node, address }
     }

@@ -176,7 +176,7 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         let _call = tokio::spawn(async move { calling.services.call(&method, data, &caller, Duration::MAX).await });
         for kind in ["event", "call"] {
             let Sent::Text(frame) = bot.next().await else { panic!("no frame") };
-            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::OVERHEAD - 100, "{} for {sent}", frame.len());
+            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::FRAME_OVERHEAD - 100, "{} for {sent}", frame.len());
         }
     });
 }

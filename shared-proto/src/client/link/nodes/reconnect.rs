@@ -56,7 +56,7 @@ pub(super) async fn run<S: Service>(
                 continue;
             }
             SessionEnd::Lost { welcomed } => {
-                increment(&context.counts.lost);
+                increment(&context.counts.failed);
                 if welcomed {
                     last_linked = Instant::now();
                 }
