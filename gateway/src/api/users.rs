@@ -96,7 +96,7 @@ pub(super) async fn subscribe(
     let stored = UserSubscription { channel: channel.clone(), expires_at: body.expires_at };
     let expires_in = stored.expires_in(now);
     if expires_in.is_some_and(|left| left.is_zero()) {
-        return Err(bad_request("expires_at has passed. It is in seconds since 1970."));
+        return Err(bad_request("`expires_at` has passed. It is in seconds since 1970."));
     }
     // Stored before the command, so that a connection in its handshake either gets the command or reads the subscription.
     node.broker.put_user_subscription(&user, stored).await.map_err(Refusal::from)?;

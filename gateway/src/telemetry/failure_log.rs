@@ -1,6 +1,6 @@
 //! Log lines of failures that repeat.
 
-/// Logs the first failure of a row, so that an outage costs one line and not one for each attempt.
+/// Logs only the first of consecutive failures, so that an outage costs one line and not one per attempt.
 #[derive(Debug, Default)]
 pub struct FailureLog {
     has_failed: bool,
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_failure_of_a_row_is_logged() {
+    fn only_the_first_of_consecutive_failures_is_logged() {
         let (mut log, mut lines) = (FailureLog::default(), Vec::new());
         for (attempt, succeeds) in [false, false, true, false, false].into_iter().enumerate() {
             if succeeds {

@@ -199,7 +199,7 @@ async fn hello_comes_once_first_and_in_time() {
     let mut twice = listening.open().await;
     twice.send(Message::text(HELLO)).await;
     let (error, close, _) = twice.closed().await;
-    assert_eq!((close, &error["message"]), (1008, &json!("hello came twice.")));
+    assert_eq!((close, &error["message"]), (1008, &json!("hello was sent twice.")));
     assert_eq!(listening.instances(), 0);
 }
 

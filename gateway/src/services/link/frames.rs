@@ -1,4 +1,4 @@
-//! Writing frames of the link protocol.
+//! Encodes frames of the link protocol.
 
 use super::ending::Ending;
 use gateway_core::model::{ErrorCode, Refusal, Retry};
