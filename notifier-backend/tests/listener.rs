@@ -1,8 +1,8 @@
 //! Tests of the listener of the real process.
 
 use shared_proto::http::testing::{
-    Process, counts_malformed_requests, free_address, keeps_connections, keeps_connections_for_a_second, survives_silent_clients,
-    with_open_files,
+    Process, counts_malformed_requests, counts_refused_connections, free_address, keeps_connections, keeps_connections_for_a_second,
+    survives_silent_clients, with_open_files,
 };
 use std::net::SocketAddr;
 use std::process::Command;
@@ -54,4 +54,10 @@ fn requests_are_answered_with_a_low_limit_of_open_files() {
     let command = with_open_files(150, env!("CARGO_BIN_EXE_notifier-backend"));
     let notifier = run(command, &[("NOTIFIER__HTTP__REQUEST_TIMEOUT_MS", "500")]);
     survives_silent_clients(&notifier.process, notifier.address);
+}
+
+#[test]
+fn refused_connections_are_counted() {
+    let service = start(&[("NOTIFIER__HTTP__CONNECTIONS", "1"), ("NOTIFIER__HTTP__REQUEST_TIMEOUT_MS", "200")]);
+    counts_refused_connections(service.address, service.address, "http_connection_errors_total", "");
 }

@@ -59,7 +59,7 @@ errors! {
     TooManyRequests, "too_many_requests", 111, 429, Safe, "Too many requests at once. Slow down and try again.";
     UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The history does not contain everything after the given position. Load the current state, then subscribe without recovery.";
     ServiceUnavailable, "unavailable", 1000, 503, Safe, "The service or the store is unavailable, and the request was not carried out. Try again shortly.";
-    Timeout, "timeout", 1001, 504, SameKeyOnly, "No answer came in time. It may or may not have been carried out.";
+    Timeout, "timeout", 1001, 504, SameKeyOnly, "No answer arrived in time. The request may have been carried out.";
     Overloaded, "overloaded", 1002, 503, Safe, "The service is at its limit. Try again with increasing pauses.";
     BadReply, "bad_reply", 1004, 502, Never, "The service sent an invalid reply. Inform its developers.";
     OutcomeUnknown, "outcome_unknown", 1005, 504, SameKeyOnly, "The store did not confirm in time. Repeat the request with the same idempotency key, which the detail contains.";
@@ -67,13 +67,13 @@ errors! {
     IdempotencyMismatch, "idempotency_mismatch", 1007, 422, Never, "This idempotency key was used for another request. Use a new key.";
     IdempotencyInProgress, "idempotency_in_progress", 1008, 409, Safe, "The first request with this idempotency key is still running. Ask again shortly.";
     ConnectionGone, "connection_gone", 1009, 410, Never, "The connection has ended and will not come back under this id.";
-    MethodNotAllowed, "method_not_allowed", 1010, 405, Never, "This path does not take this method.";
+    MethodNotAllowed, "method_not_allowed", 1010, 405, Never, "This path does not support this method.";
     UpgradeRequired, "upgrade_required", 1011, 426, Never, "This path accepts only WebSocket, version 13. Send a WebSocket upgrade request.";
     OriginNotAllowed, "origin_not_allowed", 1012, 403, Never, "Pages of this origin may not connect. Add it to public.allowed_origins.";
     ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node has reached its limit of connections. Try another node, or try later.";
     Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again to reach another node.";
-    UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body has to be JSON. Send it with Content-Type: application/json.";
-    UnsupportedEncoding, "unsupported_encoding", 1016, 415, Never, "The body is compressed. Send it as it is, without Content-Encoding.";
+    UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body must be JSON. Send it with Content-Type: application/json.";
+    UnsupportedEncoding, "unsupported_encoding", 1016, 415, Never, "The body is compressed. Send it uncompressed, without Content-Encoding.";
 }
 
 impl ErrorCode {
@@ -142,12 +142,12 @@ codes! {
     ForceReconnect = 3011, "force reconnect", "A service requested that this connection reconnects.";
     NoPong = 3012, "no pong", "The client did not answer a ping in time.";
     TooManyRequests = 3013, "too many requests", "The client sent too many commands at once. The gateway cannot refuse them one by one, because some expect no reply.";
-    InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or lacks what is required of it.";
+    InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or does not meet another requirement.";
     BadRequest = 3501, "bad request", "The client sent an invalid frame.";
     Stale = 3502, "stale", "The connect command did not arrive in time.";
     ForceDisconnect = 3503, "force disconnect", "A service closed this connection for good.";
     ChannelLimit = 3505, "channel limit", "The connection's token names more channels than a connection may have.";
-    InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not support.";
+    InappropriateProtocol = 3506, "inappropriate protocol", "The client requested an encoding of the protocol that this gateway does not support.";
 }
 
 impl Disconnect {

@@ -7,7 +7,7 @@ pub enum Kind {
     Counter,
     /// A number that grows and shrinks.
     Gauge,
-    /// Numbers of durations by length in seconds.
+    /// A histogram of durations in seconds.
     Histogram,
 }
 

@@ -1,5 +1,6 @@
 //! Tests with raw bytes over real sockets.
 
+mod connection_errors;
 mod deadline;
 mod heads;
 mod keep_alive;

@@ -63,17 +63,41 @@ const MALFORMED_REQUESTS: &[&[u8]] = &[
     b"POST /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 ];
 
+/// Reads the counter of failed connections with this cause. Retries while the listener refuses connections.
+fn connection_errors(metrics: SocketAddr, name: &str, labels: &str, cause: &str) -> u64 {
+    let began = Instant::now();
+    let text = loop {
+        if let Some(answer) = Client::connect(metrics).try_request("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") {
+            break answer.body;
+        }
+        assert!(began.elapsed() < TIMEOUT, "the listener accepts no connection");
+    };
+    let cause = format!("cause=\"{cause}\"");
+    let line = text.lines().find(|line| line.starts_with(&format!("{name}{{")) && line.contains(&cause) && line.contains(labels));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no {name} with {cause} in {text}"))
+}
+
+/// Checks a listener that is configured for one connection and a short request timeout. It counts connections above the limit (`no_room`), and
+/// connections without a request (`head_timeout`).
+///
+/// The parameters are those of [`counts_malformed_requests`].
+pub fn counts_refused_connections(listener: SocketAddr, metrics: SocketAddr, name: &str, labels: &str) {
+    let counts = || ["no_room", "head_timeout"].map(|cause| connection_errors(metrics, name, labels, cause));
+    let before = counts();
+    let began = Instant::now();
+    // An earlier connection may still occupy the listener, so one attempt may not be enough.
+    while counts().iter().zip(before).any(|(count, before)| *count <= before) {
+        assert!(began.elapsed() < TIMEOUT, "no_room and head_timeout: {before:?}, later {:?}", counts());
+        let silent = [Client::connect(listener), Client::connect(listener)];
+        silent.into_iter().for_each(|mut client| client.wait_closed());
+    }
+}
+
 /// Checks that a listener of `process` closes connections with malformed requests, counts them, and logs no error.
 ///
 /// `metrics` is the address that serves the metrics. `name` is the counter's name. `labels` are its labels other than `cause`.
 pub fn counts_malformed_requests(process: &Process, listener: SocketAddr, metrics: SocketAddr, name: &str, labels: &str) {
-    let count = |cause: &str| {
-        let text = Client::connect(metrics).request("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").body;
-        let line = text
-            .lines()
-            .find(|line| line.starts_with(&format!("{name}{{")) && line.contains(&format!("cause=\"{cause}\"")) && line.contains(labels));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_else(|| panic!("no {name} {cause} in {text}"))
-    };
+    let count = |cause: &str| connection_errors(metrics, name, labels, cause);
     let before = count("malformed");
     for request in MALFORMED_REQUESTS {
         let mut client = Client::connect(listener);

@@ -8,6 +8,9 @@ mod checks;
 mod client;
 mod process;
 
-pub use checks::{OFFERS, counts_malformed_requests, keeps_connections, keeps_connections_for_a_second, survives_silent_clients};
+pub use checks::{
+    OFFERS, counts_malformed_requests, counts_refused_connections, keeps_connections, keeps_connections_for_a_second,
+    survives_silent_clients,
+};
 pub use client::{Answer, Client};
 pub use process::{Process, free_address, with_open_files};
