@@ -227,7 +227,7 @@ fn publish_failure(failure: &Failure) -> CallFailure {
     tracing::warn!(%failure, "the gateway did not accept an entry");
     let temporary = matches!(failure, Failure::NotDone { .. });
     // The caller gets only the text of the error table. The log contains the details.
-    let reason = ErrorCode::by_name(failure.code()).map_or("No answer came in time.", |code| code.row().doc);
+    let reason = ErrorCode::by_name(failure.code()).map_or("No answer arrived in time.", |code| code.row().doc);
     CallFailure { code: UNAVAILABLE, message: format!("The gateway did not accept it. {reason}"), temporary }
 }
 

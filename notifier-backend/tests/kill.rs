@@ -49,7 +49,7 @@ impl Notifier {
         self.client.get(format!("{}{path}", self.url)).send().await.ok()?.json().await.ok()
     }
 
-    /// Sends a notification. Returns its id, or `None` if no answer came.
+    /// Sends a notification. Returns its id, or `None` if no answer arrived.
     async fn notify(&self, body: Value) -> Option<String> {
         let request = self.client.post(format!("{}/v1/notifications", self.url));
         let response = request.header("content-type", "application/json").body(body.to_string()).send().await.ok()?;
@@ -109,7 +109,7 @@ async fn nothing_is_lost_or_duplicated_when_the_process_is_killed_a_hundred_time
     let alice: Vec<&str> =
         publications.iter().filter(|publication| publication.target == "alice").map(|publication| publication.id.as_str()).collect();
     assert_eq!(alice, accepted.iter().map(String::as_str).collect::<Vec<_>>(), "in the order of their acceptance");
-    assert!(gateway.repeats() > 0, "no kill came between a delivery and its record, so this run proves nothing");
+    assert!(gateway.repeats() > 0, "no kill happened between a delivery and its record, so this run proves nothing");
     let failed = notifier.get("/v1/notifications?state=failed").await.expect("a page");
     assert_eq!(failed["notifications"], json!([]));
     notifier.kill().await;

@@ -201,7 +201,7 @@ fn check_since(page: &Page, since: &RecoverFrom, order: Order) -> Result<(), Ref
     if known && since.offset <= page.top && !is_trimmed {
         return Ok(());
     }
-    let detail = "Some publications after since are no longer stored. Read without since to get all stored ones.";
+    let detail = "Some publications after `since` are no longer stored. Read without `since` to get all stored ones.";
     Err(Refusal::new(ErrorCode::UnrecoverablePosition, detail))
 }
 

@@ -7,7 +7,7 @@
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
-//! - [`counters`]: metrics
+//! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
 mod call_types;

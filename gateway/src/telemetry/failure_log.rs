@@ -7,14 +7,14 @@ pub struct FailureLog {
 }
 
 impl FailureLog {
-    /// An attempt failed. `log` runs if the attempt before it did not.
+    /// Records a failed attempt. Calls `log` unless the attempt before it failed too.
     pub fn failed(&mut self, log: impl FnOnce()) {
         if !std::mem::replace(&mut self.has_failed, true) {
             log();
         }
     }
 
-    /// An attempt succeeded: the next failure is logged.
+    /// Records a successful attempt. The next failure is logged.
     pub fn succeeded(&mut self) {
         self.has_failed = false;
     }

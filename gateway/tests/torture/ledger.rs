@@ -73,7 +73,7 @@ struct Ledger {
     in_history: NumberSet,
     /// Whether the store may have lost publications since the last checkpoint.
     at_risk: bool,
-    /// Positions that a subscriber reached before this time may be lost because of a fault of the store.
+    /// The store may have lost positions that a subscriber reached before this time.
     lost_until: Option<Instant>,
 }
 

@@ -19,7 +19,7 @@ pub enum Failure {
     /// It is unknown whether the request was carried out. It can be sent again only with the same idempotency key.
     #[error("outcome unknown ({code}): {detail}")]
     Unknown {
-        /// Name in the error table, or `no_answer` if no answer came.
+        /// Name in the error table, or `no_answer` if no answer arrived.
         code: String,
         /// Explanation for people.
         detail: String,
@@ -40,7 +40,7 @@ impl Failure {
         Self::NotDone { code: "unreachable".into(), detail: detail.into(), retry_after: None }
     }
 
-    /// The request was sent, and no answer came.
+    /// The request was sent, but no answer arrived.
     pub fn no_answer(detail: impl Into<String>) -> Self {
         Self::Unknown { code: "no_answer".into(), detail: detail.into() }
     }

@@ -61,18 +61,14 @@ impl de::Error for QueryError {
     }
 }
 
-/// `a`, `b` and `c`.
+/// Names in backticks, such as "`a`, `b` and `c`".
 fn list(names: &[&str], conjunction: &str) -> String {
-    let mut text = String::new();
-    for (index, name) in names.iter().enumerate() {
-        match index {
-            0 => {}
-            _ if index + 1 == names.len() => text.push_str(&format!(" {conjunction} ")),
-            _ => text.push_str(", "),
-        }
-        text.push_str(&format!("`{name}`"));
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    match &quoted[..] {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} {conjunction} {last}", first.join(", ")),
     }
-    text
 }
 
 /// The value of a parameter. It is text until the type is known.

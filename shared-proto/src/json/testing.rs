@@ -73,7 +73,7 @@ fn member_names<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut names = None;
     // Always fails, because the deserialiser has no input.
     let _ = T::deserialize(FieldRecorder(&mut names));
-    names.unwrap_or_else(|| panic!("{} is no struct", std::any::type_name::<T>()))
+    names.unwrap_or_else(|| panic!("{} is not a struct", std::any::type_name::<T>()))
 }
 
 /// A deserialiser without input. It records the fields of the struct that is to be read.

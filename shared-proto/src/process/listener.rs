@@ -65,7 +65,9 @@ fn observe(meter: &Meter, errors: Arc<ConnectionErrors>) {
         .u64_observable_counter("http_connection_errors")
         .with_description("HTTP connections that ended with an error, by cause")
         .with_callback(move |counter| {
-            errors.counts().for_each(|(cause, count)| counter.observe(count, &[KeyValue::new("cause", cause.text())]))
+            for (cause, count) in errors.counts() {
+                counter.observe(count, &[KeyValue::new("cause", cause.text())]);
+            }
         })
         .build();
 }

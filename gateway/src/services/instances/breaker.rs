@@ -85,7 +85,7 @@ impl Breaker {
         }
     }
 
-    /// The instance answered, perhaps with an error of its own.
+    /// The instance answered, perhaps with an error.
     pub(crate) fn answered(&mut self) {
         self.state = State::Closed { failures: 0 };
     }

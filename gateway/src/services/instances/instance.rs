@@ -67,7 +67,7 @@ pub(crate) enum Offered {
     Sent,
     /// The chosen instance has no credit or a full queue.
     NoCredit,
-    /// No instance that wants it is running.
+    /// No interested instance is running.
     NoInstance,
 }
 

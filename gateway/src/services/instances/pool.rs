@@ -191,7 +191,7 @@ impl Pool {
         pending.answer.send(answer).is_ok()
     }
 
-    /// The caller stopped waiting; sends the instance a cancel.
+    /// Ends a call whose caller stopped waiting, and sends a cancel to the instance.
     pub(crate) fn abandon(&mut self, call: CallId, why: AbandonReason, now: Tick) {
         let Some(instance) = self.instance(call.link) else { return };
         let Some(pending) = instance.pending.remove(&call.id) else { return };
@@ -210,14 +210,14 @@ impl Pool {
         }
     }
 
-    /// The instance announced that it will leave; it gets nothing new.
+    /// Marks an instance as draining. It gets no new calls and events.
     pub(crate) fn drain(&mut self, link: LinkId) {
         if let Some(instance) = self.instance(link) {
             instance.draining = true;
         }
     }
 
-    /// Announces to every instance that this node will leave.
+    /// Announces the shutdown of this node to every instance.
     pub(crate) fn send_drain(&self) {
         for instance in &self.instances {
             let _ = instance.queue.try_send(Outgoing::Frame(ToService::Drain(shared_proto::link::Drain {})));

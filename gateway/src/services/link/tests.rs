@@ -234,7 +234,7 @@ fn publications_above_the_limit_are_refused_one_by_one() {
             let frame = bot.frame().await;
             refused += u32::from(frame["nack"]["error"]["code"] == "too_many_requests");
         }
-        assert_eq!(refused, 2, "six came at once, and four are allowed");
+        assert_eq!(refused, 2, "six were sent at once, and four are allowed");
     });
 }
 

@@ -22,13 +22,13 @@ use std::sync::Arc;
 /// Injects a fault and ends it. In the short form, faults are shorter.
 pub(crate) async fn inject(fault: Fault, world: &Arc<World>, random: &mut StdRng, short: bool) {
     let at = random.random_range(0..world.nodes.len());
-    let mut hand = FaultInjector { world, at, node: &world.nodes[at], random, short };
+    let mut injector = FaultInjector { world, at, node: &world.nodes[at], random, short };
     match fault {
-        Fault::KillGateway | Fault::DrainGateway | Fault::StopGateway => hand.inject_gateway(fault).await,
+        Fault::KillGateway | Fault::DrainGateway | Fault::StopGateway => injector.inject_gateway(fault).await,
         Fault::MuteSubscriber | Fault::Isolate | Fault::CutRedis | Fault::SlowRedis | Fault::ThrottleRedis => {
-            hand.inject_network(fault).await
+            injector.inject_network(fault).await;
         }
-        Fault::Overflow | Fault::DropClients | Fault::SlowClients => hand.inject_clients(fault).await,
-        _ => hand.inject_store(fault).await,
+        Fault::Overflow | Fault::DropClients | Fault::SlowClients => injector.inject_clients(fault).await,
+        _ => injector.inject_store(fault).await,
     }
 }

@@ -89,7 +89,9 @@ pub fn counts_refused_connections(listener: SocketAddr, metrics: SocketAddr, nam
     while counts().iter().zip(before).any(|(count, before)| *count <= before) {
         assert!(began.elapsed() < TIMEOUT, "no_room and head_timeout: {before:?}, later {:?}", counts());
         let silent = [Client::connect(listener), Client::connect(listener)];
-        silent.into_iter().for_each(|mut client| client.wait_closed());
+        for mut client in silent {
+            client.wait_closed();
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Counters of connections that the server refuses or gives up.
+//! Counters of connections that the server refuses or times out.
 
 use super::super::testing::Client;
 use super::super::{Cause, ConnectionErrors, HttpOptions};
