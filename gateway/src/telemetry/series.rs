@@ -63,7 +63,7 @@ series! {
     Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put into outboxes, one for each subscriber. Publications inside a reply are not counted.";
     FanOutBatches, "fan_out_batches", Counter, [], "Encoded batches of publications.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
-    HistoryReads, "history_reads", Counter, ["result"], "Reads of a history for workers and clients that catch up. `begun`: new reads. `shared`: requests that used a read which another one had begun.";
+    HistoryReads, "history_reads", Counter, ["result"], "Reads of a history for workers and clients that catch up. `begun`: new reads. `shared`: requests that joined a running read.";
     GapBufferBytes, "gap_buffer_bytes", Gauge, [], "Size of the publications that wait while a gap before them is read, in bytes.";
     GapBufferDropped, "gap_buffer_dropped", Counter, [], "Publications that were not kept while a gap was read, because of the limit or because the channel is read again anyway. They are read from the history.";
     Forks, "forks", Counter, [], "Forks, counted once for each worker with subscribers of the channel. Client-side subscriptions are ended, and the SDK subscribes again.";
