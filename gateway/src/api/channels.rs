@@ -54,7 +54,7 @@ pub(super) async fn list(node: Data<Node>, Query(query): Query<ListQuery>) -> Re
 
 /// Get the number of a channel's subscribers, and its position.
 #[utoipa::path(get, path = "/v1/channels/{channel}", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby")),
     responses((status = 200, description = "The channel", body = ChannelDetailBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -83,7 +83,7 @@ pub(super) struct PresenceQuery {
 
 /// Get the subscribers of a channel.
 #[utoipa::path(get, path = "/v1/channels/{channel}/presence", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby"), PresenceQuery),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby"), PresenceQuery),
     responses((status = 200, description = "Each connection, or with `stats=true` only the counts: `clients` and `users`", body = PresenceBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace has no presence", body = Problem, content_type = "application/problem+json"),

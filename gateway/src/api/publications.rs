@@ -21,7 +21,7 @@ use shared_proto::rest::{
 
 /// Publish into a channel. With `Idempotency-Key`, a repeat is answered with the position of the first publish and `Idempotent-Replayed: true`.
 #[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"title": "Rain"}, "tags": {"lang": "en"}})),
     responses(
         (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
@@ -126,7 +126,7 @@ pub(super) struct HistoryQuery {
 
 /// Read the history of a channel, page by page.
 #[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), HistoryQuery),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), HistoryQuery),
     responses((status = 200, description = "One page of the current epoch", body = HistoryBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: publications after `since` are no longer stored", body = Problem, content_type = "application/problem+json"),
@@ -160,7 +160,7 @@ pub(super) async fn history(
 
 /// Delete the history of a channel. Epoch and offsets continue.
 #[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world")),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world")),
     responses((status = 204, description = "The history is empty"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),
@@ -182,7 +182,7 @@ fn retention(node: &Node, channel: &ChannelName) -> Result<Retention, Refusal> {
     node.publisher.options(channel)?.retention.ok_or_else(|| Refusal::new(ErrorCode::NotAvailable, detail))
 }
 
-/// `None` means: from the oldest stored publication.
+/// Reads `since`. `None` means: from the oldest stored publication.
 fn parse_since(text: &str) -> Result<Option<RecoverFrom>, ApiError> {
     let parsed = text.split_once(':').and_then(|(epoch, offset)| {
         let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());

@@ -1,6 +1,6 @@
 //! A connection: its driver and its socket.
 
-use super::{close_cause::CloseCause, driver::Driver, worker::Worker};
+use super::{close_cause::CloseCause, driver::Driver, worker_context::WorkerContext};
 use crate::{
     hub::Written,
     telemetry::{Count, TransportEnd},
@@ -21,7 +21,7 @@ pub struct Connection<T> {
 
 impl<T> Connection<T> {
     /// Creates a connection after the answer to its upgrade request. `traceparent` is that of the request.
-    pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
+    pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
         Self { wire, driver: Driver::new(worker, traceparent) }
     }
 

@@ -4,7 +4,7 @@ use super::{demo, wiring::Parts};
 use crate::{
     api::{ApiError, Path, operations},
     auth::Origins,
-    connection::{Connection, Worker},
+    connection::{Connection, WorkerContext},
     hub::{Hub, HubParts},
     settings::Settings,
     transport::{
@@ -99,7 +99,7 @@ enum Route {
 }
 
 struct FrontGate {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     origins: Arc<Origins>,
     admissions: Arc<Admissions>,
     message_size: u32,
@@ -183,7 +183,7 @@ pub(super) fn server(
             metrics: metrics[index].clone(),
         });
         actix_rt::spawn(hub.clone().run());
-        let worker = Rc::new(Worker { hub, node: node.clone(), limits: connection });
+        let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
         let (data, app_origins) = (web::Data::from(node.clone()), origins.clone());
         let app = App::new().app_data(data).configure(move |config| {

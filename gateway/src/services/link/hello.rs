@@ -19,14 +19,14 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 /// The checked content of a hello.
-pub(super) struct Accepted {
+pub(super) struct AcceptedHello {
     pub(super) instance: Arc<str>,
     pub(super) credit: u32,
     pub(super) interests: Interests,
 }
 
 /// Waits for `hello`, and answers pings meanwhile.
-pub(super) async fn receive<R, W>(services: &Services, peer: &Peer, reader: &mut R, writer: &mut W) -> Result<Accepted, Ending>
+pub(super) async fn receive<R, W>(services: &Services, peer: &Peer, reader: &mut R, writer: &mut W) -> Result<AcceptedHello, Ending>
 where
     R: Stream<Item = Received> + Unpin,
     W: Sink<Sent> + Unpin,
@@ -65,7 +65,7 @@ pub(super) fn invalid_message(invalid: Invalid, limit: usize) -> Ending {
     }
 }
 
-fn check(hello: Hello, service: &str) -> Result<Accepted, Ending> {
+fn check(hello: Hello, service: &str) -> Result<AcceptedHello, Ending> {
     if hello.service != service {
         return Err(malformed(format!("hello must name the service of the path, {service}.")));
     }
@@ -81,5 +81,5 @@ fn check(hello: Hello, service: &str) -> Result<Accepted, Ending> {
         let known: Vec<_> = LifecycleKind::ALL.iter().map(|kind| kind.name()).collect();
         malformed(format!("{name:?} is not a lifecycle event. The lifecycle events are {}.", known.join(", ")))
     })?;
-    Ok(Accepted { instance: hello.instance.into(), credit: hello.credit, interests })
+    Ok(AcceptedHello { instance: hello.instance.into(), credit: hello.credit, interests })
 }

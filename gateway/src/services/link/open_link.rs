@@ -9,7 +9,7 @@ use super::{
     },
     ending::Ending,
     frames::text,
-    hello::Accepted,
+    hello::AcceptedHello,
     messages::{Peer, Sent},
     phases::{CurrentPhase, LinkEvent},
 };
@@ -40,7 +40,7 @@ impl<'a> Link<'a> {
     pub(super) fn open(
         services: &'a Services,
         service: &'a Service,
-        hello: Accepted,
+        hello: AcceptedHello,
         queue: mpsc::Sender<Outgoing>,
         phase: &'a CurrentPhase,
     ) -> Result<Self, Refusal> {
