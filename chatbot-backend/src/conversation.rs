@@ -55,7 +55,7 @@ pub enum Entry {
     Part {
         /// Sequence number: 0, 1, 2 ...
         seq: u64,
-        /// To be appended to the text of the earlier parts.
+        /// The text that continues the earlier parts.
         text: String,
     },
     /// In a stream: the end. Entries after it are ignored.

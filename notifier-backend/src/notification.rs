@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Millis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// For information.
+    /// Information.
     #[default]
     Info,
     /// Something went well.
@@ -96,9 +96,9 @@ pub struct Request {
     /// The channel whose subscribers receive it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// 1 to 200 bytes.
+    /// The title, 1 to 200 bytes.
     pub title: String,
-    /// At most 4,000 bytes.
+    /// The text, at most 4,000 bytes.
     #[serde(default, deserialize_with = "or_default")]
     pub body: String,
     /// How urgent it is.

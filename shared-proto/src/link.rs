@@ -106,7 +106,7 @@ pub struct Call {
     pub data: Box<RawValue>,
     /// The authenticated user, empty for anonymous.
     pub user: String,
-    /// The frontend's connection.
+    /// Id of the frontend's connection.
     pub connection: String,
     /// Time that is left for the answer, in milliseconds.
     pub deadline_ms: u64,
@@ -130,7 +130,7 @@ pub struct Event {
     pub data: Box<RawValue>,
     /// The authenticated user, empty for anonymous.
     pub user: String,
-    /// The frontend's connection.
+    /// Id of the frontend's connection.
     pub connection: String,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The bound sockets of both listeners.
 pub struct Listeners {
-    /// For frontends.
+    /// The listener for frontends.
     pub public: TcpListener,
-    /// For services and operators.
+    /// The listener for services and operators.
     pub internal: TcpListener,
 }
 

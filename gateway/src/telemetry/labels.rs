@@ -136,9 +136,9 @@ impl TransportEnd {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// With a code of the frontend protocol.
+    /// It ended with a disconnect code of the frontend protocol.
     Disconnect(Disconnect),
-    /// With another end.
+    /// It ended in another way.
     Transport(TransportEnd),
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     ShortHistory,
 }
 
-/// Positions that a subscriber reaches within this time after a loss of the store may still be lost.
+/// For this time after a fault of the store, subscribers may still receive publications that the store has lost.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// One channel.

@@ -134,7 +134,7 @@ mod tests {
         let urls = vec!["http://127.0.0.1:1".to_owned()];
         let gateway = Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout }).expect("right settings");
         let pauses = Backoff::new(Duration::from_millis(1), timeout);
-        // As an earlier version accepted it.
+        // An earlier version accepted this user.
         let outcome = deliver(&gateway, &delivery("..", Millis::now()), Duration::from_mins(1), pauses).await;
         assert!(matches!(outcome, (Outcome::Failed { .. }, GatewayHealth::Answered)), "{outcome:?}");
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
-    /// To be delivered.
+    /// Not delivered yet.
     Pending = 0,
     /// The gateway accepted it.
     Delivered = 1,

@@ -2,7 +2,7 @@ use super::*;
 
 const PUBLISH: &str = "/v1/channels/news:world/publications";
 
-/// Asserts a whole problem document.
+/// Checks all fields of a problem document.
 fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) {
     assert_eq!(answer.status.as_u16(), status, "{what}: {}", String::from_utf8_lossy(&answer.body));
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");

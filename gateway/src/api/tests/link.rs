@@ -1,4 +1,4 @@
-//! The link endpoint over a real socket. The meaning of frames is tested in `services/link`.
+//! Tests of the link endpoint over a real socket. Tests of the frames are in `services/link`.
 
 use super::*;
 use futures_util::{SinkExt, StreamExt};
@@ -19,7 +19,7 @@ use tokio_tungstenite::{
 };
 
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8}}"#;
-/// Largest frame, in bytes.
+/// Maximum size of a frame in bytes.
 const SIZE: usize = 1024;
 
 /// The internal listener of a node.
@@ -96,7 +96,7 @@ impl Instance {
         }
     }
 
-    /// The content of the error frame, if there was one, and the close.
+    /// Waits for the close frame. Returns the content of the error frame before it, if there was one.
     async fn closed(mut self) -> (Value, u16, String) {
         let mut error = Value::Null;
         while let Some(Ok(message)) = self.0.next().await {
