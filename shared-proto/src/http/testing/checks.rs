@@ -39,7 +39,7 @@ pub fn keeps_connections(address: SocketAddr, request: &str) {
     }
 }
 
-/// Checks a listener that is configured to close idle connections after one second: it announces and keeps that time.
+/// Checks a listener that is configured to close idle connections after one second. It must announce that time and close them after it.
 pub fn keeps_connections_for_a_second(address: SocketAddr) {
     let mut client = Client::connect(address);
     let answer = client.request("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
