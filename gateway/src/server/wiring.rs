@@ -52,12 +52,12 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         reply_size: settings.connection.data_size.bytes(),
         publishes_in_flight: settings.link.publishes_in_flight,
         heartbeat: settings.link.heartbeat,
-        queue: settings.link.queue,
+        queue: settings.link.queue_frames,
         ..LinkLimits::default()
     };
     let publish = PublishLimits {
         data: settings.connection.data_size.bytes(),
-        tags: settings.publish.tags,
+        tags: settings.publish.max_tags,
         tag_bytes: settings.publish.tag_bytes.bytes(),
     };
     let node = Node {
@@ -137,7 +137,7 @@ fn cluster(
         BrokerKind::Memory => Cluster::single(description, workers.to_vec()),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
+            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep_interval };
             Cluster::shared(description, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }
@@ -165,36 +165,36 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
         prefix: redis.prefix.clone(),
         node: settings.node.name.as_str().into(),
         lanes: redis.lanes,
-        queue: redis.queue,
-        batch: redis.batch,
+        queue: redis.queue_commands,
+        batch: redis.batch_commands,
         deadline: redis.deadline,
         connect_timeout: redis.connect_timeout,
         response_timeout: redis.response_timeout,
         lease: settings.cluster.lease,
         linger: redis.unsubscribe_delay,
-        canary: redis.canary,
-        audit: redis.audit,
+        canary: redis.canary_interval,
+        audit: redis.audit_duration,
         idempotency_ttl: settings.idempotency.ttl,
-        meta_ttl: settings.broker.meta_ttl,
+        position_ttl: settings.broker.position_ttl,
         subscriptions_per_user: stored_per_user(settings),
     })
 }
 
 /// The limit of stored subscriptions per user. It never exceeds the limit of a connection, which must hold them all.
 fn stored_per_user(settings: &Settings) -> usize {
-    settings.subscriptions.per_user.min(settings.connection.max_subscriptions)
+    settings.subscriptions.max_per_user.min(settings.connection.max_subscriptions)
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {
     MemoryLimits {
         idempotency_ttl: settings.idempotency.ttl,
-        idempotency_keys: settings.idempotency.keys,
+        idempotency_keys: settings.idempotency.max_keys,
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,
-        meta_ttl: settings.broker.meta_ttl,
+        position_ttl: settings.broker.position_ttl,
         subscriptions_per_user: stored_per_user(settings),
-        user_subscriptions: settings.subscriptions.total,
-        revocations: settings.tokens.revocations,
+        user_subscriptions: settings.subscriptions.max_total,
+        revocations: settings.tokens.max_revoked_users,
     }
 }
 

@@ -132,7 +132,7 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
         canary: Duration::from_secs(1),
         audit: Duration::from_secs(30),
         idempotency_ttl: Duration::from_hours(1),
-        meta_ttl: Duration::from_hours(1),
+        position_ttl: Duration::from_hours(1),
         subscriptions_per_user: 8,
     }
 }

@@ -145,8 +145,8 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         kind = "{broker}"
         [redis]
         url = "{url}"
-        canary = "500ms"
-        audit = "5s"
+        canary_interval = "500ms"
+        audit_duration = "5s"
         unsubscribe_delay = "500ms"
         [cluster]
         lease = "{lease}s"
