@@ -1,5 +1,5 @@
 //! Closes the subscriber connection of a node with very many channels. Measures the time until all channels are resubscribed and checked,
-//! and until the publications that were missed meanwhile are delivered.
+//! and until the publications of that time are delivered.
 
 use crate::{
     client::Client,

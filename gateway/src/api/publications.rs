@@ -56,10 +56,10 @@ pub(super) async fn publish_into(
     Ok(response.json(position(published.position)))
 }
 
-/// Publish many. Each publication is carried out in order like a single publish, and has its own answer.
+/// Publish several publications. The gateway handles each of them in order, like a single publication, and each has its own result.
 #[utoipa::path(post, path = "/v1/publications", tag = "publications",
     request_body(content = BatchRequest, example = json!({"publications": [{"channel": "news:world", "data": {"title": "Rain"}, "idempotency_key": "a-1"}]})),
-    responses((status = 200, description = "One answer for each, in the order of the request", body = BatchBody),
+    responses((status = 200, description = "One result for each publication, in the order of the request", body = BatchBody),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit_exceeded`: too many at once", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn batch(
@@ -75,7 +75,7 @@ pub(super) async fn batch(
     if count > limit {
         return Err(ApiError(Refusal::new(
             ErrorCode::LimitExceeded,
-            format!("There are {count} publications; {limit} are allowed in one request."),
+            format!("The request has {count} publications; the limit is {limit}."),
         )));
     }
     let mut answers = Vec::with_capacity(count);
@@ -140,7 +140,7 @@ pub(super) async fn history(
     let since = query.since.as_deref().map(parse_since).transpose()?.flatten();
     let entries = query.limit.unwrap_or(100);
     if entries > node.api.history {
-        let detail = format!("A page has at most {} publications. Request the next page with since.", node.api.history);
+        let detail = format!("`limit` must be 0 to {}. Request the next page with `since`.", node.api.history);
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
     let offset = since.as_ref().map(|since| since.offset);
@@ -189,7 +189,7 @@ fn parse_since(text: &str) -> Result<Option<RecoverFrom>, ApiError> {
         let since = RecoverFrom { epoch: epoch.into(), offset: digits.then(|| offset.parse().ok()).flatten()? };
         (epoch.is_empty() || since.position().is_some()).then_some(since)
     });
-    let since = parsed.ok_or_else(|| bad_request("since must be epoch:offset, as in an answer."))?;
+    let since = parsed.ok_or_else(|| bad_request("`since` must be `epoch:offset` of an earlier response, or `:offset`."))?;
     Ok(Some(since).filter(|since| !since.epoch.is_empty() || since.offset > 0))
 }
 
@@ -201,7 +201,7 @@ fn check_since(page: &Page, since: &RecoverFrom, order: Order) -> Result<(), Ref
     if known && since.offset <= page.top && !is_trimmed {
         return Ok(());
     }
-    let detail = "Some publications after since are no longer stored. Read without since to get all stored ones.";
+    let detail = "Some publications after `since` are no longer stored. Read without `since` to get all stored ones.";
     Err(Refusal::new(ErrorCode::UnrecoverablePosition, detail))
 }
 

@@ -172,7 +172,7 @@ impl Tokens {
 
 /// Parses the claims. An error names the claim, but not its content.
 fn claims(raw: &RawValue) -> Result<TokenJson, TokenError> {
-    json::read(raw.get()).map_err(|error| match error.place() {
+    json::read(raw.get()).map_err(|error| match error.path() {
         Some(claim) => TokenError::invalid(format!("has a claim of the wrong type: {claim}")),
         None => TokenError::invalid("has a claim twice"),
     })

@@ -26,8 +26,8 @@ impl<T> Connection<T> {
     }
 
     /// Closes with 3506, because the client requested a form of the protocol that the gateway does not support.
-    pub fn refuse_form(&mut self) {
-        self.driver.refuse_form();
+    pub fn refuse_protobuf(&mut self) {
+        self.driver.refuse_protobuf();
     }
 }
 
@@ -51,7 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             match (left, driver.wants_input()) {
                 (_, false) => transport::Next::Pause,
                 (0, true) => transport::Next::Yield,
-                _ => transport::Next::Go,
+                _ => transport::Next::Continue,
             }
         });
         if wire.take_completed() {

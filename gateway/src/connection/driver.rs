@@ -238,7 +238,7 @@ impl Driver {
         self.registration.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
-    pub(super) fn refuse_form(&mut self) {
+    pub(super) fn refuse_protobuf(&mut self) {
         self.close(
             CloseCause::Session,
             Disconnect::InappropriateProtocol.code(),
@@ -251,7 +251,7 @@ impl Driver {
             Event::Close(code, _) => self.close_by_peer(code),
             _ if self.closing.is_some() => {}
             Event::Text(text) => self.text(text),
-            Event::Binary(_) => self.refuse_form(),
+            Event::Binary(_) => self.refuse_protobuf(),
             Event::Ping(payload) => self.pong(payload),
             Event::Pong(_) => {}
         }

@@ -91,10 +91,10 @@ fn connection(settings: &Settings, problems: &mut Problems) {
 }
 
 fn link(settings: &Settings, problems: &mut Problems) {
-    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::OVERHEAD {
+    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::FRAME_OVERHEAD {
         problems.add(
             "link.message_size",
-            format!("must be at least {} bytes above connection.message_size, so that every call fits", shared_proto::link::OVERHEAD),
+            format!("must be at least {} bytes above connection.message_size, so that every call fits", shared_proto::link::FRAME_OVERHEAD),
         );
     }
 }

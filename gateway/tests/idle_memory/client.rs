@@ -12,7 +12,7 @@ const ROOM: usize = 64;
 /// Messages in each of these channels.
 const MESSAGES: usize = 20;
 /// Only a failing test waits this long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Kinds of idle connections, as `bench memory` has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Idle {
 
 fn upgraded(address: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(address).expect("the gateway listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("settable");
+    socket.set_read_timeout(Some(TIMEOUT)).expect("settable");
     let head = format!(
         "GET /connection/websocket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -116,7 +116,7 @@ fn publish(internal: SocketAddr, channel: &str) {
 /// Posts JSON over a connection of its own. Returns the body of the answer.
 fn post(address: SocketAddr, path: &str, body: &str) -> String {
     let mut socket = TcpStream::connect(address).expect("the gateway listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("settable");
+    socket.set_read_timeout(Some(TIMEOUT)).expect("settable");
     let length = body.len();
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer dev\r\nContent-Type: application/json\r\n\

@@ -26,10 +26,10 @@ const TOKEN: usize = 3160;
 const SLACK: usize = 100;
 
 /// Only a failing test waits this long.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The heap has settled if it has the same size in so many looks.
-const LOOKS: usize = 50;
-/// Time between two looks.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The heap has settled if this many consecutive readings are equal.
+const READINGS: usize = 50;
+/// Time between two readings.
 const PAUSE: Duration = Duration::from_millis(10);
 
 #[test]
@@ -63,8 +63,8 @@ fn bytes_per_connection(idle: Idle) -> usize {
 /// The size of the heap, once it no longer changes.
 fn settled() -> usize {
     let (began, mut size, mut same) = (Instant::now(), ALLOCATOR.allocated(), 0);
-    while same < LOOKS {
-        assert!(began.elapsed() < PATIENCE, "the heap still changes, {size} bytes now");
+    while same < READINGS {
+        assert!(began.elapsed() < TIMEOUT, "the heap still changes, {size} bytes now");
         #[expect(clippy::disallowed_methods, reason = "a test's own thread waits for the heap to settle")]
         std::thread::sleep(PAUSE);
         let now = ALLOCATOR.allocated();

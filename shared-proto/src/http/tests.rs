@@ -1,8 +1,9 @@
-//! Over real sockets, with raw bytes.
+//! Tests with raw bytes over real sockets.
 
+mod connection_errors;
 mod deadline;
 mod heads;
-mod kept;
+mod keep_alive;
 mod offers;
 mod process;
 mod server;

@@ -1,4 +1,4 @@
-//! The first frame of a link.
+//! Receives and checks the first frame of a link.
 
 use super::{
     super::{
@@ -67,7 +67,7 @@ pub(super) fn invalid_message(invalid: Invalid, limit: usize) -> Ending {
 
 fn check(hello: Hello, service: &str) -> Result<AcceptedHello, Ending> {
     if hello.service != service {
-        return Err(malformed(format!("hello names another service than the path, which is for {service}.")));
+        return Err(malformed(format!("hello must name the service of the path, {service}.")));
     }
     let valid = (1..=64).contains(&hello.instance.len())
         && hello.instance.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
@@ -79,7 +79,7 @@ fn check(hello: Hello, service: &str) -> Result<AcceptedHello, Ending> {
     }
     let interests = Interests::parse(&hello.events).map_err(|name| {
         let known: Vec<_> = LifecycleKind::ALL.iter().map(|kind| kind.name()).collect();
-        malformed(format!("{name:?} is no lifecycle event; known events: {}.", known.join(", ")))
+        malformed(format!("{name:?} is not a lifecycle event. The lifecycle events are {}.", known.join(", ")))
     })?;
     Ok(AcceptedHello { instance: hello.instance.into(), credit: hello.credit, interests })
 }
