@@ -42,6 +42,8 @@ pub struct RedisStats {
     pub missing_deliveries: u64,
     /// Channels that the node subscribed to again for one of these reasons.
     pub resubscribed: u64,
+    /// Attempts to renew the assignment of a server that failed.
+    pub failed_renewals: u64,
     /// Masters that work with all their parts.
     pub serving: usize,
     /// Masters that do not.

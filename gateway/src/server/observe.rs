@@ -110,6 +110,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         tell(&["unavailable"], stats.unavailable as u64);
     });
     redis(Series::RedisMissingDeliveries, |stats, tell| tell(&[], stats.missing_deliveries));
+    redis(Series::RedisFailedRenewals, |stats, tell| tell(&[], stats.failed_renewals));
     redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
     redis(Series::RedisAbnormalMessages, |stats, tell| {
         tell(&["unannounced"], stats.unannounced);

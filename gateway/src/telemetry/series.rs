@@ -97,6 +97,7 @@ series! {
     RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Subscriber connections to Redis that ended, by cause.";
     RedisMasters, "redis_masters", Gauge, ["state"], "Redis masters by state: `serving` if everything works, `unavailable` if anything does not.";
     RedisMissingDeliveries, "redis_missing_deliveries", Counter, [], "Channels resubscribed because a publication acknowledged here did not arrive within two seconds.";
+    RedisFailedRenewals, "redis_failed_renewals", Counter, [], "Attempts to renew the assignment of a server that failed.";
     RedisResubscribed, "redis_resubscribed", Counter, [], "Channels subscribed again because of a lost connection or missing deliveries.";
     RedisAbnormalMessages, "redis_abnormal_messages", Counter, ["cause"], "`unannounced`: publications that Redis stored but refused to announce; subscribers get them from the history. `foreign`: messages that no gateway wrote; they are ignored.";
     RedisCanaryRoundTrip, "redis_canary_round_trip_ms", Gauge, [], "Milliseconds from publishing the last canary to its return.";

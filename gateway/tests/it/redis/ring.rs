@@ -2,7 +2,7 @@
 
 use super::{
     follower::{Follower, name_that, publish_during},
-    support::{DOCUMENTED, HOUR, KEEP, bed_of, config, eventually, login, mailboxes, not_ready, publish, ready, start},
+    support::{DOCUMENTED, HOUR, KEEP, allow_keys, bed_of, config, eventually, login, mailboxes, not_ready, publish, ready, start},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use gateway::{
@@ -232,6 +232,51 @@ async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
     a.command(&["DEL", "test:assignment"]).await;
     ready(&broker).await;
     publish(&broker, &channel_of(&["a", "b"], 0), 1).await.expect("published");
+}
+
+// NL-7.11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_renewals_fail_lets_go_of_the_server_when_its_assignment_ends() {
+    let (a, b) = (Server::start().await, Server::start().await);
+    a.set_user(&login(), &DOCUMENTED).await;
+    let list = format!("a={} b={}", a.url_of(&login()), b.url());
+    let lease = Duration::from_secs(3);
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(500), lease, ..config(list) }, mailboxes());
+    ready(&broker).await;
+    let (at_a, at_b) = (channel_of(&["a", "b"], 0), channel_of(&["a", "b"], 1));
+    publish(&broker, &at_a, 1).await.expect("published");
+    let broken = broker.stats().redis.expect("over Redis").broken;
+
+    allow_keys(&a, "assignment").await;
+    eventually("failed renewals are counted", || broker.stats().redis.is_some_and(|redis| redis.failed_renewals > 1)).await;
+    publish(&broker, &at_a, 2).await.expect("the assignment has not ended yet");
+    assert_eq!(broker.readiness(), Readiness::Ready);
+    partly(&broker, "assignment").await;
+    let (other, other_guard) = start(RedisConfig { node: "other".into(), lease, ..config(url([("a", &a), ("c", &b)])) }, mailboxes());
+    not_ready(&other, "other nodes take it for server b of a, b").await;
+    assert!(matches!(publish(&broker, &at_a, 3).await, Err(BrokerError::Unavailable(why)) if why.contains("assignment")));
+    assert!(broker.stats().redis.is_some_and(|redis| redis.broken == broken + 1), "the subscriber connection, too");
+    publish(&broker, &at_b, 1).await.expect("the other server is not concerned");
+
+    allow_keys(&a, "").await;
+    drop(other_guard);
+    ready(&broker).await;
+    publish(&broker, &at_a, 3).await.expect("published");
+}
+
+/// A full server refuses writes that need memory. Its assignment needs none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_stays_assigned() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+    publish(&broker, "c", 1).await.expect("published");
+    let broken = broker.stats().redis.expect("over Redis").broken;
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    not_ready(&broker, "it has reached maxmemory").await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(broker.stats().redis.map(|redis| (redis.failed_renewals, redis.broken)), Some((0, broken)));
+    assert!(broker.read(&channel("c"), KEEP, ReadRange::Top, ALL).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) missing_deliveries: Counter,
     /// Channels that the node subscribed to again for one of these reasons.
     pub(crate) resubscribed: Counter,
+    /// Attempts to renew the assignment of a server that failed.
+    pub(crate) failed_renewals: Counter,
     /// Round trip of the last canary, in milliseconds.
     pub(crate) round_trip_ms: AtomicU64,
 }
@@ -48,6 +50,7 @@ impl Counters {
             undelivered: self.undelivered.get(),
             missing_deliveries: self.missing_deliveries.get(),
             resubscribed: self.resubscribed.get(),
+            failed_renewals: self.failed_renewals.get(),
             round_trip_ms: self.round_trip_ms.load(Relaxed),
             ..RedisStats::default()
         }
