@@ -4,6 +4,7 @@ mod addresses;
 mod cluster;
 mod faults;
 mod follower;
+mod leaves;
 mod lists;
 mod nodes;
 mod rights;

@@ -330,13 +330,16 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     nodes.set_may_declare_dead(true);
     let mut found = HashSet::new();
     assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
-    while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {
-        found.extend(left.into_iter().map(|left| left.info.client));
+    while let Some(step) = nodes.presence_step(&dead).await.expect("read") {
+        nodes.remove_presence_step(&dead, &step).await.expect("removed");
+        found.extend(step.orphaned.into_iter().map(|left| left.info.client));
     }
     assert_eq!(found.len(), 30);
     let mut sweep = Sweep::default();
     while !sweep.is_over() {
-        found.extend(nodes.sweep(&mut sweep).await.expect("swept").into_iter().map(|left| left.info.client));
+        let orphaned = nodes.sweep(&mut sweep).await.expect("swept");
+        nodes.remove_orphaned(&orphaned).await.expect("removed");
+        found.extend(orphaned.into_iter().map(|left| left.info.client));
     }
     assert_eq!(found, expected, "nobody knew of the others");
     for server in &ring.servers {

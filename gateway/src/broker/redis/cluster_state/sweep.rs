@@ -1,6 +1,6 @@
 //! The sweep: it removes what the cleanup of dead nodes missed. A node may write after it stood still for longer than its lease, and Redis
 //! may lose a part of
-//! its data. The sweep removes orphaned presence, adds missing names to the channel index, and removes names of inactive channels.
+//! its data. The sweep finds orphaned presence, adds missing names to the channel index, and removes names of inactive channels.
 
 use super::{
     nodes::{Nodes, OrphanedPresence},
@@ -77,8 +77,8 @@ impl Nodes {
     }
 
     // NL-7.6
-    /// Takes one step. Removes presence of connections whose node is dead, and returns it. Removes nothing while this node may not declare
-    /// others dead.
+    /// Takes one step. Returns presence of connections whose node is dead, for [`Self::remove_orphaned`]. Finds none while this node may not declare others
+    /// dead.
     pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
         if let Some((channel, cursor)) = sweep.current.take() {
             return self.sweep_entries(sweep, channel, &cursor).await;
@@ -101,12 +101,8 @@ impl Nodes {
     async fn sweep_entries(&self, sweep: &mut Sweep, channel: ChannelName, cursor: &str) -> Result<Vec<OrphanedPresence>, BrokerError> {
         let (next, entries) = self.presence.page(&channel, cursor, STEP).await?;
         let dead = self.presence.dead(entries.iter().map(|entry| entry.node.clone())).await?;
-        let mut orphaned = Vec::new();
-        for entry in entries.iter().filter(|entry| dead.contains(&entry.node)) {
-            if let Some(info) = self.presence.remove_entry(&channel, &entry.connection, &entry.node).await? {
-                orphaned.push(OrphanedPresence { channel: channel.clone(), info });
-            }
-        }
+        let dead = entries.into_iter().filter(|entry| dead.contains(&entry.node));
+        let orphaned = dead.map(|entry| OrphanedPresence { channel: channel.clone(), info: entry.info, node: entry.node.into() }).collect();
         sweep.current = (next != "0").then_some((channel, next));
         Ok(orphaned)
     }
