@@ -11,6 +11,7 @@ mod rights;
 mod ring;
 mod sentinels;
 mod standalone;
+mod stream_gaps;
 mod support;
 mod tls;
 mod wire;

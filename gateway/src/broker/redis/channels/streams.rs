@@ -143,7 +143,11 @@ impl Streams {
         cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
         let value = lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await?;
-        page(value, limit).ok_or_else(unexpected_answer)
+        let mut page = page(value, limit).ok_or_else(unexpected_answer)?;
+        if matches!(range, ReadRange::After(_)) {
+            page.end_at_gap();
+        }
+        Ok(page)
     }
 
     // NL-1.9
