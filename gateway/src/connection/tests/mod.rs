@@ -2,6 +2,7 @@
 
 mod abrupt_end;
 mod bounds;
+mod catch_up;
 mod close;
 mod commands;
 mod dead_node;
