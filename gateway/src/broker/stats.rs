@@ -34,6 +34,8 @@ pub struct RedisStats {
     pub unannounced: u64,
     /// Channels that became active but are missing from the channel index until the next sweep.
     pub unlisted: u64,
+    /// Keys that a sweep deleted, because they belong to another one of several servers.
+    pub misplaced: u64,
     /// Subscriber connections that broke.
     pub broken: u64,
     /// Broken subscriber connections that were open but delivered nothing.

@@ -92,6 +92,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         tell(&["idle_channel"], stats.idle_evicted);
         tell(&["idempotency_key"], stats.idempotency_evicted);
         tell(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
+        tell(&["misplaced_key"], stats.redis.unwrap_or_default().misplaced);
     });
     let redis = |series: Series, read: fn(&RedisStats, Tell<'_>)| {
         let node = Arc::downgrade(node);

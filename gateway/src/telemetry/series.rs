@@ -93,7 +93,7 @@ series! {
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that left their history, by cause.";
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Entries that did not fit into a worker's mailbox, by cause. Channels with a history are then read from it.";
-    BrokerEvicted, "broker_evicted", Counter, ["kind"], "Entries that were deleted early to stay within a limit, by kind.";
+    BrokerEvicted, "broker_evicted", Counter, ["kind"], "Entries that were deleted early, by kind: to stay within a limit, or (`misplaced_key`) because they belong to another server of `redis.url`.";
     RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Subscriber connections to Redis that ended, by cause.";
     RedisMasters, "redis_masters", Gauge, ["state"], "Redis masters by state: `serving` if everything works, `unavailable` if anything does not.";
     RedisMissingDeliveries, "redis_missing_deliveries", Counter, [], "Channels resubscribed because a publication acknowledged here did not arrive within two seconds.";

@@ -6,17 +6,20 @@ use super::{
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use gateway::{
-    broker::{Broker, BrokerError, Readiness, RedisConfig, Sweep},
+    broker::{Broker, BrokerError, NewPublication, Readiness, RedisConfig, Sweep, UserSubscription},
     contract,
     testing::{
         contract::Bed,
-        fixtures::{ALL, channel, client, kept},
-        internals::server_of,
+        fixtures::{ALL, channel, client, kept, key},
+        internals::{placement, server_of},
     },
 };
-use gateway_core::model::{Position, ReadRange};
+use gateway_core::model::{ConnectionId, Position, ReadRange, Revocation};
 use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server};
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -345,4 +348,60 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     for server in &ring.servers {
         assert_eq!(server.command(&["KEYS", "test:{c:*"]).await, Reply::List(Vec::new()));
     }
+}
+
+/// Every kind of key that `schema/keys.rs` lists, made by what makes it.
+async fn write_all_kinds(broker: &Broker, names: &[String]) {
+    let nodes = broker.nodes().expect("over Redis");
+    nodes.register("{}", HOUR).await.expect("registered");
+    for name in names {
+        let user = name.parse().expect("valid");
+        broker.publish(&channel(name), NewPublication { idempotency: Some(key("dev", "k", 1)), ..kept(1, KEEP) }).await.expect("published");
+        broker.presence_add(&channel(name), client(name)).await.expect("added");
+        broker.put_user_subscription(&user, UserSubscription { channel: channel(name), expires_at: None }).await.expect("stored");
+        let revocation = Revocation { until: 1, code: 4500, reason: "x".into() };
+        broker.revoke(&user, revocation, HOUR).await.expect("stored");
+        nodes.register_connections(&[(ConnectionId::random(), user)]).await.expect("registered");
+    }
+}
+
+async fn keys_of(server: &Server) -> BTreeSet<String> {
+    let mine = |key: &String| !["test:assignment", "test:probe:", "test:writes:"].iter().any(|of_server| key.starts_with(of_server));
+    server.command(&["KEYS", "test:*"]).await.texts().into_iter().filter(mine).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_deletes_what_another_list_left_at_a_server_and_nothing_else() {
+    let servers = [Server::start().await, Server::start().await];
+    let [a, b] = &servers;
+    let names: Vec<_> = (0..60).map(|number| format!("c{number}")).collect();
+    let (only, guard) = start(RedisConfig { idempotency_ttl: HOUR, ..config(a.url()) }, mailboxes());
+    write_all_kinds(&only, &names).await;
+    drop((only, guard));
+    for foreign in ["other:{c1}:stream", "test2:{c1}:stream", "test:no gateway wrote this"] {
+        a.command(&["SET", foreign, "x"]).await;
+    }
+    let before = keys_of(a).await;
+    let (broker, _guard) = start(RedisConfig { node: "later".into(), ..config(url([("a", a), ("b", b)])) }, mailboxes());
+    ready(&broker).await;
+    let (place, mut sweep) = (placement(&["a", "b"]), Sweep::default());
+    let nodes = broker.nodes().expect("over Redis");
+    while !sweep.is_over() {
+        nodes.sweep(&mut sweep).await.expect("swept");
+    }
+    let stays = |key: &&String| place(key) == 0 || *key == "test:no gateway wrote this";
+    let expected: BTreeSet<_> = before.iter().filter(stays).cloned().collect();
+    let after = keys_of(a).await;
+    assert_eq!(after.difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new(), "what belongs to the other server is gone");
+    assert!(expected.len() < before.len());
+    for kind in [":meta", ":stream", ":presence", ":users", "}:nodes", ":idempotency", ":names:", ":user:", ":revoked:"] {
+        let has = |keys: &BTreeSet<String>| keys.iter().any(|key| key.contains(kind));
+        assert!(has(&expected) && before.difference(&expected).any(|key| key.contains(kind)), "{kind} is tried both ways");
+        assert!(has(&after), "{kind} stays where it belongs");
+    }
+    for foreign in ["other:{c1}:stream", "test2:{c1}:stream"] {
+        assert_eq!(a.command(&["EXISTS", foreign]).await, Reply::Number(1), "{foreign}");
+    }
+    let deleted = before.difference(&expected).count() as u64;
+    assert_eq!(broker.stats().redis.map(|redis| redis.misplaced), Some(deleted));
 }

@@ -11,6 +11,7 @@ use crate::broker::{
         },
         schema::{
             answers::{text, unexpected_answer},
+            counters::Counters,
             keys::Keys,
             node_id::NodeId,
             scripts::{SCRIPTS, call},
@@ -31,6 +32,7 @@ pub struct Nodes {
     pub(crate) presence: Arc<Presence>,
     pub(crate) masters: Arc<Masters>,
     pub(crate) listing: Arc<Listing>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// The state of a lease after its renewal.

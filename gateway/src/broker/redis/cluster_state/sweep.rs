@@ -1,8 +1,9 @@
 //! The sweep: it removes what the cleanup of dead nodes missed. A node may write after it stood still for longer than its lease, and Redis
 //! may lose a part of
-//! its data. The sweep finds orphaned presence, adds missing names to the channel index, and removes names of inactive channels.
+//! its data. The sweep finds orphaned presence, deletes keys at the wrong one of several servers, adds missing names to the channel index, and removes names of inactive channels.
 
 use super::{
+    misplaced::MisplacedSweep,
     nodes::{Nodes, OrphanedPresence},
     presence::STEP,
 };
@@ -17,7 +18,7 @@ use crate::broker::{
 use gateway_core::model::ChannelName;
 use redis::{Value, cmd};
 
-/// The progress of a sweep: first the channels with presence, then the channel index.
+/// The progress of a sweep: first the channels with presence, then keys at the wrong server, then the channel index.
 #[derive(Debug, Default)]
 pub struct Sweep {
     /// Of all keys.
@@ -26,6 +27,7 @@ pub struct Sweep {
     channels: Vec<ChannelName>,
     /// The channel whose entries are being checked, and the cursor of the next entries.
     current: Option<(ChannelName, String)>,
+    misplaced: MisplacedSweep,
     index: IndexSweep,
 }
 
@@ -89,12 +91,16 @@ impl Nodes {
             }
             return Ok(Vec::new());
         }
+        if sweep.is_past_presence() && !sweep.misplaced.is_over() {
+            return self.sweep_misplaced(&mut sweep.misplaced).await.map(|()| Vec::new());
+        }
         if sweep.is_past_presence() {
             return self.sweep_index(&mut sweep.index).await.map(|()| Vec::new());
         }
         let pattern = self.keys.all_presence_nodes();
-        let keys = sweep.scan.next(&self.masters, &self.lane, (&pattern, "hash"), STEP).await?;
-        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_presence_nodes(key)?.parse().ok()).collect();
+        let keys = sweep.scan.next(&self.masters, &self.lane, (&pattern, Some("hash")), STEP).await?;
+        sweep.channels =
+            keys.iter().flat_map(|(_, keys)| keys).filter_map(|key| self.keys.channel_of_presence_nodes(key)?.parse().ok()).collect();
         Ok(Vec::new())
     }
 
@@ -117,8 +123,8 @@ impl Nodes {
         }
         match stage {
             Stage::WithStream(scan) => {
-                let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), "stream"), STEP).await?;
-                *found = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
+                let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), Some("stream")), STEP).await?;
+                *found = keys.iter().flat_map(|(_, keys)| keys).filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
                 if scan.is_over() {
                     *stage = Stage::Subscribed(self.masters.topology().serving().keys().copied().collect());
                 }

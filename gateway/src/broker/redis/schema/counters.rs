@@ -26,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) unannounced: Counter,
     /// Channels that became active but are missing from the channel index until the next sweep, because too many names waited.
     pub(crate) unlisted: Counter,
+    /// Keys that a sweep deleted, because they belong to another one of several servers.
+    pub(crate) misplaced: Counter,
     /// Subscriber connections that broke.
     pub(crate) broken: Counter,
     /// Subscriber connections that stayed open but delivered no more messages.
@@ -46,6 +48,7 @@ impl Counters {
             foreign: self.foreign.get(),
             unannounced: self.unannounced.get(),
             unlisted: self.unlisted.get(),
+            misplaced: self.misplaced.get(),
             broken: self.broken.get(),
             undelivered: self.undelivered.get(),
             missing_deliveries: self.missing_deliveries.get(),

@@ -123,6 +123,17 @@ impl Keys {
         format!("{}:{{*}}:nodes", literal(&self.prefix))
     }
 
+    /// A pattern for all keys.
+    pub(crate) fn all(&self) -> String {
+        format!("{}:*", literal(&self.prefix))
+    }
+
+    /// Whether the slot decides which server has this key. Each of several servers has the others, and no gateway writes any other name.
+    pub(crate) fn has_place(&self, key: &str) -> bool {
+        let name = key.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(':')).unwrap_or_default();
+        ["{", "names:{", "user:{", "revoked:{", "node:"].iter().any(|kind| name.starts_with(kind))
+    }
+
     /// One shard of the channel index.
     pub(crate) fn channel_index(&self, shard: u16) -> String {
         format!("{}:names:{{{shard}}}", self.prefix)
