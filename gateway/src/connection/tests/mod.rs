@@ -6,6 +6,7 @@ mod catch_up;
 mod close;
 mod commands;
 mod dead_node;
+mod revocations;
 mod socket;
 mod tokens;
 

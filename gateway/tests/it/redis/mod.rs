@@ -1,10 +1,10 @@
 //! The Redis broker with real servers: the contract with each kind of store, and what breaks there.
 
 mod addresses;
+mod cleanup;
 mod cluster;
 mod faults;
 mod follower;
-mod leaves;
 mod lists;
 mod nodes;
 mod rights;
