@@ -55,7 +55,7 @@ pub enum Entry {
     Part {
         /// Sequence number: 0, 1, 2 ...
         seq: u64,
-        /// To be appended to the text of the earlier parts.
+        /// The text that continues the earlier parts.
         text: String,
     },
     /// In a stream: the end. Entries after it are ignored.
@@ -78,7 +78,7 @@ pub enum EndReason {
 }
 
 impl Entry {
-    /// Reads a publication. Returns `None` if its data is no entry.
+    /// Reads a publication. Returns `None` if its data is not an entry.
     pub fn parse(publication: &PublicationBody) -> Option<Self> {
         serde_json::from_str(publication.data.get()).ok()
     }

@@ -1,4 +1,4 @@
-//! The story of the process's life.
+//! The life of the process: start, run until a signal, shut down.
 
 use crate::abandoned_streams;
 use crate::channel_io::ChannelIo;
@@ -19,21 +19,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// For streams that were cut at shutdown to write their end.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Time limit at shutdown for aborted streams to write their end, and then for the links to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why the process could not do its work.
+/// Why the process could not start or run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The gateway's address or key cannot be used.
+    /// The gateway's address or API key is invalid.
     #[error("gateway: {0}")]
     Gateway(#[from] ConfigError),
-    /// The health listener could not be opened, or no signal handler set.
+    /// The listener or a signal handler could not be set up.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Runs until a signal, then leaves in order.
+/// Runs until a signal, and then shuts down.
 pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
     let bot = Chatbot::new(RuleResponder::new(&settings.bot.name), settings.bot.clone());
     let urls = list(&settings.gateway.urls);
@@ -56,27 +56,27 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, "chat bot started");
 
     signal::shutdown().await?;
-    tracing::info!("leaving");
-    leave(Duration::from_secs(settings.shutdown.drain_s), link, &bot).await;
+    tracing::info!("shutting down");
+    shut_down(Duration::from_secs(settings.shutdown.drain_s), link, &bot).await;
     stream_checker.abort();
     server.stop(false).await;
     Ok(())
 }
 
-/// No new calls; answers under way finish, or are ended as aborted; then the links close.
-async fn leave(within: Duration, link: Link, bot: &Chatbot<RuleResponder>) {
-    let answered = timeout(within, async {
-        link.drain(within).await;
+/// Accepts no new calls, lets answers finish within `drain`, aborts the remaining ones, and closes the links.
+async fn shut_down(drain: Duration, link: Link, bot: &Chatbot<RuleResponder>) {
+    let answered = timeout(drain, async {
+        link.drain(drain).await;
         bot.answers_finished().await;
     });
     if answered.await.is_err() {
         bot.active_streams().stop(None);
-        if timeout(LAST_WORDS, bot.answers_finished()).await.is_err() {
-            tracing::warn!("some streams were left without an end; other instances will end them");
+        if timeout(CLOSE_TIMEOUT, bot.answers_finished()).await.is_err() {
+            tracing::warn!("some streams have no end; other instances will end them");
         }
     }
-    if !link.shutdown(LAST_WORDS).await {
-        tracing::warn!("the links did not close in order");
+    if !link.shutdown(CLOSE_TIMEOUT).await {
+        tracing::warn!("the links did not close in time");
     }
 }
 
@@ -100,30 +100,30 @@ fn observe(meter: &Meter, monitor: &Monitor, bot: &Chatbot<RuleResponder>) {
     let streams = bot.active_streams();
     meter
         .u64_observable_gauge("links")
-        .with_description("Links that stand")
-        .with_callback(move |seen| seen.observe(links.links() as u64, &[]))
+        .with_description("Open links")
+        .with_callback(move |gauge| gauge.observe(links.links() as u64, &[]))
         .build();
     meter
         .u64_observable_gauge("calls_running")
-        .with_description("Calls under way")
-        .with_callback(move |seen| seen.observe(running.running() as u64, &[]))
+        .with_description("Calls in flight")
+        .with_callback(move |gauge| gauge.observe(running.running() as u64, &[]))
         .build();
     meter
         .u64_observable_gauge("streams_running")
-        .with_description("Answers that stream")
-        .with_callback(move |seen| seen.observe(streams.count() as u64, &[]))
+        .with_description("Answers that are being written")
+        .with_callback(move |gauge| gauge.observe(streams.count() as u64, &[]))
         .build();
     observe_links(meter, monitor);
 }
 
 fn observe_links(meter: &Meter, monitor: &Monitor) {
-    type Pick = fn(&shared_proto::client::link::Counts) -> &AtomicU64;
-    let counters: [(&'static str, Pick); 12] = [
+    type Field = fn(&shared_proto::client::link::Counts) -> &AtomicU64;
+    let counters: [(&'static str, Field); 12] = [
         ("links_welcomed", |c| &c.welcomed),
-        ("links_lost", |c| &c.lost),
+        ("link_failures", |c| &c.failed),
         ("calls_answered", |c| &c.answered),
         ("calls_abandoned", |c| &c.abandoned),
-        ("calls_beyond_credit", |c| &c.beyond_credit),
+        ("calls_refused_no_credit", |c| &c.refused_no_credit),
         ("events_dropped", |c| &c.events_dropped),
         ("frames_malformed", |c| &c.malformed),
         ("frames_unknown", |c| &c.unknown),
@@ -132,11 +132,11 @@ fn observe_links(meter: &Meter, monitor: &Monitor) {
         ("publications_refused", |c| &c.refused),
         ("publications_expired", |c| &c.expired),
     ];
-    for (name, pick) in counters {
+    for (name, field) in counters {
         let monitor = monitor.clone();
         meter
             .u64_observable_counter(name)
-            .with_callback(move |seen| seen.observe(pick(monitor.counts()).load(Ordering::Relaxed), &[]))
+            .with_callback(move |counter| counter.observe(field(monitor.counts()).load(Ordering::Relaxed), &[]))
             .build();
     }
 }

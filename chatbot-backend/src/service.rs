@@ -70,7 +70,7 @@ struct Typing {
 impl<R: Responder> Chatbot<R> {
     /// A bot with this responder. It answers calls after [`set_channel_io`](Self::set_channel_io).
     pub fn new(responder: R, bot: Bot) -> Self {
-        let permits = Arc::new(Semaphore::new(bot.streams));
+        let permits = Arc::new(Semaphore::new(bot.max_streams));
         let (channel_io, active_streams, answers) = (OnceLock::new(), Arc::default(), TaskTracker::new());
         Self(Arc::new(Shared { responder, bot, channel_io, active_streams, permits, answers }))
     }
@@ -226,8 +226,8 @@ fn publish_failure(failure: &Failure) -> CallFailure {
     }
     tracing::warn!(%failure, "the gateway did not accept an entry");
     let temporary = matches!(failure, Failure::NotDone { .. });
-    // The words of the error table; the log has what the gateway or the network said beyond them.
-    let reason = ErrorCode::by_name(failure.code()).map_or("No answer came in time.", |code| code.row().doc);
+    // The caller gets only the text of the error table. The log contains the details.
+    let reason = ErrorCode::by_name(failure.code()).map_or("No answer arrived in time.", |code| code.row().doc);
     CallFailure { code: UNAVAILABLE, message: format!("The gateway did not accept it. {reason}"), temporary }
 }
 
@@ -241,8 +241,8 @@ fn random_id() -> String {
 /// The ids of callers are longer than those of streams, so no user can take the id of an answer.
 fn message_id(chosen: Option<String>) -> Result<String, CallFailure> {
     let Some(id) = chosen else { return Ok(random_id()) };
-    let fits = (32..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if fits { Ok(id) } else { Err(CallFailure::refused(BAD_REQUEST, "`id` must have 32 to 64 letters, digits and hyphens")) }
+    let is_valid = (32..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_valid { Ok(id) } else { Err(CallFailure::refused(BAD_REQUEST, "`id` must have 32 to 64 letters, digits and hyphens")) }
 }
 
 #[cfg(test)]
@@ -251,7 +251,7 @@ mod tests {
     use shared_proto::json::testing::check_members;
 
     #[test]
-    fn the_data_of_calls_keeps_the_rule_for_members() {
+    fn the_data_of_calls_follows_the_json_rules() {
         check_members::<Say>(r#"{"channel":"chat:a","text":"hi","id":"i"}"#, &[]);
         check_members::<Typing>(r#"{"channel":"chat:a"}"#, &[]);
     }

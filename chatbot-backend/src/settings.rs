@@ -1,7 +1,7 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
-use shared_proto::process::settings::{Program, Settings as Checked, in_range};
+use shared_proto::process::settings::{Program, Settings as Checked, check_range};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,11 +37,11 @@ pub struct Settings {
 pub struct Http {
     /// Address of `/livez`, `/readyz` and `/metrics`.
     pub address: SocketAddr,
-    /// At most.
+    /// Limit of connections.
     pub connections: usize,
-    /// For a request's head to come, in milliseconds.
+    /// Time for the head of a request to arrive, in milliseconds.
     pub request_timeout_ms: u64,
-    /// Between requests, in seconds.
+    /// Time for the next request to arrive, in seconds.
     pub keep_alive_s: u64,
 }
 
@@ -74,7 +74,7 @@ pub struct Bot {
     /// Maximum number of calls in flight from each node.
     pub credit: u32,
     /// Maximum number of answers that are written at the same time.
-    pub streams: usize,
+    pub max_streams: usize,
     /// Longest message of a user, in bytes.
     pub text_limit: usize,
     /// Shortest time between two parts, in milliseconds.
@@ -105,20 +105,20 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
-        in_range("http.connections", self.http.connections as u64, 1, 100_000)?;
-        in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
-        in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
-        in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;
-        in_range("bot.credit", u64::from(self.bot.credit), 1, 10_000)?;
-        in_range("bot.streams", self.bot.streams as u64, 1, 10_000)?;
-        in_range("bot.text_limit", self.bot.text_limit as u64, 1, 65_536)?;
-        in_range("bot.part_ms", self.bot.part_ms, 20, 1000)?;
-        in_range("bot.word_ms", self.bot.word_ms, 0, 1000)?;
-        in_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
+        check_range("http.connections", self.http.connections as u64, 1, 100_000)?;
+        check_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
+        check_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
+        check_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;
+        check_range("bot.credit", u64::from(self.bot.credit), 1, 10_000)?;
+        check_range("bot.max_streams", self.bot.max_streams as u64, 1, 10_000)?;
+        check_range("bot.text_limit", self.bot.text_limit as u64, 1, 65_536)?;
+        check_range("bot.part_ms", self.bot.part_ms, 20, 1000)?;
+        check_range("bot.word_ms", self.bot.word_ms, 0, 1000)?;
+        check_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
         for (key, name) in [("bot.service", &self.bot.service), ("bot.name", &self.bot.name)] {
-            let fits =
+            let is_valid =
                 !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !fits {
+            if !is_valid {
                 return Err(format!("{key} = {name:?}: use 1 to 64 letters, digits, - or _"));
             }
         }

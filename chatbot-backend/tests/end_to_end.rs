@@ -11,7 +11,7 @@ use fake_gateway::{BROKEN_CHANNEL, FakeGateway};
 use serde_json::{Value, json};
 use shared_proto::client::link::{Config, Link};
 use shared_proto::client::rest::{self, Gateway};
-use shared_proto::process::settings::{Asked, load};
+use shared_proto::process::settings::{Invocation, load};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -34,7 +34,7 @@ impl Drop for Instance {
 
 fn instance(gateway: &FakeGateway, name: &str) -> Instance {
     let args = ["chatbot-backend", "--set", "bot.word_ms=1", "--set", "bot.part_ms=20"];
-    let Ok(Asked::Run(settings)) = load::<Settings>(&PROGRAM, args.map(Into::into)) else { panic!("the settings are right") };
+    let Ok(Invocation::Run(settings)) = load::<Settings>(&PROGRAM, args.map(Into::into)) else { panic!("the settings are right") };
     let bot = Chatbot::new(RuleResponder::new(&settings.bot.name), settings.bot.clone());
     let mut config = Config::new("chatbot", vec![gateway.link.clone()], "dev");
     config.instance = name.into();

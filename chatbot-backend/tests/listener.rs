@@ -1,7 +1,8 @@
-//! The listener of the real process, as any HTTP client meets it.
+//! Tests of the listener of the real process.
 
 use shared_proto::http::testing::{
-    Process, counts_garbage, free_address, keeps_connections, keeps_connections_for_a_second, outlives_silent_strangers, with_open_files,
+    Process, counts_malformed_requests, counts_refused_connections, free_address, keeps_connections, keeps_connections_for_a_second,
+    survives_silent_clients, with_open_files,
 };
 use std::net::SocketAddr;
 use std::process::Command;
@@ -23,7 +24,7 @@ fn run(mut command: Command, settings: &[(&str, &str)]) -> Bot {
 }
 
 #[test]
-fn connections_are_kept_whatever_upgrade_is_offered() {
+fn connections_stay_open_after_upgrade_offers() {
     let bot = start(&[]);
     for path in ["/livez", "/readyz", "/metrics", "/nothing"] {
         keeps_connections(bot.address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -31,19 +32,25 @@ fn connections_are_kept_whatever_upgrade_is_offered() {
 }
 
 #[test]
-fn connections_are_kept_for_as_long_as_is_set() {
+fn idle_connections_stay_open_for_the_configured_time() {
     keeps_connections_for_a_second(start(&[("CHATBOT__HTTP__KEEP_ALIVE_S", "1")]).address);
 }
 
 #[test]
-fn what_strangers_send_is_counted_and_is_no_error() {
+fn malformed_requests_are_counted_and_cause_no_error_lines() {
     let bot = start(&[]);
-    counts_garbage(&bot.process, bot.address, bot.address, "http_connection_errors_total", "");
+    counts_malformed_requests(&bot.process, bot.address, bot.address, "http_connection_errors_total", "");
 }
 
 #[test]
-fn with_few_files_requests_are_answered() {
+fn requests_are_answered_with_a_low_limit_of_open_files() {
     let command = with_open_files(150, env!("CARGO_BIN_EXE_chatbot-backend"));
     let bot = run(command, &[("CHATBOT__HTTP__REQUEST_TIMEOUT_MS", "500")]);
-    outlives_silent_strangers(&bot.process, bot.address);
+    survives_silent_clients(&bot.process, bot.address);
+}
+
+#[test]
+fn refused_connections_are_counted() {
+    let service = start(&[("CHATBOT__HTTP__CONNECTIONS", "1"), ("CHATBOT__HTTP__REQUEST_TIMEOUT_MS", "200")]);
+    counts_refused_connections(service.address, service.address, "http_connection_errors_total", "");
 }

@@ -65,7 +65,7 @@ pub struct Draft {
     pub tags: Tags,
     /// Whether it is not stored and has no position; only current subscribers get it.
     pub ephemeral: bool,
-    /// The frontend that publishes; none for services.
+    /// The frontend that publishes. `None` for services.
     pub info: Option<Box<ClientInfo>>,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,

@@ -1,4 +1,4 @@
-//! A notification: what callers send, checked, and what frontends receive.
+//! Notifications: the request of a caller, its checks, and the data that frontends receive.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use shared_proto::json::or_default;
@@ -9,36 +9,39 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// Maximum size of a title in bytes.
 const TITLE_LIMIT: usize = 200;
+/// Maximum size of a body in bytes.
 const BODY_LIMIT: usize = 4000;
+/// Maximum size of a link in bytes.
 const LINK_LIMIT: usize = 2000;
-/// Furthest that a notification can be scheduled ahead.
-const FURTHEST: Duration = Duration::from_hours(366 * 24);
+/// Maximum time between the request and the delivery of a scheduled notification.
+const MAX_SCHEDULE: Duration = Duration::from_hours(366 * 24);
 
 /// Milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Millis(pub i64);
 
 impl Millis {
-    /// By the system's clock.
+    /// The current time of the system's clock.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// So much later.
+    /// This time plus `by`.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// So much earlier.
+    /// This time minus `by`.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// As RFC 3339 has it, in UTC.
+    /// The time in UTC in the format of RFC 3339. Empty if the year is outside 0 to 9999.
     pub fn to_rfc3339(self) -> String {
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         at.format(&Rfc3339).unwrap_or_default()
@@ -47,7 +50,7 @@ impl Millis {
     fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         let at = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)?;
-        // In UTC it may lie before the year 0, of which RFC 3339 has no more.
+        // The conversion to UTC can lead to a year outside the range of RFC 3339.
         Some(at).filter(|at| !at.to_rfc3339().is_empty())
     }
 }
@@ -61,7 +64,7 @@ impl Serialize for Millis {
 impl<'de> Deserialize<'de> for Millis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an RFC 3339 time, as 2030-01-31T12:00:00Z")))
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an RFC 3339 time, such as 2030-01-31T12:00:00Z")))
     }
 }
 
@@ -69,7 +72,7 @@ impl<'de> Deserialize<'de> for Millis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// For information.
+    /// Information.
     #[default]
     Info,
     /// Something went well.
@@ -84,18 +87,18 @@ pub enum Level {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// To this user.
+    /// The user who receives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// To each of these users.
+    /// The users who receive it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<String>>,
-    /// To everybody in this channel.
+    /// The channel whose subscribers receive it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// 1 to 200 bytes.
+    /// The title, 1 to 200 bytes.
     pub title: String,
-    /// At most 4,000 bytes.
+    /// The text, at most 4,000 bytes.
     #[serde(default, deserialize_with = "or_default")]
     pub body: String,
     /// How urgent it is.
@@ -104,22 +107,22 @@ pub struct Request {
     /// `http(s)://…`, or a path on the frontend's own site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// RFC 3339: not to be delivered before. Absent or past: now.
+    /// The earliest time of the delivery, in the format of RFC 3339. Absent or past: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Millis>,
 }
 
-/// Whom a delivery is for.
+/// The receiver of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// All devices of a user.
+    /// All connections of a user.
     User(String),
-    /// Everybody in a channel.
+    /// All subscribers of a channel.
     Channel(String),
 }
 
 impl Target {
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the text that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(' ')? {
             ("user", name) => Some(Self::User(name.to_owned())),
@@ -128,7 +131,7 @@ impl Target {
         }
     }
 
-    /// The channel that it arrives in.
+    /// The channel of the delivery.
     pub fn channel(&self) -> String {
         match self {
             Self::User(user) => format!("#{user}"),
@@ -146,48 +149,48 @@ impl fmt::Display for Target {
     }
 }
 
-/// What frontends receive.
+/// The data that frontends receive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// Always `notification`.
     pub kind: String,
-    /// The same in every repeat, so that frontends can drop those.
+    /// The notification's id. Repeats have the same id, so that frontends can ignore them.
     pub id: String,
-    /// In one line.
+    /// The title, one line.
     pub title: String,
-    /// In more.
+    /// The text.
     pub body: String,
     /// How urgent it is.
     pub level: Level,
-    /// Where to go.
+    /// The page to open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// RFC 3339: when it was accepted, or for when it was scheduled.
+    /// The scheduled time, or the time of acceptance, in the format of RFC 3339.
     pub at: String,
 }
 
 /// A checked notification.
 #[derive(Debug, Clone)]
 pub struct Notification {
-    /// What frontends receive.
+    /// The data that frontends receive.
     pub envelope: Envelope,
-    /// When deliveries may begin.
+    /// The earliest time of its deliveries.
     pub due: Millis,
-    /// Whom it is for, without doubles.
+    /// Its receivers, without duplicates.
     pub targets: Vec<Target>,
 }
 
 impl Notification {
-    /// Checks a request; the text says what is wrong with which field.
+    /// Checks a request. The error names the invalid field.
     pub fn check(request: Request, id: String, now: Millis, users_limit: usize) -> Result<Self, String> {
         let targets = targets(request.user, request.users, request.channel, users_limit)?;
-        sized("title", &request.title, 1, TITLE_LIMIT)?;
-        sized("body", &request.body, 0, BODY_LIMIT)?;
+        check_size("title", &request.title, 1, TITLE_LIMIT)?;
+        check_size("body", &request.body, 0, BODY_LIMIT)?;
         if let Some(link) = &request.link {
             check_link(link)?;
         }
         let at = request.at.unwrap_or(now);
-        if at > now.plus(FURTHEST) {
+        if at > now.plus(MAX_SCHEDULE) {
             return Err("`at` is more than a year ahead".to_owned());
         }
         let envelope = Envelope {
@@ -208,7 +211,7 @@ fn targets(user: Option<String>, users: Option<Vec<String>>, channel: Option<Str
         (Some(user), None, None) => Ok(vec![check_user(user)?]),
         (None, None, Some(channel)) => Ok(vec![check_channel(channel)?]),
         (None, Some(users), None) if users.is_empty() || users.len() > limit => {
-            Err(format!("`users` has {} names; it must have 1 to {limit}", users.len()))
+            Err(format!("`users` has {} entries; it must have 1 to {limit}", users.len()))
         }
         (None, Some(users), None) => {
             let unique: BTreeSet<Target> = users.into_iter().map(check_user).collect::<Result<_, _>>()?;
@@ -226,28 +229,24 @@ fn check_user(user: String) -> Result<Target, String> {
 fn check_channel(channel: String) -> Result<Target, String> {
     check_channel_name(&channel).map_err(|why| format!("the channel {channel:?} {why}"))?;
     if channel.starts_with('#') {
-        return Err(format!("the channel {channel:?} is a user's: give `user` instead"));
+        return Err(format!("{channel:?} is the personal channel of a user: give `user` instead"));
     }
     Ok(Target::Channel(channel))
 }
 
 fn check_link(link: &str) -> Result<(), String> {
-    sized("link", link, 1, LINK_LIMIT)?;
-    let own = link.starts_with('/') && !link.starts_with("//");
-    let web = link.starts_with("https://") || link.starts_with("http://");
-    if (own || web) && !link.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+    check_size("link", link, 1, LINK_LIMIT)?;
+    let is_path = link.starts_with('/') && !link.starts_with("//");
+    let is_url = link.starts_with("https://") || link.starts_with("http://");
+    if (is_path || is_url) && !link.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
         Ok(())
     } else {
-        Err("`link` must begin with https://, http:// or a single /, and hold no blank".to_owned())
+        Err("`link` must begin with https://, http:// or a single /, and must not contain white space, control characters or \\".to_owned())
     }
 }
 
-fn sized(field: &str, text: &str, least: usize, most: usize) -> Result<(), String> {
-    if (least..=most).contains(&text.len()) {
-        Ok(())
-    } else {
-        Err(format!("`{field}` has {} bytes; it must have {least} to {most}", text.len()))
-    }
+fn check_size(field: &str, text: &str, min: usize, max: usize) -> Result<(), String> {
+    if (min..=max).contains(&text.len()) { Ok(()) } else { Err(format!("`{field}` has {} bytes; it must have {min} to {max}", text.len())) }
 }
 
 #[cfg(test)]
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_frontends_receive_has_the_documented_shape() {
+    fn the_envelope_has_the_documented_fields() {
         let made = check(r#"{"user":"alice","title":"T","body":"B","level":"warning","link":"/x","at":"2027-02-01T00:00:00+01:00"}"#)
             .expect("right");
         assert_eq!(
@@ -281,14 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn requests_keep_the_rule_for_members() {
+    fn requests_follow_the_json_rules() {
         let all =
             r#"{"user":"a","users":["a"],"channel":"c","title":"T","body":"B","level":"error","link":"/","at":"2030-01-31T12:00:00Z"}"#;
         shared_proto::json::testing::check_members::<Request>(all, &[]);
     }
 
     #[test]
-    fn bad_input_is_named() {
+    fn an_error_names_the_invalid_field() {
         let long = |n: usize| "x".repeat(n);
         for (json, named) in [
             (r#"{"title":"T"}"#.to_owned(), "exactly one"),
@@ -299,8 +298,8 @@ mod tests {
             (r#"{"user":" a","title":"T"}"#.into(), "ends with a space"),
             (r#"{"users":["a","b\u200bc"],"title":"T"}"#.into(), "unassigned character"),
             (r#"{"user":"a\nb","title":"T"}"#.into(), "unassigned character"),
-            (r#"{"user":"..","title":"T"}"#.into(), "no path can hold"),
-            (r#"{"channel":".","title":"T"}"#.into(), "no path can hold"),
+            (r#"{"user":"..","title":"T"}"#.into(), "a URL path cannot contain"),
+            (r#"{"channel":".","title":"T"}"#.into(), "a URL path cannot contain"),
             (format!(r#"{{"user":"{}","title":"T"}}"#, long(255)), "longer than 254"),
             (r#"{"channel":"chat:","title":"T"}"#.into(), "before or after"),
             (r#"{"channel":"chat:ä","title":"T"}"#.into(), "a character other than"),
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_read_as_they_were_written() {
+    fn a_parsed_target_equals_the_written_one() {
         for target in [Target::User("alice".into()), Target::User("channel {x} y".into()), Target::Channel("news:world".into())] {
             assert_eq!(Target::parse(&target.to_string()), Some(target));
         }

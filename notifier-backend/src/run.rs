@@ -1,4 +1,4 @@
-//! The story of the process's life.
+//! The life of the process: start, run until a signal, shut down.
 
 use crate::api::Api;
 use crate::delivery::{Counts, Dispatcher, HistoryWatch};
@@ -18,70 +18,77 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-/// Between two prunings, and between two looks at how much is pending.
-const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// Time between two runs of the maintenance.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Why the process could not do its work.
+/// Why the process could not start or run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The gateway's address or key cannot be used.
+    /// The gateway's address or API key is invalid.
     #[error("gateway: {0}")]
     Gateway(#[from] ConfigError),
     /// The outbox could not be opened.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// The listener could not be opened, or no signal handler set.
+    /// The listener or a signal handler could not be set up.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Whether the outbox can be read, and how much is in it.
+/// The state of the process, for `/readyz` and metrics.
 #[derive(Debug, Default)]
 struct State {
+    /// Number of pending deliveries.
     pending: AtomicU64,
-    broken: AtomicBool,
-    leaving: AtomicBool,
+    /// Whether the last read of the outbox failed.
+    is_outbox_broken: AtomicBool,
+    is_shutting_down: AtomicBool,
 }
 
-/// Runs until a signal, then leaves in order.
+/// Runs until a signal, and then shuts down.
 pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
-    let wait = Duration::from_millis(settings.gateway.timeout_ms);
+    let request_timeout = Duration::from_millis(settings.gateway.timeout_ms);
     let (urls, api_key) = (list(&settings.gateway.urls), settings.gateway.api_key.clone());
-    let gateway = Arc::new(Gateway::new(&Config { urls, api_key, connect_timeout: wait.min(Duration::from_secs(2)), timeout: wait })?);
+    let gateway = Arc::new(Gateway::new(&Config {
+        urls,
+        api_key,
+        connect_timeout: request_timeout.min(Duration::from_secs(2)),
+        timeout: request_timeout,
+    })?);
     let outbox = Outbox::open(&settings.outbox)?;
     let (counts, state) = (Arc::<Counts>::default(), Arc::<State>::default());
     observe(&telemetry.meter(PROGRAM.name), &counts, &state);
     let idempotency = Duration::from_secs(settings.gateway.idempotency_s);
     let history_watch = HistoryWatch::new(outbox.clone(), gateway.clone(), Duration::from_secs(settings.gateway.history_s));
     let dispatcher = Dispatcher::new(outbox.clone(), gateway, settings.delivery, idempotency, counts);
-    let (leave, leaving) = watch::channel(false);
-    let delivering = tokio::spawn(dispatcher.run(leaving));
-    let looking = tokio::spawn(history_watch.run());
-    let housekeeping = tokio::spawn(keep_house(outbox.clone(), state.clone()));
+    let (stop, stopped) = watch::channel(false);
+    let deliveries = tokio::spawn(dispatcher.run(stopped));
+    let history_checks = tokio::spawn(history_watch.run());
+    let maintenance = tokio::spawn(maintain(outbox.clone(), state.clone()));
     let server = serve(&settings, telemetry, outbox, state.clone())?;
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, outbox = %settings.outbox.path.display(), "notifier started");
 
     signal::shutdown().await?;
-    tracing::info!("leaving");
-    state.leaving.store(true, Ordering::Relaxed);
-    let within = Duration::from_secs(settings.shutdown.drain_s);
-    let stopped = timeout(within, server.stop(true)).await.is_ok();
-    leave.send_replace(true);
-    let delivered = timeout(within, delivering).await.is_ok();
-    if !(stopped && delivered) {
-        tracing::warn!("not all finished in time; what is pending is delivered after the next start");
+    tracing::info!("shutting down");
+    state.is_shutting_down.store(true, Ordering::Relaxed);
+    let drain = Duration::from_secs(settings.shutdown.drain_s);
+    let is_server_stopped = timeout(drain, server.stop(true)).await.is_ok();
+    stop.send_replace(true);
+    let is_delivered = timeout(drain, deliveries).await.is_ok();
+    if !(is_server_stopped && is_delivered) {
+        tracing::warn!("some requests or deliveries did not finish in time; pending deliveries are repeated after the next start");
     }
-    looking.abort();
-    housekeeping.abort();
+    history_checks.abort();
+    maintenance.abort();
     Ok(())
 }
 
 fn serve(settings: &Settings, telemetry: &Telemetry, outbox: Outbox, state: Arc<State>) -> io::Result<actix_web::dev::ServerHandle> {
     let health = Health::new(telemetry.registry(), move || {
-        if state.leaving.load(Ordering::Relaxed) {
-            Readiness::NotReady("shutting down")
-        } else if state.broken.load(Ordering::Relaxed) {
-            Readiness::NotReady("the outbox cannot be read")
+        if state.is_shutting_down.load(Ordering::Relaxed) {
+            Readiness::NotReady("the process is shutting down")
+        } else if state.is_outbox_broken.load(Ordering::Relaxed) {
+            Readiness::NotReady("the outbox cannot be read; the log contains the error")
         } else {
             Readiness::Ready
         }
@@ -98,44 +105,45 @@ fn serve(settings: &Settings, telemetry: &Telemetry, outbox: Outbox, state: Arc<
     listener.serve(&telemetry.meter(PROGRAM.name), app)
 }
 
-async fn keep_house(outbox: Outbox, state: Arc<State>) {
-    let mut ticks = interval(HOUSEKEEPING);
+/// Counts the pending deliveries and deletes old notifications, at intervals.
+async fn maintain(outbox: Outbox, state: Arc<State>) {
+    let mut ticks = interval(MAINTENANCE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let pending = outbox.pending().await;
-        state.broken.store(pending.is_err(), Ordering::Relaxed);
+        state.is_outbox_broken.store(pending.is_err(), Ordering::Relaxed);
         if let Ok(pending) = pending {
             state.pending.store(pending, Ordering::Relaxed);
         }
         match outbox.prune().await {
             Ok(0) => {}
-            Ok(gone) => tracing::debug!(gone, "finished notifications were deleted"),
-            Err(error) => tracing::error!(%error, "nothing was pruned"),
+            Ok(deleted) => tracing::debug!(deleted, "finished notifications were deleted"),
+            Err(error) => tracing::error!(%error, "cannot delete finished notifications"),
         }
     }
 }
 
 fn observe(meter: &Meter, counts: &Arc<Counts>, state: &Arc<State>) {
-    type Pick = fn(&Counts) -> u64;
-    let counters: [(&'static str, Pick); 3] = [
+    type Value = fn(&Counts) -> u64;
+    let counters: [(&'static str, Value); 3] = [
         ("deliveries_delivered", |c| c.delivered.load(Ordering::Relaxed)),
         ("deliveries_failed", |c| c.failed.load(Ordering::Relaxed)),
         ("deliveries_retried", |c| c.retried.load(Ordering::Relaxed)),
     ];
-    for (name, pick) in counters {
+    for (name, value) in counters {
         let counts = counts.clone();
-        meter.u64_observable_counter(name).with_callback(move |seen| seen.observe(pick(&counts), &[])).build();
+        meter.u64_observable_counter(name).with_callback(move |counter| counter.observe(value(&counts), &[])).build();
     }
-    let gauges: [(&'static str, Pick); 2] = [
-        ("deliveries_under_way", |c| c.under_way.load(Ordering::Relaxed)),
+    let gauges: [(&'static str, Value); 2] = [
+        ("deliveries_in_flight", |c| c.in_flight.load(Ordering::Relaxed)),
         ("gateway_breaker_open", |c| u64::from(c.breaker_open.load(Ordering::Relaxed))),
     ];
-    for (name, pick) in gauges {
+    for (name, value) in gauges {
         let counts = counts.clone();
-        meter.u64_observable_gauge(name).with_callback(move |seen| seen.observe(pick(&counts), &[])).build();
+        meter.u64_observable_gauge(name).with_callback(move |gauge| gauge.observe(value(&counts), &[])).build();
     }
     let state = state.clone();
     let pending = move || state.pending.load(Ordering::Relaxed);
-    meter.u64_observable_gauge("deliveries_pending").with_callback(move |seen| seen.observe(pending(), &[])).build();
+    meter.u64_observable_gauge("deliveries_pending").with_callback(move |gauge| gauge.observe(pending(), &[])).build();
 }

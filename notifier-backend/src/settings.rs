@@ -1,7 +1,7 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
-use shared_proto::process::settings::{Program, Settings as Checked, in_range};
+use shared_proto::process::settings::{Program, Settings as Checked, check_range};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::fmt;
 use std::net::SocketAddr;
@@ -124,24 +124,24 @@ pub struct Shutdown {
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
-        in_range("http.connections", self.http.connections as u64, 1, 100_000)?;
-        in_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
-        in_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
-        in_range("http.body_limit", self.http.body_limit as u64, 1024, 16 * 1024 * 1024)?;
-        in_range("http.users_limit", self.http.users_limit as u64, 1, 10_000)?;
-        in_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;
-        in_range("gateway.idempotency_s", self.gateway.idempotency_s, 60, 604_800)?;
-        in_range("gateway.history_s", self.gateway.history_s, 0, 31_536_000)?;
-        in_range("outbox.pending_limit", self.outbox.pending_limit, 1, 100_000_000)?;
-        in_range("outbox.queue", self.outbox.queue as u64, 1, 100_000)?;
-        in_range("outbox.keep_hours", self.outbox.keep_hours, 1, 87_600)?;
-        in_range("outbox.keep_count", self.outbox.keep_count, 0, 100_000_000)?;
-        in_range("delivery.concurrency", self.delivery.concurrency as u64, 1, 1000)?;
-        in_range("delivery.backoff_first_ms", self.delivery.backoff_first_ms, 1, 60_000)?;
-        in_range("delivery.backoff_longest_ms", self.delivery.backoff_longest_ms, 1, 3_600_000)?;
-        in_range("delivery.breaker_failures", u64::from(self.delivery.breaker_failures), 1, 1000)?;
-        in_range("delivery.breaker_pause_ms", self.delivery.breaker_pause_ms, 1, 600_000)?;
-        in_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
+        check_range("http.connections", self.http.connections as u64, 1, 100_000)?;
+        check_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
+        check_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
+        check_range("http.body_limit", self.http.body_limit as u64, 1024, 16 * 1024 * 1024)?;
+        check_range("http.users_limit", self.http.users_limit as u64, 1, 10_000)?;
+        check_range("gateway.timeout_ms", self.gateway.timeout_ms, 100, 60_000)?;
+        check_range("gateway.idempotency_s", self.gateway.idempotency_s, 60, 604_800)?;
+        check_range("gateway.history_s", self.gateway.history_s, 0, 31_536_000)?;
+        check_range("outbox.pending_limit", self.outbox.pending_limit, 1, 100_000_000)?;
+        check_range("outbox.queue", self.outbox.queue as u64, 1, 100_000)?;
+        check_range("outbox.keep_hours", self.outbox.keep_hours, 1, 87_600)?;
+        check_range("outbox.keep_count", self.outbox.keep_count, 0, 100_000_000)?;
+        check_range("delivery.concurrency", self.delivery.concurrency as u64, 1, 1000)?;
+        check_range("delivery.backoff_first_ms", self.delivery.backoff_first_ms, 1, 60_000)?;
+        check_range("delivery.backoff_longest_ms", self.delivery.backoff_longest_ms, 1, 3_600_000)?;
+        check_range("delivery.breaker_failures", u64::from(self.delivery.breaker_failures), 1, 1000)?;
+        check_range("delivery.breaker_pause_ms", self.delivery.breaker_pause_ms, 1, 600_000)?;
+        check_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
         self.telemetry.check()
     }
 }

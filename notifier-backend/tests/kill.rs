@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longest wait for something that must happen.
+/// Time limit of every wait.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Notifier {
@@ -21,7 +21,7 @@ struct Notifier {
 }
 
 impl Notifier {
-    /// Starts the process and waits until it takes requests.
+    /// Starts the process and waits until it answers requests.
     async fn start(outbox: &Path, port: u16, gateway: &str) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_notifier-backend"))
             .env("NOTIFIER__HTTP__ADDRESS", format!("127.0.0.1:{port}"))
@@ -49,7 +49,7 @@ impl Notifier {
         self.client.get(format!("{}{path}", self.url)).send().await.ok()?.json().await.ok()
     }
 
-    /// Sends a notification. Returns its id, or `None` if no answer came.
+    /// Sends a notification. Returns its id, or `None` if no answer arrived.
     async fn notify(&self, body: Value) -> Option<String> {
         let request = self.client.post(format!("{}/v1/notifications", self.url));
         let response = request.header("content-type", "application/json").body(body.to_string()).send().await.ok()?;
@@ -109,7 +109,7 @@ async fn nothing_is_lost_or_duplicated_when_the_process_is_killed_a_hundred_time
     let alice: Vec<&str> =
         publications.iter().filter(|publication| publication.target == "alice").map(|publication| publication.id.as_str()).collect();
     assert_eq!(alice, accepted.iter().map(String::as_str).collect::<Vec<_>>(), "in the order of their acceptance");
-    assert!(gateway.repeats() > 0, "no kill came between a delivery and its record, so this run proves nothing");
+    assert!(gateway.repeats() > 0, "no kill happened between a delivery and its record, so this run proves nothing");
     let failed = notifier.get("/v1/notifications?state=failed").await.expect("a page");
     assert_eq!(failed["notifications"], json!([]));
     notifier.kill().await;
@@ -159,7 +159,7 @@ async fn a_404_that_is_not_from_the_gateway_is_not_final() {
 }
 
 #[actix_web::test]
-async fn a_path_that_the_gateway_does_not_have_is_not_asked_for_again() {
+async fn a_delivery_to_a_path_that_the_gateway_does_not_have_is_final() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);
     gateway.has_no_paths();

@@ -1,7 +1,8 @@
-//! The listener of the real process, as any HTTP client meets it.
+//! Tests of the listener of the real process.
 
 use shared_proto::http::testing::{
-    Process, counts_garbage, free_address, keeps_connections, keeps_connections_for_a_second, outlives_silent_strangers, with_open_files,
+    Process, counts_malformed_requests, counts_refused_connections, free_address, keeps_connections, keeps_connections_for_a_second,
+    survives_silent_clients, with_open_files,
 };
 use std::net::SocketAddr;
 use std::process::Command;
@@ -25,7 +26,7 @@ fn run(mut command: Command, settings: &[(&str, &str)]) -> Notifier {
 }
 
 #[test]
-fn connections_are_kept_whatever_upgrade_is_offered() {
+fn connections_stay_open_after_upgrade_offers() {
     let notifier = start(&[]);
     let body = r#"{"user":"alice","title":"hello"}"#;
     let post = format!(
@@ -38,19 +39,25 @@ fn connections_are_kept_whatever_upgrade_is_offered() {
 }
 
 #[test]
-fn connections_are_kept_for_as_long_as_is_set() {
+fn idle_connections_stay_open_for_the_configured_time() {
     keeps_connections_for_a_second(start(&[("NOTIFIER__HTTP__KEEP_ALIVE_S", "1")]).address);
 }
 
 #[test]
-fn what_strangers_send_is_counted_and_is_no_error() {
+fn malformed_requests_are_counted_and_cause_no_error_lines() {
     let notifier = start(&[]);
-    counts_garbage(&notifier.process, notifier.address, notifier.address, "http_connection_errors_total", "");
+    counts_malformed_requests(&notifier.process, notifier.address, notifier.address, "http_connection_errors_total", "");
 }
 
 #[test]
-fn with_few_files_requests_are_answered() {
+fn requests_are_answered_with_a_low_limit_of_open_files() {
     let command = with_open_files(150, env!("CARGO_BIN_EXE_notifier-backend"));
     let notifier = run(command, &[("NOTIFIER__HTTP__REQUEST_TIMEOUT_MS", "500")]);
-    outlives_silent_strangers(&notifier.process, notifier.address);
+    survives_silent_clients(&notifier.process, notifier.address);
+}
+
+#[test]
+fn refused_connections_are_counted() {
+    let service = start(&[("NOTIFIER__HTTP__CONNECTIONS", "1"), ("NOTIFIER__HTTP__REQUEST_TIMEOUT_MS", "200")]);
+    counts_refused_connections(service.address, service.address, "http_connection_errors_total", "");
 }

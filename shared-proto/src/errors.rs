@@ -1,15 +1,15 @@
-//! The one table of everything that can go wrong, and of how each transport says it.
+//! The tables of all error, disconnect and unsubscribe codes, with the representation of each in every interface.
 
 use std::fmt;
 
 /// Whether sending the same request again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// The request itself has to change first.
+    /// The same request will fail again. Change it first.
     Never,
-    /// The request was surely not carried out: send it again, later.
+    /// The request was not carried out. It can be sent again later.
     Safe,
-    /// Nobody knows whether it was carried out: send it again only with the same idempotency key.
+    /// It is unknown whether the request was carried out. It can be sent again only with the same idempotency key.
     SameKeyOnly,
 }
 
@@ -20,13 +20,14 @@ pub struct ErrorRow {
     pub code: ErrorCode,
     /// Name in problem documents and logs.
     pub name: &'static str,
-    /// Code in the frontend protocol. 100 to 399 are the protocol's own, which several rows may share; from 400 ours.
+    /// Code in the frontend protocol. Codes 100 to 399 are defined by the protocol, and several rows may share one. Codes from 400 on are
+    /// Switchboard's.
     pub client: u32,
     /// HTTP status of the REST interface.
     pub http: u16,
-    /// Whether a retry helps.
+    /// Whether a retry can help.
     pub retry: Retry,
-    /// What happened and what to do, for people.
+    /// The error and what to do about it, for people.
     pub doc: &'static str,
 }
 
@@ -58,7 +59,7 @@ errors! {
     TooManyRequests, "too_many_requests", 111, 429, Safe, "Too many requests at once. Slow down and try again.";
     UnrecoverablePosition, "unrecoverable_position", 112, 409, Never, "The history does not contain everything after the given position. Load the current state, then subscribe without recovery.";
     ServiceUnavailable, "unavailable", 1000, 503, Safe, "The service or the store is unavailable, and the request was not carried out. Try again shortly.";
-    Timeout, "timeout", 1001, 504, SameKeyOnly, "No answer came in time. It may or may not have been carried out.";
+    Timeout, "timeout", 1001, 504, SameKeyOnly, "No answer arrived in time. The request may have been carried out.";
     Overloaded, "overloaded", 1002, 503, Safe, "The service is at its limit. Try again with increasing pauses.";
     BadReply, "bad_reply", 1004, 502, Never, "The service sent an invalid reply. Inform its developers.";
     OutcomeUnknown, "outcome_unknown", 1005, 504, SameKeyOnly, "The store did not confirm in time. Repeat the request with the same idempotency key, which the detail contains.";
@@ -66,13 +67,13 @@ errors! {
     IdempotencyMismatch, "idempotency_mismatch", 1007, 422, Never, "This idempotency key was used for another request. Use a new key.";
     IdempotencyInProgress, "idempotency_in_progress", 1008, 409, Safe, "The first request with this idempotency key is still running. Ask again shortly.";
     ConnectionGone, "connection_gone", 1009, 410, Never, "The connection has ended and will not come back under this id.";
-    MethodNotAllowed, "method_not_allowed", 1010, 405, Never, "This path does not take this method.";
+    MethodNotAllowed, "method_not_allowed", 1010, 405, Never, "This path does not support this method.";
     UpgradeRequired, "upgrade_required", 1011, 426, Never, "This path accepts only WebSocket, version 13. Send a WebSocket upgrade request.";
     OriginNotAllowed, "origin_not_allowed", 1012, 403, Never, "Pages of this origin may not connect. Add it to public.allowed_origins.";
     ConnectionLimit, "connection_limit", 1013, 503, Safe, "This node has reached its limit of connections. Try another node, or try later.";
     Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again to reach another node.";
-    UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body has to be JSON. Send it with Content-Type: application/json.";
-    UnsupportedEncoding, "unsupported_encoding", 1016, 415, Never, "The body is compressed. Send it as it is, without Content-Encoding.";
+    UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body must be JSON. Send it with Content-Type: application/json.";
+    UnsupportedEncoding, "unsupported_encoding", 1016, 415, Never, "The body is compressed. Send it uncompressed, without Content-Encoding.";
 }
 
 impl ErrorCode {
@@ -86,7 +87,7 @@ impl ErrorCode {
         ERRORS.iter().find(|row| row.name == name).map(|row| row.code)
     }
 
-    /// Whether the official SDKs should try again by themselves (`temporary` in the frontend protocol).
+    /// Whether the official SDKs retry by themselves (`temporary` in the frontend protocol).
     pub fn temporary(self) -> bool {
         self.row().retry == Retry::Safe
     }
@@ -103,9 +104,9 @@ impl fmt::Display for ErrorCode {
 pub struct CodeRow {
     /// The code on the wire.
     pub code: u16,
-    /// The short reason sent with it.
+    /// The short reason that is sent with the code.
     pub reason: &'static str,
-    /// What it means, for people.
+    /// The meaning, for people.
     pub doc: &'static str,
 }
 
@@ -116,23 +117,23 @@ macro_rules! codes {
         pub enum $enum { $(#[doc = $doc] $variant,)* }
 
         impl $enum {
-            /// Every one, in the order of its declaration.
+            /// All codes, in the order of declaration.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
             /// The code on the wire.
             pub fn code(self) -> u16 { self.row().code }
-            /// The short reason sent with it.
+            /// The short reason that is sent with the code.
             pub fn reason(self) -> &'static str { self.row().reason }
             /// This code's row of the table.
             pub fn row(self) -> &'static CodeRow { &$table[self as usize] }
         }
 
-        /// Every code, in the order of its declaration.
+        /// All rows, in the order of declaration.
         pub const $table: &[CodeRow] = &[$(CodeRow { code: $code, reason: $reason, doc: $doc },)*];
     };
 }
 
 codes! {
-    /// Why a connection is closed; the code is the WebSocket close code. 3000 to 3499 let the SDK reconnect, 3500 to 3999 do not.
+    /// Why the gateway closes a connection. The code is the WebSocket close code. SDKs reconnect after 3000 to 3499, but not after 3500 to 3999.
     Disconnect, DISCONNECTS;
     Shutdown = 3001, "shutdown", "The node is shutting down; the SDK reconnects to another one.";
     Expired = 3005, "connection expired", "The connection's token expired and was not refreshed in time.";
@@ -141,12 +142,12 @@ codes! {
     ForceReconnect = 3011, "force reconnect", "A service requested that this connection reconnects.";
     NoPong = 3012, "no pong", "The client did not answer a ping in time.";
     TooManyRequests = 3013, "too many requests", "The client sent too many commands at once. The gateway cannot refuse them one by one, because some expect no reply.";
-    InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or lacks what is required of it.";
+    InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or does not meet another requirement.";
     BadRequest = 3501, "bad request", "The client sent an invalid frame.";
     Stale = 3502, "stale", "The connect command did not arrive in time.";
     ForceDisconnect = 3503, "force disconnect", "A service closed this connection for good.";
     ChannelLimit = 3505, "channel limit", "The connection's token names more channels than a connection may have.";
-    InappropriateProtocol = 3506, "inappropriate protocol", "The client asked for a form of the protocol that this gateway does not support.";
+    InappropriateProtocol = 3506, "inappropriate protocol", "The client requested an encoding of the protocol that this gateway does not support.";
 }
 
 impl Disconnect {
@@ -157,7 +158,7 @@ impl Disconnect {
 }
 
 codes! {
-    /// Why a subscription was ended by the gateway. From 2500 on the SDK subscribes again by itself; below 2000 are the SDK's own.
+    /// Why the gateway ended a subscription. After codes from 2500 on, the SDK subscribes again by itself. The SDKs use codes below 2000 themselves.
     Unsubscribe, UNSUBSCRIBES;
     Server = 2000, "server unsubscribe", "A service ended the subscription.";
     InsufficientState = 2500, "insufficient state", "Publications were lost, or a new epoch began. The SDK subscribes again and recovers what the history still contains.";
@@ -170,22 +171,22 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     #[test]
-    fn rows_stand_at_their_own_index_and_are_unique() {
+    fn rows_are_unique_and_in_the_order_of_their_codes() {
         let mut names = HashSet::new();
         let mut codes = HashMap::new();
         for row in ERRORS {
             assert_eq!(row.code.row().name, row.name);
             assert_eq!(ErrorCode::by_name(row.name), Some(row.code));
-            assert!(names.insert(row.name), "{} is there twice", row.name);
+            assert!(names.insert(row.name), "{} occurs twice", row.name);
             let first = codes.insert(row.client, row.retry);
-            assert!(first.is_none() || row.client < 400, "{} is there twice", row.client);
-            assert_eq!(first.unwrap_or(row.retry), row.retry, "one code, one answer to whether a retry helps: {}", row.client);
+            assert!(first.is_none() || row.client < 400, "{} occurs twice", row.client);
+            assert_eq!(first.unwrap_or(row.retry), row.retry, "rows with the same code must agree about retries: {}", row.client);
         }
         let mut codes: HashSet<_> = codes.into_keys().collect();
         for table in [DISCONNECTS, UNSUBSCRIBES] {
             for row in table {
                 assert!(row.reason.len() <= 123, "a close reason holds 123 bytes");
-                assert!(codes.insert(u32::from(row.code)), "{} is there twice", row.code);
+                assert!(codes.insert(u32::from(row.code)), "{} occurs twice", row.code);
             }
         }
     }

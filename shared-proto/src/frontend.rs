@@ -1,6 +1,6 @@
-//! Frames of the frontend protocol, as a client in Rust writes and reads them: the JSON form of the Centrifuge client protocol, version 2.
+//! Frames of the frontend protocol for clients in Rust: the JSON form of the Centrifuge client protocol, version 2.
 //!
-//! A text message holds one or several objects, one a line. Fields that a client may do without are left out here.
+//! A text message contains one or more JSON objects, one per line. These types omit some optional fields of the protocol.
 //!
 //! ```
 //! use shared_proto::frontend::{Connect, Frame, Method};
@@ -18,23 +18,23 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// The answer to a server's ping.
+/// The answer to a ping of the gateway.
 pub const PONG: &str = "{}";
 
-/// A command and the id that its reply will have.
+/// A command and its id.
 #[derive(Debug)]
 pub struct Command {
-    /// Above 0, and 0 for [`Method::Send`], which has no reply.
+    /// The reply has the same id. It is above 0, except for [`Method::Send`], which has no reply.
     pub id: u32,
-    /// What is asked.
+    /// The method and its parameters.
     pub method: Method,
 }
 
-/// What a frontend may ask.
+/// The methods of the protocol.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Method {
-    /// First of all.
+    /// Connect. This is the first command on a connection.
     Connect(Connect),
     /// Subscribe to a channel.
     Subscribe(Subscribe),
@@ -42,20 +42,20 @@ pub enum Method {
     Unsubscribe(Channel),
     /// Publish into a channel.
     Publish(Publish),
-    /// Who is there.
+    /// List the subscribers of a channel.
     Presence(Channel),
-    /// How many are there.
+    /// Count the subscribers of a channel.
     PresenceStats(Channel),
-    /// Read a channel's stream.
+    /// Read a channel's history.
     History(History),
     /// Call a service.
     Rpc(Rpc),
-    /// An event for a service: `{"service": …, "data": …}`.
+    /// Send an event to a service: `{"service": …, "data": …}`.
     Send(Message),
 }
 
 impl Method {
-    /// The command that asks this.
+    /// Makes a command of this method.
     pub fn with_id(self, id: u32) -> Command {
         Command { id, method: self }
     }
@@ -85,7 +85,7 @@ impl Serialize for Command {
 /// See [`Method::Connect`].
 #[derive(Debug, Default, Serialize)]
 pub struct Connect {
-    /// Connection token; none for anonymous.
+    /// Connection token. `None` for an anonymous connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// Server-side subscriptions to recover, by channel.
@@ -93,16 +93,17 @@ pub struct Connect {
     pub subs: BTreeMap<String, Subscribe>,
 }
 
-/// See [`Method::Subscribe`]. In [`Connect::subs`] the channel stays empty.
+/// See [`Method::Subscribe`]. In [`Connect::subs`] the channel is empty.
 #[derive(Debug, Default, Serialize)]
 pub struct Subscribe {
-    /// Where to.
+    /// The channel.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub channel: String,
-    /// Subscription token, where the namespace wants one.
+    /// Subscription token, if the namespace requires one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Whether to go on from `epoch` and `offset`. An empty epoch stands for the current one; with offset 0 it is from the first that is held.
+    /// Whether to recover the publications after `epoch` and `offset`. An empty epoch means the current one. With an empty epoch and offset 0,
+    /// recovery starts at the oldest publication of the history.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub recover: bool,
     /// See `recover`.
@@ -112,87 +113,87 @@ pub struct Subscribe {
     pub offset: u64,
 }
 
-/// A command about a channel as a whole.
+/// The parameters of a command that has only a channel.
 #[derive(Debug, Serialize)]
 pub struct Channel {
-    /// Which.
+    /// The channel.
     pub channel: String,
 }
 
 /// See [`Method::Publish`].
 #[derive(Debug, Serialize)]
 pub struct Publish {
-    /// Where to.
+    /// The channel.
     pub channel: String,
-    /// Opaque JSON.
+    /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
 }
 
 /// See [`Method::History`].
 #[derive(Debug, Serialize)]
 pub struct History {
-    /// Which stream.
+    /// The channel.
     pub channel: String,
-    /// Publications wanted; 0: only the position; below 0: as many as allowed.
+    /// Maximum number of publications. 0: only the position. Negative: as many as the gateway allows.
     pub limit: i32,
-    /// From where on.
+    /// The position after which to read, or before which if `reverse` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<StreamPosition>,
-    /// Newest first.
+    /// Whether to read the newest publication first.
     pub reverse: bool,
 }
 
-/// A place in a channel's stream.
+/// A position in a channel's history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPosition {
-    /// The timeline.
+    /// The epoch.
     pub epoch: String,
-    /// The last publication that is behind.
+    /// The offset of a publication in this epoch.
     pub offset: u64,
 }
 
 /// See [`Method::Rpc`].
 #[derive(Debug, Serialize)]
 pub struct Rpc {
-    /// `service.name`.
+    /// The service and its method: `service.method`.
     pub method: String,
-    /// Its argument.
+    /// The argument of the call.
     pub data: Box<RawValue>,
 }
 
-/// Opaque JSON in either direction.
+/// Any JSON, sent in either direction.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Message {
     /// The JSON.
     pub data: Box<RawValue>,
 }
 
-/// What the gateway sends: a reply has an id, a push has `push`, and a ping has nothing at all.
+/// A frame from the gateway. A reply has an id, a push has the member `push`, and a ping is empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Frame {
-    /// Of the command; 0 for pushes and pings.
+    /// The id of the command to which this is the reply. 0 for pushes and pings.
     pub id: u32,
-    /// It failed.
+    /// The error of a failed command.
     pub error: Option<Error>,
-    /// What comes without being asked for.
+    /// A message that the gateway sends by itself.
     pub push: Option<Push>,
-    /// Connected.
+    /// The reply to [`Method::Connect`].
     pub connect: Option<Connected>,
-    /// Subscribed.
+    /// The reply to [`Method::Subscribe`].
     pub subscribe: Option<Subscribed>,
-    /// The stream that was asked for.
+    /// The reply to [`Method::History`].
     pub history: Option<HistoryPage>,
-    /// Who is there, by connection.
+    /// The reply to [`Method::Presence`].
     pub presence: Option<Presence>,
-    /// How many are there.
+    /// The reply to [`Method::PresenceStats`].
     pub presence_stats: Option<PresenceStats>,
-    /// The service's answer.
+    /// The reply to [`Method::Rpc`].
     pub rpc: Option<Message>,
 }
 
 impl Frame {
-    /// Whether this is a ping, to be answered by [`PONG`].
+    /// Whether this is a ping. The client answers it with [`PONG`].
     pub fn is_ping(&self) -> bool {
         self.id == 0 && self.push.is_none()
     }
@@ -201,9 +202,9 @@ impl Frame {
 /// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Error {
-    /// See [`crate::errors`]; a service's own codes are its own.
+    /// A code of [`crate::errors`], or a code that a service defines.
     pub code: u32,
-    /// For people.
+    /// Explanation for people.
     #[serde(default)]
     pub message: String,
     /// Whether the same command may succeed later.
@@ -211,142 +212,142 @@ pub struct Error {
     pub temporary: bool,
 }
 
-/// The answer to a connect.
+/// The reply to [`Method::Connect`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Connected {
     /// Id of the connection.
     pub client: String,
-    /// The node that holds it.
+    /// Name of the node to which the client is connected.
     pub node: String,
-    /// Seconds between pings.
+    /// Interval of the gateway's pings in seconds.
     pub ping: u32,
-    /// Seconds until the token has to be refreshed; 0: it does not expire.
+    /// Seconds until the token expires. 0: it does not expire.
     pub ttl: u32,
     /// Server-side subscriptions, by channel.
     pub subs: BTreeMap<String, Subscribed>,
 }
 
-/// The state in which a subscription starts.
+/// The initial state of a subscription.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Subscribed {
-    /// Whether the channel has positions, from which a later subscribe may go on.
+    /// Whether the channel has positions, so that a later subscription can recover.
     pub recoverable: bool,
-    /// The timeline.
+    /// The channel's current epoch.
     pub epoch: String,
-    /// The position before `publications`.
+    /// The offset before the first of `publications`.
     pub offset: u64,
-    /// A recovery was asked for.
+    /// Whether the client requested a recovery.
     pub was_recovering: bool,
-    /// Nothing is missing.
+    /// Whether the recovery is complete.
     pub recovered: bool,
-    /// The first page of what was missed.
+    /// The first page of the recovered publications.
     pub publications: Vec<Publication>,
-    /// Seconds until the token has to be refreshed; 0: it does not expire.
+    /// Seconds until the token expires. 0: it does not expire.
     pub ttl: u32,
 }
 
-/// A page of a stream.
+/// A page of a channel's history.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct HistoryPage {
-    /// In the order asked for.
+    /// The publications, in the requested order.
     pub publications: Vec<Publication>,
-    /// The timeline.
+    /// The channel's current epoch.
     pub epoch: String,
-    /// Of the newest publication.
+    /// The offset of the newest publication.
     pub offset: u64,
 }
 
-/// Who is in a channel.
+/// The subscribers of a channel.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Presence {
-    /// By connection.
+    /// The subscribers, by the id of their connection.
     pub presence: BTreeMap<String, ClientInfo>,
 }
 
-/// How many are in a channel.
+/// The number of subscribers of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct PresenceStats {
-    /// Connections.
+    /// Number of connections.
     pub num_clients: u32,
-    /// Different users.
+    /// Number of different users.
     pub num_users: u32,
 }
 
-/// What comes without being asked for. `channel` is empty for messages and disconnects.
+/// A message that the gateway sends by itself. One of its optional members is set.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Push {
-    /// Which channel.
+    /// The channel. Empty for messages and disconnects.
     pub channel: String,
     /// A publication.
     #[serde(rename = "pub")]
     pub publication: Option<Publication>,
-    /// Somebody subscribed.
+    /// A connection subscribed to the channel.
     pub join: Option<Member>,
-    /// Somebody left.
+    /// A connection left the channel.
     pub leave: Option<Member>,
-    /// The server subscribed this connection.
+    /// The gateway subscribed this connection to the channel.
     pub subscribe: Option<Subscribed>,
-    /// The server ended a subscription.
+    /// The gateway ended the subscription.
     pub unsubscribe: Option<Ended>,
     /// A message outside any channel.
     pub message: Option<Message>,
-    /// The last push of a transport without close codes.
+    /// The last push, on a transport without close codes.
     pub disconnect: Option<Ended>,
 }
 
-/// Code and reason of an end.
+/// Why a subscription or a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Ended {
-    /// See [`crate::errors`].
+    /// A code of [`crate::errors`].
     pub code: u16,
-    /// For people.
+    /// Explanation for people.
     #[serde(default)]
     pub reason: String,
 }
 
-/// One message of a channel.
+/// One publication of a channel.
 #[derive(Debug, Deserialize)]
 pub struct Publication {
-    /// Opaque JSON.
+    /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
-    /// Its place in the stream; 0 for what is not stored.
+    /// Its offset in the history. 0 if it is not stored.
     #[serde(default)]
     pub offset: u64,
-    /// What the publisher put beside the data.
+    /// The publisher's tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// The frontend that published it; none where a service did.
+    /// The connection of the frontend that published it. `None` if a service published it.
     #[serde(default)]
     pub info: Option<ClientInfo>,
-    /// Milliseconds since 1970 when the gateway took it.
+    /// The time at which the gateway accepted it, in milliseconds since 1970.
     #[serde(default)]
     pub time: u64,
 }
 
-/// Who joined or left.
+/// The connection that joined or left a channel.
 #[derive(Debug, Deserialize)]
 pub struct Member {
     /// The connection.
     pub info: ClientInfo,
 }
 
-/// A connection as others see it.
+/// The public information about a connection.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ClientInfo {
-    /// Empty for anonymous.
+    /// The user. Empty for an anonymous connection.
     pub user: String,
-    /// The connection.
+    /// The id of the connection.
     pub client: String,
-    /// From the connection's token.
+    /// JSON from the connection's token.
     pub conn_info: Option<Box<RawValue>>,
-    /// From the subscription's token.
+    /// JSON from the subscription's token.
     pub chan_info: Option<Box<RawValue>>,
 }
 
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_name_their_method() {
+    fn a_command_contains_its_method() {
         let raw = || RawValue::from_string("{\"a\":1}".into()).expect("valid JSON");
         let from = Subscribe { recover: true, epoch: "e".into(), offset: 3, ..Subscribe::default() };
         let connect = Connect { token: None, subs: [("news".to_owned(), from)].into() };
@@ -370,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_replies_pushes_and_pings() {
+    fn replies_pushes_and_pings_are_distinguished() {
         let frame = |text| serde_json::from_str::<Frame>(text).expect("a frame");
         assert!(frame("{}").is_ping());
         let refused = frame(r#"{"id":3,"error":{"code":111,"message":"slow down","temporary":true}}"#);

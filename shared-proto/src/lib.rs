@@ -6,11 +6,12 @@
 //! - [`link`]: frames of the service link
 //! - [`name`]: rules for the names of channels, users and services
 //! - [`rest`]: bodies of the gateway's REST interface
-//! - [`client`] (feature `client`): the typed REST and link clients for services
-//! - [`http`] (feature `http`): what all HTTP listeners have in common
-//! - [`process`] (feature `process`): settings, logs, telemetry, health and signals of a service process
+//! - `client` (feature `client`): the typed REST and link clients for services
+//! - `http` (feature `http`): the parts that all HTTP listeners share
+//! - `process` (feature `process`): settings, telemetry, health and signals of a service process
 
 pub mod errors;
+pub mod frontend;
 pub mod json;
 pub mod link;
 pub mod name;
@@ -18,7 +19,6 @@ pub mod rest;
 
 #[cfg(feature = "client")]
 pub mod client;
-pub mod frontend;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "process")]

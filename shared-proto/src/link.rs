@@ -1,59 +1,60 @@
-//! Frames of the service link: the WebSocket that a service instance holds open to a gateway node.
+//! Frames of the service link: the WebSocket that a service instance keeps open to a gateway node.
 //!
-//! JSON text frames, externally tagged: `{"reply":{"id":7,"data":…}}`. Opaque data travels as [`RawValue`], which fails
-//! at run time inside internally tagged, untagged and flattened types; so there are none here.
+//! Frames are JSON text. Each is an object with one member, whose name is the kind of the frame: `{"reply":{"id":7,"data":…}}`. `data` is a
+//! [`RawValue`]. That type fails at run time inside internally tagged, untagged and flattened types, so this module has no such types.
 //!
-//! Credit: `hello` says how many calls and events may be under way; each takes one credit, whatever becomes of it. The instance gives
-//! it back with `credit` once it is done with it: answered, failed or stopped after `cancel`. A node without credit sends nothing.
+//! Credit limits the calls and events in flight. `hello` gives the node an initial credit. Each call and each event takes one credit. The
+//! instance returns it with `credit` after it has answered the call, handled the event, or stopped the call because of `cancel`. A node without
+//! credit sends no calls and events.
 
 use crate::json::{object, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Bytes that a frame of the gateway has beside what a frontend sent, at most: a call's user, connection, trace and so on.
-pub const OVERHEAD: usize = 1024;
+/// Maximum number of bytes that a frame of the gateway adds to the data of a frontend: the user, the connection, the trace and so on.
+pub const FRAME_OVERHEAD: usize = 1024;
 
-/// The code of a [`CallError`] for a method that the service does not have: the frontend protocol's own.
+/// The code of a [`CallError`] for a method that the service does not have. The frontend protocol defines this code.
 pub const NO_SUCH_METHOD: u32 = 104;
 
-/// What a service instance sends to the gateway.
+/// A frame from a service instance to the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ToGateway {
-    /// First frame: who is there.
+    /// The first frame. It names the service and the instance.
     Hello(#[serde(deserialize_with = "object")] Hello),
     /// The answer to a call.
     Reply(#[serde(deserialize_with = "object")] Reply),
     /// The failure of a call.
     Error(#[serde(deserialize_with = "object")] CallError),
-    /// A publication into a channel; answered by `ack` or `nack`.
+    /// A publication into a channel. The gateway answers with `ack` or `nack`.
     Publish(#[serde(deserialize_with = "object")] Publish),
-    /// More calls and events may be sent.
+    /// Allows the gateway to send more calls and events.
     Credit(#[serde(deserialize_with = "object")] Credit),
-    /// No new calls, please: this instance is about to leave.
+    /// The instance is shutting down and accepts no new calls.
     Drain(#[serde(deserialize_with = "object")] Drain),
 }
 
-/// What the gateway sends to a service instance.
+/// A frame from the gateway to a service instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToService {
-    /// Answer to `hello`.
+    /// The answer to `hello`.
     Welcome(Welcome),
-    /// A frontend's request; to be answered by `reply` or `error` with the same id.
+    /// A frontend's call. The instance answers with `reply` or `error` and the same id.
     Call(Call),
-    /// The frontend went away or the deadline passed: the answer is no longer wanted.
+    /// The gateway no longer waits for the answer, because the connection has ended or the deadline has passed.
     Cancel(Cancel),
-    /// A message without an answer.
+    /// A message that gets no answer.
     Event(Event),
-    /// A publication was stored (or, ephemeral, announced).
+    /// A publication was stored. An ephemeral one was sent to the subscribers.
     Ack(Ack),
     /// A publication was refused or failed.
     Nack(Nack),
-    /// This node is about to leave; its calls in flight may still be answered.
+    /// The node is shutting down. The instance can still answer the calls in flight.
     Drain(Drain),
-    /// Why the node closes the link; the close frame follows.
+    /// The reason why the node closes the link. The close frame follows.
     Error(LinkError),
 }
 
@@ -61,13 +62,13 @@ pub enum ToService {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
-    /// Name of the service, as in the path of the link.
+    /// Name of the service, the same as in the path of the link.
     pub service: String,
     /// Name of this instance, unique within the service.
     pub instance: String,
-    /// Calls and events that may be under way at first.
+    /// The initial credit: maximum number of calls and events in flight.
     pub credit: u32,
-    /// Lifecycle events that are wanted.
+    /// Names of the lifecycle events that the gateway should send.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
 }
@@ -77,9 +78,9 @@ pub struct Hello {
 pub struct Welcome {
     /// Name of the gateway node.
     pub node: String,
-    /// Link addresses (`ws://…`) of the cluster's nodes, this one included.
+    /// Link addresses (`ws://…`) of the cluster's nodes, including this one.
     pub peers: Vec<String>,
-    /// What this node accepts on the link.
+    /// The limits of the link.
     pub limits: Limits,
 }
 
@@ -88,9 +89,9 @@ pub struct Welcome {
 pub struct Limits {
     /// Largest frame in bytes.
     pub message_size: usize,
-    /// Publications that may be unacknowledged.
+    /// Maximum number of unacknowledged publications.
     pub publishes_in_flight: u32,
-    /// Seconds of silence after which the node pings, and after two of which it closes the link.
+    /// Heartbeat in seconds. The node sends a ping after one heartbeat without a frame, and closes the link after two.
     pub heartbeat: u32,
 }
 
@@ -99,20 +100,20 @@ pub struct Limits {
 pub struct Call {
     /// Unique on this link.
     pub id: u64,
-    /// What follows the service's name in the frontend's method.
+    /// The part of the frontend's method after the service's name and the dot.
     pub method: String,
-    /// Opaque to the gateway.
+    /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
     /// The authenticated user, empty for anonymous.
     pub user: String,
-    /// The frontend's connection.
+    /// Id of the frontend's connection.
     pub connection: String,
-    /// Milliseconds that are left for the answer.
+    /// Time that is left for the answer, in milliseconds.
     pub deadline_ms: u64,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// Calls of the same key come one after the other.
+    /// The gateway sends the calls with the same key one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_key: Option<String>,
 }
@@ -120,16 +121,16 @@ pub struct Call {
 /// See [`ToService::Event`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
-    /// Of `connected` and `disconnected`, which may come twice: the same for the same event.
+    /// The id of a `connected` or `disconnected` event. The gateway may send such an event twice, with the same id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `message` for a frontend's message, else the name of a lifecycle event.
+    /// `message` for a message of a frontend, or the name of a lifecycle event.
     pub kind: String,
-    /// Opaque to the gateway.
+    /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
     /// The authenticated user, empty for anonymous.
     pub user: String,
-    /// The frontend's connection.
+    /// Id of the frontend's connection.
     pub connection: String,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +143,7 @@ pub struct Event {
 pub struct Reply {
     /// The call's id.
     pub id: u64,
-    /// Opaque to the gateway.
+    /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
 }
 
@@ -152,9 +153,9 @@ pub struct Reply {
 pub struct CallError {
     /// The call's id.
     pub id: u64,
-    /// The service's own code, 400 to 999 (1000 and above are the gateway's), or [`NO_SUCH_METHOD`].
+    /// A code of the service from 400 to 999, or [`NO_SUCH_METHOD`]. Codes from 1000 on are the gateway's.
     pub code: u32,
-    /// For the frontend's developer.
+    /// A text for the developer of the frontend.
     pub message: String,
     /// Whether the same call may succeed later.
     #[serde(default, deserialize_with = "or_default")]
@@ -165,19 +166,19 @@ pub struct CallError {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Publish {
-    /// Unique on this link; named by the `ack` or `nack`.
+    /// Unique on this link. The `ack` or `nack` contains it.
     pub id: u64,
-    /// Where to.
+    /// The channel.
     pub channel: String,
-    /// Opaque to the gateway.
+    /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
-    /// Delivered along with the data.
+    /// Tags, which subscribers receive with the data.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// Not stored, no position: only who is there now gets it.
+    /// Not stored: only the current subscribers receive it, and it has no position.
     #[serde(default, deserialize_with = "or_default")]
     pub ephemeral: bool,
-    /// The same key again is answered with the first position.
+    /// Publications with the same key are stored once. A repeat gets the position of the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// W3C trace context.
@@ -189,7 +190,7 @@ pub struct Publish {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credit {
-    /// How many more.
+    /// The number of further calls and events.
     pub n: u32,
 }
 
@@ -205,10 +206,10 @@ pub struct Cancel {
 pub struct Ack {
     /// The publication's id on this link.
     pub id: u64,
-    /// Empty where the publication has no position.
+    /// Empty if the publication has no position.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub epoch: String,
-    /// Zero where the publication has no position.
+    /// Zero if the publication has no position.
     #[serde(default, deserialize_with = "or_default")]
     pub offset: u64,
 }
@@ -218,18 +219,18 @@ pub struct Ack {
 pub struct Nack {
     /// The publication's id on this link.
     pub id: u64,
-    /// Why.
+    /// The error.
     pub error: LinkError,
 }
 
-/// An error as the link tells it; the names are those of [`crate::errors`].
+/// An error of the gateway on a link. [`crate::errors`] defines the names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LinkError {
     /// Name in the error table.
     pub code: String,
-    /// What to do.
+    /// The error and what to do about it.
     pub message: String,
-    /// Whether to send it again.
+    /// Whether the same request may succeed later.
     pub retryable: bool,
 }
 

@@ -1,24 +1,25 @@
-//! What channels, users and services may be called: the same everywhere a name enters. Names are compared byte by byte; nothing normalises them.
+//! Rules for the names of channels, users and services. They are the same in all interfaces. Names are compared byte by byte, without Unicode
+//! normalisation.
 
 use icu_properties::{CodePointMapData, props::GeneralCategory};
 use std::fmt;
 
-/// Why a name was refused.
+/// Why a name is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidName {
-    /// Nothing there.
+    /// The name is empty.
     Empty,
-    /// Longer than so many bytes.
+    /// The name is longer than this number of bytes.
     TooLong(usize),
-    /// A character that is none of these.
+    /// The name contains a character other than these.
     Character(&'static str),
-    /// In a user: a control, format, separator or unassigned character.
+    /// The user contains a control, format, separator or unassigned character.
     Invisible,
-    /// In a user: a space at an end.
+    /// The user begins or ends with a space.
     Space,
-    /// `.` or `..`: a URL cannot hold them as a part of its path.
+    /// The name is `.` or `..`, which cannot be a segment of a URL's path.
     Dots,
-    /// Nothing before or after the colon.
+    /// The part before or after the colon is empty.
     EmptyPart,
 }
 
@@ -26,29 +27,31 @@ impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "is empty",
-            Self::TooLong(most) => return write!(f, "is longer than {most} bytes"),
-            Self::Character(allowed) => return write!(f, "holds a character other than {allowed}"),
-            Self::Invisible => "holds a control, format, separator or unassigned character",
+            Self::TooLong(max) => return write!(f, "is longer than {max} bytes"),
+            Self::Character(allowed) => return write!(f, "contains a character other than {allowed}"),
+            Self::Invisible => "contains a control, format, separator or unassigned character",
             Self::Space => "begins or ends with a space",
-            Self::Dots => "is '.' or '..', which no path can hold",
-            Self::EmptyPart => "has nothing before or after its first ':'",
+            Self::Dots => "is '.' or '..', which a URL path cannot contain",
+            Self::EmptyPart => "has an empty part before or after its first ':'",
         })
     }
 }
 
 impl std::error::Error for InvalidName {}
 
-/// Bytes of a channel's name at most.
-const CHANNEL: usize = 255;
-/// Of a user's: a personal channel is one byte longer.
-const USER: usize = CHANNEL - 1;
-/// Of a service's.
-const SERVICE: usize = 64;
+/// Maximum size of a channel's name in bytes.
+const CHANNEL_MAX: usize = 255;
+/// Maximum size of a user's name in bytes. The name of a personal channel is one byte longer.
+const USER_MAX: usize = CHANNEL_MAX - 1;
+/// Maximum size of a service's name in bytes.
+const SERVICE_MAX: usize = 64;
 
-/// A channel. A leading `#` makes it the personal channel of the user whose name follows, as [`check_user`] has it. Any other has 1 to 255 bytes of
-/// `A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *`, where the first `:` ends the namespace, and is not `.` or `..`.
+/// Checks the name of a channel.
+///
+/// A leading `#` marks a personal channel; the rest is the user's name, see [`check_user`]. Any other name has 1 to 255 bytes of
+/// `A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *` and is not `.` or `..`. The first `:` ends the namespace.
 pub fn check_channel(name: &str) -> Result<(), InvalidName> {
-    check_size(name, CHANNEL)?;
+    check_size(name, CHANNEL_MAX)?;
     if let Some(user) = name.strip_prefix('#') {
         return check_user(user);
     }
@@ -61,10 +64,12 @@ pub fn check_channel(name: &str) -> Result<(), InvalidName> {
     }
 }
 
-/// A user, whatever an identity provider calls it: 1 to 254 bytes of UTF-8 without control, format, line and paragraph separator and unassigned
-/// characters (Unicode's general categories Cc, Cf, Zl, Zp and Cn), without spaces at the ends, and not `.` or `..`.
+/// Checks the name of a user, which may be any id of an identity provider.
+///
+/// It has 1 to 254 bytes of UTF-8, no spaces at its ends, and is not `.` or `..`. It contains no control, format, line separator, paragraph
+/// separator and unassigned characters (Unicode's general categories Cc, Cf, Zl, Zp and Cn).
 pub fn check_user(name: &str) -> Result<(), InvalidName> {
-    check_size(name, USER)?;
+    check_size(name, USER_MAX)?;
     if !name.chars().all(is_visible) {
         return Err(InvalidName::Invisible);
     }
@@ -74,16 +79,16 @@ pub fn check_user(name: &str) -> Result<(), InvalidName> {
     check_dots(name)
 }
 
-/// A service: 1 to 64 bytes of `a-z 0-9 _ -`.
+/// Checks the name of a service: 1 to 64 bytes of `a-z 0-9 _ -`.
 pub fn check_service(name: &str) -> Result<(), InvalidName> {
-    check_size(name, SERVICE)?;
+    check_size(name, SERVICE_MAX)?;
     check_characters(name, "a-z 0-9 _ -", |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-')
 }
 
-fn check_size(name: &str, most: usize) -> Result<(), InvalidName> {
+fn check_size(name: &str, max: usize) -> Result<(), InvalidName> {
     match name.len() {
         0 => Err(InvalidName::Empty),
-        bytes if bytes > most => Err(InvalidName::TooLong(most)),
+        bytes if bytes > max => Err(InvalidName::TooLong(max)),
         _ => Ok(()),
     }
 }
@@ -96,7 +101,7 @@ fn check_dots(name: &str) -> Result<(), InvalidName> {
     if matches!(name, "." | "..") { Err(InvalidName::Dots) } else { Ok(()) }
 }
 
-/// Private use is allowed: such characters are never assigned otherwise.
+/// Private-use characters are visible, because Unicode will never assign another meaning to them.
 fn is_visible(character: char) -> bool {
     use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, Unassigned};
     if character.is_ascii() {
@@ -111,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_of_every_identity_provider_are_taken() {
+    fn user_ids_of_identity_providers_are_valid() {
         for user in [
             "alice",
             "auth0|507f1f77bcf86cd799439020",
@@ -141,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_no_part_of_a_user() {
+    fn users_with_invisible_characters_are_invalid() {
         use InvalidName::{Dots, Empty, Invisible, Space, TooLong};
         for (user, why) in [
             ("", Empty),
@@ -172,21 +177,21 @@ mod tests {
             ("a\u{10ffff}", Invisible),
         ] {
             assert_eq!(check_user(user), Err(why), "{user:?}");
-            let channel = if user.len() == 255 || user.len() == 256 { TooLong(CHANNEL) } else { why };
+            let channel = if user.len() == 255 || user.len() == 256 { TooLong(CHANNEL_MAX) } else { why };
             assert_eq!(check_channel(&format!("#{user}")), Err(channel), "#{user:?}");
         }
     }
 
     #[test]
-    fn every_name_says_what_it_may_hold() {
-        for (refused, says) in [
-            (check_channel("a b"), "holds a character other than A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *"),
-            (check_channel("a#b"), "holds a character other than A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *"),
-            (check_service("Bot"), "holds a character other than a-z 0-9 _ -"),
-            (check_service("."), "holds a character other than a-z 0-9 _ -"),
-            (check_user("a\nb"), "holds a control, format, separator or unassigned character"),
+    fn an_error_names_the_allowed_characters() {
+        for (result, message) in [
+            (check_channel("a b"), "contains a character other than A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *"),
+            (check_channel("a#b"), "contains a character other than A-Z a-z 0-9 _ - . : / @ = + , ~ ! $ & ( ) ' *"),
+            (check_service("Bot"), "contains a character other than a-z 0-9 _ -"),
+            (check_service("."), "contains a character other than a-z 0-9 _ -"),
+            (check_user("a\nb"), "contains a control, format, separator or unassigned character"),
         ] {
-            assert_eq!(refused.map_err(|why| why.to_string()), Err(says.to_owned()));
+            assert_eq!(result.map_err(|error| error.to_string()), Err(message.to_owned()));
         }
     }
 }

@@ -1,41 +1,41 @@
-//! Bodies of the gateway's REST interface that a client needs.
+//! Request and response bodies of the gateway's REST interface.
 
 use crate::json::{objects, or_default};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Whether a body with these `Content-Encoding` headers (RFC 9110 section 8.4) comes as it is. No interface here takes another one.
+/// Whether a body with these `Content-Encoding` headers (RFC 9110, section 8.4) is not compressed. All interfaces refuse compressed bodies.
 pub fn is_identity<'a>(encodings: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let mut codings = encodings.into_iter().flat_map(|list| list.split(|byte| *byte == b','));
     codings.all(|coding| coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Body of a publish.
+/// Body of a request to publish.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
-    /// Opaque JSON.
+    /// Any JSON. The gateway does not interpret it.
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
-    /// Delivered along with the data.
+    /// Tags, which subscribers receive with the data.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,
-    /// Not stored, no position: only who is there now gets it.
+    /// Not stored: only the current subscribers receive it, and it has no position.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
 }
 
-/// Where a publication stands in its channel; epoch empty and offset 0 where the channel keeps no history.
+/// The position of a publication in its channel. In a channel without history, the epoch is empty and the offset is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PositionBody {
-    /// The timeline.
+    /// The name of the channel's current timeline.
     pub epoch: String,
-    /// Grows by one with each publication.
+    /// A number that grows by one with each publication.
     pub offset: u64,
 }
 
@@ -43,34 +43,34 @@ pub struct PositionBody {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PublicationBody {
-    /// Its place.
+    /// Its offset.
     pub offset: u64,
-    /// Opaque JSON.
+    /// The publisher's JSON.
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
-    /// What the publisher put beside the data.
+    /// The publisher's tags.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// The frontend that published it; absent where a service did.
+    /// The connection of the frontend that published it. Absent if a service published it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<ClientInfoBody>,
-    /// Milliseconds since 1970 when the gateway took it.
+    /// The time at which the gateway accepted it, in milliseconds since 1970.
     pub time: u64,
 }
 
-/// A connection as others see it.
+/// The public information about a connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClientInfoBody {
-    /// The user, empty for anonymous.
+    /// The user. Empty for an anonymous connection.
     pub user: String,
     /// The connection's public id.
     pub client: String,
-    /// From the connection's token.
+    /// JSON from the connection's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub conn_info: Option<Box<RawValue>>,
-    /// From the subscription's token.
+    /// JSON from the subscription's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub chan_info: Option<Box<RawValue>>,
@@ -80,29 +80,29 @@ pub struct ClientInfoBody {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryBody {
-    /// The current timeline.
+    /// The channel's current epoch.
     pub epoch: String,
     /// The newest offset.
     pub offset: u64,
-    /// In the order asked for.
+    /// The publications, in the requested order.
     pub publications: Vec<PublicationBody>,
 }
 
-/// Who is subscribed to a channel now.
+/// The current subscribers of a channel.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PresenceBody {
-    /// One entry per connection, so that a user may be there several times; up to a limit.
+    /// The subscribed connections, up to a limit. A user with several connections occurs several times.
     pub clients: Vec<ClientInfoBody>,
 }
 
-/// How many are subscribed to a channel now.
+/// The number of current subscribers of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PresenceStatsBody {
-    /// Connections.
+    /// Number of connections.
     pub clients: usize,
-    /// Different users.
+    /// Number of different users.
     pub users: usize,
 }
 
@@ -110,21 +110,21 @@ pub struct PresenceStatsBody {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChannelsBody {
-    /// In the order of their names.
+    /// The channels, ordered by name.
     pub channels: Vec<ChannelBody>,
-    /// Where the next page begins (`after` of the next request); absent on the last page.
+    /// The value of `after` for the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// RFC 9457 problem document.
+/// A problem document (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// `about:blank`: the code says it all.
+    /// Always `about:blank`. The member `code` identifies the error.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The HTTP status' own phrase.
+    /// The standard phrase of the HTTP status.
     pub title: String,
     /// HTTP status.
     pub status: u16,
@@ -132,16 +132,16 @@ pub struct Problem {
     pub code: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// What happened and what to do.
+    /// The error and what to do about it.
     pub detail: String,
 }
 
-/// Body of a publish of many.
+/// Body of a request to publish several publications.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
-    /// Carried out in this order.
+    /// The publications, in the order in which the gateway publishes them.
     #[serde(deserialize_with = "objects")]
     pub publications: Vec<BatchItem>,
 }
@@ -151,69 +151,69 @@ pub struct BatchRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchItem {
-    /// Where to.
+    /// The channel.
     pub channel: String,
-    /// Opaque JSON.
+    /// Any JSON. The gateway does not interpret it.
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
-    /// Delivered along with the data.
+    /// Tags, which subscribers receive with the data.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,
-    /// Not stored, no position: only who is there now gets it.
+    /// Not stored: only the current subscribers receive it, and it has no position.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
-    /// As the header `Idempotency-Key` of a single publish.
+    /// The idempotency key, with the meaning of the header `Idempotency-Key` of a single publication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
 }
 
-/// Answer to a publish of many.
+/// Response to a [`BatchRequest`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchBody {
-    /// One for each publication, in the order of the request.
+    /// One result for each publication, in the order of the request.
     pub results: Vec<BatchResult>,
 }
 
-/// What became of one publication of a batch: it has a position, or an error.
+/// The result of one publication of a batch: a position or an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchResult {
-    /// Where it stands.
+    /// The position of the publication. Absent if it was not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionBody>,
-    /// An earlier publish with the same key did it.
+    /// Whether an earlier request with the same idempotency key published it.
     #[serde(default, deserialize_with = "or_default")]
     pub replayed: bool,
-    /// Why it was not published.
+    /// The reason why it was not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
 }
 
-/// One active channel.
+/// One channel in the list of active channels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChannelBody {
     /// Its name.
     pub channel: String,
-    /// Its newest position; absent where it keeps no history.
+    /// Its newest position. Absent if the channel has no history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionBody>,
-    /// Publications that are held.
+    /// Number of publications in its history.
     pub held: usize,
 }
 
-/// One channel now.
+/// The current state of one channel.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChannelDetailBody {
     /// Its name.
     pub channel: String,
-    /// Subscribed connections.
+    /// Number of subscribed connections.
     pub subscribers: usize,
-    /// Its newest position; absent where it keeps no history.
+    /// Its newest position. Absent if the channel has no history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionBody>,
 }
@@ -224,11 +224,11 @@ pub struct ChannelDetailBody {
 pub struct ConnectionBody {
     /// Its id.
     pub id: String,
-    /// The user, empty for anonymous.
+    /// The user. Empty for an anonymous connection.
     pub user: String,
-    /// Its subscriptions.
+    /// The channels to which it is subscribed.
     pub channels: Vec<String>,
-    /// Milliseconds since 1970 when it came.
+    /// The time at which it was opened, in milliseconds since 1970.
     pub since: u64,
 }
 
@@ -236,34 +236,34 @@ pub struct ConnectionBody {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConnectionsBody {
-    /// In no particular order.
+    /// The connections, in no particular order.
     pub connections: Vec<ConnectionBody>,
 }
 
-/// How many connections a command concerned.
+/// The number of connections that a request affected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ConcernedBody {
-    /// Connections.
+pub struct AffectedConnectionsBody {
+    /// Number of connections.
     pub connections: usize,
 }
 
-/// Body of a subscription made for a user.
+/// Body of a request to subscribe a user.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionRequest {
-    /// Seconds since 1970 when it ends by itself; absent: it stays until deleted.
+    /// The time at which the subscription ends, in seconds since 1970. If absent, it ends only when it is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
 }
 
-/// Body of a message outside any channel.
+/// Body of a request to send a message outside any channel.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MessageRequest {
-    /// Opaque JSON.
+    /// Any JSON. The gateway does not interpret it.
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
 }
@@ -274,17 +274,17 @@ pub struct MessageRequest {
 pub struct NodeBody {
     /// Its name.
     pub name: String,
-    /// Milliseconds since 1970 when it started.
+    /// The time at which it started, in milliseconds since 1970.
     pub since: u64,
-    /// Worker threads.
+    /// Number of worker threads.
     pub workers: usize,
 }
 
-/// The cluster.
+/// The nodes of the cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodesBody {
-    /// Every node.
+    /// All nodes.
     pub nodes: Vec<NodeBody>,
 }
 
@@ -294,13 +294,13 @@ pub struct NodesBody {
 pub struct InstanceBody {
     /// Its name.
     pub instance: String,
-    /// Calls under way.
+    /// Number of unanswered calls.
     pub in_flight: usize,
-    /// Calls and events that it may still be sent.
+    /// Number of calls and events that the node may send to it now.
     pub credit: u32,
-    /// Whether it said that it is about to leave.
+    /// Whether it is shutting down.
     pub draining: bool,
-    /// `closed`, `open` or `half_open`.
+    /// State of the circuit breaker: `closed`, `open` or `half_open`.
     pub breaker: String,
 }
 
@@ -310,29 +310,29 @@ pub struct InstanceBody {
 pub struct ServiceBody {
     /// Its name.
     pub service: String,
-    /// How it is reached: `link`.
+    /// The way in which the gateway reaches it. Always `link`.
     pub reach: String,
-    /// Calls that wait for their turn.
+    /// Number of calls that wait for an earlier call of their connection.
     pub waiting: usize,
-    /// Those that hold a link to the node that answers.
+    /// The instances that have a link to the node that answers.
     pub instances: Vec<InstanceBody>,
 }
 
-/// The services of the settings.
+/// The configured services.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServicesBody {
-    /// By name.
+    /// The services, ordered by name.
     pub services: Vec<ServiceBody>,
 }
 
-/// Whether a node can serve.
+/// The readiness of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReadyBody {
-    /// Whether it can.
+    /// Whether the node can serve requests.
     pub ready: bool,
-    /// Why not; or, if it can, why not for all channels.
+    /// The reasons why the node cannot serve, or serves only some of the channels.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }

@@ -34,7 +34,7 @@ export class People {
       for (const info of Object.values(clients)) if (!this.#leftDuringLoad.has(info.client)) this.#clients.set(info.client, info.user);
       this.#onChange(this.users());
     } catch {
-      // The connection ended meanwhile. The next subscribe asks again.
+      // The connection has ended. The next subscribe reads the presence again.
     }
   }
 

@@ -1,6 +1,6 @@
 /** User names, demo tokens, and the client of the SDK. */
 
-/** What cannot be seen; the gateway refuses it too. */
+/** Invisible characters. The gateway refuses them too. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const TAB_KEY = 'switchboard.user';
 const LAST_KEY = 'switchboard.last-user';
@@ -14,13 +14,13 @@ export function longestDelay(attempt) {
   return Math.min(MAX_DELAY, MIN_DELAY + Math.min(MAX_DELAY, MIN_DELAY * 2 ** attempt));
 }
 
-/** What is wrong with a name; empty if it is valid. */
+/** The problem of a name. Empty if the name is valid. */
 export function nameProblem(name) {
   if (name === '') return 'Enter a name.';
   if (name.length > 32) return 'Use at most 32 characters.';
   if (name === '.' || name === '..') return 'Use more than dots.';
-  if (name !== name.trim()) return 'Leave out the space at the end.';
-  return INVISIBLE.test(name) ? 'Leave out what cannot be seen.' : '';
+  if (name !== name.trim()) return 'Remove the space at the beginning or the end.';
+  return INVISIBLE.test(name) ? 'Remove the invisible characters.' : '';
 }
 
 /** The user of this tab. It survives a reload; another tab may have another user. */

@@ -1,5 +1,5 @@
 //! Closes the subscriber connection of a node with very many channels. Measures the time until all channels are resubscribed and checked,
-//! and until the publications that were missed meanwhile are delivered.
+//! and until the publications of that time are delivered.
 
 use crate::{
     client::Client,
@@ -39,7 +39,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     // The audit checks every channel too; it would be counted as part of the resubscription.
-    let settings = [("WORKERS", "1"), ("REDIS__AUDIT", "1h"), ("CONNECTION__PING_INTERVAL", "1h"), ("CONNECTION__PONG_TIMEOUT", "10m")];
+    let settings =
+        [("WORKERS", "1"), ("REDIS__AUDIT_DURATION", "1h"), ("CONNECTION__PING_INTERVAL", "1h"), ("CONNECTION__PONG_TIMEOUT", "10m")];
     let pair = GatewayPair::start(binaries, &settings).await?;
     let (received, begun) = (Rc::new(Cell::new(0)), Instant::now());
     subscribe_all(&pair.subscribed, arguments, &received).await?;

@@ -34,7 +34,7 @@ enum State {
     Complete,
 }
 
-/// The last observed state of each stream. It only saves requests: a new instance comes to the same results without it.
+/// The last observed state of each stream. It only saves requests: a new instance gets the same results without it.
 #[derive(Debug, Default)]
 pub(super) struct StreamTracker {
     states: HashMap<String, State>,

@@ -32,12 +32,12 @@ pub(super) struct ListQuery {
 pub(super) async fn list(node: Data<Node>, Query(query): Query<ListQuery>) -> Result<HttpResponse, ApiError> {
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > node.api.channels {
-        let detail = format!("limit must be 1 to {}.", node.api.channels);
+        let detail = format!("`limit` must be 1 to {}.", node.api.channels);
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
     let pattern = query.pattern.as_deref().unwrap_or("*");
     if pattern.len() > 255 {
-        return Err(ApiError(Refusal::new(ErrorCode::BadRequest, "pattern is longer than 255 bytes.")));
+        return Err(ApiError(Refusal::new(ErrorCode::BadRequest, "`pattern` is longer than 255 bytes.")));
     }
     let after = query.after.as_deref().map(crate::publish::parse_channel).transpose()?;
     let mut found = node.broker.channels(pattern, after.as_deref(), limit + 1).await.map_err(Refusal::from)?;
@@ -54,11 +54,11 @@ pub(super) async fn list(node: Data<Node>, Query(query): Query<ListQuery>) -> Re
 
 /// Get the number of a channel's subscribers, and its position.
 #[utoipa::path(get, path = "/v1/channels/{channel}", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby")),
     responses((status = 200, description = "The channel", body = ChannelDetailBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(node: Data<Node>, Named(channel): Named<ChannelName>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn get(node: Data<Node>, Named(channel): Named<ChannelName>) -> Result<HttpResponse, ApiError> {
     let retention = node.publisher.options(&channel)?.retention;
     let subscribers = node.cluster.subscribers(&channel).await?;
     let top = match retention {
@@ -76,14 +76,14 @@ pub(super) async fn one(node: Data<Node>, Named(channel): Named<ChannelName>) ->
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PresenceQuery {
-    /// Only the counts.
+    /// Whether to return only the numbers of connections and users.
     #[serde(default)]
     stats: bool,
 }
 
 /// Get the subscribers of a channel.
 #[utoipa::path(get, path = "/v1/channels/{channel}/presence", tag = "channels",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby"), PresenceQuery),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby"), PresenceQuery),
     responses((status = 200, description = "Each connection, or with `stats=true` only the counts: `clients` and `users`", body = PresenceBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace has no presence", body = Problem, content_type = "application/problem+json"),

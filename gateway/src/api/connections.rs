@@ -8,14 +8,14 @@ use crate::{broker::mailbox::ConnectionSummary, node::Node};
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::model::{CommandTarget, ConnectionId, Data as Payload, Disconnect, ErrorCode, Refusal, ServerCommand};
 use serde::Deserialize;
-use shared_proto::rest::{ConcernedBody, ConnectionBody, MessageRequest, Problem};
+use shared_proto::rest::{AffectedConnectionsBody, ConnectionBody, MessageRequest, Problem};
 
 /// Get a connection.
 #[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, description = "The connection", body = ConnectionBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(node: Data<Node>, Named(id): Named<ConnectionId>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn get(node: Data<Node>, Named(id): Named<ConnectionId>) -> Result<HttpResponse, ApiError> {
     let found = node.cluster.connections(CommandTarget::Connection(id)).await?;
     let connection = found.first().ok_or(ErrorCode::ConnectionGone)?;
     Ok(HttpResponse::Ok().json(summary(connection)))
@@ -35,11 +35,11 @@ impl DisconnectQuery {
     pub(super) fn command(self) -> Result<ServerCommand, ApiError> {
         let code = self.code.unwrap_or(Disconnect::ForceDisconnect.code());
         if !(3000..=4999).contains(&code) {
-            return Err(bad_request("code must be 3000 to 4999."));
+            return Err(bad_request("`code` must be 3000 to 4999."));
         }
         let reason = self.reason.unwrap_or_else(|| Disconnect::ForceDisconnect.reason().into());
         if reason.len() > 123 {
-            return Err(bad_request("reason is longer than 123 bytes."));
+            return Err(bad_request("`reason` is longer than 123 bytes."));
         }
         Ok(ServerCommand::Disconnect { code, reason: reason.into() })
     }
@@ -47,7 +47,7 @@ impl DisconnectQuery {
 
 /// Close a connection.
 #[utoipa::path(delete, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path, description = "32 hex digits"), DisconnectQuery),
-    responses((status = 200, description = "It is being closed", body = ConcernedBody),
+    responses((status = 200, description = "The connection is being closed", body = AffectedConnectionsBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn disconnect(
@@ -61,7 +61,7 @@ pub(super) async fn disconnect(
 /// Send a message to a connection, outside any channel and at most once.
 #[utoipa::path(post, path = "/v1/connections/{id}/messages", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
     request_body(content = MessageRequest, example = json!({"data": {"kind": "hint"}})),
-    responses((status = 200, description = "The message is queued", body = ConcernedBody),
+    responses((status = 200, description = "The message is queued", body = AffectedConnectionsBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -78,7 +78,7 @@ pub(super) async fn message(
 async fn command_one(node: &Node, id: ConnectionId, command: ServerCommand) -> Result<HttpResponse, ApiError> {
     match node.cluster.command(CommandTarget::Connection(id), command).await? {
         0 => Err(Refusal::from(ErrorCode::ConnectionGone).into()),
-        connections => Ok(HttpResponse::Ok().json(ConcernedBody { connections })),
+        connections => Ok(HttpResponse::Ok().json(AffectedConnectionsBody { connections })),
     }
 }
 

@@ -13,11 +13,11 @@ use actix_web::{
     error::PayloadError,
     http::header,
     middleware::Next,
-    web::{self, Bytes, Data, PayloadConfig, ServiceConfig},
+    web::{Bytes, Data, PayloadConfig, ServiceConfig},
 };
 use gateway_core::model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId};
 use serde::de::DeserializeOwned;
-use shared_proto::{json, rest::is_identity};
+use shared_proto::{http::read_query, json, rest::is_identity};
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
@@ -79,7 +79,7 @@ impl FromRequest for PublishHeaders {
     }
 }
 
-/// Largest body, in bytes.
+/// Maximum size of a body in bytes.
 #[derive(Clone, Copy)]
 struct BodyLimit(usize);
 
@@ -96,18 +96,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let form = check_form(request);
+        let headers = check_headers(request);
         let limit = request.app_data::<BodyLimit>().map_or(0, |limit| limit.0);
         let body = Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|error| body_error(&error, limit))?;
-            form?;
+            headers?;
             json::read_bytes(&body).map(Self).map_err(|error| bad_request(format!("The body is invalid: {error}.")))
         })
     }
 }
 
-fn check_form(request: &HttpRequest) -> Result<(), ErrorCode> {
+fn check_headers(request: &HttpRequest) -> Result<(), ErrorCode> {
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return Err(ErrorCode::UnsupportedMediaType);
     }
@@ -132,14 +132,13 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let parsed = web::Query::<T>::from_query(request.query_string());
-        ready(parsed.map(|query| Self(query.into_inner())).map_err(|error| bad_request(format!("The query is invalid: {error}."))))
+        ready(read_query(request.query_string()).map(Self).map_err(|error| bad_request(format!("The query is invalid: {error}."))))
     }
 }
 
-/// A checked name in the path.
+/// A type that is parsed from a segment of the path.
 pub(super) trait InPath: Sized {
-    /// Its name in the pattern of the path.
+    /// The name of the segment in the pattern of the path.
     const SEGMENT: &'static str;
 
     fn parse(text: &str) -> Result<Self, Refusal>;
@@ -181,7 +180,7 @@ impl InPath for ConnectionId {
     }
 }
 
-/// See [`InPath`].
+/// Extracts an [`InPath`] from the path of a request.
 pub(super) struct Named<T>(pub(super) T);
 
 impl<T: InPath> FromRequest for Named<T> {

@@ -23,7 +23,7 @@ use std::{pin::pin, sync::Arc};
 pub(super) const PATH: &str = "/v1/services/{service}/link";
 
 /// Whether a path of the internal listener supports upgrades to WebSocket.
-pub fn speaks_websocket(path: &str) -> bool {
+pub fn accepts_websocket(path: &str) -> bool {
     let (before, after) = PATH.split_once("{service}").unwrap_or((PATH, ""));
     path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|service| !service.contains('/'))
 }
@@ -48,7 +48,7 @@ pub(super) async fn open(
     if node.health.is_draining() {
         return Err(ErrorCode::Draining.into());
     }
-    // The reader of actix-ws reads a whole frame before it checks the size, so it gets no input.
+    // The reader of actix-ws gets no input, because it reads a whole frame before it checks the size.
     let nothing = web::Payload::from_request(&request, &mut dev::Payload::None).await.map_err(|_| ErrorCode::Internal)?;
     #[expect(clippy::disallowed_methods, reason = "links are few, and their peers are trusted")]
     let (response, session, _) =
@@ -65,7 +65,7 @@ async fn run(node: Arc<Node>, peer: Peer, session: actix_ws::Session, payload: d
     serve(&node.services, &node.publisher, peer, reader, writer).await;
 }
 
-/// Turns the bytes of a link into messages. The header comes first, so a frame that is too large is refused before its payload arrives.
+/// Decodes the bytes of a link into messages. It checks the header of a frame first, so a frame that is too large is refused before its payload arrives.
 struct Reader {
     payload: dev::Payload,
     decoder: Decoder,

@@ -19,7 +19,7 @@ mod tests;
 mod users;
 
 pub(crate) use extract::{Json, limit_bodies};
-pub use link::speaks_websocket;
+pub use link::accepts_websocket;
 pub use problem::{ApiError, problem};
 pub(crate) use route::Path;
 
@@ -37,11 +37,11 @@ fn guarded() -> Vec<Path> {
         Path::new("/v1/channels/{channel}/publications").post(publications::publish).get(publications::history).delete(publications::clear),
         Path::new("/v1/users/{user}/messages").post(users::message),
         Path::new("/v1/channels").get(channels::list),
-        Path::new("/v1/channels/{channel}").get(channels::one),
+        Path::new("/v1/channels/{channel}").get(channels::get),
         Path::new("/v1/channels/{channel}/presence").get(channels::presence),
         Path::new("/v1/users/{user}/connections").get(users::connections).delete(users::disconnect),
         Path::new("/v1/users/{user}/subscriptions/{channel}").put(users::subscribe).delete(users::unsubscribe),
-        Path::new("/v1/connections/{id}").get(connections::one).delete(connections::disconnect),
+        Path::new("/v1/connections/{id}").get(connections::get).delete(connections::disconnect),
         Path::new("/v1/connections/{id}/messages").post(connections::message),
         Path::new("/v1/nodes").get(cluster::nodes),
         Path::new("/v1/services").get(cluster::services),
@@ -49,7 +49,7 @@ fn guarded() -> Vec<Path> {
     ]
 }
 
-/// Paths for operations, without a key: they are for everybody who can reach the internal listener.
+/// Paths for operations. They require no key.
 fn open() -> Vec<Path> {
     vec![
         Path::new("/metrics").get(operations::metrics),
@@ -59,7 +59,7 @@ fn open() -> Vec<Path> {
     ]
 }
 
-/// Registers the whole interface in an App of its own.
+/// Registers the whole interface in an application.
 pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
     let mut all = web::scope("").wrap(from_fn(observe::observe)).default_service(web::to(problem::no_such_path));
     for path in guarded() {

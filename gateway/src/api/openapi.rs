@@ -17,9 +17,9 @@ use utoipa_swagger_ui::SwaggerUi;
     info(title = "Switchboard gateway", description = "The internal listener, for services and operators. Every error is a problem document (RFC 9457) whose `code` is the name of a row in the error table. Properties that are not required may be null, which means the same as leaving them out."),
     paths(
         publications::publish, publications::history, publications::clear, publications::batch,
-        channels::list, channels::one, channels::presence,
+        channels::list, channels::get, channels::presence,
         users::message, users::connections, users::disconnect, users::subscribe, users::unsubscribe,
-        connections::one, connections::disconnect, connections::message,
+        connections::get, connections::disconnect, connections::message,
         cluster::nodes, cluster::services, link::open,
         operations::metrics, operations::livez, operations::readyz, document,
     ),

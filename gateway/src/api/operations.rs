@@ -11,19 +11,19 @@ pub(super) async fn metrics(node: Data<Node>) -> HttpResponse {
 }
 
 /// Check that the process is alive.
-#[utoipa::path(get, path = "/livez", tag = "operations", security(()), responses((status = 200, description = "It is", body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/livez", tag = "operations", security(()), responses((status = 200, description = "The process is alive", body = String, content_type = "text/plain")))]
 pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
 /// Check whether the node can serve.
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
-    responses((status = 200, description = "It can serve; with reasons, if not all channels", body = ReadyBody), (status = 503, description = "It cannot serve; with reasons", body = ReadyBody)))]
+    responses((status = 200, description = "The node can serve. If some channels are unavailable, with the reasons", body = ReadyBody), (status = 503, description = "The node cannot serve, with the reasons", body = ReadyBody)))]
 pub async fn readyz(node: Data<Node>) -> HttpResponse {
     answer(node.readiness())
 }
 
-/// Readiness for the public listener: without reasons, because they contain addresses of servers and their answers.
+/// Readiness for the public listener. The answer has no reasons, because they contain addresses of servers and their error messages.
 pub async fn public_readyz(node: Data<Node>) -> HttpResponse {
     answer(match node.readiness() {
         NodeReadiness::Ready | NodeReadiness::Partial(_) => NodeReadiness::Ready,

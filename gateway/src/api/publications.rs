@@ -21,7 +21,7 @@ use shared_proto::rest::{
 
 /// Publish into a channel. With `Idempotency-Key`, a repeat is answered with the position of the first publish and `Idempotent-Replayed: true`.
 #[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"title": "Rain"}, "tags": {"lang": "en"}})),
     responses(
         (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
@@ -56,10 +56,10 @@ pub(super) async fn publish_into(
     Ok(response.json(position(published.position)))
 }
 
-/// Publish many. Each publication is carried out in order like a single publish, and has its own answer.
+/// Publish several publications. The gateway handles each of them in order, like a single publication, and each has its own result.
 #[utoipa::path(post, path = "/v1/publications", tag = "publications",
     request_body(content = BatchRequest, example = json!({"publications": [{"channel": "news:world", "data": {"title": "Rain"}, "idempotency_key": "a-1"}]})),
-    responses((status = 200, description = "One answer for each, in the order of the request", body = BatchBody),
+    responses((status = 200, description = "One result for each publication, in the order of the request", body = BatchBody),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit_exceeded`: too many at once", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn batch(
@@ -75,7 +75,7 @@ pub(super) async fn batch(
     if count > limit {
         return Err(ApiError(Refusal::new(
             ErrorCode::LimitExceeded,
-            format!("There are {count} publications; {limit} are allowed in one request."),
+            format!("The request has {count} publications; the limit is {limit}."),
         )));
     }
     let mut answers = Vec::with_capacity(count);
@@ -126,7 +126,7 @@ pub(super) struct HistoryQuery {
 
 /// Read the history of a channel, page by page.
 #[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world"), HistoryQuery),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), HistoryQuery),
     responses((status = 200, description = "One page of the current epoch", body = HistoryBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: publications after `since` are no longer stored", body = Problem, content_type = "application/problem+json"),
@@ -140,7 +140,7 @@ pub(super) async fn history(
     let since = query.since.as_deref().map(parse_since).transpose()?.flatten();
     let entries = query.limit.unwrap_or(100);
     if entries > node.api.history {
-        let detail = format!("A page has at most {} publications. Request the next page with since.", node.api.history);
+        let detail = format!("`limit` must be 0 to {}. Request the next page with `since`.", node.api.history);
         return Err(ApiError(Refusal::new(ErrorCode::LimitExceeded, detail)));
     }
     let offset = since.as_ref().map(|since| since.offset);
@@ -160,7 +160,7 @@ pub(super) async fn history(
 
 /// Delete the history of a channel. Epoch and offsets continue.
 #[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "publications",
-    params(("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "news:world")),
+    params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world")),
     responses((status = 204, description = "The history is empty"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),
@@ -182,14 +182,14 @@ fn retention(node: &Node, channel: &ChannelName) -> Result<Retention, Refusal> {
     node.publisher.options(channel)?.retention.ok_or_else(|| Refusal::new(ErrorCode::NotAvailable, detail))
 }
 
-/// None: from the first stored publication.
+/// Reads `since`. `None` means: from the oldest stored publication.
 fn parse_since(text: &str) -> Result<Option<RecoverFrom>, ApiError> {
     let parsed = text.split_once(':').and_then(|(epoch, offset)| {
         let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());
         let since = RecoverFrom { epoch: epoch.into(), offset: digits.then(|| offset.parse().ok()).flatten()? };
         (epoch.is_empty() || since.position().is_some()).then_some(since)
     });
-    let since = parsed.ok_or_else(|| bad_request("since must be epoch:offset, as in an answer."))?;
+    let since = parsed.ok_or_else(|| bad_request("`since` must be `epoch:offset` of an earlier response, or `:offset`."))?;
     Ok(Some(since).filter(|since| !since.epoch.is_empty() || since.offset > 0))
 }
 
@@ -201,7 +201,7 @@ fn check_since(page: &Page, since: &RecoverFrom, order: Order) -> Result<(), Ref
     if known && since.offset <= page.top && !is_trimmed {
         return Ok(());
     }
-    let detail = "Some publications after since are no longer stored. Read without since to get all stored ones.";
+    let detail = "Some publications after `since` are no longer stored. Read without `since` to get all stored ones.";
     Err(Refusal::new(ErrorCode::UnrecoverablePosition, detail))
 }
 

@@ -3,7 +3,7 @@
 use super::problem;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
 
-/// A path of the interface. Other methods are answered with 405 and `Allow`.
+/// A path of the interface and its methods. Other methods get 405 with `Allow`.
 pub(crate) struct Path {
     pub(super) pattern: &'static str,
     methods: Vec<(Method, Route)>,

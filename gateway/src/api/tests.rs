@@ -1,4 +1,4 @@
-//! The whole interface over the memory broker: what each path answers and refuses.
+//! Tests of all paths of the interface, with the memory broker.
 
 mod bad_input;
 mod document;
@@ -120,7 +120,7 @@ impl Fixture {
         Answer { status, headers, body: read_body(response).await.to_vec() }
     }
 
-    /// With a key, and with a body if there is one.
+    /// Sends a request with an API key. Adds the body if it is not empty.
     async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         self.send(request(method, path, body)).await
     }

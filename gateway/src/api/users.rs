@@ -9,12 +9,12 @@ use super::{
 use crate::{broker::UserSubscription, node::Node};
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, Revocation, ServerCommand, Unsubscribe, UserId};
-use shared_proto::rest::{ConcernedBody, ConnectionsBody, PositionBody, Problem, PublishRequest, SubscriptionRequest};
+use shared_proto::rest::{AffectedConnectionsBody, ConnectionsBody, PositionBody, Problem, PublishRequest, SubscriptionRequest};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Publish to a user's personal channel. All connections of the user get it, later ones from the history.
 #[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}})),
     responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody),
         (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
@@ -33,7 +33,7 @@ pub(super) async fn message(
 }
 
 /// List a user's connections.
-#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice")),
+#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice")),
     responses((status = 200, description = "All connections, perhaps none", body = ConnectionsBody),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) -> Result<HttpResponse, ApiError> {
@@ -44,8 +44,8 @@ pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) ->
 /// Close all of a user's connections. If clients do not reconnect after the code (3500 to 3999, 4500 to 4999; 3503 if absent), tokens
 /// that were issued until now, or without a date, are refused from now on as expired.
 #[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), DisconnectQuery),
-    responses((status = 200, description = "They are being closed", body = ConcernedBody),
+    params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), DisconnectQuery),
+    responses((status = 200, description = "The connections are being closed", body = AffectedConnectionsBody),
         (status = 422, description = "`limit_exceeded`: the limit of revocations is reached", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn disconnect(
@@ -58,7 +58,7 @@ pub(super) async fn disconnect(
         && is_for_good(*code)
         && !user.is_anonymous()
     {
-        // Stored before the command: a connection that is just being opened either gets the command or reads the revocation.
+        // Stored before the command, so that a connection in its handshake either gets the command or reads the revocation.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let revocation = Revocation { until: now.as_secs(), code: *code, reason: reason.clone() };
         // NL-7.9
@@ -74,9 +74,9 @@ fn is_for_good(code: u16) -> bool {
 
 /// Subscribe a user: all current connections, and every later one until the subscription is deleted or expires.
 #[utoipa::path(put, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
+    params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby")),
     request_body(content = SubscriptionRequest, example = json!({"expires_at": 1_900_000_000})),
-    responses((status = 200, description = "Stored; the number of current connections", body = ConcernedBody),
+    responses((status = 200, description = "Stored; the number of current connections", body = AffectedConnectionsBody),
         (status = 403, description = "`permission_denied`: another user's personal channel", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit_exceeded`: the limit of stored subscriptions is reached", body = Problem, content_type = "application/problem+json"),
@@ -96,17 +96,17 @@ pub(super) async fn subscribe(
     let stored = UserSubscription { channel: channel.clone(), expires_at: body.expires_at };
     let expires_in = stored.expires_in(now);
     if expires_in.is_some_and(|left| left.is_zero()) {
-        return Err(bad_request("expires_at has passed. It is in seconds since 1970."));
+        return Err(bad_request("`expires_at` has passed. It is in seconds since 1970."));
     }
-    // Stored before the command: a connection that misses the command reads the subscription when it connects.
+    // Stored before the command, so that a connection in its handshake either gets the command or reads the subscription.
     node.broker.put_user_subscription(&user, stored).await.map_err(Refusal::from)?;
     command_all(&node, user, ServerCommand::Subscribe { channel, since: None, expires_in }).await
 }
 
 /// End a user's subscription, for current and later connections. Repeating it changes nothing.
 #[utoipa::path(delete, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
-    params(("user" = String, Path, description = "Percent-encoded, also its `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, also its `/` and `#`", example = "chat:lobby")),
-    responses((status = 200, description = "Deleted; the number of current connections", body = ConcernedBody),
+    params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby")),
+    responses((status = 200, description = "Deleted; the number of current connections", body = AffectedConnectionsBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn unsubscribe(
@@ -121,5 +121,5 @@ pub(super) async fn unsubscribe(
 
 async fn command_all(node: &Node, user: UserId, command: ServerCommand) -> Result<HttpResponse, ApiError> {
     let connections = node.cluster.command(CommandTarget::User(user), command).await?;
-    Ok(HttpResponse::Ok().json(ConcernedBody { connections }))
+    Ok(HttpResponse::Ok().json(AffectedConnectionsBody { connections }))
 }

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 /// A valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted<C> {
+pub struct VerifiedToken<C> {
     /// Its claims.
     pub claims: C,
     /// How long it is valid from now on, including `tokens.leeway`; none: without limit.
@@ -80,7 +80,7 @@ impl From<TokenError> for Refusal {
 
 /// The claims of both kinds of tokens, as JSON (RFC 7519 section 4.1, and the gateway's own).
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Wire {
+pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sub: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +168,6 @@ mod tests {
     #[test]
     fn claims_keep_the_rule_for_members() {
         let all = r#"{"sub":"a","exp":1,"nbf":1,"iat":1,"aud":"c","iss":"i","info":{"a":1},"channels":["a"],"channel":"a"}"#;
-        check_members::<Wire>(all, &["info"]);
+        check_members::<TokenJson>(all, &["info"]);
     }
 }

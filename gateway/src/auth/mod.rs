@@ -6,6 +6,6 @@ mod origins;
 mod tokens;
 
 pub use api_keys::{ApiKeyName, ApiKeys};
-pub use claims::{Accepted, ConnectionClaims, SubscriptionClaims, TokenError};
+pub use claims::{ConnectionClaims, SubscriptionClaims, TokenError, VerifiedToken};
 pub use origins::Origins;
 pub use tokens::{NoSigningKey, Tokens};

@@ -1,5 +1,5 @@
-//! Which web pages may connect. Browsers let any page open a WebSocket to any host, so this check alone keeps pages of other
-//! sites out (RFC 6455 section 10.2).
+//! Which web pages may connect: `public.allowed_origins`. `server/public.rs` checks every upgrade and refuses with `origin_not_allowed`.
+//! Browsers let any page open a WebSocket to any host, so only this check keeps pages of other sites out (RFC 6455 section 10.2).
 
 use crate::settings::{self, Problems};
 use std::{collections::BTreeSet, fmt, net::Ipv6Addr};
@@ -113,7 +113,7 @@ impl Origin {
         (starts_well && all_well).then(|| Self { scheme: scheme.into(), authority })
     }
 
-    /// The origin without the first label of the host; none if there is only one label, or an empty one.
+    /// The origin without the first label of the host. `None` if there is only one label, or an empty one.
     fn parent(&self) -> Option<Self> {
         let (_, rest) = self.authority.host.split_once('.').filter(|(first, _)| !first.is_empty())?;
         Some(Self { scheme: self.scheme.clone(), authority: Authority { host: rest.into(), port: self.authority.port } })

@@ -1,6 +1,7 @@
-//! Verifies and signs JSON Web Tokens (RFC 7519).
+//! Verifies and signs JSON Web Tokens (RFC 7519), including their expiry. `connection/operations.rs` turns a [`TokenError`] into the
+//! client's error.
 
-use super::claims::{Accepted, ConnectionClaims, NumericDate, OneOrMany, SubscriptionClaims, TokenError, Wire};
+use super::claims::{ConnectionClaims, NumericDate, OneOrMany, SubscriptionClaims, TokenError, TokenJson, VerifiedToken};
 use crate::settings;
 use gateway_core::model::{ChannelName, Data, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
@@ -44,66 +45,66 @@ pub struct NoSigningKey;
 
 impl Tokens {
     /// Verifies a connection token at `now` (time since 1970). An empty token stands for an anonymous connection, if those are allowed.
-    pub fn verify_connection(&self, token: &str, now: Duration) -> Result<Accepted<ConnectionClaims>, TokenError> {
+    pub fn verify_connection(&self, token: &str, now: Duration) -> Result<VerifiedToken<ConnectionClaims>, TokenError> {
         if token.is_empty() && self.anonymous {
-            return Ok(Accepted { claims: ConnectionClaims::of(UserId::anonymous()), expires_in: None });
+            return Ok(VerifiedToken { claims: ConnectionClaims::of(UserId::anonymous()), expires_in: None });
         }
-        let Accepted { claims: wire, expires_in } = self.verify(token, now)?;
-        if wire.channel.is_some() {
+        let VerifiedToken { claims: json, expires_in } = self.verify(token, now)?;
+        if json.channel.is_some() {
             return Err(TokenError::invalid("is for a subscription, not for a connection"));
         }
-        let user = self.user(wire.sub.as_deref())?;
+        let user = self.user(json.sub.as_deref())?;
         let channel = |name: &String| {
             let channel: ChannelName = name.parse().map_err(|error| TokenError::invalid(format!("has a channel that {error}")))?;
             if channel.is_of(&user) { Ok(channel) } else { Err(TokenError::invalid("has the personal channel of another user")) }
         };
         let claims = ConnectionClaims {
-            issued: wire.iat.map(|iat| iat.0.as_secs()),
-            expires: wire.exp.map(|exp| exp.0),
-            info: info(wire.info.as_deref())?,
-            channels: wire.channels.iter().map(channel).collect::<Result<_, _>>()?,
+            issued: json.iat.map(|iat| iat.0.as_secs()),
+            expires: json.exp.map(|exp| exp.0),
+            info: info(json.info.as_deref())?,
+            channels: json.channels.iter().map(channel).collect::<Result<_, _>>()?,
             user,
         };
-        Ok(Accepted { claims, expires_in })
+        Ok(VerifiedToken { claims, expires_in })
     }
 
     /// Verifies a subscription token at `now` (time since 1970). The caller compares its user and channel with those of the subscription.
-    pub fn verify_subscription(&self, token: &str, now: Duration) -> Result<Accepted<SubscriptionClaims>, TokenError> {
-        let Accepted { claims: wire, expires_in } = self.verify(token, now)?;
-        let channel = wire.channel.as_deref().ok_or_else(|| TokenError::invalid("has no channel"))?;
+    pub fn verify_subscription(&self, token: &str, now: Duration) -> Result<VerifiedToken<SubscriptionClaims>, TokenError> {
+        let VerifiedToken { claims: json, expires_in } = self.verify(token, now)?;
+        let channel = json.channel.as_deref().ok_or_else(|| TokenError::invalid("has no channel"))?;
         let claims = SubscriptionClaims {
-            user: self.user(wire.sub.as_deref())?,
+            user: self.user(json.sub.as_deref())?,
             channel: channel.parse().map_err(|error| TokenError::invalid(format!("has a channel that {error}")))?,
-            issued: wire.iat.map(|iat| iat.0.as_secs()),
-            expires: wire.exp.map(|exp| exp.0),
-            info: info(wire.info.as_deref())?,
+            issued: json.iat.map(|iat| iat.0.as_secs()),
+            expires: json.exp.map(|exp| exp.0),
+            info: info(json.info.as_deref())?,
         };
-        Ok(Accepted { claims, expires_in })
+        Ok(VerifiedToken { claims, expires_in })
     }
 
     /// Signs a connection token, issued at `now` (seconds since 1970).
     pub fn sign_connection(&self, claims: &ConnectionClaims, now: u64) -> Result<String, NoSigningKey> {
-        self.sign(&Wire {
+        self.sign(&TokenJson {
             sub: Some(claims.user.to_string()),
             exp: claims.expires.map(NumericDate),
             info: claims.info.as_ref().map(|info| info.raw().to_owned()),
             channels: claims.channels.iter().map(ToString::to_string).collect(),
-            ..self.wire(now)
+            ..self.claims_at(now)
         })
     }
 
     /// Signs a subscription token, issued at `now` (seconds since 1970).
     pub fn sign_subscription(&self, claims: &SubscriptionClaims, now: u64) -> Result<String, NoSigningKey> {
-        self.sign(&Wire {
+        self.sign(&TokenJson {
             sub: Some(claims.user.to_string()),
             exp: claims.expires.map(NumericDate),
             info: claims.info.as_ref().map(|info| info.raw().to_owned()),
             channel: Some(claims.channel.to_string()),
-            ..self.wire(now)
+            ..self.claims_at(now)
         })
     }
 
-    fn verify(&self, token: &str, now: Duration) -> Result<Accepted<Wire>, TokenError> {
+    fn verify(&self, token: &str, now: Duration) -> Result<VerifiedToken<TokenJson>, TokenError> {
         if token.is_empty() {
             return Err(TokenError::invalid("is missing"));
         }
@@ -125,25 +126,25 @@ impl Tokens {
         Err(refused)
     }
 
-    fn check(&self, wire: Wire, now: Duration) -> Result<Accepted<Wire>, TokenError> {
-        let expires_in = wire.exp.map(|exp| exp.0.saturating_add(self.leeway).saturating_sub(now));
+    fn check(&self, json: TokenJson, now: Duration) -> Result<VerifiedToken<TokenJson>, TokenError> {
+        let expires_in = json.exp.map(|exp| exp.0.saturating_add(self.leeway).saturating_sub(now));
         if expires_in.is_some_and(|left| left.is_zero()) {
             return Err(TokenError::Expired);
         }
-        if wire.nbf.is_some_and(|nbf| now.saturating_add(self.leeway) < nbf.0) {
+        if json.nbf.is_some_and(|nbf| now.saturating_add(self.leeway) < nbf.0) {
             return Err(TokenError::invalid("is not valid yet"));
         }
         if let Some(wanted) = &self.audience
-            && !wire.aud.as_ref().is_some_and(|aud| aud.contains(wanted))
+            && !json.aud.as_ref().is_some_and(|aud| aud.contains(wanted))
         {
             return Err(TokenError::invalid("is for another audience"));
         }
         if let Some(wanted) = &self.issuer
-            && wire.iss.as_deref() != Some(wanted)
+            && json.iss.as_deref() != Some(wanted)
         {
             return Err(TokenError::invalid("is from another issuer"));
         }
-        Ok(Accepted { claims: wire, expires_in })
+        Ok(VerifiedToken { claims: json, expires_in })
     }
 
     fn user(&self, sub: Option<&str>) -> Result<UserId, TokenError> {
@@ -154,24 +155,24 @@ impl Tokens {
         Ok(user)
     }
 
-    fn wire(&self, now: u64) -> Wire {
-        Wire {
+    fn claims_at(&self, now: u64) -> TokenJson {
+        TokenJson {
             iat: Some(NumericDate(Duration::from_secs(now))),
             aud: self.audience.as_deref().map(|audience| OneOrMany::One(audience.into())),
             iss: self.issuer.as_deref().map(Into::into),
-            ..Wire::default()
+            ..TokenJson::default()
         }
     }
 
-    fn sign(&self, wire: &Wire) -> Result<String, NoSigningKey> {
+    fn sign(&self, json: &TokenJson) -> Result<String, NoSigningKey> {
         let key = self.signing.as_ref().ok_or(NoSigningKey)?;
-        encode(&Header::new(Algorithm::HS256), wire, key).map_err(|_| NoSigningKey)
+        encode(&Header::new(Algorithm::HS256), json, key).map_err(|_| NoSigningKey)
     }
 }
 
 /// Parses the claims. An error names the claim, but not its content.
-fn claims(raw: &RawValue) -> Result<Wire, TokenError> {
-    json::read(raw.get()).map_err(|error| match error.place() {
+fn claims(raw: &RawValue) -> Result<TokenJson, TokenError> {
+    json::read(raw.get()).map_err(|error| match error.path() {
         Some(claim) => TokenError::invalid(format!("has a claim of the wrong type: {claim}")),
         None => TokenError::invalid("has a claim twice"),
     })

@@ -80,7 +80,7 @@ impl Cluster {
         }
     }
 
-    /// Why this node is not a member of the cluster; none if it is.
+    /// Why this node is not a member of the cluster. `None` if it is.
     pub fn problem(&self) -> Option<Box<str>> {
         match &self.kind {
             Kind::Single(..) => None,

@@ -33,7 +33,8 @@ impl SharedCluster {
     /// Cleans up after one node, unless another node has the lock. The node was found dead at `since`.
     async fn clean_up(&self, nodes: &Nodes, dead: &NodeId, since: Instant) -> Result<(), BrokerError> {
         let mut is_logged = since.elapsed() > self.timings.lease;
-        // Each step renews the lock, so that it expires soon after a node that dies during the clean-up.
+        // Each step renews the lock. If this node dies during the clean-up, the lock expires after one lease, and another node can
+        // continue.
         while nodes.lock_cleanup(dead, self.timings.lease).await? {
             if !std::mem::replace(&mut is_logged, true) {
                 tracing::warn!(node = %dead.name, "a node is dead: cleaning up after it");
@@ -57,7 +58,7 @@ impl SharedCluster {
             }
             let (all, (done, finished)) = (connections.len(), oneshot::channel());
             let batch = DeadNodeConnections { holder: dead.holder(), connections, waited: since.elapsed(), done };
-            // Without a receiver this node is shutting down.
+            // The receiver is gone only if this node is shutting down.
             let finished = if self.dead_connections.send(batch).await.is_ok() { finished.await.unwrap_or_default() } else { Vec::new() };
             nodes.unregister_connections_of(dead, &finished).await?;
             if finished.is_empty() {

@@ -13,7 +13,7 @@ use tokio::{
 
 /// Time for all workers to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause before posting to a full mailbox is tried again.
+/// Pause between two attempts to post to a full mailbox.
 const FULL_MAILBOX_PAUSE: Duration = Duration::from_millis(100);
 
 /// See the module.

@@ -21,7 +21,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// None: the record has the form of another version.
+    /// Returns `None` if the record has the form of another version.
     pub(super) fn parse(record: &NodeRecord) -> Option<Self> {
         let member: Self = serde_json::from_str(&record.record).ok()?;
         Some(Self { name: record.id.name.clone(), ..member })

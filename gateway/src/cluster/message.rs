@@ -71,7 +71,7 @@ impl From<&CommandTarget> for Target {
 }
 
 impl Target {
-    /// None: this version does not understand it.
+    /// Returns `None` if a newer version sent a target that this version does not know.
     pub(super) fn into_model(self) -> Option<CommandTarget> {
         Some(match self {
             Self::Connection(id) => CommandTarget::Connection(id.parse().ok()?),
@@ -96,7 +96,7 @@ impl From<&ServerCommand> for Command {
 }
 
 impl Command {
-    /// None: see [`Target::into_model`].
+    /// Returns `None` in the cases of [`Target::into_model`].
     pub(super) fn into_model(self) -> Option<ServerCommand> {
         Some(match self {
             Self::Disconnect { code, reason } => ServerCommand::Disconnect { code, reason: reason.into() },
@@ -128,7 +128,7 @@ impl From<&ConnectionSummary> for Connection {
 }
 
 impl Connection {
-    /// None: see [`Target::into_model`].
+    /// Returns `None` in the cases of [`Target::into_model`].
     pub(super) fn into_model(self) -> Option<ConnectionSummary> {
         let channels = self.channels.iter().map(|channel| channel.parse().ok()).collect::<Option<_>>()?;
         Some(ConnectionSummary { id: self.id.parse().ok()?, user: self.user.parse().ok()?, channels, since_ms: self.since_ms })

@@ -128,7 +128,7 @@ impl SharedCluster {
                     });
                 }
                 Some(Message::Response { id, from, response }) => {
-                    // None: the request has timed out.
+                    // A request that has timed out is no longer pending.
                     let pending = lock(&self.pending).get(&id).cloned();
                     pending.map(|pending| pending.try_send((from, response)));
                 }

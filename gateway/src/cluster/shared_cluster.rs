@@ -28,7 +28,7 @@ pub(super) struct SharedCluster {
     pub(super) this_node: Member,
     /// Nodes to clean up after.
     pub(super) dead: watch::Sender<Vec<NodeId>>,
-    /// Link addresses of the live nodes.
+    /// The link addresses of all live nodes. The receiver sees every change of the list.
     pub(super) links: watch::Sender<Arc<[String]>>,
     /// Requests to other nodes that wait for responses, by id.
     pub(super) pending: Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,

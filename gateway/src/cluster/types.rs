@@ -33,7 +33,7 @@ pub struct NodeDescription {
 /// Periods of the cluster's background work.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterTimings {
-    /// A node that does not renew its lease for so long is dead.
+    /// A node that does not renew its lease for this time is dead.
     pub lease: Duration,
     /// Time between two sweeps of all presence entries; one node does each sweep.
     pub sweep: Duration,

@@ -1,6 +1,6 @@
 //! Attaches a connection to a channel: subscribes, reads missed publications, and catches up until delivery is live.
 
-use super::worker::Worker;
+use super::worker_context::WorkerContext;
 use crate::{
     broker::BrokerError,
     hub::{CatchUpStep, ConnKey, LiveStatus, Outbox},
@@ -17,7 +17,7 @@ use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 /// Joins the channel, reads the start of its history for the connection, and adds the connection to the presence.
 ///
 /// The channel keeps deliveries until the connection goes live. After a failure the session leaves the channel, which undoes the join.
-pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> Outcome {
+pub(super) async fn attach(worker: Rc<WorkerContext>, key: ConnKey, attach: Attach) -> Outcome {
     let Some(options) = worker.node.session_config.namespaces.options(&attach.channel).cloned() else {
         return Outcome::Failed(ErrorCode::UnknownChannel.into());
     };
@@ -35,7 +35,7 @@ pub(super) async fn attach(worker: Rc<Worker>, key: ConnKey, attach: Attach) -> 
 
 // NL-5.1
 async fn establish(
-    worker: &Worker,
+    worker: &WorkerContext,
     key: ConnKey,
     attach: &Attach,
     retention: Option<Retention>,
@@ -56,7 +56,7 @@ async fn establish(
     Ok(attached)
 }
 
-async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result<SubscriptionStart, BrokerError> {
+async fn start(worker: &WorkerContext, attach: &Attach, retention: Retention) -> Result<SubscriptionStart, BrokerError> {
     let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().divided_by(attach.page_shares));
     if let Some(start) = recover.and_then(|recover| worker.hub.recover_from_memory(&attach.channel, recover, limit)) {
         return Ok(start);
@@ -70,7 +70,13 @@ async fn start(worker: &Worker, attach: &Attach, retention: Retention) -> Result
 
 // NL-5.2, NL-5.4
 /// Delivers the history after `offset`, page by page and only while the outbox has room, until the subscription is live.
-pub(super) async fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, mut offset: u64) -> CatchUpStep {
+pub(super) async fn catch_up(
+    worker: Rc<WorkerContext>,
+    key: ConnKey,
+    outbox: Rc<Outbox>,
+    channel: ChannelName,
+    mut offset: u64,
+) -> CatchUpStep {
     let mut failures = FailureLog::default();
     loop {
         wait_for_room(&outbox).await;

@@ -1,6 +1,6 @@
 //! A connection: its driver and its socket.
 
-use super::{close_cause::CloseCause, driver::Driver, worker::Worker};
+use super::{close_cause::CloseCause, driver::Driver, worker_context::WorkerContext};
 use crate::{
     hub::Written,
     telemetry::{Count, TransportEnd},
@@ -21,13 +21,13 @@ pub struct Connection<T> {
 
 impl<T> Connection<T> {
     /// Creates a connection after the answer to its upgrade request. `traceparent` is that of the request.
-    pub fn new(worker: Rc<Worker>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
+    pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
         Self { wire, driver: Driver::new(worker, traceparent) }
     }
 
     /// Closes with 3506, because the client requested a form of the protocol that the gateway does not support.
-    pub fn refuse_form(&mut self) {
-        self.driver.refuse_form();
+    pub fn refuse_protobuf(&mut self) {
+        self.driver.refuse_protobuf();
     }
 }
 
@@ -51,7 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             match (left, driver.wants_input()) {
                 (_, false) => transport::Next::Pause,
                 (0, true) => transport::Next::Yield,
-                _ => transport::Next::Go,
+                _ => transport::Next::Continue,
             }
         });
         if wire.take_completed() {

@@ -4,7 +4,7 @@ use super::{
     close_cause::{CloseCause, Closing},
     lifecycle_state::LifecycleState,
     operations::{RunningTask, TaskId, TaskResult},
-    worker::Worker,
+    worker_context::WorkerContext,
 };
 use crate::{
     hub::{Batch, CatchUpStep, Drain, Notice, Registration},
@@ -30,7 +30,7 @@ use std::{
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) needs: SessionNeeds,
-    pub(super) worker: Rc<Worker>,
+    pub(super) worker: Rc<WorkerContext>,
     pub(super) registration: Registration,
     pub(super) info: Option<Arc<ClientInfo>>,
     pub(super) lifecycle_state: LifecycleState,
@@ -45,7 +45,8 @@ pub(super) struct Driver {
     pub(super) next_wake: Option<Tick>,
 }
 
-/// The session's answers until its next input. This copy keeps the session itself out of the CPU cache on each wake-up for a delivery.
+/// What the session needs until its next input: copies of `Session::deadline` and `Session::wants_input`. A wake-up for a delivery reads
+/// only this copy, so that it does not load the session into the CPU cache.
 #[derive(Clone, Copy)]
 pub(super) struct SessionNeeds {
     /// When the session needs a tick.
@@ -65,7 +66,7 @@ thread_local! {
 }
 
 impl Driver {
-    pub(super) fn new(worker: Rc<Worker>, traceparent: Option<Box<str>>) -> Self {
+    pub(super) fn new(worker: Rc<WorkerContext>, traceparent: Option<Box<str>>) -> Self {
         let id = ConnectionId::random();
         let registration = worker.hub.register(id);
         let session = Session::new(id, worker.node.session_config.clone(), worker.hub.now(), rand::random());
@@ -237,7 +238,7 @@ impl Driver {
         self.registration.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
-    pub(super) fn refuse_form(&mut self) {
+    pub(super) fn refuse_protobuf(&mut self) {
         self.close(
             CloseCause::Session,
             Disconnect::InappropriateProtocol.code(),
@@ -250,7 +251,7 @@ impl Driver {
             Event::Close(code, _) => self.close_by_peer(code),
             _ if self.closing.is_some() => {}
             Event::Text(text) => self.text(text),
-            Event::Binary(_) => self.refuse_form(),
+            Event::Binary(_) => self.refuse_protobuf(),
             Event::Ping(payload) => self.pong(payload),
             Event::Pong(_) => {}
         }

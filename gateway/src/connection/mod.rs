@@ -1,6 +1,6 @@
 //! Connects one session to one transport, and performs the session's actions. `gateway_core::session` decides on the actions.
 //!
-//! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker`], [`limits`]: its dependencies and bounds
+//! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
 //! - [`apply`]: performs the session's actions
 //! - [`operations`]: asynchronous operations for a session; [`attach`]: subscribes to a channel and catches up
 //! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
@@ -21,10 +21,10 @@ mod operations;
 mod simulated;
 #[cfg(test)]
 mod tests;
-mod worker;
+mod worker_context;
 
 pub use connection::Connection;
 pub use limits::ConnectionLimits;
 #[cfg(feature = "testing")]
 pub(crate) use simulated::{SocketlessConnection, limits};
-pub use worker::Worker;
+pub use worker_context::WorkerContext;

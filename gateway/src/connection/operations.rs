@@ -1,8 +1,8 @@
 //! Asynchronous operations for a session. Each is a future with an outcome; dropping the future cancels the operation.
 
-use super::{attach, worker::Worker};
+use super::{attach, worker_context::WorkerContext};
 use crate::{
-    auth::{Accepted, ConnectionClaims, TokenError},
+    auth::{ConnectionClaims, TokenError, VerifiedToken},
     broker::UserSubscription,
     hub::{CatchUpStep, ConnKey, Outbox},
     publish::Draft,
@@ -54,7 +54,7 @@ pub(super) enum TaskResult {
 
 /// The connection that requests an operation.
 pub(super) struct Requester {
-    pub(super) worker: Rc<Worker>,
+    pub(super) worker: Rc<WorkerContext>,
     pub(super) key: ConnKey,
     pub(super) info: Option<Arc<ClientInfo>>,
     pub(super) traceparent: Option<Box<str>>,
@@ -66,7 +66,7 @@ impl RunningTask {
         Self { task: TaskId::Operation(id), _open: open, future: Box::pin(async move { TaskResult::Operation(run(op, requester).await) }) }
     }
 
-    pub(super) fn catch_up(worker: Rc<Worker>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
+    pub(super) fn catch_up(worker: Rc<WorkerContext>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
         let (task, open) = (TaskId::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
         Self {
             task,
@@ -98,7 +98,7 @@ async fn run(op: Op, requester: Requester) -> Outcome {
 impl Requester {
     fn authenticate(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
-        let Accepted { claims, expires_in } = match node.tokens.verify_connection(token, unix_time()) {
+        let VerifiedToken { claims, expires_in } = match node.tokens.verify_connection(token, unix_time()) {
             Ok(accepted) => accepted,
             Err(_) if token.is_empty() => {
                 return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
@@ -125,8 +125,8 @@ impl Requester {
 
     async fn refresh(&self, token: &str) -> Outcome {
         match self.worker.node.tokens.verify_connection(token, unix_time()) {
-            Ok(Accepted { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_refusal()),
-            Ok(Accepted { claims, expires_in }) => Outcome::Refreshed { issued: claims.issued, expires_in, user: claims.user },
+            Ok(VerifiedToken { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_refusal()),
+            Ok(VerifiedToken { claims, expires_in }) => Outcome::Refreshed { issued: claims.issued, expires_in, user: claims.user },
             Err(error) => token_refused(&error),
         }
     }
@@ -151,12 +151,12 @@ impl Requester {
     async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
         let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
         match self.worker.node.tokens.verify_subscription(token, unix_time()) {
-            Ok(Accepted { claims, .. }) if claims.channel != *channel || claims.user != user => {
+            Ok(VerifiedToken { claims, .. }) if claims.channel != *channel || claims.user != user => {
                 let detail = "the subscription token is for another channel or user; get one for this channel and user";
                 Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
             }
-            Ok(Accepted { claims, .. }) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_refusal()),
-            Ok(Accepted { claims, expires_in }) => Outcome::Authorized { expires_in, info: claims.info },
+            Ok(VerifiedToken { claims, .. }) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_refusal()),
+            Ok(VerifiedToken { claims, expires_in }) => Outcome::Authorized { expires_in, info: claims.info },
             Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
             Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
         }
@@ -200,7 +200,8 @@ impl Requester {
         Ok(Outcome::History { position: Position { epoch, offset: top }, publications })
     }
 
-    /// The caller of a service. Fails before the connect command, when no calls are possible.
+    /// The caller that a service sees. An error if the connection has no user yet; the session starts calls and events only after it is
+    /// open.
     fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
         let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());

@@ -1,6 +1,6 @@
 //! A connection without a socket, for simulations. It takes commands and returns frames; everything else is the code of a real connection.
 
-use super::{driver::Driver, limits::ConnectionLimits, worker::Worker};
+use super::{driver::Driver, limits::ConnectionLimits, worker_context::WorkerContext};
 use crate::hub::{Frame, Written};
 use gateway_core::{protocol::Command, session::Input};
 use std::{rc::Rc, task::Context, time::Duration};
@@ -9,7 +9,7 @@ use std::{rc::Rc, task::Context, time::Duration};
 pub(crate) struct SocketlessConnection(Driver);
 
 impl SocketlessConnection {
-    pub(crate) fn new(worker: Rc<Worker>) -> Self {
+    pub(crate) fn new(worker: Rc<WorkerContext>) -> Self {
         Self(Driver::new(worker, None))
     }
 

@@ -1,4 +1,4 @@
-//! Commands and queries of services and operators about this worker's connections, and the drain.
+//! Commands and queries of services and operators about this worker's connections, and the order in which a drain closes them.
 
 use super::{
     hub::Hub,
@@ -42,7 +42,7 @@ impl Hub {
                 let start_ms = now.saturating_sub(self.start.elapsed()).as_millis() as u64;
                 let state = self.state.borrow();
                 let entries = targets.iter().filter_map(|index| state.connections.get(*index as usize));
-                let _ = answer.try_send(entries.map(|entry| entry.summary(&state.slots, start_ms)).collect());
+                let _ = answer.try_send(entries.map(|entry| entry.summary(&state.local_channels, start_ms)).collect());
             }
             Survey::Subscribers(channel, answer) => {
                 let _ = answer.try_send(self.members(&channel));

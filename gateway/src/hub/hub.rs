@@ -148,11 +148,12 @@ impl Hub {
 
     fn remove(&self, key: ConnKey) {
         loop {
-            let Some(channel) = self.state.borrow_mut().entry(key).map(|entry| entry.subscriptions.last().map(|last| last.slot)) else {
+            let Some(channel) = self.state.borrow_mut().entry(key).map(|entry| entry.subscriptions.last().map(|last| last.local_channel))
+            else {
                 return;
             };
-            let Some(slot) = channel else { break };
-            self.leave_slot(key, slot);
+            let Some(local_channel) = channel else { break };
+            self.leave_channel(key, local_channel);
         }
         let mut state = self.state.borrow_mut();
         let entry = state.connections.remove(key.index as usize);
@@ -183,7 +184,7 @@ impl Hub {
     }
 
     async fn tick(self: Rc<Self>) {
-        let mut interval = tokio::time::interval(Duration::from_millis(wheel::SLOT_MS));
+        let mut interval = tokio::time::interval(Duration::from_millis(wheel::BUCKET_MS));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             interval.tick().await;

@@ -11,9 +11,9 @@ pub struct ConnKey {
 
 /// Identifies a channel within its hub. A later channel may reuse the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SlotKey(NonZeroU32);
+pub struct ChannelKey(NonZeroU32);
 
-impl SlotKey {
+impl ChannelKey {
     pub(super) fn new(index: usize) -> Self {
         Self(NonZeroU32::MIN.saturating_add(index as u32))
     }

@@ -24,7 +24,7 @@ mod subscribe;
 mod tests;
 
 pub use hub::{Hub, Registration};
-pub use keys::{ConnKey, SlotKey};
+pub use keys::{ChannelKey, ConnKey};
 pub use limits::{HubLimits, HubParts};
 pub use output::{
     batch::{Batch, Budget},

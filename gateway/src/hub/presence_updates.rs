@@ -52,8 +52,9 @@ impl Hub {
         let state = self.state.borrow();
         let all = state.connections.iter().flat_map(|(_, entry)| &entry.subscriptions);
         let present = all.filter_map(|subscription| {
-            let slot = state.slots.get(subscription.slot.index()).filter(|slot| slot.options.presence)?;
-            Some((slot.name.clone(), subscription.info.clone()?, PresenceChange::Restore))
+            let local_channel =
+                state.local_channels.get(subscription.local_channel.index()).filter(|local_channel| local_channel.options.presence)?;
+            Some((local_channel.name.clone(), subscription.info.clone()?, PresenceChange::Restore))
         });
         self.presence_queue.queue.borrow_mut().extend(present);
         self.presence_queue.changed.notify_one();
@@ -81,6 +82,10 @@ impl Hub {
 
     pub(crate) fn members(&self, channel: &ChannelName) -> usize {
         let state = self.state.borrow();
-        state.channels.get(channel).and_then(|key| state.slots.get(key.index())).map_or(0, |slot| slot.members.len())
+        state
+            .channels
+            .get(channel)
+            .and_then(|key| state.local_channels.get(key.index()))
+            .map_or(0, |local_channel| local_channel.members.len())
     }
 }

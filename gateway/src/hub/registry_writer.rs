@@ -28,7 +28,8 @@ impl Hub {
         is_enabled
     }
 
-    /// Starts to use the registry. Services already know the present connections, which get no notice.
+    /// Starts to use the registry, and queues all present connections for it. The present connections have already reported `connected`, so
+    /// they get no [`Notice::Registered`].
     pub(crate) fn register_all(&self) {
         self.registry_queue.is_enabled.set(true);
         self.register_each(AfterRegistration::Nothing);

@@ -2,11 +2,11 @@
 
 use super::{
     hub::Hub,
-    keys::{ConnKey, SlotKey},
+    keys::{ChannelKey, ConnKey},
     output::{batch::Batch, encode, outbox::Outbox},
     state::{
         entry::{ReadProgress, Subscription, SubscriptionState},
-        slot::{Member, Slot},
+        local_channel::{LocalChannel, Member},
         table::State,
     },
 };
@@ -59,9 +59,9 @@ impl Hub {
         if state.entry(key).is_none() {
             return false;
         }
-        let slot = *state.channels.entry(channel.clone()).or_insert_with(|| {
+        let local_channel = *state.channels.entry(channel.clone()).or_insert_with(|| {
             self.last_slot_generation.set(self.last_slot_generation.get().wrapping_add(1));
-            SlotKey::new(state.slots.insert(Slot::new(
+            ChannelKey::new(state.local_channels.insert(LocalChannel::new(
                 channel.clone(),
                 self.last_slot_generation.get(),
                 options.clone(),
@@ -69,13 +69,13 @@ impl Hub {
             )))
         });
         let Some(entry) = state.connections.get_mut(key.index as usize) else { return false };
-        if entry.subscription(slot).is_some() {
+        if entry.subscription(local_channel).is_some() {
             return true;
         }
         entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
-        entry.subscriptions.push(Subscription { slot, state: SubscriptionState::Attaching(None), side, join_leave, info });
-        if let Some(slot) = state.slot(slot) {
-            slot.attaching += 1;
+        entry.subscriptions.push(Subscription { local_channel, state: SubscriptionState::Attaching(None), side, join_leave, info });
+        if let Some(local_channel) = state.local_channel(local_channel) {
+            local_channel.attaching += 1;
         }
         self.parts.metrics.raise(Level::SubscriptionsOpen, 1);
         self.count(state);
@@ -85,9 +85,9 @@ impl Hub {
     /// Sets the position up to which an attaching connection has the history, and the newest offset of the history.
     pub fn set_read_progress(&self, key: ConnKey, channel: &ChannelName, at: Position, top: u64) {
         let mut state = self.state.borrow_mut();
-        let Some(slot) = state.channels.get(channel).copied() else { return };
+        let Some(local_channel) = state.channels.get(channel).copied() else { return };
         if let Some(Subscription { state: SubscriptionState::Attaching(progress), .. }) =
-            state.entry(key).and_then(|entry| entry.subscription(slot))
+            state.entry(key).and_then(|entry| entry.subscription(local_channel))
         {
             *progress = Some(Box::new(ReadProgress { at, top }));
         }
@@ -97,49 +97,54 @@ impl Hub {
     /// Delivers the recent publications after the connection's position, and starts live delivery. Does neither if the connection first needs
     /// history.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> LiveStatus {
-        let (slot_key, backfill, missed, outbox) = {
+        let (channel_key, backfill, missed, outbox) = {
             let mut state_guard = self.state.borrow_mut();
             let state = &mut *state_guard;
-            let Some(slot_key) = state.channels.get(channel).copied() else { return LiveStatus::Detached };
+            let Some(channel_key) = state.channels.get(channel).copied() else { return LiveStatus::Detached };
             let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
             let bytes = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
-            let Some(subscription) = entry.subscription(slot_key) else { return LiveStatus::Detached };
+            let Some(subscription) = entry.subscription(channel_key) else { return LiveStatus::Detached };
             let SubscriptionState::Attaching(progress) = &subscription.state else { return LiveStatus::Live };
             let (progress, side, join_leave) = (progress.as_deref().copied(), subscription.side, subscription.join_leave);
-            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return LiveStatus::Detached };
+            let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return LiveStatus::Detached };
             let (mut start_offset, mut backfill, mut missed) = (0, false, Vec::new());
             if let Some(progress) = progress {
                 if progress.at.offset < progress.top {
                     return LiveStatus::Behind(progress.at.offset);
                 }
-                if slot.feed.position().is_some_and(|position| position.epoch != progress.at.epoch) {
+                if local_channel.feed.position().is_some_and(|position| position.epoch != progress.at.epoch) {
                     // Either the feed or the connection has an older epoch. Both read the history, which shows the current one.
-                    let after = slot.feed.observe_top(progress.at);
+                    let after = local_channel.feed.observe_top(progress.at);
                     drop(state_guard);
                     if after.is_some() {
-                        self.begin_backfill(slot_key, Freshness::Fresh);
+                        self.begin_backfill(channel_key, Freshness::Fresh);
                     }
                     return LiveStatus::Behind(progress.at.offset);
                 }
-                backfill = slot.feed.start(progress.at).is_some();
-                let Some(recent) = slot.recent_after(progress.at.offset, PageLimit { entries: usize::MAX, bytes }) else {
+                backfill = local_channel.feed.start(progress.at).is_some();
+                let Some(recent) = local_channel.recent_after(progress.at.offset, PageLimit { entries: usize::MAX, bytes }) else {
                     return LiveStatus::Behind(progress.at.offset);
                 };
-                start_offset = slot.feed.position().map_or(0, |position| position.offset).max(progress.at.offset);
+                start_offset = local_channel.feed.position().map_or(0, |position| position.offset).max(progress.at.offset);
                 missed = recent;
             }
-            let index =
-                slot.members.add(Member { connection: key.index, timeline: slot.timeline, join_leave, state: side.into(), start_offset });
-            slot.finish_attach();
+            let index = local_channel.members.add(Member {
+                connection: key.index,
+                timeline: local_channel.timeline,
+                join_leave,
+                state: side.into(),
+                start_offset,
+            });
+            local_channel.finish_attach();
             let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
-            if let Some(subscription) = entry.subscription(slot_key) {
+            if let Some(subscription) = entry.subscription(channel_key) {
                 subscription.state = SubscriptionState::Live(index as u32);
             }
-            (slot_key, backfill, missed, entry.outbox.clone())
+            (channel_key, backfill, missed, entry.outbox.clone())
         };
         self.queue_history(channel, &missed, &outbox);
         if backfill {
-            self.begin_backfill(slot_key, Freshness::Fresh);
+            self.begin_backfill(channel_key, Freshness::Fresh);
         }
         LiveStatus::Live
     }
@@ -149,10 +154,11 @@ impl Hub {
     pub fn deliver_page(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> CatchUpStep {
         let (outbox, new_position) = {
             let mut state = self.state.borrow_mut();
-            let Some(slot) = state.channels.get(channel).copied() else { return CatchUpStep::Status(LiveStatus::Detached) };
+            let Some(local_channel) = state.channels.get(channel).copied() else { return CatchUpStep::Status(LiveStatus::Detached) };
             let Some(entry) = state.entry(key) else { return CatchUpStep::Status(LiveStatus::Detached) };
             let outbox = entry.outbox.clone();
-            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, .. }) = entry.subscription(slot) else {
+            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, .. }) = entry.subscription(local_channel)
+            else {
                 return CatchUpStep::Status(LiveStatus::Detached);
             };
             // The client already has the old epoch. The protocol can replace it only for a server-side subscription.
@@ -187,26 +193,28 @@ impl Hub {
 
     /// Removes the connection from a channel. Returns whether its subscription was live.
     pub fn leave(&self, key: ConnKey, channel: &ChannelName) -> bool {
-        let slot = self.state.borrow().channels.get(channel).copied();
-        slot.is_some_and(|slot| self.leave_slot(key, slot))
+        let local_channel = self.state.borrow().channels.get(channel).copied();
+        local_channel.is_some_and(|local_channel| self.leave_channel(key, local_channel))
     }
 
-    pub(super) fn leave_slot(&self, key: ConnKey, slot_key: SlotKey) -> bool {
+    pub(super) fn leave_channel(&self, key: ConnKey, channel_key: ChannelKey) -> bool {
         let (removed, live) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             let Some(entry) = state.entry(key) else { return false };
-            let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.slot == slot_key) else { return false };
+            let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.local_channel == channel_key) else {
+                return false;
+            };
             let removed_subscription = entry.subscriptions.swap_remove(at);
             self.parts.metrics.lower(Level::SubscriptionsOpen, 1);
-            let Some(slot) = state.slots.get_mut(slot_key.index()) else { return false };
+            let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return false };
             let live = matches!(removed_subscription.state, SubscriptionState::Live(_));
             match removed_subscription.state {
-                SubscriptionState::Attaching(_) => slot.finish_attach(),
+                SubscriptionState::Attaching(_) => local_channel.finish_attach(),
                 SubscriptionState::Live(index) => {
                     let connections = &mut state.connections;
-                    slot.members.remove(index as usize, |member, to| {
-                        let moved = connections.get_mut(member.connection as usize).and_then(|entry| entry.subscription(slot_key));
+                    local_channel.members.remove(index as usize, |member, to| {
+                        let moved = connections.get_mut(member.connection as usize).and_then(|entry| entry.subscription(channel_key));
                         if let Some(moved) = moved {
                             moved.state = SubscriptionState::Live(to as u32);
                         }
@@ -214,9 +222,9 @@ impl Hub {
                 }
             }
             if let Some(info) = removed_subscription.info {
-                self.presence_queue.remove(slot.name.clone(), info);
+                self.presence_queue.remove(local_channel.name.clone(), info);
             }
-            let removed = self.remove_if_unused(state, slot_key);
+            let removed = self.remove_if_unused(state, channel_key);
             (removed, live)
         };
         if let Some(channel) = removed {
@@ -226,8 +234,9 @@ impl Hub {
     }
 
     /// Removes a channel that no subscription of this worker needs. Returns its name if it was removed.
-    pub(super) fn remove_if_unused(&self, state: &mut State, key: SlotKey) -> Option<ChannelName> {
-        let removed = state.slot(key).is_some_and(|slot| slot.is_unused()).then(|| state.remove_slot(key)).flatten();
+    pub(super) fn remove_if_unused(&self, state: &mut State, key: ChannelKey) -> Option<ChannelName> {
+        let removed =
+            state.local_channel(key).is_some_and(|local_channel| local_channel.is_unused()).then(|| state.remove_channel(key)).flatten();
         self.count(state);
         removed
     }

@@ -305,7 +305,7 @@ fn a_recovery_from_recent_publications_needs_no_read() {
             Some((start.answer.offset, start.cursor.offset, start.top, start.publications.len()))
         };
         assert_eq!(recover(at.epoch.as_str(), 1), Some((1, 1, 1, 0)));
-        assert_eq!(recover(at.epoch.as_str(), 0), None, "the slot keeps no publication while no connection needs one");
+        assert_eq!(recover(at.epoch.as_str(), 0), None, "the channel keeps no publication while no connection needs one");
         assert_eq!(recover(at.epoch.as_str(), 2), None, "offset 2 does not exist yet");
         assert_eq!(recover("otherone", 1), None);
         assert_eq!(recover("", 0), None, "an empty epoch needs a history read");
@@ -315,7 +315,7 @@ fn a_recovery_from_recent_publications_needs_no_read() {
             world.publish("stream:a", text).await;
         }
         settle().await;
-        assert_eq!(recover(at.epoch.as_str(), 1), Some((1, 3, 3, 2)), "the slot keeps publications for the attaching connection");
+        assert_eq!(recover(at.epoch.as_str(), 1), Some((1, 3, 3, 2)), "the channel keeps publications for the attaching connection");
         for text in ["four", "five", "six"] {
             world.publish("stream:a", text).await;
         }
@@ -434,7 +434,7 @@ fn unsent_deliveries_of_a_closed_connection_are_counted() {
 
 #[test]
 fn an_outbox_counts_the_memory_of_its_messages() {
-    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), SlotKey::new(0));
+    let (outbox, budget, channel) = (Outbox::new(10_000), Budget::new(1_000_000), ChannelKey::new(0));
     let fill = || (0..10_000).take_while(|_| outbox.push_channel(Tick(0), Batch::new(vec![0; 2], &budget), channel).is_ok()).count();
     let room = fill();
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
@@ -551,7 +551,7 @@ fn no_state_remains_after_all_connections_have_closed() {
         }
         settle().await;
         let state = world.hub.state.borrow();
-        assert_eq!((state.connections.len(), state.slots.len(), state.channels.len(), state.ids.len()), (0, 0, 0, 0));
+        assert_eq!((state.connections.len(), state.local_channels.len(), state.channels.len(), state.ids.len()), (0, 0, 0, 0));
         assert_eq!((state.pending, world.hub.budget().used()), (0, 0));
     });
 }

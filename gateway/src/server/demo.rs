@@ -1,4 +1,4 @@
-//! The demo page and its tokens, served only with `demo.enabled`: everybody who asks gets a token for any user.
+//! The demo page and its tokens. The gateway serves them only with `demo.enabled`, because any visitor gets a token for any user.
 
 use crate::{
     api::{ApiError, Json, Path, limit_bodies},
@@ -21,10 +21,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How long a demo token is valid; the page requests a new one in time.
+/// How long a demo token is valid. The page requests a new one before that.
 const TTL: Duration = Duration::from_hours(1);
 
-/// Only files of the page itself.
+/// The page may load and call only its own origin.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -68,16 +68,17 @@ pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>)
     limit_bodies(config, REQUEST_BYTES);
     config
         .app_data(web::Data::from(origins.clone()))
-        .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(for_pages)))
+        .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(allow_origins)))
         .service(Path::new("/demo/nodes").get(nodes).into_resource())
         .service(Path::new("/{path:.*}").get(file).into_resource());
 }
 
-/// Allows pages of allowed origins to read the answer, whatever its status.
-async fn for_pages(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+/// Adds CORS headers to every response, errors included: pages of the allowed origins may read it.
+async fn allow_origins(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let allows = |origin: &&str| request.app_data::<web::Data<Origins>>().is_some_and(|all| all.allows(Some(origin), text(header::HOST)));
-    let allowed = text(header::ORIGIN).filter(allows).and_then(|origin| HeaderValue::from_str(origin).ok());
+    let is_allowed =
+        |origin: &&str| request.app_data::<web::Data<Origins>>().is_some_and(|all| all.allows(Some(origin), text(header::HOST)));
+    let allowed = text(header::ORIGIN).filter(is_allowed).and_then(|origin| HeaderValue::from_str(origin).ok());
     let mut response = next.call(request).await?;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = allowed {
@@ -105,7 +106,7 @@ async fn token(node: web::Data<Node>, Json(request): Json<TokenRequest>) -> Resu
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }))
 }
 
-/// The nodes that a tab can use. Nodes without a public address are left out.
+/// Lists the nodes that a tab can use. Nodes without a public address are left out.
 async fn nodes(node: web::Data<Node>) -> Result<HttpResponse, ApiError> {
     let all = node.cluster.nodes().await?.into_iter().filter(|each| !each.public.is_empty());
     let nodes = all.map(|each| NodeEntry { name: each.name, url: each.public }).collect();
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_keep_the_rule_for_members() {
+    fn token_requests_follow_the_json_rules() {
         shared_proto::json::testing::check_members::<TokenRequest>(r#"{"user":"alice"}"#, &[]);
     }
 }

@@ -1,5 +1,5 @@
-//! The listener for services and operators: a server of its own, with a worker thread of its own, so that it answers while the public
-//! workers are busy.
+//! The listener for services and operators. It is a separate server with its own worker thread, so it answers while the public workers are
+//! busy.
 
 use crate::{api, node::Node, settings::Internal};
 use actix_web::App;
@@ -15,8 +15,8 @@ pub(super) fn server(
 ) -> io::Result<actix_server::Server> {
     let node = node.clone();
     let (request_timeout, keep_alive) = (settings.request_timeout, settings.keep_alive);
-    let places = Arc::new(Semaphore::new(settings.connections));
-    let options = HttpOptions { request_timeout, keep_alive, places, errors, ..HttpOptions::default() };
+    let permits = Arc::new(Semaphore::new(settings.connections));
+    let options = HttpOptions { request_timeout, keep_alive, permits, errors, ..HttpOptions::default() };
     let app = move || App::new().configure(|config| api::configure(config, &node));
-    serve("internal", listener, &options, api::speaks_websocket, app)
+    serve("internal", listener, &options, api::accepts_websocket, app)
 }

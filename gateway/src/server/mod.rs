@@ -1,12 +1,12 @@
-//! The story of a process's life: wire, listen, serve, drain, stop.
+//! The life of a gateway process: wire, listen, serve, drain, stop.
 //!
-//! - [`wiring`]: the settings become the parts of a node
-//! - [`public`]: the listener for frontends, with the gate of its WebSockets; [`demo`]: the page that is served there on request
+//! - [`wiring`]: builds the parts of a node from the settings
+//! - [`public`]: the listener for frontends, and the gate that admits their WebSockets; [`demo`]: the demo page on that listener
 //! - [`internal`]: the listener for services and operators
-//! - [`observe`]: what others count becomes metrics
-//! - [`open_files`]: bounds of connections that fit the files which the process may open
-//! - [`signals`]: what ends the process
-//! - [`running`]: all of it, from the sockets to the last close
+//! - [`observe`]: exposes counters of other modules as metrics
+//! - [`open_files`]: fits the connection limits to the limit of open files
+//! - [`signals`]: waits for the signals that end the process
+//! - [`running`]: starts the listeners, drains and stops the node
 
 mod demo;
 mod error;

@@ -1,4 +1,4 @@
-//! Numbers that the broker, the mailboxes and the services keep, shown as metrics.
+//! Exposes the counters of the broker, the mailboxes and the services as metrics.
 
 use crate::{
     broker::{BrokerStats, Mailbox, Reads, RedisStats},
@@ -10,8 +10,8 @@ use gateway_core::channel::GapBufferBudget;
 use shared_proto::http::ConnectionErrors;
 use std::sync::Arc;
 
-/// Takes a number and the values of its labels.
-type Tell<'a> = &'a mut dyn FnMut(&[&str], u64);
+/// Receives the values of a metric's labels, and its number.
+type Report<'a> = &'a mut dyn FnMut(&[&str], u64);
 
 pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mailbox>]) {
     for series in [
@@ -23,99 +23,99 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
         Series::Links,
     ] {
         let node = Arc::downgrade(node);
-        metrics.observe(series, move |tell| {
+        metrics.observe(series, move |report| {
             let Some(node) = node.upgrade() else { return };
             for count in services::Count::ALL.iter().filter(|count| count.metric() == series.row().name) {
-                tell(&[count.result()], node.services.counters().get(*count));
+                report(&[count.result()], node.services.counters().get(*count));
             }
         });
     }
     debug_assert!(services::Count::ALL.iter().all(|count| SERIES.iter().any(|row| row.name == count.metric())));
     observe_broker(metrics, node);
     let mailboxes = mailboxes.to_vec();
-    metrics.observe(Series::MailboxDropped, move |tell| {
+    metrics.observe(Series::MailboxDropped, move |report| {
         let dropped = mailboxes.iter().map(|mailbox| mailbox.stats().dropped);
         let (full, share, dirty, control) = dropped.fold((0, 0, 0, 0), |sum, dropped| {
             (sum.0 + dropped.full, sum.1 + dropped.channel_full, sum.2 + dropped.dirty, sum.3 + dropped.control)
         });
         for (cause, number) in [("full", full), ("channel_share", share), ("channel_dirty", dirty), ("control", control)] {
-            tell(&[cause], number);
+            report(&[cause], number);
         }
     });
 }
 
 pub(super) fn observe_listeners(metrics: &Metrics, listeners: [Arc<ConnectionErrors>; 2]) {
-    metrics.observe(Series::HttpConnectionErrors, move |tell| {
+    metrics.observe(Series::HttpConnectionErrors, move |report| {
         for errors in &listeners {
-            errors.counts().for_each(|(cause, count)| tell(&[errors.listener(), cause.text()], count));
+            errors.counts().for_each(|(cause, count)| report(&[errors.listener(), cause.text()], count));
         }
     });
 }
 
 pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, gap_buffers: &Arc<GapBufferBudget>) {
     let reads = reads.clone();
-    metrics.observe(Series::HistoryReads, move |tell| {
+    metrics.observe(Series::HistoryReads, move |report| {
         let (begun, shared) = reads.counts();
-        tell(&["begun"], begun);
-        tell(&["shared"], shared);
+        report(&["begun"], begun);
+        report(&["shared"], shared);
     });
     let budget = gap_buffers.clone();
-    metrics.observe(Series::GapBufferBytes, move |tell| tell(&[], budget.used() as u64));
+    metrics.observe(Series::GapBufferBytes, move |report| report(&[], budget.used() as u64));
     let budget = gap_buffers.clone();
-    metrics.observe(Series::GapBufferDropped, move |tell| tell(&[], budget.dropped()));
+    metrics.observe(Series::GapBufferDropped, move |report| report(&[], budget.dropped()));
 }
 
 fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
-    let each = |series: Series, read: fn(&BrokerStats, Tell<'_>)| {
+    let each = |series: Series, read: fn(&BrokerStats, Report<'_>)| {
         let node = Arc::downgrade(node);
-        metrics.observe(series, move |tell| {
+        metrics.observe(series, move |report| {
             if let Some(node) = node.upgrade() {
-                read(&node.broker.stats(), tell);
+                read(&node.broker.stats(), report);
             }
         });
     };
-    each(Series::BrokerChannels, |stats, tell| tell(&[], stats.channels as u64));
-    each(Series::BrokerPublications, |stats, tell| tell(&[], stats.publications as u64));
-    each(Series::BrokerBytes, |stats, tell| tell(&[], stats.bytes as u64));
-    each(Series::BrokerIdleChannels, |stats, tell| tell(&[], stats.idle_channels as u64));
-    each(Series::BrokerIdempotencyKeys, |stats, tell| tell(&[], stats.idempotency_keys as u64));
-    each(Series::BrokerUserSubscriptions, |stats, tell| tell(&[], stats.user_subscriptions as u64));
-    each(Series::BrokerTrimmed, |stats, tell| {
+    each(Series::BrokerChannels, |stats, report| report(&[], stats.channels as u64));
+    each(Series::BrokerPublications, |stats, report| report(&[], stats.publications as u64));
+    each(Series::BrokerBytes, |stats, report| report(&[], stats.bytes as u64));
+    each(Series::BrokerIdleChannels, |stats, report| report(&[], stats.idle_channels as u64));
+    each(Series::BrokerIdempotencyKeys, |stats, report| report(&[], stats.idempotency_keys as u64));
+    each(Series::BrokerUserSubscriptions, |stats, report| report(&[], stats.user_subscriptions as u64));
+    each(Series::BrokerTrimmed, |stats, report| {
         let trimmed = stats.trimmed;
         for (cause, number) in
             [("size", trimmed.size), ("expired", trimmed.expired), ("bytes", trimmed.bytes), ("cleared", trimmed.cleared)]
         {
-            tell(&[cause], number);
+            report(&[cause], number);
         }
     });
-    each(Series::BrokerEvicted, |stats, tell| {
-        tell(&["idle_channel"], stats.idle_evicted);
-        tell(&["idempotency_key"], stats.idempotency_evicted);
-        tell(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
-        tell(&["misplaced_key"], stats.redis.unwrap_or_default().misplaced);
+    each(Series::BrokerEvicted, |stats, report| {
+        report(&["idle_channel"], stats.idle_evicted);
+        report(&["idempotency_key"], stats.idempotency_evicted);
+        report(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
+        report(&["misplaced_key"], stats.redis.unwrap_or_default().misplaced);
     });
-    let redis = |series: Series, read: fn(&RedisStats, Tell<'_>)| {
+    let redis = |series: Series, read: fn(&RedisStats, Report<'_>)| {
         let node = Arc::downgrade(node);
-        metrics.observe(series, move |tell| {
+        metrics.observe(series, move |report| {
             if let Some(node) = node.upgrade() {
-                read(&node.broker.stats().redis.unwrap_or_default(), tell);
+                read(&node.broker.stats().redis.unwrap_or_default(), report);
             }
         });
     };
-    redis(Series::RedisInterruptions, |stats, tell| {
-        tell(&["undelivered"], stats.undelivered);
-        tell(&["broken"], stats.broken - stats.undelivered);
+    redis(Series::RedisInterruptions, |stats, report| {
+        report(&["undelivered"], stats.undelivered);
+        report(&["broken"], stats.broken - stats.undelivered);
     });
-    redis(Series::RedisMasters, |stats, tell| {
-        tell(&["serving"], stats.serving as u64);
-        tell(&["unavailable"], stats.unavailable as u64);
+    redis(Series::RedisMasters, |stats, report| {
+        report(&["serving"], stats.serving as u64);
+        report(&["unavailable"], stats.unavailable as u64);
     });
-    redis(Series::RedisMissingDeliveries, |stats, tell| tell(&[], stats.missing_deliveries));
-    redis(Series::RedisFailedRenewals, |stats, tell| tell(&[], stats.failed_renewals));
-    redis(Series::RedisResubscribed, |stats, tell| tell(&[], stats.resubscribed));
-    redis(Series::RedisAbnormalMessages, |stats, tell| {
-        tell(&["unannounced"], stats.unannounced);
-        tell(&["foreign"], stats.foreign);
+    redis(Series::RedisMissingDeliveries, |stats, report| report(&[], stats.missing_deliveries));
+    redis(Series::RedisFailedRenewals, |stats, report| report(&[], stats.failed_renewals));
+    redis(Series::RedisResubscribed, |stats, report| report(&[], stats.resubscribed));
+    redis(Series::RedisAbnormalMessages, |stats, report| {
+        report(&["unannounced"], stats.unannounced);
+        report(&["foreign"], stats.foreign);
     });
-    redis(Series::RedisCanaryRoundTrip, |stats, tell| tell(&[], stats.round_trip_ms));
+    redis(Series::RedisCanaryRoundTrip, |stats, report| report(&[], stats.round_trip_ms));
 }

@@ -1,31 +1,33 @@
-//! Bounds of connections that fit the files which the process may open.
+//! Fits the connection limits to the number of files that the process may open.
 
 use crate::settings::{BrokerKind, Settings};
-use shared_proto::http::{BEYOND_PLACES, OpenFiles};
+use shared_proto::http::{OpenFiles, SURPLUS_CONNECTIONS};
 
-/// Files beside those of connections: listeners, logs, the main runtime, a collector's connections.
-const BASE: usize = 64;
-/// Of a worker thread: its runtime, and connections that are accepted to be closed at once.
-const PER_WORKER: usize = 8 + BEYOND_PLACES;
-/// With Redis: for health, sentinels and the slot map, beside the connections for commands and the one that subscribes.
-const PER_STORE: usize = 16;
-/// Of a large limit this part is kept free, for the masters of a Redis Cluster, whose number is not known here; 4096 at most.
-const SPARE: u64 = 16;
+/// Files of the process itself: listeners, logs, the main runtime, connections to the telemetry collector.
+const PROCESS_FILES: usize = 64;
+/// Files of one worker thread: its runtime, and connections above the limit that it accepts and closes at once.
+const FILES_PER_WORKER: usize = 8 + SURPLUS_CONNECTIONS;
+/// Files for health checks, sentinels and the slot map of Redis. Command connections and the subscriber connection are counted separately.
+const REDIS_FILES: usize = 16;
+/// One file in this many stays free for the masters of a Redis Cluster, because their number is not known at the start.
+const RESERVE_DIVISOR: u64 = 16;
+/// The largest such reserve.
+const RESERVE_MAX: u64 = 4096;
 
-/// The settings with bounds of connections that fit. `limit`: files that the process may open. Each listener has places of its own, so that REST and
-/// probes are served whatever frontends take.
-pub(super) fn fit(settings: &Settings, workers: usize, limit: Option<u64>) -> Settings {
+/// Lowers the connection limits of `settings` so that all connections fit into `limit` open files. Each listener has its own limit, so
+/// frontends cannot take the connections of REST and probes.
+pub(super) fn fit_connection_limits(settings: &Settings, workers: usize, limit: Option<u64>) -> Settings {
     let mut settings = settings.clone();
     let store = match settings.broker.kind {
         BrokerKind::Memory => 0,
-        BrokerKind::Redis => PER_STORE + 2 * (settings.redis.lanes + 1),
+        BrokerKind::Redis => REDIS_FILES + 2 * (settings.redis.lanes + 1),
     };
-    let least = (BASE + PER_WORKER * (workers + 1) + store) as u64;
-    let spare = limit.unwrap_or_default() / SPARE;
-    let mut files = OpenFiles::new(limit, least.max(spare.min(4096)));
-    files.grant("internal.connections", &mut settings.internal.connections, 16);
-    files.grant("public.http_connections", &mut settings.public.http_connections, 8);
-    files.grant("public.max_connections", &mut settings.public.max_connections, 1);
+    let required = (PROCESS_FILES + FILES_PER_WORKER * (workers + 1) + store) as u64;
+    let reserve = (limit.unwrap_or_default() / RESERVE_DIVISOR).min(RESERVE_MAX);
+    let mut files = OpenFiles::new(limit, required.max(reserve));
+    files.assign("internal.connections", &mut settings.internal.connections, 16);
+    files.assign("public.http_connections", &mut settings.public.http_connections, 8);
+    files.assign("public.max_connections", &mut settings.public.max_connections, 1);
     settings
 }
 
@@ -34,10 +36,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_listener_has_places_and_all_fit() {
+    fn each_listener_keeps_connections_and_all_fit() {
         let defaults = Settings::from_toml("").expect("valid");
         let bounds = |limit| {
-            let settings = fit(&defaults, 2, limit);
+            let settings = fit_connection_limits(&defaults, 2, limit);
             [settings.internal.connections, settings.public.http_connections, settings.public.max_connections]
         };
         let wanted = [defaults.internal.connections, defaults.public.http_connections, defaults.public.max_connections];
@@ -46,7 +48,7 @@ mod tests {
         for limit in [128, 256, 1024, 4096, 65_536] {
             let [internal, http, upgraded] = bounds(Some(limit));
             assert!(internal >= 16 && http >= 16 && upgraded >= 16, "{limit}: {internal}, {http}, {upgraded}");
-            assert!((internal + http + upgraded + BASE) as u64 <= limit, "{limit}: {internal}, {http}, {upgraded}");
+            assert!((internal + http + upgraded + PROCESS_FILES) as u64 <= limit, "{limit}: {internal}, {http}, {upgraded}");
         }
         assert_eq!(bounds(Some(0)), [16, 16, 16]);
     }

@@ -1,15 +1,15 @@
-//! The listener for frontends: WebSockets through the gate, everything else through a small HTTP application.
+//! The listener for frontends. The gate admits WebSockets; a small HTTP application serves all other requests.
 
 use super::{demo, wiring::Parts};
 use crate::{
     api::{ApiError, Path, operations},
     auth::Origins,
-    connection::{Connection, Worker},
+    connection::{Connection, WorkerContext},
     hub::{Hub, HubParts},
     settings::Settings,
     transport::{
         Wire,
-        websocket::{Admission, Denial, Form, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+        websocket::{Admission, Denial, Encoding, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
     },
 };
 use actix_web::{App, HttpRequest, web};
@@ -33,7 +33,7 @@ use tokio::{
     sync::{Notify, Semaphore},
 };
 
-/// Counts the connections of all workers, and says whether another may come.
+/// Counts the open connections of all workers, and admits new ones up to the limit.
 pub(super) struct Admissions {
     open: AtomicUsize,
     limit: usize,
@@ -55,7 +55,7 @@ impl Admissions {
         self.draining.store(true, Relaxed);
     }
 
-    /// Resolves when no connection is left.
+    /// Waits until no connection is open.
     pub(super) async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -66,22 +66,22 @@ impl Admissions {
         }
     }
 
-    fn admit(self: &Arc<Self>) -> Result<Place, Denial> {
+    fn admit(self: &Arc<Self>) -> Result<Permit, Denial> {
         if self.draining.load(Relaxed) {
             return Err(Denial::retry_after(ErrorCode::Draining, self.retry_after));
         }
-        let place = Place(self.clone());
+        let permit = Permit(self.clone());
         if self.open.fetch_add(1, Relaxed) >= self.limit {
             return Err(Denial::retry_after(ErrorCode::ConnectionLimit, self.retry_after));
         }
-        Ok(place)
+        Ok(permit)
     }
 }
 
-/// One connection's place among those that may be open.
-struct Place(Arc<Admissions>);
+/// The right to one open connection. Its drop frees the place for another connection.
+struct Permit(Arc<Admissions>);
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         if self.0.open.fetch_sub(1, Relaxed) == 1 {
             self.0.emptied.notify_waiters();
@@ -89,7 +89,7 @@ impl Drop for Place {
     }
 }
 
-/// Where frontends connect.
+/// The path at which frontends connect.
 const WEBSOCKET: &str = "/connection/websocket";
 
 /// What a path of the public listener upgrades to.
@@ -99,56 +99,56 @@ enum Route {
 }
 
 struct FrontGate {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     origins: Arc<Origins>,
     admissions: Arc<Admissions>,
     message_size: u32,
 }
 
 /// An admitted upgrade.
-struct Pass {
-    place: Place,
+struct UpgradeContext {
+    permit: Permit,
     traceparent: Option<Box<str>>,
-    form: Form,
+    encoding: Encoding,
 }
 
 impl Gate<TcpStream> for FrontGate {
     type Route = Route;
-    type Pass = Pass;
+    type Context = UpgradeContext;
 
     fn route(&self, path: &str) -> Option<Route> {
         (path == WEBSOCKET).then_some(Route::Centrifuge)
     }
 
-    fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<Pass>, Denial> {
+    fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<UpgradeContext>, Denial> {
         if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
-        let (form, subprotocol) = centrifuge(request.subprotocols(), request.query());
+        let (encoding, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
-        Ok(Admission { subprotocol, pass: Pass { place: self.admissions.admit()?, traceparent, form } })
+        Ok(Admission { subprotocol, context: UpgradeContext { permit: self.admissions.admit()?, traceparent, encoding } })
     }
 
     fn refused(&self, denial: &Denial) {
         self.worker.hub.metrics().upgrade_refused(denial.refusal.code);
     }
 
-    fn enter(&self, upgraded: Upgraded<TcpStream, Pass>) {
-        let Upgraded { io, leftover, pass: Pass { place, traceparent, form }, .. } = upgraded;
+    fn enter(&self, upgraded: Upgraded<TcpStream, UpgradeContext>) {
+        let Upgraded { io, leftover, context: UpgradeContext { permit, traceparent, encoding }, .. } = upgraded;
         let wire = Wire::new(io, &leftover, Decoder::new(self.message_size));
         let mut connection = Connection::new(self.worker.clone(), wire, traceparent);
-        if form == Form::Protobuf {
-            // After an HTTP error the SDKs would try again for ever.
-            connection.refuse_form();
+        if encoding == Encoding::Protobuf {
+            // The SDKs would reconnect forever after an HTTP error.
+            connection.refuse_protobuf();
         }
         actix_rt::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             connection.await;
         });
     }
 }
 
-/// The server, with a worker thread for each mailbox; each thread makes its own hub.
+/// Creates the server, with one worker thread per mailbox. Each thread creates its own hub.
 pub(super) fn server(
     settings: &Settings,
     listener: TcpListener,
@@ -164,11 +164,11 @@ pub(super) fn server(
     let options = PublicHttp {
         request_timeout: settings.public.request_timeout,
         keep_alive: settings.public.keep_alive,
-        places: Arc::new(Semaphore::new(settings.public.http_connections)),
+        permits: Arc::new(Semaphore::new(settings.public.http_connections)),
         errors,
         ..PublicHttp::default()
     };
-    let accepted = http::accepted(&options.places, parts.mailboxes.len());
+    let accepted = http::max_accepted(&options.permits, parts.mailboxes.len());
     let (message_size, with_demo) = (parts.message_size, settings.demo.enabled);
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();
@@ -183,7 +183,7 @@ pub(super) fn server(
             metrics: metrics[index].clone(),
         });
         actix_rt::spawn(hub.clone().run());
-        let worker = Rc::new(Worker { hub, node: node.clone(), limits: connection });
+        let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
         let (data, app_origins) = (web::Data::from(node.clone()), origins.clone());
         let app = App::new().app_data(data).configure(move |config| {
@@ -197,7 +197,7 @@ pub(super) fn server(
             if with_demo {
                 demo::configure(config, &app_origins);
             }
-            config.default_service(web::to(nothing));
+            config.default_service(web::to(not_found));
         });
         http_service(app, Rc::new(gate), options.clone())
     };
@@ -210,6 +210,6 @@ pub(super) fn server(
         .run())
 }
 
-async fn nothing(request: HttpRequest) -> ApiError {
+async fn not_found(request: HttpRequest) -> ApiError {
     ApiError(Refusal::new(ErrorCode::NotFound, format!("There is nothing under {}. Frontends connect to {WEBSOCKET}.", request.path())))
 }

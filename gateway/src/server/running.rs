@@ -1,4 +1,4 @@
-//! A gateway from its listeners to its end: listen, serve, drain, stop.
+//! Runs a gateway from its start to its end: listen, serve, drain, stop.
 
 use super::public::Admissions;
 use super::{error::RunError, internal, observe, open_files, public, signals, wiring};
@@ -20,11 +20,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The sockets of both listeners, bound.
+/// The bound sockets of both listeners.
 pub struct Listeners {
-    /// For frontends.
+    /// The listener for frontends.
     pub public: TcpListener,
-    /// For services and operators.
+    /// The listener for services and operators.
     pub internal: TcpListener,
 }
 
@@ -37,7 +37,7 @@ impl Listeners {
     }
 }
 
-/// A gateway that serves.
+/// A started gateway.
 pub struct Running {
     node: Arc<Node>,
     mailboxes: Vec<Arc<Mailbox>>,
@@ -62,10 +62,10 @@ impl Server {
     }
 }
 
-/// Runs a gateway until `SIGTERM` or `SIGINT`, and drains it; a second signal ends it at once.
+/// Runs a gateway until `SIGTERM` or `SIGINT`, and then drains it. A second signal ends the drain at once.
 pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(), RunError> {
     let files = http::raise_open_files();
-    let settings = &open_files::fit(settings, wiring::workers(settings), files);
+    let settings = &open_files::fit_connection_limits(settings, wiring::workers(settings), files);
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
     let listeners = Listeners::bind(settings)?;
     let mut running = start(settings, listeners, metrics)?;
@@ -73,7 +73,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
     tracing::info!(%public, %internal, node = %running.node.name, "ready");
     let mut signals = signals::Signals::new()?;
     tokio::select! {
-        signal = signals.next() => tracing::info!(signal, "draining; a second signal ends this at once"),
+        signal = signals.next() => tracing::info!(signal, "draining; a second signal ends the process at once"),
         error = running.failed() => return Err(error.into()),
     }
     tokio::select! {
@@ -87,7 +87,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
 pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
     let addresses = (listeners.public.local_addr()?, listeners.internal.local_addr()?);
     let parts = wiring::wire(settings, addresses, metrics)?;
-    tracing::info!("pages may connect that come from {}", parts.origins);
+    tracing::info!("allowed origins: {}", parts.origins);
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
     let errors = ["public", "internal"].map(|listener| Arc::new(ConnectionErrors::new(listener)));
     observe::observe_listeners(metrics, errors.clone());
@@ -97,15 +97,15 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
     let stop = CancellationToken::new();
     let background = tokio::spawn({
         let (node, stop) = (parts.node.clone(), stop.clone());
-        // The cluster is left through the broker.
-        let last = CancellationToken::new();
+        // The broker stops last, because leaving the cluster needs it.
+        let stop_broker = CancellationToken::new();
         async move {
             let dead_node_events = stop.clone().run_until_cancelled_owned(node.services.send_dead_node_events(&node.cluster));
             let leave = async {
                 node.cluster.run(stop).await;
-                last.cancel();
+                stop_broker.cancel();
             };
-            tokio::join!(leave, dead_node_events, node.broker.run(last.clone()));
+            tokio::join!(leave, dead_node_events, node.broker.run(stop_broker.clone()));
         }
     });
     let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);
@@ -113,17 +113,17 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
 }
 
 impl Running {
-    /// Where frontends and services find it.
+    /// The addresses of the public and the internal listener.
     pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
         self.addresses
     }
 
-    /// What it shares among its threads.
+    /// The state that all threads share.
     pub fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
-    /// Resolves when a listener stops by itself.
+    /// Waits until a listener stops unexpectedly.
     async fn failed(&mut self) -> io::Error {
         let ended = tokio::select! {
             ended = &mut self.public.task => ended,
@@ -136,8 +136,8 @@ impl Running {
         }
     }
 
-    /// Drains: the node is not ready, refuses connections, sends `drain` to links, closes connections in random order over the window, and cuts the
-    /// rest at the deadline.
+    /// Drains the node and stops it. The node reports that it is not ready, refuses new connections and sends `drain` to links. It closes its
+    /// connections in random order within the window, and all that remain at the deadline.
     pub async fn drain(self) {
         let deadline = Instant::now() + self.drain.deadline.max(self.drain.window);
         self.node.health.apply(ProcessEvent::DrainRequested);
@@ -145,19 +145,19 @@ impl Running {
         self.node.services.drain();
         for mailbox in &self.mailboxes {
             if !mailbox.post(Post::Drain(DrainPlan { window: self.drain.window })) {
-                tracing::warn!("a worker has no room for the drain; its connections are cut at the deadline");
+                tracing::warn!("a worker's mailbox is full, so the worker does not drain; its connections are closed at the deadline");
             }
         }
         if timeout_at(deadline, self.admissions.emptied()).await.is_ok() {
             self.node.health.apply(ProcessEvent::ConnectionsClosed);
         } else {
-            tracing::warn!(connections = self.admissions.open(), "cut at the deadline");
+            tracing::warn!(connections = self.admissions.open(), "the drain deadline has passed; the open connections are closed");
             self.node.health.apply(ProcessEvent::DeadlinePassed);
         }
         self.close().await;
     }
 
-    /// Stops at once. Links get what is queued for them; nothing else is awaited.
+    /// Stops at once. It sends the queued frames of links, and waits for nothing else.
     pub async fn stop(self) {
         self.node.health.apply(ProcessEvent::StopRequested);
         self.close().await;

@@ -1,4 +1,4 @@
-//! The settings become the parts of a node.
+//! Builds the parts of a node from the settings.
 
 use super::observe;
 use crate::{
@@ -20,10 +20,10 @@ use gateway_core::{
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-/// Bytes of one history answer at most; the first publication comes whatever its size.
+/// Maximum size of one history response in bytes. The first publication is always included.
 const HISTORY_BYTES: usize = 1 << 20;
 
-/// What both listeners are made of.
+/// The parts from which both listeners are built.
 pub(super) struct Parts {
     pub(super) node: Arc<Node>,
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
@@ -33,16 +33,16 @@ pub(super) struct Parts {
     pub(super) origins: Arc<Origins>,
     pub(super) hub: HubLimits,
     pub(super) connection: ConnectionLimits,
-    /// Bytes of one message from a frontend.
+    /// Maximum size of one message from a frontend, in bytes.
     pub(super) message_size: u32,
 }
 
-/// `addresses`: where the public and the internal listener are bound.
+/// Builds all parts. `addresses` are those of the public and the internal listener.
 pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
     let workers = workers(settings);
     let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
     let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
-    // The node itself has a mailbox behind those of its workers.
+    // The node itself has one more mailbox, after those of its workers.
     let inbox = mailbox();
     let broker = Arc::new(broker(settings, mailboxes.iter().chain([&inbox]).cloned().collect())?);
     let namespaces = Namespaces::from(settings);
@@ -52,19 +52,19 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         reply_size: settings.connection.data_size.bytes(),
         publishes_in_flight: settings.link.publishes_in_flight,
         heartbeat: settings.link.heartbeat,
-        queue: settings.link.queue,
+        queue: settings.link.queue_frames,
         ..LinkLimits::default()
     };
     let publish = PublishLimits {
         data: settings.connection.data_size.bytes(),
-        tags: settings.publish.tags,
+        tags: settings.publish.max_tags,
         tag_bytes: settings.publish.tag_bytes.bytes(),
     };
     let node = Node {
         name: name.clone(),
         session_config: Arc::new(session_config(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
-        cluster: cluster(settings, about(settings, &name, addresses), &mailboxes, &broker, inbox),
+        cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
         services: Services::new(services(settings)?, links)
             .with_metrics(metrics.clone())
@@ -113,7 +113,7 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     }
 }
 
-fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> NodeDescription {
+fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> NodeDescription {
     let url = |set: &str, scheme, bound| match set {
         "" => format!("{scheme}://{bound}").into(),
         url => url.trim_end_matches('/').into(),
@@ -126,18 +126,24 @@ fn about(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, 
     }
 }
 
-fn cluster(settings: &Settings, about: NodeDescription, workers: &[Arc<Mailbox>], broker: &Arc<Broker>, inbox: Arc<Mailbox>) -> Cluster {
+fn cluster(
+    settings: &Settings,
+    description: NodeDescription,
+    workers: &[Arc<Mailbox>],
+    broker: &Arc<Broker>,
+    inbox: Arc<Mailbox>,
+) -> Cluster {
     match settings.broker.kind {
-        BrokerKind::Memory => Cluster::single(about, workers.to_vec()),
+        BrokerKind::Memory => Cluster::single(description, workers.to_vec()),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep };
-            Cluster::shared(about, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
+            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep_interval };
+            Cluster::shared(description, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }
 }
 
-/// Settings that all nodes have to share: with others a publication would be kept otherwise depending on the node that took it.
+/// The settings that must be equal on all nodes. Otherwise the retention of a publication would depend on the node that accepted it.
 fn shared(settings: &Settings) -> BTreeMap<String, String> {
     let history = |size: u32, ttl: Duration| format!("{size} for {ttl:?}");
     let named = settings
@@ -159,36 +165,36 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
         prefix: redis.prefix.clone(),
         node: settings.node.name.as_str().into(),
         lanes: redis.lanes,
-        queue: redis.queue,
-        batch: redis.batch,
+        queue: redis.queue_commands,
+        batch: redis.batch_commands,
         deadline: redis.deadline,
         connect_timeout: redis.connect_timeout,
         response_timeout: redis.response_timeout,
         lease: settings.cluster.lease,
         linger: redis.unsubscribe_delay,
-        canary: redis.canary,
-        audit: redis.audit,
+        canary: redis.canary_interval,
+        audit: redis.audit_duration,
         idempotency_ttl: settings.idempotency.ttl,
-        meta_ttl: settings.broker.meta_ttl,
+        position_ttl: settings.broker.position_ttl,
         subscriptions_per_user: stored_per_user(settings),
     })
 }
 
-/// A connection takes them all.
+/// The limit of stored subscriptions per user. It never exceeds the limit of a connection, which must hold them all.
 fn stored_per_user(settings: &Settings) -> usize {
-    settings.subscriptions.per_user.min(settings.connection.max_subscriptions)
+    settings.subscriptions.max_per_user.min(settings.connection.max_subscriptions)
 }
 
 fn memory(settings: &Settings) -> MemoryLimits {
     MemoryLimits {
         idempotency_ttl: settings.idempotency.ttl,
-        idempotency_keys: settings.idempotency.keys,
+        idempotency_keys: settings.idempotency.max_keys,
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,
-        meta_ttl: settings.broker.meta_ttl,
+        position_ttl: settings.broker.position_ttl,
         subscriptions_per_user: stored_per_user(settings),
-        user_subscriptions: settings.subscriptions.total,
-        revocations: settings.tokens.revocations,
+        user_subscriptions: settings.subscriptions.max_total,
+        revocations: settings.tokens.max_revoked_users,
     }
 }
 
@@ -270,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_number_of_stored_subscriptions_locks_a_user_out() {
+    fn stored_subscriptions_always_fit_into_a_connection() {
         for (toml, stored) in [("", 100), ("[connection]\nmax_subscriptions = 100", 100), ("[connection]\nmax_subscriptions = 1", 1)] {
             let settings = Settings::from_toml(toml).expect("valid");
             assert_eq!(memory(&settings).subscriptions_per_user, stored, "{toml}");
@@ -279,19 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_found_where_the_settings_say_and_else_where_it_is_bound() {
+    fn a_node_announces_its_configured_urls_and_by_default_its_bound_addresses() {
         let bound = ("127.0.0.1:8000".parse().expect("an address"), "127.0.0.1:8001".parse().expect("an address"));
         for (toml, public, link) in [
             ("", "http://127.0.0.1:8000", "ws://127.0.0.1:8001"),
             ("[cluster]\npublic_url = \"https://n1.example/\"\nlink_url = \"ws://n1:1/\"", "https://n1.example", "ws://n1:1"),
         ] {
-            let about = about(&Settings::from_toml(toml).expect("valid"), &"n1".into(), bound);
-            assert_eq!((&*about.public, &*about.link), (public, link), "{toml}");
+            let description = node_description(&Settings::from_toml(toml).expect("valid"), &"n1".into(), bound);
+            assert_eq!((&*description.public, &*description.link), (public, link), "{toml}");
         }
     }
 
     #[test]
-    fn the_bounds_of_services_and_requests_are_those_of_the_settings() {
+    fn limits_of_services_and_requests_come_from_the_settings() {
         let toml = "[internal]\nbatch_entries = 7\npage_entries = 8\n[services.bot]\norder_queue = 3\nbreaker_failures = 2\nbreaker_pause = \"9s\"";
         let settings = Settings::from_toml(toml).expect("valid");
         let (_, bot) = &services(&settings).expect("valid")[0];

@@ -1,4 +1,4 @@
-//! One call: it waits for its turn, is sent to an instance, and waits for the answer.
+//! One call: waits for its turn, sends the call to an instance, and waits for the answer.
 
 use super::{
     call_types::{CallError, CallResult, Caller},

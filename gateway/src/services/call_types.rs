@@ -1,11 +1,11 @@
-//! Types of a call: who makes it, and its result.
+//! Types of a call: its caller and its result.
 
 use gateway_core::model::{ConnectionId, Data, Refusal, UserId};
 
 /// The result of a call.
 pub(crate) type CallResult = Result<Data, CallError>;
 
-/// Who makes a call.
+/// The caller: a connection of a frontend.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The user behind the connection.
@@ -25,9 +25,9 @@ pub enum CallError {
     /// An error of the service itself.
     #[error("{code}: {message}")]
     Service {
-        /// 400 to 999; 104 if it has no such method.
+        /// A code from 400 to 999, or 104 if the service does not have the method.
         code: u32,
-        /// For the frontend's developer; at most 1 KiB.
+        /// A text for the developer of the frontend, at most 1 KiB.
         message: String,
         /// Whether a repeat may succeed.
         temporary: bool,

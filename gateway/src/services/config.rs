@@ -3,7 +3,7 @@
 use super::instances::breaker::BreakerLimits;
 use std::time::Duration;
 
-/// How a service is reached.
+/// The way in which the gateway reaches a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Over the links that its instances keep open to the nodes.
@@ -27,15 +27,15 @@ pub struct ServiceConfig {
     pub reach: Reach,
     /// See [`OrderBy`].
     pub order: OrderBy,
-    /// Calls of one connection that may wait for an earlier one.
+    /// Maximum number of calls of one connection that wait for an earlier call.
     pub order_queue: usize,
-    /// Longest time for an answer.
+    /// Time limit for an answer.
     pub call_timeout: Duration,
     /// Limit of calls in flight at this node.
     pub max_in_flight: usize,
     /// Limit of instances with links to this node.
     pub instances: usize,
-    /// When an instance gets no more calls.
+    /// Limits of the circuit breaker.
     pub breaker: BreakerLimits,
 }
 
@@ -60,15 +60,15 @@ pub struct LinkLimits {
     pub message_size: usize,
     /// Largest reply to a call, in bytes.
     pub reply_size: usize,
-    /// Publications that may be unacknowledged; at least 1.
+    /// Maximum number of unacknowledged publications, at least 1.
     pub publishes_in_flight: u32,
-    /// Time without a frame until the node pings; after twice that time it closes the link.
+    /// Time without a frame after which the node sends a ping. After twice that time it closes the link.
     pub heartbeat: Duration,
-    /// Time for the first frame.
+    /// Time limit for the first frame.
     pub hello_timeout: Duration,
-    /// Frames that may wait to be written; at least 1.
+    /// Maximum number of frames that wait to be written, at least 1.
     pub queue: usize,
-    /// Time to write the last frames of a link that is closing.
+    /// Time limit for writing the last frames of a link that is closing.
     pub close_timeout: Duration,
 }
 

@@ -1,7 +1,7 @@
-//! Sends services the disconnects of connections that ended with their node.
+//! Sends `disconnected` events to services for connections that ended with their node.
 //!
-//! The cluster offers a connection again until it is done. So a disconnect that no instance accepts now is sent later, perhaps by another node, and perhaps
-//! twice.
+//! The cluster hands over a connection repeatedly until its event is sent or dropped. So an event that no instance accepts now is sent later, perhaps
+//! by another node, and perhaps twice.
 
 use super::{
     counters::Count,
@@ -14,8 +14,8 @@ use gateway_core::model::{ConnectionId, UserId};
 use std::time::Duration;
 
 impl Services {
-    /// Sends a disconnect for each connection that the cluster offers. Has the cluster register connections as soon as a service wants disconnects. Never
-    /// returns.
+    /// Sends the event for each connection that the cluster hands over. Makes the cluster register connections as soon as a service requests such
+    /// events. Never returns.
     pub async fn send_dead_node_events(&self, cluster: &Cluster) {
         let mut wanted = self.disconnects_wanted.subscribe();
         let register = async {
@@ -34,7 +34,7 @@ impl Services {
         futures_util::future::join(register, send).await;
     }
 
-    /// Sends disconnects; returns the connections that need no further attempt.
+    /// Sends the events. Returns the connections that need no further attempt.
     fn send_disconnects(&self, ended_with_node: &DeadNodeConnections) -> Vec<ConnectionId> {
         let event = |(connection, user): &(ConnectionId, UserId)| Lifecycle {
             kind: LifecycleKind::Disconnected,
@@ -47,8 +47,8 @@ impl Services {
         done.map(|(connection, _)| *connection).collect()
     }
 
-    /// Sends an event that comes with many others, if that leaves credit for calls. Returns whether the event is done: every service that wants it got it, or
-    /// `waited` reached the limit, and the event is dropped and counted.
+    /// Sends one of many events, if enough credit remains for calls. Returns whether the event is done: either every interested service has it, or
+    /// `waited` reached the limit and the event was dropped and counted.
     pub fn send_until_expired(&self, event: &Lifecycle, waited: Duration) -> bool {
         let counts = self.offer(event, CreditUse::AboveReserve);
         self.counters.add_many(Count::LifecycleSent, counts.sent);

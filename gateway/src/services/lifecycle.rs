@@ -1,4 +1,4 @@
-//! Lifecycle events: what happens to connections, for the services that want to know.
+//! Lifecycle events: changes of connections, for the services that requested them.
 
 use gateway_core::model::{ChannelName, ConnectionId, UserId};
 use serde_json::{json, value::to_raw_value};
@@ -32,7 +32,7 @@ impl LifecycleKind {
     }
 }
 
-/// A set of kinds: what an instance wants.
+/// The set of kinds that an instance requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interests(u8);
 
@@ -65,7 +65,7 @@ impl Interests {
 /// A lifecycle event.
 #[derive(Clone, Debug)]
 pub struct Lifecycle {
-    /// What happened.
+    /// The kind of the change.
     pub kind: LifecycleKind,
     /// The node of the connection and its generation, as one word.
     pub holder: Box<str>,
@@ -83,7 +83,7 @@ impl Lifecycle {
         if let Some(channel) = &self.channel {
             data.insert("channel".into(), json!(channel.as_str()));
         }
-        // The other kinds may happen to a connection several times.
+        // The other kinds may occur several times on a connection.
         // NL-7.4
         let is_once = matches!(self.kind, LifecycleKind::Connected | LifecycleKind::Disconnected);
         Event {

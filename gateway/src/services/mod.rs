@@ -1,4 +1,4 @@
-//! Services: calls, events, and the links of their instances. What frontends send comes from `connection`; what instances publish goes to `publish`.
+//! Services: calls, events, and the links of their instances. `connection` passes on what frontends send; `publish` gets what instances publish.
 //!
 //! A call goes from a frontend to one instance of a service and has one answer. An event has no answer. Both are written to the link that the instance
 //! keeps open to this node. A failing service never costs a frontend its connection: the call ends with an error.
@@ -6,8 +6,8 @@
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance
-//! - [`lifecycle`]: events about connections; [`dead_node_events`]: those about connections of dead nodes
-//! - [`counters`] has the metrics
+//! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
+//! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
 mod call_types;

@@ -6,12 +6,12 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// The instance of the key's last call, which the next one should go to as well.
+/// The instance that got the key's last call. The next call prefers it.
 pub(super) type PreferredInstance = Option<Arc<str>>;
 
 /// The result of [`OrderQueues::enter`].
 pub(super) enum Admission {
-    /// No other call of this key is in flight: start now.
+    /// No other call of this key is in flight. Start now.
     Now,
     /// Start when this receiver resolves.
     Wait(oneshot::Receiver<PreferredInstance>),

@@ -8,7 +8,7 @@ use super::{
 use gateway_core::model::ServiceName;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// See the module.
+/// One configured service.
 pub(super) struct Service {
     pub(super) name: ServiceName,
     pub(super) config: ServiceConfig,

@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct ServiceSummary {
     /// Its name.
     pub service: ServiceName,
-    /// How it is reached.
+    /// The way in which the gateway reaches it.
     pub reach: Reach,
     /// Calls that wait for an earlier one.
     pub waiting: usize,
@@ -61,7 +61,7 @@ pub struct Services {
     pub(super) interests: AtomicU8,
     /// Whether any instance has ever wanted disconnects.
     pub(super) disconnects_wanted: watch::Sender<bool>,
-    /// How long the disconnect of a dead node's connection is tried again.
+    /// How long the gateway tries to send the `disconnected` event of a dead node's connection.
     pub(super) dead_node_event_ttl: Duration,
     pub(super) counters: Counters,
     pub(super) closing: CancellationToken,
@@ -93,7 +93,7 @@ impl Services {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Sets how long the disconnects of a dead node's connections are tried again.
+    /// Sets how long the gateway tries to send the `disconnected` event of a dead node's connection.
     #[must_use]
     pub fn with_dead_node_event_ttl(self, dead_node_event_ttl: Duration) -> Self {
         Self { dead_node_event_ttl, ..self }
@@ -156,8 +156,8 @@ impl Services {
         self.by_name.values().for_each(|s| s.pool().send_drain());
     }
 
-    /// Writes what waits for each link, then closes it; calls in flight fail. Resolves when each peer has closed too, or after
-    /// [`LinkLimits::close_timeout`]. The last step of a drain.
+    /// Writes the queued frames of each link and closes it. Calls in flight fail. Waits until each peer has closed its side, at most
+    /// [`LinkLimits::close_timeout`]. This is the last step of a drain.
     pub async fn close(&self) {
         self.closing.cancel();
         self.open.close();

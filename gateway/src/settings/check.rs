@@ -1,4 +1,4 @@
-//! Checks that concern several settings, and names.
+//! Checks names, and rules that concern several settings.
 
 use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, settings::Settings};
 use gateway_core::model::{ChannelName, ServiceName};
@@ -7,7 +7,7 @@ use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;
 
-/// Reports every violated rule.
+/// Adds a problem for every rule that the settings break.
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
     listeners(settings, problems);
@@ -30,11 +30,14 @@ fn listeners(settings: &Settings, problems: &mut Problems) {
 
 fn names(settings: &Settings, problems: &mut Problems) {
     if !settings.node.name.is_empty() && !is_plain_name(&settings.node.name) {
-        problems.add("node.name", format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", settings.node.name));
+        problems.add("node.name", format!("expected 1 to {NAME_BYTES} characters of A-Z a-z 0-9 . _ -; found {:?}", settings.node.name));
     }
     for name in settings.namespaces.keys() {
         if name.contains([':', '#']) || format!("{name}:x").parse::<ChannelName>().is_err() {
-            problems.add(format!("namespaces.{name}"), "the name of a namespace has the characters of a channel name without ':' and '#'");
+            problems.add(
+                format!("namespaces.{name}"),
+                "the name of a namespace must have only the characters of channel names, without ':' and '#'",
+            );
         }
     }
     if settings.namespaces.keys().any(|name| name.starts_with('$')) {
@@ -51,14 +54,17 @@ fn api_keys(settings: &Settings, problems: &mut Problems) {
     let mut seen = HashSet::new();
     for (i, key) in settings.api_keys.iter().enumerate() {
         if !is_plain_name(&key.name) {
-            problems.add(format!("api_keys[{i}].name"), format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", key.name));
+            problems.add(
+                format!("api_keys[{i}].name"),
+                format!("expected 1 to {NAME_BYTES} characters of A-Z a-z 0-9 . _ -; found {:?}", key.name),
+            );
         }
         if !seen.insert(&key.name) {
             problems.add(format!("api_keys[{i}].name"), format!("{:?} is already the name of another key", key.name));
         }
         let secret = key.key.expose_secret();
         if secret.is_empty() || !secret.bytes().all(|b| b.is_ascii_graphic()) {
-            problems.add(format!("api_keys[{i}].key"), "expected at least one visible ASCII character, and no others");
+            problems.add(format!("api_keys[{i}].key"), "expected one or more visible ASCII characters, and no other characters");
         }
     }
 }
@@ -85,15 +91,15 @@ fn connection(settings: &Settings, problems: &mut Problems) {
 }
 
 fn link(settings: &Settings, problems: &mut Problems) {
-    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::OVERHEAD {
+    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::FRAME_OVERHEAD {
         problems.add(
             "link.message_size",
-            format!("must be {} bytes above connection.message_size, so that every call fits", shared_proto::link::OVERHEAD),
+            format!("must be at least {} bytes above connection.message_size, so that every call fits", shared_proto::link::FRAME_OVERHEAD),
         );
     }
 }
 
-/// Every publication must fit into each buffer on its way, if need be several times.
+/// Every publication must fit into each buffer on its way. Some buffers must have room for several.
 fn data_size(settings: &Settings, problems: &mut Problems) {
     let bounds = [
         (settings.connection.outbox_bytes, 4, "a quarter of connection.outbox_bytes, so that one publication does not fill it"),
@@ -110,17 +116,17 @@ fn data_size(settings: &Settings, problems: &mut Problems) {
 fn redis(settings: &Settings, problems: &mut Problems) {
     let redis = &settings.redis;
     if !is_plain_name(&redis.prefix) {
-        problems.add("redis.prefix", format!("expected 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -; found {:?}", redis.prefix));
+        problems.add("redis.prefix", format!("expected 1 to {NAME_BYTES} characters of A-Z a-z 0-9 . _ -; found {:?}", redis.prefix));
     }
     if let RedisUrl::Several(all) = &redis.url {
         let names: HashSet<_> = all.iter().map(|(name, _)| name).collect();
-        // An invalid name may be a part of a password, so it is not shown.
+        // An invalid name may be part of a password, so the message does not show it.
         if !names.iter().all(|name| is_plain_name(name)) {
-            problems.add("redis.url", format!("expected each URL under a name of 1 to {NAME_BYTES} of A-Z a-z 0-9 . _ -"));
+            problems.add("redis.url", format!("expected a name for each URL, of 1 to {NAME_BYTES} characters of A-Z a-z 0-9 . _ -"));
         } else if names.len() < all.len() {
             problems.add("redis.url", "two servers have the same name");
         } else if names.len() < 2 {
-            problems.add("redis.url", "expected several servers, or a single URL");
+            problems.add("redis.url", "expected a single URL, or at least two servers");
         }
     }
     if redis.response_timeout >= redis.deadline {
@@ -151,7 +157,7 @@ fn is_plain_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// The host's name and random digits, because several nodes may share a host.
+/// Makes a name from the host's name and random digits. Several nodes may run on one host, so the host's name is not enough.
 pub(super) fn random_node_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
     let host = host.trim().get(..NAME_BYTES - 5).unwrap_or(host.trim());

@@ -11,7 +11,7 @@ choice! {
         Redis = "redis",
     } "\"memory\" or \"redis\"";
 
-    /// Which frontends may do something in a channel. Services always may.
+    /// Which frontends have a permission in a channel. Services have all permissions.
     Grant {
         /// No frontend.
         Nobody = "nobody",
@@ -27,7 +27,7 @@ choice! {
 
     /// What happens to a subscriber that reads too slowly.
     SlowConsumer {
-        /// It is closed with 3008, reconnects and recovers.
+        /// Its connection is closed with 3008. It reconnects and recovers.
         Disconnect = "disconnect",
         /// It gets only the newest publication of a channel.
         Latest = "latest",
@@ -37,13 +37,13 @@ choice! {
     Reach {
         /// Over the WebSockets that its instances keep open to the gateway.
         Link = "link",
-        /// By HTTP requests.
+        /// By HTTP requests; not supported in this version.
         Webhook = "webhook",
-        /// By a message queue.
+        /// By a message queue; not supported in this version.
         Queue = "queue",
     } "\"link\", \"webhook\" or \"queue\"";
 
-    /// Which calls of a service keep their order.
+    /// Which calls to a service keep their order.
     CallOrder {
         /// The calls of one connection.
         Connection = "connection",

@@ -1,10 +1,10 @@
-//! The sources of settings: the built-in defaults, a file, variables and flags.
+//! Reads and merges the sources of settings: the built-in defaults, a file, environment variables and flags.
 
 use super::problem::Problems;
 use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source as _, Value};
 use std::{collections::HashMap, path::Path};
 
-/// The default file, with every setting and its documentation.
+/// The built-in file with every setting, its default and its documentation.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// The sources that override the defaults, in ascending priority.
@@ -12,9 +12,9 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 pub struct Layers<'a> {
     /// A TOML file.
     pub file: Option<&'a Path>,
-    /// Variables, of which only `GATEWAY__SECTION__KEY` count. None: the variables of the process.
+    /// Environment variables. Only names such as `GATEWAY__SECTION__KEY` are read. `None`: the variables of this process.
     pub variables: Option<HashMap<String, String>>,
-    /// Flags: a key such as `connection.ping_interval`, and its value.
+    /// Flags. Each is a key such as `connection.ping_interval`, and its value.
     pub flags: &'a [(String, String)],
 }
 
@@ -28,7 +28,7 @@ impl Layers<'_> {
             check_syntax(&text, &path.display().to_string())?;
             builder = builder.add_source(File::from(path).format(FileFormat::Toml));
         }
-        // Without type detection, which would turn the secret "00123" into 123. Every reader accepts text.
+        // Type detection stays off, because it would turn the secret "00123" into 123. Every `Setting` reads text.
         builder = builder.add_source(
             Environment::with_prefix("GATEWAY")
                 .prefix_separator("__")
@@ -39,13 +39,13 @@ impl Layers<'_> {
         for (key, value) in self.flags {
             builder = builder
                 .set_override(key, value.as_str())
-                .map_err(|_| Problems::of(key, "is no valid key; expected one such as connection.ping_interval"))?;
+                .map_err(|_| Problems::of(key, "is not a valid key; expected a key such as connection.ping_interval"))?;
         }
         builder.build().and_then(|config| config.collect()).map_err(|error| Problems::of("settings", without_quotes(&error)))
     }
 }
 
-/// Merges the defaults and one text in TOML.
+/// Merges the defaults and one TOML text.
 pub(super) fn merge_text(text: &str) -> Result<Map<String, Value>, Problems> {
     check_syntax(text, "settings")?;
     Config::builder()
@@ -56,13 +56,13 @@ pub(super) fn merge_text(text: &str) -> Result<Map<String, Value>, Problems> {
         .map_err(|error| Problems::of("settings", without_quotes(&error)))
 }
 
-/// Reports the place of a syntax error, but not the line, which may contain a secret.
+/// Reports where a syntax error is. Does not quote the line, which may contain a secret.
 fn check_syntax(text: &str, name: &str) -> Result<(), Problems> {
     let source = File::from_str(text, FileFormat::Toml);
     source.collect().map(drop).map_err(|error| Problems::of(name, format!("is not valid TOML: {}", without_quotes(&error))))
 }
 
-/// The message without the lines that it quotes.
+/// The error's message without the lines of the file that it quotes.
 fn without_quotes(error: &ConfigError) -> String {
     let text = error.to_string();
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();

@@ -10,12 +10,12 @@ use super::{
 use config::{Map, Value};
 
 impl Settings {
-    /// Reads all layers. Reports all problems at once.
+    /// Merges and reads all layers, and checks the settings. Reports all problems at once.
     pub fn load(layers: &Layers<'_>) -> Result<Self, Problems> {
         Self::from_merged(layers.merge()?)
     }
 
-    /// The defaults, overridden by `toml`.
+    /// Reads and checks the defaults, overridden by `toml`.
     pub fn from_toml(toml: &str) -> Result<Self, Problems> {
         Self::from_merged(layers::merge_text(toml)?)
     }

@@ -1,10 +1,12 @@
-//! Typed settings, read and checked before any socket is bound. `server/wiring` turns them into the configuration of each part.
+//! Typed settings, which the gateway reads and checks before it binds a socket. `server/wiring` turns them into the configuration of each
+//! part.
 //!
-//! Four layers, in ascending priority: `config/default.toml`, a file, variables `GATEWAY__SECTION__KEY`, flags.
+//! There are four layers, in ascending priority: `config/default.toml`, a file, variables such as `GATEWAY__SECTION__KEY`, and flags.
 //!
-//! - [`settings`]: all settings; [`sections`], [`choices`]: each setting; [`value`], [`redis_url`]: their notation
-//! - [`load`]: loads settings; [`layers`], [`reader`], [`check`]: its steps; [`problem`]: what is wrong
-//! - [`channels`]: the options of channels
+//! - [`settings`]: all settings as one value; [`sections`]: the tables; [`choices`]: the settings with a few named values
+//! - [`value`], [`redis_url`]: the types of settings and their notation
+//! - [`load`]: loads settings with [`layers`], [`reader`] and [`check`]; [`problem`]: the problems that they report
+//! - [`channels`]: converts settings to the options of channels
 
 mod channels;
 mod check;

@@ -1,4 +1,4 @@
-//! Problems of settings.
+//! The problems that are found in settings.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Problem {
     /// The key, such as `connection.ping_interval`, or the path of a file.
     pub key: String,
-    /// What is wrong and what is allowed.
+    /// What is wrong, and what is allowed.
     pub message: String,
 }
 
@@ -17,7 +17,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of the settings. The process ends with exit code 64 (`EX_USAGE`).
+/// All problems that were found in the settings. If there is one, the process ends with exit code 64 (`EX_USAGE`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -27,7 +27,7 @@ impl Problems {
         self.0.push(Problem { key: key.into(), message: message.into() });
     }
 
-    /// A list of one problem.
+    /// Makes a list with one problem.
     pub fn of(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self(vec![Problem { key: key.into(), message: message.into() }])
     }

@@ -8,16 +8,16 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 pub(super) trait Section: Clone {
     /// The keys of the table.
     const KEYS: &'static [&'static str];
-    /// Reads the table. A missing key is taken from `fallback`.
+    /// Reads the table. A missing key gets its value from `fallback`; without a fallback it is a problem.
     fn read(reader: &mut Reader<'_>, fallback: Option<&Self>) -> Option<Self>;
-    /// Adds a line for each setting.
+    /// Adds a line with key and value of each setting. The key follows `prefix`.
     fn show(&self, prefix: &str, lines: &mut Vec<String>);
-    /// The allowed range of each key that has one, in the notation of the file.
+    /// The allowed range of each key that has one, in the notation of `default.toml`.
     #[cfg(test)]
     fn ranges() -> Vec<(&'static str, String)>;
 }
 
-/// Reads one table; each key is read once.
+/// Reads one table. Each key can be read once.
 pub(super) struct Reader<'a> {
     table: Map<String, Value>,
     prefix: String,
@@ -58,17 +58,17 @@ impl<'a> Reader<'a> {
         self.table_of(name, value, fallback)
     }
 
-    /// Reads tables whose names the operator chooses.
+    /// Reads a table of tables whose names the operator chooses.
     pub(super) fn sections<T: Section>(&mut self, name: &str, fallback: &T) -> Option<BTreeMap<String, T>> {
         let Some(value) = self.table.remove(name) else { return Some(BTreeMap::new()) };
         let mut reader = self.inner(name, value)?;
         let names: Vec<String> = reader.table.keys().cloned().collect();
-        // Reads all before a failure returns, so that all problems are reported.
+        // Reads all tables before it returns, so that all problems are reported.
         let read: Vec<_> = names.into_iter().map(|name| (reader.section(&name, Some(fallback)), name)).collect();
         read.into_iter().map(|(section, name)| Some((name, section?))).collect()
     }
 
-    /// Reads a list of tables. A variable has `name=key,name=key` for the first two keys of the table.
+    /// Reads a list of tables. In a variable it has the form `a=b,a=b`: each pair is one table, with the values of its first two keys.
     pub(super) fn list<T: Section>(&mut self, name: &str) -> Option<Vec<T>> {
         let items = match self.table.remove(name) {
             None => Vec::new(),
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     /// Reports every key that was not read.
     pub(super) fn finish(&mut self, known: &[&str]) {
         for (name, value) in std::mem::take(&mut self.table) {
-            let message = format!("unknown key{}; known here: {}", origin(&value), known.join(", "));
+            let message = format!("unknown key{}; known keys here: {}", origin(&value), known.join(", "));
             self.problems.add(self.key(&name), message);
         }
     }
@@ -128,12 +128,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A range, for messages.
+/// The text for a range in messages.
 pub(super) fn show_range<T: Setting>(range: &RangeInclusive<T>) -> String {
     format!("{} to {}", range.start().show(), range.end().show())
 }
 
-/// Key and range of every setting of a table.
+/// The key and the allowed range of every setting of a table.
 #[cfg(test)]
 pub(super) fn keys_of<T: Section>(table: &str) -> Vec<(String, Option<String>)> {
     let ranges: std::collections::HashMap<_, _> = T::ranges().into_iter().collect();
@@ -162,7 +162,7 @@ fn origin(value: &Value) -> String {
     value.origin().map(|origin| format!(" (in {origin})")).unwrap_or_default()
 }
 
-/// Declares tables of settings: name, type and bounds of each.
+/// Declares tables of settings, with name, type and bounds of each setting.
 macro_rules! section {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty $(= $range:expr)?,)* })*) => {$(
         $(#[$meta])*

@@ -1,21 +1,23 @@
-//! The notation of Redis addresses.
+//! The notation of the setting `redis.url`.
 
 use super::value::Setting;
 use config::ValueKind;
 use secrecy::SecretString;
 use std::fmt;
 
-/// One URL, or several by name. Each may contain a password.
+/// One URL, or several URLs with names. Each may contain a password.
 #[derive(Clone)]
 pub enum RedisUrl {
     /// One URL.
     One(SecretString),
-    /// Several URLs by name. In a variable: `name=url name=url`; there a name may be missing or repeated.
+    /// Several URLs with the names of their servers. In a variable they are written as `name=url name=url`. There a name may be
+    /// missing (then it is empty here) or repeated; `check` refuses both.
     Several(Vec<(String, SecretString)>),
 }
 
 impl RedisUrl {
-    /// If the first word has no server name before `=`, the whole text is one URL. An invalid one is refused later, without being shown.
+    /// If the first word does not begin with a server name and `=`, the whole text is one URL. An invalid URL is refused later, and is not
+    /// shown then.
     fn parse(text: &str) -> Self {
         let named =
             |part: &str| part.split_once('=').filter(|(name, _)| !name.contains(':')).map(|(name, url)| (name.to_owned(), url.into()));
@@ -29,7 +31,7 @@ impl RedisUrl {
 }
 
 impl Setting for RedisUrl {
-    const EXPECTED: &'static str = "a URL, or a table of URLs by name; in a variable, name=url separated by spaces";
+    const EXPECTED: &'static str = "a URL, or a table of URLs by name; in a variable, write name=url and separate several with spaces";
     const SECRET: bool = true;
 
     fn read(kind: &ValueKind) -> Option<Self> {

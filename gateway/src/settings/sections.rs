@@ -1,4 +1,4 @@
-//! Every setting: name, type and bounds. `config/default.toml` documents their meaning.
+//! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
     choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
@@ -23,9 +23,10 @@ const fn size(bytes: usize) -> ByteSize {
 }
 
 section! {
-    /// `[node]`: this process.
+    /// `[node]`: the name of this node.
     Node {
-        /// Unique in the cluster; visible to clients and services. Never empty here: the default is made from the host's name.
+        /// Name of this node, unique in the cluster; visible to clients and services. Never empty: if the setting is empty, a name is made
+        /// from the host's name.
         name: String,
     }
 
@@ -33,17 +34,17 @@ section! {
     Public {
         /// Address to listen on.
         address: SocketAddr,
-        /// Origins of pages that may connect; empty: only the gateway's own.
+        /// Origins of the pages that may connect. Empty: only pages from the gateway's own host name.
         allowed_origins: Vec<String>,
-        /// Limit of this node's connections; further ones get 503.
+        /// Limit of this node's WebSockets; further upgrades get 503.
         max_connections: usize = 1..=10_000_000,
-        /// Limit of connections that speak HTTP or are not upgraded yet.
+        /// Limit of HTTP connections, including those whose upgrade is not finished.
         http_connections: usize = 1..=1_000_000,
-        /// Time for the head of a request.
+        /// Time for the head of a request to arrive.
         request_timeout: Duration = millis(100)..=MINUTE,
-        /// Time between requests.
+        /// Time for the next request on a connection to arrive.
         keep_alive: Duration = SECOND..=10 * MINUTE,
-        /// `Retry-After` of a 503 at the limit.
+        /// The `Retry-After` header of a 503.
         retry_after: Duration = SECOND..=HOUR,
     }
 
@@ -51,17 +52,17 @@ section! {
     Internal {
         /// Address to listen on.
         address: SocketAddr,
-        /// Connections, links of services included.
+        /// Limit of connections, including the links of services.
         connections: usize = 1..=1_000_000,
-        /// For a request's head to come.
+        /// Time for the head of a request to arrive.
         request_timeout: Duration = millis(100)..=MINUTE,
-        /// Between requests.
+        /// Time for the next request on a connection to arrive.
         keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Largest request body.
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
-        /// Publications in one request.
+        /// Largest number of publications in one batch request.
         batch_entries: usize = 1..=100_000,
-        /// Channels in one answer.
+        /// Largest number of channels in one answer.
         page_entries: usize = 1..=100_000,
     }
 
@@ -73,121 +74,121 @@ section! {
         ping_interval: Duration = SECOND..=HOUR,
         /// Time for the answer to a ping.
         pong_timeout: Duration = SECOND..=10 * MINUTE,
-        /// Time after a token's expiry for its refresh.
+        /// Time between the expiry of a token and the end of what it allows. A refresh may arrive within this time.
         expiry_grace: Duration = millis(0)..=HOUR,
         /// Largest message from a frontend.
         message_size: ByteSize = size(KIB)..=size(16 * MIB),
-        /// Largest data of one message to a frontend.
+        /// Largest data of one publication, or of one message to a connection.
         data_size: ByteSize = size(KIB)..=size(16 * MIB),
-        /// Time from the first byte of a message to its last.
+        /// Longest time from the first byte of a message to its last.
         message_timeout: Duration = millis(100)..=5 * MINUTE,
-        /// Bytes read from a connection in one turn.
+        /// Number of bytes that a worker reads from one connection before it serves others.
         turn_bytes: ByteSize = size(KIB)..=size(MIB),
-        /// Commands of a connection handled in one turn.
+        /// Number of commands of one connection that a worker handles before it serves others.
         turn_commands: usize = 1..=10_000,
         /// Memory of one connection's outbox.
         outbox_bytes: ByteSize = size(4 * KIB)..=size(256 * MIB),
-        /// Memory of all outboxes of a worker.
+        /// Memory of all outboxes of a worker together.
         worker_outbox_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
         /// Age of the oldest unsent byte at which the connection is closed.
         write_timeout: Duration = millis(100)..=10 * MINUTE,
-        /// Time from the gateway's close frame to the end of the socket.
+        /// Longest time from the gateway's close frame to the client's; then the socket is closed.
         close_timeout: Duration = millis(100)..=MINUTE,
-        /// Limit of subscriptions.
+        /// Limit of subscriptions that a frontend makes itself. The same limit applies to the channels of its token.
         max_subscriptions: usize = 1..=100_000,
-        /// Limit of operations in flight; at the limit the connection is not read.
+        /// Limit of operations in flight. At the limit the gateway does not read from the connection.
         max_in_flight: usize = 1..=10_000,
     }
 
-    /// `[fan_out]`: the way from the broker to the subscribers.
+    /// `[fan_out]`: delivery from the broker to the subscribers.
     FanOut {
-        /// Largest batch of publications of a channel.
+        /// Approximate size of a batch of publications of one channel.
         batch_bytes: ByteSize = size(KIB)..=size(16 * MIB),
-        /// Subscribers of a channel served in one turn of the worker.
+        /// Number of subscribers of a channel that a worker serves before it does other work.
         subscribers_per_turn: usize = 1..=100_000,
-        /// Deliveries that may wait for a worker.
+        /// Limit of deliveries that wait for a worker.
         mailbox_entries: usize = 64..=16_777_216,
-        /// The same limit in bytes.
+        /// Limit of the bytes of deliveries that wait for a worker.
         mailbox_bytes: ByteSize = size(MIB)..=size(64 * GIB),
-        /// Subscribers above which a channel sends no joins and leaves.
+        /// Above this number of subscribers a channel sends no joins and leaves.
         join_leave_max: usize = 0..=1_000_000,
     }
 
-    /// `[recovery]`: reading missed publications.
+    /// `[recovery]`: reads of missed publications.
     Recovery {
-        /// Publications in one page.
+        /// Largest number of publications in one page.
         page_entries: usize = 1..=10_000,
-        /// Bytes in one page; the first publication is included whatever its size.
+        /// Largest number of bytes in one page. The first publication may be larger.
         page_bytes: ByteSize = size(KIB)..=size(16 * MIB),
-        /// Time for one subscribe command.
+        /// Longest time for one subscribe command, or for a whole connect.
         attach_timeout: Duration = millis(100)..=MINUTE,
-        /// Deliveries that wait for one subscriber while it attaches.
+        /// Limit of deliveries that wait for one subscriber while its subscribe command is in progress.
         attach_buffer: usize = 16..=1_000_000,
-        /// Bytes of publications that wait while a gap before them is read, for all workers.
+        /// Limit of the bytes of publications that wait until a gap before them is read, for all workers together.
         gap_buffer_bytes: ByteSize = size(KIB)..=size(64 * GIB),
-        /// Concurrent reads of gaps.
+        /// Limit of concurrent reads of gaps, for all workers together.
         concurrent_reads: usize = 1..=10_000,
-        /// Subscriptions of a worker to restart per second.
+        /// Limit of subscriptions that one worker ends per second when a store begins a new epoch or has lost publications.
         resubscribes_per_second: usize = 1..=1_000_000,
     }
 
     /// `[publish]`: tags of publications.
     Publish {
-        /// Number of tags.
-        tags: usize = 0..=1000,
-        /// Bytes of all keys and values of the tags.
+        /// Largest number of tags of a publication.
+        max_tags: usize = 0..=1000,
+        /// Largest size of all keys and values of the tags together.
         tag_bytes: ByteSize = size(0)..=size(64 * KIB),
     }
 
-    /// `[history]`: answers with history.
+    /// `[history]`: limits of answers with history.
     History {
-        /// Publications in one answer.
+        /// Largest number of publications in one answer.
         limit: usize = 1..=100_000,
     }
 
-    /// `[presence]`: answers with presence.
+    /// `[presence]`: limits of answers with presence.
     Presence {
-        /// Entries in one answer.
+        /// Largest number of entries in one answer.
         limit: usize = 1..=1_000_000,
     }
 
     /// `[subscriptions]`: subscriptions that services make for users.
     Subscriptions {
-        /// Limit for one user; at most [`Connection::max_subscriptions`].
-        per_user: usize = 1..=100_000,
-        /// Limit for all users.
-        total: usize = 1..=100_000_000,
+        /// Limit for one user. If [`Connection::max_subscriptions`] is lower, that limit applies.
+        max_per_user: usize = 1..=100_000,
+        /// Limit for all users together (memory broker only).
+        max_total: usize = 1..=100_000_000,
     }
 
     /// `[idempotency]`: idempotency keys of publishes.
     Idempotency {
         /// How long a key is remembered.
         ttl: Duration = SECOND..=7 * DAY,
-        /// Keys that this node remembers.
-        keys: usize = 1..=100_000_000,
+        /// Limit of the keys that this node remembers (memory broker only).
+        max_keys: usize = 1..=100_000_000,
     }
 
     /// `[broker]`: where publications are kept.
     Broker {
-        /// Kind of the broker.
+        /// Which broker the node uses.
         kind: BrokerKind,
-        /// Bytes of all histories (memory).
+        /// Limit of the bytes of all histories together (memory broker only).
         history_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
-        /// Idle channels whose position is remembered (memory).
+        /// Limit of idle channels whose position is remembered (memory broker only).
         idle_channels: usize = 1..=100_000_000,
         /// How long a position is remembered after the last publication expired.
-        meta_ttl: Duration = MINUTE..=3650 * DAY,
+        position_ttl: Duration = MINUTE..=3650 * DAY,
     }
 
     /// `[redis]`: the Redis broker.
     Redis {
-        /// Address of Redis. Secret, because it may contain passwords.
+        /// Address of Redis. It may contain passwords, so it is never logged.
         url: RedisUrl,
-        /// PEM file of the authorities that sign its certificates; empty: those of the machine.
+        /// PEM file with the authorities that sign the certificates of Redis. Empty: the authorities that this machine trusts.
         ca_file: String,
-        /// PEM file of the gateway's certificate; empty: none.
+        /// PEM file with the gateway's certificate. Empty: the gateway sends none.
         cert_file: String,
-        /// PEM file of the key of that certificate.
+        /// PEM file with the key of the gateway's certificate.
         key_file: String,
         /// User for sentinels; empty: the default user.
         sentinel_user: String,
@@ -195,37 +196,37 @@ section! {
         sentinel_password: SecretString,
         /// Prefix of all keys.
         prefix: String,
-        /// Connections for publishes, and as many for reads, to each server.
+        /// Number of connections for publishes to each server. The same number is used for reads.
         lanes: usize = 1..=64,
-        /// Commands that may wait for each of these connections.
-        queue: usize = 16..=1_000_000,
-        /// Commands sent together.
-        batch: usize = 1..=10_000,
-        /// Time for a command, from its arrival to its answer.
+        /// Limit of commands that wait for each of these connections. With several servers, the connections to all of them share it.
+        queue_commands: usize = 16..=1_000_000,
+        /// Largest number of commands that are sent together.
+        batch_commands: usize = 1..=10_000,
+        /// Longest time for a command, from its arrival to its answer.
         deadline: Duration = millis(500)..=MINUTE,
-        /// Time to open a connection.
+        /// Longest time to open a connection.
         connect_timeout: Duration = millis(100)..=MINUTE,
-        /// Time for an answer; without one the connection counts as broken.
+        /// Longest time for an answer. Without one the connection counts as broken.
         response_timeout: Duration = millis(100)..=MINUTE,
         /// How long a channel without subscribers stays subscribed in Redis.
         unsubscribe_delay: Duration = millis(0)..=10 * MINUTE,
         /// Time between canaries.
-        canary: Duration = millis(100)..=MINUTE,
-        /// Time for one audit of all channels.
-        audit: Duration = SECOND..=HOUR,
+        canary_interval: Duration = millis(100)..=MINUTE,
+        /// Time in which the audit checks every channel with a history once.
+        audit_duration: Duration = SECOND..=HOUR,
     }
 
     /// `[cluster]`: the nodes that share a store.
     Cluster {
-        /// A node that does not renew its lease for so long is dead.
+        /// A node that does not renew its lease within this time counts as dead.
         lease: Duration = SECOND..=10 * MINUTE,
         /// Time between sweeps of presence.
-        sweep: Duration = SECOND..=7 * DAY,
-        /// How long the disconnects of a dead node are offered to services.
+        sweep_interval: Duration = SECOND..=7 * DAY,
+        /// How long the `disconnected` events of a dead node's connections wait for an instance that accepts them.
         disconnect_event_ttl: Duration = SECOND..=DAY,
-        /// Address of this node's internal listener for services; empty: where it is bound.
+        /// Address at which services reach this node's internal listener. Empty: `internal.address`.
         link_url: String,
-        /// Address of this node's public listener for frontends; empty: where it is bound.
+        /// Address at which browsers reach this node's public listener. Empty: `public.address`.
         public_url: String,
     }
 
@@ -235,33 +236,33 @@ section! {
         hmac_secret: SecretString,
         /// Whether a connection without a token is accepted.
         anonymous: bool,
-        /// Required `aud`; empty: not checked.
+        /// Value that the token's `aud` must contain. Empty: not checked.
         audience: String,
-        /// Required `iss`; empty: not checked.
+        /// Value that the token's `iss` must have. Empty: not checked.
         issuer: String,
         /// Tolerance for clocks that differ.
         leeway: Duration = millis(0)..=5 * MINUTE,
         /// How long a revocation is remembered.
         revocation_ttl: Duration = MINUTE..=365 * DAY,
-        /// Limit of users with a revocation (memory).
-        revocations: usize = 1..=100_000_000,
+        /// Limit of users whose revocation is remembered (memory broker only).
+        max_revoked_users: usize = 1..=100_000_000,
     }
 
     /// `[[api_keys]]`: keys of services.
     ApiKey {
-        /// Name in logs and metrics.
+        /// Name of the key in logs and metrics.
         name: String,
         /// The key, sent as `Authorization: Bearer`.
         key: SecretString,
     }
 
-    /// `[personal]`: options of the channels `#user`. Only the user is ever subscribed.
+    /// `[personal]`: options of the channels `#user`. Nobody but the user is subscribed to them.
     Personal {
         /// Number of newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
-        /// How long they are kept after the last publication.
+        /// How long the history is kept after the last publication.
         history_ttl: Duration = SECOND..=365 * DAY,
-        /// Whether the user's connections are recorded.
+        /// Whether the gateway records the connections on which the user is subscribed.
         presence: bool,
         /// Whether these connections get joins and leaves.
         join_leave: bool,
@@ -269,7 +270,7 @@ section! {
         publish: Grant,
         /// Whether the user may see presence.
         see_presence: Grant,
-        /// Whether the user may read history.
+        /// Whether the user may read the history.
         see_history: Grant,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
@@ -279,9 +280,9 @@ section! {
     Channel {
         /// Number of newest publications that are kept; 0: none.
         history_size: u32 = 0..=1_000_000,
-        /// How long they are kept after the last publication.
+        /// How long the history is kept after the last publication.
         history_ttl: Duration = SECOND..=365 * DAY,
-        /// Whether subscribers are recorded.
+        /// Whether the gateway records who is subscribed.
         presence: bool,
         /// Whether subscribers get joins and leaves.
         join_leave: bool,
@@ -291,7 +292,7 @@ section! {
         publish: Grant,
         /// Who may see presence.
         see_presence: Grant,
-        /// Who may read history.
+        /// Who may read the history.
         see_history: Grant,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
@@ -299,19 +300,19 @@ section! {
 
     /// `[services.X]`: a backend that frontends may call.
     Service {
-        /// How the gateway reaches it.
+        /// How the gateway reaches the service.
         reach: Reach,
-        /// Time for the answer to a call.
+        /// Longest time for the answer to a call.
         call_timeout: Duration = millis(10)..=10 * MINUTE,
         /// Limit of calls in flight at this node.
         max_in_flight: usize = 1..=1_000_000,
         /// Which calls keep their order.
         order: CallOrder,
-        /// Calls of one connection that may wait for an earlier one.
+        /// Limit of calls of one connection that wait for an earlier one.
         order_queue: usize = 1..=10_000,
-        /// Timeouts and lost links in a row after which an instance gets no calls.
+        /// Number of timeouts and lost links in a row after which an instance gets no calls.
         breaker_failures: u32 = 1..=1_000_000,
-        /// How long it gets no calls.
+        /// How long the instance then gets no calls.
         breaker_pause: Duration = millis(10)..=10 * MINUTE,
     }
 
@@ -319,27 +320,27 @@ section! {
     Link {
         /// Largest frame in either direction.
         message_size: ByteSize = size(KIB)..=size(64 * MIB),
-        /// Time without a frame until the node pings; after twice that time it closes the link.
+        /// Time without a frame after which the node sends a ping. After twice this time it closes the link.
         heartbeat: Duration = SECOND..=10 * MINUTE,
-        /// Publications of one link that may be unacknowledged.
+        /// Limit of unacknowledged publications of one link.
         publishes_in_flight: u32 = 1..=65_536,
-        /// Frames that may wait to be written to one link.
-        queue: usize = 16..=1_000_000,
-        /// Limit of one service's links to this node.
+        /// Limit of frames that wait to be written to one link.
+        queue_frames: usize = 16..=1_000_000,
+        /// Limit of links of one service to this node.
         max_links: usize = 1..=100_000,
     }
 
     /// `[demo]`: the demo page.
     Demo {
-        /// Whether the page is served, with tokens for everybody.
+        /// Whether the gateway serves the page, and tokens for everybody who asks.
         enabled: bool,
     }
 
     /// `[drain]`: the end of the process.
     Drain {
-        /// Time over which closes are spread.
+        /// Time over which the gateway spreads the closes of all connections.
         window: Duration = millis(0)..=HOUR,
-        /// Time after which everything that is left is ended.
+        /// Time after which the gateway ends everything that is left.
         deadline: Duration = millis(0)..=HOUR,
     }
 
@@ -347,11 +348,11 @@ section! {
     Telemetry {
         /// Format of log lines.
         log_format: LogFormat,
-        /// Filter of log lines.
+        /// Which log lines are written.
         log_filter: String,
-        /// Receiver of traces and metrics; empty: none.
+        /// Address to which the gateway sends traces and metrics. Empty: none.
         otlp_endpoint: String,
-        /// Fraction of the traces begun here that are kept.
+        /// Fraction of the traces that begin at this gateway and are kept.
         sample_ratio: f64 = 0.0..=1.0,
         /// Name of this service in traces and metrics.
         service_name: String,

@@ -18,13 +18,13 @@ macro_rules! settings {
         /// All settings. The path of a field is the key of the setting.
         #[derive(Clone, Debug)]
         pub struct Settings {
-            /// Worker threads of the public listener; 0: one per core.
+            /// Number of worker threads of the public listener. 0: one per core.
             pub workers: usize,
-            /// Keys of the services; each is valid.
+            /// Keys of the services. All of them are valid.
             pub api_keys: Vec<ApiKey>,
-            /// By name of the namespace.
+            /// The options of each namespace, by the namespace's name.
             pub namespaces: BTreeMap<String, Channel>,
-            /// By name of the service.
+            /// The settings of each service, by the service's name.
             pub services: BTreeMap<String, Service>,
             $($(#[$doc])* pub $field: $type,)*
         }
@@ -43,7 +43,7 @@ macro_rules! settings {
                 })
             }
 
-            /// The settings in force, one per line, without secrets. Logged at the start.
+            /// The settings in force, one per line, without secrets. The gateway logs them at the start.
             pub fn effective(&self) -> String {
                 let mut lines = vec![format!("workers = {}", self.workers)];
                 $(self.$field.show(concat!(stringify!($field), "."), &mut lines);)*
@@ -53,7 +53,7 @@ macro_rules! settings {
                 lines.join("\n")
             }
 
-            /// Key and range of every setting of the fixed tables.
+            /// The key and the allowed range of every setting whose table has a fixed name.
             #[cfg(test)]
             pub(super) fn documented() -> Vec<(String, Option<String>)> {
                 let mut all = Vec::new();
@@ -65,7 +65,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// This process.
+    /// The name of this node.
     node: Node,
     /// The listener for frontends.
     public: Public,
@@ -73,19 +73,19 @@ settings! {
     internal: Internal,
     /// Connections of frontends.
     connection: Connection,
-    /// The way from the broker to the subscribers.
+    /// Delivery from the broker to the subscribers.
     fan_out: FanOut,
-    /// Reading missed publications.
+    /// Reads of missed publications.
     recovery: Recovery,
     /// Tags of publications.
     publish: Publish,
-    /// Answers with history.
+    /// Limits of answers with history.
     history: History,
-    /// Answers with presence.
+    /// Limits of answers with presence.
     presence: Presence,
     /// Subscriptions that services make for users.
     subscriptions: Subscriptions,
-    /// Idempotency keys.
+    /// Idempotency keys of publishes.
     idempotency: Idempotency,
     /// Where publications, histories and presence are kept.
     broker: Broker,

@@ -13,7 +13,7 @@ use std::{collections::HashMap, io::Write as _, time::Duration};
 
 const DEV: &str = include_str!("../../config/dev.toml");
 
-/// The keys of a settings file with the comments above them, commented examples included.
+/// The keys of a settings file, each with the comment above it. Keys of examples in comments are included.
 fn documented_in(toml: &str) -> Vec<(String, String)> {
     let (mut table, mut comment, mut all) = (String::new(), String::new(), Vec::new());
     for line in toml.lines() {
@@ -40,13 +40,13 @@ fn problems(toml: &str) -> Vec<Problem> {
 }
 
 #[test]
-fn the_default_file_documents_every_key_with_its_bounds_and_no_other() {
+fn the_default_file_documents_every_key_with_its_bounds_and_no_other_keys() {
     let file = documented_in(DEFAULTS);
     let mut wanted = Settings::documented();
     wanted.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
     wanted.extend(keys_of::<ApiKey>("api_keys"));
     wanted.extend(keys_of::<Service>("services.chatbot"));
-    // Their bounds are documented at channel_defaults.
+    // The bounds of a namespace's keys are documented at channel_defaults.
     wanted.extend(keys_of::<Channel>("namespaces.chat").into_iter().map(|(key, _)| (key, None)));
     for (key, range) in &wanted {
         let (_, comment) = file.iter().find(|(name, _)| name == key).unwrap_or_else(|| panic!("{key} is not in default.toml"));
@@ -74,7 +74,7 @@ fn the_commented_examples_have_the_default_values() {
 }
 
 #[test]
-fn the_guide_names_every_table() {
+fn the_settings_page_names_every_table() {
     let guide = include_str!("../../../docs/settings.md");
     for table in Settings::KEYS {
         assert!(guide.contains(&format!("`{table}`")), "docs/settings.md does not name {table}");
@@ -108,7 +108,7 @@ fn the_problem_of_every_bad_value_names_its_key() {
     for (toml, key, says) in [
         ("[connection]\nping = 1", "connection.ping", "unknown key"),
         ("nodes = 3", "nodes", "unknown key"),
-        ("[namespaces.chat]\nhistory = 3", "namespaces.chat.history", "known here: history_size"),
+        ("[namespaces.chat]\nhistory = 3", "namespaces.chat.history", "known keys here: history_size"),
         ("[connection]\nping_interval = 25", "connection.ping_interval", "\"10s\" (ms, s, m, h, d), \"1s\" to \"1h\"; found 25"),
         ("[connection]\nping_interval = \"25\"", "connection.ping_interval", "found \"25\""),
         ("[connection]\nping_interval = \"10ms\"", "connection.ping_interval", "\"1s\" to \"1h\"; found \"10ms\""),
@@ -120,9 +120,9 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("public = 3", "public", "expected a table"),
         ("namespaces = 3", "namespaces", "expected a table"),
         ("api_keys = 3", "api_keys", "expected a list of tables"),
-        ("[public]\naddress = \"localhost\"", "public.address", "an address with its port"),
+        ("[public]\naddress = \"localhost\"", "public.address", "an IP address and a port"),
         ("[demo]\nenabled = \"yes\"", "demo.enabled", "true or false"),
-        ("[public]\nallowed_origins = [1]", "public.allowed_origins", "a list of texts"),
+        ("[public]\nallowed_origins = [1]", "public.allowed_origins", "a list of strings"),
         ("[telemetry]\nsample_ratio = 1.01", "telemetry.sample_ratio", "0.0 to 1.0"),
         ("[telemetry]\nsample_ratio = nan", "telemetry.sample_ratio", "0.0 to 1.0"),
         ("[telemetry]\nlog_format = \"xml\"", "telemetry.log_format", "\"text\" or \"json\""),
@@ -135,16 +135,16 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[cluster]\npublic_url = \"ws://h\"", "cluster.public_url", "http://host:port"),
         ("[redis]\nurl = [\"redis://a\"]", "redis.url", "a table of URLs by name"),
         ("[redis]\nurl = { a = 1 }", "redis.url", "a table of URLs by name"),
-        ("[redis.url]\na = \"redis://a\"", "redis.url", "a single URL"),
+        ("[redis.url]\na = \"redis://a\"", "redis.url", "at least two servers"),
         ("[redis]\nurl = {}", "redis.url", "expected"),
-        ("[redis.url]\n\"a b\" = \"redis://a\"\nc = \"redis://c\"", "redis.url", "under a name of 1 to 64"),
-        ("[redis]\nurl = \"a=redis://a redis://b\"", "redis.url", "under a name of 1 to 64"),
+        ("[redis.url]\n\"a b\" = \"redis://a\"\nc = \"redis://c\"", "redis.url", "a name for each URL, of 1 to 64"),
+        ("[redis]\nurl = \"a=redis://a redis://b\"", "redis.url", "a name for each URL, of 1 to 64"),
         ("[redis]\nurl = \"a=redis://a a=redis://b\"", "redis.url", "the same name"),
         ("[redis]\nprefix = \"a b\"", "redis.prefix", "1 to 64"),
         ("[redis]\nresponse_timeout = \"9s\"", "redis.response_timeout", "shorter than redis.deadline"),
         ("[broker]\nkind = \"kafka\"", "broker.kind", "\"memory\" or \"redis\""),
         ("[[api_keys]]\nname = \"a\"", "api_keys[0].key", "is missing"),
-        ("[[api_keys]]\nname = \"a\"\nkey = \"\"", "api_keys[0].key", "at least one"),
+        ("[[api_keys]]\nname = \"a\"\nkey = \"\"", "api_keys[0].key", "one or more"),
         ("[[api_keys]]\nname = \"a\"\nkey = \"k\"\n[[api_keys]]\nname = \"a\"\nkey = \"l\"", "api_keys[1].name", "already"),
         ("[node]\nname = \"a b\"", "node.name", "A-Z a-z 0-9"),
         ("[recovery]\npage_bytes = \"65KiB\"", "recovery.page_bytes", "a quarter of connection.outbox_bytes"),
@@ -175,9 +175,9 @@ fn the_problem_of_every_bad_value_names_its_key() {
     }
 }
 
-/// Every key of the fixed tables, set in a file and by a variable.
+/// Sets every key whose table has a fixed name, in a file and by a variable.
 #[test]
-fn every_key_refuses_what_is_outside_its_bounds_or_of_another_type() {
+fn every_key_refuses_values_outside_its_bounds_or_of_another_type() {
     let refuses = |key: &str, value: &str, says: &str| {
         let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
         let text = if table.is_empty() { format!("{name} = {value}") } else { format!("[{table}]\n{name} = {value}") };
@@ -199,7 +199,7 @@ fn every_key_refuses_what_is_outside_its_bounds_or_of_another_type() {
         let Some(range) = range else { continue };
         let (first, last) = range.split_once(" to ").expect("from and to");
         let digits = |text: &str| text.find(|c: char| c.is_ascii_digit()).expect("a number");
-        // A larger number than the upper bound, and zero if the lower bound is above it.
+        // A number above the upper bound, and zero if the lower bound is above zero.
         let mut above = last.to_owned();
         above.insert(digits(last), '9');
         refuses(&key, &above, &range);
@@ -222,7 +222,7 @@ fn all_problems_are_reported_at_once() {
 }
 
 #[test]
-fn a_later_layer_wins_and_a_problem_names_its_layer() {
+fn a_later_layer_overrides_an_earlier_one_and_a_problem_names_its_layer() {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     write!(file, "[connection]\nping_interval = \"30s\"\npong_timeout = \"3s\"\nmax_in_flight = 7\n[namespaces.My-chat]\n")
         .expect("written");
@@ -262,7 +262,7 @@ fn a_later_layer_wins_and_a_problem_names_its_layer() {
 }
 
 #[test]
-fn a_problem_of_a_file_names_it_and_quotes_nothing() {
+fn a_problem_of_a_file_names_the_file_and_quotes_nothing() {
     let missing = Layers { file: Some("/nowhere/gateway.toml".as_ref()), ..Layers::default() };
     assert!(Settings::load(&missing).expect_err("missing").to_string().contains("/nowhere/gateway.toml: cannot be read"));
     let message = Problems::to_string(&Settings::from_toml("[tokens]\nhmac_secret = \"hush").expect_err("no end"));
@@ -270,7 +270,7 @@ fn a_problem_of_a_file_names_it_and_quotes_nothing() {
 }
 
 #[test]
-fn secrets_are_in_no_log() {
+fn no_log_shows_a_secret() {
     let text = "[tokens]\nhmac_secret = \"hush-1\"\n[redis.url]\na = \"redis://:hush-2@h\"\nb = \"redis://:hush-4@h\"\n[[api_keys]]\nname = \"a\"\nkey = \"hush-3\"";
     let settings = Settings::from_toml(text).expect("valid");
     let shown = settings.effective();

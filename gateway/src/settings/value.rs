@@ -1,4 +1,4 @@
-//! Types of settings: how each is read and shown.
+//! The types of settings, and how each is read and shown.
 
 use config::{Value, ValueKind};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -6,13 +6,13 @@ use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 /// A type of setting.
 pub(super) trait Setting: Clone {
-    /// The expected notation, for messages.
+    /// The expected notation, as messages describe it.
     const EXPECTED: &'static str;
-    /// Whether the value must not be shown, not even an invalid one.
+    /// Whether no message may show the value, even if it is invalid.
     const SECRET: bool = false;
-    /// Reads the value. Variables and flags give every value as text.
+    /// Reads the value. Returns `None` if it has the wrong type or notation. A value from a variable or a flag is always text.
     fn read(kind: &ValueKind) -> Option<Self>;
-    /// The value in the notation of the file.
+    /// The value in the notation of `default.toml`. Does not show a secret.
     fn show(&self) -> String;
 }
 
@@ -33,7 +33,7 @@ pub(super) const GIB: usize = 1 << 30;
 const SIZES: [(&str, usize); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
 const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Splits `10s` into number and unit.
+/// Splits a text such as `10s` into number and unit.
 fn measured(text: &str) -> Option<(u64, &str)> {
     let unit = text.find(|c: char| !c.is_ascii_digit())?;
     Some((text[..unit].parse().ok()?, text[unit..].trim_start()))
@@ -79,7 +79,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     number.checked_mul(*millis).map(Duration::from_millis)
 }
 
-/// The notation that [`parse_duration`] reads.
+/// Writes a duration in the notation that [`parse_duration`] reads.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis() as u64;
     let (name, unit) = match millis {
@@ -160,7 +160,7 @@ impl Setting for bool {
 }
 
 impl Setting for String {
-    const EXPECTED: &'static str = "a text";
+    const EXPECTED: &'static str = "a string";
 
     fn read(kind: &ValueKind) -> Option<Self> {
         match kind {
@@ -175,7 +175,7 @@ impl Setting for String {
 }
 
 impl Setting for SecretString {
-    const EXPECTED: &'static str = "a text";
+    const EXPECTED: &'static str = "a string";
     const SECRET: bool = true;
 
     fn read(kind: &ValueKind) -> Option<Self> {
@@ -188,7 +188,7 @@ impl Setting for SecretString {
 }
 
 impl Setting for SocketAddr {
-    const EXPECTED: &'static str = "an address with its port such as \"127.0.0.1:8000\" or \"[::1]:8000\"";
+    const EXPECTED: &'static str = "an IP address and a port such as \"127.0.0.1:8000\" or \"[::1]:8000\"";
 
     fn read(kind: &ValueKind) -> Option<Self> {
         String::read(kind)?.parse().ok()
@@ -200,7 +200,7 @@ impl Setting for SocketAddr {
 }
 
 impl Setting for Vec<String> {
-    const EXPECTED: &'static str = "a list of texts; in a variable, separated by commas";
+    const EXPECTED: &'static str = "a list of strings; in a variable, separate them with commas";
 
     fn read(kind: &ValueKind) -> Option<Self> {
         match kind {
@@ -215,7 +215,7 @@ impl Setting for Vec<String> {
     }
 }
 
-/// Declares an enum whose variants are written as words.
+/// Declares a setting's enum, with the word that stands for each variant.
 macro_rules! choice {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* } $expected:literal;)*) => {$(
         $(#[$meta])*

@@ -6,7 +6,7 @@ use crate::{
         Broker, Mailbox, Reads, RedisAddress, RedisConfig,
         simulated::{self, Purpose, Server, SimulatedConnections},
     },
-    connection::{self, Worker},
+    connection::{self, WorkerContext},
     hub::{Hub, HubLimits, HubParts},
     node::Node,
     settings::Settings,
@@ -41,7 +41,7 @@ pub(super) struct SimulatedNode {
 
 /// A worker that runs on request.
 pub(super) struct SimulatedWorker {
-    pub(super) worker: Rc<Worker>,
+    pub(super) worker: Rc<WorkerContext>,
     run: Pin<Box<dyn Future<Output = ()>>>,
     flag: Arc<WakeFlag>,
     waker: Waker,
@@ -81,7 +81,7 @@ impl SimulatedNode {
                 metrics: Arc::default(),
             });
             let run = Box::pin(hub.clone().run());
-            let (worker, flag) = (Rc::new(Worker { hub, node: node.clone(), limits: connection::limits() }), WakeFlag::new());
+            let (worker, flag) = (Rc::new(WorkerContext { hub, node: node.clone(), limits: connection::limits() }), WakeFlag::new());
             SimulatedWorker { worker, run, waker: Waker::from(flag.clone()), flag }
         };
         let workers = mailboxes.into_iter().enumerate().map(worker).collect();
@@ -132,7 +132,7 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
         canary: Duration::from_secs(1),
         audit: Duration::from_secs(30),
         idempotency_ttl: Duration::from_hours(1),
-        meta_ttl: Duration::from_hours(1),
+        position_ttl: Duration::from_hours(1),
         subscriptions_per_user: 8,
     }
 }

@@ -1,20 +1,20 @@
 //! Log lines of failures that repeat.
 
-/// Logs the first failure of a row, so that an outage costs one line and not one for each attempt.
+/// Logs only the first of consecutive failures, so that an outage costs one line and not one per attempt.
 #[derive(Debug, Default)]
 pub struct FailureLog {
     has_failed: bool,
 }
 
 impl FailureLog {
-    /// An attempt failed. `log` runs if the attempt before it did not.
+    /// Records a failed attempt. Calls `log` unless the attempt before it failed too.
     pub fn failed(&mut self, log: impl FnOnce()) {
         if !std::mem::replace(&mut self.has_failed, true) {
             log();
         }
     }
 
-    /// An attempt succeeded: the next failure is logged.
+    /// Records a successful attempt. The next failure is logged.
     pub fn succeeded(&mut self) {
         self.has_failed = false;
     }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_failure_of_a_row_is_logged() {
+    fn only_the_first_of_consecutive_failures_is_logged() {
         let (mut log, mut lines) = (FailureLog::default(), Vec::new());
         for (attempt, succeeds) in [false, false, true, false, false].into_iter().enumerate() {
             if succeeds {

@@ -66,9 +66,9 @@ labels! {
         OutboxFull, "outbox_full", "The connection's outbox was full, and the connection is being closed.";
         OutboxReplaced, "outbox_replaced", "A newer publication replaced it (`latest`).";
         WorkerOutboxesFull, "worker_outboxes_full", "All outboxes of the worker together reached their limit, and the connection is being closed.";
-        AtMostOnce, "at_most_once", "A channel without a history lost publications on the way, counted once; its subscribers are informed.";
-        Duplicate, "duplicate", "It was delivered before; counted once for each worker.";
-        JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves; each is counted once.";
+        AtMostOnce, "at_most_once", "A channel without a history lost publications between the broker and the worker. The loss counts once; its subscribers are informed.";
+        Duplicate, "duplicate", "The worker had delivered the publication before. It counts once for each worker.";
+        JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves. Each join and leave counts once.";
         ConnectionClosed, "connection_closed", "The connection was ending, or ended before the delivery was written.";
     }
 
@@ -136,9 +136,9 @@ impl TransportEnd {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// With a code of the frontend protocol.
+    /// It ended with a disconnect code of the frontend protocol.
     Disconnect(Disconnect),
-    /// With another end.
+    /// It ended in another way.
     Transport(TransportEnd),
 }
 

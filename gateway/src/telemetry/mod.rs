@@ -1,4 +1,4 @@
-//! Traces, metrics and logs. Other modules count and begin spans; the names and meanings of all metrics are here.
+//! Traces, metrics and logs. Other modules count and begin spans; this module defines the names and meanings of all metrics.
 //!
 //! `/metrics` is always available. With `telemetry.otlp_endpoint`, metrics and traces are also sent by OTLP.
 

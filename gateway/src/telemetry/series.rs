@@ -3,11 +3,11 @@
 /// Kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows; its name ends in `_total`.
+    /// A number that only grows. Its name in `/metrics` ends in `_total`.
     Counter,
-    /// Goes up and down.
+    /// A number that grows and shrinks.
     Gauge,
-    /// Counts durations in seconds by size.
+    /// A histogram of durations in seconds.
     Histogram,
 }
 
@@ -53,7 +53,7 @@ series! {
     ConnectionsOpened, "connections_opened", Counter, [], "Upgrades that were accepted.";
     ConnectionsClosed, "connections_closed", Counter, ["code", "cause"], "Connections that ended, by WebSocket close code and cause. The code is 0 if no close frame was exchanged.";
     UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Refused upgrades, by error.";
-    HttpConnectionErrors, "http_connection_errors", Counter, ["listener", "cause"], "HTTP connections that did not end in good order, by cause.";
+    HttpConnectionErrors, "http_connection_errors", Counter, ["listener", "cause"], "HTTP connections that ended with an error, by cause.";
     SubscriptionsOpen, "subscriptions_open", Gauge, [], "Open subscriptions of frontends.";
     ChannelsOpen, "channels_open", Gauge, [], "Channels with subscribers, counted once for each worker.";
     TasksOpen, "tasks_open", Gauge, [], "Running tasks of connections, operations and fan-outs.";
@@ -63,9 +63,9 @@ series! {
     Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put into outboxes, one for each subscriber. Publications inside a reply are not counted.";
     FanOutBatches, "fan_out_batches", Counter, [], "Encoded batches of publications.";
     Backfills, "backfills", Counter, [], "Missing ranges that were read from the broker.";
-    HistoryReads, "history_reads", Counter, ["result"], "Reads of a history for workers and clients that catch up: `begun`, or `shared` with another one.";
-    GapBufferBytes, "gap_buffer_bytes", Gauge, [], "Bytes of publications that wait while a gap before them is read.";
-    GapBufferDropped, "gap_buffer_dropped", Counter, [], "Publications that could not wait while a gap is read, because of the limit or because the channel is read again anyway. They are read from the history.";
+    HistoryReads, "history_reads", Counter, ["result"], "Reads of a history for workers and clients that catch up. `begun`: new reads. `shared`: requests that joined a running read.";
+    GapBufferBytes, "gap_buffer_bytes", Gauge, [], "Size of the publications that wait while a gap before them is read, in bytes.";
+    GapBufferDropped, "gap_buffer_dropped", Counter, [], "Publications that were not kept while a gap was read, because of the limit or because the channel is read again anyway. They are read from the history.";
     Forks, "forks", Counter, [], "Forks, counted once for each worker with subscribers of the channel. Client-side subscriptions are ended, and the SDK subscribes again.";
     RecoveriesFromMemory, "recoveries_from_memory", Counter, [], "Recoveries that a worker answered from its memory, without a read.";
     AuditLosses, "audit_losses", Counter, [], "Losses between broker and worker that only the audit found; expected to stay 0.";
@@ -80,14 +80,14 @@ series! {
     RestRequest, "rest_request_duration_seconds", Histogram, ["route", "method", "status"], "Duration of requests of the internal listener.";
     Call, "call_duration_seconds", Histogram, ["service", "outcome"], "Duration of calls, from the frontend's command to the answer.";
     ServiceCalls, "service_calls", Counter, ["result"], "Calls to services, by result.";
-    ServiceAnswersDropped, "service_answers_dropped", Counter, ["result"], "Answers of services that came after the caller stopped waiting.";
+    ServiceAnswersDropped, "service_answers_dropped", Counter, ["result"], "Answers of services that arrived after the caller had stopped waiting.";
     ServiceEvents, "service_events", Counter, ["result"], "Events for services, by result.";
     ServiceLifecycleEvents, "service_lifecycle_events", Counter, ["result"], "Lifecycle events for services, by result.";
-    LinkPublishes, "link_publishes", Counter, ["result"], "Publications that came over links, by result.";
+    LinkPublishes, "link_publishes", Counter, ["result"], "Publications from links, by result.";
     Links, "links", Counter, ["result"], "Links that were opened, and links that ended, by cause.";
     BrokerChannels, "broker_channels", Gauge, [], "Channels with subscribers, publications or presence.";
-    BrokerPublications, "broker_publications", Gauge, [], "Publications stored.";
-    BrokerBytes, "broker_bytes", Gauge, [], "Approximate bytes of the publications stored.";
+    BrokerPublications, "broker_publications", Gauge, [], "Stored publications.";
+    BrokerBytes, "broker_bytes", Gauge, [], "Approximate size of the stored publications in bytes.";
     BrokerIdleChannels, "broker_idle_channels", Gauge, [], "Idle channels whose position is remembered.";
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";

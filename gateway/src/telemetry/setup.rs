@@ -35,7 +35,7 @@ impl Telemetry {
             layers.push(spans.with_filter(Targets::new().with_target("gateway", LevelFilter::INFO)).boxed());
             trace::enable();
         }
-        // Fails only if a subscriber is already set, as in tests; then that one stays.
+        // Fails only if a subscriber is already set, as in tests. That one stays.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers));
         Ok(telemetry)
     }
@@ -81,15 +81,15 @@ impl Telemetry {
         &self.metrics
     }
 
-    /// Sends what is left. Blocks for up to 5 s for each signal; do not call it on a thread that runs async tasks.
+    /// Sends all queued data. May block for 5 s each for traces and metrics, so do not call it on a thread that runs async tasks.
     pub fn shutdown(&self) {
         if let Some(traces) = &self.traces
             && let Err(error) = traces.shutdown()
         {
-            tracing::warn!(%error, "the last traces were not sent");
+            tracing::warn!(%error, "cannot send the last traces");
         }
         if let Err(error) = self.meters.shutdown() {
-            tracing::warn!(%error, "the last metrics were not sent");
+            tracing::warn!(%error, "cannot send the last metrics");
         }
     }
 }

@@ -17,13 +17,13 @@ fn telemetry() -> Telemetry {
     Telemetry::without_logs(&Settings::from_toml("[node]\nname = \"n1\"").expect("valid")).expect("started")
 }
 
-/// Every sample of a scrape. Fails if one is there twice.
+/// All samples of a scrape. Fails if one occurs twice.
 fn scrape(telemetry: &Telemetry) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     for line in telemetry.metrics().render().lines().filter(|line| !line.starts_with('#')) {
         let (series, value) = line.rsplit_once(' ').expect("a sample");
         let earlier = samples.insert(series.to_owned(), value.parse().expect("a number"));
-        assert_eq!(earlier, None, "{series} is there twice");
+        assert_eq!(earlier, None, "{series} occurs twice");
     }
     samples
 }
@@ -36,7 +36,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
     metrics.node().rest_request("/v1/nodes".into(), "GET", 200, Duration::from_millis(3));
     metrics.node().call("chatbot", "answered", Duration::from_millis(30));
     for series in OBSERVED.iter().copied() {
-        metrics.observe(series, move |tell| tell(&vec!["x"; series.row().labels.len()], 7));
+        metrics.observe(series, move |report| report(&vec!["x"; series.row().labels.len()], 7));
     }
     let names: HashSet<String> = scrape(&telemetry)
         .into_keys()
@@ -127,7 +127,7 @@ fn durations_are_sorted_into_seconds() {
 }
 
 #[test]
-fn names_are_plain_and_the_page_lists_them_all() {
+fn the_page_lists_all_metrics_and_causes() {
     let page = include_str!("../../../docs/metrics.md");
     let rows = SERIES.iter().map(|row| {
         let labels: Vec<_> = row.labels.iter().map(|label| format!("`{label}`")).collect();
@@ -217,7 +217,7 @@ fn the_last_metrics_are_sent_on_shutdown() {
         let (mut socket, _) = collector.accept().expect("a request");
         let mut head = [0; 16];
         socket.read_exact(&mut head).expect("a request line");
-        // The response comes before the whole body is read, then the socket closes: that is enough for the exporter.
+        // The exporter needs only the response, so the rest of the request is not checked.
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").expect("answered");
         std::io::copy(&mut socket, &mut std::io::sink()).ok();
         String::from_utf8_lossy(&head).into_owned()

@@ -56,7 +56,7 @@ impl TraceContext {
         (version != 0xff && trace != 0 && span != 0 && well_ended).then_some(Self { trace, span: span as u64, flags: flags as u8 })
     }
 
-    /// The context of a request; none if its `traceparent` is missing, malformed or repeated.
+    /// The context of a request. `None` if its `traceparent` is missing, malformed or repeated.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut all = headers.get_all("traceparent");
         let first = all.next()?;
@@ -124,7 +124,7 @@ impl TraceSpan {
     fn child(kind: SpanKind, parent: Option<TraceContext>) -> Self {
         let span = kind.span();
         if let Some(parent) = parent {
-            // Fails only if the span is filtered out; then there is nothing to set.
+            // Fails only if the span is filtered out.
             let _ = span.set_parent(Context::new().with_remote_span_context(parent.remote()));
         }
         Self::within(span, parent)

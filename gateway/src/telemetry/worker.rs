@@ -1,4 +1,4 @@
-//! Counts of one worker thread: only that thread writes them, every thread may read them.
+//! Counts of one worker thread. Only that thread writes them; every thread may read them.
 
 use super::labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy};
 use gateway_core::model::ErrorCode;
@@ -56,7 +56,7 @@ impl Drop for OpenTask {
     }
 }
 
-/// Counts of one worker. If another thread writes, counts are lost. Aligned, so that it shares no cache line.
+/// Counts of one worker. If another thread wrote, counts would be lost. The alignment gives each worker its own cache lines.
 #[repr(align(128))]
 #[derive(Default)]
 pub struct WorkerMetrics {

@@ -90,7 +90,7 @@ pub fn silent_broker() -> Broker {
         canary: HOUR,
         audit: HOUR,
         idempotency_ttl: HOUR,
-        meta_ttl: HOUR,
+        position_ttl: HOUR,
         subscriptions_per_user: 1,
     };
     Broker::Redis(RedisBroker::new(Vec::new(), config).expect("a good address"))

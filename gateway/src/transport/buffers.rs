@@ -1,6 +1,6 @@
 //! Buffers shared by all connections of a worker thread.
 //!
-//! A buffer is taken for one use and then put back, so nothing is borrowed meanwhile. A nested use gets a new buffer.
+//! A caller takes a buffer and puts it back after use, so no borrow can conflict. A nested use gets a new buffer.
 
 use std::cell::Cell;
 

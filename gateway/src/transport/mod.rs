@@ -1,10 +1,10 @@
-//! Sockets to frames and back. Knows neither channels nor sessions.
+//! Converts between sockets and frames. Knows neither channels nor sessions.
 //!
-//! | part | what |
+//! | part | task |
 //! |---|---|
-//! | [`websocket`] | the upgrade: a router of its own beside ordinary HTTP, and the public HTTP service with it |
-//! | [`wire`] | one WebSocket: reads in turns, gathers writes |
-//! | [`socket`] | socket options of the operating system; all that only Linux has |
+//! | [`websocket`] | the public HTTP service and the WebSocket upgrade |
+//! | [`wire`] | one WebSocket: reads in turns, combines writes |
+//! | [`socket`] | socket options of the operating system, including those that only Linux has |
 
 mod buffers;
 pub mod socket;

@@ -1,21 +1,21 @@
-//! Socket options of the operating system. All that only Linux has is here; elsewhere it is left out, and said once.
+//! Socket options of the operating system. On systems other than Linux, some options are missing; the gateway logs that once.
 
 use socket2::SockRef;
 use std::{io, time::Duration};
 use tokio::net::TcpStream;
 
-/// What a public socket is set to, so that a stuck peer costs bounded memory and time: with the defaults the kernel books at most
-/// 128 KiB to send and 64 KiB received.
+/// Options of a public socket. They bound the memory and time that a stuck peer costs: with the defaults, the kernel reserves at most
+/// 128 KiB for sending and 64 KiB for receiving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// How long sent bytes may stay unacknowledged, or a closed window may stay closed, before the kernel gives the peer up (Linux).
+    /// How long sent bytes may stay unacknowledged, or the peer's window closed, before the kernel ends the connection (Linux).
     pub user_timeout: Duration,
-    /// Bytes not yet sent above which the socket does not count as writable (Linux). Small, so that what waits does so in the
-    /// outbox, where the slow-consumer policy sees it.
+    /// Number of unsent bytes above which the socket is not writable (Linux). It is small, so that data waits in the outbox, where the
+    /// slow-consumer policy applies.
     pub notsent_lowat: u32,
-    /// Bytes of the send buffer. The kernel books twice that, for its own structures.
+    /// Size of the send buffer in bytes. The kernel reserves twice as much, for its own structures.
     pub send_buffer: u32,
-    /// Bytes of the receive buffer, booked twice as well. What a peer sends while it is not read waits here.
+    /// Size of the receive buffer in bytes. The kernel reserves twice as much.
     pub receive_buffer: u32,
 }
 
@@ -26,7 +26,7 @@ impl Default for SocketOptions {
 }
 
 impl SocketOptions {
-    /// Sets all of them, and `TCP_NODELAY`. Goes on after a failure and returns the first.
+    /// Sets all options and `TCP_NODELAY`. Continues after a failure, and returns the first error.
     pub fn apply(&self, io: &TcpStream) -> io::Result<()> {
         let socket = SockRef::from(io);
         let set = [
@@ -44,24 +44,24 @@ impl SocketOptions {
     }
 
     #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the shape of the Linux form")]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "same signature as on Linux")]
     fn apply_linux(&self, _socket: &SockRef<'_>) -> io::Result<()> {
-        static SAID: std::sync::Once = std::sync::Once::new();
-        SAID.call_once(|| tracing::warn!("TCP_USER_TIMEOUT and TCP_NOTSENT_LOWAT are set on Linux only: a stuck peer costs more here"));
+        static WARNED: std::sync::Once = std::sync::Once::new();
+        WARNED.call_once(|| tracing::warn!("this system has no TCP_USER_TIMEOUT and TCP_NOTSENT_LOWAT: a stuck peer costs more memory"));
         Ok(())
     }
 }
 
-/// A socket that can be cut at once.
+/// A socket that can be reset.
 pub trait Abort {
-    /// Has the kernel forget, when the socket is dropped, what it has not sent. An ordinary drop would leave it in FIN-WAIT, with its
-    /// memory, for as long as the peer does not read.
+    /// Makes the drop of the socket discard unsent bytes. After an ordinary drop, the kernel would keep them in memory (FIN-WAIT) until the
+    /// peer reads them.
     fn abort(&self);
 }
 
 impl Abort for TcpStream {
     fn abort(&self) {
-        // It fails only where the peer is gone already: then there is nothing to forget.
+        // Fails only if the peer is gone. Then the kernel has nothing to discard.
         let _ = self.set_zero_linger();
     }
 }
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(socket.tcp_notsent_lowat().expect("readable"), options.notsent_lowat);
         let (send, receive) = (socket.send_buffer_size().expect("readable"), socket.recv_buffer_size().expect("readable"));
         assert_eq!((send, receive), (2 * options.send_buffer as usize, 2 * options.receive_buffer as usize));
-        assert!(send + receive <= 256 * 1024, "what a peer may cost in the kernel");
+        assert!(send + receive <= 256 * 1024, "kernel memory per peer");
     }
 
     #[tokio::test]
@@ -97,7 +97,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (peer, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().expect("bound")), listener.accept());
         accepted.expect("connected").0.abort();
-        let error = peer.expect("connected").read(&mut [0]).await.expect_err("not an ordinary end");
+        let error = peer.expect("connected").read(&mut [0]).await.expect_err("a reset");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -13,17 +13,17 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Largest write that combines several frames. A frame of this size or more is written on its own, without a copy.
+/// Largest write that combines several frames. A frame of this size or more is written alone, without a copy.
 pub const GATHER_BYTES: usize = 64 * 1024;
 
-/// What the receiver of an [`Event`] wants next.
+/// The reaction of the receiver of an [`Event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The next event.
-    Go,
-    /// No more in this turn; the task is woken for another one.
+    /// Continue with the next event.
+    Continue,
+    /// End the turn. The task is woken for another turn.
     Yield,
-    /// No more until [`Wire::poll_turn`] is called again; the task is not woken. For a receiver that is full or finished.
+    /// End the turn without waking the task: the receiver is full or finished. The caller calls [`Wire::poll_turn`] again later.
     Pause,
 }
 
@@ -32,7 +32,7 @@ pub enum Next {
 pub enum End {
     /// The peer closed its side of the socket.
     Eof,
-    /// The peer violated the protocol; answer with the close code of the violation. Further input is read and ignored.
+    /// The peer violated the protocol. The caller closes with the violation's close code. Further input is read and ignored.
     Violation(Violation),
     /// The socket failed.
     Failed(io::Error),
@@ -41,26 +41,26 @@ pub enum End {
 /// Result of [`Wire::poll_write`].
 #[derive(Debug)]
 pub struct WriteResult {
-    /// Bytes of the frames that were removed from the queue.
+    /// Size of the frames that were removed from the queue, in bytes.
     pub bytes: usize,
-    /// Ready once the queue is empty and flushed; pending if the socket takes no more now (it will wake the task).
+    /// `Ready` if the queue is empty and flushed. `Pending` if the socket accepts no more now; it will wake the task.
     pub state: Poll<io::Result<()>>,
 }
 
 /// The server's side of a WebSocket.
 ///
-/// Input is read in turns, so that a peer that floods cannot block the worker. A turn reads a limited number of bytes into a
-/// buffer that all connections of the thread share, then wakes its task and returns. The connection has memory for input only
-/// while a message is incomplete, or after the receiver ended a turn early.
+/// Input is read in turns, so that a peer that sends without a pause cannot block the worker. A turn reads a limited number of bytes into a
+/// buffer that all connections of the thread share. It then wakes its task and returns. A connection uses memory for input only while a
+/// message is incomplete, or after the receiver ended a turn early.
 ///
-/// The queue of frames belongs to the caller. A `Wire` only knows how many bytes of the front frame are written.
+/// The caller owns the queue of frames. A `Wire` stores only the number of bytes of the front frame that are written.
 #[derive(Debug)]
 pub struct Wire<T> {
     io: T,
     decoder: Decoder,
-    /// Input that was read but not decoded; usually none.
+    /// Input that was read but not decoded. Usually none.
     unread: Option<Box<Unread>>,
-    /// Written bytes of the queue's front frame.
+    /// Number of bytes of the queue's front frame that are written.
     front_written: usize,
     /// Whether bytes were written since the last flush.
     unflushed: bool,
@@ -87,7 +87,7 @@ enum Decoded {
 }
 
 impl<T> Wire<T> {
-    /// A socket after its upgrade, with the bytes that followed the request.
+    /// Takes a socket after its upgrade, and the bytes that followed the request.
     pub fn new(io: T, leftover: &[u8], decoder: Decoder) -> Self {
         Self { io, decoder, unread: Unread::new(leftover), front_written: 0, unflushed: false }
     }
@@ -107,8 +107,8 @@ impl<T> Wire<T> {
         self.decoder.take_completed()
     }
 
-    /// Written bytes of the queue's front frame. Unless zero, the frame must stay at the front, because the peer waits for its
-    /// rest. All frames behind it may be dropped.
+    /// Number of bytes of the queue's front frame that are written. If it is not zero, the frame must stay at the front, because the peer
+    /// expects the rest of it. The frames behind it may be dropped.
     pub fn front_written(&self) -> usize {
         self.front_written
     }
@@ -121,7 +121,7 @@ impl<T> Wire<T> {
     fn decode(decoder: &mut Decoder, mut input: &mut [u8], receive: &mut impl FnMut(Event<'_>) -> Next) -> Result<Decoded, Violation> {
         while let Some(event) = decoder.feed(&mut input)? {
             match receive(event) {
-                Next::Go => {}
+                Next::Continue => {}
                 stop => return Ok(Decoded::Stopped(stop, input.len())),
             }
         }
@@ -130,18 +130,21 @@ impl<T> Wire<T> {
 }
 
 impl<T: Abort> Wire<T> {
-    /// Makes the drop of this value reset the connection: the kernel discards unsent bytes, instead of keeping them for a peer that does not read.
+    /// Makes the drop of this value reset the connection. The kernel then discards unsent bytes, instead of keeping them for a peer that does
+    /// not read.
     pub fn abort(&self) {
         self.io.abort();
     }
 }
 
 impl<T: AsyncRead + Unpin> Wire<T> {
-    /// Reads and decodes at most `bytes` bytes, and passes each event to `receive`, which can end the turn.
+    /// Reads and decodes at most `bytes` bytes, and passes each event to `receive`, which can end the turn. A caller that wants no input does
+    /// not call this. After a close frame or a violation, further input is read and ignored until [`End::Eof`].
     ///
-    /// Pending means one of three: the socket has no more input and will wake the task; the turn reached its limit and the task is already woken;
-    /// `receive` returned [`Next::Pause`] and the caller must call again by itself. A caller that wants no input does not call this.
-    /// After a close frame or a violation, further input is read and ignored until [`End::Eof`].
+    /// `Pending` has three causes:
+    /// - The socket has no more input. It will wake the task.
+    /// - The turn reached its limit. The task is already woken.
+    /// - `receive` returned [`Next::Pause`]. The caller must call this again.
     pub fn poll_turn(&mut self, cx: &mut Context<'_>, bytes: usize, mut receive: impl FnMut(Event<'_>) -> Next) -> Poll<End> {
         let mut budget = bytes;
         if let Err(stop) = self.decode_unread(&mut budget, &mut receive) {
@@ -171,7 +174,7 @@ impl<T: AsyncRead + Unpin> Wire<T> {
         })
     }
 
-    /// Decodes input that an earlier turn left.
+    /// Decodes input that an earlier turn read but did not decode.
     fn decode_unread(&mut self, budget: &mut usize, receive: &mut impl FnMut(Event<'_>) -> Next) -> Result<(), Stop> {
         let Some(unread) = &mut self.unread else { return Ok(()) };
         let end = unread.bytes.len().min(unread.at + *budget);
@@ -212,7 +215,7 @@ impl Stop {
 
 impl<T: AsyncWrite + Unpin> Wire<T> {
     /// Writes the frames of the queue in order, and removes those that are written. Small frames are combined into one write.
-    /// The caller may keep the queue borrowed meanwhile: only the socket is called.
+    /// This calls only the socket, so the caller may keep the queue borrowed.
     pub fn poll_write<F: AsRef<[u8]>>(&mut self, cx: &mut Context<'_>, queue: &mut VecDeque<F>) -> WriteResult {
         let mut bytes = 0;
         let state = loop {
@@ -229,7 +232,7 @@ impl<T: AsyncWrite + Unpin> Wire<T> {
         WriteResult { bytes, state }
     }
 
-    /// Closes this side of the connection. The peer sees the end after everything that was written.
+    /// Closes this side of the connection. The peer receives all written bytes first.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
@@ -262,7 +265,7 @@ impl<T: AsyncWrite + Unpin> Wire<T> {
         })
     }
 
-    /// Accounts for `written` bytes; returns the bytes of the frames that are written completely.
+    /// Removes the frames that are completely written after another `written` bytes. Returns the size of these frames.
     fn remove_written<F: AsRef<[u8]>>(&mut self, written: usize, queue: &mut VecDeque<F>) -> usize {
         self.unflushed = true;
         self.front_written += written;

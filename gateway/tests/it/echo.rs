@@ -57,7 +57,7 @@ pub fn run(listener: TcpListener, echo: Echo) -> io::Result<actix_server::Server
 
 impl Gate<TcpStream> for Echo {
     type Route = ();
-    type Pass = ();
+    type Context = ();
 
     fn route(&self, path: &str) -> Option<()> {
         (path.starts_with('/') && path != "/nowhere").then_some(())
@@ -73,7 +73,7 @@ impl Gate<TcpStream> for Echo {
             "/odd" => return Err(Refusal::new(ErrorCode::BadRequest, "\"\r\nX: \u{7}").into()),
             _ => {}
         }
-        Ok(Admission { subprotocol: centrifuge(request.subprotocols(), request.query()).1, pass: () })
+        Ok(Admission { subprotocol: centrifuge(request.subprotocols(), request.query()).1, context: () })
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, ()>) {
@@ -153,7 +153,7 @@ impl Connection {
             match () {
                 () if *queued >= FULL => Next::Pause,
                 () if messages >= TURN => Next::Yield,
-                () => Next::Go,
+                () => Next::Continue,
             }
         });
         match turn {

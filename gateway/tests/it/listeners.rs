@@ -1,7 +1,8 @@
 //! Both listeners of a gateway's own process, as any HTTP client meets them.
 
 use shared_proto::http::testing::{
-    Answer, Client, OFFERS, Process, counts_garbage, free_address, keeps_connections, keeps_connections_for_a_second, with_open_files,
+    Answer, Client, OFFERS, Process, counts_malformed_requests, counts_refused_connections, free_address, keeps_connections,
+    keeps_connections_for_a_second, with_open_files,
 };
 use std::{
     net::SocketAddr,
@@ -45,7 +46,7 @@ fn publish(lines: &str) -> String {
 }
 
 #[test]
-fn connections_are_kept_whatever_upgrade_is_offered() {
+fn connections_stay_open_after_upgrade_offers() {
     let gateway = Gateway::start(&[]);
     let demo = "POST /demo/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"user\":\"alice\"}";
     let chunked =
@@ -63,7 +64,7 @@ fn connections_are_kept_whatever_upgrade_is_offered() {
 }
 
 #[test]
-fn connections_are_kept_for_as_long_as_is_set() {
+fn idle_connections_stay_open_for_the_configured_time() {
     let gateway = Gateway::start(&["public.keep_alive=1s", "internal.keep_alive=1s"]);
     keeps_connections_for_a_second(gateway.public);
     keeps_connections_for_a_second(gateway.internal);
@@ -74,26 +75,36 @@ fn a_hundred_posts_that_offer_http_2_go_over_one_connection() {
     let gateway = Gateway::start(&[]);
     let mut client = Client::connect(gateway.internal);
     for _ in 0..100 {
-        let answer = client.ask(publish(OFFERS[0]));
+        let answer = client.request(publish(OFFERS[0]));
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 }
 
 #[test]
-fn what_strangers_send_is_counted_and_is_no_error() {
+fn malformed_requests_are_counted_and_cause_no_error_lines() {
     let gateway = Gateway::start(&[]);
     for (listener, name) in [(gateway.public, "public"), (gateway.internal, "internal")] {
         let labels = format!("listener=\"{name}\"");
-        counts_garbage(&gateway.process, listener, gateway.internal, "switchboard_http_connection_errors_total", &labels);
+        counts_malformed_requests(&gateway.process, listener, gateway.internal, "switchboard_http_connection_errors_total", &labels);
     }
 }
 
 #[test]
-fn a_link_is_opened_whatever_else_is_offered() {
+fn refused_connections_are_counted() {
+    for name in ["public", "internal"] {
+        let limit = if name == "public" { "public.http_connections=1" } else { "internal.connections=1" };
+        let gateway = Gateway::start(&[limit, &format!("{name}.request_timeout=200ms")]);
+        let listener = if name == "public" { gateway.public } else { gateway.internal };
+        counts_refused_connections(listener, gateway.internal, "switchboard_http_connection_errors_total", &format!("listener=\"{name}\""));
+    }
+}
+
+#[test]
+fn a_link_opens_with_any_further_upgrade_offers() {
     let gateway = Gateway::start(&[]);
     for offered in ["websocket", "h2c, websocket", "websocket, h2c", "h2c\r\nUpgrade: WebSocket"] {
         let mut client = Client::connect(gateway.internal);
-        let answer = client.ask(format!(
+        let answer = client.request(format!(
             "GET /v1/services/chatbot/link HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer dev\r\nConnection: Upgrade\r\nUpgrade: {offered}\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ));
@@ -102,8 +113,8 @@ fn a_link_is_opened_whatever_else_is_offered() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the gateway stands still for so long, and nothing else can happen")]
-fn a_request_that_came_while_the_gateway_stood_still_is_answered() {
+#[expect(clippy::disallowed_methods, reason = "the gateway is suspended for this time, so there is no event to wait for")]
+fn a_request_that_arrives_while_the_gateway_is_suspended_is_answered() {
     let gateway = Gateway::start(&["public.request_timeout=2s", "internal.request_timeout=2s"]);
     let signal = |name: &str| {
         let done = Command::new("kill").args(["-s", name, &gateway.process.id().to_string()]).status().expect("kill is there");
@@ -111,8 +122,8 @@ fn a_request_that_came_while_the_gateway_stood_still_is_answered() {
     };
     let addresses = [gateway.public, gateway.internal];
     let mut clients = addresses.map(Client::connect);
-    // The gateway has accepted them when it has answered those that came after them.
-    let _others = addresses.map(|address| Client::connect(address).ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+    // The gateway accepts connections in order, so an answer to a later one shows that it has accepted these.
+    let _others = addresses.map(|address| Client::connect(address).request("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
     signal("STOP");
     for client in &mut clients {
         client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -128,20 +139,20 @@ fn a_request_that_came_while_the_gateway_stood_still_is_answered() {
 const UPGRADE: &str = "GET /connection/websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Asks over new connections until one is not closed at once.
-fn ask(address: SocketAddr, request: &str) -> (Client, Answer) {
+/// Sends a request over new connections until one is not closed at once.
+fn request(address: SocketAddr, request: &str) -> (Client, Answer) {
     let began = Instant::now();
     loop {
         let mut client = Client::connect(address);
-        if let Some(answer) = client.try_ask(request) {
+        if let Some(answer) = client.try_request(request) {
             return (client, answer);
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "no place is free for {request}");
+        assert!(began.elapsed() < Duration::from_secs(30), "all connections are refused: {request}");
     }
 }
 
 #[test]
-fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
+fn rest_and_probes_are_answered_with_a_low_limit_of_open_files() {
     let probe = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let gateway = Gateway::run(
         with_open_files(200, env!("CARGO_BIN_EXE_gateway")),
@@ -154,7 +165,7 @@ fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
     }
     let mut sockets = Vec::new();
     let refusal = loop {
-        match ask(gateway.public, UPGRADE) {
+        match request(gateway.public, UPGRADE) {
             (client, answer) if answer.status == 101 => sockets.push(client),
             (_, answer) => break answer,
         }
@@ -162,21 +173,21 @@ fn with_few_files_upgrades_are_refused_and_rest_and_probes_answered() {
     assert!(sockets.len() > 8, "{}", sockets.len());
     assert!(refusal.status == 503 && refusal.head.contains("content-type: application/problem+json\r\n"), "{refusal:?}");
     assert!(refusal.body.contains(r#""code":"connection_limit""#), "{refusal:?}");
-    // Strangers who connect and say nothing take all that is left.
-    let strangers: Vec<_> = (0..400).map(|_| Client::connect(gateway.public)).collect();
+    // Silent clients occupy all remaining connections.
+    let silent: Vec<_> = (0..400).map(|_| Client::connect(gateway.public)).collect();
     for _ in 0..10 {
-        assert_eq!(Client::connect(gateway.internal).ask(probe).status, 200);
-        assert_eq!(Client::connect(gateway.internal).ask(publish("Connection: close\r\n")).status, 200);
+        assert_eq!(Client::connect(gateway.internal).request(probe).status, 200);
+        assert_eq!(Client::connect(gateway.internal).request(publish("Connection: close\r\n")).status, 200);
     }
-    // Their time is over after a second.
-    assert_eq!(ask(gateway.public, probe).1.status, 200);
-    assert_eq!(ask(gateway.public, UPGRADE).1.status, 503);
+    // The request timeout of one second closes them.
+    assert_eq!(request(gateway.public, probe).1.status, 200);
+    assert_eq!(request(gateway.public, UPGRADE).1.status, 503);
     sockets.pop();
     let began = Instant::now();
-    while ask(gateway.public, UPGRADE).1.status != 101 {
-        assert!(began.elapsed() < Duration::from_secs(30), "a place is free again");
+    while request(gateway.public, UPGRADE).1.status != 101 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the closed connection does not free its place");
     }
-    drop(strangers);
+    drop(silent);
     let log = gateway.process.log();
     assert!(!log.contains("ERROR"), "{log}");
 }

@@ -13,7 +13,7 @@ import { EventRecorder, eventually, next } from './support/wait.mjs';
 const cluster = async (t, ...names) => nodesOf(t, await OwnRedis.start(t), ...names);
 
 async function nodesOf(t, redis, ...names) {
-    const settings = (name) => `${over(redis.url, name, 'canary = "200ms"')}
+    const settings = (name) => `${over(redis.url, name, 'canary_interval = "200ms"')}
         [namespaces.news]
         history_size = 1000
         history_ttl = "1h"

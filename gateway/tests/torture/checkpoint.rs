@@ -1,4 +1,4 @@
-//! From time to time the histories are read, and every subscriber has to have what they hold.
+//! Checkpoints: read the histories, and check that every subscriber has received their content.
 
 use crate::{
     ledger::{Channel, Kind},
@@ -12,18 +12,18 @@ use shared_proto::rest::HistoryBody;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Between two looks.
+/// Pause between two checks of the same condition.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Entries of one page.
+/// Number of publications in a page of history.
 const PAGE: u64 = 1000;
 
-/// Remembers how far each channel was looked at.
+/// The position up to which each history was read.
 #[derive(Default)]
 pub(crate) struct Checkpoints {
-    seen: HashMap<String, Position>,
+    read_up_to: HashMap<String, Position>,
 }
 
-/// What a channel held.
+/// The content of a channel's history.
 struct Held {
     channel: Arc<Channel>,
     top: Position,
@@ -31,36 +31,36 @@ struct Held {
 }
 
 impl Checkpoints {
-    /// Waits until all nodes are ready and all subscribers have what the histories hold now. A publication that a subscriber does not have at the
-    /// deadline counts as lost without a report. `last`: nothing is published any more.
-    pub(crate) async fn check(&mut self, world: &World, patience: Duration, last: bool) {
-        let deadline = Instant::now() + patience;
+    /// Waits until all nodes are ready and all subscribers have the content of the histories. A publication that a subscriber does not have at the
+    /// deadline counts as an unreported loss. `last`: the publishers have stopped.
+    pub(crate) async fn check(&mut self, world: &World, time_limit: Duration, last: bool) {
+        let deadline = Instant::now() + time_limit;
         self.ready(world, deadline).await;
         let mut all = Vec::new();
         for channel in &world.channels {
-            let due = channel.begin_checkpoint();
+            let expected = channel.begin_checkpoint();
             let Some(held) = self.read(world, channel, deadline).await else {
-                world.tally.wrong(Count::Other, 1, || format!("{}: its history cannot be read", channel.name));
+                world.tally.violation(Count::Other, 1, || format!("{}: its history cannot be read", channel.name));
                 continue;
             };
-            let vanished = channel.holds(&held.numbers, &due, &world.tally);
-            if !vanished.is_empty() {
-                let case = || format!("{}: {} were acknowledged, and are not held", channel.name, some(&vanished));
-                world.tally.wrong(Count::Other, vanished.len() as u64, case);
+            let missing = channel.check_history(&held.numbers, &expected, &world.tally);
+            if !missing.is_empty() {
+                let case = || format!("{}: {} were acknowledged, but are not in the history", channel.name, summary(&missing));
+                world.tally.violation(Count::Other, missing.len() as u64, case);
             }
             all.push(held);
         }
         for mut held in all {
             while !held.has_arrived(world, last) && Instant::now() < deadline {
                 sleep(PAUSE).await;
-                // What was trimmed meanwhile is no longer held.
-                if held.channel.kind == Kind::Shallow
+                // The history may have been trimmed meanwhile.
+                if held.channel.kind == Kind::ShortHistory
                     && let Some(now) = self.read(world, &held.channel, deadline).await
                 {
                     held.numbers.retain(|number| now.numbers.contains(number));
                 }
             }
-            held.tell(world, last);
+            held.report_missing(world, last);
         }
     }
 
@@ -68,7 +68,7 @@ impl Checkpoints {
         for node in &world.nodes {
             loop {
                 if node.has_died().await {
-                    world.tally.wrong(Count::Other, 1, || format!("{} ended by itself", node.name));
+                    world.tally.violation(Count::Other, 1, || format!("{} ended unexpectedly", node.name));
                     node.start().await;
                 }
                 let answer = world.http.get(node.rest("/readyz")).timeout(Duration::from_secs(2)).send().await;
@@ -76,7 +76,7 @@ impl Checkpoints {
                     break;
                 }
                 if Instant::now() >= deadline {
-                    world.tally.wrong(Count::Other, 1, || format!("{} is not ready: {answer:?}", node.name));
+                    world.tally.violation(Count::Other, 1, || format!("{} is not ready: {answer:?}", node.name));
                     break;
                 }
                 sleep(PAUSE).await;
@@ -84,9 +84,9 @@ impl Checkpoints {
         }
     }
 
-    /// What a channel holds beyond what was looked at before; for a shallow one, all that it holds.
+    /// Reads the part of a history that is new since the last checkpoint, or a short history completely.
     async fn read(&mut self, world: &World, channel: &Arc<Channel>, deadline: Instant) -> Option<Held> {
-        let mut from = self.seen.get(&channel.name).copied().filter(|_| channel.kind != Kind::Shallow);
+        let mut from = self.read_up_to.get(&channel.name).copied().filter(|_| channel.kind != Kind::ShortHistory);
         let mut numbers = Vec::new();
         while Instant::now() < deadline {
             let since = from.map(|from| format!("&since={}:{}", from.epoch, from.offset)).unwrap_or_default();
@@ -112,7 +112,7 @@ impl Checkpoints {
             from = Some(Position { epoch, offset: last });
             if last >= page.offset {
                 let top = Position { epoch, offset: page.offset };
-                self.seen.insert(channel.name.clone(), top);
+                self.read_up_to.insert(channel.name.clone(), top);
                 return Some(Held { channel: channel.clone(), top, numbers });
             }
         }
@@ -120,35 +120,35 @@ impl Checkpoints {
     }
 }
 
-/// For people.
-fn some(numbers: &[u32]) -> String {
+/// A short description of some publications.
+fn summary(numbers: &[u32]) -> String {
     let shown = &numbers[..numbers.len().min(5)];
     format!("{} publications, with the numbers {shown:?}{}", numbers.len(), if shown.len() < numbers.len() { " ..." } else { "" })
 }
 
 impl Held {
     fn has_arrived(&self, world: &World, last: bool) -> bool {
-        world.followers.of(&self.channel).iter().all(|follower| {
-            let follower = follower.lock().expect("no panic");
-            (!last || follower.position() == Some(self.top)) && self.numbers.iter().all(|number| follower.has(*number))
+        world.checkers.of(&self.channel).iter().all(|checker| {
+            let checker = checker.lock().expect("no panic");
+            (!last || checker.position() == Some(self.top)) && self.numbers.iter().all(|number| checker.has(*number))
         })
     }
 
-    fn tell(&self, world: &World, last: bool) {
-        for follower in world.followers.of(&self.channel) {
-            let follower = follower.lock().expect("no panic");
-            let missing: Vec<u32> = self.numbers.iter().copied().filter(|number| !follower.has(*number)).collect();
-            let (who, name, at) = (&follower.who, &self.channel.name, follower.position());
+    fn report_missing(&self, world: &World, last: bool) {
+        for checker in world.checkers.of(&self.channel) {
+            let checker = checker.lock().expect("no panic");
+            let missing: Vec<u32> = self.numbers.iter().copied().filter(|number| !checker.has(*number)).collect();
+            let (who, name, at) = (&checker.who, &self.channel.name, checker.position());
             if let [first, ..] = missing[..] {
                 let age = self
                     .channel
                     .age(first)
                     .map_or_else(|| "not acknowledged".into(), |age| format!("acknowledged {:.1} s ago", age.as_secs_f64()));
-                world.tally.wrong(Count::Untold, missing.len() as u64, || {
-                    format!("{who} of {name} stands at {at:?} and lacks what is held: {}; {age}", some(&missing))
+                world.tally.violation(Count::UnreportedLosses, missing.len() as u64, || {
+                    format!("{who} of {name} is at {at:?} without publications of the history: {}; {age}", summary(&missing))
                 });
             } else if last && at != Some(self.top) {
-                world.tally.wrong(Count::Other, 1, || format!("{who} of {name} stands at {at:?}, and the channel at {:?}", self.top));
+                world.tally.violation(Count::Other, 1, || format!("{who} of {name} is at {at:?}, and the channel at {:?}", self.top));
             }
         }
     }

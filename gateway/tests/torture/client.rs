@@ -1,4 +1,4 @@
-//! A connection in the frontend protocol.
+//! A client of the frontend protocol.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use shared_proto::frontend::{Command, Connect, Frame, Method, PONG};
@@ -13,12 +13,12 @@ use tokio::{
 };
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
-/// For a connection to be made, and for the answer to its first command.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Beyond the announced interval of pings, after which the connection counts as dead.
-const SLACK: Duration = Duration::from_secs(3);
+/// Time limit for connecting, and for each command.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection without a frame for the ping interval and this time counts as dead.
+const PING_GRACE: Duration = Duration::from_secs(3);
 
-/// See the module.
+/// One connection.
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     frames: VecDeque<Frame>,
@@ -26,31 +26,31 @@ pub(crate) struct Client {
     silence: Duration,
 }
 
-/// Why there is no connection (any more).
+/// Why a connection ended or failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
-    /// The server said so.
+    /// The server closed it with a close code.
     #[error("the server closed with {0}: {1}")]
     Closed(u16, String),
-    /// The way to the server broke, or was not there.
-    #[error("it broke")]
+    /// The network failed, or no server answered.
+    #[error("the connection broke")]
     Broken,
-    /// The server sent something that is not of the protocol.
-    #[error("the server sent nonsense: {0}")]
-    Nonsense(String),
+    /// The server violated the protocol.
+    #[error("the server sent an invalid frame: {0}")]
+    Malformed(String),
 }
 
 impl Ended {
-    /// Whether the official SDKs would not connect again.
+    /// Whether the official SDKs would not reconnect.
     pub(crate) fn is_for_good(&self) -> bool {
-        matches!(self, Self::Closed(3500..=3999 | 4500..=4999, _) | Self::Nonsense(_))
+        matches!(self, Self::Closed(3500..=3999 | 4500..=4999, _) | Self::Malformed(_))
     }
 }
 
 impl Client {
-    /// Connects, and awaits the answer to the connect command.
+    /// Connects, and waits for the reply to the connect command.
     pub(crate) async fn connect(server: SocketAddr) -> Result<Self, Ended> {
-        let opened = timeout(PATIENCE, async {
+        let opened = timeout(TIMEOUT, async {
             let stream = TcpStream::connect(server).await.map_err(|_| Ended::Broken)?;
             stream.set_nodelay(true).map_err(|_| Ended::Broken)?;
             let url = format!("ws://{server}/connection/websocket");
@@ -58,45 +58,45 @@ impl Client {
             tokio_tungstenite::client_async(url, stream).await.map_err(|_| Ended::Broken)
         });
         let (socket, _) = opened.await.map_err(|_| Ended::Broken)??;
-        let mut client = Self { socket, frames: VecDeque::new(), next: 1, silence: PATIENCE };
+        let mut client = Self { socket, frames: VecDeque::new(), next: 1, silence: TIMEOUT };
         client.send(Method::Connect(Connect::default())).await?;
-        let answer = timeout(PATIENCE, client.next()).await.map_err(|_| Ended::Broken)??;
+        let answer = timeout(TIMEOUT, client.next()).await.map_err(|_| Ended::Broken)??;
         let Some(connected) = answer.connect else { return Err(Ended::Broken) };
-        client.silence = Duration::from_secs(connected.ping.into()) + SLACK;
+        client.silence = Duration::from_secs(connected.ping.into()) + PING_GRACE;
         Ok(client)
     }
 
-    /// Sends a command; answers its id.
+    /// Sends a command. Returns its id.
     pub(crate) async fn send(&mut self, method: Method) -> Result<u32, Ended> {
         let id = self.next;
         self.next += 1;
         let command: Command = method.with_id(id);
         let text = serde_json::to_string(&command).expect("it is JSON");
-        self.say(text).await?;
+        self.send_text(text).await?;
         Ok(id)
     }
 
-    async fn say(&mut self, text: impl Into<String>) -> Result<(), Ended> {
-        match timeout(PATIENCE, self.socket.send(Message::text(text.into()))).await {
+    async fn send_text(&mut self, text: impl Into<String>) -> Result<(), Ended> {
+        match timeout(TIMEOUT, self.socket.send(Message::text(text.into()))).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Ended::Broken),
         }
     }
 
-    /// The next frame that is no ping. May be dropped while it waits.
+    /// Returns the next frame that is not a ping. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Frame, Ended> {
         loop {
             while let Some(frame) = self.frames.pop_front() {
                 if !frame.is_ping() {
                     return Ok(frame);
                 }
-                self.say(PONG).await?;
+                self.send_text(PONG).await?;
             }
             let silent = tokio::time::Instant::from_std(Instant::now() + self.silence);
             match timeout_at(silent, self.socket.next()).await {
                 Ok(Some(Ok(Message::Text(text)))) => {
                     for line in text.lines().filter(|line| !line.is_empty()) {
-                        let frame = serde_json::from_str(line).map_err(|error| Ended::Nonsense(format!("{error}: {line}")))?;
+                        let frame = serde_json::from_str(line).map_err(|error| Ended::Malformed(format!("{error}: {line}")))?;
                         self.frames.push_back(frame);
                     }
                 }

@@ -1,12 +1,12 @@
-//! What is broken on purpose, to show that the checker finds it.
+//! Negative controls: deliberate defects that prove that the checks can fail.
 
 use clap::ValueEnum;
 
-/// Something that the checker has to find.
+/// A deliberate defect that the checks must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Control {
-    /// Each gateway has a memory broker of its own.
+    /// Each gateway has its own memory broker.
     Memory,
-    /// One delivery in a thousand is left out, behind everything that could notice.
+    /// The subscribers ignore one delivery in a thousand.
     Drop,
 }

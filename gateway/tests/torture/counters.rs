@@ -1,4 +1,4 @@
-//! What the gateways count themselves: whether faults bite, and how their damage was found.
+//! Reads metrics of the gateways. They show whether the faults had an effect, and how the gateways detected it.
 
 use crate::{node::KEY, world::World};
 use std::{
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// What is shown, without `switchboard_` and `_total`.
+/// The metrics that are shown, without `switchboard_` and `_total`.
 const SHOWN: &[&str] =
     &["backfills", "forks", "gaps_lost", "audit_losses", "mailbox_dropped", "outbox_overflow", "redis_interruptions", "redis_resubscribed"];
 
@@ -17,10 +17,10 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Asks all nodes. What a process counts after the last time it was asked is missed.
-    pub(crate) async fn look(&mut self, world: &World) {
+    /// Reads the metrics of all nodes. Counts of a process after its last scrape are missed.
+    pub(crate) async fn scrape(&mut self, world: &World) {
         for node in &world.nodes {
-            // Each process has an address of its own.
+            // Each process has a different address.
             let url = node.rest("/metrics");
             let Ok(answer) = world.http.get(&url).bearer_auth(KEY).timeout(Duration::from_secs(2)).send().await else { continue };
             let Ok(text) = answer.text().await else { continue };
@@ -28,7 +28,7 @@ impl Counters {
         }
     }
 
-    /// All processes together.
+    /// The sums over all processes.
     pub(crate) fn all(&self) -> BTreeMap<&'static str, u64> {
         let mut all = BTreeMap::new();
         for (name, count) in self.of.values().flatten() {
@@ -38,7 +38,7 @@ impl Counters {
     }
 }
 
-/// A counter over all of its labels.
+/// The sum of a counter over all of its labels.
 fn sum(text: &str, name: &str) -> u64 {
     let name = format!("switchboard_{name}_total");
     let of = text.lines().filter_map(|line| line.strip_prefix(&name)).filter(|rest| rest.starts_with([' ', '{']));

@@ -1,7 +1,7 @@
-//! What was published into each channel, and what became of it. Every publication carries a number that is its own in its channel.
+//! Records every publication of each channel and its outcome. Each publication has a number that is unique in its channel.
 
 use crate::{
-    numbers::Numbers,
+    number_set::NumberSet,
     tally::{Count, Tally},
 };
 use gateway_core::model::Position;
@@ -11,18 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a channel's history is, and who follows it.
+/// The length of a channel's history and the number of its subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Nothing is trimmed; many subscribers.
-    Deep,
-    /// Nothing is trimmed; so few subscribers that some nodes have none.
-    Lonely,
-    /// Who is away for a few seconds comes too late.
-    Shallow,
+    /// The history keeps all publications. Many subscribers.
+    LongHistory,
+    /// The history keeps all publications. Few subscribers, so that some nodes have none.
+    Sparse,
+    /// The history is so short that a subscriber which is away for a few seconds loses publications.
+    ShortHistory,
 }
 
-/// What was on its way when the store lost something may still arrive for so long.
+/// For this time after a fault of the store, subscribers may still receive publications that the store has lost.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// One channel.
@@ -32,7 +32,7 @@ pub(crate) struct Channel {
     ledger: Mutex<Ledger>,
 }
 
-/// Channels of which the store may lose what it acknowledged, until this is dropped.
+/// Marks channels of which the store may lose acknowledged publications, until this is dropped.
 pub(crate) struct AtRisk(Vec<Arc<Channel>>);
 
 impl AtRisk {
@@ -54,33 +54,33 @@ impl Drop for AtRisk {
     }
 }
 
-/// What has to be held.
-pub(crate) struct Due {
-    /// Acknowledged since the last checkpoint.
+/// The publications that the history must contain.
+pub(crate) struct Expected {
+    /// Publications that were acknowledged since the last checkpoint.
     numbers: Vec<u32>,
-    /// The store may have lost some.
+    /// Whether the store may have lost some of them.
     at_risk: bool,
 }
 
 #[derive(Default)]
 struct Ledger {
     records: Vec<Record>,
-    /// Which publication stands where.
-    places: HashMap<Position, u32>,
-    /// Acknowledged since the last checkpoint.
-    fresh: Vec<u32>,
-    /// Seen in the history by some checkpoint.
-    held: Numbers,
-    /// The store may have lost something since the last checkpoint.
+    /// The publication at each position.
+    by_position: HashMap<Position, u32>,
+    /// Publications that were acknowledged since the last checkpoint.
+    acknowledged: Vec<u32>,
+    /// Publications that a checkpoint found in the history.
+    in_history: NumberSet,
+    /// Whether the store may have lost publications since the last checkpoint.
     at_risk: bool,
-    /// Until when positions that subscribers took may be lost by the store's fault.
+    /// The store may have lost positions that a subscriber reached before this time.
     lost_until: Option<Instant>,
 }
 
 #[derive(Default)]
 struct Record {
     answer: Answer,
-    /// Some attempt to publish it had no answer: the store may have taken it, and lost it, before it took it again.
+    /// Whether an attempt to publish it had no answer. Then the store may have stored it, lost it, and stored it again.
     uncertain: bool,
 }
 
@@ -89,7 +89,7 @@ enum Answer {
     #[default]
     None,
     Stored(Instant, Option<Position>),
-    /// Surely not stored.
+    /// It is certain that it was not stored.
     Refused,
 }
 
@@ -98,97 +98,97 @@ impl Channel {
         Self { name, kind, ledger: Mutex::default() }
     }
 
-    /// A number for a publication that is about to be made.
+    /// Assigns the number of the next publication.
     pub(crate) fn next(&self) -> u32 {
         let mut ledger = self.ledger.lock().expect("no panic");
         ledger.records.push(Record::default());
         ledger.records.len() as u32 - 1
     }
 
-    /// An attempt had no answer.
+    /// An attempt to publish had no answer.
     pub(crate) fn uncertain(&self, number: u32) {
         self.ledger.lock().expect("no panic").records[number as usize].uncertain = true;
     }
 
-    /// Its publisher got the answer that it will never arrive.
+    /// The gateway answered that the publication is not stored.
     pub(crate) fn refused(&self, number: u32) {
         self.ledger.lock().expect("no panic").records[number as usize].answer = Answer::Refused;
     }
 
-    /// Its publisher got the answer that it is stored.
+    /// The gateway answered that the publication is stored.
     pub(crate) fn stored(&self, number: u32, position: Option<Position>, tally: &Tally) {
         tally.add(Count::Acknowledged, 1);
         let mut ledger = self.ledger.lock().expect("no panic");
         ledger.records[number as usize].answer = Answer::Stored(Instant::now(), position);
-        ledger.fresh.push(number);
+        ledger.acknowledged.push(number);
         if let Some(position) = position {
-            self.stands(&mut ledger, number, position, "was acknowledged", tally);
+            self.check_position(&mut ledger, number, position, "was acknowledged", tally);
         }
     }
 
-    /// A subscriber got it at this position, for the `first` time. Answers whether it may come a second time.
+    /// A subscriber received the publication at this position. `first`: for the first time. Returns whether it may arrive a second time.
     pub(crate) fn delivered(&self, number: u32, position: Position, first: bool, tally: &Tally) -> bool {
         let mut ledger = self.ledger.lock().expect("no panic");
         let Some(record) = ledger.records.get(number as usize) else {
-            tally.wrong(Count::Other, 1, || format!("{} {position:?}: number {number} was never published", self.name));
+            tally.violation(Count::Other, 1, || format!("{} {position:?}: number {number} was never published", self.name));
             return false;
         };
         let uncertain = record.uncertain;
         match &record.answer {
             Answer::None => {}
             Answer::Refused => {
-                tally.wrong(Count::Other, 1, || format!("{} {position:?}: number {number} was surely not stored, and arrived", self.name));
+                tally.violation(Count::Other, 1, || format!("{} {position:?}: number {number} was refused, but arrived", self.name));
             }
             Answer::Stored(at, place) => {
                 if first {
-                    tally.stalled(at.elapsed());
+                    tally.record_delay(at.elapsed());
                 }
-                let fits = place.is_none_or(|place| place.offset == position.offset || (uncertain && place.epoch != position.epoch));
-                if !fits {
+                let is_expected = place.is_none_or(|place| place.offset == position.offset || (uncertain && place.epoch != position.epoch));
+                if !is_expected {
                     let case = || format!("{} {position:?}: number {number} was acknowledged at {place:?}", self.name);
-                    tally.wrong(Count::Disorder, 1, case);
+                    tally.violation(Count::Disorder, 1, case);
                 }
             }
         }
-        self.stands(&mut ledger, number, position, "arrived", tally);
+        self.check_position(&mut ledger, number, position, "arrived", tally);
         uncertain
     }
 
-    fn stands(&self, ledger: &mut Ledger, number: u32, position: Position, how: &str, tally: &Tally) {
-        let there = *ledger.places.entry(position).or_insert(number);
-        if there != number {
-            let case = || format!("{} {position:?}: number {number} {how} where number {there} stood", self.name);
-            tally.wrong(Count::Disorder, 1, case);
+    fn check_position(&self, ledger: &mut Ledger, number: u32, position: Position, how: &str, tally: &Tally) {
+        let earlier = *ledger.by_position.entry(position).or_insert(number);
+        if earlier != number {
+            let case = || format!("{} {position:?}: number {number} {how} at the position of number {earlier}", self.name);
+            tally.violation(Count::Disorder, 1, case);
         }
     }
 
-    /// Begins a checkpoint: those that were acknowledged since the last one, and have to be held.
-    pub(crate) fn begin_checkpoint(&self) -> Due {
+    /// Begins a checkpoint. Returns the publications that were acknowledged since the last one.
+    pub(crate) fn begin_checkpoint(&self) -> Expected {
         let mut ledger = self.ledger.lock().expect("no panic");
-        Due { numbers: std::mem::take(&mut ledger.fresh), at_risk: std::mem::take(&mut ledger.at_risk) }
+        Expected { numbers: std::mem::take(&mut ledger.acknowledged), at_risk: std::mem::take(&mut ledger.at_risk) }
     }
 
-    /// Whether what followed a position that was taken then may be lost.
+    /// Whether publications after a position that was reached at `since` may be lost.
     pub(crate) fn may_be_lost(&self, since: Instant) -> bool {
-        self.kind == Kind::Shallow || self.ledger.lock().expect("no panic").lost_until.is_some_and(|until| since < until)
+        self.kind == Kind::ShortHistory || self.ledger.lock().expect("no panic").lost_until.is_some_and(|until| since < until)
     }
 
-    /// The history holds these. Answers which of `due` ought to be there and were not seen by any checkpoint.
-    pub(crate) fn holds(&self, held: &[u32], due: &Due, tally: &Tally) -> Vec<u32> {
+    /// Records the content of the history. Returns the numbers of `expected` that no checkpoint has found in it.
+    pub(crate) fn check_history(&self, found: &[u32], expected: &Expected, tally: &Tally) -> Vec<u32> {
         let mut ledger = self.ledger.lock().expect("no panic");
-        for number in held {
-            ledger.held.insert(*number);
+        for number in found {
+            ledger.in_history.insert(*number);
             if matches!(ledger.records.get(*number as usize), Some(Record { answer: Answer::Refused, .. })) {
-                tally.wrong(Count::Other, 1, || format!("{}: number {number} was surely not stored, and is held", self.name));
+                tally.violation(Count::Other, 1, || format!("{}: number {number} was refused, but is in the history", self.name));
             }
         }
-        if due.at_risk || self.kind == Kind::Shallow {
+        if expected.at_risk || self.kind == Kind::ShortHistory {
             return Vec::new();
         }
-        due.numbers.iter().copied().filter(|number| !ledger.held.contains(*number)).collect()
+        expected.numbers.iter().copied().filter(|number| !ledger.in_history.contains(*number)).collect()
     }
 
-    /// How long ago it was acknowledged.
+    /// The time since the publication was acknowledged.
     pub(crate) fn age(&self, number: u32) -> Option<Duration> {
         match self.ledger.lock().expect("no panic").records.get(number as usize)?.answer {
             Answer::Stored(at, _) => Some(at.elapsed()),

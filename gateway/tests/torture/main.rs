@@ -1,29 +1,29 @@
-//! Gateways share a Redis while everything breaks. Each acknowledged publication that the history still holds reaches every subscriber once and in
-//! order, and a subscriber that lost something learns of it.
+//! Injects faults into gateways that share a Redis, and checks what they deliver. Each acknowledged publication that the history still contains must
+//! reach every subscriber once and in order. If a publication is lost, the loss must be reported to the subscriber.
 //!
-//! - [`options`]: what may be asked for; [`run`]: one run, from start to table
-//! - [`world`]: all who take part: [`store`], [`node`]; [`population`]: [`publisher`], [`subscriber`], [`client`]
-//! - [`fault`]: what breaks
-//! - [`control`]: what is broken on purpose, so that the checker has something to find
-//! - [`ledger`]: what was published; [`follower`]: what a subscriber has of it; [`checkpoint`]: whether that is all; [`tally`]: what came of it, [`counters`]: what the
-//!   gateways say of it
+//! - [`options`]: the command line; [`run`]: one run, from its start to the table of results
+//! - [`world`]: the state of a run: its [`store`] and its gateways ([`node`])
+//! - [`workload`]: the publishers and subscribers: [`publisher`], [`subscriber`], [`client`]
+//! - [`fault`]: fault injection; [`control`]: deliberate defects that prove that the checks can fail
+//! - [`ledger`]: records publications; [`delivery_checker`]: checks the deliveries to one subscriber; [`checkpoint`]: compares them with the histories
+//! - [`tally`]: counts violations; [`counters`]: reads the metrics of the gateways
 
 mod checkpoint;
 mod client;
 mod control;
 mod counters;
+mod delivery_checker;
 mod fault;
-mod follower;
 mod ledger;
 mod node;
-mod numbers;
+mod number_set;
 mod options;
-mod population;
 mod publisher;
 mod run;
 mod store;
 mod subscriber;
 mod tally;
+mod workload;
 mod world;
 
 use clap::Parser as _;
@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if !options.is_meant() {
+    if !options.is_selected() {
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -44,12 +44,12 @@ fn main() -> ExitCode {
             _ = tokio::signal::ctrl_c() => false,
         }
     });
-    // Whatever still runs ends its processes when it is dropped.
+    // Drops all tasks, which kills their processes.
     drop(runtime);
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether everything is as promised.
+/// Runs the torture. Returns whether it found no violation.
 async fn torture(options: &Options) -> bool {
     let seed = options.seed();
     match (options.length(), options.control) {
@@ -60,16 +60,16 @@ async fn torture(options: &Options) -> bool {
             }
             good
         }
-        (None, Some(control)) => run::run(Plan::calm(), Some(control)).await == Verdict::Good,
+        (None, Some(control)) => run::run(Plan::without_faults(), Some(control)).await == Verdict::Good,
         (None, None) => {
             let mut good = true;
             for store in options.stores() {
                 good &= run::run(Plan::short(options, seed, store), None).await == Verdict::Good;
             }
             for control in [Control::Memory, Control::Drop] {
-                println!("\nControl: {control:?}. This has to be found out.");
-                if run::run(Plan::calm(), Some(control)).await == Verdict::Good {
-                    println!("FAILED: the checker did not find out");
+                println!("\nControl: {control:?}. The checks must find this defect.");
+                if run::run(Plan::without_faults(), Some(control)).await == Verdict::Good {
+                    println!("FAILED: the checks did not find it");
                     good = false;
                 }
             }

@@ -1,4 +1,4 @@
-//! Gateways, as processes.
+//! A gateway as a separate process.
 
 use futures_util::future::join_all;
 use redis_testing::{AddressMap, Proxy, Signal};
@@ -17,27 +17,28 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The API key of all nodes.
 pub(crate) const KEY: &str = "torture";
 
-/// A gateway, between proxies to its store and one that its clients come through.
+/// A gateway. Proxies carry its connections to the store and those of its clients.
 pub(crate) struct Node {
     pub(crate) name: String,
-    /// To each server of the store.
-    pub(crate) lines: Vec<Proxy>,
+    /// One proxy to each server of the store.
+    pub(crate) proxies: Vec<Proxy>,
+    /// The proxy of the clients.
     pub(crate) public: Proxy,
-    /// Changes with every start.
+    /// The address of the internal listener, which changes with every start.
     internal: Mutex<SocketAddr>,
     process: tokio::sync::Mutex<Option<Child>>,
-    /// Held by the fault that ends or stops the process: of several at once, one comes after the other.
-    pub(crate) struck: tokio::sync::Mutex<()>,
+    /// Locked by a fault of the process, so that such faults happen one after the other.
+    pub(crate) fault_lock: tokio::sync::Mutex<()>,
     settings: PathBuf,
     log: PathBuf,
 }
 
 impl Node {
-    /// One that is not started yet.
+    /// Creates a node without starting its process.
     pub(crate) async fn new(
         name: String,
         store: &[SocketAddr],
@@ -45,29 +46,29 @@ impl Node {
         settings: impl FnOnce(&[SocketAddr]) -> String,
     ) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (lines, public) = (join_all(store.iter().map(|server| Proxy::start(*server))).await, Proxy::start(nowhere).await);
-        let shown: Vec<_> = lines.iter().map(Proxy::address).collect();
-        if lines.len() > 1 {
+        let (proxies, public) = (join_all(store.iter().map(|server| Proxy::start(*server))).await, Proxy::start(nowhere).await);
+        let shown: Vec<_> = proxies.iter().map(Proxy::address).collect();
+        if proxies.len() > 1 {
             let addresses = Arc::new(AddressMap::new(store.iter().copied().zip(shown.iter().copied())));
-            for line in &lines {
-                line.rewrite(addresses.clone());
+            for proxy in &proxies {
+                proxy.rewrite(addresses.clone());
             }
         }
         let (file, log) = (directory.join(format!("{name}.toml")), directory.join(format!("{name}.log")));
         std::fs::write(&file, settings(&shown)).expect("a file");
         Self {
             name,
-            lines,
+            proxies,
             public,
             internal: Mutex::new(nowhere),
             process: tokio::sync::Mutex::default(),
-            struck: tokio::sync::Mutex::default(),
+            fault_lock: tokio::sync::Mutex::default(),
             settings: file,
             log,
         }
     }
 
-    /// Starts the process, and awaits that it listens.
+    /// Starts the process, and waits until it listens.
     pub(crate) async fn start(&self) {
         let mut output = OpenOptions::new().create(true).append(true).open(&self.log).expect("a file");
         let from = output.seek(SeekFrom::End(0)).expect("a file");
@@ -89,11 +90,11 @@ impl Node {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        let started = timeout(PATIENCE, listening).await.is_ok();
+        let started = timeout(TIMEOUT, listening).await.is_ok();
         assert!(started, "{} does not start:\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
     }
 
-    /// What the process that was started last says of itself.
+    /// The addresses that the current process has logged.
     fn addresses(&self, from: u64) -> Option<(SocketAddr, SocketAddr)> {
         let mut file = std::fs::File::open(&self.log).ok()?;
         file.seek(SeekFrom::Start(from)).ok()?;
@@ -114,12 +115,12 @@ impl Node {
         }
     }
 
-    /// Ends the process as an operator does.
+    /// Stops the process in order, as an operator does.
     pub(crate) async fn drain(&self) {
         let mut process = self.process.lock().await;
         signal_to(process.as_ref(), Signal::TERM);
         if let Some(mut process) = process.take() {
-            timeout(PATIENCE, process.wait()).await.expect("it drains").expect("it can be awaited");
+            timeout(TIMEOUT, process.wait()).await.expect("it drains").expect("it can be awaited");
         }
     }
 
@@ -127,7 +128,7 @@ impl Node {
         signal_to(self.process.lock().await.as_ref(), signal);
     }
 
-    /// Whether the process has ended by itself.
+    /// Whether the process has ended unexpectedly.
     pub(crate) async fn has_died(&self) -> bool {
         matches!(self.process.lock().await.as_mut().map(Child::try_wait), Some(Ok(Some(_))))
     }

@@ -1,50 +1,50 @@
-//! What may be asked for on the command line.
+//! The options of the command line.
 
 use crate::{control::Control, fault::kind::Fault, store::Kind};
 use clap::{ArgAction, Args, Parser};
 use std::time::Duration;
 
-/// Breaks a cluster of gateways in every way it knows, and looks whether anything is lost, doubled or out of order.
+/// Injects faults into a cluster of gateways, and checks that no publication is lost, duplicated or out of order.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
-    /// How long; without it a short form of about a minute, with both controls.
+    /// Length of the run. If absent, a short form of about a minute runs, with both controls.
     #[arg(long)]
     minutes: Option<f64>,
-    /// What publications are kept in: a standalone Redis, if nothing else is said; the short form goes on with a cluster.
+    /// Kind of the store. If absent, a standalone Redis; the short form then also uses a cluster.
     #[arg(long)]
     store: Option<Kind>,
-    /// Repeats the schedule of an earlier run.
+    /// Seed of the schedule of faults, to repeat an earlier run.
     #[arg(long)]
     seed: Option<u64>,
-    /// Nodes.
+    /// Number of gateways.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=4))]
     pub(crate) gateways: u8,
-    /// Subscribers, each with three channels.
+    /// Number of subscribers. Each subscribes to three channels.
     #[arg(long, default_value_t = 200)]
     pub(crate) clients: usize,
-    /// Publications a second, all channels together.
+    /// Publications per second in all channels together.
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u32,
-    /// Only these faults, separated by commas; those that cannot befall the store are left out.
+    /// Injects only these faults, separated by commas. Faults that the store cannot have are ignored.
     #[arg(long, value_delimiter = ',')]
     pub(crate) faults: Vec<Fault>,
-    /// Breaks something that the checker has to find.
+    /// Adds a deliberate defect that the checks must find.
     #[arg(long)]
     pub(crate) control: Option<Control>,
-    /// Leaves the logs of all processes there.
+    /// Directory for the logs of all processes.
     #[arg(long)]
     pub(crate) logs: Option<std::path::PathBuf>,
     #[command(flatten)]
     libtest: Libtest,
 }
 
-/// What `cargo test` passes on to all test targets.
+/// The options that `cargo test` passes to all test targets.
 #[derive(Clone, Debug, Args)]
 struct Libtest {
-    /// What a test's name has to contain.
+    /// Parts of the names of the selected tests.
     #[arg(hide = true)]
     filters: Vec<String>,
-    /// What it must not contain.
+    /// Parts of the names of tests that are not selected.
     #[arg(long, hide = true)]
     skip: Vec<String>,
     #[arg(long, hide = true)]
@@ -64,19 +64,19 @@ struct Libtest {
 }
 
 impl Options {
-    /// Whether cargo asks for this one too.
-    pub(crate) fn is_meant(&self) -> bool {
+    /// Whether the options of `cargo test` select this test.
+    pub(crate) fn is_selected(&self) -> bool {
         let Libtest { filters, skip, list, ignored, .. } = &self.libtest;
         let named = |parts: &[String]| parts.iter().any(|part| "torture".contains(part.as_str()));
         !list && !ignored && (filters.is_empty() || named(filters)) && !named(skip)
     }
 
-    /// None: the short form.
+    /// The length of the run. `None`: the short form.
     pub(crate) fn length(&self) -> Option<Duration> {
         self.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0))
     }
 
-    /// The seed given, or one that nobody knows yet.
+    /// The given seed, or a random one.
     pub(crate) fn seed(&self) -> u64 {
         self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()))
     }
@@ -90,9 +90,9 @@ impl Options {
         }
     }
 
-    /// The faults that were asked for, or else these; of both those that can befall the store.
-    pub(crate) fn chosen(&self, store: Kind, or: &[Fault]) -> Vec<Fault> {
-        let all = if self.faults.is_empty() { or } else { &self.faults };
-        all.iter().copied().filter(|fault| fault.befalls(store)).collect()
+    /// The given faults, or these defaults, without those that the store cannot have.
+    pub(crate) fn faults_for(&self, store: Kind, default: &[Fault]) -> Vec<Fault> {
+        let all = if self.faults.is_empty() { default } else { &self.faults };
+        all.iter().copied().filter(|fault| fault.applies_to(store)).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Publishers, as services and frontends are.
+//! Publishers over REST and over the frontend protocol.
 
 use crate::{
     client::{Client, Ended},
@@ -16,28 +16,29 @@ use shared_proto::{
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// For the answer to one request: longer than the gateways' own deadline.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// Between attempts.
+/// Time limit of one request. It is longer than the gateway's own deadline.
+const TIMEOUT: Duration = Duration::from_secs(8);
+/// Pause between two attempts.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Publishes over REST, one after the other, until the world stops. After each answer the next one follows after about `pause`.
+/// Publishes over REST until the run stops, with a pause of about `pause` after each response.
 pub(crate) async fn publish_as_service(world: Arc<World>, channel: Arc<Channel>, pause: Duration) {
     let mut last: Option<Position> = None;
     while !world.stop.is_cancelled() {
         sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
-        if *world.hush.borrow() {
+        if *world.publishers_paused.borrow() {
             continue;
         }
         let Some(position) = publish(&world, &channel, None).await else { continue };
         if let Some(last) = last.filter(|last| last.epoch == position.epoch && last.offset >= position.offset) {
-            world.tally.wrong(Count::Disorder, 1, || format!("{}: {position:?} was acknowledged after {last:?}", channel.name));
+            world.tally.violation(Count::Disorder, 1, || format!("{}: {position:?} was acknowledged after {last:?}", channel.name));
         }
         last = Some(position);
     }
 }
 
-/// Publishes once, for certain, through one node or any. None: it is certain that it was not stored, or the world stopped before it was certain.
+/// Publishes once, through the node `via` or through random nodes, and retries until the outcome is certain. Returns `None` if the publication was
+/// not stored, or if the run stopped before.
 pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>) -> Option<Position> {
     let number = channel.next();
     let body = PublishRequest { data: Content::new(number).raw(), tags: BTreeMap::new(), ephemeral: false };
@@ -46,7 +47,7 @@ pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>
     loop {
         let node = via.map_or_else(|| world.any_node(), |node| &world.nodes[node]);
         let request = world.http.post(node.rest(&format!("/v1/channels/{}/publications", channel.name)));
-        let sent = request.bearer_auth(KEY).header("idempotency-key", &key).timeout(PATIENCE).json(&body).send().await;
+        let sent = request.bearer_auth(KEY).header("idempotency-key", &key).timeout(TIMEOUT).json(&body).send().await;
         match sent {
             Ok(answer) if answer.status() == StatusCode::OK => {
                 if let Ok(position) = answer.json::<PositionBody>().await {
@@ -62,11 +63,11 @@ pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>
                     return None;
                 }
             }
-            // A node that stood still for long answers so before it has read the request.
+            // A node that was suspended answers with these before it reads the request.
             Ok(answer) if matches!(answer.status(), StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT) => {}
             Ok(answer) if answer.status() == StatusCode::GATEWAY_TIMEOUT => is_certain = false,
             Ok(answer) => {
-                world.tally.wrong(Count::Other, 1, || format!("{}: a publish was answered {}", channel.name, answer.status()));
+                world.tally.violation(Count::Other, 1, || format!("{}: a publish was answered {}", channel.name, answer.status()));
                 return None;
             }
             Err(error) if error.is_connect() => {}
@@ -75,14 +76,15 @@ pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>
         if !is_certain {
             channel.uncertain(number);
         }
-        if world.gives_up.is_cancelled() {
+        if world.abort.is_cancelled() {
             return None;
         }
         sleep(RETRY).await;
     }
 }
 
-/// The same over the frontend protocol, where a publish has no key: what has no answer is left open.
+/// Publishes over the frontend protocol until the run stops. That protocol has no idempotency keys, so a publication without a reply stays
+/// uncertain.
 pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>, pause: Duration) {
     while !world.stop.is_cancelled() {
         let Ok(mut client) = Client::connect(world.any_node().public.address()).await else {
@@ -91,50 +93,50 @@ pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>
         };
         while !world.stop.is_cancelled() {
             let number = channel.next();
-            match say(&mut client, &channel, number).await {
-                Ok(Said::Stored) => channel.stored(number, None, &world.tally),
-                Ok(Said::Refused) => channel.refused(number),
-                Ok(Said::Unknown) => channel.uncertain(number),
+            match publish_over(&mut client, &channel, number).await {
+                Ok(Outcome::Stored) => channel.stored(number, None, &world.tally),
+                Ok(Outcome::Refused) => channel.refused(number),
+                Ok(Outcome::Unknown) => channel.uncertain(number),
                 Err(_) => {
                     channel.uncertain(number);
                     break;
                 }
             }
-            let mut rested = rest(&mut client, pause.mul_f64(rand::random_range(0.5..1.5))).await;
-            while rested.is_ok() && *world.hush.borrow() {
-                rested = rest(&mut client, RETRY).await;
+            let mut waited = wait(&mut client, pause.mul_f64(rand::random_range(0.5..1.5))).await;
+            while waited.is_ok() && *world.publishers_paused.borrow() {
+                waited = wait(&mut client, RETRY).await;
             }
-            if rested.is_err() {
+            if waited.is_err() {
                 break;
             }
         }
     }
 }
 
-enum Said {
+enum Outcome {
     Stored,
     Refused,
     Unknown,
 }
 
-async fn say(client: &mut Client, channel: &Channel, number: u32) -> Result<Said, Ended> {
+async fn publish_over(client: &mut Client, channel: &Channel, number: u32) -> Result<Outcome, Ended> {
     let publish = Publish { channel: channel.name.clone(), data: Content::new(number).raw() };
     let id = client.send(Method::Publish(publish)).await?;
-    let patience = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        let frame = timeout_at(patience, client.next()).await.map_err(|_| Ended::Broken)??;
+        let frame = timeout_at(deadline, client.next()).await.map_err(|_| Ended::Broken)??;
         if frame.id == id {
             return Ok(match frame.error {
-                None => Said::Stored,
-                Some(error) if error.code == 1000 => Said::Refused,
-                Some(_) => Said::Unknown,
+                None => Outcome::Stored,
+                Some(error) if error.code == 1000 => Outcome::Refused,
+                Some(_) => Outcome::Unknown,
             });
         }
     }
 }
 
-/// Answers pings for a while.
-async fn rest(client: &mut Client, time: Duration) -> Result<(), Ended> {
+/// Waits for this time, and answers pings meanwhile.
+async fn wait(client: &mut Client, time: Duration) -> Result<(), Ended> {
     let until = Instant::now() + time;
     while let Ok(frame) = timeout_at(until, client.next()).await {
         frame?;
@@ -142,14 +144,14 @@ async fn rest(client: &mut Client, time: Duration) -> Result<(), Ended> {
     Ok(())
 }
 
-/// Many publications into one channel at once, through one node or any.
+/// Publishes many publications into one channel concurrently, through the node `via` or through random nodes.
 pub(crate) async fn burst(world: &Arc<World>, channel: &Arc<Channel>, count: usize, via: Option<usize>) {
-    const SIDE_BY_SIDE: usize = 32;
+    const CONCURRENCY: usize = 32;
     let mut tasks = tokio::task::JoinSet::new();
-    for worker in 0..SIDE_BY_SIDE.min(count) {
+    for worker in 0..CONCURRENCY.min(count) {
         let (world, channel) = (world.clone(), channel.clone());
         tasks.spawn(async move {
-            for _ in (worker..count).step_by(SIDE_BY_SIDE) {
+            for _ in (worker..count).step_by(CONCURRENCY) {
                 publish(&world, &channel, via).await;
             }
         });

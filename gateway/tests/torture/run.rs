@@ -1,14 +1,14 @@
-//! One run: faults one after the other, with a look at everything after each.
+//! One run: injects faults one after the other, and checks everything after each.
 
 use crate::{
     checkpoint::Checkpoints,
     control::Control,
     counters::Counters,
-    fault::{kind::Fault, strike},
+    fault::{inject, kind::Fault},
     options::Options,
-    population::populate,
     store::Kind,
     tally::{self, Count, Row},
+    workload::start_workload,
     world::{Scale, World},
 };
 use clap::ValueEnum as _;
@@ -17,16 +17,16 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
-/// What a run does.
+/// The plan of a run.
 pub(crate) struct Plan {
     seed: u64,
     scale: Scale,
     store: Kind,
     faults: Vec<Fault>,
-    /// None: each fault once, in this order.
+    /// The length of the run. `None`: each fault once, in this order.
     length: Option<Duration>,
-    /// For everything to be as it should be, after each fault.
-    patience: Duration,
+    /// Time limit for the recovery after each fault.
+    time_limit: Duration,
     logs: Option<PathBuf>,
 }
 
@@ -36,41 +36,41 @@ pub(crate) enum Verdict {
     Bad,
 }
 
-/// Between a checkpoint and the next fault.
-const CALM: Duration = Duration::from_millis(500);
-/// How often, of a hundred times, two faults come together.
-const TOGETHER: u32 = 25;
-/// How often, of a hundred times, publishers fall silent while things are broken.
-const HUSH: u32 = 40;
+/// Pause between a checkpoint and the next fault.
+const PAUSE_BETWEEN_FAULTS: Duration = Duration::from_millis(500);
+/// Percentage of rounds with two faults at the same time.
+const DOUBLE_FAULT_PERCENT: u32 = 25;
+/// Percentage of rounds in which the publishers pause during the fault.
+const PUBLISHER_PAUSE_PERCENT: u32 = 40;
 
 impl Plan {
     pub(crate) fn long(options: &Options, seed: u64, store: Kind, length: Duration) -> Self {
         let Options { gateways, clients, rate, .. } = *options;
-        let (scale, faults) = (Scale { gateways, clients, rate }, options.chosen(store, Fault::value_variants()));
-        Self { seed, scale, store, faults, length: Some(length), patience: Duration::from_secs(30), logs: options.logs.clone() }
+        let (scale, faults) = (Scale { gateways, clients, rate }, options.faults_for(store, Fault::value_variants()));
+        Self { seed, scale, store, faults, length: Some(length), time_limit: Duration::from_secs(30), logs: options.logs.clone() }
     }
 
     pub(crate) fn short(options: &Options, seed: u64, store: Kind) -> Self {
         let scale = Scale { gateways: options.gateways, clients: options.clients.min(100), rate: options.rate.min(150) };
-        let faults = options.chosen(store, Fault::short(store));
-        Self { seed, scale, store, faults, length: None, patience: Duration::from_secs(20), logs: options.logs.clone() }
+        let faults = options.faults_for(store, Fault::short(store));
+        Self { seed, scale, store, faults, length: None, time_limit: Duration::from_secs(20), logs: options.logs.clone() }
     }
 
-    /// Nothing breaks: for controls.
-    pub(crate) fn calm() -> Self {
+    /// A run without faults, for controls.
+    pub(crate) fn without_faults() -> Self {
         let scale = Scale { gateways: 2, clients: 100, rate: 300 };
-        Self { seed: 0, scale, store: Kind::Standalone, faults: Vec::new(), length: None, patience: Duration::from_secs(2), logs: None }
+        Self { seed: 0, scale, store: Kind::Standalone, faults: Vec::new(), length: None, time_limit: Duration::from_secs(2), logs: None }
     }
 
-    /// Whether there is time for another round.
-    fn goes_on(&self, round: usize, elapsed: Duration) -> bool {
+    /// Whether another round follows.
+    fn has_next_round(&self, round: usize, elapsed: Duration) -> bool {
         match self.length {
             Some(length) => elapsed < length && !self.faults.is_empty(),
             None => round < self.faults.len(),
         }
     }
 
-    /// The faults of a round: every one has its turn before any comes again.
+    /// The faults of a round. Each fault occurs once before any occurs again.
     fn round(&self, round: usize) -> (Vec<Fault>, StdRng) {
         let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(1_000_003).wrapping_add(round as u64));
         if self.length.is_none() {
@@ -80,7 +80,7 @@ impl Plan {
         let mut order = self.faults.clone();
         order.shuffle(&mut StdRng::seed_from_u64(self.seed.wrapping_add(turn as u64)));
         let mut faults = vec![order[round % order.len()]];
-        if random.random_range(0..100) < TOGETHER {
+        if random.random_range(0..100) < DOUBLE_FAULT_PERCENT {
             faults.push(order[random.random_range(0..order.len())]);
         }
         (faults, random)
@@ -94,34 +94,34 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     println!("torture: seed {}, {:?}, {:?}", plan.seed, plan.store, plan.scale);
     let world = World::start(plan.scale, plan.store, control, &directory).await;
     let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
-    let (subscribers, mut publishers) = populate(&world, plan.scale);
+    let (subscribers, mut publishers) = start_workload(&world, plan.scale);
     sleep(Duration::from_secs(2)).await;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    let mut note = |name: String, row: Row| rows.entry(name).or_default().add(&row);
-    checkpoints.check(&world, plan.patience, false).await;
-    note("(none)".into(), world.tally.take());
+    let mut record = |name: String, row: Row| rows.entry(name).or_default().add(&row);
+    checkpoints.check(&world, plan.time_limit, false).await;
+    record("(none)".into(), world.tally.take());
     let mut round = 0;
-    while plan.goes_on(round, world.tally.elapsed()) {
+    while plan.has_next_round(round, world.tally.elapsed()) {
         let (faults, mut random) = plan.round(round);
         let name = if let [one] = faults[..] { one.name() } else { "(two at once)".into() };
         let names: Vec<_> = faults.iter().map(|fault| fault.name()).collect();
         let began = world.tally.elapsed();
-        strike_all(&world, &faults, &mut random, plan.length.is_none()).await;
-        let struck = world.tally.elapsed();
-        checkpoints.check(&world, plan.patience, false).await;
-        world.hush.send_replace(false);
-        counters.look(&world).await;
+        inject_all(&world, &faults, &mut random, plan.length.is_none()).await;
+        let restored = world.tally.elapsed();
+        checkpoints.check(&world, plan.time_limit, false).await;
+        world.publishers_paused.send_replace(false);
+        counters.scrape(&world).await;
         let row = world.tally.take();
         println!(
             "{:7.1} s  {:<32} {:5.1} s, then {:4.1} s  {}",
             began.as_secs_f64(),
             names.join(" + "),
-            struck.saturating_sub(began).as_secs_f64(),
-            world.tally.elapsed().saturating_sub(struck).as_secs_f64(),
-            if row.is_wrong() { "WRONG" } else { "" }
+            restored.saturating_sub(began).as_secs_f64(),
+            world.tally.elapsed().saturating_sub(restored).as_secs_f64(),
+            if row.has_violations() { "VIOLATIONS" } else { "" }
         );
-        note(name, row);
-        sleep(CALM).await;
+        record(name, row);
+        sleep(PAUSE_BETWEEN_FAULTS).await;
         round += 1;
     }
     if plan.faults.is_empty() {
@@ -129,32 +129,32 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     }
     world.stop.cancel();
     let ended = async { while publishers.join_next().await.is_some() {} };
-    let _ = timeout(plan.patience, ended).await;
-    world.gives_up.cancel();
-    checkpoints.check(&world, plan.patience, true).await;
-    counters.look(&world).await;
-    note("(end)".into(), world.tally.take());
+    let _ = timeout(plan.time_limit, ended).await;
+    world.abort.cancel();
+    checkpoints.check(&world, plan.time_limit, true).await;
+    counters.scrape(&world).await;
+    record("(end)".into(), world.tally.take());
     drop(subscribers);
-    tell(&world, &rows, &counters, plan.seed)
+    print_results(&world, &rows, &counters, plan.seed)
 }
 
-async fn strike_all(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
-    let hushes = random.random_range(0..100) < HUSH;
+async fn inject_all(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, short: bool) {
+    let pauses_publishers = random.random_range(0..100) < PUBLISHER_PAUSE_PERCENT;
     let after = Duration::from_millis(random.random_range(0..1000));
-    let hush = async {
-        if hushes {
+    let publishers_paused = async {
+        if pauses_publishers {
             sleep(after).await;
-            world.hush.send_replace(true);
+            world.publishers_paused.send_replace(true);
         }
     };
     let seeds: Vec<u64> = faults.iter().map(|_| random.random()).collect();
     let strikes = faults.iter().zip(seeds).map(|(fault, seed)| async move {
-        strike(*fault, world, &mut StdRng::seed_from_u64(seed), short).await;
+        inject(*fault, world, &mut StdRng::seed_from_u64(seed), short).await;
     });
-    tokio::join!(hush, join_all(strikes));
+    tokio::join!(publishers_paused, join_all(strikes));
 }
 
-fn tell(world: &World, rows: &BTreeMap<String, Row>, counters: &Counters, seed: u64) -> Verdict {
+fn print_results(world: &World, rows: &BTreeMap<String, Row>, counters: &Counters, seed: u64) -> Verdict {
     let mut sum = Row::default();
     println!("\n{}", tally::head());
     for (name, row) in rows {
@@ -167,7 +167,7 @@ fn tell(world: &World, rows: &BTreeMap<String, Row>, counters: &Counters, seed: 
     for case in world.tally.cases() {
         println!("  {case}");
     }
-    let verdict = if sum.is_wrong() || sum.get(Count::Deliveries) == 0 { Verdict::Bad } else { Verdict::Good };
+    let verdict = if sum.has_violations() || sum.get(Count::Deliveries) == 0 { Verdict::Bad } else { Verdict::Good };
     println!("seed {seed}: {verdict:?}");
     verdict
 }

@@ -1,4 +1,4 @@
-//! What was counted, and the first cases of what went wrong.
+//! Counters of a run, and descriptions of the first violations.
 
 use std::{
     fmt,
@@ -9,48 +9,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Cases that are printed as text.
-const CASES: usize = 20;
+/// Maximum number of violations that are described.
+const MAX_CASES: usize = 20;
 
-/// What is counted.
+/// A counter of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
-    /// Publications whose publisher was answered that they are stored.
+    /// Publications that were acknowledged to their publisher.
     Acknowledged,
-    /// Publications that came to a subscriber.
+    /// Deliveries to subscribers.
     Deliveries,
-    /// Losses that were reported to subscribers, counted for each subscriber.
+    /// Losses that were reported to subscribers, counted once per subscriber.
     ReportedLosses,
-    /// What the store lost after it was delivered, or whose loss a subscriber learned of, and that came again.
-    Again,
-    /// Publications that a subscriber should have, and whose loss it did not learn of.
-    Untold,
-    /// Publications that came twice.
+    /// Repeated deliveries that are allowed: the store lost the publication, or a loss was reported.
+    Redelivered,
+    /// Missing publications whose loss was not reported to the subscriber.
+    UnreportedLosses,
+    /// Repeated deliveries that are not allowed.
     Duplicates,
-    /// Publications at a place where another one stood, or before an earlier one.
+    /// Publications at the position of another one, or before an earlier one.
     Disorder,
-    /// Whatever else breaks a promise.
+    /// All other violations.
     Other,
 }
 
 const COUNTS: usize = 8;
 
 impl Count {
-    /// None of these may happen.
-    const WRONG: [Self; 4] = [Self::Untold, Self::Duplicates, Self::Disorder, Self::Other];
+    /// The counters that must stay 0.
+    const VIOLATIONS: [Self; 4] = [Self::UnreportedLosses, Self::Duplicates, Self::Disorder, Self::Other];
 }
 
-/// See the module.
+/// The counters of a run.
 pub(crate) struct Tally {
     start: Instant,
     counts: [AtomicU64; COUNTS],
-    stall_ms: AtomicU64,
+    delay_ms: AtomicU64,
     cases: Mutex<Vec<String>>,
 }
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), counts: Default::default(), stall_ms: AtomicU64::new(0), cases: Mutex::default() }
+        Self { start: Instant::now(), counts: Default::default(), delay_ms: AtomicU64::new(0), cases: Mutex::default() }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -61,23 +61,23 @@ impl Tally {
         self.counts[count as usize].fetch_add(number, Relaxed);
     }
 
-    pub(crate) fn stalled(&self, time: Duration) {
-        self.stall_ms.fetch_max(time.as_millis() as u64, Relaxed);
+    pub(crate) fn record_delay(&self, time: Duration) {
+        self.delay_ms.fetch_max(time.as_millis() as u64, Relaxed);
     }
 
-    /// Something that must not be.
-    pub(crate) fn wrong(&self, count: Count, number: u64, case: impl FnOnce() -> String) {
+    /// Counts and describes a violation.
+    pub(crate) fn violation(&self, count: Count, number: u64, case: impl FnOnce() -> String) {
         self.add(count, number);
         let mut cases = self.cases.lock().expect("no panic");
-        if cases.len() < CASES {
+        if cases.len() < MAX_CASES {
             cases.push(format!("{:8.3} s  {count:?}: {}", self.elapsed().as_secs_f64(), case()));
         }
     }
 
-    /// What was counted since the last call.
+    /// Returns the counts since the last call.
     pub(crate) fn take(&self) -> Row {
         let counts = std::array::from_fn(|at| self.counts[at].swap(0, Relaxed));
-        Row { times: 1, counts, stall: Duration::from_millis(self.stall_ms.swap(0, Relaxed)) }
+        Row { times: 1, counts, delay: Duration::from_millis(self.delay_ms.swap(0, Relaxed)) }
     }
 
     pub(crate) fn cases(&self) -> Vec<String> {
@@ -85,12 +85,12 @@ impl Tally {
     }
 }
 
-/// What happened while one kind of fault was at work.
+/// The counts of all rounds with one kind of fault.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     pub(crate) times: u64,
     counts: [u64; COUNTS],
-    stall: Duration,
+    delay: Duration,
 }
 
 impl Row {
@@ -100,14 +100,14 @@ impl Row {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.times += other.times;
-        self.stall = self.stall.max(other.stall);
+        self.delay = self.delay.max(other.delay);
         for (sum, count) in self.counts.iter_mut().zip(other.counts) {
             *sum += count;
         }
     }
 
-    pub(crate) fn is_wrong(&self) -> bool {
-        Count::WRONG.into_iter().any(|count| self.get(count) > 0)
+    pub(crate) fn has_violations(&self) -> bool {
+        Count::VIOLATIONS.into_iter().any(|count| self.get(count) > 0)
     }
 }
 
@@ -121,15 +121,22 @@ impl fmt::Display for Row {
             get(Count::Acknowledged),
             get(Count::Deliveries),
             get(Count::ReportedLosses),
-            get(Count::Again)
+            get(Count::Redelivered)
         )?;
-        write!(f, " {:>7} {:>7} {:>8} {:>6}", get(Count::Untold), get(Count::Duplicates), get(Count::Disorder), get(Count::Other))?;
-        write!(f, " {:>8.1} s", self.stall.as_secs_f64())
+        write!(
+            f,
+            " {:>7} {:>7} {:>8} {:>6}",
+            get(Count::UnreportedLosses),
+            get(Count::Duplicates),
+            get(Count::Disorder),
+            get(Count::Other)
+        )?;
+        write!(f, " {:>8.1} s", self.delay.as_secs_f64())
     }
 }
 
 /// The head of a table of rows.
 pub(crate) fn head() -> String {
-    let columns = "times acknowl. deliveries reprtd  again missing doubled disorder  other  longest stall";
+    let columns = "times acknowl. deliveries reprtd  again unreprt doubled disorder  other  longest delay";
     format!("{:<16} {columns}", "fault")
 }

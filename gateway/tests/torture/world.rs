@@ -1,9 +1,9 @@
-//! Everything that takes part: the store, gateways, channels, publishers and subscribers.
+//! The state of a run, which all its tasks share: the store, the gateways, the channels, and what was counted.
 
 use crate::{
     client::Ended,
     control::Control,
-    follower::Followers,
+    delivery_checker::DeliveryCheckers,
     ledger::{Channel, Kind},
     node::Node,
     store::{Kind as StoreKind, Store},
@@ -21,35 +21,35 @@ use std::{
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Of every node: who is silent for longer is dead.
+/// The lease of every node.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
-/// How big a world is.
+/// The size of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
     pub(crate) gateways: u8,
     pub(crate) clients: usize,
-    /// Publications a second.
+    /// Publications per second.
     pub(crate) rate: u32,
 }
 
-/// See the module.
+/// The state of a run.
 pub(crate) struct World {
-    /// Held by whatever breaks it: of several at once, one comes after the other.
+    /// Locked by a fault of the store, so that such faults happen one after the other.
     pub(crate) store: AsyncMutex<Store>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) channels: Vec<Arc<Channel>>,
-    pub(crate) followers: Followers,
+    pub(crate) checkers: DeliveryCheckers,
     pub(crate) tally: Tally,
     pub(crate) http: reqwest::Client,
-    /// Publishers begin nothing new for a while: what comes later would show what is missing.
-    pub(crate) hush: watch::Sender<bool>,
-    /// Publishers begin nothing new.
+    /// Publishers pause. Later publications would reveal earlier losses to the subscribers.
+    pub(crate) publishers_paused: watch::Sender<bool>,
+    /// Publishers make no new publications.
     pub(crate) stop: CancellationToken,
-    /// They do not even try again.
-    pub(crate) gives_up: CancellationToken,
+    /// Publishers do not retry either.
+    pub(crate) abort: CancellationToken,
     control: Option<Control>,
-    /// How connections of subscribers ended, by code; 0: without one.
+    /// Number of ended subscriber connections by close code. 0: without a code.
     ends: Mutex<BTreeMap<u16, u64>>,
 }
 
@@ -77,7 +77,7 @@ impl World {
         let mut nodes = Vec::new();
         for number in 1..=scale.gateways {
             let name = format!("node-{number}");
-            let of = |lines: &[SocketAddr]| settings(&name, &store.url(lines), control);
+            let of = |proxies: &[SocketAddr]| settings(&name, &store.url(proxies), control);
             nodes.push(Node::new(name.clone(), &store.servers(), directory.into(), of).await);
         }
         futures_util::future::join_all(nodes.iter().map(Node::start)).await;
@@ -85,12 +85,12 @@ impl World {
             store: AsyncMutex::new(store),
             nodes,
             channels: channels(),
-            followers: Followers::default(),
+            checkers: DeliveryCheckers::default(),
             tally: Tally::new(),
             http: reqwest::Client::new(),
-            hush: watch::Sender::default(),
+            publishers_paused: watch::Sender::default(),
             stop: CancellationToken::new(),
-            gives_up: CancellationToken::new(),
+            abort: CancellationToken::new(),
             control,
             ends: Mutex::default(),
         })
@@ -100,7 +100,7 @@ impl World {
         &self.nodes[rand::random_range(0..self.nodes.len())]
     }
 
-    /// For the control that has to be found out.
+    /// Whether to drop this delivery, for [`Control::Drop`].
     pub(crate) fn drops_this_delivery(&self) -> bool {
         self.control == Some(Control::Drop) && rand::random_ratio(1, 1000)
     }
@@ -110,7 +110,7 @@ impl World {
         *self.ends.lock().expect("no panic").entry(code).or_default() += 1;
     }
 
-    /// How connections of subscribers ended.
+    /// Number of ended subscriber connections by close code.
     pub(crate) fn ends(&self) -> BTreeMap<u16, u64> {
         self.ends.lock().expect("no panic").clone()
     }
@@ -118,10 +118,10 @@ impl World {
 
 fn channels() -> Vec<Arc<Channel>> {
     let named = |namespace: &'static str, kind, count| (0..count).map(move |at| Arc::new(Channel::new(format!("{namespace}:{at}"), kind)));
-    named("deep", Kind::Deep, 12).chain(named("lonely", Kind::Lonely, 6)).chain(named("shallow", Kind::Shallow, 3)).collect()
+    named("long", Kind::LongHistory, 12).chain(named("sparse", Kind::Sparse, 6)).chain(named("short", Kind::ShortHistory, 3)).collect()
 }
 
-/// Short times and small queues, so that limits are met.
+/// The settings of a node. Times are short and queues are small, so that runs reach the limits.
 fn settings(name: &str, url: &str, control: Option<Control>) -> String {
     let broker = if control == Some(Control::Memory) { "memory" } else { "redis" };
     let namespace = |name: &str, size: u32| {
@@ -145,8 +145,8 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         kind = "{broker}"
         [redis]
         url = "{url}"
-        canary = "500ms"
-        audit = "5s"
+        canary_interval = "500ms"
+        audit_duration = "5s"
         unsubscribe_delay = "500ms"
         [cluster]
         lease = "{lease}s"
@@ -168,11 +168,11 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         deadline = "5s"
         [telemetry]
         log_format = "json"
-        {deep}{lonely}{shallow}"#,
+        {long}{sparse}{short}"#,
         key = crate::node::KEY,
         lease = LEASE.as_secs(),
-        deep = namespace("deep", 1_000_000),
-        lonely = namespace("lonely", 1_000_000),
-        shallow = namespace("shallow", 50),
+        long = namespace("long", 1_000_000),
+        sparse = namespace("sparse", 1_000_000),
+        short = namespace("short", 50),
     )
 }

@@ -1,4 +1,4 @@
-//! The REST interface for callers. What becomes of an accepted notification is in `outbox` and `delivery`.
+//! The REST interface for callers. Storage and delivery of accepted notifications are in `outbox` and `delivery`.
 
 mod handlers;
 mod problem;

@@ -1,4 +1,4 @@
-//! Errors as problem documents (RFC 9457), from the shared table.
+//! Errors as problem documents (RFC 9457), from the shared error table.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
@@ -13,7 +13,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// `detail` says what to do.
+    /// `detail` names the error and what to do about it.
     pub(super) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }

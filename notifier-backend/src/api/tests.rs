@@ -39,7 +39,7 @@ const ALICE: &str = r#"{"user":"alice","title":"T"}"#;
 const PATH: &str = "/v1/notifications";
 
 #[actix_web::test]
-async fn accepted_ones_are_listed_with_their_targets() {
+async fn accepted_notifications_are_listed_with_their_targets() {
     let (api, _directory) = api("", 100);
     let (status, accepted, _) = ask(&api, Method::POST, PATH, &[], r#"{"users":["alice","bob"],"title":"T","level":"error"}"#).await;
     assert_eq!(status, 202);
@@ -55,7 +55,7 @@ async fn accepted_ones_are_listed_with_their_targets() {
 }
 
 #[actix_web::test]
-async fn the_same_key_is_the_same_notification() {
+async fn a_repeat_with_the_same_key_is_the_same_notification() {
     let (api, _directory) = api("", 100);
     let key = [("Idempotency-Key", "k")];
     let (_, first, replayed) = ask(&api, Method::POST, PATH, &key, ALICE).await;
@@ -67,7 +67,7 @@ async fn the_same_key_is_the_same_notification() {
 }
 
 #[actix_web::test]
-async fn one_moment_is_the_same_however_it_is_written() {
+async fn two_forms_of_the_same_time_are_the_same_notification() {
     let (api, _directory) = api("", 100);
     let key = [("Idempotency-Key", "k")];
     let at = |at: &str| format!(r#"{{"user":"alice","title":"T","at":"{at}"}}"#);
@@ -86,7 +86,7 @@ async fn one_moment_is_the_same_however_it_is_written() {
 }
 
 #[actix_web::test]
-async fn bad_requests_change_nothing_and_say_why() {
+async fn bad_requests_change_nothing() {
     let (api, _directory) = api("", 2);
     let large = format!(r#"{{"user":"alice","title":"T","body":"{}"}}"#, "x".repeat(2000));
     let long_key = "k".repeat(256);
@@ -124,11 +124,27 @@ async fn bad_requests_change_nothing_and_say_why() {
 }
 
 #[actix_web::test]
-async fn keys_are_asked_for_where_they_are_set() {
+async fn configured_api_keys_are_required() {
     let (api, _directory) = api("first, second", 100);
     for (header, status) in [("Bearer first", 202), ("Bearer second", 202), ("Bearer third", 401), ("first", 401), ("Bearer ", 401)] {
         assert_eq!(ask(&api, Method::POST, PATH, &[("Authorization", header)], ALICE).await.0, status, "{header}");
     }
     assert_eq!(ask(&api, Method::POST, PATH, &[], ALICE).await.0, 401);
     assert_eq!(ask(&api, Method::GET, PATH, &[], "").await.0, 401);
+}
+
+#[actix_web::test]
+async fn an_invalid_query_names_the_parameter_and_its_values() {
+    let (api, _directory) = api("", 100);
+    let unknown = "`colour` is not a parameter of this request; its parameters are `state`, `user`, `after` and `limit`";
+    for (query, detail) in [
+        ("limit=abc", "`limit` must be a whole number, 0 or more"),
+        ("limit=201", "`limit` must be 1 to 200"),
+        ("state=lost", "`state` must be `pending`, `delivered` or `failed`"),
+        ("after=x", "`after` must be a whole number"),
+        ("colour=red", unknown),
+    ] {
+        let (status, problem, _) = ask(&api, Method::GET, &format!("{PATH}?{query}"), &[], "").await;
+        assert_eq!((status, &problem["detail"]), (400, &json!(detail)), "{query}");
+    }
 }

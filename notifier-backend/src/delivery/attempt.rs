@@ -20,7 +20,7 @@ const PAGES: usize = 20;
 /// The clocks of the gateway and the notifier may differ by this time.
 const CLOCK_DIFFERENCE: Duration = Duration::from_mins(1);
 
-/// What an attempt shows about the gateway.
+/// The state of the gateway, as an attempt shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GatewayHealth {
     /// The gateway answered, even if with a refusal.
@@ -86,7 +86,8 @@ async fn find_in_history(gateway: &Gateway, delivery: &Delivery) -> Result<Optio
     Ok(None)
 }
 
-/// Whether the gateway itself says that it has no such path, and is the right one: it answers under another path of the same interface.
+/// Whether the gateway has no path for the delivery. A 404 can also come from a wrong server, so this checks that another path of the
+/// gateway's interface exists.
 async fn has_no_such_path(gateway: &Gateway, failure: &Failure) -> bool {
     matches!(failure, Failure::Refused { .. }) && failure.is(ErrorCode::NotFound) && gateway.nodes().await.is_ok()
 }
@@ -133,7 +134,7 @@ mod tests {
         let urls = vec!["http://127.0.0.1:1".to_owned()];
         let gateway = Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout }).expect("right settings");
         let pauses = Backoff::new(Duration::from_millis(1), timeout);
-        // As an earlier version accepted it.
+        // An earlier version accepted this user.
         let outcome = deliver(&gateway, &delivery("..", Millis::now()), Duration::from_mins(1), pauses).await;
         assert!(matches!(outcome, (Outcome::Failed { .. }, GatewayHealth::Answered)), "{outcome:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// Counters since the start; `under_way` and `breaker_open` are current values.
+/// Counters since the start. `in_flight` and `breaker_open` are current values.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Deliveries that the gateway accepted.
@@ -11,8 +11,8 @@ pub struct Counts {
     pub failed: AtomicU64,
     /// Attempts that are repeated.
     pub retried: AtomicU64,
-    /// Deliveries in progress.
-    pub under_way: AtomicU64,
+    /// Deliveries in flight.
+    pub in_flight: AtomicU64,
     /// Whether deliveries are stopped because the gateway failed repeatedly.
     pub breaker_open: AtomicBool,
 }

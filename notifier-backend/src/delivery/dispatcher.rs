@@ -157,7 +157,7 @@ impl Dispatcher {
     }
 
     fn update_counts(&self) {
-        self.counts.under_way.store(self.in_flight.len() as u64, Ordering::Relaxed);
+        self.counts.in_flight.store(self.in_flight.len() as u64, Ordering::Relaxed);
         self.counts.breaker_open.store(self.breaker.is_open(), Ordering::Relaxed);
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn users_with_deliveries(
         find.query_map(named_params! {":last": last, ":since": since.0, ":limit": sql_count(limit)}, |row| row.get::<_, String>(0))?;
     let users = targets.map(|target| match Target::parse(&target?) {
         Some(Target::User(user)) => Ok(user),
-        other => Err(StoreError::Corrupt(format!("a delivery has the target {other:?}, which is no user"))),
+        other => Err(StoreError::Corrupt(format!("a delivery has the target {other:?}, which is not a user"))),
     });
     users.collect()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
-    /// To be delivered.
+    /// Not delivered yet.
     Pending = 0,
     /// The gateway accepted it.
     Delivered = 1,
@@ -53,9 +53,9 @@ impl DeliveryView {
 pub struct NotificationView {
     /// Id of the notification.
     pub id: String,
-    /// When it was accepted, as in RFC 3339.
+    /// The time of its acceptance, in the format of RFC 3339.
     pub accepted_at: String,
-    /// The earliest time of its deliveries, as in RFC 3339.
+    /// The earliest time of its deliveries, in the format of RFC 3339.
     pub due_at: String,
     /// The data that frontends receive.
     pub notification: Envelope,

@@ -19,7 +19,7 @@ pub enum Failure {
     /// It is unknown whether the request was carried out. It can be sent again only with the same idempotency key.
     #[error("outcome unknown ({code}): {detail}")]
     Unknown {
-        /// Name in the error table, or `no_answer` if no answer came.
+        /// Name in the error table, or `no_answer` if no answer arrived.
         code: String,
         /// Explanation for people.
         detail: String,
@@ -40,7 +40,7 @@ impl Failure {
         Self::NotDone { code: "unreachable".into(), detail: detail.into(), retry_after: None }
     }
 
-    /// The request was sent, and no answer came.
+    /// The request was sent, but no answer arrived.
     pub fn no_answer(detail: impl Into<String>) -> Self {
         Self::Unknown { code: "no_answer".into(), detail: detail.into() }
     }
@@ -75,12 +75,12 @@ mod tests {
 
     #[test]
     fn the_error_table_decides_whether_a_retry_is_safe() {
-        let judge = |code: &str, retryable| Failure::named(code.into(), String::new(), retryable, None);
-        assert!(matches!(judge("overloaded", true), Failure::NotDone { .. }));
-        assert!(matches!(judge("outcome_unknown", true), Failure::Unknown { .. }));
-        assert!(matches!(judge("bad_request", true), Failure::Refused { .. }), "the table has precedence over the flag");
-        assert!(matches!(judge("of_a_later_version", true), Failure::Unknown { .. }));
-        assert!(matches!(judge("of_a_later_version", false), Failure::Refused { .. }));
-        assert!(judge("draining", true).is(ErrorCode::Draining));
+        let classify = |code: &str, retryable| Failure::named(code.into(), String::new(), retryable, None);
+        assert!(matches!(classify("overloaded", true), Failure::NotDone { .. }));
+        assert!(matches!(classify("outcome_unknown", true), Failure::Unknown { .. }));
+        assert!(matches!(classify("bad_request", true), Failure::Refused { .. }), "the table has precedence over the flag");
+        assert!(matches!(classify("of_a_later_version", true), Failure::Unknown { .. }));
+        assert!(matches!(classify("of_a_later_version", false), Failure::Refused { .. }));
+        assert!(classify("draining", true).is(ErrorCode::Draining));
     }
 }

@@ -1,20 +1,20 @@
-//! Where a request's body ends (RFC 9112, section 6), as the HTTP library reads it.
+//! Finds the end of a request's body (RFC 9112, section 6), in the same way as the HTTP library.
 
 /// The rest of a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// Nothing is left: a head comes next.
+    /// The body is complete. The next bytes are a head.
     Ended,
-    /// So many bytes.
+    /// This number of bytes is left.
     Length(u64),
-    /// What remains in the chunked coding.
-    Chunked(Chunks),
-    /// All that comes. Either another protocol was agreed upon, or the HTTP library refuses the request and reads nothing after it.
+    /// The rest has the chunked coding.
+    Chunked(ChunkedBody),
+    /// All further bytes. Either the connection changes to another protocol, or the HTTP library refuses the request and reads nothing more.
     Unbounded,
 }
 
 impl Body {
-    /// How many of `bytes`, from their front, belong to the body.
+    /// Returns how many of `bytes`, from the first one on, belong to the body.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         match self {
             Self::Ended => 0,
@@ -48,26 +48,26 @@ impl Body {
     }
 }
 
-/// What one step through a chunked body found.
+/// The result of one step through a chunked body.
 enum Step {
-    /// So many bytes belong to it, and it goes on.
+    /// This number of bytes belongs to the body, which continues.
     Took(usize),
-    /// One byte belongs to it: its last.
+    /// One byte belongs to the body. It is the last one.
     Last,
     Malformed,
 }
 
-/// A place in a chunked body (RFC 9112, section 7.1).
+/// The rest of a body in the chunked coding (RFC 9112, section 7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chunks {
-    place: Place,
-    /// Of the chunk; while in its data: bytes that are left.
+pub(super) struct ChunkedBody {
+    state: ChunkState,
+    /// The size of the current chunk. Within its data: the number of bytes that are left.
     size: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// A chunk's line begins.
+enum ChunkState {
+    /// The first digit of a chunk's size.
     Size,
     SizeRest,
     SizeSpace,
@@ -76,49 +76,49 @@ enum Place {
     Data,
     DataCr,
     DataLf,
-    /// A line of the trailer section begins, or the empty line that ends it.
+    /// The start of a trailer line, or of the empty line that ends the body.
     Trailer,
     TrailerRest,
     TrailerLf,
     LastLf,
 }
 
-impl Chunks {
-    pub(super) const BEGIN: Self = Self { place: Place::Size, size: 0 };
+impl ChunkedBody {
+    pub(super) const START: Self = Self { state: ChunkState::Size, size: 0 };
 
-    /// One step; `bytes` is not empty.
+    /// Takes one step. `bytes` must not be empty.
     fn step(&mut self, bytes: &[u8]) -> Step {
         let byte = bytes[0];
-        self.place = match (self.place, byte) {
-            (Place::Data, _) => return self.data(bytes.len()),
-            (Place::LastLf, b'\n') => return Step::Last,
-            (Place::Size, _) => match digit(byte) {
+        self.state = match (self.state, byte) {
+            (ChunkState::Data, _) => return self.data(bytes.len()),
+            (ChunkState::LastLf, b'\n') => return Step::Last,
+            (ChunkState::Size, _) => match digit(byte) {
                 Some(digit) => {
                     self.size = digit;
-                    Place::SizeRest
+                    ChunkState::SizeRest
                 }
                 None => return Step::Malformed,
             },
-            (Place::SizeRest | Place::SizeSpace, b'\t' | b' ') => Place::SizeSpace,
-            (Place::SizeRest | Place::SizeSpace, b';') => Place::Extension,
-            (Place::SizeRest | Place::SizeSpace | Place::Extension, b'\r') => Place::SizeLf,
-            (Place::SizeRest, _) => match (digit(byte), self.size.checked_mul(16)) {
+            (ChunkState::SizeRest | ChunkState::SizeSpace, b'\t' | b' ') => ChunkState::SizeSpace,
+            (ChunkState::SizeRest | ChunkState::SizeSpace, b';') => ChunkState::Extension,
+            (ChunkState::SizeRest | ChunkState::SizeSpace | ChunkState::Extension, b'\r') => ChunkState::SizeLf,
+            (ChunkState::SizeRest, _) => match (digit(byte), self.size.checked_mul(16)) {
                 (Some(digit), Some(size)) => {
                     self.size = size + digit;
-                    Place::SizeRest
+                    ChunkState::SizeRest
                 }
                 _ => return Step::Malformed,
             },
-            (Place::Extension, 0x00..=0x08 | 0x0A..=0x1F | 0x7F) => return Step::Malformed,
-            (Place::Extension, _) => Place::Extension,
-            (Place::SizeLf, b'\n') if self.size == 0 => Place::Trailer,
-            (Place::SizeLf, b'\n') => Place::Data,
-            (Place::DataCr, b'\r') => Place::DataLf,
-            (Place::DataLf, b'\n') => Place::Size,
-            (Place::Trailer, b'\r') => Place::LastLf,
-            (Place::TrailerRest, b'\r') => Place::TrailerLf,
-            (Place::Trailer | Place::TrailerRest, _) => Place::TrailerRest,
-            (Place::TrailerLf, b'\n') => Place::Trailer,
+            (ChunkState::Extension, 0x00..=0x08 | 0x0A..=0x1F | 0x7F) => return Step::Malformed,
+            (ChunkState::Extension, _) => ChunkState::Extension,
+            (ChunkState::SizeLf, b'\n') if self.size == 0 => ChunkState::Trailer,
+            (ChunkState::SizeLf, b'\n') => ChunkState::Data,
+            (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
+            (ChunkState::DataLf, b'\n') => ChunkState::Size,
+            (ChunkState::Trailer, b'\r') => ChunkState::LastLf,
+            (ChunkState::TrailerRest, b'\r') => ChunkState::TrailerLf,
+            (ChunkState::Trailer | ChunkState::TrailerRest, _) => ChunkState::TrailerRest,
+            (ChunkState::TrailerLf, b'\n') => ChunkState::Trailer,
             _ => return Step::Malformed,
         };
         Step::Took(1)
@@ -128,7 +128,7 @@ impl Chunks {
         let taken = available.min(usize::try_from(self.size).unwrap_or(usize::MAX));
         self.size -= taken as u64;
         if self.size == 0 {
-            self.place = Place::DataCr;
+            self.state = ChunkState::DataCr;
         }
         Step::Took(taken)
     }

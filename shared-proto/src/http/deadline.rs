@@ -1,4 +1,4 @@
-//! The time that a request's head has to come.
+//! The time limit for a request's head.
 
 use std::fmt;
 use std::future::Future;
@@ -8,40 +8,41 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A timer that is noticed so much too late tells that this process stood still, not that the client is slow.
-const STANDSTILL: Duration = Duration::from_secs(1);
+/// If a timer fires this much too late, this process was suspended: the client is not the cause.
+const SUSPENSION_DELAY: Duration = Duration::from_secs(1);
 
-/// A timer that is set with the first poll.
+/// A deadline whose time starts with the first poll.
 pub(super) struct Deadline {
-    allowed: Duration,
+    limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    pub(super) fn new(allowed: Duration) -> Self {
-        Self { allowed, timer: None }
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, timer: None }
     }
 
+    /// Stops the time. The next poll starts it again.
     pub(super) fn clear(&mut self) {
         self.timer = None;
     }
 
-    /// Ready when the time is over. After a pause of this process, a client gets the whole time again: its bytes may not be read yet.
+    /// Ready when the time is over. If this process was suspended, the time starts again, because the head may already wait in the kernel.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let allowed = self.allowed;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(allowed)));
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            if now.duration_since(timer.deadline()) < STANDSTILL {
+            if now.duration_since(timer.deadline()) < SUSPENSION_DELAY {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(now + allowed);
+            timer.as_mut().reset(now + limit);
         }
         Poll::Pending
     }
 }
 
-/// The head of a request did not come in time.
+/// The head of a request did not arrive in time.
 #[derive(Debug)]
 pub(super) struct HeadTimeout;
 
@@ -54,7 +55,7 @@ impl HeadTimeout {
 
 impl fmt::Display for HeadTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the head of a request did not come in time")
+        f.write_str("the head of a request did not arrive in time")
     }
 }
 

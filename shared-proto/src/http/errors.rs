@@ -1,4 +1,4 @@
-//! Connections that did not end in good order.
+//! Counts and logs connections that end with an error.
 
 use super::deadline::HeadTimeout;
 use actix_http::error::{DispatchError, ParseError};
@@ -7,28 +7,29 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A directive for `tracing` filters: the HTTP library is not to log as errors what any client can cause. [`ConnectionErrors`] has what it would say.
+/// A directive for `tracing` filters. It silences the HTTP library, which logs an ERROR for faults that any client can cause.
+/// [`ConnectionErrors`] logs these faults instead.
 pub const LOG_DIRECTIVE: &str = "actix_http::h1::dispatcher=off";
 
-/// Between two lines of the log about the same cause.
-const PAUSE: Duration = Duration::from_mins(1);
+/// Shortest time between two log lines about the same cause.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 macro_rules! causes {
     ($($variant:ident, $text:literal, $doc:literal;)*) => {
-        /// Why a connection did not end in good order.
+        /// Why a connection ended with an error.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Cause { $(#[doc = $doc] $variant,)* }
 
         impl Cause {
-            /// Every one.
+            /// All causes.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// As metrics and logs say it.
+            /// The label in metrics and logs.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            /// What it means, for people.
+            /// The meaning, for people.
             pub const fn doc(self) -> &'static str {
                 match self { $(Self::$variant => $doc,)* }
             }
@@ -37,12 +38,12 @@ macro_rules! causes {
 }
 
 causes! {
-    Malformed, "malformed", "What the client sent is no HTTP/1.1.";
-    HeadTooLarge, "head_too_large", "The head of a request has more than 128 KiB, or 96 lines.";
-    HeadTimeout, "head_timeout", "The head of a request did not come in time.";
-    NoRoom, "no_room", "There were as many connections as are allowed; it was closed at once.";
-    Broken, "broken", "The client or the network broke it off.";
-    NotClosed, "not_closed", "The client did not close its side in time; it was cut.";
+    Malformed, "malformed", "The client sent something other than HTTP/1.1.";
+    HeadTooLarge, "head_too_large", "The head of a request has more than 128 KiB or more than 96 lines.";
+    HeadTimeout, "head_timeout", "The head of a request did not arrive in time.";
+    NoRoom, "no_room", "The limit of connections was reached, so the connection was closed at once.";
+    Broken, "broken", "The client or the network broke the connection.";
+    NotClosed, "not_closed", "The client did not close its side in time, so the connection was reset.";
     Internal, "internal", "The service failed to answer.";
 }
 
@@ -62,67 +63,67 @@ impl Cause {
     }
 }
 
-/// Counts of one listener.
+/// Counters of one listener's failed connections, by cause.
 #[derive(Debug)]
 pub struct ConnectionErrors {
     listener: &'static str,
-    seen: Mutex<[Seen; Cause::ALL.len()]>,
+    counters: Mutex<[Counter; Cause::ALL.len()]>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Seen {
+struct Counter {
     count: u64,
-    /// When it was logged last, and how many there were then.
+    /// The time of the last log line, and the count at that time.
     logged: Option<(Instant, u64)>,
 }
 
 impl ConnectionErrors {
-    /// None yet. `listener`: its name in the log.
+    /// Counters at zero. `listener` is the listener's name in metrics and logs.
     pub fn new(listener: &'static str) -> Self {
-        Self { listener, seen: Mutex::default() }
+        Self { listener, counters: Mutex::default() }
     }
 
-    /// How many connections ended by each cause.
+    /// The number of failed connections by cause.
     pub fn counts(&self) -> impl Iterator<Item = (Cause, u64)> {
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        Cause::ALL.iter().copied().zip(seen.map(|seen| seen.count))
+        let counters = *self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        Cause::ALL.iter().copied().zip(counters.map(|counter| counter.count))
     }
 
-    /// The name in the log.
+    /// The listener's name in metrics and logs.
     pub fn listener(&self) -> &'static str {
         self.listener
     }
 
-    pub(super) fn note_end(&self, error: &DispatchError) {
-        self.note(Cause::of(error), error);
+    pub(super) fn record_end(&self, error: &DispatchError) {
+        self.record(Cause::of(error), error);
     }
 
-    /// Counts one, and logs it unless the same cause was logged a moment ago.
-    pub(super) fn note(&self, cause: Cause, error: &dyn fmt::Display) {
+    /// Counts a failed connection. Logs it unless the same cause was logged within the last minute.
+    pub(super) fn record(&self, cause: Cause, error: &dyn fmt::Display) {
         let Some(count) = self.count(cause, Instant::now()) else { return };
         let (listener, cause_text) = (self.listener, cause.text());
         match cause {
             Cause::Internal => {
-                tracing::warn!(listener, cause = cause_text, count, %error, "HTTP connections ended by an error of this service");
+                tracing::warn!(listener, cause = cause_text, count, %error, "HTTP connections failed by an error of this service");
             }
             Cause::Broken | Cause::NotClosed => {
-                tracing::debug!(listener, cause = cause_text, count, %error, "HTTP connections were broken off");
+                tracing::debug!(listener, cause = cause_text, count, %error, "HTTP connections broke");
             }
             _ => tracing::info!(listener, cause = cause_text, count, %error, "HTTP connections were refused; logged once a minute"),
         }
     }
 
-    /// How many are to be logged now, if any.
+    /// Counts a failed connection. If a log line is due, returns the number of failures since the last one.
     fn count(&self, cause: Cause, now: Instant) -> Option<u64> {
-        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = &mut all[cause as usize];
-        seen.count += 1;
-        let since = match seen.logged {
-            Some((at, _)) if now.duration_since(at) < PAUSE => return None,
-            Some((_, count)) => seen.count - count,
-            None => seen.count,
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let counter = &mut counters[cause as usize];
+        counter.count += 1;
+        let since = match counter.logged {
+            Some((at, _)) if now.duration_since(at) < LOG_INTERVAL => return None,
+            Some((_, count)) => counter.count - count,
+            None => counter.count,
         };
-        seen.logged = Some((now, seen.count));
+        counter.logged = Some((now, counter.count));
         Some(since)
     }
 }
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_logged_once_a_minute_with_all_that_came_since() {
+    fn a_cause_is_logged_once_a_minute_with_the_number_of_failures() {
         let (errors, begun) = (ConnectionErrors::new("test"), Instant::now());
         let at = |seconds, cause| errors.count(cause, begun + Duration::from_secs(seconds));
         assert_eq!(at(0, Cause::Malformed), Some(1));

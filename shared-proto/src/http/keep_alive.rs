@@ -1,4 +1,4 @@
-//! Tells clients for how long an idle connection is kept (RFC 9112, section 9.3; the header is that of RFC 2068, section 19.7.1.1).
+//! Announces how long an idle connection stays open (RFC 9112, section 9.3), in the `Keep-Alive` header of RFC 2068, section 19.7.1.1.
 
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::header::{HeaderName, HeaderValue, TRANSFER_ENCODING};
@@ -14,10 +14,10 @@ use std::time::Duration;
 
 const NAME: HeaderName = HeaderName::from_static("keep-alive");
 
-/// An application whose responses tell, in whole seconds, for how long their connection is kept. Those after which it ends do not.
-pub(super) fn telling<A, S, B>(
+/// Wraps an application. Its responses announce `keep_alive` in whole seconds, unless the connection is closed after the response.
+pub(super) fn with_header<A, S, B>(
     app: A,
-    time: Duration,
+    keep_alive: Duration,
 ) -> impl ServiceFactory<
     Request,
     Config = (),
@@ -35,57 +35,57 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let value = HeaderValue::try_from(format!("timeout={}", time.as_secs())).expect("letters and digits");
+    let value = HeaderValue::try_from(format!("timeout={}", keep_alive.as_secs())).expect("letters and digits");
     let app = map_config(app, |()| AppConfig::default()).map(S::Response::into).map_err(S::Error::into);
     apply_fn_factory(app, move |mut request: Request, app: &_| {
-        let (kept, value) = (watch(&mut request), value.clone());
-        let answer = Service::<Request>::call(app, request);
+        let (persistence, value) = (Persistence::of(&mut request), value.clone());
+        let response = Service::<Request>::call(app, request);
         async move {
-            let mut answer: Result<Response<B>, Response<BoxBody>> = answer.await;
-            kept.tell(answer.as_mut().map_or_else(Response::head_mut, Response::head_mut), &value);
-            answer
+            let mut response: Result<Response<B>, Response<BoxBody>> = response.await;
+            persistence.add_header(response.as_mut().map_or_else(Response::head_mut, Response::head_mut), &value);
+            response
         }
     })
 }
 
-/// Whether a connection is kept behind the response to a request.
-enum Kept {
-    No,
-    Yes,
-    /// Where the body was read to its end: the HTTP library closes a connection rather than read what the application did not.
-    OnceRead(Rc<Cell<bool>>),
+/// Whether a connection stays open after the response to a request.
+enum Persistence {
+    Closed,
+    Open,
+    /// It stays open if the application has read the whole body. Otherwise the HTTP library closes it instead of reading the rest.
+    OpenAfterBody(Rc<Cell<bool>>),
 }
 
-/// Looks at a request, and follows its body.
-fn watch(request: &mut Request) -> Kept {
-    let head = request.head();
-    if head.version != Version::HTTP_11 || head.connection_type() != ConnectionType::KeepAlive {
-        return Kept::No;
+impl Persistence {
+    /// The persistence of the connection after this request. Replaces the request's body by one that records its end.
+    fn of(request: &mut Request) -> Self {
+        let head = request.head();
+        if head.version != Version::HTTP_11 || head.connection_type() != ConnectionType::KeepAlive {
+            return Self::Closed;
+        }
+        // The library reads the rest of a chunked body.
+        if matches!(request.payload(), Payload::None) || request.headers().contains_key(TRANSFER_ENCODING) {
+            return Self::Open;
+        }
+        let ended = Rc::new(Cell::new(false));
+        let (mut body, record) = (request.take_payload(), ended.clone());
+        let payload = Box::pin(poll_fn(move |cx| {
+            let chunk = ready!(body.poll_next_unpin(cx));
+            record.set(chunk.is_none());
+            chunk.into()
+        }));
+        *request.payload() = Payload::Stream { payload };
+        Self::OpenAfterBody(ended)
     }
-    // What remains of a chunked body is read by the library.
-    if matches!(request.payload(), Payload::None) || request.headers().contains_key(TRANSFER_ENCODING) {
-        return Kept::Yes;
-    }
-    let ended = Rc::new(Cell::new(false));
-    let (mut body, ends) = (request.take_payload(), ended.clone());
-    let payload = Box::pin(poll_fn(move |cx| {
-        let chunk = ready!(body.poll_next_unpin(cx));
-        ends.set(chunk.is_none());
-        chunk.into()
-    }));
-    *request.payload() = Payload::Stream { payload };
-    Kept::OnceRead(ended)
-}
 
-impl Kept {
-    /// Adds the header to a response after which the connection is kept.
-    fn tell(&self, response: &mut ResponseHead, value: &HeaderValue) {
-        let kept = match self {
-            Self::No => false,
-            Self::Yes => true,
-            Self::OnceRead(ended) => ended.get(),
+    /// Adds the header to a response if the connection stays open after it.
+    fn add_header(&self, response: &mut ResponseHead, value: &HeaderValue) {
+        let is_open = match self {
+            Self::Closed => false,
+            Self::Open => true,
+            Self::OpenAfterBody(ended) => ended.get(),
         };
-        if kept && response.connection_type() == ConnectionType::KeepAlive {
+        if is_open && response.connection_type() == ConnectionType::KeepAlive {
             response.headers_mut().insert(NAME, value.clone());
         }
     }

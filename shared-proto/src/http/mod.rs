@@ -1,12 +1,13 @@
-//! What all HTTP listeners have in common, around actix-http.
+//! The parts that all HTTP listeners share, around actix-http.
 //!
-//! - [`service`](mod@service): a listener, its service, and a server for it
-//! - [`stream`]: a connection's bytes on their way to actix-http, so that an offered upgrade is ignored where it is not taken
-//! - [`head`], [`body`]: what the stream knows of requests; no I/O
-//! - [`keep_alive`]: tells clients how long an idle connection is kept
-//! - [`deadline`]: how long it waits for a head
-//! - [`errors`]: connections that did not end in good order
-//! - [`open_files`]: how many connections a process can have
+//! - [`service`](mod@service): listeners, their HTTP service, and a server
+//! - [`stream`]: filters the bytes of a connection before actix-http reads them, and hides upgrade offers that are not accepted
+//! - [`head`], [`body`]: parse the bytes for the stream, without I/O
+//! - [`keep_alive`]: announces how long an idle connection stays open
+//! - [`deadline`]: limits the time for a request's head
+//! - [`errors`]: counts and logs connections that end with an error
+//! - [`query`]: reads the query of a request
+//! - [`open_files`]: fits the number of connections to the limit of open files
 
 mod body;
 mod deadline;
@@ -14,6 +15,7 @@ mod errors;
 mod head;
 mod keep_alive;
 mod open_files;
+mod query;
 mod service;
 mod stream;
 #[cfg(any(test, feature = "testing"))]
@@ -23,5 +25,6 @@ mod tests;
 
 pub use errors::{Cause, ConnectionErrors, LOG_DIRECTIVE};
 pub use open_files::{OpenFiles, raise_open_files};
-pub use service::{BEYOND_PLACES, HttpOptions, accepted, listen, serve, service};
-pub use stream::{RequestStream, SpeaksWebSocket};
+pub use query::{QueryError, read_query};
+pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve, service};
+pub use stream::{AcceptsWebSocket, RequestStream};

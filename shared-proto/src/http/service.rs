@@ -1,8 +1,8 @@
-//! What serves the connections of a listener.
+//! Serves the connections of a listener.
 
 use super::errors::{Cause, ConnectionErrors};
 use super::keep_alive;
-use super::stream::{RequestStream, SpeaksWebSocket};
+use super::stream::{AcceptsWebSocket, RequestStream};
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::error::DispatchError;
@@ -19,29 +19,29 @@ use std::{fmt, io};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-/// How long a closed connection may take to end.
-const CLOSING: Duration = Duration::from_secs(1);
+/// Time limit for the client to close its side after this side is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Connections per worker that may be accepted only to be closed at once.
-pub const BEYOND_PLACES: usize = 8;
+/// Number of connections above the limit that each worker may accept and close at once.
+pub const SURPLUS_CONNECTIONS: usize = 8;
 
-/// How a listener treats its connections.
+/// Options of a listener.
 #[derive(Clone)]
 pub struct HttpOptions {
-    /// How long a request's head may take to come.
+    /// Time limit for the head of a request.
     pub request_timeout: Duration,
-    /// How long a connection is kept for its next request.
+    /// How long an idle connection stays open for its next request.
     pub keep_alive: Duration,
-    /// Whether a client that has closed its side is still answered.
-    pub half_closed: bool,
-    /// Places of connections. One that finds none is closed at once. A connection that is upgraded by the service's `upgrade` gives its place back.
-    pub places: Arc<Semaphore>,
-    /// Counts of those that do not end in good order.
+    /// Whether a client that has closed its side still gets its answer.
+    pub allow_half_closed: bool,
+    /// Permits for connections. A connection without a permit is closed at once. An upgraded connection returns its permit.
+    pub permits: Arc<Semaphore>,
+    /// Counters of connections that end with an error.
     pub errors: Arc<ConnectionErrors>,
-    /// Sets options of each accepted socket.
-    pub prepare: Arc<dyn Fn(&TcpStream) + Send + Sync>,
-    /// Tells the connections of a server that stops in good order.
-    pub stopping: Option<GracefulShutdownSignal>,
+    /// Sets the options of each accepted socket.
+    pub configure_socket: Arc<dyn Fn(&TcpStream) + Send + Sync>,
+    /// Announces the graceful shutdown of the server to its connections.
+    pub shutdown: Option<GracefulShutdownSignal>,
 }
 
 impl Default for HttpOptions {
@@ -49,20 +49,20 @@ impl Default for HttpOptions {
         Self {
             request_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
-            half_closed: true,
-            places: Arc::new(Semaphore::new(1024)),
+            allow_half_closed: true,
+            permits: Arc::new(Semaphore::new(1024)),
             errors: Arc::new(ConnectionErrors::new("http")),
-            // It fails only where the peer is gone already.
-            prepare: Arc::new(|io| drop(io.set_nodelay(true))),
-            stopping: None,
+            // Fails only if the peer is gone.
+            configure_socket: Arc::new(|io| drop(io.set_nodelay(true))),
+            shutdown: None,
         }
     }
 }
 
-/// Connections that may wait in the kernel until the server accepts them. The kernel may have a lower limit.
+/// Maximum number of connections that wait in the kernel until the server accepts them. The kernel may have a lower limit.
 const BACKLOG: i32 = 4096;
 
-/// Listens on an address, even if an earlier process used it a moment ago.
+/// Listens on an address. Works even if a process that has just ended used the address.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     #[cfg(unix)]
@@ -73,12 +73,12 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// A server with one thread for `app`. `websocket` tells which paths accept upgrades.
+/// Creates a server with one thread for `app`.
 pub fn serve<F, A, S, B>(
     name: &str,
     listener: TcpListener,
     options: &HttpOptions,
-    websocket: fn(&str) -> bool,
+    accepts_websocket: fn(&str) -> bool,
     app: F,
 ) -> io::Result<Server>
 where
@@ -92,24 +92,24 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let builder = Server::build().workers(1).max_concurrent_connections(accepted(&options.places, 1)).disable_signals();
-    let options = HttpOptions { stopping: Some(builder.graceful_shutdown_signal()), ..options.clone() };
-    let factory = move || service(app(), None::<UpgradeHandler>, Rc::new(websocket), options.clone());
+    let builder = Server::build().workers(1).max_concurrent_connections(max_accepted(&options.permits, 1)).disable_signals();
+    let options = HttpOptions { shutdown: Some(builder.graceful_shutdown_signal()), ..options.clone() };
+    let factory = move || service(app(), None::<UpgradeHandler>, Rc::new(accepts_websocket), options.clone());
     Ok(builder.listen(name, listener, factory)?.run())
 }
 
-/// The limit of open connections for each of `workers` workers: its share of the places, and a few more that it closes at once. Further connections
-/// wait in the kernel, where they need no file descriptor of this process.
-pub fn accepted(places: &Semaphore, workers: usize) -> usize {
-    places.available_permits().div_ceil(workers) + BEYOND_PLACES
+/// The limit of open connections for each of `workers` workers: its part of the permits, and a few more, which it closes at once. Further
+/// connections wait in the kernel, where they need no file descriptor of this process.
+pub fn max_accepted(permits: &Semaphore, workers: usize) -> usize {
+    permits.available_permits().div_ceil(workers) + SURPLUS_CONNECTIONS
 }
 
-/// The service of a listener, for `actix_server::Server::build().listen(..)`. The factory there makes it on each worker thread. `upgrade` gets the
-/// requests for WebSocket, and `app` gets all others. Without `upgrade`, `app` gets both.
+/// Creates the service of a listener, for `actix_server::Server::build().listen(..)`. The listener's factory calls this on each worker thread.
+/// `upgrade` gets the WebSocket upgrades, and `app` gets all other requests. Without `upgrade`, `app` gets both.
 pub fn service<A, S, B, U>(
     app: A,
     upgrade: Option<U>,
-    websocket: SpeaksWebSocket,
+    accepts_websocket: AcceptsWebSocket,
     options: HttpOptions,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 where
@@ -125,38 +125,38 @@ where
     U::Error: fmt::Display + Into<Response<BoxBody>>,
     U::InitError: fmt::Debug,
 {
-    let HttpOptions { request_timeout, keep_alive, half_closed, places, errors, prepare, stopping } = options;
+    let HttpOptions { request_timeout, keep_alive, allow_half_closed, permits, errors, configure_socket, shutdown } = options;
     let http = HttpServiceBuilder::default()
         .keep_alive(keep_alive)
         // RequestStream has its own deadline, which allows for time in which this process was suspended.
         .client_request_timeout(Duration::ZERO)
-        .client_disconnect_timeout(CLOSING)
-        .h1_allow_half_closed(half_closed)
+        .client_disconnect_timeout(CLOSE_TIMEOUT)
+        .h1_allow_half_closed(allow_half_closed)
         .graceful_shutdown_signal(move || {
-            let stopping = stopping.clone();
+            let shutdown = shutdown.clone();
             async move {
-                match stopping {
-                    Some(stopping) => stopping.notified().await,
+                match shutdown {
+                    Some(shutdown) => shutdown.notified().await,
                     None => std::future::pending().await,
                 }
             }
         })
-        .h1(keep_alive::telling(app, keep_alive))
+        .h1(keep_alive::with_header(app, keep_alive))
         .upgrade(upgrade);
     apply_fn_factory(http, move |io: TcpStream, http| {
-        let (place, errors) = (places.clone().try_acquire_owned().ok(), errors.clone());
-        let served = place.is_some().then(|| {
-            prepare(&io);
+        let (permit, errors) = (permits.clone().try_acquire_owned().ok(), errors.clone());
+        let served = permit.is_some().then(|| {
+            configure_socket(&io);
             let peer = io.peer_addr().ok();
-            http.call((RequestStream::new(io, websocket.clone(), request_timeout, errors.clone()), peer))
+            http.call((RequestStream::new(io, accepts_websocket.clone(), request_timeout, errors.clone()), peer))
         });
         async move {
-            let _place = place;
+            let _permit = permit;
             let Some(served) = served else {
-                errors.note(Cause::NoRoom, &"no place is free");
+                errors.record(Cause::NoRoom, &"the limit of connections is reached");
                 return Ok(());
             };
-            served.await.inspect_err(|error| errors.note_end(error))
+            served.await.inspect_err(|error| errors.record_end(error))
         }
     })
 }

@@ -13,49 +13,59 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Size of a head in bytes from which this stream passes it on unfinished, so that the HTTP library refuses it.
-const LARGEST_HEAD: usize = 128 * 1024;
+/// Maximum size of a head in bytes. A larger one is passed on unfinished, so that the HTTP library refuses it.
+const MAX_HEAD_SIZE: usize = 128 * 1024;
 
-/// Whether a path accepts WebSocket upgrades.
-pub type SpeaksWebSocket = Rc<dyn Fn(&str) -> bool>;
+/// Returns whether a path accepts WebSocket upgrades.
+pub type AcceptsWebSocket = Rc<dyn Fn(&str) -> bool>;
 
-/// Reads from its stream, with three changes: it yields each head in one piece, drops empty lines before it, and removes an offer to upgrade unless the
+/// Reads from its stream with three changes: it yields each head in one piece, drops empty lines before it, and hides an upgrade offer unless the
 /// path accepts it.
 ///
-/// actix-http closes a connection after the response to any request that has the connection option `upgrade`, and reads everything after
-/// `Upgrade: websocket` as one body. RFC 9110, section 7.8, lets a server ignore an offer to upgrade.
+/// The reason is actix-http. It closes a connection after the response to any request with the connection option `upgrade`, and reads everything
+/// after `Upgrade: websocket` as one body. RFC 9110, section 7.8, allows a server to ignore an offer.
 pub struct RequestStream<T> {
     io: T,
-    websocket: SpeaksWebSocket,
+    accepts_websocket: AcceptsWebSocket,
     /// The rest of the current body.
     body: Body,
-    /// Bytes that were read from `io` and not yet handed on.
-    held: BytesMut,
-    /// Number of bytes in `held` that can be handed on now.
+    /// Bytes that were read from `io` and not yet passed on.
+    buffer: BytesMut,
+    /// Number of bytes in `buffer` that can be passed on now.
     ready: usize,
-    /// Number of bytes in `held` that were searched and contain no end of a head.
+    /// Number of bytes in `buffer` that were searched and contain no end of a head.
     searched: usize,
     /// Deadline of the next head.
     deadline: Deadline,
-    /// Whether a head has arrived.
-    begun: bool,
+    /// Whether the first head has arrived.
+    has_begun: bool,
     errors: Arc<ConnectionErrors>,
 }
 
 impl<T> RequestStream<T> {
-    /// `websocket` tells which paths accept WebSocket upgrades. `timeout` limits the time of a head: the first from now on, later ones from their first byte.
-    pub fn new(io: T, websocket: SpeaksWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
+    /// `timeout` limits the time of each head. The time of the first head starts now, the time of a later one with its first byte.
+    pub fn new(io: T, accepts_websocket: AcceptsWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
         let deadline = Deadline::new(timeout);
-        Self { io, websocket, body: Body::Ended, held: BytesMut::new(), ready: 0, searched: 0, deadline, begun: false, errors }
+        Self {
+            io,
+            accepts_websocket,
+            body: Body::Ended,
+            buffer: BytesMut::new(),
+            ready: 0,
+            searched: 0,
+            deadline,
+            has_begun: false,
+            errors,
+        }
     }
 
-    /// The stream, and the bytes that were read from it and not yet handed on.
+    /// The stream, and the bytes that were read from it and not yet passed on.
     pub fn into_parts(self) -> (T, BytesMut) {
-        (self.io, self.held)
+        (self.io, self.buffer)
     }
 
-    /// Parses the next bytes. Returns how many of them can be handed on now. The rest is the beginning of a head, or empty lines before one.
-    fn settle(&mut self, bytes: &mut [u8]) -> usize {
+    /// Parses the next bytes. Returns how many of them can be passed on now. The rest is the beginning of a head, or empty lines before one.
+    fn parse(&mut self, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &mut bytes[at..];
@@ -63,18 +73,18 @@ impl<T> RequestStream<T> {
                 let chunked = matches!(self.body, Body::Chunked(_));
                 at += self.body.take(rest);
                 if chunked && self.body == Body::Unbounded {
-                    // The HTTP library closes the connection without a word.
-                    self.errors.note(Cause::Malformed, &"invalid chunk of a body");
+                    // The HTTP library closes the connection and reports no error.
+                    self.errors.record(Cause::Malformed, &"invalid chunk of a body");
                 }
             } else if matches!(rest[0], b'\r' | b'\n') {
                 break;
             } else if let Some(end) = head::end(rest, self.searched) {
-                self.body = head::settle(&mut rest[..end], &*self.websocket);
+                self.body = head::hide_upgrade(&mut rest[..end], &*self.accepts_websocket);
                 self.searched = 0;
-                self.begun = true;
+                self.has_begun = true;
                 self.deadline.clear();
                 at += end;
-            } else if rest.len() >= LARGEST_HEAD || (self.is_due(rest.len()) && head::is_malformed(rest)) {
+            } else if rest.len() >= MAX_HEAD_SIZE || (self.is_check_due(rest.len()) && head::is_malformed(rest)) {
                 self.body = Body::Unbounded;
                 self.searched = 0;
             } else {
@@ -85,28 +95,28 @@ impl<T> RequestStream<T> {
         at
     }
 
-    /// Whether an incomplete head of this size is to be looked at: not with every piece of it, or it would cost the square of its size.
-    fn is_due(&self, size: usize) -> bool {
+    /// Whether to check an incomplete head of this size. A check after every piece would take quadratic time, so the size must double between two.
+    fn is_check_due(&self, size: usize) -> bool {
         size.next_power_of_two() > self.searched.next_power_of_two()
     }
 
-    /// Whether a head has to come in time: the first, and one that has begun.
+    /// Whether the deadline of a head runs: for the first head, and for a later one that has begun.
     fn awaits_head(&self) -> bool {
-        self.body == Body::Ended && (!self.begun || !self.held.is_empty())
+        self.body == Body::Ended && (!self.has_begun || !self.buffer.is_empty())
     }
 
-    /// Goes on with what is held, of which nothing is ready.
-    fn settle_held(&mut self) {
-        let mut held = std::mem::take(&mut self.held);
+    /// Parses the buffer, in which no byte is ready.
+    fn parse_buffer(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
         if self.body == Body::Ended {
-            let empty_lines = held.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            held.advance(empty_lines);
+            let empty_lines = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            buffer.advance(empty_lines);
         }
-        if held.len() > self.searched {
-            self.ready = self.settle(&mut held);
+        if buffer.len() > self.searched {
+            self.ready = self.parse(&mut buffer);
         }
-        if !held.is_empty() {
-            self.held = held;
+        if !buffer.is_empty() {
+            self.buffer = buffer;
         }
     }
 }
@@ -115,17 +125,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for RequestStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
-            if this.ready == 0 && !this.held.is_empty() {
-                this.settle_held();
+            if this.ready == 0 && !this.buffer.is_empty() {
+                this.parse_buffer();
             }
             if this.ready > 0 {
                 let count = this.ready.min(buf.remaining());
-                buf.put_slice(&this.held[..count]);
-                this.held.advance(count);
+                buf.put_slice(&this.buffer[..count]);
+                this.buffer.advance(count);
                 this.ready -= count;
-                if this.held.is_empty() {
-                    // An idle connection is to hold no memory.
-                    this.held = BytesMut::new();
+                if this.buffer.is_empty() {
+                    // Frees the memory, because the connection may now be idle.
+                    this.buffer = BytesMut::new();
                 }
                 return Poll::Ready(Ok(()));
             }
@@ -140,10 +150,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for RequestStream<T> {
             if buf.filled().len() == start {
                 return Poll::Ready(Ok(()));
             }
-            let kept = if this.held.is_empty() { this.settle(&mut buf.filled_mut()[start..]) } else { 0 };
-            this.held.extend_from_slice(&buf.filled()[start + kept..]);
-            buf.set_filled(start + kept);
-            if kept > 0 {
+            let passed = if this.buffer.is_empty() { this.parse(&mut buf.filled_mut()[start..]) } else { 0 };
+            this.buffer.extend_from_slice(&buf.filled()[start + passed..]);
+            buf.set_filled(start + passed);
+            if passed > 0 {
                 return Poll::Ready(Ok(()));
             }
         }

@@ -1,7 +1,8 @@
-//! Over real sockets, with raw bytes.
+//! Tests with raw bytes over real sockets.
 
+mod connection_errors;
 mod deadline;
 mod heads;
-mod kept;
+mod keep_alive;
 mod offers;
 mod server;

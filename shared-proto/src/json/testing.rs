@@ -1,4 +1,4 @@
-//! Holds types that come in to the rule of [`super`], member by member.
+//! Checks that a type follows the rules of [`super`], member by member.
 
 use super::read;
 use serde::{
@@ -11,43 +11,44 @@ use std::{collections::BTreeMap, fmt::Debug};
 
 type Members = BTreeMap<String, Box<RawValue>>;
 
-/// Takes `full`, which has to have every member of `T` and no other, and looks what becomes of it without each of them, and with `null` or something
-/// senseless in its place.
+/// Reads variants of `full`, an example that contains all members of `T`. In each variant, one member is missing, is `null` or has a wrong type.
 ///
-/// A member that may be left out may be `null`, which has to mean the same. One that may not has to be named where it is missing or `null`. Every member
-/// has to be named where its type is wrong. The `opaque` ones take anything.
+/// - An optional member may be `null`, with the same result as without the member.
+/// - If a required member is missing or `null`, the error names it.
+/// - If a member has a wrong type, the error names it.
+/// - The members in `opaque` accept any value.
 ///
 /// # Panics
-/// If something of that is not so.
+/// If `T` violates a rule, or if `full` does not contain exactly the members of `T`.
 pub fn check_members<T: Deserialize<'static> + Debug>(full: &str, opaque: &[&str]) {
     let kind = std::any::type_name::<T>();
     let members: Members = serde_json::from_str(full).unwrap_or_else(|error| panic!("{kind}: {error} in {full}"));
     let mut known = member_names::<T>().to_vec();
     known.sort_unstable();
-    assert_eq!(members.keys().collect::<Vec<_>>(), known, "{kind}: the example has to have every member");
+    assert_eq!(members.keys().collect::<Vec<_>>(), known, "{kind}: the example must have every member");
     let whole = shown::<T>(&members);
     assert!(whole.is_ok(), "{kind}: {whole:?}");
-    assert!(read::<T>("[]").is_err(), "{kind}: an array is no object");
+    assert!(read::<T>("[]").is_err(), "{kind}: an array must be refused");
     for name in known {
         let (absent, null) = (shown::<T>(&without(&members, name)), shown::<T>(&with(&members, name, "null")));
         let wrong = shown::<T>(&with(&members, name, "[[[]]]"));
         if opaque.contains(&name) {
-            assert!(null.is_ok() && wrong.is_ok(), "{kind}.{name} takes anything: {null:?}, {wrong:?}");
+            assert!(null.is_ok() && wrong.is_ok(), "{kind}.{name} must accept any value: {null:?}, {wrong:?}");
             continue;
         }
         if absent.is_ok() {
-            assert_eq!(null, absent, "{kind}.{name} may be left out, so it may be null");
-            assert_ne!(whole, absent, "{kind}.{name}: the example has to have another value than the default");
+            assert_eq!(null, absent, "{kind}.{name} is optional, so it may be null");
+            assert_ne!(whole, absent, "{kind}.{name}: the value in the example must differ from the default");
         } else {
-            named(name, &absent, kind);
-            named(name, &null, kind);
+            check_error(name, &absent, kind);
+            check_error(name, &null, kind);
         }
-        named(name, &wrong, kind);
+        check_error(name, &wrong, kind);
     }
 }
 
-fn named(name: &str, refused: &Result<String, String>, kind: &str) {
-    assert!(refused.as_ref().is_err_and(|error| error.contains(name)), "{kind}.{name} is not named by {refused:?}");
+fn check_error(name: &str, result: &Result<String, String>, kind: &str) {
+    assert!(result.as_ref().is_err_and(|error| error.contains(name)), "{result:?} does not name {kind}.{name}");
 }
 
 fn without(members: &Members, name: &str) -> Members {
@@ -60,29 +61,29 @@ fn with(members: &Members, name: &str, value: &str) -> Members {
     members
 }
 
-/// What is read from these members, or the error.
+/// The `T` that is read from these members, in its debug form, or the error.
 fn shown<T: Deserialize<'static> + Debug>(members: &Members) -> Result<String, String> {
-    // Few and small, and only in tests: so types that borrow can be looked at as well.
+    // Leaks a few bytes in tests, so that types with borrowed members can be checked too.
     let json: &'static str = serde_json::to_string(members).expect("JSON").leak();
     read::<T>(json).map(|it| format!("{it:?}")).map_err(|error| error.to_string())
 }
 
-/// The members of a struct, as JSON has them.
+/// The names of a struct's members in JSON.
 fn member_names<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut names = None;
-    // Fails always: nothing is there to be read.
-    let _ = T::deserialize(Asked(&mut names));
-    names.unwrap_or_else(|| panic!("{} is no struct", std::any::type_name::<T>()))
+    // Always fails, because the deserialiser has no input.
+    let _ = T::deserialize(FieldRecorder(&mut names));
+    names.unwrap_or_else(|| panic!("{} is not a struct", std::any::type_name::<T>()))
 }
 
-/// Notes which struct it is asked for.
-struct Asked<'a>(&'a mut Option<&'static [&'static str]>);
+/// A deserialiser without input. It records the fields of the struct that is to be read.
+struct FieldRecorder<'a>(&'a mut Option<&'static [&'static str]>);
 
-impl<'de> Deserializer<'de> for Asked<'_> {
+impl<'de> Deserializer<'de> for FieldRecorder<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(serde::de::Error::custom("nothing is there"))
+        Err(serde::de::Error::custom("no input"))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {

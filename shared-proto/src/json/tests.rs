@@ -23,8 +23,8 @@ enum Level {
 }
 
 #[test]
-fn an_error_names_the_place() {
-    for (json, place, text) in [
+fn an_error_names_the_member() {
+    for (json, path, text) in [
         (r#"{"limit":"5"}"#, Some("limit"), r#"limit: invalid type: string "5", expected u32 at line 1 column 12"#),
         (r#"{"limit":-1}"#, Some("limit"), "limit: invalid value: integer `-1`, expected u32 at line 1 column 11"),
         (r#"{"items":[{"channel":"a"},{}]}"#, Some("items[1]"), "items[1]: missing field `channel` at line 1 column 28"),
@@ -40,7 +40,7 @@ fn an_error_names_the_place() {
         (r#"{"limit":1,"limit":2}"#, None, "duplicate field `limit` at line 1 column 18"),
     ] {
         let error = read::<Outer>(json).expect_err(json);
-        assert_eq!((error.place(), &*error.to_string(), error.is_json()), (place, text, true), "{json}");
+        assert_eq!((error.path(), &*error.to_string(), error.is_json()), (path, text, true), "{json}");
     }
     assert!(read::<Outer>(r#"{"colour":1}"#).is_err_and(|error| error.message().contains("unknown field `colour`")));
 }
@@ -49,16 +49,16 @@ fn an_error_names_the_place() {
 fn invalid_json_is_reported_as_such() {
     for json in ["", "{", r#"{"limit":1"#, r#"{"limit":1} 2"#, r#"{"limit":tru}"#] {
         let error = read::<Outer>(json).expect_err(json);
-        assert!(!error.is_json() && error.place().is_none(), "{json}: {error}");
+        assert!(!error.is_json() && error.path().is_none(), "{json}: {error}");
     }
-    // The error has the place in the text.
+    // The text is JSON, but one of its strings is not valid.
     for json in [&b"{\"items\":[{\"channel\":\"\xff\"}]}"[..], br#"{"items":[{"channel":"\ud800"}]}"#] {
-        assert_eq!(read_bytes::<Outer>(json).expect_err("no text").place(), Some("items[0].channel"));
+        assert_eq!(read_bytes::<Outer>(json).expect_err("no text").path(), Some("items[0].channel"));
     }
 }
 
 #[test]
-fn an_error_is_short_whatever_was_sent() {
+fn the_message_of_an_error_has_a_limit() {
     for filler in ["x", "ä", "\u{1F600}"] {
         let long = filler.repeat(10_000);
         for json in [format!(r#"{{"limit":"{long}"}}"#), format!(r#"{{"{long}":1}}"#)] {
@@ -69,9 +69,9 @@ fn an_error_is_short_whatever_was_sent() {
     }
 }
 
-/// The frames of the link in both directions: what they hold comes in at one end or the other.
+/// Checks the frames of both directions, because either end reads the frames of the other.
 #[test]
-fn frames_of_the_link_keep_the_rule() {
+fn frames_of_the_link_follow_the_json_rules() {
     check_members::<link::Hello>(r#"{"service":"bot","instance":"i1","credit":1,"events":["connected"]}"#, &[]);
     check_members::<link::Reply>(r#"{"id":1,"data":{}}"#, &["data"]);
     check_members::<link::CallError>(r#"{"id":1,"code":400,"message":"no","temporary":true}"#, &[]);
@@ -94,7 +94,7 @@ fn frames_of_the_link_keep_the_rule() {
 }
 
 #[test]
-fn errors_in_frames_of_the_link_name_the_place() {
+fn errors_in_frames_of_the_link_name_the_member() {
     let refused = |json| read::<link::ToGateway>(json).expect_err(json).to_string();
     assert!(refused(r#"{"reply":{"id":"7","data":1}}"#).starts_with("reply.id: invalid type: string"));
     assert!(refused(r#"{"credit":{}}"#).starts_with("credit: missing field `n`"));
@@ -104,7 +104,7 @@ fn errors_in_frames_of_the_link_name_the_place() {
 }
 
 #[test]
-fn bodies_of_the_rest_interface_keep_the_rule() {
+fn rest_requests_follow_the_json_rules() {
     check_members::<rest::PublishRequest>(r#"{"data":{},"tags":{"a":"b"},"ephemeral":true}"#, &["data"]);
     check_members::<rest::BatchRequest>(r#"{"publications":[{"channel":"a","data":1}]}"#, &[]);
     let item = r#"{"channel":"a","data":{},"tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k"}"#;
@@ -114,7 +114,7 @@ fn bodies_of_the_rest_interface_keep_the_rule() {
 }
 
 #[test]
-fn answers_of_the_rest_interface_keep_the_rule() {
+fn rest_responses_follow_the_json_rules() {
     let position = r#"{"epoch":"e","offset":1}"#;
     check_members::<rest::PositionBody>(position, &[]);
     let info = r#"{"user":"a","client":"c","conn_info":{},"chan_info":{}}"#;

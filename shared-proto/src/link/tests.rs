@@ -1,4 +1,4 @@
-//! docs/asyncapi.yaml shows frames that are the frames here.
+//! Checks that the examples in docs/asyncapi.yaml are valid frames.
 
 use super::*;
 use serde::de::DeserializeOwned;
@@ -7,22 +7,22 @@ use std::collections::BTreeSet;
 
 const DOCUMENT: &str = include_str!("../../../docs/asyncapi.yaml");
 
-/// The examples under messages named `direction.something`, which stand on lines of their own, as JSON.
+/// The JSON examples of the messages whose name begins with `direction`. Each example is on one line.
 fn examples(direction: &str) -> Vec<&'static str> {
-    let mut ours = false;
+    let mut is_selected = false;
     let mut found = Vec::new();
     for line in DOCUMENT.lines().skip_while(|line| *line != "  messages:") {
         let indent = line.len() - line.trim_start().len();
         if indent == 4 {
-            ours = line.trim_start().starts_with(direction);
+            is_selected = line.trim_start().starts_with(direction);
         }
-        found.extend(line.trim_start().strip_prefix("- payload: ").filter(|_| ours));
+        found.extend(line.trim_start().strip_prefix("- payload: ").filter(|_| is_selected));
     }
     found
 }
 
-/// Reads each example, checks that nothing of it is unknown here, and answers the names of all.
-fn read<T: DeserializeOwned + Serialize>(direction: &str, name: fn(&T) -> &'static str) -> BTreeSet<&'static str> {
+/// Reads each example and checks that the type contains all its members. Returns the kinds of all frames.
+fn read_examples<T: DeserializeOwned + Serialize>(direction: &str, name: fn(&T) -> &'static str) -> BTreeSet<&'static str> {
     let each = |example: &&str| {
         let frame: T = serde_json::from_str(example).unwrap_or_else(|error| panic!("{example}: {error}"));
         let (before, after): (Value, Value) = (serde_json::from_str(example).expect("JSON"), serde_json::to_value(&frame).expect("JSON"));
@@ -65,11 +65,11 @@ fn to_service(frame: &ToService) -> &'static str {
 
 #[test]
 fn every_frame_of_a_service_is_documented_by_an_example() {
-    assert_eq!(read("to_gateway.", to_gateway), BTreeSet::from(["hello", "reply", "error", "publish", "credit", "drain"]));
+    assert_eq!(read_examples("to_gateway.", to_gateway), BTreeSet::from(["hello", "reply", "error", "publish", "credit", "drain"]));
 }
 
 #[test]
 fn every_frame_of_the_gateway_is_documented_by_an_example() {
     let all = ["welcome", "call", "cancel", "event", "ack", "nack", "drain", "error"];
-    assert_eq!(read("to_service.", to_service), BTreeSet::from(all));
+    assert_eq!(read_examples("to_service.", to_service), BTreeSet::from(all));
 }

@@ -1,20 +1,20 @@
-//! `/livez`, `/readyz` and `/metrics`.
+//! The paths `/livez`, `/readyz` and `/metrics`.
 
 use actix_web::web::{Data, ServiceConfig, get};
 use actix_web::{HttpResponse, Resource, web};
 use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
 
-/// Whether a process can do its work now.
+/// Whether a process can do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// It can.
+    /// The process can do its work.
     Ready,
-    /// It cannot, for this reason.
+    /// The process cannot do its work, for this reason.
     NotReady(&'static str),
 }
 
-/// What the health paths show.
+/// The health paths and the data behind them.
 #[derive(Clone)]
 pub struct Health {
     ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
@@ -22,7 +22,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// `ready` is asked with each request.
+    /// `ready` is called with each request for `/readyz`.
     pub fn new(registry: Registry, ready: impl Fn() -> Readiness + Send + Sync + 'static) -> Self {
         Self { ready: Arc::new(ready), registry }
     }

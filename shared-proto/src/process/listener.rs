@@ -1,4 +1,4 @@
-//! Where a service's HTTP interface is served.
+//! The HTTP listener of a service.
 
 use crate::http::{ConnectionErrors, HttpOptions, OpenFiles, listen, raise_open_files, serve};
 use actix_http::body::{BoxBody, MessageBody};
@@ -13,24 +13,24 @@ use std::time::Duration;
 use std::{fmt, io};
 use tokio::sync::Semaphore;
 
-/// Files that a service opens beside its listener's connections: its own connections, its files, its runtimes.
-const OWN_FILES: u64 = 96;
+/// Number of files that a service opens for other purposes than its listener: outgoing connections, files on disk, runtimes.
+const RESERVED_FILES: u64 = 96;
 
 /// The settings of a service's listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Listener {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// Connections at most: `http.connections`.
+    /// Maximum number of connections: the setting `http.connections`.
     pub connections: usize,
-    /// How long a request's head may take to come.
+    /// Time limit for the head of a request.
     pub request_timeout: Duration,
-    /// How long a connection is kept for its next request.
+    /// How long an idle connection stays open for its next request.
     pub keep_alive: Duration,
 }
 
 impl Listener {
-    /// Serves an application in a task of its own.
+    /// Serves an application in a separate task.
     pub fn serve<F, A, S, B>(mut self, meter: &Meter, app: F) -> io::Result<ServerHandle>
     where
         F: Fn() -> A + Send + Clone + 'static,
@@ -43,13 +43,13 @@ impl Listener {
         <S::Service as Service<Request>>::Future: 'static,
         B: MessageBody + 'static,
     {
-        OpenFiles::new(raise_open_files(), OWN_FILES).grant("http.connections", &mut self.connections, 1);
+        OpenFiles::new(raise_open_files(), RESERVED_FILES).assign("http.connections", &mut self.connections, 1);
         let errors = Arc::new(ConnectionErrors::new("http"));
         observe(meter, errors.clone());
         let options = HttpOptions {
             request_timeout: self.request_timeout,
             keep_alive: self.keep_alive,
-            places: Arc::new(Semaphore::new(self.connections)),
+            permits: Arc::new(Semaphore::new(self.connections)),
             errors,
             ..HttpOptions::default()
         };
@@ -63,7 +63,11 @@ impl Listener {
 fn observe(meter: &Meter, errors: Arc<ConnectionErrors>) {
     meter
         .u64_observable_counter("http_connection_errors")
-        .with_description("HTTP connections that did not end in good order, by cause")
-        .with_callback(move |seen| errors.counts().for_each(|(cause, count)| seen.observe(count, &[KeyValue::new("cause", cause.text())])))
+        .with_description("HTTP connections that ended with an error, by cause")
+        .with_callback(move |counter| {
+            for (cause, count) in errors.counts() {
+                counter.observe(count, &[KeyValue::new("cause", cause.text())]);
+            }
+        })
         .build();
 }

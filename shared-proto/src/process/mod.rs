@@ -1,10 +1,10 @@
-//! What every service process needs beside its own work.
+//! The parts that all service processes share.
 //!
-//! - [`settings`]: command line, file and environment to a checked type
-//! - [`telemetry`]: logs, traces, metrics
-//! - [`health`]: `/livez`, `/readyz`, `/metrics`
-//! - [`listener`]: where its HTTP interface is served
-//! - [`signal`]: when to leave
+//! - [`settings`]: reads and checks the settings from defaults, file, environment and command line
+//! - [`telemetry`]: logs, traces and metrics
+//! - [`health`]: `/livez`, `/readyz` and `/metrics`
+//! - [`listener`]: the HTTP listener
+//! - [`signal`]: signals that end the process
 
 pub mod health;
 pub mod listener;
@@ -12,7 +12,7 @@ pub mod settings;
 pub mod signal;
 pub mod telemetry;
 
-/// Exit code of a start that was stopped by its settings (`EX_USAGE` of sysexits).
-pub const BAD_SETTINGS: u8 = 64;
-/// Exit code of a process that could not do its work (`EX_UNAVAILABLE` of sysexits).
-pub const UNAVAILABLE: u8 = 69;
+/// Exit code of a process that did not start because its settings are invalid (`EX_USAGE` of sysexits).
+pub const EXIT_USAGE: u8 = 64;
+/// Exit code of a process that ended because it could not do its work (`EX_UNAVAILABLE` of sysexits).
+pub const EXIT_UNAVAILABLE: u8 = 69;

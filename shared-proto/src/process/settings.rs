@@ -1,11 +1,11 @@
-//! Settings: documented defaults, then a file, then the environment, then flags; checked as a whole.
+//! Reads settings. Later sources have precedence: documented defaults, a file, the environment, the command line.
 
 use clap::{Arg, ArgAction, Command};
 use config::{Config, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
 
-/// What is particular to one program.
+/// The properties of one program.
 #[derive(Debug, Clone, Copy)]
 pub struct Program {
     /// Name of the binary.
@@ -14,47 +14,47 @@ pub struct Program {
     pub about: &'static str,
     /// Version for `--version`.
     pub version: &'static str,
-    /// Prefix of its environment variables, as `CHATBOT` in `CHATBOT__HTTP__ADDRESS`.
+    /// Prefix of its environment variables, such as `CHATBOT` in `CHATBOT__HTTP__ADDRESS`.
     pub prefix: &'static str,
-    /// The documented default file, in TOML; every setting is in it.
+    /// The documented default settings in TOML. They contain every setting.
     pub defaults: &'static str,
 }
 
 /// Settings of a program.
 pub trait Settings: DeserializeOwned {
-    /// Checks what types alone cannot; the text names the key.
+    /// Checks the values. The error names the key.
     fn check(&self) -> Result<(), String>;
 }
 
-/// What the command line asks for.
+/// The action that the command line requests.
 #[derive(Debug)]
-pub enum Asked<S> {
-    /// To run with these settings.
+pub enum Invocation<S> {
+    /// Run with these settings.
     Run(S),
-    /// Only for this text.
+    /// Print this text and exit.
     Print(String),
 }
 
-/// Why a program must not start; the text names the key or the flag.
+/// The settings or the command line are invalid. The text names the key or the flag.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct BadSettings(String);
+pub struct SettingsError(String);
 
-/// Reads command line, file and environment.
-pub fn load<S: Settings>(program: &Program, args: impl IntoIterator<Item = OsString>) -> Result<Asked<S>, BadSettings> {
+/// Reads the settings from command line, file and environment.
+pub fn load<S: Settings>(program: &Program, args: impl IntoIterator<Item = OsString>) -> Result<Invocation<S>, SettingsError> {
     let matches = match command(program).try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) if !error.use_stderr() => return Ok(Asked::Print(error.to_string())),
-        Err(error) => return Err(BadSettings(error.to_string())),
+        Err(error) if !error.use_stderr() => return Ok(Invocation::Print(error.to_string())),
+        Err(error) => return Err(SettingsError(error.to_string())),
     };
     if matches.get_flag("print-defaults") {
-        return Ok(Asked::Print(program.defaults.to_owned()));
+        return Ok(Invocation::Print(program.defaults.to_owned()));
     }
     let environment = Environment::with_prefix(program.prefix).prefix_separator("__").separator("__");
     let overrides = matches.get_many::<String>("set").into_iter().flatten();
     let file = matches.get_one::<String>("config").map(String::as_str);
     let settings: S = read(program, file, environment, overrides)?;
-    if matches.get_flag("check") { Ok(Asked::Print("the settings are right\n".to_owned())) } else { Ok(Asked::Run(settings)) }
+    if matches.get_flag("check") { Ok(Invocation::Print("the settings are valid\n".to_owned())) } else { Ok(Invocation::Run(settings)) }
 }
 
 fn command(program: &Program) -> Command {
@@ -64,8 +64,8 @@ fn command(program: &Program) -> Command {
         .version(program.version)
         .arg(Arg::new("config").long("config").value_name("FILE").help("Settings that differ from the defaults, in TOML"))
         .arg(Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append).help("One setting, as section.key=value"))
-        .arg(flag("check", "Check the settings and leave"))
-        .arg(flag("print-defaults", "Print the documented default settings and leave"))
+        .arg(flag("check", "Check the settings and exit"))
+        .arg(flag("print-defaults", "Print the documented default settings and exit"))
 }
 
 fn read<'a, S: Settings>(
@@ -73,30 +73,30 @@ fn read<'a, S: Settings>(
     file: Option<&str>,
     environment: Environment,
     overrides: impl Iterator<Item = &'a String>,
-) -> Result<S, BadSettings> {
-    let bad = |error: config::ConfigError| BadSettings(error.to_string());
+) -> Result<S, SettingsError> {
+    let bad = |error: config::ConfigError| SettingsError(error.to_string());
     let mut builder = Config::builder().add_source(File::from_str(program.defaults, FileFormat::Toml));
     if let Some(path) = file {
         builder = builder.add_source(File::new(path, FileFormat::Toml));
     }
     builder = builder.add_source(environment);
     for pair in overrides {
-        let (key, value) = pair.split_once('=').ok_or_else(|| BadSettings(format!("--set {pair}: expected KEY=VALUE")))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| SettingsError(format!("--set {pair}: expected KEY=VALUE")))?;
         builder = builder.set_override(key, value).map_err(bad)?;
     }
     let settings: S = builder.build().and_then(Config::try_deserialize).map_err(bad)?;
-    settings.check().map_err(BadSettings)?;
+    settings.check().map_err(SettingsError)?;
     Ok(settings)
 }
 
-/// Splits a list that is written as one text with commas, as variables and flags have it.
+/// Splits a comma-separated list, the form of lists in environment variables and flags.
 pub fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// Refuses a number outside its range; the text names the key.
-pub fn in_range(key: &str, value: u64, least: u64, most: u64) -> Result<(), String> {
-    if (least..=most).contains(&value) { Ok(()) } else { Err(format!("{key} = {value}: must be {least} to {most}")) }
+/// Checks that a number is within its range. The error names the key.
+pub fn check_range(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
+    if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} = {value}: must be {min} to {max}")) }
 }
 
 #[cfg(test)]
@@ -120,13 +120,13 @@ mod tests {
 
     impl Settings for Example {
         fn check(&self) -> Result<(), String> {
-            in_range("http.port", u64::from(self.http.port), 1, 9000)
+            check_range("http.port", u64::from(self.http.port), 1, 9000)
         }
     }
 
     const PROGRAM: Program = Program { name: "x", about: "", version: "1", prefix: "X", defaults: "[http]\nport = 1\nname = \"00123\"\n" };
 
-    fn with(variables: &[(&str, &str)], overrides: &[&str]) -> Result<Example, BadSettings> {
+    fn with(variables: &[(&str, &str)], overrides: &[&str]) -> Result<Example, SettingsError> {
         let variables: HashMap<String, String> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let environment = Environment::with_prefix("X").prefix_separator("__").separator("__").source(Some(variables));
         let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
@@ -134,15 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn flags_outrank_the_environment_which_outranks_the_defaults() {
+    fn flags_precede_the_environment_which_precedes_the_defaults() {
         assert_eq!(with(&[], &[]).expect("defaults").http.port, 1);
         assert_eq!(with(&[("X__HTTP__PORT", "2")], &[]).expect("environment").http.port, 2);
         let all = with(&[("X__HTTP__PORT", "2"), ("X__HTTP__NAME", "00456")], &["http.port=3"]).expect("flags").http;
-        assert_eq!((all.port, all.name.as_str()), (3, "00456"), "texts stay as they were written");
+        assert_eq!((all.port, all.name.as_str()), (3, "00456"), "a string is not converted to a number");
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_the_key_or_the_flag() {
         for (variables, overrides, named) in [
             (vec![("X__HTTP__PROT", "2")], vec![], "prot"),
             (vec![("X__HTTP__PORT", "many")], vec![], "port"),
@@ -156,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_prints_checks_and_refuses() {
+    fn the_command_line_selects_the_action() {
         let load = |args: &[&str]| load::<Example>(&PROGRAM, std::iter::once("x").chain(args.iter().copied()).map(OsString::from));
-        assert!(matches!(load(&["--print-defaults"]), Ok(Asked::Print(text)) if text == PROGRAM.defaults));
-        assert!(matches!(load(&["--version"]), Ok(Asked::Print(_))));
-        assert!(matches!(load(&["--check"]), Ok(Asked::Print(_))));
-        assert!(matches!(load(&["--set", "http.port=7"]), Ok(Asked::Run(example)) if example.http.port == 7));
+        assert!(matches!(load(&["--print-defaults"]), Ok(Invocation::Print(text)) if text == PROGRAM.defaults));
+        assert!(matches!(load(&["--version"]), Ok(Invocation::Print(_))));
+        assert!(matches!(load(&["--check"]), Ok(Invocation::Print(_))));
+        assert!(matches!(load(&["--set", "http.port=7"]), Ok(Invocation::Run(example)) if example.http.port == 7));
         for bad in [vec!["--nonsense"], vec!["--config", "/nowhere/at/all.toml"]] {
             assert!(load(&bad).is_err(), "{bad:?}");
         }

@@ -1,8 +1,8 @@
-//! When to leave.
+//! Signals that end the process.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits for SIGTERM or SIGINT. A second one ends the process at once, with the exit code that shells give it.
+/// Waits for `SIGTERM` or `SIGINT`. After the return, a second signal ends the process at once, with the exit code that shells report for it.
 pub async fn shutdown() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -15,7 +15,7 @@ pub async fn shutdown() -> std::io::Result<()> {
             _ = terminate.recv() => 143,
             _ = interrupt.recv() => 130,
         };
-        #[expect(clippy::disallowed_methods, reason = "to skip the drain is what a second signal asks for")]
+        #[expect(clippy::disallowed_methods, reason = "a second signal ends the process without a drain")]
         std::process::exit(code);
     });
     Ok(())

@@ -1,4 +1,4 @@
-//! Logs to standard error, metrics for Prometheus, and both traces and metrics by OTLP where an endpoint is set.
+//! Telemetry of a service process: logs to standard error, and metrics for Prometheus. With an endpoint, traces and metrics are also sent by OTLP.
 
 use crate::http::LOG_DIRECTIVE;
 use opentelemetry::metrics::{Meter, MeterProvider};
@@ -20,27 +20,27 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For collectors: one object per line.
+    /// One JSON object per line, for log collectors.
     Json,
 }
 
-/// The section `[telemetry]` of every program.
+/// The section `[telemetry]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// What is logged, in the syntax of `tracing` filters: `info`, `warn,chatbot_backend=debug`.
+    /// The log filter, in the syntax of `tracing`: `info`, or `warn,chatbot_backend=debug`.
     pub log: String,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// Base address of an OTLP/HTTP collector, as `http://127.0.0.1:4318`; empty: none.
+    /// Base address of an OTLP/HTTP collector, such as `http://127.0.0.1:4318`. Empty: nothing is sent.
     pub otlp_endpoint: String,
-    /// Share of traces that begin here and are recorded, 0 to 1; traces begun elsewhere keep their own decision.
+    /// The fraction of traces that are recorded, 0 to 1. It applies to traces that begin in this process; other traces keep their decision.
     pub trace_ratio: f64,
 }
 
@@ -50,7 +50,7 @@ impl TelemetrySettings {
         Ok(filter.add_directive(LOG_DIRECTIVE.parse()?))
     }
 
-    /// Checks what types alone cannot; the text names the key.
+    /// Checks the values. The error names the key.
     pub fn check(&self) -> Result<(), String> {
         self.filter().map_err(|error| format!("telemetry.log: {error}"))?;
         if !(0.0..=1.0).contains(&self.trace_ratio) {
@@ -65,7 +65,7 @@ impl TelemetrySettings {
     }
 }
 
-/// Telemetry of this process; [`Telemetry::finish`] sends what still waits.
+/// Telemetry of this process. [`Telemetry::finish`] sends all queued data.
 #[derive(Debug)]
 pub struct Telemetry {
     registry: Registry,
@@ -73,14 +73,14 @@ pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
 }
 
-/// Why telemetry could not begin.
+/// Telemetry could not start.
 #[derive(Debug, thiserror::Error)]
 #[error("telemetry: {0}")]
 pub struct TelemetryError(String);
 
 impl Telemetry {
-    /// Sets up logging, tracing and metrics for the whole process; once.
-    pub fn begin(program: &'static str, settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
+    /// Starts logs, traces and metrics of the whole process. Call it once per process.
+    pub fn start(program: &'static str, settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
         let bad = |error: &dyn std::fmt::Display| TelemetryError(error.to_string());
         let filter = settings.filter().map_err(|error| bad(&error))?;
         let logs = match settings.log_format {
@@ -88,7 +88,7 @@ impl Telemetry {
             LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
         };
         let traces = traces(program, settings).map_err(|error| bad(&error))?;
-        // What is logged does not decide what is traced.
+        // The log filter does not apply to traces.
         let spans = traces.as_ref().map(|traces| {
             let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer(program)).with_location(false).with_threads(false);
             spans.with_filter(LevelFilter::INFO)
@@ -100,23 +100,23 @@ impl Telemetry {
         Ok(Self { registry, metrics, traces })
     }
 
-    /// Instruments are made from this.
+    /// The meter that creates the metrics of the program.
     pub fn meter(&self, program: &'static str) -> Meter {
         self.metrics.meter(program)
     }
 
-    /// What `/metrics` shows.
+    /// The metrics that `/metrics` serves.
     pub fn registry(&self) -> Registry {
         self.registry.clone()
     }
 
-    /// Sends what still waits. Blocks for some seconds at most; not for an async task.
+    /// Sends all queued data. May block for some seconds, so do not call it in an async task.
     pub fn finish(self) {
         if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown()) {
-            tracing::warn!(%error, "the last traces were not sent");
+            tracing::warn!(%error, "cannot send the last traces");
         }
         if let Err(error) = self.metrics.shutdown() {
-            tracing::warn!(%error, "the last metrics were not sent");
+            tracing::warn!(%error, "cannot send the last metrics");
         }
     }
 }
@@ -154,15 +154,15 @@ fn metrics(program: &'static str, settings: &TelemetrySettings, registry: &Regis
     Ok(provider.build())
 }
 
-/// Makes `span` a child of the W3C trace context that came with a request, if one came and is well formed.
+/// Makes `span` a child of the W3C trace context of a request, if the request has a valid one.
 pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
     if let Some(parent) = traceparent.and_then(parse) {
-        // An error says that no collector is set, and then there is nothing to continue.
+        // Fails only without a collector. Then there is no trace.
         let _no_collector = span.set_parent(Context::new().with_remote_span_context(parent));
     }
 }
 
-/// The W3C trace context of `span`, to be sent along; none where it belongs to no trace.
+/// The W3C trace context of `span`, for an outgoing request. `None` if the span belongs to no trace.
 pub fn traceparent(span: &Span) -> Option<String> {
     let context = span.context();
     let here = context.span().span_context().clone();
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_well_formed_trace_contexts_are_taken() {
+    fn only_valid_trace_contexts_are_accepted() {
         assert!(parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_some_and(|context| context.is_sampled()));
         for bad in [
             "",

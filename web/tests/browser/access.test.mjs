@@ -116,7 +116,7 @@ test('an invalid name is explained', async () => {
   const tab = await open();
   await tab.locator('#name').fill('not\u200ba name');
   await tab.keyboard.press('Enter');
-  await tab.locator('#name-problem', { hasText: 'cannot be seen' }).waitFor();
+  await tab.locator('#name-problem', { hasText: 'invisible characters' }).waitFor();
   assert.equal(await tab.locator('#name').getAttribute('aria-invalid'), 'true');
   assert.equal(await tab.evaluate(() => document.activeElement.id), 'name');
 });

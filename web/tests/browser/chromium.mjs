@@ -33,7 +33,7 @@ export async function openTab(context, page = address) {
   return tab;
 }
 
-/** Controls the sockets of a context: drops messages of the gateway while `dropsAnswers` is set, and can be cut and restored. */
+/** Interferes with the sockets of a browser context. It can break and restore them. While `dropsAnswers` is set, it drops the gateway's messages. */
 export async function faultyNetwork(context) {
   const sockets = new Set();
   const network = {

@@ -23,7 +23,7 @@ pub struct Feed {
     position: Option<Position>,
     /// The forks that the last page named.
     forks: Vec<Position>,
-    /// Present while the feed catches up; none while it is live.
+    /// Present while the feed catches up. `None` while it is live.
     gap: Option<Box<GapBuffer>>,
     /// When live deliveries were last lost.
     last_loss: Option<Tick>,
@@ -42,7 +42,7 @@ pub enum Disposition {
     Gap,
 }
 
-/// The result of a page that was read after the feed's position.
+/// The result of [`Feed::apply`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageOutcome {
     /// Whether the stream continues for the subscribers. Handle this before the deliveries.
@@ -58,10 +58,11 @@ pub struct PageOutcome {
 pub enum Continuity {
     /// It does, in the same epoch.
     Unbroken,
-    /// It does, in a new epoch. The subscribers have to learn it: otherwise their next recovery names the old epoch, in which the same offsets
-    /// mean other publications.
+    /// The stream continues in a new epoch. The subscribers have to learn the epoch: otherwise their next recovery names the old one, in
+    /// which the same offsets mean other publications.
     EpochChanged(EpochChange),
-    /// The missing publications are no longer stored. The subscribers have to be informed, and subscribe again.
+    /// The missing publications are no longer stored. The gateway has to tell the subscribers that publications are lost, and they have to
+    /// subscribe again.
     Broken,
 }
 
@@ -91,7 +92,7 @@ impl Feed {
         Self { budget, position: None, forks: Vec::new(), gap: None, last_loss: None }
     }
 
-    /// The position of the last publication that was delivered; none until [`Feed::start`] or the first delivery.
+    /// The position of the last publication that was delivered. `None` until [`Feed::start`] or the first delivery.
     pub fn position(&self) -> Option<Position> {
         self.position
     }
@@ -123,7 +124,7 @@ impl Feed {
         self.gap.insert(Box::new(GapBuffer::new(&self.budget)))
     }
 
-    /// Notes that something may have been lost before now. Returns the offset after which a read has to start; none if a read is already under
+    /// Notes that something may have been lost before now. Returns the offset after which a read has to start. `None` if a read is already under
     /// way, or if the feed has no position yet.
     pub fn require_read(&mut self) -> Option<u64> {
         if let Some(gap) = &mut self.gap {
@@ -171,14 +172,15 @@ impl Feed {
     }
 
     // NL-1.4
-    /// The same position, written in the current epoch. None if it is ahead of the feed, or if the current epoch is not known to continue it.
+    /// Converts `from` to the current epoch. None if `from` is ahead of the feed, or if the known forks do not prove that `from` is valid
+    /// in the current epoch.
     pub fn in_current_epoch(&self, from: Position) -> Option<Position> {
         let position = self.position.filter(|position| from.offset <= position.offset)?;
         is_valid(from, position.epoch, &self.forks).then_some(Position { epoch: position.epoch, offset: from.offset })
     }
 
     // NL-1.5, NL-4.5, NL-4.6
-    /// Applies a page that was read after the feed's position.
+    /// Applies a page with the publications that follow the feed's position.
     pub fn apply(&mut self, page: Page) -> PageOutcome {
         let mut gap = self.gap.take().unwrap_or_else(|| Box::new(GapBuffer::new(&self.budget)));
         let before = self.position.filter(|p| is_valid(*p, page.epoch, &page.forks)).filter(|p| continues(p.offset, &page));

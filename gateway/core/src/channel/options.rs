@@ -36,7 +36,7 @@ pub struct ChannelOptions {
     pub retention: Option<Retention>,
     /// Whether the channel has presence.
     pub presence: bool,
-    /// Whether subscribers are informed of joins and leaves.
+    /// Whether subscribers receive joins and leaves.
     pub join_leave: bool,
     /// Who may subscribe.
     pub subscribe: Grant,
@@ -57,12 +57,12 @@ pub struct Namespaces {
     pub defaults: Arc<ChannelOptions>,
     /// For personal channels.
     pub personal: Arc<ChannelOptions>,
-    /// For the channels of each namespace, by its name.
+    /// The options of each namespace, by the namespace's name.
     pub named: HashMap<Box<str>, Arc<ChannelOptions>>,
 }
 
 impl Namespaces {
-    /// The options of a channel; none if its namespace is not configured.
+    /// The options of a channel. `None` if its namespace is not configured.
     pub fn options(&self, channel: &ChannelName) -> Option<&Arc<ChannelOptions>> {
         match (channel.owner(), channel.namespace()) {
             (Some(_), _) => Some(&self.personal),

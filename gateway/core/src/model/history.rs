@@ -26,9 +26,9 @@ pub enum ReadRange {
 /// The limits of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageLimit {
-    /// Publications at most.
+    /// Largest number of publications.
     pub entries: usize,
-    /// Bytes at most, measured by [`Publication::size`]. The first publication is returned whatever its size.
+    /// Largest size in bytes, measured by [`Publication::size`]. The first publication is returned even if it is larger.
     pub bytes: usize,
 }
 

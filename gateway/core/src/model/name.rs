@@ -45,12 +45,12 @@ name! {
 }
 
 impl ChannelName {
-    /// The personal channel of a user; none for anonymous.
+    /// The personal channel of a user. `None` for anonymous.
     pub fn personal(user: &UserId) -> Option<Self> {
         (!user.is_empty()).then(|| Self(format!("#{user}").into()))
     }
 
-    /// The part before the first `:`; none without a `:`, and none for a personal channel.
+    /// The part before the first `:`. `None` without a `:`, and for a personal channel.
     pub fn namespace(&self) -> Option<&str> {
         let parts = if self.owner().is_some() { None } else { self.0.split_once(':') };
         parts.map(|(namespace, _)| namespace)

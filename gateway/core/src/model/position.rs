@@ -13,7 +13,7 @@ impl Epoch {
         Self(std::array::from_fn(|_| LETTERS[rand::random_range(0..LETTERS.len())]))
     }
 
-    /// Reads an epoch; none if the text is not one that a gateway can have created.
+    /// Reads an epoch. `None` if the text is not one that a gateway can have created.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 8] = text.as_bytes().try_into().ok()?;
         bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))

@@ -134,13 +134,13 @@ impl ClientInfo {
 /// One message in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// Its position; none if it is not stored (the channel has no history, or the publication is ephemeral).
+    /// Its position. `None` if it is not stored (the channel has no history, or the publication is ephemeral).
     pub position: Option<super::Position>,
     /// The message itself.
     pub data: Data,
     /// Names and values that the publisher added.
     pub tags: Tags,
-    /// The frontend that published it; none if a service did.
+    /// The frontend that published it. `None` if a service did.
     pub info: Option<Box<ClientInfo>>,
     /// When the gateway accepted it, in milliseconds since 1970.
     pub time_ms: u64,

@@ -5,14 +5,14 @@ use super::{Epoch, Position};
 /// The position from which a client recovers, as it wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverFrom {
-    /// The epoch; empty: the current one, whichever it is.
+    /// The epoch. If it is empty, the current epoch is meant.
     pub epoch: String,
     /// Offset of the last publication that the client has. 0 with an empty epoch: start at the oldest publication that is kept.
     pub offset: u64,
 }
 
 impl RecoverFrom {
-    /// The position; none if the epoch is empty, or is not one that a gateway can have created.
+    /// The position. None if the epoch is empty or has not the form of an epoch.
     pub fn position(&self) -> Option<Position> {
         Epoch::parse(&self.epoch).map(|epoch| Position { epoch, offset: self.offset })
     }

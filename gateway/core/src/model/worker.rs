@@ -11,7 +11,7 @@ impl WorkerId {
     /// The first worker, which every node has.
     pub const FIRST: Self = Self(0);
 
-    /// The worker with this index; none above [`Self::MAX`].
+    /// The worker with this index. `None` above [`Self::MAX`].
     pub fn new(index: usize) -> Option<Self> {
         (index <= Self::MAX).then_some(Self(index as u8))
     }

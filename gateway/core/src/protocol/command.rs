@@ -75,7 +75,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// The channel to which the command applies; none if it applies to no channel.
+    /// The channel to which the command applies. `None` if it applies to no channel.
     pub fn channel(&self) -> Option<&str> {
         match self {
             Self::Subscribe(request) => Some(&request.channel),
@@ -123,7 +123,7 @@ pub struct SubscribeRequest {
 pub struct HistoryRequest {
     /// The channel.
     pub channel: String,
-    /// Publications at most. 0: only the position of the newest one. Negative: as many as allowed.
+    /// Largest number of publications to return. 0: only the position of the newest one. Negative: as many as allowed.
     pub limit: i32,
     /// Start after this position, or before it if `reverse` is set; none: start with the oldest publication, or with the newest.
     pub since: Option<RecoverFrom>,

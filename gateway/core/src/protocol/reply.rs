@@ -72,7 +72,7 @@ pub struct Connected {
 /// The start of a subscription, in [`Reply::Connect`], [`Reply::Subscribe`] and [`Push::Subscribe`].
 #[derive(Debug, Default)]
 pub struct Subscribed {
-    /// The new position of the client, before `publications`; none if the channel has no history.
+    /// The new position of the client, before `publications`. `None` if the channel has no history.
     pub position: Option<Position>,
     /// How the recovery went.
     pub recovery: Recovery,

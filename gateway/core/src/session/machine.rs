@@ -91,7 +91,7 @@ impl Session {
         self.phase = phase;
     }
 
-    /// When [`Input::Timer`] is due; none after the close.
+    /// When [`Input::Timer`] is due. `None` after the close.
     pub fn deadline(&self) -> Option<Tick> {
         match &self.phase {
             Phase::AwaitingConnect(deadline) | Phase::Refused(deadline) => Some(*deadline),

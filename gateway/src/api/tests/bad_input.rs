@@ -2,7 +2,7 @@ use super::*;
 
 const PUBLISH: &str = "/v1/channels/news:world/publications";
 
-/// Asserts a whole problem document.
+/// Checks all fields of a problem document.
 fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) {
     assert_eq!(answer.status.as_u16(), status, "{what}: {}", String::from_utf8_lossy(&answer.body));
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
@@ -203,4 +203,23 @@ async fn the_refusal_names_a_worker_that_does_not_answer() {
     let answer = fixture.ask("GET", "/v1/users/alice/connections", "").await;
     assert_problem(&answer, 503, "unavailable", "a stuck worker");
     assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("Worker 0 of node n1")));
+}
+
+#[actix_web::test]
+async fn an_invalid_query_names_the_parameter_and_its_values() {
+    let fixture = Fixture::new();
+    for (method, path, detail) in [
+        ("GET", "/v1/channels?limit=abc", "`limit` must be a whole number, 0 or more"),
+        ("GET", "/v1/channels?page=2", "`page` is not a parameter of this request; its parameters are `pattern`, `after` and `limit`"),
+        ("GET", "/v1/channels/news:a/publications?limit=-1", "`limit` must be a whole number, 0 or more"),
+        ("GET", "/v1/channels/news:a/publications?order=up", "`order` must be `asc` or `desc`"),
+        ("GET", "/v1/channels/news:a/publications?limit=1&limit=2", "`limit` occurs more than once"),
+        ("GET", "/v1/channels/chat:a/presence?stats=maybe", "`stats` must be `true` or `false`"),
+        ("DELETE", "/v1/users/alice/connections?code=x", "`code` must be a whole number from 0 to 65535"),
+    ] {
+        let answer = fixture.ask(method, path, "").await;
+        assert_problem(&answer, 400, "bad_request", path);
+        assert_eq!(answer.json()["detail"], format!("The query is invalid: {detail}."), "{path}");
+    }
+    assert_untouched(&fixture).await;
 }

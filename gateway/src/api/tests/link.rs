@@ -1,4 +1,4 @@
-//! The link endpoint over a real socket. The meaning of frames is tested in `services/link`.
+//! Tests of the link endpoint over a real socket. Tests of the frames are in `services/link`.
 
 use super::*;
 use futures_util::{SinkExt, StreamExt};
@@ -19,7 +19,7 @@ use tokio_tungstenite::{
 };
 
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8}}"#;
-/// Largest frame, in bytes.
+/// Maximum size of a frame in bytes.
 const SIZE: usize = 1024;
 
 /// The internal listener of a node.
@@ -41,7 +41,7 @@ impl Listening {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let app = move || App::new().configure(|config| configure(config, &shared));
-        let server = serve("internal", listener, &HttpOptions::default(), crate::api::speaks_websocket, app).expect("it listens");
+        let server = serve("internal", listener, &HttpOptions::default(), crate::api::accepts_websocket, app).expect("it listens");
         actix_web::rt::spawn(server);
         Self { node, address }
     }
@@ -96,7 +96,7 @@ impl Instance {
         }
     }
 
-    /// The content of the error frame, if there was one, and the close.
+    /// Waits for the close frame. Returns the content of the error frame before it, if there was one.
     async fn closed(mut self) -> (Value, u16, String) {
         let mut error = Value::Null;
         while let Some(Ok(message)) = self.0.next().await {
@@ -199,7 +199,7 @@ async fn hello_comes_once_first_and_in_time() {
     let mut twice = listening.open().await;
     twice.send(Message::text(HELLO)).await;
     let (error, close, _) = twice.closed().await;
-    assert_eq!((close, &error["message"]), (1008, &json!("hello came twice.")));
+    assert_eq!((close, &error["message"]), (1008, &json!("hello was sent twice.")));
     assert_eq!(listening.instances(), 0);
 }
 

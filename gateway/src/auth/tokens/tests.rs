@@ -30,11 +30,11 @@ fn invalid(says: &str) -> impl Fn(TokenError) -> bool {
 #[test]
 fn a_valid_token_has_user_and_expiry() {
     let claims = json!({"sub": "alice", "exp": NOW + 60, "info": {"name": "Alice A."}, "channels": ["news:world", "#alice"]});
-    let Accepted { claims: found, expires_in } = plain().verify_connection(&signed(&claims), CLOCK).expect("good");
+    let VerifiedToken { claims: found, expires_in } = plain().verify_connection(&signed(&claims), CLOCK).expect("good");
     assert_eq!((found.user.as_str(), expires_in), ("alice", Some(Duration::from_secs(65))), "60 s, and 5 s of leeway");
     assert_eq!(found.info.as_ref().map(Data::get), Some(r#"{"name":"Alice A."}"#));
     assert_eq!(found.channels.iter().map(ChannelName::as_str).collect::<Vec<_>>(), ["news:world", "#alice"]);
-    let bob = Accepted { claims: ConnectionClaims::of("bob".parse().expect("valid")), expires_in: None };
+    let bob = VerifiedToken { claims: ConnectionClaims::of("bob".parse().expect("valid")), expires_in: None };
     assert_eq!(plain().verify_connection(&signed(&json!({"sub": "bob"})), CLOCK), Ok(bob));
 }
 
@@ -177,11 +177,11 @@ proptest! {
 
         let claims = ConnectionClaims { user: user.clone(), issued: Some(NOW), expires, info: Some(info.clone()), channels: vec![channel.clone()] };
         let token = tokens.sign_connection(&claims, NOW).expect("a key");
-        prop_assert_eq!(tokens.verify_connection(&token, CLOCK), Ok(Accepted { claims, expires_in }));
+        prop_assert_eq!(tokens.verify_connection(&token, CLOCK), Ok(VerifiedToken { claims, expires_in }));
 
         let claims = SubscriptionClaims { user, channel, issued: Some(NOW), expires, info: Some(info) };
         let token = tokens.sign_subscription(&claims, NOW).expect("a key");
-        prop_assert_eq!(tokens.verify_subscription(&token, CLOCK), Ok(Accepted { claims, expires_in }));
+        prop_assert_eq!(tokens.verify_subscription(&token, CLOCK), Ok(VerifiedToken { claims, expires_in }));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct MemoryLimits {
     /// are trimmed first.
     pub history_bytes: usize,
     /// Lifetime of epoch and offset of an idle channel after its last publication expired, unless its history's `ttl` is longer.
-    pub meta_ttl: Duration,
+    pub position_ttl: Duration,
     /// Maximum of idle channels, about 200 bytes each. The channels that are idle longest are evicted first. An evicted channel begins a
     /// new epoch, of which
     /// returning clients are informed.
@@ -32,7 +32,7 @@ impl Default for MemoryLimits {
             idempotency_ttl: Duration::from_hours(1),
             idempotency_keys: 100_000,
             history_bytes: 256 << 20,
-            meta_ttl: Duration::from_hours(720),
+            position_ttl: Duration::from_hours(720),
             idle_channels: 100_000,
             subscriptions_per_user: 128,
             user_subscriptions: 100_000,

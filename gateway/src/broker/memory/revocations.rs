@@ -26,7 +26,7 @@ impl Revocations {
             self.ends.remove(&(before, user.clone()));
         } else if self.users.len() >= self.bound {
             return Err(BrokerError::LimitExceeded(
-                "this node has the maximum number of revoked users: raise tokens.revocations, or lower tokens.revocation_ttl",
+                "this node has the maximum number of revoked users: raise tokens.max_revoked_users, or lower tokens.revocation_ttl",
             ));
         }
         self.users.insert(user.clone(), (revocation, ends));

@@ -62,7 +62,7 @@ impl Store {
             shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(),
             hasher: foldhash::fast::RandomState::default(),
             mailboxes,
-            idle: IdleChannels::new(limits.idle_channels, limits.meta_ttl),
+            idle: IdleChannels::new(limits.idle_channels, limits.position_ttl),
             idempotency: Mutex::new(Idempotency::new(limits.idempotency_ttl, limits.idempotency_keys)),
             users: Mutex::new(UserSubscriptions::new(limits.subscriptions_per_user, limits.user_subscriptions)),
             revocations: Box::new(Mutex::new(Revocations::new(limits.revocations))),

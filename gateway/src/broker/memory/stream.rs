@@ -33,7 +33,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Approximate bytes of a channel with publications, in addition to them.
-    const OVERHEAD: usize = 320;
+    const FRAME_OVERHEAD: usize = 320;
 
     /// An empty stream that continues at this position.
     pub(super) fn new(position: Position, ttl: Duration) -> Self {
@@ -46,7 +46,7 @@ impl Stream {
     }
 
     pub(super) fn held(&self) -> Held {
-        let overhead = if self.is_empty() { 0 } else { Self::OVERHEAD };
+        let overhead = if self.is_empty() { 0 } else { Self::FRAME_OVERHEAD };
         Held { publications: self.held.len(), bytes: self.bytes + overhead }
     }
 

@@ -27,7 +27,7 @@ const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,
     idempotency_keys: 10,
     history_bytes: 100_000,
-    meta_ttl: HOUR,
+    position_ttl: HOUR,
     idle_channels: 10,
     subscriptions_per_user: 2,
     user_subscriptions: 3,

@@ -29,7 +29,7 @@ impl UserSubscriptions {
         }
         if !replaces && self.len >= self.bound {
             return Err(BrokerError::LimitExceeded(
-                "this node has the maximum number of stored subscriptions: delete some, or raise subscriptions.total",
+                "this node has the maximum number of stored subscriptions: delete some, or raise subscriptions.max_total",
             ));
         }
         self.delete(user, &subscription.channel, now);

@@ -35,7 +35,7 @@ pub struct RedisConfig {
     /// Lifetime of idempotency keys.
     pub idempotency_ttl: Duration,
     /// Lifetime of epoch and offset of an idle channel, unless the `ttl` of its history is longer.
-    pub meta_ttl: Duration,
+    pub position_ttl: Duration,
     /// Maximum of stored subscriptions of a user.
     pub subscriptions_per_user: usize,
 }

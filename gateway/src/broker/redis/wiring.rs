@@ -64,7 +64,7 @@ impl RedisBroker {
             hasher: foldhash::fast::RandomState::default(),
             idempotency_ttl: config.idempotency_ttl,
             answer_ttl: 2 * config.deadline,
-            meta_ttl: config.meta_ttl,
+            position_ttl: config.position_ttl,
         });
         let audit = Arc::new(Audit {
             streams: streams.clone(),

@@ -57,7 +57,7 @@ fn a_request_for_another_form_of_the_protocol_closes_at_once() {
     run(default_bounds(), |world| async move {
         let socket = Socket::default();
         let mut connection = world.connection(&socket);
-        connection.refuse_form();
+        connection.refuse_protobuf();
         let peer = Peer { socket, task: tokio::task::spawn_local(connection) };
         assert_eq!(peer.receive().await, ["close 3506 the gateway supports only the JSON form of the protocol"]);
         peer.send_bytes(frame(0x82, b"connect"));

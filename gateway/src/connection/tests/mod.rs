@@ -38,7 +38,7 @@ const MESSAGE_SIZE: u32 = 4096;
 
 /// A worker of a node, and the service `bot`.
 struct World {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     mailbox: Arc<Mailbox>,
 }
 
@@ -115,7 +115,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             metrics: Arc::default(),
         });
         tokio::task::spawn_local(hub.clone().run());
-        let worker = Rc::new(Worker { hub, node, limits: bounds.connection });
+        let worker = Rc::new(WorkerContext { hub, node, limits: bounds.connection });
         test(World { worker, mailbox }).await;
     });
 }

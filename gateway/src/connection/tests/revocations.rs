@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 fn a_token_is_accepted_after_half_a_second_without_an_answer() {
     run(default_bounds(), |world| async move {
         let node = Node { broker: Arc::new(silent_broker()), ..node(&world.mailbox, &default_bounds()) };
-        let worker = Rc::new(Worker { hub: world.worker.hub.clone(), node: Arc::new(node), limits: limits() });
+        let worker = Rc::new(WorkerContext { hub: world.worker.hub.clone(), node: Arc::new(node), limits: limits() });
         let registration = worker.hub.register(ConnectionId::random());
         let claims = ConnectionClaims::of("alice".parse().expect("valid"));
         let token = worker.node.tokens.sign_connection(&claims, 0).expect("a key");

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::BrokerError,
-    hub::{hub::Hub, keys::SlotKey},
+    hub::{hub::Hub, keys::ChannelKey},
     telemetry::{Count, FailureLog, OpenTask},
 };
 use gateway_core::{
@@ -17,15 +17,17 @@ const MAX_AHEAD: usize = 512;
 
 impl Hub {
     /// Starts a task that reads a channel's history after the position of its feed, until the feed is live again.
-    pub(crate) fn begin_backfill(self: &Rc<Self>, slot: SlotKey, freshness: Freshness) {
+    pub(crate) fn begin_backfill(self: &Rc<Self>, local_channel: ChannelKey, freshness: Freshness) {
         self.parts.metrics.count(Count::Backfills, 1);
-        spawn_local(self.clone().backfill(slot, freshness));
+        spawn_local(self.clone().backfill(local_channel, freshness));
     }
 
     // NL-4.7
-    async fn backfill(self: Rc<Self>, key: SlotKey, mut freshness: Freshness) {
+    async fn backfill(self: Rc<Self>, key: ChannelKey, mut freshness: Freshness) {
         let _task = OpenTask::new(&self.parts.metrics);
-        let Some((channel, generation)) = self.state.borrow_mut().slot(key).map(|slot| (slot.name.clone(), slot.generation)) else {
+        let Some((channel, generation)) =
+            self.state.borrow_mut().local_channel(key).map(|local_channel| (local_channel.name.clone(), local_channel.generation))
+        else {
             return;
         };
         let mut failures = FailureLog::default();
@@ -55,19 +57,23 @@ impl Hub {
         }
     }
 
-    /// Reads one page. `None` if the worker has no slot for the channel, or the channel has no history.
-    async fn read(&self, channel: &ChannelName, key: SlotKey, freshness: Freshness) -> Option<Result<Page, BrokerError>> {
-        let after = self.state.borrow_mut().slot(key)?.feed.position()?;
+    /// Reads one page. `None` if the channel is not open on this worker any more, or has no history.
+    async fn read(&self, channel: &ChannelName, key: ChannelKey, freshness: Freshness) -> Option<Result<Page, BrokerError>> {
+        let after = self.state.borrow_mut().local_channel(key)?.feed.position()?;
         let retention = self.parts.namespaces.options(channel)?.retention?;
         Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, freshness).await)
     }
 
-    fn after_pause(&self, key: SlotKey, generation: u32) -> Option<Next> {
+    fn after_pause(&self, key: ChannelKey, generation: u32) -> Option<Next> {
         let now = self.now();
-        self.state.borrow_mut().slot(key).filter(|slot| slot.generation == generation).map(|slot| slot.feed.pull(now))
+        self.state
+            .borrow_mut()
+            .local_channel(key)
+            .filter(|local_channel| local_channel.generation == generation)
+            .map(|local_channel| local_channel.feed.pull(now))
     }
 
-    fn pending_count(&self, key: SlotKey) -> usize {
-        self.state.borrow_mut().slot(key).map_or(0, |slot| slot.pending.len())
+    fn pending_count(&self, key: ChannelKey) -> usize {
+        self.state.borrow_mut().local_channel(key).map_or(0, |local_channel| local_channel.pending.len())
     }
 }

@@ -1,8 +1,8 @@
-//! Moves the posts of the mailbox to the slots.
+//! Moves deliveries from the mailbox to the worker's channels.
 
 use crate::{
     broker::{Announcement, Check, Delivery, Post},
-    hub::{hub::Hub, keys::SlotKey},
+    hub::{hub::Hub, keys::ChannelKey},
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
@@ -71,12 +71,12 @@ impl Hub {
         let gap = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
-            let Some(slot) = state.slot(key) else { return };
-            match slot.feed.receive(&publication) {
+            let Some(local_channel) = state.local_channel(key) else { return };
+            match local_channel.feed.receive(&publication) {
                 Disposition::Deliver => {
-                    let before = slot.pending.len();
-                    slot.deliver(publication, self.parts.limits.attach_buffer);
-                    let added = slot.pending.len() - before;
+                    let before = local_channel.pending.len();
+                    local_channel.deliver(publication, self.parts.limits.attach_buffer);
+                    let added = local_channel.pending.len() - before;
                     state.pending += added;
                     state.queue_fan_out(key);
                     None
@@ -89,18 +89,18 @@ impl Hub {
                 Disposition::Gap => Some(key),
             }
         };
-        if let Some(slot) = gap {
-            self.begin_backfill(slot, Freshness::Any);
+        if let Some(local_channel) = gap {
+            self.begin_backfill(local_channel, Freshness::Any);
         }
     }
 
     fn announcement(&self, channel: &ChannelName, announcement: Announcement) {
         let mut state = self.state.borrow_mut();
         let Some(key) = state.channels.get(channel).copied() else { return };
-        let Some(slot) = state.slot(key) else { return };
-        let before = slot.pending.len();
-        slot.announce(announcement);
-        let added = slot.pending.len() - before;
+        let Some(local_channel) = state.local_channel(key) else { return };
+        let before = local_channel.pending.len();
+        local_channel.announce(announcement);
+        let added = local_channel.pending.len() - before;
         state.pending += added;
         state.queue_fan_out(key);
     }
@@ -111,8 +111,12 @@ impl Hub {
         let (key, read, at_most_once) = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
-            let Some(slot) = state.slot(key) else { return };
-            if slot.options.retention.is_some() { (key, slot.feed.deliveries_lost(now), false) } else { (key, None, true) }
+            let Some(local_channel) = state.local_channel(key) else { return };
+            if local_channel.options.retention.is_some() {
+                (key, local_channel.feed.deliveries_lost(now), false)
+            } else {
+                (key, None, true)
+            }
         };
         if at_most_once {
             self.parts.metrics.dropped(DropCause::AtMostOnce, 1);
@@ -130,9 +134,9 @@ impl Hub {
         let behind = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
-            let Some(slot) = state.slot(key) else { return };
-            let before = slot.feed.position();
-            slot.feed.observe_top(top).map(|_| (key, before))
+            let Some(local_channel) = state.local_channel(key) else { return };
+            let before = local_channel.feed.position();
+            local_channel.feed.observe_top(top).map(|_| (key, before))
         };
         if let Some((key, before)) = behind {
             // In another epoch, the difference may come from a fork alone, which is no loss of a delivery.
@@ -144,16 +148,16 @@ impl Hub {
         }
     }
 
-    /// Applies a page of history to the slot that requested it. `None` if that slot no longer exists.
-    pub(crate) fn apply_page(&self, key: SlotKey, generation: u32, page: gateway_core::model::Page) -> Option<Next> {
+    /// Applies a page of history to the channel that requested it. `None` if the worker has closed that channel since.
+    pub(crate) fn apply_page(&self, key: ChannelKey, generation: u32, page: gateway_core::model::Page) -> Option<Next> {
         let mut state = self.state.borrow_mut();
-        let slot = state.slot(key).filter(|slot| slot.generation == generation)?;
-        let applied = slot.feed.apply(page);
+        let local_channel = state.local_channel(key).filter(|local_channel| local_channel.generation == generation)?;
+        let applied = local_channel.feed.apply(page);
         match applied.continuity {
             Continuity::Unbroken => {}
             Continuity::EpochChanged(change) => {
                 self.parts.metrics.count(Count::Forks, 1);
-                slot.queue_fork(change);
+                local_channel.queue_fork(change);
                 state.pending += 1;
             }
             Continuity::Broken => {
@@ -161,12 +165,12 @@ impl Hub {
                 self.resubscribe_queue.extend(state.end_subscriptions(key));
             }
         }
-        let slot = state.slot(key)?;
-        let before = slot.pending.len();
+        let local_channel = state.local_channel(key)?;
+        let before = local_channel.pending.len();
         for publication in applied.deliver {
-            slot.deliver(publication, self.parts.limits.attach_buffer);
+            local_channel.deliver(publication, self.parts.limits.attach_buffer);
         }
-        let added = slot.pending.len() - before;
+        let added = local_channel.pending.len() - before;
         state.pending += added;
         state.queue_fan_out(key);
         drop(state);

@@ -1,10 +1,10 @@
-//! Moves deliveries from the slots to the outboxes. Pending deliveries of a channel become one batch, which each turn delivers to a slice of the
-//! subscribers.
+//! Moves deliveries from the channels to the outboxes, and applies the slow-consumer policy when an outbox is full. Pending deliveries of a
+//! channel become one batch. Each turn delivers the batch to some of the subscribers.
 
 use crate::{
     hub::{
         hub::Hub,
-        keys::SlotKey,
+        keys::ChannelKey,
         output::{
             batch::{Batch, Budget},
             encode,
@@ -12,7 +12,7 @@ use crate::{
         },
         state::{
             entry::Entry,
-            slot::{Content, DeliveryRun, FanOut, Member, MemberState, Slot},
+            local_channel::{Content, DeliveryRun, FanOut, LocalChannel, Member, MemberState},
             table::State,
         },
     },
@@ -39,23 +39,29 @@ impl Hub {
     }
 
     /// Runs one turn of one channel. Returns the number of subscribers that it reached, at least 1.
-    fn fan_out_channel(&self, state: &mut State, key: SlotKey, size: usize, now: Tick) -> usize {
-        let Some(slot) = state.slots.get_mut(key.index()) else { return 1 };
-        slot.is_queued = false;
-        if slot.fan_out.is_none() {
-            let before = slot.pending.len();
-            slot.begin_batch(self.parts.limits.batch_bytes, &self.budget);
-            state.pending -= before - slot.pending.len();
+    fn fan_out_channel(&self, state: &mut State, key: ChannelKey, size: usize, now: Tick) -> usize {
+        let Some(local_channel) = state.local_channels.get_mut(key.index()) else { return 1 };
+        local_channel.is_queued = false;
+        if local_channel.fan_out.is_none() {
+            let before = local_channel.pending.len();
+            local_channel.begin_batch(self.parts.limits.batch_bytes, &self.budget);
+            state.pending -= before - local_channel.pending.len();
             self.parts.metrics.count(Count::FanOutBatches, 1);
         }
-        let Some(mut fan_out) = slot.fan_out.take() else { return 1 };
-        let turn =
-            FanOutTurn { hub: self, slow: slot.options.slow_consumer, key, generation: slot.generation, now, name: slot.name.clone() };
-        let members = slot.members.slice(size);
+        let Some(mut fan_out) = local_channel.fan_out.take() else { return 1 };
+        let turn = FanOutTurn {
+            hub: self,
+            slow: local_channel.options.slow_consumer,
+            key,
+            generation: local_channel.generation,
+            now,
+            name: local_channel.name.clone(),
+        };
+        let members = local_channel.members.slice(size);
         let served = members.len();
         if let Content::Fork(transition) = &fan_out.content {
             let ended = turn.apply_fork(&fan_out.batch, transition, members, &state.connections);
-            slot.awaiting_resubscribe += ended.len() as u32;
+            local_channel.awaiting_resubscribe += ended.len() as u32;
             self.resubscribe_queue.extend(ended);
         } else {
             let delivered: usize = members.iter().map(|member| turn.deliver_to(&mut fan_out, member, &state.connections)).sum();
@@ -63,18 +69,18 @@ impl Hub {
         }
         if served == 0 {
             if let Content::Fork(transition) = &fan_out.content {
-                slot.finish_fork_transition(transition);
+                local_channel.finish_fork_transition(transition);
             }
             self.batch_done.notify_waiters();
         } else {
-            slot.fan_out = Some(fan_out);
+            local_channel.fan_out = Some(fan_out);
         }
         state.queue_fan_out(key);
         served.max(1)
     }
 }
 
-impl Slot {
+impl LocalChannel {
     /// Makes the next pending deliveries into a batch for all present members.
     fn begin_batch(&mut self, bytes: usize, budget: &Rc<Budget>) {
         let (count, encoded, content) = match self.next_run(bytes) {
@@ -97,7 +103,7 @@ impl Slot {
 pub(crate) struct FanOutTurn<'a> {
     pub(crate) hub: &'a Hub,
     slow: SlowConsumer,
-    pub(crate) key: SlotKey,
+    pub(crate) key: ChannelKey,
     pub(crate) generation: u32,
     pub(crate) now: Tick,
     pub(crate) name: gateway_core::model::ChannelName,

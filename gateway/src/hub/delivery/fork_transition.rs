@@ -2,7 +2,7 @@
 //!
 //! A fork is queued among the deliveries, so that a member that reaches it has everything before it. A server-side subscription then receives the
 //! new epoch and continues. A client-side subscription cannot change its epoch, so it ends there: its client's position stays at the fork, and the
-//! client later receives a request to subscribe again. It then recovers the missing publications from the slot's memory.
+//! client later receives a request to subscribe again. It then recovers the missing publications from the channel's memory.
 
 use super::fan_out::FanOutTurn;
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
         output::{batch::Batch, encode},
         state::{
             entry::Entry,
+            local_channel::{ForkTransition, Member, MemberState},
             resubscribe_queue::Resubscribe,
-            slot::{ForkTransition, Member, MemberState},
         },
     },
     telemetry::Count,
@@ -56,15 +56,17 @@ impl FanOutTurn<'_> {
 
 impl Hub {
     // NL-1.4
-    /// The start of a recovery without a history read. `None` if this worker does not keep all missing publications, or if they exceed `limit`.
+    /// Starts a subscription from this worker's memory, without a history read. `None` if this worker does not keep all missing
+    /// publications, or if they exceed `limit`.
     ///
-    /// The client then has the same publications as the live subscribers of the channel, and receives later ones like them.
+    /// Afterwards the client has the same publications as the live subscribers of the channel, and receives the next ones together with
+    /// them.
     pub fn recover_from_memory(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<SubscriptionStart> {
         let start = {
             let state = self.state.borrow();
-            let slot = state.channels.get(channel).and_then(|key| state.slots.get(key.index()))?;
-            let answer = slot.feed.in_current_epoch(recover.position()?)?;
-            let publications = slot.recent_after(answer.offset, limit)?;
+            let local_channel = state.channels.get(channel).and_then(|key| state.local_channels.get(key.index()))?;
+            let answer = local_channel.feed.in_current_epoch(recover.position()?)?;
+            let publications = local_channel.recent_after(answer.offset, limit)?;
             SubscriptionStart::from_memory(answer, publications)
         };
         self.parts.metrics.count(Count::RecoveriesFromMemory, 1);

@@ -1,13 +1,13 @@
 //! Requests to clients to subscribe again.
 //!
-//! The worker sends these requests at a limited rate, because each one costs this node work, and the store too where the channel has presence.
-//! The slot stays open and keeps recent publications until the clients have had time to return.
+//! The worker sends these requests at a limited rate, because each one is work for this node, and also for the store if the channel has
+//! presence. The channel stays open and keeps recent publications until the clients have had time to return.
 
 use crate::hub::{
     hub::Hub,
     keys::ConnKey,
     output::outbox::Notice,
-    state::{resubscribe_queue::Resubscribe, slot::MemberState},
+    state::{local_channel::MemberState, resubscribe_queue::Resubscribe},
 };
 use gateway_core::model::ChannelName;
 use std::{rc::Rc, time::Duration};
@@ -50,15 +50,17 @@ impl Hub {
 
     /// Requests one client to subscribe again. Returns false if its subscription no longer exists.
     pub(crate) fn request_resubscribe(&self, resubscribe: Resubscribe) -> bool {
-        let Resubscribe { connection, slot: key, slot_generation } = resubscribe;
+        let Resubscribe { connection, local_channel: key, channel_generation } = resubscribe;
         self.resubscribe_queue.expected.borrow_mut().push_back((self.now().after(RETURN_TIMEOUT), resubscribe));
         let target = {
             let mut state = self.state.borrow_mut();
             let generation = state.connections.get(connection as usize).map(|entry| entry.generation);
             let member = generation.and_then(|generation| state.member(ConnKey { index: connection, generation }, key));
             let ended = member.is_some_and(|member| member.state == MemberState::Ended);
-            let channel: Option<ChannelName> =
-                state.slot(key).filter(|slot| ended && slot.generation == slot_generation).map(|slot| slot.name.clone());
+            let channel: Option<ChannelName> = state
+                .local_channel(key)
+                .filter(|local_channel| ended && local_channel.generation == channel_generation)
+                .map(|local_channel| local_channel.name.clone());
             channel.zip(state.connections.get(connection as usize).map(|entry| entry.outbox.clone()))
         };
         let Some((channel, outbox)) = target else { return false };
@@ -67,12 +69,15 @@ impl Hub {
     }
 
     /// Stops expecting a client to return, because it has returned or its time is over.
-    fn stop_expecting(&self, Resubscribe { slot: key, slot_generation, .. }: Resubscribe) {
+    fn stop_expecting(&self, Resubscribe { local_channel: key, channel_generation, .. }: Resubscribe) {
         let removed = {
             let mut state = self.state.borrow_mut();
-            let Some(slot) = state.slot(key).filter(|slot| slot.generation == slot_generation) else { return };
-            slot.awaiting_resubscribe -= 1;
-            slot.clear_recent();
+            let Some(local_channel) = state.local_channel(key).filter(|local_channel| local_channel.generation == channel_generation)
+            else {
+                return;
+            };
+            local_channel.awaiting_resubscribe -= 1;
+            local_channel.clear_recent();
             self.remove_if_unused(&mut state, key)
         };
         if let Some(channel) = removed {

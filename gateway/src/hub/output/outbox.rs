@@ -1,7 +1,8 @@
-//! A connection's queue of outgoing frames, and its queue of notices from the hub.
+//! A connection's queue of outgoing frames, and its queue of notices from the hub. It reports an overflow; [`crate::hub::delivery`] and
+//! `connection` decide what follows.
 
 use super::batch::Batch;
-use crate::hub::keys::SlotKey;
+use crate::hub::keys::ChannelKey;
 use crate::telemetry::DropCause;
 use gateway_core::model::{ChannelName, Revocation, ServerCommand, Tick};
 use std::{
@@ -18,14 +19,14 @@ pub struct Frame {
     batch: Rc<Batch>,
     /// The channel whose live publications the frame carries. Under the policy [`gateway_core::channel::SlowConsumer::Latest`], newer ones may
     /// replace them. `None` for anything else.
-    channel: Option<SlotKey>,
+    channel: Option<ChannelKey>,
     /// The memory that counts against the limit, in bytes.
     memory: u32,
     queued: Tick,
 }
 
 impl Frame {
-    fn new(batch: Rc<Batch>, channel: Option<SlotKey>, queued: Tick) -> Self {
+    fn new(batch: Rc<Batch>, channel: Option<ChannelKey>, queued: Tick) -> Self {
         // A growing queue may have twice the capacity that it needs.
         let memory = batch.memory() + 2 * size_of::<Self>();
         Self { batch, channel, memory: memory as u32, queued }
@@ -167,11 +168,11 @@ impl Outbox {
     }
 
     /// Queues live publications of a channel. The caller handles an overflow.
-    pub(crate) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: SlotKey) -> Result<(), PushError> {
+    pub(crate) fn push_channel(&self, now: Tick, batch: Rc<Batch>, channel: ChannelKey) -> Result<(), PushError> {
         self.queue(now, batch, Some(channel))
     }
 
-    fn queue(&self, now: Tick, batch: Rc<Batch>, channel: Option<SlotKey>) -> Result<(), PushError> {
+    fn queue(&self, now: Tick, batch: Rc<Batch>, channel: Option<ChannelKey>) -> Result<(), PushError> {
         if self.overflow.get().is_some() || self.closed.get() {
             return Err(PushError::Closed);
         }
@@ -203,7 +204,7 @@ impl Outbox {
 
     /// Drops the queued live publications of a channel to make room for newer ones. Keeps a frame that is partly sent. Returns the number of dropped
     /// deliveries.
-    pub(crate) fn drop_channel(&self, channel: SlotKey) -> usize {
+    pub(crate) fn drop_channel(&self, channel: ChannelKey) -> usize {
         let mut frames = self.frames.borrow_mut();
         let is_partial = self.is_partial.get();
         let (mut index, mut dropped) = (0, 0);

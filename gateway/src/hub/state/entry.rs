@@ -1,9 +1,9 @@
 //! One connection in the hub, and its subscriptions.
 
-use super::slot::Slot;
+use super::local_channel::LocalChannel;
 use crate::{
     broker::mailbox::ConnectionSummary,
-    hub::{keys::SlotKey, output::outbox::Outbox},
+    hub::{keys::ChannelKey, output::outbox::Outbox},
 };
 use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
 use slab::Slab;
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
 
 /// A connection's subscription to a channel.
 pub(crate) struct Subscription {
-    pub(crate) slot: SlotKey,
+    pub(crate) local_channel: ChannelKey,
     pub(in crate::hub) state: SubscriptionState,
     pub(in crate::hub) side: SubscriptionSide,
     pub(in crate::hub) join_leave: bool,
@@ -33,29 +33,34 @@ pub(crate) struct Subscription {
 pub(in crate::hub) enum SubscriptionState {
     /// The channel keeps deliveries for it. The progress is absent until the first history read.
     Attaching(Option<Box<ReadProgress>>),
-    /// It is the member of the slot at this index.
+    /// It is the member of the channel at this index.
     Live(u32),
 }
 
 /// How much of the history an attaching connection has.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hub) struct ReadProgress {
-    /// It has everything up to this position.
+    /// The connection has everything up to this position.
     pub(in crate::hub) at: Position,
-    /// It needs everything up to this offset before it can go live.
+    /// The connection goes live after it has everything up to this offset.
     pub(in crate::hub) top: u64,
 }
 
 impl Entry {
-    pub(crate) fn subscription(&mut self, slot: SlotKey) -> Option<&mut Subscription> {
-        self.subscriptions.iter_mut().find(|subscription| subscription.slot == slot)
+    pub(crate) fn subscription(&mut self, local_channel: ChannelKey) -> Option<&mut Subscription> {
+        self.subscriptions.iter_mut().find(|subscription| subscription.local_channel == local_channel)
     }
 
-    pub(crate) fn summary(&self, slots: &Slab<Slot>, start_ms: u64) -> ConnectionSummary {
+    pub(crate) fn summary(&self, local_channels: &Slab<LocalChannel>, start_ms: u64) -> ConnectionSummary {
         ConnectionSummary {
             id: self.id,
             user: self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone()),
-            channels: self.subscriptions.iter().filter_map(|s| slots.get(s.slot.index())).map(|slot| slot.name.clone()).collect(),
+            channels: self
+                .subscriptions
+                .iter()
+                .filter_map(|s| local_channels.get(s.local_channel.index()))
+                .map(|local_channel| local_channel.name.clone())
+                .collect(),
             since_ms: start_ms + self.opened_at.as_millis() as u64,
         }
     }

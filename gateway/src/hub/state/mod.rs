@@ -1,13 +1,13 @@
 //! The state of a hub: connections, channels, and the work queues of its tasks. Nothing here calls the broker or wakes a connection.
 //!
-//! - [`table`]: the whole state; [`entry`]: a connection; [`slot`], [`members`]: a channel
+//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`]: a channel
 //! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work queues; [`wheel`]: deadlines
 
 pub(crate) mod entry;
+pub(crate) mod local_channel;
 mod members;
 pub(crate) mod presence_queue;
 pub(crate) mod registry_queue;
 pub(crate) mod resubscribe_queue;
-pub(crate) mod slot;
 pub(crate) mod table;
 pub(crate) mod wheel;

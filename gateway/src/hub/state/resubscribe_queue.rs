@@ -1,6 +1,6 @@
 //! Ended subscriptions whose clients have to subscribe again.
 
-use crate::hub::keys::SlotKey;
+use crate::hub::keys::ChannelKey;
 use gateway_core::model::Tick;
 use std::{cell::RefCell, collections::VecDeque};
 use tokio::sync::Notify;
@@ -10,12 +10,12 @@ use tokio::sync::Notify;
 pub(crate) struct Resubscribe {
     /// The connection's index.
     pub(crate) connection: u32,
-    pub(crate) slot: SlotKey,
-    pub(crate) slot_generation: u32,
+    pub(crate) local_channel: ChannelKey,
+    pub(crate) channel_generation: u32,
 }
 
 /// Ended subscriptions, in two queues. Each ended subscription is in exactly one of them, which bounds both.
-/// [`crate::hub::state::slot::Slot::awaiting_resubscribe`] counts those of one channel.
+/// [`crate::hub::state::local_channel::LocalChannel::awaiting_resubscribe`] counts those of one channel.
 #[derive(Default)]
 pub(crate) struct ResubscribeQueue {
     /// The client has not received the request yet.

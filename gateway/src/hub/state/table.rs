@@ -2,13 +2,13 @@
 
 use super::{
     entry::{Entry, SubscriptionState},
+    local_channel::{LocalChannel, Member},
     resubscribe_queue::Resubscribe,
-    slot::{Member, Slot},
     wheel::Wheel,
 };
 use crate::{
     broker::NameHasher,
-    hub::keys::{ConnKey, SlotKey},
+    hub::keys::{ChannelKey, ConnKey},
 };
 use gateway_core::model::{ChannelName, ConnectionId, UserId};
 use slab::Slab;
@@ -21,11 +21,11 @@ pub(crate) struct State {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) ids: HashMap<ConnectionId, u32, foldhash::quality::RandomState>,
     pub(in crate::hub) users: HashMap<UserId, Vec<u32>, foldhash::quality::RandomState>,
-    pub(in crate::hub) channels: HashMap<ChannelName, SlotKey, NameHasher>,
-    pub(in crate::hub) slots: Slab<Slot>,
+    pub(in crate::hub) channels: HashMap<ChannelName, ChannelKey, NameHasher>,
+    pub(in crate::hub) local_channels: Slab<LocalChannel>,
     /// Channels with pending deliveries, in the order of their next turns.
-    pub(in crate::hub) fan_out_queue: VecDeque<SlotKey>,
-    /// Number of pending deliveries in all slots.
+    pub(in crate::hub) fan_out_queue: VecDeque<ChannelKey>,
+    /// Number of pending deliveries in all channels.
     pub(in crate::hub) pending: usize,
     pub(in crate::hub) wheel: Option<Wheel<ConnKey>>,
 }
@@ -35,41 +35,41 @@ impl State {
         self.connections.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)
     }
 
-    pub(crate) fn slot(&mut self, key: SlotKey) -> Option<&mut Slot> {
-        self.slots.get_mut(key.index())
+    pub(crate) fn local_channel(&mut self, key: ChannelKey) -> Option<&mut LocalChannel> {
+        self.local_channels.get_mut(key.index())
     }
 
     /// Adds a channel with pending deliveries to the fan-out queue, unless it is already there.
-    pub(crate) fn queue_fan_out(&mut self, key: SlotKey) {
-        if let Some(slot) = self.slot(key)
-            && slot.has_work()
-            && !std::mem::replace(&mut slot.is_queued, true)
+    pub(crate) fn queue_fan_out(&mut self, key: ChannelKey) {
+        if let Some(local_channel) = self.local_channel(key)
+            && local_channel.has_work()
+            && !std::mem::replace(&mut local_channel.is_queued, true)
         {
             self.fan_out_queue.push_back(key);
         }
     }
 
     /// The live subscription of a connection to a channel.
-    pub(crate) fn member(&mut self, key: ConnKey, slot: SlotKey) -> Option<&Member> {
-        let SubscriptionState::Live(index) = self.entry(key)?.subscription(slot)?.state else { return None };
-        self.slots.get(slot.index())?.members.get(index as usize)
+    pub(crate) fn member(&mut self, key: ConnKey, local_channel: ChannelKey) -> Option<&Member> {
+        let SubscriptionState::Live(index) = self.entry(key)?.subscription(local_channel)?.state else { return None };
+        self.local_channels.get(local_channel.index())?.members.get(index as usize)
     }
 
-    pub(crate) fn remove_slot(&mut self, key: SlotKey) -> Option<ChannelName> {
-        let slot = self.slots.try_remove(key.index())?;
-        self.pending -= slot.pending.len();
-        self.channels.remove(&slot.name);
+    pub(crate) fn remove_channel(&mut self, key: ChannelKey) -> Option<ChannelName> {
+        let local_channel = self.local_channels.try_remove(key.index())?;
+        self.pending -= local_channel.pending.len();
+        self.channels.remove(&local_channel.name);
         if self.channels.capacity() > 4 * self.channels.len() + 1024 {
             self.channels.shrink_to_fit();
         }
-        Some(slot.name)
+        Some(local_channel.name)
     }
 
-    /// See [`Slot::end_subscriptions`].
-    pub(crate) fn end_subscriptions(&mut self, key: SlotKey) -> Vec<Resubscribe> {
-        let Some(slot) = self.slots.get_mut(key.index()) else { return Vec::new() };
-        self.pending -= slot.pending.len();
-        slot.end_subscriptions(key)
+    /// See [`LocalChannel::end_subscriptions`].
+    pub(crate) fn end_subscriptions(&mut self, key: ChannelKey) -> Vec<Resubscribe> {
+        let Some(local_channel) = self.local_channels.get_mut(key.index()) else { return Vec::new() };
+        self.pending -= local_channel.pending.len();
+        local_channel.end_subscriptions(key)
     }
 
     /// Frees memory after many connections have closed.

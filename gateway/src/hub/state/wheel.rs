@@ -2,35 +2,35 @@
 
 use gateway_core::model::Tick;
 
-/// Length of a slot, in milliseconds. It is the precision of every deadline.
-pub(crate) const SLOT_MS: u64 = 1000;
-/// Number of slots. A later deadline goes into the last slot, which wakes its connection too early.
-const SLOTS: usize = 128;
+/// Length of a bucket, in milliseconds. It is the precision of every deadline.
+pub(crate) const BUCKET_MS: u64 = 1000;
+/// Number of buckets. A later deadline goes into the last bucket, which wakes its connection too early.
+const BUCKETS: usize = 128;
 
 /// A timing wheel. A wake-up is only a hint: the connection checks which of its deadlines have passed.
 #[derive(Debug)]
 pub(crate) struct Wheel<K> {
-    slots: Vec<Vec<K>>,
-    /// The next slot to be due, counted from time 0.
+    buckets: Vec<Vec<K>>,
+    /// The next bucket to be due, counted from time 0.
     next: u64,
 }
 
 impl<K> Wheel<K> {
     /// Creates a wheel that starts at `now`.
     pub(crate) fn new(now: Tick) -> Self {
-        Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), next: now.0 / SLOT_MS }
+        Self { buckets: (0..BUCKETS).map(|_| Vec::new()).collect(), next: now.0 / BUCKET_MS }
     }
 
-    /// Adds a deadline. `key` is due at `at` or up to one slot later; a deadline beyond the last slot is due too early, once.
+    /// Adds a deadline. `key` is due at `at` or up to one bucket later; a deadline beyond the last bucket is due too early, once.
     pub(crate) fn insert(&mut self, at: Tick, key: K) {
-        let slot = at.0.div_ceil(SLOT_MS).clamp(self.next, self.next + SLOTS as u64 - 1);
-        self.slots[(slot % SLOTS as u64) as usize].push(key);
+        let bucket = at.0.div_ceil(BUCKET_MS).clamp(self.next, self.next + BUCKETS as u64 - 1);
+        self.buckets[(bucket % BUCKETS as u64) as usize].push(key);
     }
 
     /// Removes all keys that are due at `now`, and calls `wake` with each.
     pub(crate) fn due(&mut self, now: Tick, mut wake: impl FnMut(K)) {
-        while self.next <= now.0 / SLOT_MS {
-            for key in std::mem::take(&mut self.slots[(self.next % SLOTS as u64) as usize]) {
+        while self.next <= now.0 / BUCKET_MS {
+            for key in std::mem::take(&mut self.buckets[(self.next % BUCKETS as u64) as usize]) {
                 wake(key);
             }
             self.next += 1;
@@ -64,7 +64,7 @@ mod tests {
         wheel.insert(Tick(3), "past");
         wheel.insert(Tick(10_000_000), "far");
         assert_eq!(due(&mut wheel, 10_000), ["past"]);
-        assert_eq!(due(&mut wheel, 10_000 + SLOT_MS * SLOTS as u64), ["far"]);
+        assert_eq!(due(&mut wheel, 10_000 + BUCKET_MS * BUCKETS as u64), ["far"]);
     }
 
     #[test]

@@ -24,15 +24,15 @@ fn successor(like: &Publication, offset: u64) -> Arc<Publication> {
 }
 
 impl World {
-    /// The channel's slot and the slot's generation.
-    fn slot(&self) -> (SlotKey, u32) {
+    /// The channel's key and generation.
+    fn local_channel(&self) -> (ChannelKey, u32) {
         let mut state = self.hub.state.borrow_mut();
         let key = state.channels[&World::channel(STREAM_A)];
-        (key, state.slot(key).expect("open").generation)
+        (key, state.local_channel(key).expect("open").generation)
     }
 
     fn apply_page(&self, page: &Page) {
-        let (key, generation) = self.slot();
+        let (key, generation) = self.local_channel();
         self.hub.apply_page(key, generation, page.clone());
     }
 
@@ -63,7 +63,7 @@ impl World {
     fn old_epoch(&self) -> Epoch {
         let mut state = self.hub.state.borrow_mut();
         let key = state.channels[&World::channel(STREAM_A)];
-        state.slot(key).and_then(|slot| slot.feed.position()).expect("known").epoch
+        state.local_channel(key).and_then(|local_channel| local_channel.feed.position()).expect("known").epoch
     }
 }
 
@@ -94,10 +94,14 @@ fn at_a_fork_a_server_side_subscription_continues_and_a_client_side_one_ends() {
         assert_eq!(world.go_live(&client), LiveStatus::Live);
         assert_eq!(world.hub.metrics().counted(Count::RecoveriesFromMemory), 1);
         tokio::time::sleep(Duration::from_secs(6)).await;
-        let (key, _) = world.slot();
+        let (key, _) = world.local_channel();
         let mut state = world.hub.state.borrow_mut();
-        let slot = state.slot(key).expect("open");
-        assert_eq!((slot.recent.len(), slot.awaiting_resubscribe, slot.attaching), (0, 0, 0), "the slot expects no connection any more");
+        let local_channel = state.local_channel(key).expect("open");
+        assert_eq!(
+            (local_channel.recent.len(), local_channel.awaiting_resubscribe, local_channel.attaching),
+            (0, 0, 0),
+            "the channel expects no connection any more"
+        );
     });
 }
 
@@ -107,14 +111,14 @@ fn pending_deliveries_precede_the_fork() {
         world.publish(STREAM_A, "1").await;
         let (client, server) = (world.subscribe_as(SubscriptionSide::Client).await, world.subscribe_as(SubscriptionSide::Server).await);
         let page = forked(&world, 2, 2, 3).await;
-        let (key, _) = world.slot();
+        let (key, _) = world.local_channel();
         {
             let mut state = world.hub.state.borrow_mut();
-            let old = state.slot(key).and_then(|slot| slot.feed.position()).expect("known").epoch;
+            let old = state.local_channel(key).and_then(|local_channel| local_channel.feed.position()).expect("known").epoch;
             let second = Arc::new(Publication { position: Some(Position { epoch: old, offset: 2 }), ..(*page.publications[0]).clone() });
-            let slot = state.slot(key).expect("open");
-            slot.feed.receive(&second);
-            slot.deliver(second, 8);
+            let local_channel = state.local_channel(key).expect("open");
+            local_channel.feed.receive(&second);
+            local_channel.deliver(second, 8);
             state.pending += 1;
         }
         world.apply_page(&page);
@@ -253,9 +257,9 @@ fn pending_deliveries_of_a_lost_timeline_reach_no_new_member() {
         let page = world.read(&World::channel(STREAM_A), ReadRange::After(0)).await.expect("in memory");
         let position = Position { epoch: new_epoch(), offset: 1 };
         {
-            let (key, _) = world.slot();
+            let (key, _) = world.local_channel();
             let mut state = world.hub.state.borrow_mut();
-            state.slot(key).expect("open").deliver(page.publications[2].clone(), 8);
+            state.local_channel(key).expect("open").deliver(page.publications[2].clone(), 8);
             state.pending += 1;
             state.queue_fan_out(key);
         }
@@ -281,8 +285,11 @@ fn a_loss_during_a_fork_ends_each_subscription_once() {
         settle().await;
         world.apply_page(&forked(&world, 1, 1, 2).await);
         world.hub.fan_out_turn();
-        let (key, _) = world.slot();
-        assert!(world.hub.state.borrow_mut().slot(key).is_some_and(|slot| slot.fan_out.is_some()), "the fork's fan-out is in progress");
+        let (key, _) = world.local_channel();
+        assert!(
+            world.hub.state.borrow_mut().local_channel(key).is_some_and(|local_channel| local_channel.fan_out.is_some()),
+            "the fork's fan-out is in progress"
+        );
         let third = Epoch::parse("athirdon").expect("valid");
         world.apply_page(&Page { epoch: third, top: 9, forks: Vec::new(), publications: Vec::new() });
         settle().await;
@@ -290,8 +297,8 @@ fn a_loss_during_a_fork_ends_each_subscription_once() {
         assert!(all.iter().all(has_loss_notice), "each connection receives one notice");
         let mut state = world.hub.state.borrow_mut();
         assert_eq!(state.pending, 0);
-        let slot = state.slot(key).expect("open");
-        assert_eq!((slot.members_timeline, slot.awaiting_resubscribe), (slot.timeline, 7));
+        let local_channel = state.local_channel(key).expect("open");
+        assert_eq!((local_channel.members_timeline, local_channel.awaiting_resubscribe), (local_channel.timeline, 7));
     });
 }
 
@@ -337,6 +344,6 @@ fn the_only_subscriber_of_a_channel_recovers_from_memory() {
         let is_kept = |world: &World| world.hub.recover_from_memory(&World::channel(STREAM_A), &recover, world.hub.page()).is_some();
         assert!(is_kept(&world));
         tokio::time::sleep(Duration::from_secs(6)).await;
-        assert!(!is_kept(&world) && world.hub.state.borrow().channels.is_empty(), "the slot stops expecting the client");
+        assert!(!is_kept(&world) && world.hub.state.borrow().channels.is_empty(), "the channel stops expecting the client");
     });
 }

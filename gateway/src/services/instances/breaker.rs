@@ -6,7 +6,7 @@ use std::time::Duration;
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerLimits {
-    /// Timeouts and lost links in a row that open it; at least 1.
+    /// Number of consecutive timeouts and lost links that open it, at least 1.
     pub failures: u32,
     /// Time without calls; then one call tests the instance.
     pub open_for: Duration,
@@ -85,7 +85,7 @@ impl Breaker {
         }
     }
 
-    /// The instance answered, perhaps with an error of its own.
+    /// The instance answered, perhaps with an error.
     pub(crate) fn answered(&mut self) {
         self.state = State::Closed { failures: 0 };
     }
@@ -104,7 +104,7 @@ impl Breaker {
         };
     }
 
-    /// The call ended without saying anything about the instance, for example because the caller left.
+    /// The call ended without a result of the instance, for example because the caller left.
     pub(crate) fn abandoned(&mut self, role: Role, now: Tick) {
         if role == Role::Probe && matches!(self.state, State::Probing) {
             self.state = State::Open { until: now };

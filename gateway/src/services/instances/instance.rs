@@ -48,7 +48,7 @@ pub(crate) enum AbandonReason {
     Cancelled,
 }
 
-/// Largest credit of an instance.
+/// Maximum credit of an instance.
 pub(crate) const CREDIT_MAX: u32 = 1 << 16;
 
 /// How much of an instance's credit an event may use.
@@ -56,7 +56,7 @@ pub(crate) const CREDIT_MAX: u32 = 1 << 16;
 pub(crate) enum CreditUse {
     /// All credit.
     All,
-    /// Only credit above half of what `hello` granted: events that come in large numbers leave room for calls.
+    /// Only the credit above half of the amount in `hello`, so that many events leave credit for calls.
     AboveReserve,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Offered {
     Sent,
     /// The chosen instance has no credit or a full queue.
     NoCredit,
-    /// No instance that wants it is running.
+    /// No interested instance is running.
     NoInstance,
 }
 

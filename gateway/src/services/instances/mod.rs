@@ -1,5 +1,5 @@
-//! The instances of one service: their links, credit and calls in flight, and the choice of one for the next call. The links themselves are in
-//! `link`.
+//! The instances of one service: their credit, their calls in flight, and the choice of the instance for the next call. The module `link`
+//! contains the links themselves.
 //!
 //! - [`pool`]: all instances of the service; [`instance`]: one of them; [`breaker`]: whether it gets calls
 

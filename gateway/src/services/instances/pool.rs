@@ -25,14 +25,14 @@ pub(crate) struct Pool {
     service: Arc<str>,
     limits: PoolLimits,
     instances: Vec<Instance>,
-    /// Breakers of instances without link that failed before.
+    /// Breakers of instances that failed and have no link now.
     absent_breakers: HashMap<Arc<str>, Breaker>,
     /// All kinds of events that instances have wanted since the start.
     interests: Interests,
     last_link: u64,
 }
 
-/// Bounds of a pool.
+/// Limits of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PoolLimits {
     pub(crate) instances: usize,
@@ -74,7 +74,7 @@ impl Pool {
         Ok(link)
     }
 
-    /// Removes a link. Its calls in `unsent` were not written, so the instance did not get them.
+    /// Removes a link. The calls in `unsent` were not written, so the instance did not get them.
     pub(crate) fn leave(&mut self, link: LinkId, unsent: &HashSet<u64>, now: Tick) {
         let Some(at) = self.instances.iter().position(|i| i.link == link) else { return };
         let mut instance = self.instances.swap_remove(at);
@@ -132,7 +132,8 @@ impl Pool {
         self.instances[chosen].push(CreditUse::All, || event).then_some(()).ok_or(overloaded)
     }
 
-    /// Sends a lifecycle event to one of the instances that want it, the same one for all events about `subject`. None: no instance has ever wanted it.
+    /// Sends a lifecycle event to one of the interested instances, the same one for all events about `subject`. Returns `None` if no instance has ever
+    /// requested this kind.
     pub(crate) fn offer(
         &mut self,
         interest: Interests,
@@ -181,7 +182,7 @@ impl Pool {
         Refusal::new(ErrorCode::Overloaded, format!("Every instance of {} is busy. Try again with a growing pause.", self.service))
     }
 
-    /// Passes an answer to the caller. False: the caller stopped waiting.
+    /// Passes an answer to the caller. Returns `false` if the caller has stopped waiting.
     pub(crate) fn answer(&mut self, call: CallId, answer: CallResult) -> bool {
         let Some(instance) = self.instance(call.link) else { return false };
         // An unexpected answer does not prove that the instance works.
@@ -190,7 +191,7 @@ impl Pool {
         pending.answer.send(answer).is_ok()
     }
 
-    /// The caller stopped waiting; sends the instance a cancel.
+    /// Ends a call whose caller stopped waiting, and sends a cancel to the instance.
     pub(crate) fn abandon(&mut self, call: CallId, why: AbandonReason, now: Tick) {
         let Some(instance) = self.instance(call.link) else { return };
         let Some(pending) = instance.pending.remove(&call.id) else { return };
@@ -198,7 +199,7 @@ impl Pool {
             AbandonReason::Deadline => instance.breaker.failed(now),
             AbandonReason::Cancelled => instance.breaker.abandoned(pending.role, now),
         }
-        // If the queue is full, the instance finishes the call for nothing.
+        // If the queue is full, the cancel is dropped and the instance finishes the call.
         let _ = instance.queue.try_send(Outgoing::Frame(ToService::Cancel(Cancel { id: call.id })));
     }
 
@@ -209,14 +210,14 @@ impl Pool {
         }
     }
 
-    /// The instance announced that it will leave; it gets nothing new.
+    /// Marks an instance as draining. It gets no new calls and events.
     pub(crate) fn drain(&mut self, link: LinkId) {
         if let Some(instance) = self.instance(link) {
             instance.draining = true;
         }
     }
 
-    /// Announces to every instance that this node will leave.
+    /// Announces the shutdown of this node to every instance.
     pub(crate) fn send_drain(&self) {
         for instance in &self.instances {
             let _ = instance.queue.try_send(Outgoing::Frame(ToService::Drain(shared_proto::link::Drain {})));

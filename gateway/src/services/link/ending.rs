@@ -20,9 +20,9 @@ pub enum Ending {
     ClosedByInstance,
     /// The transport broke.
     Lost,
-    /// No frame came for two heartbeats.
+    /// The peer sent no frame for two heartbeats.
     HeartbeatTimeout,
-    /// No `hello` came in time.
+    /// `hello` did not arrive in time.
     NoHello,
     /// The peer sent a malformed frame.
     Malformed(Refusal),
@@ -41,7 +41,7 @@ impl Ending {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::ClosedByInstance | Self::Lost | Self::HeartbeatTimeout | Self::Replaced | Self::Stopped => None,
-            Self::NoHello => Some(Refusal::new(ErrorCode::BadRequest, "No hello came in time. Send hello first.")),
+            Self::NoHello => Some(Refusal::new(ErrorCode::BadRequest, "hello did not arrive in time. Send hello first.")),
             Self::Malformed(refusal) | Self::Refused(refusal) => Some(refusal.clone()),
             Self::TooLarge(limit) => {
                 let detail = format!("The message is larger than {limit} bytes, the limit in welcome.");

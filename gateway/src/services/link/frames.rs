@@ -1,11 +1,11 @@
-//! Writing frames of the link protocol.
+//! Encodes frames of the link protocol.
 
 use super::ending::Ending;
 use gateway_core::model::{ErrorCode, Refusal, Retry};
 use shared_proto::link::{LinkError, ToService};
 
 pub(super) fn text(frame: &ToService) -> String {
-    serde_json::to_string(frame).expect("maps have string keys only, and raw values are valid JSON")
+    serde_json::to_string(frame).expect("frames have only string keys and valid raw values")
 }
 
 pub(super) fn link_error(refusal: &Refusal) -> LinkError {

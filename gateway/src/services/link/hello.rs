@@ -1,4 +1,4 @@
-//! The first frame of a link.
+//! Receives and checks the first frame of a link.
 
 use super::{
     super::{
@@ -19,14 +19,14 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 /// The checked content of a hello.
-pub(super) struct Accepted {
+pub(super) struct AcceptedHello {
     pub(super) instance: Arc<str>,
     pub(super) credit: u32,
     pub(super) interests: Interests,
 }
 
 /// Waits for `hello`, and answers pings meanwhile.
-pub(super) async fn receive<R, W>(services: &Services, peer: &Peer, reader: &mut R, writer: &mut W) -> Result<Accepted, Ending>
+pub(super) async fn receive<R, W>(services: &Services, peer: &Peer, reader: &mut R, writer: &mut W) -> Result<AcceptedHello, Ending>
 where
     R: Stream<Item = Received> + Unpin,
     W: Sink<Sent> + Unpin,
@@ -65,9 +65,9 @@ pub(super) fn invalid_message(invalid: Invalid, limit: usize) -> Ending {
     }
 }
 
-fn check(hello: Hello, service: &str) -> Result<Accepted, Ending> {
+fn check(hello: Hello, service: &str) -> Result<AcceptedHello, Ending> {
     if hello.service != service {
-        return Err(malformed(format!("hello names another service than the path, which is for {service}.")));
+        return Err(malformed(format!("hello must name the service of the path, {service}.")));
     }
     let valid = (1..=64).contains(&hello.instance.len())
         && hello.instance.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
@@ -79,7 +79,7 @@ fn check(hello: Hello, service: &str) -> Result<Accepted, Ending> {
     }
     let interests = Interests::parse(&hello.events).map_err(|name| {
         let known: Vec<_> = LifecycleKind::ALL.iter().map(|kind| kind.name()).collect();
-        malformed(format!("{name:?} is no lifecycle event; known events: {}.", known.join(", ")))
+        malformed(format!("{name:?} is not a lifecycle event. The lifecycle events are {}.", known.join(", ")))
     })?;
-    Ok(Accepted { instance: hello.instance.into(), credit: hello.credit, interests })
+    Ok(AcceptedHello { instance: hello.instance.into(), credit: hello.credit, interests })
 }

@@ -1,4 +1,4 @@
-//! Frames from the instance.
+//! Handles the frames of the instance.
 
 use super::{
     super::{
@@ -40,7 +40,7 @@ impl Link<'_> {
     fn take(&self, received: Received, publishes: &PublishIntake) -> Result<(), Ending> {
         match received {
             Received::Text(text) => self.frame(parse(&text)?, publishes),
-            // If the queue is full, the pong is dropped: the peer reads nothing.
+            // If the queue is full, the pong is dropped, because the peer does not read.
             Received::Ping(bytes) => {
                 let _ = self.queue.try_send(Outgoing::Pong(bytes));
                 Ok(())
@@ -53,7 +53,7 @@ impl Link<'_> {
 
     fn frame(&self, frame: ToGateway, publishes: &PublishIntake) -> Result<(), Ending> {
         match frame {
-            ToGateway::Hello(_) => return Err(malformed("hello came twice.")),
+            ToGateway::Hello(_) => return Err(malformed("hello was sent twice.")),
             ToGateway::Reply(reply) => self.answer(reply.id, answer_of(&reply, self.services.links.reply_size)),
             ToGateway::Error(error) => self.answer(error.id, Err(error_of(error))),
             ToGateway::Publish(publish) => publishes.take(publish)?,

@@ -54,6 +54,6 @@ pub struct Peer {
     pub scope: Box<str>,
     /// Name of this node.
     pub node: Arc<str>,
-    /// Addresses of the nodes for services, as `ws://host:port`, as they change.
+    /// Current addresses of the nodes for services, such as `ws://host:port`.
     pub nodes: watch::Receiver<Arc<[String]>>,
 }

@@ -9,7 +9,7 @@ use super::{
     },
     ending::Ending,
     frames::text,
-    hello::Accepted,
+    hello::AcceptedHello,
     messages::{Peer, Sent},
     phases::{CurrentPhase, LinkEvent},
 };
@@ -40,7 +40,7 @@ impl<'a> Link<'a> {
     pub(super) fn open(
         services: &'a Services,
         service: &'a Service,
-        hello: Accepted,
+        hello: AcceptedHello,
         queue: mpsc::Sender<Outgoing>,
         phase: &'a CurrentPhase,
     ) -> Result<Self, Refusal> {
@@ -82,7 +82,7 @@ impl<'a> Link<'a> {
         Ending::Stopped
     }
 
-    /// The next message to write; none once the node stops and nothing waits.
+    /// The next message to write. `None` if the node stops and no message waits.
     pub(super) async fn next_outgoing(&self, queued: &mut mpsc::Receiver<Outgoing>) -> Option<Outgoing> {
         tokio::select! {
             Some(next) = queued.recv() => Some(next),
@@ -112,7 +112,7 @@ impl<'a> Link<'a> {
         std::future::pending().await
     }
 
-    /// Pings a peer that sends nothing, and ends the link if nothing comes then.
+    /// Sends a ping to a silent peer, and ends the link if the peer stays silent.
     pub(super) async fn watch_heartbeat(&self) -> Ending {
         let heartbeat = self.services.links.heartbeat;
         loop {
@@ -121,7 +121,7 @@ impl<'a> Link<'a> {
             if self.last_received.get() > last_received {
                 continue;
             }
-            // If the queue is full, no ping is needed: the peer reads nothing.
+            // If the queue is full, a ping is useless, because the peer does not read.
             let _ = self.queue.try_send(Outgoing::Ping);
             sleep_until(last_received + 2 * heartbeat).await;
             if self.last_received.get() == last_received {
@@ -130,7 +130,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Closes the queue, and notes the calls that were not written: the instance did not get them.
+    /// Closes the queue, and records the calls that were not written. The instance did not get them.
     pub(super) fn close(mut self, queued: &mut mpsc::Receiver<Outgoing>) {
         queued.close();
         let mut events = 0;

@@ -10,7 +10,7 @@ pub(super) enum LinkPhase {
     AwaitingHello,
     /// The link is registered with its service, and gets calls and events.
     Open,
-    /// The instance will leave. The link gets no new calls and events, and answers the calls in flight.
+    /// The instance is shutting down. The link gets no new calls and events; the instance answers the calls in flight.
     Draining,
     /// The link is no longer registered. The last frames are being written.
     Closing,
@@ -21,13 +21,13 @@ pub(super) enum LinkPhase {
 /// What ends a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LinkEvent {
-    /// The instance may have this link.
+    /// The `hello` was accepted.
     HelloAccepted,
     /// The instance sent `drain`.
     DrainReceived,
-    /// There is a reason to end the link; see [`Ending`](super::Ending).
+    /// The link must end; see [`Ending`](super::Ending).
     Ended,
-    /// The last frames are written, or the time for it is over.
+    /// The last frames are written, or the time limit for that has passed.
     CloseSent,
 }
 

@@ -1,4 +1,4 @@
-//! Publications from a link. Those of one channel are stored one after the other, those of different channels concurrently.
+//! Stores the publications of a link. Publications of one channel are stored one after the other, those of different channels concurrently.
 
 use super::{
     super::{counters::Count, instances::instance::Outgoing, services::Services},
@@ -36,7 +36,9 @@ impl PublishIntake {
         }
         let detail = format!("{} publications are unacknowledged, the limit in welcome. Wait for acknowledgements.", self.limit);
         let nack = nack(publish.id, &Refusal::new(ErrorCode::TooManyRequests, detail));
-        self.nacks.try_send(nack).map_err(|_| malformed("More publications came than welcome allows, and the answers are not read."))
+        self.nacks
+            .try_send(nack)
+            .map_err(|_| malformed("The instance sent more publications than welcome allows, and does not read the answers."))
     }
 }
 

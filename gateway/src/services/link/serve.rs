@@ -1,4 +1,4 @@
-//! Serves one link, from its hello to its close.
+//! Runs one link from its hello to its close.
 
 use super::{
     super::{counters::Count, services::Services},
@@ -38,7 +38,7 @@ where
         }
         let _ = writer.send(Sent::Close(ending.close_frame())).await;
         if ending == Ending::Stopped {
-            // The process is about to end. The peer's close confirms that everything has arrived.
+            // The process ends next. The close frame of the peer confirms that it has received everything.
             while !matches!(reader.next().await, None | Some(Received::Close | Received::Invalid(_))) {}
         }
     };
@@ -85,7 +85,7 @@ where
     Err(outcome)
 }
 
-/// Resolves after the node stops and the waiting frames had their time to be written.
+/// Waits until the node stops, and then for the time limit of writing the queued frames.
 async fn stop_deadline(services: &Services) {
     services.closing.cancelled().await;
     sleep(services.links.close_timeout).await;

@@ -49,7 +49,7 @@ impl Instance {
         Self::connect_to(gateway, watch::channel(["ws://n1".to_owned()].into()).1)
     }
 
-    /// Through a node whose cluster changes.
+    /// Opens a link to a node whose list of nodes changes.
     fn connect_to(gateway: &Arc<Gateway>, nodes: watch::Receiver<Arc<[String]>>) -> Self {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
@@ -161,7 +161,7 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
         let (method, data) = ("bot.\\".to_owned() + &"\"".repeat(250), "\"\\u0000\"");
-        // With the escapes of JSON.
+        // The size includes the escapes of JSON.
         let sent = serde_json::to_string(&method).expect("JSON").len() + data.len();
         let caller = Caller {
             user: "u".repeat(254).parse().expect("valid"),
@@ -176,7 +176,7 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         let _call = tokio::spawn(async move { calling.services.call(&method, data, &caller, Duration::MAX).await });
         for kind in ["event", "call"] {
             let Sent::Text(frame) = bot.next().await else { panic!("no frame") };
-            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::OVERHEAD - 100, "{} for {sent}", frame.len());
+            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::FRAME_OVERHEAD - 100, "{} for {sent}", frame.len());
         }
     });
 }
@@ -234,7 +234,7 @@ fn publications_above_the_limit_are_refused_one_by_one() {
             let frame = bot.frame().await;
             refused += u32::from(frame["nack"]["error"]["code"] == "too_many_requests");
         }
-        assert_eq!(refused, 2, "six came at once, and four are allowed");
+        assert_eq!(refused, 2, "six were sent at once, and four are allowed");
     });
 }
 
@@ -455,7 +455,7 @@ fn calls_that_a_stuck_link_did_not_send_are_unavailable() {
     run(async {
         let gateway = gateway();
         let (to, mut reader) = mpsc::channel(8);
-        // Room for the welcome only: the first call waits in the transport, the others in the queue.
+        // The transport has room only for the welcome frame. The first call waits in the transport, the others in the queue.
         let (writer, from) = mpsc::channel(1);
         let peer =
             Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), nodes: watch::channel([].into()).1 };

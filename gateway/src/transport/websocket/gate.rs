@@ -1,4 +1,4 @@
-//! The interface between the upgrade and the rest of the gateway: who may connect.
+//! The interface between the upgrade and the rest of the gateway. It decides which upgrade requests are admitted.
 
 use super::Subprotocols;
 use actix_http::{
@@ -8,44 +8,44 @@ use actix_http::{
 use gateway_core::model::{ErrorCode, Refusal};
 use std::{net::SocketAddr, time::Duration};
 
-/// Decides about upgrade requests, and takes the sockets of admitted ones. One per worker thread.
+/// Admits or refuses upgrade requests, and receives the sockets of admitted requests. Each worker thread has one.
 pub trait Gate<T>: 'static {
-    /// What a path upgrades to.
+    /// The protocol that is spoken after an upgrade at a path.
     type Route;
-    /// What [`admit`](Self::admit) passes to [`enter`](Self::enter).
-    type Pass;
+    /// Data that [`admit`](Self::admit) hands to [`enter`](Self::enter).
+    type Context;
 
-    /// What the path upgrades to; a path without is answered with 404.
+    /// The route of a path. A path without a route gets 404.
     fn route(&self, path: &str) -> Option<Self::Route>;
 
-    /// Decides about a request that is a correct WebSocket handshake, before any answer. Must not block.
-    fn admit(&self, route: Self::Route, request: &UpgradeRequest<'_>) -> Result<Admission<Self::Pass>, Denial>;
+    /// Decides about a request whose WebSocket handshake is valid, before it is answered. Must not block.
+    fn admit(&self, route: Self::Route, request: &UpgradeRequest<'_>) -> Result<Admission<Self::Context>, Denial>;
 
-    /// Called for every refusal, also for those before [`admit`](Self::admit).
+    /// Called after every refusal, including refusals before [`admit`](Self::admit).
     fn refused(&self, denial: &Denial) {
         let _ = denial;
     }
 
-    /// Takes a socket whose 101 is written. Spawns the connection's task and returns at once. If the 101 could not be written,
-    /// the pass is dropped instead.
-    fn enter(&self, upgraded: Upgraded<T, Self::Pass>);
+    /// Receives the socket after its 101 was written. Spawns the connection's task and returns at once. If the 101 could not be written,
+    /// the context is dropped instead.
+    fn enter(&self, upgraded: Upgraded<T, Self::Context>);
 }
 
 /// An admitted request.
 #[derive(Debug)]
-pub struct Admission<P> {
-    /// The value of `Sec-WebSocket-Protocol` in the response; one that the client offered.
+pub struct Admission<C> {
+    /// The value of `Sec-WebSocket-Protocol` in the response. The client must have offered it.
     pub subprotocol: Option<&'static str>,
-    /// For [`Gate::enter`].
-    pub pass: P,
+    /// The data for [`Gate::enter`].
+    pub context: C,
 }
 
-/// A refused request. The response is a problem document with the status of the refusal.
+/// The refusal of a request. The response is a problem document with its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// What is wrong and what to do.
+    /// The error and what to do about it.
     pub refusal: Refusal,
-    /// The value of `Retry-After`, rounded up to seconds.
+    /// The value of `Retry-After`. It is sent in seconds, rounded up.
     pub retry_after: Option<Duration>,
 }
 
@@ -70,18 +70,18 @@ impl From<ErrorCode> for Denial {
 
 /// The socket after its upgrade.
 #[derive(Debug)]
-pub struct Upgraded<T, P> {
-    /// The bare stream.
+pub struct Upgraded<T, C> {
+    /// The socket.
     pub io: T,
-    /// Bytes that followed the request, perhaps the first frames.
+    /// Bytes after the request. They may contain the first frames.
     pub leftover: Vec<u8>,
     /// The peer's address.
     pub peer: Option<SocketAddr>,
-    /// The pass from [`Gate::admit`].
-    pub pass: P,
+    /// The data from [`Gate::admit`].
+    pub context: C,
 }
 
-/// A request that is a correct WebSocket handshake.
+/// A request with a valid WebSocket handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct UpgradeRequest<'a> {
     head: &'a RequestHead,
@@ -97,7 +97,7 @@ impl<'a> UpgradeRequest<'a> {
         self.head.uri.path()
     }
 
-    /// The part after the question mark.
+    /// The query: the part after the question mark.
     pub fn query(&self) -> Option<&'a str> {
         self.head.uri.query()
     }
@@ -107,7 +107,7 @@ impl<'a> UpgradeRequest<'a> {
         self.header("host").unwrap_or_default()
     }
 
-    /// The page's origin; none for clients that are not browsers. One that is not text or is repeated is refused.
+    /// The page's origin. `None` for clients that are not browsers. A repeated or non-ASCII origin is refused.
     pub fn origin(&self) -> Result<Option<&'a str>, Refusal> {
         let mut all = self.headers().get_all(ORIGIN);
         match (all.next(), all.next()) {
@@ -122,12 +122,12 @@ impl<'a> UpgradeRequest<'a> {
         Subprotocols::new(self.headers())
     }
 
-    /// The peer's address; that of the proxy, if there is one.
+    /// The peer's address. Behind a proxy, it is the proxy's address.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.head.peer_addr
     }
 
-    /// The first value of a header; none if it is not text.
+    /// The first value of a header. `None` if it is not ASCII text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers().get(name).and_then(|value| value.to_str().ok())
     }

@@ -8,16 +8,16 @@ use actix_http::{
 };
 use gateway_core::model::{ErrorCode, Refusal};
 
-/// Refuses CONNECT, whose target is not a path.
+/// Refuses CONNECT, because its target is not a path.
 pub(super) fn check_target(head: &RequestHead) -> Result<(), Denial> {
     if head.method == Method::CONNECT { Err(method("CONNECT")) } else { Ok(()) }
 }
 
-/// Checks the handshake, except for path and origin. The request is HTTP/1.1: older ones have no upgrade.
+/// Checks the handshake, except for path and origin. The request is HTTP/1.1, because older versions have no upgrade.
 pub(super) fn check(head: &RequestHead) -> Result<(), Denial> {
     ws::verify_handshake(head).map_err(|error| denial(error, head))?;
     for name in [header::HOST, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION] {
-        once(head, &name)?;
+        check_single(head, &name)?;
     }
     match head.headers().get(header::CONTENT_LENGTH) {
         Some(length) if length != "0" => Err(malformed("An upgrade request must not have a body.")),
@@ -37,7 +37,7 @@ pub(super) fn answer(head: &RequestHead, subprotocol: Option<&'static str>, out:
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-fn once(head: &RequestHead, name: &HeaderName) -> Result<(), Denial> {
+fn check_single(head: &RequestHead, name: &HeaderName) -> Result<(), Denial> {
     match head.headers().get_all(name).count() {
         1 => Ok(()),
         count => Err(malformed(format!("The header {name} occurs {count} times; it must occur once."))),

@@ -1,7 +1,7 @@
 //! The WebSocket upgrade. Frames and messages are in `gateway_core::protocol`.
 //!
-//! An upgrade request does not reach the HTTP application. actix-http passes the request and the raw stream to [`upgrade`], which asks
-//! a [`Gate`], answers, and passes the socket on.
+//! An upgrade request does not reach the HTTP application. actix-http passes the request and the raw stream to [`upgrade`]. That asks a
+//! [`Gate`] for its decision, writes the response, and hands the socket to the gate.
 
 mod gate;
 mod handshake;
@@ -14,5 +14,5 @@ mod upgrade;
 
 pub use gate::{Admission, Denial, Gate, UpgradeRequest, Upgraded};
 pub use service::{PublicHttp, http_service};
-pub use subprotocol::{Form, Subprotocols, centrifuge};
+pub use subprotocol::{Encoding, Subprotocols, centrifuge};
 pub use upgrade::upgrade;

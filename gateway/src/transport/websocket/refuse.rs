@@ -6,7 +6,7 @@ use gateway_core::model::{ErrorCode, Retry};
 use shared_proto::rest::Problem;
 use std::io::Write;
 
-/// Appends a complete HTTP response with a problem document (RFC 9457). The connection is closed after it.
+/// Appends a complete HTTP response with a problem document (RFC 9457). The response announces that the connection will be closed.
 pub(super) fn answer(denial: &Denial, out: &mut Vec<u8>) {
     let code = denial.refusal.code;
     let row = code.row();
@@ -28,14 +28,14 @@ pub(super) fn answer(denial: &Denial, out: &mut Vec<u8>) {
          Connection: close\r\n{}{}\r\n",
         row.http,
         body.len(),
-        needed(code),
+        required_headers(code),
         retry.unwrap_or_default(),
     );
     out.extend_from_slice(&body);
 }
 
-/// The header that HTTP requires with this status.
-fn needed(code: ErrorCode) -> &'static str {
+/// The headers that HTTP requires in a response with this status.
+fn required_headers(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
         ErrorCode::MethodNotAllowed => "Allow: GET\r\n",

@@ -1,4 +1,4 @@
-//! The public HTTP service: ordinary requests go to the application, upgrades to the gate.
+//! The public HTTP service. It passes upgrades to the gate and all other requests to the application.
 
 use super::{Gate, upgrade};
 use crate::transport::socket::SocketOptions;
@@ -10,18 +10,18 @@ use shared_proto::http::{self, ConnectionErrors, HttpOptions, RequestStream};
 use std::{convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Semaphore};
 
-/// How the public listener treats its sockets.
+/// Options of the public listener.
 #[derive(Clone, Debug)]
 pub struct PublicHttp {
     /// Options of every accepted socket.
     pub socket: SocketOptions,
-    /// How long a request's head may take to come.
+    /// Time limit for the head of a request.
     pub request_timeout: Duration,
-    /// How long an idle HTTP connection is kept for its next request.
+    /// How long an idle HTTP connection stays open for its next request.
     pub keep_alive: Duration,
-    /// Places of the connections that speak HTTP, handshakes included; shared by the workers. One that finds none is closed at once.
-    pub places: Arc<Semaphore>,
-    /// Counts of those that do not end in good order.
+    /// Permits for connections that are not upgraded yet, shared by all workers. A connection without a permit is closed at once.
+    pub permits: Arc<Semaphore>,
+    /// Counters of HTTP connections that end with an error.
     pub errors: Arc<ConnectionErrors>,
 }
 
@@ -31,14 +31,14 @@ impl Default for PublicHttp {
             socket: SocketOptions::default(),
             request_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
-            places: Arc::new(Semaphore::new(8192)),
+            permits: Arc::new(Semaphore::new(8192)),
             errors: Arc::new(ConnectionErrors::new("public")),
         }
     }
 }
 
-/// The service that a public listener runs, for `actix_server::Server::build().listen(..)`. To be made in the listener's factory: on
-/// each worker thread, with that worker's own gate.
+/// Creates the service of a public listener, for `actix_server::Server::build().listen(..)`. The listener's factory calls this on each
+/// worker thread, with that worker's gate.
 pub fn http_service<F, S, B, G>(
     app: F,
     gate: Rc<G>,
@@ -55,8 +55,8 @@ where
     B: MessageBody + 'static,
     G: Gate<TcpStream>,
 {
-    let PublicHttp { socket, request_timeout, keep_alive, places, errors } = options;
-    let router = gate.clone();
+    let PublicHttp { socket, request_timeout, keep_alive, permits, errors } = options;
+    let routes = gate.clone();
     let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<TcpStream>, Codec>)| {
         let gate = gate.clone();
         async move {
@@ -64,12 +64,19 @@ where
             Ok::<(), Infallible>(())
         }
     });
-    let prepare = move |io: &TcpStream| {
+    let configure_socket = move |io: &TcpStream| {
         if let Err(error) = socket.apply(io) {
             tracing::debug!(%error, "a socket option could not be set");
         }
     };
-    let options =
-        HttpOptions { request_timeout, keep_alive, half_closed: false, places, errors, prepare: Arc::new(prepare), stopping: None };
-    http::service(app, Some(upgrades), Rc::new(move |path: &str| router.route(path).is_some()), options)
+    let options = HttpOptions {
+        request_timeout,
+        keep_alive,
+        allow_half_closed: false,
+        permits,
+        errors,
+        configure_socket: Arc::new(configure_socket),
+        shutdown: None,
+    };
+    http::service(app, Some(upgrades), Rc::new(move |path: &str| routes.route(path).is_some()), options)
 }

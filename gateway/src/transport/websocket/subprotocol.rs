@@ -19,15 +19,15 @@ impl<'a> Subprotocols<'a> {
         lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty())
     }
 
-    /// The first of the supported ones that the client offers.
-    pub fn choose(&self, ours: &[&'static str]) -> Option<&'static str> {
-        ours.iter().copied().find(|name| self.iter().any(|offered| offered == *name))
+    /// The first supported subprotocol that the client offers.
+    pub fn choose(&self, supported: &[&'static str]) -> Option<&'static str> {
+        supported.iter().copied().find(|name| self.iter().any(|offered| offered == *name))
     }
 }
 
-/// A form of the Centrifuge protocol.
+/// An encoding of the Centrifuge protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum Encoding {
     /// JSON in text messages.
     Json,
     /// Protobuf in binary messages.
@@ -37,18 +37,18 @@ pub enum Form {
 const JSON: &str = "centrifuge-json";
 const PROTOBUF: &str = "centrifuge-protobuf";
 
-/// The form of the Centrifuge protocol for a request, and the subprotocol to echo. JSON is preferred, and is the default if neither is
-/// offered. Older SDKs request Protobuf by the query (`format=protobuf`, `cf_protocol=protobuf`).
-pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Form, Option<&'static str>) {
+/// Chooses the encoding of the Centrifuge protocol for a request, and the subprotocol of the response. JSON is preferred, and is the default
+/// if the client offers no subprotocol. Older SDKs request Protobuf in the query (`format=protobuf`, `cf_protocol=protobuf`).
+pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Encoding, Option<&'static str>) {
     let chosen = offered.choose(&[JSON, PROTOBUF]);
-    let form = match chosen {
-        Some(PROTOBUF) => Form::Protobuf,
-        None if by_query(query.unwrap_or_default()) => Form::Protobuf,
-        _ => Form::Json,
+    let encoding = match chosen {
+        Some(PROTOBUF) => Encoding::Protobuf,
+        None if is_protobuf_query(query.unwrap_or_default()) => Encoding::Protobuf,
+        _ => Encoding::Json,
     };
-    (form, chosen)
+    (encoding, chosen)
 }
 
-fn by_query(query: &str) -> bool {
+fn is_protobuf_query(query: &str) -> bool {
     query.split('&').any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"))
 }

@@ -3,7 +3,7 @@ use actix_http::{header, test::TestRequest};
 use gateway_core::model::ErrorCode;
 
 #[test]
-fn a_repeated_or_binary_origin_is_refused() {
+fn a_repeated_or_non_ascii_origin_is_refused() {
     let origin = |request: &mut TestRequest| {
         let request = request.finish();
         UpgradeRequest::new(request.head()).origin().map(|origin| origin.map(str::to_owned)).map_err(|refusal| refusal.code)

@@ -11,14 +11,14 @@ use tokio::{
     time::timeout,
 };
 
-/// Time to write the answer; after a refusal, the peer has the same time again to close.
+/// Time limit for writing the response. After a refusal, the peer has the same time again to close its side.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers one upgrade request: every request that offers WebSocket at a path of the gate, and every CONNECT.
 ///
-/// If the request is admitted, [`Gate::enter`] takes the socket, and this returns at once, so that actix-http frees its memory for the connection.
-/// If it is refused, the answer is flushed and this side is closed. Input of the peer is then read for at most a second: closing with unread
-/// input would make the kernel discard the answer.
+/// If the request is admitted, [`Gate::enter`] receives the socket. This function then returns at once, so that actix-http frees its memory for
+/// the connection. If the request is refused, this function writes the response and closes its side. It then reads the peer's input for at
+/// most a second: if it closed the socket with unread input, the kernel would discard the response.
 pub async fn upgrade<T, G>(gate: &G, request: Request, framed: Framed<RequestStream<T>, Codec>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -28,7 +28,7 @@ where
     let (mut io, unread) = parts.io.into_parts();
     let leftover = [&parts.read_buf[..], &unread].concat();
     drop((parts.read_buf, unread));
-    // Answers to earlier pipelined requests may still wait.
+    // The write buffer may contain responses to earlier pipelined requests.
     let mut answer = parts.write_buf.to_vec();
     drop(parts.write_buf);
     match decide(gate, &request) {
@@ -37,7 +37,7 @@ where
             let peer = request.peer_addr();
             drop(request);
             if matches!(timeout(ANSWER_TIMEOUT, send(&mut io, &answer)).await, Ok(Ok(()))) {
-                gate.enter(Upgraded { io, leftover, peer, pass: admission.pass });
+                gate.enter(Upgraded { io, leftover, peer, context: admission.context });
             }
         }
         Err(denial) => {
@@ -45,14 +45,14 @@ where
             gate.refused(&denial);
             refuse::answer(&denial, &mut answer);
             if matches!(timeout(ANSWER_TIMEOUT, send(&mut io, &answer)).await, Ok(Ok(()))) {
-                // The socket is dropped next, whatever the result.
+                // The result does not matter: the socket is dropped next.
                 let _ = timeout(ANSWER_TIMEOUT, finish(&mut io)).await;
             }
         }
     }
 }
 
-fn decide<T, G: Gate<T>>(gate: &G, request: &Request) -> Result<super::Admission<G::Pass>, Denial> {
+fn decide<T, G: Gate<T>>(gate: &G, request: &Request) -> Result<super::Admission<G::Context>, Denial> {
     handshake::check_target(request.head())?;
     let route = gate.route(request.path()).ok_or_else(|| {
         Denial::from(Refusal::new(ErrorCode::NotFound, "No WebSocket is served at this path. Frontends connect to /connection/websocket."))
@@ -66,7 +66,7 @@ async fn send<T: AsyncWrite + Unpin>(io: &mut T, bytes: &[u8]) -> io::Result<()>
     io.flush().await
 }
 
-/// Closes this side and reads until the peer has closed too.
+/// Closes this side, and reads until the peer closes its side.
 async fn finish<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) -> io::Result<()> {
     io.shutdown().await?;
     let mut ignored = [0; 512];

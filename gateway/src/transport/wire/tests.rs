@@ -61,11 +61,11 @@ async fn a_turn_ends_with_its_bytes_and_wakes_for_the_next() {
     let (mut peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
     peer.write_all(&pings(0..10)).await.expect("room");
-    let (seen, end) = turn(&mut wire, &wakes, 30, |_| Next::Go);
+    let (seen, end) = turn(&mut wire, &wakes, 30, |_| Next::Continue);
     assert!(end.is_pending());
     assert_eq!((seen, wakes.take()), ((0..4).collect(), 1), "28 bytes hold four pings, and two bytes are the start of a header");
     assert!(wire.is_mid_message());
-    let (seen, end) = turn(&mut wire, &wakes, 100, |_| Next::Go);
+    let (seen, end) = turn(&mut wire, &wakes, 100, |_| Next::Continue);
     assert!(end.is_pending());
     assert_eq!((seen, wakes.take()), ((4..10).collect(), 0), "all input is read: the socket will wake the task");
     peer.write_all(&ping(10)).await.expect("room");
@@ -77,16 +77,16 @@ async fn a_receiver_ends_the_turn_and_the_next_turn_continues_in_order() {
     let (mut peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
     peer.write_all(&pings(0..10)).await.expect("room");
-    let stop_at = |count| move |seen| if seen == count { Next::Yield } else { Next::Go };
+    let stop_at = |count| move |seen| if seen == count { Next::Yield } else { Next::Continue };
     assert_eq!(turn(&mut wire, &wakes, 1000, stop_at(3)).0, [0, 1, 2]);
     assert_eq!(wakes.take(), 1, "woken for another turn");
     assert!(wire.buffered() >= 49);
     assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Pause).0, [3]);
     assert_eq!(wakes.take(), 0, "paused: the caller calls again by itself");
-    assert_eq!(turn(&mut wire, &wakes, 14, |_| Next::Go).0, [4, 5], "the limit of a turn includes input of earlier turns");
+    assert_eq!(turn(&mut wire, &wakes, 14, |_| Next::Continue).0, [4, 5], "the limit of a turn includes input of earlier turns");
     assert_eq!(wakes.take(), 1);
     peer.write_all(&ping(10)).await.expect("room");
-    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Go).0, (6..=10).collect::<Vec<_>>());
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Continue).0, (6..=10).collect::<Vec<_>>());
     assert_eq!(wire.buffered(), 0);
 }
 
@@ -98,7 +98,7 @@ async fn stopping_after_the_last_event_leaves_nothing() {
     assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Pause).0, [1]);
     assert_eq!(wire.buffered(), 0);
     drop(peer);
-    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go), (seen, Poll::Ready(End::Eof)) if seen.is_empty()));
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Continue), (seen, Poll::Ready(End::Eof)) if seen.is_empty()));
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn input_that_followed_the_request_comes_first() {
     let whole = pings(0..4);
     let (mut wire, wakes) = (Wire::new(io, &whole[..17], Decoder::new(100)), Arc::<Wakes>::default());
     peer.write_all(&whole[17..]).await.expect("room");
-    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Go).0, [0, 1, 2, 3]);
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Continue).0, [0, 1, 2, 3]);
 }
 
 #[tokio::test]
@@ -115,11 +115,11 @@ async fn after_a_violation_input_is_ignored_until_the_end() {
     let (mut peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
     peer.write_all(&[0x89, 0x00]).await.expect("room");
-    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go).1, Poll::Ready(End::Violation(Violation::Unmasked))));
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Continue).1, Poll::Ready(End::Violation(Violation::Unmasked))));
     peer.write_all(&pings(0..10)).await.expect("room");
-    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go), (seen, Poll::Pending) if seen.is_empty()));
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Continue), (seen, Poll::Pending) if seen.is_empty()));
     drop(peer);
-    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go).1, Poll::Ready(End::Eof)));
+    assert!(matches!(turn(&mut wire, &wakes, 1000, |_| Next::Continue).1, Poll::Ready(End::Eof)));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_violation_in_input_of_an_earlier_turn_is_reported() {
     let (_peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, &[ping(1).as_slice(), &[0xFF]].concat(), Decoder::new(100)), Arc::<Wakes>::default());
     assert!(
-        matches!(turn(&mut wire, &wakes, 1000, |_| Next::Go), (seen, Poll::Ready(End::Violation(Violation::ReservedBits))) if seen == [1])
+        matches!(turn(&mut wire, &wakes, 1000, |_| Next::Continue), (seen, Poll::Ready(End::Violation(Violation::ReservedBits))) if seen == [1])
     );
 }
 
@@ -238,7 +238,7 @@ fn a_flood_never_exceeds_a_turn() {
     let mut events = 0;
     let end = wire.poll_turn(&mut Context::from_waker(&counted), 16 * 1024, |_| {
         events += 1;
-        Next::Go
+        Next::Continue
     });
     assert!(end.is_pending() && wakes.take() == 1);
     assert_eq!(events, 16 * 1024 / 7);
@@ -256,10 +256,10 @@ async fn a_receiver_may_use_another_wire() {
     let end = outer.poll_turn(&mut Context::from_waker(&waker), 100, |_| {
         let end = inner.poll_turn(&mut Context::from_waker(&waker), 100, |event| {
             seen.push(format!("{event:?}"));
-            Next::Go
+            Next::Continue
         });
         assert!(end.is_pending());
-        Next::Go
+        Next::Continue
     });
     assert!(end.is_pending());
     assert_eq!(seen, ["Ping([2])"]);

@@ -1,19 +1,19 @@
-//! One place where a rule is broken.
+//! Findings: the places where a rule is broken.
 
 use std::fmt;
 
-/// A broken rule, with what its reader needs to mend it.
+/// One place where a rule is broken, and how to repair it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Path below the workspace root.
+    /// Path of the file or folder below the workspace root.
     pub file: String,
-    /// First line of the place; 0 where the whole file is meant.
+    /// First line of the place, from 1; 0 if the whole file is meant.
     pub line: usize,
-    /// Name of the rule.
+    /// Name of the broken rule.
     pub rule: &'static str,
     /// What is wrong there.
     pub what: String,
-    /// What to do about it.
+    /// What to do to repair it.
     pub remedy: String,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings as one text, sorted by place; empty when there are none.
+/// All findings as one text, sorted by file and line. Empty if there are none.
 #[must_use]
 pub fn report(mut findings: Vec<Finding>) -> String {
     findings.sort();

@@ -1,14 +1,14 @@
-//! Reads the source of the workspace and holds its rules. Nothing depends on this crate; its tests are the rules.
+//! Reads the source of the workspace and checks its rules. No other crate depends on this one. Its tests check the rules.
 //!
-//! | module | what |
+//! | module | content |
 //! |---|---|
-//! | `tree` | the text of all files, from the disk or from memory |
-//! | `code` | packages, modules, names, and which file takes which name from which |
-//! | `words` | the words of a text |
-//! | `source` | all of that, read once |
-//! | `rules` | the rules; each turns the source into findings |
-//! | `finding` | one broken rule: file, line, rule, remedy |
-//! | `markdown` | the tables of a page |
+//! | `tree` | the text of all files, from disk or from memory |
+//! | `code` | packages, modules, names, and the names that each file uses from other files |
+//! | `words` | splits a text into words |
+//! | `source` | tree and code together, read once for all rules |
+//! | `rules` | the rules; each checks the source and returns findings |
+//! | `finding` | a place where a rule is broken: file, line, rule, remedy |
+//! | `markdown` | reads the tables of a Markdown page |
 
 pub mod code;
 pub mod finding;

@@ -1,4 +1,6 @@
-//! Prints what breaks the rules in a checkout: `conventions [--root DIR] [RULE…]`; without a rule its circles of files, with `all` everything.
+//! Prints the places in a checkout that break the rules: `conventions [--root DIR] [RULE…]`.
+//!
+//! `RULE` is the name of a rule, or `all`. Without a rule the program checks `circles`.
 
 use conventions::{
     finding::report,
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
     let known = |name: &String| name == "all" || rules::ALL.iter().any(|(known, _)| known == name);
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
         let known: Vec<_> = rules::ALL.iter().map(|(name, _)| *name).collect();
-        eprintln!("{unknown} is no rule; known are {} and all", known.join(", "));
+        eprintln!("there is no rule {unknown}; use {} or all", known.join(", "));
         return ExitCode::from(2);
     }
     match Tree::read(&root).map_err(|error| error.to_string()).and_then(Source::of) {

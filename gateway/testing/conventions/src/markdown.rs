@@ -1,26 +1,26 @@
-//! Tables in Markdown, read strictly: what people read is what the rules hold.
+//! Reads tables in Markdown. The rules check the same tables that people read.
 
-/// A table and the heading that it follows.
+/// A table, and the heading above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Text of the nearest heading above it.
+    /// Text of the nearest heading above the table.
     pub heading: String,
-    /// Line of its first row, from 1.
+    /// Line of the table's header, from 1.
     pub line: usize,
-    /// Rows without the header; each with its line.
+    /// The rows without the header.
     pub rows: Vec<Row>,
 }
 
 /// One row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// From 1.
+    /// Line of the row, from 1.
     pub line: usize,
-    /// Its cells, without the space around them.
+    /// The cells, without leading and trailing spaces.
     pub cells: Vec<String>,
 }
 
-/// All tables of a page, in their order.
+/// All tables of a page, in the order of the page.
 #[must_use]
 pub fn tables(text: &str) -> Vec<Table> {
     let mut found: Vec<Table> = Vec::new();
@@ -50,14 +50,14 @@ fn cells(line: &str) -> Option<Vec<String>> {
     Some(inner.split('|').map(|cell| cell.trim().to_owned()).collect())
 }
 
-/// Everything in backticks.
+/// The texts in backticks.
 #[must_use]
 pub fn code(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 impl Row {
-    /// What stands in backticks in a cell; nothing if there is no such cell.
+    /// The texts in backticks in a cell. Empty if the row has no such cell.
     #[must_use]
     pub fn code(&self, cell: usize) -> Vec<String> {
         self.cells.get(cell).map(|cell| code(cell)).unwrap_or_default()

@@ -1,28 +1,28 @@
-//! Everything that the rules read.
+//! The source of a workspace, as the rules read it.
 
 use crate::{
     code::{Graph, Package, Workspace, load, packages},
     tree::Tree,
 };
 
-/// A workspace, read once for all rules.
+/// The source of a workspace, read once for all rules.
 #[derive(Debug)]
 pub struct Source {
-    /// Its files.
+    /// The text of all files.
     pub tree: Tree,
-    /// Its packages.
+    /// The Cargo packages.
     pub packages: Vec<Package>,
-    /// Its modules and the names in them.
+    /// The modules, and the names in them.
     pub code: Workspace,
-    /// Which file takes what from which.
+    /// The dependencies between files.
     pub graph: Graph,
 }
 
 impl Source {
-    /// Reads what the files say.
+    /// Reads packages, modules and dependencies from the files of `tree`.
     ///
     /// # Errors
-    /// Files that are missing, or cannot be parsed.
+    /// The message names the first file that is missing or cannot be parsed.
     pub fn of(tree: Tree) -> Result<Self, String> {
         let packages = packages(&tree)?;
         let code = load(&tree, &packages)?;

@@ -1,4 +1,4 @@
-//! The text of a workspace, from the disk or from memory.
+//! The text of all files of a workspace, from disk or from memory.
 
 use std::{
     collections::BTreeMap,
@@ -6,45 +6,45 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folders whose content nobody here writes by hand.
+/// Folders with generated or downloaded content.
 const SKIPPED: [&str; 3] = ["target", "node_modules", "corpus"];
 
-/// Text files by their path below the workspace root, `/` between folders.
+/// The text of files, by their paths below the workspace root. Paths have `/` between folders.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     files: BTreeMap<String, String>,
 }
 
 impl Tree {
-    /// Reads every text file below `root`. Leaves out hidden folders, and what is built or downloaded.
+    /// Reads every text file below `root`. Leaves out hidden folders, and folders with generated or downloaded content.
     pub fn read(root: &Path) -> io::Result<Self> {
         let mut tree = Self::default();
         tree.read_folder(root, "")?;
         Ok(tree)
     }
 
-    /// The workspace that this crate belongs to.
+    /// Reads the workspace that contains this crate.
     pub fn read_workspace() -> io::Result<Self> {
         Self::read(&workspace_root())
     }
 
-    /// A tree of these files, for tests of the rules.
+    /// A tree of these paths and texts, for tests of the rules.
     #[must_use]
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self { files: files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect() }
     }
 
-    /// The text of one file.
+    /// The text of the file at this path. `None` if there is no such file.
     pub fn get(&self, path: &str) -> Option<&str> {
         self.files.get(path).map(String::as_str)
     }
 
-    /// Path and text of all files, in the order of paths.
+    /// Path and text of all files, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
-    /// Puts a file in, or in the place of another.
+    /// Adds a file. Replaces a file with the same path.
     pub fn insert(&mut self, path: &str, text: &str) {
         self.files.insert(path.to_owned(), text.to_owned());
     }
@@ -60,7 +60,7 @@ impl Tree {
                     self.read_folder(&entry.path(), &path)?;
                 }
             } else if kind.is_file() {
-                // What is no UTF-8 is no text.
+                // A file that is not UTF-8 is not a text.
                 if let Ok(text) = String::from_utf8(fs::read(entry.path())?) {
                     self.files.insert(path, text);
                 }
@@ -70,7 +70,7 @@ impl Tree {
     }
 }
 
-/// Where the workspace of this crate is.
+/// The folder of the workspace that contains this crate.
 #[must_use]
 pub fn workspace_root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,6 +1,6 @@
-//! The words that names and sentences consist of.
+//! Splits names and sentences into words.
 
-/// All words of a text, in lower case: `ChannelName`, `channel_name` and "Channel: name" have the same two.
+/// All words of a text, in lower case. `ChannelName`, `channel_name` and "Channel: name" have the same two words.
 #[must_use]
 pub fn parts(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
@@ -19,7 +19,7 @@ pub fn parts(text: &str) -> Vec<String> {
     found
 }
 
-/// Whether a word begins in the middle of letters: `aB`, and the `B` of `ABc`.
+/// Whether a new word begins at `letter` although a letter precedes it: at the `B` of `aB`, and at the `B` of `ABc`.
 fn begins(before: Option<char>, letter: char, after: Option<char>) -> bool {
     letter.is_uppercase()
         && before.is_some_and(|before| before.is_lowercase() || (before.is_uppercase() && after.is_some_and(char::is_lowercase)))

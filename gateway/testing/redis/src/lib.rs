@@ -1,17 +1,20 @@
-//! Real Redis for tests and measurements. It uses nothing of the gateway.
+//! Starts real Redis for tests and measurements. This crate does not depend on the gateway.
 //!
-//! Everything ends when it is dropped. A function panics if it cannot do what it is for, and says what to do about it.
+//! A process or proxy ends when its value is dropped. A function that fails panics with a message that explains the failure.
 //!
-//! | module | what |
+//! | module | content |
 //! |---|---|
-//! | `servers` | one process of `redis-server` with a directory of its own: how it starts, follows another one, and knows users |
-//! | `sentinels` | a master with a replica, and sentinels that watch them |
+//! | `servers` | one process of `redis-server` with its own directory: start, replication, users |
+//! | `sentinels` | a master, its replica, and sentinels that watch them |
 //! | `cluster` | a Redis Cluster: its members, moves of slots, failovers |
-//! | `proxy` | proxies that cut, delay, throttle, silence and rewrite what passes |
-//! | `resp` | commands and answers |
-//! | `login`, `tls` | users in URLs; certificates of a private authority |
+//! | `proxy` | proxies that cut connections, and delay, throttle, block, drop or rewrite data |
+//! | `resp` | sends commands and reads answers |
+//! | `login`, `tls` | users with passwords; certificates of a private authority |
 //!
-//! A server always listens at a Unix socket, so commands reach it whatever it requires of other clients.
+//! A server always listens on a Unix socket too. This crate sends its commands there, so they work even if the TCP port requires TLS.
+//!
+//! In a cluster or with sentinels, "settled" means: all members agree on the roles, and the replicas are synchronised with
+//! their masters.
 
 mod cluster;
 mod login;

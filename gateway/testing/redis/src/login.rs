@@ -1,26 +1,26 @@
-//! Users of servers.
+//! Users of a server, and how URLs contain them.
 
-/// A user and a password, as URLs have them: letters and digits only.
+/// A user and a password. Both have only letters and digits, so that they need no encoding in a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// The user's name.
+    /// Name of the user.
     pub user: String,
-    /// The password.
+    /// Password of the user.
     pub password: String,
 }
 
 impl Login {
-    /// A user with this password.
+    /// Makes a login from a name and a password.
     pub fn new(user: &str, password: &str) -> Self {
         Self { user: user.into(), password: password.into() }
     }
 
-    /// The part of a URL ahead of the host, with its `@`.
+    /// The part of a URL before the host, including the `@`.
     pub fn of_url(&self) -> String {
         format!("{}:{}@", self.user, self.password)
     }
 
-    /// The part of a URL behind the path of a socket, with its `?`.
+    /// The part of a URL after the path of a socket, including the `?`.
     pub fn of_socket(&self) -> String {
         format!("?user={}&pass={}", self.user, self.password)
     }

@@ -1,4 +1,4 @@
-//! A master and its replica, and sentinels that watch them.
+//! A master, its replica, and sentinels that watch them.
 
 use crate::{
     resp::reply::Reply,
@@ -8,23 +8,23 @@ use crate::{
 };
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// What the sentinels call the master.
+/// Name by which sentinels know the master. It is the service in URLs.
 pub const SERVICE: &str = "main";
 
-/// How [`Sentinels`] are started.
+/// Options for [`Sentinels::start`].
 #[derive(Clone, Debug)]
 pub struct SentinelOptions {
-    /// How many sentinels there are.
+    /// Number of sentinels.
     pub count: usize,
-    /// A master is dead for them after so long a silence.
+    /// The sentinels consider the master dead after this time without an answer.
     pub down_after: Duration,
-    /// How long a failover may take.
+    /// Longest time for a failover.
     pub failover_timeout: Duration,
-    /// Where data and logs go; none: to directories that end with the servers.
+    /// The directory for data and logs. `None`: temporary directories, which are deleted with the servers.
     pub directory: Option<PathBuf>,
-    /// How servers and sentinels listen.
+    /// On which ports and addresses servers and sentinels listen.
     pub listen: Options,
-    /// What else is in the sentinels' files.
+    /// Further lines of the sentinels' configuration files.
     pub more: String,
 }
 
@@ -34,12 +34,12 @@ pub struct Sentinels {
     pub servers: [Server; 2],
     /// The sentinels.
     pub sentinels: Vec<Server>,
-    /// Who was the master when it was settled last.
+    /// The number of the master when servers and sentinels were last settled.
     master: usize,
 }
 
 impl Default for SentinelOptions {
-    /// Three sentinels so patient that no busy machine makes them take a master for dead.
+    /// Three sentinels. `down_after` is long, so that they do not consider a master dead because the machine is busy.
     fn default() -> Self {
         Self {
             count: 3,
@@ -61,7 +61,8 @@ impl SentinelOptions {
         }
     }
 
-    /// One sentinel, which watches the master there. So many have to agree that it is dead.
+    /// Starts one sentinel, which watches the master at this address. `quorum` sentinels must agree that the master is dead before a
+    /// failover.
     pub async fn start_sentinel(&self, name: &str, master: SocketAddr, quorum: usize) -> Server {
         let (host, port) = (master.ip(), master.port());
         let (down_after, failover) = (self.down_after.as_millis(), self.failover_timeout.as_millis());
@@ -74,14 +75,14 @@ impl SentinelOptions {
         Server::start_with(self.options(name).of(Part::Sentinel(file))).await
     }
 
-    /// One sentinel, with nothing in its file but [`Self::more`].
+    /// Starts one sentinel. Its configuration file contains only [`Self::more`], so it need not watch a master.
     pub async fn start_alone(&self, name: &str) -> Server {
         Server::start_with(self.options(name).of(Part::Sentinel(self.more.clone()))).await
     }
 }
 
 impl Sentinels {
-    /// Starts all of them. The sentinels know what they need for a failover.
+    /// Starts the servers and the sentinels. Waits until they are settled, so that a failover is possible.
     pub async fn start(options: SentinelOptions) -> Self {
         let server = async |number: usize| {
             let server = options.options(&format!("redis-{number}"));
@@ -99,48 +100,48 @@ impl Sentinels {
         all
     }
 
-    /// The master, and its replica, by number.
+    /// The numbers of the master and of its replica, as they were last settled.
     pub fn roles(&self) -> (usize, usize) {
         (self.master, 1 - self.master)
     }
 
-    /// The master when it was settled last.
+    /// The server that was the master when servers and sentinels were last settled.
     pub fn master(&mut self) -> &mut Server {
         &mut self.servers[self.master]
     }
 
-    /// Hosts and ports of the sentinels, as URLs have them.
+    /// Hosts and ports of the sentinels, as in a URL.
     pub fn hosts(&self) -> String {
         self.sentinels.iter().map(|sentinel| sentinel.address().to_string()).collect::<Vec<_>>().join(",")
     }
 
-    /// `redis+sentinel://hosts/service`
+    /// The gateway's URL of the service: `redis+sentinel://hosts/service`.
     pub fn url(&self) -> String {
         format!("redis+sentinel://{}/{SERVICE}", self.hosts())
     }
 
-    /// Whether the master is who it was when it was settled last.
+    /// Waits until servers and sentinels are settled. Returns whether the master is the same as when they were last settled.
     pub async fn is_as_it_was(&mut self) -> bool {
         let before = self.master;
         self.settle().await;
         self.master == before
     }
 
-    /// Waits until all sentinels name the same master, its replica has everything, and another failover is possible.
+    /// Waits until all sentinels name the same master, its replica is synchronised, and another failover is possible.
     pub async fn settle(&mut self) {
         until("sentinels and servers settle", async || self.settled().await.is_some()).await;
         self.master = self.settled().await.unwrap_or(self.master);
     }
 
-    /// Waits until the sentinels name another master than before.
+    /// Waits until the first sentinel names the replica as the master.
     pub async fn fails_over(&self) {
         until("the sentinels name another master", async || self.named(&self.sentinels[0]).await == Some(1 - self.master)).await;
     }
 
-    /// Has them make the replica the master.
+    /// Makes the sentinels start a failover, and waits until the replica is the master.
     pub async fn fail_over(&self) {
         let sentinel = &self.sentinels[0];
-        // They refuse while they remember the last failover.
+        // A sentinel refuses this for some time after a failover.
         until("the sentinels begin a failover", async || sentinel.try_command(&["SENTINEL", "FAILOVER", SERVICE]).await.is_ok()).await;
         self.fails_over().await;
     }
@@ -161,7 +162,7 @@ impl Sentinels {
         (is_followed && self.servers[1 - master].is_linked().await).then_some(master)
     }
 
-    /// The server that a sentinel names.
+    /// The number of the server that a sentinel names as the master.
     async fn named(&self, sentinel: &Server) -> Option<usize> {
         let said = sentinel.try_command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).await.ok()?;
         let port: u16 = if said == Reply::Nil { return None } else { said.texts()[1].parse().ok()? };

@@ -1,26 +1,26 @@
-//! Certificates of a private authority.
+//! Creates certificates of a private authority.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::fs;
 use tempfile::TempDir;
 
-/// The authority's own certificate.
+/// File name of the authority's own certificate.
 const OWN: &str = "ca.pem";
 
-/// An authority. Its files exist as long as this.
+/// A certificate authority. Its files are deleted when this value is dropped.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     directory: TempDir,
 }
 
-/// The files of a certificate and of what belongs to it, in PEM.
+/// Paths of PEM files: a certificate, its key, and the authority that signed it.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    /// The certificate.
+    /// Path of the certificate.
     pub certificate: String,
-    /// Its key.
+    /// Path of the certificate's key.
     pub key: String,
-    /// The authority that vouches for it.
+    /// Path of the authority's certificate.
     pub authority: String,
 }
 
@@ -31,7 +31,7 @@ impl Default for Authority {
 }
 
 impl Authority {
-    /// A new one, which nobody trusts yet.
+    /// Creates an authority. Only programs that get its certificate trust it.
     pub fn new() -> Self {
         let mut params = CertificateParams::new([]).expect("no names");
         params.distinguished_name.push(DnType::CommonName, "authority");
@@ -42,12 +42,12 @@ impl Authority {
         Self { issuer, directory }
     }
 
-    /// The file of its own certificate.
+    /// Path of the authority's own certificate.
     pub fn file(&self) -> String {
         self.directory.path().join(OWN).display().to_string()
     }
 
-    /// A new certificate for these host names and IP addresses.
+    /// Signs a new certificate for these host names and IP addresses.
     pub fn sign(&self, names: &[&str]) -> Certificate {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("names");

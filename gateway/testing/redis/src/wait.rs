@@ -1,19 +1,19 @@
-//! Waiting for what happens by itself.
+//! Waits for conditions that other processes or tasks bring about.
 
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// Long enough for any machine. Only a failing test waits so long.
+/// Longest wait. Only a failing test waits for the whole time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Waits until a condition holds. Panics with `what` after a minute.
+/// Waits until `holds` returns true. Panics after a minute, with a message that contains `what`.
 pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let waited = timeout(PATIENCE, async {
         while !holds().await {
             sleep(PAUSE).await;
         }
     });
-    assert!(waited.await.is_ok(), "not within {PATIENCE:?}: {what}");
+    assert!(waited.await.is_ok(), "this did not happen within {PATIENCE:?}: {what}");
 }

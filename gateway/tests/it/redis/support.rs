@@ -37,7 +37,7 @@ pub(super) fn config_of(redis: &str) -> RedisConfig {
         canary: Duration::from_millis(200),
         audit: Duration::from_secs(5),
         idempotency_ttl: Duration::from_secs(3),
-        meta_ttl: HOUR,
+        position_ttl: HOUR,
         subscriptions_per_user: 128,
     }
 }

@@ -1,14 +1,14 @@
-//! What befalls the clients.
+//! Faults of clients.
 
-use super::{hand::Hand, kind::Fault};
+use super::{injector::FaultInjector, kind::Fault};
 use crate::publisher::burst;
 use rand::RngExt as _;
 use redis_testing::{Connections, Impairment};
 use std::time::Duration;
 use tokio::time::sleep;
 
-impl Hand<'_> {
-    pub(super) async fn strike_clients(&mut self, fault: Fault) {
+impl FaultInjector<'_> {
+    pub(super) async fn inject_clients(&mut self, fault: Fault) {
         let (world, at) = (self.world, self.at);
         let (channel, other) = (self.channel(), self.channel());
         match fault {

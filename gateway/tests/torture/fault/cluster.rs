@@ -1,17 +1,17 @@
-//! A master of a Redis Cluster: what befalls it concerns the channels of its slots only.
+//! Faults of a master of a Redis Cluster. They affect only the channels of its slots.
 
-use super::{hand::Hand, kind::Fault};
+use super::{injector::FaultInjector, kind::Fault};
 use crate::ledger::Channel;
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use redis_testing::{Cluster, Signal, slot};
 use std::{collections::HashMap, future::ready};
 use tokio::time::sleep;
 
-/// In the braces of their keys.
+/// The hash tag of the keys that all nodes share.
 const NODES: &str = "nodes";
 
-impl Hand<'_> {
-    pub(super) async fn strike_cluster(&mut self, fault: Fault, cluster: &mut Cluster) {
+impl FaultInjector<'_> {
+    pub(super) async fn inject_cluster(&mut self, fault: Fault, cluster: &mut Cluster) {
         let mut owners = HashMap::new();
         for channel in &self.world.channels {
             owners.insert(channel.name.clone(), cluster.owner(slot(&channel.name)));
@@ -26,7 +26,7 @@ impl Hand<'_> {
             Fault::Failover => cluster.fail_over(replica).await,
             Fault::KillMaster => self.kill_member(cluster, master, replica).await,
             Fault::BreakMove => {
-                let channel = self.world.channels.iter().find(|channel| has(channel)).expect("it was chosen for one");
+                let channel = self.world.channels.iter().find(|channel| has(channel)).expect("the master has a channel");
                 let slot = slot(&channel.name);
                 let to = self.other_master(cluster, slot);
                 cluster.announce_move(slot, to).await;
@@ -39,7 +39,7 @@ impl Hand<'_> {
                 cluster.move_slot(slot, to, ready(())).await;
             }
             Fault::Promote => self.promote_member(cluster, master, replica, has).await,
-            _ => self.strike_server(fault, &mut cluster.members[master]).await,
+            _ => self.inject_server(fault, &mut cluster.members[master]).await,
         }
         cluster.settle().await;
     }
@@ -49,7 +49,7 @@ impl Hand<'_> {
         *others.choose(self.random).expect("there are others")
     }
 
-    /// It comes back as a replica of what was its own.
+    /// Kills a master. It restarts as a replica of its successor.
     async fn kill_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize) {
         cluster.members[master].kill();
         cluster.members[master].wipe();
@@ -58,8 +58,8 @@ impl Hand<'_> {
         cluster.members[master].resume().await;
     }
 
-    /// Some slots, one after the other, each to any other master: those of channels, and of what the nodes have in common. Now and then the smallest
-    /// master loses its last one.
+    /// Moves some slots, one after the other, to random masters: slots of channels, and the slot of the keys that all nodes share. Sometimes the
+    /// smallest master loses its last slot.
     async fn move_slots(&mut self, cluster: &mut Cluster) {
         for _ in 0..self.random.random_range(1..4) {
             let channel = self.channel();
@@ -74,7 +74,8 @@ impl Hand<'_> {
         }
     }
 
-    /// A replica that was cut off takes over and asks nobody. The old master learns of it at once, or when it wakes.
+    /// Promotes a replica that lags behind, without the agreement of the other masters. The old master learns of it at once, or after a pause of its
+    /// process.
     async fn promote_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize, has: impl Fn(&Channel) -> bool) {
         let (master, replica) = (&cluster.members[master], &cluster.members[replica]);
         replica.fall_behind().await;
@@ -84,7 +85,7 @@ impl Hand<'_> {
             master.signal(Signal::STOP);
         }
         replica.command(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
-        self.publish_unseen(has).await;
+        self.publish_through_one_node(has).await;
         if sleeps {
             master.signal(Signal::CONT);
         }

@@ -1,15 +1,15 @@
-//! What befalls the process of a gateway.
+//! Faults of a gateway's process.
 
-use super::{hand::Hand, kind::Fault};
+use super::{injector::FaultInjector, kind::Fault};
 use crate::world::LEASE;
 use rand::RngExt as _;
 use redis_testing::Signal;
 use tokio::time::sleep;
 
-impl Hand<'_> {
-    pub(super) async fn strike_gateway(&mut self, fault: Fault) {
+impl FaultInjector<'_> {
+    pub(super) async fn inject_gateway(&mut self, fault: Fault) {
         let node = self.node;
-        let _alone = node.struck.lock().await;
+        let _only_fault = node.fault_lock.lock().await;
         match fault {
             Fault::StopGateway => {
                 node.signal(Signal::STOP).await;

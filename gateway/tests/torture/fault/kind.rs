@@ -1,60 +1,60 @@
-//! What can break.
+//! The list of faults.
 
 use crate::store::Kind;
 use clap::ValueEnum;
 
-/// What can break.
+/// A fault that the torture injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Fault {
-    /// A gateway's process is killed and started again.
+    /// A gateway's process is killed and restarted.
     KillGateway,
-    /// A gateway is ended by an operator, and started again.
+    /// An operator stops a gateway in order, and restarts it.
     DrainGateway,
-    /// A gateway's process stands still for longer than its lease.
+    /// A gateway's process is suspended for longer than its lease.
     StopGateway,
-    /// Redis is restarted, and keeps everything. (A master of a cluster: as all that befalls Redis.)
+    /// Redis is restarted and loses nothing. In a cluster, this and all other faults of Redis affect one master.
     RestartRedis,
-    /// Redis is killed, and goes on with what it saved some time before.
+    /// Redis is killed and restarts with an older snapshot.
     CrashRedis,
-    /// Redis is killed, and has nothing left.
+    /// Redis is killed and restarts empty.
     WipeRedis,
-    /// Redis stands still. With sentinels, or in a cluster, its replica takes over meanwhile.
+    /// Redis is suspended. With sentinels or in a cluster, its replica takes over.
     PauseRedis,
-    /// Redis is emptied.
+    /// An operator deletes all data of Redis.
     Flush,
-    /// Redis is killed, and its replica takes over; it comes back as a replica.
+    /// Redis is killed, and its replica takes over. Redis restarts as a replica.
     KillMaster,
-    /// The replica takes over since an operator says so.
+    /// An operator starts a failover to the replica.
     Failover,
-    /// A replica that lags behind takes over; publications go through one node first.
+    /// A replica that lags behind takes over. At first only one node publishes through it.
     Promote,
-    /// A cluster's slots move to another master, under load.
+    /// Slots of a cluster move to another master, under load.
     MoveSlot,
-    /// A cluster's master dies when a slot has begun to move, and some of its keys are elsewhere; an operator ends the move later.
+    /// A cluster's master dies while some keys of a slot have moved. An operator completes the move later.
     BreakMove,
-    /// Redis closes all connections that subscribe.
+    /// Redis closes all subscriber connections.
     KillPubsub,
     // NL-6.1
-    /// A gateway's connections that subscribe deliver nothing, and stay open.
+    /// A gateway's subscriber connections stay open but deliver nothing.
     MuteSubscriber,
-    /// A gateway's connections to Redis deliver nothing, and stay open.
+    /// All connections of a gateway to Redis stay open but deliver nothing.
     Isolate,
-    /// A gateway's connections to Redis break, again and again.
+    /// A gateway's connections to Redis break repeatedly.
     CutRedis,
-    /// Redis is far away from a gateway.
+    /// A gateway's connections to Redis have a high latency.
     SlowRedis,
-    /// Redis is behind a narrow line.
+    /// A gateway's connections to Redis have a low bandwidth.
     ThrottleRedis,
-    /// More comes at once than mailboxes hold.
+    /// More publications arrive at once than the mailboxes can hold.
     Overflow,
-    /// Clients lose their connections amid a burst.
+    /// Clients lose their connections during a burst of publications.
     DropClients,
-    /// Clients read too slowly for what comes.
+    /// Clients read more slowly than publications arrive.
     SlowClients,
 }
 
 impl Fault {
-    /// Those of the short form.
+    /// The faults of the short form.
     pub(crate) fn short(store: Kind) -> &'static [Self] {
         match store {
             Kind::Standalone => &[
@@ -71,8 +71,8 @@ impl Fault {
         }
     }
 
-    /// Whether such a store can break so.
-    pub(crate) fn befalls(self, store: Kind) -> bool {
+    /// Whether this fault is possible with this kind of store.
+    pub(crate) fn applies_to(self, store: Kind) -> bool {
         match self {
             Self::RestartRedis | Self::CrashRedis => store != Kind::Sentinel,
             Self::KillMaster | Self::Failover => store != Kind::Standalone,

@@ -1,32 +1,34 @@
-//! What can break, and how it is broken and mended.
+//! Fault injection.
 //!
-//! - [`kind`]: the faults; [`hand`]: what breaks things, and where
-//! - [`gateway`], [`line`], [`clients`], [`store`]: what befalls these; of one kind of store only: [`alone`], [`sentinels`], [`cluster`]
+//! - [`kind`]: the list of faults; [`injector`]: what all injections share
+//! - [`gateway`], [`network`], [`clients`], [`store`]: faults of these parts; [`standalone`], [`sentinels`], [`cluster`]: faults of one kind of store
 
-mod alone;
 mod clients;
 mod cluster;
 mod gateway;
-mod hand;
+mod injector;
 pub(crate) mod kind;
-mod line;
+mod network;
 mod sentinels;
+mod standalone;
 mod store;
 
 use crate::world::World;
-use hand::Hand;
+use injector::FaultInjector;
 use kind::Fault;
 use rand::{RngExt as _, rngs::StdRng};
 use std::sync::Arc;
 
-/// Breaks something, and mends it. In the short form things stay broken for a shorter time.
-pub(crate) async fn strike(fault: Fault, world: &Arc<World>, random: &mut StdRng, short: bool) {
+/// Injects a fault and ends it. In the short form, faults are shorter.
+pub(crate) async fn inject(fault: Fault, world: &Arc<World>, random: &mut StdRng, short: bool) {
     let at = random.random_range(0..world.nodes.len());
-    let mut hand = Hand { world, at, node: &world.nodes[at], random, short };
+    let mut injector = FaultInjector { world, at, node: &world.nodes[at], random, short };
     match fault {
-        Fault::KillGateway | Fault::DrainGateway | Fault::StopGateway => hand.strike_gateway(fault).await,
-        Fault::MuteSubscriber | Fault::Isolate | Fault::CutRedis | Fault::SlowRedis | Fault::ThrottleRedis => hand.strike_line(fault).await,
-        Fault::Overflow | Fault::DropClients | Fault::SlowClients => hand.strike_clients(fault).await,
-        _ => hand.strike_store(fault).await,
+        Fault::KillGateway | Fault::DrainGateway | Fault::StopGateway => injector.inject_gateway(fault).await,
+        Fault::MuteSubscriber | Fault::Isolate | Fault::CutRedis | Fault::SlowRedis | Fault::ThrottleRedis => {
+            injector.inject_network(fault).await;
+        }
+        Fault::Overflow | Fault::DropClients | Fault::SlowClients => injector.inject_clients(fault).await,
+        _ => injector.inject_store(fault).await,
     }
 }

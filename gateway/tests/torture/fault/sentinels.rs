@@ -1,10 +1,10 @@
-//! A master that sentinels watch. Replication lags behind: whatever makes them name the replica loses something.
+//! Faults of a master that sentinels watch. Replication lags behind, so every failover loses publications.
 
-use super::{hand::Hand, kind::Fault};
+use super::{injector::FaultInjector, kind::Fault};
 use redis_testing::Sentinels;
 
-impl Hand<'_> {
-    pub(super) async fn strike_sentinels(&mut self, fault: Fault, sentinels: &mut Sentinels) {
+impl FaultInjector<'_> {
+    pub(super) async fn inject_sentinels(&mut self, fault: Fault, sentinels: &mut Sentinels) {
         let (master, replica) = sentinels.roles();
         let _at_risk = (fault != Fault::KillPubsub).then(|| self.risk(|_| true));
         match fault {
@@ -18,13 +18,13 @@ impl Hand<'_> {
                 sentinels.servers[master].wipe();
                 sentinels.fails_over().await;
                 if fault == Fault::Promote {
-                    self.publish_unseen(|_| true).await;
+                    self.publish_through_one_node(|_| true).await;
                     sentinels.servers[replica].catch_up().await;
                 }
                 self.pause(2).await;
                 sentinels.servers[master].resume().await;
             }
-            _ => self.strike_server(fault, &mut sentinels.servers[master]).await,
+            _ => self.inject_server(fault, &mut sentinels.servers[master]).await,
         }
         sentinels.settle().await;
     }

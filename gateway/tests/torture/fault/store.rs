@@ -1,27 +1,27 @@
-//! What befalls a server of Redis, whatever store it is of.
+//! Faults of a Redis server that every kind of store has.
 
-use super::{hand::Hand, kind::Fault};
+use super::{injector::FaultInjector, kind::Fault};
 use crate::{store::Store, tally::Count};
 use rand::RngExt as _;
 use redis_testing::{Server, Signal};
 use std::time::Duration;
 use tokio::time::sleep;
 
-impl Hand<'_> {
-    pub(super) async fn strike_store(&mut self, fault: Fault) {
+impl FaultInjector<'_> {
+    pub(super) async fn inject_store(&mut self, fault: Fault) {
         let mut store = self.world.store.lock().await;
         if !store.is_as_it_was().await {
-            let case = || "a replica took over although nothing had befallen its master: is this machine too busy?".into();
-            self.world.tally.wrong(Count::Other, 1, case);
+            let case = || "a replica took over without a fault of its master: is this machine too busy?".into();
+            self.world.tally.violation(Count::Other, 1, case);
         }
         match &mut *store {
-            Store::Alone(alone) => self.strike_alone(fault, alone).await,
-            Store::Sentinels(sentinels) => self.strike_sentinels(fault, sentinels).await,
-            Store::Cluster(cluster) => self.strike_cluster(fault, cluster).await,
+            Store::Standalone(standalone) => self.inject_standalone(fault, standalone).await,
+            Store::Sentinels(sentinels) => self.inject_sentinels(fault, sentinels).await,
+            Store::Cluster(cluster) => self.inject_cluster(fault, cluster).await,
         }
     }
 
-    pub(super) async fn strike_server(&mut self, fault: Fault, redis: &mut Server) {
+    pub(super) async fn inject_server(&mut self, fault: Fault, redis: &mut Server) {
         match fault {
             Fault::RestartRedis => redis.shut_down().await,
             Fault::CrashRedis => {

@@ -1,33 +1,33 @@
-//! Where publications are kept: servers of Redis that belong together.
+//! The store of a run: one or more Redis servers.
 //!
-//! - [`alone`]: one server and its standby; sentinels and clusters are those of `redis_testing`
+//! - [`standalone`]: one server and its replica. `redis_testing` contains sentinels and clusters.
 
-pub(crate) mod alone;
+pub(crate) mod standalone;
 
-use alone::Alone;
 use clap::ValueEnum;
 use redis_testing::{Cluster, ClusterOptions, SERVICE, SentinelOptions, Sentinels, Server};
+use standalone::Standalone;
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-/// Masters of a cluster that have slots from the start. One more gets some in time, and loses them again.
+/// Number of masters of a cluster that have slots at the start. One more master gets slots during the run, and loses them again.
 const SERVING: usize = 3;
-/// A server that is silent for so long is dead for the others.
+/// Time without an answer after which sentinels and cluster members regard a server as dead.
 const DEAD_AFTER: Duration = Duration::from_secs(3);
 
-/// What a world's store is.
+/// The kind of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// One server, and a replica that takes over when an operator says so.
+    /// One server, and a replica that an operator promotes.
     Standalone,
-    /// A master and its replica, and sentinels that watch them.
+    /// A master, its replica, and sentinels.
     Sentinel,
-    /// A Redis Cluster of three masters and one that comes and goes, each with a replica.
+    /// A Redis Cluster of four masters, each with a replica. The fourth master has no slots at the start.
     Cluster,
 }
 
-/// See the module. All processes end with it.
+/// The servers of a store. Their processes end when it is dropped.
 pub(crate) enum Store {
-    Alone(Alone),
+    Standalone(Standalone),
     Sentinels(Sentinels),
     Cluster(Cluster),
 }
@@ -35,35 +35,35 @@ pub(crate) enum Store {
 impl Store {
     pub(crate) async fn start(kind: Kind, directory: &Path) -> Self {
         match kind {
-            Kind::Standalone => Self::Alone(Alone::start(directory).await),
+            Kind::Standalone => Self::Standalone(Standalone::start(directory).await),
             Kind::Sentinel => Self::Sentinels(Sentinels::start(sentinels(directory)).await),
             Kind::Cluster => Self::Cluster(Cluster::start(cluster(directory)).await),
         }
     }
 
-    /// Whether all is as the last fault left it.
+    /// Whether the roles of all servers are as the last fault left them.
     pub(crate) async fn is_as_it_was(&mut self) -> bool {
         match self {
-            Self::Alone(_) => true,
+            Self::Standalone(_) => true,
             Self::Sentinels(sentinels) => sentinels.is_as_it_was().await,
             Self::Cluster(cluster) => cluster.is_as_it_was().await,
         }
     }
 
-    /// What gateways may have connections to.
+    /// The addresses of all servers to which gateways connect.
     pub(crate) fn servers(&self) -> Vec<SocketAddr> {
         match self {
-            Self::Alone(alone) => vec![alone.primary.address()],
+            Self::Standalone(standalone) => vec![standalone.primary.address()],
             Self::Sentinels(sentinels) => sentinels.servers.iter().chain(&sentinels.sentinels).map(Server::address).collect(),
             Self::Cluster(cluster) => cluster.members.iter().map(Server::address).collect(),
         }
     }
 
-    /// The settings of a gateway that reaches [`Self::servers`] there.
+    /// The value of `redis.url` for a gateway that reaches [`Self::servers`] at these addresses.
     pub(crate) fn url(&self, servers: &[SocketAddr]) -> String {
         let hosts = |some: &[SocketAddr]| some.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         match self {
-            Self::Alone(_) => format!("redis://{}", hosts(servers)),
+            Self::Standalone(_) => format!("redis://{}", hosts(servers)),
             Self::Sentinels(sentinels) => format!("redis+sentinel://{}/{SERVICE}", hosts(&servers[sentinels.servers.len()..])),
             Self::Cluster(_) => format!("redis+cluster://{}", hosts(&servers[..SERVING])),
         }

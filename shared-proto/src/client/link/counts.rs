@@ -8,13 +8,13 @@ pub struct Counts {
     /// Links that a node welcomed.
     pub welcomed: AtomicU64,
     /// Failed attempts to connect, and lost links.
-    pub lost: AtomicU64,
+    pub failed: AtomicU64,
     /// Answered calls, including those that the service answered with an error.
     pub answered: AtomicU64,
     /// Calls that were cancelled, whose deadline passed, or whose link was lost before the answer.
     pub abandoned: AtomicU64,
-    /// Calls refused because no credit was left.
-    pub beyond_credit: AtomicU64,
+    /// Calls that were refused because no credit was left.
+    pub refused_no_credit: AtomicU64,
     /// Handled events.
     pub events: AtomicU64,
     /// Events dropped because no credit was left, or because their link was lost.

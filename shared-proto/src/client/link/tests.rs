@@ -77,7 +77,7 @@ async fn a_call_without_credit_is_refused_and_a_cancelled_call_returns_its_credi
     assert!(matches!(fake.frame().await, ToGateway::Credit(credit) if credit.n == 1));
     fake.call(3, "echo").await;
     assert!(matches!(fake.frame().await, ToGateway::Reply(reply) if reply.id == 3));
-    assert_eq!((link.counts.abandoned.load(Relaxed), link.counts.beyond_credit.load(Relaxed)), (1, 1));
+    assert_eq!((link.counts.abandoned.load(Relaxed), link.counts.refused_no_credit.load(Relaxed)), (1, 1));
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn the_link_to_a_silent_node_is_closed() {
     // The fake node does not read. After a heartbeat (1 s here) the client pings, after another one it opens a new link.
     let _silent = node.accept().await;
     node.accept().await;
-    assert_eq!(link.counts.lost.load(Relaxed), 1);
+    assert_eq!(link.counts.failed.load(Relaxed), 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What an answer, or its absence, means.
+//! Reads the response to a request, and classifies failures.
 
 use crate::client::Failure;
 use crate::rest::Problem;
@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Longest answer that is read: a page of history of the gateway's largest.
+/// Maximum size of a response in bytes. The largest page of history is smaller.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
 pub(super) async fn read<T: DeserializeOwned>(response: Response, read_only: bool) -> Result<T, Failure> {
@@ -14,11 +14,11 @@ pub(super) async fn read<T: DeserializeOwned>(response: Response, read_only: boo
     let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
     let body = body_of(response).await.map_err(|detail| unanswered(detail, read_only))?;
     if status.is_success() {
-        return serde_json::from_slice(&body).map_err(|error| unanswered(format!("not the expected answer: {error}"), read_only));
+        return serde_json::from_slice(&body).map_err(|error| unanswered(format!("unexpected response body: {error}"), read_only));
     }
     Err(match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) => Failure::named(problem.code, problem.detail, problem.retryable, retry_after),
-        Err(_) => judge_status(status, retry_after),
+        Err(_) => classify_status(status, retry_after),
     })
 }
 
@@ -26,22 +26,22 @@ async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
         if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(format!("the answer is longer than {ANSWER_LIMIT} bytes"));
+            return Err(format!("the response is larger than {ANSWER_LIMIT} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-/// Something between us and the gateway answered, or something else in its place: what it says about our request is not the last word.
-fn judge_status(status: StatusCode, retry_after: Option<Duration>) -> Failure {
+/// Classifies a response without a problem document. A proxy sent it and not the gateway, so the gateway may have carried out the request.
+fn classify_status(status: StatusCode, retry_after: Option<Duration>) -> Failure {
     let code = format!("http_{}", status.as_u16());
     let detail = format!("answered {status} without a problem document");
     if status == StatusCode::TOO_MANY_REQUESTS { Failure::NotDone { code, detail, retry_after } } else { Failure::Unknown { code, detail } }
 }
 
-/// No answer came.
-pub(super) fn judge(error: &reqwest::Error, read_only: bool) -> Failure {
+/// Classifies a request without a response.
+pub(super) fn classify(error: &reqwest::Error, read_only: bool) -> Failure {
     if error.is_connect() {
         Failure::unreachable(root_cause(error))
     } else if error.is_builder() {
@@ -51,7 +51,7 @@ pub(super) fn judge(error: &reqwest::Error, read_only: bool) -> Failure {
     }
 }
 
-/// A read changes nothing, so that it may always be repeated.
+/// The failure of a request without a valid response. A read changes nothing, so it can always be repeated.
 fn unanswered(detail: String, read_only: bool) -> Failure {
     if read_only { Failure::unreachable(detail) } else { Failure::no_answer(detail) }
 }

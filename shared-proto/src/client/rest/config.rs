@@ -1,4 +1,4 @@
-//! How to reach the gateway.
+//! The settings of the REST client.
 
 use crate::name::InvalidName;
 use std::{fmt, time::Duration};
@@ -8,11 +8,11 @@ use std::{fmt, time::Duration};
 pub struct Config {
     /// Base addresses of the nodes' internal listeners, as `http://host:port`; at least one.
     pub urls: Vec<String>,
-    /// Sent as bearer token.
+    /// The API key, which is sent as bearer token.
     pub api_key: String,
-    /// For the TCP connection to one node.
+    /// Time limit for opening a connection to one node.
     pub connect_timeout: Duration,
-    /// For a whole request to one node.
+    /// Time limit for a whole request to one node.
     pub timeout: Duration,
 }
 
@@ -22,22 +22,22 @@ impl fmt::Debug for Config {
     }
 }
 
-/// Settings from which no client can be made.
+/// Invalid settings of a client.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No address was given.
     #[error("no gateway address was given")]
     NoUrl,
-    /// An address cannot be used; the text names it.
-    #[error("`{0}` is not an address of the expected scheme")]
+    /// An address is invalid. The text contains it.
+    #[error("`{0}` is not a valid address: REST clients need `http://host:port`, links `ws://host:port`")]
     BadUrl(String),
-    /// A service cannot have this name.
+    /// The name of the service is invalid.
     #[error("the service's name `{0}` {1}")]
     BadService(String, InvalidName),
-    /// The API key holds characters that no header can carry.
-    #[error("the API key holds characters that no HTTP header can carry")]
+    /// The API key contains characters that are not allowed in an HTTP header.
+    #[error("the API key contains characters that are not allowed in an HTTP header")]
     BadKey,
-    /// The HTTP client could not be made.
-    #[error("no HTTP client: {0}")]
+    /// The HTTP client could not be created.
+    #[error("cannot create the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }

@@ -1,4 +1,4 @@
-//! The client: requests go to one of several nodes.
+//! The REST client, which sends each request to one of several nodes.
 
 use crate::{
     client::Failure,
@@ -15,9 +15,9 @@ use super::{
     request::{HistoryQuery, Publishing, Request},
 };
 
-/// A client of the gateway's REST interface. One per process is enough: it keeps a pool of connections.
+/// A client of the gateway's REST interface. A process needs only one, because it has a connection pool.
 ///
-/// Requests go to one node as long as it can be reached and answers, else to the next.
+/// The client sends its requests to one node as long as that node answers, and then to the next one.
 #[derive(Debug)]
 pub struct Gateway {
     client: Client,
@@ -26,7 +26,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Checks the settings; connects to nothing yet.
+    /// Checks the settings. Opens no connection yet.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let bases = config.urls.iter().map(|url| parse_base(url)).collect::<Result<Vec<_>, _>>()?;
         if bases.is_empty() {
@@ -47,7 +47,7 @@ impl Gateway {
         Ok(Self { client, bases, preferred: AtomicUsize::new(0) })
     }
 
-    /// Publishes into a channel; answers where the publication stands.
+    /// Publishes into a channel. Returns the position of the publication.
     pub async fn publish(&self, channel: &str, body: &PublishRequest, how: &Publishing<'_>) -> Result<PositionBody, Failure> {
         self.call(Request::post(&["v1", "channels", channel, "publications"], body, how)?).await
     }
@@ -62,37 +62,37 @@ impl Gateway {
         self.call(Request::get(&["v1", "channels", channel, "publications"], query.pairs())?).await
     }
 
-    /// Who is subscribed to a channel now.
+    /// The current subscribers of a channel.
     pub async fn presence(&self, channel: &str) -> Result<PresenceBody, Failure> {
         self.call(Request::get(&["v1", "channels", channel, "presence"], Vec::new())?).await
     }
 
-    /// How many are subscribed to a channel, and its position.
+    /// The number of a channel's subscribers, and its position.
     pub async fn channel(&self, channel: &str) -> Result<ChannelDetailBody, Failure> {
         self.call(Request::get(&["v1", "channels", channel], Vec::new())?).await
     }
 
-    /// The nodes, and since when each is there.
+    /// The nodes of the cluster.
     pub async fn nodes(&self) -> Result<NodesBody, Failure> {
         self.call(Request::get(&["v1", "nodes"], Vec::new())?).await
     }
 
-    /// A page of the active channels whose name matches `pattern`, in which `*` stands for anything.
+    /// A page of the active channels whose name matches `pattern`. `*` in the pattern matches any text.
     pub async fn channels(&self, pattern: &str, after: Option<&str>) -> Result<ChannelsBody, Failure> {
         let mut query = vec![("pattern", pattern.to_owned())];
         query.extend(after.map(|last| ("after", last.to_owned())));
         self.call(Request::get(&["v1", "channels"], query)?).await
     }
 
-    /// Sends to the preferred node, and on to the next ones while it is certain that nothing was done.
+    /// Sends a request to the preferred node. If that node did not carry it out, sends it to the next ones.
     async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut failure = Failure::unreachable("no node was tried");
         for turn in 0..self.bases.len() {
             let node = (first + turn) % self.bases.len();
             match self.send(&self.bases[node], &request).await {
-                Err(error) if elsewhere(&error) => failure = error,
-                // This request may have been carried out and is its caller's to repeat; the next ones need not wait for that node too.
+                Err(error) if may_succeed_elsewhere(&error) => failure = error,
+                // The node may have carried out this request, so the caller decides about a repeat. Later requests go to the next node.
                 Err(error @ Failure::Unknown { .. }) => {
                     self.preferred.store((node + 1) % self.bases.len(), Ordering::Relaxed);
                     return Err(error);
@@ -108,15 +108,15 @@ impl Gateway {
 
     async fn send<T: DeserializeOwned>(&self, base: &Url, request: &Request) -> Result<T, Failure> {
         let read_only = request.method == Method::GET;
-        match request.on(&self.client, base).send().await {
+        match request.build(&self.client, base).send().await {
             Ok(response) => answer::read(response, read_only).await,
-            Err(error) => Err(answer::judge(&error, read_only)),
+            Err(error) => Err(answer::classify(&error, read_only)),
         }
     }
 }
 
-/// Whether another node may succeed where this one did not, without any risk of doing the work twice.
-fn elsewhere(failure: &Failure) -> bool {
+/// Whether another node may carry out a request that this node certainly did not carry out.
+fn may_succeed_elsewhere(failure: &Failure) -> bool {
     matches!(failure, Failure::NotDone { code, .. } if code == "unreachable") || failure.is(ErrorCode::Draining)
 }
 

@@ -1,4 +1,4 @@
-//! The gateway's REST interface, typed, over several nodes.
+//! The typed client of the gateway's REST interface.
 
 mod answer;
 mod config;

@@ -1,4 +1,4 @@
-//! One request, independent of the node that it goes to.
+//! A request, independent of the node to which it is sent.
 
 use crate::client::Failure;
 use crate::errors::ErrorCode;
@@ -6,23 +6,23 @@ use crate::rest::PositionBody;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::Serialize;
 
-/// What goes with a publication beside its body.
+/// The headers of a request to publish.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Publishing<'a> {
-    /// Sent again under the same key, the publication is stored once.
+    /// Publications with the same key are stored once.
     pub idempotency_key: Option<&'a str>,
     /// W3C trace context.
     pub traceparent: Option<&'a str>,
 }
 
 impl<'a> Publishing<'a> {
-    /// With this idempotency key and nothing else.
+    /// With an idempotency key and without a trace context.
     pub fn keyed(key: &'a str) -> Self {
         Self { idempotency_key: Some(key), traceparent: None }
     }
 }
 
-/// In which order history comes.
+/// The order of publications in a page of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// Oldest first.
@@ -32,14 +32,14 @@ pub enum Order {
     Descending,
 }
 
-/// Which page of a channel's history is wanted.
+/// Selects a page of a channel's history.
 #[derive(Debug, Clone, Default)]
 pub struct HistoryQuery {
     /// Publications after this position (ascending) or before it (descending).
     pub since: Option<PositionBody>,
-    /// How many at most; the gateway has a bound of its own.
+    /// Maximum number of publications. The gateway has its own limit.
     pub limit: Option<u32>,
-    /// In which order.
+    /// The order of the publications.
     pub order: Order,
 }
 
@@ -60,7 +60,7 @@ impl HistoryQuery {
     }
 }
 
-/// Path, query, headers and body; the same for every node.
+/// Path, query, headers and body. They are the same for every node.
 pub(super) struct Request {
     pub(super) method: Method,
     path: Vec<String>,
@@ -70,12 +70,12 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Refused where no URL has such a path.
+    /// Fails if a URL cannot contain the path.
     pub(super) fn get(path: &[&str], query: Vec<(&'static str, String)>) -> Result<Self, Failure> {
         Ok(Self { method: Method::GET, path: segments(path)?, query, headers: Vec::new(), body: None })
     }
 
-    /// Refused where no URL has such a path, or the body cannot be written as JSON.
+    /// Fails if a URL cannot contain the path, or if the body cannot be serialised as JSON.
     pub(super) fn post(path: &[&str], body: &impl Serialize, how: &Publishing<'_>) -> Result<Self, Failure> {
         let body = serde_json::to_string(body).map_err(|error| refused(error.to_string()))?;
         let mut headers = vec![("content-type", "application/json".to_owned())];
@@ -84,7 +84,8 @@ impl Request {
         Ok(Self { method: Method::POST, path: segments(path)?, query: Vec::new(), headers, body: Some(body) })
     }
 
-    pub(super) fn on(&self, client: &Client, base: &Url) -> RequestBuilder {
+    /// Builds the request to the node at `base`.
+    pub(super) fn build(&self, client: &Client, base: &Url) -> RequestBuilder {
         let mut url = base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(&self.path);
@@ -103,10 +104,10 @@ impl Request {
     }
 }
 
-/// Segments of a path. What a URL would drop (`.`, `..`, line breaks) is refused, since the request would go to another path.
+/// Checks the segments of a path. A URL drops some texts (`.`, `..`, line breaks); they are refused, because the request would go to another path.
 fn segments(path: &[&str]) -> Result<Vec<String>, Failure> {
-    let is_kept = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\t', '\n', '\r']);
-    let segment = |part: &&str| if is_kept(part) { Ok((*part).to_owned()) } else { Err(refused(format!("{part:?} is no name"))) };
+    let is_valid = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\t', '\n', '\r']);
+    let segment = |part: &&str| if is_valid(part) { Ok((*part).to_owned()) } else { Err(refused(format!("{part:?} is not a valid name"))) };
     path.iter().map(segment).collect()
 }
 

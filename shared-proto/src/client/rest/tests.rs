@@ -1,4 +1,4 @@
-//! The REST client against a server that says what a test tells it to.
+//! Tests the REST client against a server with a fixed response.
 
 use super::*;
 use crate::{
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Answers each request with `response`, and tells what the request was.
+/// Starts a server that answers one request with `response`. Returns its URL, and the request.
 async fn server(response: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
@@ -48,8 +48,8 @@ fn body() -> PublishRequest {
     PublishRequest { data: to_raw_value(&1).expect("JSON"), tags: BTreeMap::new(), ephemeral: false }
 }
 
-/// An address at which nobody listens.
-async fn nobody() -> String {
+/// The URL of an address at which no server listens.
+async fn unreachable_url() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     format!("http://{}", listener.local_addr().expect("bound"))
 }
@@ -57,7 +57,7 @@ async fn nobody() -> String {
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 24\r\nconnection: close\r\n\r\n{\"epoch\":\"e\",\"offset\":7}";
 
 #[tokio::test]
-async fn a_publish_carries_key_trace_and_an_encoded_name() {
+async fn a_publish_request_has_key_trace_and_an_encoded_channel() {
     let (url, request) = server(OK).await;
     let how = Publishing { idempotency_key: Some("k"), traceparent: Some("00-1-2-01") };
     let position = gateway(&[&url]).publish("chat:a/b ü", &body(), &how).await.expect("published");
@@ -70,7 +70,7 @@ async fn a_publish_carries_key_trace_and_an_encoded_name() {
 }
 
 #[tokio::test]
-async fn no_part_of_a_path_is_dropped() {
+async fn no_segment_of_a_path_is_lost() {
     for user in ["%2e%2e", "...", "a/../b", ".a"] {
         let (url, request) = server(OK).await;
         gateway(&[&url]).message(user, &body(), &Publishing::default()).await.expect("published");
@@ -78,26 +78,26 @@ async fn no_part_of_a_path_is_dropped() {
         let user = user.replace('%', "%25").replace('/', "%2F");
         assert!(request.starts_with(&format!("POST /v1/users/{user}/messages HTTP/1.1\r\n")), "{request}");
     }
-    // A URL cannot hold these: the request would go to another path.
+    // A URL's path cannot contain these names: the request would go to another path.
     let gateway = gateway(&["http://127.0.0.1:1"]);
     for name in ["", ".", "..", "a\tb", "a\nb"] {
-        let asked = [
+        let results = [
             gateway.publish(name, &body(), &Publishing::default()).await.map(drop),
             gateway.message(name, &body(), &Publishing::default()).await.map(drop),
             gateway.history(name, &HistoryQuery::default()).await.map(drop),
             gateway.presence(name).await.map(drop),
             gateway.channel(name).await.map(drop),
         ];
-        for answer in asked {
-            assert!(matches!(answer, Err(Failure::Refused { ref code, .. }) if code == "bad_request"), "{name:?}: {answer:?}");
+        for result in results {
+            assert!(matches!(result, Err(Failure::Refused { ref code, .. }) if code == "bad_request"), "{name:?}: {result:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_node_that_cannot_be_reached_is_passed_over_from_then_on() {
+async fn later_requests_skip_an_unreachable_node() {
     let (first, dead) = server(OK).await;
-    let down = nobody().await;
+    let down = unreachable_url().await;
     let gateway = gateway(&[&down, &first]);
     gateway.message("alice", &body(), &Publishing::default()).await.expect("by the second node");
     dead.await.expect("no panic");
@@ -107,7 +107,7 @@ async fn a_node_that_cannot_be_reached_is_passed_over_from_then_on() {
 }
 
 #[tokio::test]
-async fn a_node_that_does_not_answer_is_not_asked_again_first() {
+async fn later_requests_prefer_another_node_than_one_that_did_not_answer() {
     let (mute, asked) = server("").await;
     let (well, _request) = server(OK).await;
     let gateway = gateway(&[&mute, &well]);
@@ -119,7 +119,7 @@ async fn a_node_that_does_not_answer_is_not_asked_again_first() {
 }
 
 #[tokio::test]
-async fn answers_are_judged_by_what_may_have_been_done() {
+async fn failures_are_classified_by_whether_the_request_may_be_carried_out() {
     let problem = |status: &str, code: &str| {
         let body = format!(r#"{{"type":"about:blank","title":"","status":1,"code":"{code}","retryable":true,"detail":"d"}}"#);
         format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nretry-after: 3\r\nconnection: close\r\n\r\n{body}", body.len())
@@ -139,7 +139,7 @@ async fn answers_are_judged_by_what_may_have_been_done() {
     for (response, expected) in table {
         let (url, _request) = server(Box::leak(response.clone().into_boxed_str())).await;
         let failure = gateway(&[&url]).publish("news:a", &body(), &Publishing::default()).await.expect_err("not a success");
-        let said = match &failure {
+        let class = match &failure {
             Failure::NotDone { retry_after, .. } => {
                 assert_eq!(*retry_after, response.contains("retry-after").then_some(Duration::from_secs(3)));
                 "not done"
@@ -147,19 +147,19 @@ async fn answers_are_judged_by_what_may_have_been_done() {
             Failure::Unknown { .. } => "unknown",
             Failure::Refused { .. } => "refused",
         };
-        assert_eq!(said, expected, "{response}");
+        assert_eq!(class, expected, "{response}");
     }
 }
 
 #[tokio::test]
-async fn a_read_may_always_be_repeated() {
+async fn a_read_without_an_answer_can_be_repeated() {
     let (url, _request) = server("").await;
     let failure = gateway(&[&url]).history("chat:a", &HistoryQuery::newest(5)).await.expect_err("cut off");
     assert!(matches!(failure, Failure::NotDone { .. }));
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn invalid_settings_are_refused() {
     let timeout = Duration::from_secs(1);
     for (urls, key) in [(vec![], "k"), (vec!["nonsense"], "k"), (vec!["ftp://host"], "k"), (vec!["http://host"], "line\nbreak")] {
         let urls = urls.into_iter().map(str::to_owned).collect();

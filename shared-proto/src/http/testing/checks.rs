@@ -1,14 +1,14 @@
-//! What every listener has to do.
+//! Checks that every listener must pass.
 
 use super::client::Client;
 use super::process::Process;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Only a failing test waits it out.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Lines by which clients and proxies offer what no listener of ours speaks, or not everywhere.
+/// Header lines in which clients and proxies offer upgrades that no listener accepts, or only at some paths.
 pub const OFFERS: &[&str] = &[
     "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
     "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nConnection: Upgrade, HTTP2-Settings\r\n",
@@ -23,15 +23,15 @@ pub const OFFERS: &[&str] = &[
     "Upgrade: websocket\r\n",
 ];
 
-/// Checks that a listener with the default settings answers `request` alike whatever upgrade it offers, and keeps the connection for 75 s. The request
-/// goes to a path that does not speak WebSocket.
+/// Checks that a listener with the default settings ignores all upgrade offers: it gives the same answer to `request` with and without them, and
+/// keeps the connection open for 75 s. The request must go to a path that does not accept WebSocket.
 pub fn keeps_connections(address: SocketAddr, request: &str) {
     let mut client = Client::connect(address);
-    let wanted = client.ask(request).status;
+    let wanted = client.request(request).status;
     for offer in OFFERS {
         for _ in 0..2 {
             let request = request.replacen("\r\n", &format!("\r\n{offer}"), 1);
-            let answer = client.ask(&request);
+            let answer = client.request(&request);
             assert_eq!(answer.status, wanted, "{request}");
             assert!(answer.head.contains("\r\nkeep-alive: timeout=75\r\n"), "{request}: {}", answer.head);
             assert!(!answer.head.contains("\r\nconnection:") && !answer.head.contains("\r\nupgrade:"), "{request}: {}", answer.head);
@@ -39,10 +39,10 @@ pub fn keeps_connections(address: SocketAddr, request: &str) {
     }
 }
 
-/// Checks that a listener which is set to keep idle connections for one second tells so, and does so.
+/// Checks a listener that is configured to close idle connections after one second. It must announce that time and close them after it.
 pub fn keeps_connections_for_a_second(address: SocketAddr) {
     let mut client = Client::connect(address);
-    let answer = client.ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.request("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
     let answered = Instant::now();
     assert!(answer.head.contains("\r\nkeep-alive: timeout=1\r\n"), "{answer:?}");
     assert!(client.is_closed());
@@ -51,8 +51,8 @@ pub fn keeps_connections_for_a_second(address: SocketAddr) {
     assert!(Duration::from_millis(400) < kept && kept < Duration::from_secs(4), "kept for {kept:?}");
 }
 
-/// What strangers send to a port.
-const GARBAGE: &[&[u8]] = &[
+/// Bytes that are not a valid request.
+const MALFORMED_REQUESTS: &[&[u8]] = &[
     b"what is this\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello TLS",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -63,22 +63,48 @@ const GARBAGE: &[&[u8]] = &[
     b"POST /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 ];
 
-/// Checks that a listener of `process` closes the connections of those who send garbage, counts them, and logs no error.
-///
-/// `metrics`: where they are shown. `name`: of the counter, with the labels but for `cause`.
-pub fn counts_garbage(process: &Process, listener: SocketAddr, metrics: SocketAddr, name: &str, labels: &str) {
-    let count = |cause: &str| {
-        let text = Client::connect(metrics).ask("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").body;
-        let line = text
-            .lines()
-            .find(|line| line.starts_with(&format!("{name}{{")) && line.contains(&format!("cause=\"{cause}\"")) && line.contains(labels));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_else(|| panic!("no {name} {cause} in {text}"))
+/// Reads the counter of failed connections with this cause. Retries while the listener refuses connections.
+fn connection_errors(metrics: SocketAddr, name: &str, labels: &str, cause: &str) -> u64 {
+    let began = Instant::now();
+    let text = loop {
+        if let Some(answer) = Client::connect(metrics).try_request("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") {
+            break answer.body;
+        }
+        assert!(began.elapsed() < TIMEOUT, "the listener accepts no connection");
     };
+    let cause = format!("cause=\"{cause}\"");
+    let line = text.lines().find(|line| line.starts_with(&format!("{name}{{")) && line.contains(&cause) && line.contains(labels));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no {name} with {cause} in {text}"))
+}
+
+/// Checks a listener that is configured for one connection and a short request timeout. It counts connections above the limit (`no_room`), and
+/// connections without a request (`head_timeout`).
+///
+/// The parameters are those of [`counts_malformed_requests`].
+pub fn counts_refused_connections(listener: SocketAddr, metrics: SocketAddr, name: &str, labels: &str) {
+    let counts = || ["no_room", "head_timeout"].map(|cause| connection_errors(metrics, name, labels, cause));
+    let before = counts();
+    let began = Instant::now();
+    // An earlier connection may still occupy the listener, so one attempt may not be enough.
+    while counts().iter().zip(before).any(|(count, before)| *count <= before) {
+        assert!(began.elapsed() < TIMEOUT, "no_room and head_timeout: {before:?}, later {:?}", counts());
+        let silent = [Client::connect(listener), Client::connect(listener)];
+        for mut client in silent {
+            client.wait_closed();
+        }
+    }
+}
+
+/// Checks that a listener of `process` closes connections with malformed requests, counts them, and logs no error.
+///
+/// `metrics` is the address that serves the metrics. `name` is the counter's name. `labels` are its labels other than `cause`.
+pub fn counts_malformed_requests(process: &Process, listener: SocketAddr, metrics: SocketAddr, name: &str, labels: &str) {
+    let count = |cause: &str| connection_errors(metrics, name, labels, cause);
     let before = count("malformed");
-    for garbage in GARBAGE {
+    for request in MALFORMED_REQUESTS {
         let mut client = Client::connect(listener);
-        client.send(garbage);
-        client.ended();
+        client.send(request);
+        client.wait_closed();
     }
     let lines = [&b"GET /livez HTTP/1.1\r\nHost: a\r\n"[..], &b"A: b\r\n".repeat(200)].concat();
     let endless = [&b"GET /livez HTTP/1.1\r\nHost: "[..], &b"a".repeat(200_000)].concat();
@@ -86,25 +112,25 @@ pub fn counts_garbage(process: &Process, listener: SocketAddr, metrics: SocketAd
     for head in [lines, endless] {
         let mut client = Client::connect(listener);
         client.send_some(&head);
-        client.ended();
+        client.wait_closed();
     }
-    assert_eq!(count("malformed") - before, GARBAGE.len() as u64);
+    assert_eq!(count("malformed") - before, MALFORMED_REQUESTS.len() as u64);
     assert_eq!(count("head_too_large") - large, 2);
     let log = process.log();
     assert!(!log.contains("ERROR"), "{log}");
     let lines = log.lines().filter(|line| line.contains("malformed") && line.contains("INFO") && line.contains(labels)).count();
-    assert_eq!(lines, 1, "once, not with each: {log}");
+    assert_eq!(lines, 1, "one log line for all of them: {log}");
 }
 
-/// Checks that a listener of `process` answers others again when 400 strangers who say nothing have had their time, and logs no error. The process
-/// may open fewer files than that.
-pub fn outlives_silent_strangers(process: &Process, listener: SocketAddr) {
-    let strangers: Vec<_> = (0..400).map(|_| Client::connect(listener)).collect();
+/// Opens 400 connections that send nothing, more than `process` may open files. Checks that the listener closes them at its time limit and then
+/// answers other clients, and that it logs no error.
+pub fn survives_silent_clients(process: &Process, listener: SocketAddr) {
+    let silent: Vec<_> = (0..400).map(|_| Client::connect(listener)).collect();
     let began = Instant::now();
-    while Client::connect(listener).try_ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").is_none_or(|answer| answer.status != 200) {
-        assert!(began.elapsed() < PATIENCE, "no place is free: {}", process.log());
+    while Client::connect(listener).try_request("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").is_none_or(|answer| answer.status != 200) {
+        assert!(began.elapsed() < TIMEOUT, "the listener accepts no connection: {}", process.log());
     }
-    drop(strangers);
+    drop(silent);
     let log = process.log();
     assert!(!log.contains("ERROR") && log.contains("WARN") && log.contains("lowered"), "{log}");
 }

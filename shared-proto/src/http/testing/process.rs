@@ -1,4 +1,4 @@
-//! A service as a process of its own.
+//! A service as a separate process.
 
 use super::client::Client;
 use std::io::{BufRead, BufReader};
@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Only a failing test waits it out.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running process. It is killed when this is dropped.
 pub struct Process {
@@ -17,7 +17,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`, which is to listen on `address`, and waits until it serves `/livez` there.
+    /// Starts `command`, and waits until it serves `/livez` at `address`.
     pub fn start(command: &mut Command, address: SocketAddr) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
@@ -32,21 +32,21 @@ impl Process {
         });
         let mut process = Self { child, log };
         let began = Instant::now();
-        while Client::try_connect(address).is_none_or(|mut client| client.ask("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").status != 200) {
+        while Client::try_connect(address).is_none_or(|mut client| client.request("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").status != 200) {
             let ended = process.child.try_wait().expect("ours");
-            assert!(ended.is_none() && began.elapsed() < PATIENCE, "it does not answer ({ended:?}): {}", process.log());
-            #[expect(clippy::disallowed_methods, reason = "a test's own thread waits for a process")]
+            assert!(ended.is_none() && began.elapsed() < TIMEOUT, "it does not answer ({ended:?}): {}", process.log());
+            #[expect(clippy::disallowed_methods, reason = "the thread of a test waits for a process")]
             std::thread::sleep(Duration::from_millis(5));
         }
         process
     }
 
-    /// What it has written to its standard error.
+    /// Everything that the process has written to its standard error.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -54,20 +54,20 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A command for a program that may open so many files.
+/// A command that runs a program with this limit of open files.
 pub fn with_open_files(limit: u32, program: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), program]);
     command
 }
 
-/// An address that nobody listens on.
+/// An address at which no process listens.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }

@@ -1,4 +1,4 @@
-//! Any requests in any pieces: what is read is what was sent, but for the offers.
+//! Requests in arbitrary pieces. The HTTP library must read the same bytes that were sent, except for upgrade offers.
 
 use super::super::{ConnectionErrors, RequestStream};
 use actix_codec::Decoder as _;
@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Gives one piece at a time.
+/// A reader that yields one piece per read.
 struct Pieces(Vec<Vec<u8>>);
 
 impl AsyncRead for Pieces {
@@ -32,7 +32,7 @@ impl AsyncRead for Pieces {
     }
 }
 
-/// All that a reader gets whose buffer has `room`.
+/// Reads all bytes with a buffer of `room` bytes.
 fn read(pieces: Vec<Vec<u8>>, room: usize) -> Vec<u8> {
     let mut stream = RequestStream::new(
         Pieces(pieces),
@@ -67,23 +67,24 @@ fn cut(bytes: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
 }
 
 #[derive(Debug, Clone)]
-enum Sent {
+enum TestBody {
     Length(Vec<u8>),
-    /// Chunks, the extension of each line, and a trailer line.
+    /// The chunks, the extension of each chunk, and the trailer.
     Chunked(Vec<Vec<u8>>, &'static str, &'static str),
 }
 
 #[derive(Debug, Clone)]
-struct Sending {
+struct TestRequest {
     path: &'static str,
-    /// Before the request.
+    /// Empty lines before the request.
     empty_lines: &'static str,
+    /// Header lines as they are sent, and as the HTTP library must read them.
     offers: Vec<(&'static str, &'static str)>,
-    body: Sent,
+    body: TestBody,
 }
 
-impl Sending {
-    /// As it is sent, and as it is read.
+impl TestRequest {
+    /// The request as it is sent, and as the HTTP library must read it.
     fn bytes(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut sent, mut read) = (format!("POST {} HTTP/1.1\r\nHost: a\r\n", self.path), String::new());
         read.push_str(&sent);
@@ -92,8 +93,8 @@ impl Sending {
             read.push_str(ignored);
         }
         let (line, body) = match &self.body {
-            Sent::Length(body) => (format!("Content-Length: {}\r\n\r\n", body.len()), body.clone()),
-            Sent::Chunked(chunks, extension, trailer) => {
+            TestBody::Length(body) => (format!("Content-Length: {}\r\n\r\n", body.len()), body.clone()),
+            TestBody::Chunked(chunks, extension, trailer) => {
                 let mut body = Vec::new();
                 for chunk in chunks {
                     body.extend_from_slice(format!("{:X}{extension}\r\n", chunk.len()).as_bytes());
@@ -109,19 +110,19 @@ impl Sending {
     }
 }
 
-fn sendings() -> impl Strategy<Value = Vec<Sending>> {
-    // Bodies look like heads with offers, so that a misread boundary shows.
+fn requests() -> impl Strategy<Value = Vec<TestRequest>> {
+    // Some bodies look like heads with offers, so that a misread boundary fails the test.
     let bytes =
         || prop_oneof![vec(any::<u8>(), 0..200), Just(b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n".to_vec())];
     let chunk = || bytes().prop_filter("an empty chunk is the last", |chunk| !chunk.is_empty());
     let body = prop_oneof![
-        bytes().prop_map(Sent::Length),
+        bytes().prop_map(TestBody::Length),
         (
             vec(chunk(), 0..4),
             prop::sample::select(vec!["", ";a=b", " ;a"]),
             prop::sample::select(vec!["", "A: b\r\n", "Connection: upgrade\r\n"])
         )
-            .prop_map(|(chunks, extension, trailer)| Sent::Chunked(chunks, extension, trailer)),
+            .prop_map(|(chunks, extension, trailer)| TestBody::Chunked(chunks, extension, trailer)),
     ];
     let offer = prop::sample::select(vec![
         ("Connection: upgrade\r\n", "Connection: Ignored\r\n"),
@@ -132,13 +133,13 @@ fn sendings() -> impl Strategy<Value = Vec<Sending>> {
         ("Connection: keep-alive\r\n", "Connection: keep-alive\r\n"),
     ]);
     let empty_lines = prop::sample::select(vec!["", "", "\r\n", "\n\r\n"]);
-    let sending = (prop::sample::select(vec!["/", "/a?b=c"]), empty_lines, vec(offer, 0..4), body);
-    vec(sending.prop_map(|(path, empty_lines, offers, body)| Sending { path, empty_lines, offers, body }), 1..6)
+    let request = (prop::sample::select(vec!["/", "/a?b=c"]), empty_lines, vec(offer, 0..4), body);
+    vec(request.prop_map(|(path, empty_lines, offers, body)| TestRequest { path, empty_lines, offers, body }), 1..6)
 }
 
-/// Requests and bytes of bodies that the HTTP library finds.
+/// The number of requests that the HTTP library decodes, and the total size of their bodies.
 fn decoded(bytes: &[u8]) -> (usize, usize) {
-    // Its clock is a task.
+    // The library's clock is a task, so it needs a runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async { decode(bytes) })
 }
@@ -151,26 +152,26 @@ fn decode(bytes: &[u8]) -> (usize, usize) {
             Message::Chunk(chunk) => found.1 += chunk.map_or(0, |chunk| chunk.len()),
         }
     }
-    assert!(buffer.is_empty(), "the HTTP library takes all");
+    assert!(buffer.is_empty(), "the HTTP library decodes all bytes");
     found
 }
 
 proptest! {
     #[test]
-    fn whatever_is_sent_is_read_but_for_its_offers(all in sendings(), sizes in vec(1usize..400, 1..20), room in 1usize..300) {
-        let (sent, wanted): (Vec<_>, Vec<_>) = all.iter().map(Sending::bytes).unzip();
+    fn only_upgrade_offers_are_changed(all in requests(), sizes in vec(1usize..400, 1..20), room in 1usize..300) {
+        let (sent, wanted): (Vec<_>, Vec<_>) = all.iter().map(TestRequest::bytes).unzip();
         let (sent, wanted) = (sent.concat(), wanted.concat());
         let got = read(cut(&sent, &sizes), room);
         prop_assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(&wanted));
-        let bodies = all.iter().map(|sending| match &sending.body {
-            Sent::Length(body) => body.len(),
-            Sent::Chunked(chunks, ..) => chunks.iter().map(Vec::len).sum(),
+        let bodies = all.iter().map(|request| match &request.body {
+            TestBody::Length(body) => body.len(),
+            TestBody::Chunked(chunks, ..) => chunks.iter().map(Vec::len).sum(),
         });
         prop_assert_eq!(decoded(&got), (all.len(), bodies.sum()));
     }
 
     #[test]
-    fn garbage_is_handed_on_as_it_comes(bytes in vec(any::<u8>(), 0..3000), sizes in vec(1usize..400, 1..20)) {
+    fn random_bytes_are_passed_on_unchanged(bytes in vec(any::<u8>(), 0..3000), sizes in vec(1usize..400, 1..20)) {
         let got = read(cut(&bytes, &sizes), 512);
         let rest: &[u8] = &bytes[bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()..];
         prop_assert!(rest.starts_with(&got));
@@ -178,17 +179,17 @@ proptest! {
 }
 
 #[test]
-fn what_cannot_become_a_head_is_left_to_the_library_at_once() {
-    for garbage in
+fn bytes_that_cannot_be_a_head_are_passed_on_at_once() {
+    for malformed in
         [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"GET / HTTP/3", b"hello: world\r\nthis", b"GET / HTTP/1.1\r\nbad header"]
     {
-        assert_eq!(read(vec![garbage.to_vec()], 64), garbage, "{garbage:?}");
+        assert_eq!(read(vec![malformed.to_vec()], 64), malformed, "{malformed:?}");
     }
-    assert!(read(vec![b"GET / HTTP/1.1\r\nHost".to_vec()], 64).is_empty(), "this can");
+    assert!(read(vec![b"GET / HTTP/1.1\r\nHost".to_vec()], 64).is_empty(), "the beginning of a valid head waits for its rest");
 }
 
 #[test]
-fn after_an_accepted_offer_all_comes_as_it_is() {
+fn bytes_after_an_accepted_offer_are_passed_on_unchanged() {
     let frames = b"\r\n\r\n\x81\x00GET / HTTP/1.1\r\nConnection: upgrade\r\n\r\n";
     let head = b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     let sent = [&head[..], frames].concat();
@@ -198,10 +199,10 @@ fn after_an_accepted_offer_all_comes_as_it_is() {
 }
 
 #[test]
-fn a_head_without_an_end_is_left_to_the_library_once_it_is_too_large() {
+fn a_head_without_an_end_is_passed_on_once_it_is_too_large() {
     let endless = [b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec(), b"A: b\r\n".repeat(40_000)].concat();
     let started = std::time::Instant::now();
     assert_eq!(read(cut(&endless, &[1000]), 4096), endless);
-    assert!(read(cut(&vec![b'\n'; 200_000], &[1000]), 4096).is_empty(), "empty lines are nothing");
-    assert!(started.elapsed().as_secs() < 5, "no byte is looked at again and again");
+    assert!(read(cut(&vec![b'\n'; 200_000], &[1000]), 4096).is_empty(), "empty lines are dropped");
+    assert!(started.elapsed().as_secs() < 5, "the search does not start again with each piece");
 }

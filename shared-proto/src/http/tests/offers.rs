@@ -1,9 +1,9 @@
-//! Offered upgrades, and what becomes of them.
+//! Requests that offer to upgrade the connection.
 
 use super::super::testing::{Client, OFFERS};
 use super::server::shared;
 
-/// Requests with `lines`, one for each form of body, and the answers to them.
+/// Requests with the header lines `lines`, one for each kind of body, and the expected bodies of their responses.
 fn requests(lines: &str) -> Vec<(String, &'static str)> {
     vec![
         (format!("GET /hello HTTP/1.1\r\nHost: a\r\n{lines}\r\n"), "hello"),
@@ -19,11 +19,11 @@ fn requests(lines: &str) -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn an_offer_that_is_not_taken_is_ignored_and_the_connection_kept() {
+fn an_offer_that_is_not_accepted_is_ignored_and_the_connection_stays_open() {
     for offer in OFFERS {
         let mut client = Client::connect(shared());
         for (request, body) in requests(offer).iter().chain(&requests("")) {
-            let answer = client.ask(request);
+            let answer = client.request(request);
             assert_eq!((answer.status, &*answer.body), (200, *body), "{request}");
             assert!(!answer.head.contains("connection:") && !answer.head.contains("upgrade"), "{request}: {}", answer.head);
         }
@@ -31,19 +31,19 @@ fn an_offer_that_is_not_taken_is_ignored_and_the_connection_kept() {
 }
 
 #[test]
-fn an_offer_may_come_with_a_body_that_waits_for_100() {
+fn an_offer_may_come_with_expect_100_continue() {
     for offer in OFFERS {
         let mut client = Client::connect(shared());
         for _ in 0..2 {
             client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n{offer}\r\n"));
-            client.continued();
-            assert_eq!(client.ask("abcde").body, "abcde", "{offer}");
+            client.wait_continue();
+            assert_eq!(client.request("abcde").body, "abcde", "{offer}");
         }
     }
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_their_order_whatever_they_offer() {
+fn pipelined_requests_with_offers_are_answered_in_order() {
     let mut client = Client::connect(shared());
     let all: Vec<_> = OFFERS.iter().flat_map(|offer| requests(offer)).collect();
     client.send(all.iter().map(|(request, _)| request.as_str()).collect::<String>());
@@ -66,43 +66,43 @@ fn heads_and_bodies_may_come_in_pieces() {
 }
 
 #[test]
-fn empty_lines_before_a_request_do_not_matter() {
+fn empty_lines_before_a_request_are_ignored() {
     let mut client = Client::connect(shared());
     for (request, body) in requests(OFFERS[0]) {
-        assert_eq!(client.ask(format!("\r\n\r\n\n{request}\r\n")).body, body, "{request}");
+        assert_eq!(client.request(format!("\r\n\r\n\n{request}\r\n")).body, body, "{request}");
     }
 }
 
 #[test]
-fn a_client_that_asks_for_the_end_gets_it() {
+fn connection_close_closes_the_connection() {
     for lines in ["Connection: close\r\n", "Connection: close, upgrade\r\nUpgrade: h2c\r\n", "Connection: upgrade\r\nConnection: close\r\n"]
     {
         let mut client = Client::connect(shared());
-        let answer = client.ask(format!("GET /hello HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
+        let answer = client.request(format!("GET /hello HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
         assert!(answer.head.contains("connection: close\r\n"), "{lines}: {}", answer.head);
         assert!(client.is_closed(), "{lines}");
     }
 }
 
 #[test]
-fn an_older_client_keeps_its_connection_only_where_it_says_so() {
-    let ask = |lines: &str| {
+fn an_http_1_0_connection_stays_open_only_with_keep_alive() {
+    let request = |lines: &str| {
         let mut client = Client::connect(shared());
-        let answer = client.ask(format!("GET /hello HTTP/1.0\r\n{lines}\r\n"));
+        let answer = client.request(format!("GET /hello HTTP/1.0\r\n{lines}\r\n"));
         assert_eq!(answer.body, "hello", "{lines}");
         (client, answer.head.contains("connection: keep-alive\r\n"))
     };
-    let (mut kept, is_kept) = ask("Connection: keep-alive, upgrade\r\nUpgrade: h2c\r\n");
+    let (mut kept, is_kept) = request("Connection: keep-alive, upgrade\r\nUpgrade: h2c\r\n");
     assert!(is_kept);
-    assert_eq!(kept.ask("GET /hello HTTP/1.0\r\n\r\n").body, "hello");
+    assert_eq!(kept.request("GET /hello HTTP/1.0\r\n\r\n").body, "hello");
     for lines in ["", "Connection: upgrade\r\nUpgrade: h2c\r\n"] {
-        let (mut client, is_kept) = ask(lines);
+        let (mut client, is_kept) = request(lines);
         assert!(!is_kept && client.is_closed(), "{lines}");
     }
 }
 
 #[test]
-fn websocket_is_taken_from_any_list_at_the_path_that_speaks_it() {
+fn websocket_is_found_in_any_upgrade_list_at_a_path_that_accepts_it() {
     for (lines, arrives) in [
         ("Upgrade: websocket\r\n", r#"["websocket"]"#),
         ("Upgrade: WebSocket\r\n", r#"["WebSocket"]"#),
@@ -120,12 +120,12 @@ fn websocket_is_taken_from_any_list_at_the_path_that_speaks_it() {
             let mut client = Client::connect(shared());
             let body = if lines.contains("chunked") { "0\r\n\r\n" } else { "" };
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n{lines}\r\n{body}");
-            assert_eq!(client.ask(&request).body, arrives, "{request}");
+            assert_eq!(client.request(&request).body, arrives, "{request}");
         }
     }
     let mut client = Client::connect(shared());
     assert_eq!(
-        client.ask("GET /socket HTTP/1.0\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n").body,
+        client.request("GET /socket HTTP/1.0\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n").body,
         "[]",
         "HTTP/1.0 has no upgrades"
     );

@@ -1,17 +1,18 @@
-//! A server with a few paths.
+//! A test server with a few paths.
 
 use super::super::{HttpOptions, serve};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::LazyLock;
 
-/// The server that most tests share.
+/// The address of a server that most tests share.
 pub(super) fn shared() -> SocketAddr {
     static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| start(&HttpOptions::default()));
     *SERVER
 }
 
-/// A server of its own, for the life of the test process: `/echo` gives back what is posted, `/refuse` reads no body, `/socket` speaks WebSocket.
+/// Starts a separate server, which runs until the test process ends. `/echo` returns the request's body, `/refuse` reads no body, and
+/// `/socket` accepts WebSocket upgrades.
 pub(super) fn start(options: &HttpOptions) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
@@ -30,7 +31,7 @@ pub(super) fn start(options: &HttpOptions) -> SocketAddr {
     address
 }
 
-/// Tells which offer arrived here.
+/// Answers with the values of the `Upgrade` headers that arrived here.
 async fn socket(request: HttpRequest) -> String {
     let all: Vec<_> = request.headers().get_all("upgrade").filter_map(|value| value.to_str().ok()).collect();
     format!("{all:?}")

@@ -1,6 +1,6 @@
 //! Frames that are not valid.
 
-use shared_proto::json::Unreadable;
+use shared_proto::json::JsonError;
 
 /// Why a frame is not valid. The connection is closed with 3501, and with this text, cut to 123 bytes, as the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +22,8 @@ pub enum BadFrame {
     NoId,
 }
 
-impl From<Unreadable> for BadFrame {
-    fn from(error: Unreadable) -> Self {
+impl From<JsonError> for BadFrame {
+    fn from(error: JsonError) -> Self {
         if error.is_json() { Self::Shape(error.message().into()) } else { Self::Syntax(error.column()) }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads messages from the bytes of a client.
+//! Reads messages from the bytes of a client. `header.rs` checks each frame header, including the size limit.
 
 #![expect(clippy::mut_mut, reason = "the input is a cursor: a part that is taken from the slice keeps the lifetime of the slice")]
 
@@ -46,11 +46,11 @@ pub enum Event<'a> {
 pub struct Decoder {
     /// The incomplete message, followed by the incomplete control frame between its fragments.
     buffer: Vec<u8>,
-    /// Bytes that a message may have.
+    /// Largest size of a message in bytes.
     limit: u32,
-    /// Bytes of `buffer` that belong to the message.
+    /// How many bytes of `buffer` belong to the message.
     received: u32,
-    /// The first of those bytes, as many as are known to be UTF-8.
+    /// How many bytes of the message, from the first on, are known to be valid UTF-8.
     checked: u32,
     phase: Phase,
     /// Text or binary, while a message is incomplete.
@@ -89,8 +89,9 @@ impl Decoder {
         Self { buffer: Vec::new(), limit: max_message, received: 0, checked: 0, phase: Phase::START, message: None, completed: false }
     }
 
-    /// Takes bytes from the front of `input` up to the next event; `Ok(None)` after all of it is taken. Call it until then: the next call also frees
-    /// the memory of an event. After a close frame or a violation it takes and ignores all input.
+    /// Takes bytes from the front of `input` until an event is complete, and returns the event. Returns `Ok(None)` when all input is taken
+    /// and no event is complete. Call it until it returns `Ok(None)`, because each call frees the memory of the event before. After a close
+    /// frame or a violation, it takes all input and ignores it.
     pub fn feed<'e, 'i: 'e>(&'e mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'e>>, Violation> {
         self.release();
         let step = self.step(input);

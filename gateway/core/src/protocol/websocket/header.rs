@@ -1,4 +1,4 @@
-//! Reads and checks the frame headers of clients (RFC 6455, section 5.2).
+//! Reads the frame headers of clients and checks them, including the size limit of a message (RFC 6455, section 5.2).
 
 use super::{Opcode, Violation};
 
@@ -31,7 +31,7 @@ pub(super) struct MessageState {
 }
 
 impl Header {
-    /// Reads a header from the first bytes of a frame; none if bytes are missing. Fails at the first byte that shows a violation.
+    /// Reads a header from the first bytes of a frame. `None` if bytes are missing. Fails at the first byte that shows a violation.
     pub(super) fn parse(bytes: &[u8], message: MessageState) -> Result<Option<Self>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         let (opcode, last) = first_byte(first, message.is_fragmented)?;
@@ -64,7 +64,7 @@ fn first_byte(byte: u8, is_fragmented: bool) -> Result<(Opcode, bool), Violation
     }
 }
 
-/// The size of the payload and the place of the key; none if bytes of the length are missing.
+/// The size of the payload and the place of the key. `None` if bytes of the length are missing.
 fn length(short: u8, extended: &[u8]) -> Result<Option<(u64, usize)>, Violation> {
     let (length, at, least) = match short {
         126 => (extended.first_chunk().map(|bytes| u64::from(u16::from_be_bytes(*bytes))), 4, 126),

@@ -21,7 +21,7 @@ impl Opcode {
     /// Bytes that the payload of a control frame may have (RFC 6455, section 5.5).
     pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
-    /// The opcode with this number; none for reserved numbers.
+    /// The opcode with this number. `None` for reserved numbers.
     pub(super) fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {
             0x0 => Self::Continuation,

@@ -15,7 +15,7 @@ pub struct SessionConfig {
     pub node: Arc<str>,
     /// A client has to send the connect command within this time. After a refused connect it has to close the connection within this time.
     pub connect_timeout: Duration,
-    /// Limit for a whole connect. Its attaches run at the same time.
+    /// Longest time for a connect with all its attaches, which run concurrently.
     pub attach_timeout: Duration,
     /// Time between two pings, at least a second.
     pub ping_interval: Duration,
@@ -26,10 +26,11 @@ pub struct SessionConfig {
     /// A frontend with this many subscriptions cannot subscribe to another channel. The same limit applies to the channels of a token, and to the
     /// subscriptions that services made. Each kind is counted alone.
     pub max_subscriptions: usize,
-    /// Operations in flight at most, at least 1. At this number the connection is not read. The commands of the last message that was read may
-    /// wait, as many as this number and [`Self::max_subscriptions`] together. So a client may subscribe to all its channels in one message.
+    /// Largest number of operations in flight, at least 1. At this number the connection is not read. The commands of the last message that
+    /// was read may wait, as many as this number and [`Self::max_subscriptions`] together. So a client may subscribe to all its channels in
+    /// one message.
     pub max_in_flight: usize,
-    /// Publications in a history reply at most.
+    /// Largest number of publications in a reply to a history command.
     pub history_limit: usize,
 }
 

@@ -18,7 +18,7 @@ pub enum Input {
     Done(OpId, Outcome),
     /// The user's tokens were revoked at some time before, and this connection may not have been closed then.
     Revoked(Arc<Revocation>),
-    /// Publications of a subscribed channel were lost and can no longer be read. The client has to be informed.
+    /// Publications of a subscribed channel were lost and can no longer be read. The session has to tell the client.
     PublicationsLost(ChannelName),
     /// The deadline may have passed; see [`Session::deadline`](crate::session::Session::deadline).
     Timer,

@@ -206,7 +206,7 @@ pub struct ServerSubscription {
 /// The result of [`Op::Attach`].
 #[derive(Debug, Default)]
 pub struct Attached {
-    /// The position that the reply gives to the client; none if the channel has no history.
+    /// The position that the reply gives to the client. `None` if the channel has no history.
     pub position: Option<Position>,
     /// How the recovery went.
     pub recovery: Recovery,

@@ -32,7 +32,7 @@ pub(crate) struct OpenSession {
 }
 
 impl OpenSession {
-    /// Answers the connect command, and runs the commands that arrived before.
+    /// Answers the connect command, and runs the commands that arrived before this answer.
     pub(crate) fn begin(cx: &mut Context<'_>, connected: ConnectResult, first_ping: f32) -> Result<Self, CloseReason> {
         let ConnectResult { command, info, issued, expiry, subscriptions, queued_commands, queued_server_commands } = connected;
         let mut open = Self {

@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shared_proto::json::{self, Unreadable};
+use shared_proto::json::{self, JsonError};
 
 /// The data of a `send` command.
 #[derive(Deserialize)]
@@ -55,7 +55,7 @@ impl OpenSession {
     /// A `send` has no reply. If it is malformed, the connection is closed: otherwise nobody would notice.
     pub(super) fn send(&mut self, cx: &mut Context<'_>, data: &Data) -> Result<(), CloseReason> {
         let bad = |why: &str| CloseReason::bad_request(&format!("send takes {{\"service\": …, \"data\": …}}: {why}"));
-        let Event { service, data } = json::read(data.get()).map_err(|error: Unreadable| bad(error.message()))?;
+        let Event { service, data } = json::read(data.get()).map_err(|error: JsonError| bad(error.message()))?;
         let data = data.map_or(Ok(Data::null()), Data::parse).map_err(|error| bad(&format!("data {error}")))?;
         self.start(cx, 0, None, Purpose::Answer, Op::Event { service, data });
         Ok(())

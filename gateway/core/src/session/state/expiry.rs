@@ -1,4 +1,4 @@
-//! The expiry of tokens.
+//! When a connection or subscription ends because its token expires. The gateway's `auth` decides whether a token is expired.
 
 use crate::{model::Tick, session::context::Context};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(crate) struct Expiry {
 pub(crate) struct Expired;
 
 impl Expiry {
-    /// The expiry of a token that is valid for this time from now; none for a token that does not expire.
+    /// The expiry of a token that is valid for this time from now. `None` for a token that does not expire.
     pub(crate) fn begin(cx: &Context<'_>, expires_in: Option<Duration>) -> Result<Option<Self>, Expired> {
         let Some(valid) = expires_in else { return Ok(None) };
         if valid.is_zero() {

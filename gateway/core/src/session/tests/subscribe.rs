@@ -73,7 +73,7 @@ fn a_subscribe_without_access_is_refused() {
         assert_eq!(errors(&lines), [(5, code)], "{channel:?}: {lines:?}");
     }
     let why = &TestSession::anonymous().sends(&subscribe(r#""channel":"a b""#))[0];
-    assert!(why.contains("holds a character other than"), "{why}");
+    assert!(why.contains("contains a character other than"), "{why}");
 }
 
 #[test]

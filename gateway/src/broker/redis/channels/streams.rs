@@ -44,7 +44,7 @@ pub(crate) struct Streams {
     pub(crate) idempotency_ttl: Duration,
     /// Lifetime of the idempotency keys that the gateway makes. It must exceed the time for repeats.
     pub(crate) answer_ttl: Duration,
-    pub(crate) meta_ttl: Duration,
+    pub(crate) position_ttl: Duration,
 }
 
 impl Streams {
@@ -77,7 +77,7 @@ impl Streams {
         let keys = [self.keys.meta(channel), self.keys.stream(channel), key_name];
         let mut cmd = call(&SCRIPTS.publish, &keys);
         cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_body(publication));
-        cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.meta_ttl.max(retention.ttl)));
+        cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.position_ttl.max(retention.ttl)));
         cmd.arg(fingerprint).arg(millis(lifetime)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
         cmd
     }
@@ -140,7 +140,10 @@ impl Streams {
             ReadRange::Before(None) => cmd.arg("before").arg("+"),
             ReadRange::Before(Some(offset)) => cmd.arg("before").arg(offset),
         };
-        cmd.arg(limit.entries.min(ENTRIES)).arg(limit.bytes.min(BYTES)).arg(millis(self.meta_ttl.max(ttl))).arg(Epoch::random().as_str());
+        cmd.arg(limit.entries.min(ENTRIES))
+            .arg(limit.bytes.min(BYTES))
+            .arg(millis(self.position_ttl.max(ttl)))
+            .arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
         let value = lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await?;
         let mut page = page(value, limit).ok_or_else(unexpected_answer)?;

@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | `P:{C}` | pub/sub | publications, joins and leaves | |
 //! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that wrote them | unused for the longer of the history's
-//! `history_ttl` and `broker.meta_ttl` |
+//! `history_ttl` and `broker.position_ttl` |
 //! | `P:{C}:stream` | stream | the history; ids are offsets | `history_ttl` after the last publish; a `DELETE` of the history |
 //! | `P:{C}:idempotency:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` |
 //! | `P:{C}:idempotency::I` | string | the answer to the publish with id `I`, which the gateway made | twice `redis.publish_deadline` |
@@ -24,7 +24,7 @@
 //! | `P:{nodes}` | hash | the record of each node, by name and generation | the node leaves, or the cleanup after its death has ended |
 //! | `P:{nodes}:lease:N G` | string | exists while generation `G` of node `N` is alive | `cluster.lease` after its last heartbeat |
 //! | `P:{nodes}:cleanup:N G` | string | lock: the node that cleans up after this dead node | `cluster.lease` |
-//! | `P:{nodes}:sweep` | string | lock: the node that did the last sweep of presence | `cluster.sweep` |
+//! | `P:{nodes}:sweep` | string | lock: the node that did the last sweep of presence | `cluster.sweep_interval` |
 //! | `P:node:N G:presence` | set | connections that this node added to presence, each with its channel | the last one leaves, or the
 //! cleanup removes it |
 //! | `P:node:N G:connections` | hash | the connection registry: users of the node's connections, by connection; only if a service asks for

@@ -3,7 +3,10 @@
 use super::topology::Master;
 use crate::broker::Readiness;
 use gateway_core::model::lock;
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::{BTreeMap, btree_map::Entry as MapEntry},
+    sync::Mutex,
+};
 
 /// A part of the broker that must work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,11 +51,21 @@ impl State {
             Self::Pending(problem) | Self::Failed(problem) => Some(problem),
         }
     }
+}
 
-    /// The worse of two states: failed, then pending, then working.
+/// A required part.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// The address of its server. Empty if it is not known.
+    address: Box<str>,
+    state: State,
+}
+
+impl Entry {
+    /// The one with the worse state: failed, then pending, then working.
     fn worse<'a>(&'a self, other: &'a Self) -> &'a Self {
-        match (self, other) {
-            (Self::Failed(_), _) | (Self::Pending(_), Self::Working | Self::Pending(_)) => self,
+        match (&self.state, &other.state) {
+            (State::Failed(_), _) | (State::Pending(_), State::Working | State::Pending(_)) => self,
             _ => other,
         }
     }
@@ -61,7 +74,7 @@ impl State {
 /// The states of all required parts.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    parts: Mutex<BTreeMap<HealthPart, State>>,
+    parts: Mutex<BTreeMap<HealthPart, Entry>>,
 }
 
 const NO_ANSWER: &str = "Redis did not answer in time";
@@ -71,13 +84,14 @@ impl Health {
     /// so that a node that serves already stays partly ready.
     pub(crate) fn require(&self, part: HealthPart, address: &str) {
         let (mut parts, problem) = (lock(&self.parts), format!("connecting to Redis at {address}").into());
-        let is_serving = parts.values().any(|state| *state == State::Working);
-        parts.entry(part).or_insert(if is_serving { State::Failed(problem) } else { State::Pending(problem) });
+        let is_serving = parts.values().any(|entry| entry.state == State::Working);
+        let state = if is_serving { State::Failed(problem) } else { State::Pending(problem) };
+        parts.entry(part).or_insert(Entry { address: address.into(), state });
     }
 
     /// Records that the part works. Does nothing if the part is not required.
     pub(crate) fn set_working(&self, part: HealthPart) {
-        lock(&self.parts).entry(part).and_modify(|state| *state = State::Working);
+        lock(&self.parts).entry(part).and_modify(|entry| entry.state = State::Working);
     }
 
     /// Removes a part that is no longer required.
@@ -88,7 +102,13 @@ impl Health {
     /// Records that the part failed; the text names cause and cure. Returns whether this state is new.
     pub(crate) fn set_failed(&self, part: HealthPart, problem: &str) -> bool {
         let failed = State::Failed(problem.into());
-        lock(&self.parts).insert(part, failed.clone()).is_none_or(|before| before != failed)
+        match lock(&self.parts).entry(part) {
+            MapEntry::Occupied(mut entry) => std::mem::replace(&mut entry.get_mut().state, failed.clone()) != failed,
+            MapEntry::Vacant(entry) => {
+                entry.insert(Entry { address: "".into(), state: failed });
+                true
+            }
+        }
     }
 
     /// Like [`Self::set_failed`], and logs each new state once.
@@ -100,32 +120,30 @@ impl Health {
 
     /// The problem of a part.
     pub(crate) fn problem(&self, part: HealthPart) -> Box<str> {
-        lock(&self.parts).get(&part).and_then(State::problem).unwrap_or(NO_ANSWER).into()
+        lock(&self.parts).get(&part).and_then(|entry| entry.state.problem()).unwrap_or(NO_ANSWER).into()
     }
 
     /// The problem of any part.
     pub(crate) fn any_problem(&self) -> Box<str> {
-        lock(&self.parts).values().find_map(State::problem).unwrap_or(NO_ANSWER).into()
+        lock(&self.parts).values().find_map(|entry| entry.state.problem()).unwrap_or(NO_ANSWER).into()
     }
 
-    /// The readiness of the node. One working master is enough to be partly ready: if one master failed and all nodes were taken out of
-    /// service, nobody
-    /// could reach the other masters either.
+    /// The readiness of the node. One working master is enough to be partly ready: if one failed master took all nodes out of service, the
+    /// other masters would be unreachable too.
     pub(crate) fn readiness(&self) -> Readiness {
         let parts = lock(&self.parts);
         let masters = masters(&parts);
         let others = parts.iter().filter(|(part, _)| part.of().is_none());
-        let problems: Vec<_> = others.map(|(_, state)| state).chain(masters.values().copied()).filter_map(State::problem).collect();
-        if problems.is_empty() {
+        let problem = join_problems(others.map(|(_, entry)| entry).chain(masters.values().copied()));
+        if problem.is_empty() {
             return Readiness::Ready;
         }
-        let blocks = |(part, state): (&HealthPart, &State)| match part {
-            HealthPart::ServerAssignment(_) => *state != State::Working,
-            _ => part.of().is_none() && matches!(state, State::Pending(_)),
+        let blocks = |(part, entry): (&HealthPart, &Entry)| match part {
+            HealthPart::ServerAssignment(_) => entry.state != State::Working,
+            _ => part.of().is_none() && matches!(entry.state, State::Pending(_)),
         };
-        let is_pending = masters.values().any(|state| matches!(state, State::Pending(_)));
-        let is_serving = masters.values().any(|state| **state == State::Working);
-        let problem = problems.join("; ").into();
+        let is_pending = masters.values().any(|entry| matches!(entry.state, State::Pending(_)));
+        let is_serving = masters.values().any(|entry| entry.state == State::Working);
         if is_serving && !is_pending && !parts.iter().any(blocks) { Readiness::Partly(problem) } else { Readiness::NotReady(problem) }
     }
 
@@ -133,19 +151,39 @@ impl Health {
     pub(crate) fn count(&self) -> (usize, usize) {
         let parts = lock(&self.parts);
         let masters = masters(&parts);
-        let serving = masters.values().filter(|state| ***state == State::Working).count();
+        let serving = masters.values().filter(|entry| entry.state == State::Working).count();
         (serving, masters.len() - serving)
     }
 }
 
-fn masters(parts: &BTreeMap<HealthPart, State>) -> BTreeMap<Master, &State> {
-    let mut masters: BTreeMap<Master, &State> = BTreeMap::new();
-    for (part, state) in parts {
+/// The worst part of each master.
+fn masters(parts: &BTreeMap<HealthPart, Entry>) -> BTreeMap<Master, &Entry> {
+    let mut masters: BTreeMap<Master, &Entry> = BTreeMap::new();
+    for (part, entry) in parts {
         if let Some(master) = part.of() {
-            masters.entry(master).and_modify(|all| *all = all.worse(state)).or_insert(state);
+            masters.entry(master).and_modify(|worst| *worst = worst.worse(entry)).or_insert(entry);
         }
     }
     masters
+}
+
+/// Joins all problems. Problems that differ only in the address of the server become one problem with all addresses.
+fn join_problems<'a>(entries: impl Iterator<Item = &'a Entry>) -> Box<str> {
+    let mut causes: Vec<((&str, &str), Vec<&str>)> = Vec::new();
+    for Entry { address, state } in entries {
+        let Some(problem) = state.problem() else { continue };
+        let (text, address) = match problem.split_once(&**address) {
+            Some(text) if !address.is_empty() => (text, &**address),
+            _ => ((problem, ""), ""),
+        };
+        match causes.iter_mut().find(|(cause, _)| *cause == text) {
+            Some((_, addresses)) if addresses.contains(&address) => {}
+            Some((_, addresses)) => addresses.push(address),
+            None => causes.push((text, vec![address])),
+        }
+    }
+    let texts: Vec<_> = causes.iter().map(|((before, after), addresses)| format!("{before}{}{after}", addresses.join(", "))).collect();
+    texts.join("; ").into()
 }
 
 #[cfg(test)]

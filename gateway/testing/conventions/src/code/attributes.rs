@@ -1,9 +1,9 @@
-//! What attributes say about their item: whether only tests compile it, where its file is.
+//! Reads attributes of items, for example whether only tests compile the item, and where the file of a module is.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Expr, Lit, Meta};
 
-/// Whether the item is compiled for tests only: by `cfg(test)`, or by the feature `testing`, which no release has.
+/// Whether only tests compile the item: it has `cfg(test)`, or a `cfg` with the feature `testing`, which no release has, or it is a test.
 pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::List(list) if list.path.is_ident("cfg") => asks_for_test(list.tokens.clone()),
@@ -13,7 +13,7 @@ pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Whether the tokens of a `cfg` ask for tests.
+/// Whether a `cfg` with these tokens requires tests. Ignores what follows `not`.
 pub(super) fn asks_for_test(tokens: TokenStream) -> bool {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -30,7 +30,7 @@ pub(super) fn asks_for_test(tokens: TokenStream) -> bool {
     false
 }
 
-/// The file that `#[path = "…"]` names.
+/// The path in `#[path = "…"]`.
 pub(super) fn path(attributes: &[Attribute]) -> Option<String> {
     attributes.iter().find_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
@@ -44,12 +44,12 @@ pub(super) fn path(attributes: &[Attribute]) -> Option<String> {
     })
 }
 
-/// Whether a macro can be named from other crates.
+/// Whether other crates can use the macro (`#[macro_export]`).
 pub(super) fn is_exported(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("macro_export"))
 }
 
-/// Whether the macros of a module are known around it.
+/// Whether the module around it can use the macros of a module by their bare names (`#[macro_use]`).
 pub(super) fn shares_macros(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("macro_use"))
 }

@@ -1,4 +1,4 @@
-//! Which file takes which names from which other, and the circles in that.
+//! The dependencies between files, and the circles of dependencies.
 
 use super::{
     module::{By, FileId, PathUse, Workspace},
@@ -9,51 +9,51 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The dependencies between the files of a workspace.
 #[derive(Debug, Default)]
 pub struct Graph {
-    /// Paths of all files.
+    /// Paths of all files below the workspace root. A [`FileId`] is an index into this list.
     pub files: Vec<String>,
-    /// What a file takes from another.
+    /// For each pair of files, the names that the first one uses from the second one.
     pub edges: BTreeMap<(FileId, FileId), Vec<Taken>>,
-    /// What a file takes from crates of elsewhere.
+    /// For each file and each crate from outside the workspace, the names that the file uses from that crate.
     pub foreign: BTreeMap<(FileId, String), Vec<Taken>>,
     /// Files that only tests compile.
     pub tests: BTreeSet<FileId>,
-    /// Paths into the workspace that lead nowhere: a fault of the code, or of this reader.
+    /// Paths into the workspace that lead to no definition, because of an error in the code or in this crate.
     pub unresolved: Vec<Edge>,
 }
 
-/// One place where a name is taken.
+/// One place where a file uses a name of another file or crate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Taken {
-    /// Line in the file that takes it.
+    /// Line in the file that uses the name, from 1.
     pub line: usize,
-    /// The path as written.
+    /// The path as it is written there.
     pub name: String,
-    /// Only tests compile the place.
+    /// Whether only tests compile the place.
     pub test: bool,
 }
 
-/// What one file takes from another.
+/// The names that one file uses from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// The file that takes.
+    /// Path of the file that uses the names.
     pub from: String,
-    /// The file that defines.
+    /// Path of the file that defines the names. Empty if a path leads to no definition.
     pub to: String,
-    /// The names, in the order of lines.
+    /// The places where names are used, in the order of lines.
     pub taken: Vec<Taken>,
 }
 
-/// Files that depend on each other.
+/// Files each of which depends on all others, directly or indirectly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Circle {
-    /// In the order of paths.
+    /// Paths of the files, sorted.
     pub files: Vec<String>,
-    /// Everything that they take from each other; what is taken in the fewest places first.
+    /// All dependencies between these files. Those with the fewest places come first.
     pub edges: Vec<Edge>,
 }
 
 impl Graph {
-    /// Resolves every path of the workspace.
+    /// Resolves every path that the code of the workspace contains.
     #[must_use]
     pub fn of(workspace: &Workspace) -> Self {
         let mut graph = Self { files: workspace.files.clone(), tests: test_files(workspace), ..Self::default() };
@@ -80,7 +80,7 @@ impl Graph {
         graph
     }
 
-    /// All groups of files of which each depends on all others, directly or not; the largest first.
+    /// All circles, the largest first.
     #[must_use]
     pub fn circles(&self) -> Vec<Circle> {
         let mut circles: Vec<_> = self.components().into_iter().filter(|files| files.len() > 1).map(|files| self.circle(&files)).collect();
@@ -88,7 +88,7 @@ impl Graph {
         circles
     }
 
-    /// All dependencies, in the order of files.
+    /// All dependencies between files, in the order of files.
     pub fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
         self.edges.keys().map(|key| self.edge(*key))
     }
@@ -106,7 +106,7 @@ impl Graph {
         Circle { files, edges }
     }
 
-    /// Strongly connected components, by Kosaraju's two walks.
+    /// The strongly connected components of the graph, by Kosaraju's algorithm.
     fn components(&self) -> Vec<BTreeSet<FileId>> {
         let (mut forth, mut back) = (vec![Vec::new(); self.files.len()], vec![Vec::new(); self.files.len()]);
         for (from, to) in self.edges.keys() {
@@ -131,7 +131,7 @@ impl Graph {
     }
 }
 
-/// Everything that can be reached and was not seen before, each after what it leads to.
+/// Adds to `order` all files that can be reached from `from` and are not yet `seen`. Each file comes after the files that it leads to.
 fn walk(next: &[Vec<FileId>], from: FileId, seen: &mut [bool], order: &mut Vec<FileId>) {
     if std::mem::replace(&mut seen[from], true) {
         return;

@@ -1,4 +1,4 @@
-//! From files to modules: follows `mod` declarations from the root of every crate.
+//! Reads the modules of all crates. Follows the `mod` declarations from the root file of each crate.
 
 use super::{
     collect::{self, Declared},
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Reads all crates of the tree.
 ///
 /// # Errors
-/// Files that are missing, or are no Rust.
+/// The message names the first file that is missing or is not valid Rust.
 pub fn load(tree: &Tree, packages: &[Package]) -> Result<Workspace, String> {
     let mut workspace = Workspace::default();
     let mut libraries = BTreeMap::new();
@@ -41,15 +41,15 @@ fn root(workspace: &mut Workspace, krate: usize, test: bool) -> ModuleId {
     workspace.modules.len() - 1
 }
 
-/// The libraries of the workspace that a package can name, its own included.
+/// The root modules of the workspace's libraries that code of a package can name, including the package's own library.
 fn externs(package: &Package, libraries: &BTreeMap<String, ModuleId>) -> BTreeMap<String, ModuleId> {
     let own = (package.name.replace('-', "_"), package.name.clone());
     package.dependencies.iter().chain([&own]).filter_map(|(name, of)| libraries.get(of).map(|root| (name.clone(), *root))).collect()
 }
 
-/// Reads a module's file, and the files of the modules that it declares; `folder` is where those are.
+/// Reads the file of a module, and the files of the modules that it declares. Those are in `folder`.
 fn read(tree: &Tree, workspace: &mut Workspace, module: ModuleId, file: &str, folder: String) -> Result<(), String> {
-    let text = tree.get(file).ok_or_else(|| format!("{file}: no such file"))?;
+    let text = tree.get(file).ok_or_else(|| format!("{file}: the file does not exist"))?;
     let parsed = syn::parse_file(text).map_err(|error| format!("{file}:{}: {error}", error.span().start().line))?;
     let id = workspace.files.iter().position(|known| known == file).unwrap_or_else(|| {
         workspace.files.push(file.to_owned());
@@ -78,7 +78,7 @@ fn folder_of(file: &str) -> &str {
     file.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The path without `.` and `..`.
+/// The path with all `.` and `..` resolved.
 fn normal(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {

@@ -1,4 +1,4 @@
-//! What the source says: packages, modules, names, and which file takes which name from which other. No rule is here.
+//! Reads the code: packages, modules, names, and the dependencies between files. Rules do not belong here.
 
 mod attributes;
 mod collect;

@@ -1,4 +1,4 @@
-//! Modules, the names in them, and the paths that their code writes.
+//! Modules, the names in them, and the paths that their code contains.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -10,69 +10,69 @@ pub type ModuleId = usize;
 /// Index into [`Workspace::files`].
 pub type FileId = usize;
 
-/// Everything that was read.
+/// All code of the workspace.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// Paths below the workspace root.
+    /// Paths of the files below the workspace root.
     pub files: Vec<String>,
     /// Modules of all crates, and blocks that declare items.
     pub modules: Vec<Module>,
-    /// Crates in the order of their packages.
+    /// Crates, in the order of their packages.
     pub crates: Vec<Crate>,
-    /// What the code writes.
+    /// All paths that the code contains.
     pub uses: Vec<PathUse>,
 }
 
-/// One target of a package.
+/// One target of a package, such as its library or a test.
 #[derive(Debug)]
 pub struct Crate {
-    /// Name of its package.
+    /// Name of the package.
     pub package: String,
-    /// Its root module.
+    /// The root module.
     pub root: ModuleId,
-    /// Root modules of the workspace's crates, by the names that this crate knows them by.
+    /// Root modules of the workspace's crates that this crate can name, by the name that it uses for them.
     pub externs: BTreeMap<String, ModuleId>,
-    /// Crates from elsewhere, by the names that this crate knows them by.
+    /// Names that this crate uses for crates from outside the workspace.
     pub foreign: BTreeSet<String>,
 }
 
-/// A module, or a block with items of its own.
+/// A module, or a block of code that declares items.
 #[derive(Debug, Default)]
 pub struct Module {
     /// Index into [`Workspace::crates`].
     pub krate: usize,
-    /// What is around it.
+    /// The module or block around this one. `None` for the root of a crate.
     pub parent: Option<ModuleId>,
-    /// A block of code: paths that begin with `self` or `super` mean the module around it.
+    /// Whether this is a block of code. In a block, `self` and `super` mean the module around it and that module's parent.
     pub block: bool,
-    /// Names from the crate's root on.
+    /// Names of the modules from the crate's root to this one, without the root.
     pub path: Vec<String>,
-    /// Where its code is.
+    /// The file that contains its code.
     pub file: FileId,
-    /// Only tests compile it.
+    /// Whether only tests compile it.
     pub test: bool,
-    /// Names that are declared or imported one by one.
+    /// Names that are declared, or imported without a glob.
     pub names: HashMap<String, Vec<Binding>>,
-    /// Imports of everything.
+    /// Glob imports.
     pub globs: Vec<Glob>,
-    /// Words in calls of macros that make items: names that may be declared by them.
+    /// Words in macro calls in item position. The macros may declare items with these names.
     pub made: HashSet<String>,
-    /// Macros that are called in the place of items.
+    /// Paths of the macros that are called in item position.
     pub makers: Vec<Vec<String>>,
-    /// Modules in it whose macros it knows by their bare names: `#[macro_use]`.
+    /// Child modules with `#[macro_use]`, whose macros can be used by their bare names.
     pub macros_of: Vec<ModuleId>,
-    /// Words in the bodies of the macros that it declares.
+    /// For each macro that it declares, the words in the macro's body.
     pub made_by: HashMap<String, HashSet<String>>,
 }
 
 /// A name in a module.
 #[derive(Clone, Debug)]
 pub struct Binding {
-    /// What it names.
+    /// What the name stands for.
     pub target: Named,
-    /// Kinds of names that it can be looked up as.
+    /// The name spaces that the name is in.
     pub spaces: Spaces,
-    /// The module that it is visible in; none: everywhere.
+    /// The module in which the name is visible. `None`: everywhere.
     pub visible: Option<ModuleId>,
 }
 
@@ -81,22 +81,22 @@ pub struct Binding {
 pub enum Named {
     /// A module.
     Module(ModuleId),
-    /// Something declared in this module's file; with the names of its variants if it is an enum.
+    /// An item that the module's file declares. Contains the names of the variants if the item is an enum.
     Item(Arc<HashSet<String>>),
-    /// What a path names that is looked up from the binding's module.
+    /// An import. Contains its path, which starts at the binding's module.
     Import(Vec<String>),
 }
 
-/// `use path::*`.
+/// A glob import: `use path::*`.
 #[derive(Clone, Debug)]
 pub struct Glob {
     /// The path before the star.
     pub path: Vec<String>,
-    /// As [`Binding::visible`].
+    /// The module in which the imported names are visible. `None`: everywhere.
     pub visible: Option<ModuleId>,
 }
 
-/// Rust's name spaces.
+/// A set of Rust's name spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Spaces(pub u8);
 
@@ -107,53 +107,53 @@ impl Spaces {
     pub const VALUE: Self = Self(2);
     /// Macros.
     pub const MACRO: Self = Self(4);
-    /// Any of them.
+    /// All name spaces.
     pub const ALL: Self = Self(7);
 
-    /// Whether they have one in common.
+    /// Whether both sets have a name space in common.
     pub fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Those of both.
+    /// The union of both sets.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
 
-/// A path that some code writes.
+/// A path that the code contains.
 #[derive(Clone, Debug)]
 pub struct PathUse {
-    /// Where it is looked up.
+    /// The module or block in which the path is looked up.
     pub scope: ModuleId,
-    /// Its segments; a first empty one stands for a leading `::`.
+    /// The segments. An empty first segment stands for a leading `::`.
     pub segments: Vec<String>,
-    /// Line in the file of its scope, from 1.
+    /// Line in the file of the scope, from 1.
     pub line: usize,
-    /// What it can be.
+    /// The name spaces in which the path is looked up.
     pub spaces: Spaces,
-    /// Only tests compile it.
+    /// Whether only tests compile the place.
     pub test: bool,
-    /// What writes it.
+    /// The kind of code that contains the path.
     pub by: By,
 }
 
-/// What writes a path.
+/// The kind of code that contains a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// `use`: a name is taken.
+    /// A private `use`. It uses the name.
     Import,
-    /// `pub use` or a glob: nothing is taken from a file, but the path shows which crates are known.
+    /// A `pub use` or a glob import. It uses nothing from a file of the workspace, but counts as a use of a crate from outside.
     Wiring,
-    /// Code.
+    /// An expression, a type or a pattern.
     Code,
-    /// Tokens, so that it may be no path at all.
+    /// Tokens of a macro or an attribute. They look like a path, but may be something else.
     Tokens,
 }
 
 impl Workspace {
-    /// The module around a block; a module itself.
+    /// The module around a block. For a module, the module itself.
     pub fn enclosing(&self, mut scope: ModuleId) -> ModuleId {
         while self.modules[scope].block {
             scope = self.modules[scope].parent.unwrap_or(scope);
@@ -161,12 +161,12 @@ impl Workspace {
         scope
     }
 
-    /// The module around a module.
+    /// The parent of a module. Blocks of code are not counted as parents.
     pub fn parent(&self, module: ModuleId) -> Option<ModuleId> {
         self.modules[module].parent.map(|parent| self.enclosing(parent))
     }
 
-    /// Whether `inner` is `outer` or lies in it.
+    /// Whether `inner` is `outer`, or is inside it.
     pub fn within(&self, inner: ModuleId, outer: ModuleId) -> bool {
         let mut at = Some(inner);
         while let Some(module) = at {

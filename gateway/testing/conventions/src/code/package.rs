@@ -1,4 +1,4 @@
-//! Packages and their targets, as Cargo finds them.
+//! Finds packages and their targets in the same way as Cargo.
 
 use crate::tree::Tree;
 use std::path::Path;
@@ -7,40 +7,40 @@ use toml::{Table, Value};
 /// A Cargo package.
 #[derive(Clone, Debug)]
 pub struct Package {
-    /// As in Cargo.toml.
+    /// Name in Cargo.toml.
     pub name: String,
-    /// Folder of its Cargo.toml, below the workspace root.
+    /// Path of the folder with its Cargo.toml, below the workspace root.
     pub folder: String,
-    /// Names (as code writes them) and package names of its dependencies.
+    /// The dependencies. Each is the name that code uses, and the name of the package.
     pub dependencies: Vec<(String, String)>,
-    /// The same of what only its tests use.
+    /// The dependencies that only tests use, in the same form.
     pub test_dependencies: Vec<(String, String)>,
-    /// What it builds.
+    /// The crates of the package.
     pub targets: Vec<Target>,
 }
 
 /// One crate of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Root file, below the workspace root.
+    /// Path of the root file, below the workspace root.
     pub root: String,
-    /// What it is.
+    /// The kind of target.
     pub kind: TargetKind,
 }
 
-/// What Cargo builds a target as.
+/// The kind of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
-    /// What others can depend on.
+    /// A library. Other crates can depend on it.
     Library,
-    /// A program.
+    /// A program, or a build script.
     Binary,
-    /// Test, benchmark or example: never part of a release.
+    /// A test, a benchmark or an example. It is never part of a release.
     Test,
 }
 
 impl Package {
-    /// Names and package names of everything that its code can name.
+    /// All dependencies, including those that only tests use.
     pub fn all_dependencies(&self) -> impl Iterator<Item = &(String, String)> {
         self.dependencies.iter().chain(&self.test_dependencies)
     }
@@ -49,7 +49,7 @@ impl Package {
 /// All packages of the tree.
 ///
 /// # Errors
-/// A Cargo.toml that is none.
+/// The message names the first Cargo.toml that is not valid TOML.
 pub fn packages(tree: &Tree) -> Result<Vec<Package>, String> {
     let mut found = Vec::new();
     for (path, text) in tree.files() {
@@ -113,7 +113,7 @@ fn targets(tree: &Tree, folder: &str, table: &Table) -> Vec<Target> {
     found
 }
 
-/// What Cargo takes a file for by its place in the package.
+/// The kind of target that Cargo infers from a file's path in its package.
 fn discovered(path: &str) -> Option<TargetKind> {
     match path.split('/').collect::<Vec<_>>()[..] {
         ["src", "lib.rs"] => Some(TargetKind::Library),

@@ -1,4 +1,4 @@
-//! From paths to the files that define what they name, through imports, re-exports and globs.
+//! Resolves paths to the files that define the named items. Follows imports, re-exports and globs.
 
 use super::module::{Binding, FileId, ModuleId, Named, PathUse, Spaces, Workspace};
 use std::{collections::HashSet, sync::Arc};
@@ -6,18 +6,18 @@ use std::{collections::HashSet, sync::Arc};
 /// What a path leads to.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
-    /// A module: nothing is taken from a file by naming it.
+    /// A module. A path that only names a module uses nothing from its file.
     Module(ModuleId),
-    /// An item of this file; with its variants if it is an enum.
+    /// An item of a file. Contains the names of its variants if it is an enum.
     Item(FileId, Arc<HashSet<String>>),
-    /// Something of this crate, which is not of the workspace.
+    /// An item of a crate outside the workspace. Contains the name of that crate.
     Outside(String),
 }
 
-/// Look-ups that are under way, so that imports in a ring come to an end.
+/// Look-ups that are in progress. A look-up that leads back to itself finds itself here and ends.
 type Pending = HashSet<(ModuleId, String, Spaces)>;
 
-/// Everything that the path can name; nothing if it names nothing that was read.
+/// Everything that the path can name. Empty if it names nothing that is known.
 pub(super) fn resolve(workspace: &Workspace, path: &PathUse) -> Vec<Found> {
     Resolver { workspace, pending: Pending::new() }.path(path.scope, &path.segments, path.spaces)
 }
@@ -50,18 +50,18 @@ impl Resolver<'_> {
         at
     }
 
-    /// A name inside what was found.
+    /// The items with this name inside `found`, as code in the module `from` sees them.
     fn below(&mut self, found: Found, name: &str, spaces: Spaces, from: ModuleId) -> Vec<Found> {
         match found {
             Found::Module(module) if name == "super" => self.workspace.parent(module).map(Found::Module).into_iter().collect(),
             Found::Module(module) if name == "self" => vec![Found::Module(module)],
             Found::Module(module) => self.member(module, name, spaces, from),
-            // Variants, and what belongs to a type, are where the type is.
+            // Variants and associated items count as defined in the file of their type.
             Found::Item(..) | Found::Outside(_) => vec![found],
         }
     }
 
-    /// A name without anything before it.
+    /// The items that a path's first segment names.
     fn lexical(&mut self, scope: ModuleId, name: &str, spaces: Spaces) -> Vec<Found> {
         let here = self.workspace.enclosing(scope);
         let mut at = scope;
@@ -84,7 +84,7 @@ impl Resolver<'_> {
         if spaces.meets(Spaces::TYPE) { self.external(here, name) } else { vec![] }
     }
 
-    /// A macro that a module around declares is known by its bare name.
+    /// The macro with this name that the module or a module around it declares. Code can use it by its bare name.
     fn macro_around(&self, module: ModuleId, name: &str) -> Option<Found> {
         let mut at = Some(module);
         while let Some(module) = at {
@@ -111,7 +111,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// A name in a module, as code in the module `from` sees it.
+    /// The items with this name in a module, as code in the module `from` sees them.
     fn member(&mut self, module: ModuleId, name: &str, spaces: Spaces, from: ModuleId) -> Vec<Found> {
         let key = (module, name.to_owned(), spaces);
         if !self.pending.insert(key.clone()) {
@@ -163,7 +163,7 @@ impl Resolver<'_> {
         found
     }
 
-    /// Whether a macro that is called in the module may declare the name.
+    /// Whether a macro call in the module may declare this name.
     fn is_made(&self, module: ModuleId, name: &str) -> bool {
         let here = &self.workspace.modules[module];
         here.made.contains(name)

@@ -1,35 +1,35 @@
-//! Paths in the tokens of a macro, as far as tokens tell.
+//! Guesses which tokens of a macro are paths.
 
 use super::{attributes::asks_for_test, module::Spaces};
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 
-/// What looks like a path.
+/// Tokens that look like a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Guess {
-    /// Its segments; `$crate` stands as `crate`.
+    /// The segments, with `crate` in place of `$crate`.
     pub(super) segments: Vec<String>,
-    /// Its first line.
+    /// The line of the first segment, from 1.
     pub(super) line: usize,
-    /// What it can be.
+    /// The name spaces in which the path must be looked up.
     pub(super) spaces: Spaces,
-    /// An item that is marked as one of tests is around it.
+    /// Whether an item with `#[cfg(test)]` contains the path.
     pub(super) test: bool,
 }
 
-/// Never the name of something that a module declares.
+/// Keywords. No item has such a name.
 const KEYWORDS: [&str; 32] = [
     "as", "async", "await", "break", "const", "continue", "dyn", "else", "enum", "extern", "false", "fn", "for", "if", "impl", "in", "let",
     "loop", "match", "mod", "move", "mut", "pub", "ref", "return", "static", "struct", "trait", "true", "type", "where", "while",
 ];
 
-/// Everything that looks like a path: words joined by `::`, single words that begin in upper case, or are called.
+/// All tokens that look like paths: words joined by `::`, and single words that begin with a capital letter or are called.
 pub(super) fn paths(tokens: TokenStream) -> Vec<Guess> {
     let mut found = Vec::new();
     scan(tokens, false, &mut found);
     found
 }
 
-/// All words, at any depth.
+/// All words in the tokens, including words in nested groups.
 pub(super) fn words(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     for token in tokens {
@@ -42,7 +42,7 @@ pub(super) fn words(tokens: TokenStream) -> Vec<String> {
     found
 }
 
-/// All strings, at any depth.
+/// All string literals in the tokens, including those in nested groups.
 pub(super) fn texts(tokens: TokenStream) -> Vec<(String, Span)> {
     let mut found = Vec::new();
     for token in tokens {
@@ -60,7 +60,7 @@ pub(super) fn texts(tokens: TokenStream) -> Vec<(String, Span)> {
     found
 }
 
-/// A word as a name: `r#type` is `type`.
+/// The name that a word stands for: `type` for `r#type`.
 pub(super) fn name(word: &proc_macro2::Ident) -> String {
     let text = word.to_string();
     text.strip_prefix("r#").map(str::to_owned).unwrap_or(text)
@@ -101,7 +101,7 @@ fn scan(tokens: TokenStream, around: bool, found: &mut Vec<Guess>) {
     }
 }
 
-/// Whether this is what follows the `#` of `#[cfg(test)]`.
+/// Whether this group is the bracket of `#[cfg(test)]`.
 fn marks_test(group: &Group) -> bool {
     let mut tokens = group.stream().into_iter();
     match (tokens.next(), tokens.next()) {
@@ -110,7 +110,7 @@ fn marks_test(group: &Group) -> bool {
     }
 }
 
-/// Whether the word at this place is the first of a path, and neither a field nor a macro's variable.
+/// Whether the word at this index can begin a path. A field, a lifetime, a macro variable or a later segment cannot.
 fn begins_path(tokens: &[TokenTree], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).and_then(|index| tokens.get(index));
     let is = |token: Option<&TokenTree>, sign: char| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
@@ -122,7 +122,7 @@ fn begins_path(tokens: &[TokenTree], at: usize) -> bool {
     !field && !tail && !is(before(1), '\'')
 }
 
-/// The path at this place, and the index after it.
+/// The path that begins at this index, and the index after the path.
 fn path_at(tokens: &[TokenTree], mut at: usize) -> (Vec<String>, usize) {
     let mut segments = Vec::new();
     while let Some(TokenTree::Ident(word)) = tokens.get(at) {
@@ -159,7 +159,7 @@ fn calls_macro(rest: &[TokenTree]) -> bool {
     matches!(rest.first(), Some(TokenTree::Punct(punct)) if punct.as_char() == '!') && matches!(rest.get(1), Some(TokenTree::Group(_)))
 }
 
-/// Constants that a format string names: `{LIMIT}`, `{LIMIT:?}`.
+/// The names of constants in a format string, such as `{LIMIT}` or `{LIMIT:?}`.
 fn named_in_format(literal: &str) -> impl Iterator<Item = String> + '_ {
     literal.split('{').skip(1).filter_map(|rest| {
         let word = rest.split(['}', ':']).next()?;

@@ -1,7 +1,7 @@
-//! Files depend on each other in one direction only.
+//! Dependencies between files form no circle.
 //!
-//! A file depends on the file that defines a name that it takes: re-exports are resolved, and paths in code count as imports do. `mod` and `pub use`
-//! lines wire, and count as nothing. A module of tests is a file of its own that depends on what it tests.
+//! A file depends on each file that defines a name which it uses. Re-exports are followed to the definition, and a path in code counts like
+//! an import. Lines with `mod` or `pub use` are no dependencies. A test module in a file of its own depends on the code that it tests.
 
 use crate::{
     code::{Circle, Edge},
@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 const RULE: &str = "no circle of files";
 
-/// A finding for each circle, with everything that its files take from each other.
+/// A finding for each circle, with all names that its files use from each other.
 #[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     source.graph.circles().iter().map(finding).collect()
@@ -25,12 +25,11 @@ fn finding(circle: &Circle) -> Finding {
         line: first.taken[0].line,
         rule: RULE,
         what: text(circle),
-        remedy: "move what both sides need into a file below both (a leaf), or let the upper one pass in what the lower one takes"
-            .to_owned(),
+        remedy: "move what both sides need into a file below both, or let the upper file pass to the lower one what it needs".to_owned(),
     }
 }
 
-/// A circle as text: its files, and each dependency with line and names.
+/// A circle as text: its files, and each dependency with its names and lines.
 #[must_use]
 pub fn text(circle: &Circle) -> String {
     let mut text = format!("{} files depend on each other:\n", circle.files.len());
@@ -54,5 +53,5 @@ fn edge_text(edge: &Edge) -> String {
         }
     }
     let names: Vec<_> = names.iter().map(|(name, lines)| format!("{name} ({})", lines.join(", "))).collect();
-    format!("{}:{} takes from {}: {}", edge.from, edge.taken[0].line, edge.to, names.join("; "))
+    format!("{}:{} uses from {}: {}", edge.from, edge.taken[0].line, edge.to, names.join("; "))
 }

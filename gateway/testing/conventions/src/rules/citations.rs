@@ -1,30 +1,31 @@
-//! Each rule of `docs/no-loss.md` is cited by the code that follows it, and by a test that holds it.
+//! Each rule of `docs/no-loss.md` is cited by the code that follows it, and by a test that checks it.
 //!
-//! A citation is the rule's number in a comment, such as NL-0.1 with a number that the page has. It is a test's where only tests compile the place: in
-//! Rust by its module, elsewhere by its folder.
+//! A citation is the number of a rule anywhere in a file, such as NL-0.1. Citations in test code count for tests, all others for code. Test
+//! code is a Rust module that only tests compile, or any file in a folder `tests`.
 
 use crate::{finding::Finding, source::Source};
 use std::collections::{BTreeMap, BTreeSet};
 
-const RULE: &str = "rules of no loss";
+const RULE: &str = "citations of no-loss rules";
 const PAGE: &str = "docs/no-loss.md";
-/// Pages may name rules without holding them; and what is here is about rules in general.
+/// Files whose numbers are not citations: pages explain rules, and this crate uses numbers as examples.
 const PROSE: [&str; 3] = ["docs/", "gateway/testing/conventions/", "CHANGELOG.md"];
 
-/// A finding for each rule that lacks code or a test, and for each citation of what is no rule.
+/// A finding for each rule that no code or no test cites, for each citation of a rule that the page does not have, and for each number that
+/// two rules have.
 #[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     let page = source.tree.get(PAGE).unwrap_or_default();
     let rules = rules(page);
     if rules.is_empty() {
-        return vec![finding(PAGE, 0, "there are no rules".to_owned(), "write them as `- **NL-1.2** text`")];
+        return vec![finding(PAGE, 0, "the page has no rules".to_owned(), "write each rule as `- **NL-1.2** text`")];
     }
     let (mut by_code, mut by_tests, mut findings) = (BTreeSet::new(), BTreeSet::new(), doubles(page));
     for (file, text) in source.tree.files().filter(|(file, _)| !PROSE.iter().any(|prose| file.starts_with(prose))) {
         let tests_begin = tests_begin(source, file, text);
         for (line, number) in (1..).zip(text.lines()).flat_map(|(line, text)| numbers(text).into_iter().map(move |number| (line, number))) {
             if !rules.contains_key(&number) {
-                findings.push(finding(file, line, format!("{number} is no rule of {PAGE}"), "cite the number that the page has"));
+                findings.push(finding(file, line, format!("{PAGE} has no rule {number}"), "cite the number of a rule on that page"));
             }
             let cited = if line >= tests_begin { &mut by_tests } else { &mut by_code };
             cited.insert(number);
@@ -36,7 +37,7 @@ pub fn check(source: &Source) -> Vec<Finding> {
                 PAGE,
                 *line,
                 format!("no code cites {number}"),
-                "cite it where it is followed, or take a rule that nothing follows out",
+                "cite the rule in the code that follows it; if no code follows it, remove the rule",
             ));
         }
         if !by_tests.contains(number) {
@@ -44,14 +45,14 @@ pub fn check(source: &Source) -> Vec<Finding> {
                 PAGE,
                 *line,
                 format!("no test cites {number}"),
-                "cite it at the test that fails without it; write that test if there is none",
+                "cite the rule at the test that fails if the code breaks it; if there is no such test, write one",
             ));
         }
     }
     findings
 }
 
-/// The rules of the page, with their lines.
+/// The numbers of the page's rules, with their lines.
 fn rules(page: &str) -> BTreeMap<String, usize> {
     declared(page).map(|(line, number)| (number, line)).collect()
 }
@@ -66,10 +67,12 @@ fn declared(page: &str) -> impl Iterator<Item = (usize, String)> + '_ {
 fn doubles(page: &str) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     let again = declared(page).filter(|(_, number)| !seen.insert(number.clone()));
-    again.map(|(line, number)| finding(PAGE, line, format!("{number} is there twice"), "give the new rule a new number")).collect()
+    again
+        .map(|(line, number)| finding(PAGE, line, format!("{number} is the number of two rules"), "give the new rule a new number"))
+        .collect()
 }
 
-/// All numbers of rules in a text: `NL-1.2`.
+/// All numbers of rules in a text, such as `NL-1.2`.
 fn numbers(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("NL-") {
@@ -84,13 +87,13 @@ fn numbers(text: &str) -> Vec<String> {
     found
 }
 
-/// The line from which on a file is a test's; none of them: beyond its end.
+/// The first line of a file's test code. `usize::MAX` if the file has none.
 fn tests_begin(source: &Source, file: &str, text: &str) -> usize {
     let only_tests = source.graph.tests.iter().any(|id| source.graph.files[*id] == file);
     if only_tests || file.split('/').any(|folder| folder == "tests") {
         return 1;
     }
-    // Tests within a file are its end.
+    // A test module within a file is the last item of the file.
     let lines: Vec<_> = text.lines().collect();
     let begin = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{'));
     begin.map_or(usize::MAX, |line| line + 1)

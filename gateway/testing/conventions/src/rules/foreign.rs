@@ -1,7 +1,8 @@
-//! Crates from elsewhere stay in their places.
+//! Only some modules may use a crate from outside the workspace (a foreign crate).
 //!
-//! ARCHITECTURE.md has a table under the heading that begins with "Foreign crates in", which names folders. A row names crates (a star at the end stands
-//! for any rest), and the modules that may use them outside tests; "everywhere" allows all. Every crate that is used there has a row.
+//! ARCHITECTURE.md has tables under headings that begin with "Foreign crates in" and name folders. Each row names crates, and the modules
+//! that may use them outside tests. A name with a star at the end stands for all crates that begin like it; "everywhere" allows all
+//! modules. Every foreign crate that these folders use needs a row.
 
 use super::{ARCHITECTURE, fault};
 use crate::{
@@ -12,10 +13,10 @@ use crate::{
 };
 
 const RULE: &str = "foreign crates";
-/// Comes with the language.
+/// Crates that come with the language. They need no row.
 const STANDARD: [&str; 3] = ["std", "core", "alloc"];
 
-/// Findings in the code, and in the table where it is not true.
+/// A finding for each use that no row allows, and for each entry of a row that no code uses.
 #[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     let page = source.tree.get(ARCHITECTURE).unwrap_or_default();
@@ -24,17 +25,17 @@ pub fn check(source: &Source) -> Vec<Finding> {
         return vec![fault(
             RULE,
             0,
-            "there is no table of foreign crates",
-            "put one under a heading that begins with \"Foreign crates in\"",
+            "the page has no table of foreign crates",
+            "add one under a heading that begins with \"Foreign crates in\"",
         )];
     }
     tables.iter().flat_map(|table| check_table(table, &source.graph)).collect()
 }
 
-/// A crate that a file uses outside tests.
+/// A foreign crate that a file uses outside tests.
 struct Used<'a> {
     file: &'a str,
-    /// The file's path below the folder, without its ending.
+    /// The file's path below the folder, without `.rs`.
     module: &'a str,
     krate: &'a str,
     line: usize,
@@ -44,7 +45,7 @@ struct Used<'a> {
 struct Allowed {
     line: usize,
     crates: Vec<String>,
-    /// None: everywhere.
+    /// The modules that may use the crates. `None`: all modules.
     places: Option<Vec<String>>,
 }
 
@@ -72,15 +73,15 @@ fn used<'a>(folders: &[String], graph: &'a Graph) -> Vec<Used<'a>> {
 fn wrong(rows: &[Allowed], used: &Used<'_>) -> Option<(String, String)> {
     let krate = used.krate;
     let Some(row) = rows.iter().find(|row| row.names(krate)) else {
-        let remedy = format!("do without it, or give it a row in {ARCHITECTURE} and a reason in the change's message");
+        let remedy = format!("do without the crate, or add a row for it to {ARCHITECTURE} and explain why in the commit message");
         return Some((format!("crate `{krate}` is in no row of the table of foreign crates"), remedy));
     };
     let places = row.places.as_ref()?;
     if places.iter().any(|place| within(used.module, place)) {
         return None;
     }
-    let what = format!("crate `{krate}` is used here, but belongs to {} only", places.join(", "));
-    Some((what, "move the code that needs it there, and pass in what it decides or delivers".to_owned()))
+    let what = format!("crate `{krate}` is used here, but only {} may use it", places.join(", "));
+    Some((what, "move the code that needs the crate there, and pass its results to this module".to_owned()))
 }
 
 impl Allowed {
@@ -93,14 +94,14 @@ impl Allowed {
         self.crates.iter().any(|pattern| matches(pattern, krate))
     }
 
-    /// What the row says, and the code does not do any more.
+    /// A finding for each crate and module of the row that the code no longer has.
     fn unused(&self, used: &[Used<'_>]) -> Vec<Finding> {
         let used: Vec<_> = used.iter().filter(|used| self.names(used.krate)).collect();
         let crates = self.crates.iter().filter(|pattern| !used.iter().any(|used| matches(pattern, used.krate)));
         let places = self.places.iter().flatten().filter(|place| !used.iter().any(|used| within(used.module, place)));
         crates
             .chain(places)
-            .map(|name| fault(RULE, self.line, &format!("`{name}` is in the row, but not in the code"), "take it out"))
+            .map(|name| fault(RULE, self.line, &format!("`{name}` is in the row, but no code uses it"), "remove it from the row"))
             .collect()
     }
 }

@@ -1,8 +1,12 @@
-//! What the simulation runs does nothing in the order of a hash map: that order differs from run to run, so that a seed would not repeat what it found.
+//! Code that the simulation runs does not iterate over hash maps and sets. Their order differs from run to run, so the same seed would not
+//! repeat a failure.
 //!
-//! Read from syntax: what is declared as a `HashMap` or `HashSet` (fields, arguments, variables, what functions return) is not iterated, unless its type
-//! names a hasher that is fixed while tests run. Fields of files in the same folder, or below it, count, too. Where the order has no effect, a comment on the line
-//! or the line above says so: `// Any order: why`. What only tests compile is free, but for the simulation itself.
+//! The check reads syntax only. It knows the fields, arguments, variables and return values that are declared as `HashMap` or `HashSet`.
+//! Fields of files in the same folder, or in a folder above or below, are also known. These iterations are allowed:
+//!
+//! - over a type with a hasher whose order is fixed while tests run;
+//! - with a comment `// Any order: why` on the same line or the line above, if the order has no effect;
+//! - in code that only tests compile, except the simulation itself.
 
 mod declared;
 mod walk;
@@ -11,10 +15,10 @@ use crate::{finding::Finding, source::Source};
 use declared::Declared;
 use walk::Iteration;
 
-const RULE: &str = "no order of hash maps";
+const RULE: &str = "no iteration over hash maps";
 const EXCUSE: &str = "// Any order: ";
 
-/// What the simulation runs, beside what it replaces.
+/// The folders whose code the simulation runs, except for the parts that it replaces.
 pub const SIMULATED: [&str; 13] = [
     "gateway/core/src",
     "gateway/src/simulation",
@@ -50,7 +54,7 @@ pub fn check(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// Whether one file's folder is, or lies in, the other's.
+/// Whether both files are in the same folder, or the folder of one contains the other.
 fn is_near(one: &str, other: &str) -> bool {
     let folder = |file: &str| file.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
     one.starts_with(&folder(other)) || other.starts_with(&folder(one))
@@ -78,7 +82,7 @@ fn finding(file: &str, found: &Iteration) -> Finding {
         file: file.to_owned(),
         line: found.line,
         rule: RULE,
-        what: format!("`{}` is a hash map or set, and is iterated ({})", found.name, found.how),
-        remedy: format!("use a BTreeMap, an IndexMap or a sorted list; or say above it `{EXCUSE}…`, why the order has no effect"),
+        what: format!("iterates over `{}`, a hash map or set ({})", found.name, found.how),
+        remedy: format!("use a BTreeMap, an IndexMap or a sorted list; if the order has no effect, write `{EXCUSE}why` on the line above"),
     }
 }

@@ -1,8 +1,9 @@
-//! Modules use only what is below them, in the order that ARCHITECTURE.md shows.
+//! A module uses only modules below it, in the order that ARCHITECTURE.md shows.
 //!
-//! The page has a table under each heading that begins with "Layers of", which names the folders whose modules (files and folders) the rows list. Top uses
-//! bottom; modules of one row do not use each other. The file that wires a folder (`mod.rs`, `lib.rs`, `main.rs`) is above all of them. What only
-//! tests compile may use everything, and is used by nothing else.
+//! The page has tables under headings that begin with "Layers of" and name folders. The rows list the modules (files and folders) of these
+//! folders, from top to bottom. A module may use modules of lower rows; modules of one row do not use each other. The file that declares a
+//! folder's modules (`mod.rs`, `lib.rs`, `main.rs`) is above all rows. Code that only tests compile may use everything, and only such code
+//! may use it.
 
 use super::{ARCHITECTURE, fault};
 use crate::{
@@ -16,24 +17,24 @@ use std::collections::{BTreeMap, BTreeSet};
 const RULE: &str = "layers";
 const WIRING: [&str; 3] = ["lib", "main", "mod"];
 
-/// Findings in the code, and in the tables where they are not true.
+/// A finding for each use that the tables forbid, and for each difference between the tables and the folders.
 #[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     let page = source.tree.get(ARCHITECTURE).unwrap_or_default();
     let tables: Vec<_> = tables(page).into_iter().filter(|table| table.heading.starts_with("Layers of")).collect();
     if tables.is_empty() {
-        return vec![fault(RULE, 0, "there is no table of layers", "put one under a heading that begins with \"Layers of\"")];
+        return vec![fault(RULE, 0, "the page has no table of layers", "add one under a heading that begins with \"Layers of\"")];
     }
     let mut findings: Vec<_> = tables.iter().flat_map(|table| Layers::of(table).check(&source.graph)).collect();
     findings.extend(source.graph.edges().filter_map(|edge| test_only(&source.graph, &edge)));
     findings
 }
 
-/// One table.
+/// One table of layers.
 struct Layers {
     folders: Vec<String>,
     line: usize,
-    /// The row of each module, 0 on top, with its line.
+    /// For each module, the index of its row (0 is the top row), and the row's line.
     rows: BTreeMap<String, (usize, usize)>,
     twice: Vec<(String, usize)>,
 }
@@ -60,30 +61,31 @@ impl Layers {
                 continue;
             }
             if let Some((what, remedy)) = self.wrong(from, to) {
-                let what = format!("`{from}` takes {} from `{to}` ({}): {what}", names(&taken), edge.to);
+                let what = format!("`{from}` uses {} from `{to}` ({}): {what}", names(&taken), edge.to);
                 findings.push(Finding { file: edge.from, line: taken[0].line, rule: RULE, what, remedy });
             }
         }
         findings
     }
 
-    /// Each module of the folders is in one row, and each module of the table is in one folder.
+    /// Checks that each module of the folders is in exactly one row, and that each module of the table exists.
     fn check_table(&self, graph: &Graph) -> Vec<Finding> {
         let files = graph.files.iter().enumerate().filter(|(id, _)| !graph.tests.contains(id));
         let there: BTreeSet<_> = files.filter_map(|(_, file)| self.module(file)).filter(|module| !WIRING.contains(module)).collect();
         let unlisted = there.iter().filter(|module| !self.rows.contains_key(**module)).map(|module| {
             let what = format!("module `{module}` of {} is in no row", self.folders.join(", "));
-            fault(RULE, self.line, &what, "put it into the row below all that use it and above all that it uses")
+            fault(RULE, self.line, &what, "add it to a row below all modules that use it and above all modules that it uses")
         });
         let gone = self.rows.iter().filter(|(module, _)| !there.contains(module.as_str())).map(|(module, (_, line))| {
             let what = format!("there is no module `{module}` in {}", self.folders.join(", "));
-            fault(RULE, *line, &what, "take it out, or name the folder in which it is in the heading, too")
+            fault(RULE, *line, &what, "remove the name, or add the module's folder to the heading")
         });
-        let twice = self.twice.iter().map(|(module, line)| fault(RULE, *line, &format!("`{module}` is in two rows"), "take it out of one"));
+        let twice =
+            self.twice.iter().map(|(module, line)| fault(RULE, *line, &format!("`{module}` is in two rows"), "remove it from one of them"));
         unlisted.chain(gone).chain(twice).collect()
     }
 
-    /// The module of one of the folders that a file belongs to.
+    /// The module that a file belongs to. `None` if the file is in none of the folders.
     fn module<'a>(&self, file: &'a str) -> Option<&'a str> {
         let below = self.folders.iter().find_map(|folder| file.strip_prefix(folder.as_str())?.strip_prefix('/'))?;
         below.split('/').next().map(|first| first.strip_suffix(".rs").unwrap_or(first))
@@ -91,14 +93,19 @@ impl Layers {
 
     fn wrong(&self, from: &str, to: &str) -> Option<(&'static str, String)> {
         if WIRING.contains(&to) {
-            return Some(("that file only wires", "move it into a module of its own, below all that use it".to_owned()));
+            return Some((
+                "that file may only declare modules",
+                "move the definition into a module of its own, below all modules that use it".to_owned(),
+            ));
         }
         let (from, to) = (self.rows.get(from)?.0, self.rows.get(to)?.0);
-        let cure = format!("move what both need below both, or let the upper one pass it in ({ARCHITECTURE} has the order)");
+        let cure = format!(
+            "move what both need into a module below both, or let the upper module pass it to the lower one ({ARCHITECTURE} shows the order)"
+        );
         match from.cmp(&to) {
             std::cmp::Ordering::Less => None,
-            std::cmp::Ordering::Equal => Some(("both are in one row, and do not use each other", cure)),
-            std::cmp::Ordering::Greater => Some(("that is upward", cure)),
+            std::cmp::Ordering::Equal => Some(("modules of one row must not use each other", cure)),
+            std::cmp::Ordering::Greater => Some(("a module must not use modules above it", cure)),
         }
     }
 }
@@ -110,8 +117,8 @@ fn test_only(graph: &Graph, edge: &Edge) -> Option<Finding> {
         file: edge.from.clone(),
         line: taken[0].line,
         rule: RULE,
-        what: format!("takes {} from {}, which only tests compile", names(&taken), edge.to),
-        remedy: "mark the place as one of tests, or move what it takes out of the tests".to_owned(),
+        what: format!("uses {} from {}, which only tests compile", names(&taken), edge.to),
+        remedy: "mark this code with #[cfg(test)], or move the definition out of the test code".to_owned(),
     })
 }
 

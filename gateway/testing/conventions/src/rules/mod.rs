@@ -1,4 +1,4 @@
-//! The rules. Each reads the source and answers with findings. Rules do not know each other.
+//! The rules. Each checks the source and returns findings. Rules do not depend on each other.
 
 pub mod circles;
 pub mod citations;
@@ -13,7 +13,7 @@ pub mod words;
 use crate::{finding::Finding, source::Source};
 use page::{ARCHITECTURE, fault};
 
-/// A rule by its name.
+/// The name of a rule, and the function that checks it.
 pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
 
 /// All rules.

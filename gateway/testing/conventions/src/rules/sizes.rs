@@ -1,7 +1,8 @@
-//! Files and folders stay small, and say what belongs in them.
+//! Files and folders are small, and each file begins with a comment that explains it.
 //!
-//! Outside tests no file has more than 450 lines, and no folder more than 12 Rust files. A `mod.rs` that declares modules wires them: it has less than
-//! 80 lines, its head not counted. Every file begins with a `//!` sentence. `exceptions.toml` lists what is let be, with reasons.
+//! Outside tests, a file has at most 450 lines, and a folder at most 12 Rust files. A `mod.rs` that declares modules has fewer than 80
+//! lines, not counting its `//!` comment. Every file begins with a `//!` sentence. `exceptions.toml` lists the exceptions, with their
+//! reasons.
 
 use crate::{finding::Finding, source::Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,19 +11,20 @@ use toml::{Table, Value};
 const RULE: &str = "sizes";
 const EXCEPTIONS: &str = "gateway/testing/conventions/exceptions.toml";
 
-/// Most lines of a file.
+/// Largest number of lines of a file.
 const FILE: usize = 450;
-/// A `mod.rs` that wires has fewer lines.
+/// A `mod.rs` that declares modules must have fewer lines.
 const WIRING: usize = 80;
-/// Most files of a folder.
+/// Largest number of Rust files in a folder.
 const FOLDER: usize = 12;
 
-/// A finding for each file and folder that is too large, or says nothing of itself.
+/// A finding for each file or folder that is too large, for each file that does not begin with a `//!` sentence, and for each wrong
+/// exception.
 #[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     let exceptions = match source.tree.get(EXCEPTIONS).unwrap_or_default().parse::<Table>() {
         Ok(table) => table,
-        Err(error) => return vec![finding(EXCEPTIONS, &error.to_string(), "mend it")],
+        Err(error) => return vec![finding(EXCEPTIONS, &error.to_string(), "correct the TOML")],
     };
     let files = outside_tests(source);
     let mut findings: Vec<_> = files.iter().filter_map(|(file, text)| too_long(file, text)).collect();
@@ -32,7 +34,7 @@ pub fn check(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// Rust files that are not for tests only.
+/// Path and text of the Rust files that not only tests compile.
 fn outside_tests(source: &Source) -> BTreeMap<&str, &str> {
     let graph = &source.graph;
     let files = graph.files.iter().enumerate().filter(|(id, _)| !graph.tests.contains(id));
@@ -42,10 +44,10 @@ fn outside_tests(source: &Source) -> BTreeMap<&str, &str> {
 fn too_long(file: &str, text: &str) -> Option<Finding> {
     let lines = text.lines().count();
     (lines > FILE)
-        .then(|| finding(file, &format!("{lines} lines, of {FILE} at most"), "split it where its parts know little of each other"))
+        .then(|| finding(file, &format!("{lines} lines; at most {FILE} are allowed"), "split it into parts that use little of each other"))
 }
 
-/// Files that have modules in other files below them, outside tests.
+/// Files that declare modules whose code is in other files, outside tests.
 fn parents(source: &Source) -> BTreeSet<&str> {
     let code = &source.code;
     let children = code.modules.iter().filter(|module| !module.test && !module.block);
@@ -57,7 +59,7 @@ fn parents(source: &Source) -> BTreeSet<&str> {
 }
 
 fn without_head(file: &str, text: &str) -> Option<Finding> {
-    let remedy = "say in one sentence what is in it; for a folder, what belongs there and what does not";
+    let remedy = "write in one sentence what the file contains; in a `mod.rs`, what belongs in the folder and what does not";
     (!text.starts_with("//! ")).then(|| finding(file, "does not begin with a `//!` sentence", remedy))
 }
 
@@ -65,8 +67,8 @@ fn too_long_for_wiring<'a>(source: &'a Source, files: &BTreeMap<&'a str, &'a str
     let wiring = parents(source).into_iter().filter(|file| file.ends_with("/mod.rs"));
     let long = wiring.filter_map(|file| {
         let lines = files.get(file)?.lines().filter(|line| !line.starts_with("//!")).count();
-        let what = format!("wires modules in {lines} lines without its head; it should have less than {WIRING}");
-        (lines >= WIRING).then(|| (file, finding(file, &what, "move what it declares into modules of its own, and re-export it")))
+        let what = format!("has {lines} lines without its module comment; a `mod.rs` must have fewer than {WIRING}");
+        (lines >= WIRING).then(|| (file, finding(file, &what, "move its definitions into modules of their own, and re-export them")))
     });
     long.collect()
 }
@@ -78,20 +80,31 @@ fn too_wide<'a>(files: &BTreeMap<&'a str, &str>) -> BTreeMap<&'a str, Finding> {
     }
     let wide = folders.into_iter().filter(|(_, count)| *count > FOLDER);
     wide.map(|(folder, count)| {
-        let what = format!("{count} files beside tests, of {FOLDER} at most");
-        (folder, finding(folder, &what, &format!("group them into folders, or say in {EXCEPTIONS} that all are of one kind")))
+        let what = format!("{count} files, not counting tests; at most {FOLDER} are allowed");
+        (
+            folder,
+            finding(
+                folder,
+                &what,
+                &format!("group them into folders, or add the folder to {EXCEPTIONS} and say why all its files are of one kind"),
+            ),
+        )
     })
     .collect()
 }
 
-/// Takes out what the exceptions of a kind name, and adds exceptions that nothing needs, or that have no reason.
+/// Removes the findings that the exceptions of a kind allow. Adds a finding for each exception that is not needed or has no reason.
 fn but_for(exceptions: &Table, kind: &str, mut findings: BTreeMap<&str, Finding>) -> Vec<Finding> {
     let mut needless = Vec::new();
     for (path, reason) in exceptions.get(kind).and_then(Value::as_table).into_iter().flatten() {
         if findings.remove(path.as_str()).is_none() {
-            needless.push(finding(EXCEPTIONS, &format!("`{path}` needs no exception from `{kind}`"), "take it out"));
+            needless.push(finding(EXCEPTIONS, &format!("`{path}` does not need its exception in `{kind}`"), "remove the exception"));
         } else if reason.as_str().is_none_or(str::is_empty) {
-            needless.push(finding(EXCEPTIONS, &format!("`{path}` has no reason"), "say why splitting would make it worse"));
+            needless.push(finding(
+                EXCEPTIONS,
+                &format!("the exception for `{path}` has no reason"),
+                "write why splitting the file or folder would make the code worse",
+            ));
         }
     }
     findings.into_values().chain(needless).collect()

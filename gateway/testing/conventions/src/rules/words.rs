@@ -1,4 +1,4 @@
-//! Plain words: what `forbidden_words.toml` lists is used nowhere.
+//! No file uses a word that `forbidden_words.toml` forbids there.
 
 mod list;
 
@@ -9,15 +9,15 @@ use std::{collections::BTreeMap, path::Path};
 
 const RULE: &str = "plain words";
 const LIST: &str = "gateway/testing/conventions/forbidden_words.toml";
-/// The list itself, and what nobody here writes.
+/// The list itself, and files with text of others.
 const LEFT_OUT: [&str; 4] = ["forbidden_words.toml", "LICENSE", "Cargo.lock", "package-lock.json"];
 
-/// A finding for each word and file.
+/// A finding for each entry of the list and each file that must not use it but does, and for each wrong exception.
 #[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     let entries = match list::read(source.tree.get(LIST).unwrap_or_default()) {
         Ok(entries) => entries,
-        Err(problem) => return vec![finding(LIST, 0, problem, "mend it; its head says what each key means".to_owned())],
+        Err(problem) => return vec![finding(LIST, 0, problem, "correct the list; the comment at its top explains the keys".to_owned())],
     };
     let mut seen: Vec<BTreeMap<&str, Vec<Hit>>> = entries.iter().map(|_| BTreeMap::new()).collect();
     let written = source.tree.files().filter(|(file, _)| !LEFT_OUT.iter().any(|left_out| file.ends_with(left_out)));
@@ -33,14 +33,14 @@ pub fn check(source: &Source) -> Vec<Finding> {
     entries.iter().zip(&seen).flat_map(|(entry, seen)| findings(entry, seen)).collect()
 }
 
-/// One place of a word; line 0 is the file's own name.
+/// One place where a word is used. Line 0 is the path of the file.
 #[derive(Clone)]
 struct Hit {
     line: usize,
     word: String,
 }
 
-/// Every word of a file, and where it stands.
+/// Calls `each` for every word of a file's path, names and text.
 fn look(file: &str, text: &str, mut each: impl FnMut(Scope, Hit)) {
     for word in parts(file) {
         each(Scope::Files, Hit { line: 0, word });
@@ -57,7 +57,7 @@ fn look(file: &str, text: &str, mut each: impl FnMut(Scope, Hit)) {
     }
 }
 
-/// All names in the code; comments have none.
+/// Calls `each` with the line of every name in the code. Comments and literals contain no names.
 fn names(tokens: TokenStream, each: &mut impl FnMut(usize, &str)) {
     for token in tokens {
         match token {
@@ -75,10 +75,10 @@ fn findings(entry: &Entry, seen: &BTreeMap<&str, Vec<Hit>>) -> Vec<Finding> {
     }
     for place in &entry.allowed {
         let needed = seen.keys().any(|file| place.holds(file));
-        let why = if needed { "has no reason to use" } else { "does not use" };
+        let why = if needed { "has no reason for using" } else { "does not use" };
         if !needed || place.reason.is_empty() {
             let what = format!("`{}` {why} {}", place.path, entry.name());
-            findings.push(finding(LIST, 0, what, "take it out of `allowed`, or give the reason".to_owned()));
+            findings.push(finding(LIST, 0, what, "remove it from `allowed`, or write the reason".to_owned()));
         }
     }
     findings
@@ -89,9 +89,9 @@ fn forbidden(entry: &Entry, file: &str, hits: &[Hit]) -> Finding {
     lines.sort_unstable();
     lines.dedup();
     let first = lines[0];
-    let places: Vec<_> = lines.iter().map(|line| if *line == 0 { "the file's name".to_owned() } else { line.to_string() }).collect();
+    let places: Vec<_> = lines.iter().map(|line| if *line == 0 { "the file's path".to_owned() } else { line.to_string() }).collect();
     let what = format!("\"{}\" in {}", hits[0].word, places.join(", "));
-    finding(file, first, what, format!("say: {}", entry.instead))
+    finding(file, first, what, format!("write instead: {}", entry.instead))
 }
 
 fn finding(file: &str, line: usize, what: String, remedy: String) -> Finding {

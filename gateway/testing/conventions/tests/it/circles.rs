@@ -1,4 +1,4 @@
-//! No circle of files.
+//! Tests of the rule against circles of files.
 
 use crate::{
     planted::{gateway, source},
@@ -7,7 +7,7 @@ use crate::{
 use conventions::{finding::report, rules::circles};
 
 #[test]
-fn no_files_of_the_workspace_depend_on_each_other() {
+fn the_workspace_has_no_circle_of_files() {
     keeps(circles::check);
 }
 
@@ -22,9 +22,9 @@ fn a_planted_circle_is_found_with_lines_and_names() {
     let report = report(circles::check(&source(&tree)));
     for part in [
         "[no circle of files] 3 files depend on each other",
-        "gateway/src/a.rs:2 takes from gateway/src/b.rs: crate::b::B (2)",
-        "gateway/src/b.rs:3 takes from gateway/src/c.rs: crate::C (3)",
-        "gateway/src/c.rs:1 takes from gateway/src/a.rs: super::a::A (1)",
+        "gateway/src/a.rs:2 uses from gateway/src/b.rs: crate::b::B (2)",
+        "gateway/src/b.rs:3 uses from gateway/src/c.rs: crate::C (3)",
+        "gateway/src/c.rs:1 uses from gateway/src/a.rs: super::a::A (1)",
         "remedy: ",
     ] {
         assert!(report.contains(part), "{part} is not in\n{report}");
@@ -32,7 +32,7 @@ fn a_planted_circle_is_found_with_lines_and_names() {
 }
 
 #[test]
-fn parent_and_child_that_use_each_other_are_a_circle() {
+fn a_parent_and_a_child_that_use_each_other_are_a_circle() {
     let tree = gateway(&[
         ("lib.rs", "mod a;"),
         ("a/mod.rs", "mod child;\npub struct Shared;\nfn f() { child::make(); }"),
@@ -42,7 +42,7 @@ fn parent_and_child_that_use_each_other_are_a_circle() {
 }
 
 #[test]
-fn a_parent_that_only_wires_is_in_no_circle() {
+fn a_parent_that_only_declares_and_re_exports_is_in_no_circle() {
     let tree = gateway(&[
         ("lib.rs", "mod a;"),
         ("a/mod.rs", "mod child;\nmod shared;\npub use child::make;\npub use shared::Shared;"),

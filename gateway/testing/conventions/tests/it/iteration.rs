@@ -1,4 +1,4 @@
-//! No order of hash maps in what the simulation runs.
+//! Tests of the rule against iteration over hash maps in code that the simulation runs.
 
 use crate::{
     planted::{found, gateway, source},
@@ -7,23 +7,23 @@ use crate::{
 use conventions::rules::iteration;
 
 #[test]
-fn nothing_that_the_simulation_runs_depends_on_the_order_of_a_hash_map() {
+fn no_code_that_the_simulation_runs_iterates_over_a_hash_map() {
     keeps(iteration::check);
 }
 
-/// Every folder that the rule names holds code: a folder that moved is no reason to pass.
+/// Every folder that the rule names contains code. If a folder moves, the rule must not pass because it finds nothing.
 #[test]
 fn the_folders_of_the_rule_exist() {
     let files: Vec<_> = crate::workspace::SOURCE.tree.files().map(|(file, _)| file).collect();
     for folder in iteration::SIMULATED {
         assert!(
             files.iter().any(|file| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with(['/', '.']))),
-            "{folder} holds nothing"
+            "{folder} contains no file"
         );
     }
 }
 
-/// Findings in a file of the hub, beside one that declares a table.
+/// The findings for `hub/user.rs` with the content `text`. `hub/table.rs`, next to it, declares maps that `text` may iterate over.
 fn iterations(text: &str) -> Vec<String> {
     let table = "pub struct Table { pub rows: HashMap<u8, u8>, pub fixed: HashMap<u8, u8, NameHasher>, pub list: Vec<u8>, pub locked: Mutex<HashSet<u8>> }
 pub enum Kind { Some(HashSet<u8>), Many(Vec<u8>) }
@@ -51,11 +51,11 @@ fn a_planted_iteration_is_found() {
     ] {
         assert_eq!(found(text), 1, "{text}");
     }
-    assert_eq!(iterations("fn f(table: Table) {\n    table.rows.drain();\n}"), ["2 `rows` is a hash map or set, and is iterated (drain)"]);
+    assert_eq!(iterations("fn f(table: Table) {\n    table.rows.drain();\n}"), ["2 iterates over `rows`, a hash map or set (drain)"]);
 }
 
 #[test]
-fn what_has_an_order_or_needs_none_is_no_finding() {
+fn code_with_a_fixed_order_or_without_need_of_one_is_not_a_finding() {
     for text in [
         "fn f(table: Table) { table.list.iter(); table.rows.get(&1); table.rows.get(&1).iter(); }",
         "fn f(table: Table) { for row in table.fixed.values() {} }",
@@ -73,7 +73,7 @@ fn what_has_an_order_or_needs_none_is_no_finding() {
 }
 
 #[test]
-fn what_only_tests_compile_is_free_but_for_the_simulation() {
+fn code_that_only_tests_compile_may_iterate_unless_it_is_the_simulation() {
     let iterates = "fn f(all: HashSet<u8>) { all.iter(); }";
     let tree = gateway(&[
         ("lib.rs", "mod hub;\n#[cfg(test)]\nmod simulation;\nmod api;"),
@@ -82,8 +82,5 @@ fn what_only_tests_compile_is_free_but_for_the_simulation() {
         ("simulation/mod.rs", iterates),
         ("api.rs", iterates),
     ]);
-    assert_eq!(
-        found(&iteration::check(&source(&tree))),
-        ["gateway/src/simulation/mod.rs:1 `all` is a hash map or set, and is iterated (iter)"]
-    );
+    assert_eq!(found(&iteration::check(&source(&tree))), ["gateway/src/simulation/mod.rs:1 iterates over `all`, a hash map or set (iter)"]);
 }

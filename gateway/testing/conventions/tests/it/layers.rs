@@ -1,4 +1,4 @@
-//! Layers, foreign crates, and crates: as ARCHITECTURE.md shows them.
+//! Tests of the rules on layers, foreign crates and crates, whose tables are in ARCHITECTURE.md.
 
 use crate::{
     planted::{found, gateway, source},
@@ -10,17 +10,17 @@ use conventions::{
 };
 
 #[test]
-fn modules_use_what_is_below_them() {
+fn modules_of_the_workspace_use_only_modules_below_them() {
     keeps(layers::check);
 }
 
 #[test]
-fn foreign_crates_stay_in_their_places() {
+fn only_allowed_modules_of_the_workspace_use_foreign_crates() {
     keeps(foreign::check);
 }
 
 #[test]
-fn crates_use_what_the_table_says() {
+fn crates_of_the_workspace_use_what_the_table_allows() {
     keeps(crates::check);
 }
 
@@ -49,7 +49,7 @@ Some words.
 const MANIFEST: &str =
     "[package]\nname = \"gateway\"\n[dependencies]\nredis = \"1\"\ndeadpool-redis = \"1\"\nserde = \"1\"\ntokio = \"1\"\n";
 
-/// A workspace that keeps all rules, with these files in the place of its own.
+/// A workspace without findings. The files in `files` replace its own or are added to them.
 fn with(files: &[(&str, &str)]) -> Tree {
     let mut tree = gateway(&[
         ("lib.rs", "mod top;\nmod left;\nmod right;\nmod bottom;\n#[cfg(test)]\nmod simulation;"),
@@ -77,7 +77,7 @@ fn foreign_of(files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn a_workspace_in_order_has_no_findings() {
+fn a_workspace_that_breaks_no_rule_has_no_findings() {
     assert_eq!(layers_of(&[]), [""; 0]);
     assert_eq!(foreign_of(&[]), [""; 0]);
     assert_eq!(found(&crates::check(&source(&with(&[])))), [""; 0]);
@@ -88,35 +88,40 @@ fn a_planted_upward_import_is_found() {
     let upward = [("gateway/src/bottom/store.rs", "use redis::Client;\nuse deadpool_redis::Pool;\nfn f() { crate::left::Left; }")];
     assert_eq!(
         layers_of(&upward),
-        ["gateway/src/bottom/store.rs:3 `bottom` takes crate::left::Left from `left` (gateway/src/left.rs): that is upward"]
+        [
+            "gateway/src/bottom/store.rs:3 `bottom` uses crate::left::Left from `left` (gateway/src/left.rs): a module must not use modules above it"
+        ]
     );
 }
 
 #[test]
 fn a_planted_sideways_import_is_found() {
     let sideways = [("gateway/src/right/mod.rs", "use crate::left::Left;\nuse crate::bottom::Bottom;")];
-    let expected = "gateway/src/right/mod.rs:1 `right` takes crate::left::Left from `left` (gateway/src/left.rs): both are in one row, and do not use each other";
+    let expected = "gateway/src/right/mod.rs:1 `right` uses crate::left::Left from `left` (gateway/src/left.rs): modules of one row must not use each other";
     assert_eq!(layers_of(&sideways), [expected]);
 }
 
 #[test]
-fn what_wires_is_used_by_nobody() {
+fn a_file_that_declares_modules_is_used_by_no_other() {
     let lib = "mod top;\nmod left;\nmod right;\nmod bottom;\npub struct Whole;";
     let findings = layers_of(&[("gateway/src/lib.rs", lib), ("gateway/src/top.rs", "use crate::Whole;")]);
-    assert_eq!(findings, ["gateway/src/top.rs:1 `top` takes crate::Whole from `lib` (gateway/src/lib.rs): that file only wires"]);
+    assert_eq!(
+        findings,
+        ["gateway/src/top.rs:1 `top` uses crate::Whole from `lib` (gateway/src/lib.rs): that file may only declare modules"]
+    );
 }
 
 #[test]
-fn tests_may_use_everything_and_are_used_by_tests_only() {
+fn test_code_may_use_everything_and_only_test_code_may_use_it() {
     let tests = "use redis::Client;\nuse deadpool_redis::Pool;\n#[cfg(test)]\nmod tests { use crate::top::*;\nuse crate::left::Left; }";
     assert_eq!(layers_of(&[("gateway/src/bottom/store.rs", tests)]), [""; 0]);
     let lib = "mod top;\nmod left;\nmod right;\nmod bottom;\n#[cfg(feature = \"testing\")]\nmod simulation;";
     let findings = layers_of(&[("gateway/src/lib.rs", lib), ("gateway/src/top.rs", "use crate::simulation::Clock;")]);
-    assert_eq!(findings, ["gateway/src/top.rs:1 takes crate::simulation::Clock from gateway/src/simulation.rs, which only tests compile"]);
+    assert_eq!(findings, ["gateway/src/top.rs:1 uses crate::simulation::Clock from gateway/src/simulation.rs, which only tests compile"]);
 }
 
 #[test]
-fn modules_and_rows_match() {
+fn a_module_without_a_row_and_a_row_without_a_module_are_found() {
     let lib = "mod top;\nmod left;\nmod right;\nmod bottom;\nmod new;";
     let findings = layers_of(&[("gateway/src/lib.rs", lib), ("gateway/src/new.rs", "")]);
     assert_eq!(findings, ["ARCHITECTURE.md:10 module `new` of gateway/src, gateway/core/src is in no row"]);
@@ -150,8 +155,8 @@ fn a_planted_foreign_crate_is_found() {
     let places = [
         ("use tokio::time::sleep;", "2 crate `tokio` is in no row of the table of foreign crates"),
         ("fn f() { tokio::time::sleep(); }", "2 crate `tokio` is in no row of the table of foreign crates"),
-        ("pub use redis::Client;", "2 crate `redis` is used here, but belongs to bottom/store only"),
-        ("use deadpool_redis::*;", "2 crate `deadpool_redis` is used here, but belongs to bottom/store only"),
+        ("pub use redis::Client;", "2 crate `redis` is used here, but only bottom/store may use it"),
+        ("use deadpool_redis::*;", "2 crate `deadpool_redis` is used here, but only bottom/store may use it"),
         ("fn f() { tokio::select! {} }", "2 crate `tokio` is in no row of the table of foreign crates"),
         ("#[tokio::main]\nfn f() {}", "2 crate `tokio` is in no row of the table of foreign crates"),
     ];
@@ -163,23 +168,23 @@ fn a_planted_foreign_crate_is_found() {
 }
 
 #[test]
-fn a_foreign_crate_does_not_hide_behind_a_reexport() {
+fn a_foreign_crate_behind_a_reexport_is_found() {
     let findings = foreign_of(&[
         ("gateway/src/bottom/mod.rs", "mod store;\npub use store::Client;\npub struct Bottom;"),
         ("gateway/src/bottom/store.rs", "pub use redis::Client;\nuse deadpool_redis::Pool;"),
         ("gateway/src/right/mod.rs", "use crate::bottom::Client;"),
     ]);
     let expected = ["gateway/src/bottom/mod.rs:2", "gateway/src/right/mod.rs:1"]
-        .map(|place| format!("{place} crate `redis` is used here, but belongs to bottom/store only"));
+        .map(|place| format!("{place} crate `redis` is used here, but only bottom/store may use it"));
     assert_eq!(findings, expected);
 }
 
 #[test]
-fn rows_that_the_code_outgrew_are_found() {
+fn an_entry_of_a_row_that_no_code_uses_is_found() {
     let findings = foreign_of(&[("gateway/src/bottom/store.rs", "use redis::Client;"), ("gateway/src/left.rs", "pub struct Left;")]);
     let expected = [
-        "ARCHITECTURE.md:19 `deadpool_*` is in the row, but not in the code",
-        "ARCHITECTURE.md:20 `serde` is in the row, but not in the code",
+        "ARCHITECTURE.md:19 `deadpool_*` is in the row, but no code uses it",
+        "ARCHITECTURE.md:20 `serde` is in the row, but no code uses it",
     ];
     assert_eq!(findings, expected);
 }
@@ -197,7 +202,7 @@ fn a_planted_dependency_between_crates_is_found() {
     let tree = with(&[("gateway/Cargo.toml", &format!("{MANIFEST}{tests}")), ("bench/Cargo.toml", "[package]\nname = \"bench\"\n")]);
     let found_in_tests = found(&crates::check(&source(&tree)));
     assert!(found_in_tests[1].contains("has `bench` in its dev-dependencies, but not in its row"), "{found_in_tests:?}");
-    // With other features, or for good: what a crate uses anyway its tests may use.
+    // A crate may list a normal dependency again as a dev-dependency.
     let page = PAGE.replace("| `gateway` | |", "| `bench` | | |\n| `gateway` | `bench` |");
     let twice = format!("{manifest}{tests}");
     let tree = with(&[("gateway/Cargo.toml", &twice), ("bench/Cargo.toml", "[package]\nname = \"bench\"\n"), ("ARCHITECTURE.md", &page)]);
@@ -205,6 +210,6 @@ fn a_planted_dependency_between_crates_is_found() {
     let page = PAGE.replace("| `gateway` | |", "| `gateway` | `bench` |");
     let tree = with(&[("ARCHITECTURE.md", &page), ("bench/Cargo.toml", "[package]\nname = \"bench\"\n")]);
     let expected =
-        ["ARCHITECTURE.md:3 crate `bench` is in no row", "ARCHITECTURE.md:5 `gateway` does not have `bench` in its dependencies"];
+        ["ARCHITECTURE.md:3 crate `bench` is in no row", "ARCHITECTURE.md:5 `gateway` has `bench` in its row, but not in its dependencies"];
     assert_eq!(found(&crates::check(&source(&tree))), expected);
 }

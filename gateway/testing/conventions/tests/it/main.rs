@@ -1,4 +1,4 @@
-//! The rules of the workspace: each is held here, and shown to notice what it forbids.
+//! Checks the workspace against each rule, and tests that each rule finds what it forbids.
 
 mod circles;
 mod citations;

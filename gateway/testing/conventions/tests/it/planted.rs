@@ -1,8 +1,8 @@
-//! Small workspaces in which something is wrong on purpose.
+//! Small workspaces with deliberate faults, in memory.
 
 use conventions::{finding::Finding, source::Source, tree::Tree};
 
-/// A package `gateway` of these files; their paths are below its `src`.
+/// A workspace with one package, `gateway`. The paths of `files` are relative to its `src`.
 pub(crate) fn gateway(files: &[(&str, &str)]) -> Tree {
     let mut tree = Tree::of([("gateway/Cargo.toml", "[package]\nname = \"gateway\"\n")]);
     for (path, text) in files {
@@ -11,19 +11,19 @@ pub(crate) fn gateway(files: &[(&str, &str)]) -> Tree {
     tree
 }
 
-/// What the rules read of it.
+/// Reads the source of a workspace for the rules.
 pub(crate) fn source(tree: &Tree) -> Source {
-    Source::of(tree.clone()).expect("the planted files can be read")
+    Source::of(tree.clone()).expect("the files of the test can be read")
 }
 
-/// Findings as `file:line what`, in order.
+/// The findings as texts `file:line what`, sorted.
 pub(crate) fn found(findings: &[Finding]) -> Vec<String> {
     let mut lines: Vec<_> = findings.iter().map(|finding| format!("{}:{} {}", finding.file, finding.line, finding.what)).collect();
     lines.sort();
     lines
 }
 
-/// Every dependency as `from:line to name`, without folders that all have.
+/// Every dependency as `from:line to name`. Paths in `gateway/src/` are shown without that folder.
 pub(crate) fn taken(tree: &Tree) -> Vec<String> {
     let short = |path: &str| path.trim_start_matches("gateway/src/").to_owned();
     let edges = source(tree).graph.edges().collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! A name leads to the file that defines it.
+//! Tests that a path is resolved to the file that defines the named item.
 
 use crate::{
     planted::{gateway, source, taken},
@@ -6,7 +6,7 @@ use crate::{
 };
 use std::path::Path;
 
-/// What `user.rs` takes, beside `thing.rs` that declares `Thing`, `make` and `LIMIT`, and `mod.rs`s that re-export them.
+/// The dependencies of a file `user.rs` with the content `text`. Other files define and re-export `Thing`, `Kind`, `LIMIT` and more.
 fn user(text: &str) -> Vec<String> {
     taken(&gateway(&[
         ("lib.rs", "pub mod outer;\nmod user;\n#[macro_use]\nmod macros;\npub use outer::Thing as TopThing;"),
@@ -34,17 +34,17 @@ fn a_reexport_leads_to_the_file_behind_it() {
 }
 
 #[test]
-fn wiring_is_no_dependency() {
+fn declarations_and_re_exports_are_not_dependencies() {
     assert_eq!(user("pub use crate::outer::Thing;\npub(crate) use crate::outer::*;\nuse crate::outer;\nmod nothing {}"), [""; 0]);
 }
 
 #[test]
-fn what_is_used_through_a_reexport_counts() {
+fn code_that_uses_its_own_reexport_depends_on_the_definition() {
     assert_eq!(user("pub use crate::outer::Thing;\nfn f(_: Thing) {}"), ["user.rs:2 outer/inner.rs Thing"]);
 }
 
 #[test]
-fn a_glob_counts_for_what_is_used_of_it() {
+fn a_glob_counts_only_for_the_names_that_are_used() {
     let text = "use super::outer::*;\nfn f() -> Alias { todo!() }\nfn g() { LIMIT; }";
     assert_eq!(user(text), ["user.rs:2 outer/inner.rs Alias", "user.rs:3 outer/other.rs LIMIT"]);
     assert_eq!(user("use crate::outer::Kind::*;\nfn f() { One; }"), ["user.rs:2 outer/inner.rs One"]);
@@ -57,7 +57,7 @@ fn a_child_sees_what_its_parent_imports() {
 }
 
 #[test]
-fn paths_count_wherever_they_stand() {
+fn paths_count_in_every_kind_of_code() {
     let places = [
         "fn f() { crate::outer::Kind::One; }",
         "fn f(at: &crate::outer::Kind) {}",
@@ -85,13 +85,13 @@ fn imported_names_count_in_the_tokens_of_macros() {
 }
 
 #[test]
-fn fields_methods_and_variables_are_no_paths() {
+fn fields_methods_and_variables_are_not_paths() {
     let text = "use crate::outer::*;\nfn f(x: u8) { let make = 1; show!(x.deep, make, deep: 1); y.make(); make; }";
     assert_eq!(user(text), [""; 0]);
 }
 
 #[test]
-fn what_a_macro_declares_is_where_it_is_called() {
+fn an_item_that_a_macro_declares_is_defined_where_the_macro_is_called() {
     let expected = ["user.rs:1 macros.rs crate::macros::First", "user.rs:2 macros.rs crate::macros::Fixed"];
     assert_eq!(user("use crate::macros::First;\nuse crate::macros::Fixed;"), expected);
     assert_eq!(user("twice!(Mine);\nfn f(_: Mine) {}"), ["user.rs:1 macros.rs twice"]);
@@ -109,7 +109,7 @@ fn an_exported_macro_is_found_at_the_root_of_its_crate() {
 }
 
 #[test]
-fn what_is_private_does_not_come_with_a_glob() {
+fn a_glob_does_not_import_private_names() {
     let tree = gateway(&[
         ("lib.rs", "mod a;\nmod b;\nmod c;"),
         ("a.rs", "use crate::c::Thing;\npub struct Other;"),
@@ -120,7 +120,7 @@ fn what_is_private_does_not_come_with_a_glob() {
 }
 
 #[test]
-fn tests_in_their_own_file_depend_on_what_they_test() {
+fn tests_in_a_file_of_their_own_depend_on_the_code_that_they_test() {
     let tree = gateway(&[
         ("lib.rs", "mod a;"),
         ("a.rs", "pub fn a() {}\n#[cfg(test)]\nmod tests;"),
@@ -131,7 +131,7 @@ fn tests_in_their_own_file_depend_on_what_they_test() {
 }
 
 #[test]
-fn what_only_tests_compile_is_marked() {
+fn code_that_only_tests_compile_is_marked() {
     let text = "#[cfg(test)]\nuse crate::outer::Thing;\n#[cfg(any(test, feature = \"testing\"))]\nfn f() { crate::outer::LIMIT; }\n#[cfg(not(test))]\nuse crate::outer::Kind;";
     let expected = [
         "user.rs:2 outer/inner.rs crate::outer::Thing (test)",
@@ -148,7 +148,7 @@ fn a_test_in_a_macro_is_marked() {
 }
 
 #[test]
-fn crates_of_the_workspace_are_followed() {
+fn paths_into_other_crates_of_the_workspace_are_resolved() {
     let mut tree = gateway(&[("lib.rs", "pub use core_parts::*;\npub mod own { pub struct Own; }")]);
     tree.insert("gateway/Cargo.toml", "[package]\nname = \"gateway\"\n[dependencies]\ncore-parts.workspace = true\n");
     tree.insert("gateway/core/Cargo.toml", "[package]\nname = \"core-parts\"\n");
@@ -168,15 +168,15 @@ fn crates_of_the_workspace_are_followed() {
 }
 
 #[test]
-fn a_path_that_leads_nowhere_is_listed() {
+fn a_path_that_cannot_be_resolved_is_listed() {
     let tree = gateway(&[("lib.rs", "use crate::missing::Thing;")]);
     let unresolved = source(&tree).graph.unresolved;
     assert_eq!((unresolved.len(), unresolved[0].taken[0].line), (1, 1));
 }
 
-/// Nothing that this reader cannot follow may hide a dependency.
+/// A path that cannot be resolved could hide a dependency.
 #[test]
-fn every_path_of_the_workspace_is_followed() {
+fn every_path_of_the_workspace_is_resolved() {
     assert_eq!(SOURCE.graph.unresolved, []);
     let is_rust = |path: &&str| Path::new(path).extension().is_some_and(|extension| extension == "rs");
     let unread: Vec<_> = SOURCE

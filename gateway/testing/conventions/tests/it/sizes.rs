@@ -1,4 +1,4 @@
-//! Sizes of files and folders.
+//! Tests of the rule on the sizes of files and folders.
 
 use crate::{
     planted::{found, gateway, source},
@@ -7,7 +7,7 @@ use crate::{
 use conventions::rules::sizes;
 
 #[test]
-fn files_and_folders_are_small() {
+fn files_and_folders_of_the_workspace_are_small() {
     keeps(sizes::check);
 }
 
@@ -15,7 +15,7 @@ const EXCEPTIONS: &str = "gateway/testing/conventions/exceptions.toml";
 
 const HEAD: &str = "//! Head.";
 
-/// A head, and so many lines more.
+/// A file with a module comment and `more` further lines.
 fn head(more: usize) -> String {
     format!("{HEAD}\n{}", "\n".repeat(more))
 }
@@ -30,11 +30,11 @@ fn sizes_of(files: &[(&str, &str)], exceptions: &str) -> Vec<String> {
 fn a_planted_long_file_is_found_unless_it_is_for_tests() {
     let (fits, long) = (head(449), head(450));
     let files = [("lib.rs", "//! Head.\nmod a;\nmod b;\n#[cfg(test)]\nmod tests;"), ("a.rs", &fits), ("b.rs", &long), ("tests.rs", &long)];
-    assert_eq!(sizes_of(&files, ""), ["gateway/src/b.rs:0 451 lines, of 450 at most"]);
+    assert_eq!(sizes_of(&files, ""), ["gateway/src/b.rs:0 451 lines; at most 450 are allowed"]);
 }
 
 #[test]
-fn a_planted_mod_that_does_more_than_wire_is_found() {
+fn a_planted_long_mod_file_is_found() {
     let lines = |count: usize| format!("//! Head.\n//! More.\nmod child;\n{}", "\n".repeat(count - 1));
     let leaf = format!("//! Head.\n#[cfg(test)]\nmod tests;\n{}", "\n".repeat(100));
     let long = [
@@ -46,19 +46,19 @@ fn a_planted_mod_that_does_more_than_wire_is_found() {
         ("leaf/mod.rs", &leaf),
         ("leaf/tests.rs", ""),
     ];
-    let expected = "gateway/src/b/mod.rs:0 wires modules in 80 lines without its head; it should have less than 80";
+    let expected = "gateway/src/b/mod.rs:0 has 80 lines without its module comment; a `mod.rs` must have fewer than 80";
     assert_eq!(sizes_of(&long, ""), [expected]);
     assert_eq!(sizes_of(&long, "[long]\n\"gateway/src/b/mod.rs\" = \"a reason\""), [""; 0]);
     let found = sizes_of(&long, "[long]\n\"gateway/src/b/mod.rs\" = \"\"\n\"gateway/src/a/mod.rs\" = \"a reason\"");
     let expected = [
-        format!("{EXCEPTIONS}:0 `gateway/src/a/mod.rs` needs no exception from `long`"),
-        format!("{EXCEPTIONS}:0 `gateway/src/b/mod.rs` has no reason"),
+        format!("{EXCEPTIONS}:0 `gateway/src/a/mod.rs` does not need its exception in `long`"),
+        format!("{EXCEPTIONS}:0 the exception for `gateway/src/b/mod.rs` has no reason"),
     ];
     assert_eq!(found, expected);
 }
 
 #[test]
-fn a_planted_crowd_of_files_is_found_beside_its_tests() {
+fn a_planted_folder_with_too_many_files_is_found() {
     let names: Vec<_> = (0..12).map(|number| (format!("wide/m{number}.rs"), format!("mod m{number};\n"))).collect();
     let declared: String = names.iter().map(|(_, declared)| declared.as_str()).collect();
     let (fits, crowd) = (format!("//! Head.\n{declared}"), format!("//! Head.\n{declared}mod more;\n#[cfg(test)]\nmod tests;"));
@@ -67,7 +67,7 @@ fn a_planted_crowd_of_files_is_found_beside_its_tests() {
     assert_eq!(sizes_of(&files, ""), [""; 0]);
     files[1] = ("wide.rs", &crowd);
     files.extend([("wide/more.rs", HEAD), ("wide/tests.rs", "")]);
-    assert_eq!(sizes_of(&files, ""), ["gateway/src/wide:0 13 files beside tests, of 12 at most"]);
+    assert_eq!(sizes_of(&files, ""), ["gateway/src/wide:0 13 files, not counting tests; at most 12 are allowed"]);
     assert_eq!(sizes_of(&files, "[wide]\n\"gateway/src/wide\" = \"all are handlers\""), [""; 0]);
 }
 

@@ -1,4 +1,4 @@
-//! Plain words.
+//! Tests of the rule against forbidden words.
 
 use crate::{
     planted::{found, gateway, source},
@@ -7,13 +7,13 @@ use crate::{
 use conventions::{rules::words, words::parts};
 
 #[test]
-fn forbidden_words_are_used_nowhere() {
+fn the_workspace_uses_no_forbidden_word() {
     keeps(words::check);
 }
 
 const LIST: &str = "gateway/testing/conventions/forbidden_words.toml";
 
-/// Findings where `zebra` is forbidden in the way that the entry says.
+/// Checks `files` against a list that forbids `zebra`, and returns the findings. `entry` is further TOML of that list entry.
 fn words_of(entry: &str, files: &[(&str, &str)]) -> Vec<String> {
     let mut tree = gateway(&[("lib.rs", "")]);
     tree.insert(LIST, &format!("[[word]]\nwords = [\"zebra\", \"zebras\"]\ninstead = \"striped horse\"\n{entry}"));
@@ -24,7 +24,7 @@ fn words_of(entry: &str, files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn names_consist_of_words() {
+fn names_are_split_into_words() {
     assert_eq!(
         parts("zebra_of ZebraEntry ZEBRA HTTPServer x9y Early Year's"),
         ["zebra", "of", "zebra", "entry", "zebra", "http", "server", "x", "y", "early", "year", "s"]
@@ -50,33 +50,33 @@ fn a_planted_word_is_found_in_every_kind_of_text() {
         assert!(found[0].starts_with(&format!("{file}:1 \"zebra")), "{found:?}");
     }
     assert_eq!(words_of("in = \"everywhere\"", &[("a.md", "zebrafish and azebra\nZebra")]), ["a.md:2 \"zebra\" in 2"]);
-    assert_eq!(words_of("in = \"everywhere\"", &[("zebra/a.md", "zebra")]), ["zebra/a.md:0 \"zebra\" in the file's name, 1"]);
+    assert_eq!(words_of("in = \"everywhere\"", &[("zebra/a.md", "zebra")]), ["zebra/a.md:0 \"zebra\" in the file's path, 1"]);
 }
 
 #[test]
-fn some_words_are_forbidden_in_names_or_files_only() {
+fn a_word_can_be_forbidden_only_in_names_or_only_in_files() {
     let files = [("gateway/src/lib.rs", "//! A zebra.\nfn zebra() {}\n"), ("docs/zebra.md", "zebra"), ("docs/a.md", "zebra")];
-    let expected = ["docs/zebra.md:0 \"zebra\" in the file's name", "gateway/src/lib.rs:2 \"zebra\" in 2"];
+    let expected = ["docs/zebra.md:0 \"zebra\" in the file's path", "gateway/src/lib.rs:2 \"zebra\" in 2"];
     assert_eq!(words_of("in = \"names\"", &files), expected);
     assert_eq!(words_of("in = \"files\"", &files), expected[..1]);
 }
 
 #[test]
-fn exceptions_have_a_reason_and_are_needed() {
+fn an_exception_without_a_reason_or_a_use_is_found() {
     let files = [("docs/a.md", "zebra"), ("docs/more/b.md", "zebra"), ("docs.md", "zebra")];
     let allowed = |path: &str, reason: &str| format!("in = \"everywhere\"\nallowed = {{ \"{path}\" = \"{reason}\" }}");
     assert_eq!(words_of(&allowed("docs", "a page on animals"), &files), ["docs.md:1 \"zebra\" in 1"]);
-    assert!(words_of(&allowed("docs", ""), &files).contains(&format!("{LIST}:0 `docs` has no reason to use \"zebra\", \"zebras\"")));
+    assert!(words_of(&allowed("docs", ""), &files).contains(&format!("{LIST}:0 `docs` has no reason for using \"zebra\", \"zebras\"")));
     assert!(words_of(&allowed("web", "none"), &files).contains(&format!("{LIST}:0 `web` does not use \"zebra\", \"zebras\"")));
 }
 
 #[test]
-fn a_list_that_is_wrong_is_a_finding() {
+fn an_invalid_list_is_a_finding() {
     assert_eq!(
         words_of("in = \"somewhere\"", &[]),
-        [format!("{LIST}:0 \"zebra\" is looked for in \"somewhere\"; known are everywhere, names and files")]
+        [format!("{LIST}:0 the entry of \"zebra\" has `in = \"somewhere\"`; allowed are everywhere, names and files")]
     );
     let mut tree = gateway(&[("lib.rs", "")]);
     tree.insert(LIST, "");
-    assert_eq!(found(&words::check(&source(&tree))), [format!("{LIST}:0 lists no words")]);
+    assert_eq!(found(&words::check(&source(&tree))), [format!("{LIST}:0 the list has no words")]);
 }

@@ -1,4 +1,4 @@
-//! The workspace itself, read once for all tests.
+//! The workspace that contains this crate, read once for all tests.
 
 use conventions::{
     finding::{Finding, report},
@@ -7,11 +7,11 @@ use conventions::{
 };
 use std::sync::LazyLock;
 
-/// Its source.
+/// The source of the workspace.
 pub(crate) static SOURCE: LazyLock<Source> =
     LazyLock::new(|| Tree::read_workspace().map_err(|error| error.to_string()).and_then(Source::of).expect("the workspace can be read"));
 
-/// The workspace keeps the rule; otherwise the failure lists every place, with the remedy.
+/// Asserts that the workspace breaks no rule of `check`. A failure lists every finding with its remedy.
 #[track_caller]
 pub(crate) fn keeps(check: fn(&Source) -> Vec<Finding>) {
     let findings = check(&SOURCE);

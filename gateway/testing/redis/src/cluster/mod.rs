@@ -1,6 +1,6 @@
-//! A Redis Cluster: its members, moves of slots between masters, and replicas that take over.
+//! A Redis Cluster: its members, moves of slots between masters, and failovers to replicas.
 
-#[expect(clippy::module_inception, reason = "the folder is about clusters, the file about one")]
+#[expect(clippy::module_inception, reason = "the folder contains everything about clusters, the file only the type `Cluster`")]
 pub(crate) mod cluster;
 mod failover;
 mod moves;

@@ -1,27 +1,27 @@
-//! How a cluster is started.
+//! Options for the start of a cluster.
 
 use crate::servers::options::{Options, Part};
 use std::{path::PathBuf, time::Duration};
 
-/// How a cluster is started.
+/// The members of a cluster, and how they are started.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// Masters that share the slots.
+    /// Number of masters that share the slots.
     pub masters: usize,
-    /// Further masters, without slots.
+    /// Number of further masters, without slots.
     pub spare: usize,
-    /// Replicas of each master.
+    /// Number of replicas of each master.
     pub replicas: usize,
-    /// A member is dead for the others after so long a silence.
+    /// The other members consider a member dead after this time without an answer.
     pub node_timeout: Duration,
-    /// Where data and logs go; none: to directories that end with the members.
+    /// The directory for data and logs. `None`: temporary directories, which are deleted with the members.
     pub directory: Option<PathBuf>,
-    /// How each member listens.
+    /// On which ports and addresses each member listens.
     pub listen: Options,
 }
 
 impl Default for ClusterOptions {
-    /// Three masters without replicas.
+    /// The default cluster has three masters and no replicas.
     fn default() -> Self {
         Self {
             masters: 3,
@@ -35,7 +35,7 @@ impl Default for ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// Of one member.
+    /// The options of one member.
     pub(super) fn member(&self, number: usize) -> Options {
         let timeout = self.node_timeout.as_millis().to_string();
         let options = self.listen.clone().of(Part::Member).with(&[

@@ -1,10 +1,11 @@
-//! How a cluster comes to be.
+//! Starts a cluster, and adds members to it.
 
 use super::{cluster::Cluster, options::ClusterOptions, slot::SLOTS, view::View};
 use crate::{servers::server::Server, wait::until};
 
 impl Cluster {
-    /// Starts all members, and waits until they agree. Masters come first, those without slots last of them; then their replicas in the same order.
+    /// Starts all members, and waits until they agree. The order of the numbers is: masters with slots, masters without
+    /// slots, replicas in the order of their masters.
     pub async fn start(options: ClusterOptions) -> Self {
         let masters = options.masters + options.spare;
         let mut cluster = Self { options, members: Vec::new(), ids: Vec::new(), view: View::default() };
@@ -24,14 +25,14 @@ impl Cluster {
         cluster
     }
 
-    /// A further master without slots joins. Answers its number.
+    /// Adds a master without slots. Returns its number.
     pub async fn join(&mut self) -> usize {
         let number = self.add().await;
         self.settle().await;
         number
     }
 
-    /// Another member, which the first one meets. Answers its number.
+    /// Starts another member and joins it to the cluster (`CLUSTER MEET` at the first member). Returns its number.
     async fn add(&mut self) -> usize {
         let number = self.members.len();
         let member = Server::start_with(self.options.member(number)).await;
@@ -46,11 +47,11 @@ impl Cluster {
         number
     }
 
-    /// Makes a member that has nothing the replica of another.
+    /// Makes the member `number`, which has no slots and no keys, a replica of the member `of`.
     pub async fn replicate(&self, number: usize, of: usize) {
         let (member, master) = (&self.members[number], &self.ids[of]);
-        // It may have to learn first that its slots are another's by now.
-        until("it replicates", async || member.try_command(&["CLUSTER", "REPLICATE", master]).await.is_ok()).await;
-        until("it is a replica", async || member.is_linked().await).await;
+        // The member refuses this until it knows that its former slots belong to another master.
+        until("the member accepts CLUSTER REPLICATE", async || member.try_command(&["CLUSTER", "REPLICATE", master]).await.is_ok()).await;
+        until("the new replica is synchronised", async || member.is_linked().await).await;
     }
 }

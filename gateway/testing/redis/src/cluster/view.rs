@@ -1,24 +1,25 @@
-//! What members say of all members.
+//! A member's view of the cluster: the role and the slots of each member.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-/// What a member says of all, by their ids.
+/// What one member reports about all members, by node id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct View(pub(super) BTreeMap<String, Seen>);
 
-/// What it says of one.
+/// What one member reports about another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// Its master's id; none: it is a master itself.
+    /// The node id of its master. `None` if it is a master itself.
     pub(super) master: Option<String>,
+    /// The slots that it serves.
     pub(super) slots: Vec<RangeInclusive<u16>>,
 }
 
 impl View {
-    /// From an answer to `CLUSTER NODES`. None: some member is not reached, or not known well.
+    /// Reads an answer to `CLUSTER NODES`. `None` if the answer marks a member as failed, unknown or still joining, or cannot be read.
     pub(super) fn read(answer: &str) -> Option<Self> {
         let mut view = BTreeMap::new();
-        // id address flags master ping pong epoch link slots…
+        // The fields of a line: id address flags master ping pong epoch link slots…
         for line in answer.lines() {
             let words: Vec<_> = line.split(' ').collect();
             let flags: Vec<_> = words.get(2)?.split(',').collect();
@@ -36,14 +37,14 @@ impl View {
         Some(Self(view))
     }
 
-    /// The id of the master that serves a slot.
+    /// The node id of the master that serves a slot.
     pub(super) fn owner(&self, slot: u16) -> Option<&str> {
         self.0.iter().find(|(_, seen)| seen.slots.iter().any(|range| range.contains(&slot))).map(|(id, _)| &**id)
     }
 }
 
 impl Seen {
-    /// How many slots it serves.
+    /// The number of slots that the member serves.
     pub(super) fn size(&self) -> usize {
         self.slots.iter().map(ExactSizeIterator::len).sum()
     }

@@ -1,24 +1,25 @@
-//! Servers say where others are. Whoever reaches all of them through proxies of its own needs the addresses of these proxies instead.
+//! Rewrites addresses in the answers of servers.
 //!
-//! Ports have five digits here, so that no length changes with them.
+//! Members of a cluster and sentinels report the addresses of other servers. A client that must reach each server through a proxy needs the
+//! addresses of the proxies instead. All ports must have five digits, so that a rewritten answer keeps its length.
 
 use std::net::SocketAddr;
 
-/// What servers call each other, and what others have to call them.
+/// The real addresses of servers, and the addresses that replace them.
 pub struct AddressMap(Vec<(Vec<u8>, Vec<u8>)>);
 
-/// Rewrites what one connection says.
+/// Rewrites the answers on one connection.
 pub(super) struct Rewriter<'a> {
     map: &'a AddressMap,
-    /// What may become an address with what follows.
+    /// Bytes at the end of the last input that may be the beginning of an address.
     held: Vec<u8>,
 }
 
-/// All forms begin with one of these.
+/// Each form of an address begins with one of these bytes.
 const BEGINS: [u8; 2] = [b'1', b'$'];
 
 impl AddressMap {
-    /// Of each server the real address, and the one that is shown in its place.
+    /// Makes a map. Each item is the real address of a server, and the address that replaces it.
     pub fn new(servers: impl Iterator<Item = (SocketAddr, SocketAddr)>) -> Self {
         let forms = servers.flat_map(|(real, shown)| [(in_text(real), in_text(shown)), (in_array(real), in_array(shown))]);
         let forms: Vec<_> = forms.map(|(real, shown)| (real.into_bytes(), shown.into_bytes())).collect();
@@ -31,19 +32,20 @@ impl AddressMap {
     }
 }
 
-/// As maps of a cluster and redirections have it.
+/// An address as in slot maps and redirections of a cluster.
 fn in_text(server: SocketAddr) -> String {
     server.to_string()
 }
 
-/// As sentinels have it.
+/// An address as in answers of sentinels.
 fn in_array(server: SocketAddr) -> String {
     let (host, port) = (server.ip().to_string(), server.port().to_string());
     format!("${}\r\n{host}\r\n${}\r\n{port}\r\n", host.len(), port.len())
 }
 
 impl Rewriter<'_> {
-    /// What may pass. No answer of Redis ends within an address, so nothing of a whole answer is held back.
+    /// Replaces addresses in `said` and returns the bytes that can be sent now. Bytes at the end that may be the beginning of an address
+    /// are kept for the next call. No answer of Redis ends in the middle of an address, so this never delays a complete answer.
     pub(super) fn rewrite(&mut self, said: &[u8]) -> Vec<u8> {
         let mut text = std::mem::take(&mut self.held);
         text.extend_from_slice(said);
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_rewritten_in_both_forms_wherever_they_are_cut() {
+    fn addresses_are_rewritten_in_both_forms_wherever_the_input_is_split() {
         let [real, shown] = [30_001, 40_001].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let map = AddressMap::new([(real, shown)].into_iter());
         let said = "-MOVED 1 127.0.0.1:30001\r\n*2\r\n$9\r\n127.0.0.1\r\n$5\r\n30001\r\n$1\r\nx\r\n";

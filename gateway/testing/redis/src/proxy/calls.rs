@@ -1,4 +1,4 @@
-//! A proxy that holds or loses calls of scripts.
+//! A proxy that delays or drops script calls (`EVALSHA`).
 
 use super::endpoint::{Endpoint, Listener, Reader, Writer};
 use crate::wait::PATIENCE;
@@ -10,30 +10,31 @@ use tokio::{
     time::timeout,
 };
 
-/// What becomes of calls of scripts.
+/// What a [`CallProxy`] does with script calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
-    /// They pass.
+    /// The proxy forwards them.
     Pass,
-    /// They wait, and what comes with them.
+    /// The proxy keeps them, and all data that it read together with them, until this setting changes.
     Wait,
-    /// Of the next calls that come together the first one is lost, as if the server had refused it. Then the connection breaks before it answers.
+    /// The proxy drops the first call of the next chunk with at least two calls, as if the server had refused that call. It does not
+    /// forward the answer to the chunk, but closes the connection to the client. From the next chunk on it forwards all calls again.
     LoseFirst,
 }
 
-/// A proxy for the socket of a server. A connection that its client has given up stays open towards the server.
+/// A proxy for the Unix socket of a server. When a client closes its connection, the connection to the server stays open.
 pub struct CallProxy {
     directory: TempDir,
     calls: watch::Sender<Calls>,
-    /// Connections that came.
+    /// Connections that clients opened.
     pub came: Arc<Count>,
-    /// Times that calls have begun to wait.
+    /// How often calls had to wait.
     pub waits: Arc<Count>,
-    /// Connections that the server ended.
+    /// Connections that the server closed.
     pub ended: Arc<Count>,
 }
 
-/// Counts what happens, so that it can be waited for.
+/// Counts occurrences, so that a test can wait for one.
 pub struct Count(Semaphore);
 
 const SOCKET: &str = "calls.sock";
@@ -47,24 +48,24 @@ impl Count {
         self.0.add_permits(1);
     }
 
-    /// Waits for the next one, and takes it.
+    /// Waits until there is an occurrence, and removes it from the count.
     pub async fn next(&self) {
-        timeout(PATIENCE, self.0.acquire()).await.expect("it happens in time").expect("never closed").forget();
+        timeout(PATIENCE, self.0.acquire()).await.expect("the proxy counts another occurrence in time").expect("never closed").forget();
     }
 
-    /// How many have happened and were not taken.
+    /// The number of occurrences that were not removed.
     pub fn get(&self) -> usize {
         self.0.available_permits()
     }
 
-    /// Takes all that have happened.
+    /// Removes all occurrences.
     pub fn clear(&self) {
         self.0.forget_permits(usize::MAX);
     }
 }
 
 impl CallProxy {
-    /// Listens at a socket, and connects to that one. Calls pass at first.
+    /// Starts a proxy that listens on a socket of its own and connects to the socket `server`. At first it forwards all calls.
     pub fn to_socket(server: &Path) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let listener = Listener::at_socket(directory.path().join(SOCKET)).expect("a free name");
@@ -88,12 +89,12 @@ impl CallProxy {
         proxy
     }
 
-    /// What becomes of calls from now on.
+    /// Sets what the proxy does with calls from now on.
     pub fn set(&self, calls: Calls) {
         self.calls.send_replace(calls);
     }
 
-    /// The URL of the server behind it.
+    /// The URL at which clients reach the server through this proxy.
     pub fn url(&self) -> String {
         format!("redis+unix://{}", self.directory.path().join(SOCKET).display())
     }
@@ -138,14 +139,14 @@ async fn answer(mut far: Reader, near: Writer, is_broken: watch::Receiver<bool>)
     }
 }
 
-/// Where calls of scripts begin.
+/// The indexes at which script calls begin.
 fn begins(bytes: &[u8]) -> Vec<usize> {
     let words = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"$7\r\nEVALSHA"));
     words.filter_map(|word| bytes[..word].iter().rposition(|byte| *byte == b'*')).collect()
 }
 
-/// Where the command ends that begins there. No argument may hold such bytes.
+/// The index after the command that begins at `first`. No argument of it may contain `\r\n*`, and another command must follow.
 fn after(bytes: &[u8], first: usize) -> usize {
-    let next = bytes[first..].windows(3).position(|bytes| bytes == b"\r\n*").expect("there is another one");
+    let next = bytes[first..].windows(3).position(|bytes| bytes == b"\r\n*").expect("another command follows");
     first + next + 2
 }

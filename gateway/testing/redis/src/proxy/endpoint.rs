@@ -1,4 +1,4 @@
-//! Where proxies listen and what they connect to: TCP, or Unix sockets.
+//! TCP addresses and Unix sockets, on which proxies listen and to which they connect.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use tokio::{
     net::{TcpListener, TcpSocket, UnixListener, UnixStream},
 };
 
-/// A place that can be connected to.
+/// An address to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Tcp(SocketAddr),
@@ -25,7 +25,7 @@ pub(super) enum Listener {
     Socket(UnixListener),
 }
 
-/// Small, so that a slow reader is felt at the other end.
+/// Size of the socket's receive buffer, in bytes. It is small, so that the server soon notices a slow proxy.
 const RECEIVE_BUFFER: u32 = 32 << 10;
 
 impl Endpoint {
@@ -48,7 +48,7 @@ impl Endpoint {
 }
 
 impl Listener {
-    /// At a free port of 127.0.0.1.
+    /// Listens on a free port of 127.0.0.1.
     pub(super) async fn at_port() -> io::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;

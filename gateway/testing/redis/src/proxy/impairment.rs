@@ -1,18 +1,18 @@
-//! What is wrong with a connection through a proxy.
+//! Faults that a proxy simulates on its connections.
 
 use std::time::Duration;
 
-/// Connections that something happens to.
+/// Which connections a fault concerns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connections {
-    /// None of them.
+    /// No connections.
     #[default]
     None,
-    /// Those on which somebody subscribed to Redis.
+    /// Connections on which a client has sent a subscribe command.
     Subscribers,
-    /// All others.
+    /// All other connections.
     Commands,
-    /// All of them.
+    /// All connections.
     All,
 }
 
@@ -27,21 +27,21 @@ impl Connections {
     }
 }
 
-/// What is wrong; by default nothing is.
+/// The faults that a proxy simulates. By default there are none.
 #[derive(Clone, Debug, Default)]
 pub struct Impairment {
-    /// Nothing of these passes. They stay open.
+    /// The proxy forwards no data on these connections, but keeps them open.
     pub silent: Connections,
-    /// A pause before each chunk.
+    /// Pause before each chunk of data.
     pub delay: Duration,
-    /// Bytes a second; none: as fast as it can.
+    /// Limit of bytes per second, in each direction of a connection. `None`: no limit.
     pub rate: Option<u32>,
-    /// Messages of a channel whose name holds this are left out, and all else passes.
+    /// If set, pub/sub messages of channels whose name contains this text are dropped. Everything else passes.
     pub lost_channel: Option<String>,
 }
 
 impl Impairment {
-    /// How long a chunk of so many bytes takes.
+    /// Pause before a chunk of this many bytes.
     pub(super) fn pause(&self, bytes: usize) -> Duration {
         self.delay + self.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(bytes as f64 / f64::from(rate)))
     }

@@ -1,4 +1,4 @@
-//! Proxies between servers and whoever is tested.
+//! Proxies between servers and the program under test.
 
 pub(crate) mod address_map;
 pub(crate) mod calls;

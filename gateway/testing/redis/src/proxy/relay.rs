@@ -1,4 +1,4 @@
-//! A proxy that can cut, delay, throttle, silence and rewrite what passes.
+//! A proxy that can cut connections, and delay, throttle, block, drop or rewrite data.
 
 use super::{
     address_map::AddressMap,
@@ -23,17 +23,17 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Bytes that are read at a time.
+/// Largest number of bytes that are read at a time.
 const CHUNK: usize = 16 << 10;
 
-/// A proxy for one server. All connections through it end with it.
+/// A proxy for one server. When it is dropped, all connections through it are closed.
 pub struct Proxy {
     place: Place,
     shared: Arc<Shared>,
     _end: DropGuard,
 }
 
-/// Where it listens.
+/// Where the proxy listens.
 enum Place {
     Tcp(SocketAddr),
     Socket(TempDir),
@@ -42,22 +42,22 @@ enum Place {
 struct Shared {
     upstream: Mutex<Endpoint>,
     impairment: watch::Sender<Impairment>,
-    /// How many cuts there were, and what the last one cut.
+    /// The number of cuts so far, and the connections that the last one closed.
     cuts: watch::Sender<(u64, Connections)>,
     addresses: OnceLock<Arc<AddressMap>>,
 }
 
-/// The file of a socket in its directory.
+/// File name of the proxy's socket.
 const SOCKET: &str = "proxy.sock";
 
 impl Proxy {
-    /// Listens at a free port, and connects to that address.
+    /// Starts a proxy that listens on a free TCP port and connects to `upstream`.
     pub async fn start(upstream: SocketAddr) -> Self {
         let (listener, address) = Listener::at_port().await.expect("a free port");
         Self::serve(listener, Place::Tcp(address), Endpoint::Tcp(upstream))
     }
 
-    /// Listens at a socket, and connects to that one.
+    /// Starts a proxy that listens on a Unix socket of its own and connects to the socket `upstream`.
     pub fn to_socket(upstream: &Path) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let listener = Listener::at_socket(directory.path().join(SOCKET)).expect("a free name");
@@ -76,15 +76,15 @@ impl Proxy {
         Self { place, shared, _end: end.drop_guard() }
     }
 
-    /// Host and port where it listens. It was started for an address.
+    /// Host and port on which the proxy listens. Panics if it listens on a Unix socket.
     pub fn address(&self) -> SocketAddr {
         match self.place {
             Place::Tcp(address) => address,
-            Place::Socket(_) => panic!("this proxy listens at a socket"),
+            Place::Socket(_) => panic!("this proxy listens on a Unix socket"),
         }
     }
 
-    /// The URL of the server behind it.
+    /// The URL at which clients reach the server through this proxy.
     pub fn url(&self) -> String {
         match &self.place {
             Place::Tcp(address) => format!("redis://{address}"),
@@ -92,22 +92,22 @@ impl Proxy {
         }
     }
 
-    /// New connections go there.
+    /// Makes the proxy connect new connections to this address.
     pub fn point_to(&self, upstream: SocketAddr) {
         *self.shared.upstream.lock().expect("no panic") = Endpoint::Tcp(upstream);
     }
 
-    /// Rewrites the addresses in what comes from upstream. Said once, before anything passes.
+    /// Makes the proxy rewrite addresses in the data of the server. Call it once, before the first connection.
     pub fn rewrite(&self, addresses: Arc<AddressMap>) {
-        assert!(self.shared.addresses.set(addresses).is_ok(), "it is said once");
+        assert!(self.shared.addresses.set(addresses).is_ok(), "`rewrite` was already called");
     }
 
-    /// From now on this is wrong, and nothing else.
+    /// Sets the faults that the proxy simulates from now on. They replace earlier ones.
     pub fn impair(&self, impairment: Impairment) {
         self.shared.impairment.send_replace(impairment);
     }
 
-    /// Ends connections that are open now.
+    /// Closes all connections of this kind that are open now.
     pub fn cut(&self, which: Connections) {
         self.shared.cuts.send_modify(|(number, cut)| (*number, *cut) = (*number + 1, which));
     }
@@ -120,7 +120,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>, end: CancellationToken)
     }
 }
 
-/// One connection through the proxy.
+/// One connection of a client through the proxy.
 struct Link {
     shared: Arc<Shared>,
     subscriber: AtomicBool,
@@ -150,7 +150,7 @@ impl Link {
                 }
             }
         };
-        // Either end may be gone at any time: that is what this is for.
+        // Errors are ignored: tests stop servers and clients at any time.
         tokio::select! {
             _ = through => {}
             () = cut => {}
@@ -164,7 +164,7 @@ impl Link {
         loop {
             let count = from.read(&mut buffer).await?;
             if count == 0 {
-                // A last word must not be lost with a reset.
+                // `shutdown` lets data arrive that was already sent. Without it, a reset could discard that data.
                 to.shutdown().await?;
                 return Ok(());
             }
@@ -191,7 +191,7 @@ impl Link {
     }
 }
 
-/// The commands as clients of Redis send them.
+/// Subscribe commands, as they appear in the data of a client.
 const SUBSCRIBE: [&[u8]; 2] = [b"\r\nSUBSCRIBE\r\n", b"\r\nSSUBSCRIBE\r\n"];
 
 fn subscribes(chunk: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! Commands to a server, over its socket and RESP 2.
+//! Sends commands to a server over its Unix socket, in RESP 2.
 
 use crate::{resp::reply::Reply, wait::PATIENCE};
 use std::{io, path::Path, pin::Pin, time::Duration};
@@ -8,13 +8,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Why a command has no answer.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The server refused it, in these words.
+    /// The server refused the command. Contains the server's error message.
     #[error("{0}")]
     Refused(String),
-    /// The server cannot be reached, or ended before it answered.
+    /// The server cannot be reached, or the connection broke before the answer.
     #[error(transparent)]
     Broken(#[from] io::Error),
 }
@@ -27,28 +27,28 @@ impl Connection {
         Ok(Self(BufReader::new(UnixStream::connect(socket).await?)))
     }
 
-    /// Carries a command out. Fails after a minute without an answer.
+    /// Sends a command and waits for its answer. Fails after a minute without an answer.
     pub async fn command(&mut self, words: &[&str]) -> Result<Reply, CommandError> {
         let parts: Vec<_> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
         self.send(format!("*{}\r\n{}", words.len(), parts.concat()).as_bytes()).await?;
         self.reply().await
     }
 
-    /// Sends what is encoded already.
+    /// Sends bytes that are already encoded.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.get_mut().write_all(bytes).await
     }
 
-    /// The next answer. Fails after a minute without one.
+    /// Waits for the next answer. Fails after a minute without one.
     pub async fn reply(&mut self) -> Result<Reply, CommandError> {
         timeout(PATIENCE, self.read()).await.map_err(io::Error::from)?
     }
 
-    /// How many other clients are connected to the server.
+    /// The number of other clients that are connected to the server.
     pub async fn others(&mut self) -> usize {
         let info = self.command(&["INFO", "clients"]).await.map(Reply::text).unwrap_or_default();
         let all = info.lines().find_map(|line| line.strip_prefix("connected_clients:")).and_then(|all| all.trim().parse::<usize>().ok());
-        all.unwrap_or_else(|| panic!("no number of clients: {info}")) - 1
+        all.unwrap_or_else(|| panic!("INFO contains no number of clients: {info}")) - 1
     }
 
     /// Waits until no other client is connected to the server.
@@ -85,12 +85,12 @@ impl Connection {
                     }
                     Reply::List(list)
                 }
-                _ => return Err(io::Error::other(format!("no RESP 2: {line}")).into()),
+                _ => return Err(io::Error::other(format!("this is not RESP 2: {line}")).into()),
             })
         })
     }
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
-    text.parse().map_err(|_| io::Error::other(format!("no number: {text}")))
+    text.parse().map_err(|_| io::Error::other(format!("this is not a number: {text}")))
 }

@@ -1,4 +1,4 @@
-//! Commands and answers. What particular commands do is not here.
+//! Sends commands and reads answers. Nothing here depends on the command.
 
 pub(crate) mod connection;
 pub(crate) mod reply;

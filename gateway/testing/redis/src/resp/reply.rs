@@ -1,11 +1,11 @@
-//! What a server answers.
+//! The answers of a server.
 
 use std::collections::HashMap;
 
-/// An answer that is no error. Text that is no UTF-8 is shown with replacement characters.
+/// An answer that is not an error. Bytes that are not UTF-8 become replacement characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// There is no value.
+    /// No value.
     Nil,
     /// A number.
     Number(i64),
@@ -16,7 +16,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The text.
+    /// The text. Panics if the answer is not a text.
     pub fn text(self) -> String {
         match self {
             Self::Text(text) => text,
@@ -24,7 +24,7 @@ impl Reply {
         }
     }
 
-    /// The number.
+    /// The number. Panics if the answer is not a number.
     pub fn number(self) -> i64 {
         match self {
             Self::Number(number) => number,
@@ -32,7 +32,7 @@ impl Reply {
         }
     }
 
-    /// The answers.
+    /// The list. Panics if the answer is not a list.
     pub fn list(self) -> Vec<Reply> {
         match self {
             Self::List(list) => list,
@@ -40,12 +40,12 @@ impl Reply {
         }
     }
 
-    /// The texts of a list.
+    /// The texts of a list. Panics if the answer is not a list of texts.
     pub fn texts(self) -> Vec<String> {
         self.list().into_iter().map(Reply::text).collect()
     }
 
-    /// A list of names and values by turns.
+    /// The map that a list of alternating names and values stands for. Panics if the answer is not a list of texts.
     pub fn map(self) -> HashMap<String, String> {
         let mut texts = self.texts().into_iter();
         std::iter::from_fn(|| Some((texts.next()?, texts.next()?))).collect()

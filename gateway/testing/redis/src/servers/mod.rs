@@ -1,4 +1,4 @@
-//! One server: how it is started, and what can be done with it. What needs several servers is not here.
+//! One server: its options, its process, and commands to it. Groups of servers belong in `cluster` and `sentinels`.
 
 pub(crate) mod options;
 pub(crate) mod ports;

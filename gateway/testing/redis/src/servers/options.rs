@@ -1,4 +1,4 @@
-//! How a server is started.
+//! Options for the start of a server.
 
 use crate::{servers::ports::free_port, tls::Certificate};
 use std::{
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How a server is started. If nothing else is said: with a Unix socket only, in a directory of its own, and without saving anything.
+/// Options for the start of a server. By default it listens on a Unix socket only, has a temporary directory of its own, and saves nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub(crate) directory: Option<PathBuf>,
@@ -18,79 +18,79 @@ pub struct Options {
     pub(crate) part: Part,
 }
 
-/// Whether clients have to show a certificate.
+/// Whether clients of the TLS port must have a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clients {
     Anonymous,
     Certified,
 }
 
-/// What a server is for.
+/// The role of a server.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Part {
-    /// It holds data.
+    /// A server with data.
     #[default]
     Data,
-    /// It holds data, and is a member of a Redis Cluster.
+    /// A server with data that is a member of a Redis Cluster.
     Member,
-    /// It is a sentinel, with this in its file.
+    /// A sentinel. Contains further lines of its configuration file.
     Sentinel(String),
 }
 
-/// Those of a server that runs; 0: it has none.
+/// The ports of a running server. 0: it has no such port.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ports {
     pub(crate) plain: u16,
     pub(crate) tls: u16,
-    /// Where members of a cluster talk with each other.
+    /// The port on which the members of a cluster reach this member (the cluster bus).
     pub(crate) bus: u16,
 }
 
 impl Options {
-    /// Listens at a free TCP port as well.
+    /// The server also listens on a free TCP port.
     #[must_use]
     pub fn with_port(mut self) -> Self {
         self.plain = true;
         self
     }
 
-    /// Listens for TLS at a free TCP port, with this certificate.
+    /// The server also listens for TLS on a free TCP port, with this certificate.
     #[must_use]
     pub fn with_tls(mut self, certificate: &Certificate) -> Self {
         self.tls = Some((certificate.clone(), Clients::Anonymous));
         self
     }
 
-    /// Clients of the TLS port have to show a certificate of the same authority.
+    /// Clients of the TLS port must have a certificate of the same authority. Call [`Self::with_tls`] first.
     #[must_use]
     pub fn with_certified_clients(mut self) -> Self {
-        let (certificate, _) = self.tls.expect("set the certificate first");
+        let (certificate, _) = self.tls.expect("with_tls is called first");
         self.tls = Some((certificate, Clients::Certified));
         self
     }
 
-    /// Listens at this address; else at 127.0.0.1.
+    /// The server's TCP ports are on this address. The default is 127.0.0.1.
     #[must_use]
     pub fn at(mut self, host: IpAddr) -> Self {
         self.host = Some(host);
         self
     }
 
-    /// Data and log go there, and stay.
+    /// Data and log are written to this directory. They are not deleted with the server.
     #[must_use]
     pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// The words ahead of the program's name, such as `taskset`, `-c` and `0`.
+    /// Words of the command line before the program's name, such as `taskset`, `-c` and `0`.
     #[must_use]
     pub fn launched_by(mut self, launcher: &[String]) -> Self {
         self.launcher = launcher.to_vec();
         self
     }
 
-    /// More options, as on the command line of `redis-server`.
+    /// Adds words to the command line of `redis-server`.
     #[must_use]
     pub fn with(mut self, more: &[&str]) -> Self {
         self.more.extend(more.iter().map(ToString::to_string));
@@ -115,7 +115,7 @@ impl Options {
         Ports { plain: port(self.plain), tls: port(self.tls.is_some()), bus: port(matches!(self.part, Part::Member)) }
     }
 
-    /// The names of settings, and their values.
+    /// The settings of the server as names and values.
     pub(crate) fn settings(&self, ports: Ports, directory: &Path, socket: &Path) -> Vec<(&'static str, String)> {
         let mut settings = vec![
             ("port", ports.plain.to_string()),

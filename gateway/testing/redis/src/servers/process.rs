@@ -11,20 +11,20 @@ use std::{
 };
 use tokio::time::{sleep, timeout};
 
-/// The first one that is installed is used.
+/// Programs of servers. The first one that is installed is used.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
-const REMEDY: &str = "redis-server is not installed: './justw setup' installs it, or apt-get install redis-server";
+const REMEDY: &str = "redis-server is not installed: run './justw setup' or 'apt-get install redis-server'";
 
-/// A process that ends when this is dropped.
+/// A process. It is killed when this value is dropped.
 pub(crate) struct Process(Child);
 
 impl Process {
-    /// Starts it through a launcher such as `taskset -c 0`, which may be empty. What it writes goes to the end of `log`.
+    /// Starts the server with a launcher such as `taskset -c 0`, which may be empty. The process appends its output to the file `log`.
     pub(crate) fn start(launcher: &[String], arguments: &[String], directory: &Path, log: &Path) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
         let server = program(&env::var_os("PATH").unwrap_or_default()).expect(REMEDY);
         let mut words = launcher.iter().map(AsRef::as_ref).chain([server.as_os_str()]);
-        let mut command = Command::new(words.next().expect("there is the server at least"));
+        let mut command = Command::new(words.next().expect("the command line contains the program"));
         command.args(words).args(arguments).current_dir(directory).stdin(Stdio::null()).stdout(log);
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")))
     }
@@ -37,14 +37,14 @@ impl Process {
         self.0.try_wait().expect("a process of our own").is_some()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has ended without being killed. Panics after `patience`.
     pub(crate) async fn end(mut self, patience: Duration) {
         let ended = async {
             while !self.has_ended() {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(patience, ended).await.expect("redis-server ends when it is asked to");
+        timeout(patience, ended).await.expect("redis-server ends after SHUTDOWN");
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -55,13 +55,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The program of a server, in the folders of this `PATH`.
+/// The path of the first installed server program in the folders of `path`, which has the form of `PATH`.
 fn program(path: &OsStr) -> Option<PathBuf> {
     let installed = |program| env::split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_file());
     PROGRAMS.into_iter().find_map(installed)
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redis_is_taken_and_valkey_where_there_is_no_redis() {
+    fn redis_is_used_and_valkey_only_if_redis_is_not_installed() {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().as_os_str();
         assert_eq!(program(path), None);

@@ -1,4 +1,4 @@
-//! One server.
+//! One server: its process, its files, and commands to it.
 
 use crate::{
     login::Login,
@@ -18,32 +18,33 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-/// Ports that are tried, one after the other: any may be taken by the time that the process listens.
+/// How often a start is tried with new ports. Another process may take a port before the server listens on it.
 const ATTEMPTS: u32 = 5;
 
-/// One process of `redis-server`, and its directory. Both end with this.
+/// One process of `redis-server`, and its temporary directory. When this value is dropped, the process ends and the directory is deleted.
 pub struct Server {
     options: Options,
     ports: Ports,
     process: Option<Process>,
-    /// Holds the socket, whose path must not be long, and what has no other place.
+    /// The temporary directory. It contains the socket, whose path must be short, and data and log if the options name no directory.
     scratch: TempDir,
 }
 
-/// How a start went.
+/// The result of a start.
 enum Start {
+    /// The server answers.
     Up,
-    /// The process ended: one of its ports is taken.
+    /// The process ended, because another process uses one of its ports.
     Taken,
 }
 
 impl Server {
-    /// Starts a server that listens at a Unix socket only.
+    /// Starts a server that listens on a Unix socket only.
     pub async fn start() -> Self {
         Self::start_with(Options::default()).await
     }
 
-    /// Starts a server, and waits until it answers.
+    /// Starts a server with these options, and waits until it answers.
     pub async fn start_with(options: Options) -> Self {
         let scratch = tempfile::tempdir().expect("a directory");
         let mut server = Self { options, ports: Ports::default(), process: None, scratch };
@@ -57,12 +58,12 @@ impl Server {
         panic!("no port was free for redis-server:\n{}", server.log())
     }
 
-    /// Starts the process again, with what was saved last, at the same places.
+    /// Starts the process again, on the same ports and socket, with the data that was last saved.
     pub async fn resume(&mut self) {
         assert!(matches!(self.launch().await, Start::Up), "redis-server ended at once:\n{}", self.log());
     }
 
-    /// The same, with these options in place of those of before.
+    /// As [`Self::resume`], but `more` replaces all words that [`Options::with`] added.
     pub async fn resume_with(&mut self, more: &[&str]) {
         self.options.more.clear();
         self.options = std::mem::take(&mut self.options).with(more);
@@ -102,82 +103,83 @@ impl Server {
         }
     }
 
-    /// Ends the process at once, and what it held in memory with it.
+    /// Kills the process. Data that is not saved is lost.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Ends the process once everything is saved.
+    /// Saves all data and ends the process.
     pub async fn shut_down(&mut self) {
-        // It closes the connection instead of answering.
+        // The server closes the connection without an answer.
         let _ = self.try_command(&["SHUTDOWN", "SAVE"]).await;
         if let Some(process) = self.process.take() {
             process.end(PATIENCE).await;
         }
     }
 
-    /// Forgets what was saved.
+    /// Deletes the saved data.
     pub fn wipe(&self) {
-        // There may be nothing yet.
+        // The file may not exist.
         let _ = fs::remove_file(self.directory().join("dump.rdb"));
     }
 
-    /// Sends a signal to the process, which has to run.
+    /// Sends a signal to the process. Panics if no process runs.
     pub fn signal(&self, signal: Signal) {
-        self.process.as_ref().expect("it runs").signal(signal);
+        self.process.as_ref().expect("the process runs").signal(signal);
     }
 
-    /// The id of the process, which has to run.
+    /// The id of the process. Panics if no process runs.
     pub fn process_id(&self) -> u32 {
-        self.process.as_ref().expect("it runs").id()
+        self.process.as_ref().expect("the process runs").id()
     }
 
-    /// Carries a command out, over a connection of its own. Panics if it is refused.
+    /// Runs a command on a new connection. Panics if it fails.
     pub async fn command(&self, words: &[&str]) -> Reply {
         self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// Carries a command out, over a connection of its own.
+    /// Runs a command on a new connection.
     pub async fn try_command(&self, words: &[&str]) -> Result<Reply, CommandError> {
         Connection::open(&self.socket()).await?.command(words).await
     }
 
-    /// A connection to the process that runs now.
+    /// Opens a connection to the server.
     pub async fn connection(&self) -> Connection {
-        Connection::open(&self.socket()).await.expect("it answers")
+        Connection::open(&self.socket()).await.expect("the server runs")
     }
 
-    /// What `INFO` says in a section; nothing while the server does not answer.
+    /// A section of the answer to `INFO`. Empty if the server does not answer.
     pub async fn info(&self, section: &str) -> String {
         self.try_command(&["INFO", section]).await.map(Reply::text).unwrap_or_default()
     }
 
-    /// How many connections clients have to it, not counting the one that asks.
+    /// The number of clients that are connected to the server, without the connection of this query.
     pub async fn clients(&self) -> usize {
         self.connection().await.others().await
     }
 
-    /// Waits until no client is connected.
+    /// Waits until no other client is connected.
     pub async fn left_alone(&self) {
         self.connection().await.left_alone().await;
     }
 
-    /// From now on the socket of the other one leads here. Its connections stay as they are.
+    /// Moves this server's socket to the path of the other server's socket. From then on, new connections to that path reach this server.
+    /// Open connections of the other server stay open.
     pub fn take_over(&self, other: &Self) {
-        fs::rename(self.socket(), other.socket()).expect("both are there");
+        fs::rename(self.socket(), other.socket()).expect("both sockets exist");
     }
 
-    /// `redis+unix://path`, of its socket.
+    /// The gateway's URL of the server's socket: `redis+unix://path`.
     pub fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
 
-    /// The same for a user.
+    /// The URL with user and password.
     pub fn url_of(&self, login: &Login) -> String {
         self.url() + &login.of_socket()
     }
 
-    /// Host and port; those of TLS, if it has such. It was started with a port.
+    /// Host and port: the TLS port if there is one, otherwise the plain port. Panics if the server has no port.
     pub fn address(&self) -> SocketAddr {
         let port = if self.options.uses_tls() { self.ports.tls } else { self.ports.plain };
         assert!(port != 0, "this server has no port: start it with Options::with_port");
@@ -188,7 +190,7 @@ impl Server {
         self.ports.bus
     }
 
-    /// The path of its socket.
+    /// The path of the server's socket.
     pub fn socket(&self) -> PathBuf {
         self.scratch.path().join("redis.sock")
     }

@@ -45,7 +45,7 @@ pub(super) async fn run<S: Service>(
         let began = Instant::now();
         let end = tokio::select! {
             end = link_once(&context, &url, &updates, &peers) => end,
-            // A session ends by itself. This ends attempts without a session.
+            // A session ends on its own. This branch ends an attempt that has no session yet.
             () = close_timeout_passed(&context) => return url,
         };
         match end {
@@ -56,7 +56,7 @@ pub(super) async fn run<S: Service>(
                 continue;
             }
             SessionEnd::Lost { welcomed } => {
-                increment(&context.counts.lost);
+                increment(&context.counts.failed);
                 if welcomed {
                     last_linked = Instant::now();
                 }

@@ -15,7 +15,7 @@ pub(super) struct Entry<W> {
 /// The state of the first publication of a channel, its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadState {
-    /// To be sent as soon as a link has room.
+    /// It is sent as soon as a link has room.
     Ready,
     /// Sent and not answered.
     Sent,

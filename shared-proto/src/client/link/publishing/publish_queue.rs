@@ -18,7 +18,7 @@ use tokio::time::Instant;
 /// The queue of all publications of this instance. `W` receives the outcome of a publication.
 #[derive(Debug)]
 pub(super) struct PublishQueue<W> {
-    /// By channel. A channel without publications has no queue.
+    /// The queues by channel. A channel without publications has none.
     channels: HashMap<String, ChannelQueue<W>>,
     /// The channel of each head, by the head's id.
     heads: HashMap<u64, String>,

@@ -39,7 +39,7 @@ fn not_ready(health: &Health, says: &str) {
 #[test]
 fn at_the_start_each_master_is_pending_until_it_works_or_fails() {
     let health = health();
-    not_ready(&health, "connecting to Redis at h1; connecting to Redis at h2");
+    not_ready(&health, "connecting to Redis at h1, h2");
     works(&health, 1);
     not_ready(&health, "connecting to Redis at h2");
     health.set_failed(HealthPart::Subscriber(Master(2)), "h2 is down");
@@ -101,4 +101,33 @@ fn a_node_is_partly_ready_while_the_slot_map_lacks_a_slot() {
     partly(&health, "no master serves slot 7");
     health.set_working(HealthPart::SlotMap);
     assert_eq!(health.readiness(), Readiness::Ready);
+}
+
+#[test]
+fn a_cause_that_several_parts_share_is_named_once() {
+    let health = health();
+    for number in [1, 2] {
+        works(&health, number);
+        health.require(HealthPart::ServerAssignment(Master(number)), &format!("h{number}"));
+        // The connections to a server fail with the same error as its assignment.
+        health.set_failed(HealthPart::ServerAssignment(Master(number)), &format!("h{number} is disputed"));
+        health.set_failed(HealthPart::Subscriber(Master(number)), &format!("h{number} is disputed"));
+    }
+    not_ready(&health, "h1, h2 is disputed");
+    health.set_failed(HealthPart::ServerAssignment(Master(2)), "h2 is suspended");
+    health.set_failed(HealthPart::Subscriber(Master(2)), "h2 is suspended");
+    not_ready(&health, "h1 is disputed; h2 is suspended");
+}
+
+#[test]
+fn servers_with_the_same_cause_are_named_together() {
+    let health = health();
+    not_ready(&health, "connecting to Redis at h1, h2");
+    works(&health, 1);
+    works(&health, 2);
+    health.set_failed(HealthPart::Subscriber(Master(1)), "Redis at h1 cannot be reached: refused");
+    health.set_failed(HealthPart::Lane(Master(2), 0), "Redis at h2 cannot be reached: refused");
+    not_ready(&health, "Redis at h1, h2 cannot be reached: refused");
+    health.set_failed(HealthPart::Lane(Master(2), 0), "Redis at h2 cannot be reached: timed out");
+    not_ready(&health, "Redis at h1 cannot be reached: refused; Redis at h2 cannot be reached: timed out");
 }

@@ -1,4 +1,4 @@
-//! What is known while a file is walked, and how it gets into the workspace.
+//! The state of the walk through one file. It adds names and paths to the workspace.
 
 use crate::code::{
     attributes::is_test,
@@ -12,31 +12,34 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// `mod name;`: its file is still to be read.
+/// A declaration `mod name;`. The module's file is not read yet.
 pub(crate) struct Declared {
-    /// The module that the file belongs to.
+    /// The declared module.
     pub(crate) module: ModuleId,
-    /// Its name.
+    /// Name of the module.
     pub(crate) name: String,
-    /// Modules with their body in this file that are around the declaration.
+    /// Names of the inline modules around the declaration, from the outermost to the innermost.
     pub(crate) inside: Vec<String>,
-    /// What `#[path]` says.
+    /// The path in `#[path]`, if the declaration has one.
     pub(crate) path: Option<String>,
 }
 
-/// What is known while a file is walked.
+/// The state of the walk through one file.
 pub(super) struct Collector<'a> {
     pub(super) workspace: &'a mut Workspace,
+    /// The module or block around the current place.
     pub(super) scope: ModuleId,
+    /// Whether only tests compile the current place.
     pub(super) test: bool,
-    /// Variables of the function around.
+    /// Variables of the functions around the current place.
     pub(super) locals: HashSet<String>,
+    /// As [`Declared::inside`].
     pub(super) inside: Vec<String>,
     pub(super) declared: Vec<Declared>,
 }
 
 impl Collector<'_> {
-    /// Declares a name.
+    /// Adds a name to the current scope.
     pub(super) fn bind(&mut self, word: &syn::Ident, target: Named, spaces: Spaces, visibility: &Visibility) {
         let visible = self.visible(visibility);
         self.workspace.modules[self.scope].names.entry(name(word)).or_default().push(Binding { target, spaces, visible });
@@ -59,7 +62,7 @@ impl Collector<'_> {
                     match segment.ident.to_string().as_str() {
                         "self" => {}
                         "super" => at = self.workspace.parent(at).unwrap_or(at),
-                        // `pub(crate)` and `pub(in crate::…)`: wider than needed does no harm.
+                        // `pub(crate)` and `pub(in crate::…)` count as visible in the whole crate. A wider visibility does no harm here.
                         _ => return Some(root),
                     }
                 }
@@ -112,7 +115,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Visits with the mark of tests, where the attributes say so.
+    /// Runs `visit`. Marks what it finds as test code if the attributes say so.
     pub(super) fn marked(&mut self, attributes: &[Attribute], visit: impl FnOnce(&mut Self)) {
         let around = self.test;
         self.test |= is_test(attributes);
@@ -120,7 +123,7 @@ impl Collector<'_> {
         self.test = around;
     }
 
-    /// Visits a function, with its variables known.
+    /// Runs `visit` for a function, with the function's variables in `locals`.
     pub(super) fn function(
         &mut self,
         attributes: &[Attribute],
@@ -140,7 +143,7 @@ impl Collector<'_> {
     }
 }
 
-/// Names of variables: patterns in a function.
+/// Collects the names of variables from the patterns of a function.
 struct Variables(HashSet<String>);
 
 impl<'ast> Visit<'ast> for Variables {

@@ -1,4 +1,4 @@
-//! Names of a module: items, imports, and what macros make.
+//! Adds the names of a module: its items, its imports, and the names that macros may declare in it.
 
 use super::collector::Collector;
 use crate::code::{
@@ -52,7 +52,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Declares an item's name.
+    /// Adds the name of an item.
     pub(super) fn declare(&mut self, item: &Item) {
         let both = Spaces::TYPE.and(Spaces::VALUE);
         match item {
@@ -87,7 +87,7 @@ impl Collector<'_> {
         }
     }
 
-    /// `macro_rules! word`.
+    /// Adds the name of a macro that `macro_rules!` declares.
     fn declare_rules(&mut self, word: &Ident, item: &ItemMacro) {
         let is_exported = attributes::is_exported(&item.attrs);
         let visibility = if is_exported { Visibility::Public(syn::Token![pub](word.span())) } else { Visibility::Inherited };
@@ -99,12 +99,12 @@ impl Collector<'_> {
             let binding = Binding { target: Named::Import(path), spaces: Spaces::MACRO, visible: None };
             self.workspace.modules[root].names.entry(name(word)).or_default().push(binding);
         }
-        // What the macro declares where it is called has its names from here, too.
+        // The items that a call of this macro declares can have names from the macro's body.
         let words = tokens::words(item.mac.tokens.clone());
         self.workspace.modules[self.scope].made_by.entry(name(word)).or_default().extend(words);
     }
 
-    /// A macro that is called in the place of an item: what it declares has its name from its words.
+    /// A macro call in item position. The items that it declares can have names from the words of the call.
     fn declare_made(&mut self, call: &Macro) {
         let words = tokens::words(call.tokens.clone());
         let path = call.path.segments.iter().map(|segment| name(&segment.ident)).collect();

@@ -1,4 +1,4 @@
-//! From one file's syntax to the names that it declares and the paths that it writes.
+//! Collects the names that one file declares and the paths that it uses, from its syntax.
 
 mod collector;
 mod declare;

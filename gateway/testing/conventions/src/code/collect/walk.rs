@@ -1,4 +1,4 @@
-//! Walks a file: modules, functions, and every path in them.
+//! Walks through the syntax of one file: its modules, its functions, and every path in them.
 
 use super::collector::{Collector, Declared};
 use crate::code::{
@@ -13,7 +13,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// Puts the file's names and paths into the workspace; answers the modules whose files are to be read next.
+/// Adds the file's names and paths to the workspace. Returns the modules whose files must be read next.
 pub(crate) fn file(workspace: &mut Workspace, module: ModuleId, file: &File) -> Vec<Declared> {
     let test = workspace.modules[module].test || is_test(&file.attrs);
     workspace.modules[module].test = test;
@@ -46,7 +46,7 @@ impl<'ast> Visit<'ast> for Collector<'_> {
     }
 
     fn visit_item_use(&mut self, _: &'ast ItemUse) {
-        // Was read when its names were declared.
+        // `declare` has already read the imports.
     }
 
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
@@ -127,7 +127,7 @@ impl<'ast> Visit<'ast> for Collector<'_> {
     }
 
     fn visit_expr_call(&mut self, call: &'ast ExprCall) {
-        // Who is called is a function even where a variable has the same name.
+        // A called name may be a function although a variable has the same name.
         if let Expr::Path(callee) = &*call.func
             && callee.path.get_ident().is_some_and(|word| self.locals.contains(&name(word)))
         {
@@ -153,10 +153,10 @@ impl<'ast> Visit<'ast> for Collector<'_> {
     }
 
     fn visit_vis_restricted(&mut self, _: &'ast VisRestricted) {
-        // Names a module, and takes nothing from it.
+        // `pub(in path)` names a module, but uses nothing from its file.
     }
 
-    /// Attributes name things, too: `#[serde(with = "path")]`, `#[schema(value_type = Name)]`.
+    /// Attributes can contain paths too: `#[serde(with = "path")]`, `#[schema(value_type = Name)]`.
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
         const PLAIN: [&str; 9] = ["doc", "cfg", "cfg_attr", "allow", "expect", "warn", "deny", "path", "must_use"];
         if PLAIN.iter().any(|plain| attribute.path().is_ident(plain)) {

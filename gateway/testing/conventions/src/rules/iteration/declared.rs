@@ -1,4 +1,4 @@
-//! Hash maps that types and functions declare.
+//! The hash maps and sets that the types and functions of a file declare.
 
 use std::collections::BTreeSet;
 use syn::{
@@ -6,17 +6,17 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// Hashers that are fixed while tests run, so that a seed always meets the same order.
+/// Hashers whose order is fixed while tests run, so that a seed always gives the same order.
 const FIXED: [&str; 2] = ["NameHasher", "FixedState"];
 
-/// Names of what some files declare.
+/// Names that one or more files declare. "Hash map" stands for hash maps and sets.
 #[derive(Clone, Default)]
 pub(super) struct Declared {
     /// Fields that are hash maps.
     pub(super) fields: BTreeSet<String>,
-    /// Fields that are not.
+    /// Fields that are not hash maps.
     pub(super) others: BTreeSet<String>,
-    /// Variants whose first value is a hash map.
+    /// Enum variants whose first value is a hash map.
     pub(super) variants: BTreeSet<String>,
     /// Functions that return a hash map.
     pub(super) makers: BTreeSet<String>,
@@ -29,8 +29,8 @@ impl Declared {
         declared
     }
 
-    /// Adds what another file declares. Fields have no other name than their own, so they count only for files that are `near`, and not where the name
-    /// also stands for something else.
+    /// Adds the declarations of another file. Syntax does not show the type that a field belongs to. So fields are added only if the file
+    /// is `near`, and only if this file has no other field of that name that is not a hash map.
     pub(super) fn join(&mut self, other: &Self, near: bool) {
         self.variants.extend(other.variants.iter().cloned());
         self.makers.extend(other.makers.iter().cloned());
@@ -66,7 +66,7 @@ impl<'ast> Visit<'ast> for Declared {
     }
 }
 
-/// Whether a type is a hash map or set whose order is random, or holds one where borrowing, locking or unwrapping leads to it.
+/// Whether a type is a hash map or set with a random order, or a wrapper around one, such as `Mutex` or `Option`.
 pub(super) fn is_hashed(of: &Type) -> bool {
     const AROUND: [&str; 9] = ["Arc", "Box", "Cell", "Mutex", "Option", "Rc", "RefCell", "Result", "RwLock"];
     let path = match of {

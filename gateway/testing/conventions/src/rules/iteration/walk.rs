@@ -1,4 +1,4 @@
-//! Finds what is done in the order of a hash map, in one file's syntax.
+//! Finds iterations over hash maps and sets in the syntax of one file.
 
 use super::declared::{Declared, is_hash, is_hashed};
 use std::collections::BTreeMap;
@@ -8,16 +8,16 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// Something that is done in the order of a hash map.
+/// One iteration over a hash map or set.
 pub(super) struct Iteration {
     pub(super) line: usize,
-    /// The map's name.
+    /// Name of the map or set.
     pub(super) name: String,
-    /// What is done.
+    /// How the code iterates: `for`, or the name of a method.
     pub(super) how: String,
 }
 
-/// Methods that give or take elements in the map's order.
+/// Methods that visit elements in the map's order.
 const ORDERED: [&str; 15] = [
     "iter",
     "iter_mut",
@@ -35,11 +35,11 @@ const ORDERED: [&str; 15] = [
     "intersection",
     "symmetric_difference",
 ];
-/// Methods and functions that answer the map that they are given, in some form.
+/// Methods and functions that return the map that they get, for example borrowed or unwrapped.
 const SAME: [&str; 12] =
     ["as_mut", "as_ref", "borrow", "borrow_mut", "clone", "expect", "get_mut", "lock", "read", "take", "unwrap", "write"];
 
-/// Everything in the file that iterates a hash map, as far as declarations tell.
+/// Finds the iterations over hash maps and sets in a file. Knows the names in `declared`, and the file's own variables.
 pub(super) fn iterations(file: &File, declared: &Declared) -> Vec<Iteration> {
     let mut walk = Walk { declared, scopes: Vec::new(), found: Vec::new() };
     walk.visit_file(file);
@@ -48,7 +48,7 @@ pub(super) fn iterations(file: &File, declared: &Declared) -> Vec<Iteration> {
 
 struct Walk<'a> {
     declared: &'a Declared,
-    /// Variables from the outermost block to the innermost, and whether they are hash maps.
+    /// Variables of each block, from the outermost block to the innermost, and whether they are hash maps.
     scopes: Vec<BTreeMap<String, bool>>,
     found: Vec<Iteration>,
 }
@@ -60,7 +60,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The name of the hash map that an expression answers, if it does.
+    /// The name of the hash map that an expression evaluates to. `None` if it evaluates to something else.
     fn hashed(&self, expr: &Expr) -> Option<String> {
         match expr {
             Expr::Reference(expr) => self.hashed(&expr.expr),
@@ -102,7 +102,7 @@ impl Walk<'_> {
         self.scopes.iter().rev().find_map(|scope| scope.get(name)).is_some_and(|hashed| *hashed)
     }
 
-    /// Notes the variables of a pattern, with the value that they get.
+    /// Adds the variables of a pattern to the innermost block, with the value that they get.
     fn bind(&mut self, pat: &Pat, value: Option<&Expr>) {
         match (pat, value) {
             (Pat::Type(typed), _) => {
@@ -119,7 +119,8 @@ impl Walk<'_> {
                 of.elems.iter().for_each(|element| self.bind_names(element, hashed));
             }
             (_, value) => {
-                // Fixed hashers show in the type only, so that a bare `HashMap::default()` is left to where it is declared.
+                // Only the type shows a fixed hasher. So a variable with the value `HashMap::default()` counts only if the code states its
+                // type.
                 let hashed = value.is_some_and(|value| self.hashed(value).is_some_and(|name| name != "default()"));
                 self.bind_names(pat, hashed);
             }
@@ -208,7 +209,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 }
 
-/// Names that a pattern binds.
+/// Collects the names that a pattern binds.
 struct Bound(Vec<String>);
 
 impl<'ast> Visit<'ast> for Bound {

@@ -42,7 +42,7 @@ impl<S: Service> Calls<S> {
     pub(super) fn start_call(&mut self, call: Call) -> Option<ToGateway> {
         let id = call.id;
         if self.is_full() || self.cancels.contains_key(&id) {
-            increment(&self.context.counts.beyond_credit);
+            increment(&self.context.counts.refused_no_credit);
             return Some(error_frame(id, CallFailure::temporary(NO_CREDIT, "this instance has no credit left; try again later")));
         }
         let cancel = CancellationToken::new();

@@ -33,7 +33,7 @@ pub(super) struct Session<'a, S: Service> {
     send_queue: mpsc::Sender<Message>,
     /// The other end of `send_queue`, until [`Session::run`] takes it.
     queued: Option<mpsc::Receiver<Message>>,
-    /// Until the node has confirmed our drain frame.
+    /// Present until the node has confirmed our drain frame.
     undrained: Option<UndrainedLink<S>>,
     message_size: usize,
     heartbeat: Duration,

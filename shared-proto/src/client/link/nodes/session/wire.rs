@@ -66,7 +66,7 @@ fn has_unknown_kind(text: &str) -> bool {
 
 /// Encodes a frame as JSON.
 pub(super) fn encode(frame: &ToGateway) -> String {
-    serde_json::to_string(frame).expect("only map keys that are no strings and invalid raw values can fail, and frames have neither")
+    serde_json::to_string(frame).expect("frames have only string keys and valid raw values")
 }
 
 /// Writes all queued messages, in as few writes as possible. Returns when the queue is closed, a write fails, or a write takes longer than

@@ -1,4 +1,4 @@
-//! Those who publish and subscribe.
+//! Starts the publishers and subscribers.
 
 use crate::{
     ledger::Kind,
@@ -9,25 +9,25 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
-/// How much less comes in channels with few subscribers.
-const QUIET: u32 = 10;
+/// Channels with few subscribers get this many times fewer publications.
+const SPARSE_DIVISOR: u32 = 10;
 
-/// Lets subscribers and publishers live. Subscribers end with the first set, publishers when the world stops.
-pub(crate) fn populate(world: &Arc<World>, scale: Scale) -> (JoinSet<()>, JoinSet<()>) {
+/// Starts all subscribers and publishers. Subscribers run until the first set is dropped, publishers until [`World::stop`].
+pub(crate) fn start_workload(world: &Arc<World>, scale: Scale) -> (JoinSet<()>, JoinSet<()>) {
     let (mut subscribers, mut publishers) = (JoinSet::new(), JoinSet::new());
     let of = |kind| world.channels.iter().filter(move |channel| channel.kind == kind).cloned().collect::<Vec<_>>();
-    let (deep, lonely, shallow) = (of(Kind::Deep), of(Kind::Lonely), of(Kind::Shallow));
+    let (long, sparse, short) = (of(Kind::LongHistory), of(Kind::Sparse), of(Kind::ShortHistory));
     for number in 0..scale.clients {
-        let mut mine = vec![deep[number % deep.len()].clone(), deep[(number + 1 + number / deep.len() % 5) % deep.len()].clone()];
+        let mut mine = vec![long[number % long.len()].clone(), long[(number + 1 + number / long.len() % 5) % long.len()].clone()];
         mine.push(match number / 2 {
-            pair if pair < lonely.len() => lonely[pair].clone(),
-            _ => shallow[number % shallow.len()].clone(),
+            pair if pair < sparse.len() => sparse[pair].clone(),
+            _ => short[number % short.len()].clone(),
         });
-        subscribers.spawn(Subscriber::new(world.clone(), format!("client {number}"), &mine).live());
+        subscribers.spawn(Subscriber::new(world.clone(), format!("client {number}"), &mine).run());
     }
     let pause = Duration::from_secs_f64(world.channels.len() as f64 / f64::from(scale.rate));
     for (number, channel) in world.channels.iter().enumerate() {
-        let pause = if channel.kind == Kind::Lonely { QUIET * pause } else { pause };
+        let pause = if channel.kind == Kind::Sparse { SPARSE_DIVISOR * pause } else { pause };
         if number % 3 == 0 {
             publishers.spawn(publish_as_service(world.clone(), channel.clone(), 2 * pause));
             publishers.spawn(publish_as_frontend(world.clone(), channel.clone(), 2 * pause));

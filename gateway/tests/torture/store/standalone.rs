@@ -1,25 +1,25 @@
-//! One server, and one that follows it.
+//! A standalone server and its replica.
 
 use redis_testing::{Options, Server};
 use std::path::{Path, PathBuf};
 
-/// See the module.
-pub(crate) struct Alone {
+/// A standalone server and its replica.
+pub(crate) struct Standalone {
     pub(crate) primary: Server,
     pub(crate) standby: Server,
     directory: PathBuf,
     started: u32,
 }
 
-impl Alone {
+impl Standalone {
     pub(super) async fn start(directory: &Path) -> Self {
         let (primary, standby) = (start(directory, 0).await, start(directory, 1).await);
         standby.follow(&primary).await;
         Self { primary, standby, directory: directory.into(), started: 2 }
     }
 
-    /// Another server stands by from now on. Answers the one that did before.
-    pub(crate) async fn relieve_standby(&mut self) -> Server {
+    /// Starts a new replica. Returns the earlier one.
+    pub(crate) async fn replace_standby(&mut self) -> Server {
         let next = start(&self.directory, self.started).await;
         self.started += 1;
         std::mem::replace(&mut self.standby, next)

@@ -3,7 +3,7 @@
 use super::{members::Members, resubscribe_queue::Resubscribe};
 use crate::{
     broker::Announcement,
-    hub::{keys::SlotKey, output::batch::Batch},
+    hub::{keys::ChannelKey, output::batch::Batch},
     telemetry::TraceSpan,
 };
 use gateway_core::{
@@ -16,9 +16,9 @@ use gateway_core::{
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
 /// One channel on one worker.
-pub(crate) struct Slot {
+pub(crate) struct LocalChannel {
     pub(crate) name: ChannelName,
-    /// Distinguishes this slot from earlier slots at the same index.
+    /// Distinguishes this channel from earlier ones at the same index.
     pub(crate) generation: u32,
     pub(crate) options: Arc<ChannelOptions>,
     pub(crate) feed: Feed,
@@ -35,7 +35,7 @@ pub(crate) struct Slot {
     /// Number of the newest timeline that all members have entered.
     pub(crate) members_timeline: u16,
     pub(crate) fan_out: Option<Box<FanOut>>,
-    /// Whether the slot is in the worker's fan-out queue.
+    /// Whether the channel is in the worker's fan-out queue.
     pub(crate) is_queued: bool,
 }
 
@@ -119,13 +119,13 @@ pub(crate) enum Content {
 
 impl Member {
     /// Ends the subscription. Returns `None` if it had already ended.
-    pub(crate) fn end(&mut self, slot: SlotKey, generation: u32) -> Option<Resubscribe> {
+    pub(crate) fn end(&mut self, local_channel: ChannelKey, generation: u32) -> Option<Resubscribe> {
         let before = std::mem::replace(&mut self.state, MemberState::Ended);
-        (before != MemberState::Ended).then_some(Resubscribe { connection: self.connection, slot, slot_generation: generation })
+        (before != MemberState::Ended).then_some(Resubscribe { connection: self.connection, local_channel, channel_generation: generation })
     }
 }
 
-impl Slot {
+impl LocalChannel {
     pub(crate) fn new(name: ChannelName, generation: u32, options: Arc<ChannelOptions>, feed: Feed) -> Self {
         Self {
             name,
@@ -256,7 +256,7 @@ impl Slot {
     }
 
     /// Ends every live subscription. They receive no more deliveries, so that the positions of their clients do not change.
-    pub(crate) fn end_subscriptions(&mut self, key: SlotKey) -> Vec<Resubscribe> {
+    pub(crate) fn end_subscriptions(&mut self, key: ChannelKey) -> Vec<Resubscribe> {
         // The offsets of these deliveries may name other publications in the next timeline.
         self.pending.clear();
         self.recent.clear();

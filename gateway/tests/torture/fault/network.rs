@@ -1,15 +1,15 @@
-//! What befalls the connections of a gateway to Redis.
+//! Faults of a gateway's connections to Redis.
 
-use super::{hand::Hand, kind::Fault};
+use super::{injector::FaultInjector, kind::Fault};
 use rand::RngExt as _;
 use redis_testing::{Connections, Impairment};
 use std::time::Duration;
 use tokio::time::sleep;
 
-impl Hand<'_> {
-    pub(super) async fn strike_line(&mut self, fault: Fault) {
-        let lines = self.lines();
-        let set = |impairment: Impairment| lines.iter().for_each(|line| line.impair(impairment.clone()));
+impl FaultInjector<'_> {
+    pub(super) async fn inject_network(&mut self, fault: Fault) {
+        let proxies = self.proxies();
+        let set = |impairment: Impairment| proxies.iter().for_each(|proxy| proxy.impair(impairment.clone()));
         let (impairment, time) = match fault {
             Fault::MuteSubscriber => (Impairment { silent: Connections::Subscribers, ..Impairment::default() }, self.millis(1000..5000)),
             Fault::Isolate => (Impairment { silent: Connections::All, ..Impairment::default() }, self.millis(1000..8000)),
@@ -20,8 +20,8 @@ impl Hand<'_> {
             _ => {
                 for _ in 0..self.random.random_range(1..6) {
                     let which = [Connections::All, Connections::Subscribers, Connections::Commands][self.random.random_range(0..3)];
-                    for line in lines {
-                        line.cut(which);
+                    for proxy in proxies {
+                        proxy.cut(which);
                     }
                     self.pause(1).await;
                 }

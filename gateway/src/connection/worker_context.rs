@@ -5,7 +5,7 @@ use crate::{hub::Hub, node::Node};
 use std::{rc::Rc, sync::Arc};
 
 /// The parts that all connections of a worker share.
-pub struct Worker {
+pub struct WorkerContext {
     /// The hub of the worker.
     pub hub: Rc<Hub>,
     /// The node of the worker.

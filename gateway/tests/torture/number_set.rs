@@ -1,15 +1,15 @@
-//! Sets of numbers.
+//! A compact set of numbers.
 
-/// Numbers, as bits.
+/// A set of numbers, one bit for each.
 #[derive(Debug, Default)]
-pub(crate) struct Numbers(Vec<u64>);
+pub(crate) struct NumberSet(Vec<u64>);
 
-impl Numbers {
+impl NumberSet {
     pub(crate) fn contains(&self, number: u32) -> bool {
         self.0.get(number as usize / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 1)
     }
 
-    /// False if it was there already.
+    /// Adds a number. Returns `false` if the set already contained it.
     pub(crate) fn insert(&mut self, number: u32) -> bool {
         let at = number as usize / 64;
         if at >= self.0.len() {

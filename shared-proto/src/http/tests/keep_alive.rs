@@ -1,4 +1,4 @@
-//! How long connections are kept, and the header that says it.
+//! How long idle connections stay open, and the `Keep-Alive` header that announces it.
 
 use super::super::testing::Client;
 use super::server::shared;
@@ -6,7 +6,7 @@ use super::server::shared;
 const KEEP_ALIVE_HEADER: &str = "\r\nkeep-alive: timeout=75\r\n";
 
 #[test]
-fn whatever_keeps_the_connection_tells_for_how_long() {
+fn a_response_on_a_persistent_connection_has_the_keep_alive_header() {
     let mut client = Client::connect(shared());
     for request in [
         "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -17,22 +17,22 @@ fn whatever_keeps_the_connection_tells_for_how_long() {
         "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         "POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
     ] {
-        let answer = client.ask(request);
+        let answer = client.request(request);
         assert!(answer.head.contains(KEEP_ALIVE_HEADER), "{request}: {}", answer.head);
     }
 }
 
 #[test]
-fn what_ends_the_connection_does_not() {
+fn the_last_response_on_a_connection_has_no_keep_alive_header() {
     for request in [
         "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         "GET /hello HTTP/1.0\r\n\r\n",
-        // Its body is not read.
+        // The handler does not read the body.
         "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
         "what is this\r\n\r\n",
     ] {
         let mut client = Client::connect(shared());
-        let answer = client.ask(request);
+        let answer = client.request(request);
         assert!(!answer.head.contains("keep-alive"), "{request}: {}", answer.head);
         assert!(client.is_closed(), "{request}");
     }

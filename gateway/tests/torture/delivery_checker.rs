@@ -1,0 +1,123 @@
+//! Checks the deliveries of one channel to one subscriber.
+
+use crate::{
+    ledger::Channel,
+    number_set::NumberSet,
+    tally::{Count, Tally},
+};
+use gateway_core::model::Position;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+/// All checkers, by the name of their channel.
+#[derive(Default)]
+pub(crate) struct DeliveryCheckers(Mutex<HashMap<String, Vec<Arc<Mutex<DeliveryChecker>>>>>);
+
+impl DeliveryCheckers {
+    /// Adds a checker.
+    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>) -> Arc<Mutex<DeliveryChecker>> {
+        let checker = Arc::new(Mutex::new(DeliveryChecker::new(who, channel.clone())));
+        self.0.lock().expect("no panic").entry(channel.name.clone()).or_default().push(checker.clone());
+        checker
+    }
+
+    /// The checkers of a channel.
+    pub(crate) fn of(&self, channel: &Channel) -> Vec<Arc<Mutex<DeliveryChecker>>> {
+        self.0.lock().expect("no panic").get(&channel.name).cloned().unwrap_or_default()
+    }
+}
+
+/// The state of one subscription. Its position is the one that the official SDKs would have.
+pub(crate) struct DeliveryChecker {
+    pub(crate) who: String,
+    channel: Arc<Channel>,
+    position: Option<Position>,
+    /// The time at which it reached the position.
+    position_since: Instant,
+    /// All received publications.
+    received: NumberSet,
+    /// The publications that were received after the last reported loss.
+    received_since_loss: NumberSet,
+}
+
+impl DeliveryChecker {
+    fn new(who: String, channel: Arc<Channel>) -> Self {
+        Self {
+            who,
+            channel,
+            position: None,
+            position_since: Instant::now(),
+            received: NumberSet::default(),
+            received_since_loss: NumberSet::default(),
+        }
+    }
+
+    /// The position from which it recovers. `None`: from the oldest publication of the history.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    pub(crate) fn has(&self, number: u32) -> bool {
+        self.received.contains(number)
+    }
+
+    /// Checks the reply to a subscribe command that requested recovery from [`Self::position`].
+    pub(crate) fn subscribed(&mut self, answer: Position, recovered: bool, tally: &Tally) {
+        match self.position {
+            Some(asked) if recovered && answer.offset != asked.offset => {
+                let gap = answer.offset.saturating_sub(asked.offset).max(1);
+                tally.violation(Count::UnreportedLosses, gap, || {
+                    format!("{}: recovery from {asked:?} was answered from {answer:?}", self.name())
+                });
+            }
+            Some(asked) if !recovered => {
+                tally.add(Count::ReportedLosses, 1);
+                self.received_since_loss.clear();
+                if !self.channel.may_be_lost(self.position_since) {
+                    let case = || format!("{}: a loss after {asked:?} was reported, but nothing was lost (answer {answer:?})", self.name());
+                    tally.violation(Count::Other, 1, case);
+                }
+            }
+            _ => {}
+        }
+        self.set_position(answer);
+    }
+
+    /// Checks a received publication.
+    pub(crate) fn publication(&mut self, offset: u64, number: u32, tally: &Tally) {
+        tally.add(Count::Deliveries, 1);
+        let Some(position) = self.position else {
+            tally.violation(Count::Other, 1, || format!("{}: {offset} arrived before the reply to the subscribe command", self.name()));
+            return;
+        };
+        let place = Position { offset, ..position };
+        let is_new = self.received.insert(number);
+        let may_come_again = self.channel.delivered(number, place, is_new, tally);
+        let is_new_since_loss = self.received_since_loss.insert(number);
+        if offset > position.offset + 1 {
+            let gap = offset - position.offset - 1;
+            tally.violation(Count::UnreportedLosses, gap, || format!("{}: {offset} (number {number}) followed {position:?}", self.name()));
+        } else if !is_new_since_loss && !may_come_again {
+            tally.violation(Count::Duplicates, 1, || {
+                format!("{}: number {number} was delivered again, at {offset} after {position:?}", self.name())
+            });
+        } else if offset <= position.offset {
+            tally.violation(Count::Disorder, 1, || format!("{}: {offset} (number {number}) followed {position:?}", self.name()));
+        } else if !is_new {
+            tally.add(Count::Redelivered, 1);
+        }
+        self.set_position(place);
+    }
+
+    fn set_position(&mut self, position: Position) {
+        self.position = Some(position);
+        self.position_since = Instant::now();
+    }
+
+    fn name(&self) -> String {
+        format!("{} of {}", self.who, self.channel.name)
+    }
+}
