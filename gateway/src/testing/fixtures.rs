@@ -1,9 +1,6 @@
 //! Values that tests of the broker use.
 
-use crate::{
-    broker::{Broker, Delivery, IdempotencyKey, Mailbox, NewPublication, Post, RedisAddress, RedisBroker, RedisConfig},
-    settings::Settings,
-};
+use crate::broker::{Delivery, IdempotencyKey, Mailbox, NewPublication, Post};
 use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Data, PageLimit, Publication, Retention, Tags, WorkerId};
 use std::{
     future::poll_fn,
@@ -11,7 +8,6 @@ use std::{
     task::{Context, Waker},
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
 
 /// A page without bounds.
 pub const ALL: PageLimit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
@@ -70,38 +66,6 @@ pub fn sized(offset: u64, bytes: usize) -> Arc<Publication> {
 /// The offset of a publication; 0: it was not kept.
 pub fn offset(publication: &Publication) -> u64 {
     publication.position.map_or(0, |position| position.offset)
-}
-
-/// A broker whose Redis never answers, as long as the broker does not run.
-pub fn silent_broker() -> Broker {
-    let settings = Settings::from_toml("redis.url = \"redis://h:1\"").expect("values of the right type");
-    let config = RedisConfig {
-        address: RedisAddress::try_from(&settings.redis).expect("a good address"),
-        prefix: "test".into(),
-        node: "node-1".into(),
-        lanes: 1,
-        queue: 16,
-        batch: 16,
-        deadline: HOUR,
-        connect_timeout: HOUR,
-        response_timeout: HOUR,
-        lease: HOUR,
-        linger: HOUR,
-        canary: HOUR,
-        audit: HOUR,
-        idempotency_ttl: HOUR,
-        position_ttl: HOUR,
-        subscriptions_per_user: 1,
-    };
-    Broker::Redis(RedisBroker::new(Vec::new(), config).expect("a good address"))
-}
-
-/// A broker that refuses everything at once.
-pub async fn stopped_broker() -> Broker {
-    let (broker, stop) = (silent_broker(), CancellationToken::new());
-    stop.cancel();
-    broker.run(stop).await;
-    broker
 }
 
 /// What waits in a mailbox now.

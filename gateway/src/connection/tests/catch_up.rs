@@ -19,7 +19,7 @@ fn of_another_epoch() -> Delivery {
 
 /// Runs a test that would never end if the worker read without pauses.
 fn run_in_time<F: Future<Output = ()>>(test: impl FnOnce(World) -> F + Send + 'static) {
-    let (done, ended) = std::sync::mpsc::channel();
+    let (done, ended) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         run(default_bounds(), test);
         let _ = done.send(());

@@ -2,7 +2,7 @@
 
 use super::operations::{Requester, RunningTask, TaskResult};
 use super::*;
-use crate::testing::fixtures::silent_broker;
+use crate::testing::redis_outage::silent_broker;
 use gateway_core::{
     model::ConnectionId,
     session::{Op, OpId, Outcome},
@@ -20,7 +20,7 @@ fn a_token_is_accepted_after_half_a_second_without_an_answer() {
         let token = worker.node.tokens.sign_connection(&claims, 0).expect("a key");
         let requester = Requester { worker: worker.clone(), key: registration.key(), info: None, traceparent: None };
         let began = Instant::now();
-        let task = RunningTask::operation(OpId(1), Op::Refresh { token: token.into() }, requester);
+        let task = RunningTask::operation(OpId(1), Op::Refresh { token }, requester);
         let result = timeout(Duration::from_secs(5), task.future).await.expect("before the client gives up");
         assert!(matches!(result, TaskResult::Operation(Outcome::Refreshed { user, .. }) if user.as_str() == "alice"));
         assert_eq!(began.elapsed().as_millis() / 10, 50);

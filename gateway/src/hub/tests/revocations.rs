@@ -1,7 +1,7 @@
 //! Checks of revocations that cannot be read.
 
 use super::*;
-use crate::testing::fixtures::{client, stopped_broker};
+use crate::testing::{fixtures::client, redis_outage::stopped_broker};
 use futures_util::FutureExt as _;
 
 async fn settle() {

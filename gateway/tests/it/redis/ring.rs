@@ -248,7 +248,7 @@ async fn a_node_whose_renewals_fail_lets_go_of_the_server_when_its_assignment_en
     ready(&broker).await;
     let (at_a, at_b) = (channel_of(&["a", "b"], 0), channel_of(&["a", "b"], 1));
     publish(&broker, &at_a, 1).await.expect("published");
-    let broken = broker.stats().redis.expect("over Redis").broken;
+    let before = broker.stats().redis.expect("over Redis").broken;
 
     allow_keys(&a, "assignment").await;
     eventually("failed renewals are counted", || broker.stats().redis.is_some_and(|redis| redis.failed_renewals > 1)).await;
@@ -258,7 +258,7 @@ async fn a_node_whose_renewals_fail_lets_go_of_the_server_when_its_assignment_en
     let (other, other_guard) = start(RedisConfig { node: "other".into(), lease, ..config(url([("a", &a), ("c", &b)])) }, mailboxes());
     not_ready(&other, "other nodes take it for server b of a, b").await;
     assert!(matches!(publish(&broker, &at_a, 3).await, Err(BrokerError::Unavailable(why)) if why.contains("assignment")));
-    assert!(broker.stats().redis.is_some_and(|redis| redis.broken == broken + 1), "the subscriber connection, too");
+    assert!(broker.stats().redis.is_some_and(|redis| redis.broken == before + 1), "the subscriber connection, too");
     publish(&broker, &at_b, 1).await.expect("the other server is not concerned");
 
     allow_keys(&a, "").await;
@@ -274,11 +274,11 @@ async fn a_full_server_stays_assigned() {
     let (broker, _guard) = start(config(server.url()), mailboxes());
     ready(&broker).await;
     publish(&broker, "c", 1).await.expect("published");
-    let broken = broker.stats().redis.expect("over Redis").broken;
+    let before = broker.stats().redis.expect("over Redis").broken;
     server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
     not_ready(&broker, "it has reached maxmemory").await;
     sleep(Duration::from_secs(2)).await;
-    assert_eq!(broker.stats().redis.map(|redis| (redis.failed_renewals, redis.broken)), Some((0, broken)));
+    assert_eq!(broker.stats().redis.map(|redis| (redis.failed_renewals, redis.broken)), Some((0, before)));
     assert!(broker.read(&channel("c"), KEEP, ReadRange::Top, ALL).await.is_ok());
 }
 

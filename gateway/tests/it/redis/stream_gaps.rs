@@ -64,7 +64,7 @@ async fn a_stream_that_ends_before_its_channel_is_nobodys() {
         let server = Server::start().await;
         let (broker, _guard, last) = five_published(&server).await;
         server.command(&["HSET", META, "top", "10", "replid", "of-another-server"]).await;
-        let published = if reads_first { 0 } else { 1 };
+        let published = u64::from(!reads_first);
         if !reads_first {
             assert_eq!(publish(&broker, "c", 6).await.expect("published").offset, 11);
         }
