@@ -66,6 +66,11 @@ test-browser *files: setup-node setup-browser setup-redis
 torture *options:
     cargo test --release --package gateway --test torture -- "$@"
 
+# Explore seeds of the simulation: `just simulate --seeds 40000 --first 3000`; `just simulate --flaw one-epoch` shrinks a case that finds this flaw
+[group('test')]
+simulate *options:
+    cargo run --release --package gateway --example simulate -- "$@"
+
 # Fuzz a target for a number of seconds; needs a nightly toolchain and cargo-fuzz
 [group('test')]
 fuzz target="decoder" seconds="900":

@@ -1,6 +1,6 @@
 //! A frontend with one subscription, and the guarantees that it checks.
 
-use super::{node::SimulatedWorker, wake_flag::WakeFlag};
+use super::{node::SimulatedWorker, situations::Situation, wake_flag::WakeFlag};
 use crate::{
     auth::ConnectionClaims,
     broker::simulated::{Lineage, Server},
@@ -13,7 +13,7 @@ use gateway_core::{
 };
 use serde::Deserialize;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     task::{Context, Wake, Waker},
 };
@@ -29,6 +29,7 @@ pub(super) struct Client {
     command: u32,
     stage: Stage,
     position: Option<Position>,
+    pub(super) reached: BTreeSet<Situation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,8 @@ impl Subscribed {
 
 impl Client {
     pub(super) fn new(name: String, channel: String, side: SubscriptionSide) -> Self {
-        Self { name, channel, side, connection: None, flag: WakeFlag::new(), command: 1, stage: Stage::Idle, position: None }
+        let (connection, stage, position, reached) = (None, Stage::Idle, None, BTreeSet::new());
+        Self { name, channel, side, connection, flag: WakeFlag::new(), command: 1, stage, position, reached }
     }
 
     /// Subscribes if it is not subscribed, over a new connection to `worker` if it has none.
@@ -202,6 +204,7 @@ impl Client {
         let frames = self.take(most);
         for frame in &frames {
             if is_close(frame) {
+                self.reached.insert(Situation::ConnectionClosed);
                 self.drop_connection();
                 break;
             }
@@ -226,10 +229,12 @@ impl Client {
                 subs.remove(&self.channel).map_or(Ok(()), |it| self.subscribed(it, server))
             }
             Line { error: Some(_), .. } if self.side == SubscriptionSide::Server => {
+                self.reached.insert(Situation::SubscribeRefused);
                 self.drop_connection();
                 Ok(())
             }
             Line { id, error: Some(_), .. } if id == self.command => {
+                self.reached.insert(Situation::SubscribeRefused);
                 self.stage = Stage::Idle;
                 Ok(())
             }
@@ -245,6 +250,7 @@ impl Client {
         match push {
             Push { publication: Some(publication), .. } => self.publication(&publication, lineage),
             Push { unsubscribe: Some(_), .. } if self.side == SubscriptionSide::Client => {
+                self.reached.insert(Situation::Unsubscribed);
                 self.stage = Stage::Idle;
                 Ok(())
             }
@@ -255,6 +261,7 @@ impl Client {
 
     /// Continues in another epoch.
     fn moved(&mut self, to: Position, lineage: &Lineage) -> Result<(), String> {
+        self.reached.insert(Situation::MovedToEpoch);
         let old = self.position.replace(to).ok_or("a new epoch came before any position")?;
         recovered(old, to, lineage).map_err(|wrong| format!("{wrong}: moved from {old:?} to {to:?}"))
     }
@@ -273,6 +280,11 @@ impl Client {
         if let Requested::After(old) = requested {
             let checked = if answer.recovered { recovered(old, at, lineage) } else { lost(old, at, first, lineage) };
             checked.map_err(|wrong| format!("{wrong}: from {old:?} to {at:?}"))?;
+            self.reached.insert(match (answer.recovered, old.epoch == at.epoch) {
+                (false, _) => Situation::LossReported,
+                (true, false) => Situation::RecoveredAcrossFork,
+                (true, true) => Situation::Recovered,
+            });
         }
         (self.stage, self.position) = (Stage::Live, Some(at));
         answer.publications.iter().try_for_each(|publication| self.publication(publication, lineage))

@@ -36,6 +36,9 @@ pub(super) struct SimulatedNode {
     pub(super) broker: Arc<Broker>,
     pub(super) wires: SimulatedConnections,
     pub(super) workers: Vec<SimulatedWorker>,
+    pub(super) mailboxes: Vec<Arc<Mailbox>>,
+    pub(super) reads: Arc<Reads>,
+    pub(super) gap_buffers: Arc<GapBufferBudget>,
     pub(super) chunk: usize,
 }
 
@@ -67,14 +70,14 @@ impl SimulatedNode {
         let _ = wires.connect(Purpose::Write, server) | wires.connect(Purpose::Read, server) | wires.subscriber.connect(server);
         let session_config = session_config(name, shape);
         let namespaces = Arc::new(session_config.namespaces.clone());
-        let (reads, gap_buffer) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.gap_buffer));
+        let (reads, gap_buffers) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.gap_buffer));
         let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), session_config));
         let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
             let hub = Hub::new(HubParts {
                 worker: WorkerId::new(index).expect("few"),
                 broker: broker.clone(),
                 reads: reads.clone(),
-                gap_buffers: gap_buffer.clone(),
+                gap_buffers: gap_buffers.clone(),
                 mailbox,
                 namespaces: namespaces.clone(),
                 limits: hub_limits(shape),
@@ -84,8 +87,8 @@ impl SimulatedNode {
             let (worker, flag) = (Rc::new(WorkerContext { hub, node: node.clone(), limits: connection::limits() }), WakeFlag::new());
             SimulatedWorker { worker, run, waker: Waker::from(flag.clone()), flag }
         };
-        let workers = mailboxes.into_iter().enumerate().map(worker).collect();
-        Self { broker, wires, workers, chunk: shape.chunk }
+        let workers = mailboxes.iter().cloned().enumerate().map(worker).collect();
+        Self { broker, wires, workers, mailboxes, reads, gap_buffers, chunk: shape.chunk }
     }
 
     /// Does everything that is due once. Returns whether there was anything.

@@ -1,6 +1,8 @@
 //! The plan of a run: made from a seed, independent of what the steps do.
 
+use crate::broker::simulated::Purpose;
 use rand::{RngExt as _, SeedableRng as _, distr::weighted::WeightedIndex, prelude::Distribution as _, rngs::StdRng};
+use serde::{Deserialize, Serialize};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -10,7 +12,8 @@ pub(super) struct Plan {
 }
 
 /// Number of nodes, clients and channels, and sizes of buffers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Shape {
     pub(super) nodes: usize,
     pub(super) workers: usize,
@@ -36,17 +39,36 @@ pub(super) struct Shape {
     pub(super) chunk: usize,
 }
 
-/// One step: its kind, and a number that selects its target.
-#[derive(Clone, Copy, Debug)]
+/// One step: its kind, and what it acts on. A kind ignores the fields that it does not need.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Step {
     pub(super) kind: Kind,
-    pub(super) which: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) node: usize,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) worker: usize,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) purpose: Purpose,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) client: usize,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) channel: usize,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) choice: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) amount: usize,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Kinds of steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Kind {
     /// Everything that is due at one node happens once.
+    #[default]
     Round,
     // Connections for commands.
     Connect,
@@ -132,6 +154,11 @@ const WEIGHTS: [(Kind, u32, bool); 33] = [
 const STEPS: usize = 300;
 
 impl Kind {
+    /// All kinds.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        WEIGHTS.iter().map(|(kind, ..)| *kind)
+    }
+
     /// Whether tasks may have to be polled afterwards. Other steps change only messages on their way.
     pub(super) fn wakes(self) -> bool {
         use Kind::{
@@ -168,11 +195,11 @@ impl Plan {
         let weights = WEIGHTS.map(|(_, weight, may_lack)| if may_lack && rng.random() { 0 } else { weight * rng.random_range(1..=4) });
         let kinds = WeightedIndex::new(weights).expect("some weights are above zero");
         let steps = rng.random_range(STEPS / 4..=STEPS);
-        let mut step = Step { kind: Kind::Round, which: 0 };
+        let mut step = Step::default();
         let next = |_| {
             // The same step is often repeated: so buffers overflow.
             if rng.random_range(0..4) > 0 {
-                step = Step { kind: WEIGHTS[kinds.sample(&mut rng)].0, which: rng.random() };
+                step = Step::any(WEIGHTS[kinds.sample(&mut rng)].0, rng.random(), &shape);
             }
             step
         };
@@ -180,7 +207,61 @@ impl Plan {
     }
 }
 
+impl Step {
+    /// A step of this kind. A random number selects what it acts on.
+    fn any(kind: Kind, random: u32, shape: &Shape) -> Self {
+        let mut rest = random as usize;
+        let mut next = |choices: usize| {
+            let choice = rest % choices;
+            rest /= choices;
+            choice
+        };
+        Self {
+            kind,
+            node: next(shape.nodes),
+            worker: next(shape.workers),
+            purpose: if next(2) == 0 { Purpose::Write } else { Purpose::Read },
+            client: next(shape.clients),
+            channel: next(shape.channels),
+            choice: next(2) == 0,
+            // The amounts are used modulo 3 or 4.
+            amount: next(12),
+        }
+    }
+
+    /// The same step in a cluster of another shape.
+    pub(super) fn fitted_to(self, shape: &Shape) -> Self {
+        Self {
+            node: self.node % shape.nodes,
+            worker: self.worker % shape.workers,
+            client: self.client % shape.clients,
+            channel: self.channel % shape.channels,
+            ..self
+        }
+    }
+}
+
 impl Shape {
+    /// One node, and limits that hold everything.
+    pub(super) const PLAIN: Self = Self {
+        nodes: 1,
+        workers: 1,
+        channels: 1,
+        clients: 1,
+        server_side: 0,
+        kept: 1000,
+        mailbox: 100,
+        page: 10,
+        attach_buffer: 100,
+        backfills: 2,
+        gap_buffer: 1 << 20,
+        outbox: 10_000,
+        batch_bytes: 1000,
+        slice: 16,
+        pipeline: 8,
+        chunk: 2,
+    };
+
     fn any(rng: &mut StdRng) -> Self {
         let mut one_of = |choices: &[usize]| choices[rng.random_range(0..choices.len())];
         Self {
@@ -190,7 +271,7 @@ impl Shape {
             clients: one_of(&[2, 3, 3, 5]),
             server_side: one_of(&[0, 1, 2]),
             kept: one_of(&[2, 5, 30, 1000]) as u32,
-            mailbox: one_of(&[4, 8, 16, 100]),
+            mailbox: one_of(&[1, 4, 8, 16, 100]),
             page: one_of(&[1, 2, 3, 10]),
             attach_buffer: one_of(&[1, 2, 4, 100]),
             backfills: one_of(&[1, 2]),

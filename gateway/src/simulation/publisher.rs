@@ -1,10 +1,11 @@
 //! Publishes through the nodes, and checks the guarantees of the answers. Each publication is a unique number.
 
-use super::wake_flag::WakeFlag;
+use super::{situations::Situation, wake_flag::WakeFlag};
 use crate::broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published, simulated::Server};
 use gateway_core::model::{ChannelName, Data, Position, Retention, Tags};
 use serde_json::value::to_raw_value;
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -23,6 +24,7 @@ pub(super) struct Publisher {
     refused: Vec<Draft>,
     /// By node and channel: the order of the publishes, and the positions in their answers.
     stored: Vec<(usize, String, u64, Position)>,
+    pub(super) reached: BTreeSet<Situation>,
 }
 
 /// One publication.
@@ -53,7 +55,7 @@ struct Waiting {
 impl Publisher {
     pub(super) fn new() -> Self {
         let (waiting, unknown, refused, stored) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { flag: WakeFlag::new(), last: 0, issued: 0, waiting, unknown, refused, stored }
+        Self { flag: WakeFlag::new(), last: 0, issued: 0, waiting, unknown, refused, stored, reached: BTreeSet::new() }
     }
 
     pub(super) fn draft(&mut self, channel: &str, keyed: bool) -> Draft {
@@ -116,6 +118,12 @@ impl Publisher {
         answer: Result<Published, BrokerError>,
         server: &mut Server,
     ) -> Result<(), String> {
+        self.reached.extend(match answer {
+            Ok(Published { replayed: true, .. }) => Some(Situation::PublishReplayed),
+            Ok(_) => None,
+            Err(BrokerError::OutcomeUnknown) => Some(Situation::OutcomeUnknown),
+            Err(_) => Some(Situation::PublishRefused),
+        });
         match answer {
             Ok(Published { position: Some(position), .. }) => {
                 let there = server.lineage(&draft.channel).at(position);

@@ -1,4 +1,17 @@
-use super::{plan::Plan, run::attempt, search::try_seeds};
+use super::{
+    plan::Plan,
+    replay_corpus,
+    run::{Record, attempt},
+    try_seeds,
+};
+use crate::broker::simulated::Flaw;
+
+#[test]
+fn the_corpus_holds() {
+    if let Err(wrong) = replay_corpus() {
+        panic!("{wrong}");
+    }
+}
 
 #[test]
 fn the_guarantees_hold_on_some_seeds() {
@@ -10,9 +23,18 @@ fn the_guarantees_hold_on_some_seeds() {
 #[test]
 fn a_seed_gives_the_same_run_again() {
     for seed in 0..20 {
-        let (mut first, mut second) = (Vec::new(), Vec::new());
-        let ends = (attempt(&Plan::of(seed), None, Some(&mut first)), attempt(&Plan::of(seed), None, Some(&mut second)));
+        let (mut first, mut second) = (Record::with_steps(), Record::with_steps());
+        let ends = (attempt(&Plan::of(seed), None, &mut first), attempt(&Plan::of(seed), None, &mut second));
         assert_eq!(ends.0, ends.1, "seed {seed}");
-        assert_eq!(first, second, "seed {seed}");
+        assert_eq!((first.steps, first.reached), (second.steps, second.reached), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_run_that_logs_an_error_fails() {
+    let ends: Vec<_> = (0..50).filter_map(|seed| attempt(&Plan::of(seed), Some(Flaw::LogsError), &mut Record::default()).err()).collect();
+    assert!(!ends.is_empty(), "no run failed, although the subscriber connection breaks in many");
+    for end in ends {
+        assert!(end.starts_with("it logged: ERROR") && end.ends_with("a planted error"), "{end}");
     }
 }

@@ -6,10 +6,15 @@ use super::{
     node::{PREFIX, SimulatedNode},
     plan::{Kind, Shape, Step},
     publisher::Publisher,
+    situations::{self, Situation},
 };
 use crate::broker::simulated::{Flaw, Purpose, Server};
 use gateway_core::model::SubscriptionSide;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+/// How long a step may wait.
+const WAITS: [Duration; 4] =
+    [Duration::from_millis(10), Duration::from_millis(100), Duration::from_millis(1100), Duration::from_millis(6000)];
 
 /// See the module.
 pub(super) struct World<'a> {
@@ -21,6 +26,7 @@ pub(super) struct World<'a> {
     pub(super) publisher: Publisher,
     /// Whether a loss happened that only audits find.
     pub(super) needs_audit: bool,
+    reached: BTreeSet<Situation>,
 }
 
 pub(super) fn channel(index: usize) -> String {
@@ -36,25 +42,31 @@ impl<'a> World<'a> {
             Client::new(format!("client {index}"), channel(index % shape.channels), side)
         };
         let clients = (0..shape.clients).map(client).collect();
-        Self { engine, shape, server, nodes, clients, publisher: Publisher::new(), needs_audit: false }
+        Self { engine, shape, server, nodes, clients, publisher: Publisher::new(), needs_audit: false, reached: BTreeSet::new() }
     }
 
     /// Takes a step. Returns whether it did anything.
     pub(super) fn step(&mut self, step: Step) -> bool {
-        let Step { kind, which } = step;
-        let target = Target::of(which, &self.shape);
-        let (server, node) = (&mut self.server, &mut self.nodes[target.node]);
-        let (wires, duty) = (&mut node.wires, target.duty);
-        let client = &mut self.clients[target.client];
-        match kind {
+        let done = self.act(step);
+        if done {
+            self.reached.insert(Situation::Step(step.kind));
+        }
+        done
+    }
+
+    fn act(&mut self, step: Step) -> bool {
+        let (server, node) = (&mut self.server, &mut self.nodes[step.node]);
+        let (wires, purpose) = (&mut node.wires, step.purpose);
+        let client = &mut self.clients[step.client];
+        match step.kind {
             Kind::Round => {
                 node.round(server);
             }
-            Kind::Connect => return wires.connect(duty, server),
-            Kind::Send => return wires.send(duty),
-            Kind::Execute => return wires.execute(duty, server),
-            Kind::Answer => return wires.answer(duty, server),
-            Kind::BreakCommands => return wires.cut(duty, server),
+            Kind::Connect => return wires.connect(purpose, server),
+            Kind::Send => return wires.send(purpose),
+            Kind::Execute => return wires.execute(purpose, server),
+            Kind::Answer => return wires.answer(purpose, server),
+            Kind::BreakCommands => return wires.cut(purpose, server),
             Kind::ExecuteLeftBehind => return server.execute_left_behind(),
             Kind::ConnectSubscriber => return wires.subscriber.connect(server),
             Kind::SendSubscribes => return wires.subscriber.request(server, node.chunk),
@@ -65,32 +77,32 @@ impl<'a> World<'a> {
             Kind::ForgetSubscriptions => return wires.subscriber.stop_delivering(server),
             Kind::ForgetOneSubscription => {
                 self.needs_audit = true;
-                return wires.subscriber.forget_channel(server, &channel(target.channel));
+                return wires.subscriber.forget_channel(server, &channel(step.channel));
             }
-            Kind::DetectBreak => return wires.subscriber.detect_break(server, target.choice),
+            Kind::DetectBreak => return wires.subscriber.detect_break(server, step.choice),
             Kind::Audit => wires.subscriber.audit(),
-            Kind::Work => node.workers[target.worker].work(1 + target.amount % 4),
+            Kind::Work => node.workers[step.worker].work(1 + step.amount % 4),
             Kind::Publish => {
-                let draft = self.publisher.draft(&channel(target.channel), target.choice);
-                self.publisher.publish(draft, target.node, &node.broker, self.shape.kept);
+                let draft = self.publisher.draft(&channel(step.channel), step.choice);
+                self.publisher.publish(draft, step.node, &node.broker, self.shape.kept);
             }
             Kind::PublishAgain => {
                 let Some(draft) = self.publisher.again() else { return false };
-                self.publisher.publish(draft, target.node, &node.broker, self.shape.kept);
+                self.publisher.publish(draft, step.node, &node.broker, self.shape.kept);
             }
-            Kind::Subscribe => return client.subscribe(&node.workers[target.worker], target.choice),
+            Kind::Subscribe => return client.subscribe(&node.workers[step.worker], step.choice),
             Kind::Unsubscribe => return client.unsubscribe(),
             Kind::Disconnect => return client.drop_connection(),
-            Kind::Read => return self.read(target.client, 1 + target.amount % 4),
-            Kind::Wait => self.wait(Duration::from_millis([10, 100, 1100, 6000][target.amount % 4])),
+            Kind::Read => return self.read(step.client, 1 + step.amount % 4),
+            Kind::Wait => self.wait(WAITS[step.amount % WAITS.len()]),
             Kind::Replicate => server.replicate(),
             Kind::Failover => self.replace(true),
             Kind::Restart => self.replace(false),
             Kind::ForgetScripts => server.forget_scripts(),
-            Kind::Refuse => server.refuse(["LOADING", "READONLY", "CLUSTERDOWN"][target.amount % 3], target.choice),
+            Kind::Refuse => server.refuse(["LOADING", "READONLY", "CLUSTERDOWN"][step.amount % 3], step.choice),
             Kind::Accept => return server.accept(),
             Kind::DropAnnouncement => (server.unannounced, self.needs_audit) = (1, true),
-            Kind::Clear => server.clear(&channel(target.channel)),
+            Kind::Clear => server.clear(&channel(step.channel)),
         }
         true
     }
@@ -134,11 +146,20 @@ impl<'a> World<'a> {
         self.server.wrong.take().map_or(Ok(()), Err)
     }
 
-    pub(super) fn describe(&self, step: Step) -> String {
-        let Target { node, worker, duty, client, channel, choice, amount } = Target::of(step.which, &self.shape);
-        let kind = step.kind;
+    /// The situations that were reached so far.
+    pub(super) fn reached(&self) -> BTreeSet<Situation> {
+        let mut reached = self.reached.clone();
+        reached.extend(self.clients.iter().flat_map(|client| &client.reached));
+        reached.extend(&self.publisher.reached);
+        reached.extend(situations::counted(&self.nodes, &self.server));
+        reached
+    }
+
+    /// What a step does, for people.
+    pub(super) fn describe(step: Step) -> String {
+        let Step { kind, node, worker, purpose, client, channel, choice, amount } = step;
         match kind {
-            Kind::Connect | Kind::Send | Kind::Execute | Kind::Answer | Kind::BreakCommands => format!("{kind:?} node {node} {duty:?}"),
+            Kind::Connect | Kind::Send | Kind::Execute | Kind::Answer | Kind::BreakCommands => format!("{kind:?} node {node} {purpose:?}"),
             Kind::Work => format!("{kind:?} node {node} worker {worker} x{}", 1 + amount % 4),
             Kind::Publish => format!("{kind:?} node {node} channel {channel} keyed {choice}"),
             Kind::Subscribe => format!("{kind:?} client {client} at node {node} worker {worker}, from the first stored: {choice}"),
@@ -146,39 +167,9 @@ impl<'a> World<'a> {
             Kind::Read => format!("{kind:?} client {client} x{}", 1 + amount % 4),
             Kind::DetectBreak => format!("{kind:?} node {node}, messages that arrived are handled late: {choice}"),
             Kind::Refuse => format!("{kind:?} once: {choice}"),
-            Kind::Wait | Kind::Clear => format!("{kind:?} {}", step.which),
+            Kind::Clear => format!("{kind:?} channel {channel}"),
+            Kind::Wait => format!("{kind:?} {:?}", WAITS[amount % WAITS.len()]),
             _ => format!("{kind:?} node {node}"),
-        }
-    }
-}
-
-/// What a step acts on.
-struct Target {
-    node: usize,
-    worker: usize,
-    duty: Purpose,
-    client: usize,
-    channel: usize,
-    choice: bool,
-    amount: usize,
-}
-
-impl Target {
-    fn of(which: u32, shape: &Shape) -> Self {
-        let mut rest = which as usize;
-        let mut next = |choices: usize| {
-            let choice = rest % choices;
-            rest /= choices;
-            choice
-        };
-        Self {
-            node: next(shape.nodes),
-            worker: next(shape.workers),
-            duty: if next(2) == 0 { Purpose::Write } else { Purpose::Read },
-            client: next(shape.clients),
-            channel: next(shape.channels),
-            choice: next(2) == 0,
-            amount: next(64),
         }
     }
 }

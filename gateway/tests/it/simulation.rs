@@ -1,29 +1,25 @@
 //! What keeps publications from being lost, on many seeds. `gateway/src/simulation` explains it.
 
-use gateway::testing::simulation::{find_flaws, try_seeds};
+use gateway::testing::simulation::{find_flaws, replay_corpus, try_seeds};
+use std::ops::Range;
 
-/// Default number of seeds.
-const RUNS: u64 = 3000;
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
-}
-
-fn runs() -> u64 {
-    setting("SIMULATION_RUNS").unwrap_or(RUNS)
-}
+/// The standard seeds. `just simulate` tries others.
+const SEEDS: Range<u64> = 0..3000;
 
 #[test]
-fn the_guarantees_hold_on_every_seed() {
-    let first = setting("SIMULATION_SEED").unwrap_or(0);
-    if let Err(report) = try_seeds(first..first + runs()) {
-        panic!("{report}");
+fn the_guarantees_hold_on_the_corpus_and_on_every_seed() {
+    if let Err(wrong) = replay_corpus() {
+        panic!("{wrong}");
     }
+    let tally = try_seeds(SEEDS).unwrap_or_else(|report| panic!("{report}"));
+    println!("{tally}");
+    let unreached = tally.unreached();
+    assert!(unreached.is_empty(), "no seed reaches: {}", unreached.join("; "));
 }
 
 #[test]
-fn every_flaw_is_found_and_shortened() {
-    match find_flaws(0..runs()) {
+fn every_flaw_is_found_and_shrunk() {
+    match find_flaws(SEEDS) {
         Ok(lines) => println!("{}", lines.join("\n")),
         Err(why) => panic!("{why}"),
     }

@@ -35,6 +35,8 @@ pub(crate) struct Node {
     pub(crate) fault_lock: tokio::sync::Mutex<()>,
     settings: PathBuf,
     log: PathBuf,
+    /// The length of the log before this run.
+    log_start: u64,
 }
 
 impl Node {
@@ -64,6 +66,7 @@ impl Node {
             process: tokio::sync::Mutex::default(),
             fault_lock: tokio::sync::Mutex::default(),
             settings: file,
+            log_start: std::fs::metadata(&log).map_or(0, |log| log.len()),
             log,
         }
     }
@@ -94,12 +97,23 @@ impl Node {
         assert!(started, "{} does not start:\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
     }
 
-    /// The addresses that the current process has logged.
-    fn addresses(&self, from: u64) -> Option<(SocketAddr, SocketAddr)> {
+    fn log_from(&self, start: u64) -> Option<String> {
         let mut file = std::fs::File::open(&self.log).ok()?;
-        file.seek(SeekFrom::Start(from)).ok()?;
+        file.seek(SeekFrom::Start(start)).ok()?;
         let mut text = String::new();
         file.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// The lines at ERROR that its processes logged. No fault may cause one.
+    pub(crate) fn error_lines(&self) -> Vec<String> {
+        let log = self.log_from(self.log_start).expect("it was started");
+        log.lines().filter(|line| line.contains(r#""level":"ERROR""#)).map(str::to_owned).collect()
+    }
+
+    /// The addresses that the current process has logged.
+    fn addresses(&self, from: u64) -> Option<(SocketAddr, SocketAddr)> {
+        let text = self.log_from(from)?;
         let line = text.lines().find(|line| line.contains("\"ready\""))?;
         let address = |name: &str| line.split_once(&format!("\"{name}\":\""))?.1.split_once('"')?.0.parse().ok();
         Some((address("public")?, address("internal")?))

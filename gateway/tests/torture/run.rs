@@ -133,6 +133,11 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     world.abort.cancel();
     checkpoints.check(&world, plan.time_limit, true).await;
     counters.scrape(&world).await;
+    for node in &world.nodes {
+        for line in node.error_lines() {
+            world.tally.violation(Count::Other, 1, || format!("{} logged {line}", node.name));
+        }
+    }
     record("(end)".into(), world.tally.take());
     drop(subscribers);
     print_results(&world, &rows, &counters, plan.seed)

@@ -5,4 +5,5 @@ mod deadline;
 mod heads;
 mod keep_alive;
 mod offers;
+mod process;
 mod server;

@@ -51,17 +51,24 @@ export class Program {
         this.#process.kill(name);
     }
 
-    /** Ends it in order; resolves to its exit code. */
+    /** Ends it in order; resolves to its exit code. Fails if it logged a line at ERROR. */
     async stop() {
         if (!this.hasEnded) this.signal('SIGTERM');
         await within(this.#ended, `${this.name} to end`).catch(() => this.kill());
+        this.#check();
         return this.#process.exitCode;
     }
 
-    /** SIGKILL; resolves when it is gone. */
+    /** SIGKILL; resolves when it is gone. Fails if it logged a line at ERROR. */
     async kill() {
         if (!this.hasEnded) this.signal('SIGKILL');
         await this.#ended;
+        this.#check();
+    }
+
+    #check() {
+        const errors = this.log.split('\n').filter((line) => / ERROR |"level":"ERROR"/.test(line));
+        if (errors.length > 0) throw new Error(`${this.name} logged:\n${errors.join('\n')}`);
     }
 }
 

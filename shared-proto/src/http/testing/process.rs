@@ -1,19 +1,21 @@
-//! A service as a separate process.
+//! A service as a separate process. It may log no line at ERROR.
 
 use super::client::Client;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Only a failing test waits this long.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running process. It is killed when this is dropped.
+/// A running process. It is killed when this is dropped. Then a line at ERROR in its log fails the test.
 pub struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Process {
@@ -23,20 +25,20 @@ impl Process {
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let log = Arc::<Mutex<String>>::default();
         let collected = log.clone();
-        std::thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
                 collected.push_str(&line);
                 collected.push('\n');
             }
         });
-        let mut process = Self { child, log };
+        let mut process = Self { child, log, reader: Some(reader) };
         let began = Instant::now();
         while Client::try_connect(address).is_none_or(|mut client| client.request("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").status != 200) {
             let ended = process.child.try_wait().expect("ours");
             assert!(ended.is_none() && began.elapsed() < TIMEOUT, "it does not answer ({ended:?}): {}", process.log());
             #[expect(clippy::disallowed_methods, reason = "the thread of a test waits for a process")]
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
         process
     }
@@ -57,6 +59,11 @@ impl Drop for Process {
         // Fails if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // The reader ends with the process, so the log is complete.
+        let _ = self.reader.take().map(JoinHandle::join);
+        let log = self.log();
+        let errors: Vec<_> = log.lines().filter(|line| line.contains(" ERROR ") || line.contains(r#""level":"ERROR""#)).collect();
+        assert!(errors.is_empty() || thread::panicking(), "the process logged: {}", errors.join("\n"));
     }
 }
 

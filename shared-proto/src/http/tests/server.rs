@@ -21,6 +21,7 @@ pub(super) fn start(options: &HttpOptions) -> SocketAddr {
         let app = || {
             App::new()
                 .route("/hello", web::get().to(async || "hello"))
+                .route("/livez", web::get().to(async || "alive"))
                 .route("/echo", web::post().to(async |body: String| body))
                 .route("/refuse", web::post().to(async || HttpResponse::Unauthorized().body("no")))
                 .route("/socket", web::get().to(socket))

@@ -9,11 +9,13 @@ use crate::broker::{
     redis::{RedisBroker, RedisConfig, commands::driver::Pipe, redis_broker::Background},
 };
 use gateway_core::model::lock;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The purpose of a connection for commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Purpose {
+    #[default]
     Write,
     Read,
 }

@@ -1,13 +1,15 @@
 //! The broker with a simulated Redis. Only the connections and the server are simulated. Each step happens when the simulation takes it.
 //!
-//! - [`server`]: the store; [`lineage`]: the full history of each channel
+//! - [`server`]: the store; [`lineage`]: the full history of each channel; [`flaw`]: faults to plant
 //! - [`connections`]: the connections of a node; [`subscriber`]: the one that subscribes
 
 mod connections;
+mod flaw;
 mod lineage;
 mod server;
 mod subscriber;
 
 pub(crate) use connections::{Purpose, SimulatedConnections, broker};
+pub use flaw::Flaw;
 pub(crate) use lineage::Lineage;
-pub(crate) use server::{Flaw, Server};
+pub(crate) use server::Server;

@@ -1,6 +1,9 @@
 //! A Redis in memory: streams with the effects of the scripts, subscriber connections, and a replica that lags behind.
 
-use super::lineage::{FORKS, Lineage};
+use super::{
+    flaw::Flaw,
+    lineage::{FORKS, Lineage},
+};
 use crate::broker::redis::schema::{codec, keys::Keys, scripts::SCRIPTS};
 use gateway_core::model::{Epoch, Position};
 use redis::{Arg, Cmd, Value};
@@ -9,29 +12,6 @@ use std::{
     sync::Arc,
 };
 use tokio::time::Instant;
-
-/// A fault of the server. The simulation must find each of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    /// It sends a publication to subscribers first, and stores it with the next one.
-    DeliversBeforeStoring,
-    /// A failover begins no new timeline.
-    OneEpoch,
-    /// A new timeline has its fork at a later offset than the real one.
-    ForksLate,
-    /// It forgets idempotency keys.
-    ForgetsAnswers,
-    /// It executes a publish after its deadline.
-    AcceptsLate,
-    /// It executes a publish after a later one.
-    StoresOutOfOrder,
-    /// It confirms a subscription, which takes effect with the next command only.
-    ConfirmsEarly,
-    /// It loses every tenth message.
-    LosesMessages,
-    /// The node does not check for lost publications after a broken connection. This is a fault of the node.
-    UncheckedResume,
-}
 
 /// The simulated server.
 pub(crate) struct Server {
@@ -50,6 +30,8 @@ pub(crate) struct Server {
     /// Number of publishes that the server will store but not send to subscribers.
     pub(crate) unannounced: u32,
     pub(crate) flaw: Option<Flaw>,
+    /// The codes with which the script refused publishes.
+    pub(crate) refusals: BTreeSet<&'static str>,
     /// The first violation of an invariant.
     pub(crate) wrong: Option<String>,
     lineages: BTreeMap<String, Lineage>,
@@ -120,6 +102,7 @@ impl Server {
             refuses_once: false,
             unannounced: 0,
             flaw,
+            refusals: BTreeSet::new(),
             wrong: None,
             lineages: BTreeMap::new(),
             keys: Keys::new(prefix),
@@ -241,10 +224,12 @@ impl Server {
             return if answer.fingerprint == fingerprint { outcome("replayed", Some(answer.position)) } else { outcome("mismatch", None) };
         }
         if now >= number(not_after) && self.flaw != Some(Flaw::AcceptsLate) {
+            self.refusals.insert("LATE");
             return error("LATE");
         }
         let known = |key: &&[u8]| self.data.answers.get(text(key)).is_some_and(|answer| answer.until > now);
         if later.iter().any(known) && self.flaw != Some(Flaw::StoresOutOfOrder) {
+            self.refusals.insert("OUTOFORDER");
             return error(&format!("OUTOFORDER {}", self.identity()));
         }
         let channel = self.keys.channel(text(pubsub_channel)).expect("a channel").into_owned();

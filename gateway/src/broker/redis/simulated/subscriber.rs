@@ -1,6 +1,9 @@
 //! The steps of a subscriber connection with a simulated connection. Subscriptions and audit are the real ones.
 
-use super::server::{Flaw, Item, Request, Server};
+use super::{
+    flaw::Flaw,
+    server::{Item, Request, Server},
+};
 use crate::broker::redis::servers::topology::Master;
 use crate::broker::redis::{
     channels::audit::Audit, listener::context::ListenerContext, schema::keys::Keys, subscriptions::subscriptions::Subscriptions,
@@ -22,6 +25,8 @@ pub(crate) struct SimulatedSubscriber {
     late: VecDeque<Item>,
     /// Audits continue after a broken connection.
     audits: JoinSet<()>,
+    /// Whether it compared channels of a broken connection with the store.
+    pub(crate) has_resumed: bool,
 }
 
 struct Connected {
@@ -41,7 +46,8 @@ enum Requested {
 impl SimulatedSubscriber {
     pub(super) fn new(context: &ListenerContext) -> Self {
         let (subscriptions, audit, keys) = (context.subscriptions.clone(), context.audit.clone(), context.keys.clone());
-        Self { subscriptions, audit, keys, connected: None, late: VecDeque::new(), audits: JoinSet::new() }
+        let (late, audits) = (VecDeque::new(), JoinSet::new());
+        Self { subscriptions, audit, keys, connected: None, late, audits, has_resumed: false }
     }
 
     /// Connects.
@@ -99,6 +105,7 @@ impl SimulatedSubscriber {
         match connected.requested.take() {
             Some(Requested::Subscribe(names)) => {
                 let resumed = self.subscriptions.subscribed(ONLY, &names, &[]);
+                self.has_resumed |= !resumed.is_empty();
                 if server.flaw != Some(Flaw::UncheckedResume) {
                     let audit = self.audit.clone();
                     connected.checks.spawn_local(async move { audit.check(resumed).await });
@@ -129,6 +136,9 @@ impl SimulatedSubscriber {
     pub(crate) fn detect_break(&mut self, server: &mut Server, late: bool) -> bool {
         let Some(Connected { subscriber, .. }) = self.connected.take_if(|it| !server.works(it.subscriber)) else { return false };
         server.close(subscriber);
+        if server.flaw == Some(Flaw::LogsError) {
+            tracing::error!("a planted error");
+        }
         self.late.clear();
         while late && let Some(item) = server.next_item(subscriber) {
             self.late.extend(Some(item).filter(|item| matches!(item, Item::Message(..))));

@@ -1,0 +1,41 @@
+//! Faults that can be planted, so that the simulation has something to find.
+
+use serde::{Deserialize, Serialize};
+
+/// A planted fault, of the server if nothing else is said. The simulation must find each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// It sends a publication to subscribers first, and stores it with the next one
+    DeliversBeforeStoring,
+    /// A failover begins no new timeline
+    OneEpoch,
+    /// A new timeline has its fork at a later offset than the real one
+    ForksLate,
+    /// It forgets idempotency keys
+    ForgetsAnswers,
+    /// It executes a publish after its deadline
+    AcceptsLate,
+    /// It executes a publish after a later one
+    StoresOutOfOrder,
+    /// It confirms a subscription, which takes effect with the next command only
+    ConfirmsEarly,
+    /// It loses every tenth message
+    LosesMessages,
+    /// The node does not check for lost publications after a broken connection
+    UncheckedResume,
+    /// The node logs an ERROR when its subscriber connection breaks
+    LogsError,
+}
+
+impl Flaw {
+    /// All flaws.
+    pub fn all() -> &'static [Self] {
+        <Self as clap::ValueEnum>::value_variants()
+    }
+
+    /// Its name in cases and on the command line.
+    pub fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}

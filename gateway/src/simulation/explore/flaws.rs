@@ -1,0 +1,31 @@
+//! Proves that the simulation finds faults: it has to find each planted flaw.
+
+use super::{
+    case::Case,
+    search::{Failure, search},
+};
+use crate::broker::simulated::Flaw;
+use std::ops::Range;
+
+/// Finds each flaw with one of these seeds, and answers a line about each. The error names the flaw that is not found, or whose plan cannot be shrunk.
+pub fn find_flaws(seeds: Range<u64>) -> Result<Vec<String>, String> {
+    Flaw::all().iter().map(|flaw| find(*flaw, seeds.clone())).collect()
+}
+
+fn find(flaw: Flaw, seeds: Range<u64>) -> Result<String, String> {
+    let Failure { seed, message, plan } = failure(flaw, seeds)?;
+    let (before, after) = (plan.steps.len(), Case::shrunk(plan, Some(flaw)).len());
+    let line = format!("{flaw:?}: seed {seed}, {after} of {before} steps: {message}");
+    if after < before { Ok(line) } else { Err(line) }
+}
+
+/// Finds a flaw with one of these seeds, and writes a case for the corpus. Answers the report, or an error if no seed finds it.
+pub fn shrink_flaw(flaw: Flaw, seeds: Range<u64>) -> Result<String, String> {
+    let Failure { seed, message, plan } = failure(flaw, seeds)?;
+    let case = Case::shrunk(plan, Some(flaw));
+    Ok(format!("{flaw:?}: seed {seed}: {message}\n{}", case.report(&flaw.name())))
+}
+
+fn failure(flaw: Flaw, seeds: Range<u64>) -> Result<Failure, String> {
+    search(seeds, Some(flaw)).1.ok_or_else(|| format!("{flaw:?} is not found"))
+}

@@ -1,0 +1,130 @@
+//! Clients that have nothing on the heap once they are open.
+
+use crate::gateway_thread::Addresses;
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// Connections in each channel with presence.
+const ROOM: usize = 64;
+/// Messages in each of these channels.
+const MESSAGES: usize = 20;
+/// Only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Kinds of idle connections, as `bench memory` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// No token, one subscription.
+    Anonymous,
+    /// A token, its personal channel, a channel with presence, and messages.
+    Token,
+}
+
+impl Idle {
+    /// Opens connection number `number`, and returns it when its commands are answered. The last one of a room also publishes the room's messages.
+    pub(crate) fn open(self, gateway: Addresses, number: usize) -> TcpStream {
+        let (token, channel) = match self {
+            Self::Anonymous => (None, "open:idle".into()),
+            Self::Token => (Some(token(gateway.public, number)), format!("chat:room-{}", number / ROOM)),
+        };
+        let socket = upgraded(gateway.public);
+        let connect = token.map(|token| format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
+        command(&socket, 1, &connect.unwrap_or_else(|| r#"{"id":1,"connect":{}}"#.into()));
+        command(&socket, 2, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
+        if self == Self::Token && number % ROOM == ROOM - 1 {
+            publish(gateway.internal, &channel);
+        }
+        socket
+    }
+}
+
+fn upgraded(address: SocketAddr) -> TcpStream {
+    let mut socket = TcpStream::connect(address).expect("the gateway listens");
+    socket.set_read_timeout(Some(TIMEOUT)).expect("settable");
+    let head = format!(
+        "GET /connection/websocket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).expect("it reads");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).expect("it answers");
+        head.extend_from_slice(&byte);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    socket
+}
+
+/// Sends a command and reads up to its reply.
+fn command(mut socket: &TcpStream, id: u32, text: &str) {
+    // Masked with the key 0, which changes nothing.
+    let mut frame = match u8::try_from(text.len()) {
+        Ok(length) if length < 126 => vec![0x81, 0x80 | length],
+        _ => [&[0x81, 0xfe], &u16::try_from(text.len()).expect("short").to_be_bytes()[..]].concat(),
+    };
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(text.as_bytes());
+    socket.write_all(&frame).expect("it reads");
+    let reply = format!(r#"{{"id":{id},"#);
+    loop {
+        let lines = message(socket);
+        if let Some(line) = lines.lines().find(|line| line.starts_with(&reply)) {
+            assert!(!line.contains(r#""error""#), "{text}: {line}");
+            return;
+        }
+    }
+}
+
+/// The next message.
+fn message(mut socket: &TcpStream) -> String {
+    let mut head = [0; 2];
+    socket.read_exact(&mut head).expect("it answers");
+    assert_eq!(head[0], 0x81, "a text message in one frame");
+    let length = match head[1] {
+        126 => {
+            let mut length = [0; 2];
+            socket.read_exact(&mut length).expect("it answers");
+            u16::from_be_bytes(length).into()
+        }
+        length => {
+            assert!(length < 126, "a short message");
+            usize::from(length)
+        }
+    };
+    let mut payload = vec![0; length];
+    socket.read_exact(&mut payload).expect("it answers");
+    String::from_utf8(payload).expect("text")
+}
+
+fn token(public: SocketAddr, number: usize) -> String {
+    let answer = post(public, "/demo/token", &format!(r#"{{"user":"user-{number:04}"}}"#));
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    answer["token"].as_str().expect("a token").to_owned()
+}
+
+fn publish(internal: SocketAddr, channel: &str) {
+    for message in 0..MESSAGES {
+        let body = format!(r#"{{"data":{{"kind":"message","id":"{message}","text":"{}"}}}}"#, "x".repeat(80));
+        post(internal, &format!("/v1/channels/{channel}/publications"), &body);
+    }
+}
+
+/// Posts JSON over a connection of its own. Returns the body of the answer.
+fn post(address: SocketAddr, path: &str, body: &str) -> String {
+    let mut socket = TcpStream::connect(address).expect("the gateway listens");
+    socket.set_read_timeout(Some(TIMEOUT)).expect("settable");
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer dev\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    socket.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+    answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
+}
