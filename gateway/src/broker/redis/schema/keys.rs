@@ -34,6 +34,8 @@
 //! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, one for each master: the number `M` is in one of its slots | |
 //!
+//! With several servers, a sweep also removes keys at the wrong one.
+//!
 //! A Redis Cluster uses sharded pub/sub, so that everything of a channel is in one slot. All keys with `{nodes}` are in another slot. The
 //! data of a user
 //! and the two keys of a node have slots of their own. No command uses keys of two slots.

@@ -293,9 +293,11 @@ impl Connector {
 
     async fn renew_once(&self, assignment: &ServerAssignment) -> Result<(), ConnectError> {
         let mut control = self.control().await?;
-        control.renew(assignment).await?;
-        self.control.keep(control);
-        Ok(())
+        let renewed = control.renew(assignment).await;
+        if matches!(renewed, Ok(()) | Err(ConnectError::Unassigned { .. } | ConnectError::Forbidden { .. })) {
+            self.control.keep(control);
+        }
+        renewed
     }
 
     /// The control connection. The caller keeps it after an answer.
