@@ -26,7 +26,9 @@ pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub(crate) use name_hasher::NameHasher;
 pub use reads::Reads;
-pub use redis::{Address as RedisAddress, Lease, NodeId, NodeRecord, Nodes, OrphanedPresence, RedisBroker, RedisConfig, Sweep};
+pub use redis::{
+    Address as RedisAddress, Lease, NodeId, NodeRecord, Nodes, OrphanedPresence, PresenceStep, RedisBroker, RedisConfig, Sweep,
+};
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
 pub use types::{Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, Published, Readiness, UserSubscription};

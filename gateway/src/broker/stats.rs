@@ -34,6 +34,8 @@ pub struct RedisStats {
     pub unannounced: u64,
     /// Channels that became active but are missing from the channel index until the next sweep.
     pub unlisted: u64,
+    /// Keys that a sweep deleted, because they belong to another one of several servers.
+    pub misplaced: u64,
     /// Subscriber connections that broke.
     pub broken: u64,
     /// Broken subscriber connections that were open but delivered nothing.
@@ -42,6 +44,8 @@ pub struct RedisStats {
     pub missing_deliveries: u64,
     /// Channels that the node subscribed to again for one of these reasons.
     pub resubscribed: u64,
+    /// Attempts to renew the assignment of a server that failed.
+    pub failed_renewals: u64,
     /// Masters that work with all their parts.
     pub serving: usize,
     /// Masters that do not.

@@ -1,4 +1,4 @@
-//! Cleans up after dead nodes: removes their presence, announces the leaves, and hands their connections over for disconnect events.
+//! Cleans up after dead nodes: announces the leaves of their connections, removes their presence, and hands their connections over for disconnect events.
 
 use super::{shared_cluster::SharedCluster, types::DeadNodeConnections};
 use crate::broker::{Announcement, BrokerError, NodeId, Nodes, OrphanedPresence};
@@ -39,10 +39,11 @@ impl SharedCluster {
             if !std::mem::replace(&mut is_logged, true) {
                 tracing::warn!(node = %dead.name, "a node is dead: cleaning up after it");
             }
-            match nodes.remove_presence_step(dead).await? {
-                Some(removed) => self.announce_leaves(removed).await?,
-                None => return self.hand_over_connections(nodes, dead, since).await,
-            }
+            let Some(step) = nodes.presence_step(dead).await? else {
+                return self.hand_over_connections(nodes, dead, since).await;
+            };
+            self.announce_leaves(&step.orphaned).await?;
+            nodes.remove_presence_step(dead, &step).await?;
         }
         Ok(())
     }
@@ -71,11 +72,12 @@ impl SharedCluster {
         Ok(())
     }
 
-    /// Announces the leaves of removed presence entries, in channels that have joins and leaves.
-    pub(super) async fn announce_leaves(&self, removed: Vec<OrphanedPresence>) -> Result<(), BrokerError> {
-        for OrphanedPresence { channel, info } in removed {
-            if self.namespaces.options(&channel).is_some_and(|options| options.join_leave) {
-                self.broker.announce(&channel, Announcement::Leave(info)).await?;
+    // NL-7.3
+    /// Announces leaves in channels that have joins and leaves. The entries are removed after that: if it breaks off, leaves are repeated and none is lost.
+    pub(super) async fn announce_leaves(&self, orphaned: &[OrphanedPresence]) -> Result<(), BrokerError> {
+        for OrphanedPresence { channel, info, .. } in orphaned {
+            if self.namespaces.options(channel).is_some_and(|options| options.join_leave) {
+                self.broker.announce(channel, Announcement::Leave(info.clone())).await?;
             }
         }
         Ok(())

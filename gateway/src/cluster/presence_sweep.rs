@@ -35,10 +35,12 @@ impl SharedCluster {
     }
 
     async fn sweep_step(&self, nodes: &Nodes, sweep: &mut Sweep) -> Result<(), BrokerError> {
-        let removed = nodes.sweep(sweep).await?;
-        if !removed.is_empty() {
-            tracing::warn!(connections = removed.len(), "presence entries of nodes that no longer exist were removed");
+        let orphaned = nodes.sweep(sweep).await?;
+        if orphaned.is_empty() {
+            return Ok(());
         }
-        self.announce_leaves(removed).await
+        tracing::warn!(connections = orphaned.len(), "removing presence entries of nodes that no longer exist");
+        self.announce_leaves(&orphaned).await?;
+        nodes.remove_orphaned(&orphaned).await
     }
 }

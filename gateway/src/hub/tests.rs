@@ -1,4 +1,5 @@
 mod forks;
+mod revocations;
 
 use super::*;
 use crate::{
@@ -38,11 +39,21 @@ fn limits() -> HubLimits {
 }
 
 fn run<F: Future<Output = ()>>(limits: HubLimits, mailbox: usize, test: impl FnOnce(World) -> F) {
+    let memory = async |mailbox| Broker::Memory(MemoryBroker::new(vec![mailbox], MemoryLimits::default()));
+    run_over(memory, limits, mailbox, test);
+}
+
+fn run_over<F: Future<Output = ()>>(
+    broker: impl AsyncFnOnce(Arc<Mailbox>) -> Broker,
+    limits: HubLimits,
+    mailbox: usize,
+    test: impl FnOnce(World) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     let local = tokio::task::LocalSet::new();
     runtime.block_on(local.run_until(async move {
         let mailbox = Arc::new(Mailbox::new(mailbox, 1 << 20));
-        let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
+        let broker = Arc::new(broker(mailbox.clone()).await);
         let stream = ChannelOptions { retention: Some(STREAM), ..ChannelOptions::default() };
         let crowd = ChannelOptions { presence: true, join_leave: true, ..ChannelOptions::default() };
         let latest = ChannelOptions { slow_consumer: SlowConsumer::Latest, ..stream.clone() };

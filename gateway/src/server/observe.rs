@@ -92,6 +92,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         report(&["idle_channel"], stats.idle_evicted);
         report(&["idempotency_key"], stats.idempotency_evicted);
         report(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
+        report(&["misplaced_key"], stats.redis.unwrap_or_default().misplaced);
     });
     let redis = |series: Series, read: fn(&RedisStats, Report<'_>)| {
         let node = Arc::downgrade(node);
@@ -110,6 +111,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         report(&["unavailable"], stats.unavailable as u64);
     });
     redis(Series::RedisMissingDeliveries, |stats, report| report(&[], stats.missing_deliveries));
+    redis(Series::RedisFailedRenewals, |stats, report| report(&[], stats.failed_renewals));
     redis(Series::RedisResubscribed, |stats, report| report(&[], stats.resubscribed));
     redis(Series::RedisAbnormalMessages, |stats, report| {
         report(&["unannounced"], stats.unannounced);

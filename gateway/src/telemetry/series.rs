@@ -93,10 +93,11 @@ series! {
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that left their history, by cause.";
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Entries that did not fit into a worker's mailbox, by cause. Channels with a history are then read from it.";
-    BrokerEvicted, "broker_evicted", Counter, ["kind"], "Entries that were deleted early to stay within a limit, by kind.";
+    BrokerEvicted, "broker_evicted", Counter, ["kind"], "Entries that were deleted early, by kind: to stay within a limit, or (`misplaced_key`) because they belong to another server of `redis.url`.";
     RedisInterruptions, "redis_interruptions", Counter, ["cause"], "Subscriber connections to Redis that ended, by cause.";
     RedisMasters, "redis_masters", Gauge, ["state"], "Redis masters by state: `serving` if everything works, `unavailable` if anything does not.";
     RedisMissingDeliveries, "redis_missing_deliveries", Counter, [], "Channels resubscribed because a publication acknowledged here did not arrive within two seconds.";
+    RedisFailedRenewals, "redis_failed_renewals", Counter, [], "Attempts to renew the assignment of a server that failed.";
     RedisResubscribed, "redis_resubscribed", Counter, [], "Channels subscribed again because of a lost connection or missing deliveries.";
     RedisAbnormalMessages, "redis_abnormal_messages", Counter, ["cause"], "`unannounced`: publications that Redis stored but refused to announce; subscribers get them from the history. `foreign`: messages that no gateway wrote; they are ignored.";
     RedisCanaryRoundTrip, "redis_canary_round_trip_ms", Gauge, [], "Milliseconds from publishing the last canary to its return.";

@@ -74,6 +74,7 @@ const OBSERVED: &[Series] = &[
     Series::RedisInterruptions,
     Series::RedisMasters,
     Series::RedisMissingDeliveries,
+    Series::RedisFailedRenewals,
     Series::RedisResubscribed,
     Series::RedisAbnormalMessages,
     Series::RedisCanaryRoundTrip,

@@ -53,6 +53,16 @@ pub struct Page {
     pub publications: Vec<Arc<Publication>>,
 }
 
+impl Page {
+    // NL-4.6
+    /// Ends a page of [`ReadRange::After`] before the first offset that is missing among its publications. Who reads on from there learns of the loss.
+    pub fn end_at_gap(&mut self) {
+        let offset = |publication: &Arc<Publication>| publication.position.map(|position| position.offset);
+        let gap = self.publications.windows(2).position(|pair| offset(&pair[0]).map(|offset| offset + 1) != offset(&pair[1]));
+        self.publications.truncate(gap.map_or(usize::MAX, |last| last + 1));
+    }
+}
+
 /// How old the result of a read may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {

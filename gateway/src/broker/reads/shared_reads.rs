@@ -69,6 +69,13 @@ impl Reads {
         self.flights.ask(question, freshness, admitted, read).await
     }
 
+    /// Makes reads for workers wait until the result is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold_backfills(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let all = self.backfills.available_permits().try_into().ok()?;
+        self.backfills.clone().try_acquire_many_owned(all).ok()
+    }
+
     /// Number of reads that began, and of reads that were saved.
     pub fn counts(&self) -> (u64, u64) {
         self.flights.counts()

@@ -24,8 +24,13 @@ pub fn index_shard(channel: &str) -> u16 {
 
 /// The place in `names` of the server that has a channel, of several servers with these names.
 pub fn server_of(names: &[&str], channel: &str) -> usize {
+    placement(names)(channel)
+}
+
+/// Tells the place in `names` of the server to which a key belongs.
+pub fn placement(names: &[&str]) -> impl Fn(&str) -> usize {
     let map = Topology::divided((0..).map(Master).zip(names.iter().copied()));
-    map.owner(Slot::of(channel.as_bytes())).expect("each slot has a server").0 as usize
+    move |key| map.owner(Slot::of(key.as_bytes())).expect("each slot has a server").0 as usize
 }
 
 /// The commands that load all scripts, encoded, and how many they are.

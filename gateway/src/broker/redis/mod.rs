@@ -64,7 +64,7 @@ pub mod internals;
 pub(crate) mod simulated;
 
 pub use cluster_state::{
-    nodes::{Lease, NodeRecord, Nodes, OrphanedPresence},
+    nodes::{Lease, NodeRecord, Nodes, OrphanedPresence, PresenceStep},
     sweep::Sweep,
 };
 pub use config::RedisConfig;

@@ -160,8 +160,8 @@ impl RedisBroker {
         }
         tasks.spawn(listener.run(stop.clone()));
         tasks.spawn({
-            let (health, stop) = (self.health.clone(), stop.clone());
-            async move { masters.run(&health, stop).await }
+            let (health, counters, stop) = (self.health.clone(), self.counters.clone(), stop.clone());
+            async move { masters.run(&health, &counters, stop).await }
         });
         tasks.spawn({
             let stop = stop.clone();

@@ -95,6 +95,7 @@ impl RedisBroker {
                 presence: presence.clone(),
                 masters: masters.clone(),
                 listing: listing.clone(),
+                counters: counters.clone(),
             },
             presence,
             user_store: UserStore { keys, lane: state_lane, subscriptions_per_user: config.subscriptions_per_user },

@@ -2,9 +2,11 @@
 
 mod abrupt_end;
 mod bounds;
+mod catch_up;
 mod close;
 mod commands;
 mod dead_node;
+mod revocations;
 mod socket;
 mod tokens;
 

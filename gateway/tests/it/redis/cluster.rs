@@ -114,6 +114,29 @@ async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
     assert_eq!(broker.user_subscriptions(&user).await.expect("read"), [subscription]);
 }
 
+/// Publications of other nodes may go to the new master while this node is subscribed at the old one. They are found although the move does not end.
+// NL-3.6
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_whose_slot_is_on_the_move_is_looked_at_at_once_and_again() {
+    let cluster = Cluster::start(ClusterOptions::default()).await;
+    let mailboxes = mailboxes();
+    let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
+    ready(&broker).await;
+    let name = channel_at(&cluster, 0);
+    let user = name_that("u", |user| slot(user) == slot(&name)).parse().expect("valid");
+    let mut inbox = Inbox::new(&mailboxes[0]);
+    broker.subscribe(&channel(&name), worker(0), Some(KEEP)).await.expect("subscribed");
+    publish(&broker, &name, 1).await.expect("published");
+    assert_eq!(inbox.publication().await.0, channel(&name));
+    cluster.announce_move(slot(&name), 1).await;
+    let subscription = UserSubscription { channel: channel("x"), expires_at: None };
+    broker.put_user_subscription(&user, subscription).await.expect("the new master takes it");
+    for _ in 0..2 {
+        let post = inbox.next().await;
+        assert!(matches!(&post, Post::Top(at, top, Check::Resumed) if *at == channel(&name) && top.offset == 1), "{post:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_takes_over_under_load_loses_nothing() {
     let cluster = with_replicas().await;

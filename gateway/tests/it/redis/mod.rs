@@ -1,6 +1,7 @@
 //! The Redis broker with real servers: the contract with each kind of store, and what breaks there.
 
 mod addresses;
+mod cleanup;
 mod cluster;
 mod faults;
 mod follower;
@@ -10,6 +11,7 @@ mod rights;
 mod ring;
 mod sentinels;
 mod standalone;
+mod stream_gaps;
 mod support;
 mod tls;
 mod wire;

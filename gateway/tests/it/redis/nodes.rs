@@ -45,7 +45,9 @@ async fn present(broker: &Broker, name: &str) -> (HashSet<ConnectionId>, Presenc
 async fn swept(broker: &Broker) -> Vec<OrphanedPresence> {
     let (mut sweep, mut all) = (Sweep::default(), Vec::new());
     while !sweep.is_over() {
-        all.extend(nodes(broker).sweep(&mut sweep).await.expect("swept"));
+        let orphaned = nodes(broker).sweep(&mut sweep).await.expect("swept");
+        nodes(broker).remove_orphaned(&orphaned).await.expect("removed");
+        all.extend(orphaned);
     }
     all
 }
@@ -94,9 +96,10 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
     assert!(nodes(&cleanup).lock_cleanup(&dead, SHORT).await.expect("asked"), "and goes on with it");
     while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {}
     let (mut left, mut steps) = (HashSet::new(), 0);
-    while let Some(some) = nodes(&other).remove_presence_step(&dead).await.expect("cleared") {
+    while let Some(step) = nodes(&other).presence_step(&dead).await.expect("read") {
         steps += 1;
-        for OrphanedPresence { info, .. } in some {
+        nodes(&other).remove_presence_step(&dead, &step).await.expect("removed");
+        for OrphanedPresence { info, .. } in step.orphaned {
             assert!(left.insert(info.client), "once");
         }
     }

@@ -1,6 +1,6 @@
 //! What the user of `redis.url` may do.
 
-use super::support::{DOCUMENTED, KEEP, config, login, mailboxes, not_ready, publish, ready, start};
+use super::support::{DOCUMENTED, KEEP, allow_keys, config, login, mailboxes, not_ready, publish, ready, start};
 use gateway::{
     broker::Post,
     testing::{
@@ -29,7 +29,8 @@ async fn a_missing_right_is_found_at_the_start_and_named() {
         ("-publish", "'publish' command"),
         ("-subscribe", "SUBSCRIBE on test:probe:{node-1:"),
         ("resetchannels &other:*", "SUBSCRIBE on test:probe:{node-1:"),
-        ("resetkeys ~other:*", "DEL on test:probe:{node-1:"),
+        ("resetkeys ~other:*", "the script assign on test:assignment"),
+        ("resetkeys ~test:assignment", "DEL on test:probe:{node-1:"),
         ("-xadd", "the script publish on test:probe:{node-1:"),
         ("-hincrby", "the script presence_add on test:probe:{node-1:"),
         ("-info", "'info' command"),
@@ -86,4 +87,16 @@ async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
     assert_eq!(broker.stats().redis.map(|redis| redis.unannounced), Some(1));
     let reads = async { while !matches!(inbox.next().await, Post::Dirty(name) if name == channel("c")) {} };
     timeout(Duration::from_secs(10), reads).await.expect("the worker reads the history");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_may_not_check_writes_any_more_is_not_ready() {
+    let server = Server::start().await;
+    let url = user(&server, &DOCUMENTED).await;
+    let (broker, _guard) = start(config(url), mailboxes());
+    ready(&broker).await;
+    allow_keys(&server, "writes:*").await;
+    not_ready(&broker, "no permissions to access one of the keys").await;
+    allow_keys(&server, "").await;
+    ready(&broker).await;
 }

@@ -2,21 +2,24 @@
 
 use super::{
     follower::{Follower, name_that, publish_during},
-    support::{DOCUMENTED, HOUR, KEEP, bed_of, config, eventually, login, mailboxes, not_ready, publish, ready, start},
+    support::{DOCUMENTED, HOUR, KEEP, allow_keys, bed_of, config, eventually, login, mailboxes, not_ready, publish, ready, start},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use gateway::{
-    broker::{Broker, BrokerError, Readiness, RedisConfig, Sweep},
+    broker::{Broker, BrokerError, NewPublication, Readiness, RedisConfig, Sweep, UserSubscription},
     contract,
     testing::{
         contract::Bed,
-        fixtures::{ALL, channel, client, kept},
-        internals::server_of,
+        fixtures::{ALL, channel, client, kept, key},
+        internals::{placement, server_of},
     },
 };
-use gateway_core::model::{Position, ReadRange};
+use gateway_core::model::{ConnectionId, Position, ReadRange, Revocation};
 use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server};
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -234,6 +237,51 @@ async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
     publish(&broker, &channel_of(&["a", "b"], 0), 1).await.expect("published");
 }
 
+// NL-7.11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_renewals_fail_lets_go_of_the_server_when_its_assignment_ends() {
+    let (a, b) = (Server::start().await, Server::start().await);
+    a.set_user(&login(), &DOCUMENTED).await;
+    let list = format!("a={} b={}", a.url_of(&login()), b.url());
+    let lease = Duration::from_secs(3);
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(500), lease, ..config(list) }, mailboxes());
+    ready(&broker).await;
+    let (at_a, at_b) = (channel_of(&["a", "b"], 0), channel_of(&["a", "b"], 1));
+    publish(&broker, &at_a, 1).await.expect("published");
+    let before = broker.stats().redis.expect("over Redis").broken;
+
+    allow_keys(&a, "assignment").await;
+    eventually("failed renewals are counted", || broker.stats().redis.is_some_and(|redis| redis.failed_renewals > 1)).await;
+    publish(&broker, &at_a, 2).await.expect("the assignment has not ended yet");
+    assert_eq!(broker.readiness(), Readiness::Ready);
+    partly(&broker, "assignment").await;
+    let (other, other_guard) = start(RedisConfig { node: "other".into(), lease, ..config(url([("a", &a), ("c", &b)])) }, mailboxes());
+    not_ready(&other, "other nodes take it for server b of a, b").await;
+    assert!(matches!(publish(&broker, &at_a, 3).await, Err(BrokerError::Unavailable(why)) if why.contains("assignment")));
+    assert!(broker.stats().redis.is_some_and(|redis| redis.broken == before + 1), "the subscriber connection, too");
+    publish(&broker, &at_b, 1).await.expect("the other server is not concerned");
+
+    allow_keys(&a, "").await;
+    drop(other_guard);
+    ready(&broker).await;
+    publish(&broker, &at_a, 3).await.expect("published");
+}
+
+/// A full server refuses writes that need memory. Its assignment needs none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_stays_assigned() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    ready(&broker).await;
+    publish(&broker, "c", 1).await.expect("published");
+    let before = broker.stats().redis.expect("over Redis").broken;
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    not_ready(&broker, "it has reached maxmemory").await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(broker.stats().redis.map(|redis| (redis.failed_renewals, redis.broken)), Some((0, before)));
+    assert!(broker.read(&channel("c"), KEEP, ReadRange::Top, ALL).await.is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_server_has_its_own_sentinels() {
     let server = async || Server::start_with(Options::default().with_port()).await;
@@ -285,16 +333,75 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     nodes.set_may_declare_dead(true);
     let mut found = HashSet::new();
     assert!(nodes.lock_cleanup(&dead, HOUR).await.expect("asked"));
-    while let Some(left) = nodes.remove_presence_step(&dead).await.expect("cleared") {
-        found.extend(left.into_iter().map(|left| left.info.client));
+    while let Some(step) = nodes.presence_step(&dead).await.expect("read") {
+        nodes.remove_presence_step(&dead, &step).await.expect("removed");
+        found.extend(step.orphaned.into_iter().map(|left| left.info.client));
     }
     assert_eq!(found.len(), 30);
     let mut sweep = Sweep::default();
     while !sweep.is_over() {
-        found.extend(nodes.sweep(&mut sweep).await.expect("swept").into_iter().map(|left| left.info.client));
+        let orphaned = nodes.sweep(&mut sweep).await.expect("swept");
+        nodes.remove_orphaned(&orphaned).await.expect("removed");
+        found.extend(orphaned.into_iter().map(|left| left.info.client));
     }
     assert_eq!(found, expected, "nobody knew of the others");
     for server in &ring.servers {
         assert_eq!(server.command(&["KEYS", "test:{c:*"]).await, Reply::List(Vec::new()));
     }
+}
+
+/// Every kind of key that `schema/keys.rs` lists, made by what makes it.
+async fn write_all_kinds(broker: &Broker, names: &[String]) {
+    let nodes = broker.nodes().expect("over Redis");
+    nodes.register("{}", HOUR).await.expect("registered");
+    for name in names {
+        let user = name.parse().expect("valid");
+        broker.publish(&channel(name), NewPublication { idempotency: Some(key("dev", "k", 1)), ..kept(1, KEEP) }).await.expect("published");
+        broker.presence_add(&channel(name), client(name)).await.expect("added");
+        broker.put_user_subscription(&user, UserSubscription { channel: channel(name), expires_at: None }).await.expect("stored");
+        let revocation = Revocation { until: 1, code: 4500, reason: "x".into() };
+        broker.revoke(&user, revocation, HOUR).await.expect("stored");
+        nodes.register_connections(&[(ConnectionId::random(), user)]).await.expect("registered");
+    }
+}
+
+async fn keys_of(server: &Server) -> BTreeSet<String> {
+    let mine = |key: &String| !["test:assignment", "test:probe:", "test:writes:"].iter().any(|of_server| key.starts_with(of_server));
+    server.command(&["KEYS", "test:*"]).await.texts().into_iter().filter(mine).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_deletes_what_another_list_left_at_a_server_and_nothing_else() {
+    let servers = [Server::start().await, Server::start().await];
+    let [a, b] = &servers;
+    let names: Vec<_> = (0..60).map(|number| format!("c{number}")).collect();
+    let (only, guard) = start(RedisConfig { idempotency_ttl: HOUR, ..config(a.url()) }, mailboxes());
+    write_all_kinds(&only, &names).await;
+    drop((only, guard));
+    for foreign in ["other:{c1}:stream", "test2:{c1}:stream", "test:no gateway wrote this"] {
+        a.command(&["SET", foreign, "x"]).await;
+    }
+    let before = keys_of(a).await;
+    let (broker, _guard) = start(RedisConfig { node: "later".into(), ..config(url([("a", a), ("b", b)])) }, mailboxes());
+    ready(&broker).await;
+    let (place, mut sweep) = (placement(&["a", "b"]), Sweep::default());
+    let nodes = broker.nodes().expect("over Redis");
+    while !sweep.is_over() {
+        nodes.sweep(&mut sweep).await.expect("swept");
+    }
+    let stays = |key: &&String| place(key) == 0 || *key == "test:no gateway wrote this";
+    let expected: BTreeSet<_> = before.iter().filter(stays).cloned().collect();
+    let after = keys_of(a).await;
+    assert_eq!(after.difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new(), "what belongs to the other server is gone");
+    assert!(expected.len() < before.len());
+    for kind in [":meta", ":stream", ":presence", ":users", "}:nodes", ":idempotency", ":names:", ":user:", ":revoked:"] {
+        let has = |keys: &BTreeSet<String>| keys.iter().any(|key| key.contains(kind));
+        assert!(has(&expected) && before.difference(&expected).any(|key| key.contains(kind)), "{kind} is tried both ways");
+        assert!(has(&after), "{kind} stays where it belongs");
+    }
+    for foreign in ["other:{c1}:stream", "test2:{c1}:stream"] {
+        assert_eq!(a.command(&["EXISTS", foreign]).await, Reply::Number(1), "{foreign}");
+    }
+    let deleted = before.difference(&expected).count() as u64;
+    assert_eq!(broker.stats().redis.map(|redis| redis.misplaced), Some(deleted));
 }

@@ -9,7 +9,7 @@ use gateway::{
     },
 };
 use gateway_core::model::{Position, Retention};
-use redis_testing::Login;
+use redis_testing::{Login, Server};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -62,6 +62,14 @@ pub(super) fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<B
 /// The rights that docs/redis.md lists, with the prefix of the tests.
 pub(super) const DOCUMENTED: [&str; 10] =
     ["~test:*", "resetchannels", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
+
+/// Lets the user have all keys of the gateway except `without`.
+pub(super) async fn allow_keys(server: &Server, without: &str) {
+    let all = ["{*", "assignment", "canary:*", "names:*", "node:*", "probe:*", "revoked:*", "user:*", "writes:*"];
+    let patterns: Vec<_> = all.into_iter().filter(|keys| *keys != without).map(|keys| format!("~test:{keys}")).collect();
+    let command = ["ACL", "SETUSER", &login().user, "resetkeys"];
+    server.command(&command.into_iter().chain(patterns.iter().map(AsRef::as_ref)).collect::<Vec<_>>()).await;
+}
 
 pub(super) fn login() -> Login {
     Login::new("gateway", "secret")

@@ -87,8 +87,9 @@ async fn publishes_to_all(authority: &Authority, url: String, names: [&str; 2]) 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_server_of_a_list_may_ask_for_tls_or_not() {
     let authority = Authority::new();
-    let ((tls, port), plain) = (server(&authority, "localhost").await, Server::start().await);
-    publishes_to_all(&authority, format!("plain={} tls=rediss://localhost:{port}", plain.url()), ["plain", "tls"]).await;
+    let ((tls, port), plain) = (server(&authority, "localhost").await, Server::start_with(Options::default().with_port()).await);
+    let url = format!("plain=redis://{} tls=rediss://localhost:{port}", plain.address());
+    publishes_to_all(&authority, url, ["plain", "tls"]).await;
     drop(tls);
 }
 

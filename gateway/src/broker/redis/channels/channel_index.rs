@@ -187,3 +187,6 @@ impl Drop for Taken<'_> {
 pub(crate) fn shard(name: &str) -> u16 {
     Slot::of(name.as_bytes()).0 % SHARDS
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,29 +25,34 @@ impl Scan {
         self.left.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Takes one step. Returns some keys of this type that match the pattern. A master that no longer serves slots is left out.
+    /// Takes one step. Returns some keys that match the pattern, of this type or of any, and their master. None if there are no more. A master that no
+    /// longer serves slots is left out.
     pub(crate) async fn next(
         &mut self,
         masters: &Masters,
         lane: &Lane,
-        (pattern, kind): (&str, &str),
+        (pattern, kind): (&str, Option<&str>),
         count: usize,
-    ) -> Result<Vec<String>, BrokerError> {
+    ) -> Result<Option<(Master, Vec<String>)>, BrokerError> {
         let map = masters.topology();
         let serving = map.serving();
         let left = self.left.get_or_insert_with(|| serving.keys().map(|master| (*master, "0".to_owned())).collect());
         left.retain(|(master, _)| serving.contains_key(master));
-        let Some((master, cursor)) = left.last_mut() else { return Ok(Vec::new()) };
+        let Some((master, cursor)) = left.last_mut() else { return Ok(None) };
         let mut scan = cmd("SCAN");
-        scan.arg(&*cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count).arg("TYPE").arg(kind);
-        let answer = lane.run(Command { cmd: scan, to: Target::Master(*master), order: None, resend: Resend::Safe }).await?;
+        scan.arg(&*cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
+        if let Some(kind) = kind {
+            scan.arg("TYPE").arg(kind);
+        }
+        let master = *master;
+        let answer = lane.run(Command { cmd: scan, to: Target::Master(master), order: None, resend: Resend::Safe }).await?;
         let (next, keys) = scanned(answer).ok_or_else(unexpected_answer)?;
         if next == "0" {
             left.pop();
         } else {
             *cursor = next;
         }
-        Ok(keys)
+        Ok(Some((master, keys)))
     }
 }
 

@@ -146,7 +146,11 @@ impl Streams {
             .arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
         let value = lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await?;
-        page(value, limit).ok_or_else(unexpected_answer)
+        let mut page = page(value, limit).ok_or_else(unexpected_answer)?;
+        if matches!(range, ReadRange::After(_)) {
+            page.end_at_gap();
+        }
+        Ok(page)
     }
 
     // NL-1.9

@@ -2,11 +2,12 @@
 //!
 //! - [`nodes`]: the nodes and their leases; [`local_node`]: this node
 //! - [`presence`]: the connections in a channel; [`connection_registry`]: the connections of a node; [`sweep`]: removes what dead nodes
-//!   left
+//!   left; [`misplaced`]: and what an earlier list of servers left
 //! - [`user_store`]: subscriptions and revocations of users
 
 mod connection_registry;
 pub(crate) mod local_node;
+mod misplaced;
 pub(crate) mod nodes;
 pub(crate) mod presence;
 pub(crate) mod sweep;

@@ -11,6 +11,7 @@ use crate::broker::{
         },
         schema::{
             answers::{text, unexpected_answer},
+            counters::Counters,
             keys::Keys,
             node_id::NodeId,
             scripts::{SCRIPTS, call},
@@ -18,6 +19,7 @@ use crate::broker::{
         servers::masters::Masters,
     },
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use gateway_core::model::{ChannelName, ClientInfo};
 use redis::{Cmd, Value, cmd};
 use std::{sync::Arc, time::Duration};
@@ -30,6 +32,7 @@ pub struct Nodes {
     pub(crate) presence: Arc<Presence>,
     pub(crate) masters: Arc<Masters>,
     pub(crate) listing: Arc<Listing>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// The state of a lease after its renewal.
@@ -59,10 +62,22 @@ pub struct OrphanedPresence {
     pub channel: ChannelName,
     /// The connection and its user.
     pub info: Arc<ClientInfo>,
+    /// The generation of its node.
+    pub(super) node: Box<str>,
+}
+
+/// Some entries of a dead node's list of its presence.
+#[derive(Debug)]
+pub struct PresenceStep {
+    /// Those that are still present.
+    pub orphaned: Vec<OrphanedPresence>,
+    listed: Vec<String>,
 }
 
 /// Connections in one step of a cleanup.
 const STEP: usize = 256;
+/// Maximum of concurrent commands in one step. They share a few round trips.
+const CONCURRENT: usize = 32;
 
 impl Nodes {
     /// Registers the first generation of this process, with a lease.
@@ -159,29 +174,45 @@ impl Nodes {
         self.lock_cleanup(dead, Duration::from_millis(1)).await.map(drop)
     }
 
-    /// Removes some connections of a dead node from presence and returns them. None if there are no more. Their list is deleted last: if
-    /// this process ends in
-    /// between, the next cleaner finds them.
-    pub async fn remove_presence_step(&self, dead: &NodeId) -> Result<Option<Vec<OrphanedPresence>>, BrokerError> {
+    /// Some presence of a dead node. None if there is no more. It stays until [`Self::remove_presence_step`], so that another cleaner finds it if this
+    /// process ends before the leaves are announced.
+    pub async fn presence_step(&self, dead: &NodeId) -> Result<Option<PresenceStep>, BrokerError> {
         let mut some = cmd("SRANDMEMBER");
         some.arg(self.keys.node_presence(dead)).arg(STEP);
-        let Value::Array(entries) = self.run(some).await? else { return Err(unexpected_answer()) };
-        let entries = entries.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(unexpected_answer)?;
-        if entries.is_empty() {
+        let Value::Array(listed) = self.run(some).await? else { return Err(unexpected_answer()) };
+        let listed = listed.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(unexpected_answer)?;
+        if listed.is_empty() {
             return Ok(None);
         }
-        let mut orphaned = Vec::new();
-        for entry in &entries {
-            let (connection, channel) = entry.split_once(' ').ok_or_else(unexpected_answer)?;
-            let channel: ChannelName = channel.parse().map_err(|_| unexpected_answer())?;
-            if let Some(info) = self.presence.remove_entry(&channel, connection, &dead.text()).await? {
-                orphaned.push(OrphanedPresence { channel, info });
-            }
-        }
+        let generation = dead.text();
+        let reads: Vec<_> = listed.iter().map(|entry| self.orphaned(entry, &generation)).collect();
+        let found: Vec<_> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
+        Ok(Some(PresenceStep { orphaned: found.into_iter().flatten().collect(), listed }))
+    }
+
+    /// The presence to which an entry of a dead node's list refers. None if it was removed, or if the connection belongs to another generation now.
+    async fn orphaned(&self, entry: &str, generation: &str) -> Result<Option<OrphanedPresence>, BrokerError> {
+        let (connection, channel) = entry.split_once(' ').ok_or_else(unexpected_answer)?;
+        let channel: ChannelName = channel.parse().map_err(|_| unexpected_answer())?;
+        let entry = self.presence.entry(&channel, connection).await?.filter(|entry| entry.node == generation);
+        Ok(entry.map(|entry| OrphanedPresence { channel, info: entry.info, node: generation.into() }))
+    }
+
+    // NL-7.3
+    /// Removes the presence of a step after its leaves were announced. The list of the dead node is shortened last, so that the next cleaner finds all
+    /// that is left.
+    pub async fn remove_presence_step(&self, dead: &NodeId, step: &PresenceStep) -> Result<(), BrokerError> {
+        self.remove_orphaned(&step.orphaned).await?;
         let mut done = cmd("SREM");
-        done.arg(self.keys.node_presence(dead)).arg(&entries);
-        self.run(done).await?;
-        Ok(Some(orphaned))
+        done.arg(self.keys.node_presence(dead)).arg(&step.listed);
+        self.run(done).await.map(drop)
+    }
+
+    /// Removes presence after its leaves were announced. Leaves out connections that belong to another generation now.
+    pub async fn remove_orphaned(&self, orphaned: &[OrphanedPresence]) -> Result<(), BrokerError> {
+        let remove = async |one: &OrphanedPresence| self.presence.remove_entry(&one.channel, &one.info.client.to_string(), &one.node).await;
+        let removals: Vec<_> = orphaned.iter().map(remove).collect();
+        stream::iter(removals).buffer_unordered(CONCURRENT).try_collect().await
     }
 
     async fn present_count(&self, id: &NodeId) -> Result<i64, BrokerError> {

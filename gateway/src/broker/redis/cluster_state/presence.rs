@@ -87,19 +87,19 @@ impl Presence {
         removed.and(unregistered).map(drop)
     }
 
-    /// Removes the entry of a connection, if it belongs to this node. Returns the info that other clients saw.
-    pub(crate) async fn remove_entry(
-        &self,
-        channel: &ChannelName,
-        connection: &str,
-        node: &str,
-    ) -> Result<Option<Arc<ClientInfo>>, BrokerError> {
+    /// Removes the entry of a connection, if it belongs to this generation of a node.
+    pub(crate) async fn remove_entry(&self, channel: &ChannelName, connection: &str, node: &str) -> Result<(), BrokerError> {
         let mut remove = call(&SCRIPTS.presence_remove, &self.keys_of(channel));
         remove.arg(connection).arg(node);
-        match text(self.run(remove).await?) {
-            Some(info) => Ok(Some(Arc::new(codec::decode_info(info.as_bytes()).ok_or_else(unexpected_answer)?))),
-            None => Ok(None),
-        }
+        self.run(remove).await.map(drop)
+    }
+
+    /// The entry of a connection.
+    pub(crate) async fn entry(&self, channel: &ChannelName, connection: &str) -> Result<Option<Entry>, BrokerError> {
+        let mut get = cmd("HGET");
+        get.arg(self.keys.presence(channel)).arg(connection);
+        let entry = text(self.run(get).await?);
+        entry.map(|entry| Entry::parse(connection.into(), &entry).ok_or_else(unexpected_answer)).transpose()
     }
 
     /// At most `limit` present connections, in no particular order.

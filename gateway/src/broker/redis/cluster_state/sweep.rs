@@ -1,8 +1,9 @@
 //! The sweep: it removes what the cleanup of dead nodes missed. A node may write after it stood still for longer than its lease, and Redis
 //! may lose a part of
-//! its data. The sweep removes orphaned presence, adds missing names to the channel index, and removes names of inactive channels.
+//! its data. The sweep finds orphaned presence, deletes keys at the wrong one of several servers, adds missing names to the channel index, and removes names of inactive channels.
 
 use super::{
+    misplaced::MisplacedSweep,
     nodes::{Nodes, OrphanedPresence},
     presence::STEP,
 };
@@ -17,7 +18,7 @@ use crate::broker::{
 use gateway_core::model::ChannelName;
 use redis::{Value, cmd};
 
-/// The progress of a sweep: first the channels with presence, then the channel index.
+/// The progress of a sweep: first the channels with presence, then keys at the wrong server, then the channel index.
 #[derive(Debug, Default)]
 pub struct Sweep {
     /// Of all keys.
@@ -26,6 +27,7 @@ pub struct Sweep {
     channels: Vec<ChannelName>,
     /// The channel whose entries are being checked, and the cursor of the next entries.
     current: Option<(ChannelName, String)>,
+    misplaced: MisplacedSweep,
     index: IndexSweep,
 }
 
@@ -77,8 +79,8 @@ impl Nodes {
     }
 
     // NL-7.6
-    /// Takes one step. Removes presence of connections whose node is dead, and returns it. Removes nothing while this node may not declare
-    /// others dead.
+    /// Takes one step. Returns presence of connections whose node is dead, for [`Self::remove_orphaned`]. Finds none while this node may not declare others
+    /// dead.
     pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
         if let Some((channel, cursor)) = sweep.current.take() {
             return self.sweep_entries(sweep, channel, &cursor).await;
@@ -89,24 +91,24 @@ impl Nodes {
             }
             return Ok(Vec::new());
         }
+        if sweep.is_past_presence() && !sweep.misplaced.is_over() {
+            return self.sweep_misplaced(&mut sweep.misplaced).await.map(|()| Vec::new());
+        }
         if sweep.is_past_presence() {
             return self.sweep_index(&mut sweep.index).await.map(|()| Vec::new());
         }
         let pattern = self.keys.all_presence_nodes();
-        let keys = sweep.scan.next(&self.masters, &self.lane, (&pattern, "hash"), STEP).await?;
-        sweep.channels = keys.iter().filter_map(|key| self.keys.channel_of_presence_nodes(key)?.parse().ok()).collect();
+        let keys = sweep.scan.next(&self.masters, &self.lane, (&pattern, Some("hash")), STEP).await?;
+        sweep.channels =
+            keys.iter().flat_map(|(_, keys)| keys).filter_map(|key| self.keys.channel_of_presence_nodes(key)?.parse().ok()).collect();
         Ok(Vec::new())
     }
 
     async fn sweep_entries(&self, sweep: &mut Sweep, channel: ChannelName, cursor: &str) -> Result<Vec<OrphanedPresence>, BrokerError> {
         let (next, entries) = self.presence.page(&channel, cursor, STEP).await?;
         let dead = self.presence.dead(entries.iter().map(|entry| entry.node.clone())).await?;
-        let mut orphaned = Vec::new();
-        for entry in entries.iter().filter(|entry| dead.contains(&entry.node)) {
-            if let Some(info) = self.presence.remove_entry(&channel, &entry.connection, &entry.node).await? {
-                orphaned.push(OrphanedPresence { channel: channel.clone(), info });
-            }
-        }
+        let dead = entries.into_iter().filter(|entry| dead.contains(&entry.node));
+        let orphaned = dead.map(|entry| OrphanedPresence { channel: channel.clone(), info: entry.info, node: entry.node.into() }).collect();
         sweep.current = (next != "0").then_some((channel, next));
         Ok(orphaned)
     }
@@ -121,8 +123,8 @@ impl Nodes {
         }
         match stage {
             Stage::WithStream(scan) => {
-                let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), "stream"), STEP).await?;
-                *found = keys.iter().filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
+                let keys = scan.next(&self.masters, &self.lane, (&self.keys.all_streams(), Some("stream")), STEP).await?;
+                *found = keys.iter().flat_map(|(_, keys)| keys).filter_map(|key| self.keys.channel_of_stream(key)?.parse().ok()).collect();
                 if scan.is_over() {
                     *stage = Stage::Subscribed(self.masters.topology().serving().keys().copied().collect());
                 }

@@ -7,7 +7,7 @@ use super::{
 use crate::broker::redis::{
     commands::job::{Command, Resend, Target},
     schema::{
-        answers::text,
+        answers::{text, unexpected_answer},
         scripts::{SCRIPTS, call},
         slot::Slot,
     },
@@ -40,12 +40,14 @@ impl SubscriberConnection {
         let Some(key) = self.name_in_slot(|number| self.context.keys.write_probe(&self.context.node, number)) else { return };
         let mut cmd = call(&SCRIPTS.write_probe, &[key]);
         cmd.arg(WRITE_PROBE_MS);
-        // Without an answer, the lane has failed and reports its own problem.
-        let Ok(answer) = self.context.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await else { return };
+        let answer = self.context.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await;
         let (part, health) = (HealthPart::Writes(self.master), &self.context.health);
-        match text(answer) {
-            Some(refusal) if !refusal.is_empty() => health.warn(part, &refused_writes(&self.connector.address(), &refusal)),
-            _ => health.set_working(part),
+        match answer.map(text) {
+            Ok(Some(refusal)) if refusal.is_empty() => health.set_working(part),
+            Ok(Some(refusal)) => health.warn(part, &refused_writes(&self.connector.address(), &refusal)),
+            Ok(None) => drop(health.set_failed(part, &unexpected_answer().to_string())),
+            // The lane logs its own problem.
+            Err(error) => drop(health.set_failed(part, &error.to_string())),
         }
     }
 

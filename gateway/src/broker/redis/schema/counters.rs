@@ -26,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) unannounced: Counter,
     /// Channels that became active but are missing from the channel index until the next sweep, because too many names waited.
     pub(crate) unlisted: Counter,
+    /// Keys that a sweep deleted, because they belong to another one of several servers.
+    pub(crate) misplaced: Counter,
     /// Subscriber connections that broke.
     pub(crate) broken: Counter,
     /// Subscriber connections that stayed open but delivered no more messages.
@@ -34,6 +36,8 @@ pub(crate) struct Counters {
     pub(crate) missing_deliveries: Counter,
     /// Channels that the node subscribed to again for one of these reasons.
     pub(crate) resubscribed: Counter,
+    /// Attempts to renew the assignment of a server that failed.
+    pub(crate) failed_renewals: Counter,
     /// Round trip of the last canary, in milliseconds.
     pub(crate) round_trip_ms: AtomicU64,
 }
@@ -44,10 +48,12 @@ impl Counters {
             foreign: self.foreign.get(),
             unannounced: self.unannounced.get(),
             unlisted: self.unlisted.get(),
+            misplaced: self.misplaced.get(),
             broken: self.broken.get(),
             undelivered: self.undelivered.get(),
             missing_deliveries: self.missing_deliveries.get(),
             resubscribed: self.resubscribed.get(),
+            failed_renewals: self.failed_renewals.get(),
             round_trip_ms: self.round_trip_ms.load(Relaxed),
             ..RedisStats::default()
         }

@@ -34,6 +34,8 @@
 //! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, one for each master: the number `M` is in one of its slots | |
 //!
+//! With several servers, a sweep also removes keys at the wrong one.
+//!
 //! A Redis Cluster uses sharded pub/sub, so that everything of a channel is in one slot. All keys with `{nodes}` are in another slot. The
 //! data of a user
 //! and the two keys of a node have slots of their own. No command uses keys of two slots.
@@ -121,6 +123,17 @@ impl Keys {
     /// A pattern for all keys of [`Self::presence_nodes`].
     pub(crate) fn all_presence_nodes(&self) -> String {
         format!("{}:{{*}}:nodes", literal(&self.prefix))
+    }
+
+    /// A pattern for all keys.
+    pub(crate) fn all(&self) -> String {
+        format!("{}:*", literal(&self.prefix))
+    }
+
+    /// Whether the slot decides which server has this key. Each of several servers has the others, and no gateway writes any other name.
+    pub(crate) fn has_place(&self, key: &str) -> bool {
+        let name = key.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(':')).unwrap_or_default();
+        ["{", "names:{", "user:{", "revoked:{", "node:"].iter().any(|kind| name.starts_with(kind))
     }
 
     /// One shard of the channel index.

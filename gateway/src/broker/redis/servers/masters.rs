@@ -14,7 +14,7 @@ use super::{
     health::{Health, HealthPart},
     topology::{Endpoint, Master, SlotReport, Topology, slot_reports},
 };
-use crate::broker::redis::schema::{pubsub::PubSub, slot::Slot};
+use crate::broker::redis::schema::{counters::Counters, pubsub::PubSub, slot::Slot};
 use futures_util::{
     StreamExt as _,
     future::{join, join_all},
@@ -172,18 +172,18 @@ impl Masters {
         }
     }
 
-    /// Keeps the slot map of a Redis Cluster current, or follows sentinels and renews assignments, until cancelled.
-    pub(crate) async fn run(&self, health: &Health, stop: CancellationToken) {
+    /// Keeps the slot map of a Redis Cluster current, or follows sentinels and keeps assignments, until cancelled.
+    pub(crate) async fn run(&self, health: &Health, counters: &Counters, stop: CancellationToken) {
         let _ = match self.pubsub {
-            PubSub::Unsharded => stop.run_until_cancelled(self.run_servers(health)).await,
+            PubSub::Unsharded => stop.run_until_cancelled(self.run_servers(health, counters)).await,
             PubSub::Sharded => stop.run_until_cancelled(self.run_cluster(health)).await,
         };
     }
 
-    async fn run_servers(&self, health: &Health) {
+    async fn run_servers(&self, health: &Health, counters: &Counters) {
         let all: Vec<_> = lock(&self.table).connectors.iter().map(|(master, connector)| (*master, connector.clone())).collect();
         let each = all.iter().map(|(master, connector)| {
-            join(connector.follow_sentinels(), connector.renew_assignment(HealthPart::ServerAssignment(*master), health))
+            join(connector.follow_sentinels(), connector.keep_assignment(HealthPart::ServerAssignment(*master), health, counters))
         });
         join_all(each).await;
     }

@@ -5,5 +5,10 @@
 -- Answers the valid assignment, or an empty text.
 local current = redis.call('GET', KEYS[1]) or ''
 if current ~= ARGV[1] and (current ~= '' or ARGV[3] ~= 'first') then return current end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+-- A full server refuses SET and accepts PEXPIRE.
+if current == '' then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+else
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
 return ARGV[1]

@@ -2,12 +2,12 @@
 --
 -- KEYS presence, users, nodes
 -- ARGV 1 connection, 2 generation of the connection's node
--- Answers the info that other clients saw; nil if nothing was removed.
+-- Answers 1; 0 if nothing was removed.
 local before = redis.call('HGET', KEYS[1], ARGV[1])
-if not before then return false end
-local user, generation, info = string.match(before, '^([^\n]*)\n([^\n]*)\n(.*)$')
-if generation ~= ARGV[2] then return false end
+if not before then return 0 end
+local user, generation = string.match(before, '^([^\n]*)\n([^\n]*)')
+if generation ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[1])
 if redis.call('HINCRBY', KEYS[2], user, -1) <= 0 then redis.call('HDEL', KEYS[2], user) end
 if redis.call('HINCRBY', KEYS[3], generation, -1) <= 0 then redis.call('HDEL', KEYS[3], generation) end
-return info
+return 1

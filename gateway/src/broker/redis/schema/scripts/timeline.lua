@@ -23,6 +23,17 @@ local function discard(stream, fresh, epoch, top, forks)
     return leave(epoch, top, forks)
 end
 
+-- NL-1.10
+-- Deletes a stream whose newest offset, deleted entries included, is not the top of its meta. The two did not arrive at this server together, and such a
+-- stream may belong to another timeline.
+local function discard_unless_newest_is(stream, top)
+    if redis.call('EXISTS', stream) == 0 then return end
+    local info = redis.call('XINFO', 'STREAM', stream)
+    for i = 1, #info, 2 do
+        if info[i] == 'last-generated-id' and tonumber(string.match(info[i + 1], '^%d+')) ~= top then redis.call('DEL', stream) end
+    end
+end
+
 -- NL-1.1, NL-1.9
 -- The channel's current timeline: epoch, top, forks ("epoch:offset", newest first, one space between), replid, and whether meta must be
 -- written.
@@ -41,5 +52,6 @@ local function timeline(meta, stream, fresh)
     if held[3] == replid then
         return epoch, top, forks, replid, false
     end
+    discard_unless_newest_is(stream, top)
     return fresh, top, leave(epoch, top, forks), replid, true
 end

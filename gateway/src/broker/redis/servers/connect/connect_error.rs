@@ -38,6 +38,11 @@ pub(crate) enum ConnectError {
     Disputed { address: Box<str>, here: Box<str>, there: Box<str> },
     #[error("this node does not use Redis at {address} while other nodes disagree about a server of redis.url")]
     Suspended { address: Box<str> },
+    #[error(
+        "Redis at {address} does not let this node renew the server assignment, without which it may not use that server: {cause}. Let Redis accept writes \
+         (docs/redis.md)"
+    )]
+    Unassigned { address: Box<str>, cause: Box<str> },
     #[error("no sentinel answered the query for the master; the last one, {address}: {cause}. Start the sentinels, or correct redis.url")]
     NoSentinel { address: Box<str>, cause: Box<str> },
     #[error("the sentinel at {address} does not accept redis.sentinel_user or redis.sentinel_password: {cause}")]
@@ -62,6 +67,15 @@ impl ConnectError {
             _ if error.code() == Some("NOPERM") => Self::Forbidden { address, cause },
             ErrorKind::Server(ServerErrorKind::BusyLoading) => Self::unreachable(peer, "it is still loading its data"),
             _ => Self::Unusable { address, cause },
+        }
+    }
+
+    /// Classifies an error of the server assignment in this key.
+    pub(crate) fn of_assignment(peer: &Peer, key: &str, error: &RedisError) -> Self {
+        match Self::of(peer, error) {
+            Self::Unusable { address, cause } => Self::Unassigned { address, cause },
+            Self::Forbidden { address, cause } => Self::Forbidden { address, cause: format!("the script assign on {key}: {cause}").into() },
+            other => other,
         }
     }
 

@@ -13,12 +13,13 @@ use super::{
     timing::{Timeouts, pauses},
 };
 use crate::broker::redis::{
-    schema::{clock::Clock, scripts::SCRIPTS},
+    schema::{clock::Clock, counters::Counters, scripts::SCRIPTS},
     servers::{
         address::{Peer, Site},
         health::{Health, HealthPart},
     },
 };
+use futures_util::future::join;
 use gateway_core::model::lock;
 use redis::{
     PushInfo, RedisError,
@@ -117,14 +118,19 @@ impl Connector {
         self.newest.send_replace(Server::default());
     }
 
-    /// Checks that the gateway can use the server and that all nodes agree on its role. Returns its answer to `INFO`.
+    /// Checks that the gateway can use the server. Returns its answer to `INFO`.
     async fn check_server(&self, route: &Route, connection: &mut MultiplexedConnection) -> Result<String, ConnectError> {
         let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| route.error(&error))?;
         check(&info, self.mode, &route.peer)?;
-        if let Some(assignment) = &self.assignment {
-            assignment.renew(&route.peer, connection).await?;
-        }
         Ok(info)
+    }
+
+    /// Checks that all nodes agree on the server's role, and records the server of the new connection.
+    async fn admit(&self, info: &str, route: &Route, connection: &mut MultiplexedConnection) -> Result<Server, ConnectError> {
+        if let Some(assignment) = &self.assignment {
+            assignment.renew_or_keep(&route.peer, connection).await?;
+        }
+        Ok(self.record_server(info, route))
     }
 
     /// A connection for commands that replaces the `last` one. The server has the scripts then, and the clock is set.
@@ -137,7 +143,7 @@ impl Connector {
             self.probe.commands(self.mode.pubsub(), &mut connection).await
         };
         check_rights(&route, ready.await)?;
-        let (server, data) = (self.record_server(&info, &route), field(&info, "master_replid"));
+        let (server, data) = (self.admit(&info, &route, &mut connection).await?, field(&info, "master_replid"));
         let guard = PredecessorGuard::take(&mut connection, server, data, last).await.map_err(|error| route.error(&error))?;
         Ok((connection, guard))
     }
@@ -151,7 +157,8 @@ impl Connector {
         let mut connection = route.subscriber(on_push).await?;
         let info = self.check_server(&route, &mut connection).await?;
         check_rights(&route, self.probe.subscriptions(self.mode.pubsub(), &mut connection).await)?;
-        Ok((connection, self.record_server(&info, &route)))
+        let server = self.admit(&info, &route, &mut connection).await?;
+        Ok((connection, server))
     }
 
     /// Queries the sentinels at intervals, if there are any. An old master that is still alive does not report that it was replaced.
@@ -233,42 +240,64 @@ impl Connector {
         Ok(answer)
     }
 
-    /// Renews the server's assignment for ever. If another node disagrees, at this server or another, all connections close and none opens
-    /// again.
-    pub(crate) async fn renew_assignment(&self, part: HealthPart, health: &Health) {
-        let Some(assignment) = &self.assignment else { return };
-        let (mut attempts, mut is_suspended) = (pauses(), false);
+    /// Keeps the server's assignment, for ever. If another node disagrees, at this server or another, or if the assignment ends because the server refuses
+    /// renewals, all connections close and none opens until the server is assigned again.
+    pub(crate) async fn keep_assignment(&self, part: HealthPart, health: &Health, counters: &Counters) {
+        if let Some(assignment) = &self.assignment {
+            join(self.renew_assignment(assignment, part, health, counters), self.end_with_assignment(assignment)).await;
+        }
+    }
+
+    async fn renew_assignment(&self, assignment: &ServerAssignment, part: HealthPart, health: &Health, counters: &Counters) {
+        let (mut attempts, mut is_suspended, mut logged) = (pauses(), false, String::new());
         loop {
             let renewed = self.renew_once(assignment).await;
-            let pause = match &renewed {
-                Ok(()) | Err(ConnectError::Disputed { .. } | ConnectError::Suspended { .. }) => {
-                    attempts = pauses();
-                    assignment.renew_interval()
-                }
-                Err(_) => attempts.next().unwrap_or_default().min(assignment.renew_interval()),
-            };
+            let mut pause = assignment.renew_interval();
             match renewed {
-                Err(error @ (ConnectError::Disputed { .. } | ConnectError::Suspended { .. })) => {
-                    is_suspended = true;
-                    self.reset();
-                    health.warn(part, &error.to_string());
-                }
-                // The other parts of this server report every other error.
-                Err(_) if is_suspended => {}
-                Ok(()) | Err(_) => {
-                    is_suspended = false;
+                Ok(()) => {
+                    (attempts, is_suspended, logged) = (pauses(), false, String::new());
                     health.set_working(part);
+                }
+                Err(error) => {
+                    counters.failed_renewals.add(1);
+                    if matches!(error, ConnectError::Disputed { .. } | ConnectError::Suspended { .. }) {
+                        (attempts, is_suspended) = (pauses(), true);
+                        self.reset();
+                        health.warn(part, &error.to_string());
+                    } else {
+                        pause = pause.min(attempts.next().unwrap_or_default());
+                        let error = error.to_string();
+                        if logged != error {
+                            tracing::warn!("the assignment of a server was not renewed: {error}");
+                            logged = error;
+                        }
+                        // The other parts of this server report this error when they cannot connect.
+                        if !is_suspended {
+                            health.set_working(part);
+                        }
+                    }
                 }
             }
             sleep(pause).await;
         }
     }
 
+    /// Closes all connections whenever the assignment has ended.
+    async fn end_with_assignment(&self, assignment: &ServerAssignment) {
+        loop {
+            assignment.ended().await;
+            tracing::warn!(address = self.address(), "the assignment of this server has ended, so this node stops using the server");
+            self.reset();
+        }
+    }
+
     async fn renew_once(&self, assignment: &ServerAssignment) -> Result<(), ConnectError> {
         let mut control = self.control().await?;
-        control.renew(assignment).await?;
-        self.control.keep(control);
-        Ok(())
+        let renewed = control.renew(assignment).await;
+        if matches!(renewed, Ok(()) | Err(ConnectError::Unassigned { .. } | ConnectError::Forbidden { .. })) {
+            self.control.keep(control);
+        }
+        renewed
     }
 
     /// The control connection. The caller keeps it after an answer.
@@ -279,7 +308,7 @@ impl Connector {
         let route = self.route().await?;
         let mut connection = route.subscriber(|_| Ok(())).await?;
         let info = self.check_server(&route, &mut connection).await?;
-        let server = self.record_server(&info, &route);
+        let server = self.admit(&info, &route, &mut connection).await?;
         Ok(ControlConnection::new(connection, route, server))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Nodes with different servers in `redis.url`, or with different names for them, would look for a channel at different servers and miss each other's
 //! publications. So before a node uses a server, it writes its own view of the server's role into a key there, with an expiry of one lease, and renews it.
-//! While the key exists, a node with another view may not use the server.
+//! While the key exists, a node with another view may not use the server. A node that cannot renew the key stops using the server when its lease is over.
 //!
 //! A node that finds another view at one server uses none of its servers. It writes no new key until a lease has passed without a conflict. Otherwise a
 //! node with a wrong list could take over all servers as soon as Redis loses the keys, and store publications at a server that only this node uses.
@@ -15,7 +15,10 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 /// The assignments of all servers of one node.
 #[derive(Clone, Debug)]
@@ -27,10 +30,12 @@ pub(crate) struct ServerAssignments {
 }
 
 /// The role of one server, as this node sees it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ServerAssignment {
     role: Box<str>,
     all: ServerAssignments,
+    /// When the assignment ends, unless this node renews it. None while this node does not hold it.
+    ends: watch::Sender<Option<Instant>>,
 }
 
 impl ServerAssignments {
@@ -41,12 +46,16 @@ impl ServerAssignments {
 
     /// The role of the only server.
     pub(crate) fn only_server(&self) -> ServerAssignment {
-        ServerAssignment { role: "the only server".into(), all: self.clone() }
+        self.assignment("the only server".into())
     }
 
     /// The role of one of several servers, by its name and the names of all.
     pub(crate) fn one_of(&self, name: &str, names: &[Box<str>]) -> ServerAssignment {
-        ServerAssignment { role: format!("server {name} of {}", names.join(", ")).into(), all: self.clone() }
+        self.assignment(format!("server {name} of {}", names.join(", ")).into())
+    }
+
+    fn assignment(&self, role: Box<str>) -> ServerAssignment {
+        ServerAssignment { role, all: self.clone(), ends: watch::Sender::default() }
     }
 
     fn are_suspended(&self) -> bool {
@@ -56,9 +65,10 @@ impl ServerAssignments {
 
 impl ServerAssignment {
     // NL-7.11
-    /// Sets or renews the role at its server. Returns conflicts and errors of the connection; other parts report all other errors.
+    /// Sets or renews the role at its server. Succeeds only if the key contains this role afterwards. After an error, the assignment ends when it would
+    /// have ended without this attempt.
     pub(crate) async fn renew(&self, peer: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
-        let address = peer.to_string().into();
+        let (address, asked) = (peer.to_string().into(), Instant::now());
         match self.write(connection).await {
             Ok(current) if !current.is_empty() && *current != *self.role => {
                 *lock(&self.all.last_conflict) = Some(Instant::now());
@@ -66,13 +76,49 @@ impl ServerAssignment {
             }
             Err(error) if error.kind() == ErrorKind::Io => Err(ConnectError::of(peer, &error)),
             _ if self.all.are_suspended() => Err(ConnectError::Suspended { address }),
-            Ok(_) | Err(_) => Ok(()),
+            Err(error) => Err(ConnectError::of_assignment(peer, &self.all.key, &error)),
+            // The suspension has ended during the attempt. The next one may set the key.
+            Ok(current) if current.is_empty() => Err(ConnectError::Suspended { address }),
+            Ok(_) => {
+                self.ends.send_replace(Some(asked + self.all.lease));
+                Ok(())
+            }
+        }
+    }
+
+    /// Like [`Self::renew`], for a new connection. It may be used as long as an earlier renewal lasts, although the server refuses this one.
+    pub(crate) async fn renew_or_keep(&self, peer: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
+        match self.renew(peer, connection).await {
+            Err(ConnectError::Unassigned { .. } | ConnectError::Forbidden { .. }) if self.ends().is_some() => Ok(()),
+            renewed => renewed,
         }
     }
 
     /// Time between two renewals.
     pub(crate) fn renew_interval(&self) -> Duration {
         self.all.lease / 3
+    }
+
+    /// When the assignment ends, if this node holds it.
+    fn ends(&self) -> Option<Instant> {
+        self.ends.borrow().filter(|ends| *ends > Instant::now())
+    }
+
+    /// Waits until the assignment ends because this node has not renewed it.
+    pub(crate) async fn ended(&self) {
+        let mut changes = self.ends.subscribe();
+        loop {
+            let ends = *changes.borrow_and_update();
+            // The sender lives as long as `self`.
+            let is_over = match ends {
+                Some(ends) => timeout_at(ends, changes.changed()).await.is_err(),
+                None => changes.changed().await.is_err(),
+            };
+            // Only a renewal makes it end again.
+            if is_over && self.ends.send_if_modified(|ends| ends.take_if(|ends| *ends <= Instant::now()).is_some()) {
+                return;
+            }
+        }
     }
 
     /// Returns the role that the key contains now.

@@ -1,0 +1,153 @@
+//! A node that cleans up after others and keeps its own lease, and what interrupts it.
+
+use super::support::{DOCUMENTED, config, login, mailboxes, ready, start};
+use gateway::{
+    broker::{Announcement, Broker, Delivery, Mailbox, Post, RedisConfig},
+    cluster::{Cluster, ClusterTimings, DeadNodeConnections, NodeDescription},
+    settings::Settings,
+    testing::fixtures::{Inbox, channel, client, worker},
+};
+use gateway_core::{channel::Namespaces, model::ConnectionId};
+use redis_testing::{Reply, Server};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+const LEASE: Duration = Duration::from_secs(1);
+
+/// A node whose user has the documented rights.
+struct Cleaner {
+    broker: Arc<Broker>,
+    cluster: Arc<Cluster>,
+    /// Of its only worker.
+    mailbox: Arc<Mailbox>,
+    _guards: [DropGuard; 2],
+}
+
+async fn cleaner(server: &Server) -> Cleaner {
+    server.set_user(&login(), &DOCUMENTED).await;
+    let mailboxes = mailboxes();
+    let (broker, guard) = start(RedisConfig { node: "cleaner".into(), ..config(server.url_of(&login())) }, mailboxes.clone());
+    let settings = Settings::from_toml("[namespaces.c]\npresence = true\njoin_leave = true").expect("valid");
+    let description =
+        NodeDescription { name: "cleaner".into(), link: "ws://h:1".into(), public: "http://h:2".into(), shared: BTreeMap::new() };
+    let timings = ClusterTimings { lease: LEASE, sweep: Duration::from_millis(500) };
+    let inbox = (mailboxes[1].clone(), worker(1));
+    let mailbox = mailboxes[0].clone();
+    let cluster = Cluster::shared(description, vec![mailbox.clone()], broker.clone(), inbox, Namespaces::from(&settings), timings);
+    let (cluster, stop) = (Arc::new(cluster), CancellationToken::new());
+    tokio::spawn({
+        let (cluster, stop) = (cluster.clone(), stop.clone());
+        async move { cluster.run(stop).await }
+    });
+    ready(&broker).await;
+    Cleaner { broker, cluster, mailbox, _guards: [guard, stop.drop_guard()] }
+}
+
+/// Adds connections of a node to a channel, with the lease of a node that died, or without any.
+async fn orphans(server: &Server, name: &str, is_registered: bool) -> HashSet<ConnectionId> {
+    let (broker, _guard) = start(RedisConfig { node: name.into(), ..config(server.url()) }, mailboxes());
+    if is_registered {
+        broker.nodes().expect("over Redis").register("{}", Duration::from_millis(50)).await.expect("registered");
+    }
+    let mut orphans = HashSet::new();
+    for _ in 0..5 {
+        let info = client("bob");
+        broker.presence_add(&channel(&format!("c:{name}")), info.clone()).await.expect("added");
+        orphans.insert(info.client);
+    }
+    orphans
+}
+
+async fn refused_announcements(server: &Server) -> String {
+    format!("{:?}", server.command(&["ACL", "LOG"]).await)
+}
+
+// NL-7.3
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leave_whose_announcement_fails_is_announced_later() {
+    let server = Server::start().await;
+    let cleaner = cleaner(&server).await;
+    let inboxes = mailboxes();
+    let (watcher, _watcher) = start(RedisConfig { node: "watcher".into(), ..config(server.url()) }, inboxes.clone());
+    for name in ["c:dead", "c:unknown"] {
+        watcher.subscribe(&channel(name), worker(0), None).await.expect("subscribed");
+    }
+    server.command(&["ACL", "SETUSER", "gateway", "resetchannels", "&test:canary:*", "&test:probe:*"]).await;
+    let mut expected = orphans(&server, "dead", true).await;
+    expected.extend(orphans(&server, "unknown", false).await);
+    for name in ["c:dead", "c:unknown"] {
+        let object = format!("test:{{{name}}}");
+        while !refused_announcements(&server).await.contains(&object) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    server.command(&["ACL", "SETUSER", "gateway", "allchannels"]).await;
+    let (mut inbox, mut left) = (Inbox::new(&inboxes[0]), HashSet::new());
+    while left != expected {
+        if let Post::Delivery(_, Delivery::Announcement(Announcement::Leave(info))) = inbox.next().await {
+            left.insert(info.client);
+        }
+    }
+    while server.command(&["KEYS", "test:{c:*"]).await != Reply::List(Vec::new()) {
+        sleep(Duration::from_millis(10)).await;
+    }
+    ready(&cleaner.broker).await;
+}
+
+/// Services take a part of what they are offered, as their credit allows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disconnects_of_a_dead_node_go_on_every_50_ms_while_services_take_some() {
+    const STEPS: u32 = 40;
+    const STEP: Duration = Duration::from_millis(50);
+    let server = Server::start().await;
+    let cleaner = cleaner(&server).await;
+    let mut offered = cleaner.cluster.dead_node_connections().expect("nobody else takes them");
+    {
+        let (dying, _guard) = start(RedisConfig { node: "dead".into(), ..config(server.url()) }, mailboxes());
+        let nodes = dying.nodes().expect("over Redis");
+        nodes.register("{}", Duration::from_millis(50)).await.expect("registered");
+        let connections: Vec<_> = (0..STEPS).map(|_| (ConnectionId::random(), "bob".parse().expect("valid"))).collect();
+        nodes.register_connections(&connections).await.expect("registered");
+    }
+    let (mut began, mut taken) = (None, HashSet::new());
+    while taken.len() < STEPS as usize {
+        let DeadNodeConnections { connections, done, .. } = offered.recv().await.expect("the cluster runs");
+        began.get_or_insert_with(Instant::now);
+        let one = connections[0].0;
+        assert!(taken.insert(one), "what was taken is not offered again");
+        done.send(vec![one]).expect("the clean-up waits for it");
+    }
+    let took = began.expect("it began").elapsed();
+    // A heartbeat comes every third of a second. The last step has no pause after it.
+    assert!(took >= STEP * (STEPS - 1), "without a pause, services have no time for new credit: {took:?}");
+    assert!(took < LEASE / 3 * (STEPS - 1) / 2, "one step for each heartbeat is too slow: {took:?}");
+}
+
+/// The script registers the lease and fails afterwards, as if its answer was lost.
+// NL-7.1
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_generation_whose_registration_got_no_answer_is_registered_again_and_its_workers_learn_of_it() {
+    let server = Server::start().await;
+    let cleaner = cleaner(&server).await;
+    let leases = async || server.command(&["KEYS", "test:{nodes}:lease:cleaner*"]).await.texts();
+    let first = loop {
+        if let [lease] = &leases().await[..] {
+            break lease.clone();
+        }
+    };
+    server.command(&["ACL", "SETUSER", "gateway", "-hset"]).await;
+    server.command(&["DEL", &first]).await;
+    while leases().await.is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!leases().await.contains(&first), "the second generation");
+    server.command(&["ACL", "SETUSER", "gateway", "+hset"]).await;
+    let mut inbox = Inbox::new(&cleaner.mailbox);
+    while !matches!(inbox.next().await, Post::RegisterAgain) {}
+}

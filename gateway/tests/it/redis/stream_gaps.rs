@@ -1,0 +1,95 @@
+//! Streams that lack publications in the middle or at the end. A client that continues there has to learn of it.
+
+use super::support::{KEEP, config, mailboxes, publish, start};
+use gateway::{
+    broker::Broker,
+    testing::fixtures::{ALL, channel, offset},
+};
+use gateway_core::{
+    channel::recovery::{RecoveryDecision, decide, first_range, start_after_loss},
+    model::{Position, ReadRange, RecoverFrom, Recovery},
+};
+use redis_testing::Server;
+
+const STREAM: &str = "test:{c}:stream";
+const META: &str = "test:{c}:meta";
+
+/// What a client gets that continues after a position: how its recovery went, and the offsets of the first publications.
+async fn recover(broker: &Broker, from: RecoverFrom) -> (Recovery, Vec<u64>) {
+    let read = async |range| broker.read(&channel("c"), KEEP, range, ALL).await.expect("read");
+    let start = match decide(Some(&from), read(first_range(Some(&from))).await) {
+        RecoveryDecision::Start(start) => start,
+        RecoveryDecision::ReadAgain(range) => start_after_loss(&read(range).await),
+    };
+    (start.recovery, start.publications.iter().map(|publication| offset(publication)).collect())
+}
+
+fn after(position: Position, offset: u64) -> RecoverFrom {
+    RecoverFrom { epoch: position.epoch.as_str().into(), offset }
+}
+
+async fn five_published(server: &Server) -> (std::sync::Arc<Broker>, tokio_util::sync::DropGuard, Position) {
+    let (broker, guard) = start(config(server.url()), mailboxes());
+    for number in 1..5 {
+        publish(&broker, "c", number).await.expect("published");
+    }
+    let last = publish(&broker, "c", 5).await.expect("published");
+    (broker, guard, last)
+}
+
+/// Somebody deleted an entry, or the end of the stream is older than its meta.
+// NL-4.6
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_led_over_a_gap_in_a_stream() {
+    let server = Server::start().await;
+    let (broker, _guard, last) = five_published(&server).await;
+    server.command(&["XDEL", STREAM, "3-0"]).await;
+    assert_eq!(recover(&broker, after(last, 1)).await, (Recovery::Recovered, vec![2]), "up to the gap");
+    assert_eq!(recover(&broker, after(last, 2)).await.0, Recovery::Lost);
+    assert_eq!(recover(&broker, after(last, 3)).await, (Recovery::Recovered, vec![4, 5]));
+    server.command(&["HSET", META, "top", "10"]).await;
+    assert_eq!(recover(&broker, after(last, 3)).await, (Recovery::Recovered, vec![4, 5]));
+    assert_eq!(recover(&broker, after(last, 5)).await.0, Recovery::Lost);
+    assert_eq!(publish(&broker, "c", 6).await.expect("published").offset, 11);
+    assert_eq!(recover(&broker, after(last, 3)).await, (Recovery::Recovered, vec![4, 5]));
+    assert_eq!(recover(&broker, after(last, 5)).await.0, Recovery::Lost);
+    assert_eq!(recover(&broker, after(last, 10)).await, (Recovery::Recovered, vec![11]));
+}
+
+/// As a slot's move leaves it that was broken off: later moves brought only the meta back, from a server where the channel went on.
+// NL-1.10
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_ends_before_its_channel_is_nobodys() {
+    for reads_first in [true, false] {
+        let server = Server::start().await;
+        let (broker, _guard, last) = five_published(&server).await;
+        server.command(&["HSET", META, "top", "10", "replid", "of-another-server"]).await;
+        let published = u64::from(!reads_first);
+        if !reads_first {
+            assert_eq!(publish(&broker, "c", 6).await.expect("published").offset, 11);
+        }
+        let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
+        assert_eq!(
+            (page.top, page.publications.len()),
+            (10 + published, published as usize),
+            "the old entries may be another channel's life"
+        );
+        assert_eq!(page.forks, [Position { offset: 10, ..last }]);
+        for lost in [0, 3, 5, 9] {
+            assert_eq!(recover(&broker, after(last, lost)).await.0, Recovery::Lost, "{lost}");
+        }
+        let held = (11..=10 + published).collect();
+        assert_eq!(recover(&broker, after(last, 10)).await, (Recovery::Recovered, held));
+    }
+}
+
+/// A stream whose end was deleted belongs to its channel all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_without_its_newest_entry_is_kept_through_a_restart() {
+    let server = Server::start().await;
+    let (broker, _guard, last) = five_published(&server).await;
+    server.command(&["XDEL", STREAM, "5-0"]).await;
+    server.command(&["HSET", META, "replid", "of-another-life"]).await;
+    assert_eq!(recover(&broker, after(last, 2)).await, (Recovery::Recovered, vec![3, 4]));
+    assert_eq!(recover(&broker, after(last, 4)).await.0, Recovery::Lost);
+}
