@@ -4,7 +4,7 @@ use super::support::{DOCUMENTED, bed_of, login};
 use gateway::{contract, testing::contract::Bed};
 use redis_testing::Server;
 
-/// A broker that may do no more than what is documented.
+/// A broker whose Redis user has exactly the documented rights.
 async fn bed() -> Bed {
     let server = Server::start().await;
     server.set_user(&login(), &DOCUMENTED).await;
