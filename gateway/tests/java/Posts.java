@@ -5,7 +5,7 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 
-/** Publishes so many times, one after the other, with the default client, which offers HTTP/2 with each request. Fails with the first that fails. */
+/** Publishes `count` times, one publication after the other. Uses the default client, which offers HTTP/2 in each request. Stops at the first failure. */
 public class Posts {
     public static void main(String[] arguments) throws Exception {
         URI publications = URI.create(arguments[0]);

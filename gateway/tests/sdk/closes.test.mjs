@@ -1,4 +1,4 @@
-// Every disconnect and unsubscribe code, provoked. codes.json says which test is for which code.
+// Makes the gateway send every disconnect code and every unsubscribe code. codes.json names the test of each code.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,14 +11,14 @@ import { eventually, EventRecorder, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
-/** How the SDK ends a connection for good. */
-function ended(it) {
+/** Connects a client. Resolves to the event with which the SDK ends the connection permanently. */
+function connectUntilDisconnected(it) {
     const end = next(it, 'disconnected');
     it.connect();
     return end;
 }
 
-test('3001 shutdown: a node that leaves, upon which the SDK goes elsewhere', async (t) => {
+test('3001 shutdown: a node drains, and the SDK connects again', async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\n');
     const it = await connected(t, own);
     const moved = next(it, 'connecting');
@@ -61,8 +61,8 @@ test('3008 slow: a slow reader is closed and recovers everything', async (t) => 
     assert.deepEqual([...got.map((publication) => publication.data.number), ...numbers.all], data.map(({ number }) => number));
 });
 
-/** A stream of which a reader loses a part: it is far behind, does not read, and the history goes on without it. */
-async function loseStream(own, channel, begin) {
+/** Makes a reader lose publications: it is far behind and does not read while the history drops what it misses. `begin` opens the reader. */
+async function exceedHistory(own, channel, begin) {
     const data = (number) => ({ number, padding: 'x'.repeat(8000) });
     const publish = async (from, to) => {
         const all = Array.from({ length: to - from }, (_, index) => data(from + index));
@@ -76,7 +76,7 @@ async function loseStream(own, channel, begin) {
     return raw;
 }
 
-const LOSING = `
+const SHORT_HISTORY = `
 internal.body_size = "4MiB"
 tokens.anonymous = true
 [connection]
@@ -91,9 +91,9 @@ history_size = 1000
 subscribe = "anyone"
 `;
 
-test('2500 insufficient state: a stream of which a part was lost, upon which the SDK subscribes again', async (t) => {
-    const own = await ownGateway(t, LOSING);
-    const raw = await loseStream(own, 'short:a', async () => {
+test('2500 insufficient state: the history no longer has publications that a client-side subscription misses', async (t) => {
+    const own = await ownGateway(t, SHORT_HISTORY);
+    const raw = await exceedHistory(own, 'short:a', async () => {
         const raw = await Raw.connect(t, own);
         const [id] = raw.send({ subscribe: { channel: 'short:a', recover: true, epoch: '', offset: 0 } });
         await raw.reply(id);
@@ -102,16 +102,16 @@ test('2500 insufficient state: a stream of which a part was lost, upon which the
     assert.equal((await raw.push('unsubscribe')).push.unsubscribe.code, 2500);
 });
 
-test('3010 insufficient state: the same of a server-side subscription, upon which the SDK connects again', async (t) => {
-    const own = await ownGateway(t, LOSING);
-    const raw = await loseStream(own, 'short:a', () => {
+test('3010 insufficient state: the history no longer has publications that a server-side subscription misses', async (t) => {
+    const own = await ownGateway(t, SHORT_HISTORY);
+    const raw = await exceedHistory(own, 'short:a', () => {
         const subs = { 'short:a': { recover: true, epoch: '', offset: 0 } };
         return Raw.connect(t, own, { token: token({ sub: 'ann', channels: ['short:a'] }), subs });
     });
     assert.equal((await raw.end()).code, 3010);
 });
 
-test('3011 force reconnect: what a service asked for', async (t) => {
+test('3011 force reconnect: a service disconnects a client, which connects again', async (t) => {
     const it = await connected(t, gateway);
     const [moved, back] = [next(it, 'connecting'), next(it, 'connected')];
     await gateway.ask('DELETE', `/v1/connections/${it.context.client}?code=3011&reason=force%20reconnect`);
@@ -126,20 +126,20 @@ test('3012 no pong: a client that does not answer pings', async (t) => {
     assert.equal((await raw.end()).code, 3012);
 });
 
-test('3013 too many requests: more events at once than may wait', async (t) => {
+test('3013 too many requests: more events at once than connection.max_in_flight allows', async (t) => {
     const settings = 'tokens.anonymous = true\nconnection.max_in_flight = 1\nconnection.max_subscriptions = 1\n';
     const raw = await Raw.connect(t, await ownGateway(t, settings));
     raw.text(Array.from({ length: 10 }, () => '{"send":{"data":{"service":"nobody","data":1}}}').join('\n'));
     assert.equal((await raw.end()).code, 3013);
 });
 
-test('3500 invalid token: a signature of somebody else', async (t) => {
-    const { code, reason } = await ended(client(t, gateway, { token: token({ sub: 'ann' }, 'another secret') }));
+test('3500 invalid token: a signature with another secret', async (t) => {
+    const { code, reason } = await connectUntilDisconnected(client(t, gateway, { token: token({ sub: 'ann' }, 'another secret') }));
     assert.equal(code, 3500);
     assert.match(reason, /signature/);
 });
 
-test('3501 bad request: what is no frame of the protocol', async (t) => {
+test('3501 bad request: an invalid frame', async (t) => {
     for (const [text, why] of [['x', /JSON/], ['{"id":1}', /no known command/], ['{"id":9,"publish":{"channel":"open:a","data":1}}', /connect/]]) {
         const raw = await Raw.open(t, gateway);
         raw.text(text);
@@ -154,7 +154,7 @@ test('3502 stale: no connect command', async (t) => {
     assert.equal((await raw.end()).code, 3502);
 });
 
-test('3503 force disconnect: for good', async (t) => {
+test('3503 force disconnect: a service disconnects a client permanently', async (t) => {
     const it = await connected(t, gateway);
     const end = next(it, 'disconnected');
     await gateway.ask('DELETE', `/v1/connections/${it.context.client}`);
@@ -163,7 +163,7 @@ test('3503 force disconnect: for good', async (t) => {
 
 test('3505 channel limit: a token with more channels than a connection may have', async (t) => {
     const own = await ownGateway(t, 'connection.max_subscriptions = 2\nnamespaces.open.subscribe = "nobody"\n');
-    const { code } = await ended(client(t, own, { token: token({ sub: 'ann', channels: ['open:a', 'open:b'] }) }));
+    const { code } = await connectUntilDisconnected(client(t, own, { token: token({ sub: 'ann', channels: ['open:a', 'open:b'] }) }));
     assert.equal(code, 3505);
 });
 
@@ -173,21 +173,21 @@ test('3506 inappropriate protocol: binary frames', async (t) => {
     assert.equal((await raw.end()).code, 3506);
 });
 
-test('3506 inappropriate protocol: the Protobuf build of the SDK, which stays away then', async (t) => {
+test('3506 inappropriate protocol: the Protobuf build of the SDK, which does not connect again', async (t) => {
     const it = client(t, gateway, {}, ProtobufCentrifuge);
     const attempts = new EventRecorder(it, 'connecting');
-    assert.equal((await ended(it)).code, 3506);
+    assert.equal((await connectUntilDisconnected(it)).code, 3506);
     assert.equal(attempts.all.length, 1);
 });
 
-test('3506 inappropriate protocol: Protobuf by the query, as older SDKs ask for it', async (t) => {
+test('3506 inappropriate protocol: Protobuf in the query, as older SDKs request it', async (t) => {
     for (const query of ['format=protobuf', 'cf_protocol_version=v2&cf_protocol=protobuf']) {
         const raw = await Raw.open(t, { websocket: `${gateway.websocket}?${query}` });
         assert.equal((await raw.end()).code, 3506, query);
     }
 });
 
-test('2000 server unsubscribe: what a service asked for', async (t) => {
+test('2000 server unsubscribe: a service ends a subscription', async (t) => {
     const [alice, channel] = [unique('alice-'), unique('open:')];
     const subscription = await subscribed(await signedIn(t, gateway, alice), channel);
     const end = next(subscription, 'unsubscribed');
@@ -205,7 +205,7 @@ test('2501 subscription expired: a subscription token that is not refreshed', as
     assert.deepEqual([push.channel, push.unsubscribe.code], ['private:a', 2501]);
 });
 
-test('a connection without a close is counted by how it ended', async (t) => {
+test('a connection that ends without a close frame is counted with its cause', async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\n');
     for (const [cause, leave] of [['reset', (raw) => raw.reset()], ['peer_gone', (raw) => raw.terminate()]]) {
         leave(await Raw.connect(t, own));

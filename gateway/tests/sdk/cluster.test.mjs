@@ -1,19 +1,20 @@
-// Two gateways and one Redis are one gateway.
+// Several nodes that share Redis behave as one gateway.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
-import { OwnRedis, over } from './support/redis.mjs';
+import { OwnRedis, redisSettings } from './support/redis.mjs';
 import { Service } from './support/service.mjs';
 import { EventRecorder, eventually, next } from './support/wait.mjs';
 
-/** Nodes that share a Redis and know of each other. */
-const cluster = async (t, ...names) => nodesOf(t, await OwnRedis.start(t), ...names);
+/** Starts a Redis and nodes that share it. Waits until the nodes are ready. */
+const cluster = async (t, ...names) => startNodes(t, await OwnRedis.start(t), ...names);
 
-async function nodesOf(t, redis, ...names) {
-    const settings = (name) => `${over(redis.url, name, 'canary_interval = "200ms"')}
+/** Starts nodes that share a running Redis. Waits until the nodes are ready. */
+async function startNodes(t, redis, ...names) {
+    const settings = (name) => `${redisSettings(redis.url, name, 'canary_interval = "200ms"')}
         [namespaces.news]
         history_size = 1000
         history_ttl = "1h"
@@ -31,13 +32,13 @@ async function nodesOf(t, redis, ...names) {
     return nodes;
 }
 
-test('nodes that are ready know of each other', async (t) => {
+test('nodes that are ready list each other', async (t) => {
     for (const node of await cluster(t, 'one', 'two', 'three')) {
         assert.deepEqual((await node.ask('GET', '/v1/nodes')).nodes.map(({ name }) => name), ['one', 'three', 'two']);
     }
 });
 
-test('what one node takes, subscribers of all nodes get: once, in order, with one history', async (t) => {
+test('subscribers of all nodes get each publication once and in order, and the nodes share the history', async (t) => {
     const nodes = await cluster(t, 'one', 'two');
     const channel = unique('news:');
     const clients = await Promise.all(nodes.map((node) => signedIn(t, node, 'alice')));
@@ -52,7 +53,7 @@ test('what one node takes, subscribers of all nodes get: once, in order, with on
     assert.equal(subscribers, 2);
 });
 
-test('a client that moves to another node goes on where it was', async (t) => {
+test('a client that moves to another node continues at its position', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('news:');
     const it = await signedIn(t, one, 'alice');
@@ -71,7 +72,7 @@ test('a client that moves to another node goes on where it was', async (t) => {
     assert.deepEqual(await received.count(2), [3, 4]);
 });
 
-test('presence, joins and leaves are those of all nodes', async (t) => {
+test('presence, joins and leaves include the clients of all nodes', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('chat:');
     const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
@@ -86,7 +87,7 @@ test('presence, joins and leaves are those of all nodes', async (t) => {
     assert.deepEqual(await leaves.count(1), ['bob']);
 });
 
-test('what services ask of connections reaches whichever node holds them', async (t) => {
+test('commands of services reach connections on every node', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const [alice, channel] = [unique('alice-'), unique('news:')];
     const it = await signedIn(t, two, alice);
@@ -116,23 +117,23 @@ test('what services ask of connections reaches whichever node holds them', async
 });
 
 // NL-7.8
-test('a node that is killed is missed, and not waited for any longer', async (t) => {
+test('requests fail with the name of a killed node until its lease ends, and then succeed without it', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     await two.kill();
     const { status, body } = await one.rest('GET', '/v1/users/alice/connections');
     assert.equal(status, 503);
     assert.match(body.detail, /two/);
-    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
+    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'the lease of the other node to end');
     assert.deepEqual(await one.ask('GET', '/v1/users/alice/connections'), { connections: [] });
 });
 
-test('a node that drains leaves at once', async (t) => {
+test('a node that stops leaves the cluster immediately', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     await two.stop();
     assert.deepEqual(await one.ask('GET', '/v1/users/alice/connections'), { connections: [] });
 });
 
-test('connections of a dead node leave, and the others get the leave', async (t) => {
+test('subscribers on other nodes get a leave for each connection of a dead node', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('chat:');
     const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
@@ -146,7 +147,7 @@ test('connections of a dead node leave, and the others get the leave', async (t)
     assert.deepEqual(await alice.presenceStats(), { numClients: 1, numUsers: 1 });
 });
 
-test('a node that was taken for dead says again who is there', async (t) => {
+test('a node that was considered dead publishes the joins of its connections again', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('chat:');
     const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
@@ -162,12 +163,12 @@ test('a node that was taken for dead says again who is there', async (t) => {
     assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
 });
 
-test('a user who was disconnected for good while a node was taken for dead is disconnected there too', async (t) => {
+test('a permanent disconnect of a user also reaches a node that was considered dead at that time', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const [alice, bob] = await Promise.all(['alice', 'bob'].map((user) => signedIn(t, two, user)));
     const [gone, stays] = [next(alice, 'disconnected'), new EventRecorder(bob, 'connecting')];
     two.freeze();
-    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
+    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'the lease of the other node to end');
     assert.deepEqual(await one.ask('DELETE', '/v1/users/alice/connections?code=4500&reason=enough'), { connections: 0 });
     two.thaw();
     const { code, reason } = await gone;
@@ -176,16 +177,16 @@ test('a user who was disconnected for good while a node was taken for dead is di
 });
 
 const ENDS = ['connected', 'disconnected'];
-const of = (events) => events.map(({ user }) => user).sort();
+const usersOf = (events) => events.map(({ user }) => user).sort();
 
-test('the disconnects of a node that died reach the services that ask for them through another, each once', async (t) => {
+test('services get each disconnect of a dead node once, through another node', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const early = await signedIn(t, two, 'early');
     const [here, there] = await Promise.all([one, two].map((node) => Service.start(t, node, 'watcher', { events: ENDS })));
     const users = ['alice', 'bob', 'carol'];
     const others = await Promise.all(users.map((user) => signedIn(t, two, user)));
     const came = await there.events('connected', (all) => all.length === users.length);
-    assert.deepEqual(of(came), users);
+    assert.deepEqual(usersOf(came), users);
     others[0].disconnect();
     const [left] = await there.events('disconnected', (all) => all.length === 1);
     assert.equal(left.user, 'alice');
@@ -193,34 +194,35 @@ test('the disconnects of a node that died reach the services that ask for them t
     await two.kill();
     for (const other of [early, ...others]) other.disconnect();
     const ended = await here.events('disconnected', (all) => all.length >= 3);
-    assert.deepEqual(of(ended), ['bob', 'carol', 'early'], 'also who came before the service');
-    const life = ({ id }) => id.slice(0, id.lastIndexOf('/'));
-    const known = came.filter(({ user }) => user !== 'alice').map(life);
-    assert.deepEqual(ended.filter(({ user }) => user !== 'early').map(life).sort(), known.sort(), 'the life that has begun has ended');
-    await eventually(async () => (await one.metric('switchboard_service_lifecycle_events_total')) === 4, 'nothing more');
+    assert.deepEqual(usersOf(ended), ['bob', 'carol', 'early'], 'also users who connected before the service');
+    const lifetimeOf = ({ id }) => id.slice(0, id.lastIndexOf('/'));
+    const known = came.filter(({ user }) => user !== 'alice').map(lifetimeOf);
+    const ends = ended.filter(({ user }) => user !== 'early').map(lifetimeOf);
+    assert.deepEqual(ends.sort(), known.sort(), 'the ids of the two events of a connection belong together');
+    await eventually(async () => (await one.metric('switchboard_service_lifecycle_events_total')) === 4, 'exactly four lifecycle events');
     stays.disconnect();
     const all = await here.events('disconnected', (found) => found.some(({ user }) => user === 'dave'));
-    assert.equal(new Set(all.map(({ id }) => id)).size, 4, 'each once');
+    assert.equal(new Set(all.map(({ id }) => id)).size, 4, 'each disconnect once');
 });
 
-test('the disconnects of a node that died wait for a service that takes them', async (t) => {
+test('the disconnects of a dead node wait until a service has credit for them', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const there = await Service.start(t, two, 'watcher', { events: ENDS });
     const others = await Promise.all(['alice', 'bob', 'carol'].map((user) => signedIn(t, two, user)));
     await there.events('connected', (all) => all.length === 3);
     await two.kill();
     for (const other of others) other.disconnect();
-    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'its lease to end');
-    // Half of that is for calls.
+    await eventually(async () => (await one.ask('GET', '/v1/nodes')).nodes.length === 1, 'the lease of the other node to end');
+    // Lifecycle events may use only half of the credit.
     const here = await Service.start(t, one, 'watcher', { events: ENDS, credit: 4 });
     await here.events('disconnected', (all) => all.length === 2);
     here.send({ credit: { n: 2 } });
     const ended = await here.events('disconnected', (all) => all.length >= 3);
-    assert.deepEqual(of(ended), ['alice', 'bob', 'carol']);
+    assert.deepEqual(usersOf(ended), ['alice', 'bob', 'carol']);
     assert.equal(new Set(ended.map(({ id }) => id)).size, 3);
 });
 
-test('a node that was taken for dead tells again who is connected, as in another life', async (t) => {
+test('a node that was considered dead reports its connections again, with new event ids', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const [here, there] = await Promise.all([one, two].map((node) => Service.start(t, node, 'watcher', { events: ENDS })));
     const bob = await signedIn(t, two, 'bob');
@@ -237,9 +239,9 @@ test('a node that was taken for dead tells again who is connected, as in another
     assert.equal(last.id, again.id.replace(/connected$/, 'disconnected'));
 });
 
-test('after an outage of Redis open connections are reported again, and none as gone', async (t) => {
+test('after an outage of Redis, open connections are reported again, and none as disconnected', async (t) => {
     const redis = await OwnRedis.start(t);
-    const nodes = await nodesOf(t, redis, 'one', 'two');
+    const nodes = await startNodes(t, redis, 'one', 'two');
     const events = [...ENDS, 'subscribed'];
     const services = await Promise.all(nodes.map((node) => Service.start(t, node, 'watcher', { events })));
     const first = [];
@@ -249,7 +251,7 @@ test('after an outage of Redis open connections are reported again, and none as 
         await services[at].events('subscribed', (all) => all.length === 1);
     }
     await redis.stop();
-    // For longer than a lease.
+    // Longer than a lease.
     await setTimeout(2500);
     await redis.resume();
     for (const [at, service] of services.entries()) {
@@ -258,13 +260,13 @@ test('after an outage of Redis open connections are reported again, and none as 
         const personal = await service.events('subscribed', (all) => all.length === 2);
         assert.deepEqual(personal.map(({ data }) => data.channel), ['#alice', '#alice']);
     }
-    await eventually(() => redis.says('HLEN switchboard:{nodes}', ':2'), 'the former lives of both to be forgotten');
+    await eventually(() => redis.answers('HLEN switchboard:{nodes}', ':2'), 'Redis to have only the current entry of each node');
     for (const { frames } of services) assert.deepEqual(frames.filter(({ event }) => event?.kind === 'disconnected'), []);
 });
 
-test('a Redis that restarts with what it had costs nobody anything', async (t) => {
+test('when Redis restarts with its data, no client loses a publication or its connection', async (t) => {
     const redis = await OwnRedis.start(t);
-    const [one, two] = await nodesOf(t, redis, 'one', 'two');
+    const [one, two] = await startNodes(t, redis, 'one', 'two');
     const channel = unique('news:');
     const data = ({ data }) => data;
     const alice = await signedIn(t, one, 'alice', { channels: [channel] });
@@ -280,7 +282,7 @@ test('a Redis that restarts with what it had costs nobody anything', async (t) =
     await redis.restart();
     for (const node of [one, two]) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
     const third = (await two.publish(channel, 3))[0];
-    assert.notEqual(third.epoch, epoch, 'a new timeline');
+    assert.notEqual(third.epoch, epoch, 'a new epoch');
     assert.deepEqual(await pushed.count(3), [1, 2, 3]);
     assert.deepEqual(await received.count(3), [1, 2, 3]);
     assert.deepEqual(placed.all.map(({ streamPosition }) => streamPosition), [{ epoch: third.epoch, offset: 2 }]);
@@ -299,10 +301,10 @@ test('a Redis that restarts with what it had costs nobody anything', async (t) =
     for (const each of [placed, again]) assert.deepEqual([each.all.at(-1).wasRecovering, each.all.at(-1).recovered], [true, true]);
 });
 
-test('several servers are one, and one that is away takes only its channels with it', async (t) => {
+test('nodes share several Redis servers, and an outage of one server affects only its channels', async (t) => {
     const servers = await Promise.all(['a', 'b', 'c'].map(() => OwnRedis.start(t)));
     const list = (names) => names.map((name) => `${name}=${servers['abc'.indexOf(name)].url}`).join(' ');
-    const nodes = await nodesOf(t, { url: list(['a', 'b', 'c']) }, 'one', 'two');
+    const nodes = await startNodes(t, { url: list(['a', 'b', 'c']) }, 'one', 'two');
     const channels = Array.from({ length: 24 }, () => unique('news:'));
     const alice = await signedIn(t, nodes[1], 'alice');
     const cut = new EventRecorder(alice, 'connecting');
@@ -319,7 +321,7 @@ test('several servers are one, and one that is away takes only its channels with
         const { status, body } = await eventually(async () => {
             const answer = await ready(node);
             return answer.body.reasons && answer;
-        }, 'the node to name what is away');
+        }, 'the node to name the unavailable server');
         assert.deepEqual([status, body.ready, body.reasons.length], [200, true, 1]);
         assert.match(body.reasons[0], /redis\.sock/);
         assert.equal(await node.metric('switchboard_redis_masters{state="unavailable"}'), 1);
@@ -330,14 +332,16 @@ test('several servers are one, and one that is away takes only its channels with
     for (const channel of here) assert.deepEqual(await received.get(channel).count(2), [1, 2]);
 
     await servers[1].resume();
-    for (const node of nodes) await eventually(async () => (await ready(node)).body.reasons === undefined, 'the node to be whole again');
+    const hasNoReasons = async (node) => (await ready(node)).body.reasons === undefined;
+    for (const node of nodes) await eventually(() => hasNoReasons(node), 'the node to report no unavailable server');
     assert.ok((await publish(3)).every(({ status }) => status === 200));
     for (const channel of channels) assert.equal((await received.get(channel).until((all) => all.includes(3))).at(-1), 3);
     assert.deepEqual(cut.all, [], 'connections stay');
 
-    const other = await ownGateway(t, over(list(['a', 'c']), 'other'));
+    const other = await ownGateway(t, redisSettings(list(['a', 'c']), 'other'));
     const { status, body } = await ready(other);
     assert.equal(status, 503);
-    const reported = () => eventually(async () => (await ready(other)).body.reasons?.find((reason) => reason.includes('redis.url')), 'what is wrong');
+    const reason = async () => (await ready(other)).body.reasons?.find((reason) => reason.includes('redis.url'));
+    const reported = () => eventually(reason, 'the reason that names redis.url');
     assert.match(await reported(), /for server a of a, c, other nodes take it for server a of a, b, c/, JSON.stringify(body));
 });

@@ -11,7 +11,7 @@ import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
-test('connect is answered with the id under which services know the connection', async (t) => {
+test('the reply to connect has the connection id that services see', async (t) => {
     const alice = unique('alice-');
     const { context } = await signedIn(t, gateway, alice);
     assert.match(context.client, /^[0-9a-f]{32}$/);
@@ -20,7 +20,7 @@ test('connect is answered with the id under which services know the connection',
     assert.deepEqual(connections[0].channels, [`#${alice}`]);
 });
 
-test('disconnect takes the connection away', async (t) => {
+test('disconnect ends the connection', async (t) => {
     const alice = unique('alice-');
     const it = await signedIn(t, gateway, alice);
     const gone = next(it, 'disconnected');
@@ -30,7 +30,7 @@ test('disconnect takes the connection away', async (t) => {
     await eventually(isGone, 'the gateway to notice');
 });
 
-test('what one publishes the others get, until they unsubscribe', async (t) => {
+test('subscribers get the publications of other clients until they unsubscribe', async (t) => {
     const channel = unique('open:');
     const [ann, bob] = [await signedIn(t, gateway, 'ann'), await signedIn(t, gateway, 'bob')];
     const [hers, his] = [await subscribed(ann, channel), await subscribed(bob, channel)];
@@ -53,7 +53,7 @@ test('what one publishes the others get, until they unsubscribe', async (t) => {
     assert.equal(got.all.length, 1);
 });
 
-test('a subscription may begin again, on the same connection', async (t) => {
+test('a client may unsubscribe and subscribe again on the same connection', async (t) => {
     const channel = unique('open:');
     const it = await connected(t, gateway);
     const subscription = await subscribed(it, channel);
@@ -69,7 +69,7 @@ test('a subscription may begin again, on the same connection', async (t) => {
     assert.deepEqual(got.all, [0, 1, 2]);
 });
 
-test('presence tells who is there, and joins and leaves who comes and goes', async (t) => {
+test('presence lists the subscribers, and joins and leaves announce each change', async (t) => {
     const channel = unique('chat:');
     const ann = await signedIn(t, gateway, 'ann', { info: { colour: 'red' } });
     const hers = await subscribed(ann, channel, { joinLeave: true });
@@ -91,7 +91,7 @@ test('presence tells who is there, and joins and leaves who comes and goes', asy
     assert.deepEqual(await hers.presenceStats(), { numClients: 1, numUsers: 1 });
 });
 
-test('history is read from either end and from any position', async (t) => {
+test('history can be read from either end and from any position', async (t) => {
     const channel = unique('recover:');
     await gateway.publish(channel, 1, 2, 3, 4, 5);
     const subscription = await subscribed(await connected(t, gateway), channel);
@@ -111,7 +111,7 @@ test('history is read from either end and from any position', async (t) => {
     assert.deepEqual((await read({ limit: 100, since: { epoch, offset: 5 } })).data, []);
 });
 
-test('a publication has to have data, over both ways in', async (t) => {
+test('a publication requires data, in the protocol and in REST', async (t) => {
     const [raw, channel] = [await Raw.connect(t, gateway), unique('open:')];
     await raw.ask({ subscribe: { channel } });
     const { error } = await raw.ask({ publish: { channel } });
@@ -124,7 +124,7 @@ test('a publication has to have data, over both ways in', async (t) => {
     assert.equal((await raw.push('pub')).push.pub.data, null);
 });
 
-test('a call gets the answer of its service, and the service acts', async (t) => {
+test('a call gets the answer of its service, and the service publishes', async (t) => {
     const channel = unique('chat:');
     const it = await signedIn(t, gateway, 'ann');
     const lines = new EventRecorder(await subscribed(it, channel), 'publication', (publication) => publication.data);
@@ -137,13 +137,13 @@ test('a call gets the answer of its service, and the service acts', async (t) =>
     assert.ok(answer(await lines.until(answer, 'the bot to answer')).text.length > 0);
 });
 
-test('a service refuses a call with a code and words of its own', async (t) => {
+test('a service refuses a call with its own code and message', async (t) => {
     const it = await signedIn(t, gateway, 'ann');
     await assert.rejects(it.rpc('chatbot.dance', {}), { code: 104, message: /say/, temporary: false });
     await assert.rejects(it.rpc('chatbot.say', { channel: 'chat:sdk' }), { code: 400, message: /text/ });
 });
 
-test('an event that is sent reaches its service, once, and has no answer', async (t) => {
+test('a sent event reaches its service once and has no answer', async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\n[services.audit]\nreach = "link"\n');
     const service = await Service.start(t, own, 'audit', { answer: ({ id }) => ({ reply: { id, data: 'done' } }) });
     const it = await signedIn(t, own, 'ann');
@@ -154,15 +154,15 @@ test('an event that is sent reaches its service, once, and has no answer', async
     assert.equal(service.frames.filter((frame) => frame.event).length, 1);
 });
 
-test('several commands that the SDK gathers in one message are all answered', async (t) => {
+test('all commands that the SDK combines in one message are answered', async (t) => {
     const sent = [];
-    class Watched extends WebSocket {
+    class RecordingWebSocket extends WebSocket {
         send(data, ...rest) {
             sent.push(data.toString());
             super.send(data, ...rest);
         }
     }
-    const it = client(t, gateway, { websocket: Watched });
+    const it = client(t, gateway, { websocket: RecordingWebSocket });
     const answered = next(it, 'connected');
     it.connect();
     await answered;

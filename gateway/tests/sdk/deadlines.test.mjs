@@ -1,4 +1,4 @@
-// When a message has to be complete.
+// The time limit of a message, `connection.message_timeout`.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -6,17 +6,17 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ownGateway } from './support/gateway.mjs';
-import { Bell, within } from './support/wait.mjs';
+import { Signal, within } from './support/wait.mjs';
 
 const SETTINGS = `
 tokens.anonymous = true
 connection.message_timeout = "500ms"
 `;
 
-/** A connection whose bytes are the test's own. */
+/** A connection over which the test sends raw bytes. */
 class Bytes {
-    #bell = new Bell();
-    #got = Buffer.alloc(0);
+    #signal = new Signal();
+    #received = Buffer.alloc(0);
 
     static async open(t, gateway) {
         const [bytes, { hostname, port }] = [new Bytes(), new URL(gateway.url)];
@@ -25,8 +25,8 @@ class Bytes {
         await once(socket, 'connect');
         socket.on('error', () => {});
         socket.on('data', (data) => {
-            bytes.#got = Buffer.concat([bytes.#got, data]);
-            bytes.#bell.ring();
+            bytes.#received = Buffer.concat([bytes.#received, data]);
+            bytes.#signal.notify();
         });
         socket.write(
             'GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
@@ -37,20 +37,20 @@ class Bytes {
         return bytes;
     }
 
-    /** Waits for these bytes. */
+    /** Waits until these bytes have arrived. */
     async until(wanted) {
         const look = async () => {
-            while (!this.#got.includes(wanted)) await this.#bell.rung();
+            while (!this.#received.includes(wanted)) await this.#signal.notified();
         };
-        await within(look(), () => `${wanted}; got ${this.#got.toString('latin1').slice(-200)}`);
+        await within(look(), () => `${wanted}; received ${this.#received.toString('latin1').slice(-200)}`);
     }
 
     has(wanted) {
-        return this.#got.includes(wanted);
+        return this.#received.includes(wanted);
     }
 }
 
-/** A text message of a client, masked with zeros. */
+/** Encodes a text message of a client, masked with zeros. */
 function message(text) {
     const head = Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 0xff, 0, 0, 0, 0]);
     return text.length < 126 ? Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]) : Buffer.concat([head, Buffer.from(text)]);
@@ -60,10 +60,10 @@ const ping = (id) => message(`{"id":${id},"ping":{}${' '.repeat(3000)}}`);
 const cut = (buffer) => [buffer.subarray(0, 1000), buffer.subarray(1000)];
 const LATE = Buffer.concat([Buffer.from([0x03, 0xf0]), Buffer.from('message not complete in time')]);
 
-test('messages that are each in time are taken for as long as they come', async (t) => {
+test('any number of messages is accepted if each is complete in time', async (t) => {
     const bytes = await Bytes.open(t, await ownGateway(t, SETTINGS));
     let rest = Buffer.alloc(0);
-    // Each write ends within a message, so that the decoder is never between two of them when a turn ends.
+    // Each write ends within a message, so a message is always incomplete at the end of a turn.
     for (let id = 2; id <= 40; id += 1) {
         const [first, second] = cut(ping(id));
         bytes.socket.write(Buffer.concat([rest, first]));
@@ -75,7 +75,7 @@ test('messages that are each in time are taken for as long as they come', async 
     assert.ok(!bytes.has(LATE));
 });
 
-test('a message that is never whole ends the connection, whatever pings come within it', async (t) => {
+test('an incomplete message ends the connection, even if pings arrive within it', async (t) => {
     const bytes = await Bytes.open(t, await ownGateway(t, SETTINGS));
     const [first] = cut(ping(2));
     // The first fragment of a message, then control frames.

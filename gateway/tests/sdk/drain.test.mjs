@@ -1,4 +1,4 @@
-// How a node leaves.
+// The drain of a node.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -22,7 +22,7 @@ test('calls in flight are answered before their connections are closed', async (
     await several(20, (_, index) => service.frame((frame) => frame.call?.id === index + 1, `call ${index + 1}`));
     own.drain();
     await service.frame((frame) => frame.drain, 'the drain');
-    // By now half of the connections are due.
+    // At this time the close of half of the connections is due.
     await pause(WINDOW / 2);
     for (let id = 1; id <= 20; id += 1) service.send({ reply: { id, data: 'done' } });
     for (const [index, raw] of raws.entries()) {
@@ -32,7 +32,7 @@ test('calls in flight are answered before their connections are closed', async (
     assert.ok(!service.frames.some((frame) => frame.cancel));
 });
 
-test('a call that is not answered holds its connection until the window ends', async (t) => {
+test('a call without an answer keeps its connection open until the window ends', async (t) => {
     const own = await ownGateway(t, SETTINGS, DRAIN);
     const service = await Service.start(t, own, 'slow');
     const raw = await Raw.connect(t, own);
@@ -45,7 +45,7 @@ test('a call that is not answered holds its connection until the window ends', a
     await service.frame((frame) => frame.cancel?.id === 1, 'cancel');
 });
 
-test('few connections take the whole window as well', async (t) => {
+test('closes are spread over the whole window, even for few connections', async (t) => {
     const own = await ownGateway(t, SETTINGS, DRAIN);
     const raws = await several(40, () => Raw.connect(t, own));
     const begun = performance.now();
@@ -53,5 +53,5 @@ test('few connections take the whole window as well', async (t) => {
     const ends = await Promise.all(raws.map((raw) => raw.end().then(() => performance.now() - begun)));
     ends.sort((a, b) => a - b);
     const parts = [0, 1, 2, 3].map((part) => ends.filter((end) => end >= (part * WINDOW) / 4 && (part === 3 || end < ((part + 1) * WINDOW) / 4)).length);
-    assert.ok(parts.every((closed) => closed >= 5), `of 40, in each quarter of the window: ${parts}`);
+    assert.ok(parts.every((closed) => closed >= 5), `closes of 40 connections in each quarter of the window: ${parts}`);
 });

@@ -1,4 +1,4 @@
-// Every error that a frontend or a service can get, provoked. codes.json says which test is for which code.
+// Makes the gateway send every error that a frontend or a service can get. codes.json names the test of each code.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -12,7 +12,7 @@ import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
-/** How a subscription is refused. */
+/** Subscribes to a channel. Resolves to the event with the refusal. */
 async function refused(it, channel, options) {
     const subscription = it.newSubscription(channel, options);
     const ended = next(subscription, 'unsubscribed');
@@ -27,7 +27,7 @@ function assertProblem(answer, status, code) {
     assert.equal(typeof problem.retryable, 'boolean');
 }
 
-test('101 unauthorized: a connect without the token that is needed', async (t) => {
+test('101 unauthorized: a connect without the required token', async (t) => {
     const it = client(t, await ownGateway(t));
     const ended = next(it, 'disconnected');
     it.connect();
@@ -60,16 +60,16 @@ test('106 limit_exceeded: one subscription too many', async (t) => {
     assert.equal((await refused(it, 'open:b')).code, 106);
 });
 
-test('107 bad_request: a channel name that is none', async (t) => {
+test('107 bad_request: an invalid channel name', async (t) => {
     assert.equal((await refused(await connected(t, gateway), 'open:a b')).code, 107);
 });
 
-test('108 not_available: the history of a channel that keeps none', async (t) => {
+test('108 not_available: the history of a channel without history', async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\nnamespaces.open.see_history = "anyone"\n');
     await assert.rejects((await connected(t, own)).history('open:a', { limit: 1 }), { code: 108 });
 });
 
-test('108 no_service: a call of a service that is not configured, or of none', async (t) => {
+test('108 no_service: a call of a service that is not configured, or without the name of a service', async (t) => {
     const it = await connected(t, gateway);
     for (const method of ['nobody.home', 'home', '']) {
         await assert.rejects(it.rpc(method, {}), { code: 108, temporary: false, message: /service/ }, method);
@@ -77,14 +77,14 @@ test('108 no_service: a call of a service that is not configured, or of none', a
     await assert.rejects(it.rpc('chat bot.say', {}), { code: 107 });
 });
 
-test('109 token_expired: a connect with a token of yesterday', async (t) => {
+test('109 token_expired: a connect with an expired token', async (t) => {
     const it = client(t, gateway, { token: token({ sub: 'ann', exp: inSeconds(-86400) }) });
     const errors = new EventRecorder(it, 'error', ({ error }) => error.code);
     it.connect();
     assert.equal((await errors.count(1))[0], 109);
 });
 
-test('111 too_many_requests: more commands at once than may wait', async (t) => {
+test('111 too_many_requests: more commands at once than connection.max_in_flight allows', async (t) => {
     const settings = 'tokens.anonymous = true\nconnection.max_in_flight = 1\nconnection.max_subscriptions = 1\nnamespaces.open.publish = "anyone"\n';
     const raw = await Raw.connect(t, await ownGateway(t, settings));
     const ids = raw.send(...Array.from({ length: 10 }, (_, n) => ({ publish: { channel: 'open:a', data: n } })));
@@ -126,7 +126,7 @@ test('1002 overloaded: a call when the instance has no credit left', async (t) =
     await first;
 });
 
-test('1004 bad_reply: a service that answers with a code which is not its own', async (t) => {
+test('1004 bad_reply: a service answers with a code that is reserved for the gateway', async (t) => {
     const own = await ownGateway(t, services);
     await Service.start(t, own, 'slow', { answer: ({ id }) => ({ error: { id, code: 7, message: 'seven' } }) });
     await assert.rejects((await connected(t, own)).rpc('slow.down', {}), { code: 1004, temporary: false });
@@ -137,17 +137,17 @@ test('1006 payload_too_large: a body above the limit', async (t) => {
     assertProblem(await own.rest('POST', '/v1/channels/open:a/publications', { data: 'x'.repeat(2000) }), 413, 'payload_too_large');
 });
 
-test('1007 idempotency_mismatch: the same key for something else', async () => {
+test('1007 idempotency_mismatch: the same key with another body', async () => {
     const [path, key] = [`/v1/channels/${unique('news:')}/publications`, { 'idempotency-key': unique('key-') }];
     await gateway.ask('POST', path, { data: 1 }, key);
     assertProblem(await gateway.rest('POST', path, { data: 2 }, key), 422, 'idempotency_mismatch');
 });
 
-test('1009 connection_gone: a message to a connection that is not there', async () => {
+test('1009 connection_gone: a message to a connection that does not exist', async () => {
     assertProblem(await gateway.rest('POST', `/v1/connections/${'0'.repeat(32)}/messages`, { data: 1 }), 410, 'connection_gone');
 });
 
-test('1010 method_not_allowed: a method that the path does not take', async () => {
+test('1010 method_not_allowed: a method that the path does not support', async () => {
     assertProblem(await gateway.rest('PUT', '/v1/channels', {}), 405, 'method_not_allowed');
 });
 
@@ -155,7 +155,7 @@ test('1011 upgrade_required: a link without an upgrade', async () => {
     assertProblem(await gateway.rest('GET', '/v1/services/chatbot/link'), 426, 'upgrade_required');
 });
 
-test('1012 origin_not_allowed: a page of somebody else', async () => {
+test('1012 origin_not_allowed: a page from another origin', async () => {
     assertProblem(await refusedUpgrade(gateway, { origin: 'https://elsewhere.example' }), 403, 'origin_not_allowed');
 });
 
@@ -166,13 +166,13 @@ test('1013 connection_limit: one connection too many', async (t) => {
     raw.close();
     await raw.end();
     const admitted = () => Raw.connect(t, own).catch(() => undefined);
-    await eventually(admitted, 'the place to be free again');
+    await eventually(admitted, 'room for a new connection');
 });
 
-test('1014 draining: an upgrade while the node leaves', async (t) => {
+test('1014 draining: an upgrade while the node drains', async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\n');
     const raw = await Raw.connect(t, own);
-    // What does not take its close keeps the node until the deadline.
+    // A client that does not answer the close frame delays the end of the node until the deadline.
     raw.pause();
     own.drain();
     const reported = async () => {
@@ -183,7 +183,7 @@ test('1014 draining: an upgrade while the node leaves', async (t) => {
     assertProblem(await eventually(reported, 'the refusal'), 503, 'draining');
 });
 
-test('1015 unsupported_media_type: a body that is not called JSON', async () => {
+test('1015 unsupported_media_type: a body whose content type is not JSON', async () => {
     const answer = await gateway.rest('POST', '/v1/channels/news:a/publications', { data: 1 }, { 'content-type': 'text/plain' });
     assertProblem(answer, 415, 'unsupported_media_type');
 });

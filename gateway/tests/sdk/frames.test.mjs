@@ -1,4 +1,4 @@
-// Several commands in one WebSocket message, and the order of what comes back.
+// Several commands in one WebSocket message, and the order of the replies.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { token } from './support/token.mjs';
 
 const gateway = await stack();
 
-test('everything from connect on may come in one message', async (t) => {
+test('one message may contain connect and further commands', async (t) => {
     const channel = unique('open:');
     const raw = await Raw.open(t, gateway);
     const ids = raw.send(
@@ -24,7 +24,7 @@ test('everything from connect on may come in one message', async (t) => {
     assert.deepEqual((await raw.push('pub')).push.pub.data, { n: 1 });
 });
 
-test('an unsubscribe in the same message takes the place of the subscribe before it', async (t) => {
+test('an unsubscribe supersedes a subscribe before it in the same message', async (t) => {
     const channel = unique('open:');
     const raw = await Raw.connect(t, gateway);
     const [subscribe, unsubscribe] = raw.send({ subscribe: { channel } }, { unsubscribe: { channel } });
@@ -34,7 +34,7 @@ test('an unsubscribe in the same message takes the place of the subscribe before
     assert.equal(subscribers, 0);
 });
 
-test('null is as good as nothing, whichever way it comes in', async (t) => {
+test('a null member counts as a missing member, in the protocol, in REST and in tokens', async (t) => {
     const channel = unique('open:');
     const headers = { traceparent: null };
     const raw = await Raw.connect(t, gateway, { token: null, subs: { [channel]: null }, name: null, data: null, headers });
@@ -50,7 +50,7 @@ test('null is as good as nothing, whichever way it comes in', async (t) => {
     await Raw.connect(t, gateway, { token: token({ sub: 'ann', ...none }) });
 });
 
-test('errors in frames and bodies name the member', async (t) => {
+test('errors in frames and bodies name the invalid member', async (t) => {
     const raw = await Raw.open(t, gateway);
     raw.send({ connect: { token: 5 } });
     const { code, reason } = await raw.end();
@@ -89,7 +89,7 @@ test('the answer to a subscribe comes before the first of its publications', asy
     }
 });
 
-test('empty lines in a message are skipped, and data is carried as it was', async (t) => {
+test('empty lines in a message are skipped, and data is passed on unchanged', async (t) => {
     const channel = unique('open:');
     const raw = await Raw.connect(t, gateway);
     await raw.ask({ subscribe: { channel } });

@@ -1,4 +1,4 @@
-// What the public listener says to ordinary requests.
+// Ordinary HTTP requests to the public listener.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { stack } from './support/gateway.mjs';
 
 const gateway = await stack();
 
-test('HEAD is answered as GET is, without the body', async () => {
+test('the answer to HEAD is the answer to GET without the body', async () => {
     for (const path of ['/', '/livez', '/readyz', '/nothing.html']) {
         const [get, head] = await Promise.all(['GET', 'HEAD'].map((method) => fetch(gateway.url + path, { method })));
         assert.equal(head.status, get.status, path);
@@ -19,7 +19,7 @@ test('HEAD is answered as GET is, without the body', async () => {
     }
 });
 
-test('a demo token is good for a connection that expires', async (t) => {
+test('a demo token connects its user', async (t) => {
     const user = unique('alice-');
     const body = JSON.stringify({ user });
     const response = await fetch(`${gateway.url}/demo/token`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });

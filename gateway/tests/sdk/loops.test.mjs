@@ -1,4 +1,4 @@
-// Connections that come and go leave nothing behind.
+// Connections that have ended leave no resources in use.
 
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
@@ -18,7 +18,7 @@ subscribe = "anyone"
 
 const GAUGES = ['connections_open', 'subscriptions_open', 'channels_open', 'tasks_open', 'outbox_bytes', 'broker_channels'];
 
-/** What has to be as it was, once the last connection has gone. */
+/** Returns the values that must be unchanged after the last connection has ended. */
 async function footprint(gateway) {
     const gauges = {};
     for (const name of GAUGES) gauges[name] = await gateway.metric(`switchboard_${name}`);
@@ -27,13 +27,14 @@ async function footprint(gateway) {
     return { ...gauges, present: clients, files: files.length };
 }
 
+/** Returns the resident memory in KiB. */
 async function resident(gateway) {
     const status = await readFile(`/proc/${gateway.pid}/status`, 'utf8');
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)[1]);
 }
 
-/** One life: connect, subscribe, unsubscribe, disconnect; every third leaves without a word. */
-async function life(t, gateway, number) {
+/** Connects, subscribes, unsubscribes and closes. Every third connection ends without unsubscribe and close frame. */
+async function useConnection(t, gateway, number) {
     const raw = await Raw.connect(t, gateway, { token: token({ sub: `user-${number % 20}` }) });
     const channel = `room:${number % 10}`;
     const subscribed = await raw.ask({ subscribe: { channel, join_leave: true } });
@@ -44,24 +45,25 @@ async function life(t, gateway, number) {
     return raw.end();
 }
 
-async function lives(t, gateway, from, to) {
+/** Uses the connections `from` to `to`, ten at a time. */
+async function useConnections(t, gateway, from, to) {
     let number = from;
     const one = async () => {
-        while (number < to) await life(t, gateway, number++);
+        while (number < to) await useConnection(t, gateway, number++);
     };
     await Promise.all(Array.from({ length: 10 }, one));
 }
 
-test('a thousand lives leave gauges, files and memory as they were', async (t) => {
+test('after a thousand connections, gauges, open files and memory are as before', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
-    // What is made once, and kept, is made before the comparison.
-    await lives(t, gateway, 0, 20);
-    await eventually(async () => (await footprint(gateway)).connections_open === 0, 'the first lives to end');
+    // Before the comparison, the gateway creates everything that it creates once and keeps.
+    await useConnections(t, gateway, 0, 20);
+    await eventually(async () => (await footprint(gateway)).connections_open === 0, 'the first connections to end');
     const start = await footprint(gateway);
 
-    await lives(t, gateway, 0, 500);
+    await useConnections(t, gateway, 0, 500);
     const half = await resident(gateway);
-    await lives(t, gateway, 500, 1000);
+    await useConnections(t, gateway, 500, 1000);
 
     let now;
     const same = async () => {
@@ -75,7 +77,7 @@ test('a thousand lives leave gauges, files and memory as they were', async (t) =
     assert.ok(end < half * 1.01, `resident memory grew from ${half} to ${end} KiB`);
 });
 
-test('the gauges tell what is open', async (t) => {
+test('the gauges count open connections, subscriptions and channels', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const before = await footprint(gateway);
     const raw = await Raw.connect(t, gateway, { token: token({ sub: 'ann' }) });

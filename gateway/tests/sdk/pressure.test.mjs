@@ -1,4 +1,4 @@
-// What a client asks for faster than it takes it.
+// A client that sends commands faster than it accepts the replies.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { Raw } from './support/raw.mjs';
 
 const gateway = await stack();
 
-test('answers beyond half of the outbox hold the reading up, not the connection', async (t) => {
+test('when replies fill half of the outbox, the gateway pauses reading and keeps the connection', async (t) => {
     const channel = unique('recover:');
     const raw = await Raw.connect(t, gateway);
     const publishes = Array.from({ length: 50 }, () => ({ publish: { channel, data: 'x'.repeat(1000) } }));

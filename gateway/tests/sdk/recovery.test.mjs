@@ -1,4 +1,4 @@
-// What is published while a connection is down arrives afterwards: once, and in order.
+// Publications during an interruption of the connection arrive after it, once and in order.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ const gateway = await stack();
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-/** Connects through a proxy, and gives what is needed to follow one subscription. */
+/** Connects through a proxy and subscribes. Returns the proxy, the client, the subscription and the recorded publications. */
 async function follow(t, channel) {
     const proxy = await Proxy.start(t, gateway);
     const it = await connected(t, gateway, { url: proxy.url });
@@ -22,14 +22,14 @@ async function follow(t, channel) {
     return { proxy, it, subscription, got };
 }
 
-/** Cuts the connection, publishes what is missed, mends it; resolves to how the subscription went on. */
-async function miss(proxy, it, subscription, publish) {
+/** Cuts the connection, calls `publish`, and restores the connection. Resolves to the event of the renewed subscription. */
+async function publishDuringCut(proxy, it, subscription, publish) {
     const down = next(it, 'connecting');
     proxy.cut();
     await down;
     await publish();
     const again = next(subscription, 'subscribed');
-    proxy.mend();
+    proxy.restore();
     return again;
 }
 
@@ -40,7 +40,7 @@ for (const [what, missed] of [['nothing', 0], ['a few', 3], ['exactly a page of'
         await gateway.publish(channel, ...range(1, 5));
         await got.count(5);
 
-        const { wasRecovering, recovered } = await miss(proxy, it, subscription, () => gateway.publish(channel, ...range(6, 5 + missed)));
+        const { wasRecovering, recovered } = await publishDuringCut(proxy, it, subscription, () => gateway.publish(channel, ...range(6, 5 + missed)));
         assert.deepEqual([wasRecovering, recovered], [true, true]);
         await gateway.publish(channel, 'end');
         const all = await got.until((all) => all.at(-1).data === 'end');
@@ -49,7 +49,7 @@ for (const [what, missed] of [['nothing', 0], ['a few', 3], ['exactly a page of'
     });
 }
 
-test('nothing is missing or doubled while publishing goes on through many cuts', async (t) => {
+test('no publication is missing or duplicated when connections are cut repeatedly during publishing', async (t) => {
     const channel = unique('recover:');
     const { proxy, it, got } = await follow(t, channel);
     let going = true;
@@ -66,7 +66,7 @@ test('nothing is missing or doubled while publishing goes on through many cuts',
         proxy.cut();
         await down;
         const up = next(it, 'connected');
-        proxy.mend();
+        proxy.restore();
         await up;
     }
     going = false;
@@ -74,14 +74,14 @@ test('nothing is missing or doubled while publishing goes on through many cuts',
     assert.deepEqual((await got.count(last)).map(({ data }) => data), range(1, last));
 });
 
-test('a history that is lost in part is reported, and what is still held arrives', async (t) => {
+test('the loss of a part of the history is reported, and the stored publications arrive', async (t) => {
     const channel = unique('news:');
     const { proxy, it, subscription, got } = await follow(t, channel);
     await gateway.publish(channel, 1);
     await got.count(1);
-    const { wasRecovering, recovered } = await miss(proxy, it, subscription, () => gateway.publish(channel, ...range(2, 251)));
+    const { wasRecovering, recovered } = await publishDuringCut(proxy, it, subscription, () => gateway.publish(channel, ...range(2, 251)));
     assert.deepEqual([wasRecovering, recovered], [true, false]);
-    // The namespace holds the newest 100.
+    // The history stores only the newest 100 publications.
     await gateway.publish(channel, 'end');
     const all = await got.until((all) => all.at(-1).data === 'end');
     assert.deepEqual(all.map(({ data }) => data), [1, ...range(152, 251), 'end']);
@@ -92,7 +92,7 @@ test('a cleared history is reported', async (t) => {
     const { proxy, it, subscription, got } = await follow(t, channel);
     await gateway.publish(channel, 1);
     await got.count(1);
-    const { recovered } = await miss(proxy, it, subscription, async () => {
+    const { recovered } = await publishDuringCut(proxy, it, subscription, async () => {
         await gateway.publish(channel, 2);
         await gateway.rest('DELETE', `/v1/channels/${encodeURIComponent(channel)}/publications`);
     });
@@ -101,7 +101,7 @@ test('a cleared history is reported', async (t) => {
     assert.equal((await got.until((all) => all.length >= 2)).at(-1).data, 3);
 });
 
-test('a subscription that begins at offset 0 of an empty epoch gets everything that is held', async (t) => {
+test('a subscription that begins at offset 0 of an empty epoch gets all stored publications', async (t) => {
     const channel = unique('recover:');
     await gateway.publish(channel, ...range(1, 600));
     const it = await connected(t, gateway);
@@ -111,7 +111,7 @@ test('a subscription that begins at offset 0 of an empty epoch gets everything t
     assert.deepEqual(await got.count(600), range(1, 600));
 });
 
-test('a position without an epoch is one in any epoch', async (t) => {
+test('a position without an epoch is valid in any epoch', async (t) => {
     const channel = unique('recover:');
     await gateway.publish(channel, ...range(1, 10));
     const it = await connected(t, gateway);
@@ -126,14 +126,14 @@ test('a position without an epoch is one in any epoch', async (t) => {
     const ahead = (await connected(t, gateway)).newSubscription(channel, { since: { epoch: '', offset: 11 } });
     const reported = next(ahead, 'subscribed');
     ahead.subscribe();
-    assert.equal((await reported).recovered, false, 'there is no such place in any epoch');
+    assert.equal((await reported).recovered, false, 'no epoch has this offset');
 
     const raw = await Raw.connect(t, gateway, { token: token({ sub: 'ann', channels: [channel] }), subs: { [channel]: { recover: true, offset: 9 } } });
     const { recovered, publications: missed } = raw.connection.subs[channel];
     assert.deepEqual([recovered, missed.map(({ data }) => data)], [true, [10]]);
 });
 
-test('server-side subscriptions recover with the connection, many pages of them', async (t) => {
+test('server-side subscriptions recover with the connection, over many pages', async (t) => {
     const [alice, channel] = [unique('alice-'), unique('recover:')];
     const proxy = await Proxy.start(t, gateway);
     const it = await signedIn(t, gateway, alice, { channels: [channel] }, { url: proxy.url });
@@ -141,7 +141,7 @@ test('server-side subscriptions recover with the connection, many pages of them'
     await gateway.publish(channel, 1);
     await got.count(1);
     const again = next(it, 'subscribed', (context) => context.channel === channel);
-    await miss(proxy, it, it, () => gateway.publish(channel, ...range(2, 1200)));
+    await publishDuringCut(proxy, it, it, () => gateway.publish(channel, ...range(2, 1200)));
     const { wasRecovering, recovered } = await again;
     assert.deepEqual([wasRecovering, recovered], [true, true]);
     await gateway.publish(channel, 'end');

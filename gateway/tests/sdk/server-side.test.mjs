@@ -1,4 +1,4 @@
-// What services do to connections: subscriptions, messages, disconnects.
+// Commands of services to connections: subscriptions, messages and disconnects.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,16 +9,17 @@ import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 const gateway = await stack();
 
-/** The events of server-side subscriptions of a client. */
-function serverSide(it, channel) {
-    const of = (event, pick) => new EventRecorder({ on: (name, listener) => it.on(name, (context) => context.channel === channel && listener(context)) }, event, pick);
-    return { publications: of('publication', ({ data }) => data), subscribed: of('subscribed'), unsubscribed: of('unsubscribed') };
+/** Records the events of a client's server-side subscription to `channel`. */
+function recordServerSide(it, channel) {
+    const ofChannel = { on: (name, listener) => it.on(name, (context) => context.channel === channel && listener(context)) };
+    const record = (event, pick) => new EventRecorder(ofChannel, event, pick);
+    return { publications: record('publication', ({ data }) => data), subscribed: record('subscribed'), unsubscribed: record('unsubscribed') };
 }
 
-test('the channels of a token are subscribed with the connection, and recovered with it', async (t) => {
+test('a connection is subscribed to the channels of its token, and recovers them', async (t) => {
     const [alice, channel] = [unique('alice-'), unique('news:')];
     const it = await signedIn(t, gateway, alice, { channels: [channel] }, { minReconnectDelay: 20 });
-    const { publications, subscribed } = serverSide(it, channel);
+    const { publications, subscribed } = recordServerSide(it, channel);
     await gateway.publish(channel, 1, 2);
     await publications.count(2);
 
@@ -31,10 +32,10 @@ test('the channels of a token are subscribed with the connection, and recovered 
     assert.deepEqual(subscribed.all.map(({ wasRecovering, recovered }) => [wasRecovering, recovered]).at(-1), [true, true]);
 });
 
-test('a message to a user reaches all of that user, and waits for those who come later', async (t) => {
+test('a message to a user reaches all connections of the user, and stays in the history', async (t) => {
     const alice = unique('alice-');
     const [phone, laptop] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
-    const received = [phone, laptop].map((it) => serverSide(it, `#${alice}`).publications);
+    const received = [phone, laptop].map((it) => recordServerSide(it, `#${alice}`).publications);
     const { offset } = await gateway.ask('POST', `/v1/users/${alice}/messages`, { data: { text: 'hello' } });
     assert.equal(offset, 1);
     for (const each of received) assert.deepEqual(await each.count(1), [{ text: 'hello' }]);
@@ -43,7 +44,7 @@ test('a message to a user reaches all of that user, and waits for those who come
     assert.deepEqual(publications.map(({ data }) => data), [{ text: 'hello' }]);
 });
 
-test('a message to a connection reaches that one alone', async (t) => {
+test('a message to a connection reaches only this connection', async (t) => {
     const alice = unique('alice-');
     const [phone, laptop] = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
     const [got, missed] = [phone, laptop].map((it) => new EventRecorder(it, 'message', ({ data }) => data));
@@ -57,7 +58,7 @@ test('a message to a connection reaches that one alone', async (t) => {
 test('services subscribe and unsubscribe a user, now and for later connections', async (t) => {
     const [alice, channel] = [unique('alice-'), unique('news:')];
     const it = await signedIn(t, gateway, alice);
-    const { publications, subscribed, unsubscribed } = serverSide(it, channel);
+    const { publications, subscribed, unsubscribed } = recordServerSide(it, channel);
     const path = `/v1/users/${alice}/subscriptions/${encodeURIComponent(channel)}`;
     assert.deepEqual(await gateway.ask('PUT', path, {}), { connections: 1 });
     await subscribed.count(1);
@@ -65,7 +66,7 @@ test('services subscribe and unsubscribe a user, now and for later connections',
     await publications.count(1);
 
     const later = await signedIn(t, gateway, alice);
-    const received = serverSide(later, channel);
+    const received = recordServerSide(later, channel);
     await gateway.publish(channel, 'two');
     assert.deepEqual(await publications.count(2), ['one', 'two']);
     assert.deepEqual(await received.publications.count(1), ['two']);
@@ -79,14 +80,14 @@ test('services subscribe and unsubscribe a user, now and for later connections',
     assert.deepEqual(channels, [`#${alice}`]);
 });
 
-test('a user is disconnected for good, everywhere', async (t) => {
+test('a service disconnects all connections of a user permanently', async (t) => {
     const alice = unique('alice-');
     const all = [await signedIn(t, gateway, alice), await signedIn(t, gateway, alice)];
     const ended = all.map((it) => next(it, 'disconnected'));
     assert.deepEqual(await gateway.ask('DELETE', `/v1/users/${alice}/connections?code=4501&reason=gone%20away`), { connections: 2 });
     for (const { code, reason } of await Promise.all(ended)) assert.deepEqual([code, reason], [4501, 'gone away']);
     const none = async () => (await gateway.ask('GET', `/v1/users/${alice}/connections`)).connections.length === 0;
-    await eventually(none, 'the connections to be gone');
+    await eventually(none, 'the connections to end');
 
     for (const old of [{}, { iat: inSeconds(0) }]) {
         let asked = 0;
@@ -95,12 +96,12 @@ test('a user is disconnected for good, everywhere', async (t) => {
             return token({ sub: alice, iat: inSeconds(1) });
         };
         const back = await signedIn(t, gateway, alice, old, { getToken });
-        assert.equal(asked, 1, 'what was issued before counts as expired, and the SDK fetches another');
+        assert.equal(asked, 1, 'a token from before the disconnect counts as expired, and the SDK fetches another one');
         back.disconnect();
     }
 });
 
-test('a client that is asked to reconnect may use its token', async (t) => {
+test('a client that has to reconnect may use its token again', async (t) => {
     const alice = unique('alice-');
     const it = await signedIn(t, gateway, alice, { iat: inSeconds(0) });
     const again = next(it, 'connected');

@@ -1,4 +1,4 @@
-// What is as large as it may be, and what is larger.
+// Data and replies of the largest size, and larger ones.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -10,8 +10,9 @@ import { token } from './support/token.mjs';
 
 const gateway = await stack();
 
-/** `connection.data_size`, as JSON text. */
+/** The bytes that `connection.data_size` allows for data as JSON text. */
 const LARGEST = 64 * 1024;
+/** Returns a string that has `bytes` bytes as JSON. */
 const text = (bytes) => 'x'.repeat(bytes - 2);
 
 test('the largest data arrives, live and recovered', async (t) => {
@@ -32,7 +33,7 @@ test('the largest data arrives, live and recovered', async (t) => {
     }
 });
 
-test('larger data is refused wherever it comes in, and reaches nobody', async (t) => {
+test('larger data is refused by every command and path, and reaches no client', async (t) => {
     const [channel, user, data] = [unique('news:'), unique('user'), text(LARGEST + 1)];
     const raw = await Raw.connect(t, gateway, { token: token({ sub: user }) });
     await raw.ask({ subscribe: { channel } });
@@ -44,8 +45,8 @@ test('larger data is refused wherever it comes in, and reaches nobody', async (t
     assert.equal((await raw.push('pub')).push.pub.offset, 1);
 });
 
-/** Channels with so many bytes of history each. */
-async function channelsWith(own, count, bytes) {
+/** Publishes `bytes` bytes into each of `count` channels. Returns the channels. */
+async function fillChannels(own, count, bytes) {
     const channels = Array.from({ length: count }, () => unique('news:'));
     for (const channel of channels) await own.publish(channel, ...Array.from({ length: bytes / 4096 }, () => text(4096)));
     return channels;
@@ -53,28 +54,28 @@ async function channelsWith(own, count, bytes) {
 
 const EVERYTHING = { recover: true, offset: 0, epoch: '' };
 
-/** Waits until the 16th publication of every channel has come in a push. */
-async function caughtUp(raw, channels) {
+/** Waits for the push of the 16th publication of every channel. */
+async function waitForLast(raw, channels) {
     for (const channel of channels) await raw.frame((frame) => frame.push?.channel === channel && frame.push.pub.offset === 16, channel);
 }
 
-test('a client that subscribes to many channels at once gets all that it missed', async (t) => {
-    const channels = await channelsWith(gateway, 30, 64 * 1024);
+test('a client that subscribes to many channels at once gets all missed publications', async (t) => {
+    const channels = await fillChannels(gateway, 30, 64 * 1024);
     const raw = await Raw.connect(t, gateway);
     const ids = raw.send(...channels.map((channel) => ({ subscribe: { channel, ...EVERYTHING } })));
     for (const id of ids) assert.ok((await raw.reply(id)).subscribe.recovered);
-    await caughtUp(raw, channels);
+    await waitForLast(raw, channels);
 });
 
-test('so does one whose server-side subscriptions are many', async (t) => {
-    const channels = await channelsWith(gateway, 30, 64 * 1024);
+test('a client with many server-side subscriptions gets all missed publications', async (t) => {
+    const channels = await fillChannels(gateway, 30, 64 * 1024);
     const subs = Object.fromEntries(channels.map((channel) => [channel, EVERYTHING]));
     const raw = await Raw.connect(t, gateway, { token: token({ sub: unique('user'), channels }), subs });
     assert.ok(channels.every((channel) => raw.connection.subs[channel].recovered));
-    await caughtUp(raw, channels);
+    await waitForLast(raw, channels);
 });
 
-test('history comes in pages that fit', async (t) => {
+test('the pages of a history fit into a reply', async (t) => {
     const channel = unique('recover:');
     await gateway.publish(channel, ...Array.from({ length: 1000 }, (_, number) => ({ number, padding: 'x'.repeat(900) })));
     const raw = await Raw.connect(t, gateway);
@@ -90,7 +91,7 @@ test('history comes in pages that fit', async (t) => {
     assert.deepEqual(numbers, Array.from({ length: 1000 }, (_, number) => number));
 });
 
-test('a reply that is too large is an error, and costs nobody the connection', async (t) => {
+test('a reply that is too large is an error, and the connection stays open', async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\n[services.bulky]\n');
     await Service.start(t, own, 'bulky', { answer: ({ id, method }) => ({ reply: { id, data: text(Number(method)) } }) });
     const raw = await Raw.connect(t, own);
@@ -103,7 +104,7 @@ test('a reply that is too large is an error, and costs nobody the connection', a
     assert.ok((await raw.ask({ ping: {} })).ping);
 });
 
-test('more who are there than one answer holds are an error, and counted all the same', async (t) => {
+test('a presence that exceeds one reply is an error, and presence_stats still counts it', async (t) => {
     const [channel, info] = [unique('chat:'), { about: 'x'.repeat(2000) }];
     const raw = await Raw.connect(t, gateway, { token: token({ sub: 'watcher' }) });
     await raw.ask({ subscribe: { channel } });

@@ -1,4 +1,4 @@
-// One trace from the page's command to the delivery, as a collector gets it from the processes.
+// Traces over several processes, as a collector receives them.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -14,7 +14,7 @@ import { EventRecorder, next } from './support/wait.mjs';
 
 const hex = (bytes) => randomBytes(bytes).toString('hex');
 
-/** A gateway that begins no trace by itself: what arrives belongs to a trace that somebody wanted. */
+/** Settings of a gateway that starts no traces, so all its spans belong to traces of callers. */
 const settings = (collector) => `
 [telemetry]
 otlp_endpoint = "${collector.url}"
@@ -31,14 +31,17 @@ subscribe = "anyone"
 reach = "link"
 `;
 
-/** Logs are off: what is logged must not decide what is traced. */
+/** Settings of a backend. Its logs are off, because the log level must not affect traces. */
 const traced = (collector) => ({ TELEMETRY__OTLP_ENDPOINT: collector.url, TELEMETRY__LOG: 'off' });
 
-/** The spans of one trace; `one` finds the only one of a service under a name that fits. */
+/**
+ * Returns the spans of one trace. `all` finds the spans of a service with this name and these fields. `one` asserts that there is exactly one
+ * such span, and returns it.
+ */
 function traceOf(collector, trace) {
     const spans = collector.spans.filter((span) => span.trace === trace);
-    const all = (service, name, fits = {}) =>
-        spans.filter((span) => span.service === service && span.name === name && Object.entries(fits).every(([key, value]) => span[key] === value));
+    const all = (service, name, fields = {}) =>
+        spans.filter((span) => span.service === service && span.name === name && Object.entries(fields).every(([key, value]) => span[key] === value));
     const one = (...which) => {
         const found = all(...which);
         assert.equal(found.length, 1, `one span for ${JSON.stringify(which)} in ${JSON.stringify(spans, null, 1)}`);
@@ -47,7 +50,7 @@ function traceOf(collector, trace) {
     return { spans, all, one };
 }
 
-test('one trace leads from the page through gateway and bot to the delivery of what the bot published', async (t) => {
+test('one trace covers the call of the page, the gateway, the bot and the delivery of its publications', async (t) => {
     const collector = await Collector.start(t);
     const gateway = await ownGateway(t, settings(collector));
     const bot = await backend(t, 'chatbot-backend', gateway.api, traced(collector));
@@ -66,24 +69,25 @@ test('one trace leads from the page through gateway and bot to the delivery of w
     const handled = one('chatbot-backend', 'call', { parent: call.id, kind: 'server' });
     const answer = one('chatbot-backend', 'answer', { parent: handled.id });
     const published = all('switchboard-gateway', 'publish', { parent: answer.id, kind: 'producer' });
-    assert.ok(published.length >= 5, 'the line, the announcement, the parts, their end and the finished line');
+    assert.ok(published.length >= 5, 'the message of the user, the announcement of the stream, its parts, its end and the complete message');
 
     const delivered = all('switchboard-gateway', 'deliver', { kind: 'consumer' });
     assert.ok(delivered.length > 0);
     const ids = new Set(published.map(({ id }) => id));
     for (const { parent, links } of delivered) {
-        assert.ok(ids.has(parent), 'a delivery follows its first publication');
-        assert.ok(links.every(({ trace: other, id }) => other === trace && ids.has(id)), 'and is linked to the others of its batch');
+        assert.ok(ids.has(parent), 'the parent of a delivery is a publication');
+        const areLinked = links.every(({ trace: other, id }) => other === trace && ids.has(id));
+        assert.ok(areLinked, 'a delivery is linked to the other publications of its batch');
     }
     const known = new Set([page, ...spans.map(({ id }) => id)]);
-    assert.deepEqual(spans.filter(({ parent }) => !known.has(parent)), [], 'no span has a parent that never arrived');
-    assert.equal(spans.length, collector.spans.length, 'nobody began a trace beside it');
+    assert.deepEqual(spans.filter(({ parent }) => !known.has(parent)), [], 'the collector has the parent of every span');
+    assert.equal(spans.length, collector.spans.length, 'there is no other trace');
 
     assert.equal(collector.value('switchboard-gateway', 'switchboard_connections_opened'), 1);
     assert.equal(collector.value('chatbot-backend', 'calls_answered'), 1);
 });
 
-test('one trace leads from the notifier through the gateway to the delivery', async (t) => {
+test('one trace covers the notifier, the gateway and the delivery', async (t) => {
     const collector = await Collector.start(t);
     const gateway = await ownGateway(t, settings(collector));
     const folder = await mkdtemp(join(tmpdir(), 'switchboard-sdk-'));

@@ -19,13 +19,13 @@ see_presence = "subscriber"
 presence = true
 `;
 
-test('a connection whose token has no expiry is not asked for another', async (t) => {
+test('the SDK fetches no other token if the token has no expiry', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const it = await signedIn(t, gateway, 'ann', {}, { getToken: () => assert.fail('not needed') });
     assert.equal(it.state, 'connected');
 });
 
-test('a connection whose token expires is refreshed for as long as there are new ones', async (t) => {
+test('a connection whose token expires is refreshed with each new token', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const asked = [];
     const getToken = async () => {
@@ -36,13 +36,13 @@ test('a connection whose token expires is refreshed for as long as there are new
     const again = new EventRecorder(it, 'connecting');
     it.connect();
     await next(it, 'connected');
-    // A refresh that was not accepted would not lead to the next one.
+    // The SDK refreshes again only if the gateway has accepted the refresh.
     await eventually(() => asked.length === 3, 'the second refresh');
     await it.ready();
     assert.equal(again.all.length, 1, 'the SDK connects once');
 });
 
-test('a token that has expired leads the SDK to get another', async (t) => {
+test('the SDK fetches another token if its token has expired', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const it = client(t, gateway, { token: token({ sub: 'ann', exp: inSeconds(-60) }), getToken: async () => token({ sub: 'ann' }) });
     const errors = new EventRecorder(it, 'error');
@@ -51,7 +51,7 @@ test('a token that has expired leads the SDK to get another', async (t) => {
     assert.deepEqual(errors.all.map(({ type, error }) => [type, error.code]), [['connect', 109]]);
 });
 
-test('a subscription token opens its channel to its user, and says what others see', async (t) => {
+test('a subscription token admits its user to its channel, and sets the channel info', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const channel = unique('private:');
     const ann = await signedIn(t, gateway, 'ann');
@@ -65,7 +65,7 @@ test('a subscription token opens its channel to its user, and says what others s
     assert.equal((await refused).code, 103);
 });
 
-test('a subscription whose token expires is refreshed for as long as there are new ones', async (t) => {
+test('a subscription whose token expires is refreshed with each new token', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const channel = unique('private:');
     const it = await signedIn(t, gateway, 'ann');
@@ -83,7 +83,7 @@ test('a subscription whose token expires is refreshed for as long as there are n
     assert.equal(began.all.length, 1, 'the SDK subscribes once');
 });
 
-test('a subscription whose new token has expired continues with another', async (t) => {
+test('a subscription whose new token has expired continues with the next token', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const channel = unique('private:');
     const it = await signedIn(t, gateway, 'ann');
@@ -97,7 +97,7 @@ test('a subscription whose new token has expired continues with another', async 
     assert.deepEqual(lives, []);
 });
 
-test('nobody comes without a token, unless anonymous connections are allowed', async (t) => {
+test('a connection without a token requires the setting tokens.anonymous', async (t) => {
     const open = await ownGateway(t, `tokens.anonymous = true\n${SETTINGS}`);
     const it = await connected(t, open);
     const { body } = await open.rest('GET', `/v1/connections/${it.context.client}`);

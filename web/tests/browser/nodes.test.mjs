@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
-import { over, ownRedis } from '../../../gateway/tests/sdk/support/redis.mjs';
+import { ownRedis, redisSettings } from '../../../gateway/tests/sdk/support/redis.mjs';
 import { eventually } from '../../../gateway/tests/sdk/support/wait.mjs';
 import { launch, openTab, ready, waitForEntry, signIn } from './chromium.mjs';
 import { unique } from './stack.mjs';
@@ -14,10 +14,10 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
-/** Gateways of one cluster, with the demo. */
+/** Starts the gateways of one cluster with the demo. */
 async function cluster(t) {
   const redis = await ownRedis(t);
-  const settings = (name) => `${over(redis, name)}
+  const settings = (name) => `${redisSettings(redis, name)}
     [demo]
     enabled = true
     [namespaces.chat]
@@ -30,13 +30,13 @@ async function cluster(t) {
     see_history = "subscriber"`;
   const nodes = await Promise.all(NAMES.map((name) => ownGateway(t, settings(name))));
   for (const node of nodes) {
-    await eventually(async () => (await nodesOf(node)).nodes.length === NAMES.length, 'the nodes to find each other');
+    await eventually(async () => (await listedNodes(node)).nodes.length === NAMES.length, 'the nodes to find each other');
     await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
   }
   return nodes;
 }
 
-const nodesOf = async (node) => (await fetch(`${node.url}/demo/nodes`)).json();
+const listedNodes = async (node) => (await fetch(`${node.url}/demo/nodes`)).json();
 
 /** Opens a node's page in a separate window. */
 async function pageOf(t, node, { fragment = '', ...options } = {}) {
@@ -61,7 +61,7 @@ async function isOn(tab, node, name, user) {
 test('every node lists all nodes with their addresses', async (t) => {
   const nodes = await cluster(t);
   const all = NAMES.map((name, at) => ({ name, url: nodes[at].url }));
-  for (const [at, node] of nodes.entries()) assert.deepEqual(await nodesOf(node), { here: NAMES[at], nodes: all });
+  for (const [at, node] of nodes.entries()) assert.deepEqual(await listedNodes(node), { here: NAMES[at], nodes: all });
 });
 
 test('a moved tab has its user, the conversation and its notifications on the other node', async (t) => {
@@ -77,7 +77,7 @@ test('a moved tab has its user, the conversation and its notifications on the ot
   await waitForEntry(tab, before, 'bob');
   await one.publish(`#${alice}`, notification(meant));
   await toastOf(tab, meant).waitFor();
-  await tab.locator('#bell').click();
+  await tab.locator('#signal').click();
   await tab.locator('#mark-read').click();
   await tab.keyboard.press('Escape');
   await tab.locator('.bar [data-do="theme"]').click();
@@ -87,8 +87,8 @@ test('a moved tab has its user, the conversation and its notifications on the ot
   await isOn(tab, two, NAMES[1], alice);
   await toastOf(tab, `Now on ${NAMES[1]}`).waitFor();
   await waitForEntry(tab, before, 'bob');
-  assert.equal(await tab.locator('html').getAttribute('data-theme'), 'dark', 'the chosen colours');
-  await tab.locator('#bell').click();
+  assert.equal(await tab.locator('html').getAttribute('data-theme'), 'dark', 'the tab keeps the chosen colours');
+  await tab.locator('#signal').click();
   await tab.locator('.notice:not(.unread)', { hasText: meant }).waitFor();
   await tab.keyboard.press('Escape');
 

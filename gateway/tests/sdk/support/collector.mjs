@@ -1,4 +1,5 @@
-// An OpenTelemetry collector: takes OTLP over HTTP in protobuf, and keeps it (opentelemetry-proto 1.x, the fields that tests look at).
+// A fake OpenTelemetry collector. It receives OTLP over HTTP in protobuf and stores the spans and points (opentelemetry-proto 1.x, only the
+// fields that tests use).
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -33,24 +34,24 @@ function decode(type, bytes) {
 }
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
-const place = ({ traceId, spanId }) => ({ trace: hex(traceId), id: hex(spanId) });
+const spanIds = ({ traceId, spanId }) => ({ trace: hex(traceId), id: hex(spanId) });
 const attributes = (list) => Object.fromEntries(list.map(({ key, value }) => [key, value?.stringValue]));
 const service = ({ resource }) => attributes(resource.attributes)['service.name'];
 
 export class Collector {
-    /** Spans that came: `{ service, name, kind, trace, id, parent, links, attributes }`. */
+    /** Received spans: `{ service, name, kind, trace, id, parent, links, attributes }`. */
     spans = [];
-    /** Points that came, the latest of a series last: `{ service, name, value }`. */
+    /** Received points, in order of arrival: `{ service, name, value }`. */
     points = [];
 
-    /** A collector at `url`, closed after the test. */
+    /** Starts a collector that listens at `url`. It is closed after the test. */
     static async start(t) {
         const collector = new Collector();
         const server = createServer(async (request, response) => {
             const chunks = [];
             for await (const chunk of request) chunks.push(chunk);
-            const taken = collector.#take(request, Buffer.concat(chunks));
-            response.writeHead(taken ? 200 : 400, { 'content-type': 'application/x-protobuf' }).end();
+            const isValid = collector.#receive(request, Buffer.concat(chunks));
+            response.writeHead(isValid ? 200 : 400, { 'content-type': 'application/x-protobuf' }).end();
         });
         server.listen(0, '127.0.0.1');
         await once(server, 'listening');
@@ -59,7 +60,8 @@ export class Collector {
         return collector;
     }
 
-    #take({ method, url, headers }, bytes) {
+    /** Stores a request. Returns false if it is not a valid export request. */
+    #receive({ method, url, headers }, bytes) {
         if (method !== 'POST' || headers['content-type'] !== 'application/x-protobuf') return false;
         if (url === '/v1/traces') this.#traces(decode('Traces', bytes));
         else if (url === '/v1/metrics') this.#metrics(decode('Metrics', bytes));
@@ -74,9 +76,9 @@ export class Collector {
                     service: service(resource),
                     name: span.name,
                     kind: KINDS[span.kind],
-                    ...place(span),
+                    ...spanIds(span),
                     parent: hex(span.parentSpanId),
-                    links: span.links.map(place),
+                    links: span.links.map(spanIds),
                     attributes: attributes(span.attributes),
                 });
             }
@@ -93,7 +95,7 @@ export class Collector {
         }
     }
 
-    /** The latest value of a series without labels. */
+    /** Returns the latest value of a series without labels. */
     value(service, name) {
         return this.points.filter((point) => point.service === service && point.name === name).at(-1)?.value;
     }

@@ -1,4 +1,4 @@
-// Gateways to test against: the stack's, or one with settings of its own.
+// Gateways under test: the gateway of the shared stack, or a gateway with other settings for one test.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { eventually } from './wait.mjs';
 
 const KEY = 'dev';
 
-/** What is the same for every gateway that a test starts for itself, whatever its file says. */
+/** Settings of every gateway that a test starts. They override the settings file. */
 const BASICS = {
     GATEWAY__WORKERS: '2',
     GATEWAY__API_KEYS: `dev=${KEY}`,
@@ -21,18 +21,18 @@ const BASICS = {
     GATEWAY__TELEMETRY__LOG_FORMAT: 'json',
 };
 
-/** A gateway, by its two addresses. */
+/** A gateway: the URLs of its public listener and of its internal listener, and an API key. */
 export class Gateway {
     constructor(url, api, key = KEY) {
         Object.assign(this, { url, api, key });
     }
 
-    /** Where the SDK connects. */
+    /** The WebSocket URL for the SDK. */
     get websocket() {
         return `${this.url.replace('http', 'ws')}/connection/websocket`;
     }
 
-    /** A REST request; resolves to `{ status, headers, body }`. */
+    /** Sends a REST request. Resolves to `{ status, headers, body }`. */
     async rest(method, path, body, headers = {}) {
         const json = body === undefined ? {} : { 'content-type': 'application/json' };
         const response = await fetch(this.api + path, {
@@ -44,14 +44,14 @@ export class Gateway {
         return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text };
     }
 
-    /** A REST request that has to succeed; resolves to its body. */
+    /** Sends a REST request that must succeed. Resolves to the body of the answer. */
     async ask(method, path, body, headers) {
         const { status, body: answer } = await this.rest(method, path, body, headers);
         if (status !== 200) throw new Error(`${method} ${path} was answered ${status}: ${JSON.stringify(answer)}`);
         return answer;
     }
 
-    /** Publishes these, in order; resolves to their positions. */
+    /** Publishes each element of `data`, in order. Resolves to the positions of the publications. */
     async publish(channel, ...data) {
         const positions = [];
         for (let at = 0; at < data.length; at += 1000) {
@@ -64,7 +64,7 @@ export class Gateway {
         return positions;
     }
 
-    /** The sum of a metric over its labels. */
+    /** Returns the sum of a metric over all its labels. */
     async metric(name) {
         const lines = (await this.ask('GET', '/metrics')).split('\n');
         const values = lines.filter((line) => line.startsWith(name) && /[ {]/.test(line[name.length])).map((line) => Number(line.split(' ').at(-1)));
@@ -73,12 +73,12 @@ export class Gateway {
     }
 }
 
-/** A gateway process of a test's own. */
+/** A gateway process for one test. */
 export class OwnGateway extends Gateway {
     #options;
     #program;
 
-    /** Starts one with the settings in this file, and these above all others. */
+    /** Starts a gateway with the settings in this file. `settings` override all others. */
     static async start(file, settings = {}) {
         const own = new OwnGateway();
         own.#options = ['--config', file, ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`])];
@@ -107,22 +107,22 @@ export class OwnGateway extends Gateway {
         return { public: address('public'), internal: address('internal') };
     }
 
-    /** Tells it to end, and does not wait. */
+    /** Sends SIGTERM, which starts the drain. Does not wait. */
     drain() {
         this.#program.signal('SIGTERM');
     }
 
-    /** Ends it in order; resolves to its exit code. */
+    /** Stops the process with a drain. Resolves to its exit code. */
     async stop() {
         return this.#program?.stop();
     }
 
-    /** SIGKILL: what its memory held is gone. */
+    /** Kills the process with SIGKILL, so its state in memory is lost. */
     async kill() {
         await this.#program.kill();
     }
 
-    /** Has it stand still until it is thawed. */
+    /** Suspends the process until `thaw`. */
     freeze() {
         this.#program.signal('SIGSTOP');
     }
@@ -131,19 +131,22 @@ export class OwnGateway extends Gateway {
         this.#program.signal('SIGCONT');
     }
 
-    /** Starts it again, at the addresses that it had. */
+    /** Starts the process again, with the same addresses. */
     async restart() {
         await this.#spawn({ GATEWAY__PUBLIC__ADDRESS: new URL(this.url).host, GATEWAY__INTERNAL__ADDRESS: new URL(this.api).host });
     }
 }
 
-/** Starts a gateway with these settings (TOML, and by key what is above `BASICS`) for one test; its log is shown where the test fails. */
-export async function ownGateway(t, settings = '', above = {}) {
+/**
+ * Starts a gateway for one test. `settings` is the settings file (TOML). `overrides` has settings by key, which override `BASICS`. A failed
+ * test shows the log of the gateway.
+ */
+export async function ownGateway(t, settings = '', overrides = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'switchboard-sdk-'));
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, 'gateway.toml');
     await writeFile(file, settings);
-    const gateway = await OwnGateway.start(file, above);
+    const gateway = await OwnGateway.start(file, overrides);
     t.after(async () => {
         if (t.passed === false) t.diagnostic(`log of the gateway:\n${gateway.log}`);
         await gateway.stop();
@@ -151,7 +154,7 @@ export async function ownGateway(t, settings = '', above = {}) {
     return gateway;
 }
 
-/** The gateway of the stack in which the tests run. Without one, a gateway and a chat bot until the file is done. */
+/** Returns the gateway of the stack that the environment names. Without a stack, starts a gateway and a chat bot for the tests of this file. */
 export async function stack() {
     const { SWITCHBOARD_URL: url, SWITCHBOARD_API: api, SWITCHBOARD_API_KEY: key } = process.env;
     if (url && api) return new Gateway(url, api, key);

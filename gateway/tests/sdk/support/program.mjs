@@ -1,4 +1,4 @@
-// One of our programs as a process of a test's own.
+// Runs one of the project's programs as a process for one test.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ export class Program {
     #ended;
     log = '';
 
-    /** Starts a binary. Settings of the shared stack are not this one's. */
+    /** Starts a binary. The process does not inherit the settings of the shared stack. */
     constructor(name, options = [], settings = {}) {
         this.name = name;
         const inherited = Object.entries(process.env).filter(([name]) => !/^(GATEWAY|CHATBOT|NOTIFIER)__/.test(name));
@@ -33,7 +33,7 @@ export class Program {
         return this.#process.pid;
     }
 
-    /** Repeats `probe` until it finds something; fails once the process has ended. */
+    /** Calls `probe` until it returns a truthy value, and returns that value. Fails if the process ends. */
     until(probe) {
         const alive = () => {
             if (this.hasEnded) throw new Error(`${this.name} ended:\n${this.log}`);
@@ -46,12 +46,12 @@ export class Program {
         return this.#process.exitCode !== null || this.#process.signalCode !== null;
     }
 
-    /** Sends a signal, and does not wait. */
+    /** Sends a signal. Does not wait. */
     signal(name) {
         this.#process.kill(name);
     }
 
-    /** Ends it in order; resolves to its exit code. Fails if it logged a line at ERROR. */
+    /** Sends SIGTERM and waits for the end. Resolves to the exit code. Fails if the process has logged a line at ERROR. */
     async stop() {
         if (!this.hasEnded) this.signal('SIGTERM');
         await within(this.#ended, `${this.name} to end`).catch(() => this.kill());
@@ -59,7 +59,7 @@ export class Program {
         return this.#process.exitCode;
     }
 
-    /** SIGKILL; resolves when it is gone. Fails if it logged a line at ERROR. */
+    /** Sends SIGKILL and waits for the end. Fails if the process has logged a line at ERROR. */
     async kill() {
         if (!this.hasEnded) this.signal('SIGKILL');
         await this.#ended;
@@ -72,7 +72,7 @@ export class Program {
     }
 }
 
-/** A backend of ours in front of a gateway, until the test is over; its log is shown where the test fails. */
+/** Starts the backend `name` with this gateway and waits until it is ready. It stops after the test. A failed test shows its log. */
 export async function backend(t, name, gatewayUrl, settings = {}) {
     const prefix = { 'chatbot-backend': 'CHATBOT', 'notifier-backend': 'NOTIFIER' }[name];
     const address = `127.0.0.1:${await freePort()}`;
@@ -88,7 +88,7 @@ export async function backend(t, name, gatewayUrl, settings = {}) {
     return program;
 }
 
-/** A port below those that the kernel gives to outgoing connections: it is still free when a process comes back to it. */
+/** Returns a free port below the range of outgoing connections, so the port stays free until a restarted process binds it again. */
 export async function freePort() {
     for (;;) {
         const port = 20_000 + Math.floor(Math.random() * 10_000);

@@ -1,4 +1,4 @@
-// A network between client and gateway that can be cut.
+// A TCP proxy between client and gateway. A test can cut its connections.
 
 import { createServer, connect } from 'node:net';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ export class Proxy {
     #sockets = new Set();
     #down = false;
 
-    /** A way to a gateway's public listener, closed after the test. */
+    /** Starts a proxy for a gateway's public listener. It is closed after the test. */
     static async start(t, gateway) {
         const proxy = new Proxy();
         const { hostname, port } = new URL(gateway.url);
@@ -37,13 +37,13 @@ export class Proxy {
         }
     }
 
-    /** Resets every connection, and refuses new ones until `mend`. */
+    /** Resets every connection, and refuses new ones until `restore`. */
     cut() {
         this.#down = true;
         for (const socket of this.#sockets) socket.resetAndDestroy();
     }
 
-    mend() {
+    restore() {
         this.#down = false;
     }
 }

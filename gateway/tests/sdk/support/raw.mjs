@@ -1,18 +1,18 @@
-// The frontend protocol without the SDK: what it would never send, and what exactly comes back.
+// A client without the SDK. It can send invalid frames, and records the received frames exactly.
 
 import WebSocket from 'ws';
-import { Bell, within } from './wait.mjs';
+import { Signal, within } from './wait.mjs';
 
 export class Raw {
     #socket;
     #id = 0;
-    #bell = new Bell();
+    #signal = new Signal();
 
-    /** Every object that came, in order, and how many came in each message. */
+    /** All received objects in order, and the number of objects in each message. */
     frames = [];
     messages = [];
 
-    /** A connection that has been upgraded, and terminated after the test. */
+    /** Opens a WebSocket without a connect command. It is terminated after the test. */
     static async open(t, gateway, options = {}) {
         const raw = new Raw();
         raw.#socket = new WebSocket(gateway.websocket, options.protocols ?? [], options.websocket);
@@ -20,12 +20,12 @@ export class Raw {
         raw.closed = new Promise((resolve) => {
             raw.#socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
         });
-        raw.#socket.on('message', (data) => raw.#take(data.toString()));
+        raw.#socket.on('message', (data) => raw.#receive(data.toString()));
         await within(new Promise((resolve, reject) => raw.#socket.on('open', resolve).on('error', reject)), 'the upgrade');
         return raw;
     }
 
-    /** The same, connected. */
+    /** Opens a WebSocket and sends the connect command. The reply is in `connection`. */
     static async connect(t, gateway, connect = {}) {
         const raw = await Raw.open(t, gateway);
         const reply = await raw.ask({ connect });
@@ -34,18 +34,18 @@ export class Raw {
         return raw;
     }
 
-    #take(text) {
+    #receive(text) {
         const frames = text.split('\n').map((line) => JSON.parse(line));
         this.messages.push(frames.length);
         for (const frame of frames) {
-            // A ping wants its answer, as the SDK would give it.
+            // Answers a ping, as the SDK does.
             if (Object.keys(frame).length === 0 && !this.mute) this.#socket.send('{}');
             this.frames.push(frame);
         }
-        this.#bell.ring();
+        this.#signal.notify();
     }
 
-    /** Sends a text as it is. */
+    /** Sends a text without changes. */
     text(text) {
         this.#socket.send(text);
     }
@@ -55,7 +55,7 @@ export class Raw {
         this.#socket.send(bytes, { binary: true });
     }
 
-    /** Takes nothing more from the socket until `resume`. */
+    /** Stops reading from the socket until `resume`. */
     pause() {
         this.#socket.pause();
     }
@@ -78,14 +78,14 @@ export class Raw {
         this.#socket._socket.resetAndDestroy();
     }
 
-    /** Sends commands in one message, each with an id of its own; returns the ids. */
+    /** Sends commands in one message. Gives each an id, and returns the ids. */
     send(...commands) {
         const numbered = commands.map((command) => ({ id: ++this.#id, ...command }));
         this.text(numbered.map((command) => JSON.stringify(command)).join('\n'));
         return numbered.map((command) => command.id);
     }
 
-    /** The reply to one command. */
+    /** Sends one command. Resolves to its reply. */
     async ask(command) {
         const [id] = this.send(command);
         return this.reply(id);
@@ -95,16 +95,16 @@ export class Raw {
         return this.frame((frame) => frame.id === id, `the reply to command ${id}`);
     }
 
-    /** The first push that has this field and is content with what is in it. */
+    /** Resolves to the first push that has this field and for whose content `accept` returns true. */
     push(field, accept = () => true) {
         return this.frame((frame) => frame.push?.[field] && accept(frame.push[field]), `a push with ${field}`);
     }
 
-    /** The first object, of those that came and will come, that `accept` is content with. */
+    /** Resolves to the first object, received or future, for which `accept` returns true. */
     async frame(accept, what) {
         const look = async () => {
             for (let at = 0; ; at += 1) {
-                while (at >= this.frames.length) await this.#bell.rung();
+                while (at >= this.frames.length) await this.#signal.notified();
                 if (accept(this.frames[at])) return this.frames[at];
             }
         };
@@ -114,13 +114,13 @@ export class Raw {
         return within(Promise.race([look(), closed]), what);
     }
 
-    /** How the connection was closed. */
+    /** Waits for the end of the connection. Resolves to `{ code, reason }`. */
     end() {
         return within(this.closed, 'the connection to be closed');
     }
 }
 
-/** An upgrade request that has to be refused; resolves to its problem document. */
+/** Sends an upgrade request that the gateway must refuse. Resolves to the problem document. */
 export function refusedUpgrade(gateway, headers = {}) {
     const socket = new WebSocket(gateway.websocket, { headers });
     const refused = new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// A Redis of a test's own.
+// A Redis server for one test.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './wait.mjs';
 
-/** A `redis-server` with a socket in a folder of its own. */
+/** A `redis-server` process that listens at a Unix socket in a temporary folder. */
 export class OwnRedis {
     #folder;
     #process;
@@ -24,7 +24,7 @@ export class OwnRedis {
         return own;
     }
 
-    /** Its address, as `redis.url` takes it. */
+    /** The value of `redis.url` for this server. */
     get url() {
         return `redis+unix://${this.#socket}`;
     }
@@ -39,11 +39,11 @@ export class OwnRedis {
         const failed = once(this.#process, 'error').then(([error]) => {
             throw new Error(`redis-server does not start (${error.message}): './justw setup' installs it`);
         });
-        await Promise.race([failed, eventually(() => this.says('PING', '+PONG'), 'redis-server to answer')]);
+        await Promise.race([failed, eventually(() => this.answers('PING', '+PONG'), 'redis-server to answer')]);
     }
 
-    /** Whether it answers a command so. */
-    says(command, expected) {
+    /** Returns whether the answer to a command begins with `expected`. */
+    answers(command, expected) {
         return new Promise((resolve) => {
             const socket = connect(this.#socket, () => socket.write(`${command}\r\n`));
             socket.on('data', (answer) => {
@@ -54,28 +54,28 @@ export class OwnRedis {
         });
     }
 
-    /** It ends, and comes back with all that it had. */
+    /** Stops the server and starts it again with the same data. */
     async restart() {
         await this.stop();
         await this.resume();
     }
 
-    /** It ends, and keeps all that it has. */
+    /** Saves the data and stops the server. */
     async stop() {
-        await eventually(() => this.says('SAVE', '+OK'), 'redis-server to save');
+        await eventually(() => this.answers('SAVE', '+OK'), 'redis-server to save');
         const ended = once(this.#process, 'close');
         this.#process.kill('SIGKILL');
         await ended;
     }
 
-    /** It comes back. */
+    /** Starts the server again with its saved data. */
     async resume() {
         await this.#spawn();
     }
 }
 
-/** Settings of a gateway that shares the Redis at this address with others; `more` belongs to `[redis]`. */
-export const over = (url, name, more = '') => `
+/** Returns the settings of a gateway that shares the Redis at `url` with other gateways. `more` is added to `[redis]`. */
+export const redisSettings = (url, name, more = '') => `
     [node]
     name = "${name}"
     [broker]
@@ -87,5 +87,5 @@ export const over = (url, name, more = '') => `
     lease = "2s"
 `;
 
-/** Starts one; resolves to its address. */
+/** Starts a Redis server. Resolves to its URL. */
 export const ownRedis = async (t) => (await OwnRedis.start(t)).url;

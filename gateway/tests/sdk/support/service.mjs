@@ -1,15 +1,15 @@
-// A service instance that does what a test wants, right or wrong, over a link (shared-proto/src/link.rs).
+// A service instance that a test controls. Its link (shared-proto/src/link.rs) also sends invalid frames.
 
 import WebSocket from 'ws';
-import { Bell, within } from './wait.mjs';
+import { Signal, within } from './wait.mjs';
 
 export class Service {
-    /** Frames that came, in order. */
+    /** Received frames, in order. */
     frames = [];
-    #bell = new Bell();
+    #signal = new Signal();
     #socket;
 
-    /** An instance that was welcomed. `answer` gets each call and returns the frame to send back, or nothing. */
+    /** Starts an instance and waits for the welcome. `answer` is called with each call, and returns the frame to send back or `undefined`. */
     static async start(t, gateway, name, { credit = 64, events = [], answer = () => undefined } = {}) {
         const service = new Service();
         const url = `${gateway.api.replace('http', 'ws')}/v1/services/${name}/link`;
@@ -21,7 +21,7 @@ export class Service {
             const reply = frame.call && answer(frame.call);
             if (reply) socket.send(JSON.stringify(reply));
             service.frames.push(frame);
-            service.#bell.ring();
+            service.#signal.notify();
         });
         await within(new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject)), 'the link');
         socket.send(JSON.stringify({ hello: { service: name, instance: 'test-1', credit, events } }));
@@ -34,21 +34,21 @@ export class Service {
         this.#socket.send(JSON.stringify(frame));
     }
 
-    /** The lifecycle events of this kind, once `enough` is content with them. */
+    /** Waits until `enough` returns true for the list of received lifecycle events of this kind. Resolves to the list. */
     async events(kind, enough) {
         const found = () => this.frames.flatMap(({ event }) => (event?.kind === kind ? [event] : []));
         const look = async () => {
-            while (!enough(found())) await this.#bell.rung();
+            while (!enough(found())) await this.#signal.notified();
         };
         await within(look(), () => `${kind}; got ${JSON.stringify(found())}`);
         return found();
     }
 
-    /** The first frame that `accept` is content with. */
+    /** Resolves to the first frame, received or future, for which `accept` returns true. */
     frame(accept, what) {
         const look = async () => {
             for (let at = 0; ; at += 1) {
-                while (at >= this.frames.length) await this.#bell.rung();
+                while (at >= this.frames.length) await this.#signal.notified();
                 if (accept(this.frames[at])) return this.frames[at];
             }
         };

@@ -4,10 +4,10 @@ import { createHmac } from 'node:crypto';
 
 const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** Seconds since 1970, so many from now, with their fraction. */
+/** The time in `seconds` from now, in seconds since 1970 with a fraction. */
 export const inSeconds = (seconds) => Date.now() / 1000 + seconds;
 
-/** A token with these claims. */
+/** Returns a signed token with these claims. */
 export function token(claims, secret = 'dev-secret') {
     const signed = `${base64({ alg: 'HS256', typ: 'JWT' })}.${base64(claims)}`;
     return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;

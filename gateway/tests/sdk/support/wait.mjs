@@ -1,18 +1,19 @@
-// Waiting for what has to happen, never for time to pass.
+// Waits for events and states, each with a time limit. No test waits for a fixed time instead.
 
-const PATIENCE = 10_000;
+/** The longest wait, in milliseconds. */
+const TIME_LIMIT = 10_000;
 
-/** A promise that fails with `what` once patience is at its end. */
-export function within(promise, what, patience = PATIENCE) {
+/** Waits for a promise. Fails after the time limit; the error says that `what` did not happen. */
+export function within(promise, what, limit = TIME_LIMIT) {
     let timer;
     const late = new Promise((_, reject) => {
         const message = () => (typeof what === 'function' ? what() : what);
-        timer = setTimeout(() => reject(new Error(`waited ${patience} ms for ${message()}`)), patience);
+        timer = setTimeout(() => reject(new Error(`waited ${limit} ms for ${message()}`)), limit);
     });
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** The next `event` of an emitter that `accept` is content with. */
+/** Waits for the next `event` of an emitter for which `accept` returns true. Resolves to the event. */
 export function next(emitter, event, accept = () => true) {
     let listener;
     const happened = new Promise((resolve) => {
@@ -22,53 +23,54 @@ export function next(emitter, event, accept = () => true) {
     return within(happened, `the event '${event}'`).finally(() => emitter.removeListener(event, listener));
 }
 
-/** Repeats `probe` until it returns something true, and returns that. For states that nobody announces. */
-export async function eventually(probe, what, patience = PATIENCE) {
-    const deadline = Date.now() + patience;
+/** Calls `probe` until it returns a truthy value, and returns that value. For states that no event announces. */
+export async function eventually(probe, what, limit = TIME_LIMIT) {
+    const deadline = Date.now() + limit;
     for (;;) {
         const found = await probe();
         if (found) return found;
-        if (Date.now() > deadline) throw new Error(`waited ${patience} ms for ${typeof what === 'function' ? what() : what}`);
+        if (Date.now() > deadline) throw new Error(`waited ${limit} ms for ${typeof what === 'function' ? what() : what}`);
         await new Promise((resolve) => setTimeout(resolve, 10));
     }
 }
 
-/** A bell that any number may wait for. */
-export class Bell {
+/** Wakes all callers that wait for it. */
+export class Signal {
     #waiting = [];
 
-    rung() {
+    /** Resolves at the next `notify`. */
+    notified() {
         return new Promise((resolve) => this.#waiting.push(resolve));
     }
 
-    ring() {
+    notify() {
         for (const resolve of this.#waiting.splice(0)) resolve();
     }
 }
 
-/** Everything that an emitter says under one name, in order. */
+/** Records all events of one name that an emitter emits, in order. `pick` selects what is recorded of each event. */
 export class EventRecorder {
-    #bell = new Bell();
+    #signal = new Signal();
 
     constructor(emitter, event, pick = (context) => context) {
         this.all = [];
         emitter.on(event, (context) => {
             this.all.push(pick(context));
-            this.#bell.ring();
+            this.#signal.notify();
         });
     }
 
-    /** Resolves to everything received, once `enough` is content with it. */
-    async until(enough, what = 'enough to be received') {
+    /** Waits until `enough` returns true for the list of recorded events. Resolves to the list. */
+    async until(enough, what = 'further events') {
         const received = async () => {
-            while (!enough(this.all)) await this.#bell.rung();
+            while (!enough(this.all)) await this.#signal.notified();
         };
         await within(received(), () => `${what}; received ${this.all.length}: ${JSON.stringify(this.all.slice(-3))}`);
         return this.all;
     }
 
-    /** Resolves to everything received, once there are `count`. */
+    /** Waits until `count` events are recorded. Resolves to the list of recorded events. */
     count(count) {
-        return this.until((all) => all.length >= count, `${count} to be received`);
+        return this.until((all) => all.length >= count, `${count} events`);
     }
 }
