@@ -5,7 +5,7 @@ import { Inbox } from '../../js/inbox.js';
 import { takeMovedState, moveUrl } from '../../js/move.js';
 import { Nodes } from '../../js/nodes.js';
 
-/** A tab at this address. */
+/** Returns the location and the history of a fake tab at this address. */
 function tabAt(address) {
   const location = new URL(address);
   const history = { state: null, replaceState: (state, title, to) => { location.href = new URL(to, location).href; } };
@@ -29,7 +29,7 @@ test('an address without a user is not changed', () => {
   assert.equal(tab.location.href, 'http://n2:8010/?a=b#line');
 });
 
-/** Sets the gateway's mockFetch to the next request. */
+/** Replaces `fetch`: each request gets the response of `respond`. */
 function mockFetch(t, respond) {
   t.mock.method(globalThis, 'fetch', async () => respond());
 }
