@@ -61,7 +61,10 @@ test('3008 slow: a slow reader is closed and recovers everything', async (t) => 
     assert.deepEqual([...got.map((publication) => publication.data.number), ...numbers.all], data.map(({ number }) => number));
 });
 
-/** Makes a reader lose publications: it is far behind and does not read while the history drops what it misses. `begin` opens the reader. */
+/**
+ * Makes a reader lose publications: the reader is far behind and does not read while the history drops the publications that it misses.
+ * `begin` opens the reader.
+ */
 async function exceedHistory(own, channel, begin) {
     const data = (number) => ({ number, padding: 'x'.repeat(8000) });
     const publish = async (from, to) => {

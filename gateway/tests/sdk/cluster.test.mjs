@@ -147,7 +147,7 @@ test('subscribers on other nodes get a leave for each connection of a dead node'
     assert.deepEqual(await alice.presenceStats(), { numClients: 1, numUsers: 1 });
 });
 
-test('a node that was considered dead publishes the joins of its connections again', async (t) => {
+test('a node that counted as dead publishes the joins of its connections again', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const channel = unique('chat:');
     const alice = await subscribed(await signedIn(t, one, 'alice'), channel, { joinLeave: true });
@@ -163,7 +163,7 @@ test('a node that was considered dead publishes the joins of its connections aga
     assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
 });
 
-test('a permanent disconnect of a user also reaches a node that was considered dead at that time', async (t) => {
+test('a permanent disconnect of a user also reaches a node that counted as dead at that time', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const [alice, bob] = await Promise.all(['alice', 'bob'].map((user) => signedIn(t, two, user)));
     const [gone, stays] = [next(alice, 'disconnected'), new EventRecorder(bob, 'connecting')];
@@ -222,7 +222,7 @@ test('the disconnects of a dead node wait until a service has credit for them', 
     assert.equal(new Set(ended.map(({ id }) => id)).size, 3);
 });
 
-test('a node that was considered dead reports its connections again, with new event ids', async (t) => {
+test('a node that counted as dead reports its connections again, with new event ids', async (t) => {
     const [one, two] = await cluster(t, 'one', 'two');
     const [here, there] = await Promise.all([one, two].map((node) => Service.start(t, node, 'watcher', { events: ENDS })));
     const bob = await signedIn(t, two, 'bob');

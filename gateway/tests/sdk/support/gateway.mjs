@@ -154,7 +154,7 @@ export async function ownGateway(t, settings = '', overrides = {}) {
     return gateway;
 }
 
-/** Returns the gateway of the stack that the environment names. Without a stack, starts a gateway and a chat bot for the tests of this file. */
+/** Returns the gateway of the stack that the environment names. Without a stack, starts a gateway and a chat bot for this test file. */
 export async function stack() {
     const { SWITCHBOARD_URL: url, SWITCHBOARD_API: api, SWITCHBOARD_API_KEY: key } = process.env;
     if (url && api) return new Gateway(url, api, key);

@@ -9,7 +9,7 @@ export class Service {
     #signal = new Signal();
     #socket;
 
-    /** Starts an instance and waits for the welcome. `answer` is called with each call, and returns the frame to send back or `undefined`. */
+    /** Starts an instance and waits for the welcome. `answer` gets each call, and returns the frame to send back or `undefined`. */
     static async start(t, gateway, name, { credit = 64, events = [], answer = () => undefined } = {}) {
         const service = new Service();
         const url = `${gateway.api.replace('http', 'ws')}/v1/services/${name}/link`;
