@@ -119,8 +119,8 @@ fn two_losses_within_a_second_start_pull_mode_until_a_second_without_loss() {
     assert_eq!(feed.apply(page("epoch001", 8, [8])).next, Next::Read(8, Any), "a publication that arrives in pull mode is read");
     let outcome = feed.apply(page("epoch001", 9, [9]));
     assert_eq!((offsets(&outcome.deliver), outcome.next), (vec![9], Next::Pull));
-    assert_eq!(feed.pull(ms(1099)), Next::Pull, "nothing to read, but the last loss is less than a second old");
-    assert_eq!(feed.receive(&publication("epoch001", 10)), Disposition::Buffered, "although it is the next one");
+    assert_eq!(feed.pull(ms(1099)), Next::Pull, "no read is required, but the last loss is less than a second old");
+    assert_eq!(feed.receive(&publication("epoch001", 10)), Disposition::Buffered, "pull mode also buffers the next publication");
     assert_eq!(feed.pull(ms(1999)), Next::Read(9, Fresh), "a required read comes first");
     assert_eq!(offsets(&feed.apply(page("epoch001", 10, [10])).deliver), [10]);
     assert_eq!(feed.deliveries_lost(ms(1999)), None);
@@ -200,7 +200,7 @@ fn a_position_is_translated_into_the_current_epoch_up_to_the_fork_only() {
     let at = |name, offset| Position { epoch: epoch(name), offset };
     let mut feed = started(5);
     assert_eq!(feed.in_current_epoch(at("epoch001", 3)), Some(at("epoch001", 3)));
-    assert_eq!(feed.in_current_epoch(at("epoch001", 6)), None, "it is ahead of the feed");
+    assert_eq!(feed.in_current_epoch(at("epoch001", 6)), None, "the position is ahead of the feed");
     feed.require_read();
     let fork = at("epoch001", 6);
     let outcome = feed.apply(Page { forks: vec![fork], ..page("epoch002", 9, 6..=9) });
@@ -230,10 +230,10 @@ fn an_observed_top_ahead_of_the_position_requires_a_read() {
     let at = |name, offset| Position { epoch: epoch(name), offset };
     let mut feed = started(5);
     assert_eq!(feed.observe_top(at("epoch001", 5)), None);
-    assert_eq!(feed.observe_top(at("epoch001", 4)), None, "it was observed before the last delivery");
+    assert_eq!(feed.observe_top(at("epoch001", 4)), None, "the top was observed before the last delivery");
     assert_eq!(feed.observe_top(at("epoch001", 7)), Some(5));
     assert_eq!(feed.observe_top(at("epoch001", 8)), None, "one read at a time");
-    assert_eq!(feed.apply(page("epoch001", 7, 6..=7)).next, Next::Read(7, Any), "reads go on to the observed top");
+    assert_eq!(feed.apply(page("epoch001", 7, 6..=7)).next, Next::Read(7, Any), "reads continue up to the observed top");
     assert_eq!(feed.apply(page("epoch001", 8, [8])).next, Next::Live);
     assert_eq!(feed.observe_top(at("epoch002", 3)), Some(8), "another epoch requires a read");
     let mut feed = without_position();
@@ -276,9 +276,8 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     // NL-0.1
-    /// Whatever is lost live, however late a read is answered, and however small the budget is: each publication is delivered exactly once and
-    /// in order. A read that need not be fresh may return a page from before the
-    /// loss, without any new publication.
+    /// Each publication is delivered exactly once and in order, for any losses of live deliveries, any delay of reads and any budget. A read
+    /// that need not be fresh may return a page from before the loss, without any new publication.
     #[test]
     fn each_publication_is_delivered_once_and_in_order(
         events in proptest::collection::vec(event(), 1..200),

@@ -3,7 +3,7 @@ use proptest::{collection::vec, prelude::*};
 
 const LIMIT: u32 = 1000;
 
-/// An event with its own data, or a violation.
+/// An event that owns its data, or a violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Text(String),
@@ -26,7 +26,7 @@ impl From<Event<'_>> for Seen {
     }
 }
 
-/// The events that one piece of input causes.
+/// Decodes one piece of input. Returns its events.
 fn feed(decoder: &mut Decoder, piece: &[u8]) -> Vec<Seen> {
     let mut piece = piece.to_vec();
     let (mut input, mut seen) = (&mut piece[..], Vec::new());
@@ -46,7 +46,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
     pieces.into_iter().flat_map(|piece| feed(&mut decoder, piece)).collect()
 }
 
-/// A frame of a client, with its length in the shortest form.
+/// Encodes a frame of a client, with its length in the shortest form.
 fn frame(first: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
     let mut frame = Vec::new();
     encode::header(Opcode::Text, payload.len(), &mut frame);
@@ -290,7 +290,7 @@ fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
 
 proptest! {
     #[test]
-    fn messages_are_the_same_however_they_are_fragmented_interleaved_and_cut(messages in vec(message(), 1..6), sizes in vec(1usize..200, 1..8)) {
+    fn fragmented_interleaved_and_cut_messages_are_decoded_unchanged(messages in vec(message(), 1..6), sizes in vec(1usize..200, 1..8)) {
         let (mut bytes, mut expected) = (Vec::new(), Vec::new());
         for message in &messages {
             message.write(&mut bytes, &mut expected);
@@ -322,7 +322,7 @@ proptest! {
         };
         prop_assert_eq!(decode([&bytes[..]]), std::slice::from_ref(&expected));
         prop_assert_eq!(decode(bytes.chunks(1)), [expected]);
-        // It is refused at the first byte after which no continuation can make the text valid.
+        // The decoder refuses the text at the first byte after which no continuation can make it valid.
         if let (false, Err(wrong)) = (fragmented, std::str::from_utf8(&payload)) && let Some(length) = wrong.error_len() {
             let valid = wrong.valid_up_to();
             let bad = (valid + 1..=payload.len()).find(|end| std::str::from_utf8(&payload[valid..*end]).is_err_and(|e| e.error_len().is_some()));

@@ -15,8 +15,8 @@ use Expected::{Closed, Error};
 const JSON: &str = "not valid JSON";
 const OBJECT: &str = "expected an object";
 
-/// The actions of a session that gets this message.
-fn sends(it: &mut TestSession, message: &str) -> Vec<String> {
+/// Passes a message to the session. Returns its actions.
+fn actions_of(it: &mut TestSession, message: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for command in centrifuge::decode(message) {
         match command {
@@ -134,7 +134,7 @@ fn each_bad_command_gets_one_error_or_close_and_changes_nothing() {
 fn assert_refused(message: &str, expected: Expected) {
     let shown: String = message.chars().take(100).collect();
     let mut it = TestSession::anonymous();
-    let (before, lines) = (format!("{:?}", it.session), sends(&mut it, message));
+    let (before, lines) = (format!("{:?}", it.session), actions_of(&mut it, message));
     match expected {
         Error(code) => {
             assert_eq!(errors(&lines), [(5, code)], "{shown}: {lines:?}");
@@ -150,14 +150,14 @@ fn assert_refused(message: &str, expected: Expected) {
 fn commands_before_a_bad_frame_run_and_commands_after_it_do_not() {
     let mut it = TestSession::anonymous();
     let message = "{\"id\":2,\"ping\":{}}\n{\"id\":3}\n{\"id\":4,\"ping\":{}}";
-    assert_eq!(sends(&mut it, message), [r#"{"id":2,"ping":{}}"#, "close 3501 a frame contains no known command"]);
+    assert_eq!(actions_of(&mut it, message), [r#"{"id":2,"ping":{}}"#, "close 3501 a frame contains no known command"]);
 }
 
 #[test]
 fn unknown_fields_are_ignored() {
     for fields in [r#""new":1"#, r#""new":[[{}]]"#, r#""new":null"#, r#""Channel":5"#] {
         let message = format!(r#"{{"id":5,{fields},"subscribe":{{"channel":"open:a",{fields}}}}}"#);
-        assert_eq!(sends(&mut TestSession::anonymous(), &message), ["start 2: attach open:a"], "{fields}");
+        assert_eq!(actions_of(&mut TestSession::anonymous(), &message), ["start 2: attach open:a"], "{fields}");
     }
 }
 
@@ -167,7 +167,7 @@ fn any_epoch_is_accepted_for_recovery() {
         for offset in [0, u64::MAX] {
             let message = format!(r#"{{"id":5,"subscribe":{{"channel":"chat:a","recover":true,"epoch":"{epoch}","offset":{offset}}}}}"#);
             let expected = format!(r#"start 2: attach chat:a from "{shown}":{offset}"#);
-            assert_eq!(sends(&mut TestSession::anonymous(), &message), [expected]);
+            assert_eq!(actions_of(&mut TestSession::anonymous(), &message), [expected]);
         }
     }
 }

@@ -6,26 +6,26 @@ fn commands_on_one_channel_run_in_order() {
     let mut it = TestSession::anonymous();
     let publish = |id: u32, channel: &str| format!(r#"{{"id":{id},"publish":{{"channel":"{channel}","data":{id}}}}}"#);
     let message = [publish(1, "open:a"), publish(2, "open:a"), publish(3, "open:b"), publish(4, "open:a")].join("\n");
-    assert_eq!(it.sends(&message), ["start 2: publish open:a 1", "start 3: publish open:b 3"]);
-    assert_eq!(it.done(3, Outcome::Published), [r#"{"id":3,"publish":{}}"#], "commands on other channels do not wait");
-    assert_eq!(it.done(2, Outcome::Published), [r#"{"id":1,"publish":{}}"#, "start 4: publish open:a 2"]);
-    assert_eq!(it.done(4, failed(ErrorCode::Internal)), [error(2, ErrorCode::Internal), "start 5: publish open:a 4".into()]);
-    assert_eq!(it.done(5, Outcome::Published), [r#"{"id":4,"publish":{}}"#]);
+    assert_eq!(it.send(&message), ["start 2: publish open:a 1", "start 3: publish open:b 3"]);
+    assert_eq!(it.complete(3, Outcome::Published), [r#"{"id":3,"publish":{}}"#], "commands on other channels do not wait");
+    assert_eq!(it.complete(2, Outcome::Published), [r#"{"id":1,"publish":{}}"#, "start 4: publish open:a 2"]);
+    assert_eq!(it.complete(4, failed(ErrorCode::Internal)), [error(2, ErrorCode::Internal), "start 5: publish open:a 4".into()]);
+    assert_eq!(it.complete(5, Outcome::Published), [r#"{"id":4,"publish":{}}"#]);
 }
 
 #[test]
 fn a_publish_waits_for_the_subscribe_before_it() {
     let mut it = TestSession::anonymous();
-    it.sends("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
-    let lines = it.done(2, attached(0));
+    it.send("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
+    let lines = it.complete(2, attached(0));
     assert_eq!(lines[1..], ["go live chat:a", "start 3: publish chat:a null"]);
 }
 
 #[test]
 fn a_publish_between_subscribe_and_unsubscribe_is_answered_in_order() {
     let mut it = TestSession::anonymous();
-    it.sends("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
-    let lines = it.sends(r#"{"id":7,"unsubscribe":{"channel":"chat:a"}}"#);
+    it.send("{\"id\":5,\"subscribe\":{\"channel\":\"chat:a\"}}\n{\"id\":6,\"publish\":{\"channel\":\"chat:a\",\"data\":null}}");
+    let lines = it.send(r#"{"id":7,"unsubscribe":{"channel":"chat:a"}}"#);
     assert_eq!(errors(&lines), [(5, 107), (6, 103)]);
     assert_eq!(lines.last().map(String::as_str), Some(r#"{"id":7,"unsubscribe":{}}"#));
 }
@@ -36,15 +36,15 @@ fn the_connection_is_not_read_while_too_many_operations_are_in_flight() {
     let call = |id: u32| format!(r#"{{"id":{id},"rpc":{{"method":"m"}}}}"#);
     for id in 1..=3 {
         assert!(it.session.wants_input());
-        assert_eq!(it.sends(&call(id)), [format!("start {}: call m null", id + 1)]);
+        assert_eq!(it.send(&call(id)), [format!("start {}: call m null", id + 1)]);
     }
     assert!(!it.session.wants_input());
     for id in 4..=7 {
-        assert_eq!(it.sends(&call(id)), Vec::<String>::new(), "further commands of a message wait");
+        assert_eq!(it.send(&call(id)), Vec::<String>::new(), "further commands of a message wait");
     }
-    assert_eq!(it.sends(&call(8)), [error(8, ErrorCode::TooManyRequests)]);
+    assert_eq!(it.send(&call(8)), [error(8, ErrorCode::TooManyRequests)]);
     assert_eq!(
-        it.done(3, Outcome::Called(data("0"))),
+        it.complete(3, Outcome::Called(data("0"))),
         [r#"{"id":2,"rpc":{"data":0}}"#, "start 5: call m null"],
         "the oldest waiting command runs first"
     );
@@ -55,26 +55,26 @@ fn the_connection_is_not_read_while_too_many_operations_are_in_flight() {
 fn an_excess_event_closes_the_connection() {
     let mut it = TestSession::anonymous();
     for _ in 0..7 {
-        it.sends(r#"{"send":{"data":{"service":"s"}}}"#);
+        it.send(r#"{"send":{"data":{"service":"s"}}}"#);
     }
-    assert_eq!(it.sends(r#"{"send":{"data":{"service":"s"}}}"#), ["close 3013 too many requests"]);
+    assert_eq!(it.send(r#"{"send":{"data":{"service":"s"}}}"#), ["close 3013 too many requests"]);
 }
 
 #[test]
 fn a_client_may_subscribe_to_all_its_channels_in_one_message() {
     let mut it = TestSession::anonymous();
     let message: Vec<_> = ["a", "b", "c", "d"].iter().map(|c| format!(r#"{{"id":5,"subscribe":{{"channel":"open:{c}"}}}}"#)).collect();
-    assert_eq!(it.sends(&message.join("\n")), ["start 2: attach open:a", "start 3: attach open:b", "start 4: attach open:c"]);
-    assert_eq!(it.done(3, attached(0))[1..], ["go live open:b", "start 5: attach open:d"]);
+    assert_eq!(it.send(&message.join("\n")), ["start 2: attach open:a", "start 3: attach open:b", "start 4: attach open:c"]);
+    assert_eq!(it.complete(3, attached(0))[1..], ["go live open:b", "start 5: attach open:d"]);
 }
 
 #[test]
 fn a_waiting_subscribe_is_superseded_by_a_later_one() {
     let mut it = TestSession::with(|config| config.max_in_flight = 1).connected(None);
-    it.sends(r#"{"id":4,"rpc":{"method":"m"}}"#);
+    it.send(r#"{"id":4,"rpc":{"method":"m"}}"#);
     let subscribe = |id: u32| format!(r#"{{"id":{id},"subscribe":{{"channel":"open:a"}}}}"#);
-    assert_eq!(it.sends(&[subscribe(5), subscribe(6)].join("\n")), Vec::<String>::new());
-    let lines = it.done(2, Outcome::Called(data("0")));
+    assert_eq!(it.send(&[subscribe(5), subscribe(6)].join("\n")), Vec::<String>::new());
+    let lines = it.complete(2, Outcome::Called(data("0")));
     assert_eq!(errors(&lines), [(5, 107)]);
     assert_eq!(lines[2..], ["start 3: attach open:a"]);
 }

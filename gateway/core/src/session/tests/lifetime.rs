@@ -5,47 +5,47 @@ const PING: &str = "{}";
 #[test]
 fn the_first_ping_comes_after_a_fraction_of_the_interval() {
     let mut it = TestSession::anonymous();
-    assert_eq!(it.session.deadline(), Some(Tick(13_500)), "after half an interval");
+    assert_eq!(it.session.deadline(), Some(Tick(13_500)), "the first ping is due after half an interval");
     it.now = Tick(13_499);
     assert_eq!(it.input(Input::Timer), Vec::<String>::new());
     it.now = Tick(13_500);
     assert_eq!(it.input(Input::Timer), [PING]);
     assert_eq!(it.session.deadline(), Some(Tick(21_500)), "deadline for the pong");
-    assert_eq!(it.sends("{}"), Vec::<String>::new());
+    assert_eq!(it.send("{}"), Vec::<String>::new());
     assert_eq!(it.session.deadline(), Some(Tick(38_500)), "deadline for the next ping");
-    assert_eq!(it.after(25), [PING]);
+    assert_eq!(it.advance(25), [PING]);
 }
 
 #[test]
 fn a_missing_pong_closes_the_connection_and_an_unexpected_one_is_ignored() {
     let mut it = TestSession::anonymous();
-    assert_eq!(it.sends("{}"), Vec::<String>::new());
-    assert_eq!(it.after(13), [PING]);
-    it.sends(r#"{"id":2,"ping":{}}"#);
-    assert_eq!(it.after(8), ["close 3012 no pong"], "a ping of the client is not a pong");
+    assert_eq!(it.send("{}"), Vec::<String>::new());
+    assert_eq!(it.advance(13), [PING]);
+    it.send(r#"{"id":2,"ping":{}}"#);
+    assert_eq!(it.advance(8), ["close 3012 no pong"], "a ping of the client is not a pong");
 }
 
 #[test]
 fn a_pong_is_not_missing_while_the_connection_is_not_read() {
     let mut it = TestSession::anonymous();
-    assert_eq!(it.after(13), [PING]);
+    assert_eq!(it.advance(13), [PING]);
     for id in 1..=3 {
-        it.sends(&format!(r#"{{"id":{id},"rpc":{{"method":"m"}}}}"#));
+        it.send(&format!(r#"{{"id":{id},"rpc":{{"method":"m"}}}}"#));
     }
     assert!(!it.session.wants_input());
-    assert_eq!(it.after(8), Vec::<String>::new());
-    assert_eq!(it.after(7), Vec::<String>::new());
-    it.done(2, Outcome::Called(data("0")));
-    assert_eq!(it.after(7), Vec::<String>::new(), "the time for the pong restarts when the connection is read again");
-    assert_eq!(it.after(1), ["close 3012 no pong"]);
+    assert_eq!(it.advance(8), Vec::<String>::new());
+    assert_eq!(it.advance(7), Vec::<String>::new());
+    it.complete(2, Outcome::Called(data("0")));
+    assert_eq!(it.advance(7), Vec::<String>::new(), "the time for the pong restarts when the connection is read again");
+    assert_eq!(it.advance(1), ["close 3012 no pong"]);
 }
 
 fn expiring(seconds: u64) -> TestSession {
     let mut it = TestSession::with(|config| config.ping_interval = Duration::from_secs(1000));
-    it.sends(r#"{"id":1,"connect":{"token":"t"}}"#);
+    it.send(r#"{"id":1,"connect":{"token":"t"}}"#);
     let identity =
         Identity { user: user(""), issued: None, expires_in: Some(Duration::from_secs(seconds)), info: None, channels: Vec::new() };
-    it.done(1, Outcome::Authenticated(Box::new(identity)));
+    it.complete(1, Outcome::Authenticated(Box::new(identity)));
     it
 }
 
@@ -53,22 +53,22 @@ fn expiring(seconds: u64) -> TestSession {
 fn a_connection_closes_after_the_grace_period_of_its_token() {
     let mut it = expiring(60);
     assert_eq!(it.session.deadline(), Some(Tick(81_000)));
-    assert_eq!(it.after(79), Vec::<String>::new());
-    assert_eq!(it.after(1), ["close 3005 connection expired"]);
+    assert_eq!(it.advance(79), Vec::<String>::new());
+    assert_eq!(it.advance(1), ["close 3005 connection expired"]);
 }
 
 #[test]
 fn a_refresh_extends_the_connection() {
     let mut it = expiring(60);
-    it.after(50);
-    assert_eq!(it.sends(r#"{"id":2,"refresh":{"token":"u"}}"#), [r#"start 2: refresh "u""#]);
+    it.advance(50);
+    assert_eq!(it.send(r#"{"id":2,"refresh":{"token":"u"}}"#), [r#"start 2: refresh "u""#]);
     let answer = |more: &str| format!(r#"{{"id":2,"refresh":{{"client":"{CLIENT}","version":"{}"{more}}}}}"#, env!("CARGO_PKG_VERSION"));
     let refreshed = |seconds| Outcome::Refreshed { user: user(""), issued: None, expires_in: seconds };
-    assert_eq!(it.done(2, refreshed(Some(Duration::from_secs(60)))), [answer(r#","expires":true,"ttl":60"#)]);
-    assert_eq!(it.after(79), Vec::<String>::new());
-    it.sends(r#"{"id":2,"refresh":{"token":"v"}}"#);
-    assert_eq!(it.done(3, refreshed(None)), [answer("")]);
-    assert_eq!(it.after(200), Vec::<String>::new(), "the token does not expire");
+    assert_eq!(it.complete(2, refreshed(Some(Duration::from_secs(60)))), [answer(r#","expires":true,"ttl":60"#)]);
+    assert_eq!(it.advance(79), Vec::<String>::new());
+    it.send(r#"{"id":2,"refresh":{"token":"v"}}"#);
+    assert_eq!(it.complete(3, refreshed(None)), [answer("")]);
+    assert_eq!(it.advance(200), Vec::<String>::new(), "the token does not expire");
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn a_refresh_with_a_bad_token_closes_or_is_refused() {
         (Outcome::Sent, error(2, ErrorCode::Internal)),
     ] {
         let mut it = expiring(60);
-        it.sends(r#"{"id":2,"refresh":{"token":"u"}}"#);
-        assert_eq!(it.done(2, outcome), [answer]);
+        it.send(r#"{"id":2,"refresh":{"token":"u"}}"#);
+        assert_eq!(it.complete(2, outcome), [answer]);
     }
 }
 
@@ -92,36 +92,36 @@ fn a_subscription_ends_with_2501_after_the_grace_period_of_its_token() {
     let mut it =
         TestSession::with(|config| config.ping_interval = Duration::from_secs(1000)).connected(None).subscribed_by_token("vip:a", 2, 60);
     assert_eq!(it.session.deadline(), Some(Tick(81_000)));
-    assert_eq!(it.after(79), Vec::<String>::new());
+    assert_eq!(it.advance(79), Vec::<String>::new());
     let push = r#"{"push":{"channel":"vip:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
-    assert_eq!(it.after(1), ["detach vip:a", push]);
-    assert_eq!(it.sends(r#"{"id":5,"subscribe":{"channel":"vip:a","token":"u"}}"#), [r#"start 4: authorize vip:a "u""#]);
+    assert_eq!(it.advance(1), ["detach vip:a", push]);
+    assert_eq!(it.send(r#"{"id":5,"subscribe":{"channel":"vip:a","token":"u"}}"#), [r#"start 4: authorize vip:a "u""#]);
 }
 
 #[test]
 fn a_server_side_subscription_expires_without_a_grace_period() {
     let mut it = TestSession::with(|config| config.ping_interval = Duration::from_secs(1000));
-    it.sends(r#"{"id":1,"connect":{}}"#);
-    it.done(1, identity("alice"));
-    it.done(2, stored(&[("open:a", Some(5))]));
-    it.done(3, attached(0));
-    it.done(4, attached(0));
+    it.send(r#"{"id":1,"connect":{}}"#);
+    it.complete(1, identity("alice"));
+    it.complete(2, stored(&[("open:a", Some(5))]));
+    it.complete(3, attached(0));
+    it.complete(4, attached(0));
     assert_eq!(it.session.deadline(), Some(Tick(6000)), "no grace period, because there is no token to refresh");
     let push = r#"{"push":{"channel":"open:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
-    assert_eq!(it.after(5), ["detach open:a", push]);
+    assert_eq!(it.advance(5), ["detach open:a", push]);
 }
 
 #[test]
 fn a_sub_refresh_extends_the_subscription() {
     let mut it =
         TestSession::with(|config| config.ping_interval = Duration::from_secs(1000)).connected(None).subscribed_by_token("vip:a", 2, 60);
-    it.after(70);
-    assert_eq!(it.sends(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#), [r#"start 4: authorize vip:a "u""#]);
-    assert_eq!(it.done(4, authorized(Some(60))), [r#"{"id":5,"sub_refresh":{"expires":true,"ttl":60}}"#]);
-    assert_eq!(it.after(79), Vec::<String>::new());
-    it.sends(r#"{"id":6,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
-    assert_eq!(it.done(5, authorized(None)), [r#"{"id":6,"sub_refresh":{}}"#]);
-    assert_eq!(it.after(100), Vec::<String>::new());
+    it.advance(70);
+    assert_eq!(it.send(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#), [r#"start 4: authorize vip:a "u""#]);
+    assert_eq!(it.complete(4, authorized(Some(60))), [r#"{"id":5,"sub_refresh":{"expires":true,"ttl":60}}"#]);
+    assert_eq!(it.advance(79), Vec::<String>::new());
+    it.send(r#"{"id":6,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
+    assert_eq!(it.complete(5, authorized(None)), [r#"{"id":6,"sub_refresh":{}}"#]);
+    assert_eq!(it.advance(100), Vec::<String>::new());
 }
 
 #[test]
@@ -135,21 +135,21 @@ fn a_sub_refresh_with_a_bad_token_is_refused() {
         (authorized(Some(0)), vec!["detach vip:a".to_owned(), ended.clone()], 109),
     ] {
         let mut it = TestSession::anonymous().subscribed_by_token("vip:a", 2, 60);
-        it.sends(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
-        let lines = it.done(4, outcome);
+        it.send(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
+        let lines = it.complete(4, outcome);
         assert_eq!(lines[..lines.len() - 1], before);
         assert_eq!(errors(&lines), [(5, code)]);
     }
     let mut it = TestSession::alice().subscribed("open:a", 4);
     for (name, code) in [("open:a", 103), ("vip:a", 103), ("#alice", 103), ("a b", 107)] {
-        assert_eq!(errors(&it.sends(&format!(r#"{{"id":5,"sub_refresh":{{"channel":"{name}","token":"u"}}}}"#))), [(5, code)], "{name}");
+        assert_eq!(errors(&it.send(&format!(r#"{{"id":5,"sub_refresh":{{"channel":"{name}","token":"u"}}}}"#))), [(5, code)], "{name}");
     }
 }
 
 #[test]
 fn a_sub_refresh_fails_if_the_subscription_has_ended_meanwhile() {
     let mut it = TestSession::anonymous().subscribed_by_token("vip:a", 2, 60);
-    it.sends(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
+    it.send(r#"{"id":5,"sub_refresh":{"channel":"vip:a","token":"u"}}"#);
     it.input(Input::PublicationsLost(channel("vip:a")));
-    assert_eq!(errors(&it.done(4, authorized(None))), [(5, 103)]);
+    assert_eq!(errors(&it.complete(4, authorized(None))), [(5, 103)]);
 }

@@ -60,7 +60,7 @@ fn config() -> SessionConfig {
     }
 }
 
-/// A session, and the time.
+/// A session with a clock that the test advances. Inputs return the session's actions as lines of text.
 struct TestSession {
     session: Session,
     now: Tick,
@@ -78,23 +78,23 @@ impl TestSession {
         Self { session: Session::new(id, Arc::new(config), Tick(1000), 0.5), now: Tick(1000) }
     }
 
-    /// An anonymous connection without subscriptions.
+    /// Connects without a user. The session has no subscriptions.
     fn anonymous() -> Self {
         Self::new().connected(Some(""))
     }
 
-    /// A connection of the user alice with the personal channel.
+    /// Connects the user alice, who is subscribed to the personal channel.
     fn alice() -> Self {
         Self::new().connected(Some("alice"))
     }
 
     fn connected(mut self, user: Option<&str>) -> Self {
         let user = user.unwrap_or_default();
-        self.sends(r#"{"id":1,"connect":{}}"#);
-        let mut lines = self.done(1, identity(user));
+        self.send(r#"{"id":1,"connect":{}}"#);
+        let mut lines = self.complete(1, identity(user));
         if !user.is_empty() {
-            self.done(2, stored(&[]));
-            lines = self.done(3, attached(0));
+            self.complete(2, stored(&[]));
+            lines = self.complete(3, attached(0));
         }
         assert!(lines.iter().any(|line| line.starts_with(r#"{"id":1,"connect""#)), "{lines:?}");
         self
@@ -106,53 +106,53 @@ impl TestSession {
         actions.iter().map(line).collect()
     }
 
-    /// The frontend sends a message.
-    fn sends(&mut self, message: &str) -> Vec<String> {
+    /// Passes the commands of a frontend's message to the session.
+    fn send(&mut self, message: &str) -> Vec<String> {
         let commands: Result<Vec<Command>, _> = centrifuge::decode(message).collect();
         let commands = commands.expect("valid frames");
         commands.into_iter().flat_map(|command| self.input(Input::Command(command))).collect()
     }
 
-    /// An operation ends.
-    fn done(&mut self, op: u32, outcome: Outcome) -> Vec<String> {
+    /// Completes an operation.
+    fn complete(&mut self, op: u32, outcome: Outcome) -> Vec<String> {
         self.input(Input::Done(OpId(op), outcome))
     }
 
-    /// A service or the node sends a command.
-    fn server_sends(&mut self, command: ServerCommand) -> Vec<String> {
+    /// Passes a command of a service or of the node to the session.
+    fn send_server_command(&mut self, command: ServerCommand) -> Vec<String> {
         self.input(Input::Server(command))
     }
 
-    /// Time passes.
-    fn after(&mut self, seconds: u64) -> Vec<String> {
+    /// Advances the clock and triggers the timer.
+    fn advance(&mut self, seconds: u64) -> Vec<String> {
         self.now = self.now.after(Duration::from_secs(seconds));
         self.input(Input::Timer)
     }
 
     /// Subscribes to a channel; `op` is the id of the attach.
     fn subscribed(mut self, channel: &str, op: u32) -> Self {
-        let started = self.sends(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}"}}}}"#));
+        let started = self.send(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}"}}}}"#));
         assert_eq!(started, [format!("start {op}: attach {channel}")]);
-        assert_eq!(self.done(op, attached(0)).last(), Some(&format!("go live {channel}")));
+        assert_eq!(self.complete(op, attached(0)).last(), Some(&format!("go live {channel}")));
         self
     }
 
-    /// Subscribes with a token that is valid for so many seconds; `op` is the id of the check.
+    /// Subscribes with a token that is valid for `seconds`; `op` is the id of the check.
     fn subscribed_by_token(mut self, channel: &str, op: u32, seconds: u64) -> Self {
-        self.sends(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}","token":"t"}}}}"#));
-        self.done(op, authorized(Some(seconds)));
-        assert_eq!(self.done(op + 1, attached(0)).last(), Some(&format!("go live {channel}")));
+        self.send(&format!(r#"{{"id":90,"subscribe":{{"channel":"{channel}","token":"t"}}}}"#));
+        self.complete(op, authorized(Some(seconds)));
+        assert_eq!(self.complete(op + 1, attached(0)).last(), Some(&format!("go live {channel}")));
         self
     }
 }
 
-/// An action as one line: replies and pushes as JSON, other actions as words.
+/// Formats an action as one line: replies and pushes as JSON, other actions as text.
 fn line(action: &Action) -> String {
     let mut out = Vec::new();
     match action {
         Action::Reply(id, reply) => centrifuge::encode_reply(*id, reply, &mut out),
         Action::Push(push) => centrifuge::encode_push(push, &mut out),
-        Action::Start(id, op) => return format!("start {}: {}", id.0, words(op)),
+        Action::Start(id, op) => return format!("start {}: {}", id.0, describe(op)),
         Action::Cancel(id) => return format!("cancel {}", id.0),
         Action::GoLive(channel) => return format!("go live {channel}"),
         Action::Detach(channel) => return format!("detach {channel}"),
@@ -162,7 +162,8 @@ fn line(action: &Action) -> String {
     String::from_utf8(out).expect("UTF-8")
 }
 
-fn words(op: &Op) -> String {
+/// Formats an operation as text.
+fn describe(op: &Op) -> String {
     match op {
         Op::Authenticate { token } => format!("authenticate {token:?}"),
         Op::Subscriptions { user, issued: None } => format!("read subscriptions of {user:?}"),
@@ -192,7 +193,7 @@ fn refused(id: u32, refusal: &Refusal) -> String {
     line(&Action::Reply(id, Reply::Error(refusal.clone())))
 }
 
-/// The ids of refused commands and their error codes.
+/// Returns the ids and error codes of the refused commands.
 fn errors(lines: &[String]) -> Vec<(u32, u32)> {
     let parsed = lines.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let number = |value: &serde_json::Value| value.as_u64().unwrap_or_default() as u32;
@@ -222,7 +223,7 @@ fn stored(channels: &[(&str, Option<u64>)]) -> Outcome {
     Outcome::Subscriptions(channels.iter().map(each).collect())
 }
 
-/// The command that subscribes to a channel, for so many seconds or without expiry.
+/// The command that subscribes to a channel. The subscription expires after `seconds`; `None`: it does not expire.
 fn subscribe_for(name: &str, seconds: Option<u64>) -> ServerCommand {
     ServerCommand::Subscribe { channel: channel(name), since: None, expires_in: seconds.map(Duration::from_secs) }
 }

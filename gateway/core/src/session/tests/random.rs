@@ -27,14 +27,14 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Feeds events to a session and checks what must always hold.
+/// Feeds events to a session and checks its invariants.
 struct Run {
     session: Session,
     now: Tick,
     next_id: u32,
     in_flight: Vec<(OpId, &'static str)>,
     answered: HashSet<u32>,
-    asked: HashSet<u32>,
+    sent: HashSet<u32>,
     closed: bool,
 }
 
@@ -73,7 +73,7 @@ impl Run {
         assert!(!self.closed, "{action:?} after the close");
         match action {
             Action::Reply(id, _) => {
-                assert!(self.asked.contains(id) && self.answered.insert(*id), "{id} was answered twice or is not a command");
+                assert!(self.sent.contains(id) && self.answered.insert(*id), "{id} was answered twice or is not a command");
             }
             Action::Start(op, what) => self.in_flight.push((*op, kind_of(what))),
             Action::Cancel(op) => {
@@ -105,7 +105,7 @@ impl Run {
         };
         self.next_id += 1;
         if kind != 13 {
-            self.asked.insert(id);
+            self.sent.insert(id);
         }
         let command = centrifuge::decode(&format!(r#"{{"id":{id},{body}}}"#)).next()?.expect("valid");
         Some(Input::Command(command))
@@ -160,7 +160,7 @@ proptest! {
         let now = Tick(0);
         let session = Session::new(ConnectionId::random(), Arc::new(config()), now, 0.3);
         let mut run =
-            Run { session, now, next_id: 1, in_flight: Vec::new(), answered: HashSet::new(), asked: HashSet::new(), closed: false };
+            Run { session, now, next_id: 1, in_flight: Vec::new(), answered: HashSet::new(), sent: HashSet::new(), closed: false };
         let connect = run.command(0, "").expect("a command");
         run.input(connect);
         for event in &events {
@@ -170,6 +170,6 @@ proptest! {
         while let Some((op, _)) = run.in_flight.pop() {
             run.input(Input::Done(op, failed(ErrorCode::Internal)));
         }
-        prop_assert!(run.closed || run.asked == run.answered);
+        prop_assert!(run.closed || run.sent == run.answered);
     }
 }
