@@ -305,7 +305,7 @@ fn a_recovery_from_recent_publications_needs_no_read() {
             Some((start.answer.offset, start.cursor.offset, start.top, start.publications.len()))
         };
         assert_eq!(recover(at.epoch.as_str(), 1), Some((1, 1, 1, 0)));
-        assert_eq!(recover(at.epoch.as_str(), 0), None, "the channel keeps no publication while no connection needs one");
+        assert_eq!(recover(at.epoch.as_str(), 0), None, "the channel keeps no publications while no connection needs them");
         assert_eq!(recover(at.epoch.as_str(), 2), None, "offset 2 does not exist yet");
         assert_eq!(recover("otherone", 1), None);
         assert_eq!(recover("", 0), None, "an empty epoch needs a history read");

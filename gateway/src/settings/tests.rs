@@ -42,22 +42,22 @@ fn problems(toml: &str) -> Vec<Problem> {
 #[test]
 fn the_default_file_documents_every_key_with_its_bounds_and_no_other_keys() {
     let file = documented_in(DEFAULTS);
-    let mut wanted = Settings::documented();
-    wanted.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
-    wanted.extend(keys_of::<ApiKey>("api_keys"));
-    wanted.extend(keys_of::<Service>("services.chatbot"));
+    let mut expected = Settings::documented();
+    expected.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
+    expected.extend(keys_of::<ApiKey>("api_keys"));
+    expected.extend(keys_of::<Service>("services.chatbot"));
     // The bounds of a namespace's keys are documented at channel_defaults.
-    wanted.extend(keys_of::<Channel>("namespaces.chat").into_iter().map(|(key, _)| (key, None)));
-    for (key, range) in &wanted {
+    expected.extend(keys_of::<Channel>("namespaces.chat").into_iter().map(|(key, _)| (key, None)));
+    for (key, range) in &expected {
         let (_, comment) = file.iter().find(|(name, _)| name == key).unwrap_or_else(|| panic!("{key} is not in default.toml"));
         if let Some(range) = range {
             assert!(comment.contains(&format!("({range})")), "the comment of {key} lacks ({range}): {comment}");
         }
     }
     for (key, _) in &file {
-        assert!(wanted.iter().any(|(name, _)| name == key), "default.toml has {key}, which is no setting");
+        assert!(expected.iter().any(|(name, _)| name == key), "default.toml has {key}, which is no setting");
     }
-    assert_eq!(file.len(), wanted.len());
+    assert_eq!(file.len(), expected.len());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn dev_settings_have_what_the_demo_and_the_scripts_use() {
 
 #[test]
 fn the_problem_of_every_bad_value_names_its_key() {
-    for (toml, key, says) in [
+    for (toml, key, fragment) in [
         ("[connection]\nping = 1", "connection.ping", "unknown key"),
         ("nodes = 3", "nodes", "unknown key"),
         ("[namespaces.chat]\nhistory = 3", "namespaces.chat.history", "known keys here: history_size"),
@@ -171,44 +171,44 @@ fn the_problem_of_every_bad_value_names_its_key() {
         let problems = problems(toml);
         assert_eq!(problems.len(), 1, "{toml}: {problems:?}");
         assert_eq!(problems[0].key, key, "{toml}");
-        assert!(problems[0].message.contains(says), "{toml}: {}", problems[0].message);
+        assert!(problems[0].message.contains(fragment), "{toml}: {}", problems[0].message);
     }
 }
 
 /// Sets every key whose table has a fixed name, in a file and by a variable.
 #[test]
 fn every_key_refuses_values_outside_its_bounds_or_of_another_type() {
-    let refuses = |key: &str, value: &str, says: &str| {
+    let assert_refused = |key: &str, value: &str, fragment: &str| {
         let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
         let text = if table.is_empty() { format!("{name} = {value}") } else { format!("[{table}]\n{name} = {value}") };
         let found = problems(&text);
-        let ours: Vec<_> = found.iter().filter(|problem| problem.key == key).collect();
-        assert!(found.len() == 1 && ours.len() == 1 && ours[0].message.contains(says), "{text}: {found:?}");
+        let of_key: Vec<_> = found.iter().filter(|problem| problem.key == key).collect();
+        assert!(found.len() == 1 && of_key.len() == 1 && of_key[0].message.contains(fragment), "{text}: {found:?}");
         if value.starts_with(['[', '{']) {
             return;
         }
         let variable = format!("GATEWAY__{}", key.replace('.', "__").to_uppercase());
         let variables = Some(HashMap::from([(variable.clone(), value.trim_matches('"').to_owned())]));
         let message = Settings::load(&Layers { variables, ..Layers::default() }).expect_err(&variable).to_string();
-        assert!(message.contains(&format!("{key}: ")) && message.contains(says), "{variable}: {message}");
+        assert!(message.contains(&format!("{key}: ")) && message.contains(fragment), "{variable}: {message}");
     };
     let mut keys = Settings::documented();
     keys.push(("workers".into(), Some("0 to 63".into())));
     for (key, range) in keys {
-        refuses(&key, "{ a = 1 }", "expected");
+        assert_refused(&key, "{ a = 1 }", "expected");
         let Some(range) = range else { continue };
         let (first, last) = range.split_once(" to ").expect("from and to");
         let digits = |text: &str| text.find(|c: char| c.is_ascii_digit()).expect("a number");
         // A number above the upper bound, and zero if the lower bound is above zero.
         let mut above = last.to_owned();
         above.insert(digits(last), '9');
-        refuses(&key, &above, &range);
+        assert_refused(&key, &above, &range);
         let number: String = first.chars().filter(char::is_ascii_digit).collect();
         if number != "0" && number != "00" {
-            refuses(&key, &first.replacen(&number, "0", 1), &range);
+            assert_refused(&key, &first.replacen(&number, "0", 1), &range);
         }
-        refuses(&key, "\"many\"", &range);
-        refuses(&key, "[1]", &range);
+        assert_refused(&key, "\"many\"", &range);
+        assert_refused(&key, "[1]", &range);
     }
 }
 

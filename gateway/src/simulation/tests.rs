@@ -7,9 +7,9 @@ use super::{
 use crate::broker::simulated::Flaw;
 
 #[test]
-fn the_corpus_holds() {
-    if let Err(wrong) = replay_corpus() {
-        panic!("{wrong}");
+fn the_guarantees_hold_on_the_corpus() {
+    if let Err(report) = replay_corpus() {
+        panic!("{report}");
     }
 }
 
@@ -21,7 +21,7 @@ fn the_guarantees_hold_on_some_seeds() {
 }
 
 #[test]
-fn a_seed_gives_the_same_run_again() {
+fn two_runs_of_a_seed_are_equal() {
     for seed in 0..20 {
         let (mut first, mut second) = (Record::with_steps(), Record::with_steps());
         let ends = (attempt(&Plan::of(seed), None, &mut first), attempt(&Plan::of(seed), None, &mut second));

@@ -17,7 +17,7 @@ fn telemetry() -> Telemetry {
     Telemetry::without_logs(&Settings::from_toml("[node]\nname = \"n1\"").expect("valid")).expect("started")
 }
 
-/// All samples of a scrape. Fails if one occurs twice.
+/// Returns all samples of a scrape. Fails if a series occurs twice.
 fn scrape(telemetry: &Telemetry) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     for line in telemetry.metrics().render().lines().filter(|line| !line.starts_with('#')) {
@@ -43,9 +43,9 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
         .map(|series| series.split('{').next().unwrap_or_default().to_owned())
         .map(|name| ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).map_or(name.clone(), Into::into))
         .collect();
-    let mut wanted: HashSet<String> = SERIES.iter().map(SeriesRow::full_name).collect();
-    wanted.insert("target_info".into());
-    assert_eq!(names, wanted);
+    let mut expected: HashSet<String> = SERIES.iter().map(SeriesRow::full_name).collect();
+    expected.insert("target_info".into());
+    assert_eq!(names, expected);
     let families: Vec<_> = telemetry.metrics().render().lines().filter_map(|line| line.strip_prefix("# TYPE ").map(String::from)).collect();
     assert_eq!(families.len(), families.iter().collect::<HashSet<_>>().len());
 }

@@ -30,10 +30,10 @@ struct Listening {
 
 impl Listening {
     fn new() -> Self {
-        Self::within(LinkLimits { message_size: SIZE, ..LinkLimits::default() })
+        Self::with_limits(LinkLimits { message_size: SIZE, ..LinkLimits::default() })
     }
 
-    fn within(limits: LinkLimits) -> Self {
+    fn with_limits(limits: LinkLimits) -> Self {
         let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
         let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], limits);
         let node = Arc::new(Node { services, ..node(&mailbox) });
@@ -161,7 +161,7 @@ async fn a_link_carries_calls_and_publications_until_it_is_closed() {
 async fn malformed_messages_close_the_link_with_the_reason() {
     let large = format!(r#"{{"reply":{{"id":1,"data":"{}"}}}}"#, "x".repeat(SIZE));
     let text = |text: &str| Message::text(text);
-    for (name, message, close, code, says) in [
+    for (name, message, close, code, fragment) in [
         ("not JSON", text("hello"), 1008, "bad_request", "malformed"),
         ("JSON that is no frame", text("[1]"), 1008, "bad_request", "malformed"),
         ("an unknown frame", text(r#"{"dance":{}}"#), 1008, "bad_request", "unknown variant `dance`"),
@@ -175,7 +175,7 @@ async fn malformed_messages_close_the_link_with_the_reason() {
             bot.send(message.clone()).await;
             let (error, closed, reason) = bot.closed().await;
             assert_eq!((closed, &error["code"]), (close, &json!(code)), "{name}, hello first: {hello_first}");
-            assert!(error["message"].as_str().is_some_and(|message| message.contains(says)), "{name}: {error}");
+            assert!(error["message"].as_str().is_some_and(|message| message.contains(fragment)), "{name}: {error}");
             assert!(!reason.is_empty(), "{name}");
             assert_eq!(listening.instances(), 0, "{name}");
         }
@@ -184,7 +184,7 @@ async fn malformed_messages_close_the_link_with_the_reason() {
 
 #[actix_web::test]
 async fn hello_comes_once_first_and_in_time() {
-    let listening = Listening::within(LinkLimits { hello_timeout: Duration::from_millis(50), ..LinkLimits::default() });
+    let listening = Listening::with_limits(LinkLimits { hello_timeout: Duration::from_millis(50), ..LinkLimits::default() });
     let late = listening.dial().await;
     let (error, close, reason) = late.closed().await;
     assert_eq!((close, reason.as_str()), (1008, "no hello in time"));
@@ -221,12 +221,12 @@ async fn violations_of_the_transport_and_large_fragmented_messages_close_the_lin
         endless.raw(&[b'x'; 16 * 1024]).await;
     }
     let (error, close, _) = endless.closed().await;
-    assert_eq!((close, &error["code"]), (1009, &json!("payload_too_large")), "refused before the payload arrives");
+    assert_eq!((close, &error["code"]), (1009, &json!("payload_too_large")), "the frame is refused before its payload arrives");
 
     let mut many = listening.open().await;
     for id in 0..200 {
         many.send(Message::text(json!({"publish": {"id": id, "channel": "news:a", "data": "x".repeat(900)}}).to_string())).await;
-        assert_eq!(many.frame().await["ack"]["id"], id, "many small messages are no violation");
+        assert_eq!(many.frame().await["ack"]["id"], id, "many small messages are allowed");
     }
     drop(many);
     while listening.instances() > 0 {
@@ -237,7 +237,7 @@ async fn violations_of_the_transport_and_large_fragmented_messages_close_the_lin
 
 #[actix_web::test]
 async fn a_link_without_frames_is_closed_after_two_heartbeats() {
-    let listening = Listening::within(LinkLimits { heartbeat: Duration::from_millis(100), ..LinkLimits::default() });
+    let listening = Listening::with_limits(LinkLimits { heartbeat: Duration::from_millis(100), ..LinkLimits::default() });
     let mut alive = listening.open().await;
     let quiet = listening.dial().await;
     let mut quiet = quiet.0;

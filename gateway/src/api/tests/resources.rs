@@ -168,7 +168,7 @@ async fn commands_reach_all_connections_of_a_user() {
 
 // NL-5.8
 #[actix_web::test]
-async fn subscriptions_made_for_a_user_are_stored_and_carried_out() {
+async fn subscriptions_of_a_user_are_stored_and_reach_the_connections() {
     let fixture = Fixture::new();
     let path = "/v1/users/alice/subscriptions/chat:lobby";
     let user = "alice".parse().expect("valid");
@@ -216,7 +216,11 @@ async fn operators_see_nodes_services_health_and_metrics() {
         assert_eq!(fixture.send(TestRequest::with_uri(path)).await.status, StatusCode::OK, "{path} needs no key");
     }
     let docs = fixture.send(TestRequest::with_uri("/docs")).await;
-    assert_eq!((docs.status, docs.header("location")), (StatusCode::TEMPORARY_REDIRECT, Some("/docs/")), "the address that the docs give");
+    assert_eq!(
+        (docs.status, docs.header("location")),
+        (StatusCode::TEMPORARY_REDIRECT, Some("/docs/")),
+        "the documentation names this address"
+    );
     assert_eq!(fixture.send(TestRequest::with_uri("/docs/")).await.status, StatusCode::OK);
     fixture.node.health.apply(crate::node::ProcessEvent::DrainRequested);
     let answer = fixture.send(TestRequest::with_uri("/readyz")).await;

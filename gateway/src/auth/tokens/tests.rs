@@ -23,8 +23,8 @@ fn signed(claims: &Value) -> String {
     signed_with("secret", Algorithm::HS256, claims)
 }
 
-fn invalid(says: &str) -> impl Fn(TokenError) -> bool {
-    move |error| matches!(&error, TokenError::Invalid(reason) if reason.contains(says))
+fn invalid(fragment: &str) -> impl Fn(TokenError) -> bool {
+    move |error| matches!(&error, TokenError::Invalid(reason) if reason.contains(fragment))
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
     let critical = encode(&critical, &json!({"sub": "alice"}), &EncodingKey::from_secret(b"secret")).expect("signed");
     let swapped = signed(&json!({"sub": "mallory"}));
     let swapped = format!("{header}.{}.{signature}", swapped.split('.').nth(1).expect("three parts"));
-    for (token, says) in [
+    for (token, fragment) in [
         (signed_with("other", Algorithm::HS256, &json!({"sub": "alice"})), "wrong signature"),
         (signed_with("secret", Algorithm::HS512, &json!({"sub": "alice"})), "another algorithm"),
         (none, "an unknown algorithm"),
@@ -115,7 +115,7 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
         (signed(&json!({"sub": "a", "channel": "news:x"})), "for a subscription"),
     ] {
         let found = plain().verify_connection(&token, CLOCK).expect_err(&token);
-        assert!(invalid(says)(found.clone()), "{token}: {found}");
+        assert!(invalid(fragment)(found.clone()), "{token}: {found}");
     }
 }
 
@@ -161,7 +161,7 @@ fn a_connection_token_is_no_subscription_token() {
 }
 
 #[test]
-fn secrets_are_in_no_log() {
+fn debug_output_contains_no_secret() {
     assert!(!format!("{:?}", tokens("hmac_secret = \"hush\"")).contains("hush"));
 }
 

@@ -1,4 +1,4 @@
-//! A client that catches up while its worker does, too.
+//! A client that catches up while its worker also catches up.
 
 use super::*;
 use crate::broker::Delivery;
@@ -17,19 +17,19 @@ fn of_another_epoch() -> Delivery {
     }))
 }
 
-/// Runs a test that would never end if the worker read without pauses.
+/// Runs a test with a time limit, because it would never end if the worker read without pauses.
 fn run_in_time<F: Future<Output = ()>>(test: impl FnOnce(World) -> F + Send + 'static) {
     let (done, ended) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         run(default_bounds(), test);
         let _ = done.send(());
     });
-    ended.recv_timeout(Duration::from_secs(20)).expect("the worker does not read again and again, and the test does not fail");
+    ended.recv_timeout(Duration::from_secs(20)).expect("the worker pauses between reads, and no assertion fails");
 }
 
 // NL-1.5
 #[test]
-fn a_client_pauses_between_its_reads_while_its_worker_finds_out_the_current_epoch() {
+fn a_client_pauses_between_its_reads_while_its_worker_determines_the_current_epoch() {
     run_in_time(|world| async move {
         let reads = || world.worker.hub.reads().counts().0;
         let held = world.worker.hub.reads().hold_backfills().expect("no read runs");

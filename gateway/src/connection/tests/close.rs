@@ -72,9 +72,9 @@ fn a_request_for_another_form_of_the_protocol_closes_at_once() {
 #[test]
 fn a_peer_that_does_not_answer_a_close_is_cut() {
     run(default_bounds(), |world| async move {
-        for takes in [None, Some(0)] {
+        for room in [None, Some(0)] {
             let alice = world.user("alice").await;
-            alice.socket.make_room(takes);
+            alice.socket.set_room(room);
             world.command("alice", elsewhere()).await;
             elapse(1.5).await;
             assert!(!alice.is_finished().await);

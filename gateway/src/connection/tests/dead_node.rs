@@ -1,4 +1,4 @@
-//! Lifecycle events of a connection whose node the cluster has taken for dead.
+//! Lifecycle events of a connection whose node counted as dead in the cluster.
 
 use super::*;
 use crate::services::Count;
@@ -7,7 +7,7 @@ const ALL: [&str; 4] = ["connected", "disconnected", "subscribed", "unsubscribed
 
 // NL-7.1
 #[test]
-fn a_node_taken_for_dead_reports_its_connections_again_as_credit_allows() {
+fn a_node_that_counted_as_dead_reports_its_connections_again_as_credit_allows() {
     run(default_bounds(), |world| async move {
         let mut bot = Bot::with_events(&world, &ALL).await;
         let (alice, bob) = (world.user("alice").await, world.user("bob").await);
@@ -48,9 +48,9 @@ fn a_connection_that_ends_before_its_second_report_is_reported_as_disconnected()
         assert_eq!(bot.events().await.len(), 4);
         world.worker.hub.all_registered();
         elapse(1.0).await;
-        let gone = peers.swap_remove(0);
-        gone.socket.feed(Incoming::Eof);
-        assert!(gone.is_finished().await);
+        let ended = peers.swap_remove(0);
+        ended.socket.feed(Incoming::Eof);
+        assert!(ended.is_finished().await);
         assert_eq!(bot.events().await, ["disconnected a"]);
         bot.send(&json!({"credit": {"n": 9}}));
         elapse(1.0).await;

@@ -198,13 +198,13 @@ impl Peer {
         self.socket.feed(Incoming::Bytes(bytes.into()));
     }
 
-    /// Accepts this number of further bytes, and then none.
+    /// Accepts `bytes` further bytes, and then none.
     fn accept_bytes(&self, bytes: usize) {
-        self.socket.make_room(Some(bytes));
+        self.socket.set_room(Some(bytes));
     }
 
     fn accept_all(&self) {
-        self.socket.make_room(None);
+        self.socket.set_room(None);
     }
 
     /// Runs all ready tasks, then returns the received lines. A control frame is one line of text.
@@ -226,7 +226,7 @@ impl Peer {
     }
 }
 
-/// Replaces each received publication by its text.
+/// Replaces each received publication by its text. Keeps other lines.
 fn texts(received: &[String]) -> Vec<String> {
     let text = |line: &String| {
         let push: Value = serde_json::from_str(line).unwrap_or_default();

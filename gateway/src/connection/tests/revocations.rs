@@ -9,7 +9,7 @@ use gateway_core::{
 };
 use tokio::time::{Instant, timeout};
 
-/// The half second leaves the client's five seconds for a command almost untouched.
+/// The half second is short against the five seconds that a client waits for a reply.
 #[test]
 fn a_token_is_accepted_after_half_a_second_without_an_answer() {
     run(default_bounds(), |world| async move {

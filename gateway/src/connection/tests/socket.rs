@@ -1,4 +1,4 @@
-//! A socket whose other end is the test.
+//! A socket whose peer is the test.
 
 use crate::transport::Abort;
 use std::{
@@ -54,7 +54,7 @@ impl Socket {
     }
 
     /// Sets the number of bytes that the peer still accepts.
-    pub(super) fn make_room(&self, room: Option<usize>) {
+    pub(super) fn set_room(&self, room: Option<usize>) {
         let writer = {
             let mut ends = self.ends();
             ends.room = room;

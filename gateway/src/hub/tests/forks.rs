@@ -47,11 +47,12 @@ impl World {
         self.hub.go_live(connection.key(), &World::channel(STREAM_A))
     }
 
-    /// Subscribes again, as a client does on request. Returns the offsets that it recovers, or `None` if that needs a history read.
+    /// Subscribes again, as a client does when the hub requests it. Returns the offsets that it recovers, or `None` if that needs a history
+    /// read.
     fn resubscribe(&self, connection: &Registration, from: Position) -> Option<Vec<u64>> {
         let channel = World::channel(STREAM_A);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
-        assert!(self.hub.leave(connection.key(), &channel), "an ended subscription still counts as live when the client leaves");
+        assert!(self.hub.leave(connection.key(), &channel), "an ended subscription counts as live until the client leaves");
         assert!(self.hub.join(connection.key(), &channel, &options, None, SubscriptionSide::Client, false));
         let recover = RecoverFrom { epoch: from.epoch.to_string(), offset: from.offset };
         let start = self.hub.recover_from_memory(&channel, &recover, self.hub.parts.limits.page)?;
@@ -122,7 +123,7 @@ fn pending_deliveries_precede_the_fork() {
             state.pending += 1;
         }
         world.apply_page(&page);
-        // A member that joins now already has the new timeline.
+        // A member that joins now already has the new epoch.
         let late = world.connect();
         world.join_as(&late, STREAM_A, SubscriptionSide::Server).await;
         world.hub.set_read_progress(late.key(), &World::channel(STREAM_A), Position { epoch: new_epoch(), offset: 3 }, 3);

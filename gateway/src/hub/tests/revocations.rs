@@ -1,4 +1,4 @@
-//! Checks of revocations that cannot be read.
+//! Checks for revocations while the store does not answer.
 
 use super::*;
 use crate::testing::{fixtures::client, redis_outage::stopped_broker};

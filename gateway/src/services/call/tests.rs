@@ -28,7 +28,7 @@ fn caller() -> Caller {
     }
 }
 
-/// An instance whose frames the test reads and answers by hand.
+/// An instance whose frames the test reads and answers.
 struct Instance {
     services: Arc<Services>,
     link: LinkId,
@@ -94,7 +94,7 @@ async fn a_call_has_all_its_fields_and_returns_the_answer() {
     assert!(bot.answer(frame.id, Ok(data("hello"))));
     assert_eq!(call.await.expect("no panic"), Ok(data("hello")));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallAnswered)), (0, 1));
-    assert!(!bot.answer(frame.id, Ok(data("again"))), "a second answer has no caller");
+    assert!(!bot.answer(frame.id, Ok(data("again"))), "no caller waits for a second answer");
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,7 +173,7 @@ async fn a_full_queue_refuses_and_a_dropped_call_frees_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_turn_of_a_call_that_is_dropped_goes_to_the_next() {
+async fn when_a_waiting_call_is_dropped_the_next_call_gets_its_turn() {
     let services = services(ServiceConfig::default());
     let mut bot = Instance::join(&services, "i1", 8);
     let alice = caller();

@@ -37,7 +37,7 @@ fn gateway() -> Arc<Gateway> {
     })
 }
 
-/// The instance's end of a link; a task runs the gateway's end.
+/// The instance's end of a link. A task runs the gateway's end.
 struct Instance {
     to: mpsc::Sender<Received>,
     from: mpsc::Receiver<Sent>,
@@ -70,10 +70,11 @@ impl Instance {
     }
 
     fn send(&mut self, text: &str) {
-        self.give(Received::Text(text.to_owned().into()));
+        self.receive(Received::Text(text.to_owned().into()));
     }
 
-    fn give(&mut self, received: Received) {
+    /// Passes an input to the gateway's end.
+    fn receive(&mut self, received: Received) {
         self.to.try_send(received).expect("room");
     }
 
@@ -114,7 +115,7 @@ fn run<F: Future<Output = ()>>(test: F) {
 }
 
 #[test]
-fn calls_and_events_go_out_and_answers_come_in() {
+fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
     run(async {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
@@ -148,7 +149,7 @@ fn calls_and_events_go_out_and_answers_come_in() {
         gateway.services.send_lifecycle(&event(LifecycleKind::Disconnected));
         gateway.services.send_lifecycle(&event(LifecycleKind::Connected));
         let event_frame = bot.frame().await;
-        assert_eq!(event_frame["event"]["kind"], "connected", "only wanted events come");
+        assert_eq!(event_frame["event"]["kind"], "connected", "the instance gets only the events that it requested");
         assert_eq!(event_frame["event"]["id"], format!("n1/{connection}/connected"));
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
@@ -234,7 +235,7 @@ fn publications_above_the_limit_are_refused_one_by_one() {
             let frame = bot.frame().await;
             refused += u32::from(frame["nack"]["error"]["code"] == "too_many_requests");
         }
-        assert_eq!(refused, 2, "six were sent at once, and four are allowed");
+        assert_eq!(refused, 2, "six publications were sent at once, and four are allowed");
     });
 }
 
@@ -269,7 +270,7 @@ fn a_malformed_first_frame_closes_the_link_with_the_reason() {
         ] {
             let gateway = gateway();
             let mut bot = Instance::connect(&gateway);
-            bot.give(received.clone());
+            bot.receive(received.clone());
             assert!(bot.frame().await["error"]["message"].as_str().is_some_and(|m| m.len() > 10), "{received:?}");
             assert_eq!(bot.closed().await.0, code, "{received:?}");
             assert_eq!(gateway.services.counters().get(Count::LinkRefused), 1);
@@ -289,7 +290,7 @@ fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
             let (code, ending) = bot.closed().await;
             assert!(code == 1008 && matches!(ending, Ending::Malformed(_)), "{bad}");
             let Err(CallError::Refused(refusal)) = lost.await.expect("no panic") else { panic!("the call has to fail") };
-            assert_eq!(refusal.code, ErrorCode::Timeout, "it was sent, so its outcome is unknown");
+            assert_eq!(refusal.code, ErrorCode::Timeout, "the call was sent, so its outcome is unknown");
             assert!(gateway.services.summary()[0].instances.is_empty());
         }
     });
@@ -297,7 +298,7 @@ fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
 
 #[test]
 fn the_error_names_the_fault_of_a_bad_frame_and_nothing_changes() {
-    for (frame, says) in [
+    for (frame, fragment) in [
         ("", "EOF"),
         ("{", "EOF"),
         ("[]", "expected an object"),
@@ -333,7 +334,7 @@ fn the_error_names_the_fault_of_a_bad_frame_and_nothing_changes() {
             bot.send(frame);
             let error = bot.frame().await;
             assert_eq!(error["error"]["code"], "bad_request", "{frame}");
-            assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(says)), "{frame}: {error}");
+            assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(fragment)), "{frame}: {error}");
             assert_eq!(bot.closed().await.0, 1008, "{frame}");
             let counters = gateway.services.counters();
             assert_eq!((counters.get(Count::PublishAcked), counters.get(Count::PublishNacked)), (0, 0), "{frame}");
@@ -375,9 +376,9 @@ fn a_link_without_frames_is_pinged_and_a_pong_keeps_it_open() {
         let mut bot = Instance::open(&gateway).await;
         for _ in 0..3 {
             assert_eq!(bot.next().await, Sent::Ping);
-            bot.give(Received::Pong);
+            bot.receive(Received::Pong);
         }
-        bot.give(Received::Ping("x".into()));
+        bot.receive(Received::Ping("x".into()));
         assert_eq!(bot.next().await, Sent::Pong("x".into()));
         assert_eq!(bot.next().await, Sent::Ping);
         assert_eq!(bot.closed().await, (1008, Ending::HeartbeatTimeout));
@@ -404,7 +405,7 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
         let mut second = Instance::open(&gateway).await;
         assert_eq!(first.closed().await, (1008, Ending::Replaced));
         assert_eq!(gateway.services.summary()[0].instances.len(), 1);
-        second.give(Received::Close);
+        second.receive(Received::Close);
         assert_eq!(second.closed().await, (1000, Ending::ClosedByInstance));
         let third = Instance::open(&gateway).await;
         let ((), ended) = tokio::join!(gateway.services.close(), third.closed());
@@ -428,10 +429,10 @@ fn a_node_that_stops_writes_all_frames_before_its_links_close() {
             assert_eq!(bot.frame().await, json!({"cancel": {"id": id}}));
             assert!(matches!(bot.next().await, Sent::Close(_)));
             sleep(Duration::from_millis(300)).await;
-            bot.give(Received::Close);
+            bot.receive(Received::Close);
         };
         tokio::join!(gateway.services.close(), peer);
-        assert_eq!(start.elapsed(), Duration::from_millis(300), "exactly until the peer has closed");
+        assert_eq!(start.elapsed(), Duration::from_millis(300), "the stop waits exactly until the peer has closed");
     });
 }
 

@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Counts its calls.
+/// A waker that counts its calls.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -38,7 +38,7 @@ fn pings(numbers: impl IntoIterator<Item = u8>) -> Vec<u8> {
     numbers.into_iter().flat_map(ping).collect()
 }
 
-/// The ping payloads of one turn; `next` decides after each.
+/// Runs one turn. Returns the payloads of its pings and the result. `next` decides after each ping.
 fn turn(wire: &mut Wire<DuplexStream>, wakes: &Arc<Wakes>, bytes: usize, mut next: impl FnMut(usize) -> Next) -> (Vec<u8>, Poll<End>) {
     let counted = wakes.clone().into();
     let mut seen = Vec::new();
@@ -63,11 +63,11 @@ async fn a_turn_ends_with_its_bytes_and_wakes_for_the_next() {
     peer.write_all(&pings(0..10)).await.expect("room");
     let (seen, end) = turn(&mut wire, &wakes, 30, |_| Next::Continue);
     assert!(end.is_pending());
-    assert_eq!((seen, wakes.take()), ((0..4).collect(), 1), "28 bytes hold four pings, and two bytes are the start of a header");
+    assert_eq!((seen, wakes.take()), ((0..4).collect(), 1), "30 bytes are four pings of seven bytes and two bytes of the fifth");
     assert!(wire.is_mid_message());
     let (seen, end) = turn(&mut wire, &wakes, 100, |_| Next::Continue);
     assert!(end.is_pending());
-    assert_eq!((seen, wakes.take()), ((4..10).collect(), 0), "all input is read: the socket will wake the task");
+    assert_eq!((seen, wakes.take()), ((4..10).collect(), 0), "all input is read, so the socket wakes the task");
     peer.write_all(&ping(10)).await.expect("room");
     assert_eq!(wakes.take(), 1);
 }
@@ -82,7 +82,7 @@ async fn a_receiver_ends_the_turn_and_the_next_turn_continues_in_order() {
     assert_eq!(wakes.take(), 1, "woken for another turn");
     assert!(wire.buffered() >= 49);
     assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Pause).0, [3]);
-    assert_eq!(wakes.take(), 0, "paused: the caller calls again by itself");
+    assert_eq!(wakes.take(), 0, "after a pause the caller polls without being woken");
     assert_eq!(turn(&mut wire, &wakes, 14, |_| Next::Continue).0, [4, 5], "the limit of a turn includes input of earlier turns");
     assert_eq!(wakes.take(), 1);
     peer.write_all(&ping(10)).await.expect("room");
@@ -131,7 +131,7 @@ async fn a_violation_in_input_of_an_earlier_turn_is_reported() {
     );
 }
 
-/// A socket that takes `room` bytes in all and then blocks, and records what was written.
+/// A socket that accepts `room` bytes in total and then blocks. Records the written bytes.
 #[derive(Default)]
 struct Slow {
     room: Cell<usize>,

@@ -109,7 +109,7 @@ fn a_second_link_of_an_instance_replaces_the_first() {
 }
 
 #[test]
-fn a_breaker_outlives_its_link() {
+fn a_breaker_stays_open_when_its_link_is_replaced() {
     let mut pool = pool(4);
     let (link, _queued, _) = join(&mut pool, "i1", 1);
     let _call = start(&mut pool).expect("credit");
@@ -131,18 +131,18 @@ fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
         assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
     }
     pool.start(None, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
-    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller left");
+    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller no longer waits");
     assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
 }
 
 #[test]
 fn lifecycle_events_of_one_subject_go_to_one_interested_instance() {
     let mut pool = pool(8);
-    let wanted = Interests::only(LifecycleKind::Connected);
-    let mut interested: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, wanted).expect("room")).collect();
+    let interests = Interests::only(LifecycleKind::Connected);
+    let mut interested: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, interests).expect("room")).collect();
     let mut uninterested = join(&mut pool, "i4", 100);
     for _ in 0..10 {
-        assert_eq!(pool.offer(wanted, "c1", CreditUse::All, event), Some(Offered::Sent));
+        assert_eq!(pool.offer(interests, "c1", CreditUse::All, event), Some(Offered::Sent));
     }
     assert_eq!(pool.offer(Interests::only(LifecycleKind::Disconnected), "c1", CreditUse::All, event), None);
     let mut counts: Vec<_> = interested.iter_mut().map(|(_, q, _)| std::iter::from_fn(|| q.try_recv().ok()).count()).collect();
