@@ -104,7 +104,7 @@ async fn a_message_repeated_with_its_id_is_stored_and_answered_once() {
 }
 
 #[actix_web::test]
-async fn an_instance_continues_from_another_instances_answer() {
+async fn an_instance_continues_the_answer_of_another_instance() {
     let gateway = FakeGateway::start().await;
     let (one, _two) = (instance(&gateway, "one"), instance(&gateway, "two"));
     say(&gateway, "one", "count to 2").await;
@@ -214,5 +214,9 @@ async fn error_texts_of_the_gateway_are_not_passed_on() {
     let _bot = instance(&gateway, "one");
     assert_eq!(gateway.call("one", "typing", "alice", json!({"channel": BROKEN_CHANNEL})).await, json!({"error": 503}));
     let messages = gateway.error_messages.lock().expect("not poisoned").clone();
-    assert_eq!(messages, ["The gateway did not accept it. The message is larger than the configured limit."], "the error table's words");
+    assert_eq!(
+        messages,
+        ["The gateway did not accept it. The message is larger than the configured limit."],
+        "the text of the error table"
+    );
 }

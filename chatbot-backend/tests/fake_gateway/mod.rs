@@ -106,19 +106,19 @@ impl FakeGateway {
         timeout(TIMEOUT, search).await.unwrap_or_else(|_| panic!("nothing matches in {channel}: {:?}", self.entries(channel)))
     }
 
-    /// Waits for `wanted` matching entries in all channels with this prefix.
-    pub(crate) async fn wait_for_count(&self, prefix: &str, matches: impl Fn(&Value) -> bool, wanted: usize) {
+    /// Waits for `expected` matching entries in all channels with this prefix.
+    pub(crate) async fn wait_for_count(&self, prefix: &str, matches: impl Fn(&Value) -> bool, expected: usize) {
         let count = || {
             let channels = self.channels.lock().expect("not poisoned");
             let entries = channels.stored.iter().filter(|(name, _)| name.starts_with(prefix)).flat_map(|(_, stored)| stored);
             entries.filter(|(data, _)| matches(data)).count()
         };
         let search = async {
-            while count() < wanted {
+            while count() < expected {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(TIMEOUT, search).await.unwrap_or_else(|_| panic!("{} of {wanted} match in {prefix}*", count()));
+        timeout(TIMEOUT, search).await.unwrap_or_else(|_| panic!("{} of {expected} match in {prefix}*", count()));
     }
 
     async fn serve(self, stream: TcpStream) {
