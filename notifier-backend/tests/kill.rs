@@ -108,7 +108,7 @@ async fn nothing_is_lost_or_duplicated_when_the_process_is_killed_a_hundred_time
     assert_eq!(seen.len(), accepted.len() * 2, "a notification was lost");
     let alice: Vec<&str> =
         publications.iter().filter(|publication| publication.target == "alice").map(|publication| publication.id.as_str()).collect();
-    assert_eq!(alice, accepted.iter().map(String::as_str).collect::<Vec<_>>(), "in the order of their acceptance");
+    assert_eq!(alice, accepted.iter().map(String::as_str).collect::<Vec<_>>(), "notifications arrive in the order of their acceptance");
     assert!(gateway.repeats() > 0, "no kill happened between a delivery and its record, so this run proves nothing");
     let failed = notifier.get("/v1/notifications?state=failed").await.expect("a page");
     assert_eq!(failed["notifications"], json!([]));
@@ -129,12 +129,12 @@ async fn notifications_accepted_without_a_gateway_are_delivered_later_and_repeat
     gateway.lose_next_answer_and_keys();
     notifier.wait_until_all_are_final().await;
     let mut ids: Vec<String> = gateway.publications().into_iter().map(|publication| publication.id).collect();
-    assert_eq!(ids.len(), 3, "one is stored twice, because the gateway forgot its key");
+    assert_eq!(ids.len(), 3, "one notification is stored twice, because the gateway forgot its key");
     ids.sort_unstable();
     ids.dedup();
     let mut expected = vec![first, second];
     expected.sort_unstable();
-    assert_eq!(ids, expected, "with the same id");
+    assert_eq!(ids, expected, "the repeated notification has the same id");
     notifier.kill().await;
 }
 
@@ -162,7 +162,7 @@ async fn a_404_that_is_not_from_the_gateway_is_not_final() {
 async fn a_delivery_to_a_path_that_the_gateway_does_not_have_is_final() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);
-    gateway.has_no_paths();
+    gateway.remove_paths();
     let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
     let id = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     notifier.wait_until_all_are_final().await;
@@ -201,7 +201,7 @@ async fn lost_histories_are_delivered_again_with_the_same_id() {
 }
 
 #[actix_web::test]
-async fn it_stops_in_order_on_sigterm_and_refuses_bad_settings() {
+async fn sigterm_stops_the_notifier_and_invalid_settings_are_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let gateway = FakeGateway::start(0);
     let mut notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;

@@ -33,7 +33,7 @@ async fn each_target_keeps_its_order_and_does_not_delay_others() {
     for (id, users, due) in [("n1", &["a", "b"][..], at), ("n2", &["a"], at), ("n3", &["b"], Millis(5000))] {
         outbox.accept(notification(id, users, due), None).await.expect("accepted");
     }
-    assert_eq!(ids(&outbox, Millis(999)).await, Vec::<String>::new(), "not before it is due");
+    assert_eq!(ids(&outbox, Millis(999)).await, Vec::<String>::new(), "a delivery does not start before it is due");
     assert_eq!(ids(&outbox, at).await, ["n1-0", "n1-1"]);
     let again = Outcome::Retry { cause: "down".into(), at: Millis(2000) };
     outbox.record_outcome("n1-0".into(), again).await.expect("stored");
@@ -106,7 +106,7 @@ async fn next_deliveries_follow_every_change() {
 }
 
 #[tokio::test]
-async fn an_outbox_without_next_deliveries_gets_them() {
+async fn an_outbox_file_without_the_table_of_next_deliveries_gets_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("outbox.db");
     let outbox = open(&directory);
@@ -116,14 +116,14 @@ async fn an_outbox_without_next_deliveries_gets_them() {
     drop(outbox);
     let old = store::open(&path).expect("opened");
     old.execute_batch("DROP TRIGGER next_delivery_on_insert; DROP TRIGGER next_delivery_on_update; DROP TABLE next_deliveries")
-        .expect("as it was");
+        .expect("the table and its triggers are dropped");
     drop(old);
     let outbox = open(&directory);
     assert_eq!(ids(&outbox, Millis(9000)).await, ["n2-0", "n2-1", "n1-1", "n3-1"]);
 }
 
 #[tokio::test]
-async fn accepted_notifications_are_there_after_a_restart() {
+async fn accepted_notifications_survive_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     open(&directory).accept(notification("n1", &["a"], Millis(0)), Some(("k".into(), "r".into()))).await.expect("accepted");
     let outbox = open(&directory);
@@ -161,7 +161,7 @@ async fn only_finished_notifications_are_pruned() {
     for n in [0, 1, 3, 5] {
         outbox.record_outcome(format!("n{n}-0"), delivered("e")).await.expect("stored");
     }
-    assert_eq!(outbox.prune().await.expect("pruned"), 3, "two are kept by number, in any state");
+    assert_eq!(outbox.prune().await.expect("pruned"), 3, "the two newest notifications are kept in any state");
     let left = outbox.list(Filter { limit: 10, ..Filter::default() }).await.expect("read");
     let left: Vec<&str> = left.notifications.iter().map(|view| view.id.as_str()).collect();
     assert_eq!(left, ["n5", "n4", "n2"]);

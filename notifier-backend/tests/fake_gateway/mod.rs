@@ -60,7 +60,7 @@ impl FakeGateway {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Whether some requests are answered late, with errors, or not in time.
+    /// Sets whether some requests are answered late, with errors, or not in time.
     pub(crate) fn inject_faults(&self, on: bool) {
         self.state.injects_faults.store(on, Ordering::Relaxed);
     }
@@ -70,13 +70,13 @@ impl FakeGateway {
         self.state.loses_next_answer.store(true, Ordering::Relaxed);
     }
 
-    /// Whether all publications get a 404 that is not from a gateway, such as from a proxy during a deployment.
+    /// Sets whether all publications get a 404 that is not from a gateway, such as from a proxy during a deployment.
     pub(crate) fn answer_not_found(&self, answers_not_found: bool) {
         self.state.answers_not_found.store(answers_not_found, Ordering::Relaxed);
     }
 
-    /// It has none of the paths that publish, and says so itself.
-    pub(crate) fn has_no_paths(&self) {
+    /// Answers all publications with the 404 of a gateway that does not have these paths.
+    pub(crate) fn remove_paths(&self) {
         self.state.has_no_paths.store(true, Ordering::Relaxed);
     }
 
@@ -84,7 +84,7 @@ impl FakeGateway {
         self.state.publications.lock().expect("not poisoned").clone()
     }
 
-    /// Behaves like a gateway that was killed and restarted: a new epoch, and no idempotency keys.
+    /// Starts a new epoch and forgets all idempotency keys, like a gateway that was killed and restarted.
     pub(crate) fn restart_empty(&self) {
         self.state.restarts.fetch_add(1, Ordering::Relaxed);
         self.state.keys.lock().expect("not poisoned").clear();
@@ -94,7 +94,7 @@ impl FakeGateway {
         self.state.requests.load(Ordering::Relaxed)
     }
 
-    /// Publications with an idempotency key that was known already.
+    /// Returns the number of publications with an idempotency key that was already known.
     pub(crate) fn repeats(&self) -> u64 {
         self.state.repeats.load(Ordering::Relaxed)
     }
