@@ -19,12 +19,12 @@ fn config(nodes: &[&FakeNode]) -> Config {
     config
 }
 
-/// A service whose methods each show one outcome.
+/// A service that has a method for each outcome of a call.
 async fn service(call: Call) -> CallResult {
     match call.method.as_str() {
         "echo" => Ok(call.data),
         "never" => std::future::pending().await,
-        "panic" => panic!("on purpose"),
+        "panic" => panic!("a panic that the test requested"),
         "huge" => to_raw_value(&"x".repeat(100_000)).map_err(|_| CallFailure::refused(500, "")),
         _ => Err(CallFailure::refused(404, "no such method")),
     }
@@ -211,5 +211,5 @@ async fn shutdown_drains_finishes_and_closes() {
     fake.ack(frame.id, 3).await;
     assert_eq!(publish.await.expect("no panic").expect("published").offset, 3);
     fake.closed().await;
-    assert!(shutdown.await.expect("no panic"), "everything was finished");
+    assert!(shutdown.await.expect("no panic"), "all calls and publications were finished");
 }

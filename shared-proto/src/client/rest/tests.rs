@@ -1,4 +1,4 @@
-//! Tests the REST client against a server with a fixed response.
+//! Tests of the REST client with a server that has a fixed response.
 
 use super::*;
 use crate::{
@@ -96,25 +96,25 @@ async fn no_segment_of_a_path_is_lost() {
 
 #[tokio::test]
 async fn later_requests_skip_an_unreachable_node() {
-    let (first, dead) = server(OK).await;
+    let (first, request) = server(OK).await;
     let down = unreachable_url().await;
     let gateway = gateway(&[&down, &first]);
-    gateway.message("alice", &body(), &Publishing::default()).await.expect("by the second node");
-    dead.await.expect("no panic");
+    gateway.message("alice", &body(), &Publishing::default()).await.expect("the second node answers");
+    request.await.expect("no panic");
     assert_eq!(gateway.preferred.load(Ordering::Relaxed), 1);
-    let failure = gateway.message("alice", &body(), &Publishing::default()).await.expect_err("both are gone");
+    let failure = gateway.message("alice", &body(), &Publishing::default()).await.expect_err("both nodes are unreachable");
     assert!(matches!(failure, Failure::NotDone { .. }), "{failure}");
 }
 
 #[tokio::test]
-async fn later_requests_prefer_another_node_than_one_that_did_not_answer() {
+async fn later_requests_prefer_a_node_other_than_the_one_that_did_not_answer() {
     let (mute, asked) = server("").await;
-    let (well, _request) = server(OK).await;
-    let gateway = gateway(&[&mute, &well]);
+    let (working, _request) = server(OK).await;
+    let gateway = gateway(&[&mute, &working]);
     let failure = gateway.message("alice", &body(), &Publishing::keyed("k")).await.expect_err("no answer");
     assert!(matches!(failure, Failure::Unknown { .. }), "{failure}");
     asked.await.expect("no panic");
-    gateway.message("alice", &body(), &Publishing::keyed("k")).await.expect("by the second node");
+    gateway.message("alice", &body(), &Publishing::keyed("k")).await.expect("the second node answers");
     assert_eq!(gateway.preferred.load(Ordering::Relaxed), 1);
 }
 

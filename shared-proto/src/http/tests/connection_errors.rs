@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 const REQUEST: &str = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Waits until the counters are these. All other counters must be 0.
+/// Waits until the counters have the `expected` values and all other counters are 0.
 fn wait_for(errors: &ConnectionErrors, expected: &[(Cause, u64)]) {
     let began = Instant::now();
     loop {

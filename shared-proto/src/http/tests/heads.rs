@@ -159,10 +159,10 @@ fn decode(bytes: &[u8]) -> (usize, usize) {
 proptest! {
     #[test]
     fn only_upgrade_offers_are_changed(all in requests(), sizes in vec(1usize..400, 1..20), room in 1usize..300) {
-        let (sent, wanted): (Vec<_>, Vec<_>) = all.iter().map(TestRequest::bytes).unzip();
-        let (sent, wanted) = (sent.concat(), wanted.concat());
+        let (sent, expected): (Vec<_>, Vec<_>) = all.iter().map(TestRequest::bytes).unzip();
+        let (sent, expected) = (sent.concat(), expected.concat());
         let got = read(cut(&sent, &sizes), room);
-        prop_assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(&wanted));
+        prop_assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(&expected));
         let bodies = all.iter().map(|request| match &request.body {
             TestBody::Length(body) => body.len(),
             TestBody::Chunked(chunks, ..) => chunks.iter().map(Vec::len).sum(),

@@ -1,4 +1,4 @@
-//! What the log of a process under test may contain.
+//! The check of the log of a process under test.
 
 use super::super::testing::Process;
 use super::server::shared;
@@ -6,14 +6,14 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A process that logs this line. Another server answers for it.
+/// Runs a process that logs this line. Another server answers at its address.
 fn process_that_logs(line: &str) {
     let mut command = Command::new("sh");
     command.args(["-c", "echo \"$0\" >&2; exec sleep 60", line]);
     let process = Process::start(&mut command, shared());
     let began = Instant::now();
     while process.log().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "the line does not come");
+        assert!(began.elapsed() < Duration::from_secs(30), "the process does not log the line");
         thread::yield_now();
     }
 }
