@@ -1,6 +1,6 @@
 //! Values that tests of the broker use.
 
-use crate::broker::{Delivery, IdempotencyKey, Mailbox, NewPublication, Post};
+use crate::broker::{Delivery, IdempotencyKey, Mailbox, MailboxEntry, NewPublication};
 use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Data, PageLimit, Publication, Retention, Tags, WorkerId};
 use std::{
     future::poll_fn,
@@ -69,41 +69,41 @@ pub fn offset(publication: &Publication) -> u64 {
 }
 
 /// What waits in a mailbox now.
-pub fn taken(mailbox: &Mailbox) -> Vec<Post> {
-    let mut posts = Vec::new();
-    let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), &mut posts);
-    posts
+pub fn taken(mailbox: &Mailbox) -> Vec<MailboxEntry> {
+    let mut entries = Vec::new();
+    let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), &mut entries);
+    entries
 }
 
-/// The consumer of a mailbox, one post at a time.
+/// The consumer of a mailbox, one entry at a time.
 pub struct Inbox {
     mailbox: Arc<Mailbox>,
-    posts: std::vec::IntoIter<Post>,
+    entries: std::vec::IntoIter<MailboxEntry>,
 }
 
 impl Inbox {
     /// Of this mailbox, which nobody else may empty.
     pub fn new(mailbox: &Arc<Mailbox>) -> Self {
-        Self { mailbox: Arc::clone(mailbox), posts: Vec::new().into_iter() }
+        Self { mailbox: Arc::clone(mailbox), entries: Vec::new().into_iter() }
     }
 
-    /// The next post, however long it takes a store to send it.
-    pub async fn next(&mut self) -> Post {
+    /// The next entry, however long it takes a store to send it.
+    pub async fn next(&mut self) -> MailboxEntry {
         loop {
-            if let Some(post) = self.posts.next() {
-                return post;
+            if let Some(entry) = self.entries.next() {
+                return entry;
             }
-            let mut posts = Vec::new();
-            let taken = poll_fn(|cx| self.mailbox.poll_take(cx, &mut posts));
-            tokio::time::timeout(Duration::from_secs(10), taken).await.expect("a post arrives");
-            self.posts = posts.into_iter();
+            let mut entries = Vec::new();
+            let taken = poll_fn(|cx| self.mailbox.poll_take(cx, &mut entries));
+            tokio::time::timeout(Duration::from_secs(10), taken).await.expect("an entry arrives");
+            self.entries = entries.into_iter();
         }
     }
 
-    /// The next post, which has to be a publication.
+    /// The next entry, which has to be a publication.
     pub async fn publication(&mut self) -> (ChannelName, Arc<Publication>) {
         match self.next().await {
-            Post::Delivery(channel, Delivery::Publication(publication)) => (channel, publication),
+            MailboxEntry::Delivery(channel, Delivery::Publication(publication)) => (channel, publication),
             other => panic!("not a publication: {other:?}"),
         }
     }

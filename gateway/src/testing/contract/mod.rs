@@ -17,7 +17,7 @@ pub use state::*;
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 /// A broker under test.
-pub struct Bed {
+pub struct BrokerFixture {
     /// It runs already.
     pub broker: Arc<Broker>,
     /// At least two, of 1,024 entries each.
@@ -30,11 +30,11 @@ pub struct Bed {
     pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
-/// Makes every test of the contract a test of the calling module: `contract!([attribute] [attribute with threads] bed)`.
+/// Makes every test of the contract a test of the calling module: `contract!([attribute] [attribute with threads] fixture)`.
 #[macro_export]
 macro_rules! contract {
-    ($single:tt $threaded:tt $bed:expr) => {
-        $crate::contract! { @each $single $bed,
+    ($single:tt $threaded:tt $fixture:expr) => {
+        $crate::contract! { @each $single $fixture,
             a_publication_arrives_and_is_kept_as_it_was_sent
             offsets_grow_by_one_and_are_the_order_in_every_mailbox
             what_is_handed_over_keeps_its_order
@@ -58,21 +58,21 @@ macro_rules! contract {
             who_was_connected_to_a_dead_node_is_found_until_struck_out
             names_of_users_are_kept_apart_whatever_they_hold
         }
-        $crate::contract! { @each $threaded $bed,
+        $crate::contract! { @each $threaded $fixture,
             concurrent_publishers_make_one_order
             a_read_is_of_one_moment
             a_key_published_many_times_at_once_is_published_once
         }
     };
-    (@each $test:tt $bed:expr, $($name:ident)*) => { $($crate::contract! { @one $test $bed, $name })* };
-    (@one [$test:meta] $bed:expr, $name:ident) => {
+    (@each $test:tt $fixture:expr, $($name:ident)*) => { $($crate::contract! { @one $test $fixture, $name })* };
+    (@one [$test:meta] $fixture:expr, $name:ident) => {
         #[$test]
         async fn $name() {
-            $crate::testing::contract::$name(&$bed).await;
+            $crate::testing::contract::$name(&$fixture).await;
         }
     };
 }
-impl Bed {
+impl BrokerFixture {
     async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Published {
         self.broker.publish(channel, publication).await.expect("published")
     }
