@@ -147,7 +147,7 @@ struct Received {
 struct Layout {
     /// Bytes of a line, without the line break.
     length: usize,
-    /// Where the time begins.
+    /// Index in a line of the first digit of the message's time.
     time_at: usize,
 }
 

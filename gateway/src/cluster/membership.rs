@@ -1,4 +1,4 @@
-//! Registers this node, renews its lease, and finds dead nodes.
+//! Registers this node, renews its lease (with the state table of the lease), and finds dead nodes.
 
 use super::{member::Member, shared_cluster::SharedCluster};
 use crate::{

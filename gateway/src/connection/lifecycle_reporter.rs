@@ -94,7 +94,8 @@ impl Driver {
         }
     }
 
-    /// Sends an event unless it has expired. Returns false if a service has no credit, so that the event has to be sent again.
+    /// Sends an event to the services that subscribe to its kind. Returns false if one of them could not take it, so that the event has to
+    /// be sent again later. Returns true if all took it, if none subscribes, or if the event has expired.
     fn report_unless_expired(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
         self.lifecycle_event(kind, channel).is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited))
     }

@@ -1,4 +1,4 @@
-//! The listener for frontends. The gate admits WebSockets; a small HTTP application serves all other requests.
+//! The listener for frontends. Its gate checks the origin of each upgrade and the limit of connections. A small HTTP application serves all other requests.
 
 use super::{demo, wiring::Parts};
 use crate::{

@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
         read.into_iter().map(|(section, name)| Some((name, section?))).collect()
     }
 
-    /// Reads a list of tables. In a variable it has the form `a=b,a=b`: each pair is one table, with the values of its first two keys.
+    /// Reads a list of tables. In an environment variable it has the form `a=b,c=d`: each pair is one table. The text before `=` is the
+    /// value of the table's first key, the text after it the value of the second.
     pub(super) fn list<T: Section>(&mut self, name: &str) -> Option<Vec<T>> {
         let items = match self.table.remove(name) {
             None => Vec::new(),

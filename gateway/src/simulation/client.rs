@@ -259,7 +259,7 @@ impl Client {
         }
     }
 
-    /// Continues in another epoch.
+    /// Handles a push that continues the subscription in another epoch.
     fn moved(&mut self, to: Position, lineage: &Lineage) -> Result<(), String> {
         self.reached.insert(Situation::MovedToEpoch);
         let old = self.position.replace(to).ok_or("a new epoch came before any position")?;
@@ -306,7 +306,7 @@ impl Client {
     }
 
     // NL-0.1, NL-4.7
-    /// What it is missing when idle; none if it has everything.
+    /// What the client still lacks when nothing is in flight. `None` if it has everything.
     pub(super) fn missing(&self, server: &Server) -> Option<String> {
         let top = server.top(&self.channel);
         (self.stage != Stage::Live || self.position != top).then(|| {

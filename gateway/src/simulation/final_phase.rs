@@ -16,7 +16,7 @@ const AUDIT_ROUNDS: usize = 10;
 const AUDIT_PAUSE: Duration = Duration::from_millis(500);
 /// Limit of rounds until everything ends after the clients disconnected.
 const DISCONNECT_ROUNDS: usize = 8;
-/// Time that eight rounds with progress take.
+/// Simulated time that passes at every eighth round, if that round made progress. Rounds themselves take no time.
 const ROUND_TRIPS: Duration = Duration::from_millis(40);
 /// Longer than a channel is kept for clients that have to subscribe again.
 const KEPT_FOR_RETURN: Duration = Duration::from_secs(6);

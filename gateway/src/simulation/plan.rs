@@ -67,7 +67,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// Kinds of steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Kind {
-    /// Everything that is due at one node happens once.
+    /// One node does everything that is due, once.
     #[default]
     Round,
     // Connections for commands.

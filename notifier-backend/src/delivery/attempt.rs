@@ -1,4 +1,4 @@
-//! One delivery attempt.
+//! One delivery attempt, and the decision whether a failed one is tried again.
 
 use crate::notification::{Millis, Target};
 use crate::outbox::{Delivery, Outcome};

@@ -76,7 +76,8 @@ impl Outbox {
         self.read(|reply| Read::Due { now, limit, reply }).await
     }
 
-    /// Users with a delivery after `since` whose channel has a history. In the order of their names, from after `last`, at most `limit`.
+    /// Users to whom something was delivered at `since` or later, into a channel with a history. Returns the next `limit` users after
+    /// `last`, ordered by name.
     pub async fn users_with_deliveries(&self, last: Option<String>, since: Millis, limit: usize) -> Result<Vec<String>, StoreError> {
         self.read(|reply| Read::UsersWithDeliveries { last, since, limit, reply }).await
     }

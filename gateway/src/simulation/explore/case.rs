@@ -18,13 +18,14 @@ const NEW: &str = "target/simulation";
 /// The folder of the corpus.
 const CORPUS: &str = "gateway/tests/simulation_corpus";
 
-/// A plan that once failed. It contains the steps and not the seed, because a seed means another plan after any change of the generator.
+/// A plan that once failed. It contains the steps instead of the seed, because the same seed makes another plan after a change of the
+/// generator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
     /// What it once found, in a sentence.
     found: String,
-    /// The planted flaw with which it fails. None: it found a fault of the gateway, or a change made by hand.
+    /// The planted flaw with which it fails. `None` if it found a fault of the gateway, or a change made by hand.
     #[serde(default)]
     pub(super) flaw: Option<Flaw>,
     shape: Shape,

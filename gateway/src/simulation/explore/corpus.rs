@@ -3,8 +3,8 @@
 use super::case::Case;
 use crate::broker::simulated::Flaw;
 
-/// Runs all cases of the corpus, and answers their number. Without a flaw each must pass, and with its flaw it must fail. Each flaw must have a case.
-/// The error lists what is not so.
+/// Runs all cases of the corpus and returns their number. Each case must pass without a flaw; a case with a flaw must fail with it. Each
+/// flaw must have a case. The error lists what is wrong.
 pub fn replay_corpus() -> Result<usize, String> {
     let cases = Case::corpus()?;
     let mut wrong: Vec<_> = cases.iter().filter_map(|(name, case)| Some(format!("{name}: {}", check(case)?))).collect();

@@ -7,7 +7,8 @@ use super::{
 use crate::broker::simulated::Flaw;
 use std::ops::Range;
 
-/// Finds each flaw with one of these seeds, and answers a line about each. The error names the flaw that is not found, or whose plan cannot be shrunk.
+/// Finds each flaw with one of these seeds. Returns a line for each. The error names the flaw that no seed finds, or whose plan cannot be
+/// shrunk.
 pub fn find_flaws(seeds: Range<u64>) -> Result<Vec<String>, String> {
     Flaw::all().iter().map(|flaw| find(*flaw, seeds.clone())).collect()
 }
@@ -19,7 +20,7 @@ fn find(flaw: Flaw, seeds: Range<u64>) -> Result<String, String> {
     if after < before { Ok(line) } else { Err(line) }
 }
 
-/// Finds a flaw with one of these seeds, and writes a case for the corpus. Answers the report, or an error if no seed finds it.
+/// Finds a flaw with one of these seeds, and writes a case for the corpus. Returns the report, or an error if no seed finds the flaw.
 pub fn shrink_flaw(flaw: Flaw, seeds: Range<u64>) -> Result<String, String> {
     let Failure { seed, message, plan } = failure(flaw, seeds)?;
     let case = Case::shrunk(plan, Some(flaw));

@@ -18,7 +18,7 @@ use std::{
     },
 };
 
-/// Concurrent runs.
+/// Number of concurrent runs.
 const THREADS: usize = 2;
 
 /// A failing seed.
@@ -28,7 +28,7 @@ pub(super) struct Failure {
     pub(super) plan: Plan,
 }
 
-/// Runs the plans of these seeds, and answers what they reached. The error is the report of one that fails.
+/// Runs the plans of these seeds and returns which situations they reached. The error is the report of a seed that fails.
 pub fn try_seeds(seeds: Range<u64>) -> Result<Tally, String> {
     let (tally, failure) = search(seeds, None);
     let Some(Failure { seed, message, plan }) = failure else { return Ok(tally) };

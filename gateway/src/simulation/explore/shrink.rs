@@ -10,7 +10,7 @@ use crate::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// A plan that fails, too, and in which nothing can be left out.
+/// Makes the smallest plan that still fails: without any part of it, the run passes.
 pub(super) fn shrink(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
     loop {
         let before = plan.steps.len();

@@ -1,4 +1,4 @@
-//! The interface between the upgrade and the rest of the gateway. It decides which upgrade requests are admitted.
+//! The interface between the upgrade and the rest of the gateway, which implements it and decides which requests are admitted (`server/public.rs`).
 
 use super::Subprotocols;
 use actix_http::{

@@ -1,4 +1,5 @@
-//! Names of channels: what is written, found to be wrong, and mended.
+//! The channel index, which holds the names of channels: what publishes write to it, and how lists and sweeps correct it when names are
+//! missing or no longer active.
 
 use super::support::fixture_of;
 use gateway::{
@@ -21,7 +22,7 @@ async fn start() -> (BrokerFixture, Arc<Server>) {
     (fixture_of(server.url(), server.clone()), server)
 }
 
-/// What Redis holds, in all sets.
+/// All names in the channel index, from its 16 sorted sets in Redis.
 async fn written(server: &Server) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for shard in 0..16 {

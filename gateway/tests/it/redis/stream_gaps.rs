@@ -37,7 +37,7 @@ async fn five_published(server: &Server) -> (std::sync::Arc<Broker>, tokio_util:
     (broker, guard, last)
 }
 
-/// Somebody deleted an entry, or the end of the stream is older than its meta.
+/// An entry was deleted from the middle of the stream, or the stream ends before the `top` in the channel's meta.
 // NL-4.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_led_over_a_gap_in_a_stream() {

@@ -99,7 +99,7 @@ pub(super) async fn ready(broker: &Broker) {
     eventually("the broker is ready", || broker.readiness() == Readiness::Ready).await;
 }
 
-/// What is wrong with the broker is said in these words.
+/// Waits until the broker is not ready, with a reason that contains `says`.
 pub(super) async fn not_ready(broker: &Broker, says: &str) {
     let mut said = Readiness::Ready;
     let waited = timeout(Duration::from_secs(20), async {

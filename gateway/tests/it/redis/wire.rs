@@ -1,4 +1,4 @@
-//! Connections for commands that break at the worst moment.
+//! Command connections that break at the worst moment, and what happens to the commands in flight.
 
 use super::support::{KEEP, config, login, mailboxes, publish, ready, start};
 use gateway::{

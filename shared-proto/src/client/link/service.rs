@@ -16,7 +16,7 @@ pub struct CallFailure {
 }
 
 impl CallFailure {
-    /// An error that a repetition cannot avoid: the call must be changed.
+    /// A permanent error: the same call would fail again, so the frontend has to change it.
     pub fn refused(code: u32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), temporary: false }
     }

@@ -111,7 +111,7 @@ impl OpenSession {
                 self.end_live(cx, channel.clone(), SubscriptionEvent::PublicationsLost, Unsubscribe::InsufficientState);
                 Ok(())
             }
-            // The outcome of an attach under way shows the loss.
+            // Not live yet: the outcome of the attach will show the loss. Without a subscription there is nothing to end.
             Some(_) | None => Ok(()),
         }
     }

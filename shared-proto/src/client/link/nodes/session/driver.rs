@@ -111,7 +111,9 @@ impl<'a, S: Service> Session<'a, S> {
     fn report_peers(&self, peers: Vec<String>) {
         // The queue is full while the supervisor works on earlier lists.
         if self.peers.try_send(peers).is_err() {
-            tracing::warn!("the peer addresses of a welcome frame are ignored: too many lists wait; the next welcome frame repeats them");
+            tracing::warn!(
+                "ignored the peer addresses of a welcome frame, because earlier ones are still being processed; the next welcome frame repeats them"
+            );
         }
     }
 
