@@ -22,6 +22,6 @@ pub struct Dropped {
     pub channel_full: u64,
     /// Deliveries of a channel that was dirty already.
     pub dirty: u64,
-    /// Control entries that found the room for control entries full.
+    /// Control entries that did not fit, because too many others waited.
     pub control: u64,
 }

@@ -131,7 +131,7 @@ impl Masters {
         lock(&self.table).connectors.get(&master).cloned()
     }
 
-    /// The master at the address `name`, which the server `reporter` wrote.
+    /// The master at the address `name`, as the server `reporter` wrote it in a redirection.
     pub(crate) fn named(&self, name: &str, reporter: Master) -> Option<Master> {
         let mut table = lock(&self.table);
         let endpoint = Endpoint::parse(name, table.connectors.get(&reporter)?.host())?;
