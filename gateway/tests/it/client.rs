@@ -12,10 +12,10 @@ use std::{
 /// The test key of RFC 6455, section 1.3.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// Long enough for any machine; only a failing test waits it out.
+/// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server of its own, on a free port, for the life of the test process.
+/// Starts a separate server on a free port. It runs until the test process ends.
 pub(crate) fn serve(echo: Echo) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
@@ -32,7 +32,7 @@ pub(crate) fn shared() -> SocketAddr {
     *SERVER
 }
 
-/// A frame of the server.
+/// A frame that the server sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) opcode: u8,
@@ -53,7 +53,7 @@ impl Client {
         Self { socket, got: Vec::new() }
     }
 
-    /// Connected and upgraded.
+    /// A client that is connected and has upgraded to WebSocket.
     pub(crate) fn upgraded(address: SocketAddr) -> Self {
         let mut client = Self::connect(address);
         client.send(handshake("/").as_bytes());
@@ -61,7 +61,7 @@ impl Client {
         client
     }
 
-    /// Sends bytes; a server that hung up already is no failure, since some tests provoke that.
+    /// Sends bytes. Ignores a closed connection, because some tests make the server close it.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         match self.socket.write_all(bytes) {
             Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => panic!("{error}"),
@@ -69,7 +69,7 @@ impl Client {
         }
     }
 
-    /// Sends until the server has gone.
+    /// Sends until the server closes the connection.
     pub(crate) fn send_until_cut(&mut self) {
         let started = Instant::now();
         while self.socket.write_all(&[0; 4096]).is_ok() {
@@ -77,12 +77,12 @@ impl Client {
         }
     }
 
-    /// No more from here.
+    /// Shuts down the sending side.
     pub(crate) fn finish(&mut self) {
         self.socket.shutdown(Shutdown::Write).ok();
     }
 
-    /// The response's head, to the empty line.
+    /// Reads the response's head, up to the empty line.
     pub(crate) fn head(&mut self) -> String {
         loop {
             if let Some(end) = self.got.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -93,7 +93,7 @@ impl Client {
         }
     }
 
-    /// The next response, which says its length: head and body.
+    /// Reads the next response, which has a `Content-Length`. Returns head and body.
     pub(crate) fn answer(&mut self) -> (String, String) {
         let head = self.head();
         let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
@@ -105,18 +105,18 @@ impl Client {
         (head, String::from_utf8(body).expect("text"))
     }
 
-    /// The response's head; none where the server hung up instead.
+    /// Reads the response's head. `None` if the server closes the connection instead.
     pub(crate) fn try_head(&mut self) -> Option<String> {
         self.socket.peek(&mut [0]).is_ok_and(|count| count > 0).then(|| self.head())
     }
 
-    /// All that comes until the server closes, which has to happen without a reset.
+    /// Reads until the server closes the connection, which must not be a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.more() {}
         std::mem::take(&mut self.got)
     }
 
-    /// The next frame; none once the server closed.
+    /// Reads the next frame. `None` if the server has closed the connection.
     pub(crate) fn frame(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = self.parse() {
@@ -129,7 +129,7 @@ impl Client {
         }
     }
 
-    /// Waits for the server to hang up; true if it did so with a reset.
+    /// Waits until the server closes the connection. Returns whether that was a reset.
     pub(crate) fn reset(&mut self) -> bool {
         loop {
             match self.socket.read(&mut [0; 512]) {
@@ -140,7 +140,7 @@ impl Client {
         }
     }
 
-    /// False at the end of the stream.
+    /// Reads more bytes. Returns false at the end of the stream.
     fn more(&mut self) -> bool {
         let mut chunk = vec![0; 64 * 1024];
         let count = self.socket.read(&mut chunk).expect("the server answers, and does not reset");
@@ -148,7 +148,7 @@ impl Client {
         count > 0
     }
 
-    /// Servers send whole, unmasked frames with lengths in their shortest form.
+    /// Parses a frame: complete, not masked, with its length in the shortest form.
     fn parse(&mut self) -> Option<Frame> {
         let [first, second, ..] = self.got[..] else { return None };
         assert_eq!(first & 0xF0, 0x80, "whole, and no reserved bits");
@@ -176,7 +176,7 @@ pub(crate) fn handshake(path: &str) -> String {
     )
 }
 
-/// A client's frame: first byte as given, length in its shortest form, masked.
+/// A masked frame with this first byte and its length in the shortest form.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {

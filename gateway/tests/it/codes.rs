@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which test provokes which code, by the code on the frontend's wire, for errors with their name.
+/// Which tests make the gateway send each code. The keys are the codes as frontends see them; keys of errors also have the name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Provoked {
@@ -34,7 +34,7 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 impl Test {
-    /// What is wrong with this entry of `code`.
+    /// The problem of this entry for `code`. `None` if it has none.
     fn objection(&self, code: &str) -> Option<String> {
         let Self { file, test } = self;
         let source = read(file);
@@ -70,7 +70,7 @@ fn every_code_is_provoked_by_a_test() {
     assert!(objections.is_empty(), "gateway/tests/sdk/codes.json:\n{}", objections.join("\n"));
 }
 
-/// The embedded store is always there and always knows; one over a network is not.
+/// The embedded store never fails, so only a gateway with Redis can send these errors.
 #[test]
 fn broker_errors_have_their_own_codes() {
     for (error, code) in [

@@ -18,18 +18,18 @@ const BINARY_FIRST: u8 = 0x02;
 const MORE: u8 = 0x00;
 const LAST: u8 = 0x80;
 
-/// What the server has to say, in this order.
+/// What the server must send.
 #[derive(Debug, PartialEq, Eq)]
 enum Expect {
     Text(Vec<u8>),
     Binary(Vec<u8>),
     Pong(Vec<u8>),
-    /// The close frame's code, none for an empty one; then the end of the stream.
+    /// A close frame with this code, or with no code; then the end of the stream.
     Close(Option<u16>),
 }
 use Expect::{Binary, Close, Pong, Text};
 
-/// How the bytes are cut into writes.
+/// How the bytes are divided into writes.
 #[derive(Clone, Copy, Debug)]
 enum Cut {
     Whole,
@@ -40,7 +40,7 @@ fn normal() -> Vec<u8> {
     masked(CLOSE, &1000u16.to_be_bytes())
 }
 
-/// Sends the frames, whole and byte by byte, and checks all that the server says until it closes.
+/// Sends the frames, first in one write and then byte by byte. Checks everything that the server sends until it closes the connection.
 fn case(name: &str, frames: &[Vec<u8>], expected: &[Expect]) {
     let bytes = frames.concat();
     for cut in [Cut::Whole, Cut::Bytes] {
@@ -229,7 +229,7 @@ fn case_6_text_is_utf8_in_one_frame_and_in_fragments() {
     }
 }
 
-/// One fragment a byte, then a normal close.
+/// One fragment for each byte, then a normal close.
 fn fragments(payload: &[u8]) -> Vec<Vec<u8>> {
     let mut frames = vec![masked(TEXT_FIRST, b"")];
     frames.extend(payload.iter().map(|byte| masked(MORE, &[*byte])));
@@ -238,7 +238,7 @@ fn fragments(payload: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-/// 6.4: the close comes at the first wrong byte, although frame and message are not complete.
+/// 6.4: The server closes at the first wrong byte, although frame and message are not complete.
 #[test]
 fn case_6_4_text_is_refused_at_its_first_wrong_byte() {
     let long = masked(TEXT, b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80edited");

@@ -26,11 +26,11 @@ use tokio::{
 /// How the server behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Echo {
-    /// Bytes that a message may have.
+    /// Largest size of a message in bytes.
     pub max_message: u32,
-    /// How long a message may take to be complete.
+    /// Time limit for a message to become complete.
     pub message_timeout: Duration,
-    /// How long the peer may take to close after our close.
+    /// Time limit for the peer to close the connection after the close frame was sent.
     pub close_timeout: Duration,
 }
 
@@ -40,7 +40,7 @@ impl Default for Echo {
     }
 }
 
-/// Serves until it is dropped. `/hello` answers ordinary requests.
+/// Serves until the server is dropped. `/hello` answers ordinary requests.
 pub fn run(listener: TcpListener, echo: Echo) -> io::Result<actix_server::Server> {
     let factory = move || {
         let app = App::new().route("/hello", web::get().to(|| async { HttpResponse::Ok().body("hello") }));
@@ -82,10 +82,10 @@ impl Gate<TcpStream> for Echo {
     }
 }
 
-/// Bytes in the queue above which the peer is not read.
+/// The server stops reading while its queue has more bytes than this.
 const FULL: usize = 1024 * 1024;
 
-/// Messages per turn.
+/// Largest number of messages in one turn.
 const TURN: u32 = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ enum State {
     Open,
     /// The close frame is queued.
     Closing,
-    /// It is out, and so is our FIN.
+    /// The close frame is sent, and the sending side is shut down.
     Closed,
 }
 
@@ -102,7 +102,7 @@ struct Connection {
     queue: VecDeque<Rc<[u8]>>,
     queued: usize,
     state: State,
-    /// Of the incomplete message, or of the peer's close.
+    /// The time limit of the incomplete message, or of the peer's close.
     timer: Option<Pin<Box<Sleep>>>,
     echo: Echo,
 }
@@ -190,7 +190,7 @@ impl Connection {
         }
     }
 
-    /// Whether the peer took too long to complete a message, or to close.
+    /// Whether the peer exceeded the time limit of a message or of its close.
     fn late(&mut self, wire: &Wire<TcpStream>, cx: &mut Context<'_>) -> bool {
         let patience = match self.state {
             State::Open if wire.is_mid_message() => self.echo.message_timeout,

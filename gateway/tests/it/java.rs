@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-/// Hands connections on, and counts them.
+/// A proxy to `to`. Returns its address and its number of connections.
 fn counted(to: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let (address, count) = (listener.local_addr().expect("bound"), Arc::<AtomicUsize>::default());
@@ -43,6 +43,6 @@ fn the_default_client_loses_nothing_and_keeps_its_connection() {
     let output = output.unwrap_or_else(|error| panic!("java: {error}. A JDK is needed, 11 or newer: run deploy/native/requirement java"));
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("published 100"), "{said}");
-    // A client may have closed one by itself.
+    // The client may close one connection by itself.
     assert!(connections.load(Relaxed) <= 2, "{} connections for 100 requests", connections.load(Relaxed));
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A gateway as a process of its own.
+/// A gateway as a separate process.
 pub(crate) struct Gateway {
     process: Process,
     pub(crate) public: SocketAddr,
@@ -19,7 +19,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// With the settings for development, and these.
+    /// Starts a gateway with the settings for development and these.
     pub(crate) fn start(settings: &[&str]) -> Self {
         Self::run(Command::new(env!("CARGO_BIN_EXE_gateway")), settings)
     }
@@ -35,7 +35,7 @@ impl Gateway {
     }
 }
 
-/// A publish, by REST.
+/// A request that publishes over REST, with these further header lines.
 fn publish(lines: &str) -> String {
     let body = r#"{"data":"x"}"#;
     format!(

@@ -14,12 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A gateway of its own with the demo, for the life of the test process.
+/// Starts a separate gateway with the demo. It runs until the test process ends.
 fn serve(toml: &str) -> SocketAddr {
     start_with(format!("{toml}\n[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true")).0
 }
 
-/// The addresses of its public and its internal listener.
+/// Starts a separate gateway. Returns the addresses of its public and internal listeners.
 pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
     let (report, reported) = mpsc::sync_channel(1);
     thread::spawn(move || {
@@ -40,7 +40,7 @@ pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
     reported.recv().expect("it starts")
 }
 
-/// Sends a request and reads its answer to the end of the connection: head and body.
+/// Sends a request and reads until the connection ends. Returns head and body.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, lines: &str, body: &str) -> (String, String) {
     let mut client = Client::connect(address);
     let length = body.len();
@@ -159,7 +159,7 @@ fn connections_that_speak_http_are_bounded_and_upgraded_ones_are_not_among_them(
             if client.try_head().is_some_and(|head| head.starts_with("HTTP/1.1 101 ")) {
                 return client;
             }
-            // The place of the one before may not be free yet.
+            // The gateway may still count the connection before.
             assert!(started.elapsed() < Duration::from_secs(30), "places are not given back");
         }
     };

@@ -24,7 +24,7 @@ pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A server of its own.
+/// Starts a separate Redis.
 pub(super) async fn start_redis() -> Server {
     Server::start_with(Options::default().with_port()).await
 }
@@ -35,7 +35,7 @@ fn start(redis: &Server) -> (SocketAddr, SocketAddr) {
     (public, internal)
 }
 
-/// Starts a gateway, with these settings beside the usual ones. It need not be ready.
+/// Starts a gateway with these additional settings. Does not wait until it is ready.
 pub(super) fn start_node(redis: &Server, more: &str) -> (SocketAddr, SocketAddr) {
     start_with(format!(
         "{more}\n[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://{}\"\n[tokens]\nhmac_secret = \"s\"\nanonymous = true\n[demo]\nenabled = true\n\
@@ -52,13 +52,13 @@ pub(super) fn upgraded(address: SocketAddr, path: &str) -> Client {
     client
 }
 
-/// Sends one line, and gives the next that comes.
+/// Sends one line and returns the next line that arrives.
 pub(super) fn says(client: &mut Client, line: &Value) -> String {
     client.send(&masked(0x81, line.to_string().as_bytes()));
     String::from_utf8(client.frame().expect("it stays open").payload).expect("text")
 }
 
-/// Asserts that an answer holds what the table says, and nothing of the store.
+/// Asserts that an answer contains the text of the error table, and nothing from the store.
 fn assert_answer(what: &str, answer: &str, code: ErrorCode) {
     assert!(answer.contains(code.row().doc), "{what}: {answer}");
     for foreign in ["oom", "memory", "script", "redis", "127.0.0.1", "unavailable:"] {

@@ -10,7 +10,7 @@ use gateway::{
 use shared_proto::rest::Problem;
 use std::{net::SocketAddr, sync::LazyLock, thread, time::Duration};
 
-/// A correct handshake with one line replaced; an empty replacement leaves it out.
+/// A correct handshake in which `replacement` takes the place of one line. An empty replacement removes the line.
 fn with(line: &str, replacement: &str) -> String {
     let request = handshake("/");
     assert!(request.contains(line), "{line} is not in the request");
@@ -22,7 +22,8 @@ fn plus(path: &str, lines: &str) -> String {
     handshake(path).replace("\r\n\r\n", &format!("\r\n{lines}\r\n\r\n"))
 }
 
-/// Sends a request that has to be refused: the problem document, its head, and that the connection was closed in good order.
+/// Sends a request that the server must refuse, and checks that it closes the connection without a reset. Returns the head of the answer
+/// and its problem document.
 fn refused(request: &str) -> (String, Problem) {
     let mut client = Client::connect(shared());
     client.send(request.as_bytes());
@@ -214,7 +215,7 @@ fn other_requests_reach_the_application() {
     assert!(client.head().starts_with("HTTP/1.1 200 "));
 }
 
-/// The public listener of a whole gateway.
+/// The public listener of a complete gateway.
 fn frontends() -> SocketAddr {
     static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
         let text = "workers = 1\n[public]\naddress = \"127.0.0.1:0\"\n[internal]\naddress = \"127.0.0.1:0\"";

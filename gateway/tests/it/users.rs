@@ -7,7 +7,7 @@ use super::{
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
-/// Each with its form in a path.
+/// User ids, each with its percent-encoded form.
 const USERS: [(&str, &str); 8] = [
     ("auth0|507f1f77", "auth0%7C507f1f77"),
     ("google-oauth2|1035", "google-oauth2|1035"),
@@ -34,7 +34,7 @@ impl Gateway {
         Self { public, internal }
     }
 
-    /// Over REST, with a key.
+    /// Sends a REST request with an API key. Returns the body of the answer.
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let lines = "Authorization: Bearer dev\r\nContent-Type: application/json\r\n";
         let (head, body) = ask(self.internal, method, path, lines, body);
@@ -42,7 +42,7 @@ impl Gateway {
         serde_json::from_str(&body).expect("JSON")
     }
 
-    /// A connected frontend, and the answer to its connect command.
+    /// Connects a frontend. Returns it with the answer to its connect command.
     fn connect(&self, user: &str) -> (Client, Value) {
         let (_, body) = ask(self.public, "POST", "/demo/token", "Content-Type: application/json\r\n", &json!({ "user": user }).to_string());
         let token = serde_json::from_str::<Value>(&body).expect("JSON")["token"].clone();

@@ -12,11 +12,11 @@ use redis_testing::{Authority, Cluster, ClusterOptions, Options, slot};
 use std::{net::Ipv6Addr, time::Duration};
 use tokio::time::timeout;
 
-/// More than any machine takes for it, and less than the deadline.
+/// A time limit that no machine exceeds for this operation, and shorter than the deadline.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A slot moves and a replica takes over while publications go on: each server has to be found by what the others say of it. `host` is how the gateway
-/// has to call all of them.
+/// Publishes while a slot moves and a replica takes over. The gateway must find each server by what the other servers say. `host` is the
+/// host by which the gateway has to connect to all servers.
 async fn serves_through_a_move_and_a_failover(listen: Options, host: &str, settings: impl Fn(&Cluster) -> String) {
     let mut cluster = Cluster::start(ClusterOptions { replicas: 1, listen, ..ClusterOptions::default() }).await;
     let mailboxes = mailboxes();
@@ -28,7 +28,8 @@ async fn serves_through_a_move_and_a_failover(listen: Options, host: &str, setti
     let other = name_that("c", |name| cluster.owner(slot(name)) == 1);
     let names = [&*name, &*other];
     let mut follower = Follower::of(&broker, &mailboxes[0], &names).await;
-    // Of a user there is nothing yet: the old master refers to the new one, long before all know that it has the slot.
+    // Redis has no key of this user yet. So the old master redirects to the new one, long before the other servers know that the slot
+    // moved.
     let user = name_that("u", |user| slot(user) == slot(&name)).parse().expect("valid");
     let subscription = UserSubscription { channel: channel("x"), expires_at: None };
     let halfway = async {
@@ -61,13 +62,13 @@ async fn servers_that_announce_host_names_are_called_by_them() {
     serves_through_a_move_and_a_failover(named().with(&["--cluster-preferred-endpoint-type", "hostname"]), "localhost", url).await;
 }
 
-/// The map has names then, and redirections have addresses.
+/// Here the slot map has host names, and redirections have IP addresses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_may_announce_host_names_and_prefer_addresses() {
     serves_through_a_move_and_a_failover(named(), "localhost", url).await;
 }
 
-/// Redirections have ports only then.
+/// Here redirections contain only a port.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_may_leave_their_hosts_out() {
     for preference in ["unknown-endpoint", "hostname"] {
@@ -81,7 +82,7 @@ async fn servers_may_be_known_by_ipv6_addresses() {
     serves_through_a_move_and_a_failover(Options::default().with_port().at(Ipv6Addr::LOCALHOST.into()), "[::1]", url).await;
 }
 
-/// The map has addresses, which the certificates are for.
+/// Here the slot map has IP addresses, and the certificates are for these addresses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_may_ask_for_tls() {
     let authority = Authority::new();
@@ -89,7 +90,7 @@ async fn a_cluster_may_ask_for_tls() {
     serves_through_a_move_and_a_failover(listen, "127.0.0.1", |cluster| tls_url(&authority, &cluster.hosts())).await;
 }
 
-/// The certificates are for a host name, and redirections have addresses.
+/// Here the certificates are for a host name, but redirections have IP addresses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_with_tls_are_called_by_the_host_names_that_they_announce() {
     let authority = Authority::new();

@@ -1,4 +1,4 @@
-//! A node that cleans up after others and keeps its own lease, and what interrupts it.
+//! A node that cleans up after dead nodes while it keeps its own lease, and interruptions of that.
 
 use super::support::{DOCUMENTED, config, login, mailboxes, ready, start};
 use gateway::{
@@ -23,7 +23,7 @@ const LEASE: Duration = Duration::from_secs(1);
 struct Cleaner {
     broker: Arc<Broker>,
     cluster: Arc<Cluster>,
-    /// Of its only worker.
+    /// The mailbox of its only worker.
     mailbox: Arc<Mailbox>,
     _guards: [DropGuard; 2],
 }
@@ -48,7 +48,7 @@ async fn cleaner(server: &Server) -> Cleaner {
     Cleaner { broker, cluster, mailbox, _guards: [guard, stop.drop_guard()] }
 }
 
-/// Adds connections of a node to a channel, with the lease of a node that died, or without any.
+/// Adds connections of another node to the presence of a channel. `is_registered`: the node is registered, and its lease has expired.
 async fn orphans(server: &Server, name: &str, is_registered: bool) -> HashSet<ConnectionId> {
     let (broker, _guard) = start(RedisConfig { node: name.into(), ..config(server.url()) }, mailboxes());
     if is_registered {
@@ -100,7 +100,7 @@ async fn a_leave_whose_announcement_fails_is_announced_later() {
     ready(&cleaner.broker).await;
 }
 
-/// Services take a part of what they are offered, as their credit allows.
+/// The services accept only some of the disconnects at a time, as their credit allows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn disconnects_of_a_dead_node_go_on_every_50_ms_while_services_take_some() {
     const STEPS: u32 = 40;
@@ -124,12 +124,12 @@ async fn disconnects_of_a_dead_node_go_on_every_50_ms_while_services_take_some()
         done.send(vec![one]).expect("the clean-up waits for it");
     }
     let took = began.expect("it began").elapsed();
-    // A heartbeat comes every third of a second. The last step has no pause after it.
+    // There is a heartbeat every third of a second. No pause follows the last step.
     assert!(took >= STEP * (STEPS - 1), "without a pause, services have no time for new credit: {took:?}");
     assert!(took < LEASE / 3 * (STEPS - 1) / 2, "one step for each heartbeat is too slow: {took:?}");
 }
 
-/// The script registers the lease and fails afterwards, as if its answer was lost.
+/// The script registers the lease and then fails, as if its answer was lost.
 // NL-7.1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_generation_whose_registration_got_no_answer_is_registered_again_and_its_workers_learn_of_it() {

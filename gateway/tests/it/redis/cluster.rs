@@ -1,4 +1,4 @@
-//! The broker over a Redis Cluster: the contract, and what breaks there.
+//! The broker with a Redis Cluster: the contract, moves of slots, and failures.
 
 use super::{
     follower::{Follower, name_that, publish_during},
@@ -20,10 +20,10 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// The further right that a Redis Cluster needs.
+/// The additional right that a Redis Cluster needs.
 const CLUSTER: &str = "+cluster|nodes";
 
-/// Brokers that may do no more than what is documented, each with names of its own.
+/// A broker whose Redis user has exactly the documented rights. Each has its own key prefix.
 async fn fixture() -> BrokerFixture {
     static BEDS: AtomicU64 = AtomicU64::new(0);
     let cluster = Cluster::shared().await;
@@ -39,12 +39,12 @@ async fn fixture() -> BrokerFixture {
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture().await }
 
-/// Nothing here may be found by the audit only.
+/// Switches the audit off, so that it cannot hide a defect of the other checks.
 fn without_audit(cluster: &Cluster) -> RedisConfig {
     RedisConfig { audit_duration: Duration::from_hours(1), deadline: Duration::from_secs(15), ..config(cluster.url()) }
 }
 
-/// A name of a channel whose slot a master had from the start.
+/// The name of a channel whose slot this master has from the start.
 fn channel_at(cluster: &Cluster, master: usize) -> String {
     name_that("c", |name| cluster.owner(slot(name)) == master)
 }
@@ -61,7 +61,7 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
     ready(&broker).await;
     let (moved, stays) = (channel_at(&cluster, 0), channel_at(&cluster, 1));
-    // Of the same slot; nothing was published there when the move begins.
+    // A channel in the same slot. It has no publication when the move begins.
     let late = name_that("late", |name| slot(name) == slot(&moved));
     let names: [&str; 3] = [&moved, &late, &stays];
     let mut follower = Follower::of(&broker, &mailboxes[0], &names).await;
@@ -114,7 +114,8 @@ async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
     assert_eq!(broker.user_subscriptions(&user).await.expect("read"), [subscription]);
 }
 
-/// Publications of other nodes may go to the new master while this node is subscribed at the old one. They are found although the move does not end.
+/// Other nodes may publish at the new master while this node is subscribed at the old one. The node must find these publications even if
+/// the move never ends.
 // NL-3.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_whose_slot_is_on_the_move_is_looked_at_at_once_and_again() {
@@ -141,7 +142,7 @@ async fn a_channel_whose_slot_is_on_the_move_is_looked_at_at_once_and_again() {
 async fn a_replica_that_takes_over_under_load_loses_nothing() {
     let cluster = with_replicas().await;
     let mailboxes = mailboxes();
-    // The old master takes nothing while the new one catches up, which may need several attempts.
+    // The old master accepts no writes until the new one has caught up, which may need several attempts.
     let config = RedisConfig { deadline: Duration::from_secs(60), ..without_audit(&cluster) };
     let (broker, _guard) = start(config, mailboxes.clone());
     ready(&broker).await;
@@ -253,7 +254,7 @@ async fn a_right_that_a_member_denies_is_named() {
     for (denied, says) in [("-spublish", "'spublish' command"), ("-cluster", "'cluster|nodes' command")] {
         for member in &cluster.members {
             member.command(&["ACL", "SETUSER", "gateway", denied]).await;
-            // Rights are tried with each new connection.
+            // The gateway checks its rights with each new connection.
             member.command(&["CLIENT", "KILL", "USER", "gateway"]).await;
         }
         let missing = |why: &str| why.contains(says) && why.contains(&address) && why.contains("+cluster|nodes");

@@ -1,4 +1,4 @@
-//! What breaks, and what must not be lost by it.
+//! Failures of connections and of Redis, which must lose no publication without notice.
 
 use super::support::{KEEP, config, eventually, mailboxes, not_ready, publish, ready, start};
 use gateway::{
@@ -13,12 +13,12 @@ use redis_testing::{Impairment, Options, Proxy, Server, Signal};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// No message of the channel `c` comes through.
+/// Drops all messages of the channel `c`.
 fn loses_messages() -> Impairment {
     Impairment { lost_channel: Some("test:{c}".into()), ..Impairment::default() }
 }
 
-/// The next top that the worker is asked to compare.
+/// Waits for the next top that the worker has to compare with its own position.
 async fn next_top(inbox: &mut Inbox) -> (String, u64, TopReason) {
     loop {
         if let MailboxEntry::Top(channel, top, check) = inbox.next().await {
@@ -70,7 +70,7 @@ async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_i
     publish(&broker, "c", 1).await.expect("published");
     server.kill();
     eventually("it says so", || matches!(broker.readiness(), Readiness::NotReady(_))).await;
-    // A command that was sent before the break was noticed may have been carried out.
+    // Redis may have executed a command that was sent before the broken connection was detected.
     while publish(&broker, "c", 2).await == Err(BrokerError::OutcomeUnknown) {}
     let began = Instant::now();
     assert!(matches!(publish(&broker, "c", 2).await, Err(BrokerError::Unavailable(_))), "it was never sent");
@@ -125,7 +125,7 @@ async fn a_paused_redis_neither_doubles_nor_reorders() {
         })
         .collect();
     let all = tokio::spawn(futures_util::future::join_all(publishes));
-    // Longer than an answer may take: connections are given up with answers on the way.
+    // Longer than the time limit of an answer: the gateway closes connections that still wait for answers.
     sleep(Duration::from_millis(2500)).await;
     server.signal(Signal::CONT);
     for done in all.await.expect("no panic") {
@@ -195,7 +195,7 @@ async fn the_newest_eight_forks_of_a_channel_are_kept() {
     let mut left = Vec::new();
     for number in 1..=10 {
         left.push(publish(&broker, "c", number).await.expect("published"));
-        // As after a failover: the server's data has another identity.
+        // As after a failover, the data has another replication id than the server.
         server.command(&["HSET", "test:{c}:meta", "replid", "another"]).await;
     }
     let page = broker.read(&channel("c"), KEEP, ReadRange::Top, ALL).await.expect("read");
@@ -204,7 +204,8 @@ async fn the_newest_eight_forks_of_a_channel_are_kept() {
 }
 
 // NL-1.10
-/// As a slot's move leaves it that was broken off, and made again after a failover: the meta is there, over a stream of an earlier life.
+/// An aborted move of a slot, which was repeated after a failover, leaves this: the meta is current, and the stream belongs to an earlier
+/// timeline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
     let server = Server::start().await;
@@ -314,7 +315,7 @@ async fn the_audit_finds_what_another_node_published_and_did_not_come() {
         if top == last {
             match check {
                 TopReason::Audit => return,
-                // A canary was late, and the connection was renewed for that: the next one is the audit's to find.
+                // A canary was late, so the gateway replaced the connection. The audit has to find the next one.
                 TopReason::Resumed => last += 1,
             }
             publish(&other, "c", last).await.expect("published");

@@ -1,4 +1,4 @@
-//! Who publishes numbers, and who follows them.
+//! Publishes numbers, and checks that a worker receives each of them once and in order.
 
 use super::support::KEEP;
 use gateway::{
@@ -9,12 +9,12 @@ use gateway_core::model::{ChannelName, ReadRange};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// The first name with this beginning that fits.
+/// The first name with this prefix for which `fits` is true.
 pub(super) fn name_that(begins: &str, fits: impl Fn(&str) -> bool) -> String {
     (0..1_000_000).map(|number| format!("{begins}{number}")).find(|name| fits(name)).expect("some")
 }
 
-/// What a worker makes of its entries: the numbers that were published, by channel.
+/// The numbers that a worker has received, by channel.
 pub(super) struct Follower {
     inbox: Inbox,
     broker: Arc<Broker>,
@@ -30,7 +30,7 @@ impl Follower {
         Self { inbox: Inbox::new(mailbox), broker: broker.clone(), seen }
     }
 
-    /// Follows until each channel has so many.
+    /// Receives until each channel has this many numbers.
     pub(super) async fn until(&mut self, many: u64) {
         while self.seen.values().any(|seen| (seen.len() as u64) < many) {
             match self.inbox.next().await {
@@ -65,7 +65,7 @@ impl Follower {
         }
     }
 
-    /// Everything came, once and in order.
+    /// Asserts that each channel has the numbers up to `many`, once and in order.
     pub(super) fn expect(&self, many: u64) {
         for (name, seen) in &self.seen {
             assert_eq!(*seen, (1..=many).collect::<Vec<_>>(), "{name}");
@@ -73,7 +73,8 @@ impl Follower {
     }
 }
 
-/// Publishes the numbers behind `last` into each channel, a few at a time, while something happens and for a while after; answers the last.
+/// Publishes the numbers after `last` into each channel, a few at a time, until `happens` is complete and for a while afterwards. Returns
+/// the last number.
 pub(super) async fn publish_during(broker: &Broker, names: &[&str], mut last: u64, happens: impl Future<Output = ()>) -> u64 {
     let mut happens = std::pin::pin!(happens);
     let (mut is_over, mut left) = (false, 20);
@@ -93,7 +94,7 @@ pub(super) async fn publish_during(broker: &Broker, names: &[&str], mut last: u6
         if is_over {
             (left, ()) = (left - 1, round.await);
         } else {
-            // Both go on, whichever ends first.
+            // The round must end even if `happens` is complete before it.
             let mut round = std::pin::pin!(round);
             tokio::select! {
                 () = &mut happens => {

@@ -1,4 +1,4 @@
-//! The Redis broker with real servers: the contract with each kind of store, and what breaks there.
+//! The Redis broker with real servers: the contract with each kind of store, and failures.
 
 mod addresses;
 mod cleanup;

@@ -1,4 +1,4 @@
-//! Nodes that end without a word, and what they leave.
+//! Nodes that end without unregistering, and what they leave in Redis.
 
 use super::support::{config, mailboxes, start};
 use gateway::{
@@ -119,7 +119,7 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
     let (alice, bob) = (client("alice"), client("bob"));
     living.presence_add(&channel("c:both"), alice.clone()).await.expect("added");
     for name in ["c:both", "#a lone} {*"] {
-        // It has never held a lease, and no list knows it.
+        // This node has never held a lease, so it is in no list of nodes.
         dying.presence_add(&channel(name), bob.clone()).await.expect("added");
     }
     assert!(swept(&living).await.is_empty(), "not before it may judge");

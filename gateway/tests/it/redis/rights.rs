@@ -1,4 +1,4 @@
-//! What the user of `redis.url` may do.
+//! The rights of the user in `redis.url`.
 
 use super::support::{DOCUMENTED, KEEP, allow_keys, config, login, mailboxes, not_ready, publish, ready, start};
 use gateway::{
@@ -12,7 +12,7 @@ use redis_testing::{Reply, Server};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A user with these rights, and the address for it.
+/// Creates a user with these rights. Returns the value of `redis.url` for it.
 async fn user(server: &Server, rights: &[&str]) -> String {
     server.set_user(&login(), rights).await;
     server.url_of(&login())
@@ -24,7 +24,7 @@ async fn a_missing_right_is_found_at_the_start_and_named() {
     let server = Server::start().await;
     for (taken, says) in [
         ("-evalsha", "'evalsha' command"),
-        // 'script' alone before Redis 7.
+        // Before Redis 7, the message contains only 'script'.
         ("-script", "run the 'script"),
         ("-publish", "'publish' command"),
         ("-subscribe", "SUBSCRIBE on test:probe:{node-1:"),

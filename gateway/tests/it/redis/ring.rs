@@ -1,4 +1,4 @@
-//! The broker over several servers that know nothing of each other: the contract, and what breaks there.
+//! The broker with several independent servers: the contract, changes of the list, and failures.
 
 use super::{
     follower::{Follower, name_that, publish_during},
@@ -24,13 +24,13 @@ use tokio::time::{Instant, sleep};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// Servers, each named as the place in the list says.
+/// Several servers. Each has the name that belongs to its place in the list.
 struct Ring {
     servers: Vec<Server>,
 }
 
 impl Ring {
-    /// Each keeps its data when it is started again.
+    /// Starts servers that keep their data over a restart.
     async fn start() -> Self {
         let mut servers = Vec::new();
         for _ in NAMES {
@@ -48,7 +48,7 @@ fn url<'a>(servers: impl IntoIterator<Item = (&'a str, &'a Server)>) -> String {
     servers.into_iter().map(|(name, server)| format!("{name}={}", server.url())).collect::<Vec<_>>().join(" ")
 }
 
-/// A name of a channel that the server at this place of the list has.
+/// The name of a channel that belongs to the server at this place of the list.
 fn channel_at(place: usize) -> String {
     channel_of(&NAMES, place)
 }
@@ -69,7 +69,7 @@ async fn fixture() -> BrokerFixture {
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture().await }
 
-/// Nothing here may be found by the audit only.
+/// Switches the audit off, so that it cannot hide a defect of the other checks.
 fn without_audit(url: String) -> RedisConfig {
     RedisConfig { audit_duration: HOUR, deadline: Duration::from_secs(15), ..config(url) }
 }
@@ -210,7 +210,7 @@ async fn a_node_with_other_servers_assigns_no_server_whose_assignment_is_lost() 
     let (newcomer, _newcomer) = start(config, mailboxes());
     not_ready(&newcomer, "other nodes take it for").await;
     for _ in 0..3 {
-        // It asks again, and is refused again.
+        // The node tries again, and the server assignment refuses it again.
         sleep(lease).await;
         a.command(&["DEL", "test:assignment"]).await;
         let words = loop {
@@ -267,7 +267,7 @@ async fn a_node_whose_renewals_fail_lets_go_of_the_server_when_its_assignment_en
     publish(&broker, &at_a, 3).await.expect("published");
 }
 
-/// A full server refuses writes that need memory. Its assignment needs none.
+/// A server without free memory refuses most writes, but not the renewal of a server assignment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_stays_assigned() {
     let server = Server::start().await;
@@ -350,7 +350,7 @@ async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
     }
 }
 
-/// Every kind of key that `schema/keys.rs` lists, made by what makes it.
+/// Writes every kind of key that `schema/keys.rs` lists, by the operation that writes it in a gateway.
 async fn write_all_kinds(broker: &Broker, names: &[String]) {
     let nodes = broker.nodes().expect("over Redis");
     nodes.register("{}", HOUR).await.expect("registered");

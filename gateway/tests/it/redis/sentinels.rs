@@ -1,4 +1,4 @@
-//! The master is where the sentinels say.
+//! The broker with Redis Sentinel: it follows the master that the sentinels name.
 
 use super::support::{KEEP, config, config_of, fixture_of, mailboxes, not_ready, publish, ready, start};
 use gateway::{
@@ -62,7 +62,7 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
         let is_valid = position.epoch == page.epoch || position.offset <= fork;
         assert_eq!(is_valid, held.contains(&(number, position.offset)), "{number} {position:?} {fork}");
     }
-    // Whoever is subscribed learns of it: by what is published there, or by how the stream stands once the subscription is renewed.
+    // Subscribers learn of the new epoch from the next publication, or from the stream when the subscription is renewed.
     let epoch = publish(&broker, "c", 0).await.expect("published").epoch;
     loop {
         let at = match inbox.next().await {

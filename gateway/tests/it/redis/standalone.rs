@@ -4,7 +4,7 @@ use super::support::{DOCUMENTED, fixture_of, login};
 use gateway::{contract, testing::contract::BrokerFixture};
 use redis_testing::Server;
 
-/// A broker that may do no more than what is documented.
+/// A broker whose Redis user has exactly the documented rights.
 async fn fixture() -> BrokerFixture {
     let server = Server::start().await;
     server.set_user(&login(), &DOCUMENTED).await;

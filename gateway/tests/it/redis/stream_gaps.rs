@@ -1,4 +1,4 @@
-//! Streams that lack publications in the middle or at the end. A client that continues there has to learn of it.
+//! Streams that lack publications in the middle or at the end. A client that continues there must learn that publications are missing.
 
 use super::support::{KEEP, config, mailboxes, publish, start};
 use gateway::{
@@ -14,7 +14,7 @@ use redis_testing::Server;
 const STREAM: &str = "test:{c}:stream";
 const META: &str = "test:{c}:meta";
 
-/// What a client gets that continues after a position: how its recovery went, and the offsets of the first publications.
+/// Recovers from a position. Returns how the recovery went, and the offsets of the first publications.
 async fn recover(broker: &Broker, from: RecoverFrom) -> (Recovery, Vec<u64>) {
     let read = async |range| broker.read(&channel("c"), KEEP, range, ALL).await.expect("read");
     let start = match decide(Some(&from), read(first_range(Some(&from))).await) {
@@ -56,7 +56,8 @@ async fn nobody_is_led_over_a_gap_in_a_stream() {
     assert_eq!(recover(&broker, after(last, 10)).await, (Recovery::Recovered, vec![11]));
 }
 
-/// As a slot's move leaves it that was broken off: later moves brought only the meta back, from a server where the channel went on.
+/// An aborted move of a slot left the stream behind. Later moves brought only the meta back, from a server where the channel had got
+/// further publications.
 // NL-1.10
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_ends_before_its_channel_is_nobodys() {
@@ -83,7 +84,7 @@ async fn a_stream_that_ends_before_its_channel_is_nobodys() {
     }
 }
 
-/// A stream whose end was deleted belongs to its channel all the same.
+/// A stream whose newest entries were deleted still belongs to its channel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_without_its_newest_entry_is_kept_through_a_restart() {
     let server = Server::start().await;

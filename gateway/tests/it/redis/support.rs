@@ -1,4 +1,4 @@
-//! Brokers under test, and what is said of them.
+//! Brokers for tests, and checks of their state.
 
 use gateway::{
     broker::{Broker, BrokerError, Mailbox, Readiness, RedisAddress, RedisBroker, RedisConfig},
@@ -14,12 +14,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Short times, so that tests need not wait long.
+/// The configuration of a broker with short times, so that tests do not wait long.
 pub(super) fn config(url: String) -> RedisConfig {
     config_of(&format!("url = {url:?}"))
 }
 
-/// The same, with more in `[redis]` than a URL.
+/// The same configuration, from all settings of `[redis]`.
 pub(super) fn config_of(redis: &str) -> RedisConfig {
     let settings = Settings::from_toml(&format!("[redis]\n{redis}")).expect("values of the right type");
     RedisConfig {
@@ -48,7 +48,7 @@ pub(super) fn mailboxes() -> Vec<Arc<Mailbox>> {
     (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect()
 }
 
-/// Starts a broker; it stops with the guard.
+/// Starts a broker. It stops when the guard is dropped.
 pub(super) fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<Broker>, DropGuard) {
     let broker = Arc::new(Broker::Redis(RedisBroker::new(mailboxes, config).expect("a good address")));
     let stop = CancellationToken::new();
@@ -63,7 +63,7 @@ pub(super) fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<B
 pub(super) const DOCUMENTED: [&str; 10] =
     ["~test:*", "resetchannels", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
 
-/// Lets the user have all keys of the gateway except `without`.
+/// Gives the user the rights on all keys of the gateway except `without`.
 pub(super) async fn allow_keys(server: &Server, without: &str) {
     let all = ["{*", "assignment", "canary:*", "names:*", "node:*", "probe:*", "revoked:*", "user:*", "writes:*"];
     let patterns: Vec<_> = all.into_iter().filter(|keys| *keys != without).map(|keys| format!("~test:{keys}")).collect();
@@ -82,10 +82,10 @@ pub(super) fn fixture_of(url: String, keep: impl std::any::Any + Send + Sync) ->
     BrokerFixture { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((keep, guard)) }
 }
 
-/// All that a test publishes, however long it takes.
+/// A retention that keeps everything that a test publishes.
 pub(super) const KEEP: Retention = Retention { size: 100_000, ttl: HOUR };
 
-/// Awaits a condition that comes by itself.
+/// Waits until `holds` returns true.
 pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let waited = timeout(Duration::from_secs(20), async {
         while !holds() {

@@ -1,4 +1,4 @@
-//! TLS with a real Redis, whose certificates are made here.
+//! TLS with a real Redis. The tests make the certificates.
 
 use super::{
     follower::name_that,
@@ -14,7 +14,7 @@ use gateway::{
 use redis_testing::{Authority, Options, SERVICE, SentinelOptions, Sentinels, Server};
 use std::time::Duration;
 
-/// A server that shows a certificate for `name`.
+/// Starts a server with a certificate for `name`. Returns it and its port.
 async fn server(authority: &Authority, name: &str) -> (Server, u16) {
     let server = Server::start_with(Options::default().with_tls(&authority.sign(&[name]))).await;
     let port = server.address().port();
@@ -70,7 +70,7 @@ fn listens(authority: &Authority, name: &str) -> Options {
     Options::default().with_tls(&authority.sign(&[name]))
 }
 
-/// Each of two servers with these names keeps a channel.
+/// Publishes into one channel of each of two servers with these names.
 async fn publishes_to_all(authority: &Authority, url: String, names: [&str; 2]) {
     let mailboxes = mailboxes();
     let (broker, _guard) = start(config_of(&format!("url = {url:?}\nca_file = {:?}", authority.file())), mailboxes.clone());
@@ -121,7 +121,7 @@ async fn a_failover_by_sentinels_with_tls_is_followed() {
     ready(&broker).await;
 }
 
-/// As docs/redis.md has it: sentinels and servers announce the names that their certificates hold.
+/// As docs/redis.md recommends, sentinels and servers announce the host names that their certificates contain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_with_tls_may_announce_host_names() {
     let authority = Authority::new();

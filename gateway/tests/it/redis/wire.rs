@@ -8,7 +8,7 @@ use gateway::{
 use gateway_core::model::ReadRange;
 use redis_testing::{CallProxy, Calls, Server};
 
-/// With one command connection, which goes through the proxy.
+/// A configuration with one command connection, which uses the proxy.
 fn through(proxy: &CallProxy, login: &str) -> RedisConfig {
     RedisConfig { lanes: 1, ..config(proxy.url() + login) }
 }
@@ -35,13 +35,14 @@ async fn while_a_broken_connection_may_still_deliver_outcomes_stay_unknown() {
     assert!(matches!(refused, BrokerError::OutcomeUnknown), "{refused:?}");
 }
 
-/// Answers what becomes of it.
+/// Publishes three times. Redis executes the third publish but not the second, and the answers are lost. Returns the error of the second
+/// publish.
 async fn lose_the_second_of_three(server: &Server, login: &str) -> BrokerError {
     let proxy = CallProxy::to_socket(&server.socket());
     let (broker, _guard) = start(through(&proxy, login), mailboxes());
     ready(&broker).await;
     proxy.set(Calls::Wait);
-    // It is under way while the others come, so that they go out together.
+    // The first publish is in flight when the others are queued, so the others are sent together.
     let first = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
     proxy.waits.next().await;
     let refused = broker.hand_over(&channel("c"), kept(2, KEEP)).await.expect("there is room");
@@ -94,7 +95,7 @@ async fn a_connection_that_was_given_up_is_ended_by_the_next_one() {
     proxy.set(Calls::Wait);
     proxy.came.clear();
     let publishing = broker.hand_over(&channel("c"), kept(1, KEEP)).await.expect("there is room");
-    // For want of an answer it is given up. The next one waits in turn.
+    // The gateway closes this connection because no answer arrives. The next connection waits for its predecessor.
     proxy.came.next().await;
     assert_eq!(proxy.ended.get(), 0, "the server has no reason to end anything");
     proxy.set(Calls::Pass);
