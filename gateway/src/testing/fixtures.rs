@@ -19,7 +19,7 @@ pub fn channel(name: &str) -> ChannelName {
     name.parse().expect("a valid channel name")
 }
 
-/// Anything as data.
+/// The data of a publication, from a value that serde can write.
 pub fn data(value: impl serde::Serialize) -> Data {
     let raw = serde_json::value::to_raw_value(&value).expect("serializable");
     Data::parse(&raw).expect("shallow")
@@ -35,17 +35,17 @@ pub fn retention(size: u32, ttl: Duration) -> Retention {
     Retention { size, ttl }
 }
 
-/// A publication that is not kept.
+/// A publication without a history.
 pub fn ephemeral(value: impl serde::Serialize) -> NewPublication {
     NewPublication { data: data(value), tags: Tags::new(), info: None, traceparent: None, retention: None, idempotency: None }
 }
 
-/// A publication that is kept.
+/// A publication for the history.
 pub fn kept(value: impl serde::Serialize, retention: Retention) -> NewPublication {
     NewPublication { retention: Some(retention), ..ephemeral(value) }
 }
 
-/// An idempotency key, for a request with such a body.
+/// An idempotency key of a request with this body.
 pub fn key(scope: &str, key: &str, body: u8) -> IdempotencyKey {
     IdempotencyKey { scope: scope.into(), key: key.into(), fingerprint: [body; 32] }
 }
@@ -56,19 +56,19 @@ pub fn client(user: &str) -> Arc<ClientInfo> {
     Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None })
 }
 
-/// A publication with so many bytes of data.
+/// A publication with this many bytes of data.
 pub fn sized(offset: u64, bytes: usize) -> Arc<Publication> {
     let position = Some(gateway_core::model::Position { epoch: gateway_core::model::Epoch::parse("epoch000").expect("valid"), offset });
     let data = data("x".repeat(bytes.saturating_sub(2)));
     Arc::new(Publication { position, data, tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
 }
 
-/// The offset of a publication; 0: it was not kept.
+/// The offset of a publication. 0 if it is not in the history.
 pub fn offset(publication: &Publication) -> u64 {
     publication.position.map_or(0, |position| position.offset)
 }
 
-/// What waits in a mailbox now.
+/// Takes all entries that are in a mailbox now.
 pub fn taken(mailbox: &Mailbox) -> Vec<MailboxEntry> {
     let mut entries = Vec::new();
     let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), &mut entries);
@@ -82,12 +82,12 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Of this mailbox, which nobody else may empty.
+    /// The only consumer of this mailbox.
     pub fn new(mailbox: &Arc<Mailbox>) -> Self {
         Self { mailbox: Arc::clone(mailbox), entries: Vec::new().into_iter() }
     }
 
-    /// The next entry, however long it takes a store to send it.
+    /// Waits for the next entry.
     pub async fn next(&mut self) -> MailboxEntry {
         loop {
             if let Some(entry) = self.entries.next() {
@@ -100,7 +100,7 @@ impl Inbox {
         }
     }
 
-    /// The next entry, which has to be a publication.
+    /// Waits for the next entry. Panics if it is not a publication.
     pub async fn publication(&mut self) -> (ChannelName, Arc<Publication>) {
         match self.next().await {
             MailboxEntry::Delivery(channel, Delivery::Publication(publication)) => (channel, publication),

@@ -1,4 +1,4 @@
-//! Several tasks at once.
+//! Several tasks that publish or subscribe at the same time.
 #![expect(missing_docs, reason = "the names of tests say it")]
 
 use super::{BrokerFixture, KEEP, offsets};
@@ -11,7 +11,7 @@ use std::{collections::HashSet, sync::Arc};
 
 const PUBLISHERS: u64 = 4;
 
-/// Publishes from several tasks at once; returns when all are done.
+/// Publishes from several tasks at the same time. Returns when all are finished.
 async fn publish_at_once(fixture: &BrokerFixture, channel: &ChannelName, each: u64, retention: Retention) {
     let publishers = (0..PUBLISHERS).map(|publisher| {
         let (broker, channel) = (Arc::clone(&fixture.broker), channel.clone());

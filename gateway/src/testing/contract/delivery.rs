@@ -1,4 +1,4 @@
-//! Subscriptions of workers, and what comes to their mailboxes.
+//! Subscriptions of workers, and what arrives in their mailboxes.
 #![expect(missing_docs, reason = "the names of tests say it")]
 
 use super::{BrokerFixture, KEEP};

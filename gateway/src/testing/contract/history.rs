@@ -1,4 +1,4 @@
-//! What is kept of a channel, and how it is read.
+//! What the broker keeps of a channel, and how it reads it.
 #![expect(missing_docs, reason = "the names of tests say it")]
 
 use super::{BrokerFixture, KEEP, offsets};

@@ -1,4 +1,4 @@
-//! What every broker has to do. One list of tests, run against each: see [`contract`].
+//! The contract of a broker: one list of tests for every broker, see [`contract`].
 
 mod concurrency;
 mod delivery;
@@ -18,15 +18,15 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 /// A broker under test.
 pub struct BrokerFixture {
-    /// It runs already.
+    /// The broker, which is running.
     pub broker: Arc<Broker>,
-    /// At least two, of 1,024 entries each.
+    /// The mailboxes of its workers: at least two, of 1,024 entries each.
     pub mailboxes: Vec<Arc<Mailbox>>,
     /// How long the broker remembers idempotency keys.
     pub idempotency_ttl: Duration,
-    /// Lets time pass.
+    /// Waits for this time, real or simulated.
     pub pass: fn(Duration) -> Pin<Box<dyn Future<Output = ()>>>,
-    /// Whatever has to live as long.
+    /// Keeps what the broker needs, such as its server, until the fixture is dropped.
     pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
@@ -77,7 +77,7 @@ impl BrokerFixture {
         self.broker.publish(channel, publication).await.expect("published")
     }
 
-    /// Publishes numbers; returns the offset of the last.
+    /// Publishes these numbers. Returns the offset of the last one.
     async fn publish_all(&self, channel: &ChannelName, numbers: impl IntoIterator<Item = u64>, retention: Retention) -> u64 {
         let mut last = 0;
         for number in numbers {
@@ -95,7 +95,7 @@ impl BrokerFixture {
         offsets(&self.read(channel, range, ALL).await)
     }
 
-    /// Subscribes a worker and gives its consumer.
+    /// Subscribes a worker. Returns the consumer of its mailbox.
     async fn join(&self, channel: &ChannelName, index: usize) -> Inbox {
         self.broker.subscribe(channel, worker(index), Some(KEEP)).await.expect("subscribed");
         Inbox::new(&self.mailboxes[index])
@@ -106,7 +106,7 @@ impl BrokerFixture {
     }
 }
 
-/// What tests keep where it does not matter.
+/// The retention of tests that do not depend on it.
 const KEEP: Retention = Retention { size: 1000, ttl: HOUR };
 
 fn offsets(page: &Page) -> Vec<u64> {

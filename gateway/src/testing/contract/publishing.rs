@@ -60,7 +60,7 @@ pub async fn what_is_handed_over_keeps_its_order(fixture: &BrokerFixture) {
     for number in 1..=200 {
         answers.push(fixture.broker.hand_over(&channel, kept(number, KEEP)).await.expect("there is room"));
     }
-    // Each has its answer, whenever that is asked for.
+    // Each publish gets its own answer, in whatever order the answers are awaited.
     for (before, answer) in answers.into_iter().enumerate().rev() {
         let published = answer.await.expect("published");
         assert_eq!(published.position.map(|position| position.offset), Some(before as u64 + 1));

@@ -1,4 +1,4 @@
-//! Who is present, which channels there are, and what is kept about users and nodes.
+//! Presence, the list of channels, and the state of users and nodes.
 #![expect(missing_docs, reason = "the names of tests say it")]
 
 use super::{BrokerFixture, KEEP, names};
@@ -146,7 +146,7 @@ pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(fixture:
     assert_eq!(found.iter().map(|(id, user)| (id.to_string(), user.to_string())).collect::<HashSet<_>>(), expected);
 }
 
-/// Names that a part of a store might take for something else.
+/// Valid names that a store might read as something else, such as a pattern or a key.
 const ODD: [&str; 12] = [
     "auth0|abc",
     "f:realm:jürgen",
