@@ -8,7 +8,7 @@ use crate::broker::{
     TopReason,
     redis::{
         servers::masters::Masters,
-        subscriptions::{subscription_table::SubscriptionNumber, subscriptions::Subscriptions},
+        subscriptions::{subscribed_channel::SubscriptionNumber, subscriptions::Subscriptions},
     },
 };
 use futures_util::{

@@ -3,6 +3,7 @@
 //! A channel is *subscribed* while its confirmation belongs to the current connection, and to the master that serves its slot now (its
 //! *owner*). Callers wait until then. After a broken connection or a move of its slot, a channel must be checked for lost publications.
 
+use super::subscribed_channel::{ExpectedDelivery, Stage, SubscribedChannel, SubscriptionNumber};
 use crate::broker::{
     NameHasher,
     redis::{
@@ -22,7 +23,7 @@ use tokio::sync::{Notify, oneshot};
 /// The subscriptions of this node.
 #[derive(Debug)]
 pub(crate) struct SubscriptionTable {
-    channels: HashMap<ChannelName, Entry, NameHasher>,
+    channels: HashMap<ChannelName, SubscribedChannel, NameHasher>,
     queues: BTreeMap<Master, MasterQueues>,
     topology: Arc<Topology>,
     unsubscribe_delay: Duration,
@@ -48,58 +49,8 @@ impl MasterQueues {
     }
 }
 
-/// A publication of this node that Redis acknowledged. Redis must also deliver it to this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ExpectedDelivery {
-    deadline: Tick,
-    /// The newest acknowledged position.
-    up_to: Position,
-    /// The newest delivered position when the deadline was set.
-    delivered: Option<Position>,
-}
-
 /// Time from the acknowledgement of a publication to the deadline of its delivery.
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The number of a channel's current subscription. Each new confirmation increases it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SubscriptionNumber(u64);
-
-#[derive(Debug)]
-struct Entry {
-    /// The name that all deliveries of the channel share.
-    name: ChannelName,
-    /// The master of the channel's slot, if one is known.
-    owner: Option<Master>,
-    workers: WorkerSet,
-    /// Whether the channel has a history, from which workers can read lost publications.
-    has_history: bool,
-    stage: Stage,
-    waiters: Vec<oneshot::Sender<()>>,
-    /// Whether publications may be lost, because a connection broke while the channel was subscribed, or because a delivery is missing.
-    interrupted: bool,
-    number: SubscriptionNumber,
-    /// The newest delivered position.
-    delivered: Option<Position>,
-    expected: Option<ExpectedDelivery>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The listener must subscribe.
-    ToSubscribe,
-    /// The listener has sent the command and waits for the confirmation.
-    Subscribing,
-    /// Redis has confirmed the subscription of the current connection.
-    Subscribed,
-    /// Redis has confirmed the subscription but does not deliver. The listener must subscribe again.
-    ToResubscribe,
-    /// The channel is subscribed, but no worker needs it. The subscription ends only at this time, because a reloaded page subscribes again
-    /// soon.
-    UnsubscribeLater(Tick),
-    /// The listener has sent the command to unsubscribe.
-    Unsubscribing,
-}
 
 /// The answer to [`SubscriptionTable::add_worker`].
 #[derive(Debug)]
@@ -135,7 +86,7 @@ impl SubscriptionTable {
             if let Some(owner) = owner {
                 queues.entry(owner).or_default().push(channel.clone());
             }
-            Entry::new(channel.clone(), owner, has_history)
+            SubscribedChannel::new(channel.clone(), owner, has_history)
         });
         entry.workers.insert(worker);
         entry.has_history = has_history;
@@ -398,47 +349,6 @@ impl SubscriptionTable {
     /// Whether the channel still has the subscription `since`, without an interruption.
     pub(crate) fn is_unbroken(&self, channel: &ChannelName, since: SubscriptionNumber) -> bool {
         self.channels.get(channel).is_some_and(|entry| entry.stage == Stage::Subscribed && entry.number == since)
-    }
-}
-
-impl Entry {
-    fn new(name: ChannelName, owner: Option<Master>, has_history: bool) -> Self {
-        Self {
-            name,
-            owner,
-            workers: WorkerSet::default(),
-            has_history,
-            stage: Stage::ToSubscribe,
-            waiters: Vec::new(),
-            interrupted: false,
-            number: SubscriptionNumber(0),
-            delivered: None,
-            expected: None,
-        }
-    }
-
-    fn is_audited(&self) -> bool {
-        self.has_history && self.stage == Stage::Subscribed
-    }
-
-    fn has_delivered(&self, at: Position) -> bool {
-        self.delivered.is_some_and(|delivered| delivered.epoch == at.epoch && delivered.offset >= at.offset)
-    }
-
-    fn is(&self, owner: Master, stage: Stage) -> bool {
-        (self.owner, self.stage) == (Some(owner), stage)
-    }
-
-    /// Whether the owner may have a subscription of this channel that the listener has not ended.
-    fn may_exist(&self) -> bool {
-        matches!(self.stage, Stage::Subscribing | Stage::Subscribed | Stage::ToResubscribe | Stage::UnsubscribeLater(_))
-    }
-
-    /// Ends the subscription, in any stage. Returns whether a worker needs a new one.
-    fn interrupt(&mut self) -> bool {
-        self.interrupted |= self.stage == Stage::Subscribed;
-        self.stage = Stage::ToSubscribe;
-        !self.workers.is_empty()
     }
 }
 

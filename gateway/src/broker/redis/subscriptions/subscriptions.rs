@@ -1,6 +1,9 @@
 //! The subscriptions of this node, shared by the workers, the subscriber connections and the listener.
 
-use super::subscription_table::{Confirmation, SubscriptionNumber, SubscriptionTable};
+use super::{
+    subscribed_channel::SubscriptionNumber,
+    subscription_table::{Confirmation, SubscriptionTable},
+};
 use crate::broker::{
     BrokerError, Delivery, Mailbox, MailboxEntry, TopReason,
     redis::{
