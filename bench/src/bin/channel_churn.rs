@@ -2,7 +2,7 @@
 //! exist at a time. It subscribes each channel, publishes with a history, unsubscribes, and lets the channel expire. It prints resident
 //! memory after 100,000 channels and at the end, and exits with 1 if the second figure is more than 1.2 times the first.
 
-use gateway::broker::{Mailbox, MemoryBroker, MemoryLimits, NewPublication, Post};
+use gateway::broker::{Mailbox, MailboxEntry, MemoryBroker, MemoryLimits, NewPublication};
 use gateway_core::model::{ChannelName, Data, Retention, Tags, WorkerId};
 use std::{
     error::Error,
@@ -33,7 +33,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         let (broker, stop) = (Arc::clone(&broker), stop.clone());
         async move { broker.run(stop).await }
     });
-    let mut posts = Vec::new();
+    let mut entries = Vec::new();
     let mut first = 0;
     for created in (0..CHANNELS).step_by(STEP) {
         if created == FIRST_REPORT {
@@ -43,7 +43,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         use_channels(&broker, created..created + STEP).await?;
-        drain(&mailbox, &mut posts);
+        drain(&mailbox, &mut entries);
     }
     let last = report(CHANNELS, &broker)?;
     stop.cancel();
@@ -78,9 +78,9 @@ async fn publish(broker: &MemoryBroker, channel: &ChannelName, number: usize) ->
     Ok(())
 }
 
-fn drain(mailbox: &Mailbox, posts: &mut Vec<Post>) {
-    let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), posts);
-    posts.clear();
+fn drain(mailbox: &Mailbox, entries: &mut Vec<MailboxEntry>) {
+    let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), entries);
+    entries.clear();
 }
 
 /// Prints the progress. Returns resident memory in KiB.

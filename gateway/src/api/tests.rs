@@ -9,8 +9,8 @@ use super::configure;
 use crate::{
     auth::{ApiKeys, Tokens},
     broker::{
-        Broker, Mailbox, MemoryBroker, MemoryLimits, Post,
-        mailbox::{ConnectionSummary, Survey},
+        Broker, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits,
+        mailbox::{ConnectionSummary, HubQuery},
     },
     cluster::{Cluster, NodeDescription},
     node::{ApiLimits, Health, Node},
@@ -137,23 +137,23 @@ async fn hub(mailbox: Arc<Mailbox>, alice: ConnectionId, commands: Rc<RefCell<Ve
         CommandTarget::Connection(id) => *id == alice,
         CommandTarget::User(user) => user.as_str() == "alice",
     };
-    let mut posts = Vec::new();
+    let mut entries = Vec::new();
     loop {
-        poll_fn(|cx| mailbox.poll_take(cx, &mut posts)).await;
-        for post in posts.drain(..) {
-            match post {
-                Post::Command(target, command, answer) => {
+        poll_fn(|cx| mailbox.poll_take(cx, &mut entries)).await;
+        for entry in entries.drain(..) {
+            match entry {
+                MailboxEntry::Command(target, command, answer) => {
                     let concerned = concerns(&target);
                     if concerned {
                         commands.borrow_mut().push(command);
                     }
                     let _ = answer.try_send(usize::from(concerned));
                 }
-                Post::Survey(Survey::Connections(target, answer)) => {
+                MailboxEntry::Query(HubQuery::Connections(target, answer)) => {
                     let summary = ConnectionSummary { id: alice, user: "alice".parse().expect("valid"), channels: Vec::new(), since_ms: 7 };
                     let _ = answer.try_send(concerns(&target).then_some(summary).into_iter().collect());
                 }
-                Post::Survey(Survey::Subscribers(_, answer)) => drop(answer.try_send(3)),
+                MailboxEntry::Query(HubQuery::Subscribers(_, answer)) => drop(answer.try_send(3)),
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Patterns of channel names.
 
-/// A pattern: `*` matches any run of characters, `?` one character, every other character itself.
+/// A pattern. `*` matches any number of characters, `?` matches exactly one, and every other character matches itself.
 #[derive(Debug)]
 pub(super) struct Glob {
     /// Several `*` in a row are stored as one.
@@ -30,9 +30,8 @@ impl Glob {
         name.len() >= self.shortest && name.as_bytes().starts_with(self.prefix())
     }
 
-    /// Whether the name matches. Takes at most name times pattern steps: after a mismatch only the last `*` takes one more character,
-    /// because an earlier `*`
-    /// could not lead to a match.
+    /// Whether the name matches. The number of steps is at most the length of the name times the length of the pattern: after a mismatch,
+    /// only the last `*` is extended by one character. A longer match for an earlier `*` could not help.
     pub(super) fn matches(&self, name: &str) -> bool {
         if !self.admits(name) {
             return false;
@@ -59,7 +58,7 @@ impl Glob {
     }
 }
 
-/// The index of the next character.
+/// The index of the character after the one at `at`.
 fn next(name: &[u8], at: usize) -> usize {
     let behind = name[at + 1..].iter().take_while(|byte| (0x80..0xC0).contains(*byte)).count();
     at + 1 + behind
@@ -74,7 +73,7 @@ mod tests {
         Glob::new(pattern).matches(name)
     }
 
-    /// The definition as code.
+    /// The definition of a match, written out. It tries every length for every `*`.
     fn by_definition(pattern: &[char], name: &[char]) -> bool {
         match (pattern, name) {
             ([], _) => name.is_empty(),
@@ -102,7 +101,7 @@ mod tests {
     #[test]
     fn hostile_patterns_take_few_steps() {
         let name = "a".repeat(255);
-        // With backtracking into every star, these matches would never end.
+        // These matches would practically never end if a mismatch extended every `*`.
         assert!(!matches(&"*a".repeat(120).replace("*a*a", "*aa*a*a"), &"b".repeat(255)));
         assert!(!matches(&format!("{}b", "a*".repeat(100)), &name));
         assert!(!matches(&format!("{}b", "*a?".repeat(60)), &name));

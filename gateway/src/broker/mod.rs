@@ -1,8 +1,7 @@
 //! The broker: publications, histories, presence and stored subscriptions, and the mailboxes through which they reach the workers.
 //!
-//! Two guarantees: in every mailbox, the deliveries of a channel have the order of its offsets. A delivery that does not fit is never lost
-//! silently: the
-//! mailbox marks its channel as dirty. The consumer of the mailbox detects gaps.
+//! The broker guarantees two things. In every mailbox, the deliveries of a channel are in the order of their offsets. A delivery that does
+//! not fit is never lost silently: the mailbox marks its channel as dirty. The consumer of the mailbox detects gaps between offsets.
 
 mod cause;
 mod glob;
@@ -22,7 +21,7 @@ use futures_util::future::{Either, ready};
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, UserId, WorkerId,
 };
-pub use mailbox::{Check, Delivery, Dropped, Mailbox, MailboxStats, Post};
+pub use mailbox::{Delivery, Dropped, Mailbox, MailboxEntry, MailboxStats, TopReason};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub(crate) use name_hasher::NameHasher;
 pub use reads::Reads;
@@ -35,9 +34,9 @@ pub use types::{Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPu
 
 /// The broker that the settings choose. An enum, so that its methods need no boxed futures.
 pub enum Broker {
-    /// In this process; for one node.
+    /// Keeps all data in this process. For a single node.
     Memory(MemoryBroker),
-    /// In Redis; for all nodes of a cluster.
+    /// Keeps all data in Redis, which all nodes of a cluster share.
     Redis(RedisBroker),
 }
 
@@ -52,14 +51,14 @@ macro_rules! each {
 }
 
 impl Broker {
-    /// Stores (with retention) and delivers a publication. With retention, its offset is its place in the order of the channel.
+    /// Delivers a publication, and stores it if it has a retention. The offset of a stored publication is its place in the order of the
+    /// channel.
     pub async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Result<Published, BrokerError> {
         self.hand_over(channel, publication).await?.await
     }
 
-    /// Hands a publication over. The inner future resolves like [`Self::publish`]. Publications of a channel are stored in the order in
-    /// which they are handed
-    /// over, so a caller with many of them need not wait for each.
+    /// Hands a publication over to the broker. The inner future resolves like [`Self::publish`]. The broker stores publications of a
+    /// channel in the order in which they are handed over, so a caller with many publications need not wait for each result.
     pub async fn hand_over<'a>(
         &'a self,
         channel: &ChannelName,
@@ -71,69 +70,70 @@ impl Broker {
         })
     }
 
-    /// Delivers to subscribers at most once. Not stored.
+    /// Delivers an announcement to the subscribers of a channel, at most once. It is not stored.
     pub async fn announce(&self, channel: &ChannelName, announcement: Announcement) -> Result<(), BrokerError> {
         each!(self, broker => broker.announce(channel, announcement).await)
     }
 
-    /// Resolves when every later publication of the channel will reach this worker's mailbox. Idempotent. `retention` is the channel's;
-    /// without it, nobody can
-    /// detect a loss.
+    /// Subscribes a worker to a channel. After this resolves, every later publication of the channel reaches the worker's mailbox.
+    /// Idempotent. `retention` is that of the channel. Without a retention, nobody can detect lost publications.
     pub async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, retention: Option<Retention>) -> Result<(), BrokerError> {
         each!(self, broker => broker.subscribe(channel, worker, retention).await)
     }
 
-    /// Ends the subscription of a worker. Deliveries on their way may still arrive.
+    /// Ends the subscription of a worker. Deliveries that are already on their way may still arrive.
     pub fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
         each!(self, broker => broker.unsubscribe(channel, worker));
     }
 
-    /// Subscribes to a channel again, because a worker found that its deliveries are missing. The broker then checks for lost publications.
+    /// Subscribes to a channel again, because a worker found that deliveries are missing. The broker then checks the channel for lost
+    /// publications.
     pub fn resubscribe(&self, channel: &ChannelName) {
         match self {
-            // In memory, nothing can be lost between the streams and the workers.
+            // The memory broker puts deliveries into the mailboxes directly, and a full mailbox reports what it dropped. There is no
+            // subscription that could fail.
             Self::Memory(_) => {}
             Self::Redis(broker) => broker.resubscribe(channel),
         }
     }
 
-    /// Reads a channel's stream at one moment.
+    /// Reads a page of a channel's stream. The page shows the stream at one moment.
     pub async fn read(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
         each!(self, broker => broker.read(channel, retention, range, limit).await)
     }
 
-    /// Removes the kept publications; epoch and offsets continue.
+    /// Deletes the history of a channel. Its epoch and its offsets continue.
     pub async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         each!(self, broker => broker.clear(channel).await)
     }
 
-    /// Adds a connection to presence.
+    /// Adds a connection to the presence of a channel.
     pub async fn presence_add(&self, channel: &ChannelName, info: Arc<ClientInfo>) -> Result<(), BrokerError> {
         each!(self, broker => broker.presence_add(channel, info).await)
     }
 
-    /// Removes a connection from presence.
+    /// Removes a connection from the presence of a channel.
     pub async fn presence_remove(&self, channel: &ChannelName, connection: ConnectionId) -> Result<(), BrokerError> {
         each!(self, broker => broker.presence_remove(channel, connection).await)
     }
 
-    /// At most `limit` present connections, in no particular order.
+    /// Returns at most `limit` connections that are present in a channel, in no particular order.
     pub async fn presence(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
         each!(self, broker => broker.presence(channel, limit).await)
     }
 
-    /// The number of present connections and users.
+    /// Counts the connections and the users that are present in a channel.
     pub async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
         each!(self, broker => broker.presence_stats(channel).await)
     }
 
-    /// Active channels whose name matches `pattern` (`*` any run, `?` one character), after the name `after`, in byte order; at most
-    /// `limit`.
+    /// Lists at most `limit` active channels in byte order: those whose name matches `pattern` (`*` matches any number of characters, `?`
+    /// matches one) and follows the name `after`.
     pub async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
         each!(self, broker => broker.channels(pattern, after, limit).await)
     }
 
-    /// Stores a subscription for all later connects of a user. It replaces one to the same channel.
+    /// Stores a subscription for all later connects of a user. It replaces the user's stored subscription to the same channel.
     pub async fn put_user_subscription(&self, user: &UserId, subscription: UserSubscription) -> Result<(), BrokerError> {
         each!(self, broker => broker.put_user_subscription(user, subscription).await)
     }
@@ -143,7 +143,7 @@ impl Broker {
         each!(self, broker => broker.delete_user_subscription(user, channel).await)
     }
 
-    /// The stored subscriptions of a user that have not expired.
+    /// The stored subscriptions of a user, without those that have expired.
     pub async fn user_subscriptions(&self, user: &UserId) -> Result<Vec<UserSubscription>, BrokerError> {
         each!(self, broker => broker.user_subscriptions(user).await)
     }
@@ -158,7 +158,7 @@ impl Broker {
         each!(self, broker => broker.revoked(user).await)
     }
 
-    /// The nodes of the cluster. None with the memory broker.
+    /// The nodes of the cluster. The memory broker has none.
     pub fn nodes(&self) -> Option<&Nodes> {
         match self {
             Self::Memory(_) => None,

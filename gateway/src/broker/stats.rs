@@ -1,25 +1,25 @@
 //! Statistics of the broker.
 
-/// Current contents of a broker, and counters since the start.
+/// The current contents of a broker, and counters since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BrokerStats {
-    /// Channels with subscribers, publications or presence.
+    /// Number of channels with subscribers, publications or presence.
     pub channels: usize,
-    /// Kept publications.
+    /// Number of stored publications.
     pub publications: usize,
-    /// Approximate bytes of the publications and their channels.
+    /// Approximate size of the stored publications and their channels, in bytes.
     pub bytes: usize,
-    /// Idle channels with a stored epoch and offset.
+    /// Number of idle channels whose position is stored.
     pub idle_channels: usize,
-    /// Stored idempotency keys.
+    /// Number of stored idempotency keys.
     pub idempotency_keys: usize,
-    /// Stored subscriptions of users.
+    /// Number of stored subscriptions of users.
     pub user_subscriptions: usize,
-    /// Publications that left their history.
+    /// Publications that were removed from their histories.
     pub trimmed: Trimmed,
-    /// Idle channels that were evicted early, at the bound.
+    /// Number of idle channels whose position was deleted before its expiry, because there were more than `broker.idle_channels`.
     pub idle_evicted: u64,
-    /// Idempotency keys that were evicted early, at the bound.
+    /// Number of idempotency keys that were deleted before their expiry, because there were more than `idempotency.max_keys`.
     pub idempotency_evicted: u64,
     /// Statistics of the Redis broker.
     pub redis: Option<RedisStats>,
@@ -28,42 +28,43 @@ pub struct BrokerStats {
 /// Statistics of the Redis broker since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RedisStats {
-    /// Messages that no gateway wrote, in pub/sub channels of the prefix. The broker ignores them.
+    /// Number of messages in the gateway's pub/sub channels that no gateway wrote. The broker ignores them.
     pub foreign: u64,
-    /// Publications that Redis stored but did not send to subscribers.
+    /// Number of publications that Redis stored but did not send to subscribers.
     pub unannounced: u64,
-    /// Channels that became active but are missing from the channel index until the next sweep.
+    /// Number of active channels that stay missing from the channel index until the next sweep, because too many names waited for the
+    /// write.
     pub unlisted: u64,
-    /// Keys that a sweep deleted, because they belong to another one of several servers.
+    /// Number of keys that a sweep deleted because, with several servers, they belong to another server.
     pub misplaced: u64,
-    /// Subscriber connections that broke.
+    /// Number of subscriber connections that broke.
     pub broken: u64,
-    /// Broken subscriber connections that were open but delivered nothing.
+    /// Number of these connections that were open but delivered no more messages.
     pub undelivered: u64,
-    /// Channels that did not deliver an acknowledged publication of this node in time.
+    /// Number of channels that did not deliver an acknowledged publication of this node in time.
     pub missing_deliveries: u64,
-    /// Channels that the node subscribed to again for one of these reasons.
+    /// Number of channels to which the node subscribed again after a broken connection, a moved slot or a missing delivery.
     pub resubscribed: u64,
-    /// Attempts to renew the assignment of a server that failed.
+    /// Number of failed attempts to renew the assignment of a server.
     pub failed_renewals: u64,
-    /// Masters that work with all their parts.
+    /// Number of masters of which all parts work.
     pub serving: usize,
-    /// Masters that do not.
+    /// Number of masters of which a part does not work.
     pub unavailable: usize,
-    /// Round trip of the last canary, in milliseconds.
+    /// Time from the publish of the last canary to its delivery, in milliseconds.
     pub round_trip_ms: u64,
 }
 
-/// Publications that left their history, by cause.
+/// Number of publications that were removed from their histories, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
     /// The channel's history was full.
     pub size: u64,
     /// The publications expired.
     pub expired: u64,
-    /// All histories together exceeded the maximum of bytes.
+    /// All histories together exceeded `broker.history_bytes`.
     pub bytes: u64,
-    /// A client deleted the history.
+    /// A service deleted the history.
     pub cleared: u64,
 }
 

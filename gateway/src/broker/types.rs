@@ -4,27 +4,27 @@ use super::cause;
 use gateway_core::model::{ChannelName, ClientInfo, Data, ErrorCode, Position, Refusal, Retention, Tags};
 use std::{sync::Arc, time::Duration};
 
-/// A publication to be stored or delivered.
+/// A publication that a caller hands to the broker.
 #[derive(Clone, Debug)]
 pub struct NewPublication {
-    /// Opaque JSON.
+    /// The data, as JSON. The gateway does not interpret it.
     pub data: Data,
-    /// Optional tags.
+    /// The tags; may be empty.
     pub tags: Tags,
-    /// The publishing frontend; none for services.
+    /// The connection that published it. None if a service did.
     pub info: Option<Box<ClientInfo>>,
-    /// W3C trace context.
+    /// The trace context of the publish (W3C `traceparent`).
     pub traceparent: Option<Box<str>>,
-    /// How long to keep it. None: delivered at most once, without a position.
+    /// The limits of the history that stores it. If None, it is not stored: it is delivered at most once, without a position.
     pub retention: Option<Retention>,
     /// The caller's idempotency key.
     pub idempotency: Option<IdempotencyKey>,
 }
 
-/// Identifies a repeated publish into the same channel.
+/// Identifies a publish, so that the broker recognises a repeat into the same channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// The API key. Idempotency keys of different API keys are independent.
+    /// The name of the API key. Idempotency keys of different API keys are independent.
     pub scope: Box<str>,
     /// The idempotency key, at most 255 bytes.
     pub key: Box<str>,
@@ -35,9 +35,9 @@ pub struct IdempotencyKey {
 /// The answer to a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The position of the publication; none without retention.
+    /// The position of the publication. None if it is not stored.
     pub position: Option<Position>,
-    /// Whether an earlier publish with the same idempotency key did it.
+    /// Whether an earlier publish with the same idempotency key did the work. This publish then changed nothing.
     pub replayed: bool,
 }
 
@@ -58,13 +58,13 @@ pub enum BrokerError {
     /// The first request with this idempotency key is still running.
     #[error("the first request with this idempotency key is still running")]
     IdempotencyInProgress,
-    /// The request would exceed a configured bound.
+    /// The request would exceed a configured limit, which the text names.
     #[error("{0}")]
     LimitExceeded(&'static str),
 }
 
 impl From<BrokerError> for Refusal {
-    /// The error for callers. Logs the cause.
+    /// The error for the caller of the gateway. Logs the cause.
     fn from(error: BrokerError) -> Self {
         error.log();
         let code = match error {
@@ -85,14 +85,14 @@ impl BrokerError {
         }
     }
 
-    /// The error for a frontend whose request may always be repeated; the official SDKs repeat it. Logs the cause.
+    /// The error for a frontend's request that is safe to repeat. The official SDKs repeat it. Logs the cause.
     pub fn try_again(&self) -> Refusal {
         self.log();
         ErrorCode::Internal.into()
     }
 }
 
-/// A message to the subscribers of a channel, outside its stream.
+/// A message to the subscribers of a channel that is not part of the channel's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Announcement {
     /// A client subscribed.
@@ -108,21 +108,21 @@ pub struct ChannelSummary {
     pub name: ChannelName,
     /// The newest position, if the channel has one.
     pub position: Option<Position>,
-    /// Number of kept publications.
+    /// Number of stored publications.
     pub held: usize,
 }
 
-/// A stored subscription, which a service made for a user. Every later connect of that user includes it.
+/// A subscription that a service stored for a user. Every later connect of that user includes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSubscription {
     /// The channel.
     pub channel: ChannelName,
-    /// The end of the subscription, in seconds since 1970.
+    /// When the subscription ends, in seconds since 1970. None if it has no end.
     pub expires_at: Option<u64>,
 }
 
 impl UserSubscription {
-    /// The remaining time at `now` (since 1970).
+    /// The remaining time of the subscription at `now`, the time since 1970. None if it has no end.
     pub fn expires_in(&self, now: Duration) -> Option<Duration> {
         self.expires_at.map(|at| Duration::from_secs(at).saturating_sub(now))
     }
@@ -133,7 +133,7 @@ impl UserSubscription {
 pub enum Readiness {
     /// Publications reach subscribers.
     Ready,
-    /// Publications of some channels reach subscribers. The text names the problem of the others and its cure.
+    /// Publications of some channels reach subscribers. The text names the problem of the other channels and its cure.
     Partly(Box<str>),
     /// Publications do not reach subscribers. The text names the problem and its cure.
     NotReady(Box<str>),

@@ -1,7 +1,7 @@
 //! Messages from other nodes, in order. They arrive in a channel with a history, so lost ones are read again.
 
 use crate::{
-    broker::{Broker, BrokerError, Delivery, Mailbox, Post},
+    broker::{Broker, BrokerError, Delivery, Mailbox, MailboxEntry},
     telemetry::FailureLog,
 };
 use gateway_core::{
@@ -37,7 +37,7 @@ pub(super) struct Inbox {
     channel: ChannelName,
     feed: Feed,
     ready: VecDeque<Incoming>,
-    posts: Vec<Post>,
+    entries: Vec<MailboxEntry>,
 }
 
 impl Inbox {
@@ -52,7 +52,7 @@ impl Inbox {
         let page = broker.read(&channel, RETENTION, ReadRange::Top, PAGE_LIMIT).await?;
         let mut feed = Feed::new(GapBufferBudget::new(GAP_BUFFER_BYTES));
         feed.start(Position { epoch: page.epoch, offset: page.top });
-        Ok(Self { broker, mailbox, channel, feed, ready: VecDeque::new(), posts: Vec::new() })
+        Ok(Self { broker, mailbox, channel, feed, ready: VecDeque::new(), entries: Vec::new() })
     }
 
     /// Waits for the next message or gap.
@@ -61,19 +61,19 @@ impl Inbox {
             if let Some(incoming) = self.ready.pop_front() {
                 return incoming;
             }
-            poll_fn(|cx| self.mailbox.poll_take(cx, &mut self.posts)).await;
-            for post in std::mem::take(&mut self.posts) {
-                let gap = match post {
-                    Post::Delivery(_, Delivery::Publication(publication)) => self.offer(publication),
-                    Post::Dirty(_) | Post::AllDirty => self.feed.require_read(),
-                    Post::Top(_, top, _) => self.feed.observe_top(top),
-                    Post::Delivery(..)
-                    | Post::Command(..)
-                    | Post::Survey(_)
-                    | Post::RegisterAgain
-                    | Post::CheckRevocations
-                    | Post::RegisterConnections
-                    | Post::Drain(_) => None,
+            poll_fn(|cx| self.mailbox.poll_take(cx, &mut self.entries)).await;
+            for entry in std::mem::take(&mut self.entries) {
+                let gap = match entry {
+                    MailboxEntry::Delivery(_, Delivery::Publication(publication)) => self.offer(publication),
+                    MailboxEntry::Dirty(_) | MailboxEntry::AllDirty => self.feed.require_read(),
+                    MailboxEntry::Top(_, top, _) => self.feed.observe_top(top),
+                    MailboxEntry::Delivery(..)
+                    | MailboxEntry::Command(..)
+                    | MailboxEntry::Query(_)
+                    | MailboxEntry::RegisterAgain
+                    | MailboxEntry::CheckRevocations
+                    | MailboxEntry::RegisterConnections
+                    | MailboxEntry::Drain(_) => None,
                 };
                 if let Some(after) = gap {
                     self.catch_up(after).await;

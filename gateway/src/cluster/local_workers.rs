@@ -1,8 +1,8 @@
 //! Requests to the workers of this node, through their mailboxes.
 
 use crate::broker::{
-    Mailbox, Post,
-    mailbox::{ConnectionSummary, Survey},
+    Mailbox, MailboxEntry,
+    mailbox::{ConnectionSummary, HubQuery},
 };
 use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand};
 use std::{sync::Arc, time::Duration};
@@ -29,41 +29,41 @@ impl LocalWorkers {
 
     /// Carries out a command on every connection of the target. Returns their number.
     pub(super) async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
-        let counts = self.ask(|answer| Post::Command(target.clone(), command.clone(), answer)).await?;
+        let counts = self.ask(|answer| MailboxEntry::Command(target.clone(), command.clone(), answer)).await?;
         Ok(counts.into_iter().sum())
     }
 
     /// The connections of the target.
     pub(super) async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
-        let found = self.ask(|answer| Post::Survey(Survey::Connections(target.clone(), answer))).await?;
+        let found = self.ask(|answer| MailboxEntry::Query(HubQuery::Connections(target.clone(), answer))).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
     /// Number of a channel's subscribers.
     pub(super) async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
-        let counts = self.ask(|answer| Post::Survey(Survey::Subscribers(channel.clone(), answer))).await?;
+        let counts = self.ask(|answer| MailboxEntry::Query(HubQuery::Subscribers(channel.clone(), answer))).await?;
         Ok(counts.into_iter().sum())
     }
 
     /// Posts to every worker; waits while a mailbox is full.
-    async fn post_to_all(&self, post: fn() -> Post) {
+    async fn post_to_all(&self, entry: fn() -> MailboxEntry) {
         for worker in &self.workers {
-            while !worker.post(post()) {
+            while !worker.post(entry()) {
                 sleep(FULL_MAILBOX_PAUSE).await;
             }
         }
     }
 
     /// Posts to every worker after each notification. Never returns.
-    pub(super) async fn post_on_notify(&self, notify: &Notify, post: fn() -> Post) {
+    pub(super) async fn post_on_notify(&self, notify: &Notify, entry: fn() -> MailboxEntry) {
         loop {
             notify.notified().await;
-            self.post_to_all(post).await;
+            self.post_to_all(entry).await;
         }
     }
 
     /// Asks every worker, and waits for all answers.
-    async fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> Post) -> Result<Vec<T>, Refusal> {
+    async fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> MailboxEntry) -> Result<Vec<T>, Refusal> {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         let mut receivers = Vec::with_capacity(self.workers.len());
         for (index, worker) in self.workers.iter().enumerate() {

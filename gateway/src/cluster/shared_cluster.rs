@@ -6,7 +6,7 @@ use super::{
     message::Response,
     types::{ClusterTimings, DeadNodeConnections},
 };
-use crate::broker::{Broker, Mailbox, NodeId, Post};
+use crate::broker::{Broker, Mailbox, MailboxEntry, NodeId};
 use gateway_core::{
     channel::Namespaces,
     model::{WorkerId, lock},
@@ -91,9 +91,9 @@ impl SharedCluster {
 
     /// Passes changes of this node's state on to its workers. Never returns.
     pub(super) async fn notify_workers(&self) {
-        let registered_again = self.local.post_on_notify(&self.registered_again, || Post::RegisterAgain);
-        let messages_missed = self.local.post_on_notify(&self.messages_missed, || Post::CheckRevocations);
-        let register_connections = self.local.post_on_notify(&self.register_connections, || Post::RegisterConnections);
+        let registered_again = self.local.post_on_notify(&self.registered_again, || MailboxEntry::RegisterAgain);
+        let messages_missed = self.local.post_on_notify(&self.messages_missed, || MailboxEntry::CheckRevocations);
+        let register_connections = self.local.post_on_notify(&self.register_connections, || MailboxEntry::RegisterConnections);
         futures_util::future::join3(registered_again, messages_missed, register_connections).await;
     }
 }

@@ -4,7 +4,7 @@ use super::{
     hub::Hub,
     output::outbox::{Drain, Notice, Outbox},
 };
-use crate::broker::mailbox::{DrainPlan, Survey};
+use crate::broker::mailbox::{DrainPlan, HubQuery};
 use gateway_core::model::{CommandTarget, ServerCommand};
 use rand::seq::SliceRandom;
 use std::{rc::Rc, time::SystemTime};
@@ -34,9 +34,9 @@ impl Hub {
         let _ = answer.try_send(targets.len());
     }
 
-    pub(super) fn survey(&self, survey: Survey) {
-        match survey {
-            Survey::Connections(target, answer) => {
+    pub(super) fn answer_query(&self, query: HubQuery) {
+        match query {
+            HubQuery::Connections(target, answer) => {
                 let targets = self.targets(&target);
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 let start_ms = now.saturating_sub(self.start.elapsed()).as_millis() as u64;
@@ -44,7 +44,7 @@ impl Hub {
                 let entries = targets.iter().filter_map(|index| state.connections.get(*index as usize));
                 let _ = answer.try_send(entries.map(|entry| entry.summary(&state.local_channels, start_ms)).collect());
             }
-            Survey::Subscribers(channel, answer) => {
+            HubQuery::Subscribers(channel, answer) => {
                 let _ = answer.try_send(self.members(&channel));
             }
         }

@@ -3,7 +3,7 @@ mod revocations;
 
 use super::*;
 use crate::{
-    broker::{Broker, BrokerError, Check, Mailbox, MemoryBroker, MemoryLimits, NewPublication, Post, Reads},
+    broker::{Broker, BrokerError, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits, NewPublication, Reads, TopReason},
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
@@ -567,7 +567,7 @@ fn commands_reach_all_connections_of_a_user() {
         }
         let (answer, mut answers) = tokio::sync::mpsc::channel(1);
         let command = ServerCommand::Disconnect { code: Disconnect::ForceDisconnect.code(), reason: "test".into() };
-        assert!(world.mailbox.post(crate::broker::Post::Command(CommandTarget::User(user), command, answer)));
+        assert!(world.mailbox.post(crate::broker::MailboxEntry::Command(CommandTarget::User(user), command, answer)));
         assert_eq!(answers.recv().await, Some(2));
         let notified: Vec<_> = connections.iter().map(|connection| connection.outbox().take_notices().len()).collect();
         assert_eq!(notified, [1, 1, 0]);
@@ -579,7 +579,7 @@ fn a_drain_is_spread_evenly_over_its_window() {
     run(limits(), 1000, |world| async move {
         let connections: Vec<_> = (0..300).map(|_| world.connect()).collect();
         let window = Duration::from_secs(3);
-        assert!(world.mailbox.post(crate::broker::Post::Drain(crate::broker::mailbox::DrainPlan { window })));
+        assert!(world.mailbox.post(crate::broker::MailboxEntry::Drain(crate::broker::mailbox::DrainPlan { window })));
         settle().await;
         let late = world.connect();
         let mut notified = 0;
@@ -619,16 +619,16 @@ fn the_audit_counts_only_undelivered_publications_of_the_same_epoch_as_losses() 
         settle().await;
         assert_eq!(received(&alice), ["1"]);
         world.broker.unsubscribe(&World::channel("stream:a"), world.hub.parts.worker);
-        let checks = [(Check::Audit, Some(Epoch::random()), 0), (Check::Resumed, None, 0), (Check::Audit, None, 1)];
+        let checks = [(TopReason::Audit, Some(Epoch::random()), 0), (TopReason::Resumed, None, 0), (TopReason::Audit, None, 1)];
         for (number, (check, another, found)) in checks.into_iter().enumerate() {
             let text = (number + 2).to_string();
             let at = world.publish("stream:a", &text).await.expect("kept");
             settle().await;
             assert!(received(&alice).is_empty(), "the worker is not subscribed, so the publication does not arrive");
-            world.mailbox.post(Post::Top(World::channel("stream:a"), Position { epoch: another.unwrap_or(at.epoch), ..at }, check));
+            world.mailbox.post(MailboxEntry::Top(World::channel("stream:a"), Position { epoch: another.unwrap_or(at.epoch), ..at }, check));
             settle().await;
             assert_eq!(received(&alice), [text]);
-            world.mailbox.post(Post::Top(World::channel("stream:a"), at, check));
+            world.mailbox.post(MailboxEntry::Top(World::channel("stream:a"), at, check));
             settle().await;
             assert_eq!(world.hub.metrics().counted(Count::AuditLosses), found, "{check:?}");
         }

@@ -3,7 +3,7 @@
 use super::public::Admissions;
 use super::{error::RunError, internal, observe, open_files, public, signals, wiring};
 use crate::{
-    broker::{Mailbox, Post, mailbox::DrainPlan},
+    broker::{Mailbox, MailboxEntry, mailbox::DrainPlan},
     node::{Node, ProcessEvent},
     settings::{self, Settings},
     telemetry::Metrics,
@@ -144,7 +144,7 @@ impl Running {
         self.admissions.drain();
         self.node.services.drain();
         for mailbox in &self.mailboxes {
-            if !mailbox.post(Post::Drain(DrainPlan { window: self.drain.window })) {
+            if !mailbox.post(MailboxEntry::Drain(DrainPlan { window: self.drain.window })) {
                 tracing::warn!("a worker's mailbox is full, so the worker does not drain; its connections are closed at the deadline");
             }
         }

@@ -1,6 +1,6 @@
 //! Values that tests of the broker use.
 
-use crate::broker::{Delivery, IdempotencyKey, Mailbox, NewPublication, Post};
+use crate::broker::{Delivery, IdempotencyKey, Mailbox, MailboxEntry, NewPublication};
 use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Data, PageLimit, Publication, Retention, Tags, WorkerId};
 use std::{
     future::poll_fn,
@@ -19,7 +19,7 @@ pub fn channel(name: &str) -> ChannelName {
     name.parse().expect("a valid channel name")
 }
 
-/// Anything as data.
+/// The data of a publication, from a value that serde can write.
 pub fn data(value: impl serde::Serialize) -> Data {
     let raw = serde_json::value::to_raw_value(&value).expect("serializable");
     Data::parse(&raw).expect("shallow")
@@ -35,17 +35,17 @@ pub fn retention(size: u32, ttl: Duration) -> Retention {
     Retention { size, ttl }
 }
 
-/// A publication that is not kept.
+/// A publication without a history.
 pub fn ephemeral(value: impl serde::Serialize) -> NewPublication {
     NewPublication { data: data(value), tags: Tags::new(), info: None, traceparent: None, retention: None, idempotency: None }
 }
 
-/// A publication that is kept.
+/// A publication for the history.
 pub fn kept(value: impl serde::Serialize, retention: Retention) -> NewPublication {
     NewPublication { retention: Some(retention), ..ephemeral(value) }
 }
 
-/// An idempotency key, for a request with such a body.
+/// An idempotency key of a request with this body.
 pub fn key(scope: &str, key: &str, body: u8) -> IdempotencyKey {
     IdempotencyKey { scope: scope.into(), key: key.into(), fingerprint: [body; 32] }
 }
@@ -56,54 +56,54 @@ pub fn client(user: &str) -> Arc<ClientInfo> {
     Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None })
 }
 
-/// A publication with so many bytes of data.
+/// A publication with this many bytes of data.
 pub fn sized(offset: u64, bytes: usize) -> Arc<Publication> {
     let position = Some(gateway_core::model::Position { epoch: gateway_core::model::Epoch::parse("epoch000").expect("valid"), offset });
     let data = data("x".repeat(bytes.saturating_sub(2)));
     Arc::new(Publication { position, data, tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
 }
 
-/// The offset of a publication; 0: it was not kept.
+/// The offset of a publication. 0 if it is not in the history.
 pub fn offset(publication: &Publication) -> u64 {
     publication.position.map_or(0, |position| position.offset)
 }
 
-/// What waits in a mailbox now.
-pub fn taken(mailbox: &Mailbox) -> Vec<Post> {
-    let mut posts = Vec::new();
-    let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), &mut posts);
-    posts
+/// Takes all entries that are in a mailbox now.
+pub fn taken(mailbox: &Mailbox) -> Vec<MailboxEntry> {
+    let mut entries = Vec::new();
+    let _ = mailbox.poll_take(&mut Context::from_waker(Waker::noop()), &mut entries);
+    entries
 }
 
-/// The consumer of a mailbox, one post at a time.
+/// The consumer of a mailbox, one entry at a time.
 pub struct Inbox {
     mailbox: Arc<Mailbox>,
-    posts: std::vec::IntoIter<Post>,
+    entries: std::vec::IntoIter<MailboxEntry>,
 }
 
 impl Inbox {
-    /// Of this mailbox, which nobody else may empty.
+    /// The only consumer of this mailbox.
     pub fn new(mailbox: &Arc<Mailbox>) -> Self {
-        Self { mailbox: Arc::clone(mailbox), posts: Vec::new().into_iter() }
+        Self { mailbox: Arc::clone(mailbox), entries: Vec::new().into_iter() }
     }
 
-    /// The next post, however long it takes a store to send it.
-    pub async fn next(&mut self) -> Post {
+    /// Waits for the next entry.
+    pub async fn next(&mut self) -> MailboxEntry {
         loop {
-            if let Some(post) = self.posts.next() {
-                return post;
+            if let Some(entry) = self.entries.next() {
+                return entry;
             }
-            let mut posts = Vec::new();
-            let taken = poll_fn(|cx| self.mailbox.poll_take(cx, &mut posts));
-            tokio::time::timeout(Duration::from_secs(10), taken).await.expect("a post arrives");
-            self.posts = posts.into_iter();
+            let mut entries = Vec::new();
+            let taken = poll_fn(|cx| self.mailbox.poll_take(cx, &mut entries));
+            tokio::time::timeout(Duration::from_secs(10), taken).await.expect("an entry arrives");
+            self.entries = entries.into_iter();
         }
     }
 
-    /// The next post, which has to be a publication.
+    /// Waits for the next entry. Panics if it is not a publication.
     pub async fn publication(&mut self) -> (ChannelName, Arc<Publication>) {
         match self.next().await {
-            Post::Delivery(channel, Delivery::Publication(publication)) => (channel, publication),
+            MailboxEntry::Delivery(channel, Delivery::Publication(publication)) => (channel, publication),
             other => panic!("not a publication: {other:?}"),
         }
     }

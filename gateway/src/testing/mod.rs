@@ -1,4 +1,4 @@
-//! What the unit tests of this crate and its integration tests share. No release build has it.
+//! Code that the unit tests of this crate and its integration tests share. No release build contains it.
 //!
 //! - [`contract`]: what every broker has to do, as a list of tests; [`fixtures`]: values for them; [`redis_outage`]: brokers without a Redis
 //!   that answers

@@ -1,4 +1,4 @@
-//! Brokers without a Redis that answers, for tests without processes.
+//! Brokers whose Redis does not answer, for tests without processes.
 
 use super::fixtures::HOUR;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A broker whose Redis never answers, as long as the broker does not run.
+/// A broker that is not running, so all its commands wait.
 pub fn silent_broker() -> Broker {
     let settings = Settings::from_toml("redis.url = \"redis://h:1\"").expect("values of the right type");
     let config = RedisConfig {
@@ -15,15 +15,15 @@ pub fn silent_broker() -> Broker {
         prefix: "test".into(),
         node: "node-1".into(),
         lanes: 1,
-        queue: 16,
-        batch: 16,
+        queue_commands: 16,
+        batch_commands: 16,
         deadline: HOUR,
         connect_timeout: HOUR,
         response_timeout: HOUR,
         lease: HOUR,
-        linger: HOUR,
-        canary: HOUR,
-        audit: HOUR,
+        unsubscribe_delay: HOUR,
+        canary_interval: HOUR,
+        audit_duration: HOUR,
         idempotency_ttl: HOUR,
         position_ttl: HOUR,
         subscriptions_per_user: 1,
@@ -31,7 +31,7 @@ pub fn silent_broker() -> Broker {
     Broker::Redis(RedisBroker::new(Vec::new(), config).expect("a good address"))
 }
 
-/// A broker that refuses everything at once.
+/// A broker that has stopped, so it refuses all commands at once.
 pub async fn stopped_broker() -> Broker {
     let (broker, stop) = (silent_broker(), CancellationToken::new());
     stop.cancel();

@@ -1,7 +1,7 @@
 //! The mailbox of one worker.
 
 use super::{
-    post::{Delivery, Post},
+    entry::{Delivery, MailboxEntry},
     queue::{Capacity, Queue},
     stats::MailboxStats,
 };
@@ -12,12 +12,11 @@ use std::{
     task::{Context, Poll},
 };
 
-/// A bounded queue into one worker, the only consumer. A full mailbox drops deliveries and reports that with [`Post::Dirty`], once per
-/// channel and drain.
+/// A bounded queue to one worker, which is its only consumer. A full mailbox drops deliveries. It reports each channel with dropped
+/// deliveries once, as [`MailboxEntry::Dirty`], when the worker takes the entries.
 ///
-/// The deliveries of a channel in one drain have no gap. After the first dropped delivery, the mailbox drops all others of that channel
-/// until the worker
-/// has drained it. [`Post::Dirty`] comes after the deliveries.
+/// The deliveries of a channel that the worker takes together have no gap: after the first dropped delivery, the mailbox drops all later
+/// ones of that channel until the worker takes the entries. The dirty channels come after all deliveries.
 pub struct Mailbox {
     capacity: Capacity,
     queue: Mutex<Queue>,
@@ -25,28 +24,29 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// A mailbox for at most `entries` deliveries and `bytes` bytes. One channel may use a quarter of each. An empty mailbox accepts a
-    /// delivery of any size, and
-    /// a channel's first delivery may exceed the quarter, so that no delivery is too large for ever. Control posts have a quarter as much,
-    /// in addition. At most
-    /// `entries` channels are named as dirty.
+    /// A mailbox for at most `entries` deliveries with at most `bytes` bytes together. One channel may use a quarter of each. Two
+    /// exceptions ensure that no delivery is too large for ever: an empty mailbox accepts a delivery of any size, and the first delivery of
+    /// a channel may exceed the quarter. Control entries take no room from deliveries. Their limits are a quarter of `entries`, but at
+    /// least 64, and a quarter of `bytes`. At most `entries` dirty channels are reported by name; if there are more, all channels are
+    /// reported as dirty.
     pub fn new(entries: usize, bytes: usize) -> Self {
         Self { capacity: Capacity::new(entries, bytes), queue: Mutex::default(), worker: AtomicWaker::new() }
     }
 
-    /// Queues a delivery, or marks its channel dirty. Wakes the worker only if the mailbox was empty.
+    /// Queues a delivery, or marks its channel as dirty if the delivery does not fit. Wakes the worker only if the mailbox was empty.
     pub fn deliver(&self, channel: &ChannelName, delivery: Delivery) {
         if self.enqueue(channel, delivery) {
             self.wake();
         }
     }
 
-    /// Queues any other post. Returns false if there is no room. Control posts have a capacity of their own.
-    pub fn post(&self, post: Post) -> bool {
+    /// Queues any entry. Returns false if a control entry does not fit. Control entries are all except deliveries and dirty channels; they
+    /// have a capacity of their own.
+    pub fn post(&self, entry: MailboxEntry) -> bool {
         let (accepted, was_empty) = {
             let mut queue = lock(&self.queue);
             let was_empty = queue.is_empty();
-            (queue.post(self.capacity, post), was_empty)
+            (queue.post(self.capacity, entry), was_empty)
         };
         if accepted && was_empty {
             self.wake();
@@ -54,22 +54,23 @@ impl Mailbox {
         accepted
     }
 
-    /// Moves all posts into `into`, which must be empty. Pending while there are none.
-    pub fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<Post>) -> Poll<()> {
+    /// Moves all entries into `into`, which must be empty. Pending while there are no entries.
+    pub fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<MailboxEntry>) -> Poll<()> {
         if self.take(into) {
             return Poll::Ready(());
         }
         self.worker.register(cx.waker());
-        // A producer may have come before the registration, with no waker to wake.
+        // A producer may have queued an entry before the waker was registered, so it woke nobody.
         if self.take(into) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Number of waiting posts, and of dropped ones since the start.
+    /// Number of entries that wait, and of entries dropped since the start.
     pub fn stats(&self) -> MailboxStats {
         lock(&self.queue).stats()
     }
 
-    /// Like [`Self::deliver`] without the wake, for callers that hold a lock. Returns whether the caller must call [`Self::wake`].
+    /// Like [`Self::deliver`], but does not wake the worker. For callers that hold a lock. Returns whether the caller must call
+    /// [`Self::wake`].
     pub(in crate::broker) fn enqueue(&self, channel: &ChannelName, delivery: Delivery) -> bool {
         let mut queue = lock(&self.queue);
         let was_empty = queue.is_empty();
@@ -82,7 +83,7 @@ impl Mailbox {
         self.worker.wake();
     }
 
-    fn take(&self, into: &mut Vec<Post>) -> bool {
+    fn take(&self, into: &mut Vec<MailboxEntry>) -> bool {
         debug_assert!(into.is_empty(), "the worker must pass an empty buffer");
         lock(&self.queue).take(into)
     }

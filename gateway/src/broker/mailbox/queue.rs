@@ -1,14 +1,14 @@
-//! The queue of a mailbox, used under its lock.
+//! The data of a mailbox. The mailbox uses it under its lock.
 
 use super::{
-    post::{Delivery, Post},
+    entry::{Delivery, MailboxEntry},
     stats::{Dropped, MailboxStats},
 };
 use crate::broker::{NameHasher, types::Announcement};
 use gateway_core::model::{ChannelName, ServerCommand};
 use std::collections::{HashMap, HashSet};
 
-/// Number and size of posts.
+/// Number and size of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     entries: usize,
@@ -43,7 +43,7 @@ pub(super) struct Capacity {
 }
 
 impl Capacity {
-    /// The minimum number of control posts that fit.
+    /// The limit of control entries is at least this number.
     const CONTROLS_MIN: usize = 64;
 
     pub(super) fn new(entries: usize, bytes: usize) -> Self {
@@ -53,7 +53,7 @@ impl Capacity {
     }
 }
 
-/// Channels with dropped deliveries since the last drain.
+/// Channels with deliveries that were dropped since the worker last took the entries.
 #[derive(Debug)]
 enum DirtyChannels {
     Of(HashSet<ChannelName, NameHasher>),
@@ -82,38 +82,38 @@ impl DirtyChannels {
         }
     }
 
-    fn hand_out(&mut self, into: &mut Vec<Post>) {
+    fn hand_out(&mut self, into: &mut Vec<MailboxEntry>) {
         match self {
-            Self::Of(channels) => into.extend(channels.drain().map(Post::Dirty)),
+            Self::Of(channels) => into.extend(channels.drain().map(MailboxEntry::Dirty)),
             Self::OfMany => {
-                into.push(Post::AllDirty);
+                into.push(MailboxEntry::AllDirty);
                 *self = Self::Of(HashSet::default());
             }
         }
     }
 }
 
-/// Posts in their order, and the channels with dropped deliveries.
+/// Entries in their order, and the channels with dropped deliveries.
 #[derive(Debug)]
 pub(super) struct Queue {
-    posts: Vec<Post>,
+    entries: Vec<MailboxEntry>,
     deliveries: Load,
     controls: Load,
-    /// The load of each channel. Counted only after the total exceeds the limit of one channel, and until the next drain. Before that no
-    /// channel can exceed its limit.
+    /// The load of each channel. Counted only from the moment at which the total exceeds the limit of one channel, because no channel can
+    /// exceed it before that. A take resets it to None.
     loads: Option<HashMap<ChannelName, Load, NameHasher>>,
-    left_out: DirtyChannels,
+    dirty: DirtyChannels,
     dropped: Dropped,
 }
 
 impl Default for Queue {
     fn default() -> Self {
         Self {
-            posts: Vec::new(),
+            entries: Vec::new(),
             deliveries: Load::default(),
             controls: Load::default(),
             loads: None,
-            left_out: DirtyChannels::Of(HashSet::default()),
+            dirty: DirtyChannels::Of(HashSet::default()),
             dropped: Dropped::default(),
         }
     }
@@ -121,7 +121,7 @@ impl Default for Queue {
 
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
-        self.posts.is_empty() && self.left_out.is_empty()
+        self.entries.is_empty() && self.dirty.is_empty()
     }
 
     pub(super) fn stats(&self) -> MailboxStats {
@@ -130,81 +130,81 @@ impl Queue {
     }
 
     // NL-4.1
-    /// Queues a delivery, or marks its channel dirty.
+    /// Queues a delivery, or marks its channel as dirty if the delivery does not fit.
     pub(super) fn deliver(&mut self, capacity: Capacity, channel: &ChannelName, delivery: Delivery) {
-        if self.left_out.covers(channel) {
+        if self.dirty.covers(channel) {
             self.dropped.dirty += 1;
             return;
         }
         let new = Load::one(delivery_size(&delivery));
         if !self.deliveries.is_zero() && !self.deliveries.plus(new).fits(capacity.total) {
             self.dropped.full += 1;
-            return self.left_out.add(channel, capacity.dirty);
+            return self.dirty.add(channel, capacity.dirty);
         }
         if !self.add_load(capacity, channel, new) {
             self.dropped.channel_full += 1;
-            return self.left_out.add(channel, capacity.dirty);
+            return self.dirty.add(channel, capacity.dirty);
         }
         self.deliveries = self.deliveries.plus(new);
-        self.posts.push(Post::Delivery(channel.clone(), delivery));
+        self.entries.push(MailboxEntry::Delivery(channel.clone(), delivery));
     }
 
-    /// Queues a control post. Returns false if there is no room.
-    pub(super) fn post(&mut self, capacity: Capacity, post: Post) -> bool {
-        let post = match post {
-            Post::Delivery(channel, delivery) => {
+    /// Queues any entry. Returns false if a control entry does not fit.
+    pub(super) fn post(&mut self, capacity: Capacity, entry: MailboxEntry) -> bool {
+        let entry = match entry {
+            MailboxEntry::Delivery(channel, delivery) => {
                 self.deliver(capacity, &channel, delivery);
                 return true;
             }
-            Post::Dirty(channel) => {
-                self.left_out.add(&channel, capacity.dirty);
+            MailboxEntry::Dirty(channel) => {
+                self.dirty.add(&channel, capacity.dirty);
                 return true;
             }
-            Post::AllDirty => {
-                self.left_out = DirtyChannels::OfMany;
+            MailboxEntry::AllDirty => {
+                self.dirty = DirtyChannels::OfMany;
                 return true;
             }
-            // The worker reads its stream anyway.
-            Post::Top(channel, ..) if self.left_out.covers(&channel) => return true,
-            control @ (Post::Top(..)
-            | Post::RegisterAgain
-            | Post::CheckRevocations
-            | Post::RegisterConnections
-            | Post::Command(..)
-            | Post::Survey(_)
-            | Post::Drain(_)) => control,
+            // The worker reads the stream of a dirty channel anyway.
+            MailboxEntry::Top(channel, ..) if self.dirty.covers(&channel) => return true,
+            control @ (MailboxEntry::Top(..)
+            | MailboxEntry::RegisterAgain
+            | MailboxEntry::CheckRevocations
+            | MailboxEntry::RegisterConnections
+            | MailboxEntry::Command(..)
+            | MailboxEntry::Query(_)
+            | MailboxEntry::Drain(_)) => control,
         };
-        let after = self.controls.plus(Load::one(control_size(&post)));
+        let after = self.controls.plus(Load::one(control_size(&entry)));
         if !self.controls.is_zero() && !after.fits(capacity.controls) {
-            if let Post::Top(channel, ..) = &post {
-                self.left_out.add(channel, capacity.dirty);
+            if let MailboxEntry::Top(channel, ..) = &entry {
+                self.dirty.add(channel, capacity.dirty);
                 return true;
             }
             self.dropped.control += 1;
             return false;
         }
         self.controls = after;
-        self.posts.push(post);
+        self.entries.push(entry);
         true
     }
 
-    /// Moves all posts to the worker. Returns false if there are none.
-    pub(super) fn take(&mut self, into: &mut Vec<Post>) -> bool {
+    /// Moves all entries to the worker. Returns false if there are none.
+    pub(super) fn take(&mut self, into: &mut Vec<MailboxEntry>) -> bool {
         if self.is_empty() {
             return false;
         }
-        std::mem::swap(&mut self.posts, into);
-        self.left_out.hand_out(into);
+        std::mem::swap(&mut self.entries, into);
+        self.dirty.hand_out(into);
         (self.deliveries, self.controls, self.loads) = (Load::default(), Load::default(), None);
         true
     }
 
-    /// Adds to the load of the channel, unless that exceeds its limit.
+    /// Adds `new` to the load of the channel. Returns false, and changes nothing, if that would exceed the channel's limit.
     fn add_load(&mut self, capacity: Capacity, channel: &ChannelName, new: Load) -> bool {
         if self.loads.is_none() && self.deliveries.plus(new).fits(capacity.per_channel) {
             return true;
         }
-        let loads = self.loads.get_or_insert_with(|| count(&self.posts));
+        let loads = self.loads.get_or_insert_with(|| count(&self.entries));
         let Some(load) = loads.get_mut(channel) else {
             loads.insert(channel.clone(), new);
             return true;
@@ -218,10 +218,10 @@ impl Queue {
     }
 }
 
-fn count(posts: &[Post]) -> HashMap<ChannelName, Load, NameHasher> {
+fn count(entries: &[MailboxEntry]) -> HashMap<ChannelName, Load, NameHasher> {
     let mut loads: HashMap<ChannelName, Load, NameHasher> = HashMap::default();
-    for post in posts {
-        if let Post::Delivery(channel, delivery) = post {
+    for entry in entries {
+        if let MailboxEntry::Delivery(channel, delivery) = entry {
             let load = loads.entry(channel.clone()).or_default();
             *load = load.plus(Load::one(delivery_size(delivery)));
         }
@@ -234,14 +234,14 @@ fn delivery_size(delivery: &Delivery) -> usize {
         Delivery::Publication(publication) => publication.size(),
         Delivery::Announcement(Announcement::Join(info) | Announcement::Leave(info)) => info.size(),
     };
-    size_of::<Post>() + content
+    size_of::<MailboxEntry>() + content
 }
 
-fn control_size(post: &Post) -> usize {
-    let content = match post {
-        Post::Command(_, ServerCommand::Message(data), _) => data.get().len(),
-        Post::Command(_, ServerCommand::Disconnect { reason, .. }, _) => reason.len(),
+fn control_size(entry: &MailboxEntry) -> usize {
+    let content = match entry {
+        MailboxEntry::Command(_, ServerCommand::Message(data), _) => data.get().len(),
+        MailboxEntry::Command(_, ServerCommand::Disconnect { reason, .. }, _) => reason.len(),
         _ => 0,
     };
-    size_of::<Post>() + content
+    size_of::<MailboxEntry>() + content
 }

@@ -5,11 +5,11 @@
 pub struct MailboxStats {
     /// Number of waiting deliveries.
     pub entries: usize,
-    /// Their approximate bytes.
+    /// Approximate size of the waiting deliveries, in bytes.
     pub bytes: usize,
-    /// Number of waiting control posts.
+    /// Number of waiting control entries.
     pub controls: usize,
-    /// Dropped posts since the start.
+    /// Entries dropped since the start.
     pub dropped: Dropped,
 }
 
@@ -22,6 +22,6 @@ pub struct Dropped {
     pub channel_full: u64,
     /// Deliveries of a channel that was dirty already.
     pub dirty: u64,
-    /// Control posts that found no room.
+    /// Control entries that did not fit, because too many others waited.
     pub control: u64,
 }

@@ -21,24 +21,27 @@ fn put(mailbox: &Mailbox, name: &str, offset: u64) {
     mailbox.deliver(&channel(name), Delivery::Publication(sized(offset, 10)));
 }
 
-/// Posts in short: `a1` for offset 1 in channel a, `!a` for a dirty channel, `!` for all of them.
-fn short(posts: Vec<Post>) -> Vec<String> {
-    let one = |post| match post {
-        Post::Delivery(channel, Delivery::Publication(publication)) => format!("{channel}{}", offset(&publication)),
-        Post::Delivery(channel, Delivery::Announcement(_)) => format!("{channel}?"),
-        Post::Dirty(channel) => format!("!{channel}"),
-        Post::AllDirty => "!".into(),
-        Post::Top(channel, top, _) => format!("^{channel}{}", top.offset),
-        Post::Command(..) | Post::Survey(_) | Post::RegisterAgain | Post::CheckRevocations | Post::RegisterConnections | Post::Drain(_) => {
-            "control".into()
-        }
+/// Entries in short form: `a1` for offset 1 in channel a, `!a` if channel a is dirty, `!` if all channels are dirty.
+fn short(entries: Vec<MailboxEntry>) -> Vec<String> {
+    let one = |entry| match entry {
+        MailboxEntry::Delivery(channel, Delivery::Publication(publication)) => format!("{channel}{}", offset(&publication)),
+        MailboxEntry::Delivery(channel, Delivery::Announcement(_)) => format!("{channel}?"),
+        MailboxEntry::Dirty(channel) => format!("!{channel}"),
+        MailboxEntry::AllDirty => "!".into(),
+        MailboxEntry::Top(channel, top, _) => format!("^{channel}{}", top.offset),
+        MailboxEntry::Command(..)
+        | MailboxEntry::Query(_)
+        | MailboxEntry::RegisterAgain
+        | MailboxEntry::CheckRevocations
+        | MailboxEntry::RegisterConnections
+        | MailboxEntry::Drain(_) => "control".into(),
     };
-    posts.into_iter().map(one).collect()
+    entries.into_iter().map(one).collect()
 }
 
-fn message(bytes: usize) -> Post {
+fn message(bytes: usize) -> MailboxEntry {
     let (answers, _) = tokio::sync::mpsc::channel(1);
-    Post::Command(CommandTarget::User(UserId::anonymous()), ServerCommand::Message(data("x".repeat(bytes))), answers)
+    MailboxEntry::Command(CommandTarget::User(UserId::anonymous()), ServerCommand::Message(data("x".repeat(bytes))), answers)
 }
 
 #[derive(Default)]
@@ -51,19 +54,19 @@ impl ArcWake for Wakes {
 }
 
 #[test]
-fn a_drain_takes_everything_in_order_and_reuses_the_spare_buffer() {
+fn a_take_returns_everything_in_order_and_reuses_the_buffer() {
     let mailbox = Mailbox::new(100, ROOMY);
     let waker = waker(Arc::new(Wakes::default()));
-    let mut posts = Vec::with_capacity(77);
+    let mut entries = Vec::with_capacity(77);
     for (name, offset) in [("a", 1), ("b", 1), ("a", 2)] {
         put(&mailbox, name, offset);
     }
-    assert!(mailbox.poll_take(&mut Context::from_waker(&waker), &mut posts).is_ready());
-    assert_eq!(short(std::mem::take(&mut posts)), ["a1", "b1", "a2"]);
-    assert!(mailbox.poll_take(&mut Context::from_waker(&waker), &mut posts).is_pending());
+    assert!(mailbox.poll_take(&mut Context::from_waker(&waker), &mut entries).is_ready());
+    assert_eq!(short(std::mem::take(&mut entries)), ["a1", "b1", "a2"]);
+    assert!(mailbox.poll_take(&mut Context::from_waker(&waker), &mut entries).is_pending());
     put(&mailbox, "a", 3);
-    assert!(mailbox.poll_take(&mut Context::from_waker(&waker), &mut posts).is_ready());
-    assert!(posts.capacity() >= 77, "the spare of the first drain came back");
+    assert!(mailbox.poll_take(&mut Context::from_waker(&waker), &mut entries).is_ready());
+    assert!(entries.capacity() >= 77, "the mailbox gave back the buffer of the first take");
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn the_worker_is_woken_only_from_empty_to_non_empty() {
 
 // NL-4.1
 #[test]
-fn a_channel_takes_a_quarter_at_most_and_is_dirty_once_per_drain() {
+fn a_channel_takes_a_quarter_at_most_and_is_dirty_once_per_take() {
     let mailbox = Mailbox::new(8, ROOMY);
     for round in 1..=2 {
         (1..=5).for_each(|offset| put(&mailbox, "a", offset));
@@ -98,7 +101,7 @@ fn a_channel_takes_a_quarter_at_most_and_is_dirty_once_per_drain() {
 
 #[test]
 fn the_quarter_counts_bytes_as_well() {
-    let one = size_of::<Post>() + sized(1, 1000).size();
+    let one = size_of::<MailboxEntry>() + sized(1, 1000).size();
     let mailbox = Mailbox::new(1000, 8 * one);
     for offset in 1..=3 {
         mailbox.deliver(&channel("a"), Delivery::Publication(sized(offset, 1000)));
@@ -114,10 +117,10 @@ fn a_full_mailbox_names_every_channel_with_dropped_deliveries() {
     for name in ["a", "b", "c", "d", "e", "f", "e"] {
         put(&mailbox, name, 1);
     }
-    let mut posts = short(taken(&mailbox));
-    assert_eq!(posts[..4], ["a1", "b1", "c1", "d1"]);
-    posts[4..].sort();
-    assert_eq!(posts[4..], ["!e", "!f"]);
+    let mut entries = short(taken(&mailbox));
+    assert_eq!(entries[..4], ["a1", "b1", "c1", "d1"]);
+    entries[4..].sort();
+    assert_eq!(entries[4..], ["!e", "!f"]);
     assert_eq!(mailbox.stats().dropped, Dropped { full: 2, dirty: 1, ..Dropped::default() });
     assert!(taken(&mailbox).is_empty(), "reported once");
 }
@@ -130,7 +133,7 @@ fn more_dirty_channels_than_fit_are_reported_as_all() {
     }
     assert_eq!(short(taken(&mailbox)), ["a1", "b1", "!"]);
     put(&mailbox, "a", 2);
-    assert_eq!(short(taken(&mailbox)), ["a2"], "from the drain on channels are taken again");
+    assert_eq!(short(taken(&mailbox)), ["a2"], "after a take, no channel is dirty any more");
 }
 
 #[test]
@@ -146,15 +149,15 @@ fn an_empty_mailbox_accepts_any_size() {
 }
 
 #[test]
-fn control_posts_have_room_of_their_own() {
+fn control_entries_have_room_of_their_own() {
     let mailbox = Mailbox::new(400, 400_000);
     (1..=4).for_each(|name| (0..100).for_each(|offset| put(&mailbox, &name.to_string(), offset)));
     put(&mailbox, "late", 1);
-    assert!((0..100).all(|_| mailbox.post(message(1))), "a full mailbox takes them");
+    assert!((0..100).all(|_| mailbox.post(message(1))), "a mailbox full of deliveries takes control entries");
     assert!(!mailbox.post(message(1)));
     assert_eq!((mailbox.stats().controls, mailbox.stats().dropped.control, mailbox.stats().dropped.full), (100, 1, 1));
     taken(&mailbox);
-    assert!(mailbox.post(message(200_000)), "the first comes whatever its size");
+    assert!(mailbox.post(message(200_000)), "an empty mailbox accepts a control entry of any size");
     assert!(!mailbox.post(message(1)));
     put(&mailbox, "a", 1);
     assert_eq!(short(taken(&mailbox)), ["control", "a1"]);
@@ -185,7 +188,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was delivered to each channel and has not been accounted for by a drain.
+/// Publications of each channel that were put into the mailbox since the last take.
 #[derive(Default)]
 struct Model {
     sent: HashMap<String, Vec<u64>>,
@@ -193,29 +196,30 @@ struct Model {
 }
 
 impl Model {
-    /// A drain hands out an unbroken run from the first on; `Dirty` comes exactly where the run is shorter than what was sent.
-    fn drain(&mut self, posts: Vec<Post>) -> Result<(), TestCaseError> {
+    /// Checks the entries of one take. For each channel they contain the first of the publications that were sent, without a gap. A channel
+    /// is reported as dirty exactly if some of its publications are missing.
+    fn check_taken(&mut self, entries: Vec<MailboxEntry>) -> Result<(), TestCaseError> {
         let (mut got, mut dirty, mut all) = (HashMap::<String, Vec<u64>>::new(), Vec::new(), false);
-        for post in posts {
-            match post {
-                Post::Delivery(channel, Delivery::Publication(publication)) => {
-                    prop_assert!(dirty.is_empty() && !all, "dirty comes behind the run");
+        for entry in entries {
+            match entry {
+                MailboxEntry::Delivery(channel, Delivery::Publication(publication)) => {
+                    prop_assert!(dirty.is_empty() && !all, "dirty channels come after all deliveries");
                     got.entry(channel.to_string()).or_default().push(offset(&publication));
                 }
-                Post::Dirty(channel) => dirty.push(channel.to_string()),
-                Post::AllDirty => all = true,
+                MailboxEntry::Dirty(channel) => dirty.push(channel.to_string()),
+                MailboxEntry::AllDirty => all = true,
                 _ => {}
             }
         }
         let mut cut = Vec::new();
         for (channel, sent) in self.sent.drain() {
             let got = got.remove(&channel).unwrap_or_default();
-            prop_assert!(sent.starts_with(&got), "{channel}: {got:?} of {sent:?}");
+            prop_assert!(sent.starts_with(&got), "{channel}: received {got:?}, sent {sent:?}");
             if got.len() < sent.len() {
                 cut.push(channel);
             }
         }
-        prop_assert!(got.is_empty(), "nothing comes that was not sent");
+        prop_assert!(got.is_empty(), "nothing arrives that was not sent");
         if all {
             prop_assert!(dirty.is_empty());
         } else {
@@ -249,9 +253,9 @@ proptest! {
                 }
                 Step::Control => { mailbox.post(message(10)); }
                 Step::Take => {
-                    let posts = taken(&mailbox);
-                    received += posts.iter().filter(|post| matches!(post, Post::Delivery(..))).count() as u64;
-                    model.drain(posts)?;
+                    let entries = taken(&mailbox);
+                    received += entries.iter().filter(|entry| matches!(entry, MailboxEntry::Delivery(..))).count() as u64;
+                    model.check_taken(entries)?;
                 }
             }
             let stats = mailbox.stats();
@@ -275,37 +279,37 @@ fn a_producer_and_a_consumer_on_two_threads_lose_no_wake_and_no_order() {
                 let name = &names[offset as usize % 2];
                 mailbox.deliver(name, Delivery::Publication(sized(offset, 2)));
             }
-            mailbox.post(Post::Drain(DrainPlan { window: Duration::ZERO }))
+            mailbox.post(MailboxEntry::Drain(DrainPlan { window: Duration::ZERO }))
         })
     };
-    let (mut posts, mut received, mut ended) = (Vec::new(), 0, false);
+    let (mut entries, mut received, mut ended) = (Vec::new(), 0, false);
     let mut expected = HashMap::from([(channel("a"), 2), (channel("b"), 1)]);
     let mut dirty = HashSet::new();
     while !ended {
-        // Parks this thread until a wake comes: a lost one would hang the test.
-        block_on(std::future::poll_fn(|cx| mailbox.poll_take(cx, &mut posts)));
-        for post in posts.drain(..) {
-            match post {
-                Post::Delivery(channel, Delivery::Publication(publication)) => {
+        // Parks this thread until the mailbox wakes it. If a wake were lost, the test would fail after [`LOST`].
+        block_on(std::future::poll_fn(|cx| mailbox.poll_take(cx, &mut entries)));
+        for entry in entries.drain(..) {
+            match entry {
+                MailboxEntry::Delivery(channel, Delivery::Publication(publication)) => {
                     received += 1;
                     let offset = offset(&publication);
                     let was_dirty = dirty.remove(&channel);
                     let before = expected.insert(channel, offset + 2).expect("one of the two");
-                    assert!(offset == before || (was_dirty && offset > before), "{offset} came where {before} was due");
+                    assert!(offset == before || (was_dirty && offset > before), "received {offset}, expected {before}");
                 }
-                Post::Dirty(channel) => _ = dirty.insert(channel),
-                Post::Drain(_) => ended = true,
+                MailboxEntry::Dirty(channel) => _ = dirty.insert(channel),
+                MailboxEntry::Drain(_) => ended = true,
                 other => panic!("unexpected {other:?}"),
             }
         }
     }
-    assert!(producer.join().expect("the producer ends"), "control posts have room");
+    assert!(producer.join().expect("the producer does not panic"), "control entries have room");
     let Dropped { full, channel_full, dirty, .. } = mailbox.stats().dropped;
     assert_eq!(received + full + channel_full + dirty, LAST);
 }
 
 #[test]
-fn a_post_that_comes_while_the_consumer_turns_to_wait_wakes_it() {
+fn a_delivery_that_comes_while_the_consumer_begins_to_wait_wakes_it() {
     const ROUNDS: u64 = 20_000;
     let mailbox = Arc::new(Mailbox::new(4, ROOMY));
     let received = Arc::new(AtomicU64::new(0));
@@ -315,7 +319,7 @@ fn a_post_that_comes_while_the_consumer_turns_to_wait_wakes_it() {
             let name = channel("a");
             for offset in 1..=ROUNDS {
                 let publication = sized(offset, 2);
-                // Nothing waits, and the consumer is on its way from the last post to its sleep.
+                // The mailbox is empty, and the consumer has counted the last delivery but may not wait yet.
                 while received.load(Ordering::SeqCst) + 1 < offset {
                     std::hint::spin_loop();
                 }
@@ -324,16 +328,16 @@ fn a_post_that_comes_while_the_consumer_turns_to_wait_wakes_it() {
             }
         })
     };
-    let mut posts = Vec::new();
+    let mut entries = Vec::new();
     for _ in 0..ROUNDS {
-        block_on(std::future::poll_fn(|cx| mailbox.poll_take(cx, &mut posts)));
-        received.fetch_add(posts.drain(..).count() as u64, Ordering::SeqCst);
+        block_on(std::future::poll_fn(|cx| mailbox.poll_take(cx, &mut entries)));
+        received.fetch_add(entries.drain(..).count() as u64, Ordering::SeqCst);
     }
-    producer.join().expect("the producer ends");
+    producer.join().expect("the producer does not panic");
     assert_eq!(received.load(Ordering::SeqCst), ROUNDS);
 }
 
-/// Nobody sleeps so long here unless its wake was lost.
+/// A wait of this length means that a wake was lost.
 const LOST: Duration = Duration::from_secs(30);
 
 /// Runs a future on this thread.
@@ -357,9 +361,13 @@ fn block_on(future: impl Future<Output = ()>) {
 fn a_dirty_channel_is_not_compared_with_its_top_as_well() {
     let mailbox = Mailbox::new(100, ROOMY);
     let top = |name: &str| {
-        Post::Top(channel(name), gateway_core::model::Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 9 }, Check::Audit)
+        MailboxEntry::Top(
+            channel(name),
+            gateway_core::model::Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 9 },
+            TopReason::Audit,
+        )
     };
-    mailbox.post(Post::Dirty(channel("a")));
+    mailbox.post(MailboxEntry::Dirty(channel("a")));
     assert!(mailbox.post(top("a")) && mailbox.post(top("b")));
-    assert_eq!(short(taken(&mailbox)), ["^b9", "!a"], "what is read anyway was found already");
+    assert_eq!(short(taken(&mailbox)), ["^b9", "!a"], "the worker reads a dirty channel anyway, so the mailbox drops its top");
 }

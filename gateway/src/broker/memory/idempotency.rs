@@ -1,4 +1,4 @@
-//! Recognition of repeated publishes.
+//! Recognises repeated publishes.
 
 use crate::broker::{BrokerError, IdempotencyKey, Published};
 use gateway_core::model::{ChannelName, Position, Tick};
@@ -37,13 +37,13 @@ struct Answer {
     until: Tick,
 }
 
-/// The answers to earlier publishes, by idempotency key. Bounded in time and number: the oldest go first.
+/// The answers to earlier publishes, by idempotency key. Limited in time and number: the oldest are deleted first.
 #[derive(Debug)]
 pub(super) struct Idempotency {
     ttl: Duration,
     bound: usize,
     answers: HashMap<Arc<Name>, Answer, foldhash::fast::RandomState>,
-    /// In the order of arrival, which is also the order of expiry.
+    /// The keys of `answers`, in the order of arrival, which is also the order of expiry.
     order: VecDeque<Arc<Name>>,
     evicted: u64,
 }
@@ -53,7 +53,7 @@ impl Idempotency {
         Self { ttl, bound, answers: HashMap::default(), order: VecDeque::new(), evicted: 0 }
     }
 
-    /// The answer to an earlier identical request, if there was one.
+    /// The answer to an earlier publish with this key, if there was one. An error if that publish was a different request.
     pub(super) fn recall(&mut self, request: &Request, now: Tick) -> Result<Option<Published>, BrokerError> {
         self.sweep(now);
         match self.answers.get(&request.name) {
@@ -81,7 +81,7 @@ impl Idempotency {
         }
     }
 
-    /// Number of answers, and number of early evictions.
+    /// Number of stored answers, and number of answers that were deleted before their expiry.
     pub(super) fn stats(&self) -> (usize, u64) {
         (self.answers.len(), self.evicted)
     }

@@ -1,9 +1,10 @@
-//! Positions of idle channels: those without subscribers, publications and presence.
+//! Positions of idle channels. A channel is idle if it has no subscribers, no publications and no presence.
 
 use gateway_core::model::{ChannelName, Position, Tick, lock};
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-/// Positions of idle channels, so that a channel continues at its last offset. Bounded: the channels that are idle longest go first.
+/// Positions of idle channels, so that a channel continues at its last offset. Limited in number: the channels that have been idle longest
+/// are deleted first.
 #[derive(Debug)]
 pub(super) struct IdleChannels {
     bound: usize,
@@ -13,9 +14,9 @@ pub(super) struct IdleChannels {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// A tree. A hash table with constant inserts and removals would double its size for its deleted entries.
+    /// A tree, because a hash table with many inserts and removals would double its size for deleted entries.
     channels: BTreeMap<ChannelName, Idle>,
-    /// In the order in which they became idle.
+    /// The names of `channels`, in the order in which they became idle.
     order: BTreeMap<u64, ChannelName>,
     next: u64,
     evicted: u64,
@@ -29,7 +30,7 @@ struct Idle {
 }
 
 impl IdleChannels {
-    /// Keeps up to `bound` channels, each for `ttl` or for its history's `ttl` if that is longer.
+    /// Stores the positions of at most `bound` channels, each for the time `ttl` or for the `ttl` of its history, whichever is longer.
     pub(super) fn new(bound: usize, ttl: Duration) -> Self {
         Self { bound, ttl, inner: Mutex::default() }
     }
@@ -59,7 +60,7 @@ impl IdleChannels {
         }
     }
 
-    /// Number of channels, and number of early evictions.
+    /// Number of channels, and number of positions that were deleted before their expiry.
     pub(super) fn stats(&self) -> (usize, u64) {
         let inner = lock(&self.inner);
         (inner.channels.len(), inner.evicted)

@@ -1,28 +1,27 @@
-//! Bounds of the memory broker.
+//! Limits of the memory broker.
 
 use std::time::Duration;
 
-/// Bounds of the memory broker. They cover all its data; every eviction is counted.
+/// Limits of the memory broker. They cover all its data. Everything that is deleted at a limit is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryLimits {
     /// Lifetime of idempotency keys.
     pub idempotency_ttl: Duration,
-    /// Maximum of idempotency keys per node, about 300 bytes each. The oldest are evicted first.
+    /// Largest number of idempotency keys, about 300 bytes each. The oldest are deleted first.
     pub idempotency_keys: usize,
-    /// Maximum of bytes of all histories, including about 300 for each channel with a history. The oldest publications of large histories
-    /// are trimmed first.
+    /// Largest size of all histories together, in bytes, including about 300 bytes for each channel with a history. Above it, the oldest
+    /// publications of large histories are deleted first.
     pub history_bytes: usize,
-    /// Lifetime of epoch and offset of an idle channel after its last publication expired, unless its history's `ttl` is longer.
+    /// How long the position of an idle channel is stored, unless the `ttl` of its history is longer.
     pub position_ttl: Duration,
-    /// Maximum of idle channels, about 200 bytes each. The channels that are idle longest are evicted first. An evicted channel begins a
-    /// new epoch, of which
-    /// returning clients are informed.
+    /// Largest number of idle channels whose position is stored, about 200 bytes each. The channels that have been idle longest are deleted
+    /// first. A deleted channel begins a new epoch, from which returning clients learn that publications may be lost.
     pub idle_channels: usize,
-    /// Maximum of stored subscriptions of a user.
+    /// Largest number of stored subscriptions of one user.
     pub subscriptions_per_user: usize,
-    /// Maximum of stored subscriptions of all users.
+    /// Largest number of stored subscriptions of all users together.
     pub user_subscriptions: usize,
-    /// Maximum of users with revoked tokens.
+    /// Largest number of users with a revocation.
     pub revocations: usize,
 }
 

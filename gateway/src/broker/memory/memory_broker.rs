@@ -26,10 +26,10 @@ pub struct MemoryBroker {
 }
 
 impl MemoryBroker {
-    /// Time between two removals of expired data. Readers never see expired data.
+    /// Time between two removals of expired data. Reads never return expired data.
     const SWEEP: Duration = Duration::from_secs(1);
 
-    /// A broker that delivers to these mailboxes; the worker with index 0 gets the first.
+    /// A broker that delivers to these mailboxes. The first mailbox is that of the worker with index 0.
     pub fn new(workers: Vec<Arc<Mailbox>>, limits: MemoryLimits) -> Self {
         Self { store: Store::new(workers, &limits), start: Instant::now() }
     }
@@ -51,7 +51,7 @@ impl MemoryBroker {
         Ok(())
     }
 
-    /// See [`crate::broker::Broker::unsubscribe`]. Nothing arrives after this call.
+    /// See [`crate::broker::Broker::unsubscribe`]. Nothing is delivered after this call.
     pub fn unsubscribe(&self, channel: &ChannelName, worker: WorkerId) {
         self.store.unsubscribe(self.now(), channel, worker);
     }

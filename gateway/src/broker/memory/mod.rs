@@ -1,8 +1,10 @@
 //! The broker of a single node, in memory. Its data ends with the process.
 //!
-//! - [`memory_broker`]: the interface; [`limits`]: bounds
-//! - [`store`], [`shard`]: all data, in shards with a lock each; [`stream`]: the history of a channel; [`idle`]: positions of idle channels
-//! - [`idempotency`], [`presence`], [`users`], [`revocations`]: other data
+//! - [`memory_broker`]: the interface; [`limits`]: the limits of all data
+//! - [`store`]: all data, with channels in shards; [`shard`]: the channels under one lock; [`stream`]: the history of a channel; [`idle`]:
+//!   positions of idle channels
+//! - [`idempotency`]: answers to earlier publishes; [`presence`]: the connections in a channel; [`users`]: stored subscriptions;
+//!   [`revocations`]: revoked users
 
 mod idempotency;
 mod idle;

@@ -4,7 +4,7 @@ use crate::broker::BrokerError;
 use gateway_core::model::{Revocation, UserId};
 use std::collections::{BTreeSet, HashMap};
 
-/// Revocations by user, bounded in number. Times are seconds since 1970.
+/// Revocations by user, limited in number. Times are seconds since 1970.
 #[derive(Debug)]
 pub(super) struct Revocations {
     bound: usize,
@@ -18,7 +18,7 @@ impl Revocations {
         Self { bound, users: HashMap::default(), ends: BTreeSet::new() }
     }
 
-    /// Stores a revocation until `ends`. It replaces an earlier one of the user and never shortens it.
+    /// Stores a revocation until `ends`. It replaces an earlier revocation of the user, but never shortens it.
     pub(super) fn put(&mut self, user: &UserId, mut revocation: Revocation, ends: u64, now: u64) -> Result<(), BrokerError> {
         self.sweep(now);
         if let Some((earlier, before)) = self.users.remove(user) {

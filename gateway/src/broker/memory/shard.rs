@@ -1,4 +1,4 @@
-//! A shard: a part of the channels, under one lock.
+//! A shard: some of the channels, under one lock.
 
 use super::{
     idle::IdleChannels,
@@ -16,22 +16,22 @@ use std::{
     sync::Arc,
 };
 
-/// Index of a channel in its shard.
-type Slot = usize;
+/// The index of a channel in [`Shard::channels`].
+type Index = usize;
 
-/// Channels by name. A channel is here while it has subscribers, publications or presence. After that only its position is kept, among the
-/// idle channels.
+/// Channels by name. A channel is here while it has subscribers, publications or presence. After that, only its position is stored, in
+/// [`IdleChannels`].
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    names: HashMap<ChannelName, Slot, foldhash::fast::RandomState>,
+    names: HashMap<ChannelName, Index, foldhash::fast::RandomState>,
     channels: Slab<Channel>,
-    /// The channels with publications, and when to check each again. That is at its expiry at the latest, and a publish does not postpone
-    /// it.
-    timers: BTreeSet<(Tick, Slot)>,
+    /// When to check each channel with publications for expiry: never later than its history expires. A publish does not postpone the
+    /// check, so most publishes need no change here.
+    timers: BTreeSet<(Tick, Index)>,
     held: Held,
     trimmed: Trimmed,
     /// Where the next search for publications to trim begins.
-    next_candidate: (Tick, Slot),
+    next_candidate: (Tick, Index),
 }
 
 #[derive(Debug)]
@@ -49,9 +49,9 @@ impl Channel {
 }
 
 impl Shard {
-    /// Number of streams in one search for the largest one to trim.
+    /// Number of streams that one search compares to find a large one.
     const CANDIDATES: usize = 8;
-    /// A table of this capacity is not worth shrinking.
+    /// A table with at most this capacity is not shrunk.
     const SMALL: usize = 1024;
 
     pub(super) fn held(&self) -> Held {
@@ -71,21 +71,21 @@ impl Shard {
         self.names.capacity()
     }
 
-    /// The subscribers of a channel, and the shared name for its deliveries.
+    /// The workers that subscribe to a channel, and the name that all its deliveries share.
     pub(super) fn subscribers(&self, name: &ChannelName) -> Option<(&ChannelName, WorkerSet)> {
-        self.names.get(name).map(|slot| &self.channels[*slot]).map(|channel| (&channel.name, channel.workers))
+        self.names.get(name).map(|index| &self.channels[*index]).map(|channel| (&channel.name, channel.workers))
     }
 
     pub(super) fn subscribe(&mut self, name: &ChannelName, worker: WorkerId) {
-        let slot = self.slot_or_new(name);
-        self.channels[slot].workers.insert(worker);
+        let index = self.index_or_new(name);
+        self.channels[index].workers.insert(worker);
     }
 
     pub(super) fn unsubscribe(&mut self, name: &ChannelName, worker: WorkerId, now: Tick, idle: &IdleChannels) {
-        if let Some(&slot) = self.names.get(name)
-            && self.channels[slot].workers.remove(worker)
+        if let Some(&index) = self.names.get(name)
+            && self.channels[index].workers.remove(worker)
         {
-            self.update(slot, now, idle);
+            self.update(index, now, idle);
         }
     }
 
@@ -98,8 +98,8 @@ impl Shard {
         now: Tick,
         idle: &IdleChannels,
     ) -> (Position, Arc<Publication>) {
-        let slot = self.slot_or_new(name);
-        let stream = self.stream(slot, retention, now, idle);
+        let index = self.index_or_new(name);
+        let stream = self.stream(index, retention, now, idle);
         let position = stream.next();
         publication.position = Some(position);
         let publication = Arc::new(publication);
@@ -108,7 +108,7 @@ impl Shard {
         let after = stream.held();
         self.held.replace(before, after);
         self.trimmed.size += removed as u64;
-        self.track(slot, now);
+        self.track(index, now);
         (position, publication)
     }
 
@@ -121,41 +121,41 @@ impl Shard {
         now: Tick,
         idle: &IdleChannels,
     ) -> Page {
-        let Some(&slot) = self.names.get(name) else {
-            // A read without publications counts as use of the position.
+        let Some(&index) = self.names.get(name) else {
+            // A read of an idle channel counts as use of its position.
             let position = recall(name, now, idle);
             idle.put(name.clone(), position, retention.ttl, now);
             return empty_page(position);
         };
-        let page = self.stream(slot, retention, now, idle).page(range, limit);
-        self.update(slot, now, idle);
+        let page = self.stream(index, retention, now, idle).page(range, limit);
+        self.update(index, now, idle);
         page
     }
 
     pub(super) fn clear(&mut self, name: &ChannelName, now: Tick, idle: &IdleChannels) {
-        if let Some(&slot) = self.names.get(name) {
-            self.trimmed.cleared += self.drop_some(slot, Stream::clear);
-            self.update(slot, now, idle);
+        if let Some(&index) = self.names.get(name) {
+            self.trimmed.cleared += self.drop_some(index, Stream::clear);
+            self.update(index, now, idle);
         }
     }
 
     /// The presence in a channel, if anyone is present.
     pub(super) fn presence(&self, name: &ChannelName) -> Option<&Presence> {
-        self.names.get(name).and_then(|slot| self.channels[*slot].presence.as_deref())
+        self.names.get(name).and_then(|index| self.channels[*index].presence.as_deref())
     }
 
     pub(super) fn presence_mut(&mut self, name: &ChannelName) -> &mut Presence {
-        let slot = self.slot_or_new(name);
-        self.channels[slot].presence.get_or_insert_default()
+        let index = self.index_or_new(name);
+        self.channels[index].presence.get_or_insert_default()
     }
 
     pub(super) fn presence_remove(&mut self, name: &ChannelName, connection: ConnectionId, now: Tick, idle: &IdleChannels) {
-        let Some(&slot) = self.names.get(name) else { return };
-        let presence = &mut self.channels[slot].presence;
+        let Some(&index) = self.names.get(name) else { return };
+        let presence = &mut self.channels[index].presence;
         if let Some(present) = presence {
             present.remove(connection);
             presence.take_if(|present| present.is_empty());
-            self.update(slot, now, idle);
+            self.update(index, now, idle);
         }
     }
 
@@ -173,57 +173,59 @@ impl Shard {
     /// Removes at most `batch` expired histories. Returns whether more have expired.
     pub(super) fn sweep(&mut self, now: Tick, batch: usize, idle: &IdleChannels) -> bool {
         for _ in 0..batch {
-            let Some(&(at, slot)) = self.timers.first() else { break };
+            let Some(&(at, index)) = self.timers.first() else { break };
             if at > now {
                 break;
             }
-            self.expire(slot, now);
-            self.update(slot, now, idle);
+            self.expire(index, now);
+            self.update(index, now, idle);
         }
         self.shrink();
         self.timers.first().is_some_and(|(at, _)| *at <= now)
     }
 
-    /// Trims the oldest publications of a large stream to free up to `bytes`. Returns false if this shard has no publications.
+    /// Trims the oldest publications of a large stream, to free at least `bytes` if the stream has so many. Returns false if this shard has
+    /// no publications.
     pub(super) fn reclaim(&mut self, bytes: usize, now: Tick, idle: &IdleChannels) -> bool {
-        let size = |slot: Slot| self.channels[slot].stream.as_ref().map_or(0, |stream| stream.held().bytes);
+        let size = |index: Index| self.channels[index].stream.as_ref().map_or(0, |stream| stream.held().bytes);
         let behind = self.timers.range((Bound::Excluded(self.next_candidate), Bound::Unbounded));
         let candidates = behind.chain(self.timers.range(..=self.next_candidate)).take(Self::CANDIDATES);
         let (last, largest) = candidates.fold((None, None), |(_, largest), &timer| {
             let this = (size(timer.1), timer.1);
             (Some(timer), largest.max(Some(this)))
         });
-        let (Some(next), Some((_, slot))) = (last, largest) else { return false };
+        let (Some(next), Some((_, index))) = (last, largest) else { return false };
         self.next_candidate = next;
-        self.trimmed.bytes += self.drop_some(slot, |stream| stream.free(bytes));
-        self.update(slot, now, idle);
+        self.trimmed.bytes += self.drop_some(index, |stream| stream.free(bytes));
+        self.update(index, now, idle);
         true
     }
 
-    fn slot_or_new(&mut self, name: &ChannelName) -> Slot {
-        if let Some(&slot) = self.names.get(name) {
-            return slot;
+    fn index_or_new(&mut self, name: &ChannelName) -> Index {
+        if let Some(&index) = self.names.get(name) {
+            return index;
         }
         let channel = Channel { name: name.clone(), workers: WorkerSet::default(), stream: None, presence: None };
-        let slot = self.channels.insert(channel);
-        self.names.insert(name.clone(), slot);
-        slot
+        let index = self.channels.insert(channel);
+        self.names.insert(name.clone(), index);
+        index
     }
 
-    /// The channel's stream without expired publications. A missing stream is created or continues at the idle channel's position.
-    fn stream(&mut self, slot: Slot, retention: Retention, now: Tick, idle: &IdleChannels) -> &mut Stream {
-        self.expire(slot, now);
-        let Channel { name, stream, .. } = &mut self.channels[slot];
+    /// The channel's stream, after the removal of expired publications. A missing stream is created. It continues at the stored position of
+    /// the idle channel, or begins a new epoch.
+    fn stream(&mut self, index: Index, retention: Retention, now: Tick, idle: &IdleChannels) -> &mut Stream {
+        self.expire(index, now);
+        let Channel { name, stream, .. } = &mut self.channels[index];
         stream.get_or_insert_with(|| Box::new(Stream::new(recall(name, now, idle), retention.ttl)))
     }
 
-    fn expire(&mut self, slot: Slot, now: Tick) {
-        self.trimmed.expired += self.drop_some(slot, |stream| stream.expire(now));
+    fn expire(&mut self, index: Index, now: Tick) {
+        self.trimmed.expired += self.drop_some(index, |stream| stream.expire(now));
     }
 
-    /// Removes publications from the channel's stream, if it has one. Returns their number.
-    fn drop_some(&mut self, slot: Slot, drop: impl FnOnce(&mut Stream) -> usize) -> u64 {
-        let Some(stream) = &mut self.channels[slot].stream else { return 0 };
+    /// Removes publications from the channel's stream with `drop`, if it has a stream. Returns the number of removed publications.
+    fn drop_some(&mut self, index: Index, drop: impl FnOnce(&mut Stream) -> usize) -> u64 {
+        let Some(stream) = &mut self.channels[index].stream else { return 0 };
         let before = stream.held();
         let removed = drop(stream);
         self.held.replace(before, stream.held());
@@ -231,12 +233,12 @@ impl Shard {
     }
 
     /// Updates the timer of a channel, and removes the channel if it has become idle.
-    fn update(&mut self, slot: Slot, now: Tick, idle: &IdleChannels) {
-        self.track(slot, now);
-        if !self.channels[slot].is_vacant() {
+    fn update(&mut self, index: Index, now: Tick, idle: &IdleChannels) {
+        self.track(index, now);
+        if !self.channels[index].is_vacant() {
             return;
         }
-        let Channel { name, stream, .. } = self.channels.remove(slot);
+        let Channel { name, stream, .. } = self.channels.remove(index);
         self.names.remove(&name);
         if let Some(stream) = stream {
             idle.put(name, stream.position(), stream.ttl(), now);
@@ -244,22 +246,22 @@ impl Shard {
     }
 
     /// Sets the channel's timer if its stream contains publications, and removes it otherwise.
-    fn track(&mut self, slot: Slot, now: Tick) {
-        let Some(stream) = &mut self.channels[slot].stream else { return };
+    fn track(&mut self, index: Index, now: Tick) {
+        let Some(stream) = &mut self.channels[index].stream else { return };
         let timer = match stream.timer {
             _ if stream.is_empty() => None,
             Some(timer) if timer > now && timer <= stream.expires() => return,
             _ => Some(stream.expires()),
         };
         if let Some(before) = std::mem::replace(&mut stream.timer, timer) {
-            self.timers.remove(&(before, slot));
+            self.timers.remove(&(before, index));
         }
         if let Some(timer) = timer {
-            self.timers.insert((timer, slot));
+            self.timers.insert((timer, index));
         }
     }
 
-    /// Returns memory after most channels have gone.
+    /// Frees memory of the tables after most channels were removed.
     fn shrink(&mut self) {
         let len = self.names.len();
         if self.names.capacity() > Self::SMALL && self.names.capacity() / 8 > len {

@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-/// One moment on two clocks.
+/// One moment, as two clocks show it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
     pub(super) tick: Tick,
@@ -34,8 +34,8 @@ pub(super) struct Now {
     pub(super) unix_ms: u64,
 }
 
-/// Channels in shards, each with its own lock, and data of all channels. Lock order: first a shard, then one of the other locks or a
-/// mailbox.
+/// All channels, in shards with a lock each, and the data that belongs to no channel. Lock order: first a shard, then one of the other
+/// locks or a mailbox.
 pub(super) struct Store {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::fast::RandomState,
@@ -44,7 +44,7 @@ pub(super) struct Store {
     idempotency: Mutex<Idempotency>,
     users: Mutex<UserSubscriptions>,
     revocations: Box<Mutex<Revocations>>,
-    /// Bytes of all histories.
+    /// Size of all histories together, in bytes.
     bytes: AtomicUsize,
     bytes_bound: usize,
     /// The index of the next shard that trims publications.
@@ -52,9 +52,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Number of shards: enough that the threads of a node seldom wait for the same lock.
+    /// Number of shards. It is large enough that the threads of a node seldom wait for the same lock.
     pub(super) const SHARDS: usize = 64;
-    /// Maximum of histories that expire under one lock.
+    /// Largest number of expired histories that are removed under one lock.
     const SWEEP_BATCH: usize = 256;
 
     pub(super) fn new(mailboxes: Vec<Arc<Mailbox>>, limits: &MemoryLimits) -> Self {
@@ -76,8 +76,8 @@ impl Store {
         let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
         let request = idempotency.map(|key| Request::new(channel, key));
         let publication = Publication { position: None, data, tags, info, time_ms: now.unix_ms, traceparent };
-        // One lock covers position, history, mailboxes and idempotency key: their orders are the same, and a repeat finds all of them or
-        // none.
+        // One lock covers the position, the history, the mailboxes and the idempotency key. So all of them have the same order, and a
+        // repeat finds all of them changed or none.
         let mut shard = self.shard_of(channel);
         if let Some(request) = &request
             && let Some(published) = lock(&self.idempotency).recall(request, now.tick)?
@@ -138,8 +138,8 @@ impl Store {
         self.shard_of(channel).presence(channel).map_or_else(PresenceStats::default, Presence::stats)
     }
 
-    /// Active channels of one shard that match. The match runs outside the lock, so that a hostile pattern does not extend the time under
-    /// the lock.
+    /// Active channels of one shard that match. The names are matched outside the lock, so that a slow pattern does not make other threads
+    /// wait.
     pub(super) fn channels(&self, now: Now, shard: usize, pattern: &Glob, after: Option<&str>) -> Vec<ChannelSummary> {
         let admits = |name: &ChannelName| after.is_none_or(|after| name.as_str() > after) && pattern.admits(name);
         let mut found = self.lock(shard).summaries(now.tick, admits);
@@ -225,7 +225,7 @@ impl Store {
         }
     }
 
-    /// Trims histories until all of them together are within their bound. One shard after the other trims what the excess requires.
+    /// Trims histories until all of them together are within their limit. One shard after the other trims as much as the excess requires.
     fn reclaim(&self, now: Tick) {
         let mut without = 0;
         while without < Self::SHARDS {
@@ -239,7 +239,7 @@ impl Store {
     }
 
     fn shard_of(&self, channel: &ChannelName) -> Locked<'_> {
-        // The low bits of this hash do not affect the shard's own table, whose hasher has another seed.
+        // The table in the shard has a hasher with another seed, so names in one shard do not collide in its table.
         self.lock(self.hasher.hash_one(channel) as usize % Self::SHARDS)
     }
 

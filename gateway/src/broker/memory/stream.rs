@@ -3,7 +3,7 @@
 use gateway_core::model::{Page, PageLimit, Position, Publication, ReadRange, Retention, Tick};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-/// Number and size of publications. The bytes include the overhead of their channels.
+/// Number of publications, and their size including the overhead of their channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) publications: usize,
@@ -18,7 +18,7 @@ impl Held {
     }
 }
 
-/// A timeline and its newest publications. They end with the top and have no gaps.
+/// The position of a channel, and its newest publications. They end at the position and have no gaps.
 #[derive(Debug)]
 pub(super) struct Stream {
     position: Position,
@@ -32,8 +32,8 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Approximate bytes of a channel with publications, in addition to them.
-    const FRAME_OVERHEAD: usize = 320;
+    /// Approximate size of a channel with publications, in bytes, without the publications.
+    const CHANNEL_OVERHEAD: usize = 320;
 
     /// An empty stream that continues at this position.
     pub(super) fn new(position: Position, ttl: Duration) -> Self {
@@ -46,7 +46,7 @@ impl Stream {
     }
 
     pub(super) fn held(&self) -> Held {
-        let overhead = if self.is_empty() { 0 } else { Self::FRAME_OVERHEAD };
+        let overhead = if self.is_empty() { 0 } else { Self::CHANNEL_OVERHEAD };
         Held { publications: self.held.len(), bytes: self.bytes + overhead }
     }
 
@@ -67,12 +67,12 @@ impl Stream {
         Position { offset: self.position.offset + 1, ..self.position }
     }
 
-    /// Appends the publication of [`Self::next`]. Returns the number of trimmed publications.
+    /// Appends a publication, which has the position [`Self::next`]. Returns the number of trimmed publications.
     pub(super) fn append(&mut self, publication: Arc<Publication>, retention: Retention, now: Tick) -> usize {
         self.position = self.next();
         debug_assert_eq!(publication.position, Some(self.position));
         self.ttl = retention.ttl;
-        // Two publishers may have read the clock in the opposite order.
+        // Each publisher reads the clock before it takes the lock, so `now` may be earlier than `last`.
         self.last = self.last.max(now);
         let room = retention.size.max(1) as usize - 1;
         let removed = self.drop_oldest(|stream, _| stream.held.len() > room);
@@ -92,12 +92,12 @@ impl Stream {
         std::mem::take(&mut self.held).len()
     }
 
-    /// Removes the oldest publications until this number of bytes is free. Returns the number of publications.
+    /// Removes the oldest publications until at least `bytes` are free, or none is left. Returns the number of removed publications.
     pub(super) fn free(&mut self, bytes: usize) -> usize {
         self.drop_oldest(|_, freed| freed < bytes)
     }
 
-    /// Removes publications while `more` holds for the bytes freed so far.
+    /// Removes the oldest publications while `more` returns true. Its argument is the number of bytes that were freed so far.
     fn drop_oldest(&mut self, more: impl Fn(&Self, usize) -> bool) -> usize {
         let (before, bytes) = (self.held.len(), self.bytes);
         while more(self, bytes - self.bytes)
@@ -108,7 +108,7 @@ impl Stream {
         before - self.held.len()
     }
 
-    /// The page for a reader.
+    /// The publications in `range`, within `limit`.
     pub(super) fn page(&self, range: ReadRange, limit: PageLimit) -> Page {
         let before_first = self.position.offset - self.held.len() as u64;
         let index = |offset: u64| offset.clamp(before_first, self.position.offset).abs_diff(before_first) as usize;

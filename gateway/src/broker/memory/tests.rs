@@ -3,9 +3,9 @@ use super::{
     *,
 };
 use crate::{
-    broker::{Announcement, Broker, BrokerError, BrokerStats, Delivery, Mailbox, NewPublication, Post, Trimmed, UserSubscription},
+    broker::{Announcement, Broker, BrokerError, BrokerStats, Delivery, Mailbox, MailboxEntry, NewPublication, Trimmed, UserSubscription},
     testing::{
-        contract::Bed,
+        contract::BrokerFixture,
         fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
     },
 };
@@ -13,15 +13,15 @@ use gateway_core::model::{ConnectionId, Page, Position, ReadRange, Retention, Ti
 use proptest::prelude::*;
 use std::{sync::Arc, time::Duration};
 
-fn bed() -> Bed {
+fn fixture() -> BrokerFixture {
     let limits = MemoryLimits::default();
     let mailboxes: Vec<_> = (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect();
     let idempotency_ttl = limits.idempotency_ttl;
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(mailboxes.clone(), limits)));
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)), keep: Box::new(()) }
+    BrokerFixture { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::advance(time)), keep: Box::new(()) }
 }
 
-crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed() }
+crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture() }
 
 const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,
@@ -42,7 +42,7 @@ fn at(seconds: u64) -> Now {
     Now { tick: Tick(1000 * seconds), unix_ms: 1000 * seconds }
 }
 
-/// Publishes and returns the position.
+/// Publishes, and returns the position.
 fn publish(store: &Store, seconds: u64, name: &str, keep: Retention) -> Position {
     let published = store.publish(at(seconds), &channel(name), kept("data", keep)).expect("published");
     published.position.expect("kept")
@@ -243,8 +243,8 @@ fn threads_that_publish_at_once_agree_on_one_order_in_every_mailbox() {
         }
     });
     for mailbox in &mailboxes {
-        let offsets = taken(mailbox).into_iter().map(|post| match post {
-            Post::Delivery(_, Delivery::Publication(publication)) => offset(&publication),
+        let offsets = taken(mailbox).into_iter().map(|entry| match entry {
+            MailboxEntry::Delivery(_, Delivery::Publication(publication)) => offset(&publication),
             other => panic!("unexpected {other:?}"),
         });
         assert!(offsets.eq(1..=4 * EACH));

@@ -4,7 +4,7 @@ use crate::broker::{BrokerError, UserSubscription};
 use gateway_core::model::{ChannelName, UserId};
 use std::collections::{BTreeSet, HashMap};
 
-/// Stored subscriptions by user, bounded per user and in all. Times are seconds since 1970.
+/// Stored subscriptions by user, limited per user and in total. Times are seconds since 1970.
 #[derive(Debug)]
 pub(super) struct UserSubscriptions {
     per_user: usize,
@@ -19,7 +19,7 @@ impl UserSubscriptions {
         Self { per_user, bound, users: HashMap::default(), ends: BTreeSet::new(), len: 0 }
     }
 
-    /// Stores a subscription. It replaces one to the same channel. At a limit it returns an error and changes nothing.
+    /// Stores a subscription. It replaces the user's subscription to the same channel. At a limit it returns an error and changes nothing.
     pub(super) fn put(&mut self, user: &UserId, subscription: UserSubscription, now: u64) -> Result<(), BrokerError> {
         self.sweep(now);
         let own = self.users.get(user).map_or(&[][..], Vec::as_slice);

@@ -1,15 +1,17 @@
-//! Reads of streams for workers and clients that catch up. They are bounded per node and shared by callers that need the same page.
+//! Reads of streams for workers and clients that catch up. Callers that need the same page share a read. The number of reads for workers at
+//! a time is limited per node.
 //!
-//! After an interruption, all workers of a node have the same gap. After a restart, all clients of a channel return with the same position. The rules of
-//! [`flights`] apply as follows:
+//! After an interruption, all workers of a node have the same gap. After a restart, all clients of a channel return with the same position.
+//! The rules of [`shared_questions`] apply as follows:
 //!
-//! - *A client that attaches* needs a page of a moment after the confirmation of its subscription. An older page could miss publications before that. So it
-//!   always asks for a fresh page.
-//! - *A worker that has received a publication after a gap* holds it back and reads until a page reaches it. So a page of any moment will do. The position of
-//!   the worker is part of the question. So the page cannot be older than that position and make it look lost.
+//! - *A client that attaches* needs a page that shows a moment after the confirmation of its subscription. An older page could lack
+//!   publications from before the confirmation. So the client always asks for a fresh page.
+//! - *A worker that has received a publication after a gap* keeps the publication, and reads until a page reaches it. So a page of any
+//!   moment will do. The worker's position is part of the question, so the page cannot be older than that position. With an older page, the
+//!   position would look lost.
 //! - *A worker that does not know the size of its gap*, because its mailbox overflowed or the top is ahead, asks for a fresh page.
 
-use super::flights::Flights;
+use super::shared_questions::SharedQuestions;
 use crate::broker::{Broker, BrokerError};
 use gateway_core::model::{ChannelName, Epoch, Freshness, Page, PageLimit, Position, ReadRange, Retention};
 use std::{future::ready, sync::Arc};
@@ -18,7 +20,7 @@ use tokio::sync::Semaphore;
 /// The shared reads of a node.
 pub struct Reads {
     broker: Arc<Broker>,
-    flights: Arc<Flights<Question, Result<Page, BrokerError>>>,
+    questions: Arc<SharedQuestions<Question, Result<Page, BrokerError>>>,
     backfills: Arc<Semaphore>,
 }
 
@@ -27,24 +29,24 @@ struct Question {
     channel: ChannelName,
     range: ReadRange,
     limit: PageLimit,
-    /// The epoch of the worker's position.
+    /// The epoch of the worker's position. None for clients.
     epoch: Option<Epoch>,
 }
 
 impl Reads {
     /// Reads from this broker, with at most `backfills` reads for workers at a time.
     pub fn new(broker: Arc<Broker>, backfills: usize) -> Arc<Self> {
-        Arc::new(Self { broker, flights: Arc::default(), backfills: Arc::new(Semaphore::new(backfills)) })
+        Arc::new(Self { broker, questions: Arc::default(), backfills: Arc::new(Semaphore::new(backfills)) })
     }
 
-    /// A page for one client, of a moment after this call.
+    /// Reads a page for one client. It shows a moment after this call.
     pub async fn page(&self, channel: &ChannelName, retention: Retention, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
         let question = Question { channel: channel.clone(), range, limit, epoch: None };
         self.ask(question, Freshness::Fresh, retention, ready(())).await
     }
 
     // NL-4.3, NL-4.8
-    /// The page after a worker's position.
+    /// Reads the page that follows a worker's position.
     pub async fn backfill(
         &self,
         channel: &ChannelName,
@@ -66,19 +68,19 @@ impl Reads {
     ) -> Result<Page, BrokerError> {
         let (broker, asked) = (self.broker.clone(), question.clone());
         let read = move || async move { broker.read(&asked.channel, retention, asked.range, asked.limit).await };
-        self.flights.ask(question, freshness, admitted, read).await
+        self.questions.ask(question, freshness, admitted, read).await
     }
 
-    /// Makes reads for workers wait until the result is dropped.
+    /// Makes reads for workers wait until the returned permit is dropped.
     #[cfg(test)]
     pub(crate) fn hold_backfills(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         let all = self.backfills.available_permits().try_into().ok()?;
         self.backfills.clone().try_acquire_many_owned(all).ok()
     }
 
-    /// Number of reads that began, and of reads that were saved.
+    /// Number of reads that began, and of callers that shared a read of another caller.
     pub fn counts(&self) -> (u64, u64) {
-        self.flights.counts()
+        self.questions.counts()
     }
 }
 

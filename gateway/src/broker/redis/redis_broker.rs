@@ -35,7 +35,7 @@ pub struct RedisBroker {
     pub(super) background: Mutex<Option<Background>>,
 }
 
-/// The parts that run as tasks.
+/// The parts that run as tasks. [`RedisBroker::run`] takes them.
 pub(super) struct Background {
     pub(super) masters: Arc<Masters>,
     pub(super) drivers: Vec<Driver>,
@@ -139,7 +139,8 @@ impl RedisBroker {
         &self.nodes
     }
 
-    /// Ready if every connection works and every canary returns; partly ready if that is true for one master.
+    /// Ready if all parts of all masters work, for example every connection and every canary. Partly ready if this is true for at least one
+    /// master.
     pub fn readiness(&self) -> Readiness {
         self.health.readiness()
     }
@@ -151,7 +152,7 @@ impl RedisBroker {
         BrokerStats { channels: self.subscriptions.len(), redis: Some(redis), ..BrokerStats::default() }
     }
 
-    /// Runs all tasks until cancelled. Must be called once, in the runtime that outlives all callers.
+    /// Runs all tasks until cancelled. Must be called exactly once, in a runtime that outlives all callers.
     pub async fn run(&self, stop: CancellationToken) {
         let Some(Background { masters, drivers, listener, channel_index, audit }) = lock(&self.background).take() else { return };
         let mut tasks = JoinSet::new();

@@ -22,9 +22,8 @@ use crate::broker::Mailbox;
 use std::sync::{Arc, Mutex};
 
 impl RedisBroker {
-    /// A broker that delivers to these mailboxes; the worker with index 0 gets the first. It connects when [`Self::run`] runs. The error
-    /// text says what is wrong
-    /// with the address.
+    /// A broker that delivers to these mailboxes. The first mailbox is that of the worker with index 0. The broker connects when
+    /// [`Self::run`] runs. The text of an error says what is wrong with the address.
     pub fn new(workers: Vec<Arc<Mailbox>>, config: RedisConfig) -> Result<Self, String> {
         let keys = Keys::new(&config.prefix);
         let timeouts = Timeouts { connect: config.connect_timeout, response: config.response_timeout };
@@ -36,8 +35,9 @@ impl RedisBroker {
         let masters = Arc::new(Masters::new(config.address, lanes, timeouts, probe, &assignments).map_err(|error| error.to_string())?);
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         masters.require_parts(&health);
-        let subscriptions = Arc::new(Subscriptions::new(workers, keys.clone(), masters.topology(), config.linger, counters.clone()));
-        let limits = LaneLimits { queue: config.queue, batch: config.batch, deadline: config.deadline };
+        let subscriptions =
+            Arc::new(Subscriptions::new(workers, keys.clone(), masters.topology(), config.unsubscribe_delay, counters.clone()));
+        let limits = LaneLimits { queue_commands: config.queue_commands, batch_commands: config.batch_commands, deadline: config.deadline };
         let (lanes, drivers): (Vec<_>, _) = (0..lanes)
             .map(|index| {
                 let (lane, driver) = lane(limits, masters.clone(), health.clone(), index);
@@ -70,8 +70,8 @@ impl RedisBroker {
             streams: streams.clone(),
             subscriptions: subscriptions.clone(),
             masters: masters.clone(),
-            round: config.audit,
-            delivery_limit: CANARY_PERIODS * config.canary,
+            round: config.audit_duration,
+            delivery_limit: CANARY_PERIODS * config.canary_interval,
         });
         let listener = Listener(Arc::new(ListenerContext {
             masters: masters.clone(),
@@ -83,7 +83,7 @@ impl RedisBroker {
             counters: counters.clone(),
             node: address.into(),
             lane: canary_lane,
-            canary: config.canary,
+            canary_interval: config.canary_interval,
             response_timeout: config.response_timeout,
         }));
         let presence = Arc::new(Presence::new(keys.clone(), state_lane.clone(), local_node.clone()));

@@ -181,7 +181,7 @@ fn a_revocation_check_closes_a_connection_that_missed_the_revocation() {
         let revocation = Revocation { until: 10, code: 3503, reason: "enough".into() };
         world.worker.node.broker.revoke(&"alice".parse().expect("valid"), revocation, Duration::from_hours(1)).await.expect("room");
         assert_eq!(alice.receive().await, [""; 0], "the node has not checked revocations yet");
-        assert!(world.mailbox.post(Post::CheckRevocations));
+        assert!(world.mailbox.post(MailboxEntry::CheckRevocations));
         assert_eq!(alice.receive().await, ["close 3503 enough"]);
         assert_eq!(bob.receive().await, [""; 0]);
     });

@@ -14,7 +14,7 @@ use super::*;
 use crate::transport::Wire;
 use crate::{
     auth::{ConnectionClaims, SubscriptionClaims},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Post, Reads},
+    broker::{Broker, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits, Reads},
     hub::{Hub, HubLimits, HubParts},
     node::Node,
     publish::Draft,

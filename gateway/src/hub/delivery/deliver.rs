@@ -1,7 +1,7 @@
 //! Moves deliveries from the mailbox to the worker's channels.
 
 use crate::{
-    broker::{Announcement, Check, Delivery, Post},
+    broker::{Announcement, Delivery, MailboxEntry, TopReason},
     hub::{hub::Hub, keys::ChannelKey},
     telemetry::{Count, DropCause},
 };
@@ -16,51 +16,51 @@ use tokio::task::spawn_local;
 const MAX_PENDING: usize = 4096;
 
 impl Hub {
-    /// Delivers the posts of the mailbox. Never returns.
+    /// Delivers the entries of the mailbox. Never returns.
     pub(crate) async fn run_delivery(self: Rc<Self>) {
-        let mut posts = Vec::new();
+        let mut entries = Vec::new();
         loop {
             poll_fn(|cx| {
                 let (busy, full) = {
                     let state = self.state.borrow();
                     (!state.fan_out_queue.is_empty(), state.pending >= MAX_PENDING)
                 };
-                if full || self.parts.mailbox.poll_take(cx, &mut posts).is_ready() || busy {
+                if full || self.parts.mailbox.poll_take(cx, &mut entries).is_ready() || busy {
                     return Poll::Ready(());
                 }
                 self.delivery_waker.set(Some(cx.waker().clone()));
                 Poll::Pending
             })
             .await;
-            for post in posts.drain(..) {
-                self.accept(post);
+            for entry in entries.drain(..) {
+                self.accept(entry);
             }
             self.fan_out_turn();
             tokio::task::yield_now().await;
         }
     }
 
-    fn accept(self: &Rc<Self>, post: Post) {
-        match post {
-            Post::Delivery(channel, Delivery::Publication(publication)) => self.publication(&channel, publication),
-            Post::Delivery(channel, Delivery::Announcement(announcement)) => self.announcement(&channel, announcement),
-            Post::Dirty(channel) => self.dirty(&channel),
-            Post::AllDirty => {
+    fn accept(self: &Rc<Self>, entry: MailboxEntry) {
+        match entry {
+            MailboxEntry::Delivery(channel, Delivery::Publication(publication)) => self.publication(&channel, publication),
+            MailboxEntry::Delivery(channel, Delivery::Announcement(announcement)) => self.announcement(&channel, announcement),
+            MailboxEntry::Dirty(channel) => self.dirty(&channel),
+            MailboxEntry::AllDirty => {
                 let channels: Vec<_> = self.state.borrow().channels.keys().cloned().collect();
                 for channel in &channels {
                     self.dirty(channel);
                 }
             }
-            Post::Top(channel, top, check) => self.compare_top(&channel, top, check),
-            Post::Command(target, command, answer) => self.command(&target, &command, &answer),
-            Post::Survey(survey) => self.survey(survey),
-            Post::RegisterAgain => {
+            MailboxEntry::Top(channel, top, reason) => self.compare_top(&channel, top, reason),
+            MailboxEntry::Command(target, command, answer) => self.command(&target, &command, &answer),
+            MailboxEntry::Query(query) => self.answer_query(query),
+            MailboxEntry::RegisterAgain => {
                 self.restore_presence();
                 self.reregister_all();
             }
-            Post::CheckRevocations => self.revocation_check.notify_one(),
-            Post::RegisterConnections => self.register_all(),
-            Post::Drain(plan) => {
+            MailboxEntry::CheckRevocations => self.revocation_check.notify_one(),
+            MailboxEntry::RegisterConnections => self.register_all(),
+            MailboxEntry::Drain(plan) => {
                 spawn_local(self.clone().drain(plan));
             }
         }
@@ -130,7 +130,7 @@ impl Hub {
     }
 
     /// Compares the feed with the newest position of the channel's history, and starts a backfill if the feed is behind.
-    fn compare_top(self: &Rc<Self>, channel: &ChannelName, top: Position, check: Check) {
+    fn compare_top(self: &Rc<Self>, channel: &ChannelName, top: Position, reason: TopReason) {
         let behind = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };
@@ -140,7 +140,7 @@ impl Hub {
         };
         if let Some((key, before)) = behind {
             // In another epoch, the difference may come from a fork alone, which is no loss of a delivery.
-            if check == Check::Audit && before.is_some_and(|before| before.epoch == top.epoch) {
+            if reason == TopReason::Audit && before.is_some_and(|before| before.epoch == top.epoch) {
                 self.parts.metrics.count(Count::AuditLosses, 1);
                 self.parts.broker.resubscribe(channel);
             }

@@ -1,9 +1,9 @@
-//! Several tasks at once.
+//! Several tasks that publish or subscribe at the same time.
 #![expect(missing_docs, reason = "the names of tests say it")]
 
-use super::{Bed, KEEP, offsets};
+use super::{BrokerFixture, KEEP, offsets};
 use crate::{
-    broker::{BrokerError, Delivery, NewPublication, Post},
+    broker::{BrokerError, Delivery, MailboxEntry, NewPublication},
     testing::fixtures::{ALL, HOUR, channel, kept, key, offset, retention},
 };
 use gateway_core::model::{ChannelName, ReadRange, Retention};
@@ -11,10 +11,10 @@ use std::{collections::HashSet, sync::Arc};
 
 const PUBLISHERS: u64 = 4;
 
-/// Publishes from several tasks at once; returns when all are done.
-async fn publish_at_once(bed: &Bed, channel: &ChannelName, each: u64, retention: Retention) {
+/// Publishes from several tasks at the same time. Returns when all are finished.
+async fn publish_at_once(fixture: &BrokerFixture, channel: &ChannelName, each: u64, retention: Retention) {
     let publishers = (0..PUBLISHERS).map(|publisher| {
-        let (broker, channel) = (Arc::clone(&bed.broker), channel.clone());
+        let (broker, channel) = (Arc::clone(&fixture.broker), channel.clone());
         tokio::spawn(async move {
             let mut last = 0;
             for number in 0..each {
@@ -31,24 +31,24 @@ async fn publish_at_once(bed: &Bed, channel: &ChannelName, each: u64, retention:
     }
 }
 
-pub async fn concurrent_publishers_make_one_order(bed: &Bed) {
+pub async fn concurrent_publishers_make_one_order(fixture: &BrokerFixture) {
     const EACH: u64 = 500;
     let channel = channel("c:threads");
     let keep = retention(u32::MAX, HOUR);
-    let consumers: Vec<_> = [bed.join(&channel, 0).await, bed.join(&channel, 1).await]
+    let consumers: Vec<_> = [fixture.join(&channel, 0).await, fixture.join(&channel, 1).await]
         .into_iter()
         .map(|mut inbox| {
-            let (broker, channel) = (Arc::clone(&bed.broker), channel.clone());
+            let (broker, channel) = (Arc::clone(&fixture.broker), channel.clone());
             tokio::spawn(async move {
                 let (mut last, mut dirty) = (0, false);
                 while last < PUBLISHERS * EACH {
                     match inbox.next().await {
-                        Post::Delivery(_, Delivery::Publication(publication)) => {
+                        MailboxEntry::Delivery(_, Delivery::Publication(publication)) => {
                             let offset = offset(&publication);
                             assert!(offset == last + 1 || (dirty && offset > last), "{offset} came after {last}");
                             (last, dirty) = (offset, false);
                         }
-                        Post::Dirty(_) => {
+                        MailboxEntry::Dirty(_) => {
                             dirty = true;
                             let top = broker.read(&channel, keep, ReadRange::Top, ALL).await.expect("read").top;
                             if top == PUBLISHERS * EACH {
@@ -61,21 +61,21 @@ pub async fn concurrent_publishers_make_one_order(bed: &Bed) {
             })
         })
         .collect();
-    publish_at_once(bed, &channel, EACH, keep).await;
+    publish_at_once(fixture, &channel, EACH, keep).await;
     for consumer in consumers {
         consumer.await.expect("the order holds");
     }
-    let page = bed.read(&channel, ReadRange::After(0), ALL).await;
+    let page = fixture.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(offsets(&page), (1..=PUBLISHERS * EACH).collect::<Vec<_>>());
     let distinct: HashSet<_> = page.publications.iter().map(|publication| publication.data.get()).collect();
     assert_eq!(distinct.len() as u64, PUBLISHERS * EACH);
 }
 
-pub async fn a_read_is_of_one_moment(bed: &Bed) {
+pub async fn a_read_is_of_one_moment(fixture: &BrokerFixture) {
     let channel = channel("c:moment");
     let keep = retention(50, HOUR);
     let reader = {
-        let (broker, channel) = (Arc::clone(&bed.broker), channel.clone());
+        let (broker, channel) = (Arc::clone(&fixture.broker), channel.clone());
         tokio::spawn(async move {
             let mut top = 0;
             while top < PUBLISHERS * 300 {
@@ -88,15 +88,15 @@ pub async fn a_read_is_of_one_moment(bed: &Bed) {
             }
         })
     };
-    publish_at_once(bed, &channel, 300, keep).await;
+    publish_at_once(fixture, &channel, 300, keep).await;
     reader.await.expect("every page is whole");
 }
 
-pub async fn a_key_published_many_times_at_once_is_published_once(bed: &Bed) {
+pub async fn a_key_published_many_times_at_once_is_published_once(fixture: &BrokerFixture) {
     let channel = channel("c:key-at-once");
     let attempts: Vec<_> = (0..16)
         .map(|_| {
-            let (broker, channel) = (Arc::clone(&bed.broker), channel.clone());
+            let (broker, channel) = (Arc::clone(&fixture.broker), channel.clone());
             let publication = NewPublication { idempotency: Some(key("api", "k", 1)), ..kept("x", KEEP) };
             tokio::spawn(async move { broker.publish(&channel, publication).await })
         })
@@ -108,5 +108,5 @@ pub async fn a_key_published_many_times_at_once_is_published_once(bed: &Bed) {
             Err(error) => assert_eq!(error, BrokerError::IdempotencyInProgress),
         }
     }
-    assert_eq!((first, bed.offsets(&channel, ReadRange::After(0)).await), (1, vec![1]));
+    assert_eq!((first, fixture.offsets(&channel, ReadRange::After(0)).await), (1, vec![1]));
 }

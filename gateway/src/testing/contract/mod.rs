@@ -1,4 +1,4 @@
-//! What every broker has to do. One list of tests, run against each: see [`contract`].
+//! The contract of a broker: one list of tests for every broker, see [`contract`].
 
 mod concurrency;
 mod delivery;
@@ -17,24 +17,24 @@ pub use state::*;
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 /// A broker under test.
-pub struct Bed {
-    /// It runs already.
+pub struct BrokerFixture {
+    /// The broker, which is running.
     pub broker: Arc<Broker>,
-    /// At least two, of 1,024 entries each.
+    /// The mailboxes of its workers: at least two, of 1,024 entries each.
     pub mailboxes: Vec<Arc<Mailbox>>,
     /// How long the broker remembers idempotency keys.
     pub idempotency_ttl: Duration,
-    /// Lets time pass.
+    /// Waits for this time, real or simulated.
     pub pass: fn(Duration) -> Pin<Box<dyn Future<Output = ()>>>,
-    /// Whatever has to live as long.
+    /// Keeps what the broker needs, such as its server, until the fixture is dropped.
     pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
-/// Makes every test of the contract a test of the calling module: `contract!([attribute] [attribute with threads] bed)`.
+/// Makes every test of the contract a test of the calling module: `contract!([attribute] [attribute with threads] fixture)`.
 #[macro_export]
 macro_rules! contract {
-    ($single:tt $threaded:tt $bed:expr) => {
-        $crate::contract! { @each $single $bed,
+    ($single:tt $threaded:tt $fixture:expr) => {
+        $crate::contract! { @each $single $fixture,
             a_publication_arrives_and_is_kept_as_it_was_sent
             offsets_grow_by_one_and_are_the_order_in_every_mailbox
             what_is_handed_over_keeps_its_order
@@ -58,26 +58,26 @@ macro_rules! contract {
             who_was_connected_to_a_dead_node_is_found_until_struck_out
             names_of_users_are_kept_apart_whatever_they_hold
         }
-        $crate::contract! { @each $threaded $bed,
+        $crate::contract! { @each $threaded $fixture,
             concurrent_publishers_make_one_order
             a_read_is_of_one_moment
             a_key_published_many_times_at_once_is_published_once
         }
     };
-    (@each $test:tt $bed:expr, $($name:ident)*) => { $($crate::contract! { @one $test $bed, $name })* };
-    (@one [$test:meta] $bed:expr, $name:ident) => {
+    (@each $test:tt $fixture:expr, $($name:ident)*) => { $($crate::contract! { @one $test $fixture, $name })* };
+    (@one [$test:meta] $fixture:expr, $name:ident) => {
         #[$test]
         async fn $name() {
-            $crate::testing::contract::$name(&$bed).await;
+            $crate::testing::contract::$name(&$fixture).await;
         }
     };
 }
-impl Bed {
+impl BrokerFixture {
     async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Published {
         self.broker.publish(channel, publication).await.expect("published")
     }
 
-    /// Publishes numbers; returns the offset of the last.
+    /// Publishes these numbers. Returns the offset of the last one.
     async fn publish_all(&self, channel: &ChannelName, numbers: impl IntoIterator<Item = u64>, retention: Retention) -> u64 {
         let mut last = 0;
         for number in numbers {
@@ -95,7 +95,7 @@ impl Bed {
         offsets(&self.read(channel, range, ALL).await)
     }
 
-    /// Subscribes a worker and gives its consumer.
+    /// Subscribes a worker. Returns the consumer of its mailbox.
     async fn join(&self, channel: &ChannelName, index: usize) -> Inbox {
         self.broker.subscribe(channel, worker(index), Some(KEEP)).await.expect("subscribed");
         Inbox::new(&self.mailboxes[index])
@@ -106,7 +106,7 @@ impl Bed {
     }
 }
 
-/// What tests keep where it does not matter.
+/// The retention of tests that do not depend on it.
 const KEEP: Retention = Retention { size: 1000, ttl: HOUR };
 
 fn offsets(page: &Page) -> Vec<u64> {

@@ -1,7 +1,7 @@
-//! Who is present, which channels there are, and what is kept about users and nodes.
+//! Presence, the list of channels, and the state of users and nodes.
 #![expect(missing_docs, reason = "the names of tests say it")]
 
-use super::{Bed, KEEP, names};
+use super::{BrokerFixture, KEEP, names};
 use crate::{
     broker::{Broker, BrokerError, ChannelSummary, UserSubscription},
     testing::fixtures::{ALL, HOUR, Inbox, channel, client, ephemeral, worker},
@@ -9,13 +9,13 @@ use crate::{
 use gateway_core::model::{ChannelName, ConnectionId, PresenceStats, ReadRange, Revocation, UserId};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-pub async fn presence_knows_connections_and_users(bed: &Bed) {
+pub async fn presence_knows_connections_and_users(fixture: &BrokerFixture) {
     let channel = channel("c:presence");
-    let add = async |info: &Arc<_>| bed.broker.presence_add(&channel, Arc::clone(info)).await.expect("added");
-    let remove = async |id| bed.broker.presence_remove(&channel, id).await.expect("removed");
-    let stats = async || bed.broker.presence_stats(&channel).await.expect("counted");
+    let add = async |info: &Arc<_>| fixture.broker.presence_add(&channel, Arc::clone(info)).await.expect("added");
+    let remove = async |id| fixture.broker.presence_remove(&channel, id).await.expect("removed");
+    let stats = async || fixture.broker.presence_stats(&channel).await.expect("counted");
     let ids = async |limit| {
-        let present = bed.broker.presence(&channel, limit).await.expect("listed");
+        let present = fixture.broker.presence(&channel, limit).await.expect("listed");
         present.iter().map(|info| info.client).collect::<HashSet<ConnectionId>>()
     };
     assert_eq!(stats().await, PresenceStats::default());
@@ -36,14 +36,14 @@ pub async fn presence_knows_connections_and_users(bed: &Bed) {
     assert_eq!((stats().await, ids(10).await.len()), (PresenceStats::default(), 0));
 }
 
-pub async fn active_channels_are_listed_by_name_and_page(bed: &Bed) {
+pub async fn active_channels_are_listed_by_name_and_page(fixture: &BrokerFixture) {
     for number in 0..30 {
-        bed.publish_all(&channel(&format!("list:{number:02}")), 0..=number, KEEP).await;
+        fixture.publish_all(&channel(&format!("list:{number:02}")), 0..=number, KEEP).await;
     }
-    bed.join(&channel("list:joined"), 0).await;
-    bed.publish(&channel("list:ephemeral"), ephemeral(1)).await;
-    bed.read(&channel("list:read"), ReadRange::Top, ALL).await;
-    let all = bed.list("list:*", None, 100).await;
+    fixture.join(&channel("list:joined"), 0).await;
+    fixture.publish(&channel("list:ephemeral"), ephemeral(1)).await;
+    fixture.read(&channel("list:read"), ReadRange::Top, ALL).await;
+    let all = fixture.list("list:*", None, 100).await;
     let mut expected: Vec<String> = (0..30).map(|number| format!("list:{number:02}")).collect();
     expected.push("list:joined".into());
     assert_eq!(names(&all), expected, "subscribers or publications make a channel active");
@@ -52,31 +52,31 @@ pub async fn active_channels_are_listed_by_name_and_page(bed: &Bed) {
     assert_eq!((all[30].held, all[30].position), (0, None));
     let mut paged = Vec::new();
     loop {
-        let page = bed.list("list:??", paged.last().map(|channel: &ChannelSummary| channel.name.as_str()), 7).await;
+        let page = fixture.list("list:??", paged.last().map(|channel: &ChannelSummary| channel.name.as_str()), 7).await;
         paged.extend_from_slice(&page);
         if page.len() < 7 {
             break;
         }
     }
     assert_eq!(names(&paged), expected[..30]);
-    assert_eq!(names(&bed.list("list:0*9", None, 100).await), ["list:09"]);
-    assert_eq!(names(&bed.list("list:07", None, 100).await), ["list:07"]);
-    assert!(bed.list("list:*", None, 0).await.is_empty());
-    bed.broker.clear(&channel("list:07")).await.expect("cleared");
-    bed.broker.unsubscribe(&channel("list:joined"), worker(0));
-    (bed.pass)(Duration::from_secs(5)).await;
-    assert!(bed.list("list:07", None, 100).await.is_empty());
-    assert!(bed.list("list:j*", None, 100).await.is_empty());
+    assert_eq!(names(&fixture.list("list:0*9", None, 100).await), ["list:09"]);
+    assert_eq!(names(&fixture.list("list:07", None, 100).await), ["list:07"]);
+    assert!(fixture.list("list:*", None, 0).await.is_empty());
+    fixture.broker.clear(&channel("list:07")).await.expect("cleared");
+    fixture.broker.unsubscribe(&channel("list:joined"), worker(0));
+    (fixture.pass)(Duration::from_secs(5)).await;
+    assert!(fixture.list("list:07", None, 100).await.is_empty());
+    assert!(fixture.list("list:j*", None, 100).await.is_empty());
 }
 
-pub async fn subscriptions_of_users_are_kept_until_they_end(bed: &Bed) {
+pub async fn subscriptions_of_users_are_kept_until_they_end(fixture: &BrokerFixture) {
     let (alice, bob): (UserId, UserId) = ("alice".parse().expect("valid"), "bob".parse().expect("valid"));
     let put = async |user: &UserId, name: &str, expires_at| {
         let subscription = UserSubscription { channel: channel(name), expires_at };
-        bed.broker.put_user_subscription(user, subscription).await
+        fixture.broker.put_user_subscription(user, subscription).await
     };
     let list = async |user: &UserId| {
-        let mut all = bed.broker.user_subscriptions(user).await.expect("listed");
+        let mut all = fixture.broker.user_subscriptions(user).await.expect("listed");
         all.sort_by(|a, b| a.channel.cmp(&b.channel));
         all.into_iter().map(|one| (one.channel.to_string(), one.expires_at)).collect::<Vec<_>>()
     };
@@ -86,7 +86,7 @@ pub async fn subscriptions_of_users_are_kept_until_they_end(bed: &Bed) {
     }
     assert_eq!(list(&alice).await, [("a".into(), far), ("b".into(), None)], "the same channel is replaced");
     assert!(list(&bob).await.is_empty());
-    let delete = async |name| bed.broker.delete_user_subscription(&alice, &channel(name)).await;
+    let delete = async |name| fixture.broker.delete_user_subscription(&alice, &channel(name)).await;
     assert_eq!((delete("a").await, delete("a").await, delete("past").await), (Ok(true), Ok(false), Ok(false)));
     put(&alice, "b", Some(1)).await.expect("stored");
     assert!(list(&alice).await.is_empty(), "replaced by one that has ended");
@@ -98,24 +98,24 @@ pub async fn subscriptions_of_users_are_kept_until_they_end(bed: &Bed) {
     assert_eq!(list(&bob).await.len(), 128);
 }
 
-pub async fn revocations_are_remembered_for_their_time(bed: &Bed) {
+pub async fn revocations_are_remembered_for_their_time(fixture: &BrokerFixture) {
     let (alice, bob): (UserId, UserId) = ("alice".parse().expect("valid"), "bob".parse().expect("valid"));
-    let revoked = async |user| bed.broker.revoked(user).await.expect("read");
+    let revoked = async |user| fixture.broker.revoked(user).await.expect("read");
     assert_eq!(revoked(&alice).await, None);
     let [first, second] = [10, 20].map(|until| Revocation { until, code: 3503, reason: "a \"reason\" of several words".into() });
     let short = Revocation { until: 30, code: 4500, reason: "".into() };
-    bed.broker.revoke(&alice, first, HOUR).await.expect("stored");
-    bed.broker.revoke(&alice, second.clone(), HOUR).await.expect("stored");
-    bed.broker.revoke(&bob, short.clone(), Duration::from_secs(2)).await.expect("stored");
+    fixture.broker.revoke(&alice, first, HOUR).await.expect("stored");
+    fixture.broker.revoke(&alice, second.clone(), HOUR).await.expect("stored");
+    fixture.broker.revoke(&bob, short.clone(), Duration::from_secs(2)).await.expect("stored");
     assert_eq!((revoked(&alice).await, revoked(&bob).await), (Some(second.clone()), Some(short)));
     let behind = Revocation { until: 15, code: 4501, reason: "late".into() };
-    bed.broker.revoke(&alice, behind.clone(), HOUR).await.expect("stored");
+    fixture.broker.revoke(&alice, behind.clone(), HOUR).await.expect("stored");
     assert_eq!(revoked(&alice).await, Some(Revocation { until: second.until, ..behind }), "by a node whose clock is behind");
 }
 
-pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Bed) {
-    let Some(nodes) = bed.broker.nodes() else {
-        return assert!(matches!(*bed.broker, Broker::Memory(_)), "only there nobody else could ask");
+pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(fixture: &BrokerFixture) {
+    let Some(nodes) = fixture.broker.nodes() else {
+        return assert!(matches!(*fixture.broker, Broker::Memory(_)), "only there nobody else could ask");
     };
     nodes.register("{}", Duration::from_millis(1)).await.expect("entered");
     let dead = nodes.list().await.expect("listed").remove(0).id;
@@ -146,7 +146,7 @@ pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(bed: &Be
     assert_eq!(found.iter().map(|(id, user)| (id.to_string(), user.to_string())).collect::<HashSet<_>>(), expected);
 }
 
-/// Names that a part of a store might take for something else.
+/// Valid names that a store might read as something else, such as a pattern or a key.
 const ODD: [&str; 12] = [
     "auth0|abc",
     "f:realm:jürgen",
@@ -162,39 +162,39 @@ const ODD: [&str; 12] = [
     "山田 太郎 \"'<&",
 ];
 
-pub async fn names_of_users_are_kept_apart_whatever_they_hold(bed: &Bed) {
+pub async fn names_of_users_are_kept_apart_whatever_they_hold(fixture: &BrokerFixture) {
     let all = ODD.map(|name| client(name).user.clone()).map(|user| (ChannelName::personal(&user).expect("not anonymous"), user));
-    let mut inbox = Inbox::new(&bed.mailboxes[0]);
+    let mut inbox = Inbox::new(&fixture.mailboxes[0]);
     for ((channel, user), number) in all.iter().zip(1..) {
-        bed.join(channel, 0).await;
-        bed.publish_all(channel, 0..number, KEEP).await;
+        fixture.join(channel, 0).await;
+        fixture.publish_all(channel, 0..number, KEEP).await;
         for _ in 0..number {
             assert_eq!(inbox.publication().await.0, *channel);
         }
-        bed.broker.presence_add(channel, client(user)).await.expect("added");
-        bed.broker.presence_add(channel, client("alice")).await.expect("added");
+        fixture.broker.presence_add(channel, client(user)).await.expect("added");
+        fixture.broker.presence_add(channel, client("alice")).await.expect("added");
         let subscription = UserSubscription { channel: channel.clone(), expires_at: None };
-        bed.broker.put_user_subscription(user, subscription).await.expect("stored");
+        fixture.broker.put_user_subscription(user, subscription).await.expect("stored");
         let revocation = Revocation { until: number, code: 4500, reason: user.as_str().into() };
-        bed.broker.revoke(user, revocation, HOUR).await.expect("revoked");
+        fixture.broker.revoke(user, revocation, HOUR).await.expect("revoked");
     }
     for ((channel, user), number) in all.iter().zip(1..) {
-        assert_eq!(bed.offsets(channel, ReadRange::After(0)).await, (1..=number).collect::<Vec<_>>());
-        let stats = bed.broker.presence_stats(channel).await.expect("counted");
+        assert_eq!(fixture.offsets(channel, ReadRange::After(0)).await, (1..=number).collect::<Vec<_>>());
+        let stats = fixture.broker.presence_stats(channel).await.expect("counted");
         assert_eq!(stats, PresenceStats { clients: 2, users: 2 }, "{channel}");
-        let present = bed.broker.presence(channel, 10).await.expect("read");
+        let present = fixture.broker.presence(channel, 10).await.expect("read");
         assert_eq!(present.iter().filter(|info| info.user == *user).count(), 1, "{channel}");
-        let stored = bed.broker.user_subscriptions(user).await.expect("read");
+        let stored = fixture.broker.user_subscriptions(user).await.expect("read");
         assert_eq!(stored, [UserSubscription { channel: channel.clone(), expires_at: None }]);
-        let revoked = bed.broker.revoked(user).await.expect("read").expect("remembered");
+        let revoked = fixture.broker.revoked(user).await.expect("read").expect("remembered");
         assert_eq!((revoked.until, &*revoked.reason), (number, user.as_str()));
-        let listed = bed.list(channel, None, 10).await;
+        let listed = fixture.list(channel, None, 10).await;
         assert!(names(&listed).contains(&channel.as_str()), "{channel}");
     }
     let mut expected: Vec<_> = all.iter().map(|(channel, _)| channel.as_str()).collect();
     expected.sort_unstable();
-    assert_eq!(names(&bed.list("#*", None, 100).await), expected);
-    assert_eq!(names(&bed.list("#*", Some(expected[5]), 3).await), expected[6..9]);
-    assert_eq!(names(&bed.list("#??? ??*", None, 3).await), [] as [&str; 0]);
-    assert_eq!(names(&bed.list("#?? ?? *", None, 3).await), ["#山田 太郎 \"'<&"], "a question mark is one character");
+    assert_eq!(names(&fixture.list("#*", None, 100).await), expected);
+    assert_eq!(names(&fixture.list("#*", Some(expected[5]), 3).await), expected[6..9]);
+    assert_eq!(names(&fixture.list("#??? ??*", None, 3).await), [] as [&str; 0]);
+    assert_eq!(names(&fixture.list("#?? ?? *", None, 3).await), ["#山田 太郎 \"'<&"], "a question mark is one character");
 }

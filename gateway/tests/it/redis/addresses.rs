@@ -20,7 +20,8 @@ const SOON: Duration = Duration::from_secs(10);
 async fn serves_through_a_move_and_a_failover(listen: Options, host: &str, settings: impl Fn(&Cluster) -> String) {
     let mut cluster = Cluster::start(ClusterOptions { replicas: 1, listen, ..ClusterOptions::default() }).await;
     let mailboxes = mailboxes();
-    let config = RedisConfig { audit: Duration::from_hours(1), deadline: Duration::from_secs(60), ..config_of(&settings(&cluster)) };
+    let config =
+        RedisConfig { audit_duration: Duration::from_hours(1), deadline: Duration::from_secs(60), ..config_of(&settings(&cluster)) };
     let (broker, _guard) = start(config, mailboxes.clone());
     ready(&broker).await;
     let name = name_that("c", |name| cluster.owner(slot(name)) == 0);

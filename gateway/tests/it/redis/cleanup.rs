@@ -2,7 +2,7 @@
 
 use super::support::{DOCUMENTED, config, login, mailboxes, ready, start};
 use gateway::{
-    broker::{Announcement, Broker, Delivery, Mailbox, Post, RedisConfig},
+    broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, RedisConfig},
     cluster::{Cluster, ClusterTimings, DeadNodeConnections, NodeDescription},
     settings::Settings,
     testing::fixtures::{Inbox, channel, client, worker},
@@ -90,7 +90,7 @@ async fn a_leave_whose_announcement_fails_is_announced_later() {
     server.command(&["ACL", "SETUSER", "gateway", "allchannels"]).await;
     let (mut inbox, mut left) = (Inbox::new(&inboxes[0]), HashSet::new());
     while left != expected {
-        if let Post::Delivery(_, Delivery::Announcement(Announcement::Leave(info))) = inbox.next().await {
+        if let MailboxEntry::Delivery(_, Delivery::Announcement(Announcement::Leave(info))) = inbox.next().await {
             left.insert(info.client);
         }
     }
@@ -149,5 +149,5 @@ async fn a_new_generation_whose_registration_got_no_answer_is_registered_again_a
     assert!(!leases().await.contains(&first), "the second generation");
     server.command(&["ACL", "SETUSER", "gateway", "+hset"]).await;
     let mut inbox = Inbox::new(&cleaner.mailbox);
-    while !matches!(inbox.next().await, Post::RegisterAgain) {}
+    while !matches!(inbox.next().await, MailboxEntry::RegisterAgain) {}
 }

@@ -5,10 +5,10 @@ use super::{
     support::{DOCUMENTED, KEEP, config, eventually, login, mailboxes, publish, ready, start},
 };
 use gateway::{
-    broker::{BrokerError, Check, Post, Readiness, RedisConfig, UserSubscription},
+    broker::{BrokerError, MailboxEntry, Readiness, RedisConfig, TopReason, UserSubscription},
     contract,
     testing::{
-        contract::Bed,
+        contract::BrokerFixture,
         fixtures::{Inbox, channel, worker},
     },
 };
@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 const CLUSTER: &str = "+cluster|nodes";
 
 /// A broker whose Redis user has exactly the documented rights. Each has its own key prefix.
-async fn bed() -> Bed {
+async fn fixture() -> BrokerFixture {
     static BEDS: AtomicU64 = AtomicU64::new(0);
     let cluster = Cluster::shared().await;
     let number = BEDS.fetch_add(1, Relaxed);
@@ -34,14 +34,14 @@ async fn bed() -> Bed {
     let config = RedisConfig { prefix, ..config(cluster.url_of(&login)) };
     let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
     let (broker, guard) = start(config, mailboxes.clone());
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((cluster, guard)) }
+    BrokerFixture { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((cluster, guard)) }
 }
 
-contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture().await }
 
 /// Switches the audit off, so that it cannot hide a defect of the other checks.
 fn without_audit(cluster: &Cluster) -> RedisConfig {
-    RedisConfig { audit: Duration::from_hours(1), deadline: Duration::from_secs(15), ..config(cluster.url()) }
+    RedisConfig { audit_duration: Duration::from_hours(1), deadline: Duration::from_secs(15), ..config(cluster.url()) }
 }
 
 /// The name of a channel whose slot this master has from the start.
@@ -104,8 +104,8 @@ async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
         broker.put_user_subscription(&user, subscription.clone()).await.expect("the new master takes it");
         assert_eq!(broker.user_subscriptions(&user).await.expect("read"), *from_ref(&subscription));
         loop {
-            if let Post::Top(looked_at, _, check) = inbox.next().await {
-                assert_eq!((looked_at, check), (channel(&name), Check::Resumed), "a publication there was not received here");
+            if let MailboxEntry::Top(looked_at, _, check) = inbox.next().await {
+                assert_eq!((looked_at, check), (channel(&name), TopReason::Resumed), "a publication there was not received here");
                 break;
             }
         }
@@ -133,8 +133,8 @@ async fn a_channel_whose_slot_is_on_the_move_is_looked_at_at_once_and_again() {
     let subscription = UserSubscription { channel: channel("x"), expires_at: None };
     broker.put_user_subscription(&user, subscription).await.expect("the new master takes it");
     for _ in 0..2 {
-        let post = inbox.next().await;
-        assert!(matches!(&post, Post::Top(at, top, Check::Resumed) if *at == channel(&name) && top.offset == 1), "{post:?}");
+        let entry = inbox.next().await;
+        assert!(matches!(&entry, MailboxEntry::Top(at, top, TopReason::Resumed) if *at == channel(&name) && top.offset == 1), "{entry:?}");
     }
 }
 
@@ -184,7 +184,7 @@ async fn a_master_that_dies_is_replaced_by_its_replica() {
 async fn a_master_that_is_away_stops_nobody_else() {
     let mut cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
-    let config = RedisConfig { queue: 64, deadline: Duration::from_secs(3), ..without_audit(&cluster) };
+    let config = RedisConfig { queue_commands: 64, deadline: Duration::from_secs(3), ..without_audit(&cluster) };
     let (broker, _guard) = start(config, mailboxes.clone());
     ready(&broker).await;
     let (away, here) = (channel_at(&cluster, 0), channel_at(&cluster, 1));
@@ -225,7 +225,7 @@ async fn only_channels_of_the_broken_connection_are_looked_at() {
     for _ in 0..3 {
         ready(&broker).await;
         cluster.members[2].command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-        assert!(matches!(inbox.next().await, Post::Top(name, _, Check::Resumed) if name == channel(&cut)));
+        assert!(matches!(inbox.next().await, MailboxEntry::Top(name, _, TopReason::Resumed) if name == channel(&cut)));
     }
     publish(&broker, &whole, 1).await.expect("published");
     assert_eq!(inbox.publication().await.0, channel(&whole));

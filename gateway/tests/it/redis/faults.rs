@@ -2,7 +2,7 @@
 
 use super::support::{KEEP, config, eventually, mailboxes, not_ready, publish, ready, start};
 use gateway::{
-    broker::{BrokerError, Check, Delivery, NewPublication, Post, Readiness, RedisConfig},
+    broker::{BrokerError, Delivery, MailboxEntry, NewPublication, Readiness, RedisConfig, TopReason},
     testing::{
         fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
         internals::DELIVERY_TIMEOUT,
@@ -19,9 +19,9 @@ fn loses_messages() -> Impairment {
 }
 
 /// Waits for the next top that the worker has to compare with its own position.
-async fn next_top(inbox: &mut Inbox) -> (String, u64, Check) {
+async fn next_top(inbox: &mut Inbox) -> (String, u64, TopReason) {
     loop {
-        if let Post::Top(channel, top, check) = inbox.next().await {
+        if let MailboxEntry::Top(channel, top, check) = inbox.next().await {
             return (channel.to_string(), top.offset, check);
         }
     }
@@ -43,11 +43,11 @@ async fn a_killed_subscriber_connection_is_replaced_and_its_channels_are_looked_
         server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
         let top = publish(&broker, "c:kept", round).await.expect("publishing goes on").offset;
         let (name, seen, check) = next_top(&mut inbox).await;
-        assert_eq!((&*name, check), ("c:kept", Check::Resumed), "only what is kept can be read again");
+        assert_eq!((&*name, check), ("c:kept", TopReason::Resumed), "only what is kept can be read again");
         assert!(seen >= top, "the top was read after the subscription");
         let later = publish(&broker, "c:kept", 9).await.expect("published").offset;
         loop {
-            if let Post::Delivery(_, Delivery::Publication(publication)) = inbox.next().await
+            if let MailboxEntry::Delivery(_, Delivery::Publication(publication)) = inbox.next().await
                 && offset(&publication) == later
             {
                 break;
@@ -84,8 +84,8 @@ async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_i
     let mut found = false;
     while !found {
         match inbox.next().await {
-            Post::Top(name, ..) | Post::Dirty(name) => found = name == channel("c"),
-            Post::Delivery(..) => {}
+            MailboxEntry::Top(name, ..) | MailboxEntry::Dirty(name) => found = name == channel("c"),
+            MailboxEntry::Delivery(..) => {}
             other => panic!("unexpected {other:?}"),
         }
     }
@@ -243,7 +243,7 @@ async fn all_connections_follow_the_first_one_to_another_server() {
         ready(&broker).await;
         let epoch = publish(&broker, "c", 1).await.expect("published").epoch;
         loop {
-            if let Post::Delivery(_, Delivery::Publication(publication)) = inbox.next().await
+            if let MailboxEntry::Delivery(_, Delivery::Publication(publication)) = inbox.next().await
                 && publication.position.map(|at| at.epoch) == Some(epoch)
             {
                 break;
@@ -263,7 +263,7 @@ async fn a_channel_without_deliveries_is_resubscribed_and_checked() {
     assert_eq!(offset(&inbox.publication().await.1), 1);
     broker.resubscribe(&channel("c"));
     let (name, top, check) = next_top(&mut inbox).await;
-    assert_eq!((&*name, top, check), ("c", 1, Check::Resumed));
+    assert_eq!((&*name, top, check), ("c", 1, TopReason::Resumed));
     publish(&broker, "c", 2).await.expect("published");
     assert_eq!(offset(&inbox.publication().await.1), 2, "once, and from now on");
     let redis = broker.stats().redis.expect("over Redis");
@@ -276,7 +276,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let line = Proxy::to_socket(&server.socket());
-    let patient = RedisConfig { canary: Duration::from_secs(2), ..config(line.url()) };
+    let patient = RedisConfig { canary_interval: Duration::from_secs(2), ..config(line.url()) };
     let (broker, _guard) = start(patient, mailboxes.clone());
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
@@ -286,7 +286,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
     let began = Instant::now();
     publish(&broker, "c", 2).await.expect("published, and received by nobody");
     let (name, top, check) = next_top(&mut inbox).await;
-    assert_eq!((&*name, top, check), ("c", 2, Check::Resumed));
+    assert_eq!((&*name, top, check), ("c", 2, TopReason::Resumed));
     assert!(began.elapsed() >= DELIVERY_TIMEOUT, "it had its time");
     line.impair(Impairment::default());
     publish(&broker, "c", 3).await.expect("published");
@@ -301,7 +301,7 @@ async fn the_audit_finds_what_another_node_published_and_did_not_come() {
     let server = Server::start().await;
     let (ours, theirs) = (mailboxes(), mailboxes());
     let line = Proxy::to_socket(&server.socket());
-    let patient = RedisConfig { canary: Duration::from_millis(500), ..config(line.url()) };
+    let patient = RedisConfig { canary_interval: Duration::from_millis(500), ..config(line.url()) };
     let (broker, _guard) = start(patient, ours.clone());
     let (other, _other) = start(RedisConfig { node: Arc::from("node-2"), ..config(server.url()) }, theirs);
     let mut inbox = Inbox::new(&ours[0]);
@@ -314,9 +314,9 @@ async fn the_audit_finds_what_another_node_published_and_did_not_come() {
         assert_eq!(&*name, "c");
         if top == last {
             match check {
-                Check::Audit => return,
+                TopReason::Audit => return,
                 // A canary was late, so the gateway replaced the connection. The audit has to find the next one.
-                Check::Resumed => last += 1,
+                TopReason::Resumed => last += 1,
             }
             publish(&other, "c", last).await.expect("published");
         }
@@ -332,7 +332,7 @@ async fn the_audit_looks_at_every_channel() {
     let mut inbox = Inbox::new(&mailboxes[0]);
     broker.subscribe(&channel("c"), worker(0), Some(KEEP)).await.expect("subscribed");
     let (name, top, check) = next_top(&mut inbox).await;
-    assert_eq!((&*name, top, check), ("c", 0, Check::Audit), "each channel is looked at, whether anything happens or not");
+    assert_eq!((&*name, top, check), ("c", 0, TopReason::Audit), "each channel is looked at, whether anything happens or not");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

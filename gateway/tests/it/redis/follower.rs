@@ -2,7 +2,7 @@
 
 use super::support::KEEP;
 use gateway::{
-    broker::{Broker, Check, Delivery, Mailbox, Post},
+    broker::{Broker, Delivery, Mailbox, MailboxEntry, TopReason},
     testing::fixtures::{ALL, Inbox, channel, kept, offset, worker},
 };
 use gateway_core::model::{ChannelName, ReadRange};
@@ -34,7 +34,7 @@ impl Follower {
     pub(super) async fn until(&mut self, many: u64) {
         while self.seen.values().any(|seen| (seen.len() as u64) < many) {
             match self.inbox.next().await {
-                Post::Delivery(name, Delivery::Publication(one)) => {
+                MailboxEntry::Delivery(name, Delivery::Publication(one)) => {
                     let seen = self.seen.get_mut(&name).expect("subscribed");
                     match offset(&one) {
                         next if next == seen.len() as u64 + 1 => seen.push(one.data.get().parse().expect("a number")),
@@ -42,13 +42,13 @@ impl Follower {
                         _ => {}
                     }
                 }
-                Post::Top(name, top, check) => {
-                    assert_ne!(check, Check::Audit);
+                MailboxEntry::Top(name, top, check) => {
+                    assert_ne!(check, TopReason::Audit);
                     if top.offset > self.seen[&name].len() as u64 {
                         self.read(name).await;
                     }
                 }
-                Post::Dirty(name) => self.read(name).await,
+                MailboxEntry::Dirty(name) => self.read(name).await,
                 other => panic!("unexpected {other:?}"),
             }
         }

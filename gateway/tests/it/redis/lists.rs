@@ -1,11 +1,11 @@
 //! The channel index, which holds the names of channels: what publishes write to it, and how lists and sweeps correct it when names are
 //! missing or no longer active.
 
-use super::support::bed_of;
+use super::support::fixture_of;
 use gateway::{
     broker::{BrokerError, Sweep},
     testing::{
-        contract::Bed,
+        contract::BrokerFixture,
         fixtures::{channel, ephemeral, kept, worker},
         internals::index_shard,
     },
@@ -17,9 +17,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 const KEEP: Retention = Retention { size: 10, ttl: Duration::from_mins(1) };
 const BRIEF: Retention = Retention { size: 1, ttl: Duration::from_millis(20) };
 
-async fn start() -> (Bed, Arc<Server>) {
+async fn start() -> (BrokerFixture, Arc<Server>) {
     let server = Arc::new(Server::start().await);
-    (bed_of(server.url(), server.clone()), server)
+    (fixture_of(server.url(), server.clone()), server)
 }
 
 /// All names in the channel index, from its 16 sorted sets in Redis.
@@ -41,18 +41,18 @@ async fn forget(server: &Server) {
     }
 }
 
-async fn list(bed: &Bed) -> Vec<String> {
-    let all = bed.broker.channels("*", None, 100).await.expect("listed");
+async fn list(fixture: &BrokerFixture) -> Vec<String> {
+    let all = fixture.broker.channels("*", None, 100).await.expect("listed");
     all.into_iter().map(|channel| channel.name.to_string()).collect()
 }
 
-async fn publish(bed: &Bed, name: &str, keep: Retention) -> Result<u64, BrokerError> {
-    let published = bed.broker.publish(&channel(name), kept(1, keep)).await?;
+async fn publish(fixture: &BrokerFixture, name: &str, keep: Retention) -> Result<u64, BrokerError> {
+    let published = fixture.broker.publish(&channel(name), kept(1, keep)).await?;
     Ok(published.position.map_or(0, |position| position.offset))
 }
 
-async fn sweep(bed: &Bed) {
-    let (nodes, mut sweep) = (bed.broker.nodes().expect("over Redis"), Sweep::default());
+async fn sweep(fixture: &BrokerFixture) {
+    let (nodes, mut sweep) = (fixture.broker.nodes().expect("over Redis"), Sweep::default());
     while !sweep.is_over() {
         nodes.sweep(&mut sweep).await.expect("swept");
     }
@@ -64,56 +64,56 @@ fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_that_holds_something_again_is_listed_again() {
-    let (bed, server) = start().await;
+    let (fixture, server) = start().await;
     for _ in 0..3 {
-        publish(&bed, "c:brief", BRIEF).await.expect("published");
-        while !list(&bed).await.is_empty() {
+        publish(&fixture, "c:brief", BRIEF).await.expect("published");
+        while !list(&fixture).await.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(written(&server).await, names([]), "a list takes out what is not active");
     }
-    bed.broker.publish(&channel("c:never"), ephemeral(1)).await.expect("announced");
-    assert_eq!(publish(&bed, "c:brief", KEEP).await, Ok(4));
-    assert_eq!(list(&bed).await, ["c:brief"]);
+    fixture.broker.publish(&channel("c:never"), ephemeral(1)).await.expect("announced");
+    assert_eq!(publish(&fixture, "c:brief", KEEP).await, Ok(4));
+    assert_eq!(list(&fixture).await, ["c:brief"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_was_lost_comes_back_with_what_is_published_next() {
-    let (bed, server) = start().await;
-    publish(&bed, "c:young", KEEP).await.expect("published");
-    assert_eq!(list(&bed).await, ["c:young"]);
+    let (fixture, server) = start().await;
+    publish(&fixture, "c:young", KEEP).await.expect("published");
+    assert_eq!(list(&fixture).await, ["c:young"]);
     forget(&server).await;
-    assert_eq!(publish(&bed, "c:young", KEEP).await, Ok(2));
-    assert_eq!(list(&bed).await, ["c:young"]);
+    assert_eq!(publish(&fixture, "c:young", KEEP).await, Ok(2));
+    assert_eq!(list(&fixture).await, ["c:young"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_adds_names_that_are_missing_and_takes_out_those_that_are_there_in_vain() {
-    let (bed, server) = start().await;
+    let (fixture, server) = start().await;
     for name in ["c:a", "c:b"] {
-        publish(&bed, name, KEEP).await.expect("published");
+        publish(&fixture, name, KEEP).await.expect("published");
     }
-    bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
-    assert_eq!(list(&bed).await, ["c:a", "c:b", "c:joined"]);
+    fixture.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
+    assert_eq!(list(&fixture).await, ["c:a", "c:b", "c:joined"]);
     forget(&server).await;
-    assert!(list(&bed).await.is_empty());
+    assert!(list(&fixture).await.is_empty());
     for number in 0..300 {
         add(&server, &format!("c:idle:{number}")).await;
     }
-    sweep(&bed).await;
+    sweep(&fixture).await;
     assert_eq!(written(&server).await, names(["c:a", "c:b", "c:joined"]));
-    assert_eq!(list(&bed).await, ["c:a", "c:b", "c:joined"]);
+    assert_eq!(list(&fixture).await, ["c:a", "c:b", "c:joined"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_that_fails_goes_on_with_what_it_had_found() {
-    let (bed, server) = start().await;
-    publish(&bed, "c:a", KEEP).await.expect("published");
-    assert_eq!(list(&bed).await, ["c:a"]);
+    let (fixture, server) = start().await;
+    publish(&fixture, "c:a", KEEP).await.expect("published");
+    assert_eq!(list(&fixture).await, ["c:a"]);
     forget(&server).await;
     let key = format!("test:names:{{{}}}", index_shard("c:a"));
     server.command(&["SET", &key, "no set"]).await;
-    let (nodes, mut sweep, mut failed) = (bed.broker.nodes().expect("over Redis"), Sweep::default(), 0);
+    let (nodes, mut sweep, mut failed) = (fixture.broker.nodes().expect("over Redis"), Sweep::default(), 0);
     while !sweep.is_over() {
         if nodes.sweep(&mut sweep).await.is_err() {
             failed += 1;
@@ -125,61 +125,61 @@ async fn a_sweep_that_fails_goes_on_with_what_it_had_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_fails_for_nothing_that_it_would_write() {
-    let (bed, server) = start().await;
-    publish(&bed, "c:a", KEEP).await.expect("published");
-    assert_eq!(list(&bed).await, ["c:a"]);
+    let (fixture, server) = start().await;
+    publish(&fixture, "c:a", KEEP).await.expect("published");
+    assert_eq!(list(&fixture).await, ["c:a"]);
     server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
-    assert_eq!(list(&bed).await, ["c:a"], "Redis takes nothing in");
+    fixture.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
+    assert_eq!(list(&fixture).await, ["c:a"], "Redis takes nothing in");
     server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
-    while list(&bed).await != ["c:a", "c:joined"] {
+    while list(&fixture).await != ["c:a", "c:joined"] {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_name_is_passed_over() {
-    let (bed, server) = start().await;
-    publish(&bed, "c:b", KEEP).await.expect("published");
-    assert_eq!(list(&bed).await, ["c:b"]);
+    let (fixture, server) = start().await;
+    publish(&fixture, "c:b", KEEP).await.expect("published");
+    assert_eq!(list(&fixture).await, ["c:b"]);
     for number in 0..40 {
         server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard("c:b")), "0", &format!("{{odd {number:02}}}")]).await;
         server.command(&["ZADD", &format!("test:names:{{{}}}", index_shard("c:b")), "0", &format!("a {number:02}")]).await;
     }
-    assert_eq!(list(&bed).await, ["c:b"]);
-    sweep(&bed).await;
+    assert_eq!(list(&fixture).await, ["c:b"]);
+    sweep(&fixture).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_that_are_resubscribed_after_an_interruption_are_listed_again() {
-    let (bed, server) = start().await;
-    bed.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
-    assert_eq!(list(&bed).await, ["c:joined"]);
+    let (fixture, server) = start().await;
+    fixture.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
+    assert_eq!(list(&fixture).await, ["c:joined"]);
     forget(&server).await;
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-    while list(&bed).await != ["c:joined"] {
+    while list(&fixture).await != ["c:joined"] {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_go_through_all_sets_in_order_whatever_lies_between() {
-    let (bed, server) = start().await;
+    let (fixture, server) = start().await;
     let many: Vec<_> = (0..400).map(|number| format!("c:{number:03}")).collect();
     for name in &many {
-        publish(&bed, name, KEEP).await.expect("published");
+        publish(&fixture, name, KEEP).await.expect("published");
         add(&server, &format!("{name}:idle")).await;
     }
     let mut found: Vec<String> = Vec::new();
     loop {
-        let page = bed.broker.channels("c:*", found.last().map(String::as_str), 33).await.expect("listed");
+        let page = fixture.broker.channels("c:*", found.last().map(String::as_str), 33).await.expect("listed");
         found.extend(page.iter().map(|it| it.name.to_string()));
         if page.len() < 33 {
             break;
         }
     }
     assert_eq!(found, many);
-    let some = bed.broker.channels("c:1*5", None, 100).await.expect("listed");
+    let some = fixture.broker.channels("c:1*5", None, 100).await.expect("listed");
     assert_eq!(some.len(), 10, "{some:?}");
-    assert_eq!(bed.broker.channels("c:2", Some("c:3"), 100).await.expect("listed"), [], "after all that begin so");
+    assert_eq!(fixture.broker.channels("c:2", Some("c:3"), 100).await.expect("listed"), [], "after all that begin so");
 }

@@ -2,7 +2,7 @@
 
 use super::support::{DOCUMENTED, KEEP, allow_keys, config, login, mailboxes, not_ready, publish, ready, start};
 use gateway::{
-    broker::Post,
+    broker::MailboxEntry,
     testing::{
         fixtures::{Inbox, channel, worker},
         internals::{load_scripts, trials},
@@ -85,7 +85,7 @@ async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
     server.command(&["ACL", "SETUSER", "gateway", "-publish"]).await;
     assert_eq!(publish(&broker, "c", 1).await.expect("stored").offset, 1);
     assert_eq!(broker.stats().redis.map(|redis| redis.unannounced), Some(1));
-    let reads = async { while !matches!(inbox.next().await, Post::Dirty(name) if name == channel("c")) {} };
+    let reads = async { while !matches!(inbox.next().await, MailboxEntry::Dirty(name) if name == channel("c")) {} };
     timeout(Duration::from_secs(10), reads).await.expect("the worker reads the history");
 }
 

@@ -2,14 +2,14 @@
 
 use super::{
     follower::{Follower, name_that, publish_during},
-    support::{DOCUMENTED, HOUR, KEEP, allow_keys, bed_of, config, eventually, login, mailboxes, not_ready, publish, ready, start},
+    support::{DOCUMENTED, HOUR, KEEP, allow_keys, config, eventually, fixture_of, login, mailboxes, not_ready, publish, ready, start},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use gateway::{
     broker::{Broker, BrokerError, NewPublication, Readiness, RedisConfig, Sweep, UserSubscription},
     contract,
     testing::{
-        contract::Bed,
+        contract::BrokerFixture,
         fixtures::{ALL, channel, client, kept, key},
         internals::{placement, server_of},
     },
@@ -57,21 +57,21 @@ fn channel_of(names: &[&str], place: usize) -> String {
     name_that("c", |name| server_of(names, name) == place)
 }
 
-async fn bed() -> Bed {
+async fn fixture() -> BrokerFixture {
     let mut ring = Ring { servers: Vec::new() };
     for _ in NAMES {
         let server = Server::start().await;
         server.set_user(&login(), &DOCUMENTED).await;
         ring.servers.push(server);
     }
-    bed_of(ring.url().replace(".sock", &format!(".sock{}", login().of_socket())), ring)
+    fixture_of(ring.url().replace(".sock", &format!(".sock{}", login().of_socket())), ring)
 }
 
-contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture().await }
 
 /// Switches the audit off, so that it cannot hide a defect of the other checks.
 fn without_audit(url: String) -> RedisConfig {
-    RedisConfig { audit: HOUR, deadline: Duration::from_secs(15), ..config(url) }
+    RedisConfig { audit_duration: HOUR, deadline: Duration::from_secs(15), ..config(url) }
 }
 
 async fn partly(broker: &Broker, says: &str) {

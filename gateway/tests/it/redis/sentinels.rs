@@ -1,11 +1,11 @@
 //! The broker with Redis Sentinel: it follows the master that the sentinels name.
 
-use super::support::{KEEP, bed_of, config, config_of, mailboxes, not_ready, publish, ready, start};
+use super::support::{KEEP, config, config_of, fixture_of, mailboxes, not_ready, publish, ready, start};
 use gateway::{
-    broker::{Delivery, Post, RedisConfig},
+    broker::{Delivery, MailboxEntry, RedisConfig},
     contract,
     testing::{
-        contract::Bed,
+        contract::BrokerFixture,
         fixtures::{ALL, Inbox, channel, worker},
     },
 };
@@ -13,12 +13,12 @@ use gateway_core::model::ReadRange;
 use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Sentinels, Server, free_port};
 use std::{collections::BTreeMap, time::Duration};
 
-async fn bed() -> Bed {
+async fn fixture() -> BrokerFixture {
     let sentinels = Sentinels::start(SentinelOptions { count: 1, ..SentinelOptions::default() }).await;
-    bed_of(sentinels.url(), sentinels)
+    fixture_of(sentinels.url(), sentinels)
 }
 
-contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] bed().await }
+contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture().await }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
@@ -66,8 +66,8 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
     let epoch = publish(&broker, "c", 0).await.expect("published").epoch;
     loop {
         let at = match inbox.next().await {
-            Post::Delivery(_, Delivery::Publication(publication)) => publication.position,
-            Post::Top(_, top, _) => Some(top),
+            MailboxEntry::Delivery(_, Delivery::Publication(publication)) => publication.position,
+            MailboxEntry::Top(_, top, _) => Some(top),
             _ => None,
         };
         if at.is_some_and(|at| at.epoch == epoch) {

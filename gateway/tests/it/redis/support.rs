@@ -4,7 +4,7 @@ use gateway::{
     broker::{Broker, BrokerError, Mailbox, Readiness, RedisAddress, RedisBroker, RedisConfig},
     settings::Settings,
     testing::{
-        contract::Bed,
+        contract::BrokerFixture,
         fixtures::{channel, kept},
     },
 };
@@ -27,15 +27,15 @@ pub(super) fn config_of(redis: &str) -> RedisConfig {
         prefix: "test".into(),
         node: "node-1".into(),
         lanes: 2,
-        queue: 1024,
-        batch: 128,
+        queue_commands: 1024,
+        batch_commands: 128,
         deadline: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
         lease: Duration::from_secs(1),
-        linger: Duration::from_millis(500),
-        canary: Duration::from_millis(200),
-        audit: Duration::from_secs(5),
+        unsubscribe_delay: Duration::from_millis(500),
+        canary_interval: Duration::from_millis(200),
+        audit_duration: Duration::from_secs(5),
         idempotency_ttl: Duration::from_secs(3),
         position_ttl: HOUR,
         subscriptions_per_user: 128,
@@ -75,11 +75,11 @@ pub(super) fn login() -> Login {
     Login::new("gateway", "secret")
 }
 
-pub(super) fn bed_of(url: String, keep: impl std::any::Any + Send + Sync) -> Bed {
+pub(super) fn fixture_of(url: String, keep: impl std::any::Any + Send + Sync) -> BrokerFixture {
     let config = config(url);
     let (mailboxes, idempotency_ttl) = (mailboxes(), config.idempotency_ttl);
     let (broker, guard) = start(config, mailboxes.clone());
-    Bed { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((keep, guard)) }
+    BrokerFixture { broker, mailboxes, idempotency_ttl, pass: |time| Box::pin(tokio::time::sleep(time)), keep: Box::new((keep, guard)) }
 }
 
 /// A retention that keeps everything that a test publishes.

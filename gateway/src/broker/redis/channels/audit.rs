@@ -1,15 +1,14 @@
-//! The audit: a comparison of the streams with what the workers have.
+//! The audit: it compares the streams with the positions of the workers.
 //!
-//! A canary proves a connection, not a channel. So the audit reads the top of every stream with subscribers after a broken connection, and
-//! regularly, spread
-//! over time. Each worker compares the top with its own position.
+//! A canary proves that a connection delivers, but not that every channel does. So the audit reads the top of every stream with
+//! subscribers: after a broken connection, and also regularly, spread over time. Each worker compares the top with its own position.
 
 use super::streams::Streams;
 use crate::broker::{
-    Check,
+    TopReason,
     redis::{
         servers::masters::Masters,
-        subscriptions::{subscription_table::Incarnation, subscriptions::Subscriptions},
+        subscriptions::{subscribed_channel::SubscriptionNumber, subscriptions::Subscriptions},
     },
 };
 use futures_util::{
@@ -22,11 +21,11 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Maximum of concurrent reads. They share a few round trips.
+/// Largest number of concurrent reads. They share a few round trips.
 const CONCURRENT_READS: usize = 256;
-/// Number of parts of a round.
+/// Number of parts into which a round through all channels is divided.
 const PARTS: usize = 10;
-/// Maximum time to wait until a moving slot has arrived.
+/// Longest wait for the new slot map after a slot began to move.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The audit of all channels.
@@ -34,14 +33,15 @@ pub(crate) struct Audit {
     pub(crate) streams: Arc<Streams>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) masters: Arc<Masters>,
-    /// Duration of a round through all channels.
+    /// Time in which the audit checks every channel with a history once.
     pub(crate) round: Duration,
-    /// After this time a publication has arrived, or its connection was found not to deliver.
+    /// Within this time after a publish, either the publication arrives, or the gateway replaces the connection because it does not
+    /// deliver.
     pub(crate) delivery_limit: Duration,
 }
 
 /// The tops of some streams, and the time at which to report them.
-type Observed = (Instant, Vec<(ChannelName, Incarnation, Position)>);
+type Observed = (Instant, Vec<(ChannelName, SubscriptionNumber, Position)>);
 
 impl Audit {
     /// Audits until cancelled.
@@ -50,7 +50,7 @@ impl Audit {
     }
 
     // NL-3.6
-    /// Checks channels of moving slots in which something was published: at once, and again when the subscriptions have moved.
+    /// Checks the channels of moving slots in which something was published: at once, and again when the subscriptions have moved.
     async fn check_moving(&self) {
         let mut changes = self.masters.watch_topology();
         loop {
@@ -78,21 +78,21 @@ impl Audit {
         }
     }
 
-    /// The tops of these streams. A stream that cannot be read now is left out.
-    pub(crate) async fn tops(&self, channels: Vec<(ChannelName, Incarnation)>) -> Vec<(ChannelName, Incarnation, Position)> {
-        let top = async |(channel, incarnation): (ChannelName, Incarnation)| {
+    /// Reads the tops of these streams. Leaves out a stream that cannot be read now.
+    pub(crate) async fn tops(&self, channels: Vec<(ChannelName, SubscriptionNumber)>) -> Vec<(ChannelName, SubscriptionNumber, Position)> {
+        let top = async |(channel, number): (ChannelName, SubscriptionNumber)| {
             let (channel, top) = self.top(channel).await;
-            top.map(|top| (channel, incarnation, top))
+            top.map(|top| (channel, number, top))
         };
         stream::iter(channels).map(top).buffer_unordered(CONCURRENT_READS).filter_map(ready).collect().await
     }
 
-    /// Reports the tops that are due until this time to the workers.
+    /// Waits until the time `until`. Until then, reports tops to the workers as soon as they are due.
     async fn report_due(&self, observed: &mut VecDeque<Observed>, until: Instant) {
         while let Some(due) = observed.front().map(|(due, _)| *due).filter(|due| *due <= until) {
             sleep_until(due).await;
-            for (channel, incarnation, top) in observed.pop_front().into_iter().flat_map(|(_, tops)| tops) {
-                self.subscriptions.report_earlier_top(&channel, top, incarnation);
+            for (channel, number, top) in observed.pop_front().into_iter().flat_map(|(_, tops)| tops) {
+                self.subscriptions.report_earlier_top(&channel, top, number);
             }
         }
         sleep_until(until).await;
@@ -104,8 +104,8 @@ impl Audit {
         let mut tops = stream::iter(channels).map(|channel| self.top(channel)).buffer_unordered(CONCURRENT_READS);
         while let Some((channel, top)) = tops.next().await {
             match top {
-                Some(top) => self.subscriptions.report_top(&channel, top, Check::Resumed),
-                // The worker reads the channel itself and retries as long as necessary.
+                Some(top) => self.subscriptions.report_top(&channel, top, TopReason::Resumed),
+                // The worker now reads the channel itself, and retries until it succeeds.
                 None => self.subscriptions.mark_dirty(&channel),
             }
         }

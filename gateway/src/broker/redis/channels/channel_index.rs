@@ -1,13 +1,12 @@
-//! The channel index: the names of all channels that may be active, in order. A list of channels need not scan all keys.
+//! The channel index: the names of all channels that may be active, in order. With it, a list of channels need not scan all keys.
 //!
-//! A node adds a name when the channel gets its first publication or a subscription. A list or the sweep removes the name of an inactive
-//! channel. The
-//! writer of a name first makes the channel active, then adds the name. The remover looks at the channel once more after the removal. So a
-//! name can be missing only if
-//! a node ended in between, until the next publications or the sweep.
+//! A node adds a name when the channel gets its first publication or its first subscription. A list or the sweep removes the name of an
+//! inactive channel. The node that adds a name first makes the channel active, then adds the name. The node that removes a name checks the
+//! channel once more after the removal. So a name can be missing only if a node ended between these two steps, and only until later
+//! publications or the sweep add it.
 //!
-//! The index consists of a few sets, by the hash of the name, so that a Redis Cluster spreads it over several masters. New names wait here
-//! for a batched write.
+//! The index consists of several sets. The hash of a name decides its set, so that a Redis Cluster spreads the index over several masters.
+//! New names wait here for a write of many names together.
 
 use crate::broker::{
     BrokerError,
@@ -35,9 +34,9 @@ use tokio::{sync::Notify, time::sleep};
 
 /// Number of sets.
 pub(crate) const SHARDS: u16 = 16;
-/// Maximum of names in one command.
+/// Largest number of names in one command.
 const BATCH: usize = 1000;
-/// Maximum of names that wait for the write: about 10 MB. Further names are counted, and the sweep adds them.
+/// Largest number of names that wait for the write, about 10 MB. Further names are only counted, and the sweep adds them.
 const MAX_WAITING: usize = 100_000;
 /// Pause after a failed write.
 const RETRY: Duration = Duration::from_millis(500);
@@ -48,7 +47,7 @@ pub(crate) struct ChannelIndex {
     lane: Arc<Lane>,
     counters: Arc<Counters>,
     waiting: Mutex<HashSet<ChannelName>>,
-    /// One write at a time: a caller that waited for the lock finds the earlier names written.
+    /// Allows one write at a time. When a caller gets the lock, all names of earlier writes are in the index.
     writing: tokio::sync::Mutex<()>,
     changed: Notify,
 }
@@ -58,7 +57,7 @@ impl ChannelIndex {
         Self { keys, lane, counters, waiting: Mutex::default(), writing: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
 
-    /// Adds channels that have become active.
+    /// Adds the names of channels that have become active. They wait for the next write.
     pub(crate) fn add<'a>(&self, channels: impl IntoIterator<Item = &'a ChannelName>) {
         let mut waiting = lock(&self.waiting);
         for channel in channels {
@@ -72,7 +71,7 @@ impl ChannelIndex {
         self.changed.notify_one();
     }
 
-    /// Writes new names, for ever.
+    /// Writes new names to Redis. Never returns.
     pub(crate) async fn run(&self) {
         loop {
             self.changed.notified().await;
@@ -109,7 +108,7 @@ impl ChannelIndex {
         Taken { channel_index: self, some }
     }
 
-    /// Adds these names now.
+    /// Adds these names to the index now, without a wait for other names.
     pub(crate) async fn put(&self, names: &[ChannelName]) -> Result<(), BrokerError> {
         self.change("ZADD", names, |change, name| {
             change.arg(0).arg(name);
@@ -117,7 +116,7 @@ impl ChannelIndex {
         .await
     }
 
-    /// Removes these names.
+    /// Removes these names from the index.
     pub(crate) async fn remove(&self, names: &[ChannelName]) -> Result<(), BrokerError> {
         self.change("ZREM", names, |change, name| {
             change.arg(name);
@@ -138,8 +137,8 @@ impl ChannelIndex {
         futures_util::future::try_join_all(by_shard.into_values().map(|change| self.run_one(change))).await.map(drop)
     }
 
-    /// Names of a set, in order, after `from` and before `to`, both as `ZRANGEBYLEX` takes them. Entries that are no channel names are left
-    /// out.
+    /// Reads at most `count` names of a set, in order. `from` and `to` are the bounds as `ZRANGEBYLEX` expects them. Leaves out entries
+    /// that are not names of channels.
     pub(crate) async fn page(&self, shard: u16, from: &[u8], to: &[u8], count: usize) -> Result<IndexPage, BrokerError> {
         let mut range = cmd("ZRANGEBYLEX");
         range.arg(self.keys.channel_index(shard)).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
@@ -149,7 +148,7 @@ impl ChannelIndex {
         Ok(IndexPage { names: names.into_iter().filter_map(|name| text(name)?.parse().ok()).collect(), next })
     }
 
-    /// Every command here may run twice.
+    /// It does no harm to run any of these commands twice.
     async fn run_one(&self, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }
@@ -162,7 +161,7 @@ pub(crate) struct IndexPage {
     pub(crate) next: Option<Vec<u8>>,
 }
 
-/// Names during a write. They wait again if the write fails or is cancelled.
+/// Names that are being written. If the write fails or is cancelled, they wait again.
 struct Taken<'a> {
     channel_index: &'a ChannelIndex,
     some: Vec<ChannelName>,
@@ -183,7 +182,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// The set of a name; the same for all nodes.
+/// The number of the set that contains a name. All nodes compute the same number.
 pub(crate) fn shard(name: &str) -> u16 {
     Slot::of(name.as_bytes()).0 % SHARDS
 }

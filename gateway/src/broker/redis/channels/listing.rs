@@ -26,13 +26,13 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Size of the first page of a set, and maximum size of a page.
+/// Number of names in the first page of a set.
 const FIRST_PAGE: usize = 16;
 const MAX_PAGE: usize = 1000;
-/// Maximum of channels in one check.
+/// Largest number of channels that are checked together.
 const CHECKED_TOGETHER: usize = 256;
 
-/// Maximum time to write new names of this node before a list.
+/// Longest wait for the write of this node's new names before a list.
 const WRITE: Duration = Duration::from_millis(100);
 
 /// Lists of active channels.
@@ -43,11 +43,11 @@ pub(crate) struct Listing {
     pub(crate) channel_index: Arc<ChannelIndex>,
 }
 
-/// A walk through the names of all sets, in order.
+/// A walk through the names in all sets, in order.
 struct Walk<'a> {
     channel_index: &'a ChannelIndex,
     sets: Vec<Set>,
-    /// The end of the walk, as `ZRANGEBYLEX` takes it.
+    /// Where the walk ends, as `ZRANGEBYLEX` expects it.
     to: Vec<u8>,
     count: usize,
 }
@@ -60,14 +60,14 @@ struct Set {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk through the names with this prefix after the name `after`.
+    /// A walk through the names that begin with `prefix` and follow the name `after`.
     fn new(channel_index: &'a ChannelIndex, prefix: &[u8], after: Option<&str>, count: usize) -> Self {
         let from = match after {
             Some(after) if after.as_bytes() >= prefix => [b"(", after.as_bytes()].concat(),
             _ if prefix.is_empty() => b"-".to_vec(),
             _ => [b"[", prefix].concat(),
         };
-        // Names are UTF-8, which has no such byte.
+        // Names are UTF-8, which never contains the byte 0xff.
         let to = if prefix.is_empty() { b"+".to_vec() } else { [b"(", prefix, b"\xff"].concat() };
         let sets = (0..SHARDS).map(|_| Set { read: VecDeque::new(), from: Some(from.clone()) }).collect();
         Self { channel_index, sets, to, count }
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
 
     /// The next name, if there is one.
     async fn next(&mut self) -> Result<Option<ChannelName>, BrokerError> {
-        // A page may contain no valid name.
+        // The next page may contain no valid name, so one read may not be enough.
         while self.sets.iter().any(Set::is_due) {
             self.read().await?;
         }
@@ -83,7 +83,7 @@ impl<'a> Walk<'a> {
         Ok(first.and_then(|set| set.read.pop_front()))
     }
 
-    /// Reads the next page of each set without names. Pages grow during the walk.
+    /// Reads the next page of each set whose names were all returned. Each page is larger than the one before.
     async fn read(&mut self) -> Result<(), BrokerError> {
         let (channel_index, to, count) = (self.channel_index, &self.to, self.count);
         let due = self.sets.iter_mut().zip(0..).filter(|(set, _)| set.is_due());
@@ -106,9 +106,10 @@ impl Set {
 }
 
 impl Listing {
-    /// Active channels that match, in the order of names. A channel that became active at another node just now may be missing.
+    /// Lists the active channels that match, in the order of their names. A channel that has just become active at another node may be
+    /// missing.
     pub(crate) async fn channels(&self, pattern: &str, after: Option<&str>, limit: usize) -> Result<Vec<ChannelSummary>, BrokerError> {
-        // The list is still valid if these names cannot be written in time.
+        // If the write takes longer, only channels that have just become active are missing from the list.
         let _ = timeout(WRITE, self.channel_index.write()).await;
         let pattern = Glob::new(pattern);
         let mut walk = Walk::new(&self.channel_index, pattern.prefix(), after, (limit / 8).clamp(FIRST_PAGE, MAX_PAGE));
@@ -141,14 +142,14 @@ impl Listing {
         let (active, others) = self.check(names).await?;
         if !others.is_empty() {
             self.channel_index.remove(&others).await?;
-            // A channel may have become active just before the removal.
+            // A channel may have become active between the check and the removal.
             let (again, _) = self.check(others).await?;
             self.channel_index.add(again.iter().map(|it| &it.name));
         }
         Ok(active)
     }
 
-    /// Separates active channels from inactive ones.
+    /// Separates active channels from inactive ones. Returns the summaries of the active ones and the names of the others.
     async fn check(&self, names: Vec<ChannelName>) -> Result<(Vec<ChannelSummary>, Vec<ChannelName>), BrokerError> {
         let all = futures_util::future::try_join_all(names.into_iter().map(|name| self.summary(name))).await?;
         let empty: Vec<_> = all.iter().filter(|it| it.held == 0).map(|it| it.name.clone()).collect();
@@ -157,23 +158,24 @@ impl Listing {
         Ok((active, others.into_iter().map(|it| it.name).collect()))
     }
 
-    /// The channels that have a subscriber on any node.
+    /// Returns those of these channels that have a subscriber on any node.
     async fn subscribed(&self, names: &[ChannelName]) -> Result<HashSet<ChannelName>, BrokerError> {
         let (map, mut by_master) = (self.masters.topology(), BTreeMap::<_, Vec<_>>::new());
         for name in names {
-            let lane = self.keys.pubsub_channel(name);
-            let owner = map.owner(Slot::of(lane.as_bytes()));
+            let pubsub_channel = self.keys.pubsub_channel(name);
+            let owner = map.owner(Slot::of(pubsub_channel.as_bytes()));
             let owner = owner.ok_or_else(|| BrokerError::Unavailable("no master of the Redis Cluster serves the channel's slot".into()))?;
-            by_master.entry(owner).or_default().push(lane);
+            by_master.entry(owner).or_default().push(pubsub_channel);
         }
         let mut found = HashSet::new();
-        for (master, lanes) in by_master {
-            let Value::Array(counts) = self.run(Target::Master(master), self.masters.pubsub().count_subscribers(&lanes)).await? else {
+        for (master, pubsub_channels) in by_master {
+            let Value::Array(counts) = self.run(Target::Master(master), self.masters.pubsub().count_subscribers(&pubsub_channels)).await?
+            else {
                 return Err(unexpected_answer());
             };
             for pair in counts.chunks_exact(2).filter(|pair| pair[1] != Value::Int(0)) {
-                let lane = text(pair[0].clone()).ok_or_else(unexpected_answer)?;
-                found.extend(self.keys.channel(&lane).and_then(|name| name.parse().ok()));
+                let pubsub_channel = text(pair[0].clone()).ok_or_else(unexpected_answer)?;
+                found.extend(self.keys.channel(&pubsub_channel).and_then(|name| name.parse().ok()));
             }
         }
         Ok(found)
@@ -194,16 +196,17 @@ impl Listing {
         Ok(ChannelSummary { name, position, held: usize::try_from(held).map_err(|_| unexpected_answer())? })
     }
 
-    /// The channels that have subscribers at a master.
+    /// The channels that have subscribers at the master `to`.
     pub(crate) async fn subscribed_at(&self, to: Target) -> Result<Vec<ChannelName>, BrokerError> {
-        let Value::Array(lanes) = self.run(to, self.masters.pubsub().list_channels(&self.keys.all_pubsub_channels())).await? else {
+        let Value::Array(pubsub_channels) = self.run(to, self.masters.pubsub().list_channels(&self.keys.all_pubsub_channels())).await?
+        else {
             return Err(unexpected_answer());
         };
-        let lanes = lanes.into_iter().filter_map(text);
-        Ok(lanes.filter_map(|lane| self.keys.channel(&lane)?.parse().ok()).collect())
+        let pubsub_channels = pubsub_channels.into_iter().filter_map(text);
+        Ok(pubsub_channels.filter_map(|pubsub_channel| self.keys.channel(&pubsub_channel)?.parse().ok()).collect())
     }
 
-    /// Every command here may run twice.
+    /// It does no harm to run any of these commands twice.
     async fn run(&self, to: Target, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to, order: None, resend: Resend::Safe }).await
     }

@@ -16,7 +16,7 @@ use redis::{Value, cmd};
 /// The progress of a scan.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Masters with keys left, each with its cursor. None before the first step.
+    /// Masters that have keys left, each with its cursor. None before the first step.
     left: Option<Vec<(Master, String)>>,
 }
 
@@ -25,8 +25,8 @@ impl Scan {
         self.left.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Takes one step. Returns some keys that match the pattern, of this type or of any, and their master. None if there are no more. A master that no
-    /// longer serves slots is left out.
+    /// Takes one step. Returns some keys that match `pattern`, and the master that has them. If `kind` is given, they are of this type.
+    /// Returns None if there are no more keys. Leaves out masters that no longer serve slots.
     pub(crate) async fn next(
         &mut self,
         masters: &Masters,
@@ -56,7 +56,7 @@ impl Scan {
     }
 }
 
-/// Reads an answer of a scan: the next cursor and the keys.
+/// Reads an answer to a scan command: the next cursor and the keys.
 pub(crate) fn scanned(value: Value) -> Option<(String, Vec<String>)> {
     let Value::Array(parts) = value else { return None };
     let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };

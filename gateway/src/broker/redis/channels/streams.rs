@@ -1,4 +1,4 @@
-//! Publish to streams and read from them.
+//! Publishes to streams and reads from them.
 
 use super::channel_index::ChannelIndex;
 use crate::broker::{
@@ -34,7 +34,7 @@ pub(crate) const TOP_ONLY: PageLimit = PageLimit { entries: 0, bytes: 0 };
 pub(crate) struct Streams {
     pub(crate) keys: Keys,
     pub(crate) pubsub: PubSub,
-    /// Lanes for publishes. A channel always uses the same one, so that its publications keep their order.
+    /// Lanes for publishes. All publishes of a channel use the same lane, which keeps their order.
     pub(crate) writers: Vec<Arc<Lane>>,
     pub(crate) readers: Vec<Arc<Lane>>,
     pub(crate) subscriptions: Arc<Subscriptions>,
@@ -42,7 +42,8 @@ pub(crate) struct Streams {
     pub(crate) counters: Arc<Counters>,
     pub(crate) hasher: foldhash::fast::RandomState,
     pub(crate) idempotency_ttl: Duration,
-    /// Lifetime of the idempotency keys that the gateway makes. It must exceed the time for repeats.
+    /// Lifetime of the idempotency keys that the gateway makes for publishes without a key of the caller. It must be longer than
+    /// `redis.deadline`, because the lane may send a publish again until then.
     pub(crate) answer_ttl: Duration,
     pub(crate) position_ttl: Duration,
 }
@@ -71,7 +72,7 @@ impl Streams {
     fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
         let (key_name, fingerprint, lifetime) = match key {
             Some(key) => (self.keys.idempotency(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
-            // A key of the gateway, so that a lane can repeat the command after a lost answer. No other publish has this key.
+            // The gateway makes a key, so that a lane can send the command again after a lost answer. No other publish has this key.
             None => (self.keys.idempotency(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
         };
         let keys = [self.keys.meta(channel), self.keys.stream(channel), key_name];
@@ -89,7 +90,7 @@ impl Streams {
         cmd
     }
 
-    /// A publish of a message that is not stored.
+    /// The command that publishes a message without storing it.
     fn publish_only(&self, channel: &ChannelName, message: &[u8]) -> Cmd {
         let mut cmd = redis::cmd(self.pubsub.publish());
         cmd.arg(self.keys.pubsub_channel(channel)).arg(message);
@@ -102,7 +103,7 @@ impl Streams {
             return Ok(Published { position: None, replayed: false });
         }
         let (what, position, is_first) = outcome(answer).ok_or_else(unexpected_answer)?;
-        // Repeated from time to time, in case a node ended before it wrote the name.
+        // A name is added with the first publication, and sometimes again, in case a node ended before it wrote the name.
         if position.is_some_and(|position| is_first || position.offset.is_power_of_two()) {
             self.channel_index.add([channel]);
         }
@@ -117,7 +118,7 @@ impl Streams {
             "unannounced" => {
                 self.counters.unannounced.add(1);
                 tracing::error!(%channel, "Redis stored a publication but refused PUBLISH; subscribers get it from the history. Give the user of redis.url the right to PUBLISH");
-                // The audits of other nodes inform their subscribers.
+                // The audits of other nodes report the top to their own subscribers.
                 self.subscriptions.mark_dirty(channel);
                 Ok(Published { position: Some(position.ok_or_else(unexpected_answer)?), replayed: false })
             }
@@ -131,7 +132,7 @@ impl Streams {
         self.write(channel, cmd, Resend::Never).await?.await.map(drop)
     }
 
-    /// Reads a page at one moment. `ttl` is the one of the channel's history.
+    /// Reads a page, which shows the stream at one moment. `ttl` is that of the channel's history.
     pub(crate) async fn read(&self, channel: &ChannelName, ttl: Duration, range: ReadRange, limit: PageLimit) -> Result<Page, BrokerError> {
         let mut cmd = call(&SCRIPTS.read, &[self.keys.meta(channel), self.keys.stream(channel)]);
         match range {
@@ -157,11 +158,11 @@ impl Streams {
     pub(crate) async fn clear(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         let mut cmd = redis::cmd("DEL");
         cmd.arg(self.keys.stream(channel));
-        // A repeat could delete newer publications.
+        // A repeat could delete publications that are newer than the request.
         self.write(channel, cmd, Resend::Never).await?.await.map(drop)
     }
 
-    /// Hands over a command that keeps its order within the channel.
+    /// Hands a command of a channel over to the lane of that channel. The lane keeps the order of the channel's commands.
     async fn write(&self, channel: &ChannelName, cmd: Cmd, resend: Resend) -> Result<Answer, BrokerError> {
         let order = self.order(channel);
         self.writers[order as usize % self.writers.len()].hand_over(Command { cmd, to: Target::Key, order: Some(order), resend }).await
@@ -172,11 +173,11 @@ impl Streams {
     }
 }
 
-/// Maximum of entries and bytes in one read: Redis executes no other command meanwhile.
+/// Limits of one read, in entries and bytes. Redis executes no other command during a read, so it must be short.
 const ENTRIES: usize = 10_000;
 const BYTES: usize = 16 << 20;
 
-/// What the script did, the position of the publication, and whether the history was empty before.
+/// Reads an answer of a script: what it did, the position of the publication, and whether the history was empty before.
 fn outcome(value: Value) -> Option<(String, Option<Position>, bool)> {
     let mut parts = match value {
         Value::Array(parts) => parts.into_iter().map(text),

@@ -1,10 +1,8 @@
 //! The connection registry: the connections of each node, for services that ask for `disconnected`. When a node is dead, other nodes read
-//! its connections
-//! here.
+//! its connections here.
 //!
-//! It is kept only if a service asks for these events. A connection is registered before its `connected` event and unregistered after its
-//! `disconnected`
-//! event. So services know every registered connection of a dead node, and may not know of its end.
+//! The registry exists only if a service asks for these events. A connection is registered before its `connected` event, and unregistered
+//! after its `disconnected` event. So services know every registered connection of a dead node, but perhaps not its end.
 
 use super::nodes::Nodes;
 use crate::broker::{
@@ -17,9 +15,9 @@ use crate::broker::{
 use gateway_core::model::{ConnectionId, UserId};
 use redis::{Cmd, ToRedisArgs, Value, cmd};
 
-/// Connections of a dead node in one step.
+/// Number of connections of a dead node that one step reads.
 const STEP: usize = 256;
-/// All changes of one node keep their order.
+/// One order for all changes of a node's registry.
 const ORDER: Option<u64> = Some(0);
 
 impl Nodes {
@@ -52,7 +50,7 @@ impl Nodes {
         }
     }
 
-    /// Deletes the registry of a former generation of this process. Its connections belong to the current generation.
+    /// Deletes the registry of a former generation of this process, because its connections belong to the current generation.
     pub async fn delete_connections_of(&self, former: &NodeId) -> Result<(), BrokerError> {
         let mut delete = cmd("UNLINK");
         delete.arg(self.keys.node_connections(former));
@@ -70,13 +68,13 @@ impl Nodes {
         Some(delete)
     }
 
-    /// Some registered connections of a dead node; empty if there are no more. Deletes malformed entries.
+    /// Some registered connections of a dead node; empty if there are none left. Deletes malformed entries.
     pub async fn registered_connections(&self, dead: &NodeId) -> Result<Vec<(ConnectionId, UserId)>, BrokerError> {
         loop {
             let mut some = cmd("HRANDFIELD");
             some.arg(self.keys.node_connections(dead)).arg(STEP).arg("WITHVALUES");
             let Value::Array(found) = self.run(some).await? else { return Err(unexpected_answer()) };
-            // RESP3 answers with pairs, RESP2 with a flat array.
+            // In RESP3 the answer consists of pairs, in RESP2 it is a flat array.
             let flat = found.into_iter().flat_map(|it| if let Value::Array(pair) = it { pair } else { vec![it] });
             let fields: Vec<_> = flat.map(|it| if let Value::BulkString(field) = it { field } else { Vec::new() }).collect();
             let (valid, malformed): (Vec<_>, Vec<_>) = fields.chunks_exact(2).partition(|pair| entry(pair).is_some());
@@ -103,7 +101,7 @@ impl Nodes {
     }
 }
 
-/// A connection and its user.
+/// Reads an entry: a connection and its user.
 fn entry(pair: &[Vec<u8>]) -> Option<(ConnectionId, UserId)> {
     let [connection, user] = pair else { return None };
     Some((str::from_utf8(connection).ok()?.parse().ok()?, str::from_utf8(user).ok()?.parse().ok()?))

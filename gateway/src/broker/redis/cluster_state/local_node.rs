@@ -19,7 +19,7 @@ impl LocalNode {
         Self { id: Mutex::new(NodeId::of_new_process(name)), may_declare_dead: AtomicBool::new(false) }
     }
 
-    /// Whether this node may declare another node dead after its lease has expired.
+    /// Whether this node may declare other nodes dead whose lease has expired.
     pub(crate) fn may_declare_dead(&self) -> bool {
         self.may_declare_dead.load(Relaxed)
     }
@@ -28,7 +28,7 @@ impl LocalNode {
         self.may_declare_dead.store(may, Relaxed);
     }
 
-    /// From now on other nodes take this one for another.
+    /// Begins the next generation of this process. For other nodes it is another node.
     pub(crate) fn begin_generation(&self) {
         let mut id = lock(&self.id);
         *id = id.next();

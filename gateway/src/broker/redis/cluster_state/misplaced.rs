@@ -1,5 +1,5 @@
-//! Keys at the wrong one of several servers: a change of `redis.url` leaves them behind. Some kinds have no expiry, and a later change of the list could bring
-//! old histories back. A Redis Cluster moves keys itself.
+//! Deletes keys at a server to which they do not belong. With several servers, a change of `redis.url` leaves such keys behind. Some kinds
+//! of keys have no expiry, and after a later change of the list, old histories could come back. A Redis Cluster moves its keys itself.
 
 use super::{nodes::Nodes, presence::STEP};
 use crate::broker::{
@@ -27,7 +27,7 @@ impl MisplacedSweep {
 }
 
 impl Nodes {
-    /// Takes one step. Deletes keys of the gateways that belong to another server than the one that holds them.
+    /// Takes one step. Deletes keys of gateways at a server to which they do not belong.
     pub(super) async fn sweep_misplaced(&self, sweep: &mut MisplacedSweep) -> Result<(), BrokerError> {
         let topology = self.masters.topology();
         if self.masters.pubsub() == PubSub::Sharded || topology.only().is_some() {

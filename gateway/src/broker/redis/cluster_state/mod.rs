@@ -1,8 +1,8 @@
 //! The shared state of the cluster: nodes, connections, presence and users. Nothing here carries publications.
 //!
 //! - [`nodes`]: the nodes and their leases; [`local_node`]: this node
-//! - [`presence`]: the connections in a channel; [`connection_registry`]: the connections of a node; [`sweep`]: removes what dead nodes
-//!   left; [`misplaced`]: and what an earlier list of servers left
+//! - [`presence`]: the connections in a channel; [`connection_registry`]: the connections of a node
+//! - [`sweep`]: removes what dead nodes left; [`misplaced`]: removes what an earlier list of servers left
 //! - [`user_store`]: subscriptions and revocations of users
 
 mod connection_registry;

@@ -24,7 +24,7 @@ use gateway_core::model::{ChannelName, ClientInfo};
 use redis::{Cmd, Value, cmd};
 use std::{sync::Arc, time::Duration};
 
-/// The nodes of the cluster, with the leases and the cleanup after dead ones.
+/// The nodes of the cluster, their leases, and the cleanup after dead nodes.
 pub struct Nodes {
     pub(crate) keys: Keys,
     pub(crate) lane: Arc<Lane>,
@@ -49,9 +49,9 @@ pub enum Lease {
 pub struct NodeRecord {
     /// The node and its generation.
     pub id: NodeId,
-    /// Its description of itself.
+    /// What the node wrote about itself.
     pub record: Box<str>,
-    /// Whether its lease exists.
+    /// Whether the node holds its lease.
     pub is_alive: bool,
 }
 
@@ -62,21 +62,21 @@ pub struct OrphanedPresence {
     pub channel: ChannelName,
     /// The connection and its user.
     pub info: Arc<ClientInfo>,
-    /// The generation of its node.
+    /// The generation of the connection's node.
     pub(super) node: Box<str>,
 }
 
-/// Some entries of a dead node's list of its presence.
+/// Some entries of the list in which a dead node recorded its presence.
 #[derive(Debug)]
 pub struct PresenceStep {
-    /// Those that are still present.
+    /// The entries whose connections are still present.
     pub orphaned: Vec<OrphanedPresence>,
     listed: Vec<String>,
 }
 
-/// Connections in one step of a cleanup.
+/// Number of connections in one step of a cleanup.
 const STEP: usize = 256;
-/// Maximum of concurrent commands in one step. They share a few round trips.
+/// Largest number of concurrent commands in one step. They share a few round trips.
 const CONCURRENT: usize = 32;
 
 impl Nodes {
@@ -101,9 +101,8 @@ impl Nodes {
         }
     }
 
-    /// Begins a new generation after a lost lease, and returns the former one. The former generation counts as a dead node, so that other
-    /// nodes clean up its
-    /// data, including anything it wrote after their first cleanup.
+    /// Begins a new generation after a lost lease, and returns the former one. The former generation counts as a dead node. So other nodes
+    /// clean up its data, including data that it wrote after an earlier cleanup.
     pub async fn begin_generation(&self, record: &str) -> Result<NodeId, BrokerError> {
         let (mut register, former) = (cmd("HSETNX"), self.local_node.id());
         register.arg(self.keys.nodes()).arg(former.text()).arg(record);
@@ -117,13 +116,13 @@ impl Nodes {
         self.local_node.id().address()
     }
 
-    /// This node and its generation as one word.
+    /// Name and generation of this node as one word, for event ids.
     pub fn holder(&self) -> String {
         self.local_node.id().holder()
     }
 
-    /// Sets whether this node may declare others dead. It must have held its own lease without interruption for a whole lease, because after an outage all
-    /// leases have expired.
+    /// Sets whether this node may declare others dead. Before that, it must have held its own lease for the whole time of a lease: after an
+    /// outage all leases have expired, and a node that just renewed its own must give the others time.
     pub fn set_may_declare_dead(&self, may: bool) {
         self.local_node.set_may_declare_dead(may);
     }
@@ -134,14 +133,14 @@ impl Nodes {
         let mut lease = cmd("DEL");
         lease.arg(self.keys.lease(&id));
         self.run(lease).await?;
-        // If this node has data left, another node cleans up.
+        // Otherwise this node has data left, and another node cleans up.
         if self.present_count(&id).await? == 0 && self.registered_connections_count(&id).await? == 0 {
             self.unregister(&id).await?;
         }
         Ok(())
     }
 
-    /// All registered nodes, dead ones included.
+    /// All registered nodes, including dead ones.
     pub async fn list(&self) -> Result<Vec<NodeRecord>, BrokerError> {
         let mut all = cmd("HGETALL");
         all.arg(self.keys.nodes());
@@ -162,20 +161,20 @@ impl Nodes {
         Ok(records.into_iter().zip(leases).map(node).collect())
     }
 
-    /// Takes the lock for the cleanup after a dead node, for the time `lease`. One of several nodes gets it.
+    /// Takes or renews the lock for the cleanup after a dead node, for the time `lease`. Returns false if another node has the lock.
     pub async fn lock_cleanup(&self, dead: &NodeId, lease: Duration) -> Result<bool, BrokerError> {
         let mut lock = call(&SCRIPTS.lock, &[self.keys.cleanup(dead)]);
         lock.arg(self.local_node.id().text()).arg(lease.as_millis() as u64);
         Ok(self.run(lock).await? == Value::Int(1))
     }
 
-    /// Releases the lock of [`Self::lock_cleanup`].
+    /// Releases the lock that [`Self::lock_cleanup`] took.
     pub async fn unlock_cleanup(&self, dead: &NodeId) -> Result<(), BrokerError> {
         self.lock_cleanup(dead, Duration::from_millis(1)).await.map(drop)
     }
 
-    /// Some presence of a dead node. None if there is no more. It stays until [`Self::remove_presence_step`], so that another cleaner finds it if this
-    /// process ends before the leaves are announced.
+    /// Reads some presence of a dead node. None if there is none left. The presence stays stored until [`Self::remove_presence_step`]. So
+    /// if this process ends before it has announced the leaves, another node finds the presence.
     pub async fn presence_step(&self, dead: &NodeId) -> Result<Option<PresenceStep>, BrokerError> {
         let mut some = cmd("SRANDMEMBER");
         some.arg(self.keys.node_presence(dead)).arg(STEP);
@@ -190,7 +189,8 @@ impl Nodes {
         Ok(Some(PresenceStep { orphaned: found.into_iter().flatten().collect(), listed }))
     }
 
-    /// The presence to which an entry of a dead node's list refers. None if it was removed, or if the connection belongs to another generation now.
+    /// The presence to which an entry of a dead node's list refers. None if it was removed, or if the connection now belongs to another
+    /// generation.
     async fn orphaned(&self, entry: &str, generation: &str) -> Result<Option<OrphanedPresence>, BrokerError> {
         let (connection, channel) = entry.split_once(' ').ok_or_else(unexpected_answer)?;
         let channel: ChannelName = channel.parse().map_err(|_| unexpected_answer())?;
@@ -199,8 +199,8 @@ impl Nodes {
     }
 
     // NL-7.3
-    /// Removes the presence of a step after its leaves were announced. The list of the dead node is shortened last, so that the next cleaner finds all
-    /// that is left.
+    /// Removes the presence of a step after its leaves were announced. Shortens the list of the dead node last. So if this process ends
+    /// before that, another node finds everything that is left.
     pub async fn remove_presence_step(&self, dead: &NodeId, step: &PresenceStep) -> Result<(), BrokerError> {
         self.remove_orphaned(&step.orphaned).await?;
         let mut done = cmd("SREM");
@@ -208,7 +208,7 @@ impl Nodes {
         self.run(done).await.map(drop)
     }
 
-    /// Removes presence after its leaves were announced. Leaves out connections that belong to another generation now.
+    /// Removes presence after its leaves were announced. Leaves out connections that now belong to another generation.
     pub async fn remove_orphaned(&self, orphaned: &[OrphanedPresence]) -> Result<(), BrokerError> {
         let remove = async |one: &OrphanedPresence| self.presence.remove_entry(&one.channel, &one.info.client.to_string(), &one.node).await;
         let removals: Vec<_> = orphaned.iter().map(remove).collect();
@@ -231,7 +231,7 @@ impl Nodes {
         self.run(delete).await.map(drop)
     }
 
-    /// Every command here may run twice.
+    /// It does no harm to run any of these commands twice.
     pub(crate) async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }

@@ -1,9 +1,8 @@
 //! Presence: the connections in each channel, and their nodes.
 //!
-//! An entry has no expiry that a node would have to renew. It contains the generation of the connection's node, and it counts while that
-//! generation holds its
-//! lease. Each channel also counts its entries by generation. So a scan of all entries is necessary only while one of these generations is
-//! dead.
+//! An entry does not expire, so no node has to renew it. It contains the generation of the connection's node, and it counts as present
+//! while that generation holds its lease. Each channel also has the number of entries of each generation. So a scan of all entries is
+//! necessary only if one of these generations is dead.
 
 use super::local_node::LocalNode;
 use crate::broker::{
@@ -37,13 +36,13 @@ pub(crate) struct Presence {
     keys: Keys,
     lane: Arc<Lane>,
     local_node: Arc<LocalNode>,
-    /// Generations with a lease, and when this was checked.
+    /// Generations that held a lease, and when this was checked.
     alive: Mutex<HashMap<String, Instant>>,
 }
 
-/// How long a check of a lease is valid.
+/// How long the result of a check for a lease is used.
 pub(crate) const LEASE_CHECK_VALIDITY: Duration = Duration::from_secs(1);
-/// Entries in one step.
+/// Largest number of entries that one step reads.
 pub(crate) const STEP: usize = 1000;
 
 /// An entry in Redis.
@@ -69,7 +68,7 @@ impl Presence {
 
     pub(crate) async fn add(&self, channel: &ChannelName, info: &ClientInfo) -> Result<(), BrokerError> {
         let node = self.local_node.id();
-        // The node's own list first: if this node dies, other nodes find every entry there.
+        // The list of the node comes first. So if this node dies in between, other nodes find every entry with this list.
         let mut register = cmd("SADD");
         register.arg(self.keys.node_presence(&node)).arg(format!("{} {channel}", info.client));
         let mut add = call(&SCRIPTS.presence_add, &self.keys_of(channel));
@@ -94,7 +93,7 @@ impl Presence {
         self.run(remove).await.map(drop)
     }
 
-    /// The entry of a connection.
+    /// The entry of a connection in a channel, if there is one.
     pub(crate) async fn entry(&self, channel: &ChannelName, connection: &str) -> Result<Option<Entry>, BrokerError> {
         let mut get = cmd("HGET");
         get.arg(self.keys.presence(channel)).arg(connection);
@@ -102,14 +101,14 @@ impl Presence {
         entry.map(|entry| Entry::parse(connection.into(), &entry).ok_or_else(unexpected_answer)).transpose()
     }
 
-    /// At most `limit` present connections, in no particular order.
+    /// Returns at most `limit` connections that are present, in no particular order.
     pub(crate) async fn list(&self, channel: &ChannelName, limit: usize) -> Result<Vec<Arc<ClientInfo>>, BrokerError> {
         let (mut found, mut seen, mut cursor) = (Vec::new(), BTreeSet::new(), "0".to_owned());
         loop {
             let (next, entries) = self.page(channel, &cursor, limit.clamp(16, STEP)).await?;
             let dead = self.dead(entries.iter().map(|entry| entry.node.clone())).await?;
             for entry in entries.into_iter().filter(|entry| !dead.contains(&entry.node)) {
-                // A scan may return an entry twice if the hash changes meanwhile.
+                // A scan may return an entry twice if the hash changes during the scan.
                 if found.len() < limit && seen.insert(entry.connection) {
                     found.push(entry.info);
                 }
@@ -155,7 +154,7 @@ impl Presence {
         }
     }
 
-    /// Some entries, and the next cursor; "0" at the end.
+    /// Some entries, and the cursor of the next entries. The cursor is "0" at the end.
     pub(crate) async fn page(&self, channel: &ChannelName, cursor: &str, count: usize) -> Result<(String, Vec<Entry>), BrokerError> {
         let mut scan = cmd("HSCAN");
         scan.arg(self.keys.presence(channel)).arg(cursor).arg("COUNT").arg(count);
@@ -168,7 +167,7 @@ impl Presence {
     }
 
     // NL-7.5
-    /// Those of these generations that hold no lease. None while this node may not declare others dead.
+    /// Returns those of these generations that hold no lease. Returns none of them if this node may not declare others dead.
     pub(crate) async fn dead(&self, nodes: impl IntoIterator<Item = String>) -> Result<HashSet<String>, BrokerError> {
         if !self.local_node.may_declare_dead() {
             return Ok(HashSet::new());
@@ -204,7 +203,7 @@ impl Presence {
         [self.keys.presence(channel), self.keys.presence_users(channel), self.keys.presence_nodes(channel)]
     }
 
-    /// Every command here may run twice.
+    /// It does no harm to run any of these commands twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }

@@ -1,6 +1,6 @@
-//! The sweep: it removes what the cleanup of dead nodes missed. A node may write after it stood still for longer than its lease, and Redis
-//! may lose a part of
-//! its data. The sweep finds orphaned presence, deletes keys at the wrong one of several servers, adds missing names to the channel index, and removes names of inactive channels.
+//! The sweep: it repairs what the cleanup of dead nodes missed. A node may stand still for longer than its lease and write after that, and
+//! Redis may lose a part of its data. The sweep finds orphaned presence, deletes keys at a server to which they do not belong, adds missing
+//! names to the channel index, and removes names of inactive channels.
 
 use super::{
     misplaced::MisplacedSweep,
@@ -21,9 +21,9 @@ use redis::{Value, cmd};
 /// The progress of a sweep: first the channels with presence, then keys at the wrong server, then the channel index.
 #[derive(Debug, Default)]
 pub struct Sweep {
-    /// Of all keys.
+    /// The scan for channels with presence.
     scan: Scan,
-    /// Channels that were found and not checked yet.
+    /// Channels that the scan found and that are not checked yet.
     channels: Vec<ChannelName>,
     /// The channel whose entries are being checked, and the cursor of the next entries.
     current: Option<(ChannelName, String)>,
@@ -34,7 +34,7 @@ pub struct Sweep {
 /// The progress of a sweep through the channel index.
 #[derive(Debug, Default)]
 struct IndexSweep {
-    /// Active channels that were found and not added yet.
+    /// Active channels that were found and are not in the index yet.
     found: Vec<ChannelName>,
     stage: Stage,
 }
@@ -45,7 +45,7 @@ enum Stage {
     WithStream(Scan),
     /// Adds channels that have subscribers at these masters.
     Subscribed(Vec<Master>),
-    /// Removes inactive channels of this set, from this name on, and of all later sets.
+    /// Removes inactive channels from this set, beginning at this name, and from all later sets.
     Inactive(u16, Vec<u8>),
     Done,
 }
@@ -71,7 +71,7 @@ impl Sweep {
 }
 
 impl Nodes {
-    /// Takes the lock for a sweep. In each period `every`, one node of the cluster gets it.
+    /// Takes the lock for a sweep. In each period of the length `every`, one node of the cluster gets it.
     pub async fn lock_sweep(&self, every: std::time::Duration) -> Result<bool, BrokerError> {
         let mut lock = cmd("SET");
         lock.arg(self.keys.sweep()).arg(self.local_node.id().text()).arg("NX").arg("PX").arg(every.as_millis() as u64);
@@ -79,8 +79,8 @@ impl Nodes {
     }
 
     // NL-7.6
-    /// Takes one step. Returns presence of connections whose node is dead, for [`Self::remove_orphaned`]. Finds none while this node may not declare others
-    /// dead.
+    /// Takes one step. Returns presence of connections whose node is dead; the caller passes it to [`Self::remove_orphaned`]. Returns none
+    /// if this node may not declare others dead.
     pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
         if let Some((channel, cursor)) = sweep.current.take() {
             return self.sweep_entries(sweep, channel, &cursor).await;
@@ -130,7 +130,8 @@ impl Nodes {
                 }
             }
             Stage::Subscribed(masters) => match masters.last() {
-                // If a master of a Redis Cluster has left meanwhile, nodes subscribe to its channels elsewhere and add their names then.
+                // If a master of a Redis Cluster has left since the step before, the nodes subscribe to its channels at other masters, and
+                // add the names then.
                 Some(master) if self.masters.connector(*master).is_some() => {
                     *found = self.listing.subscribed_at(Target::Master(*master)).await?;
                     masters.pop();

@@ -1,4 +1,4 @@
-//! The user store: stored subscriptions and revocations.
+//! The user store: stored subscriptions and revocations of users.
 
 use crate::broker::{
     BrokerError, UserSubscription,
@@ -25,7 +25,7 @@ use std::{
 pub(crate) struct UserStore {
     pub(crate) keys: Keys,
     pub(crate) lane: Arc<Lane>,
-    /// Maximum of stored subscriptions of a user.
+    /// Largest number of stored subscriptions of a user.
     pub(crate) subscriptions_per_user: usize,
 }
 
@@ -64,7 +64,7 @@ impl UserStore {
         Ok(found)
     }
 
-    /// Stores a revocation for the time `ttl`. It never shortens an earlier one, which may come from a node with a faster clock.
+    /// Stores a revocation for the time `ttl`. It never shortens an earlier revocation, which may come from a node with a faster clock.
     pub(crate) async fn revoke(&self, user: &UserId, revocation: &Revocation, ttl: Duration) -> Result<(), BrokerError> {
         let Revocation { until, code, reason } = revocation;
         let mut cmd = call(&SCRIPTS.revoke, &[self.keys.revoked(user)]);
@@ -78,7 +78,7 @@ impl UserStore {
         text(self.run(get).await?).map(|stored| revocation(&stored).ok_or_else(unexpected_answer)).transpose()
     }
 
-    /// Every command here may run twice.
+    /// It does no harm to run any of these commands twice.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
     }

@@ -1,10 +1,11 @@
-//! The task that drives a lane.
+//! The task of a lane. It sends batches, requests a new slot map after MOVED or ASK, and moves commands to the master that serves their
+//! slot.
 
 use super::{
     job::{Job, Target},
     limits::LaneLimits,
     master_lane::{Batch, Done, LaneConnection, MasterLane, Step},
-    queue::{After, PAUSE, Queue},
+    queue::{ConnectionAction, PAUSE, Queue},
 };
 use crate::broker::redis::servers::{
     health::Health,
@@ -13,7 +14,7 @@ use crate::broker::redis::servers::{
 };
 use futures_util::{StreamExt as _, future::OptionFuture, stream::FuturesUnordered};
 #[cfg(feature = "testing")]
-pub(crate) use simulated::Pipe;
+pub(crate) use simulated::SimulatedLane;
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
@@ -24,18 +25,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The task of a lane. It sends commands to all masters and handles their answers.
+/// The task of a lane. It sends commands to all masters and handles the answers.
 pub(crate) struct Driver {
     jobs: mpsc::Receiver<Job>,
     limits: LaneLimits,
     masters: Arc<Masters>,
     changes: watch::Receiver<Arc<Topology>>,
-    /// The slot map that this lane applies now.
+    /// The slot map by which this lane chooses masters now.
     topology: Arc<Topology>,
     health: Arc<Health>,
     index: usize,
     master_lanes: BTreeMap<Master, MasterLane>,
-    /// Commands of slots without a known master.
+    /// Commands for slots that no known master serves.
     unserved: Queue,
     /// Number of commands received.
     received: u64,
@@ -50,7 +51,7 @@ impl Driver {
         Self { jobs, limits, masters, changes, topology, health, index, master_lanes, unserved, received: 0 }
     }
 
-    /// Runs the lane until cancelled. Commands that still wait then fail.
+    /// Runs the lane until cancelled. Then all commands that still wait fail.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (mut steps, mut arrived) = (Steps::new(), Vec::new());
         self.apply_topology(&mut steps);
@@ -86,8 +87,8 @@ impl Driver {
         let topology = self.topology.clone();
         for master in topology.serving().keys().copied() {
             match self.master_lanes.get(&master) {
-                // The master may have left and returned; its part is pending then.
-                Some(master_lane) if master_lane.is_up => self.health.set_working(master_lane.part),
+                // The master may have left and returned. In that case its health part is not marked as working yet.
+                Some(master_lane) if master_lane.is_working => self.health.set_working(master_lane.part),
                 _ => self.add_master(master, steps),
             }
         }
@@ -109,12 +110,12 @@ impl Driver {
         }
     }
 
-    /// Removes a master that is no longer a master, or that serves no slots and is unreachable. Keeps it while commands wait for it or are
+    /// Removes a server that is no longer a master, or that serves no slots and does not work. Keeps it while commands wait for it or are
     /// in flight.
     fn prune(&mut self, master: Master) {
         if !self.topology.serves(master)
             && let Some(master_lane) = self.master_lanes.get(&master)
-            && (!master_lane.is_up || master_lane.is_idle() && !self.topology.masters().contains(&master))
+            && (!master_lane.is_working || master_lane.is_idle() && !self.topology.masters().contains(&master))
             && master_lane.len() == 0
         {
             self.health.remove(master_lane.part);
@@ -149,11 +150,11 @@ impl Driver {
         master.filter(|master| self.master_lanes.contains_key(master)).map_or(Destination::Unserved, Destination::Master)
     }
 
-    /// Moves every waiting command to the queue where it belongs by the slot map, or by a server's redirection.
+    /// Moves every waiting command to the queue of the master that serves its slot now, or to which a server redirected it.
     fn reroute(&mut self, steps: &mut Steps) {
         let mut jobs: Vec<(Job, Option<Master>)> = self.unserved.drain().map(|job| (job, None)).collect();
         for (reporter, master_lane) in &mut self.master_lanes {
-            master_lane.is_displaced |= !master_lane.in_flight.is_empty();
+            master_lane.orders_may_wait_elsewhere |= !master_lane.in_flight.is_empty();
             let with_redirect = |job: Job| {
                 let to = job.redirect.as_deref().and_then(|name| self.masters.named(name, *reporter));
                 (job, to)
@@ -161,7 +162,7 @@ impl Driver {
             jobs.extend(master_lane.queue.drain().chain(master_lane.redirected_queue.drain()).map(with_redirect));
         }
         jobs.sort_unstable_by_key(|(job, _)| job.number);
-        // A redirected command must not overtake an older one of its order that waits for the master of the slot.
+        // A redirected command must not overtake an older command of its order that waits for the master of the slot.
         let mut not_redirected = HashSet::new();
         for (job, redirect) in jobs {
             let redirect = redirect.filter(|_| job.command.order.is_none_or(|order| !not_redirected.contains(&order)));
@@ -186,7 +187,7 @@ impl Driver {
     /// Starts a batch on every idle connection.
     fn send(&mut self, steps: &mut Steps) {
         while self.room() > 0
-            && self.master_lanes.values().any(|master_lane| master_lane.is_idle() && master_lane.len() < self.limits.batch)
+            && self.master_lanes.values().any(|master_lane| master_lane.is_idle() && master_lane.len() < self.limits.batch_commands)
             && let Ok(job) = self.jobs.try_recv()
         {
             self.push(job);
@@ -202,7 +203,7 @@ impl Driver {
                 steps.push(master_lane.connect_later());
                 continue;
             }
-            let (now, most) = (Instant::now(), self.limits.batch);
+            let (now, most) = (Instant::now(), self.limits.batch_commands);
             let jobs = master_lane.redirected_queue.take(most, now, |order| busy.contains(&order));
             let batch = if jobs.is_empty() {
                 Batch::Direct(master_lane.queue.take(most, now, |order| busy.contains(&order) || redirected.contains(&order)))
@@ -218,9 +219,10 @@ impl Driver {
     }
 
     // NL-2.14
-    /// Orders with commands in flight at another master that may not serve their slot any more, and orders with redirected commands that wait.
+    /// Two sets of orders whose commands must wait at this master: those with commands in flight at another master that may no longer serve
+    /// their slot, and those with redirected commands that wait. The second set does not hold back redirected commands.
     fn busy_orders(&self, master: Master) -> (HashSet<u64>, HashSet<u64>) {
-        let others = self.master_lanes.values().filter(|master_lane| master_lane.master != master && master_lane.is_displaced);
+        let others = self.master_lanes.values().filter(|master_lane| master_lane.master != master && master_lane.orders_may_wait_elsewhere);
         let redirected = self.master_lanes.values().flat_map(|master_lane| master_lane.redirected_queue.orders());
         (others.flat_map(|master_lane| master_lane.in_flight.iter().copied()).collect(), redirected.collect())
     }
@@ -233,7 +235,7 @@ impl Driver {
                 master_lane.connected(connection, guard);
             }
             Done::Connected(Err(error)) => {
-                master_lane.is_up = false;
+                master_lane.is_working = false;
                 self.health.warn(master_lane.part, &error.to_string());
                 self.masters.request_refresh();
                 let has_returned = master_lane.return_redirected();
@@ -250,19 +252,19 @@ impl Driver {
                         self.masters.mark_moving(job.slot());
                     }
                 }
-                let is_displaced = master_lane.finish_batch();
-                let round = master_lane.queue.take_answers(sent, answers, Instant::now());
-                master_lane.is_up = matches!(round.after, After::GoOn | After::LoadScripts);
-                match round.after {
-                    After::GoOn => master_lane.connection = LaneConnection::Idle(connection, Instant::now()),
-                    After::LoadScripts => steps.push(master_lane.load(connection)),
-                    After::Pause => steps.push(master_lane.pause(connection)),
-                    After::Reconnect => steps.push(master_lane.connect_later()),
+                let may_wait_elsewhere = master_lane.finish_batch();
+                let result = master_lane.queue.take_answers(sent, answers, Instant::now());
+                master_lane.is_working = matches!(result.action, ConnectionAction::Continue | ConnectionAction::LoadScripts);
+                match result.action {
+                    ConnectionAction::Continue => master_lane.connection = LaneConnection::Idle(connection, Instant::now()),
+                    ConnectionAction::LoadScripts => steps.push(master_lane.load(connection)),
+                    ConnectionAction::Pause => steps.push(master_lane.pause(connection)),
+                    ConnectionAction::Reconnect => steps.push(master_lane.connect_later()),
                 }
-                if round.is_map_wrong {
+                if result.is_map_wrong {
                     self.masters.request_refresh();
                 }
-                if round.is_map_wrong || is_displaced {
+                if result.is_map_wrong || may_wait_elsewhere {
                     self.reroute(steps);
                 }
             }
@@ -283,22 +285,22 @@ impl Driver {
         }
     }
 
-    /// Number of commands that wait for unusable masters, or for no master.
+    /// Number of commands that wait for unusable masters or for slots without a known master.
     fn stuck(&self) -> usize {
         let stuck = self.master_lanes.values().filter(|master_lane| master_lane.is_stuck());
         self.unserved.len() + stuck.map(MasterLane::len).sum::<usize>()
     }
 
-    /// The part of the queue that commands of all unusable masters may fill together. When one usable master fills as much, the lane takes in no more
-    /// commands.
+    /// The number of commands that may wait for all unusable masters together. If as many commands wait for one usable master, the lane
+    /// accepts no more commands.
     fn quota(&self) -> usize {
-        if self.topology.only().is_some() { self.limits.queue } else { self.limits.queue / 2 }
+        if self.topology.only().is_some() { self.limits.queue_commands } else { self.limits.queue_commands / 2 }
     }
 
-    /// How many commands the lane takes in now. A slow master makes all commands wait; an unusable one only its own.
+    /// How many commands the lane accepts now. A slow master makes all commands wait; an unusable master only its own.
     fn room(&self) -> usize {
         let quota = self.quota();
-        // A broken connection may return more commands than the quota. They must not take room from other masters.
+        // After a broken connection, more commands than the quota may wait again. They must not take room from other masters.
         let mut waiting = self.stuck().min(quota);
         for master_lane in self.master_lanes.values().filter(|master_lane| !master_lane.is_stuck()) {
             waiting += master_lane.len();
@@ -306,10 +308,11 @@ impl Driver {
                 return 0;
             }
         }
-        self.limits.queue.saturating_sub(waiting)
+        self.limits.queue_commands.saturating_sub(waiting)
     }
 
-    /// Whether commands wait for an idle connection. Nothing else would wake this task for them.
+    /// Whether commands wait although the connection to their master is idle. They are paused, or earlier commands of their order wait for
+    /// answers of another master. Nothing else wakes this task when that is over.
     fn holds_back(&self) -> bool {
         self.master_lanes.values().any(|master_lane| master_lane.is_idle() && master_lane.len() > 0)
     }
@@ -351,12 +354,12 @@ impl Driver {
     }
 }
 
-/// Where a command belongs.
+/// The queue to which a command belongs.
 enum Destination {
     Master(Master),
     /// No known master serves its slot.
     Unserved,
-    /// The command is for one master, which is no longer a master.
+    /// The command is for a certain server, which is no longer a master.
     Gone,
 }
 

@@ -20,7 +20,7 @@ use tokio::{sync::oneshot, time::Instant};
 pub(crate) struct Command {
     pub(crate) cmd: Cmd,
     pub(crate) to: Target,
-    /// Commands with the same number are executed in the order in which they arrive, or not at all. All of them belong to one slot.
+    /// Commands with the same order are executed in the order in which they arrive, or not at all. All of them belong to one slot.
     pub(crate) order: Option<u64>,
     pub(crate) resend: Resend,
 }
@@ -28,22 +28,21 @@ pub(crate) struct Command {
 /// The master that executes a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// The master of the slot of its first key.
+    /// The master that serves the slot of the command's first key.
     Key,
-    /// This master, whatever slots it serves.
+    /// A certain master, whatever slots it serves.
     Master(Master),
 }
 
 /// Whether a lane may send a command again after its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resend {
-    /// Yes: a repeat changes nothing.
+    /// Yes. It does no harm to execute the command twice.
     Safe,
-    /// Yes, until the deadline: its last key is an idempotency key. The lane appends the deadline, by the server's clock, as an argument.
-    /// It adds more keys
-    /// after the last one if later commands may have run.
+    /// Yes, until the deadline. The last key of the command is an idempotency key. The lane appends the deadline by the server's clock as
+    /// an argument. If later commands may have been executed, it also adds their idempotency keys after the last key.
     UntilDeadline,
-    /// No: the server would execute it twice.
+    /// No. The server would execute the command twice.
     Never,
 }
 
@@ -54,13 +53,13 @@ pub(crate) struct Job {
     pub(crate) deadline: Instant,
     pub(crate) answer: oneshot::Sender<Result<Value, BrokerError>>,
     pub(crate) uncertainty: Uncertainty,
-    /// Idempotency keys of later commands of its order that may have been executed. It must not be executed after one of them.
+    /// Idempotency keys of later commands of its order that may have been executed. This command must not be executed after one of them.
     pub(crate) later_keys: BTreeSet<Arc<str>>,
-    /// Its number among all commands that the lane received.
+    /// The place of the command among all commands that the lane received.
     pub(crate) number: u64,
     /// The server that a redirection (`ASK`) named, while the slot is moving there.
     pub(crate) redirect: Option<Box<str>>,
-    /// It must not be sent before this time.
+    /// The command must not be sent before this time.
     pub(crate) paused_until: Option<Instant>,
 }
 
@@ -69,9 +68,9 @@ pub(crate) struct Job {
 pub(crate) enum Uncertainty {
     /// No.
     None,
-    /// Maybe; the server can tell, as long as its data has this identity.
+    /// Maybe. While the server's data has this identity, an `OUTOFORDER` answer proves that the server did not execute it.
     WhileData(Arc<str>),
-    /// Maybe; the server cannot tell.
+    /// Maybe. No later answer can prove that the server did not execute it.
     Permanent,
 }
 
@@ -93,7 +92,7 @@ impl Job {
         Slot::of_command(&self.command.cmd)
     }
 
-    /// The command as it is sent.
+    /// The command with all arguments, as the lane sends it.
     pub(crate) fn cmd(&self, clock: &Clock) -> Cmd {
         let later = self.later_keys.iter().map(AsRef::as_ref);
         let mut cmd = if self.later_keys.is_empty() { self.command.cmd.clone() } else { with_keys(&self.command.cmd, later) };
@@ -103,7 +102,7 @@ impl Job {
         cmd
     }
 
-    /// Its idempotency key, if it has one.
+    /// The idempotency key of the command, if it has one.
     pub(crate) fn idempotency_key(&self) -> Option<Arc<str>> {
         let has_key = self.command.resend == Resend::UntilDeadline;
         has_key.then(|| keys_of(&self.command.cmd).pop()).flatten().map(Into::into)
@@ -114,7 +113,7 @@ impl Job {
     }
 
     pub(crate) fn end(self, result: Result<Value, BrokerError>) {
-        // The receiver may be gone; then nobody needs the answer.
+        // The caller may no longer wait for the answer.
         let _ = self.answer.send(result);
     }
 
@@ -123,11 +122,12 @@ impl Job {
         self.end(Err(error));
     }
 
-    /// Fails: the server did not execute the command because a later one was executed. `data`: the identity of the server's data.
+    /// Fails because the server refused the command with `OUTOFORDER`: a later command was executed before. `data` is the identity of the
+    /// server's data.
     pub(crate) fn fail_out_of_order(mut self, data: &str) {
         if matches!(&self.uncertainty, Uncertainty::WhileData(since) if **since == *data) {
             self.uncertainty = Uncertainty::None;
         }
-        self.fail("a later publication of the same source was stored first: repeat the request");
+        self.fail("a later publication in the same channel was stored first: repeat the request");
     }
 }

@@ -1,4 +1,4 @@
-//! The entry of a lane for callers.
+//! The interface of a lane for callers.
 
 use super::{
     driver::Driver,
@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// The entry of a lane for callers.
+/// The interface of a lane for callers.
 #[derive(Debug)]
 pub(crate) struct Lane {
     jobs: mpsc::Sender<Job>,
@@ -30,22 +30,23 @@ pub(crate) struct Lane {
     health: Arc<Health>,
 }
 
-/// Maximum of jobs between the callers and the lane's queue.
+/// Largest number of commands on their way from the callers to the lane's queue.
 const HANDOVER: usize = 64;
 
-/// Makes the lane with this index. The driver must run as a task that outlives all callers.
+/// Makes the lane with this index, and its driver. The driver must run as a task that outlives all callers.
 pub(crate) fn lane(limits: LaneLimits, masters: Arc<Masters>, health: Arc<Health>, index: usize) -> (Lane, Driver) {
     let (sender, jobs) = mpsc::channel(HANDOVER);
     (Lane { jobs: sender, deadline: limits.deadline, health: health.clone() }, Driver::new(jobs, limits, masters, health, index))
 }
 
 impl Lane {
-    /// Executes a command.
+    /// Executes a command, and returns its answer.
     pub(crate) async fn run(&self, command: Command) -> Result<Value, BrokerError> {
         self.hand_over(command).await?.await
     }
 
-    /// Waits for room in the lane. The command then has its place in the order.
+    /// Hands a command over to the lane. If the lane is full, waits for room until the command's deadline. When this returns, the command
+    /// has its place in the order.
     pub(crate) async fn hand_over(&self, command: Command) -> Result<Answer, BrokerError> {
         let deadline = Instant::now() + self.deadline;
         let (answer, answered) = oneshot::channel();
@@ -57,7 +58,7 @@ impl Lane {
     }
 }
 
-/// The future answer to a command. Dropping it cancels the command, unless it was sent.
+/// The future answer to a command. If it is dropped before the command was sent, the command is cancelled.
 #[derive(Debug)]
 pub(crate) struct Answer(oneshot::Receiver<Result<Value, BrokerError>>);
 

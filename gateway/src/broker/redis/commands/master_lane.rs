@@ -26,23 +26,24 @@ pub(crate) struct MasterLane {
     pub(crate) part: HealthPart,
     pub(crate) connector: Arc<Connector>,
     pub(crate) queue: Queue,
-    /// Commands that a redirection sent to this master. Their slot is moving here.
+    /// Commands that another master redirected to this one, because their slot is moving here.
     pub(crate) redirected_queue: Queue,
     pub(crate) connection: LaneConnection,
-    /// Whether the last attempt to connect succeeded.
-    pub(crate) is_up: bool,
+    /// Whether the master executes commands: the connection works, and no answer to the last batch said that the master cannot execute
+    /// commands now.
+    pub(crate) is_working: bool,
     /// Orders of the commands in flight.
     pub(crate) in_flight: Vec<u64>,
-    /// Whether commands of these orders may wait for another master now.
-    pub(crate) is_displaced: bool,
+    /// Whether commands of these orders may wait for another master now, for example because the slot map changed.
+    pub(crate) orders_may_wait_elsewhere: bool,
     pub(crate) pauses: ExponentialBackoff,
-    /// The guard of the newest connection.
+    /// What is known of the newest connection, for the next one.
     pub(crate) guard: Option<PredecessorGuard>,
 }
 
 /// The state of the connection.
 pub(crate) enum LaneConnection {
-    /// A step uses the connection, or makes a new one.
+    /// A step uses the connection or makes a new one.
     Busy,
     /// Idle since this time.
     Idle(MultiplexedConnection, Instant),
@@ -62,7 +63,7 @@ pub(crate) enum Done {
 pub(crate) enum Batch {
     /// Commands for the master of their slots.
     Direct(Vec<Job>),
-    /// Redirected commands, for the master that a slot is moving to. Each is preceded by `ASKING`.
+    /// Redirected commands, for the master to which a slot is moving. The lane sends `ASKING` before each.
     Redirected(Vec<Job>),
 }
 
@@ -97,9 +98,9 @@ impl MasterLane {
             queue: Queue::default(),
             redirected_queue: Queue::default(),
             connection: LaneConnection::Busy,
-            is_up: false,
+            is_working: false,
             in_flight: Vec::new(),
-            is_displaced: false,
+            orders_may_wait_elsewhere: false,
             pauses: pauses(),
             guard: None,
         }
@@ -113,9 +114,9 @@ impl MasterLane {
         matches!(self.connection, LaneConnection::Idle(..))
     }
 
-    /// Whether commands may wait here for long.
+    /// Whether commands may have to wait here for a long time.
     pub(crate) fn is_stuck(&self) -> bool {
-        !self.is_up || self.queue.is_paused()
+        !self.is_working || self.queue.is_paused()
     }
 
     /// Takes the idle connection for a step.
@@ -126,31 +127,32 @@ impl MasterLane {
         }
     }
 
-    /// No command is in flight any more. Returns whether commands of those orders may wait for another master.
+    /// Records that no command is in flight any more. Returns whether commands of the orders that were in flight may wait for another
+    /// master.
     pub(crate) fn finish_batch(&mut self) -> bool {
         self.in_flight.clear();
-        std::mem::take(&mut self.is_displaced)
+        std::mem::take(&mut self.orders_may_wait_elsewhere)
     }
 
-    /// A new connection is ready.
+    /// Records that a new connection is ready.
     pub(crate) fn connected(&mut self, connection: MultiplexedConnection, guard: PredecessorGuard) {
         if !guard.predecessor_ended {
             self.queue.make_uncertainty_permanent();
             self.redirected_queue.make_uncertainty_permanent();
         }
-        (self.guard, self.pauses, self.is_up) = (Some(guard), pauses(), true);
+        (self.guard, self.pauses, self.is_working) = (Some(guard), pauses(), true);
         self.connection = LaneConnection::Idle(connection, Instant::now());
     }
 
-    /// The connection broke with these commands in flight.
+    /// Records that the connection broke with these commands in flight, and queues them again.
     pub(crate) fn broke(&mut self, sent: Vec<Job>) {
         self.finish_batch();
-        self.is_up = false;
+        self.is_working = false;
         let data = self.guard.as_ref().map(|guard| guard.data.clone()).unwrap_or_default();
         self.queue.requeue_unanswered(sent, &data);
     }
 
-    /// Returns redirected commands to the master of their slot. Returns whether there were any.
+    /// Gives redirected commands back to the master of their slot. Returns whether there were any.
     pub(crate) fn return_redirected(&mut self) -> bool {
         let any = !self.redirected_queue.is_empty();
         for mut job in self.redirected_queue.drain() {
@@ -192,7 +194,7 @@ impl MasterLane {
     pub(crate) fn exchange(&mut self, mut connection: MultiplexedConnection, batch: Batch) -> Step {
         let (jobs, is_redirected) = (batch.jobs(), batch.is_redirected());
         self.in_flight.extend(jobs.iter().filter_map(|job| job.command.order));
-        self.is_displaced = is_redirected;
+        self.orders_may_wait_elsewhere = is_redirected;
         let mut pipeline = redis::pipe();
         for job in jobs {
             if is_redirected {
@@ -212,7 +214,7 @@ impl MasterLane {
         })
     }
 
-    /// Sends a `PING` over an idle connection, so that a broken one is found before the next command needs it.
+    /// Sends a `PING` over the idle connection, so that a broken connection is found before the next command needs it.
     pub(crate) fn heartbeat(&self, mut connection: MultiplexedConnection) -> Step {
         let master = self.master;
         Box::pin(async move {

@@ -1,4 +1,5 @@
-//! The queue of one master: commands that wait, and the handling of answers. Sans-I/O.
+//! The queue of one master: the commands that wait, and the handling of answers, including MOVED, ASK and other refusals of Redis.
+//! Sans-I/O.
 
 use super::job::{Job, Resend, Uncertainty};
 use crate::broker::redis::schema::scripts::{code_and_details, keys_of};
@@ -10,30 +11,31 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Time between attempts of a command that the server refuses for now.
+/// Pause before a refused command is tried again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// Maximum of commands of one order in a batch. If their answers are lost, each command must name all that followed it.
+/// Largest number of commands of one order in a batch. If the answers to a batch are lost, each command must name all later commands of its
+/// order.
 const MAX_PER_ORDER: usize = 128;
 
-/// What to do with the connection after the answers to a batch.
+/// What the lane does with the connection after the answers to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum After {
-    /// Continue.
-    GoOn,
-    /// Pause: the server executes no commands now.
+pub(crate) enum ConnectionAction {
+    /// Continue with the next batch.
+    Continue,
+    /// Pause, because the server executes no commands now.
     Pause,
-    /// Load the scripts: the server has lost them.
+    /// Load the scripts, because the server has lost them.
     LoadScripts,
-    /// Reconnect: the server is no longer a master.
+    /// Reconnect, because the server is no longer a master.
     Reconnect,
 }
 
-/// The result of the answers to a batch.
+/// What follows from the answers to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Round {
-    pub(crate) after: After,
-    /// Whether a slot is at another master than the slot map says.
+pub(crate) struct BatchResult {
+    pub(crate) action: ConnectionAction,
+    /// Whether another master serves a slot than the slot map says.
     pub(crate) is_map_wrong: bool,
 }
 
@@ -65,12 +67,12 @@ impl Queue {
         self.jobs.iter().filter_map(|job| job.command.order)
     }
 
-    /// Whether the server refused the first command for now.
+    /// Whether the first command waits because the server refused it for now.
     pub(crate) fn is_paused(&self) -> bool {
         self.jobs.front().is_some_and(|job| job.paused_until.is_some())
     }
 
-    /// The deadline of the first command. It is the earliest, because all commands have the same time.
+    /// The deadline of the first command. It is the earliest deadline, because all commands have the same time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.jobs.front().map(|job| job.deadline)
     }
@@ -82,8 +84,9 @@ impl Queue {
         }
     }
 
-    /// Takes up to `most` commands for a batch. Three kinds stay: paused ones with all later ones of their order, those whose order is `busy` elsewhere, and
-    /// those beyond [`MAX_PER_ORDER`]. Drops a command without a receiver for its answer, unless it may have been executed.
+    /// Takes at most `most` commands for a batch. These commands stay: paused ones and all later ones of their order, those of an order
+    /// that is `busy` elsewhere, and those beyond [`MAX_PER_ORDER`]. Drops a command whose caller no longer waits for the answer, unless
+    /// the server may have executed it.
     pub(crate) fn take(&mut self, most: usize, now: Instant, busy: impl Fn(u64) -> bool) -> Vec<Job> {
         let (mut taken, mut stay, mut staying) = (Vec::new(), Vec::new(), HashSet::new());
         let mut tally = Tally::new(most);
@@ -104,8 +107,8 @@ impl Queue {
     }
 
     // NL-2.4
-    /// Puts back the commands of a broken connection, ahead of all newer ones, if they may be sent again. `data`: the identity of the server's data when the
-    /// connection was made.
+    /// Puts back the commands of a broken connection that may be sent again, ahead of all newer ones. `data` is the identity of the
+    /// server's data when the connection was made.
     pub(crate) fn requeue_unanswered(&mut self, sent: Vec<Job>, data: &Arc<str>) {
         for mut job in sent.into_iter().rev() {
             if job.uncertainty == Uncertainty::None {
@@ -121,7 +124,8 @@ impl Queue {
     }
 
     // NL-2.6
-    /// Gives each uncertain command the idempotency keys of all later uncertain commands of its order.
+    /// Gives each uncertain command the idempotency keys of all later uncertain commands of its order. A command is uncertain if the server
+    /// may have executed it.
     fn record_later_keys(&mut self) {
         let mut later: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
         for job in self.jobs.iter_mut().rev().filter(|job| job.is_uncertain()) {
@@ -133,7 +137,7 @@ impl Queue {
     }
 
     // NL-2.13
-    /// Records that the server may execute commands of an earlier connection at any time.
+    /// Records that the server may still execute commands of an earlier connection, at any time.
     pub(crate) fn make_uncertainty_permanent(&mut self) {
         for job in self.jobs.iter_mut().filter(|job| job.is_uncertain()) {
             job.uncertainty = Uncertainty::Permanent;
@@ -141,10 +145,10 @@ impl Queue {
     }
 
     // NL-2.6
-    /// Handles the answers to a batch. A command that the server surely did not execute is sent again. If a later command of its order was executed, it
-    /// fails instead, because it would run out of order.
-    pub(crate) fn take_answers(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> Round {
-        let mut round = Round { after: After::GoOn, is_map_wrong: false };
+    /// Handles the answers to a batch. A command that the server refused for now is queued again, because the server did not execute it.
+    /// But if a later command of its order was executed, it fails, because it must not run out of order.
+    pub(crate) fn take_answers(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> BatchResult {
+        let mut result = BatchResult { action: ConnectionAction::Continue, is_map_wrong: false };
         let mut executed = HashSet::new();
         for (mut job, answer) in sent.into_iter().zip(answers).rev() {
             let refusal = match answer {
@@ -161,11 +165,11 @@ impl Queue {
                 Some(retry) if !is_late => {
                     (job.redirect, job.paused_until) = (None, None);
                     match retry {
-                        Retry::Connection(after) => round.after = round.after.max(after),
+                        Retry::Connection(action) => result.action = result.action.max(action),
                         Retry::AfterPause => job.paused_until = Some(now + PAUSE),
                         Retry::Redirect => job.redirect = details.split(' ').nth(1).map(Into::into),
                     }
-                    round.is_map_wrong |= matches!(code, "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
+                    result.is_map_wrong |= matches!(code, "MOVED" | "ASK" | "CLUSTERDOWN" | "READONLY");
                     self.jobs.push_front(job);
                 }
                 None if code == "OUTOFORDER" => job.fail_out_of_order(details.split(' ').next().unwrap_or_default()),
@@ -175,7 +179,7 @@ impl Queue {
                 }
             }
         }
-        round
+        result
     }
 
     /// Fails all commands.
@@ -192,7 +196,7 @@ impl Queue {
     }
 }
 
-/// Counts commands of each order in a batch, if the batch may contain too many.
+/// Counts the commands of each order in a batch, if the batch is large enough to contain too many of one order.
 struct Tally {
     counts: HashMap<u64, usize>,
     is_needed: bool,
@@ -214,23 +218,24 @@ impl Tally {
     }
 }
 
-/// How to retry a command that the server refused for now.
+/// How the lane retries a command that the server refused for now.
 enum Retry {
-    /// The refusal concerns all commands of this connection.
-    Connection(After),
-    /// Retry only this command, after a pause; another master may serve the slot by then.
+    /// The refusal concerns all commands of this connection, so the lane acts on the connection.
+    Connection(ConnectionAction),
+    /// Retry this command alone, after a pause. Another master may serve the slot by then.
     AfterPause,
-    /// Retry only this command, at the server that the refusal names.
+    /// Retry this command alone, at the server that the refusal names.
     Redirect,
 }
 
 // NL-2.11, NL-2.12
-/// How to retry, if the server refused a command for a temporary reason and changed nothing.
+/// How to retry a command after a refusal with this code. None if the refusal is final. With any other refusal, the server has changed
+/// nothing.
 fn refused_for_now(code: &str) -> Option<Retry> {
     Some(match code {
-        "NOSCRIPT" => Retry::Connection(After::LoadScripts),
-        "READONLY" | "MASTERDOWN" => Retry::Connection(After::Reconnect),
-        "LOADING" | "BUSY" | "NOREPLICAS" => Retry::Connection(After::Pause),
+        "NOSCRIPT" => Retry::Connection(ConnectionAction::LoadScripts),
+        "READONLY" | "MASTERDOWN" => Retry::Connection(ConnectionAction::Reconnect),
+        "LOADING" | "BUSY" | "NOREPLICAS" => Retry::Connection(ConnectionAction::Pause),
         "MOVED" | "TRYAGAIN" | "CLUSTERDOWN" => Retry::AfterPause,
         "ASK" => Retry::Redirect,
         _ => return None,
@@ -240,7 +245,7 @@ fn refused_for_now(code: &str) -> Option<Retry> {
 fn problem(code: &str, details: &str, cmd: &Cmd) -> String {
     match code {
         "WRONGTYPE" => format!(
-            "Redis contains another type than the gateway writes under one of the keys {}: does another program use redis.prefix?",
+            "Redis has a value of the wrong type under one of the keys {}: does another program use redis.prefix?",
             keys_of(cmd).join(", ")
         ),
         code => format!("Redis refused: {code} {details}").trim_end().to_owned(),

@@ -1,4 +1,4 @@
-//! The canary: a message that takes the same way through Redis as a publication. It proves that a subscriber connection still delivers.
+//! The canary: a message that passes through Redis like a publication. It proves that a subscriber connection still delivers.
 
 use super::{
     push_receiver::{Broken, PushReceiver},
@@ -20,12 +20,13 @@ use tokio::time::{Instant, sleep, timeout};
 const WRITE_PROBE_MS: u64 = 10_000;
 
 impl SubscriberConnection {
-    /// The pub/sub channel of this master's canary.
+    /// The pub/sub channel of this master's canary. None while the master has no slot.
     pub(super) fn canary_channel(&self) -> Option<String> {
         self.name_in_slot(|number| self.context.keys.canary(&self.context.node, number))
     }
 
-    /// A name in a slot of this master. None while it has no slot. `name` gets a number in such a slot, or none if one master serves all slots.
+    /// Returns a name in a slot of this master, or None while it has no slot. `name` makes the name: it gets a number in such a slot, or
+    /// None if one master serves all slots.
     fn name_in_slot(&self, name: impl FnOnce(Option<u32>) -> String) -> Option<String> {
         let topology = self.context.masters.topology();
         if topology.only().is_some() {
@@ -35,7 +36,7 @@ impl SubscriberConnection {
         Some(name(Some(slot.example())))
     }
 
-    /// Checks that this master accepts writes. A canary cannot show that, because a server that refuses writes still accepts PUBLISH.
+    /// Checks that this master accepts writes. A canary cannot prove that, because a server that refuses writes still accepts PUBLISH.
     async fn probe_writes(&self) {
         let Some(key) = self.name_in_slot(|number| self.context.keys.write_probe(&self.context.node, number)) else { return };
         let mut cmd = call(&SCRIPTS.write_probe, &[key]);
@@ -46,13 +47,13 @@ impl SubscriberConnection {
             Ok(Some(refusal)) if refusal.is_empty() => health.set_working(part),
             Ok(Some(refusal)) => health.warn(part, &refused_writes(&self.connector.address(), &refusal)),
             Ok(None) => drop(health.set_failed(part, &unexpected_answer().to_string())),
-            // The lane logs its own problem.
+            // The lane has logged this problem itself.
             Err(error) => drop(health.set_failed(part, &error.to_string())),
         }
     }
 
     // NL-6.1
-    /// Sends one canary after the other. Returns if one does not arrive.
+    /// Sends canaries, one at a time. Returns an error if one does not return.
     pub(super) async fn canaries(&self, receiver: &PushReceiver) -> Result<Infallible, Broken> {
         let part = HealthPart::Canary(self.master);
         let (mut returned, mut channels) = (receiver.returned_canary.subscribe(), receiver.canary.subscribe());
@@ -63,9 +64,12 @@ impl SubscriberConnection {
             cmd.arg(&channel).arg(number);
             let sent = Instant::now();
             if let Err(error) = self.context.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Never }).await {
-                // This does not concern the subscriber connection.
+                // The lane could not publish the canary. That says nothing about the subscriber connection.
                 self.context.health.set_failed(part, &error.to_string());
-            } else if matches!(timeout(2 * self.context.canary, returned.wait_for(|returned| *returned >= number)).await, Ok(Ok(_))) {
+            } else if matches!(
+                timeout(2 * self.context.canary_interval, returned.wait_for(|returned| *returned >= number)).await,
+                Ok(Ok(_))
+            ) {
                 self.context.health.set_working(part);
                 self.context.counters.round_trip_ms.store(sent.elapsed().as_millis() as u64, Relaxed);
             } else if self.canary_channel().is_some_and(|now| now == channel) {
@@ -76,7 +80,7 @@ impl SubscriberConnection {
                     .set_failed(part, &format!("Redis at {address} does not deliver published messages to the gateway: subscribing again"));
                 return Err(Broken::NotDelivering);
             }
-            sleep(self.context.canary).await;
+            sleep(self.context.canary_interval).await;
         }
         std::future::pending().await
     }

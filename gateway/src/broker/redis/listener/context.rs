@@ -1,4 +1,4 @@
-//! The shared parts of all subscriber connections.
+//! What all subscriber connections share.
 
 use crate::broker::redis::{
     channels::{audit::Audit, channel_index::ChannelIndex},
@@ -9,11 +9,11 @@ use crate::broker::redis::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// After this number of canary periods a connection has delivered, or the gateway has replaced it: one pause, two periods for the return of the canary, one
+/// Number of canary periods within which a silent connection is replaced: one pause before the canary, two periods for its return, and one
 /// to subscribe again.
 pub(crate) const CANARY_PERIODS: u32 = 4;
 
-/// The shared parts of all subscriber connections.
+/// What all subscriber connections share.
 pub(crate) struct ListenerContext {
     pub(crate) masters: Arc<Masters>,
     pub(crate) subscriptions: Arc<Subscriptions>,
@@ -27,7 +27,7 @@ pub(crate) struct ListenerContext {
     /// Publishes the canaries.
     pub(crate) lane: Arc<Lane>,
     /// Time between two canaries.
-    pub(crate) canary: Duration,
-    /// Maximum time for the confirmation of a step.
+    pub(crate) canary_interval: Duration,
+    /// Longest time until Redis confirms a group of subscribe or unsubscribe commands.
     pub(crate) response_timeout: Duration,
 }

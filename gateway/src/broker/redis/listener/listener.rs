@@ -35,7 +35,7 @@ impl Listener {
         }
     }
 
-    /// Starts and stops tasks as the slot map requires.
+    /// Starts and stops tasks so that each master that serves slots has one.
     async fn apply_topology(&self, topology: Arc<Topology>, tasks: &mut BTreeMap<Master, SubscriberTask>, stop: &CancellationToken) {
         self.0.subscriptions.apply_topology(topology.clone());
         let serving = topology.serving();
@@ -65,7 +65,7 @@ impl Listener {
 impl SubscriberTask {
     async fn end(self) {
         self.stop.cancel();
-        // It ends at once. The runtime reports a panic.
+        // The task was cancelled, so it ends at once. The runtime reports a panic.
         let _ = self.task.await;
     }
 }

@@ -1,6 +1,6 @@
 //! The subscriber connections, one to each master, and their tasks. They carry only subscriptions and deliveries.
 //!
-//! - [`listener`]: runs the tasks; [`subscriber_connection`]: one task; [`context`]: their shared parts
+//! - [`listener`]: runs the tasks; [`subscriber_connection`]: one task; [`context`]: what all tasks share
 //! - [`push_receiver`]: handles pushes; [`canary`]: proves that the connection delivers
 
 mod canary;

@@ -1,8 +1,8 @@
 //! Receives the pushes of a subscriber connection.
 //!
-//! Confirmations are pushes among others. A master that gives up a slot ends its subscriptions with the same push that confirms an
-//! unsubscribe. So the
-//! receiver tells pushes apart by the name of their pub/sub channel. A sync marker proves that all earlier confirmations have arrived.
+//! Messages and confirmations are both pushes. The push with which a master ends a subscription, because it gives up the slot, looks like
+//! the confirmation of an unsubscribe. So the receiver does not count confirmations: it distinguishes pushes by the name of their pub/sub
+//! channel. A sync marker proves that all earlier confirmations have arrived.
 
 use crate::broker::redis::{
     schema::{keys::Keys, pubsub::ReceivedPush},
@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Why the task gives up a connection.
+/// Why the task abandons a connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error("it was closed")]
@@ -46,7 +46,7 @@ pub(crate) struct PushReceiver {
     pub(crate) canary: watch::Sender<Option<String>>,
     /// The number of the newest sync marker that returned.
     sync_marker: watch::Sender<u64>,
-    /// Pub/sub channels that were confirmed since the last sync marker was sent.
+    /// Pub/sub channels whose subscription was confirmed since the last sync marker was sent.
     confirmed: Mutex<HashSet<String>>,
 }
 
@@ -61,23 +61,23 @@ impl PushReceiver {
         }
     }
 
-    /// The number of the next sync marker. [`Self::wait_for_marker`] returns the confirmations until it returns.
+    /// The number of the next sync marker. Forgets earlier confirmations.
     pub(crate) fn next_sync_marker(&self) -> u64 {
         lock(&self.confirmed).clear();
         *self.sync_marker.borrow() + 1
     }
 
-    /// Waits until the sync marker returns. Returns the pub/sub channels that were confirmed in the meantime.
+    /// Waits until the sync marker returns. Returns the pub/sub channels whose subscription was confirmed since [`Self::next_sync_marker`].
     pub(crate) async fn wait_for_marker(&self, sync_marker: u64) -> Result<HashSet<String>, Broken> {
         let mut passed = self.sync_marker.subscribe();
         tokio::select! {
             () = self.closed.cancelled() => Err(Broken::Closed),
-            // It cannot fail, because `self` owns the sender.
+            // This cannot fail, because `self` owns the sender.
             _ = passed.wait_for(|passed| *passed >= sync_marker) => Ok(std::mem::take(&mut *lock(&self.confirmed))),
         }
     }
 
-    /// The handler of pushes. The connection calls it on its own task.
+    /// The function that handles pushes of the master `at`. The connection calls it on its own task.
     pub(crate) fn handler(
         self: Arc<Self>,
         at: Master,

@@ -1,8 +1,7 @@
 //! The subscriber connection of a master, and its task.
 //!
-//! The connection carries only subscriptions and deliveries. After a break, a new connection subscribes to all channels again, in chunks.
-//! Then every channel
-//! with a history is checked, because Redis did not deliver what was published in between.
+//! The connection carries only subscriptions and deliveries. After a break, a new connection subscribes to all channels again, some of them
+//! at a time. Then every channel with a history is checked, because Redis did not deliver what was published in between.
 
 use super::{
     context::ListenerContext,
@@ -28,11 +27,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Channels in one subscription step. Redis confirms them in well under a second.
+/// Largest number of channels in one group of subscribe commands. Redis confirms so many in well under a second.
 const CHUNK: usize = 1000;
 /// Time between two checks for channels to unsubscribe from.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Pause after a refused subscription.
+/// Pause after a subscription that another master must serve.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The subscriber connection of a master.
@@ -154,12 +153,12 @@ impl SubscriberConnection {
             return Ok(false);
         }
         self.send(connection, receiver, self.pubsub().unsubscribe(&self.pubsub_channels(&names))).await?;
-        // A master without a confirmation no longer serves the slot and has ended the subscription itself.
+        // If the master does not confirm, it no longer serves the slot, and has ended the subscription itself.
         self.context.subscriptions.unsubscribed(self.master, &names);
         Ok(true)
     }
 
-    /// Sends these commands. Returns the pub/sub channels that were subscribed.
+    /// Sends these commands, and waits for the confirmations. Returns the pub/sub channels whose subscription was confirmed.
     async fn send(
         &self,
         connection: &mut MultiplexedConnection,
@@ -174,9 +173,8 @@ impl SubscriberConnection {
         timeout(self.context.response_timeout, receiver.wait_for_marker(number)).await.unwrap_or(Err(Broken::NoConfirmation))
     }
 
-    /// Handles a subscription without a confirmation. Sends it once more to get the error. No other command is in flight, so the answer
-    /// belongs to this one.
-    /// If another master serves the slot, the connection is good.
+    /// Handles a subscription that was not confirmed. Sends the command once more, to get the error. No other command is in flight, so the
+    /// answer belongs to this command. If another master serves the slot, the connection stays.
     async fn refused(&self, connection: &mut MultiplexedConnection, pubsub_channel: &str) -> Result<(), Broken> {
         let mut again = redis::cmd(self.pubsub().subscribe_command());
         again.arg(pubsub_channel);

@@ -1,9 +1,9 @@
-//! Reading of answers of Redis.
+//! Reads answers of Redis.
 
 use crate::broker::BrokerError;
 use redis::Value;
 
-/// The error for an answer that none of our scripts gives.
+/// The error for an answer that no script and no data of the gateway can cause.
 pub(crate) fn unexpected_answer() -> BrokerError {
     BrokerError::Unavailable("Redis contains data that no gateway wrote: does another program use redis.prefix?".into())
 }

@@ -1,4 +1,4 @@
-//! An estimate of the server's clock.
+//! Estimates the clock of a server.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering::Relaxed},
@@ -18,9 +18,9 @@ impl Clock {
         Self { start: Instant::now(), ahead_ms: AtomicI64::new(0) }
     }
 
-    /// Stores a measurement: the server's clock showed `server_ms` (ms since 1970) at some moment between `asked` and now. The calculation
-    /// takes
-    /// the earliest moment, so that a deadline is never later than meant.
+    /// Stores a measurement: the server's clock showed `server_ms` (milliseconds since 1970) at some moment between `asked` and now. The
+    /// estimate assumes the moment `asked`. So a deadline on the server's clock may be too early by the time of the round trip, but never
+    /// too late.
     pub(crate) fn set(&self, asked: Instant, server_ms: u64) {
         self.ahead_ms.store(server_ms.cast_signed() - self.since_start(asked), Relaxed);
     }

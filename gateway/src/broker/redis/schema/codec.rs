@@ -1,7 +1,8 @@
 //! Publications and announcements as bytes in Redis.
 //!
-//! A body is JSON with short names, readable with `redis-cli`: `d` data, `t` milliseconds since 1970. Optional members: `g` tags, `i` the publishing client,
-//! `p` traceparent. A stream entry has the body in its field `d`; the id of the entry is the offset. The first byte of a pub/sub message is its kind:
+//! A body is JSON with short names, so that `redis-cli` shows it as text: `d` is the data, `t` the time in milliseconds since 1970.
+//! Optional members are `g` (tags), `i` (the publishing client) and `p` (traceparent). A stream entry has the body in its field `d`; the id
+//! of the entry is the offset. The first byte of a pub/sub message is its kind:
 //!
 //! | message | meaning |
 //! |---|---|
@@ -54,14 +55,14 @@ impl Info<'_> {
     }
 }
 
-/// A publication without its position.
+/// Encodes a publication without its position.
 pub(crate) fn encode_body(publication: &Publication) -> Vec<u8> {
     let Publication { position: _, data, tags, info, time_ms, traceparent } = publication;
     let info = info.as_deref().map(Info::from);
     json(&Body { d: data.raw(), t: *time_ms, g: tags.clone(), i: info, p: traceparent.clone() })
 }
 
-/// None if no gateway wrote this body.
+/// Reads a body. None if no gateway wrote it.
 pub(crate) fn decode_body(body: &[u8], position: Option<Position>) -> Option<Publication> {
     let Body { d, t, g, i, p } = serde_json::from_slice(body).ok()?;
     let info = match i {
@@ -71,7 +72,7 @@ pub(crate) fn decode_body(body: &[u8], position: Option<Position>) -> Option<Pub
     Some(Publication { position, data: Data::parse(d).ok()?, tags: g, info, time_ms: t, traceparent: p })
 }
 
-/// A publication that is not stored, as a pub/sub message.
+/// Encodes a publication that is not stored as a pub/sub message.
 pub(crate) fn encode_ephemeral(publication: &Publication) -> Vec<u8> {
     [b"e", &*encode_body(publication)].concat()
 }
@@ -88,7 +89,7 @@ pub(crate) fn encode_info(info: &ClientInfo) -> Vec<u8> {
     json(&Info::from(info))
 }
 
-/// None if no gateway wrote this.
+/// Reads the info of a client. None if no gateway wrote it.
 pub(crate) fn decode_info(info: &[u8]) -> Option<ClientInfo> {
     serde_json::from_slice::<Info<'_>>(info).ok()?.into_model()
 }
@@ -121,7 +122,7 @@ pub(crate) fn decode_forks(forks: &str) -> Option<Vec<Position>> {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    // Strings, numbers and JSON that was checked: serialisation cannot fail.
+    // The value consists of strings, numbers and checked JSON, so serialisation cannot fail.
     serde_json::to_vec(value).unwrap_or_default()
 }
 

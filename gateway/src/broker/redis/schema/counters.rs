@@ -1,4 +1,4 @@
-//! Counters of the broker.
+//! Counters of the Redis broker.
 
 use crate::broker::RedisStats;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,28 +17,28 @@ impl Counter {
     }
 }
 
-/// All counters, since the start of the process.
+/// All counters of the Redis broker, since the start of the process.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Messages that no gateway wrote, in pub/sub channels of the prefix. The broker ignores them.
+    /// Messages in the gateway's pub/sub channels that no gateway wrote. The broker ignores them.
     pub(crate) foreign: Counter,
     /// Publications that Redis stored but did not send to subscribers.
     pub(crate) unannounced: Counter,
-    /// Channels that became active but are missing from the channel index until the next sweep, because too many names waited.
+    /// Active channels that stay missing from the channel index until the next sweep, because too many names waited for the write.
     pub(crate) unlisted: Counter,
-    /// Keys that a sweep deleted, because they belong to another one of several servers.
+    /// Keys that a sweep deleted because, with several servers, they belong to another server.
     pub(crate) misplaced: Counter,
     /// Subscriber connections that broke.
     pub(crate) broken: Counter,
     /// Subscriber connections that stayed open but delivered no more messages.
     pub(crate) undelivered: Counter,
-    /// Channels that did not deliver an acknowledged publication in time.
+    /// Channels that did not deliver an acknowledged publication of this node in time.
     pub(crate) missing_deliveries: Counter,
-    /// Channels that the node subscribed to again for one of these reasons.
+    /// Channels to which the node subscribed again after a broken connection, a moved slot or a missing delivery.
     pub(crate) resubscribed: Counter,
-    /// Attempts to renew the assignment of a server that failed.
+    /// Failed attempts to renew the assignment of a server.
     pub(crate) failed_renewals: Counter,
-    /// Round trip of the last canary, in milliseconds.
+    /// Time from the publish of the last canary to its delivery, in milliseconds.
     pub(crate) round_trip_ms: AtomicU64,
 }
 

@@ -1,8 +1,8 @@
 //! Names of channels and users as parts of key names.
 //!
-//! A user id may contain almost any character. In a key, `{` and `}` choose the slot; `* ? [ ] \` are wildcards of patterns (ACL rules,
-//! `SCAN`,
-//! `KEYS`); a space separates words for many tools. [`escape`] writes these characters, and `%` itself, as `%` and two hex digits.
+//! A user id may contain almost any character. Some characters have a meaning in a key: `{` and `}` choose the slot, `* ? [ ] \` are
+//! wildcards of patterns (ACL rules, `SCAN`, `KEYS`), and a space separates words for many tools. [`escape`] writes these characters, and
+//! `%` itself, as `%` and two hex digits.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ fn is_special(byte: u8) -> bool {
     b"%{} *?[]\\".contains(&byte)
 }
 
-/// The name as a part of a key. Two different names never give the same text.
+/// Writes a name as a part of a key. Two different names never give the same text.
 pub(crate) fn escape(name: &str) -> Cow<'_, str> {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let special = name.bytes().filter(|byte| is_special(*byte)).count();
@@ -30,7 +30,7 @@ pub(crate) fn escape(name: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// Reverses [`escape`]. None if the text is no result of [`escape`].
+/// Reverses [`escape`]. None if [`escape`] cannot have produced the text.
 pub(crate) fn unescape(escaped: &str) -> Option<Cow<'_, str>> {
     let Some((plain, mut rest)) = escaped.split_once('%') else {
         return (!escaped.bytes().any(is_special)).then(|| escaped.into());

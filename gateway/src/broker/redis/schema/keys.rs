@@ -1,44 +1,37 @@
 //! Names of all keys and pub/sub channels in Redis.
 //!
-//! `P` is the prefix of the settings, `C` a channel, `U` a user. Channel and user are escaped ([`escape`]). The braces put all keys of a
-//! channel into
-//! one slot of a Redis Cluster, and all keys of a user.
+//! In this table, `P` is the prefix in the settings, `C` a channel, and `U` a user. Channels and users are escaped ([`escape`]). The braces
+//! put all keys of a channel into one slot of a Redis Cluster, and all keys of a user into another one.
 //!
 //! | key | type | content | removed when |
 //! |---|---|---|---|
 //! | `P:{C}` | pub/sub | publications, joins and leaves | |
-//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that wrote them | unused for the longer of the history's
-//! `history_ttl` and `broker.position_ttl` |
-//! | `P:{C}:stream` | stream | the history; ids are offsets | `history_ttl` after the last publish; a `DELETE` of the history |
-//! | `P:{C}:idempotency:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` |
-//! | `P:{C}:idempotency::I` | string | the answer to the publish with id `I`, which the gateway made | twice `redis.publish_deadline` |
+//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that wrote them | not used for `history_ttl` of the channel or `broker.position_ttl`, whichever is longer |
+//! | `P:{C}:stream` | stream | the history; ids are offsets | `history_ttl` after the last publish, or a `DELETE` of the history |
+//! | `P:{C}:idempotency:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` after the publish |
+//! | `P:{C}:idempotency::I` | string | the answer to the publish with id `I`, which the gateway made | twice `redis.deadline` after the publish |
 //! | `P:{C}:presence` | hash | present connections | the last one leaves |
 //! | `P:{C}:users` | hash | for each present user, the number of connections | the last one leaves |
 //! | `P:{C}:nodes` | hash | for each generation of a node, the number of present connections | the last one leaves |
-//! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for
-//! each name: a list or the sweep finds the channel inactive |
+//! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for each name: a list or the sweep finds the channel inactive |
 //! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one is deleted or has expired |
-//! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason |
-//! `tokens.revocation_ttl` |
-//! | `P:assignment` | string | the role of this server among several servers | `cluster.lease` after the last node renewed it |
+//! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason | `tokens.revocation_ttl` after the revocation |
+//! | `P:assignment` | string | the role of this server among several servers | `cluster.lease` after a node last renewed it |
 //! | `P:{nodes}` | hash | the record of each node, by name and generation | the node leaves, or the cleanup after its death has ended |
-//! | `P:{nodes}:lease:N G` | string | exists while generation `G` of node `N` is alive | `cluster.lease` after its last heartbeat |
-//! | `P:{nodes}:cleanup:N G` | string | lock: the node that cleans up after this dead node | `cluster.lease` |
-//! | `P:{nodes}:sweep` | string | lock: the node that did the last sweep of presence | `cluster.sweep_interval` |
-//! | `P:node:N G:presence` | set | connections that this node added to presence, each with its channel | the last one leaves, or the
-//! cleanup removes it |
-//! | `P:node:N G:connections` | hash | the connection registry: users of the node's connections, by connection; only if a service asks for
-//! `disconnected` | the last one ends, or another node has reported it |
-//! | `P:probe:{N}:*` | several | where node `N` tries its rights when it connects | 10 seconds |
-//! | `P:writes:N`, in a Redis Cluster `P:writes:N:{M}` | string | where node `N` checks that a master accepts writes; `M` as in its canary | 10 seconds |
+//! | `P:{nodes}:lease:N G` | string | exists while generation `G` of node `N` is alive | `cluster.lease` after its last renewal |
+//! | `P:{nodes}:cleanup:N G` | string | lock: the node that cleans up after this dead node | `cluster.lease` after its last renewal |
+//! | `P:{nodes}:sweep` | string | lock: the node that did the last sweep | `cluster.sweep_interval` after the sweep began |
+//! | `P:node:N G:presence` | set | connections that this node added to presence, each with its channel | the last one leaves, or the cleanup removes it |
+//! | `P:node:N G:connections` | hash | the connection registry: users of the node's connections, by connection; only if a service asks for `disconnected` | the last one ends, or another node has reported it |
+//! | `P:probe:{N}:*` | several | where node `N` checks its rights when it connects | 10 seconds after the check |
+//! | `P:writes:N`, in a Redis Cluster `P:writes:N:{M}` | string | where node `N` checks that a master accepts writes; `M` as in its canary | 10 seconds after the check |
 //! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
 //! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, one for each master: the number `M` is in one of its slots | |
 //!
-//! With several servers, a sweep also removes keys at the wrong one.
+//! With several servers, a sweep also deletes keys at a server to which they do not belong.
 //!
-//! A Redis Cluster uses sharded pub/sub, so that everything of a channel is in one slot. All keys with `{nodes}` are in another slot. The
-//! data of a user
-//! and the two keys of a node have slots of their own. No command uses keys of two slots.
+//! A Redis Cluster uses sharded pub/sub, so that the keys and the pub/sub channel of a channel are in one slot. All keys with `{nodes}` are
+//! in one slot. The data of a user and the two keys `P:node:…` of a node have slots of their own. No command uses keys of two slots.
 
 use super::{
     escape::{escape, unescape},
@@ -48,7 +41,7 @@ use super::{
 use gateway_core::model::{ChannelName, UserId};
 use std::borrow::Cow;
 
-/// The names for one prefix.
+/// Makes and reads the names with one prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     prefix: Box<str>,
@@ -64,7 +57,7 @@ impl Keys {
         format!("{}:{{{}}}", self.prefix, escape(channel))
     }
 
-    /// The channel of a pub/sub channel.
+    /// The channel whose deliveries a pub/sub channel carries. None for any other pub/sub channel.
     pub(crate) fn channel<'a>(&self, pubsub_channel: &'a str) -> Option<Cow<'a, str>> {
         unescape(pubsub_channel.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.strip_suffix('}')?)
     }
@@ -82,7 +75,7 @@ impl Keys {
         self.of(channel, "stream")
     }
 
-    /// The channel of a stream's key.
+    /// The channel of a stream's key. None for any other key.
     pub(crate) fn channel_of_stream<'a>(&self, key: &'a str) -> Option<Cow<'a, str>> {
         self.channel(key.strip_suffix(":stream")?)
     }
@@ -97,7 +90,8 @@ impl Keys {
         format!("{}:{{*}}", literal(&self.prefix))
     }
 
-    /// The key that stores the answer to a publish. `scope`: the API key; empty for an id that the gateway made.
+    /// The key that stores the answer to a publish. `scope` is the name of the API key. It is empty if the gateway made the idempotency
+    /// key.
     pub(crate) fn idempotency(&self, channel: &ChannelName, scope: &str, key: &str) -> String {
         self.of(channel, &format!("idempotency:{scope}:{key}"))
     }
@@ -110,12 +104,12 @@ impl Keys {
         self.of(channel, "users")
     }
 
-    /// The nodes of the connections that are present.
+    /// The generations of nodes that have connections in the channel's presence.
     pub(crate) fn presence_nodes(&self, channel: &ChannelName) -> String {
         self.of(channel, "nodes")
     }
 
-    /// The channel of a key of [`Self::presence_nodes`].
+    /// The channel of a key of [`Self::presence_nodes`]. None for any other key.
     pub(crate) fn channel_of_presence_nodes<'a>(&self, key: &'a str) -> Option<Cow<'a, str>> {
         self.channel(key.strip_suffix(":nodes")?)
     }
@@ -130,13 +124,13 @@ impl Keys {
         format!("{}:*", literal(&self.prefix))
     }
 
-    /// Whether the slot decides which server has this key. Each of several servers has the others, and no gateway writes any other name.
+    /// Whether a key belongs to one of several servers, which its slot determines. All other keys of a gateway may exist at every server.
     pub(crate) fn has_place(&self, key: &str) -> bool {
         let name = key.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(':')).unwrap_or_default();
         ["{", "names:{", "user:{", "revoked:{", "node:"].iter().any(|kind| name.starts_with(kind))
     }
 
-    /// One shard of the channel index.
+    /// The key of a set of the channel index.
     pub(crate) fn channel_index(&self, shard: u16) -> String {
         format!("{}:names:{{{shard}}}", self.prefix)
     }
@@ -166,12 +160,12 @@ impl Keys {
         format!("{}:assignment", self.prefix)
     }
 
-    /// The lock for the sweep of presence.
+    /// The lock for the sweep.
     pub(crate) fn sweep(&self) -> String {
         format!("{}:{{nodes}}:sweep", self.prefix)
     }
 
-    /// What a node added to presence. Members: `connection channel`.
+    /// The connections that a node added to presence. Members are `connection channel`.
     pub(crate) fn node_presence(&self, node: &NodeId) -> String {
         format!("{}:node:{}:presence", self.prefix, node.text())
     }
@@ -181,12 +175,12 @@ impl Keys {
         format!("{}:node:{}:connections", self.prefix, node.text())
     }
 
-    /// The common start of the names on which a node tries its rights; `:` and a word follow. No channel has such a name.
+    /// The beginning of all keys on which a node checks its rights; `:` and a word follow. No channel has such a key.
     pub(crate) fn probe(&self, node: &str) -> String {
         format!("{}:probe:{{{node}}}", self.prefix)
     }
 
-    /// The pub/sub channel of a node's canary. With a number, it is in the slot of that number.
+    /// The pub/sub channel of a node's canary. In a Redis Cluster, `number` selects the slot.
     pub(crate) fn canary(&self, node: &str, number: Option<u32>) -> String {
         match number {
             Some(number) => format!("{}:canary:{node}:{{{number}}}", self.prefix),
@@ -194,7 +188,7 @@ impl Keys {
         }
     }
 
-    /// The key that a node writes to check that a master accepts writes. With a number, it is in the slot of that number.
+    /// The key that a node writes to check that a master accepts writes. In a Redis Cluster, `number` selects the slot.
     pub(crate) fn write_probe(&self, node: &str, number: Option<u32>) -> String {
         match number {
             Some(number) => format!("{}:writes:{node}:{{{number}}}", self.prefix),
@@ -207,7 +201,7 @@ impl Keys {
         pubsub_channel.strip_prefix(self.prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b":canary:"))
     }
 
-    /// A pub/sub channel without messages. The answer to a command that names it proves that the answers to all earlier commands have
+    /// A pub/sub channel without messages. When the answer to a command with this name arrives, the answers to all earlier commands have
     /// arrived.
     pub(crate) fn sync_marker(&self, number: u64) -> String {
         format!("{}:sync:{number}", self.prefix)
@@ -223,7 +217,7 @@ pub(crate) fn slot(channel: &str) -> Slot {
     Slot::of(escape(channel).as_bytes())
 }
 
-/// The text as a pattern that matches only this text.
+/// A pattern that matches only this text.
 fn literal(text: &str) -> String {
     text.chars().flat_map(|c| ['\\', c].into_iter().skip(usize::from(!"*?[]^\\".contains(c)))).collect()
 }

@@ -1,11 +1,13 @@
 //! The identity of a node.
 
-/// One generation of one process of a node. A process gets a new generation when its lease expires. Neither part contains a space.
+/// One generation of one process of a node. A process begins a new generation after its lease expired. Neither the name nor the generation
+/// contains a space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeId {
-    /// `node.name` of the settings. It should be unique in the cluster. Two processes may have it by mistake, or for one lease after a crash.
+    /// The setting `node.name`. It should be unique in the cluster. Two processes may have the same name by mistake, or for the time of one
+    /// lease after a crash.
     pub name: Box<str>,
-    /// `process.number`.
+    /// `process.number`: the id of the process, and the number of its generation.
     generation: Box<str>,
 }
 
@@ -26,22 +28,23 @@ impl NodeId {
         Some(Self { name: name.into(), generation: generation.into() })
     }
 
-    /// The process, unique in the cluster.
+    /// The id of the process, unique in the cluster.
     pub fn process(&self) -> &str {
         self.generation.split_once('.').map_or(&self.generation, |(process, _)| process)
     }
 
-    /// The address of the process in messages: its name, for people, and its unique id. All its generations have the same address.
+    /// The address of the process in messages: its name, which people read, and its unique id. All generations of a process have the same
+    /// address.
     pub fn address(&self) -> String {
         format!("{}:{}", self.name, self.process())
     }
 
-    /// The generation as one word, for event ids.
+    /// Name and generation as one word, for event ids.
     pub fn holder(&self) -> String {
         format!("{}/{}", self.name, self.generation)
     }
 
-    /// The generation as it is stored in Redis.
+    /// Name and generation as they are stored in Redis.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.name, self.generation)
     }

@@ -1,8 +1,7 @@
 //! Commands for publish and subscribe, and the pushes of a server to a subscriber.
 //!
-//! In a Redis Cluster the gateway uses sharded pub/sub (`SPUBLISH`, `SSUBSCRIBE`). Only sharded messages arrive in the order in which the
-//! scripts
-//! published them, and they do not load the cluster bus.
+//! In a Redis Cluster the gateway uses sharded pub/sub (`SPUBLISH`, `SSUBSCRIBE`). There, only sharded messages arrive in the order in
+//! which the scripts published them. They also do not load the cluster bus.
 
 use redis::{Cmd, PushInfo, PushKind, Value, cmd};
 
@@ -37,7 +36,7 @@ impl PubSub {
         }
     }
 
-    /// Subscribes to all of these pub/sub channels.
+    /// Commands that subscribe to all of these pub/sub channels.
     pub(crate) fn subscribe(self, names: &[String]) -> Vec<Cmd> {
         self.commands(self.subscribe_command(), names)
     }
@@ -46,7 +45,8 @@ impl PubSub {
         self.commands(self.unsubscribe_command(), names)
     }
 
-    /// A Redis Cluster refuses a command with names of several slots, so each name gets a command of its own there.
+    /// One command for all names. A Redis Cluster refuses a command with names of several slots, so there each name gets a command of its
+    /// own.
     fn commands(self, command: &str, names: &[String]) -> Vec<Cmd> {
         let per_command = match self {
             Self::Unsharded => names.len().max(1),
@@ -55,7 +55,7 @@ impl PubSub {
         names.chunks(per_command).map(|names| without_response(command, names)).collect()
     }
 
-    /// Lists the pub/sub channels that have subscribers at a server.
+    /// A command that lists the pub/sub channels with subscribers at a server.
     pub(crate) fn list_channels(self, pattern: &str) -> Cmd {
         let mut list = cmd("PUBSUB");
         list.arg(match self {
@@ -66,7 +66,7 @@ impl PubSub {
         list
     }
 
-    /// Counts the subscribers of each pub/sub channel at a server.
+    /// A command that counts the subscribers of each of these pub/sub channels at a server.
     pub(crate) fn count_subscribers(self, names: &[String]) -> Cmd {
         let mut count = cmd("PUBSUB");
         count.arg(match self {
@@ -96,14 +96,14 @@ pub(crate) enum ReceivedPush<'a> {
     /// A pub/sub channel and the message that was published to it.
     Message(&'a [u8], &'a [u8]),
     Subscribed(&'a str),
-    /// The node unsubscribed, or the server no longer serves the slot.
+    /// The node unsubscribed from the pub/sub channel, or the server no longer serves its slot.
     Unsubscribed(&'a str),
     /// The connection broke.
     Disconnected,
 }
 
 impl<'a> ReceivedPush<'a> {
-    /// None: this push does not matter here.
+    /// Reads a push. None if it has no meaning for the gateway.
     pub(crate) fn of(PushInfo { kind, data }: &'a PushInfo) -> Option<Self> {
         match (kind, &data[..]) {
             (PushKind::Message | PushKind::SMessage, [Value::BulkString(name), Value::BulkString(message)]) => {

@@ -11,13 +11,13 @@ pub(crate) struct Slot(pub(crate) u16);
 pub(crate) const SLOTS: u16 = 16_384;
 
 impl Slot {
-    /// The slot of a key. The text in the key's first braces decides; without braces, the whole key.
+    /// The slot of a key. If the key contains braces, only the text in the first braces counts; otherwise the whole key counts.
     pub(crate) fn of(key: &[u8]) -> Self {
         Self(crc16(tag(key).unwrap_or(key)) % SLOTS)
     }
 
-    /// The slot in which a command must run: that of its first key. This is the fourth word of a script call, and the second word of any
-    /// other command.
+    /// The slot in which a command must run, which is that of its first key. The first key is the fourth word of a script call, and the
+    /// second word of any other command.
     pub(crate) fn of_command(cmd: &Cmd) -> Self {
         let mut words = cmd.args_iter().filter_map(|word| match word {
             Arg::Simple(word) => Some(word),
@@ -27,7 +27,7 @@ impl Slot {
         Self::of(words.nth(ahead).unwrap_or_default())
     }
 
-    /// The smallest number that, as a key, is in this slot.
+    /// The smallest number that is in this slot if it is used as a key.
     pub(crate) fn example(self) -> u32 {
         static EXAMPLES: LazyLock<Box<[u32]>> = LazyLock::new(examples);
         EXAMPLES.get(usize::from(self.0)).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The state of each part of the broker that must work, and the readiness that follows.
+//! The state of each part of the broker that must work, and the node's readiness that follows from the states.
 
 use super::topology::Master;
 use crate::broker::Readiness;
@@ -19,14 +19,14 @@ pub(crate) enum HealthPart {
     Subscriber(Master),
     /// The round trip from a publish at a master to its delivery.
     Canary(Master),
-    /// The writes of a master: whether it accepts them.
+    /// Whether a master accepts writes.
     Writes(Master),
     /// The connection of a lane to a master.
     Lane(Master, usize),
 }
 
 impl HealthPart {
-    /// The master that this part belongs to, if channels depend on it.
+    /// The master whose channels depend on this part. None for the other parts.
     fn of(self) -> Option<Master> {
         match self {
             Self::SlotMap | Self::ServerAssignment(_) => None,
@@ -53,16 +53,16 @@ impl State {
     }
 }
 
-/// A required part.
+/// A required part, and its state.
 #[derive(Clone, Debug)]
 struct Entry {
-    /// The address of its server. Empty if it is not known.
+    /// The address of the part's server. Empty if it is not known.
     address: Box<str>,
     state: State,
 }
 
 impl Entry {
-    /// The one with the worse state: failed, then pending, then working.
+    /// The entry with the worse state. Failed is worse than pending, and pending is worse than working.
     fn worse<'a>(&'a self, other: &'a Self) -> &'a Self {
         match (&self.state, &other.state) {
             (State::Failed(_), _) | (State::Pending(_), State::Working | State::Pending(_)) => self,
@@ -80,8 +80,8 @@ pub(crate) struct Health {
 const NO_ANSWER: &str = "Redis did not answer in time";
 
 impl Health {
-    /// Adds a part that must work from now on; `address` is that of its server. The part is pending at the start of the node. Later it counts as failed,
-    /// so that a node that serves already stays partly ready.
+    /// Adds a part that must work from now on. `address` is the address of its server. While the node starts, the part is pending. Once
+    /// another part works, a new part counts as failed, so that a node that already serves stays partly ready.
     pub(crate) fn require(&self, part: HealthPart, address: &str) {
         let (mut parts, problem) = (lock(&self.parts), format!("connecting to Redis at {address}").into());
         let is_serving = parts.values().any(|entry| entry.state == State::Working);
@@ -99,7 +99,7 @@ impl Health {
         lock(&self.parts).remove(&part);
     }
 
-    /// Records that the part failed; the text names cause and cure. Returns whether this state is new.
+    /// Records that the part failed. The text names the cause and the cure. Returns whether this state is new.
     pub(crate) fn set_failed(&self, part: HealthPart, problem: &str) -> bool {
         let failed = State::Failed(problem.into());
         match lock(&self.parts).entry(part) {
@@ -111,25 +111,25 @@ impl Health {
         }
     }
 
-    /// Like [`Self::set_failed`], and logs each new state once.
+    /// Like [`Self::set_failed`]. Also logs the problem if the state is new.
     pub(crate) fn warn(&self, part: HealthPart, problem: &str) {
         if self.set_failed(part, problem) {
             tracing::warn!(?part, "{problem}");
         }
     }
 
-    /// The problem of a part.
+    /// The problem of a part, for error messages.
     pub(crate) fn problem(&self, part: HealthPart) -> Box<str> {
         lock(&self.parts).get(&part).and_then(|entry| entry.state.problem()).unwrap_or(NO_ANSWER).into()
     }
 
-    /// The problem of any part.
+    /// The problem of any part that has one, for error messages.
     pub(crate) fn any_problem(&self) -> Box<str> {
         lock(&self.parts).values().find_map(|entry| entry.state.problem()).unwrap_or(NO_ANSWER).into()
     }
 
-    /// The readiness of the node. One working master is enough to be partly ready: if one failed master took all nodes out of service, the
-    /// other masters would be unreachable too.
+    /// The readiness of the node. The node is partly ready if at least one master works. Otherwise, one failed master would take all nodes
+    /// out of service, and the other masters would be unreachable for clients too.
     pub(crate) fn readiness(&self) -> Readiness {
         let parts = lock(&self.parts);
         let masters = masters(&parts);
@@ -147,7 +147,7 @@ impl Health {
         if is_serving && !is_pending && !parts.iter().any(blocks) { Readiness::Partly(problem) } else { Readiness::NotReady(problem) }
     }
 
-    /// The number of masters that work with all their parts, and of all others.
+    /// The number of masters of which all parts work, and the number of all other masters.
     pub(crate) fn count(&self) -> (usize, usize) {
         let parts = lock(&self.parts);
         let masters = masters(&parts);
@@ -156,7 +156,7 @@ impl Health {
     }
 }
 
-/// The worst part of each master.
+/// The part with the worst state of each master.
 fn masters(parts: &BTreeMap<HealthPart, Entry>) -> BTreeMap<Master, &Entry> {
     let mut masters: BTreeMap<Master, &Entry> = BTreeMap::new();
     for (part, entry) in parts {
@@ -167,7 +167,7 @@ fn masters(parts: &BTreeMap<HealthPart, Entry>) -> BTreeMap<Master, &Entry> {
     masters
 }
 
-/// Joins all problems. Problems that differ only in the address of the server become one problem with all addresses.
+/// Joins all problems into one text. Problems that differ only in the address of the server become one problem with all addresses.
 fn join_problems<'a>(entries: impl Iterator<Item = &'a Entry>) -> Box<str> {
     let mut causes: Vec<((&str, &str), Vec<&str>)> = Vec::new();
     for Entry { address, state } in entries {

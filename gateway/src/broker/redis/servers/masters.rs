@@ -1,9 +1,8 @@
-//! The current servers: one Redis, several independent ones, or the masters of a Redis Cluster. This module knows which of them serves a
-//! slot and how
-//! to reach each.
+//! The current servers: one Redis, several independent servers, or the masters of a Redis Cluster. This module knows which of them serves a
+//! slot, and how to reach each.
 
 use super::{
-    address::{Address, Peer, Site},
+    address::{Address, Peer, ServerAddress},
     connect::{
         connect_error::ConnectError,
         connector::Connector,
@@ -37,9 +36,9 @@ use tokio_util::sync::CancellationToken;
 const REFRESH_INTERVAL: Duration = Duration::from_secs(3);
 /// Minimum time between two queries.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a query waits for further answers after the first one: a server that does not answer must not delay the map.
+/// How long a query waits for further answers after the first one. A server that does not answer must not delay the slot map.
 const GRACE: Duration = Duration::from_millis(300);
-/// Maximum of servers in one query.
+/// Largest number of servers that get one query.
 const MAX_QUERIED: usize = 16;
 
 /// The current servers.
@@ -47,9 +46,9 @@ pub(crate) struct Masters {
     pubsub: PubSub,
     table: Mutex<MasterTable>,
     topology: watch::Sender<Arc<Topology>>,
-    /// A command found the slot map wrong.
+    /// Notified when the slot map may be wrong, for example because a server redirected a command.
     refresh: Notify,
-    /// Slots that are moving and in which a command was executed at the new master.
+    /// Moving slots in which the new master has executed a command.
     moving: Mutex<BTreeSet<Slot>>,
     moving_changed: Notify,
 }
@@ -58,10 +57,10 @@ pub(crate) struct Masters {
 struct MasterTable {
     connectors: HashMap<Master, Arc<Connector>>,
     numbers: HashMap<Endpoint, Master>,
-    /// Other addresses of servers, and those of [`Self::numbers`].
+    /// Other addresses of servers, each with the server's address in `numbers`.
     aliases: HashMap<Endpoint, Endpoint>,
     next: u32,
-    /// Servers of the settings, which get the query while no known master answers.
+    /// The servers in the settings. They get the query while no known master answers it.
     seeds: Vec<Arc<Connector>>,
     /// Login and TLS for the other servers of a Redis Cluster. None without a Redis Cluster.
     template: Option<Peer>,
@@ -71,7 +70,7 @@ struct MasterTable {
 }
 
 impl Masters {
-    /// The servers at this address. It does not connect yet.
+    /// The servers at this address. This does not connect to them yet.
     pub(crate) fn new(
         address: Address,
         lanes: usize,
@@ -91,14 +90,14 @@ impl Masters {
             probe,
         };
         let (pubsub, topology) = match address {
-            Address::One(site) => {
-                table.add(Master(0), site, assignments.only_server())?;
+            Address::One(server) => {
+                table.add(Master(0), server, assignments.only_server())?;
                 (PubSub::Unsharded, Topology::single(Master(0)))
             }
-            Address::Several(sites) => {
-                let names: Vec<_> = sites.keys().cloned().collect();
-                for (number, (name, site)) in (0..).zip(sites) {
-                    table.add(Master(number), site, assignments.one_of(&name, &names))?;
+            Address::Several(servers) => {
+                let names: Vec<_> = servers.keys().cloned().collect();
+                for (number, (name, server)) in (0..).zip(servers) {
+                    table.add(Master(number), server, assignments.one_of(&name, &names))?;
                 }
                 (PubSub::Unsharded, Topology::divided((0..).map(Master).zip(names.iter().map(AsRef::as_ref))))
             }
@@ -117,7 +116,7 @@ impl Masters {
         self.pubsub
     }
 
-    /// The slot map, with all later changes.
+    /// The slot map. The receiver gets all later changes.
     pub(crate) fn watch_topology(&self) -> watch::Receiver<Arc<Topology>> {
         self.topology.subscribe()
     }
@@ -127,12 +126,12 @@ impl Masters {
         self.topology.borrow().clone()
     }
 
-    /// The connector of a master. None if it is no longer a master.
+    /// The connector of a master. None if the server is no longer a master.
     pub(crate) fn connector(&self, master: Master) -> Option<Arc<Connector>> {
         lock(&self.table).connectors.get(&master).cloned()
     }
 
-    /// The master at the address `name`, as the server `reporter` writes it.
+    /// The master at the address `name`, as the server `reporter` wrote it in a redirection.
     pub(crate) fn named(&self, name: &str, reporter: Master) -> Option<Master> {
         let mut table = lock(&self.table);
         let endpoint = Endpoint::parse(name, table.connectors.get(&reporter)?.host())?;
@@ -145,14 +144,14 @@ impl Masters {
         self.refresh.notify_one();
     }
 
-    /// Records that a command was executed at the new master of a moving slot. Subscribers at the old master may have missed a publication.
+    /// Records that the new master of a moving slot executed a command. Subscribers at the old master may have missed a publication.
     pub(crate) fn mark_moving(&self, slot: Slot) {
         lock(&self.moving).insert(slot);
         self.moving_changed.notify_one();
         self.request_refresh();
     }
 
-    /// Waits for the next slots of [`Self::mark_moving`].
+    /// Waits until [`Self::mark_moving`] has recorded slots, and takes them.
     pub(crate) async fn next_moving(&self) -> BTreeSet<Slot> {
         loop {
             let moving = std::mem::take(&mut *lock(&self.moving));
@@ -163,7 +162,7 @@ impl Masters {
         }
     }
 
-    /// Adds the parts that must work at the start.
+    /// Registers the parts that must work at the start.
     pub(crate) fn require_parts(&self, health: &Health) {
         let table = lock(&self.table);
         match table.seeds.first() {
@@ -172,7 +171,7 @@ impl Masters {
         }
     }
 
-    /// Keeps the slot map of a Redis Cluster current, or follows sentinels and keeps assignments, until cancelled.
+    /// Runs until cancelled. For a Redis Cluster, keeps the slot map current. Otherwise, follows sentinels and keeps the assignments.
     pub(crate) async fn run(&self, health: &Health, counters: &Counters, stop: CancellationToken) {
         let _ = match self.pubsub {
             PubSub::Unsharded => stop.run_until_cancelled(self.run_servers(health, counters)).await,
@@ -199,7 +198,7 @@ impl Masters {
         }
     }
 
-    /// The reports of the known masters. If none of them answers, the servers of the settings get the query.
+    /// Queries the known masters for their reports. If none of them answers, queries the servers in the settings.
     async fn query(&self, round: usize) -> Result<Vec<SlotReport>, ConnectError> {
         let (mut masters, seeds) = {
             let table = lock(&self.table);
@@ -216,7 +215,7 @@ impl Masters {
         }
     }
 
-    /// Makes these reports the slot map.
+    /// Makes a new slot map from these reports, and publishes it.
     pub(crate) fn apply(&self, reports: Vec<SlotReport>, health: &Health) {
         let mut table = lock(&self.table);
         table.aliases = reports.iter().filter_map(SlotReport::alias).map(|(other, used)| (other.clone(), used.clone())).collect();
@@ -245,13 +244,13 @@ impl Masters {
 }
 
 impl MasterTable {
-    fn add(&mut self, master: Master, site: Site, assignment: ServerAssignment) -> Result<(), RedisError> {
-        let connector = Connector::new(site, assignment, self.lanes, self.timeouts, self.probe.clone())?;
+    fn add(&mut self, master: Master, server: ServerAddress, assignment: ServerAssignment) -> Result<(), RedisError> {
+        let connector = Connector::new(server, assignment, self.lanes, self.timeouts, self.probe.clone())?;
         self.connectors.insert(master, Arc::new(connector));
         Ok(())
     }
 
-    /// The master at this address. None if the address is unusable.
+    /// The master at this address, with a new number if it is not known yet. None if the address is unusable.
     fn number(&mut self, endpoint: &Endpoint) -> Option<Master> {
         if let Some(master) = self.numbers.get(endpoint) {
             return Some(*master);
@@ -265,7 +264,7 @@ impl MasterTable {
         Some(master)
     }
 
-    /// Adds the parts that the new slot map requires, and removes those that it no longer requires.
+    /// Registers the parts that the new slot map requires, and removes those that it no longer requires.
     fn update_health(&self, before: &Topology, after: &Topology, health: &Health) {
         let (before, after) = (self.parts(before), self.parts(after));
         for (part, master) in &after {
@@ -293,7 +292,7 @@ impl MasterTable {
     }
 }
 
-/// The reports of all servers that answer in time.
+/// Queries these servers. Returns the reports of those that answer in time.
 async fn query(servers: Vec<Arc<Connector>>) -> Result<Vec<SlotReport>, ConnectError> {
     let one = async |server: Arc<Connector>| server.nodes().await.map(|answer| slot_reports(&answer, server.host()).unwrap_or_default());
     let mut answers: FuturesUnordered<_> = servers.into_iter().map(one).collect();

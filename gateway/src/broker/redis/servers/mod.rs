@@ -1,4 +1,5 @@
-//! The servers of Redis: their addresses, connections to them, the slots that each serves, and their health. Nothing here knows channels or publications.
+//! The servers of Redis: their addresses, the connections to them, the slots that each serves, and their health. Nothing here depends on
+//! channels or publications.
 //!
 //! - [`address`]: the addresses in the settings; [`connect`]: connections to one server
 //! - [`topology`]: the slot map; [`masters`]: the current servers; [`health`]: the states of all parts

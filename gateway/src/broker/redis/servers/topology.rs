@@ -1,13 +1,16 @@
-//! Which master serves which slots. Sans-I/O: [`super::masters`] queries the servers, this module builds the map from their answers.
+//! Which master serves which slots. Sans-I/O: [`super::masters`] queries the servers, and this module builds the slot map from their
+//! answers.
 //!
-//! Several independent servers divide the slots by their names. The servers of a Redis Cluster report who serves what. They learn of each other by gossip, so
-//! some reports are older than others. The report with the highest configuration epoch wins: the same rule that Redis Cluster itself applies.
+//! Several independent servers divide the slots by their names. The servers of a Redis Cluster report which master serves which slots. They
+//! learn this from each other by gossip, so some reports are older than others. The report with the highest configuration epoch wins, which
+//! is also the rule of Redis Cluster itself.
 
 use crate::broker::redis::schema::slot::{SLOTS, Slot};
 use gateway_core::model::rendezvous_score;
 use std::{collections::BTreeMap, fmt};
 
-/// A server that takes writes. Its number is valid while this process runs and is never used again; [`super::masters`] knows its address.
+/// The number of a server that accepts writes. It is valid while this process runs, and is never used for another server.
+/// [`super::masters`] knows the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Master(pub(crate) u32);
 
@@ -19,7 +22,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `host:port`. A server that does not know the host leaves it out, or writes `?`; then the host is `reporter`, the server that gave this answer.
+    /// Reads `host:port`. A server that does not know the host omits it or writes `?`. Then the host is that of `reporter`, the server that
+    /// gave this answer.
     pub(crate) fn parse(text: &str, reporter: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let host = if matches!(host, "" | "?") { reporter } else { host };
@@ -44,13 +48,13 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    /// One server serves all slots.
+    /// A slot map with one server, which serves all slots.
     pub(crate) fn single(master: Master) -> Self {
         Self::of(vec![master], vec![(Slot(0), Some(master))])
     }
 
-    /// Several independent servers divide the slots by their names, whatever their order. An added server takes slots evenly from all others; the slots of a
-    /// removed server go to all others.
+    /// A slot map of several independent servers. Their names decide the slots of each; their order does not matter. An added server takes
+    /// slots evenly from all others. The slots of a removed server go to all others.
     pub(crate) fn divided<'a>(servers: impl IntoIterator<Item = (Master, &'a str)>) -> Self {
         let mut servers: Vec<_> = servers.into_iter().collect();
         servers.sort_unstable();
@@ -60,7 +64,7 @@ impl Topology {
         Self::by_owner(servers.iter().map(|(master, _)| *master).collect(), owners)
     }
 
-    /// Merges the reports of servers. `number` gives a master its number; a master without a number is left out.
+    /// Merges the reports of servers into a slot map. `number` gives a master its number. Leaves out a master for which it returns None.
     pub(crate) fn merge(mut reports: Vec<SlotReport>, mut number: impl FnMut(&Endpoint) -> Option<Master>) -> Self {
         reports.sort_by_key(|report| report.epoch);
         let mut owners = vec![None; usize::from(SLOTS)];
@@ -93,7 +97,7 @@ impl Topology {
         self.borders.get(behind.checked_sub(1)?)?.1
     }
 
-    /// The only master, if it serves all slots. The caller need not compute a slot then.
+    /// The master that serves all slots, if there is one. The caller then need not compute a slot.
     pub(crate) fn only(&self) -> Option<Master> {
         match self.borders[..] {
             [(_, only)] => only,
@@ -101,7 +105,7 @@ impl Topology {
         }
     }
 
-    /// All masters, including those without slots: they may have joined just now, or be dead.
+    /// All masters, including those without slots, which may have just joined, or may be dead.
     pub(crate) fn masters(&self) -> &[Master] {
         &self.masters
     }
@@ -115,7 +119,7 @@ impl Topology {
         &self.serving
     }
 
-    /// A slot that no master serves.
+    /// The first slot that no master serves, if there is one.
     pub(crate) fn unserved(&self) -> Option<Slot> {
         if self.borders.is_empty() {
             return Some(Slot(0));
@@ -128,7 +132,7 @@ impl Topology {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SlotReport {
     endpoint: Endpoint,
-    /// The same server by IP address, as redirections may name it. None if [`Self::endpoint`] is that.
+    /// The address of the same server with its IP, as redirections may name it. None if [`Self::endpoint`] is this address.
     by_ip: Option<Endpoint>,
     epoch: u64,
     /// The first and the last slot of each range.
@@ -143,13 +147,14 @@ impl SlotReport {
 }
 
 impl SlotReport {
-    /// Another address of a server, and the one that the slot map uses.
+    /// The server's address by IP, and the address that the slot map uses for it. None if they are the same.
     pub(crate) fn alias(&self) -> Option<(&Endpoint, &Endpoint)> {
         self.by_ip.as_ref().map(|by_ip| (by_ip, &self.endpoint))
     }
 }
 
-/// Reads the answer of the server `reporter` to `CLUSTER NODES`: one report for each reachable master. None if the answer is malformed.
+/// Reads the answer of the server `reporter` to `CLUSTER NODES`. Returns one report for each reachable master, or None if the answer is
+/// malformed.
 pub(crate) fn slot_reports(answer: &str, reporter: &str) -> Option<Vec<SlotReport>> {
     let mut reports = Vec::new();
     for line in answer.lines().filter(|line| !line.is_empty()) {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::broker::{
     Mailbox,
-    redis::{RedisBroker, RedisConfig, commands::driver::Pipe, redis_broker::Background},
+    redis::{RedisBroker, RedisConfig, commands::driver::SimulatedLane, redis_broker::Background},
 };
 use gateway_core::model::lock;
 use serde::{Deserialize, Serialize};
@@ -22,41 +22,41 @@ pub(crate) enum Purpose {
 
 /// The connections of a node to the simulated server.
 pub(crate) struct SimulatedConnections {
-    writer: Pipe,
-    reader: Pipe,
+    writer: SimulatedLane,
+    reader: SimulatedLane,
     pub(crate) subscriber: SimulatedSubscriber,
 }
 
-/// A broker, and its connections. The caller takes each step of a connection.
+/// Makes a broker, and its connections to the simulated server. The caller starts each step of a connection.
 pub(crate) fn broker(mailboxes: Vec<Arc<Mailbox>>, config: RedisConfig) -> (RedisBroker, SimulatedConnections) {
     let broker = RedisBroker::new(mailboxes, RedisConfig { lanes: 1, ..config }).expect("a good address");
     let Background { drivers, listener, .. } = lock(&broker.background).take().expect("nobody runs it");
-    let mut pipes = drivers.into_iter().map(|driver| Pipe::new(driver, ONLY));
-    let (Some(writer), Some(reader)) = (pipes.next(), pipes.next()) else { unreachable!("one lane of each") };
+    let mut lanes = drivers.into_iter().map(|driver| SimulatedLane::new(driver, ONLY));
+    let (Some(writer), Some(reader)) = (lanes.next(), lanes.next()) else { unreachable!("one lane of each") };
     let subscriber = SimulatedSubscriber::new(&listener.0);
     (broker, SimulatedConnections { writer, reader, subscriber })
 }
 
-/// The steps of a connection for commands. Each returns whether there was anything to do.
+/// The steps of a connection for commands. Each step returns whether there was anything to do.
 impl SimulatedConnections {
     pub(crate) fn connect(&mut self, purpose: Purpose, server: &mut Server) -> bool {
-        self.pipe(purpose).connect(server)
+        self.lane(purpose).connect(server)
     }
 
     pub(crate) fn send(&mut self, purpose: Purpose) -> bool {
-        self.pipe(purpose).send()
+        self.lane(purpose).send()
     }
 
     pub(crate) fn execute(&mut self, purpose: Purpose, server: &mut Server) -> bool {
-        self.pipe(purpose).execute(server)
+        self.lane(purpose).execute(server)
     }
 
     pub(crate) fn answer(&mut self, purpose: Purpose, server: &mut Server) -> bool {
-        self.pipe(purpose).answer(server)
+        self.lane(purpose).answer(server)
     }
 
     pub(crate) fn cut(&mut self, purpose: Purpose, server: &mut Server) -> bool {
-        self.pipe(purpose).cut(server)
+        self.lane(purpose).cut(server)
     }
 
     /// Fails commands whose deadline has passed.
@@ -65,7 +65,7 @@ impl SimulatedConnections {
         self.reader.take_in();
     }
 
-    fn pipe(&mut self, purpose: Purpose) -> &mut Pipe {
+    fn lane(&mut self, purpose: Purpose) -> &mut SimulatedLane {
         match purpose {
             Purpose::Write => &mut self.writer,
             Purpose::Read => &mut self.reader,

@@ -1,8 +1,8 @@
-//! Faults that can be planted, so that the simulation has something to find.
+//! Faults that a test can plant, to prove that the simulation finds them.
 
 use serde::{Deserialize, Serialize};
 
-/// A planted fault, of the server if nothing else is said. The simulation must find each of them.
+/// A planted fault. "It" is the simulated server. The simulation must find each fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flaw {
@@ -18,7 +18,7 @@ pub enum Flaw {
     AcceptsLate,
     /// It executes a publish after a later one
     StoresOutOfOrder,
-    /// It confirms a subscription, which takes effect with the next command only
+    /// It confirms a subscription that takes effect only with the next command
     ConfirmsEarly,
     /// It loses every tenth message
     LosesMessages,
@@ -34,7 +34,7 @@ impl Flaw {
         <Self as clap::ValueEnum>::value_variants()
     }
 
-    /// Its name in cases and on the command line.
+    /// The name of the flaw in test cases and on the command line.
     pub fn name(self) -> String {
         clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
     }

@@ -1,15 +1,16 @@
-//! The full history of each channel, including everything that the store has lost since. The simulation checks its invariants against it.
+//! The full history of each channel, including everything that the store has lost. The simulation checks its invariants against this
+//! history.
 
 use gateway_core::model::{Epoch, Position};
 use std::collections::HashMap;
 
-/// The same as in `timeline.lua`.
+/// Number of forks that a channel keeps, as in `timeline.lua`.
 pub(super) const FORKS: usize = 8;
 
 /// The full history of a channel. Publications are numbers.
 #[derive(Default)]
 pub(crate) struct Lineage {
-    /// The fork at which each timeline began; none for the first.
+    /// The fork at which each timeline began. None for the first timeline of a channel.
     parents: HashMap<Epoch, Option<Position>>,
     places: HashMap<Position, u64>,
     /// The first position of each publication.
@@ -23,7 +24,7 @@ impl Lineage {
         self.parents.insert(epoch, parent);
     }
 
-    /// Records a publication. Returns the offset at which the timeline contains it already.
+    /// Records a publication. If the timeline already contains it, returns its earlier offset.
     pub(super) fn store(&mut self, at: Position, number: u64) -> Option<u64> {
         let before = (1..at.offset).find(|offset| self.at(Position { offset: *offset, ..at }) == Some(number));
         self.places.insert(at, number);
@@ -41,18 +42,18 @@ impl Lineage {
         self.places.get(&at).copied()
     }
 
-    /// Whether the store can have given this position to a client.
+    /// Whether the store may have given this position to a client.
     pub(crate) fn exists(&self, at: Position) -> bool {
         self.parents.contains_key(&at.epoch) && (at.offset == 0 || self.at(at).is_some())
     }
 
-    /// Whether `epoch` contains everything up to `held`.
+    /// Whether the timeline `epoch` contains the same publications as `held` up to that position.
     pub(crate) fn is_part(&self, held: Position, epoch: Epoch) -> bool {
         let same = |offset| self.at(Position { offset, ..held }) == self.at(Position { epoch, offset });
         held.epoch == epoch || (1..=held.offset).all(same)
     }
 
-    /// Whether `epoch` leads back to `held` over at most [`FORKS`] forks.
+    /// Whether the timeline `epoch` leads back to the position `held` over at most [`FORKS`] forks.
     pub(crate) fn remembers(&self, held: Position, mut epoch: Epoch) -> bool {
         for _ in 0..FORKS {
             if epoch == held.epoch {
@@ -66,7 +67,7 @@ impl Lineage {
         epoch == held.epoch
     }
 
-    /// The offset at which the timeline `left` ended, if `epoch` leads back to it.
+    /// The offset at which the timeline `left` ended, if the timeline `epoch` leads back to it.
     pub(crate) fn fork(&self, left: Epoch, mut epoch: Epoch) -> Option<u64> {
         while let Some(Some(parent)) = self.parents.get(&epoch) {
             if parent.epoch == left {

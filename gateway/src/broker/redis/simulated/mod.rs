@@ -1,7 +1,7 @@
-//! The broker with a simulated Redis. Only the connections and the server are simulated. Each step happens when the simulation takes it.
+//! The broker with a simulated Redis. Only the connections and the server are simulated. Each step happens when the simulation starts it.
 //!
 //! - [`server`]: the store; [`lineage`]: the full history of each channel; [`flaw`]: faults to plant
-//! - [`connections`]: the connections of a node; [`subscriber`]: the one that subscribes
+//! - [`connections`]: the connections of a node; [`subscriber`]: the subscriber connection among them
 
 mod connections;
 mod flaw;

@@ -1,4 +1,5 @@
-//! A Redis in memory: streams with the effects of the scripts, subscriber connections, and a replica that lags behind.
+//! A Redis in memory: streams on which commands have the same effects as the scripts, subscriber connections, and a replica that lags
+//! behind.
 
 use super::{
     flaw::Flaw,
@@ -24,15 +25,15 @@ pub(crate) struct Server {
     left_behind: VecDeque<(u64, Cmd)>,
     clients: u64,
     scripts: bool,
-    /// The error code for every command, or for the next one.
+    /// The error code with which the server refuses every command, or only the next one.
     refuses: Option<&'static str>,
     refuses_once: bool,
-    /// Number of publishes that the server will store but not send to subscribers.
+    /// Number of further publishes that the server will store but not send to subscribers.
     pub(crate) unannounced: u32,
     pub(crate) flaw: Option<Flaw>,
-    /// The codes with which the script refused publishes.
+    /// The error codes with which the publish script has refused publishes.
     pub(crate) refusals: BTreeSet<&'static str>,
-    /// The first violation of an invariant.
+    /// A description of the first violation of an invariant.
     pub(crate) wrong: Option<String>,
     lineages: BTreeMap<String, Lineage>,
     keys: Keys,
@@ -67,7 +68,7 @@ struct Answer {
 #[derive(Default)]
 struct Subscriber {
     open: bool,
-    /// It delivers no more messages.
+    /// The server delivers no more messages to it.
     is_silent: bool,
     channels: BTreeSet<String>,
     requests: VecDeque<Request>,
@@ -117,7 +118,7 @@ impl Server {
         self.data.channels.get(channel).map(|stream| stream.position)
     }
 
-    /// The first kept offset. None also before the first command to the channel after a restart or failover.
+    /// The first offset in the history. None if the history is empty, or if no command has used the channel since a restart or failover.
     pub(crate) fn first(&self, channel: &str) -> Option<u64> {
         let stream = self.data.channels.get(channel).filter(|stream| stream.replid == self.replid)?;
         stream.entries.front().map(|(offset, _)| *offset)
@@ -136,12 +137,12 @@ impl Server {
         self.scripts = false;
     }
 
-    /// The replica copies all data.
+    /// Copies all data to the replica.
     pub(crate) fn replicate(&mut self) {
         self.replica = self.data.clone();
     }
 
-    /// Restarts the server, or replaces it by its replica. All connections break.
+    /// Restarts the server, or replaces it with its replica. All connections break.
     pub(crate) fn replaced(&mut self, by_replica: bool) {
         if by_replica {
             self.data = self.replica.clone();
@@ -159,7 +160,7 @@ impl Server {
         (self.clients, self.identity().into())
     }
 
-    /// Takes a command of a closed connection, to be executed later.
+    /// Stores a command of a closed connection, which the server may execute later.
     pub(in super::super) fn left_behind(&mut self, client: u64, cmd: Cmd) {
         self.left_behind.push_back((client, cmd));
     }
@@ -175,7 +176,7 @@ impl Server {
         true
     }
 
-    /// Refuses all commands from now on, or the next one.
+    /// From now on, refuses all commands, or only the next one.
     pub(crate) fn refuse(&mut self, code: &'static str, once: bool) {
         (self.refuses, self.refuses_once) = (Some(code), once);
     }
@@ -185,7 +186,7 @@ impl Server {
         self.refuses.take().is_some()
     }
 
-    /// The error code for the next command, if the server refuses it.
+    /// The error code if the server refuses the next command.
     fn refusal(&mut self) -> Option<&'static str> {
         let refuses = if self.refuses_once { self.refuses.take() } else { self.refuses };
         refuses.or_else(|| (!self.scripts).then_some("NOSCRIPT"))
@@ -215,7 +216,7 @@ impl Server {
         }
     }
 
-    /// `publish.lua`.
+    /// Does the same as `publish.lua`.
     fn publish(&mut self, keys: &[&[u8]], args: &[&[u8]]) -> Value {
         let (key, later) = keys.split_first().expect("its own");
         let &[pubsub_channel, body, size, _, _, fingerprint, lifetime, _, _, not_after] = args else { panic!("ten arguments") };
@@ -291,7 +292,7 @@ impl Server {
         }
     }
 
-    /// `read.lua`.
+    /// Does the same as `read.lua`.
     fn read(&mut self, stream: &[u8], args: &[&[u8]]) -> Value {
         let &[mode, offset, most, ..] = args else { panic!("six arguments") };
         let channel = self.keys.channel_of_stream(text(stream)).expect("a stream").into_owned();
@@ -304,7 +305,7 @@ impl Server {
         Value::Array(vec![epoch, top, bulk(forks.join(" ")), Value::Array(entries)])
     }
 
-    /// `timeline.lua`.
+    /// Does the same as `timeline.lua`.
     fn timeline(&mut self, channel: &str) -> &mut Stream {
         let (replid, flaw) = (self.replid, self.flaw);
         let before = self.data.channels.get(channel).map(|stream| (stream.position, stream.replid));

@@ -1,4 +1,4 @@
-//! The steps of a subscriber connection with a simulated connection. Subscriptions and audit are the real ones.
+//! The steps of a subscriber connection to the simulated server. Subscriptions and audit are the real ones.
 
 use super::{
     flaw::Flaw,
@@ -21,16 +21,16 @@ pub(crate) struct SimulatedSubscriber {
     audit: Arc<Audit>,
     keys: Keys,
     connected: Option<Connected>,
-    /// Messages of an earlier connection, whose task may still deliver them.
+    /// Messages of an earlier connection that may still be delivered.
     late: VecDeque<Item>,
-    /// Audits continue after a broken connection.
+    /// The audits that run. They continue after the connection breaks.
     audits: JoinSet<()>,
-    /// Whether it compared channels of a broken connection with the store.
+    /// Whether the node ever compared channels of a broken connection with the store.
     pub(crate) has_resumed: bool,
 }
 
 struct Connected {
-    /// Its number on the server.
+    /// The number of the connection at the server.
     subscriber: usize,
     requested: Option<Requested>,
     /// Whether the request was confirmed.
@@ -59,7 +59,7 @@ impl SimulatedSubscriber {
         is_down
     }
 
-    /// Sends a request for up to `chunk` channels, unless another one waits for its answer.
+    /// Sends a request for at most `chunk` channels, unless an earlier request waits for its answer.
     pub(crate) fn request(&mut self, server: &mut Server, chunk: usize) -> bool {
         let Some(connected) = self.connected.as_mut().filter(|it| it.requested.is_none()) else { return false };
         let pubsub_channels = |names: &[ChannelName]| names.iter().map(|name| self.keys.pubsub_channel(name)).collect();
@@ -117,7 +117,7 @@ impl SimulatedSubscriber {
         true
     }
 
-    /// The connection breaks. The node does not notice yet.
+    /// The connection breaks. The node does not detect this yet.
     pub(crate) fn cut(&mut self, server: &mut Server) -> bool {
         self.connected.as_ref().is_some_and(|it| server.close(it.subscriber))
     }
@@ -132,7 +132,8 @@ impl SimulatedSubscriber {
         self.connected.as_ref().is_some_and(|it| server.forget_channel(it.subscriber, &self.keys.pubsub_channel(channel)))
     }
 
-    /// The listener notices that the connection broke or delivers nothing. Messages in flight arrive `late`, or never.
+    /// The listener detects that the connection broke or delivers nothing. Messages in flight arrive later if `late` is true; otherwise
+    /// they are lost.
     pub(crate) fn detect_break(&mut self, server: &mut Server, late: bool) -> bool {
         let Some(Connected { subscriber, .. }) = self.connected.take_if(|it| !server.works(it.subscriber)) else { return false };
         server.close(subscriber);
@@ -153,8 +154,8 @@ impl SimulatedSubscriber {
         self.audits.spawn_local(async move {
             let tops = audit.tops(kept).await;
             tokio::time::sleep(audit.delivery_limit).await;
-            for (channel, incarnation, top) in tops {
-                audit.subscriptions.report_earlier_top(&channel, top, incarnation);
+            for (channel, number, top) in tops {
+                audit.subscriptions.report_earlier_top(&channel, top, number);
             }
         });
     }

@@ -1,9 +1,9 @@
 //! Which channels this node needs from Redis, and which subscriptions Redis has confirmed. Sans-I/O: the listener executes its decisions.
 //!
-//! A channel is *subscribed* while the confirmation belongs to the current connection and to the master that serves its slot now, its
-//! *owner*. Callers wait
-//! here until then. After a broken connection, or after its slot moved, a channel must be checked for lost publications.
+//! A channel is *subscribed* while its confirmation belongs to the current connection, and to the master that serves its slot now (its
+//! *owner*). Callers wait until then. After a broken connection or a move of its slot, a channel must be checked for lost publications.
 
+use super::subscribed_channel::{ExpectedDelivery, Stage, SubscribedChannel, SubscriptionNumber};
 use crate::broker::{
     NameHasher,
     redis::{
@@ -23,11 +23,11 @@ use tokio::sync::{Notify, oneshot};
 /// The subscriptions of this node.
 #[derive(Debug)]
 pub(crate) struct SubscriptionTable {
-    channels: HashMap<ChannelName, Entry, NameHasher>,
+    channels: HashMap<ChannelName, SubscribedChannel, NameHasher>,
     queues: BTreeMap<Master, MasterQueues>,
     topology: Arc<Topology>,
-    linger: Duration,
-    /// Channels with an [`ExpectedDelivery`], in the order of its deadline.
+    unsubscribe_delay: Duration,
+    /// Channels with an [`ExpectedDelivery`], in the order of their deadlines.
     expected: VecDeque<(Tick, ChannelName)>,
 }
 
@@ -36,8 +36,8 @@ pub(crate) struct SubscriptionTable {
 struct MasterQueues {
     /// Channels that may be in [`Stage::ToSubscribe`] or [`Stage::ToResubscribe`], in the order of the requests.
     to_subscribe: VecDeque<ChannelName>,
-    /// Channels that may be in [`Stage::Lingering`], in the order of their end.
-    lingering: VecDeque<(Tick, ChannelName)>,
+    /// Channels that may be in [`Stage::UnsubscribeLater`], in the order of the times at which their subscriptions end.
+    to_unsubscribe: VecDeque<(Tick, ChannelName)>,
     /// Notified when a channel joins `to_subscribe`.
     changed: Arc<Notify>,
 }
@@ -49,71 +49,22 @@ impl MasterQueues {
     }
 }
 
-/// A publication of this node that Redis acknowledged, and that must be delivered to this node, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ExpectedDelivery {
-    deadline: Tick,
-    /// The newest acknowledged position.
-    up_to: Position,
-    /// The newest delivered position when the deadline was set.
-    delivered: Option<Position>,
-}
-
-/// Time between the acknowledgement of a publication and the deadline of its delivery.
+/// Time from the acknowledgement of a publication to the deadline of its delivery.
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The number of a channel's current subscription. It grows with each new confirmation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Incarnation(u64);
-
-#[derive(Debug)]
-struct Entry {
-    /// The name that all deliveries of the channel share.
-    name: ChannelName,
-    /// The master of the channel's slot, if one is known.
-    owner: Option<Master>,
-    workers: WorkerSet,
-    /// Whether the channel has a history, from which workers can read lost publications.
-    has_history: bool,
-    stage: Stage,
-    waiters: Vec<oneshot::Sender<()>>,
-    /// Whether publications may be lost: a connection broke while the channel was subscribed, or a delivery is missing.
-    interrupted: bool,
-    incarnation: Incarnation,
-    /// The newest delivered position.
-    delivered: Option<Position>,
-    expected: Option<ExpectedDelivery>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The listener must subscribe.
-    ToSubscribe,
-    /// The listener has sent the command and waits for the confirmation.
-    Subscribing,
-    /// Redis has confirmed, on the current connection.
-    Subscribed,
-    /// Redis has confirmed but does not deliver: the listener must subscribe again.
-    ToResubscribe,
-    /// Like `Subscribed`, but no worker needs the channel. It ends later, because a reloaded page subscribes again soon.
-    Lingering(Tick),
-    /// The listener has sent the command to unsubscribe.
-    Unsubscribing,
-}
 
 /// The answer to [`SubscriptionTable::add_worker`].
 #[derive(Debug)]
 pub(crate) enum Confirmation {
     /// The channel is subscribed.
     Confirmed,
-    /// The channel is subscribed when this resolves.
+    /// The channel is subscribed as soon as this resolves.
     Pending(oneshot::Receiver<()>),
 }
 
 impl SubscriptionTable {
-    /// An empty table. `linger`: the time from the last worker's leave to the end of the subscription.
-    pub(crate) fn new(topology: Arc<Topology>, linger: Duration) -> Self {
-        Self { channels: HashMap::default(), queues: BTreeMap::new(), topology, linger, expected: VecDeque::new() }
+    /// An empty table. `unsubscribe_delay`: time from the moment when the last worker leaves a channel to its unsubscribe.
+    pub(crate) fn new(topology: Arc<Topology>, unsubscribe_delay: Duration) -> Self {
+        Self { channels: HashMap::default(), queues: BTreeMap::new(), topology, unsubscribe_delay, expected: VecDeque::new() }
     }
 
     /// Number of channels that are subscribed or in transition.
@@ -135,24 +86,24 @@ impl SubscriptionTable {
             if let Some(owner) = owner {
                 queues.entry(owner).or_default().push(channel.clone());
             }
-            Entry::new(channel.clone(), owner, has_history)
+            SubscribedChannel::new(channel.clone(), owner, has_history)
         });
         entry.workers.insert(worker);
         entry.has_history = has_history;
         match entry.stage {
-            // It waited for a new subscription when its last worker left, and the listener has not sent the command yet.
-            Stage::Lingering(_) if entry.interrupted => {
+            // When the last worker left, the channel waited for a new subscription, and the listener has not sent the command yet.
+            Stage::UnsubscribeLater(_) if entry.interrupted => {
                 entry.stage = Stage::ToResubscribe;
                 if let Some(owner) = entry.owner {
                     queues.entry(owner).or_default().push(channel.clone());
                 }
             }
-            Stage::Lingering(_) => entry.stage = Stage::Subscribed,
+            Stage::UnsubscribeLater(_) => entry.stage = Stage::Subscribed,
             Stage::ToSubscribe | Stage::Subscribing | Stage::Subscribed | Stage::ToResubscribe | Stage::Unsubscribing => {}
         }
         match entry.stage {
             Stage::Subscribed => Confirmation::Confirmed,
-            Stage::ToSubscribe | Stage::Subscribing | Stage::ToResubscribe | Stage::Lingering(_) | Stage::Unsubscribing => {
+            Stage::ToSubscribe | Stage::Subscribing | Stage::ToResubscribe | Stage::UnsubscribeLater(_) | Stage::Unsubscribing => {
                 let (confirmed, wait) = oneshot::channel();
                 entry.waiters.retain(|waiter| !waiter.is_closed());
                 entry.waiters.push(confirmed);
@@ -171,19 +122,19 @@ impl SubscriptionTable {
             Stage::ToSubscribe => {
                 self.channels.remove(channel);
             }
-            Stage::Subscribed | Stage::ToResubscribe => self.start_linger(channel, now),
-            // The answer of Redis decides.
-            Stage::Subscribing | Stage::Unsubscribing | Stage::Lingering(_) => {}
+            Stage::Subscribed | Stage::ToResubscribe => self.unsubscribe_later(channel, now),
+            // [`Self::subscribed`] or [`Self::unsubscribed`] decides when Redis answers.
+            Stage::Subscribing | Stage::Unsubscribing | Stage::UnsubscribeLater(_) => {}
         }
     }
 
-    fn start_linger(&mut self, channel: &ChannelName, now: Tick) {
-        let until = now.after(self.linger);
+    fn unsubscribe_later(&mut self, channel: &ChannelName, now: Tick) {
+        let until = now.after(self.unsubscribe_delay);
         if let Some(entry) = self.channels.get_mut(channel)
             && let Some(owner) = entry.owner
         {
-            entry.stage = Stage::Lingering(until);
-            self.queues.entry(owner).or_default().lingering.push_back((until, channel.clone()));
+            entry.stage = Stage::UnsubscribeLater(until);
+            self.queues.entry(owner).or_default().to_unsubscribe.push_back((until, channel.clone()));
         }
     }
 
@@ -192,8 +143,8 @@ impl SubscriptionTable {
         self.channels.get(channel).filter(|entry| !entry.workers.is_empty()).map(|entry| (&entry.name, entry.workers))
     }
 
-    /// The workers that get a message of this master; `at` is its position, if it is a stored publication. Messages of other masters than
-    /// the owner are ignored.
+    /// The workers that get a message from this master. If the message is a stored publication, `at` is its position. Messages from any
+    /// other master than the owner are ignored.
     pub(crate) fn deliver(&mut self, by: Master, channel: &str, at: Option<Position>) -> Option<(&ChannelName, WorkerSet)> {
         let entry = self.channels.get_mut(channel).filter(|entry| entry.owner == Some(by) && !entry.workers.is_empty())?;
         entry.delivered = at.or(entry.delivered);
@@ -216,7 +167,7 @@ impl SubscriptionTable {
         }
     }
 
-    /// Subscribes again to channels without any expected delivery at their deadline. Returns their number.
+    /// Subscribes again to channels that delivered no publication until the deadline of an expected one. Returns their number.
     pub(crate) fn resubscribe_overdue(&mut self, now: Tick) -> usize {
         let mut silent = 0;
         while let Some((deadline, name)) = self.expected.pop_front_if(|(deadline, _)| *deadline <= now) {
@@ -229,7 +180,7 @@ impl SubscriptionTable {
                 silent += 1;
                 self.resubscribe(&name);
             } else {
-                // Some publications arrived: the rest is on its way.
+                // Some publications arrived, so the channel delivers, and the others get a new deadline.
                 let deadline = now.after(DELIVERY_TIMEOUT);
                 entry.expected = Some(ExpectedDelivery { deadline, delivered: entry.delivered, ..expected });
                 self.expected.push_back((deadline, name));
@@ -238,7 +189,7 @@ impl SubscriptionTable {
         silent
     }
 
-    /// Subscribes again to a channel whose deliveries are missing. The channel is checked for lost publications after that.
+    /// Subscribes again to a channel whose deliveries are missing. After that, the channel is checked for lost publications.
     pub(crate) fn resubscribe(&mut self, channel: &ChannelName) {
         if let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.stage == Stage::Subscribed)
             && let Some(owner) = entry.owner
@@ -249,7 +200,7 @@ impl SubscriptionTable {
     }
 
     // NL-3.4
-    /// Takes up to `most` channels to which the listener must subscribe at this master.
+    /// Takes at most `most` channels to which the listener must subscribe at this master.
     pub(crate) fn take_to_subscribe(&mut self, at: Master, most: usize) -> Vec<ChannelName> {
         let mut names = Vec::new();
         let to_subscribe = &mut self.queues.entry(at).or_default().to_subscribe;
@@ -267,28 +218,29 @@ impl SubscriptionTable {
         names
     }
 
-    /// The master confirmed these subscriptions. Returns the channels with a history that must be checked for lost publications.
+    /// Records that the master confirmed these subscriptions. Returns the channels with a history that must be checked for lost
+    /// publications.
     pub(crate) fn subscribed(&mut self, at: Master, names: &[ChannelName], now: Tick) -> Vec<ChannelName> {
         let mut resumed = Vec::new();
         for name in names {
             let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Subscribing)) else { continue };
             entry.stage = Stage::Subscribed;
-            entry.incarnation.0 += 1;
+            entry.number.0 += 1;
             for waiter in entry.waiters.drain(..) {
-                // The waiter may be gone.
+                // The waiter may have been cancelled.
                 let _ = waiter.send(());
             }
             if std::mem::take(&mut entry.interrupted) && entry.has_history {
                 resumed.push(name.clone());
             }
             if entry.workers.is_empty() {
-                self.start_linger(name, now);
+                self.unsubscribe_later(name, now);
             }
         }
         resumed
     }
 
-    /// The master did not confirm these subscriptions. The listener must try again.
+    /// Records that the master did not confirm these subscriptions. The listener must try again.
     pub(crate) fn not_confirmed(&mut self, at: Master, names: &[ChannelName]) {
         for name in names {
             if let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Subscribing)) {
@@ -298,15 +250,15 @@ impl SubscriptionTable {
         }
     }
 
-    /// Takes up to `most` channels from which the listener must unsubscribe at this master.
+    /// Takes at most `most` channels from which the listener must unsubscribe at this master.
     pub(crate) fn take_to_unsubscribe(&mut self, at: Master, most: usize, now: Tick) -> Vec<ChannelName> {
         let mut names = Vec::new();
-        let lingering = &mut self.queues.entry(at).or_default().lingering;
+        let to_unsubscribe = &mut self.queues.entry(at).or_default().to_unsubscribe;
         while names.len() < most
-            && lingering.front().is_some_and(|(until, _)| *until <= now)
-            && let Some((until, name)) = lingering.pop_front()
+            && to_unsubscribe.front().is_some_and(|(until, _)| *until <= now)
+            && let Some((until, name)) = to_unsubscribe.pop_front()
         {
-            if let Some(entry) = self.channels.get_mut(&name).filter(|entry| entry.is(at, Stage::Lingering(until))) {
+            if let Some(entry) = self.channels.get_mut(&name).filter(|entry| entry.is(at, Stage::UnsubscribeLater(until))) {
                 entry.stage = Stage::Unsubscribing;
                 names.push(name);
             }
@@ -314,7 +266,7 @@ impl SubscriptionTable {
         names
     }
 
-    /// The master ended these subscriptions.
+    /// Records that the master ended these subscriptions.
     pub(crate) fn unsubscribed(&mut self, at: Master, names: &[ChannelName]) {
         for name in names {
             let Some(entry) = self.channels.get_mut(name).filter(|entry| entry.is(at, Stage::Unsubscribing)) else { continue };
@@ -331,7 +283,8 @@ impl SubscriptionTable {
     }
 
     // NL-3.5
-    /// The master ended a subscription by itself, because it no longer serves the slot. Returns whether the channel was subscribed there.
+    /// Records that the master ended a subscription by itself, because it no longer serves the slot. Returns whether the channel was
+    /// subscribed there.
     pub(crate) fn ended(&mut self, at: Master, channel: &str) -> bool {
         let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.owner == Some(at) && entry.may_exist()) else { return false };
         let name = entry.name.clone();
@@ -344,11 +297,11 @@ impl SubscriptionTable {
     }
 
     // NL-3.3
-    /// The connection to this master broke: the listener must subscribe again to all channels that a worker needs.
+    /// Records that the connection to this master broke. The listener must subscribe again to all channels that a worker needs.
     pub(crate) fn disconnected(&mut self, at: Master) {
-        let MasterQueues { to_subscribe, lingering, changed } = self.queues.entry(at).or_default();
+        let MasterQueues { to_subscribe, to_unsubscribe, changed } = self.queues.entry(at).or_default();
         to_subscribe.clear();
-        lingering.clear();
+        to_unsubscribe.clear();
         self.channels.retain(|name, entry| {
             if entry.owner != Some(at) {
                 return true;
@@ -363,7 +316,7 @@ impl SubscriptionTable {
     }
 
     // NL-3.4, NL-3.5
-    /// The slot map changed: the listener must subscribe to each moved channel at its new owner.
+    /// Applies a new slot map. The listener must subscribe to each moved channel at its new owner.
     pub(crate) fn apply_topology(&mut self, topology: Arc<Topology>) {
         self.queues.retain(|master, _| topology.masters().contains(master));
         let queues = &mut self.queues;
@@ -382,9 +335,9 @@ impl SubscriptionTable {
         self.topology = topology;
     }
 
-    /// Subscribed channels with a history.
-    pub(crate) fn with_history(&self) -> Vec<(ChannelName, Incarnation)> {
-        self.channels.values().filter(|entry| entry.is_audited()).map(|entry| (entry.name.clone(), entry.incarnation)).collect()
+    /// Subscribed channels with a history, each with the number of its subscription.
+    pub(crate) fn with_history(&self) -> Vec<(ChannelName, SubscriptionNumber)> {
+        self.channels.values().filter(|entry| entry.is_audited()).map(|entry| (entry.name.clone(), entry.number)).collect()
     }
 
     /// Subscribed channels with a history in these slots.
@@ -393,50 +346,9 @@ impl SubscriptionTable {
         audited.map(|entry| entry.name.clone()).collect()
     }
 
-    /// Whether a channel has had this subscription without interruption.
-    pub(crate) fn is_unbroken(&self, channel: &ChannelName, since: Incarnation) -> bool {
-        self.channels.get(channel).is_some_and(|entry| entry.stage == Stage::Subscribed && entry.incarnation == since)
-    }
-}
-
-impl Entry {
-    fn new(name: ChannelName, owner: Option<Master>, has_history: bool) -> Self {
-        Self {
-            name,
-            owner,
-            workers: WorkerSet::default(),
-            has_history,
-            stage: Stage::ToSubscribe,
-            waiters: Vec::new(),
-            interrupted: false,
-            incarnation: Incarnation(0),
-            delivered: None,
-            expected: None,
-        }
-    }
-
-    fn is_audited(&self) -> bool {
-        self.has_history && self.stage == Stage::Subscribed
-    }
-
-    fn has_delivered(&self, at: Position) -> bool {
-        self.delivered.is_some_and(|delivered| delivered.epoch == at.epoch && delivered.offset >= at.offset)
-    }
-
-    fn is(&self, owner: Master, stage: Stage) -> bool {
-        (self.owner, self.stage) == (Some(owner), stage)
-    }
-
-    /// Whether the master may have a subscription of this channel that the listener has not ended.
-    fn may_exist(&self) -> bool {
-        matches!(self.stage, Stage::Subscribing | Stage::Subscribed | Stage::ToResubscribe | Stage::Lingering(_))
-    }
-
-    /// Ends the subscription, in any stage. Returns whether a worker needs a new one.
-    fn interrupt(&mut self) -> bool {
-        self.interrupted |= self.stage == Stage::Subscribed;
-        self.stage = Stage::ToSubscribe;
-        !self.workers.is_empty()
+    /// Whether the channel still has the subscription `since`, without an interruption.
+    pub(crate) fn is_unbroken(&self, channel: &ChannelName, since: SubscriptionNumber) -> bool {
+        self.channels.get(channel).is_some_and(|entry| entry.stage == Stage::Subscribed && entry.number == since)
     }
 }
 

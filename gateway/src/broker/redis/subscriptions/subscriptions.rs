@@ -1,8 +1,11 @@
 //! The subscriptions of this node, shared by the workers, the subscriber connections and the listener.
 
-use super::subscription_table::{Confirmation, Incarnation, SubscriptionTable};
+use super::{
+    subscribed_channel::SubscriptionNumber,
+    subscription_table::{Confirmation, SubscriptionTable},
+};
 use crate::broker::{
-    BrokerError, Check, Delivery, Mailbox, Post,
+    BrokerError, Delivery, Mailbox, MailboxEntry, TopReason,
     redis::{
         schema::{codec, counters::Counters, keys::Keys, slot::Slot},
         servers::topology::{Master, Topology},
@@ -16,7 +19,7 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// The subscriptions of this node, and the way of deliveries to the mailboxes.
+/// The subscriptions of this node, and the mailboxes to which they deliver.
 pub(crate) struct Subscriptions {
     table: Mutex<SubscriptionTable>,
     mailboxes: Vec<Arc<Mailbox>>,
@@ -30,13 +33,13 @@ impl Subscriptions {
         mailboxes: Vec<Arc<Mailbox>>,
         keys: Keys,
         topology: Arc<Topology>,
-        linger: Duration,
+        unsubscribe_delay: Duration,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { table: Mutex::new(SubscriptionTable::new(topology, linger)), mailboxes, keys, counters, start: Instant::now() }
+        Self { table: Mutex::new(SubscriptionTable::new(topology, unsubscribe_delay)), mailboxes, keys, counters, start: Instant::now() }
     }
 
-    /// Returns when the channel is subscribed: every later publication will be delivered.
+    /// Subscribes a worker to a channel. Returns when the channel is subscribed. Every later publication will be delivered.
     pub(crate) async fn subscribe(&self, channel: &ChannelName, worker: WorkerId, has_history: bool) -> Result<(), BrokerError> {
         let wanted = lock(&self.table).add_worker(channel, worker, has_history);
         match wanted {
@@ -50,7 +53,7 @@ impl Subscriptions {
         lock(&self.table).remove_worker(channel, worker, now);
     }
 
-    /// Puts a message of a master into the mailboxes of the workers that need it. The caller keeps the order of the messages.
+    /// Puts a message from a master into the mailboxes of the workers that need it. The caller calls this in the order of the messages.
     pub(crate) fn deliver(&self, by: Master, pubsub_channel: &[u8], message: &[u8]) {
         let Some(channel) = std::str::from_utf8(pubsub_channel).ok().and_then(|pubsub_channel| self.keys.channel(pubsub_channel)) else {
             return;
@@ -68,18 +71,19 @@ impl Subscriptions {
     }
 
     /// Reports the top of a channel's stream to its workers. A worker with an older position has lost publications.
-    pub(crate) fn report_top(&self, channel: &ChannelName, top: Position, check: Check) {
-        self.post(channel, |name| Post::Top(name, top, check));
+    pub(crate) fn report_top(&self, channel: &ChannelName, top: Position, reason: TopReason) {
+        self.post(channel, |name| MailboxEntry::Top(name, top, reason));
     }
 
-    /// Reports an earlier top, unless the channel has a new subscription since. In that case it is checked anyway.
-    pub(crate) fn report_earlier_top(&self, channel: &ChannelName, top: Position, since: Incarnation) {
+    /// Reports a top that was read earlier, unless the channel's subscription was renewed since then. A renewed subscription is checked
+    /// anyway.
+    pub(crate) fn report_earlier_top(&self, channel: &ChannelName, top: Position, since: SubscriptionNumber) {
         if lock(&self.table).is_unbroken(channel, since) {
-            self.report_top(channel, top, Check::Audit);
+            self.report_top(channel, top, TopReason::Audit);
         }
     }
 
-    /// Redis acknowledged a publication of this node at this position.
+    /// Records that Redis acknowledged a publication of this node at this position.
     pub(crate) fn acknowledged(&self, channel: &ChannelName, at: Position) {
         let now = self.now();
         lock(&self.table).expect_delivery(channel, at, now);
@@ -92,10 +96,10 @@ impl Subscriptions {
 
     /// Reports to the workers that deliveries of this channel may be lost.
     pub(crate) fn mark_dirty(&self, channel: &ChannelName) {
-        self.post(channel, Post::Dirty);
+        self.post(channel, MailboxEntry::Dirty);
     }
 
-    /// Takes up to `most` channels to which the listener must subscribe at this master.
+    /// Takes at most `most` channels to which the listener must subscribe at this master.
     pub(crate) fn next_subscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
         let mut table = lock(&self.table);
@@ -103,7 +107,8 @@ impl Subscriptions {
         table.take_to_subscribe(at, most)
     }
 
-    /// The master confirmed the first, and not the second. Returns the channels that must be checked for lost publications.
+    /// Records that the master confirmed the subscriptions `confirmed`, and not `others`. Returns the channels that must be checked for
+    /// lost publications.
     pub(crate) fn subscribed(&self, at: Master, confirmed: &[ChannelName], others: &[ChannelName]) -> Vec<ChannelName> {
         let now = self.now();
         let mut table = lock(&self.table);
@@ -111,7 +116,7 @@ impl Subscriptions {
         table.subscribed(at, confirmed, now)
     }
 
-    /// Takes up to `most` channels from which the listener must unsubscribe at this master.
+    /// Takes at most `most` channels from which the listener must unsubscribe at this master.
     pub(crate) fn next_unsubscribe(&self, at: Master, most: usize) -> Vec<ChannelName> {
         let now = self.now();
         lock(&self.table).take_to_unsubscribe(at, most, now)
@@ -121,7 +126,7 @@ impl Subscriptions {
         lock(&self.table).unsubscribed(at, names);
     }
 
-    /// The master ended a subscription by itself. Returns whether the channel was subscribed there.
+    /// Records that the master ended a subscription by itself. Returns whether the channel was subscribed there.
     pub(crate) fn ended(&self, at: Master, pubsub_channel: &str) -> bool {
         self.keys.channel(pubsub_channel).is_some_and(|channel| lock(&self.table).ended(at, &channel))
     }
@@ -145,8 +150,8 @@ impl Subscriptions {
         lock(&self.table).with_history_in(slots)
     }
 
-    /// Subscribed channels with a history.
-    pub(crate) fn with_history(&self) -> Vec<(ChannelName, Incarnation)> {
+    /// Subscribed channels with a history, each with the number of its subscription.
+    pub(crate) fn with_history(&self) -> Vec<(ChannelName, SubscriptionNumber)> {
         lock(&self.table).with_history()
     }
 
@@ -154,11 +159,11 @@ impl Subscriptions {
         lock(&self.table).len()
     }
 
-    fn post(&self, channel: &ChannelName, post: impl Fn(ChannelName) -> Post) {
+    fn post(&self, channel: &ChannelName, entry: impl Fn(ChannelName) -> MailboxEntry) {
         let routed = lock(&self.table).route(channel).map(|(name, workers)| (name.clone(), workers));
         let Some((name, workers)) = routed else { return };
         for mailbox in workers.iter().filter_map(|worker| self.mailboxes.get(worker.index())) {
-            mailbox.post(post(name.clone()));
+            mailbox.post(entry(name.clone()));
         }
     }
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 const LONG: Duration = Duration::from_hours(1);
 
-// A list request gives the write a moment, and then goes on without it.
+// A list waits a moment for the write of new names. Then it cancels the write and continues.
 #[tokio::test(start_paused = true)]
 async fn names_whose_write_is_cancelled_wait_for_the_next_one() {
     let settings = Settings::from_toml("redis.url = \"redis://h:1\"").expect("values of the right type");
@@ -25,7 +25,8 @@ async fn names_whose_write_is_cancelled_wait_for_the_next_one() {
     let masters =
         Masters::new(address, 1, timeouts, probe, &ServerAssignments::new("test:assignment".into(), LONG)).expect("a good address");
     // The driver does not run: no command gets an answer.
-    let (lane, _driver) = lane(LaneLimits { queue: 8, batch: 4, deadline: LONG }, Arc::new(masters), Arc::new(Health::default()), 0);
+    let (lane, _driver) =
+        lane(LaneLimits { queue_commands: 8, batch_commands: 4, deadline: LONG }, Arc::new(masters), Arc::new(Health::default()), 0);
     let index = ChannelIndex::new(Keys::new("test"), Arc::new(lane), Arc::default());
     let names = ["c:1", "c:2"].map(|name| name.parse().expect("valid"));
     index.add(&names);

@@ -1,10 +1,10 @@
-//! A lane with a simulated connection. The simulation takes each step of an exchange; the queue is the real one.
+//! A lane with a simulated connection. The simulation starts each step of an exchange. The queue is the real one.
 
 use super::{super::super::simulated::Server, Driver};
 use crate::broker::redis::{
     commands::{
         job::Job,
-        queue::{After, Queue},
+        queue::{ConnectionAction, Queue},
     },
     servers::{connect::connector::Connector, topology::Master},
 };
@@ -13,86 +13,86 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// A lane with a simulated connection.
-pub(crate) struct Pipe {
+pub(crate) struct SimulatedLane {
     driver: Driver,
     connector: Arc<Connector>,
     queue: Queue,
-    state: PipeState,
-    /// The newest connection's client id, and the identity of the server's data at that time.
+    state: LaneState,
+    /// The client id of the newest connection, and the identity of the server's data when it connected.
     newest: Option<(u64, Arc<str>)>,
 }
 
-enum PipeState {
+enum LaneState {
     Down,
     Idle,
-    /// Commands in flight, and the answers to the first of them.
+    /// Commands in flight, and the answers that the server has given so far, in the same order.
     Busy(Vec<Job>, Vec<Value>),
 }
 
-impl Pipe {
+impl SimulatedLane {
     /// A lane to the only master.
     pub(crate) fn new(driver: Driver, master: Master) -> Self {
         let connector = driver.masters.connector(master).expect("the only one");
-        Self { driver, connector, queue: Queue::default(), state: PipeState::Down, newest: None }
+        Self { driver, connector, queue: Queue::default(), state: LaneState::Down, newest: None }
     }
 
-    /// Connects. As every connection does, it loads the scripts and ends its predecessor.
+    /// Connects. Like the real connection, it loads the scripts and makes the server end its predecessor.
     pub(crate) fn connect(&mut self, server: &mut Server) -> bool {
-        let is_down = matches!(self.state, PipeState::Down);
+        let is_down = matches!(self.state, LaneState::Down);
         if is_down {
             server.load_scripts();
             self.newest = Some(server.replace_client(self.newest.take().map(|(client_id, _)| client_id)));
-            self.state = PipeState::Idle;
+            self.state = LaneState::Idle;
         }
         is_down
     }
 
-    /// Sends a batch of the waiting commands.
+    /// Sends a batch of the commands that wait.
     pub(crate) fn send(&mut self) -> bool {
         self.take_in();
-        if !matches!(self.state, PipeState::Idle) {
+        if !matches!(self.state, LaneState::Idle) {
             return false;
         }
-        let jobs = self.queue.take(self.driver.limits.batch, Instant::now(), |_| false);
+        let jobs = self.queue.take(self.driver.limits.batch_commands, Instant::now(), |_| false);
         let any = !jobs.is_empty();
         if any {
-            self.state = PipeState::Busy(jobs, Vec::new());
+            self.state = LaneState::Busy(jobs, Vec::new());
         }
         any
     }
 
     /// The server executes or refuses one command.
     pub(crate) fn execute(&mut self, server: &mut Server) -> bool {
-        let PipeState::Busy(jobs, answers) = &mut self.state else { return false };
+        let LaneState::Busy(jobs, answers) = &mut self.state else { return false };
         let Some(job) = jobs.get(answers.len()) else { return false };
         answers.push(server.execute(&job.cmd(self.connector.clock())));
         true
     }
 
-    /// All answers arrive, if the server has answered every command.
+    /// All answers arrive, provided that the server has answered every command.
     pub(crate) fn answer(&mut self, server: &mut Server) -> bool {
-        let PipeState::Busy(jobs, answers) = &mut self.state else { return false };
+        let LaneState::Busy(jobs, answers) = &mut self.state else { return false };
         if answers.len() < jobs.len() {
             return false;
         }
         let (jobs, answers) = (std::mem::take(jobs), std::mem::take(answers));
-        self.state = match self.queue.take_answers(jobs, answers, Instant::now()).after {
-            After::GoOn | After::Pause => PipeState::Idle,
-            After::LoadScripts => {
+        self.state = match self.queue.take_answers(jobs, answers, Instant::now()).action {
+            ConnectionAction::Continue | ConnectionAction::Pause => LaneState::Idle,
+            ConnectionAction::LoadScripts => {
                 server.load_scripts();
-                PipeState::Idle
+                LaneState::Idle
             }
-            After::Reconnect => PipeState::Down,
+            ConnectionAction::Reconnect => LaneState::Down,
         };
         true
     }
 
-    /// The connection breaks. The server may still execute the commands without an answer later.
+    /// The connection breaks. The server may later execute the commands that it has not answered.
     pub(crate) fn cut(&mut self, server: &mut Server) -> bool {
-        match std::mem::replace(&mut self.state, PipeState::Down) {
-            PipeState::Down => return false,
-            PipeState::Idle => {}
-            PipeState::Busy(jobs, answers) => {
+        match std::mem::replace(&mut self.state, LaneState::Down) {
+            LaneState::Down => return false,
+            LaneState::Idle => {}
+            LaneState::Busy(jobs, answers) => {
                 let (client_id, data) = self.newest.as_ref().expect("it was connected");
                 let rest = jobs.iter().skip(answers.len());
                 rest.for_each(|job| server.left_behind(*client_id, job.cmd(self.connector.clock())));
@@ -102,9 +102,9 @@ impl Pipe {
         true
     }
 
-    /// Moves new commands into the queue and fails those whose deadline has passed.
+    /// Moves new commands into the queue, and fails those whose deadline has passed.
     pub(crate) fn take_in(&mut self) {
-        while self.queue.len() < self.driver.limits.queue
+        while self.queue.len() < self.driver.limits.queue_commands
             && let Ok(job) = self.driver.jobs.try_recv()
         {
             self.queue.push(job);

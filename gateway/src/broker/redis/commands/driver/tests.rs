@@ -32,7 +32,7 @@ const KEY: &str = "k";
 
 impl Fixture {
     fn new() -> Self {
-        let limits = LaneLimits { queue: 8, batch: 4, deadline: Duration::from_secs(5) };
+        let limits = LaneLimits { queue_commands: 8, batch_commands: 4, deadline: Duration::from_secs(5) };
         let timeouts = Timeouts { connect: limits.deadline, response: limits.deadline };
         let probe = Probe::new("test:probe".into());
         let assignments = ServerAssignments::new("test:assignment".into(), limits.deadline);
@@ -46,7 +46,7 @@ impl Fixture {
         fixture
     }
 
-    /// The master at this port serves the key's slot from now on; the first master serves all others.
+    /// From now on, the master at this port serves the key's slot; the first master serves all others.
     fn move_slot(&mut self, port: u16) {
         let slot = Slot::of(KEY.as_bytes()).0;
         let at = |port, epoch, slots| SlotReport::new(Endpoint { host: "h".into(), port }, epoch, slots);
@@ -73,17 +73,17 @@ impl Fixture {
         receiver
     }
 
-    /// The commands that this master would get now. They count as in flight.
+    /// Takes the commands that this master would get now. They count as in flight.
     fn take(&mut self, port: u16) -> Vec<Job> {
         let (busy, redirected) = self.driver.busy_orders(self.master(port));
-        let most = self.limits.batch;
+        let most = self.limits.batch_commands;
         let master_lane = self.master_lane(port);
         let jobs = master_lane.queue.take(most, Instant::now(), |order| busy.contains(&order) || redirected.contains(&order));
         master_lane.in_flight = jobs.iter().filter_map(|job| job.command.order).collect();
         jobs
     }
 
-    /// The master refuses all of them.
+    /// The master answers each of these commands with a refusal.
     fn refuse(&mut self, port: u16, jobs: Vec<Job>, refusals: &[&str]) {
         let answer = |text: &&str| redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("as Redis sends it");
         let master_lane = self.master_lane(port);
@@ -127,7 +127,7 @@ async fn redirected_commands_keep_their_order() {
     let redirected = fixture.master_lane(2).redirected_queue.take(9, Instant::now(), |_| false);
     assert_eq!(numbers(&redirected), [0, 2]);
     fixture.master_lane(2).in_flight = vec![7, 8];
-    fixture.master_lane(2).is_displaced = true;
+    fixture.master_lane(2).orders_may_wait_elsewhere = true;
     assert!(fixture.take(1).is_empty(), "also while it is in flight");
     fixture.refuse(2, redirected, &["TRYAGAIN later", "TRYAGAIN later"]);
     tokio::time::advance(PAUSE).await;
@@ -151,7 +151,7 @@ async fn commands_of_a_broken_connection_take_no_room_from_other_masters() {
     let mut fixture = Fixture::new();
     fixture.move_slot(2);
     for port in [1, 2] {
-        fixture.master_lane(port).is_up = true;
+        fixture.master_lane(port).is_working = true;
     }
     let _sent: Vec<_> = (0..4).map(|order| fixture.push(KEY, order)).collect();
     let sent = fixture.take(2);
@@ -167,7 +167,7 @@ async fn commands_of_a_broken_connection_take_no_room_from_other_masters() {
 async fn an_unusable_master_may_fill_half_of_the_queue() {
     let mut fixture = Fixture::new();
     fixture.move_slot(2);
-    fixture.master_lane(1).is_up = true;
+    fixture.master_lane(1).is_working = true;
     let mut answers: Vec<_> = (0..6).map(|order| fixture.push(KEY, order)).collect();
     assert_eq!(fixture.master_lane(2).len(), 4);
     assert!(answers[..4].iter_mut().all(|answer| answer.try_recv().is_err()), "these wait");
@@ -182,7 +182,7 @@ async fn a_master_that_is_unreachable_after_a_reconnect_takes_no_room_from_other
     let mut fixture = Fixture::new();
     fixture.move_slot(2);
     for port in [1, 2] {
-        fixture.master_lane(port).is_up = true;
+        fixture.master_lane(port).is_working = true;
     }
     let (master, error) = (fixture.master(2), ConnectError::NoCluster { address: "h:2".into() });
     fixture.driver.complete(master, Done::Connected(Err(error)), &mut fixture.steps);

@@ -25,12 +25,12 @@ fn take(queue: &mut Queue, most: usize) -> Vec<Job> {
     queue.take(most, Instant::now(), |_| false)
 }
 
-/// The connection breaks; `data` was the identity of the server's data when it was made.
+/// The connection breaks. `data` was the identity of the server's data when the connection was made.
 fn disconnect(queue: &mut Queue, sent: Vec<Job>, data: &str) {
     queue.requeue_unanswered(sent, &data.into());
 }
 
-/// The later keys of each command.
+/// The idempotency keys of later commands that each command has.
 fn later_keys(jobs: &[Job]) -> Vec<Vec<&str>> {
     jobs.iter().map(|job| job.later_keys.iter().map(AsRef::as_ref).collect()).collect()
 }
@@ -57,7 +57,10 @@ async fn refused_commands_are_sent_again_in_order_ahead_of_newer_ones() {
     let mut answers: Vec<_> = (1..=3).map(|order| push(&mut queue, order, Resend::UntilDeadline)).collect();
     let sent = take(&mut queue, 3);
     let _newer = push(&mut queue, 1, Resend::UntilDeadline);
-    assert_eq!(queue.take_answers(sent, vec![refused("LOADING"), DONE, refused("LOADING")], Instant::now()).after, After::Pause);
+    assert_eq!(
+        queue.take_answers(sent, vec![refused("LOADING"), DONE, refused("LOADING")], Instant::now()).action,
+        ConnectionAction::Pause
+    );
     assert_eq!(ended(&mut answers[1]), Some(Ok(DONE)));
     let orders: Vec<_> = take(&mut queue, 9).iter().map(|job| job.command.order).collect();
     assert_eq!(orders, [Some(1), Some(3), Some(1)]);
@@ -91,7 +94,7 @@ async fn after_a_lost_answer_the_outcome_is_unknown_until_an_answer_arrives() {
     let mut sent = take(&mut queue, 1);
     assert!(sent[0].is_uncertain());
     sent.extend(take(&mut queue, 0));
-    assert_eq!(queue.take_answers(sent, vec![DONE], Instant::now()).after, After::GoOn);
+    assert_eq!(queue.take_answers(sent, vec![DONE], Instant::now()).action, ConnectionAction::Continue);
     assert_eq!(ended(&mut again), Some(Ok(DONE)));
     queue.expire(Instant::now() + Duration::from_secs(6), "gone");
     assert_eq!(ended(&mut late), Some(Err(BrokerError::OutcomeUnknown)), "the server may have executed it");
@@ -105,7 +108,7 @@ async fn a_refused_repeat_says_nothing_about_the_first_attempt() {
     disconnect(&mut queue, sent, "data");
     let mut new = push(&mut queue, 2, Resend::UntilDeadline);
     let sent = take(&mut queue, 2);
-    assert_eq!(queue.take_answers(sent, vec![refused("LATE"), refused("LATE")], Instant::now()).after, After::GoOn);
+    assert_eq!(queue.take_answers(sent, vec![refused("LATE"), refused("LATE")], Instant::now()).action, ConnectionAction::Continue);
     assert_eq!(ended(&mut repeated), Some(Err(BrokerError::OutcomeUnknown)), "the server may have executed it and lost it since");
     assert!(matches!(ended(&mut new), Some(Err(BrokerError::Unavailable(_)))));
 }
@@ -128,23 +131,23 @@ async fn a_command_that_was_never_sent_is_unavailable() {
 #[tokio::test]
 async fn each_refusal_decides_about_the_connection() {
     for (code, expected, retried) in [
-        ("NOSCRIPT", After::LoadScripts, true),
-        ("READONLY", After::Reconnect, true),
-        ("ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY", After::Reconnect, true),
-        ("BUSY", After::Pause, true),
-        ("NOREPLICAS", After::Pause, true),
-        ("MOVED", After::GoOn, true),
-        ("ASK", After::GoOn, true),
-        ("TRYAGAIN", After::GoOn, true),
-        ("CLUSTERDOWN", After::GoOn, true),
-        ("WRONGTYPE", After::GoOn, false),
-        ("OOM", After::GoOn, false),
-        ("NOPERM", After::GoOn, false),
+        ("NOSCRIPT", ConnectionAction::LoadScripts, true),
+        ("READONLY", ConnectionAction::Reconnect, true),
+        ("ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY", ConnectionAction::Reconnect, true),
+        ("BUSY", ConnectionAction::Pause, true),
+        ("NOREPLICAS", ConnectionAction::Pause, true),
+        ("MOVED", ConnectionAction::Continue, true),
+        ("ASK", ConnectionAction::Continue, true),
+        ("TRYAGAIN", ConnectionAction::Continue, true),
+        ("CLUSTERDOWN", ConnectionAction::Continue, true),
+        ("WRONGTYPE", ConnectionAction::Continue, false),
+        ("OOM", ConnectionAction::Continue, false),
+        ("NOPERM", ConnectionAction::Continue, false),
     ] {
         let mut queue = Queue::default();
         let mut answer = push(&mut queue, 1, Resend::UntilDeadline);
         let sent = take(&mut queue, 1);
-        assert_eq!(queue.take_answers(sent, vec![refused(code)], Instant::now()).after, expected, "{code}");
+        assert_eq!(queue.take_answers(sent, vec![refused(code)], Instant::now()).action, expected, "{code}");
         assert_eq!((queue.len() == 1, ended(&mut answer).is_none()), (retried, retried), "{code}");
     }
 }
@@ -162,8 +165,8 @@ async fn a_command_of_a_moving_slot_pauses_and_later_ones_of_its_order_stay_behi
     let mut queue = Queue::default();
     let _answers: Vec<_> = [1, 2, 1].map(|order| push(&mut queue, order, Resend::UntilDeadline)).into();
     let sent = take(&mut queue, 2);
-    let round = queue.take_answers(sent, vec![refused("MOVED"), DONE], Instant::now());
-    assert!(round.is_map_wrong);
+    let result = queue.take_answers(sent, vec![refused("MOVED"), DONE], Instant::now());
+    assert!(result.is_map_wrong);
     let _newest = push(&mut queue, 3, Resend::UntilDeadline);
     assert!(queue.is_paused());
     assert_eq!(orders(&take(&mut queue, 9)), [3]);
@@ -222,7 +225,7 @@ async fn a_command_that_the_server_reports_out_of_order_is_surely_not_stored() {
         }
         let sent = take(&mut queue, 1);
         let refusal = redis::parse_redis_value(format!("-OUTOFORDER {identity}\r\n").as_bytes()).expect("as Redis sends it");
-        assert_eq!(queue.take_answers(sent, vec![refusal], Instant::now()).after, After::GoOn);
+        assert_eq!(queue.take_answers(sent, vec![refusal], Instant::now()).action, ConnectionAction::Continue);
         let answer = ended(&mut answer).expect("it is not sent again");
         assert_eq!(matches!(answer, Err(BrokerError::Unavailable(_))), is_sure, "{identity} {is_permanent}: {answer:?}");
         assert!(answer.is_err());

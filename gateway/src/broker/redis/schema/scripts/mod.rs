@@ -1,6 +1,7 @@
 //! The Lua scripts: each is one atomic step in Redis.
 //!
-//! The broker calls them by digest. A server that has restarted does not have them: it answers `NOSCRIPT` and does nothing. The broker then loads them again.
+//! The broker calls a script by its digest. A server that has restarted has no scripts: it answers `NOSCRIPT` and executes nothing. The
+//! broker then loads the scripts again.
 
 use redis::{Arg, Cmd, Pipeline, Script, ServerError, cmd};
 use std::sync::LazyLock;
@@ -53,14 +54,14 @@ impl Scripts {
     }
 }
 
-/// A call of a script. The caller appends the arguments that are not keys.
+/// A call of a script. The caller then appends the arguments that are not keys.
 pub(crate) fn call(script: &Script, keys: &[String]) -> Cmd {
     let mut call = cmd("EVALSHA");
     call.arg(script.get_hash()).arg(keys.len()).arg(keys);
     call
 }
 
-/// The same call with more keys after its own.
+/// The same call with `further` keys after its own keys.
 pub(crate) fn with_keys<'a>(call: &Cmd, further: impl ExactSizeIterator<Item = &'a str>) -> Cmd {
     let args: Vec<_> = args_of(call).collect();
     let own: usize = args.get(KEYS - 1).and_then(|count| str::from_utf8(count).ok()?.parse().ok()).unwrap_or(0);
@@ -80,10 +81,10 @@ pub(crate) fn with_keys<'a>(call: &Cmd, further: impl ExactSizeIterator<Item = &
     longer
 }
 
-/// Arguments of a call before its keys: `EVALSHA`, digest, number of keys.
+/// Number of arguments of a call before its keys: `EVALSHA`, digest, number of keys.
 const KEYS: usize = 3;
 
-/// The keys of a script call, or the one key of another command.
+/// The keys of a script call, or the one key of any other command.
 pub(crate) fn keys_of(cmd: &Cmd) -> Vec<String> {
     let args: Vec<_> = args_of(cmd).map(String::from_utf8_lossy).collect();
     let (first, count) = match args.first().map(AsRef::as_ref) {
@@ -99,7 +100,7 @@ pub(crate) fn code_and_details(refusal: &ServerError) -> (&str, &str) {
     within_script(whole.1).filter(|_| whole.0 == "ERR").unwrap_or(whole)
 }
 
-/// Reads `Error running script (call to f_...): @user_script:1: @user_script: 1: -READONLY You can't ...`.
+/// Reads the error within a text like `Error running script (call to f_...): @user_script:1: @user_script: 1: -READONLY You can't ...`.
 fn within_script(details: &str) -> Option<(&str, &str)> {
     let (_, line) = details.strip_prefix("Error running script")?.rsplit_once("@user_script:")?;
     let (_, refusal) = line.split_once(": ")?;

@@ -2,7 +2,7 @@
 --
 -- KEYS presence, users, nodes
 -- ARGV 1 connection, 2 user, 3 generation of the connection's node, 4 info that other clients see
--- Answers 1; 0 if it replaced an entry.
+-- Returns 1, or 0 if it replaced an entry.
 local function decrement(counts, field)
     if redis.call('HINCRBY', counts, field, -1) <= 0 then redis.call('HDEL', counts, field) end
 end

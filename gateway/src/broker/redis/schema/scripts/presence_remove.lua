@@ -2,7 +2,7 @@
 --
 -- KEYS presence, users, nodes
 -- ARGV 1 connection, 2 generation of the connection's node
--- Answers 1; 0 if nothing was removed.
+-- Returns 1, or 0 if it removed nothing.
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if not before then return 0 end
 local user, generation = string.match(before, '^([^\n]*)\n([^\n]*)')

@@ -1,14 +1,16 @@
--- Stores a publication and its idempotency key and publishes it: all of it, or nothing.
+-- Stores a publication and its idempotency key, or changes nothing. Then sends the publication to subscribers.
 --
 -- KEYS meta, stream, idempotency key; then the idempotency keys of later commands that may have run before this one
 -- ARGV 1 pub/sub channel, 2 body, 3 publications to keep, 4 their lifetime (ms), 5 lifetime of meta (ms), 6 fingerprint of the request
 --      (empty if the gateway made the key), 7 lifetime of the idempotency key (ms), 8 fresh epoch, 9 PUBLISH or SPUBLISH,
 --      10 deadline by this server's clock (ms since 1970)
--- Answers {what, epoch, offset, 1 if the history was empty before}. What: "stored"; "unannounced" (stored, but PUBLISH failed); "replayed" (an earlier
--- request with this idempotency key did it). After {"mismatch"} and the errors LATE and OUTOFORDER nothing was done.
+-- Returns {what, epoch, offset, 1 if the history was empty before}. `what` is "stored", "unannounced" (stored, but PUBLISH failed), or
+-- "replayed" (an earlier request with this idempotency key stored it). If it returns {"mismatch"} or one of the errors LATE and OUTOFORDER,
+-- it has done nothing.
 --
 -- NL-2.1
--- Lua does not undo writes. Every step that can fail must come before the first write or change nothing, so XADD comes first and PUBLISH last.
+-- Redis does not undo the writes of a script that fails. So a step that can fail either comes before the first write, or does not end the
+-- script: XADD is the first write, and PUBLISH comes last.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
 
 -- NL-2.10
@@ -32,7 +34,7 @@ if type(added) == 'table' and added.err then
     if string.find(added.err, 'equal or smaller', 1, true) then
         epoch, forks, changed = ARGV[8], discard(stream, ARGV[8], epoch, top, forks), true
     end
-    -- Any other error happens again here and ends the script with its own code.
+    -- Any other error occurs again here, and ends the script with its own code.
     redis.call(unpack(add))
 end
 if changed then

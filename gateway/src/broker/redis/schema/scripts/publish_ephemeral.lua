@@ -1,9 +1,9 @@
--- Publishes without storing, unless an earlier request with the same idempotency key did so.
+-- Sends a publication to subscribers without storing it, unless an earlier request with the same idempotency key did so.
 --
 -- KEYS idempotency key; then the idempotency keys of later commands that may have run before this one
 -- ARGV 1 pub/sub channel, 2 message, 3 fingerprint of the request, 4 lifetime of the idempotency key (ms), 5 PUBLISH or SPUBLISH,
 --      6 deadline by this server's clock (ms since 1970)
--- Answers {"announced"} or {"replayed"}. After {"mismatch"} and the errors LATE and OUTOFORDER nothing was done.
+-- Returns {"announced"} or {"replayed"}. If it returns {"mismatch"} or one of the errors LATE and OUTOFORDER, it has done nothing.
 local answered = redis.call('GET', KEYS[1])
 if answered then
     if answered ~= ARGV[3] then return { 'mismatch' } end

@@ -1,11 +1,11 @@
--- Reads a channel's stream at one moment.
+-- Reads a page of a channel's stream. The page shows the stream at one moment.
 --
 -- KEYS meta, stream
--- ARGV 1 "top", "after" or "before", 2 offset ("+" with "before": from the newest), 3 maximum of entries, 4 maximum of bytes (the first entry comes
---      whatever its size), 5 lifetime of meta (ms), 6 fresh epoch
--- Answers {epoch, top, forks, {offset, body, offset, body, ...}}.
+-- ARGV 1 "top", "after" or "before", 2 offset ("before" and "+": from the newest), 3 largest number of entries, 4 largest number of bytes (the
+--      first entry may exceed it), 5 lifetime of meta (ms), 6 fresh epoch
+-- Returns {epoch, top, forks, {offset, body, offset, body, ...}}.
 local meta, stream = KEYS[1], KEYS[2]
--- Entries per fetch: fetched entries beyond the maximum of bytes are wasted work.
+-- Largest number of entries in one fetch. It is small, because fetched entries beyond the largest number of bytes are wasted work.
 local CHUNK = 64
 
 local epoch, top, forks, replid, changed = timeline(meta, stream, ARGV[6])
@@ -21,7 +21,7 @@ redis.call('PEXPIRE', meta, ARGV[5])
 local found = {}
 local left, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local from = ARGV[2]
--- There is nothing before offset 0.
+-- No entry comes before offset 0.
 if ARGV[1] == 'before' and from == '0' then left = 0 end
 while ARGV[1] ~= 'top' and left > 0 do
     local count = math.min(left, CHUNK)

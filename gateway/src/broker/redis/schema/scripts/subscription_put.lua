@@ -1,8 +1,8 @@
--- Stores a subscription of a user and removes those that have ended. A subscription to the same channel is replaced.
+-- Stores a subscription of a user, and removes expired ones. It replaces a subscription to the same channel.
 --
 -- KEYS subscriptions
--- ARGV 1 channel, 2 end (s since 1970; 0: never), 3 now, 4 maximum of subscriptions
--- Answers 1; 0 if the user has the maximum already.
+-- ARGV 1 channel, 2 end (s since 1970; 0: never), 3 now, 4 largest number of subscriptions
+-- Returns 1, or 0 if the user already has the largest number.
 local stored = redis.call('HGETALL', KEYS[1])
 local others = 0
 for i = 1, #stored, 2 do

@@ -4,7 +4,7 @@
 local FORKS = 8
 
 -- NL-1.2
--- The forks, with a new one at the end of this timeline.
+-- Returns the forks, including a new fork at the end of this timeline.
 local function leave(epoch, top, forks)
     local kept = { string.format('%s:%.0f', epoch, top) }
     for fork in string.gmatch(forks, '%S+') do
@@ -14,9 +14,9 @@ local function leave(epoch, top, forks)
 end
 
 -- NL-1.10
--- Deletes a stream that is ahead of its meta. Such a stream belongs to another timeline: a slot's move broke off, and a later move brought
--- only the meta
--- to where the stream was left. A fresh epoch begins, because a client may have read that stream. Answers the forks.
+-- Deletes a stream that is ahead of its meta. Such a stream belongs to another timeline: the move of a slot was interrupted and left the
+-- stream at this server, and a later move brought only the meta here. The caller begins a fresh epoch, because a client may have read that
+-- stream. Returns the forks.
 local function discard(stream, fresh, epoch, top, forks)
     redis.call('DEL', stream)
     if epoch == fresh then return forks end
@@ -24,8 +24,8 @@ local function discard(stream, fresh, epoch, top, forks)
 end
 
 -- NL-1.10
--- Deletes a stream whose newest offset, deleted entries included, is not the top of its meta. The two did not arrive at this server together, and such a
--- stream may belong to another timeline.
+-- Deletes a stream whose newest offset, including deleted entries, is not the top in its meta. Stream and meta did not arrive at this
+-- server together, so the stream may belong to another timeline.
 local function discard_unless_newest_is(stream, top)
     if redis.call('EXISTS', stream) == 0 then return end
     local info = redis.call('XINFO', 'STREAM', stream)
@@ -35,17 +35,16 @@ local function discard_unless_newest_is(stream, top)
 end
 
 -- NL-1.1, NL-1.9
--- The channel's current timeline: epoch, top, forks ("epoch:offset", newest first, one space between), replid, and whether meta must be
--- written.
--- The identity of the server's data (replid) changes with every restart and failover. Acknowledged publications may be missing then, so a
--- new epoch begins,
--- with a fork at the end of the old one. `fresh` is an epoch that was never used.
+-- Returns the channel's current timeline: epoch, top, forks ("epoch:offset", newest first, separated by one space), replid, and whether the
+-- caller must write meta.
+-- The identity of the server's data (replid) changes with every restart and failover. Acknowledged publications may be missing after that,
+-- so a new epoch begins, with a fork at the end of the old one. `fresh` is an epoch that was never used.
 local function timeline(meta, stream, fresh)
     local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
     local held = redis.call('HMGET', meta, 'epoch', 'top', 'replid', 'forks')
     local epoch, top, forks = held[1], tonumber(held[2] or 0), held[4] or ''
     if not epoch then
-        -- A stream without its meta belongs to no timeline. If another program wrote this key and it is no stream, XLEN fails.
+        -- A stream without its meta belongs to no timeline. If another program wrote the key with another type, XLEN fails.
         if redis.call('XLEN', stream) > 0 then redis.call('DEL', stream) end
         return fresh, 0, '', replid, true
     end

@@ -1,7 +1,8 @@
 -- Checks whether the server accepts writes.
 --
--- KEYS a key for this purpose only
+-- KEYS a key that only this script uses
 -- ARGV 1 its lifetime (ms)
--- Answers the error of the write, or an empty text. The error is an answer and not a failure, because the command itself succeeded.
+-- Returns the error of the write, or an empty text. The script itself succeeds in both cases, so that the caller can distinguish this error
+-- from one of the connection.
 local answer = redis.pcall('SET', KEYS[1], '', 'PX', ARGV[1])
 return type(answer) == 'table' and answer.err or ''

@@ -1,9 +1,9 @@
 //! The check of all settings for Redis.
 
 use super::{
-    place::{Address, Site},
+    address::{Address, ServerAddress},
     tls::certificates,
-    url::{Form, Url, Wrong},
+    url::{Url, UrlForm, Wrong},
 };
 use crate::settings::{self, Problems, RedisUrl};
 use redis::RedisConnectionInfo;
@@ -32,7 +32,7 @@ impl TryFrom<&settings::Redis> for Address {
 
 const KEY: &str = "redis.url";
 
-/// Applies `make` to all values. Collects all errors.
+/// Applies `make` to all values. Returns all results, or all errors.
 fn all<'a, T, U>(from: &'a [(String, T)], make: impl Fn(&'a T) -> Result<U, Wrong>) -> Result<Vec<(String, U)>, Problems> {
     let (mut good, mut problems) = (Vec::new(), Problems::default());
     for (key, one) in from {
@@ -44,20 +44,20 @@ fn all<'a, T, U>(from: &'a [(String, T)], make: impl Fn(&'a T) -> Result<U, Wron
     problems.into_result(good)
 }
 
-/// An address of several servers; each has a name and a key in the settings.
+/// Makes the address of several servers. Each has a name, and a key in the settings for messages.
 fn several<'a>(named: impl Iterator<Item = (&'a str, (String, Address))>) -> Result<Address, Problems> {
-    let (mut sites, mut problems) = (BTreeMap::<Box<str>, Site>::new(), Problems::default());
+    let (mut servers, mut problems) = (BTreeMap::<Box<str>, ServerAddress>::new(), Problems::default());
     for (name, (key, address)) in named {
-        let Address::One(site) = address else {
+        let Address::One(server) = address else {
             problems.add(key, "a Redis Cluster divides the channels itself: make this the only URL of redis.url");
             continue;
         };
-        if let Some((other, _)) = sites.iter().find(|(_, known)| known.is_same_server(&site)) {
+        if let Some((other, _)) = servers.iter().find(|(_, known)| known.is_same_server(&server)) {
             problems.add(key, format!("leads to the same server as {KEY}.{other}"));
         }
-        sites.insert(name.into(), site);
+        servers.insert(name.into(), server);
     }
-    problems.into_result(Address::Several(sites))
+    problems.into_result(Address::Several(servers))
 }
 
 fn sentinel_login(redis: &settings::Redis) -> RedisConnectionInfo {
@@ -70,7 +70,7 @@ fn sentinel_login(redis: &settings::Redis) -> RedisConnectionInfo {
 /// Refuses settings that look like protection but have no effect.
 fn without_effect(redis: &settings::Redis, urls: &[(String, Url<'_>)]) -> Result<(), Problems> {
     let mut problems = Problems::default();
-    let (tls, sentinels) = (urls.iter().any(|(_, url)| url.tls), urls.iter().any(|(_, url)| url.form == Form::Sentinels));
+    let (tls, sentinels) = (urls.iter().any(|(_, url)| url.tls), urls.iter().any(|(_, url)| url.form == UrlForm::Sentinels));
     for (key, file) in [("redis.ca_file", &redis.ca_file), ("redis.cert_file", &redis.cert_file), ("redis.key_file", &redis.key_file)] {
         if !tls && !file.is_empty() {
             problems.add(key, "has no effect without TLS: begin redis.url with rediss");

@@ -1,9 +1,9 @@
-//! One server, with login and TLS.
+//! One server to connect to, with login and TLS.
 
 use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo, io::tcp::TcpSettings};
 use std::{fmt, sync::Arc};
 
-/// A server, with login, database and certificates.
+/// A server to connect to, with login, database and certificates.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub(super) info: Box<ConnectionInfo>,
@@ -31,7 +31,7 @@ impl Peer {
         Self::new((*self.info).clone().set_addr(address), self.authority.clone())
     }
 
-    /// The host; empty for a socket.
+    /// The host. Empty for a Unix socket.
     pub(crate) fn host(&self) -> &str {
         match self.info.addr() {
             ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
@@ -39,7 +39,7 @@ impl Peer {
         }
     }
 
-    /// The settings of the client library, with these socket options.
+    /// The connection settings for the client library, with these socket options.
     pub(crate) fn info(&self, tcp: TcpSettings) -> ConnectionInfo {
         (*self.info).clone().set_tcp_settings(tcp)
     }
@@ -54,7 +54,7 @@ impl Peer {
     }
 }
 
-/// Host and port, or the path of a socket.
+/// Writes host and port, or the path of a socket.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.info.addr() {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::settings::{Problems, Settings};
 
-/// The address that the settings contain with this URL.
+/// The address in the settings if `redis.url` is `url`.
 pub(crate) fn address(url: &str) -> Result<Address, Problems> {
     of(&format!("url = {url:?}"))
 }
@@ -31,7 +31,7 @@ fn a_server_has_a_host_or_a_socket() {
         ("redis+unix:///tmp/r.sock", "/tmp/r.sock", (None, None, 0)),
         ("redis+unix:///tmp/r.sock?db=2&user=u&pass=p", "/tmp/r.sock", (Some("u"), Some("p"), 2)),
     ] {
-        let Ok(Address::One(Site::Server(peer))) = address(url) else { panic!("{url}") };
+        let Ok(Address::One(ServerAddress::Server(peer))) = address(url) else { panic!("{url}") };
         assert_eq!((&*peer.to_string(), login(&peer)), (at, expected), "{url}");
         assert_eq!(peer.uses_tls(), url.starts_with("rediss"));
     }
@@ -40,14 +40,16 @@ fn a_server_has_a_host_or_a_socket() {
 #[test]
 fn sentinels_have_their_own_login_and_servers_the_login_of_the_url() {
     let text = "url = \"rediss+sentinel://u:p@s1,s2:7/main.1/4\"\nsentinel_user = \"su\"\nsentinel_password = \"sp\"";
-    let Ok(Address::One(Site::Sentinels { sentinels, service, server })) = of(text) else { panic!("{text}") };
+    let Ok(Address::One(ServerAddress::Sentinels { sentinels, service, server })) = of(text) else { panic!("{text}") };
     assert_eq!(shown(&sentinels), ["s1:26379", "s2:7"]);
     assert!(sentinels.iter().all(|peer| login(peer) == (Some("su"), Some("sp"), 0) && peer.uses_tls()));
     assert_eq!(&*service, "main.1");
     let master = server.at("10.0.0.1".into(), 5);
     assert_eq!((&*master.to_string(), login(&master), master.uses_tls()), ("10.0.0.1:5", (Some("u"), Some("p"), 4), true));
 
-    let Ok(Address::One(Site::Sentinels { sentinels, server, .. })) = address("redis+sentinel://:p@s1/main") else { panic!("plain") };
+    let Ok(Address::One(ServerAddress::Sentinels { sentinels, server, .. })) = address("redis+sentinel://:p@s1/main") else {
+        panic!("plain")
+    };
     assert_eq!(login(&sentinels[0]), (None, None, 0), "the password belongs to Redis: sentinels without a password refuse any");
     assert!(!server.at("h".into(), 1).uses_tls());
 }
@@ -56,14 +58,14 @@ fn sentinels_have_their_own_login_and_servers_the_login_of_the_url() {
 fn several_servers_have_names_and_any_form_of_url() {
     let text =
         "url = { b = \"redis://:p@h1/1\", a = \"rediss+sentinel://s1,s2/main\", c = \"redis+unix:///c.sock\" }\nsentinel_password = \"sp\"";
-    let Ok(Address::Several(sites)) = of(text) else { panic!("{text}") };
-    assert_eq!(sites.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["a", "b", "c"]);
-    let Site::Sentinels { sentinels, .. } = &sites["a"] else { panic!("sentinels") };
+    let Ok(Address::Several(servers)) = of(text) else { panic!("{text}") };
+    assert_eq!(servers.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["a", "b", "c"]);
+    let ServerAddress::Sentinels { sentinels, .. } = &servers["a"] else { panic!("sentinels") };
     assert!(sentinels.iter().all(|peer| login(peer) == (None, Some("sp"), 0) && peer.uses_tls()));
-    let Site::Server(server) = &sites["b"] else { panic!("a server") };
+    let ServerAddress::Server(server) = &servers["b"] else { panic!("a server") };
     assert_eq!((&*server.to_string(), login(server), server.uses_tls()), ("h1:6379", (None, Some("p"), 1), false));
-    let Ok(Address::Several(sites)) = address("east=redis://h1 west=redis://h2") else { panic!("as in a variable") };
-    assert_eq!(sites.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["east", "west"]);
+    let Ok(Address::Several(servers)) = address("east=redis://h1 west=redis://h2") else { panic!("as in a variable") };
+    assert_eq!(servers.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["east", "west"]);
 }
 
 #[test]

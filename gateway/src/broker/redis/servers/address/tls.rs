@@ -1,18 +1,18 @@
-//! Certificates.
+//! The certificates in the settings.
 
 use crate::settings::{self, Problems};
 use redis::{ClientTlsConfig, TlsCertificates};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use std::{fs, sync::Arc};
 
-/// The certificates of both sides.
+/// The certificates of the gateway and the authorities for those of Redis.
 pub(crate) struct Tls {
     pub(crate) certificates: TlsCertificates,
     pub(crate) authority: Arc<str>,
 }
 
 pub(super) fn certificates(redis: &settings::Redis) -> Result<Tls, Problems> {
-    // An error means that a provider is installed already, which is fine.
+    // An error means that a provider is installed already, so it is ignored.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if redis.cert_file.is_empty() != redis.key_file.is_empty() {
         return Err(Problems::of("redis.cert_file", "a certificate needs its key in redis.key_file: set both, or none"));

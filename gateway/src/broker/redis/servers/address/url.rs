@@ -1,8 +1,8 @@
 //! The parts of one URL of `redis.url`.
 
 use super::{
+    address::{Address, ServerAddress},
     peer::Peer,
-    place::{Address, Site},
     tls::Tls,
 };
 use redis::{Client, IntoConnectionInfo as _, RedisConnectionInfo};
@@ -30,7 +30,7 @@ pub(crate) enum Wrong {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum UrlForm {
     Server,
     Socket,
     Sentinels,
@@ -40,9 +40,9 @@ pub(crate) enum Form {
 /// A URL in its parts.
 pub(crate) struct Url<'a> {
     whole: &'a str,
-    pub(crate) form: Form,
+    pub(crate) form: UrlForm,
     pub(crate) tls: bool,
-    /// Includes the `@` at its end.
+    /// User and password, with the `@` at the end. Empty if there are none.
     login: &'a str,
     hosts: &'a str,
     path: &'a str,
@@ -55,49 +55,49 @@ impl<'a> Url<'a> {
     pub(crate) fn split(whole: &'a str) -> Result<Self, Wrong> {
         let (scheme, rest) = whole.split_once("://").ok_or(Wrong::Form)?;
         let (form, tls) = match scheme {
-            "redis" => (Form::Server, false),
-            "rediss" => (Form::Server, true),
-            "redis+unix" => (Form::Socket, false),
-            "redis+sentinel" => (Form::Sentinels, false),
-            "rediss+sentinel" => (Form::Sentinels, true),
-            "redis+cluster" => (Form::Cluster, false),
-            "rediss+cluster" => (Form::Cluster, true),
+            "redis" => (UrlForm::Server, false),
+            "rediss" => (UrlForm::Server, true),
+            "redis+unix" => (UrlForm::Socket, false),
+            "redis+sentinel" => (UrlForm::Sentinels, false),
+            "rediss+sentinel" => (UrlForm::Sentinels, true),
+            "redis+cluster" => (UrlForm::Cluster, false),
+            "rediss+cluster" => (UrlForm::Cluster, true),
             _ => return Err(Wrong::Form),
         };
-        if form != Form::Socket && rest.contains(['?', '#']) {
+        if form != UrlForm::Socket && rest.contains(['?', '#']) {
             return Err(Wrong::Options);
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if form != Form::Socket && path.contains('@') {
+        if form != UrlForm::Socket && path.contains('@') {
             return Err(Wrong::Server);
         }
         let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         Ok(Self { whole, form, tls, login, hosts, path })
     }
 
-    /// The address. `sentinel` is the login for sentinels.
+    /// The address in this URL. `sentinel` is the login for sentinels.
     pub(crate) fn address(&self, tls: Option<&Tls>, sentinel: &RedisConnectionInfo) -> Result<Address, Wrong> {
         Ok(match self.form {
-            Form::Server => {
+            UrlForm::Server => {
                 let [server] = <[Peer; 1]>::try_from(self.peers(self.login, REDIS_PORT, self.path, tls)?).map_err(|_| Wrong::Server)?;
-                Address::One(Site::Server(server))
+                Address::One(ServerAddress::Server(server))
             }
-            Form::Socket => Address::One(Site::Server(peer(self.whole, None).map_err(|_| Wrong::Form)?)),
-            Form::Sentinels => {
+            UrlForm::Socket => Address::One(ServerAddress::Server(peer(self.whole, None).map_err(|_| Wrong::Form)?)),
+            UrlForm::Sentinels => {
                 let (service, database) = self.path.split_once('/').unwrap_or((self.path, ""));
                 if service.is_empty() || !service.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
                     return Err(Wrong::Service);
                 }
                 let servers = self.peers(self.login, REDIS_PORT, database, tls)?;
                 let sentinels = self.peers("", SENTINEL_PORT, "", tls)?;
-                Address::One(Site::Sentinels {
+                Address::One(ServerAddress::Sentinels {
                     sentinels: sentinels.into_iter().map(|peer| peer.with_login(sentinel.clone())).collect(),
                     service: service.into(),
                     server: servers.into_iter().next().ok_or(Wrong::Server)?,
                 })
             }
-            Form::Cluster if !matches!(self.path, "" | "0") => return Err(Wrong::ClusterDatabase),
-            Form::Cluster => Address::Cluster(self.peers(self.login, REDIS_PORT, "", tls)?),
+            UrlForm::Cluster if !matches!(self.path, "" | "0") => return Err(Wrong::ClusterDatabase),
+            UrlForm::Cluster => Address::Cluster(self.peers(self.login, REDIS_PORT, "", tls)?),
         })
     }
 
@@ -106,7 +106,7 @@ impl<'a> Url<'a> {
         let database: u16 = if database.is_empty() { 0 } else { database.parse().map_err(|_| Wrong::Database)? };
         let scheme = if tls.is_some() { "rediss" } else { "redis" };
         let one = |host: &str| {
-            // An IPv6 address has colons of its own, between brackets.
+            // An IPv6 address contains colons, but in brackets.
             let has_port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).contains(':');
             let port = if has_port { String::new() } else { format!(":{port}") };
             let url = format!("{scheme}://{login}{host}{port}/{database}");

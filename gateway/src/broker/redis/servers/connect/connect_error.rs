@@ -4,7 +4,7 @@ use super::probe::Denied;
 use crate::broker::redis::servers::address::Peer;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// Why there is no usable connection. The message names cause and cure.
+/// Why there is no usable connection. The message names the cause and the cure.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error("Redis at {address} cannot be reached: {cause}. Start it, or correct redis.url")]
@@ -101,7 +101,7 @@ impl ConnectError {
     }
 }
 
-/// Whether TLS caused an error, and not the network. The library provides only a text.
+/// Whether TLS caused an error, rather than the network. The client library reports the cause only as text.
 fn is_tls_error(cause: &str) -> bool {
     ["certificate", "fatal alert", "corrupt message"].iter().any(|text| cause.contains(text))
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::broker::redis::{
     schema::{clock::Clock, counters::Counters, scripts::SCRIPTS},
     servers::{
-        address::{Peer, Site},
+        address::{Peer, ServerAddress},
         health::{Health, HealthPart},
     },
 };
@@ -52,7 +52,7 @@ pub(crate) struct Connector {
 
 /// How the connector finds its server.
 enum Discovery {
-    /// There is one server.
+    /// The address of the server is fixed.
     Direct(Arc<Route>),
     /// The sentinels name the server. The route leads to the server that they named last.
     Sentinels(Box<Sentinels>, Mutex<Option<Arc<Route>>>),
@@ -64,15 +64,15 @@ const SENTINEL_INTERVAL: Duration = Duration::from_secs(1);
 impl Connector {
     /// A connector for one of the servers of `redis.url`, with this number of lanes. It does not connect yet.
     pub(crate) fn new(
-        site: Site,
+        server: ServerAddress,
         assignment: ServerAssignment,
         lanes: usize,
         timeouts: Timeouts,
         probe: Probe,
     ) -> Result<Self, RedisError> {
-        let discovery = match site {
-            Site::Server(peer) => Discovery::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
-            Site::Sentinels { sentinels, service, server } => {
+        let discovery = match server {
+            ServerAddress::Server(peer) => Discovery::Direct(Arc::new(Route::new(peer, lanes, timeouts)?)),
+            ServerAddress::Sentinels { sentinels, service, server } => {
                 Discovery::Sentinels(Box::new(Sentinels::new(sentinels, service, server, timeouts)), Mutex::default())
             }
         };
@@ -113,7 +113,7 @@ impl Connector {
         &self.clock
     }
 
-    /// Makes every connection reconnect.
+    /// Closes all connections, so that they reconnect.
     fn reset(&self) {
         self.newest.send_replace(Server::default());
     }
@@ -125,7 +125,7 @@ impl Connector {
         Ok(info)
     }
 
-    /// Checks that all nodes agree on the server's role, and records the server of the new connection.
+    /// Checks that all nodes agree on the server's role, and records that the newest connection leads to this server.
     async fn admit(&self, info: &str, route: &Route, connection: &mut MultiplexedConnection) -> Result<Server, ConnectError> {
         if let Some(assignment) = &self.assignment {
             assignment.renew_or_keep(&route.peer, connection).await?;
@@ -133,7 +133,7 @@ impl Connector {
         Ok(self.record_server(info, route))
     }
 
-    /// A connection for commands that replaces the `last` one. The server has the scripts then, and the clock is set.
+    /// Makes a connection for commands that replaces `last`. Afterwards the server has the scripts, and the clock is set.
     pub(crate) async fn command(&self, last: Option<&PredecessorGuard>) -> Result<(MultiplexedConnection, PredecessorGuard), ConnectError> {
         let route = self.route().await?;
         let mut connection = route.command().await?;
@@ -148,7 +148,7 @@ impl Connector {
         Ok((connection, guard))
     }
 
-    /// A connection for subscriptions. `on_push` gets each push, on the connection's own task: it must not block.
+    /// Makes a connection for subscriptions. `on_push` gets each push. It runs on the connection's own task, so it must not block.
     pub(crate) async fn subscriber(
         &self,
         on_push: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
@@ -161,7 +161,8 @@ impl Connector {
         Ok((connection, server))
     }
 
-    /// Queries the sentinels at intervals, if there are any. An old master that is still alive does not report that it was replaced.
+    /// Queries the sentinels at intervals, if there are any. This is necessary because a master that was replaced but is still alive does
+    /// not report that.
     pub(crate) async fn follow_sentinels(&self) {
         let Discovery::Sentinels(sentinels, _) = &self.discovery else { return };
         let mut failed = false;
@@ -172,7 +173,7 @@ impl Connector {
                     failed = false;
                     self.reset_unless(&master.to_string());
                 }
-                // Existing connections do not need the sentinels.
+                // A failed query changes nothing, because existing connections do not need the sentinels.
                 Err(error) => {
                     if !std::mem::replace(&mut failed, true) {
                         tracing::warn!("{error}");
@@ -182,7 +183,7 @@ impl Connector {
         }
     }
 
-    /// Makes every connection reconnect if the newest one leads to another server.
+    /// Closes all connections if the newest one leads to another server than `master`.
     fn reset_unless(&self, master: &str) {
         self.newest.send_if_modified(|newest| {
             let has_moved = !newest.address.is_empty() && &*newest.address != master;
@@ -217,7 +218,7 @@ impl Connector {
 
     /// Waits until a newer connection leads to another server.
     pub(crate) async fn server_changed(&self, server: &Server) {
-        // It cannot fail, because `self` owns the sender.
+        // This cannot fail, because `self` owns the sender.
         let _ = self.newest.subscribe().wait_for(|newest| newest != server).await;
     }
 
@@ -240,8 +241,8 @@ impl Connector {
         Ok(answer)
     }
 
-    /// Keeps the server's assignment, for ever. If another node disagrees, at this server or another, or if the assignment ends because the server refuses
-    /// renewals, all connections close and none opens until the server is assigned again.
+    /// Renews the server's assignment. Never returns. All connections close, and none opens until the server is assigned again, in two
+    /// cases: another node disagrees about this server or another one, or the assignment ends because the server refuses renewals.
     pub(crate) async fn keep_assignment(&self, part: HealthPart, health: &Health, counters: &Counters) {
         if let Some(assignment) = &self.assignment {
             join(self.renew_assignment(assignment, part, health, counters), self.end_with_assignment(assignment)).await;
@@ -271,7 +272,8 @@ impl Connector {
                             tracing::warn!("the assignment of a server was not renewed: {error}");
                             logged = error;
                         }
-                        // The other parts of this server report this error when they cannot connect.
+                        // After any other error, connections continue until the assignment ends. A part that then cannot connect reports
+                        // the error.
                         if !is_suspended {
                             health.set_working(part);
                         }
@@ -282,7 +284,7 @@ impl Connector {
         }
     }
 
-    /// Closes all connections whenever the assignment has ended.
+    /// Closes all connections each time the assignment ends.
     async fn end_with_assignment(&self, assignment: &ServerAssignment) {
         loop {
             assignment.ended().await;
@@ -300,7 +302,7 @@ impl Connector {
         renewed
     }
 
-    /// The control connection. The caller keeps it after an answer.
+    /// Takes the control connection, or makes one. After an answer, the caller gives it back with [`KeptConnection::keep`].
     async fn control(&self) -> Result<ControlConnection, ConnectError> {
         if let Some(kept) = self.control.take(|server| self.is_newest(server)) {
             return Ok(kept);

@@ -1,4 +1,4 @@
-//! The control connection to a server: it queries the cluster's state and renews the server's assignment.
+//! The control connection to a server. It queries the state of the cluster and renews the server's assignment.
 
 use super::{connect_error::ConnectError, route::Route, server::Server, server_assignment::ServerAssignment};
 use gateway_core::model::lock;
@@ -30,7 +30,7 @@ impl ControlConnection {
     }
 }
 
-/// Keeps the control connection between two queries. A connection without an answer is dropped.
+/// Keeps the control connection between two queries. A connection that did not answer is not kept.
 #[derive(Default)]
 pub(super) struct KeptConnection(Mutex<Option<ControlConnection>>);
 

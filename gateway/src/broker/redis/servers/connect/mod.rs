@@ -1,9 +1,9 @@
-//! Connections to one server, and the checks of each new one. The commands that they carry belong to other folders.
+//! Connections to one server, and the checks of each new connection. What the connections carry is the matter of other folders.
 //!
-//! - [`connector`]: makes connections; [`route`]: pools and settings for one server; [`sentinel`]: finds the master
-//! - [`control_connection`]: carries periodic queries; [`predecessor_guard`]: ends the connection before
-//! - [`server_check`]: version, mode and policy of the server; [`probe`]: rights of the user;
-//!   [`server_assignment`]: agreement of all nodes on the server's role; [`connect_error`]: all errors
+//! - [`connector`]: makes connections; [`route`]: pool and client for one server; [`sentinel`]: finds the master
+//! - [`control_connection`]: carries periodic queries; [`predecessor_guard`]: makes the server end the connection before
+//! - [`server_check`]: version, mode and policy of the server; [`probe`]: rights of the user; [`server_assignment`]: agreement of all nodes
+//!   on the server's role; [`connect_error`]: all errors
 
 pub(crate) mod connect_error;
 pub(crate) mod connector;

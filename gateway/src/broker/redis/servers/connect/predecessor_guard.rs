@@ -1,8 +1,8 @@
 //! Ends the predecessor of a connection for commands.
 //!
-//! Commands of a broken connection may still be on their way, and the server may execute them between the commands of the next connection. So the next
-//! connection makes the server close the broken one first. If the server forbids that, it may execute commands of both. Then a command whose answer was
-//! lost stays uncertain until its deadline.
+//! Commands of a broken connection may still be on their way, and the server may execute them between the commands of the next connection.
+//! So the next connection makes the server close the broken one first. If the server does not allow that, it may execute commands of both
+//! connections. Then a command whose answer was lost stays uncertain until its deadline.
 
 use super::server::Server;
 use redis::{
@@ -17,7 +17,7 @@ pub(crate) struct PredecessorGuard {
     pub(crate) server: Server,
     /// The identity of the server's data. If it changes, data may be missing.
     pub(crate) data: Arc<str>,
-    /// Whether the server executes no more commands of an earlier connection.
+    /// Whether it is certain that the server executes no more commands of an earlier connection.
     pub(crate) predecessor_ended: bool,
     /// The id of this connection at the server, if the server reports it.
     client_id: Option<i64>,
@@ -25,7 +25,8 @@ pub(crate) struct PredecessorGuard {
 
 impl PredecessorGuard {
     // NL-2.13
-    /// Ends the `last` connection. Only its own server can do that: commands that went to another server may still be executed there.
+    /// Makes the server end the `last` connection. Only the server of that connection can do this. If the new connection leads to another
+    /// server, the old server may still execute commands.
     pub(crate) async fn take(
         connection: &mut MultiplexedConnection,
         server: Server,
@@ -40,7 +41,7 @@ impl PredecessorGuard {
             questions.cmd("CLIENT").arg("KILL").arg("ID").arg(client_id);
         }
         let mut answers = connection.req_packed_commands(&questions, 0, questions.len()).await?.into_iter();
-        // Without a run id, the client id might belong to another connection after a restart of the server.
+        // Without a run id, a restart of the server would stay unnoticed, and the client id might belong to another connection.
         let client_id = answers.next().and_then(|answer| redis::from_redis_value(answer).ok()).filter(|_| server.has_run_id());
         let predecessor_ended = is_first || matches!(answers.next(), Some(Value::Int(_)));
         if !predecessor_ended && last.is_some() {

@@ -1,7 +1,8 @@
-//! Checks the rights of the user of `redis.url`: each new connection runs every kind of command that the gateway needs, on keys of its own.
+//! Checks the rights of the user of `redis.url`: each new connection runs every kind of command that the gateway needs, on keys that only
+//! the check uses.
 //!
-//! Without this check, the first client that needs a missing right would find the error. The check costs one round trip for each new connection. It uses
-//! the same few keys each time, and they expire.
+//! Without this check, a missing right would only show when a client needs it. The check costs one round trip for each new connection. It
+//! uses the same few keys each time, and they expire.
 
 use crate::broker::redis::schema::{
     pubsub::PubSub,
@@ -15,13 +16,13 @@ use redis::{
 
 /// Lifetime of the keys, in milliseconds.
 const LIFETIME_MS: u64 = 10_000;
-/// A deadline later than any server's clock.
+/// A deadline that no server's clock reaches.
 const NO_DEADLINE: u64 = 1 << 52;
 
 /// The check of rights.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    /// The start of all names that the check uses. All of them are in one slot, and no other part uses them.
+    /// The prefix of all names that the check uses. All of them are in one slot, and no other part of the gateway uses them.
     names: Box<str>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct Denied(pub(crate) String);
 pub(crate) type Trial = (&'static str, Cmd);
 
 impl Probe {
-    /// All names begin with `names` and a colon.
+    /// A check whose names begin with `names` and a colon.
     pub(crate) fn new(names: String) -> Self {
         Self { names: names.into() }
     }
@@ -43,7 +44,7 @@ impl Probe {
     }
 
     // NL-7.12
-    /// Checks the rights for a connection that carries commands.
+    /// Checks the rights that a connection for commands needs. Returns the first missing right.
     pub(crate) async fn commands(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
         let trials = self.trials(pubsub.publish());
         let mut pipeline = Pipeline::with_capacity(trials.len());
@@ -54,18 +55,18 @@ impl Probe {
         Ok(trials.iter().zip(answers).find_map(|((what, _), answer)| self.denied(what, &answer)))
     }
 
-    /// Checks the rights for a connection that subscribes.
+    /// Checks the rights that a subscriber connection needs. Returns the missing right, if there is one.
     pub(crate) async fn subscriptions(&self, pubsub: PubSub, connection: &mut MultiplexedConnection) -> Result<Option<Denied>, RedisError> {
         let (channel, command) = (self.name("channel"), pubsub.subscribe_command());
         match connection.req_packed_command(cmd(command).arg(&channel)).await?.extract_error() {
-            // In a Redis Cluster another master may serve the slot: that is no missing right.
+            // In a Redis Cluster another master may serve the slot. Its error is not a missing right.
             Err(error) if error.code() == Some("NOPERM") => Ok(Some(Denied(format!("{command} on {channel}: {error}")))),
             Err(_) => Ok(None),
             Ok(_) => connection.req_packed_command(cmd(pubsub.unsubscribe_command()).arg(&channel)).await.map(|_| None),
         }
     }
 
-    /// All commands that the check runs on a connection for commands. `publish_command`: `PUBLISH` or `SPUBLISH`.
+    /// All commands that the check runs on a connection for commands. `publish_command` is `PUBLISH` or `SPUBLISH`.
     pub(crate) fn trials(&self, publish_command: &'static str) -> Vec<Trial> {
         let key = |part: &str| self.name(part);
         let channel = key("channel");
@@ -81,12 +82,13 @@ impl Probe {
         presence_add.arg("probe").arg("probe").arg("probe").arg("");
         let mut presence_remove = call(&SCRIPTS.presence_remove, &presence);
         presence_remove.arg("probe").arg("probe");
-        // Without the keys of an earlier check, the scripts really publish.
+        // The scripts publish only if the keys of an earlier check do not exist.
         let mut delete = cmd("DEL");
         delete.arg(["meta", "stream", "idempotency", "ephemeral"].map(key).as_slice());
         let mut publish_only = cmd(publish_command);
         publish_only.arg(&channel).arg("");
-        // These keys would not expire by themselves if the commands after them never ran.
+        // The script presence_add sets no expiry of these keys. These commands set one, so that the keys disappear even if presence_remove
+        // never runs.
         let expire = |part: &str| {
             let mut expire = cmd("PEXPIRE");
             expire.arg(key(part)).arg(LIFETIME_MS);
@@ -94,7 +96,7 @@ impl Probe {
         };
         vec![
             ("DEL", delete),
-            // The publish script stores even if PUBLISH fails, so this command checks that right.
+            // The script publish succeeds even if its PUBLISH fails, so this command checks the right to publish.
             (publish_command, publish_only),
             ("the script publish", publish),
             ("the script read", read),
@@ -107,7 +109,8 @@ impl Probe {
         ]
     }
 
-    /// Whether this answer means a missing right. Every other error passes: the part that it affects reports it.
+    /// The missing right that this answer reports. None if it reports none: for any other error, the part of the gateway that needs the
+    /// command reports it.
     fn denied(&self, what: &str, answer: &Value) -> Option<Denied> {
         match answer {
             Value::ServerError(error) if is_denial(error.code(), error.details().unwrap_or_default()) => {
@@ -118,7 +121,7 @@ impl Probe {
     }
 }
 
-/// Before Redis 7.2, a missing right within a script has no error code of its own.
+/// Whether an error means a missing right. Before Redis 7.2, a missing right within a script has no error code of its own.
 fn is_denial(code: &str, details: &str) -> bool {
     code == "NOPERM" || details.contains("user executing the script can't") || details.contains("ACL failure in script")
 }

@@ -1,4 +1,4 @@
-//! Connection pool and client for one server.
+//! The connection pool and the client for one server.
 
 use super::{connect_error::ConnectError, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
@@ -47,7 +47,7 @@ impl Route {
         Ok(deadpool_redis::Connection::take(pooled))
     }
 
-    /// A connection for subscriptions; `on_push` gets each push.
+    /// A connection for subscriptions. `on_push` gets each push.
     pub(crate) async fn subscriber(
         &self,
         on_push: impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
@@ -56,7 +56,7 @@ impl Route {
         self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| self.error(&error))
     }
 
-    /// The error of this server for an error of the client library.
+    /// Converts an error of the client library into an error of this server.
     pub(crate) fn error(&self, error: &RedisError) -> ConnectError {
         ConnectError::of(&self.peer, error)
     }
@@ -77,7 +77,7 @@ fn config(timeouts: Timeouts) -> AsyncConnectionConfig {
         .set_write_backpressure_boundary(64 << 10)
 }
 
-/// Only RESP3 carries pushes and answers on the same connection.
+/// Selects RESP3, because only RESP3 carries pushes and answers on the same connection.
 fn resp3(info: ConnectionInfo) -> ConnectionInfo {
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     info.set_redis_settings(settings)

@@ -1,4 +1,4 @@
-//! Queries to sentinels for the current master.
+//! Queries sentinels for the current master.
 
 use super::{connect_error::ConnectError, route, timing::Timeouts};
 use crate::broker::redis::servers::address::Peer;
@@ -18,7 +18,7 @@ pub(crate) struct Sentinels {
     kept: Mutex<Option<MultiplexedConnection>>,
 }
 
-/// A sentinel's answer: host and port, or nothing if it does not watch the service.
+/// A sentinel's answer: host and port. None if it does not watch the service.
 type Answer = Option<(String, u16)>;
 
 impl Sentinels {
@@ -26,8 +26,8 @@ impl Sentinels {
         Self { peers, service, server, timeouts, kept: Mutex::new(None) }
     }
 
-    /// The current master. Queries one sentinel after the other until one names the master; all queries together may take the connect
-    /// timeout.
+    /// Finds the current master. Queries one sentinel after the other until one names the master. All queries together take at most the
+    /// connect timeout.
     pub(crate) async fn master(&self) -> Result<Peer, ConnectError> {
         let limit = self.timeouts.connect / (1 + self.peers.len() as u32);
         let kept = lock(&self.kept).take();
@@ -57,7 +57,7 @@ impl Sentinels {
         client.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    /// Keeps the connection after a good answer.
+    /// Queries a sentinel over this connection. Keeps the connection if the sentinel answers.
     async fn query(&self, mut connection: MultiplexedConnection) -> Result<Option<Peer>, RedisError> {
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&*self.service);

@@ -1,11 +1,13 @@
 //! Server assignment: the agreement of all nodes on the role of each server.
 //!
-//! Nodes with different servers in `redis.url`, or with different names for them, would look for a channel at different servers and miss each other's
-//! publications. So before a node uses a server, it writes its own view of the server's role into a key there, with an expiry of one lease, and renews it.
-//! While the key exists, a node with another view may not use the server. A node that cannot renew the key stops using the server when its lease is over.
+//! Nodes with different servers in `redis.url`, or with different names for them, would look for a channel at different servers and not get
+//! each other's publications. So before a node uses a server, it writes the server's role, as the node sees it, into a key at that server.
+//! The key expires after one lease, and the node renews it. While the key exists, a node that sees another role may not use the server. A
+//! node that cannot renew the key stops using the server after one lease.
 //!
-//! A node that finds another view at one server uses none of its servers. It writes no new key until a lease has passed without a conflict. Otherwise a
-//! node with a wrong list could take over all servers as soon as Redis loses the keys, and store publications at a server that only this node uses.
+//! A node that finds another role at one server uses none of its servers. It writes no new key until one lease has passed without a
+//! conflict. Otherwise a node with a wrong list could take over all servers as soon as Redis loses the keys, and store publications at a
+//! server that only this node uses.
 
 use super::connect_error::ConnectError;
 use crate::broker::redis::{schema::scripts::SCRIPTS, servers::address::Peer};
@@ -20,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// The assignments of all servers of one node.
+/// What the assignments of all servers of one node share.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerAssignments {
     key: Box<str>,
@@ -34,12 +36,12 @@ pub(crate) struct ServerAssignments {
 pub(crate) struct ServerAssignment {
     role: Box<str>,
     all: ServerAssignments,
-    /// When the assignment ends, unless this node renews it. None while this node does not hold it.
+    /// When the assignment ends if this node does not renew it. None while the node does not hold the assignment.
     ends: watch::Sender<Option<Instant>>,
 }
 
 impl ServerAssignments {
-    /// `key`: the name of the key at each server; `lease`: its lifetime.
+    /// Assignments in the key `key` at each server, which lives for the time `lease`.
     pub(crate) fn new(key: String, lease: Duration) -> Self {
         Self { key: key.into(), lease, last_conflict: Arc::default() }
     }
@@ -65,8 +67,8 @@ impl ServerAssignments {
 
 impl ServerAssignment {
     // NL-7.11
-    /// Sets or renews the role at its server. Succeeds only if the key contains this role afterwards. After an error, the assignment ends when it would
-    /// have ended without this attempt.
+    /// Sets or renews the role at its server. Succeeds only if the key contains this role afterwards. A failed attempt does not change when
+    /// the assignment ends.
     pub(crate) async fn renew(&self, peer: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
         let (address, asked) = (peer.to_string().into(), Instant::now());
         match self.write(connection).await {
@@ -77,7 +79,7 @@ impl ServerAssignment {
             Err(error) if error.kind() == ErrorKind::Io => Err(ConnectError::of(peer, &error)),
             _ if self.all.are_suspended() => Err(ConnectError::Suspended { address }),
             Err(error) => Err(ConnectError::of_assignment(peer, &self.all.key, &error)),
-            // The suspension has ended during the attempt. The next one may set the key.
+            // The key is empty because the suspension ended during the attempt. The next attempt may set the key.
             Ok(current) if current.is_empty() => Err(ConnectError::Suspended { address }),
             Ok(_) => {
                 self.ends.send_replace(Some(asked + self.all.lease));
@@ -86,7 +88,7 @@ impl ServerAssignment {
         }
     }
 
-    /// Like [`Self::renew`], for a new connection. It may be used as long as an earlier renewal lasts, although the server refuses this one.
+    /// Like [`Self::renew`], for a new connection. Also succeeds if the server refuses this renewal but an earlier one is still valid.
     pub(crate) async fn renew_or_keep(&self, peer: &Peer, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
         match self.renew(peer, connection).await {
             Err(ConnectError::Unassigned { .. } | ConnectError::Forbidden { .. }) if self.ends().is_some() => Ok(()),
@@ -109,19 +111,19 @@ impl ServerAssignment {
         let mut changes = self.ends.subscribe();
         loop {
             let ends = *changes.borrow_and_update();
-            // The sender lives as long as `self`.
+            // The sender lives as long as `self`, so `changed` cannot fail.
             let is_over = match ends {
                 Some(ends) => timeout_at(ends, changes.changed()).await.is_err(),
                 None => changes.changed().await.is_err(),
             };
-            // Only a renewal makes it end again.
+            // Clears the end, so that this resolves only once for each end. Only a renewal sets it again.
             if is_over && self.ends.send_if_modified(|ends| ends.take_if(|ends| *ends <= Instant::now()).is_some()) {
                 return;
             }
         }
     }
 
-    /// Returns the role that the key contains now.
+    /// Writes or renews the key. Returns the role that it contains afterwards.
     async fn write(&self, connection: &mut MultiplexedConnection) -> RedisResult<String> {
         let mode = if self.all.are_suspended() { "again" } else { "first" };
         let mut assign = SCRIPTS.assign.key(&*self.all.key);

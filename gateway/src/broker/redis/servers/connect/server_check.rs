@@ -1,4 +1,4 @@
-//! Checks by `INFO` whether the gateway can use a server.
+//! Checks by the server's answer to `INFO` whether the gateway can use the server.
 
 use super::connect_error::ConnectError;
 use crate::broker::redis::{schema::pubsub::PubSub, servers::address::Peer};
@@ -43,14 +43,14 @@ pub(super) fn check(info: &str, mode: Mode, peer: &Peer) -> Result<(), ConnectEr
     if !matches!(policy, "" | "noeviction") {
         return Err(ConnectError::Evicting { address, policy: policy.into() });
     }
-    // In a Redis Cluster the slot map says which servers are masters, and a replica may answer for the map.
+    // In a Redis Cluster the slot map shows which servers are masters, and a replica may answer the query for the map.
     if mode == Mode::Standalone && field(info, "role") == "slave" {
         return Err(ConnectError::Replica { address });
     }
     Ok(())
 }
 
-/// A field of an answer to `INFO`.
+/// A field of an answer to `INFO`. Empty if it is missing.
 pub(super) fn field<'a>(info: &'a str, name: &str) -> &'a str {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
 }
@@ -63,7 +63,7 @@ fn is_new_enough(version: &str, oldest: (u32, u32)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::redis::servers::address::{Address, Site, tests::address};
+    use crate::broker::redis::servers::address::{Address, ServerAddress, tests::address};
 
     #[test]
     fn versions_are_compared_as_numbers() {
@@ -77,7 +77,7 @@ mod tests {
     // NL-7.12
     #[test]
     fn an_unsuitable_server_is_refused_with_cause_and_cure() {
-        let Address::One(Site::Server(peer)) = address("redis://h:1").expect("a good address") else { panic!("one server") };
+        let Address::One(ServerAddress::Server(peer)) = address("redis://h:1").expect("a good address") else { panic!("one server") };
         for (mode, info, cure) in [
             (Mode::Standalone, "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", None),
             (Mode::Standalone, "redis_version:7.2.4\r\n", None),

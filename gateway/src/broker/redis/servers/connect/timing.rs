@@ -1,14 +1,14 @@
-//! Time bounds of connections, and pauses between attempts.
+//! Timeouts of connections, and pauses between attempts.
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 
-/// Time bounds of connections.
+/// Timeouts of connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    /// To establish a connection.
+    /// Longest time to open a connection.
     pub(crate) connect: Duration,
-    /// From sending a command to its answer.
+    /// Longest time from sending a command to its answer.
     pub(crate) response: Duration,
 }
 

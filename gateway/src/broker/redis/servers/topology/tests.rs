@@ -102,7 +102,7 @@ fn names_get_the_same_slots_in_all_versions() {
     assert_eq!([0, 1, 2, 3, 12_182, 16_383].map(|slot| owner_names(&names)[slot]), EXPECTED);
 }
 
-/// A change of these values would move existing data to other servers.
+/// If these values changed, existing data would belong to other servers.
 const EXPECTED: [&str; 6] = ["a", "b", "a", "b", "c", "c"];
 
 proptest! {
@@ -117,7 +117,7 @@ proptest! {
         let fair = f64::from(SLOTS) / names.len() as f64;
         for name in &names {
             let has = before.iter().filter(|owner| *owner == name).count() as f64;
-            // Five times the expected deviation of a random choice.
+            // Five times the standard deviation that a random choice would have.
             prop_assert!((has - fair).abs() < 5.0 * fair.sqrt(), "{name} has {has} of {fair}");
         }
         let middle = shuffled.index(names.len());

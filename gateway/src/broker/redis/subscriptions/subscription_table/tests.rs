@@ -10,11 +10,11 @@ use futures_util::FutureExt as _;
 use gateway_core::model::Epoch;
 use std::slice::from_ref;
 
-const LINGER: Duration = Duration::from_secs(2);
+const UNSUBSCRIBE_DELAY: Duration = Duration::from_secs(2);
 const HERE: Master = Master(0);
 
 fn table() -> SubscriptionTable {
-    SubscriptionTable::new(Arc::new(Topology::single(HERE)), LINGER)
+    SubscriptionTable::new(Arc::new(Topology::single(HERE)), UNSUBSCRIBE_DELAY)
 }
 
 fn is_confirmed(wait: &mut oneshot::Receiver<()>) -> bool {
@@ -110,19 +110,19 @@ fn a_worker_that_leaves_before_the_confirmation_leaves_a_lingering_subscription(
 #[test]
 fn after_a_broken_connection_every_needed_channel_is_subscribed_again_and_checked() {
     let (mut table, a) = subscribed("a");
-    let (lingering, without_history, waiting) = (channel("lingering"), channel("without_history"), channel("waiting"));
-    for (name, has_history) in [(&lingering, true), (&without_history, false)] {
+    let (unneeded, without_history, waiting) = (channel("unneeded"), channel("without_history"), channel("waiting"));
+    for (name, has_history) in [(&unneeded, true), (&without_history, false)] {
         table.add_worker(name, worker(1), has_history);
     }
     let names = table.take_to_subscribe(HERE, 10);
     table.subscribed(HERE, &names, Tick(0));
-    table.remove_worker(&lingering, worker(1), Tick(0));
+    table.remove_worker(&unneeded, worker(1), Tick(0));
     let mut waiter = wait(table.add_worker(&waiting, worker(0), true));
     table.take_to_subscribe(HERE, 10);
     table.disconnected(HERE);
     let mut again = table.take_to_subscribe(HERE, 10);
     again.sort();
-    assert_eq!(again, [a.clone(), waiting.clone(), without_history], "the lingering channel is gone");
+    assert_eq!(again, [a.clone(), waiting.clone(), without_history], "the channel that no worker needs is gone");
     assert!(!is_confirmed(&mut waiter));
     assert_eq!(
         table.subscribed(HERE, &again, Tick(10)),
@@ -163,7 +163,7 @@ fn at(offset: u64) -> Position {
     Position { epoch: Epoch::parse("epoch001").expect("valid"), offset }
 }
 
-/// Whether the channel is subscribed again and then checked.
+/// Subscribes where the table requires it. Returns whether the channel was subscribed again and must then be checked.
 fn is_renewed(table: &mut SubscriptionTable, channel: &ChannelName) -> bool {
     let names = table.take_to_subscribe(HERE, 10);
     assert!(names.is_empty() || names == *from_ref(channel));
@@ -183,7 +183,7 @@ fn a_missing_delivery_makes_the_channel_subscribe_again() {
     assert!(!table.is_unbroken(&a, before), "an earlier top proves nothing any more");
     assert!(table.with_history().is_empty());
     assert!(is_renewed(&mut table, &a));
-    assert!(table.with_history().iter().all(|(_, incarnation)| *incarnation != before));
+    assert!(table.with_history().iter().all(|(_, number)| *number != before));
     assert_eq!(table.resubscribe_overdue(Tick(9000)), 0, "once");
     assert!(!is_renewed(&mut table, &a));
 }
@@ -273,7 +273,7 @@ fn a_worker_that_returns_waits_for_the_new_subscription() {
 
 const THERE: Master = Master(1);
 
-/// THERE serves the slots of these channels, HERE all others.
+/// A slot map in which THERE serves the slots of these channels and HERE serves all others.
 fn with_there(names: &[&str]) -> Arc<Topology> {
     let place = |port, epoch, slots: Vec<_>| SlotReport::new(Endpoint { host: "h".into(), port }, epoch, slots);
     let there = names.iter().map(|name| slot(&channel(name)).0).map(|slot| (slot, slot)).collect();
@@ -283,7 +283,7 @@ fn with_there(names: &[&str]) -> Arc<Topology> {
 
 /// A table with two channels, each subscribed at its own owner.
 fn two_owners() -> (SubscriptionTable, ChannelName, ChannelName) {
-    let (mut table, a, b) = (SubscriptionTable::new(with_there(&["b"]), LINGER), channel("a"), channel("b"));
+    let (mut table, a, b) = (SubscriptionTable::new(with_there(&["b"]), UNSUBSCRIBE_DELAY), channel("a"), channel("b"));
     for name in [&a, &b] {
         table.add_worker(name, worker(0), true);
     }
@@ -352,7 +352,7 @@ fn a_requested_end_is_no_loss() {
 
 #[test]
 fn a_channel_of_an_unserved_slot_waits_for_an_owner() {
-    let mut table = SubscriptionTable::new(Arc::default(), LINGER);
+    let mut table = SubscriptionTable::new(Arc::default(), UNSUBSCRIBE_DELAY);
     let a = channel("a");
     let mut waiter = wait(table.add_worker(&a, worker(0), true));
     assert!(table.take_to_subscribe(HERE, 9).is_empty());

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 /// A message of a channel to its subscribers.
 #[derive(Clone, Debug)]
 pub enum Delivery {
-    /// A publication of the stream, or one that is not stored.
+    /// A publication, stored or not.
     Publication(Arc<Publication>),
     /// A join or a leave.
     Announcement(Announcement),
@@ -16,49 +16,50 @@ pub enum Delivery {
 
 /// One entry of a mailbox.
 #[derive(Debug)]
-pub enum Post {
+pub enum MailboxEntry {
     /// A message for the subscribers of a channel.
     Delivery(ChannelName, Delivery),
     /// The mailbox dropped deliveries of this channel: the worker must read its stream.
     Dirty(ChannelName),
-    /// The mailbox dropped deliveries of more channels than it can name: the worker must treat each of its channels as [`Post::Dirty`].
+    /// The mailbox dropped deliveries of more channels than it can name: the worker must treat each of its channels as
+    /// [`MailboxEntry::Dirty`].
     AllDirty,
-    /// The top of this channel's stream. A worker with an older position must read the stream. Counts as [`Post::Dirty`] if the mailbox is
-    /// full.
-    Top(ChannelName, Position, Check),
+    /// The newest position of this channel's stream (its top). A worker with an older position must read the stream. If this entry does not
+    /// fit, the channel becomes dirty instead.
+    Top(ChannelName, Position, TopReason),
     /// A command for connections. Each worker answers with the number of its connections that the command matched.
     Command(CommandTarget, ServerCommand, Sender<usize>),
     /// A query to the worker's hub.
-    Survey(Survey),
+    Query(HubQuery),
     /// This node lost its lease: workers must add their presence and register their connections again.
     RegisterAgain,
     /// This node may have missed commands of services: workers must check which of their users were revoked.
     CheckRevocations,
     /// Workers must register every connection from now on.
     RegisterConnections,
-    /// Closes all connections, see [`DrainPlan`].
+    /// The worker must close all connections, as the plan says.
     Drain(DrainPlan),
 }
 
-/// Why a top was read.
+/// Why the broker read the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// Deliveries were interrupted, so some may be missing.
+pub enum TopReason {
+    /// Deliveries were interrupted, so publications may be missing.
     Resumed,
-    /// A regular check: nothing should be missing.
+    /// A regular check. No publication should be missing.
     Audit,
 }
 
-/// A query to every worker. Each sends one answer.
+/// A query to the hub of every worker. Each hub sends one answer.
 #[derive(Debug, Clone)]
-pub enum Survey {
-    /// Connections of a user or with an id.
+pub enum HubQuery {
+    /// The connections of a user, or the connection with an id.
     Connections(CommandTarget, Sender<Vec<ConnectionSummary>>),
-    /// Subscribers of a channel.
+    /// The number of subscribers of a channel.
     Subscribers(ChannelName, Sender<usize>),
 }
 
-/// A connection, for operators.
+/// A connection, as operators see it.
 #[derive(Debug, Clone)]
 pub struct ConnectionSummary {
     /// The connection's id.
@@ -71,9 +72,9 @@ pub struct ConnectionSummary {
     pub since_ms: u64,
 }
 
-/// How to close all connections.
+/// How a worker closes all its connections.
 #[derive(Debug, Clone, Copy)]
 pub struct DrainPlan {
-    /// The time over which the closes are spread, in random order. Calls of a connection may end meanwhile.
+    /// The time over which the closes are spread, in random order. Calls of a connection may end in that time.
     pub window: Duration,
 }

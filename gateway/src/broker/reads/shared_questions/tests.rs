@@ -11,12 +11,12 @@ type Moment = u64;
 /// A question, and the sender that ends it.
 type UnderWay = Arc<Mutex<Vec<(char, oneshot::Sender<()>)>>>;
 
-/// A store with one question. It answers when the test says so, with the moment at which the question began.
+/// A store whose questions end when the test says so. The answer is the moment at which the question began.
 #[derive(Default)]
 struct Store {
     now: Arc<AtomicU64>,
     under_way: UnderWay,
-    flights: Arc<Flights<char, Moment>>,
+    questions: Arc<SharedQuestions<char, Moment>>,
     askers: Vec<Asker>,
 }
 
@@ -39,7 +39,7 @@ impl Store {
                 begun
             }
         };
-        let answer = self.flights.ask(key, freshness, ready(()), question);
+        let answer = self.questions.ask(key, freshness, ready(()), question);
         self.askers.push(Asker { freshness, since, answer });
     }
 
@@ -75,7 +75,7 @@ impl Store {
         let mut under_way = lock(&self.under_way);
         if !under_way.is_empty() {
             let index = index % under_way.len();
-            // The caller may be gone.
+            // All callers of this question may be gone.
             let _ = under_way.remove(index).1.send(());
         }
     }
@@ -101,7 +101,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     // NL-4.3
-    /// A fresh question gets no earlier answer, every caller gets an answer, and nothing is kept.
+    /// A caller that asks for a fresh answer gets none from before its call. Every caller gets an answer. No answered question stays in the
+    /// table.
     #[test]
     fn an_answer_is_never_older_than_it_may_be(steps in proptest::collection::vec(step(), 1..120)) {
         let mut store = Store::default();
@@ -119,7 +120,7 @@ proptest! {
         }
         store.run()?;
         prop_assert!(store.askers.is_empty(), "{} wait for ever", store.askers.len());
-        prop_assert!(lock(&store.flights.open).is_empty(), "an answered question is removed");
+        prop_assert!(lock(&store.questions.open).is_empty(), "an answered question is removed");
     }
 }
 
@@ -138,7 +139,7 @@ fn at_most_one_question_runs_and_one_waits() {
     assert_eq!(store.run().expect("fresh"), 1, "the first alone");
     store.end(0);
     assert_eq!(store.run().expect("fresh"), 100);
-    assert_eq!(store.flights.counts(), (2, 99));
+    assert_eq!(store.questions.counts(), (2, 99));
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn a_caller_that_accepts_any_answer_shares_the_running_question() {
     store.ask('a', Freshness::Any);
     store.end(0);
     assert_eq!(store.run().expect("fresh"), 2);
-    assert_eq!(store.flights.counts(), (1, 1));
+    assert_eq!(store.questions.counts(), (1, 1));
 }
 
 #[test]
@@ -160,5 +161,5 @@ fn a_question_ends_with_its_last_caller() {
     store.ask('a', Freshness::Fresh);
     store.askers.clear();
     assert!(lock(&store.under_way)[0].1.is_closed());
-    assert!(lock(&store.flights.open).is_empty());
+    assert!(lock(&store.questions.open).is_empty());
 }
