@@ -95,9 +95,10 @@ impl Inbox {
     async fn catch_up(&mut self, mut after: u64) {
         let mut failures = FailureLog::default();
         loop {
-            match self.broker.read(&self.channel, RETENTION, ReadRange::After(after), PAGE_LIMIT).await {
+            let range = ReadRange::After(after);
+            match self.broker.read(&self.channel, RETENTION, range, PAGE_LIMIT).await {
                 Ok(page) => {
-                    let caught = self.feed.apply(page);
+                    let caught = self.feed.apply(page.until_gap(range));
                     self.ready.extend((caught.continuity == Continuity::Broken).then_some(Incoming::Gap));
                     self.ready.extend(caught.deliver.into_iter().map(|publication| Incoming::Message(publication.data.clone())));
                     match caught.next {

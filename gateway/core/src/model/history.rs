@@ -55,11 +55,16 @@ pub struct Page {
 
 impl Page {
     // NL-4.6
-    /// Ends a page of [`ReadRange::After`] before the first offset that is missing among its publications. Who reads on from there learns of the loss.
-    pub fn end_at_gap(&mut self) {
+    /// The page of a reader that continues at `range`. A page of [`ReadRange::After`] ends before the first offset that is missing among its
+    /// publications. So a reader that continues there learns of the loss.
+    #[must_use]
+    pub fn until_gap(mut self, range: ReadRange) -> Self {
         let offset = |publication: &Arc<Publication>| publication.position.map(|position| position.offset);
-        let gap = self.publications.windows(2).position(|pair| offset(&pair[0]).map(|offset| offset + 1) != offset(&pair[1]));
-        self.publications.truncate(gap.map_or(usize::MAX, |last| last + 1));
+        if matches!(range, ReadRange::After(_)) {
+            let gap = self.publications.windows(2).position(|pair| offset(&pair[0]).map(|offset| offset + 1) != offset(&pair[1]));
+            self.publications.truncate(gap.map_or(usize::MAX, |last| last + 1));
+        }
+        self
     }
 }
 

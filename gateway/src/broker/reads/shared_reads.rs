@@ -67,7 +67,10 @@ impl Reads {
         admitted: impl Future<Output: Send> + Send + 'static,
     ) -> Result<Page, BrokerError> {
         let (broker, asked) = (self.broker.clone(), question.clone());
-        let read = move || async move { broker.read(&asked.channel, retention, asked.range, asked.limit).await };
+        let read = move || async move {
+            let page = broker.read(&asked.channel, retention, asked.range, asked.limit).await;
+            page.map(|page| page.until_gap(asked.range))
+        };
         self.questions.ask(question, freshness, admitted, read).await
     }
 

@@ -2,15 +2,15 @@
 
 use super::support::{DOCUMENTED, config, login, mailboxes, ready, start};
 use gateway::{
-    broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, RedisConfig},
+    broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, OrphanedPresence, RedisConfig},
     cluster::{Cluster, ClusterTimings, DeadNodeConnections, NodeDescription},
     settings::Settings,
-    testing::fixtures::{Inbox, channel, client, worker},
+    testing::fixtures::{HOUR, Inbox, channel, client, worker},
 };
 use gateway_core::{channel::Namespaces, model::ConnectionId};
 use redis_testing::{Reply, Server};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -98,6 +98,35 @@ async fn a_leave_whose_announcement_fails_is_announced_later() {
         sleep(Duration::from_millis(10)).await;
     }
     ready(&cleaner.broker).await;
+}
+
+// NL-7.3
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn presence_that_cannot_be_removed_does_not_keep_the_rest_in_the_list() {
+    let server = Server::start().await;
+    let (dying, _dying) = start(RedisConfig { node: "dead".into(), ..config(server.url()) }, mailboxes());
+    dying.nodes().expect("over Redis").register("{}", HOUR).await.expect("registered");
+    for name in ["c:one", "c:two"] {
+        dying.presence_add(&channel(name), client("bob")).await.expect("added");
+    }
+    // A value of the wrong type makes the script fail.
+    server.command(&["DEL", "test:{c:two}:users"]).await;
+    server.command(&["SET", "test:{c:two}:users", "x"]).await;
+
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    let nodes = broker.nodes().expect("over Redis");
+    let dead = nodes.list().await.expect("listed").remove(0).id;
+    let found = async || nodes.presence_step(&dead).await.expect("read");
+    let channels = |orphaned: &[OrphanedPresence]| orphaned.iter().map(|one| one.channel.to_string()).collect::<BTreeSet<_>>();
+    let step = found().await.expect("two connections");
+    assert_eq!(channels(&step.orphaned), ["c:one", "c:two"].map(String::from).into());
+    nodes.remove_presence_step(&dead, &step).await.expect_err("one of them cannot be removed");
+    let key = server.command(&["KEYS", "test:node:*:presence"]).await.texts().remove(0);
+    let [left] = <[String; 1]>::try_from(server.command(&["SMEMBERS", &key]).await.texts()).expect("only the one that failed");
+    assert!(left.ends_with(" c:two"), "{left}");
+    server.command(&["DEL", "test:{c:two}:users"]).await;
+    nodes.remove_presence_step(&dead, &found().await.expect("the rest")).await.expect("removed");
+    assert!(found().await.is_none());
 }
 
 /// The services accept only some of the disconnects at a time, as their credit allows.

@@ -33,6 +33,9 @@ async fn a_missing_right_is_found_at_the_start_and_named() {
         ("resetkeys ~test:assignment", "DEL on test:probe:{node-1:"),
         ("-xadd", "the script publish on test:probe:{node-1:"),
         ("-hincrby", "the script presence_add on test:probe:{node-1:"),
+        ("-xinfo", "XINFO on test:probe:{node-1:"),
+        ("-unlink", "UNLINK on test:probe:{node-1:"),
+        ("-scan", "SCAN on test:probe:{node-1:"),
         ("-info", "'info' command"),
     ] {
         let rights: Vec<_> = DOCUMENTED.into_iter().chain(taken.split(' ')).collect();

@@ -2,7 +2,7 @@
 
 use super::support::{KEEP, config, mailboxes, publish, start};
 use gateway::{
-    broker::Broker,
+    broker::{Broker, Reads},
     testing::fixtures::{ALL, channel, offset},
 };
 use gateway_core::{
@@ -10,13 +10,15 @@ use gateway_core::{
     model::{Position, ReadRange, RecoverFrom, Recovery},
 };
 use redis_testing::Server;
+use std::sync::Arc;
 
 const STREAM: &str = "test:{c}:stream";
 const META: &str = "test:{c}:meta";
 
 /// Recovers from a position. Returns how the recovery went, and the offsets of the first publications.
-async fn recover(broker: &Broker, from: RecoverFrom) -> (Recovery, Vec<u64>) {
-    let read = async |range| broker.read(&channel("c"), KEEP, range, ALL).await.expect("read");
+async fn recover(broker: &Arc<Broker>, from: RecoverFrom) -> (Recovery, Vec<u64>) {
+    let reads = Reads::new(broker.clone(), 1);
+    let read = async |range| reads.page(&channel("c"), KEEP, range, ALL).await.expect("read");
     let start = match decide(Some(&from), read(first_range(Some(&from))).await) {
         RecoveryDecision::Start(start) => start,
         RecoveryDecision::ReadAgain(range) => start_after_loss(&read(range).await),
@@ -28,7 +30,7 @@ fn after(position: Position, offset: u64) -> RecoverFrom {
     RecoverFrom { epoch: position.epoch.as_str().into(), offset }
 }
 
-async fn five_published(server: &Server) -> (std::sync::Arc<Broker>, tokio_util::sync::DropGuard, Position) {
+async fn five_published(server: &Server) -> (Arc<Broker>, tokio_util::sync::DropGuard, Position) {
     let (broker, guard) = start(config(server.url()), mailboxes());
     for number in 1..5 {
         publish(&broker, "c", number).await.expect("published");
@@ -45,6 +47,8 @@ async fn nobody_is_led_over_a_gap_in_a_stream() {
     let (broker, _guard, last) = five_published(&server).await;
     server.command(&["XDEL", STREAM, "3-0"]).await;
     assert_eq!(recover(&broker, after(last, 1)).await, (Recovery::Recovered, vec![2]), "up to the gap");
+    let all = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read").publications;
+    assert_eq!(all.iter().map(|one| offset(one)).collect::<Vec<_>>(), [1, 2, 4, 5], "a list of the history shows what is stored");
     assert_eq!(recover(&broker, after(last, 2)).await.0, Recovery::Lost);
     assert_eq!(recover(&broker, after(last, 3)).await, (Recovery::Recovered, vec![4, 5]));
     server.command(&["HSET", META, "top", "10"]).await;

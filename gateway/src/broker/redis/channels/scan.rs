@@ -56,9 +56,21 @@ impl Scan {
     }
 }
 
-/// Reads an answer to a scan command: the next cursor and the keys.
+/// Reads an answer to a scan command: the next cursor and the keys. Leaves out keys that are not UTF-8, because no gateway writes them.
 pub(crate) fn scanned(value: Value) -> Option<(String, Vec<String>)> {
     let Value::Array(parts) = value else { return None };
     let [cursor, Value::Array(found)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
-    Some((text(cursor)?, found.into_iter().map(text).collect::<Option<_>>()?))
+    Some((text(cursor)?, found.into_iter().filter_map(text).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_no_gateway_can_have_written_does_not_stop_a_scan() {
+        let keys = [&b"P:{c}:stream"[..], b"P:\xff"].map(|key| Value::BulkString(key.to_vec()));
+        let answer = Value::Array(vec![Value::BulkString(b"7".to_vec()), Value::Array(keys.to_vec())]);
+        assert_eq!(scanned(answer), Some(("7".into(), vec!["P:{c}:stream".into()])));
+    }
 }

@@ -147,11 +147,7 @@ impl Streams {
             .arg(Epoch::random().as_str());
         let lane = &self.readers[self.order(channel) as usize % self.readers.len()];
         let value = lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await?;
-        let mut page = page(value, limit).ok_or_else(unexpected_answer)?;
-        if matches!(range, ReadRange::After(_)) {
-            page.end_at_gap();
-        }
-        Ok(page)
+        page(value, limit).ok_or_else(unexpected_answer)
     }
 
     // NL-1.9

@@ -7,53 +7,71 @@ use crate::broker::{
     redis::{
         channels::scan::Scan,
         commands::job::{Command, Resend, Target},
-        schema::{pubsub::PubSub, slot::Slot},
+        schema::{answers::unexpected_answer, pubsub::PubSub, slot::Slot},
+        servers::topology::Master,
     },
 };
-use redis::cmd;
+use redis::{Value, cmd};
 
 /// The progress of a sweep through all keys of all servers.
 #[derive(Debug, Default)]
 pub(super) struct MisplacedSweep {
     scan: Scan,
+    /// Misplaced keys that the server has not confirmed as deleted.
+    found: Option<(Master, Vec<String>)>,
+    deleted: u64,
     is_over: bool,
-    deleted: usize,
 }
 
 impl MisplacedSweep {
+    /// A sweep that has nothing to do.
+    pub(super) fn finished() -> Self {
+        Self { is_over: true, ..Self::default() }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
 }
 
 impl Nodes {
-    /// Takes one step. Deletes keys of gateways at a server to which they do not belong.
+    /// Takes one step. Deletes keys of gateways at a server to which they do not belong. After an error, the next step tries the same keys
+    /// again.
     pub(super) async fn sweep_misplaced(&self, sweep: &mut MisplacedSweep) -> Result<(), BrokerError> {
         let topology = self.masters.topology();
         if self.masters.pubsub() == PubSub::Sharded || topology.only().is_some() {
             sweep.is_over = true;
             return Ok(());
         }
+        if let Some((master, keys)) = &sweep.found {
+            sweep.deleted += self.unlink(*master, keys).await?;
+            sweep.found = None;
+            return Ok(());
+        }
         let Some((master, keys)) = sweep.scan.next(&self.masters, &self.lane, (&self.keys.all(), None), STEP).await? else {
-            if sweep.deleted > 0 {
-                tracing::warn!(
-                    keys = sweep.deleted,
-                    "deleted keys that an earlier redis.url left at servers to which they do not belong now"
-                );
-            }
+            tracing::info!(deleted = sweep.deleted, "all servers of redis.url were searched for keys that belong to another server");
             sweep.is_over = true;
             return Ok(());
         };
         let is_misplaced = |key: &String| self.keys.has_place(key) && topology.owner(Slot::of(key.as_bytes())) != Some(master);
         let misplaced: Vec<_> = keys.into_iter().filter(is_misplaced).collect();
-        if misplaced.is_empty() {
-            return Ok(());
+        if let Some(first) = misplaced.first() {
+            if sweep.deleted == 0 {
+                tracing::warn!(key = first, "deleting keys that belong to another server of redis.url: an earlier list left them here");
+            }
+            sweep.found = Some((master, misplaced));
         }
-        let mut delete = cmd("UNLINK");
-        delete.arg(&misplaced);
-        self.lane.run(Command { cmd: delete, to: Target::Master(master), order: None, resend: Resend::Safe }).await?;
-        sweep.deleted += misplaced.len();
-        self.counters.misplaced.add(misplaced.len() as u64);
         Ok(())
+    }
+
+    /// Deletes keys at this server. Returns how many it had.
+    async fn unlink(&self, master: Master, keys: &[String]) -> Result<u64, BrokerError> {
+        let mut delete = cmd("UNLINK");
+        delete.arg(keys);
+        let answer = self.lane.run(Command { cmd: delete, to: Target::Master(master), order: None, resend: Resend::Safe }).await?;
+        let Value::Int(deleted) = answer else { return Err(unexpected_answer()) };
+        let deleted = deleted.try_into().map_err(|_| unexpected_answer())?;
+        self.counters.misplaced.add(deleted);
+        Ok(deleted)
     }
 }

@@ -22,7 +22,7 @@ use crate::broker::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use gateway_core::model::{ChannelName, ClientInfo};
 use redis::{Cmd, Value, cmd};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, future::ready, sync::Arc, time::Duration};
 
 /// The nodes of the cluster, their leases, and the cleanup after dead nodes.
 pub struct Nodes {
@@ -200,19 +200,35 @@ impl Nodes {
 
     // NL-7.3
     /// Removes the presence of a step after its leaves were announced. Shortens the list of the dead node last. So if this process ends
-    /// before that, another node finds everything that is left.
+    /// before that, another node finds everything that is left. After an error, the list has the entries that were not removed.
     pub async fn remove_presence_step(&self, dead: &NodeId, step: &PresenceStep) -> Result<(), BrokerError> {
-        self.remove_orphaned(&step.orphaned).await?;
-        let mut done = cmd("SREM");
-        done.arg(self.keys.node_presence(dead)).arg(&step.listed);
-        self.run(done).await.map(drop)
+        let (mut left, mut result) = (HashSet::new(), Ok(()));
+        for (one, error) in self.remove_each(&step.orphaned).await {
+            left.insert(format!("{} {}", one.info.client, one.channel));
+            result = result.and(Err(error));
+        }
+        let removed: Vec<_> = step.listed.iter().filter(|entry| !left.contains(*entry)).collect();
+        if !removed.is_empty() {
+            let mut done = cmd("SREM");
+            done.arg(self.keys.node_presence(dead)).arg(removed);
+            self.run(done).await?;
+        }
+        result
     }
 
     /// Removes presence after its leaves were announced. Leaves out connections that now belong to another generation.
     pub async fn remove_orphaned(&self, orphaned: &[OrphanedPresence]) -> Result<(), BrokerError> {
-        let remove = async |one: &OrphanedPresence| self.presence.remove_entry(&one.channel, &one.info.client.to_string(), &one.node).await;
+        self.remove_each(orphaned).await.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Tries to remove each of these. Returns those that failed.
+    async fn remove_each<'a>(&self, orphaned: &'a [OrphanedPresence]) -> Vec<(&'a OrphanedPresence, BrokerError)> {
+        let remove = async |one: &'a OrphanedPresence| {
+            let removed = self.presence.remove_entry(&one.channel, &one.info.client.to_string(), &one.node).await;
+            removed.err().map(|error| (one, error))
+        };
         let removals: Vec<_> = orphaned.iter().map(remove).collect();
-        stream::iter(removals).buffer_unordered(CONCURRENT).try_collect().await
+        stream::iter(removals).buffer_unordered(CONCURRENT).filter_map(ready).collect().await
     }
 
     async fn present_count(&self, id: &NodeId) -> Result<i64, BrokerError> {

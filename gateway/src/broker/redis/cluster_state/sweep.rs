@@ -60,6 +60,17 @@ impl Default for Stage {
 }
 
 impl Sweep {
+    /// A sweep that deletes no keys at the wrong server.
+    pub fn without_misplaced() -> Self {
+        Self { misplaced: MisplacedSweep::finished(), ..Self::default() }
+    }
+
+    /// Whether the sweep still has to delete keys at the wrong server.
+    #[cfg(test)]
+    pub(crate) fn deletes_misplaced(&self) -> bool {
+        !self.misplaced.is_over()
+    }
+
     /// Whether the sweep has checked all channels.
     pub fn is_over(&self) -> bool {
         self.is_past_presence() && matches!(self.index.stage, Stage::Done)
@@ -79,16 +90,15 @@ impl Nodes {
     }
 
     // NL-7.6
-    /// Takes one step. Returns presence of connections whose node is dead; the caller passes it to [`Self::remove_orphaned`]. Returns none
+    /// Takes one step. After an error, the next call repeats it. Returns presence of connections whose node is dead; the caller passes it to [`Self::remove_orphaned`]. Returns none
     /// if this node may not declare others dead.
     pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
-        if let Some((channel, cursor)) = sweep.current.take() {
+        if let Some((channel, cursor)) = sweep.current.clone() {
             return self.sweep_entries(sweep, channel, &cursor).await;
         }
-        if let Some(channel) = sweep.channels.pop() {
-            if !self.presence.dead(self.presence.nodes_of(&channel).await?).await?.is_empty() {
-                sweep.current = Some((channel, "0".into()));
-            }
+        if let Some(channel) = sweep.channels.last() {
+            let has_dead = !self.presence.dead(self.presence.nodes_of(channel).await?).await?.is_empty();
+            sweep.current = sweep.channels.pop().filter(|_| has_dead).map(|channel| (channel, "0".into()));
             return Ok(Vec::new());
         }
         if sweep.is_past_presence() && !sweep.misplaced.is_over() {

@@ -24,9 +24,9 @@
 //! | `P:node:N G:presence` | set | connections that this node added to presence, each with its channel | the last one leaves, or the cleanup removes it |
 //! | `P:node:N G:connections` | hash | the connection registry: users of the node's connections, by connection; only if a service asks for `disconnected` | the last one ends, or another node has reported it |
 //! | `P:probe:{N}:*` | several | where node `N` checks its rights when it connects | 10 seconds after the check |
-//! | `P:writes:N`, in a Redis Cluster `P:writes:N:{M}` | string | where node `N` checks that a master accepts writes; `M` as in its canary | 10 seconds after the check |
+//! | `P:writes:N`, with several masters `P:writes:N:{M}` | string | where node `N` checks that a master accepts writes; `M` as in its canary | 10 seconds after the check |
 //! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
-//! | `P:canary:N:{M}` | pub/sub | the same in a Redis Cluster, one for each master: the number `M` is in one of its slots | |
+//! | `P:canary:N:{M}` | pub/sub | the same with several masters, one for each: the number `M` is in one of its slots | |
 //!
 //! With several servers, a sweep also deletes keys at a server to which they do not belong.
 //!

@@ -10,7 +10,8 @@
 --
 -- NL-2.1
 -- Redis does not undo the writes of a script that fails. So a step that can fail either comes before the first write, or does not end the
--- script: XADD is the first write, and PUBLISH comes last.
+-- script: XADD is the first write of the publication, and PUBLISH comes last. Before XADD, the script may only delete a stream that belongs to
+-- another timeline.
 local meta, stream, key = KEYS[1], KEYS[2], KEYS[3]
 
 -- NL-2.10

@@ -85,6 +85,12 @@ impl Probe {
         // The scripts publish only if the keys of an earlier check do not exist.
         let mut delete = cmd("DEL");
         delete.arg(["meta", "stream", "idempotency", "ephemeral"].map(key).as_slice());
+        let mut unlink = cmd("UNLINK");
+        unlink.arg(key("ephemeral"));
+        let mut inspect = cmd("XINFO");
+        inspect.arg("STREAM").arg(key("stream"));
+        let mut scan = cmd("SCAN");
+        scan.arg(0).arg("COUNT").arg(1);
         let mut publish_only = cmd(publish_command);
         publish_only.arg(&channel).arg("");
         // The script presence_add sets no expiry of these keys. These commands set one, so that the keys disappear even if presence_remove
@@ -96,10 +102,13 @@ impl Probe {
         };
         vec![
             ("DEL", delete),
+            ("UNLINK", unlink),
+            ("SCAN", scan),
             // The script publish succeeds even if its PUBLISH fails, so this command checks the right to publish.
             (publish_command, publish_only),
             ("the script publish", publish),
             ("the script read", read),
+            ("XINFO", inspect),
             ("the script publish_ephemeral", publish_ephemeral),
             ("the script presence_add", presence_add),
             ("PEXPIRE", expire("presence")),
