@@ -90,8 +90,8 @@ impl Nodes {
     }
 
     // NL-7.6
-    /// Takes one step. After an error, the next call repeats it. Returns presence of connections whose node is dead; the caller passes it to [`Self::remove_orphaned`]. Returns none
-    /// if this node may not declare others dead.
+    /// Takes one step. After an error, the next call repeats it. Returns presence of connections whose node is dead; the caller passes it
+    /// to [`Self::remove_orphaned`]. Returns none if this node may not declare others dead.
     pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
         if let Some((channel, cursor)) = sweep.current.clone() {
             return self.sweep_entries(sweep, channel, &cursor).await;
