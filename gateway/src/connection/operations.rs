@@ -23,7 +23,8 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// No own limit for a call: the service's timeout applies.
+/// The connection sets no limit of its own for a call. The shorter of this and the service's `call_timeout` applies, and `call_timeout` is
+/// at most 10 minutes.
 const NO_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Longest time to read a user's revocation for an open connection. A working Redis answers much sooner, and the client should not wait for one that

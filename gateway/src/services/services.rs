@@ -104,7 +104,7 @@ impl Services {
         self.by_name.contains_key(name)
     }
 
-    /// Whether any service wants events of this kind, or has since the start.
+    /// Whether any instance of any service has wanted events of this kind since the start. An instance that left is expected to return.
     pub fn wants(&self, kind: LifecycleKind) -> bool {
         self.interests.load(Relaxed) & Interests::only(kind).bits() != 0
     }

@@ -139,7 +139,7 @@ fn the_page_gets_the_list_of_nodes() {
 }
 
 #[test]
-fn without_the_demo_nothing_of_it_is_there() {
+fn without_the_demo_its_paths_do_not_exist() {
     let address = start_with("demo.enabled = false".into()).0;
     for (method, path) in [("GET", "/"), ("POST", "/demo/token"), ("GET", "/demo/nodes")] {
         let (head, body) = ask(address, method, path, "", "");
@@ -149,7 +149,7 @@ fn without_the_demo_nothing_of_it_is_there() {
 }
 
 #[test]
-fn connections_that_speak_http_are_bounded_and_upgraded_ones_are_not_among_them() {
+fn http_connections_are_limited_and_upgraded_ones_do_not_count() {
     let address = serve("[public]\nhttp_connections = 2");
     let upgrade = || {
         let started = Instant::now();

@@ -15,7 +15,7 @@ fn readiness(internal: SocketAddr) -> (bool, String) {
 }
 
 #[tokio::test]
-async fn two_nodes_with_one_name_are_not_ready_and_control_calls_still_reach_both() {
+async fn two_nodes_with_the_same_name_are_not_ready_and_control_calls_reach_both() {
     let redis = start_redis().await;
     let (_, first) = start_node(&redis, TWIN);
     until("the first node is ready", || readiness(first).0);

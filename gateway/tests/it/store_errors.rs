@@ -67,7 +67,7 @@ fn assert_answer(what: &str, answer: &str, code: ErrorCode) {
 }
 
 #[tokio::test]
-async fn what_redis_says_reaches_nobody_outside() {
+async fn error_texts_of_redis_do_not_leave_the_gateway() {
     let redis = start_redis().await;
     let (public, internal) = start(&redis);
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
@@ -107,7 +107,7 @@ async fn what_redis_says_reaches_nobody_outside() {
 }
 
 #[tokio::test]
-async fn the_public_listener_says_whether_and_not_why_it_is_not_ready() {
+async fn the_public_listener_does_not_say_why_it_is_not_ready() {
     let redis = start_redis().await;
     let (public, internal) = start(&redis);
     let port = redis.address().port().to_string();

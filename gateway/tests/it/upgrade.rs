@@ -111,7 +111,7 @@ fn a_refusal_arrives_whole_although_the_client_goes_on_sending() {
 }
 
 #[test]
-fn a_refused_client_that_never_stops_sending_is_left_after_a_second() {
+fn a_refused_client_that_never_stops_sending_is_disconnected_after_a_second() {
     let mut client = Client::connect(shared());
     client.send(handshake("/full").as_bytes());
     client.head();
@@ -265,7 +265,7 @@ fn a_request_that_is_no_upgrade_gets_an_answer_that_says_what_to_send() {
 }
 
 #[test]
-fn where_no_websocket_is_served_the_offer_is_ignored_and_the_connection_kept() {
+fn an_offer_at_a_path_without_websocket_is_ignored_and_the_connection_stays_open() {
     let mut client = Client::connect(frontends());
     for (path, status) in [("/livez", 200), ("/nowhere", 404), ("/readyz", 200), ("/connection/websocket/", 404)] {
         client.send(handshake(path).as_bytes());
@@ -275,7 +275,7 @@ fn where_no_websocket_is_served_the_offer_is_ignored_and_the_connection_kept() {
 }
 
 #[test]
-fn a_request_byte_by_byte_is_a_request() {
+fn a_request_may_arrive_byte_by_byte() {
     let mut client = Client::connect(shared());
     for byte in handshake("/").bytes().chain(masked(0x81, b"slow")) {
         client.send(&[byte]);

@@ -31,7 +31,7 @@ enum Phase {
     AwaitingConnect(Tick),
     Connecting(Box<Connecting>),
     Open(OpenSession),
-    /// The client has to close the connection by this time.
+    /// The connect command was answered with an error. If the client has not closed the connection by this time, the gateway closes it.
     Refused(Tick),
     Closed,
 }

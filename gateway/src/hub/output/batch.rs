@@ -36,7 +36,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Creates a batch of encoded frames without deliveries of a channel.
+    /// Creates a batch of encoded frames that contain no publication, join or leave.
     pub fn new(bytes: impl Into<Box<[u8]>>, budget: &Rc<Budget>) -> Rc<Self> {
         Self::with_deliveries(0, bytes, budget)
     }

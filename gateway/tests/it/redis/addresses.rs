@@ -58,19 +58,19 @@ fn named() -> Options {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_announce_host_names_are_called_by_them() {
+async fn servers_are_reached_by_the_host_names_that_they_announce() {
     serves_through_a_move_and_a_failover(named().with(&["--cluster-preferred-endpoint-type", "hostname"]), "localhost", url).await;
 }
 
 /// Here the slot map has host names, and redirections have IP addresses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_may_announce_host_names_and_prefer_addresses() {
+async fn servers_that_announce_host_names_but_prefer_addresses_are_reached() {
     serves_through_a_move_and_a_failover(named(), "localhost", url).await;
 }
 
 /// Here redirections contain only a port.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_may_leave_their_hosts_out() {
+async fn servers_that_announce_only_ports_are_reached() {
     for preference in ["unknown-endpoint", "hostname"] {
         let listen = Options::default().with_port().with(&["--cluster-preferred-endpoint-type", preference]);
         serves_through_a_move_and_a_failover(listen, "127.0.0.1", url).await;
@@ -84,7 +84,7 @@ async fn servers_may_be_known_by_ipv6_addresses() {
 
 /// Here the slot map has IP addresses, and the certificates are for these addresses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_may_ask_for_tls() {
+async fn a_cluster_with_tls_is_supported() {
     let authority = Authority::new();
     let listen = Options::default().with_tls(&authority.sign(&["127.0.0.1"]));
     serves_through_a_move_and_a_failover(listen, "127.0.0.1", |cluster| tls_url(&authority, &cluster.hosts())).await;
@@ -92,7 +92,7 @@ async fn a_cluster_may_ask_for_tls() {
 
 /// Here the certificates are for a host name, but redirections have IP addresses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_with_tls_are_called_by_the_host_names_that_they_announce() {
+async fn servers_with_tls_are_reached_by_the_host_names_that_they_announce() {
     let authority = Authority::new();
     let listen = Options::default().with_tls(&authority.sign(&["localhost"])).with(&["--cluster-announce-hostname", "localhost"]);
     serves_through_a_move_and_a_failover(listen, "localhost", |cluster| {

@@ -88,7 +88,7 @@ async fn a_slot_that_moves_under_load_loses_nothing() {
 
 // NL-3.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
+async fn keys_of_a_moving_slot_are_found_at_the_new_master() {
     let cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
@@ -118,7 +118,7 @@ async fn what_is_not_at_the_old_place_any_more_is_found_at_the_new_one() {
 /// the move never ends.
 // NL-3.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_whose_slot_is_on_the_move_is_looked_at_at_once_and_again() {
+async fn a_channel_whose_slot_is_moving_is_checked_at_once_and_repeatedly() {
     let cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());
@@ -181,7 +181,7 @@ async fn a_master_that_dies_is_replaced_by_its_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_that_is_away_stops_nobody_else() {
+async fn an_unreachable_master_does_not_affect_other_channels() {
     let mut cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let config = RedisConfig { queue_commands: 64, deadline: Duration::from_secs(3), ..without_audit(&cluster) };
@@ -213,7 +213,7 @@ async fn a_master_that_is_away_stops_nobody_else() {
 
 // NL-3.4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_channels_of_the_broken_connection_are_looked_at() {
+async fn only_channels_of_the_broken_connection_are_checked() {
     let cluster = Cluster::start(ClusterOptions::default()).await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(&cluster), mailboxes.clone());

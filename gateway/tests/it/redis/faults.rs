@@ -29,7 +29,7 @@ async fn next_top(inbox: &mut Inbox) -> (String, u64, TopReason) {
 
 // NL-3.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_subscriber_connection_is_replaced_and_its_channels_are_looked_at() {
+async fn a_killed_subscriber_connection_is_replaced_and_its_channels_are_checked() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(config(server.url()), mailboxes.clone());
@@ -59,7 +59,7 @@ async fn a_killed_subscriber_connection_is_replaced_and_its_channels_are_looked_
 
 // NL-2.7
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_itself() {
+async fn while_redis_is_unreachable_publishes_fail_with_a_certain_outcome_and_then_everything_resumes() {
     let mut server = Server::start().await;
     let mailboxes = mailboxes();
     let config = RedisConfig { deadline: Duration::from_millis(700), ..config(server.url()) };
@@ -92,7 +92,7 @@ async fn while_redis_is_away_publishes_fail_for_sure_and_everything_resumes_by_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_publish_that_waits_for_redis_is_carried_out_once_it_is_back() {
+async fn a_publish_that_waits_for_redis_is_executed_when_redis_is_back() {
     let mut server = Server::start().await;
     let (broker, _guard) = start(config(server.url()), mailboxes());
     ready(&broker).await;
@@ -112,7 +112,7 @@ async fn a_publish_that_waits_for_redis_is_carried_out_once_it_is_back() {
 
 // NL-2.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_redis_neither_doubles_nor_reorders() {
+async fn a_paused_redis_causes_no_duplicates_and_no_disorder() {
     let server = Server::start().await;
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(8), ..config(server.url()) }, mailboxes());
     ready(&broker).await;
@@ -138,7 +138,7 @@ async fn a_paused_redis_neither_doubles_nor_reorders() {
 
 // NL-2.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_publish_past_its_deadline_never_lands() {
+async fn a_publish_after_its_deadline_is_never_stored() {
     let server = Server::start().await;
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(600), ..config(server.url()) }, mailboxes());
     ready(&broker).await;
@@ -207,7 +207,7 @@ async fn the_newest_eight_forks_of_a_channel_are_kept() {
 /// An aborted move of a slot, which was repeated after a failover, leaves this: the meta is current, and the stream belongs to an earlier
 /// timeline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_is_ahead_of_its_channel_is_nobodys() {
+async fn a_stream_that_is_ahead_of_its_channel_is_discarded() {
     let server = Server::start().await;
     let (broker, _guard) = start(config(server.url()), mailboxes());
     for name in ["read", "published"] {
@@ -272,7 +272,7 @@ async fn a_channel_without_deliveries_is_resubscribed_and_checked() {
 
 // NL-6.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription() {
+async fn a_missing_delivery_of_an_acknowledged_publication_renews_the_subscription() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let line = Proxy::to_socket(&server.socket());
@@ -297,7 +297,7 @@ async fn an_acknowledged_publication_that_does_not_come_renews_the_subscription(
 
 // NL-6.2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_audit_finds_what_another_node_published_and_did_not_come() {
+async fn the_audit_finds_missing_deliveries_of_another_nodes_publications() {
     let server = Server::start().await;
     let (ours, theirs) = (mailboxes(), mailboxes());
     let line = Proxy::to_socket(&server.socket());
@@ -325,7 +325,7 @@ async fn the_audit_finds_what_another_node_published_and_did_not_come() {
 
 // NL-6.2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_audit_looks_at_every_channel() {
+async fn the_audit_checks_every_channel() {
     let server = Server::start().await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(config(server.url()), mailboxes.clone());
@@ -336,7 +336,7 @@ async fn the_audit_looks_at_every_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_is_said_in_a_sentence() {
+async fn problems_are_reported_in_a_sentence() {
     let mut server = Server::start().await;
     server.kill();
     server.resume_with(&["--requirepass", "secret"]).await;
@@ -366,7 +366,7 @@ async fn a_key_of_another_type_fails_the_request_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_are_one() {
+async fn two_nodes_deliver_each_others_publications() {
     let server = Server::start().await;
     let (ours, theirs) = (mailboxes(), mailboxes());
     let (first, _one) = start(config(server.url()), ours.clone());
@@ -390,7 +390,7 @@ async fn two_nodes_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_identity_forks_since_the_server_does_not_say_that_the_data_is_the_same() {
+async fn a_new_replication_id_begins_a_new_timeline() {
     let (server, replica) = (Server::start_with(Options::default().with_port()).await, Server::start().await);
     let (broker, _guard) = start(config(server.url()), mailboxes());
     let before = publish(&broker, "c", 1).await.expect("published");

@@ -63,7 +63,7 @@ fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_that_holds_something_again_is_listed_again() {
+async fn a_channel_that_has_publications_again_is_listed_again() {
     let (fixture, server) = start().await;
     for _ in 0..3 {
         publish(&fixture, "c:brief", BRIEF).await.expect("published");
@@ -78,7 +78,7 @@ async fn a_channel_that_holds_something_again_is_listed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_was_lost_comes_back_with_what_is_published_next() {
+async fn a_lost_name_is_written_again_by_the_next_publish() {
     let (fixture, server) = start().await;
     publish(&fixture, "c:young", KEEP).await.expect("published");
     assert_eq!(list(&fixture).await, ["c:young"]);
@@ -88,7 +88,7 @@ async fn a_name_that_was_lost_comes_back_with_what_is_published_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_adds_names_that_are_missing_and_takes_out_those_that_are_there_in_vain() {
+async fn a_sweep_adds_missing_names_and_deletes_names_of_inactive_channels() {
     let (fixture, server) = start().await;
     for name in ["c:a", "c:b"] {
         publish(&fixture, name, KEEP).await.expect("published");
@@ -106,7 +106,7 @@ async fn a_sweep_adds_names_that_are_missing_and_takes_out_those_that_are_there_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_that_fails_goes_on_with_what_it_had_found() {
+async fn a_sweep_continues_after_an_error() {
     let (fixture, server) = start().await;
     publish(&fixture, "c:a", KEEP).await.expect("published");
     assert_eq!(list(&fixture).await, ["c:a"]);
@@ -124,7 +124,7 @@ async fn a_sweep_that_fails_goes_on_with_what_it_had_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_fails_for_nothing_that_it_would_write() {
+async fn a_list_does_not_fail_when_a_write_fails() {
     let (fixture, server) = start().await;
     publish(&fixture, "c:a", KEEP).await.expect("published");
     assert_eq!(list(&fixture).await, ["c:a"]);
@@ -138,7 +138,7 @@ async fn a_list_fails_for_nothing_that_it_would_write() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_name_is_passed_over() {
+async fn invalid_names_are_skipped() {
     let (fixture, server) = start().await;
     publish(&fixture, "c:b", KEEP).await.expect("published");
     assert_eq!(list(&fixture).await, ["c:b"]);
@@ -163,7 +163,7 @@ async fn channels_that_are_resubscribed_after_an_interruption_are_listed_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_go_through_all_sets_in_order_whatever_lies_between() {
+async fn pages_contain_the_names_of_all_sets_in_order() {
     let (fixture, server) = start().await;
     let many: Vec<_> = (0..400).map(|number| format!("c:{number:03}")).collect();
     for name in &many {

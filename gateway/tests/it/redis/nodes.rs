@@ -54,7 +54,7 @@ async fn swept(broker: &Broker) -> Vec<OrphanedPresence> {
 
 // NL-7.2, NL-7.5
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
+async fn presence_of_a_dead_node_is_hidden_once_the_node_may_declare_others_dead() {
     let server = Server::start().await;
     let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
     nodes(&living).register("{}", LONG).await.expect("entered");
@@ -80,9 +80,9 @@ async fn who_is_present_for_a_dead_node_is_not_shown_once_one_may_judge() {
 
 // NL-7.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_takes() {
+async fn one_node_cleans_up_after_a_dead_node_until_everything_is_removed() {
     let server = Server::start().await;
-    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "cleaner"), node(&server, "other"), node(&server, "dying"));
     nodes(&dying).register("{}", SHORT).await.expect("entered");
     let mut expected = HashSet::new();
     for number in 0..300 {
@@ -112,7 +112,7 @@ async fn one_node_clears_away_what_a_dead_one_left_and_goes_on_as_long_as_it_tak
 
 // NL-7.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_takes_out_whoever_no_living_node_holds() {
+async fn a_sweep_removes_presence_that_belongs_to_no_living_node() {
     let server = Server::start().await;
     let ((living, _one), (dying, _two)) = (node(&server, "living"), node(&server, "dying"));
     nodes(&living).register("{}", LONG).await.expect("entered");
@@ -136,9 +136,9 @@ async fn a_sweep_takes_out_whoever_no_living_node_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
+async fn presence_written_after_the_clean_up_is_removed_too() {
     let server = Server::start().await;
-    let ((cleanup, _one), (slow, _two)) = (node(&server, "heir"), node(&server, "slow"));
+    let ((cleanup, _one), (slow, _two)) = (node(&server, "cleaner"), node(&server, "slow"));
     nodes(&slow).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "slow").await.id;
     nodes(&cleanup).unregister(&dead).await.expect("forgotten");
@@ -155,9 +155,9 @@ async fn what_a_node_wrote_after_it_was_cleared_away_is_a_dead_nodes_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() {
+async fn foreign_entries_in_the_registry_do_not_stop_the_clean_up() {
     let server = Server::start().await;
-    let ((cleanup, _one), (dying, _two)) = (node(&server, "heir"), node(&server, "dying"));
+    let ((cleanup, _one), (dying, _two)) = (node(&server, "cleaner"), node(&server, "dying"));
     nodes(&dying).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "dying").await.id;
     let good = (ConnectionId::random(), "alice".parse().expect("valid"));
@@ -170,9 +170,9 @@ async fn what_no_gateway_wrote_among_connections_keeps_nobody_from_the_others() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_heir_that_renounces_makes_room_for_another() {
+async fn a_released_cleanup_lock_can_be_taken_by_another_node() {
     let server = Server::start().await;
-    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "heir"), node(&server, "other"), node(&server, "dying"));
+    let ((cleanup, _one), (other, _two), (dying, _three)) = (node(&server, "cleaner"), node(&server, "other"), node(&server, "dying"));
     nodes(&dying).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "dying").await.id;
     assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
@@ -181,5 +181,5 @@ async fn an_heir_that_renounces_makes_room_for_another() {
         tokio::task::yield_now().await;
     }
     nodes(&cleanup).unlock_cleanup(&dead).await.expect("Redis answers");
-    assert!(nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "of what is not its own there is nothing to renounce");
+    assert!(nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "a node cannot release the lock of another node");
 }

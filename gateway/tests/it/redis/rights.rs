@@ -49,7 +49,7 @@ async fn a_missing_right_is_found_at_the_start_and_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_tried_leaves_nothing_for_long() {
+async fn the_keys_of_the_check_of_rights_expire() {
     let server = Server::start().await;
     let (broker, _guard) = start(config(server.url()), mailboxes());
     ready(&broker).await;
@@ -62,7 +62,7 @@ async fn what_was_tried_leaves_nothing_for_long() {
 }
 
 #[tokio::test]
-async fn what_is_tried_is_what_the_scripts_take() {
+async fn the_check_of_rights_uses_the_keys_of_the_scripts() {
     let server = Server::start().await;
     let mut connection = server.connection().await;
     let (scripts, count) = load_scripts();
@@ -78,7 +78,7 @@ async fn what_is_tried_is_what_the_scripts_take() {
 
 // NL-2.2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
+async fn a_stored_publication_whose_announcement_is_refused_is_read_from_the_history() {
     let server = Server::start().await;
     let (url, mailboxes) = (user(&server, &DOCUMENTED).await, mailboxes());
     let (broker, _guard) = start(config(url), mailboxes.clone());
@@ -93,7 +93,7 @@ async fn what_redis_stores_and_refuses_to_announce_is_read_from_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_may_not_check_writes_any_more_is_not_ready() {
+async fn a_node_without_the_right_to_check_writes_is_not_ready() {
     let server = Server::start().await;
     let url = user(&server, &DOCUMENTED).await;
     let (broker, _guard) = start(config(url), mailboxes());

@@ -79,7 +79,7 @@ async fn partly(broker: &Broker, says: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_channel_is_kept_by_one_server_with_all_that_belongs_to_it() {
+async fn all_keys_of_a_channel_are_at_one_server() {
     let ring = Ring::start().await;
     let (broker, _guard) = start(config(ring.url()), mailboxes());
     for place in 0..NAMES.len() {
@@ -96,7 +96,7 @@ async fn each_channel_is_kept_by_one_server_with_all_that_belongs_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_away_concerns_its_own_channels_only() {
+async fn an_unreachable_server_affects_only_its_own_channels() {
     let mut ring = Ring::start().await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(without_audit(ring.url()), mailboxes.clone());
@@ -139,7 +139,7 @@ async fn a_server_that_is_away_concerns_its_own_channels_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_is_ready_in_part_as_long_as_one_server_is_there() {
+async fn a_node_is_partly_ready_while_one_server_works() {
     let mut ring = Ring::start().await;
     for server in &mut ring.servers[1..] {
         server.kill();
@@ -225,7 +225,7 @@ async fn a_node_with_other_servers_assigns_no_server_whose_assignment_is_lost() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
+async fn a_node_stops_using_a_server_that_others_assigned_differently() {
     let (a, b) = (Server::start().await, Server::start().await);
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_millis(1500), ..config(url([("a", &a), ("b", &b)])) }, mailboxes());
     ready(&broker).await;
@@ -239,7 +239,7 @@ async fn a_node_whose_claim_has_ended_lets_go_of_what_is_claimed_otherwise() {
 
 // NL-7.11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_renewals_fail_lets_go_of_the_server_when_its_assignment_ends() {
+async fn a_node_whose_renewals_fail_stops_using_the_server_when_its_assignment_ends() {
     let (a, b) = (Server::start().await, Server::start().await);
     a.set_user(&login(), &DOCUMENTED).await;
     let list = format!("a={} b={}", a.url_of(&login()), b.url());
@@ -308,7 +308,7 @@ async fn position(broker: &Broker, name: &str) -> Position {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_dead_node_left_is_cleared_away_at_all_servers() {
+async fn the_clean_up_after_a_dead_node_covers_all_servers() {
     let ring = Ring::start().await;
     let node = |name: &str| start(RedisConfig { node: name.into(), ..config(ring.url()) }, mailboxes());
     let ((living, _one), (dying, _two), (lost, _three)) = (node("living"), node("dying"), node("lost"));
@@ -371,7 +371,7 @@ async fn keys_of(server: &Server) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_deletes_what_another_list_left_at_a_server_and_nothing_else() {
+async fn a_sweep_deletes_only_the_keys_that_belong_to_another_server() {
     let servers = [Server::start().await, Server::start().await];
     let [a, b] = &servers;
     let names: Vec<_> = (0..60).map(|number| format!("c{number}")).collect();

@@ -21,7 +21,7 @@ async fn fixture() -> BrokerFixture {
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture().await }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
+async fn a_failover_keeps_what_the_replica_had_and_reports_the_loss_of_the_rest() {
     let mut sentinels = Sentinels::start(SentinelOptions { down_after: Duration::from_millis(500), ..SentinelOptions::default() }).await;
     let mailboxes = mailboxes();
     let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(90), ..config(sentinels.url()) }, mailboxes.clone());
@@ -78,7 +78,7 @@ async fn a_failover_keeps_what_the_replica_had_and_tells_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_leave_a_master_that_lives_on_when_another_one_is_named() {
+async fn connections_leave_a_live_master_when_the_sentinels_name_another() {
     let server = async || Server::start_with(Options::default().with_port()).await;
     let (old, new) = (server().await, server().await);
     let other_at = new.address().port().to_string();
@@ -95,7 +95,7 @@ async fn connections_leave_a_master_that_lives_on_when_another_one_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sentinels_are_asked_in_turn_and_what_is_wrong_with_them_is_said_in_a_sentence() {
+async fn sentinels_are_asked_in_turn_and_their_problems_are_reported_in_a_sentence() {
     let sentinels = Sentinels::start(SentinelOptions { count: 1, ..SentinelOptions::default() }).await;
     let (nobody, sentinel) = (format!("127.0.0.1:{}", free_port()), sentinels.hosts());
     let (broker, _guard) = start(config(format!("redis+sentinel://{nobody},{sentinel}/{SERVICE}")), mailboxes());
@@ -109,7 +109,7 @@ async fn sentinels_are_asked_in_turn_and_what_is_wrong_with_them_is_said_in_a_se
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sentinels_have_a_password_of_their_own() {
+async fn sentinels_may_have_another_password_than_the_servers() {
     let server = Server::start_with(Options::default().with_port().with(&["--requirepass", "theirs"])).await;
     let more = format!("requirepass own\nsentinel auth-pass {SERVICE} theirs");
     let sentinel = SentinelOptions { more, ..SentinelOptions::default() }.start_sentinel("sentinel", server.address(), 1).await;

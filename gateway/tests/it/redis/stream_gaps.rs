@@ -42,7 +42,7 @@ async fn five_published(server: &Server) -> (Arc<Broker>, tokio_util::sync::Drop
 /// An entry was deleted from the middle of the stream, or the stream ends before the `top` in the channel's meta.
 // NL-4.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_led_over_a_gap_in_a_stream() {
+async fn no_recovery_continues_over_a_gap_in_a_stream() {
     let server = Server::start().await;
     let (broker, _guard, last) = five_published(&server).await;
     server.command(&["XDEL", STREAM, "3-0"]).await;
@@ -64,7 +64,7 @@ async fn nobody_is_led_over_a_gap_in_a_stream() {
 /// further publications.
 // NL-1.10
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_ends_before_its_channel_is_nobodys() {
+async fn a_stream_that_ends_before_its_channels_top_is_discarded() {
     for reads_first in [true, false] {
         let server = Server::start().await;
         let (broker, _guard, last) = five_published(&server).await;

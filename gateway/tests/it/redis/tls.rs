@@ -22,7 +22,7 @@ async fn server(authority: &Authority, name: &str) -> (Server, u16) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn publications_go_through_tls_to_a_server_that_a_private_authority_vouches_for() {
+async fn tls_works_with_a_certificate_of_a_private_authority() {
     let authority = Authority::new();
     let (_server, port) = server(&authority, "127.0.0.1").await;
     let mailboxes = mailboxes();
@@ -38,7 +38,7 @@ async fn publications_go_through_tls_to_a_server_that_a_private_authority_vouche
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_may_ask_for_a_certificate_of_ours() {
+async fn a_server_may_require_a_client_certificate() {
     let authority = Authority::new();
     let options = Options::default().with_tls(&authority.sign(&["localhost"])).with_certified_clients();
     let server = Server::start_with(options).await;
@@ -53,7 +53,7 @@ async fn a_server_may_ask_for_a_certificate_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_nobody_trusts_is_refused_and_the_authority_named() {
+async fn a_server_with_an_untrusted_certificate_is_refused_with_a_remedy() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let (_server, port) = server(&theirs, "localhost").await;
     let url = format!("url = \"rediss://localhost:{port}\"");
@@ -85,7 +85,7 @@ async fn publishes_to_all(authority: &Authority, url: String, names: [&str; 2]) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_server_of_a_list_may_ask_for_tls_or_not() {
+async fn servers_of_a_list_may_differ_in_tls() {
     let authority = Authority::new();
     let ((tls, port), plain) = (server(&authority, "localhost").await, Server::start_with(Options::default().with_port()).await);
     let url = format!("plain=redis://{} tls=rediss://localhost:{port}", plain.address());
@@ -94,7 +94,7 @@ async fn each_server_of_a_list_may_ask_for_tls_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_may_hold_sentinels_with_tls() {
+async fn a_list_may_contain_sentinels_with_tls() {
     let authority = Authority::new();
     let ((tls, port), sentinels) = (server(&authority, "localhost").await, sentinels(&authority).await);
     let url = format!("tls=rediss://localhost:{port} watched=rediss+sentinel://{}/{SERVICE}", sentinels.hosts());

@@ -20,7 +20,7 @@ async fn held(broker: &Broker) -> Vec<u64> {
 
 // NL-2.6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
+async fn a_refused_publish_is_not_repeated_behind_later_ones() {
     let server = Server::start().await;
     let refused = lose_the_second_of_three(&server, "").await;
     assert!(matches!(&refused, BrokerError::Unavailable(why) if why.contains("stored first")), "{refused:?}");
@@ -28,7 +28,7 @@ async fn what_was_refused_alone_does_not_come_behind_what_was_sent_after_it() {
 
 // NL-2.13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_a_broken_connection_may_still_deliver_outcomes_stay_unknown() {
+async fn outcomes_stay_unknown_while_a_broken_connection_may_still_execute_commands() {
     let server = Server::start().await;
     user_that_may_not_kill(&server).await;
     let refused = lose_the_second_of_three(&server, &login().of_socket()).await;
@@ -61,7 +61,7 @@ async fn user_that_may_not_kill(server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_published_after_a_history_was_cleared_is_not_cleared_by_a_repeat() {
+async fn a_repeated_clear_does_not_delete_later_publications() {
     let server = Server::start().await;
     let proxy = CallProxy::to_socket(&server.socket());
     let (broker, _guard) = start(through(&proxy, ""), mailboxes());
@@ -87,7 +87,7 @@ async fn what_was_published_after_a_history_was_cleared_is_not_cleared_by_a_repe
 
 // NL-2.13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_was_given_up_is_ended_by_the_next_one() {
+async fn the_next_connection_ends_its_predecessor() {
     let server = Server::start().await;
     let proxy = CallProxy::to_socket(&server.socket());
     let (broker, _guard) = start(through(&proxy, ""), mailboxes());
@@ -105,7 +105,7 @@ async fn a_connection_that_was_given_up_is_ended_by_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_right_to_end_connections_publishing_goes_on() {
+async fn publishing_works_without_the_right_to_end_connections() {
     let server = Server::start().await;
     user_that_may_not_kill(&server).await;
     let (broker, _guard) = start(config(server.url_of(&login())), mailboxes());

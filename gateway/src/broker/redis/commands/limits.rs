@@ -5,8 +5,9 @@ use std::time::Duration;
 /// Limits of a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LaneLimits {
-    /// Largest number of commands that wait. Further commands wait for room until their deadline. With several masters, commands for
-    /// unusable masters may fill half of this number together; further commands for these masters fail at once.
+    /// Largest number of commands in the lane's queues. When they are full, a new command waits for room until its deadline. All commands
+    /// for unusable masters together may take half of the places (with a single master, all of them). Beyond that, a new command for an
+    /// unusable master fails at once.
     pub(crate) queue_commands: usize,
     /// Largest number of commands in a batch.
     pub(crate) batch_commands: usize,

@@ -37,7 +37,7 @@ pub(crate) struct MasterLane {
     /// Whether commands of these orders may wait for another master now, for example because the slot map changed.
     pub(crate) orders_may_wait_elsewhere: bool,
     pub(crate) pauses: ExponentialBackoff,
-    /// What is known of the newest connection, for the next one.
+    /// The newest connection's server and client id. With these the next connection makes the server close that one first.
     pub(crate) guard: Option<PredecessorGuard>,
 }
 
