@@ -8,13 +8,13 @@ use gateway::{
     testing::fixtures::{HOUR, Inbox, channel, client, worker},
 };
 use gateway_core::{channel::Namespaces, model::ConnectionId};
-use redis_testing::{Reply, Server};
+use redis_testing::{Reply, Server, until};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const LEASE: Duration = Duration::from_secs(1);
@@ -82,9 +82,7 @@ async fn a_leave_whose_announcement_fails_is_announced_later() {
     expected.extend(orphans(&server, "unknown", false).await);
     for name in ["c:dead", "c:unknown"] {
         let object = format!("test:{{{name}}}");
-        while !refused_announcements(&server).await.contains(&object) {
-            tokio::task::yield_now().await;
-        }
+        until("a leave is refused", async || refused_announcements(&server).await.contains(&object)).await;
     }
 
     server.command(&["ACL", "SETUSER", "gateway", "allchannels"]).await;
@@ -94,9 +92,7 @@ async fn a_leave_whose_announcement_fails_is_announced_later() {
             left.insert(info.client);
         }
     }
-    while server.command(&["KEYS", "test:{c:*"]).await != Reply::List(Vec::new()) {
-        sleep(Duration::from_millis(10)).await;
-    }
+    until("no presence is left", async || server.command(&["KEYS", "test:{c:*"]).await == Reply::List(Vec::new())).await;
     ready(&cleaner.broker).await;
 }
 
@@ -165,16 +161,11 @@ async fn a_new_generation_whose_registration_got_no_answer_is_registered_again_a
     let server = Server::start().await;
     let cleaner = cleaner(&server).await;
     let leases = async || server.command(&["KEYS", "test:{nodes}:lease:cleaner*"]).await.texts();
-    let first = loop {
-        if let [lease] = &leases().await[..] {
-            break lease.clone();
-        }
-    };
+    until("the node is registered", async || !leases().await.is_empty()).await;
+    let first = leases().await.remove(0);
     server.command(&["ACL", "SETUSER", "gateway", "-hset"]).await;
     server.command(&["DEL", &first]).await;
-    while leases().await.is_empty() {
-        sleep(Duration::from_millis(5)).await;
-    }
+    until("the node has a lease again", async || !leases().await.is_empty()).await;
     assert!(!leases().await.contains(&first), "the second generation");
     server.command(&["ACL", "SETUSER", "gateway", "+hset"]).await;
     let mut inbox = Inbox::new(&cleaner.mailbox);

@@ -11,7 +11,7 @@ use gateway::{
     },
 };
 use gateway_core::model::Retention;
-use redis_testing::Server;
+use redis_testing::{Server, until};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 const KEEP: Retention = Retention { size: 10, ttl: Duration::from_mins(1) };
@@ -67,9 +67,7 @@ async fn a_channel_that_has_publications_again_is_listed_again() {
     let (fixture, server) = start().await;
     for _ in 0..3 {
         publish(&fixture, "c:brief", BRIEF).await.expect("published");
-        while !list(&fixture).await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("the history has expired", async || list(&fixture).await.is_empty()).await;
         assert_eq!(written(&server).await, names([]), "a list takes out what is not active");
     }
     fixture.broker.publish(&channel("c:never"), ephemeral(1)).await.expect("announced");
@@ -132,9 +130,7 @@ async fn a_list_does_not_fail_when_a_write_fails() {
     fixture.broker.subscribe(&channel("c:joined"), worker(0), None).await.expect("subscribed");
     assert_eq!(list(&fixture).await, ["c:a"], "Redis takes nothing in");
     server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
-    while list(&fixture).await != ["c:a", "c:joined"] {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the waiting name is written", async || list(&fixture).await == ["c:a", "c:joined"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -157,9 +153,7 @@ async fn channels_that_are_resubscribed_after_an_interruption_are_listed_again()
     assert_eq!(list(&fixture).await, ["c:joined"]);
     forget(&server).await;
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-    while list(&fixture).await != ["c:joined"] {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the name is written again", async || list(&fixture).await == ["c:joined"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

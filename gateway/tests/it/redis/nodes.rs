@@ -9,7 +9,7 @@ use gateway::{
     },
 };
 use gateway_core::model::{ConnectionId, PresenceStats};
-use redis_testing::{Reply, Server};
+use redis_testing::{Reply, Server, until};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::sync::DropGuard;
 
@@ -94,7 +94,7 @@ async fn one_node_cleans_up_after_a_dead_node_until_everything_is_removed() {
     assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
     assert!(!nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "one does it");
     assert!(nodes(&cleanup).lock_cleanup(&dead, SHORT).await.expect("asked"), "and goes on with it");
-    while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {}
+    until("the lock expires", async || nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked")).await;
     let (mut left, mut steps) = (HashSet::new(), 0);
     while let Some(step) = nodes(&other).presence_step(&dead).await.expect("read") {
         steps += 1;
@@ -177,9 +177,7 @@ async fn a_released_cleanup_lock_can_be_taken_by_another_node() {
     let dead = is_gone(&cleanup, "dying").await.id;
     assert!(nodes(&cleanup).lock_cleanup(&dead, LONG).await.expect("asked"));
     nodes(&cleanup).unlock_cleanup(&dead).await.expect("Redis answers");
-    while !nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked") {
-        tokio::task::yield_now().await;
-    }
+    until("the lock is free", async || nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked")).await;
     nodes(&cleanup).unlock_cleanup(&dead).await.expect("Redis answers");
     assert!(nodes(&other).lock_cleanup(&dead, LONG).await.expect("asked"), "a node cannot release the lock of another node");
 }
