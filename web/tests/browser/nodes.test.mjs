@@ -77,7 +77,7 @@ test('a moved tab has its user, the conversation and its notifications on the ot
   await waitForEntry(tab, before, 'bob');
   await one.publish(`#${alice}`, notification(meant));
   await toastOf(tab, meant).waitFor();
-  await tab.locator('#signal').click();
+  await tab.locator('#bell').click();
   await tab.locator('#mark-read').click();
   await tab.keyboard.press('Escape');
   await tab.locator('.bar [data-do="theme"]').click();
@@ -88,7 +88,7 @@ test('a moved tab has its user, the conversation and its notifications on the ot
   await toastOf(tab, `Now on ${NAMES[1]}`).waitFor();
   await waitForEntry(tab, before, 'bob');
   assert.equal(await tab.locator('html').getAttribute('data-theme'), 'dark', 'the tab keeps the chosen colours');
-  await tab.locator('#signal').click();
+  await tab.locator('#bell').click();
   await tab.locator('.notice:not(.unread)', { hasText: meant }).waitFor();
   await tab.keyboard.press('Escape');
 
