@@ -73,7 +73,7 @@ impl Client {
     pub(crate) fn send_until_cut(&mut self) {
         let started = Instant::now();
         while self.socket.write_all(&[0; 4096]).is_ok() {
-            assert!(started.elapsed() < PATIENCE, "the server reads for ever");
+            assert!(started.elapsed() < PATIENCE, "the server reads forever");
         }
     }
 

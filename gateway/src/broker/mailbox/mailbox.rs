@@ -25,7 +25,7 @@ pub struct Mailbox {
 
 impl Mailbox {
     /// A mailbox for at most `entries` deliveries with at most `bytes` bytes together. One channel may use a quarter of each. Two
-    /// exceptions ensure that no delivery is too large for ever: an empty mailbox accepts a delivery of any size, and the first delivery of
+    /// exceptions ensure that no delivery is too large forever: an empty mailbox accepts a delivery of any size, and the first delivery of
     /// a channel may exceed the quarter. Control entries take no room from deliveries. Their limits are a quarter of `entries`, but at
     /// least 64, and a quarter of `bytes`. At most `entries` dirty channels are reported by name; if there are more, all channels are
     /// reported as dirty.

@@ -1,8 +1,9 @@
 //! Failures of connections and of Redis, which must lose no publication without notice.
 
 use super::support::{KEEP, config, eventually, mailboxes, not_ready, publish, ready, start};
+use futures_util::future::join_all;
 use gateway::{
-    broker::{BrokerError, Delivery, MailboxEntry, NewPublication, Readiness, RedisConfig, TopReason},
+    broker::{Broker, BrokerError, Delivery, MailboxEntry, NewPublication, Readiness, RedisConfig, TopReason},
     testing::{
         fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
         internals::DELIVERY_TIMEOUT,
@@ -11,11 +12,20 @@ use gateway::{
 use gateway_core::model::{Position, ReadRange};
 use redis_testing::{Impairment, Options, Proxy, Server, Signal};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 /// Drops all messages of the channel `c`.
 fn loses_messages() -> Impairment {
     Impairment { lost_channel: Some("test:{c}".into()), ..Impairment::default() }
+}
+
+/// Publishes the numbers from 1 to `last` in a task, without waiting for the answers in between.
+fn publish_up_to(broker: &Arc<Broker>, last: u64) -> JoinHandle<Vec<Result<Position, BrokerError>>> {
+    let broker = broker.clone();
+    tokio::spawn(async move { join_all((1..=last).map(|number| publish(&broker, "c", number))).await })
 }
 
 /// Waits for the next top that the worker has to compare with its own position.
@@ -97,13 +107,7 @@ async fn a_publish_that_waits_for_redis_is_executed_when_redis_is_back() {
     let (broker, _guard) = start(config(server.url()), mailboxes());
     ready(&broker).await;
     server.kill();
-    let publishes: Vec<_> = (1..=20)
-        .map(|number| {
-            let broker = broker.clone();
-            async move { publish(&broker, "c", number).await }
-        })
-        .collect();
-    let all = tokio::spawn(futures_util::future::join_all(publishes));
+    let all = publish_up_to(&broker, 20);
     sleep(Duration::from_millis(300)).await;
     server.resume().await;
     let offsets: Vec<_> = all.await.expect("no panic").into_iter().map(|done| done.expect("in time").offset).collect();
@@ -118,13 +122,7 @@ async fn a_paused_redis_causes_no_duplicates_and_no_disorder() {
     ready(&broker).await;
     publish(&broker, "c", 0).await.expect("published");
     server.signal(Signal::STOP);
-    let publishes: Vec<_> = (1..=50)
-        .map(|number| {
-            let broker = broker.clone();
-            async move { publish(&broker, "c", number).await }
-        })
-        .collect();
-    let all = tokio::spawn(futures_util::future::join_all(publishes));
+    let all = publish_up_to(&broker, 50);
     // Longer than the time limit of an answer: the gateway closes connections that still wait for answers.
     sleep(Duration::from_millis(2500)).await;
     server.signal(Signal::CONT);

@@ -1,17 +1,17 @@
 //! The Redis broker with real servers: the contract with each kind of store, and failures.
 
 mod addresses;
+mod channel_index;
 mod cleanup;
 mod cluster;
+mod command_connections;
 mod faults;
 mod follower;
-mod lists;
 mod nodes;
 mod rights;
-mod ring;
 mod sentinels;
+mod several_servers;
 mod standalone;
 mod stream_gaps;
 mod support;
 mod tls;
-mod wire;

@@ -25,7 +25,7 @@ pub enum Action {
     Detach(ChannelName),
     /// The user is known: register the connection under this user, before the actions that follow.
     Register(Arc<ClientInfo>),
-    /// Close the connection with this code and reason. It is the last action. Whoever carries it out also cancels all operations and detaches all
+    /// Close the connection with this code and reason. It is the last action. The connection also cancels all operations and detaches all
     /// channels.
     Close(u16, Box<str>),
 }

@@ -227,7 +227,7 @@ fn refuse_excess(cx: &mut Context<'_>, command: &Command) -> Result<(), CloseRea
     Ok(())
 }
 
-/// Answers a command with the outcome of its operation. Events have no answer; whoever sends them to the service counts the failures.
+/// Answers a command with the outcome of its operation. Events have no answer: the code that sends them to the service counts the failures.
 fn answer(cx: &mut Context<'_>, command: u32, outcome: Outcome) {
     if command == 0 {
         return;

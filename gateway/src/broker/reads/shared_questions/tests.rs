@@ -119,7 +119,7 @@ proptest! {
             store.end(0);
         }
         store.run()?;
-        prop_assert!(store.askers.is_empty(), "{} wait for ever", store.askers.len());
+        prop_assert!(store.askers.is_empty(), "{} wait forever", store.askers.len());
         prop_assert!(lock(&store.questions.open).is_empty(), "an answered question is removed");
     }
 }

@@ -25,11 +25,11 @@ use tokio::time::{Instant, sleep};
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// Several servers. Each has the name that belongs to its place in the list.
-struct Ring {
+struct ServerList {
     servers: Vec<Server>,
 }
 
-impl Ring {
+impl ServerList {
     /// Starts servers that keep their data over a restart.
     async fn start() -> Self {
         let mut servers = Vec::new();
@@ -58,13 +58,13 @@ fn channel_of(names: &[&str], place: usize) -> String {
 }
 
 async fn fixture() -> BrokerFixture {
-    let mut ring = Ring { servers: Vec::new() };
+    let mut all = ServerList { servers: Vec::new() };
     for _ in NAMES {
         let server = Server::start().await;
         server.set_user(&login(), &DOCUMENTED).await;
-        ring.servers.push(server);
+        all.servers.push(server);
     }
-    fixture_of(ring.url().replace(".sock", &format!(".sock{}", login().of_socket())), ring)
+    fixture_of(all.url().replace(".sock", &format!(".sock{}", login().of_socket())), all)
 }
 
 contract! { [tokio::test(flavor = "multi_thread", worker_threads = 2)] [tokio::test(flavor = "multi_thread", worker_threads = 4)] fixture().await }
@@ -80,13 +80,13 @@ async fn partly(broker: &Broker, says: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_keys_of_a_channel_are_at_one_server() {
-    let ring = Ring::start().await;
-    let (broker, _guard) = start(config(ring.url()), mailboxes());
+    let all = ServerList::start().await;
+    let (broker, _guard) = start(config(all.url()), mailboxes());
     for place in 0..NAMES.len() {
         let name = channel_at(place);
         publish(&broker, &name, 1).await.expect("published");
         broker.presence_add(&channel(&name), client("alice")).await.expect("added");
-        for (at, server) in ring.servers.iter().enumerate() {
+        for (at, server) in all.servers.iter().enumerate() {
             let keys = server.command(&["KEYS", &format!("test:{{{name}}}:*")]).await.list();
             assert_eq!(keys.len(), if at == place { 6 } else { 0 }, "meta, stream, idempotency, presence, users, nodes: {keys:?}");
         }
@@ -97,9 +97,9 @@ async fn all_keys_of_a_channel_are_at_one_server() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unreachable_server_affects_only_its_own_channels() {
-    let mut ring = Ring::start().await;
+    let mut all = ServerList::start().await;
     let mailboxes = mailboxes();
-    let (broker, _guard) = start(without_audit(ring.url()), mailboxes.clone());
+    let (broker, _guard) = start(without_audit(all.url()), mailboxes.clone());
     ready(&broker).await;
     let (away, here) = (channel_at(1), channel_at(0));
     let names = [&*away, &*here];
@@ -109,8 +109,8 @@ async fn an_unreachable_server_affects_only_its_own_channels() {
     let (interruptions, resubscribed) =
         (broker.stats().redis.expect("over Redis").broken, broker.stats().redis.expect("over Redis").resubscribed);
 
-    ring.servers[1].kill();
-    partly(&broker, &ring.servers[1].socket().display().to_string()).await;
+    all.servers[1].kill();
+    partly(&broker, &all.servers[1].socket().display().to_string()).await;
     assert_eq!(broker.stats().redis.map(|redis| (redis.serving, redis.unavailable)), Some((2, 1)));
     let waiting = FuturesUnordered::new();
     for number in last + 1..=last + 20 {
@@ -123,7 +123,7 @@ async fn an_unreachable_server_affects_only_its_own_channels() {
     assert!(waiting.next().now_or_never().is_none(), "what is for the one that is away waits");
     assert!(broker.read(&channel(&here), KEEP, ReadRange::Top, ALL).await.is_ok());
 
-    ring.servers[1].resume().await;
+    all.servers[1].resume().await;
     assert_eq!(waiting.by_ref().count().await, 20);
     ready(&broker).await;
     last += 20;
@@ -140,19 +140,19 @@ async fn an_unreachable_server_affects_only_its_own_channels() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_partly_ready_while_one_server_works() {
-    let mut ring = Ring::start().await;
-    for server in &mut ring.servers[1..] {
+    let mut all = ServerList::start().await;
+    for server in &mut all.servers[1..] {
         server.kill();
     }
-    let config = || RedisConfig { deadline: Duration::from_millis(1500), ..config(ring.url()) };
+    let config = || RedisConfig { deadline: Duration::from_millis(1500), ..config(all.url()) };
     let (broker, _guard) = start(config(), mailboxes());
-    partly(&broker, &ring.servers[1].socket().display().to_string()).await;
-    partly(&broker, &ring.servers[2].socket().display().to_string()).await;
+    partly(&broker, &all.servers[1].socket().display().to_string()).await;
+    partly(&broker, &all.servers[2].socket().display().to_string()).await;
     publish(&broker, &channel_at(0), 1).await.expect("published");
     assert!(matches!(publish(&broker, &channel_at(1), 1).await, Err(BrokerError::Unavailable(_))));
-    ring.servers[0].kill();
-    not_ready(&broker, &ring.servers[0].socket().display().to_string()).await;
-    for server in &mut ring.servers {
+    all.servers[0].kill();
+    not_ready(&broker, &all.servers[0].socket().display().to_string()).await;
+    for server in &mut all.servers {
         server.resume().await;
     }
     ready(&broker).await;
@@ -162,9 +162,9 @@ async fn a_node_is_partly_ready_while_one_server_works() {
 // NL-7.11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_with_other_servers_is_not_ready_and_stores_nothing_anywhere() {
-    let (ring, other) = (Ring::start().await, Server::start().await);
-    let [a, b, c] = &ring.servers[..] else { panic!("three") };
-    let (one, guard) = start(config(ring.url()), mailboxes());
+    let (all, other) = (ServerList::start().await, Server::start().await);
+    let [a, b, c] = &all.servers[..] else { panic!("three") };
+    let (one, guard) = start(config(all.url()), mailboxes());
     ready(&one).await;
     for (names, list, says) in [
         (&["a", "b"][..], url([("a", a), ("b", b)]), "for server a of a, b, other nodes take it for server a of a, b, c"),
@@ -309,8 +309,8 @@ async fn position(broker: &Broker, name: &str) -> Position {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_clean_up_after_a_dead_node_covers_all_servers() {
-    let ring = Ring::start().await;
-    let node = |name: &str| start(RedisConfig { node: name.into(), ..config(ring.url()) }, mailboxes());
+    let all = ServerList::start().await;
+    let node = |name: &str| start(RedisConfig { node: name.into(), ..config(all.url()) }, mailboxes());
     let ((living, _one), (dying, _two), (lost, _three)) = (node("living"), node("dying"), node("lost"));
     let nodes = living.nodes().expect("over Redis");
     nodes.register("{}", HOUR).await.expect("entered");
@@ -345,7 +345,7 @@ async fn the_clean_up_after_a_dead_node_covers_all_servers() {
         found.extend(orphaned.into_iter().map(|left| left.info.client));
     }
     assert_eq!(found, expected, "nobody knew of the others");
-    for server in &ring.servers {
+    for server in &all.servers {
         assert_eq!(server.command(&["KEYS", "test:{c:*"]).await, Reply::List(Vec::new()));
     }
 }
