@@ -4,7 +4,7 @@ use super::topology::Master;
 use crate::broker::Readiness;
 use gateway_core::model::lock;
 use std::{
-    collections::{BTreeMap, btree_map::Entry as MapEntry},
+    collections::{BTreeMap, btree_map::Entry},
     sync::Mutex,
 };
 
@@ -55,13 +55,13 @@ impl State {
 
 /// A required part, and its state.
 #[derive(Clone, Debug)]
-struct Entry {
+struct RequiredPart {
     /// The address of the part's server. Empty if it is not known.
     address: Box<str>,
     state: State,
 }
 
-impl Entry {
+impl RequiredPart {
     /// The entry with the worse state. Failed is worse than pending, and pending is worse than working.
     fn worse<'a>(&'a self, other: &'a Self) -> &'a Self {
         match (&self.state, &other.state) {
@@ -74,7 +74,7 @@ impl Entry {
 /// The states of all required parts.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    parts: Mutex<BTreeMap<HealthPart, Entry>>,
+    parts: Mutex<BTreeMap<HealthPart, RequiredPart>>,
 }
 
 const NO_ANSWER: &str = "Redis did not answer in time";
@@ -86,7 +86,7 @@ impl Health {
         let (mut parts, problem) = (lock(&self.parts), format!("connecting to Redis at {address}").into());
         let is_serving = parts.values().any(|entry| entry.state == State::Working);
         let state = if is_serving { State::Failed(problem) } else { State::Pending(problem) };
-        parts.entry(part).or_insert(Entry { address: address.into(), state });
+        parts.entry(part).or_insert(RequiredPart { address: address.into(), state });
     }
 
     /// Records that the part works. Does nothing if the part is not required.
@@ -103,9 +103,9 @@ impl Health {
     pub(crate) fn set_failed(&self, part: HealthPart, problem: &str) -> bool {
         let failed = State::Failed(problem.into());
         match lock(&self.parts).entry(part) {
-            MapEntry::Occupied(mut entry) => std::mem::replace(&mut entry.get_mut().state, failed.clone()) != failed,
-            MapEntry::Vacant(entry) => {
-                entry.insert(Entry { address: "".into(), state: failed });
+            Entry::Occupied(mut entry) => std::mem::replace(&mut entry.get_mut().state, failed.clone()) != failed,
+            Entry::Vacant(entry) => {
+                entry.insert(RequiredPart { address: "".into(), state: failed });
                 true
             }
         }
@@ -138,7 +138,7 @@ impl Health {
         if problem.is_empty() {
             return Readiness::Ready;
         }
-        let blocks = |(part, entry): (&HealthPart, &Entry)| match part {
+        let blocks = |(part, entry): (&HealthPart, &RequiredPart)| match part {
             HealthPart::ServerAssignment(_) => entry.state != State::Working,
             _ => part.of().is_none() && matches!(entry.state, State::Pending(_)),
         };
@@ -157,8 +157,8 @@ impl Health {
 }
 
 /// The part with the worst state of each master.
-fn masters(parts: &BTreeMap<HealthPart, Entry>) -> BTreeMap<Master, &Entry> {
-    let mut masters: BTreeMap<Master, &Entry> = BTreeMap::new();
+fn masters(parts: &BTreeMap<HealthPart, RequiredPart>) -> BTreeMap<Master, &RequiredPart> {
+    let mut masters: BTreeMap<Master, &RequiredPart> = BTreeMap::new();
     for (part, entry) in parts {
         if let Some(master) = part.of() {
             masters.entry(master).and_modify(|worst| *worst = worst.worse(entry)).or_insert(entry);
@@ -168,9 +168,9 @@ fn masters(parts: &BTreeMap<HealthPart, Entry>) -> BTreeMap<Master, &Entry> {
 }
 
 /// Joins all problems into one text. Problems that differ only in the address of the server become one problem with all addresses.
-fn join_problems<'a>(entries: impl Iterator<Item = &'a Entry>) -> Box<str> {
+fn join_problems<'a>(entries: impl Iterator<Item = &'a RequiredPart>) -> Box<str> {
     let mut causes: Vec<((&str, &str), Vec<&str>)> = Vec::new();
-    for Entry { address, state } in entries {
+    for RequiredPart { address, state } in entries {
         let Some(problem) = state.problem() else { continue };
         let (text, address) = match problem.split_once(&**address) {
             Some(text) if !address.is_empty() => (text, &**address),
