@@ -1,152 +1,154 @@
 /** The conversation on the page. */
 
 import { announce, announceUrgent } from './announce.js';
+import { Composer } from './composer.js';
+import { onNewDay } from './days.js';
 import { avatar, byId, count, h, icon, show, write } from './dom.js';
-import { entryElement, refreshEntry } from './entry-view.js';
+import { EntryList } from './entry-list.js';
+import { noteParts } from './entry-view.js';
+import { EntryWindow } from './entry-window.js';
+import { Folding } from './folding.js';
+import { oncePerFrame } from './frame.js';
+import { lineAnnouncer } from './line-announcer.js';
+import { ScrollPosition } from './scroll-position.js';
 import { toast } from './toasts.js';
-import { TypingUsers, typingText } from './typing.js';
+import { TypingUsers, typingParts } from './typing.js';
 
-/** Within this distance in pixels the end counts as visible. */
-const NEAR_END = 80;
+/** Number of entries that "Show earlier messages" adds. */
+const PAGE = 60;
+/** Within this distance in pixels from the last entry on the page the next ones appear. */
+const NEAR_LAST = 600;
 
 export class ChatView {
   #chat;
   #me;
-  #list = byId('messages');
   #scroller = byId('scroller');
-  #field = byId('message-field');
-  #elements = new Map();
+  #entries;
+  #window = new EntryWindow();
+  #folding = new Folding();
+  #position = new ScrollPosition(byId('scroller'), byId('messages'));
+  #composer;
+  #render = oncePerFrame(() => this.#renderNow());
+  #announceLine = lineAnnouncer(announce);
   #typingUsers = new TypingUsers((names) => this.#showTyping(names));
   #unseen = 0;
-  /** Whether the end of the list is visible. If so, it stays visible when the list grows. */
-  #followsEnd = true;
+  /** Entries that count as new already: an answer is received when it begins and when it is complete. */
+  #counted = new WeakSet();
+  #isLoadingOlder = false;
 
-  constructor(chat, me) {
+  /** `draft` keeps the text of the field. */
+  constructor(chat, me, draft) {
     this.#chat = chat;
     this.#me = me;
-    chat.addEventListener('change', () => this.#render());
-    chat.addEventListener('grow', ({ detail }) => this.#grow(detail));
+    this.#entries = new EntryList(byId('messages'), me, (element) => element.contains(document.activeElement) && this.#composer.focus());
+    this.#composer = new Composer(chat, draft, () => this.#toEnd());
+    chat.addEventListener('change', ({ detail }) => this.#changed(detail));
     chat.addEventListener('received', ({ detail }) => this.#received(detail));
     chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typingUsers.started(detail));
     chat.addEventListener('refused', ({ detail }) => announceUrgent(detail));
     chat.addEventListener('problem', ({ detail }) => this.#showProblem(detail));
-    chat.addEventListener('loaded', ({ detail }) => this.#loaded(detail));
-    this.#wireComposer();
-    this.#wireScrolling();
-  }
-
-  #wireComposer() {
-    const form = byId('composer');
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#send();
-    });
-    this.#field.addEventListener('keydown', (event) => {
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      this.#send();
-    });
-    this.#field.addEventListener('input', () => {
-      this.#resizeField();
-      if (this.#field.value.trim() !== '') this.#chat.typing();
-    });
-    for (const chip of document.querySelectorAll('[data-say]')) {
-      chip.addEventListener('click', () => this.#say(chip.dataset.say));
-    }
-    this.#resizeField();
-  }
-
-  #wireScrolling() {
+    chat.addEventListener('loaded', () => this.#loaded());
+    byId('messages').addEventListener('click', ({ target }) => this.#clicked(target.closest('[data-do]')));
     byId('older').addEventListener('click', () => this.#showOlder());
     byId('to-end').addEventListener('click', () => {
       this.#toEnd();
-      this.#field.focus();
+      this.#composer.focus();
     });
-    this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.#followsEnd && this.#toEnd()).observe(this.#scroller);
-  }
-
-  #send() {
-    const text = this.#field.value.trim();
-    if (text === '') return;
-    this.#field.value = '';
-    this.#resizeField();
-    this.#say(text);
-  }
-
-  #say(text) {
-    this.#chat.say(text);
-    this.#toEnd();
-  }
-
-  /** The field grows with its text. The button is disabled if there is nothing to send. */
-  #resizeField() {
-    this.#field.style.height = 'auto';
-    this.#field.style.height = `${this.#field.scrollHeight}px`;
-    byId('send').disabled = this.#field.value.trim() === '';
-  }
-
-  async #showOlder() {
-    this.#followsEnd = false;
-    const before = this.#scroller.scrollHeight - this.#scroller.scrollTop;
-    await this.#chat.loadOlder();
-    this.#scroller.scrollTop = this.#scroller.scrollHeight - before;
-  }
-
-  #loaded(hasOlder) {
-    byId('skeleton')?.remove();
-    this.#list.removeAttribute('aria-busy');
-    show(byId('older'), hasOlder);
+    onNewDay(() => this.#entries.renewDays(Date.now()));
+    this.#followSize();
     this.#render();
   }
 
-  #render() {
-    const entries = this.#chat.entries();
-    const keys = new Set(entries.map(({ key }) => key));
-    for (const [key, element] of this.#elements) if (!keys.has(key)) this.#remove(key, element);
-    let previous = null;
-    entries.forEach((entry, index) => {
-      const element = this.#place(entry, index);
-      element.classList.toggle('follows', previous?.from === entry.from);
-      previous = entry;
-    });
-    show(byId('empty'), entries.length === 0 && !document.getElementById('skeleton'));
-    if (this.#followsEnd) this.#toEnd();
+  #followSize() {
+    this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    let width = 0;
+    new ResizeObserver(() => {
+      if (this.#scroller.clientWidth !== width) this.#folding.fold(this.#entries.elements);
+      width = this.#scroller.clientWidth;
+      this.#position.restore();
+    }).observe(this.#scroller);
   }
 
-  #place(entry, index) {
-    let element = this.#elements.get(entry.key);
-    if (!element) {
-      element = entryElement(entry, { isMine: entry.from === this.#me, onRetry: () => this.#chat.retry(entry), onDiscard: () => this.#discard(entry) });
-      this.#elements.set(entry.key, element);
-    }
-    refreshEntry(element, entry);
-    if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
-    return element;
+  #changed(entry) {
+    this.#entries.changed(entry);
+    this.#render();
   }
 
-  #discard(entry) {
-    this.#chat.discard(entry);
-    this.#field.focus();
+  #renderNow() {
+    const { list } = this.#chat;
+    this.#window.update(list, this.#position.atEnd);
+    const { written, isComplete } = this.#entries.show(list.slice(this.#window.start, this.#window.end), Date.now());
+    for (const element of written) if (element.dataset.state === 'streaming') this.#folding.keepOpen(element);
+    this.#folding.fold(written);
+    this.#showEdges(list);
+    this.#position.restore();
+    if (!isComplete) this.#render();
+    else if (!this.#position.atEnd) this.#position.scrolled(this.#window.hasLater);
   }
 
-  #remove(key, element) {
-    if (element.contains(document.activeElement)) this.#field.focus();
-    element.remove();
-    this.#elements.delete(key);
+  #showEdges(list) {
+    const isLoaded = !byId('messages').hasAttribute('aria-busy');
+    const hasEarlier = this.#window.start > 0 || this.#chat.hasOlder;
+    if (!hasEarlier && document.activeElement === byId('older')) this.#scroller.focus({ preventScroll: true });
+    show(byId('older'), hasEarlier);
+    show(byId('empty'), isLoaded && list.length === 0);
   }
 
-  #grow(entry) {
-    const element = this.#elements.get(entry.key);
-    if (element) refreshEntry(element, entry);
-    if (this.#followsEnd) this.#toEnd();
+  #loaded() {
+    document.getElementById('skeleton')?.remove();
+    byId('messages').removeAttribute('aria-busy');
+    this.#render();
+  }
+
+  async #showOlder() {
+    if (this.#isLoadingOlder) return;
+    this.#isLoadingOlder = true;
+    this.#position.leaveEnd();
+    const before = this.#window.start;
+    const added = before < PAGE ? await this.#chat.loadOlder() : 0;
+    this.#window.update(this.#chat.list, this.#position.atEnd);
+    const shown = before + added - Math.max(0, this.#window.start - PAGE);
+    this.#window.earlier(this.#chat.list, PAGE);
+    if (shown > 0) announce(count(shown, 'earlier message'));
+    this.#isLoadingOlder = false;
+    this.#render();
+  }
+
+  #clicked(button) {
+    const element = button?.closest('li');
+    const entry = element && this.#entries.entryOf(element);
+    if (!entry) return;
+    const actions = { retry: () => this.#chat.retry(entry), discard: () => this.#chat.discard(entry), stop: () => this.#stop(entry), fold: () => this.#fold(element) };
+    actions[button.dataset.do]();
+    if (['retry', 'discard'].includes(button.dataset.do)) this.#composer.focus();
+  }
+
+  #fold(element) {
+    const isOpen = this.#folding.toggle(element);
+    if (!isOpen && element.getBoundingClientRect().top < this.#scroller.getBoundingClientRect().top) element.scrollIntoView();
+    this.#position.scrolled(this.#window.hasLater);
+  }
+
+  /** The button goes away. On a touch screen the focus must not open the keyboard over the conversation. */
+  async #stop(entry) {
+    if (matchMedia('(pointer: coarse)').matches) this.#scroller.focus({ preventScroll: true });
+    else this.#composer.focus();
+    this.#setStopping(entry, true);
+    if (!await this.#chat.stop(entry)) this.#setStopping(entry, false);
+  }
+
+  #setStopping(entry, isStopping) {
+    entry.isStopping = isStopping;
+    this.#changed(entry);
   }
 
   #received(entry) {
     this.#typingUsers.stopped(entry.from);
     if (entry.from === this.#me) return;
-    if (!this.#followsEnd) this.#showUnseen(this.#unseen + 1);
-    if (entry.state !== 'streaming') announce(`${entry.from}: ${entry.text}`);
+    if (!this.#position.atEnd && !this.#counted.has(entry)) this.#showUnseen(this.#unseen + 1);
+    this.#counted.add(entry);
+    if (entry.state === 'streaming') return;
+    this.#announceLine(entry.state === 'stopped' ? noteParts(entry, this.#me).join('') : `${entry.from}: ${entry.text}`);
   }
 
   #showProblem(text) {
@@ -155,20 +157,23 @@ export class ChatView {
   }
 
   #showTyping(names) {
-    write(byId('typing-text'), typingText(names));
+    const parts = typingParts(names);
+    byId('typing-text').replaceChildren(...parts.map((part, i) => (i % 2 === 0 ? h('bdi', {}, part) : part)));
     byId('typing').classList.toggle('on', names.length > 0);
   }
 
   #scrolled() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#followsEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
-    if (this.#followsEnd) this.#showUnseen(0);
+    this.#position.scrolled(this.#window.hasLater);
+    if (this.#position.atEnd) this.#showUnseen(0);
+    if (!this.#window.hasLater || this.#position.distanceToEnd > NEAR_LAST) return;
+    this.#window.later(this.#chat.list, PAGE);
+    this.#render();
   }
 
   #toEnd() {
-    this.#followsEnd = true;
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#position.atEnd = true;
     this.#showUnseen(0);
+    this.#render();
   }
 
   #showUnseen(number) {
@@ -182,7 +187,7 @@ export class ChatView {
 export function showPeople(users, me) {
   const row = ({ name, connections }) => h('li', { class: 'person', 'data-user': name },
     avatar(name),
-    h('span', { class: 'person-name' }, name || 'a guest', name === me && h('span', { class: 'faint' }, ' (you)')),
+    h('span', { class: 'person-name' }, h('bdi', {}, name || 'a guest'), name === me && h('span', { class: 'faint' }, ' (you)')),
     connections > 1 && h('span', { class: 'faint tabular' }, `${connections} tabs`));
   const bot = h('li', { class: 'person', 'data-service': 'chatbot' },
     avatar('bot', { bot: true }),

@@ -1,55 +1,74 @@
-/** The conversation in one channel: incoming entries and outgoing messages. */
+/** The conversation in one channel: incoming entries and outgoing lines. */
 
+import { HistoryReader } from './history-reader.js';
+import { Outgoing } from './outgoing.js';
 import { Streams } from './streams.js';
 import { Timeline } from './timeline.js';
 import { throttledTyping } from './typing.js';
 import { errorText, isOutcomeUnknown } from './error-texts.js';
 
-const PAGE = 60;
-/** Limit of pages to read after a failed recovery. */
-const CATCH_UP_PAGES = 20;
-const END_STATES = { done: 'done', aborted: 'aborted', failed: 'failed' };
-
-/** A unique id of 128 random bits. A message that is sent again with its id is stored once. */
-function newId() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+const END_STATES = { done: 'done', stopped: 'stopped', aborted: 'aborted', failed: 'failed' };
+/** Number of newest entries in which running answers are looked for. */
+const FOLLOWED = 60;
+/** Above `MOST` entries the oldest are forgotten, `LESS` at once. The history still has them. */
+const MOST = 3_000;
+const LESS = 500;
 
 /**
- * Events, each with a `detail`: `change` (none), `grow` (the entry whose text grew),
- * `received` (a new live entry), `typing` (a name), `refused` (the reason, which the entry in the
- * list shows too), `problem` (a sentence to show), `loaded` (whether older entries exist).
+ * Events, each with a `detail`: `change` (the entry that changed; none after larger changes), `received` (a new or complete live
+ * entry), `typing` (a name), `refused` (the reason, which the entry shows too), `problem` (a sentence to show), `loaded` (after a
+ * read of the history).
  */
 export class Chat extends EventTarget {
   #client;
+  #user;
   #sub;
   #timeline;
   #streams;
+  #outgoing;
+  #reader;
   #epoch = '';
   #loaded = false;
-  #hasOlder = false;
-  /** The lowest offset of the last page read; 0 if there is nothing below it. */
-  #lowest = 0;
   /** Tells the others that this user is typing. It limits its own rate. */
   typing;
 
-  /** `watch` is called with every subscription of this conversation. */
-  constructor(client, user, channel, watch) {
+  /** `watch` is called with every subscription of this conversation. `outbox` keeps outgoing lines; `arrived` came with a moved tab. */
+  constructor(client, user, channel, watch, outbox, arrived) {
     super();
     this.#client = client;
+    this.#user = user;
     this.#timeline = new Timeline(user);
     this.#streams = new Streams(client, (...change) => this.#streamChanged(...change), watch);
     this.#sub = client.newSubscription(channel, { joinLeave: true });
     watch(this.#sub);
+    this.#reader = new HistoryReader(this.#sub, this.#timeline);
+    const send = ({ id, text }) => client.rpc('chatbot.say', { channel, id, text });
+    this.#outgoing = new Outgoing(this.#timeline, outbox, send, (...event) => this.#emit(...event));
+    this.#outgoing.restore(arrived);
     this.typing = throttledTyping(() => client.rpc('chatbot.typing', { channel }));
     this.#sub.on('subscribed', (context) => this.#subscribed(context));
+    this.#sub.on('subscribing', () => this.#outgoing.close());
     this.#sub.on('publication', (publication) => this.#publication(publication));
     this.#sub.on('error', ({ error }) => this.#emit('problem', errorText(error)));
-    this.#sub.on('unsubscribed', ({ code, reason }) => code !== 0 && this.#emit('problem', `You were removed from this conversation: ${reason}.`));
+    this.#sub.on('unsubscribed', ({ code, reason }) => this.#unsubscribed(code, reason));
   }
 
   get subscription() {
     return this.#sub;
+  }
+
+  get hasOlder() {
+    return this.#reader.hasOlder;
+  }
+
+  /** The entries in their order, as `SortedEntries`. */
+  get list() {
+    return this.#timeline.entries;
+  }
+
+  /** Lines that are not known to be in the channel. */
+  get unsent() {
+    return this.#outgoing.lines();
   }
 
   entries() {
@@ -60,44 +79,41 @@ export class Chat extends EventTarget {
     this.#sub.subscribe();
   }
 
-  /** Sends a message. The list shows the result. */
+  /** Sends a line. The list shows the result. Returns null if too many lines wait, otherwise a promise of the end of the attempt. */
   say(text) {
-    const draft = this.#timeline.draft(newId(), text);
-    this.#emit('change');
-    return this.#deliver(draft);
+    return this.#outgoing.say(text);
   }
 
   retry(draft) {
-    draft.state = 'sending';
-    draft.note = '';
-    this.#emit('change');
-    return this.#deliver(draft);
+    return this.#outgoing.retry(draft);
   }
 
   discard(draft) {
-    this.#timeline.discard(draft);
-    this.#emit('change');
+    this.#outgoing.discard(draft);
   }
 
-  /** Reads the page of history before the oldest entry shown. */
+  /** Stops an answer. Its end comes over its stream. Returns whether the call succeeded. */
+  async stop(entry) {
+    try {
+      await this.#client.rpc('chatbot.stop', { channel: this.#sub.channel, stream: entry.id });
+      return true;
+    } catch (error) {
+      this.#emit('problem', `The answer was not stopped. ${errorText(error)}`);
+      return false;
+    }
+  }
+
+  /** Reads a page of history before the oldest entry. Returns the number of new entries. */
   async loadOlder() {
     try {
-      const since = { offset: this.#timeline.oldestOffset, epoch: this.#epoch };
-      await this.#load({ limit: PAGE, reverse: true, since });
+      return await this.#reader.readOlder();
     } catch (error) {
       this.#emit('problem', errorText(error));
+      return 0;
+    } finally {
+      this.#emit('change');
+      this.#emit('loaded');
     }
-  }
-
-  async #deliver(draft) {
-    try {
-      await this.#client.rpc('chatbot.say', { channel: this.#sub.channel, id: draft.id, text: draft.text });
-    } catch (error) {
-      const outcomeUnknown = isOutcomeUnknown(error);
-      const text = outcomeUnknown ? `${errorText(error)} Your message may have arrived.` : errorText(error);
-      if (this.#timeline.fail(draft, text, outcomeUnknown)) this.#emit('refused', text);
-    }
-    this.#emit('change');
   }
 
   #subscribed(context) {
@@ -106,7 +122,14 @@ export class Chat extends EventTarget {
     if (epoch !== this.#epoch) this.#enterEpoch(epoch);
     const seen = this.#timeline.newestOffset;
     if (isLost) this.#emit('problem', 'Some messages may be missing: the server has not kept all messages since the connection broke.');
-    if (!this.#loaded || isLost) this.#loadLatest(seen);
+    // First the page reads what it missed: a line that it sent may be there.
+    if (!this.#loaded || isLost) this.#loadLatest(seen).then(() => this.#outgoing.open());
+    else queueMicrotask(() => this.#outgoing.open());
+  }
+
+  #unsubscribed(code, reason) {
+    this.#outgoing.close();
+    if (code !== 0) this.#emit('problem', `You were removed from this conversation: ${reason}.`);
   }
 
   #enterEpoch(epoch) {
@@ -115,30 +138,18 @@ export class Chat extends EventTarget {
     this.#emit('change');
   }
 
-  /** Reads the newest page, then older ones down to the newest entry that this page already has. */
   async #loadLatest(seen) {
     try {
-      await this.#load({ limit: PAGE, reverse: true });
-      for (let page = 1; page < CATCH_UP_PAGES && seen > 0 && this.#lowest > seen + 1; page += 1) {
-        await this.#load({ limit: PAGE, reverse: true, since: { offset: this.#lowest, epoch: this.#epoch } });
-      }
+      await this.#reader.readLatest(seen);
       this.#loaded = true;
     } catch (error) {
       // After a broken connection the next subscribe asks again.
       if (!isOutcomeUnknown(error)) this.#emit('problem', errorText(error));
-      this.#emit('loaded', this.#hasOlder);
     }
-  }
-
-  async #load(options) {
-    const { publications } = await this.#sub.history(options);
-    for (const publication of publications) this.#timeline.apply(publication);
-    // A page may have fewer entries than requested, because the server also limits its bytes.
-    this.#lowest = publications.at(-1)?.offset ?? 0;
-    this.#hasOlder = publications.length > 0 && this.#timeline.oldestOffset > 1;
-    for (const entry of this.#timeline.list().slice(-PAGE)) this.#follow(entry);
-    this.#emit('loaded', this.#hasOlder);
+    this.#outgoing.save();
+    for (const entry of this.#timeline.entries.slice(-FOLLOWED)) this.#follow(entry);
     this.#emit('change');
+    this.#emit('loaded');
   }
 
   #publication(publication) {
@@ -148,9 +159,11 @@ export class Chat extends EventTarget {
     }
     const entry = this.#timeline.apply(publication, Date.now());
     if (!entry) return;
+    if (entry.from === this.#user) this.#outgoing.save();
+    if (this.#timeline.entries.length > MOST) this.#timeline.forgetOldest(LESS);
     this.#follow(entry);
     this.#emit('received', entry);
-    this.#emit('change');
+    this.#emit('change', entry);
   }
 
   #follow(entry) {
@@ -164,8 +177,9 @@ export class Chat extends EventTarget {
     entry.text = stream.text;
     entry.parts = stream.parts;
     entry.hasGap = stream.hasGap;
+    entry.by = stream.by;
     entry.state = stream.ended === null ? (timedOut ? 'gone' : 'streaming') : END_STATES[stream.ended] ?? 'failed';
-    this.#emit(entry.state === 'streaming' ? 'grow' : 'change', entry);
+    this.#emit('change', entry);
   }
 
   #emit(name, detail) {

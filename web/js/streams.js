@@ -8,13 +8,15 @@ export class StreamText {
   text = '';
   parts = 0;
   ended = null;
+  /** Who stopped it; empty if nobody did. */
+  by = '';
   /** Whether a part is missing, because the channel did not keep it. */
   hasGap = false;
   #last = null;
 
   /** Adds the data of a publication. Returns whether anything changed. */
   accept(data) {
-    if (data?.kind === 'end') return this.#end(String(data.reason ?? 'done'));
+    if (data?.kind === 'end') return this.#end(String(data.reason ?? 'done'), String(data.by ?? ''));
     if (data?.kind !== 'part' || !Number.isInteger(data.seq) || this.ended !== null) return false;
     if (this.#last !== null && data.seq <= this.#last) return false;
     if (this.#last !== null && data.seq !== this.#last + 1) this.hasGap = true;
@@ -24,9 +26,10 @@ export class StreamText {
     return true;
   }
 
-  #end(reason) {
+  #end(reason, by) {
     if (this.ended !== null) return false;
     this.ended = reason;
+    this.by = by;
     return true;
   }
 }

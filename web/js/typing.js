@@ -27,12 +27,12 @@ export class TypingUsers {
   }
 }
 
-/** "alice is writing", "alice and bob are writing". */
-export function typingText(names) {
-  if (names.length === 0) return '';
-  if (names.length === 1) return `${names[0]} is writing`;
-  if (names.length === 2) return `${names[0]} and ${names[1]} are writing`;
-  return `${names[0]} and ${names.length - 1} others are writing`;
+/** The parts of "alice is writing" or "alice and bob are writing": names and words by turns, beginning with a name. */
+export function typingParts(names) {
+  if (names.length === 0) return [];
+  if (names.length === 1) return [names[0], ' is writing'];
+  if (names.length === 2) return [names[0], ' and ', names[1], ' are writing'];
+  return [names[0], ` and ${names.length - 1} others are writing`];
 }
 
 /** Calls `send` at a limited rate, and less often after a failure. */

@@ -6,7 +6,7 @@ import { OffsetCheck } from '../../js/offset-check.js';
 import { median, runs } from '../../js/plot.js';
 import { longestDelay, nameProblem } from '../../js/session.js';
 import { StreamText } from '../../js/streams.js';
-import { typingText } from '../../js/typing.js';
+import { typingParts } from '../../js/typing.js';
 import { errorText, isOutcomeUnknown } from '../../js/error-texts.js';
 import { commandFor } from '../../js/example-command.js';
 
@@ -135,6 +135,7 @@ test('texts for errors and for typing users', () => {
   assert.notEqual(errorText(undefined), '');
   assert.equal(isOutcomeUnknown({ code: 1001 }), true);
   assert.equal(isOutcomeUnknown({ code: 1000 }), false);
-  assert.equal(typingText([]), '');
-  assert.equal(typingText(['a', 'b', 'c']), 'a and 2 others are writing');
+  assert.deepEqual(typingParts([]), []);
+  assert.deepEqual(typingParts(['a', 'b']), ['a', ' and ', 'b', ' are writing']);
+  assert.equal(typingParts(['a', 'b', 'c']).join(''), 'a and 2 others are writing');
 });

@@ -1,8 +1,9 @@
-import './page.mjs';
+import { memoryStorage } from './page.mjs';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Inbox } from '../../js/inbox.js';
-import { takeMovedState, moveUrl } from '../../js/move.js';
+import { DraftStore } from '../../js/draft-store.js';
+import { fitting, takeMovedState, moveUrl, UNSENT_BYTES } from '../../js/move.js';
 import { Nodes } from '../../js/nodes.js';
 
 /** Returns the location and the history of a fake tab at this address. */
@@ -15,7 +16,7 @@ function tabAt(address) {
 test('a moved tab brings its data and removes it from the address', () => {
   const tab = tabAt(moveUrl('http://n2:8010/', { user: 'a.b-c', theme: 'dark', read: ['1', 'x&y=z'] }));
   assert.equal(new URLSearchParams(tab.location.hash.slice(1)).get('theme'), 'dark');
-  assert.deepEqual(takeMovedState(tab), { user: 'a.b-c', read: ['1', 'x&y=z'] });
+  assert.deepEqual(takeMovedState(tab), { user: 'a.b-c', read: ['1', 'x&y=z'], draft: '', lines: [], left: 0 });
   assert.equal(tab.location.href, 'http://n2:8010/');
 });
 
@@ -25,7 +26,7 @@ test('the address keeps the folder of the page and needs only the user', () => {
 
 test('an address without a user is not changed', () => {
   const tab = tabAt('http://n2:8010/?a=b#line');
-  assert.deepEqual(takeMovedState(tab), { user: '', read: [] });
+  assert.deepEqual(takeMovedState(tab), { user: '', read: [], draft: '', lines: null, left: 0 });
   assert.equal(tab.location.href, 'http://n2:8010/?a=b#line');
 });
 
@@ -65,4 +66,39 @@ test('read marks from another node apply to present and later notifications', ()
   for (const id of ['after', 'new']) inbox.add(data(id));
   assert.deepEqual(inbox.read.sort(), ['after', 'before']);
   assert.equal(inbox.unread, 1);
+});
+
+const line = (n, text) => ({ id: `${n}`.padStart(32, '0'), text, at: n, after: null });
+
+test('unsent text comes along, as much as fits, and the tab knows how much stays', () => {
+  const lines = [line(1, 'one & two'), line(2, '山'.repeat(1_000)), line(3, 'x')];
+  const all = fitting({ draft: 'half a sen\ud800', lines });
+  assert.deepEqual([all.lines, all.left], [lines, 0]);
+  const tab = tabAt(moveUrl('http://n2:8010/', { user: 'alice', ...all }));
+  const moved = takeMovedState(tab);
+  assert.deepEqual([moved.draft, moved.lines, moved.left], ['half a sen\ufffd', lines, 0]);
+
+  const some = fitting({ draft: 'y'.repeat(2_000), lines }, 1_000);
+  assert.deepEqual([some.draft, some.lines, some.left], ['', [lines[0]], 3]);
+  assert.equal(takeMovedState(tabAt(moveUrl('http://n2:8010/', { user: 'alice', ...some }))).left, 3);
+  const many = fitting({ draft: '', lines: Array.from({ length: 50 }, (_, n) => line(n, '😀'.repeat(2_000))) });
+  assert.ok(moveUrl('http://n2:8010/', { user: 'alice', ...many }).length < UNSENT_BYTES + 1_000);
+  assert.equal(many.lines.length + many.left, 50);
+});
+
+test('invalid lines in the address are told apart', () => {
+  assert.deepEqual(takeMovedState(tabAt('http://n2:8010/#as=alice&line=%7B&left=x')), { user: 'alice', read: [], draft: '', lines: [null], left: 0 });
+});
+
+test('the text of the field moves, and stays if the tab does not arrive', () => {
+  const storage = memoryStorage();
+  const store = (arrived) => new DraftStore('alice', 'chat:lobby', arrived, storage);
+  const here = store(null);
+  here.write('half');
+  here.markMoved();
+  assert.equal(store(null).read(), 'half', 'the tab did not arrive');
+  here.markMoved();
+  assert.equal(store('').read(), '', 'it was sent at the other node');
+  here.write('too long to move');
+  assert.equal(store('more').read(), 'too long to move\nmore');
 });
