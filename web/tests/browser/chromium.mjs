@@ -33,12 +33,20 @@ export async function openTab(context, page = address) {
   return tab;
 }
 
-/** Interferes with the sockets of a browser context. It can break and restore them. While `dropsAnswers` is set, it drops the gateway's messages. */
+/**
+ * Interferes with the sockets of a browser context. It can break and restore them. While `dropsAnswers` is set, it drops the
+ * gateway's messages. It records the calls of the page in `calls`; `answers` has the answer to a method instead of the service's
+ * (a function of the call's data that returns `{ data }` or `{ error }`, or null for the service's own answer).
+ */
 export async function faultyNetwork(context) {
   const sockets = new Set();
   const network = {
     dropsAnswers: false,
     isDown: false,
+    calls: [],
+    answers: {},
+    /** The data of the calls of this method. */
+    callsOf: (name) => network.calls.filter(({ method }) => method === name).map(({ data }) => data),
     cut() {
       network.isDown = true;
       for (const socket of sockets) socket.close({ code: 3000, reason: 'cut' });
@@ -48,6 +56,13 @@ export async function faultyNetwork(context) {
       Object.assign(network, { isDown: false, dropsAnswers: false });
     },
   };
+  const pass = (socket, gateway, line) => {
+    const { id, rpc } = JSON.parse(line);
+    if (rpc) network.calls.push(rpc);
+    const answer = rpc && network.answers[rpc.method]?.(rpc.data);
+    if (!answer) gateway.send(line);
+    else socket.send(JSON.stringify(answer.error ? { id, error: answer.error } : { id, rpc: answer }));
+  };
   await context.routeWebSocket('**/connection/websocket', (socket) => {
     if (network.isDown) {
       socket.close({ code: 3000, reason: 'cut' });
@@ -55,6 +70,9 @@ export async function faultyNetwork(context) {
     }
     sockets.add(socket);
     const gateway = socket.connectToServer();
+    socket.onMessage((message) => {
+      for (const line of String(message).split('\n').filter(Boolean)) pass(socket, gateway, line);
+    });
     gateway.onMessage((message) => {
       if (!network.dropsAnswers) socket.send(message);
     });
