@@ -22,7 +22,7 @@ const BUTTONS = [
 const button = ({ action, icon: name, text, label = false }) =>
   h('button', { type: 'button', class: 'link', 'data-do': action, 'aria-label': label }, name && icon(name), text);
 
-/** Makes the element of an entry; `refreshEntry` fills it. */
+/** Makes the element of an entry; `refreshEntry` fills it. Parts that few entries have are made when they are needed. */
 export function entryElement({ from, isBot = false }, me) {
   const isMine = from === me;
   return h('li', { class: `entry ${isMine ? 'mine' : 'theirs'}${isBot ? ' bot' : ''}` },
@@ -30,11 +30,8 @@ export function entryElement({ from, isBot = false }, me) {
     h('div', { class: 'entry-main' },
       h('p', { class: 'entry-head' },
         h('span', { class: 'entry-from', dir: 'auto' }, isMine ? 'You' : from || 'a guest'),
-        h('span', { class: 'entry-to faint', hidden: true }),
         h('time', { class: 'faint', hidden: true })),
-      h('p', { class: 'bubble', dir: 'auto' }, h('span', { class: 'entry-text' }), h('span', { class: 'caret', 'aria-hidden': 'true' })),
-      h('button', { type: 'button', class: 'link', 'data-do': 'fold', hidden: true }, 'Show more'),
-      h('p', { class: 'entry-note' }, h('span', { class: 'entry-note-text' }), h('span', { class: 'entry-actions' }, ...BUTTONS.map(button)))));
+      h('p', { class: 'bubble', dir: 'auto' }, h('span', { class: 'entry-text' }), isBot && h('span', { class: 'caret', 'aria-hidden': 'true' }))));
 }
 
 /** What the note of an entry says: texts and names, by turns. */
@@ -58,29 +55,47 @@ function writeTime(element, at) {
   write(element, clock.format(at));
 }
 
+/** Shows whom an answer answers, unless that is the reader. */
+function refreshAddressee(element, { answers }, me) {
+  if (!answers || answers === me) return;
+  let to = element.querySelector('.entry-to');
+  if (!to) {
+    to = h('span', { class: 'entry-to faint' });
+    element.querySelector('.entry-from').after(to);
+  }
+  writeParts(to, ['to ', answers]);
+}
+
+/** Shows the note of an entry and its buttons, if it has any. */
+function refreshNote(element, entry, me) {
+  const parts = noteParts(entry, me);
+  const buttons = entry.isStopping ? [] : BUTTONS.filter(({ states }) => states.includes(entry.state));
+  let note = element.querySelector('.entry-note');
+  if (buttons.length === 0 && parts.join('') === '') {
+    note?.remove();
+    return;
+  }
+  if (!note) {
+    note = h('p', { class: 'entry-note' }, h('span', { class: 'entry-note-text' }), h('span', { class: 'entry-actions' }));
+    element.querySelector('.entry-main').append(note);
+  }
+  writeParts(note.firstChild, parts);
+  const shown = [...note.lastChild.children].map(({ dataset }) => dataset.do).join();
+  if (shown !== buttons.map(({ action }) => action).join()) note.lastChild.replaceChildren(...buttons.map(button));
+}
+
 /** Updates the element of an entry. */
 export function refreshEntry(element, entry, me) {
-  const part = (name) => element.querySelector(name);
   element.dataset.state = entry.state;
   element.dataset.from = entry.from;
   if (!entry.isDraft) element.dataset.id = entry.id;
   if (entry.parts) element.dataset.parts = entry.parts;
   if (entry.hasGap) element.dataset.gap = '';
   element.setAttribute('aria-busy', String(entry.state === 'streaming' || entry.state === 'sending'));
-  writeTime(part('time'), entry.at);
-  const isToOther = Boolean(entry.answers) && entry.answers !== me;
-  show(part('.entry-to'), isToOther);
-  if (isToOther) writeParts(part('.entry-to'), ['to ', entry.answers]);
-  write(part('.entry-text'), entry.text.trimEnd());
-  const note = noteParts(entry, me);
-  writeParts(part('.entry-note-text'), note);
-  let hasButton = false;
-  for (const { action, states } of BUTTONS) {
-    const visible = states.includes(entry.state) && !entry.isStopping;
-    show(part(`[data-do="${action}"]`), visible);
-    hasButton ||= visible;
-  }
-  show(part('.entry-note'), hasButton || note.join('') !== '');
+  writeTime(element.querySelector('.entry-head time'), entry.at);
+  write(element.querySelector('.entry-text'), entry.text.trimEnd());
+  refreshAddressee(element, entry, me);
+  refreshNote(element, entry, me);
 }
 
 /** Shows how the entry relates to the one before it. */

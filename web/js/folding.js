@@ -1,6 +1,6 @@
 /** Folds long entries to a number of lines, which the style sheet sets, with a button that shows the rest. */
 
-import { show, write } from './dom.js';
+import { h, show, write } from './dom.js';
 
 /** An entry with fewer characters and lines has less than 12 lines at every width. */
 const SHORT_TEXT = 180;
@@ -8,6 +8,12 @@ const SHORT_LINES = 12;
 
 const textOf = (element) => element.querySelector('.entry-text');
 const mayBeLong = (text) => text.length >= SHORT_TEXT || text.split('\n', SHORT_LINES + 1).length > SHORT_LINES;
+
+function addButton(element) {
+  const button = h('button', { type: 'button', class: 'link', 'data-do': 'fold' });
+  element.querySelector('.bubble').after(button);
+  return button;
+}
 
 export class Folding {
   /** Entries that somebody has unfolded, or that were read while they grew. */
@@ -37,8 +43,9 @@ export class Folding {
 
   #show(element, isLong) {
     const isOpen = this.#unfolded.has(element);
-    const button = element.querySelector('[data-do="fold"]');
     element.classList.toggle('folded', isLong && !isOpen);
+    const button = element.querySelector('[data-do="fold"]') ?? (isLong && addButton(element));
+    if (!button) return;
     show(button, isLong);
     write(button, isOpen ? 'Show less' : 'Show more');
   }
