@@ -29,6 +29,8 @@ export class Chat extends EventTarget {
   #reader;
   #epoch = '';
   #loaded = false;
+  /** Counts connects and disconnects, so that a slow read does not open a connection that has ended. */
+  #connects = 0;
   /** Tells the others that this user is typing. It limits its own rate. */
   typing;
 
@@ -47,7 +49,7 @@ export class Chat extends EventTarget {
     this.#outgoing.restore(arrived);
     this.typing = throttledTyping(() => client.rpc('chatbot.typing', { channel }));
     this.#sub.on('subscribed', (context) => this.#subscribed(context));
-    this.#sub.on('subscribing', () => this.#outgoing.close());
+    this.#sub.on('subscribing', () => this.#disconnected());
     this.#sub.on('publication', (publication) => this.#publication(publication));
     this.#sub.on('error', ({ error }) => this.#emit('problem', errorText(error)));
     this.#sub.on('unsubscribed', ({ code, reason }) => this.#unsubscribed(code, reason));
@@ -123,12 +125,18 @@ export class Chat extends EventTarget {
     const seen = this.#timeline.newestOffset;
     if (isLost) this.#emit('problem', 'Some messages may be missing: the server has not kept all messages since the connection broke.');
     // First the page reads what it missed: a line that it sent may be there.
-    if (!this.#loaded || isLost) this.#loadLatest(seen).then(() => this.#outgoing.open());
-    else queueMicrotask(() => this.#outgoing.open());
+    const connects = ++this.#connects;
+    const read = !this.#loaded || isLost ? this.#loadLatest(seen) : Promise.resolve();
+    read.then(() => connects === this.#connects && this.#outgoing.open());
+  }
+
+  #disconnected() {
+    this.#connects += 1;
+    this.#outgoing.close();
   }
 
   #unsubscribed(code, reason) {
-    this.#outgoing.close();
+    this.#disconnected();
     if (code !== 0) this.#emit('problem', `You were removed from this conversation: ${reason}.`);
   }
 

@@ -149,3 +149,24 @@ test('a refused message stays with its reason and can be sent again', async () =
   assert.deepEqual(ids(), [sentIds[0], sentIds[2]]);
   assert.deepEqual(chat.entries().map(({ state }) => state), ['done', 'done']);
 });
+
+test('a line is not sent while the connection is down, also if it broke during a read of the history', async () => {
+  const sent = [];
+  const { channel, chat } = open(async (method, { text }) => {
+    sent.push(text);
+    return { data: {} };
+  });
+  chat.say('hello');
+  channel.history = async () => {
+    channel.emit('subscribing', { code: 1, reason: 'transport closed' });
+    throw { code: 11, message: 'connection closed' };
+  };
+  channel.connect();
+  await finishedLoading(channel);
+  assert.deepEqual(sent, []);
+  assert.equal(chat.entries()[0].state, 'waiting');
+  delete channel.history;
+  channel.connect({ wasRecovering: true, recovered: true });
+  await finishedLoading(channel);
+  assert.deepEqual(sent, ['hello']);
+});
