@@ -1,8 +1,9 @@
 /** The field for a new line. */
 
-import { announceUrgent } from './announce.js';
+import { announce, announceUrgent } from './announce.js';
 import { byId, show, write } from './dom.js';
-import { characters, countText, lineProblem, MOST_CHARACTERS } from './line-limit.js';
+import { limitText } from './limit.js';
+import { LINE_LIMIT, lineProblem } from './line-limit.js';
 import { MAX_LINES } from './outbox.js';
 
 const FULL = `${MAX_LINES} messages wait to be sent. Send or discard some of them first.`;
@@ -71,12 +72,19 @@ export class Composer {
     this.#draft.write(value);
     this.#grow();
     byId('send').disabled = value.trim() === '';
-    write(byId('message-count'), countText(value));
-    show(byId('message-count'), countText(value) !== '');
-    const isOver = characters(value.trim()) > MOST_CHARACTERS;
-    byId('composer').classList.toggle('over', isOver);
-    this.#field.setAttribute('aria-invalid', String(isOver));
     show(byId('message-problem'), false);
+    this.#showLength(value.trim());
+  }
+
+  /** Shows how much is left or too much. A screen reader hears of it when the limit is passed. */
+  #showLength(text) {
+    const isOver = lineProblem(text) !== '';
+    const composer = byId('composer');
+    if (isOver && !composer.classList.contains('over')) announce(`A message has at most ${LINE_LIMIT.toLocaleString('en')} characters.`);
+    composer.classList.toggle('over', isOver);
+    this.#field.setAttribute('aria-invalid', String(isOver));
+    write(byId('message-count'), limitText(text, LINE_LIMIT));
+    show(byId('message-count'), byId('message-count').textContent !== '');
   }
 
   #grow() {

@@ -12,15 +12,14 @@ const NOTES = {
   gone: 'The rest of this answer did not arrive.',
 };
 
-/** The buttons of an entry: what they do and the states in which they are shown. */
-const BUTTONS = [
-  { action: 'retry', icon: 'retry', text: 'Send again', states: ['refused', 'unknown'] },
-  { action: 'discard', text: 'Discard', states: ['refused', 'unknown'] },
-  { action: 'stop', text: 'Stop', label: 'Stop this answer', states: ['streaming'] },
-];
+const FAILED = ['refused', 'unknown'];
 
-const button = ({ action, icon: name, text, label = false }) =>
-  h('button', { type: 'button', class: 'link', 'data-do': action, 'aria-label': label }, name && icon(name), text);
+/** The buttons of an entry and the states in which they are shown. */
+const BUTTONS = [
+  { states: FAILED, make: () => h('button', { type: 'button', class: 'link', 'data-do': 'retry' }, icon('retry'), 'Send again') },
+  { states: FAILED, make: () => h('button', { type: 'button', class: 'link', 'data-do': 'discard' }, 'Discard') },
+  { states: ['streaming'], make: () => h('button', { type: 'button', class: 'link', 'data-do': 'stop', 'aria-label': 'Stop this answer' }, 'Stop') },
+];
 
 /** Makes the element of an entry; `refreshEntry` fills it. Parts that few entries have are made when they are needed. */
 export function entryElement({ from, isBot = false }, me) {
@@ -80,8 +79,9 @@ function refreshNote(element, entry, me) {
     element.querySelector('.entry-main').append(note);
   }
   writeParts(note.firstChild, parts);
-  const shown = [...note.lastChild.children].map(({ dataset }) => dataset.do).join();
-  if (shown !== buttons.map(({ action }) => action).join()) note.lastChild.replaceChildren(...buttons.map(button));
+  const isStale = note.lastChild.childElementCount !== buttons.length || note.dataset.state !== entry.state;
+  if (isStale) note.lastChild.replaceChildren(...buttons.map(({ make }) => make()));
+  note.dataset.state = entry.state;
 }
 
 /** Updates the element of an entry. */

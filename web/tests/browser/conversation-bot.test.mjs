@@ -51,11 +51,11 @@ test('somebody at another node stops an answer, which stays stopped after a relo
   await note(two).getByText('You stopped this answer.').waitFor();
   await note(one).getByText(`Stopped by ${bob}.`).waitFor();
   assert.equal(await two.evaluate(() => document.activeElement.id), 'message-field');
+  assert.deepEqual([...one.problems, ...two.problems], []);
   for (const tab of [one, two]) {
     await tab.reload();
     await ready(tab);
   }
   await note(two).getByText('You stopped this answer.').waitFor();
   await note(one).getByText(`Stopped by ${bob}.`).waitFor();
-  assert.deepEqual([...one.problems, ...two.problems], []);
 });

@@ -69,13 +69,13 @@ test('an answer is stopped with its button, everybody sees by whom, and it does 
   });
   assert.equal(colors[0], colors[1]);
   await alice.tab.locator('#announcements', { hasText: 'You stopped this answer.' }).waitFor({ state: 'attached' });
+  assert.deepEqual([...alice.tab.problems, ...bob.tab.problems], []);
 
   for (const { tab } of [alice, bob]) {
     await tab.reload();
     await ready(tab);
   }
   await texts();
-  assert.deepEqual([...alice.tab.problems, ...bob.tab.problems], []);
 });
 
 test('an answer that cannot be stopped says so and goes on', async (t) => {
