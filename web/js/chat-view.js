@@ -5,7 +5,7 @@ import { Composer } from './composer.js';
 import { onNewDay } from './days.js';
 import { avatar, byId, count, h, icon, show, write } from './dom.js';
 import { EntryList } from './entry-list.js';
-import { noteParts } from './entry-view.js';
+import { noteParts, WAITING } from './entry-view.js';
 import { EntryWindow } from './entry-window.js';
 import { Folding } from './folding.js';
 import { oncePerFrame } from './frame.js';
@@ -45,6 +45,7 @@ export class ChatView {
     chat.addEventListener('change', ({ detail }) => this.#changed(detail));
     chat.addEventListener('received', ({ detail }) => this.#received(detail));
     chat.addEventListener('typing', ({ detail }) => detail !== me && this.#typingUsers.started(detail));
+    chat.addEventListener('waiting', () => announce(WAITING));
     chat.addEventListener('refused', ({ detail }) => announceUrgent(detail));
     chat.addEventListener('problem', ({ detail }) => this.#showProblem(detail));
     chat.addEventListener('loaded', () => this.#loaded());

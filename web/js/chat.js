@@ -16,8 +16,8 @@ const LESS = 500;
 
 /**
  * Events, each with a `detail`: `change` (the entry that changed; none after larger changes), `received` (a new or complete live
- * entry), `typing` (a name), `refused` (the reason, which the entry shows too), `problem` (a sentence to show), `loaded` (after a
- * read of the history).
+ * entry), `typing` (a name), `waiting` (a new line waits for the connection), `refused` (the reason, which the entry shows too),
+ * `problem` (a sentence to show), `loaded` (after a read of the history).
  */
 export class Chat extends EventTarget {
   #client;

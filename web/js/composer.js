@@ -76,7 +76,7 @@ export class Composer {
     this.#showLength(value.trim());
   }
 
-  /** Shows how much is left or too much. A screen reader hears of it when the limit is passed. */
+  /** Shows how much is left or too much. It is announced when the limit is passed. */
   #showLength(text) {
     const isOver = lineProblem(text) !== '';
     const composer = byId('composer');

@@ -35,8 +35,8 @@ export class EntryList {
 
   /** The entry has changed; null: every entry may have changed. */
   changed(entry) {
-    if (entry) this.#dirty.add(entry.key);
-    else for (const key of this.#records.keys()) this.#dirty.add(key);
+    const keys = entry ? [entry.key] : this.#records.keys();
+    for (const key of keys) if (this.#records.has(key)) this.#dirty.add(key);
   }
 
   /** Shows these entries, the last ones first if they are too many for one frame. Returns the elements that were written and whether all are shown. */

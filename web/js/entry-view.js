@@ -5,8 +5,11 @@ import { dayLabel, isoDay } from './days.js';
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 
+/** What the note of a line says that waits for the connection. */
+export const WAITING = 'It will be sent when the connection is back.';
+
 const NOTES = {
-  waiting: 'It will be sent when the connection is back.',
+  waiting: WAITING,
   aborted: 'This answer was interrupted before its end.',
   failed: 'The bot failed before it finished this answer.',
   gone: 'The rest of this answer did not arrive.',

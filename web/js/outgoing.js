@@ -60,7 +60,9 @@ export class Outgoing {
   say(text) {
     if (this.lines().length >= MAX_LINES) return null;
     const draft = this.#timeline.draft({ id: newId(), text, at: Date.now() });
-    return this.#send(draft);
+    const done = this.#send(draft);
+    if (draft.state === 'waiting') this.#emit('waiting');
+    return done;
   }
 
   retry(draft) {

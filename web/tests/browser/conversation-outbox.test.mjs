@@ -47,6 +47,7 @@ test('lines said without a connection say that they will be sent, and are sent o
     await say(tab, text);
     await entryOf(tab, text).getByText('It will be sent when the connection is back.').waitFor();
   }
+  await tab.locator('#announcements', { hasText: 'It will be sent when the connection is back.' }).waitFor({ state: 'attached' });
   assert.equal(await tab.getByRole('button', { name: 'Send again' }).count(), 0);
   network.restore();
   await arrived({ tab, network, user }, texts);

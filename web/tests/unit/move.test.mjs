@@ -86,7 +86,7 @@ test('unsent text comes along, as much as fits, and the tab knows how much stays
   assert.equal(many.lines.length + many.left, 50);
 });
 
-test('invalid lines in the address are told apart', () => {
+test('an invalid line in the address is recognised as such', () => {
   assert.deepEqual(takeMovedState(tabAt('http://n2:8010/#as=alice&line=%7B&left=x')), { user: 'alice', read: [], draft: '', lines: [null], left: 0 });
 });
 
