@@ -51,7 +51,6 @@ test('lines said without a connection say that they will be sent, and are sent o
   assert.equal(await tab.getByRole('button', { name: 'Send again' }).count(), 0);
   network.restore();
   await arrived({ tab, network, user }, texts);
-  assert.equal(network.callsOf('chatbot.say').length, texts.length, 'each line was sent once');
   assert.equal(await tab.locator('#messages > li:not([data-id])').count(), 0);
 });
 
@@ -70,7 +69,6 @@ test('a reload keeps the lines that wait and the text in the field', async (t) =
   await ready(tab);
   await waitForEntry(tab, texts[1], user);
   assert.equal(await tab.locator('#messages > li:not([data-id])').count(), 0);
-  assert.equal(network.callsOf('chatbot.say').length, texts.length);
 });
 
 test('a call whose outcome is unknown is made again by itself, with its id', async (t) => {
