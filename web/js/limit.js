@@ -3,12 +3,11 @@
 /** The number of characters as people count them: an emoji is one. */
 export const lengthOf = (text) => [...text].length;
 
-/** The last fifth before the limit: from here on the counter is shown. */
-const isNear = (length, limit) => length > limit * 0.8;
+/** From this share of the limit on, the counter is shown. */
+const COUNTED_FROM = 0.8;
 
-/** What a counter says: how much is left near the limit, how much is over beyond it, otherwise nothing. */
+/** "28 of 32 characters" near the limit and above it, otherwise empty. */
 export function limitText(text, limit) {
-  const left = limit - lengthOf(text);
-  if (left < 0) return `${-left} too many`;
-  return isNear(lengthOf(text), limit) ? `${left} left` : '';
+  const length = lengthOf(text);
+  return length < COUNTED_FROM * limit ? '' : `${length} of ${limit} characters`;
 }

@@ -25,20 +25,20 @@ test('text above the limit stays in the field, is counted and not sent', async (
   assert.equal(await count.isVisible(), false);
   await field.fill('x'.repeat(1_899));
   await field.press('x');
-  await count.filter({ hasText: '100 left' }).waitFor();
+  await count.filter({ hasText: '1900 of 2000 characters' }).waitFor();
   assert.equal(await field.getAttribute('aria-invalid'), 'false');
 
   await field.fill('');
   await tab.keyboard.insertText('x'.repeat(3_000));
   assert.equal((await field.inputValue()).length, 3_000, 'nothing is cut');
-  await count.filter({ hasText: '1000 too many' }).waitFor();
+  await count.filter({ hasText: '3000 of 2000 characters' }).waitFor();
   assert.equal(await field.getAttribute('aria-invalid'), 'true');
   await tab.locator('#send').click();
   await problem.filter({ hasText: 'Remove 1,000 characters' }).waitFor();
   assert.equal((await field.inputValue()).length, 3_000);
   assert.equal(await tab.evaluate(() => document.activeElement.id), 'message-field');
   const description = await field.evaluate((element) => element.getAttribute('aria-describedby').split(' ').map((id) => document.getElementById(id).textContent).join(' '));
-  assert.match(description, /too long.*1000 too many/);
+  assert.match(description, /too long.*3000 of 2000/);
   assert.equal(network.callsOf('chatbot.say').length, 0);
 
   await field.fill('x'.repeat(2_000));
