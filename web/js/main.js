@@ -10,6 +10,8 @@ import { ConnectionState } from './connection-state.js';
 import { takeMovedState, moveUrl } from './move.js';
 import { Nodes } from './nodes.js';
 import { NodesView, announceMove } from './nodes-view.js';
+import { News } from './news.js';
+import { NewsView } from './news-view.js';
 import { Notifications } from './notifications.js';
 import { wirePanel } from './panel.js';
 import { People } from './people.js';
@@ -41,12 +43,15 @@ function start({ user, token }, moved) {
   new ChatView(chat, user);
   const notifications = new Notifications(client, user, moved.read);
   new NotificationsView(notifications, user);
+  const news = new News(client, connection.watch);
+  new NewsView(news);
   new ConnectionView(client, socket, connection, CHANNEL);
   new NodesView(new Nodes(), socket, connection, (url) => location.assign(moveUrl(url, { user, theme: chosenTheme(), read: notifications.inbox.read })));
   if (moved.user === user) announceMove(socket);
   wireUser(user, client);
   wirePanel();
   chat.open();
+  news.open();
   client.connect();
   byId('message-field').focus();
 }
