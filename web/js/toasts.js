@@ -3,29 +3,23 @@
 import { byId, h, icon, show, write } from './dom.js';
 import { levelMark, noticeHead, noticeLink, excerpt } from './notice.js';
 import { keepInPlace } from './toast-area.js';
+import { countDown, expires, hold, isInUse } from './toast-expiry.js';
+import { placeAfter, rememberPlace } from './toast-focus.js';
 
-const SHOWN_FOR = 8_000;
 const FADE = 220;
 export const MAX_TOASTS = 4;
 
-const timers = new WeakMap();
-const hovered = new WeakSet();
-/** Why no toast expires now: the page is in the background, or the inbox is open. */
-const holds = new Set();
-let placeBefore = null;
 let openInbox = () => {};
 
 const stack = () => byId('toasts');
+const all = () => [...stack().children];
 const present = () => [...stack().querySelectorAll('.toast:not(.leaving)')];
-const isInUse = (toast) => hovered.has(toast) || toast.matches(':focus-within');
 
 /** Connects the toasts to the page. `onMore` opens the inbox. */
 export function wireToasts(onMore) {
   openInbox = onMore;
-  stack().addEventListener('focusin', ({ relatedTarget }) => {
-    if (!stack().contains(relatedTarget)) placeBefore = relatedTarget;
-  });
-  document.addEventListener('visibilitychange', () => hold('background', document.hidden));
+  rememberPlace(stack());
+  document.addEventListener('visibilitychange', () => hold(all(), 'background', document.hidden));
   keepInPlace(stack().parentElement, fit);
 }
 
@@ -36,14 +30,8 @@ export function inboxOpened(isOpen) {
     more()?.remove();
   }
   show(stack().parentElement, !isOpen);
-  hold('inbox', isOpen);
+  hold(all(), 'inbox', isOpen);
   if (!isOpen) fit();
-}
-
-function hold(reason, isHeld) {
-  if (isHeld) holds.add(reason);
-  else holds.delete(reason);
-  for (const toast of stack().children) countDown(toast);
 }
 
 /**
@@ -55,7 +43,7 @@ export function toast(item, { onClose, onOpen } = {}) {
   const element = toastElement(item, key, (event) => { close(element, event); onClose?.(); }, onOpen);
   for (const old of present()) if (old.dataset.key === key) remove(old);
   stack().append(element);
-  expires(element);
+  expires(element, () => fadeOut(element));
   fit();
 }
 
@@ -76,20 +64,6 @@ function toastElement(item, key, onClose, onOpen) {
   return element;
 }
 
-/** The toast disappears after some seconds, but not while the pointer or the focus is on it. */
-function expires(element) {
-  element.addEventListener('pointerenter', () => { hovered.add(element); countDown(element); });
-  element.addEventListener('pointerleave', () => { hovered.delete(element); countDown(element); });
-  element.addEventListener('focusin', () => countDown(element));
-  element.addEventListener('focusout', ({ relatedTarget }) => !element.contains(relatedTarget) && setTimeout(() => countDown(element)));
-  countDown(element);
-}
-
-function countDown(element) {
-  clearTimeout(timers.get(element));
-  if (holds.size === 0 && !isInUse(element)) timers.set(element, setTimeout(() => fadeOut(element), SHOWN_FOR));
-}
-
 function fadeOut(element) {
   if (!element.isConnected || element.classList.contains('leaving')) return;
   if (matchMedia('(prefers-reduced-motion: reduce)').matches) return element.remove();
@@ -98,29 +72,18 @@ function fadeOut(element) {
 }
 
 function close(element, event) {
-  if (element.contains(document.activeElement) || document.activeElement === document.body) focusAfter(element, event).focus();
+  if (element.contains(document.activeElement) || document.activeElement === document.body) focusAfter(element, event);
   fadeOut(element);
 }
 
 /** Removes a toast that the user did not close. The focus does not fall to the body. */
 function remove(element) {
-  if (element.contains(document.activeElement)) focusAfter(element).focus();
+  if (element.contains(document.activeElement)) focusAfter(element);
   element.remove();
 }
 
-const isFocusable = (element) => element?.getClientRects().length > 0 && element !== document.body && !element.disabled && !element.closest('[inert]');
-
-/**
- * Where a person goes on. With the keyboard: at the next toast. Otherwise at the place before, or in the message field.
- * After a touch not in the message field, because the keyboard of the screen would appear.
- */
 function focusAfter(element, event) {
-  const isPointer = event?.detail > 0;
-  const others = present().filter((other) => other !== element);
-  const next = others.find((other) => element.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING) ?? others.at(-1);
-  const field = event?.pointerType === 'touch' ? byId('scroller') : byId('message-field');
-  const places = [isPointer ? null : next?.querySelector('[data-do="close-toast"]'), placeBefore, field, byId('side-title')];
-  return places.find(isFocusable) ?? field;
+  placeAfter(element, present().filter((other) => other !== element), event).focus();
 }
 
 /** Removes the oldest toasts that are too many or do not fit, and says how many more the inbox has. */
@@ -156,6 +119,6 @@ function countMore() {
 function moreElement() {
   const row = h('li', { class: 'toast-more', 'data-count': 0 }, h('button', { type: 'button', class: 'button small', 'data-do': 'open-inbox', onclick: () => openInbox() }));
   stack().prepend(row);
-  expires(row);
+  expires(row, () => fadeOut(row));
   return row;
 }

@@ -38,14 +38,13 @@ export function buttonRecord() {
   return { ...record, watch };
 }
 
-/** What the buttons that the scripts make do, from their `data-do`. A button without it is an error. */
+/** What the buttons that the scripts make do, from `data-do` and from tables with an `action`. A button without `data-do` is an error. */
 export function buttonsOfScripts() {
   return readdirSync(SCRIPTS).filter((file) => file.endsWith('.js')).flatMap((file) => {
     const script = readFileSync(new URL(file, SCRIPTS), 'utf8');
-    return [...script.matchAll(/(?:h|createElement)\('(?:button|summary)'(.*)/g)].map(([line, rest]) => {
-      const action = /'data-do': '([^']+)'/.exec(rest)?.[1];
-      if (!action) throw new Error(`${file}: the button needs a 'data-do' on its line: ${line}`);
-      return action;
-    });
+    for (const [line] of script.matchAll(/(?:h|createElement)\('(?:button|summary)'.*/g)) {
+      if (!line.includes("'data-do':")) throw new Error(`${file}: the button needs a 'data-do' on its line: ${line}`);
+    }
+    return [...script.matchAll(/(?:'data-do'|\baction): '([^']+)'/g)].map(([, action]) => action);
   });
 }

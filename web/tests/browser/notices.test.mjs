@@ -241,6 +241,20 @@ test('a touch on a toast\'s close button keeps the focus on the page and does no
   assert.equal(await focused(tab), 'scroller');
 });
 
+test('on a phone with the panel open, a toast leaves its close button free and returns the focus to the panel', async () => {
+  const tab = await signedIn({ reducedMotion: 'reduce', viewport: { width: 390, height: 844 } });
+  await tab.locator('#pill').click();
+  await tab.locator('#side').waitFor();
+  const toast = await notifyTab(tab);
+  const [box, button] = [await toast.boundingBox(), await tab.locator('#side-close').boundingBox()];
+  assert.ok(box.y >= button.y + button.height, JSON.stringify([box, button]));
+  await closeOf(toast).evaluate((element) => element.focus());
+  await tab.evaluate(() => document.getElementById('side-close').remove());
+  await tab.keyboard.press('Escape');
+  assert.equal(await focused(tab), 'side-title');
+  assert.equal(await tab.locator('#side').isVisible(), true, 'Escape closes the toast alone');
+});
+
 test('a toast waits while the pointer or the focus is on it, and while the inbox hides it', async () => {
   const context = await newContext({ reducedMotion: 'reduce' });
   await context.clock.install();
