@@ -126,6 +126,13 @@ bench *arguments:
     cargo build --release --package gateway --package bench
     @target/release/bench "$@"
 
+# Make the pictures of the demo in docs/images again, from a new stack on the default ports
+[group('develop')]
+pictures: setup-node setup-browser setup-redis
+    rm -rf target/pictures
+    cd web/tests && npm ci --no-audit --no-fund
+    @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/up" --profile dev --run-dir target/pictures -- node web/tests/pictures.mjs
+
 # Measure the demo page in Chromium while lines arrive: interaction to next paint, longest task
 [group('develop')]
 bench-page *arguments: setup-node setup-browser setup-redis

@@ -1,16 +1,11 @@
 /** The notifications of a user: each id once. The tabs of a browser share the read marks. */
 
-const KEEP_ITEMS = 100;
-const KEEP_SEEN = 500;
-const LEVELS = new Set(['info', 'success', 'warning', 'error']);
+import { levelOf } from './levels.js';
 
-/** Maps `critical`, `warn` and similar names to one of four levels. */
-function levelOf(name) {
-  const word = String(name ?? 'info').toLowerCase();
-  if (LEVELS.has(word)) return word;
-  if (word.startsWith('warn')) return 'warning';
-  return word === 'critical' || word === 'fatal' ? 'error' : 'info';
-}
+/** The newest items are kept. The inbox counts those that it removed. */
+const KEEP_ITEMS = 100;
+/** Ids that are remembered, also of removed items, so that a repeated notification is not new. */
+const KEEP_SEEN = 500;
 
 /** A link that is safe to follow, or null. */
 export function safeLink(link, base = globalThis.location?.href) {
@@ -23,16 +18,30 @@ export function safeLink(link, base = globalThis.location?.href) {
   }
 }
 
-/** A time in milliseconds; the current time if there is none. */
-function timeOf(at) {
-  const time = Date.parse(at);
-  return Number.isFinite(time) ? time : Date.now();
+/** A time in milliseconds, or null if `at` is no time. */
+export function timeOf(at) {
+  const time = typeof at === 'string' || typeof at === 'number' ? new Date(at).getTime() : NaN;
+  return Number.isNaN(time) ? null : time;
+}
+
+/** An item from the data of a publication, or from the storage. */
+function itemOf(data, read) {
+  return {
+    id: data.id,
+    title: String(data.title ?? ''),
+    body: String(data.body ?? ''),
+    level: levelOf(data.level),
+    link: typeof data.link === 'string' ? data.link : null,
+    at: timeOf(data.at) ?? Date.now(),
+    read,
+  };
 }
 
 export class Inbox {
   #items = new Map();
   #seen = new Set();
   #readElsewhere = new Set();
+  #removed = 0;
   #storage;
   #key;
 
@@ -42,6 +51,7 @@ export class Inbox {
     const kept = this.#load();
     for (const item of kept.items) this.#items.set(item.id, item);
     for (const id of kept.seen) this.#seen.add(id);
+    this.#removed = kept.removed;
   }
 
   /** The key of this inbox in the storage. */
@@ -51,29 +61,26 @@ export class Inbox {
 
   /** Adds the data of a publication. Returns the item, or null if its id was seen before. */
   add(data) {
-    if (data?.kind !== 'notification' || typeof data.id !== 'string' || this.#seen.has(data.id)) return null;
-    const item = {
-      id: data.id,
-      title: String(data.title ?? ''),
-      body: String(data.body ?? ''),
-      level: levelOf(data.level),
-      link: typeof data.link === 'string' ? data.link : null,
-      at: timeOf(data.at),
-      read: this.#readElsewhere.has(data.id),
-    };
+    if (data?.kind !== 'notification' || typeof data.id !== 'string' || this.#seen.has(data.id) || this.#items.has(data.id)) return null;
+    const item = itemOf(data, this.#readElsewhere.has(data.id));
     this.#seen.add(item.id);
     this.#items.set(item.id, item);
     this.#store();
     return item;
   }
 
-  /** Newest first. */
+  /** Newest first. Of items with the same time, the one that arrived last is first. */
   list() {
-    return [...this.#items.values()].sort((a, b) => b.at - a.at);
+    return [...this.#items.values()].reverse().sort((a, b) => b.at - a.at);
   }
 
   get unread() {
     return [...this.#items.values()].filter((item) => !item.read).length;
+  }
+
+  /** How many items were removed, because the inbox keeps only the newest. */
+  get removed() {
+    return this.#removed;
   }
 
   /** Ids of all read items. */
@@ -112,19 +119,31 @@ export class Inbox {
 
   #load() {
     try {
-      const kept = JSON.parse(this.#storage.getItem(this.#key) ?? '{}');
-      return { items: Array.isArray(kept.items) ? kept.items : [], seen: Array.isArray(kept.seen) ? kept.seen : [] };
+      const kept = JSON.parse(this.#storage.getItem(this.#key)) ?? {};
+      const items = Array.isArray(kept.items) ? kept.items.filter((item) => typeof item?.id === 'string') : [];
+      return {
+        items: items.map((item) => itemOf(item, item.read === true)),
+        seen: Array.isArray(kept.seen) ? kept.seen : [],
+        removed: Number.isSafeInteger(kept.removed) ? kept.removed : 0,
+      };
     } catch {
-      return { items: [], seen: [] };
+      return { items: [], seen: [], removed: 0 };
     }
   }
 
+  /** Removes an item. Its id counts as seen last, so that it is remembered longest. */
+  #remove(id) {
+    this.#items.delete(id);
+    this.#seen.delete(id);
+    this.#seen.add(id);
+    this.#removed += 1;
+  }
+
   #store() {
-    const kept = new Set(this.list().slice(0, KEEP_ITEMS).map(({ id }) => id));
-    for (const id of this.#items.keys()) if (!kept.has(id)) this.#items.delete(id);
+    for (const { id } of this.list().slice(KEEP_ITEMS)) this.#remove(id);
     this.#seen = new Set([...this.#seen].slice(-KEEP_SEEN));
     try {
-      this.#storage.setItem(this.#key, JSON.stringify({ items: this.list(), seen: [...this.#seen] }));
+      this.#storage.setItem(this.#key, JSON.stringify({ items: this.list().reverse(), seen: [...this.#seen], removed: this.#removed }));
     } catch {
       // Without storage only the memory across reloads is lost.
     }

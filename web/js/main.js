@@ -11,6 +11,8 @@ import { DraftStore } from './draft-store.js';
 import { fitting, takeMovedState, moveUrl } from './move.js';
 import { Nodes } from './nodes.js';
 import { NodesView, announceMove } from './nodes-view.js';
+import { News } from './news.js';
+import { NewsView } from './news-view.js';
 import { Notifications } from './notifications.js';
 import { Outbox, storable } from './outbox.js';
 import { wirePanel } from './panel.js';
@@ -47,6 +49,8 @@ function start({ user, token }, moved) {
   new ChatView(chat, user, draft);
   const notifications = new Notifications(client, user, moved.read);
   new NotificationsView(notifications, user);
+  const news = new News(client, connection.watch);
+  new NewsView(news);
   new ConnectionView(client, socket, connection, CHANNEL);
   new NodesView(new Nodes(), socket, connection, (url) => {
     const unsent = fitting({ draft: draft.read(), lines: chat.unsent.map(storable) });
@@ -59,6 +63,7 @@ function start({ user, token }, moved) {
   wireUser(user, client);
   wirePanel();
   chat.open();
+  news.open();
   client.connect();
   byId('message-field').focus();
 }

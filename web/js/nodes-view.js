@@ -42,7 +42,7 @@ export class NodesView {
   }
 
   #row({ name, url }, isHere) {
-    const button = () => h('button', { type: 'button', class: 'button small', 'aria-label': `Move here: ${name}`, onclick: () => this.#move(url) }, 'Move here');
+    const button = () => h('button', { type: 'button', class: 'button small', 'data-do': 'move', 'aria-label': `Move here: ${name}`, onclick: () => this.#move(url) }, 'Move here');
     return h('li', { class: 'node-row', 'data-node': name, 'aria-current': isHere && 'true' },
       h('p', { class: 'node-row-main' }, h('span', { class: 'node-name' }, name), h('span', { class: 'faint mono' }, new URL(url).host)),
       isHere ? h('span', { class: 'tag' }, 'This tab') : button());

@@ -1,34 +1,29 @@
 /** The notifications button (a bell) in the header, and the list under it. */
 
 import { announce, announceUrgent } from './announce.js';
-import { byId, count, h, icon, show, write } from './dom.js';
-import { clearToasts, LEVEL_ICONS, linkOf, toast } from './toasts.js';
-import { commandFor } from './example-command.js';
-
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
-
-/** "now", "3 minutes ago", "yesterday". */
-export function ago(at, now = Date.now()) {
-  const minutes = Math.round((at - now) / 60_000);
-  if (Math.abs(minutes) < 1) return 'now';
-  if (Math.abs(minutes) < 60) return relative.format(minutes, 'minute');
-  if (Math.abs(minutes) < 60 * 24) return relative.format(Math.round(minutes / 60), 'hour');
-  return relative.format(Math.round(minutes / 60 / 24), 'day');
-}
+import { updateAges } from './ages.js';
+import { byId, count, show, write } from './dom.js';
+import { wireExample } from './example-view.js';
+import { spoken } from './notice.js';
+import { noticeRow, refreshRow } from './notice-row.js';
+import { Rows } from './rows.js';
+import { inboxOpened, MAX_TOASTS, toast, wireToasts } from './toasts.js';
 
 export class NotificationsView {
   #notifications;
   #button = byId('bell');
   #panel = byId('inbox');
+  #rows = new Rows(byId('inbox-list'), byId('inbox-title'), (item) => this.#row(item));
 
   constructor(notifications, user) {
     this.#notifications = notifications;
     notifications.addEventListener('change', () => this.#render());
     notifications.addEventListener('arrived', ({ detail }) => this.#arrived(detail));
     this.#button.addEventListener('click', () => this.#toggle(this.#panel.hidden));
-    byId('mark-read').addEventListener('click', () => notifications.markAllRead());
+    byId('mark-read').addEventListener('click', () => this.#markAllRead());
     this.#wireClosing();
-    this.#wireExample(user);
+    wireExample(user);
+    wireToasts(() => this.#toggle(true));
     this.#render();
   }
 
@@ -42,42 +37,28 @@ export class NotificationsView {
     });
   }
 
-  #wireExample(user) {
-    const example = commandFor(user);
-    write(byId('example'), example);
-    byId('copy').addEventListener('click', async () => {
-      try {
-        await navigator.clipboard.writeText(example);
-        write(byId('copy-text'), 'Copied');
-        announce('Copied');
-      } catch {
-        getSelection().selectAllChildren(byId('example'));
-        write(byId('copy-text'), 'Selected: copy it');
-      }
-    });
-  }
-
   #toggle(open, { keepFocus = true } = {}) {
     show(this.#panel, open);
     this.#button.setAttribute('aria-expanded', String(open));
-    if (open) {
-      clearToasts();
-      this.#render();
-      byId('inbox-title').focus();
-    } else if (keepFocus) this.#button.focus();
+    if (open) byId('inbox-title').focus();
+    else if (keepFocus) this.#button.focus();
+    inboxOpened(open);
+    updateAges();
   }
 
   #arrived({ items: all, isLive }) {
     const items = all.filter((item) => !item.read);
-    if (!isLive && items.length > 1) {
-      toast({ title: `${count(items.length, 'notification')} while you were away`, body: 'Open the bell to read them.', level: 'info' });
-      announce(`${count(items.length, 'notification')} while you were away`);
+    if (items.length > (isLive ? MAX_TOASTS : 1)) {
+      const title = `${count(items.length, 'notification')} while you were away`;
+      toast({ key: 'away', title, body: 'Open Notifications to read them.', level: 'info' });
+      announce(`${title}. Open Notifications to read them.`);
       return;
     }
     for (const item of items) {
-      if (this.#panel.hidden) toast(item, () => this.#notifications.markRead(item.id));
+      const markRead = () => this.#notifications.markRead(item.id);
+      if (this.#panel.hidden) toast(item, { onClose: markRead, onOpen: markRead });
       const announceItem = item.level === 'error' ? announceUrgent : announce;
-      announceItem(`Notification: ${item.title}. ${item.body}`);
+      announceItem(spoken(item));
     }
   }
 
@@ -91,23 +72,29 @@ export class NotificationsView {
     document.title = unread > 0 ? `(${unread}) Switchboard` : 'Switchboard';
     byId('mark-read').disabled = unread === 0;
     show(byId('inbox-empty'), items.length === 0);
-    byId('inbox-list').replaceChildren(...items.map((item) => this.#row(item)));
+    show(byId('inbox-removed'), inbox.removed > 0);
+    write(byId('inbox-removed'), inbox.removed === 1 ? '1 older notification is not kept.' : `${count(inbox.removed, 'older notification')} are not kept.`);
+    const rows = this.#rows.show(items.map((item) => [item.id, item]));
+    rows.forEach((row, index) => refreshRow(row, items[index]));
   }
 
   #row(item) {
-    const readButton = !item.read && h('button', { type: 'button', class: 'icon-button small', 'aria-label': `Mark as read: ${item.title}`, onclick: () => this.#markRead(item) }, icon('check'));
-    return h('li', { class: `notice level-${item.level}${item.read ? '' : ' unread'}`, 'data-id': item.id },
-      h('span', { class: 'level-mark' }, icon(LEVEL_ICONS[item.level])),
-      h('div', { class: 'notice-main' },
-        h('p', { class: 'notice-title' }, item.title, !item.read && h('span', { class: 'sr-only' }, ' (unread)')),
-        item.body && h('p', { class: 'notice-body' }, item.body),
-        h('p', { class: 'notice-foot faint' }, h('time', { datetime: new Date(item.at).toISOString() }, ago(item.at)), linkOf(item))),
-      readButton);
+    return noticeRow(item, { onRead: () => this.#markRead(item), onOpen: () => this.#notifications.markRead(item.id) });
   }
 
-  /** Marks an item as read. The pressed button disappears, so the title gets the focus. */
+  /** Marks an item as read. The pressed button disappears, so the next one gets the focus. */
   #markRead(item) {
+    const button = (row) => row?.querySelector('[data-do="mark-read"]');
+    const row = this.#rows.get(item.id);
+    let next = row.nextElementSibling;
+    while (next && !button(next)) next = next.nextElementSibling;
     this.#notifications.markRead(item.id);
+    (button(next) ?? byId('inbox-title')).focus();
+  }
+
+  /** The pressed button is disabled now, so the title gets the focus. */
+  #markAllRead() {
+    this.#notifications.markAllRead();
     byId('inbox-title').focus();
   }
 }

@@ -3,12 +3,16 @@
 import { Inbox } from './inbox.js';
 
 const PAGE = 50;
+/** The inbox keeps no more. */
+const PAGES = 2;
 
 /** Events: `change`; `arrived` (new items, and whether they are live). */
 export class Notifications extends EventTarget {
   inbox;
   #client;
   #channel;
+  /** Live publications of this turn. The SDK delivers recovered ones in one turn, so they are announced together. */
+  #batch = [];
 
   constructor(client, user, read) {
     super();
@@ -16,7 +20,7 @@ export class Notifications extends EventTarget {
     this.#channel = `#${user}`;
     this.inbox = new Inbox(user);
     this.inbox.markReadElsewhere(read);
-    client.on('publication', ({ channel, data }) => channel === this.#channel && this.#add([data], true));
+    client.on('publication', ({ channel, data }) => channel === this.#channel && this.#addLive(data));
     client.on('subscribed', ({ channel, recovered }) => channel === this.#channel && !recovered && this.#load());
     addEventListener('storage', ({ key }) => key === this.inbox.key && this.#syncRead());
   }
@@ -31,10 +35,21 @@ export class Notifications extends EventTarget {
     this.#change();
   }
 
+  #addLive(data) {
+    if (this.#batch.push(data) > 1) return;
+    queueMicrotask(() => this.#add(this.#batch.splice(0), true));
+  }
+
   /** Adds the oldest first, so that the list has the order of arrival. */
   async #load() {
     try {
-      const { publications } = await this.#client.history(this.#channel, { limit: PAGE, reverse: true });
+      const publications = [];
+      for (let page = 0, since; page < PAGES; page += 1) {
+        const answer = await this.#client.history(this.#channel, { limit: PAGE, reverse: true, since });
+        publications.push(...answer.publications);
+        since = { epoch: answer.epoch, offset: answer.publications.at(-1)?.offset ?? 0 };
+        if (since.offset <= 1) break;
+      }
       this.#add(publications.reverse().map(({ data }) => data), false);
     } catch {
       // Without the history, new notifications still arrive.

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
-import { Inbox, safeLink } from '../../js/inbox.js';
+import { ago } from '../../js/ages.js';
+import { Inbox, safeLink, timeOf } from '../../js/inbox.js';
+import { LEVELS } from '../../js/levels.js';
+import { excerpt, spoken } from '../../js/notice.js';
 import { OffsetCheck } from '../../js/offset-check.js';
 import { median, runs } from '../../js/plot.js';
 import { longestDelay, nameProblem } from '../../js/session.js';
@@ -64,14 +67,75 @@ test('tabs share read marks, but each tab gets new items over its own connection
   assert.ok(two.add(notification('2')), 'an item that another tab stored first is new in this tab');
 });
 
-test('an inbox has a limit and accepts invalid stored data', () => {
+test('an inbox keeps the newest items, counts the others and remembers their ids', () => {
   const storage = new Storage();
-  storage.setItem('switchboard.inbox.alice', '{"items":5');
-  const inbox = new Inbox('alice', storage);
-  for (let i = 0; i < 1_000; i += 1) inbox.add(notification(`n${i}`, { at: new Date(i * 1000).toISOString() }));
-  assert.equal(inbox.list().length, 100);
-  assert.equal(inbox.list()[0].id, 'n999');
-  assert.equal(JSON.parse(storage.getItem(inbox.key)).seen.length, 500);
+  const first = new Inbox('alice', storage);
+  for (let i = 0; i < 1_000; i += 1) first.add(notification(`n${i}`, { at: new Date(i * 1000).toISOString() }));
+  for (const inbox of [first, new Inbox('alice', storage)]) {
+    assert.equal(inbox.list().length, 100);
+    assert.equal(inbox.list()[0].id, 'n999');
+    assert.equal(inbox.removed, 900);
+    assert.equal(inbox.add(notification('n899')), null, 'the id of a removed item is known');
+  }
+  assert.equal(JSON.parse(storage.getItem(first.key)).seen.length, 500);
+});
+
+test('an item that is kept for long is not new again, and its id is known after its removal', () => {
+  const inbox = new Inbox('alice', new Storage());
+  const add = (id, year) => inbox.add(notification(id, { at: `${year}-01-01T00:00:00Z` }));
+  add('kept', 2040);
+  inbox.markRead('kept');
+  for (let i = 0; i < 600; i += 1) add(`n${i}`, 2030);
+  assert.equal(add('kept', 2040), null);
+  assert.equal(inbox.list().find(({ id }) => id === 'kept').read, true);
+  for (let i = 0; i < 100; i += 1) add(`later${i}`, 2050);
+  assert.equal(inbox.list().some(({ id }) => id === 'kept'), false);
+  assert.equal(add('kept', 2040), null);
+});
+
+test('of notifications with the same time the last one is the newest, also after a reload', () => {
+  const storage = new Storage();
+  const first = new Inbox('alice', storage);
+  for (let i = 0; i < 103; i += 1) first.add(notification(`n${i}`));
+  for (const inbox of [first, new Inbox('alice', storage)]) assert.deepEqual([inbox.list()[0].id, inbox.list().at(-1).id], ['n102', 'n3']);
+});
+
+test('an inbox accepts invalid stored data', () => {
+  for (const stored of ['{"items":5', 'null', '[]', '{"items":[null,7,{},{"id":5}],"seen":7,"removed":"x"}']) {
+    const storage = new Storage();
+    storage.setItem('switchboard.inbox.alice', stored);
+    const inbox = new Inbox('alice', storage);
+    assert.deepEqual([inbox.list(), inbox.removed], [[], 0], stored);
+  }
+  const storage = new Storage();
+  storage.setItem('switchboard.inbox.alice', '{"items":[{"id":"a","at":1e300,"level":"odd","title":7}]}');
+  const [item] = new Inbox('alice', storage).list();
+  assert.deepEqual([item.title, item.body, item.level, item.read], ['7', '', 'info', false]);
+  assert.ok(Math.abs(item.at - Date.now()) < 60_000);
+});
+
+test('a time is a string or a number of milliseconds', () => {
+  assert.equal(timeOf('2030-01-01T00:00:00Z'), 1_893_456_000_000);
+  assert.equal(timeOf(7), 7);
+  for (const bad of ['soon', '', null, undefined, true, {}, 1e300]) assert.equal(timeOf(bad), null, String(bad));
+});
+
+test('an age is in the largest whole unit', () => {
+  const minute = 60_000;
+  const ages = [[-5 * minute, 'now'], [0, 'now'], [59_999, 'now'], [minute, '1 minute ago'], [59.9 * minute, '59 minutes ago'],
+    [60 * minute, '1 hour ago'], [23.9 * 60 * minute, '23 hours ago'], [24 * 60 * minute, 'yesterday'], [72 * 60 * minute, '3 days ago']];
+  for (const [age, text] of ages) assert.equal(ago(1e12 - age, 1e12), text);
+});
+
+test('each level has a word and an icon of its own', () => {
+  for (const part of ['word', 'icon']) assert.equal(new Set(Object.values(LEVELS).map((level) => level[part])).size, Object.keys(LEVELS).length);
+});
+
+test('a notice is announced with its level and the start of its text', () => {
+  assert.equal(spoken({ level: 'warning', title: 'Disk full', body: '' }), 'Warning: Disk full');
+  assert.equal(spoken({ level: 'error', title: 'Disk full', body: 'Free some space.' }), 'Error: Disk full. Free some space.');
+  assert.equal(excerpt('😀'.repeat(5), 4), '😀😀😀…', 'characters are not split');
+  assert.equal(excerpt('four', 4), 'four');
 });
 
 test('levels are mapped and unsafe links are refused', () => {
