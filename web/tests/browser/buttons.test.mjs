@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
 import { buttonRecord, buttonsOfScripts } from './buttons.mjs';
-import { entries, faultyNetwork, ready, waitForEntry } from './chromium.mjs';
+import { entries, faultyNetwork, ready, say, waitForEntry } from './chromium.mjs';
 import { notifyTab, openInbox, words } from './notice-data.mjs';
 import { publish, unique } from './stack.mjs';
 import { tabsOfFile } from './tabs.mjs';
@@ -247,6 +247,21 @@ const BUTTONS = {
     });
     await entry.locator('[data-do="retry"]').click();
     await tab.waitForFunction(() => globalThis.states.at(-1) === 'refused' && globalThis.states.includes('sending'));
+  },
+  async 'messages stop'() {
+    const tab = await signedIn();
+    await say(tab, '@bot tell me a story');
+    const entry = tab.locator('.entry.bot[data-state="streaming"]').last();
+    await entry.locator('[data-do="stop"]').click();
+    await tab.locator('.entry.bot[data-state="stopped"]', { hasText: 'You stopped this answer.' }).waitFor();
+  },
+  async 'messages fold'(t) {
+    const { gateway, tab } = await ownConversation(t, 0);
+    await gateway.publish('chat:lobby', message(words(4_000)));
+    const fold = tab.locator('[data-do="fold"]');
+    await fold.getByText('Show more').click();
+    await fold.getByText('Show less').click();
+    await fold.getByText('Show more').waitFor();
   },
   async 'messages discard'() {
     const { entry, tab } = await refused();
