@@ -8,7 +8,15 @@ use tokio_util::sync::CancellationToken;
 /// The streams that this instance is writing now, by id.
 #[derive(Debug, Default)]
 pub struct ActiveStreams {
-    streams: Mutex<HashMap<String, (Conversation, CancellationToken)>>,
+    streams: Mutex<HashMap<String, Registered>>,
+    abort: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Registered {
+    conversation: Conversation,
+    caller: String,
+    ended: CancellationToken,
 }
 
 impl ActiveStreams {
@@ -22,14 +30,26 @@ impl ActiveStreams {
         self.lock().len()
     }
 
-    /// Stops the streams of one conversation, or all for `None`.
-    pub fn stop(&self, only: Option<&Conversation>) {
-        for (_, stop) in self.lock().values().filter(|(conversation, _)| only.is_none_or(|only| only == conversation)) {
-            stop.cancel();
+    /// Ids of the streams with answers to this user in this conversation. Some may not be announced yet.
+    pub fn answers_to(&self, caller: &str, conversation: &Conversation) -> Vec<String> {
+        let streams = self.lock();
+        let own = streams.iter().filter(|(_, stream)| stream.caller == caller && stream.conversation == *conversation);
+        own.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Tells the writer of the stream `id` that the stream has an end. Does nothing if another instance writes it.
+    pub fn set_ended(&self, id: &str) {
+        if let Some(stream) = self.lock().get(id) {
+            stream.ended.cancel();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Conversation, CancellationToken)>> {
+    /// Tells all writers to end their streams as aborted, later ones too.
+    pub fn abort_all(&self) {
+        self.abort.cancel();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Registered>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -38,15 +58,18 @@ impl ActiveStreams {
 pub(crate) struct ActiveStream<'a> {
     all: &'a ActiveStreams,
     id: String,
-    /// Cancelled when the stream must stop.
-    pub(crate) stop: CancellationToken,
+    /// Cancelled when the writer must end the stream as aborted.
+    pub(crate) abort: CancellationToken,
+    /// Cancelled when a user has stopped the stream, so that it has an end.
+    pub(crate) ended: CancellationToken,
 }
 
 impl<'a> ActiveStream<'a> {
-    pub(crate) fn register(all: &'a ActiveStreams, id: &str, conversation: &Conversation) -> Self {
-        let stop = CancellationToken::new();
-        all.lock().insert(id.to_owned(), (conversation.clone(), stop.clone()));
-        Self { all, id: id.to_owned(), stop }
+    pub(crate) fn register(all: &'a ActiveStreams, id: &str, conversation: &Conversation, caller: &str) -> Self {
+        let ended = CancellationToken::new();
+        let registered = Registered { conversation: conversation.clone(), caller: caller.to_owned(), ended: ended.clone() };
+        all.lock().insert(id.to_owned(), registered);
+        Self { all, id: id.to_owned(), abort: all.abort.clone(), ended }
     }
 }
 

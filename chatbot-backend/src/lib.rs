@@ -5,7 +5,7 @@
 //! - [`stream`]: streams an answer in parts; [`active_streams`]: the streams that this instance is writing
 //! - [`abandoned_streams`]: ends streams whose writer died
 //! - [`channel_io`], [`entry_publication`]: read and write channels
-//! - [`conversation`]: the entries of these channels
+//! - [`conversation`], [`timestamp`]: the entries of these channels
 //! - [`settings`], [`run`]: the process
 
 pub mod abandoned_streams;
@@ -18,3 +18,4 @@ pub mod run;
 pub mod service;
 pub mod settings;
 pub mod stream;
+pub mod timestamp;

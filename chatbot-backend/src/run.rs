@@ -5,6 +5,7 @@ use crate::channel_io::ChannelIo;
 use crate::responder::RuleResponder;
 use crate::service::Chatbot;
 use crate::settings::{PROGRAM, Settings};
+use crate::timestamp::Clock;
 use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::link::{Config, Link, Monitor};
@@ -48,7 +49,7 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
         timeout: request_timeout,
     })?;
     let link = Link::start(config, bot.clone())?;
-    let channel_io = Arc::new(ChannelIo::new(link.publisher(), gateway, settings.bot.clone()));
+    let channel_io = Arc::new(ChannelIo::new(link.publisher(), gateway, settings.bot.clone(), Clock::SYSTEM));
     bot.set_channel_io(channel_io.clone());
     let stream_checker = tokio::spawn(abandoned_streams::run(channel_io, bot.active_streams()));
     observe(&telemetry.meter(PROGRAM.name), &link.monitor(), &bot);
@@ -70,7 +71,7 @@ async fn shut_down(drain: Duration, link: Link, bot: &Chatbot<RuleResponder>) {
         bot.answers_finished().await;
     });
     if answered.await.is_err() {
-        bot.active_streams().stop(None);
+        bot.active_streams().abort_all();
         if timeout(CLOSE_TIMEOUT, bot.answers_finished()).await.is_err() {
             tracing::warn!("some streams have no end; other instances will end them");
         }

@@ -85,6 +85,13 @@ pub fn check_service(name: &str) -> Result<(), InvalidName> {
     check_characters(name, "a-z 0-9 _ -", |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-')
 }
 
+/// Whether two names differ at most in the case of their letters, in any script: `Bot` and `BOT`, `Straße` and `STRASSE`.
+pub fn equal_ignoring_case(one: &str, other: &str) -> bool {
+    // Some letters have no lower or upper case of their own, such as the Kelvin sign and the long s. Both steps together change them too.
+    let folded = |name: &str| name.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase).collect::<String>();
+    folded(one) == folded(other)
+}
+
 fn check_size(name: &str, max: usize) -> Result<(), InvalidName> {
     match name.len() {
         0 => Err(InvalidName::Empty),
@@ -114,6 +121,24 @@ fn is_visible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_compared_without_their_case() {
+        for (one, other) in [
+            ("bot", "BoT"),
+            ("jürgen", "JÜRGEN"),
+            ("Straße", "STRASSE"),
+            ("straẞe", "strasse"),
+            ("ΣΊΣ", "σίς"),
+            ("\u{212a}", "k"),
+            ("\u{17f}", "S"),
+        ] {
+            assert!(equal_ignoring_case(one, other) && equal_ignoring_case(other, one), "{one} {other}");
+        }
+        for (one, other) in [("bot", "bots"), ("bot", "b0t"), ("jurgen", "jürgen"), ("", "a")] {
+            assert!(!equal_ignoring_case(one, other), "{one} {other}");
+        }
+    }
 
     #[test]
     fn user_ids_of_identity_providers_are_valid() {

@@ -2,8 +2,8 @@
 
 use super::tracker::{Action, StreamTracker};
 use crate::active_streams::ActiveStreams;
-use crate::channel_io::{ChannelIo, entries};
-use crate::conversation::{CONVERSATION_TAG, Conversation, EndReason, Entry};
+use crate::channel_io::{ChannelIo, contains_end, conversation_of};
+use crate::conversation::EndReason;
 use shared_proto::client::Failure;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ async fn check_all(channel_io: &ChannelIo, active_streams: &ActiveStreams, track
 async fn check(channel_io: &ChannelIo, id: &str, tracker: &mut StreamTracker) -> Result<(), Failure> {
     let tail = channel_io.stream_tail(id).await?;
     let Some(conversation) = conversation_of(&tail) else { return Ok(()) };
-    let ended = entries(&tail).iter().any(|entry| matches!(entry, Entry::End { .. }));
+    let ended = contains_end(&tail);
     match tracker.observe(id, (tail.epoch, tail.offset), ended, Instant::now()) {
         Action::Wait => return Ok(()),
         Action::Abort => {
@@ -52,11 +52,7 @@ async fn check(channel_io: &ChannelIo, id: &str, tracker: &mut StreamTracker) ->
         }
         Action::Complete => {}
     }
-    channel_io.publish_complete_for_other(&conversation, id).await?;
+    channel_io.publish_complete_from_parts(&conversation, id).await?;
     tracker.set_complete(id);
     Ok(())
-}
-
-fn conversation_of(tail: &shared_proto::rest::HistoryBody) -> Option<Conversation> {
-    tail.publications.iter().find_map(|publication| Conversation::parse(publication.tags.get(CONVERSATION_TAG)?))
 }

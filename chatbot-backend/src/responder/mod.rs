@@ -1,5 +1,7 @@
 //! Decides what the bot answers: a message and what was looked up for it in, an answer out. Channels, links and clocks do not belong here.
 
+mod addressee;
+mod intent;
 mod rules;
 mod story;
 #[cfg(test)]
@@ -7,4 +9,4 @@ mod tests;
 mod types;
 
 pub use rules::RuleResponder;
-pub use types::{ChatMessage, Lookup, LookupResult, Responder, Response, Step};
+pub use types::{Attention, ChatMessage, Lookup, LookupResult, Responder, Response, Step};

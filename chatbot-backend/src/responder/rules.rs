@@ -1,7 +1,9 @@
 //! A responder with a few rules.
 
+use super::addressee::Addressee;
+use super::intent::{Intent, is_command, words};
 use super::story::STORY;
-use super::types::{ChatMessage, Lookup, LookupResult, Responder, Response, Step};
+use super::types::{Attention, ChatMessage, Lookup, LookupResult, Responder, Response, Step};
 use shared_proto::client::link::CallFailure;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -12,35 +14,10 @@ const COUNT_LIMIT: u32 = 60;
 /// Pause between two numbers.
 const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
-const HELP: &str = "I can do a few things. Try: \"who is here\", \"what time is it\", \"count to 10\" (then \"stop\", or later \"go on\"), \
-\"tell me a story\", \"what did I say before\", \"error\" (your call fails), \"fail\" (my answer fails halfway). \
-I ignore messages that begin with the @name of somebody else.";
-
 /// A responder that recognises words and phrases. `name` is the name of the bot.
 #[derive(Debug, Clone)]
 pub struct RuleResponder {
     name: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Intent {
-    ForSomebodyElse,
-    Help,
-    WhoIsHere,
-    Time,
-    CountTo(u32),
-    ContinueCounting,
-    Story,
-    Stop,
-    ErrorOnPurpose,
-    FailOnPurpose,
-    EarlierMessages,
-    Greeting,
-    Thanks,
-    Farewell,
-    HowAreYou,
-    WhoAreYou,
-    Other,
 }
 
 impl RuleResponder {
@@ -49,52 +26,42 @@ impl RuleResponder {
         Self { name: name.into() }
     }
 
-    fn intent(&self, text: &str) -> Intent {
-        let lower = text.trim().to_lowercase();
-        let Some(addressed) = self.without_address(&lower) else { return Intent::ForSomebodyElse };
-        let words: Vec<&str> = addressed.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        intent_of(&words)
+    fn read(&self, text: &str) -> (Attention, Intent) {
+        match Addressee::of(text, &self.name) {
+            Addressee::Bot { before, after } => (Attention::Always, intent_of_request(before, after)),
+            Addressee::SomebodyElse => (Attention::Never, Intent::Other),
+            Addressee::Everybody => {
+                let words = words(text);
+                (if is_command(&words) { Attention::Always } else { Attention::IfAlone }, Intent::of(&words))
+            }
+        }
     }
 
-    /// The text without the bot's leading `@name`. Returns `None` if it begins with another name.
-    fn without_address<'a>(&self, text: &'a str) -> Option<&'a str> {
-        let Some(rest) = text.strip_prefix('@') else { return Some(text) };
-        let (name, message) = rest.split_once(|c: char| c.is_whitespace() || c == ',' || c == ':').unwrap_or((rest, ""));
-        (name == self.name.to_lowercase()).then_some(message)
+    fn intent(&self, message: &ChatMessage) -> Intent {
+        self.read(&message.text).1
     }
 }
 
-fn intent_of(words: &[&str]) -> Intent {
-    let has = |word: &str| words.contains(&word);
-    let says = |phrase: &[&str]| words.windows(phrase.len()).any(|window| window == phrase);
-    match words {
-        ["stop" | "enough" | "quiet", ..] => Intent::Stop,
-        ["help" | "commands", ..] => Intent::Help,
-        ["error"] => Intent::ErrorOnPurpose,
-        ["fail"] => Intent::FailOnPurpose,
-        ["continue", ..] | ["go", "on", ..] => Intent::ContinueCounting,
-        _ if has("count") => Intent::CountTo(words.iter().find_map(|word| word.parse().ok()).unwrap_or(10)),
-        _ if has("story") => Intent::Story,
-        _ if says(&["who", "is", "here"]) || says(&["who", "s", "here"]) || says(&["who", "else", "is"]) => Intent::WhoIsHere,
-        _ if says(&["did", "i", "say"]) || (has("remember") && has("i")) => Intent::EarlierMessages,
-        _ if says(&["what", "time"]) || says(&["the", "time"]) || words == ["time"] => Intent::Time,
-        _ if says(&["how", "are", "you"]) => Intent::HowAreYou,
-        _ if says(&["who", "are", "you"]) || says(&["your", "name"]) => Intent::WhoAreYou,
-        _ if has("thanks") || says(&["thank", "you"]) => Intent::Thanks,
-        ["bye" | "goodbye", ..] => Intent::Farewell,
-        ["hi" | "hello" | "hey" | "good", ..] => Intent::Greeting,
-        _ => Intent::Other,
+/// What a message with the bot's name asks for. The text after the name counts first: "hey @bot, stop" is no greeting.
+fn intent_of_request(before: &str, after: &str) -> Intent {
+    match Intent::of(&words(after)) {
+        Intent::Other => Intent::of(&[words(before), words(after)].concat()),
+        intent => intent,
     }
 }
 
 impl Responder for RuleResponder {
     fn refusal(&self, message: &ChatMessage) -> Option<CallFailure> {
-        let on_purpose = self.intent(&message.text) == Intent::ErrorOnPurpose;
+        let on_purpose = self.intent(message) == Intent::ErrorOnPurpose;
         on_purpose.then(|| CallFailure::refused(418, "You asked for an error, and here it is. Your connection is fine."))
     }
 
+    fn attention(&self, message: &ChatMessage) -> Attention {
+        self.read(&message.text).0
+    }
+
     fn lookup(&self, message: &ChatMessage) -> Lookup {
-        match self.intent(&message.text) {
+        match self.intent(message) {
             Intent::WhoIsHere => Lookup::Presence,
             Intent::EarlierMessages | Intent::ContinueCounting => Lookup::History,
             _ => Lookup::Nothing,
@@ -103,15 +70,14 @@ impl Responder for RuleResponder {
 
     fn respond(&self, message: &ChatMessage, found: &LookupResult) -> Response {
         let you = if message.from.is_empty() { "stranger" } else { &message.from };
-        let text = match self.intent(&message.text) {
-            Intent::ForSomebodyElse => return Response::Ignore,
+        let text = match self.intent(message) {
             Intent::Stop => return Response::Stop,
             Intent::CountTo(last) => return Response::Answer(count(1, last)),
             Intent::ContinueCounting => return Response::Answer(self.continue_counting(found)),
             Intent::Story => return Response::Answer(story()),
             Intent::FailOnPurpose => return Response::Answer(failing_answer()),
             Intent::ErrorOnPurpose => "This message was refused.".to_owned(),
-            Intent::Help => HELP.to_owned(),
+            Intent::Help => help(&self.name),
             Intent::WhoIsHere => who_is_here(found),
             Intent::Time => current_time(OffsetDateTime::now_utc()),
             Intent::EarlierMessages => earlier_messages(&message.from, found),
@@ -138,6 +104,14 @@ impl RuleResponder {
             None => vec![Step::Text("I was not counting. Say \"count to 10\" first.".into())],
         }
     }
+}
+
+fn help(name: &str) -> String {
+    format!(
+        "My commands: \"who is here\", \"what time is it\", \"count to 10\" (then \"stop\", or later \"go on\"), \"tell me a story\", \
+         \"what did I say before\", \"error\" (your call fails), \"fail\" (my answer fails halfway). \
+         When others are here, I answer only a message that is exactly a command or contains @{name}."
+    )
 }
 
 fn number(word: &str) -> Option<u32> {

@@ -20,7 +20,9 @@ fn every_rule_has_its_answer() {
         ("Hi!", "Hello alice"),
         ("@bot hello", "Hello alice"),
         ("@Bot: thanks", "welcome"),
-        ("@bob hello", "Ignore"),
+        ("hello @bot", "Hello alice"),
+        ("hey @bot, stop", "Stop"),
+        ("can you count to 2, @bot?", "1, 2."),
         ("what time is it?", "UTC"),
         ("count to 3", "1, 2, 3."),
         ("please count slowly to 2", "1, 2."),
@@ -35,10 +37,36 @@ fn every_rule_has_its_answer() {
         ("bye", "See you"),
         ("colourless green ideas", "simple bot"),
         ("", "simple bot"),
-        ("@", "Ignore"),
+        ("@bot", "simple bot"),
     ] {
         let answer = answer(line, &LookupResult::Nothing);
         assert!(answer.contains(part), "{line}: {answer}");
+    }
+}
+
+#[test]
+fn the_bot_answers_commands_and_messages_with_its_name_and_others_only_to_a_single_person() {
+    for (line, attention) in [
+        ("help", Attention::Always),
+        ("@bot colourless green ideas", Attention::Always),
+        ("I think that @bot knows", Attention::Always),
+        ("colourless green ideas", Attention::IfAlone),
+        ("hi", Attention::IfAlone),
+        ("please stop", Attention::IfAlone),
+        ("@bob hello", Attention::Never),
+        ("@bob stop", Attention::Never),
+    ] {
+        assert_eq!(RuleResponder::new("bot").attention(&message("alice", line)), attention, "{line}");
+    }
+}
+
+#[test]
+fn what_help_lists_are_commands() {
+    let help = answer("help", &LookupResult::Nothing);
+    let quoted: Vec<&str> = help.split('"').skip(1).step_by(2).collect();
+    assert_eq!(quoted.len(), 9, "{help}");
+    for line in quoted {
+        assert_eq!(RuleResponder::new("bot").attention(&message("alice", line)), Attention::Always, "{line}");
     }
 }
 
@@ -67,6 +95,7 @@ fn only_the_intended_error_is_refused() {
     let rules = RuleResponder::new("bot");
     assert_eq!(rules.refusal(&message("alice", "error")).map(|failure| failure.code), Some(418));
     assert_eq!(rules.refusal(&message("alice", "an error occurred to me")), None);
+    assert_eq!(rules.refusal(&message("alice", "@bob error")), None);
 }
 
 #[test]

@@ -12,6 +12,17 @@ pub struct ChatMessage {
     pub text: String,
 }
 
+/// When the bot reacts to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// Always: the message names the bot, or is one of its commands.
+    Always,
+    /// If nobody else is in the conversation.
+    IfAlone,
+    /// Never: the message is for somebody else.
+    Never,
+}
+
 /// What the bot must look up before it can answer a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
@@ -39,9 +50,7 @@ pub enum LookupResult {
 /// The bot's reaction to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Response {
-    /// The message is for somebody else: no reaction.
-    Ignore,
-    /// Stop all answers that are being written in this conversation.
+    /// Stop the answers to the author that are being written in this conversation.
     Stop,
     /// Write this answer.
     Answer(Vec<Step>),
@@ -62,8 +71,10 @@ pub enum Step {
 pub trait Responder: Send + Sync + 'static {
     /// The error of the call if the message must not become part of the conversation; normally `None`.
     fn refusal(&self, message: &ChatMessage) -> Option<CallFailure>;
+    /// When the bot reacts. If it does not, the next methods are not called.
+    fn attention(&self, message: &ChatMessage) -> Attention;
     /// What must be looked up for [`Responder::respond`].
     fn lookup(&self, message: &ChatMessage) -> Lookup;
-    /// The reaction to the message.
+    /// The reaction to the message. With [`LookupResult::Nothing`] it has the right variant, but perhaps not the right text.
     fn respond(&self, message: &ChatMessage, found: &LookupResult) -> Response;
 }

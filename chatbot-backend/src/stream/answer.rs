@@ -1,15 +1,17 @@
 //! Writes one answer into its stream.
 
+use super::foreign_entries::ForeignEntries;
 use super::part_buffer::PartBuffer;
 use super::write_ops::{WriteOp, write_ops};
+use crate::active_streams::ActiveStream;
 use crate::channel_io::ChannelIo;
 use crate::conversation::{Conversation, EndReason, Entry};
 use crate::entry_publication::EntryPublication;
 use crate::responder::Step;
 use shared_proto::client::Failure;
+use shared_proto::rest::PositionBody;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 /// A writer without text sends an empty part after this time, to show that it is alive. Other instances wait four times as long before they
 /// abort the stream.
@@ -18,25 +20,35 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const PART_DEADLINE: Duration = Duration::from_secs(3);
 
 /// An answer and its stream.
-pub struct StreamedAnswer<'a> {
+pub(crate) struct StreamedAnswer<'a> {
     /// Publishes the entries.
-    pub channel_io: &'a ChannelIo,
+    pub(crate) channel_io: &'a ChannelIo,
     /// Id of the stream and of the complete message.
-    pub id: &'a str,
+    pub(crate) id: &'a str,
     /// Id of the message that is answered.
-    pub message_id: &'a str,
+    pub(crate) message_id: &'a str,
+    /// The author of the message that is answered; empty for anonymous users.
+    pub(crate) caller: &'a str,
     /// The conversation that gets the complete message.
-    pub conversation: &'a Conversation,
-    /// Cancelled when a user says stop, and at shutdown.
-    pub stop: &'a CancellationToken,
+    pub(crate) conversation: &'a Conversation,
+    /// Says when the writer must stop.
+    pub(crate) active: &'a ActiveStream<'a>,
 }
 
 /// Why an answer ended early.
 enum EarlyEnd {
     /// This writer must end the stream with this reason.
     Reason(EndReason),
-    /// Another instance has ended the stream, and publishes the complete message.
+    /// The stream has an end that this writer did not publish.
     ByOther,
+}
+
+/// What the writer has done so far.
+struct Progress {
+    buffer: PartBuffer,
+    foreign: ForeignEntries,
+    /// The text of all parts.
+    text: String,
 }
 
 impl StreamedAnswer<'_> {
@@ -44,62 +56,70 @@ impl StreamedAnswer<'_> {
     ///
     /// Part 0 is published before the announcement, so every instance can find and end an announced stream. If another stream answers the
     /// message already, because the message was sent twice, nothing is written.
-    pub async fn write(&self, steps: Vec<Step>) -> Result<(), Failure> {
+    pub(crate) async fn write(&self, steps: Vec<Step>) -> Result<(), Failure> {
         let first = Entry::Part { seq: 0, text: String::new() };
-        self.channel_io.publish(self.in_stream(&first), PART_DEADLINE).await?;
-        if !self.channel_io.announce_stream(self.conversation, self.id, self.message_id).await? {
-            return self.channel_io.end_stream(self.conversation, self.id, EndReason::Aborted).await;
+        let opened = self.channel_io.publish(self.in_stream(&first), PART_DEADLINE).await?;
+        if !self.channel_io.announce_stream(self.conversation, self.id, self.message_id, self.caller).await? {
+            return self.channel_io.end_stream(self.conversation, self.id, EndReason::Aborted).await.map(drop);
         }
-        let mut text = String::new();
-        let reason = match self.write_parts(steps, &mut text).await {
-            Ok(()) => EndReason::Done,
-            Err(EarlyEnd::Reason(reason)) => reason,
-            Err(EarlyEnd::ByOther) => return Ok(()),
+        let mut progress = self.begin(opened);
+        let outcome = tokio::select! {
+            biased;
+            () = self.active.ended.cancelled() => Err(EarlyEnd::ByOther),
+            outcome = self.write_parts(steps, &mut progress) => outcome,
         };
-        self.channel_io.end_stream(self.conversation, self.id, reason).await?;
-        self.channel_io.publish_complete(self.conversation, self.id, text, reason).await
+        match outcome {
+            Ok(()) => self.finish(progress.text, EndReason::Done).await,
+            Err(EarlyEnd::Reason(reason)) => self.finish(progress.text, reason).await,
+            Err(EarlyEnd::ByOther) => self.channel_io.publish_complete_from_parts(self.conversation, self.id).await,
+        }
+    }
+
+    fn begin(&self, opened: PositionBody) -> Progress {
+        let buffer = PartBuffer::new(Instant::now(), self.channel_io.part_pause());
+        Progress { buffer, foreign: ForeignEntries::new(opened), text: String::new() }
+    }
+
+    /// Ends the stream and publishes the complete message. If another end was first, the message follows that end.
+    async fn finish(&self, text: String, reason: EndReason) -> Result<(), Failure> {
+        if self.channel_io.end_stream(self.conversation, self.id, reason.clone()).await? {
+            self.channel_io.publish_complete(self.conversation, self.id, text, reason).await
+        } else {
+            self.channel_io.publish_complete_from_parts(self.conversation, self.id).await
+        }
     }
 
     fn in_stream<'e>(&'e self, entry: &'e Entry) -> EntryPublication<'e> {
         EntryPublication::in_stream(self.id, self.conversation, entry)
     }
 
-    async fn write_parts(&self, steps: Vec<Step>, text: &mut String) -> Result<(), EarlyEnd> {
-        let mut buffer = PartBuffer::new(Instant::now(), self.channel_io.part_pause());
-        let mut last_check = Instant::now();
+    async fn write_parts(&self, steps: Vec<Step>, progress: &mut Progress) -> Result<(), EarlyEnd> {
         for op in write_ops(steps, self.channel_io.word_pause()) {
             match op {
-                WriteOp::Word(word) => buffer.add(&word),
+                WriteOp::Word(word) => progress.buffer.add(&word),
                 WriteOp::Fail => {
-                    self.flush(&mut buffer, text).await?;
+                    self.flush(progress).await?;
                     return Err(EarlyEnd::Reason(EndReason::Failed));
                 }
-                WriteOp::Pause(pause) => self.pause(Instant::now() + pause, &mut buffer, text, &mut last_check).await?,
+                WriteOp::Pause(pause) => self.pause(Instant::now() + pause, progress).await?,
             }
         }
-        self.flush(&mut buffer, text).await
+        self.flush(progress).await
     }
 
-    /// Waits until `until`. Meanwhile it sends the parts that are due, and checks whether the stream was stopped or ended by others.
-    async fn pause(&self, until: Instant, buffer: &mut PartBuffer, text: &mut String, last_check: &mut Instant) -> Result<(), EarlyEnd> {
+    /// Waits until `until`, and sends the parts that are due meanwhile.
+    async fn pause(&self, until: Instant, progress: &mut Progress) -> Result<(), EarlyEnd> {
         loop {
-            let next = until.min(buffer.due(HEARTBEAT)).min(*last_check + HEARTBEAT);
             tokio::select! {
-                () = self.stop.cancelled() => {
-                    self.flush(buffer, text).await?;
+                () = self.active.abort.cancelled() => {
+                    self.flush(progress).await?;
                     return Err(EarlyEnd::Reason(EndReason::Aborted));
                 }
-                () = sleep_until(next) => {}
+                () = sleep_until(until.min(progress.buffer.due(HEARTBEAT))) => {}
             }
             let now = Instant::now();
-            if now >= buffer.due(HEARTBEAT) {
-                self.publish_part(buffer, text).await?;
-            }
-            if now >= *last_check + HEARTBEAT {
-                *last_check = now;
-                if self.channel_io.stream_has_ended(self.id).await {
-                    return Err(EarlyEnd::ByOther);
-                }
+            if now >= progress.buffer.due(HEARTBEAT) {
+                self.publish_part(progress).await?;
             }
             if now >= until {
                 return Ok(());
@@ -107,17 +127,25 @@ impl StreamedAnswer<'_> {
         }
     }
 
-    async fn flush(&self, buffer: &mut PartBuffer, text: &mut String) -> Result<(), EarlyEnd> {
-        if buffer.is_empty() { Ok(()) } else { self.publish_part(buffer, text).await }
+    async fn flush(&self, progress: &mut Progress) -> Result<(), EarlyEnd> {
+        if progress.buffer.is_empty() { Ok(()) } else { self.publish_part(progress).await }
     }
 
-    async fn publish_part(&self, buffer: &mut PartBuffer, text: &mut String) -> Result<(), EarlyEnd> {
-        let (seq, more) = buffer.take(Instant::now());
-        text.push_str(&more);
+    /// Publishes the next part, and checks whether somebody else has ended the stream before it.
+    async fn publish_part(&self, progress: &mut Progress) -> Result<(), EarlyEnd> {
+        let (seq, more) = progress.buffer.take(Instant::now());
+        progress.text.push_str(&more);
         let part = Entry::Part { seq, text: more };
-        self.channel_io.publish(self.in_stream(&part), PART_DEADLINE).await.map_err(|failure| {
+        let stored = self.channel_io.publish(self.in_stream(&part), PART_DEADLINE).await.map_err(|failure| {
             tracing::warn!(stream = self.id, %failure, "a part was not published; the answer ends");
             EarlyEnd::Reason(if matches!(failure, Failure::Refused { .. }) { EndReason::Failed } else { EndReason::Aborted })
-        })
+        })?;
+        let Some(position) = progress.foreign.after_part(&stored) else { return Ok(()) };
+        match self.channel_io.is_end_after(self.id, position).await {
+            Ok(true) => return Err(EarlyEnd::ByOther),
+            Ok(false) => progress.foreign.set_checked(stored),
+            Err(failure) => tracing::debug!(stream = self.id, %failure, "the stream could not be read; the next part checks again"),
+        }
+        Ok(())
     }
 }

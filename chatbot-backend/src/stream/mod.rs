@@ -2,7 +2,8 @@
 //! [`crate::responder`].
 
 mod answer;
+mod foreign_entries;
 mod part_buffer;
 mod write_ops;
 
-pub use answer::StreamedAnswer;
+pub(crate) use answer::StreamedAnswer;

@@ -4,6 +4,7 @@ use crate::{
     api::{ApiError, Json, Path, limit_bodies},
     auth::{ConnectionClaims, Origins},
     node::Node,
+    settings::Demo,
 };
 use actix_web::{
     Error, HttpResponse,
@@ -16,6 +17,7 @@ use actix_web::{
 use gateway_core::model::{ErrorCode, Refusal, UserId};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
+use shared_proto::name::equal_ignoring_case;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -64,10 +66,25 @@ struct NodeEntry {
 /// Largest request for a token, in bytes.
 const REQUEST_BYTES: usize = 4096;
 
-pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>) {
+/// Users that get no token: `demo.reserved_names`.
+#[derive(Clone)]
+pub(super) struct ReservedNames(Arc<[String]>);
+
+impl ReservedNames {
+    pub(super) fn new(settings: &Demo) -> Self {
+        Self(settings.reserved_names.as_slice().into())
+    }
+
+    fn contains(&self, user: &str) -> bool {
+        self.0.iter().any(|name| equal_ignoring_case(name, user))
+    }
+}
+
+pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>, reserved: &ReservedNames) {
     limit_bodies(config, REQUEST_BYTES);
     config
         .app_data(web::Data::from(origins.clone()))
+        .app_data(web::Data::new(reserved.clone()))
         .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(allow_origins)))
         .service(Path::new("/demo/nodes").get(nodes).into_resource())
         .service(Path::new("/{path:.*}").get(file).into_resource());
@@ -94,11 +111,18 @@ async fn preflight() -> HttpResponse {
         .finish()
 }
 
-async fn token(node: web::Data<Node>, Json(request): Json<TokenRequest>) -> Result<HttpResponse, ApiError> {
+async fn token(
+    node: web::Data<Node>,
+    reserved: web::Data<ReservedNames>,
+    Json(request): Json<TokenRequest>,
+) -> Result<HttpResponse, ApiError> {
     let bad = |why: String| ApiError(Refusal::new(ErrorCode::BadRequest, why));
     let user: UserId = request.user.parse().map_err(|error| bad(format!("The user {error}.")))?;
     if user.is_anonymous() {
         return Err(bad("The user is empty.".into()));
+    }
+    if reserved.contains(&request.user) {
+        return Err(bad(format!("The name \"{}\" is reserved. Choose another name.", request.user)));
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = ConnectionClaims { expires: Some(Duration::from_secs(now) + TTL), ..ConnectionClaims::of(user) };

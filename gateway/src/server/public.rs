@@ -169,7 +169,8 @@ pub(super) fn server(
         ..PublicHttp::default()
     };
     let accepted = http::max_accepted(&options.permits, parts.mailboxes.len());
-    let (message_size, with_demo) = (parts.message_size, settings.demo.enabled);
+    let message_size = parts.message_size;
+    let reserved_names = settings.demo.enabled.then(|| demo::ReservedNames::new(&settings.demo));
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();
         let hub = Hub::new(HubParts {
@@ -185,7 +186,7 @@ pub(super) fn server(
         actix_rt::spawn(hub.clone().run());
         let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
-        let (data, app_origins) = (web::Data::from(node.clone()), origins.clone());
+        let (data, app_origins, reserved_names) = (web::Data::from(node.clone()), origins.clone(), reserved_names.clone());
         let app = App::new().app_data(data).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
@@ -194,8 +195,8 @@ pub(super) fn server(
             ] {
                 config.service(path.into_resource());
             }
-            if with_demo {
-                demo::configure(config, &app_origins);
+            if let Some(reserved_names) = reserved_names {
+                demo::configure(config, &app_origins, &reserved_names);
             }
             config.default_service(web::to(not_found));
         });

@@ -3,9 +3,12 @@
 use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, settings::Settings};
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
+use shared_proto::name::check_user;
 use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;
+/// Largest number of `demo.reserved_names`.
+const RESERVED_NAMES: usize = 100;
 
 /// Adds a problem for every rule that the settings break.
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
@@ -16,6 +19,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     link(settings, problems);
     redis(settings, problems);
     cluster(settings, problems);
+    demo(settings, problems);
     unsupported(settings, problems);
 }
 
@@ -141,6 +145,18 @@ fn cluster(settings: &Settings, problems: &mut Problems) {
     {
         if !url.is_empty() && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
             problems.add(key, format!("expected \"{}host:port\"; found {url:?}", schemes[0]));
+        }
+    }
+}
+
+fn demo(settings: &Settings, problems: &mut Problems) {
+    let names = &settings.demo.reserved_names;
+    if names.len() > RESERVED_NAMES {
+        problems.add("demo.reserved_names", format!("expected up to {RESERVED_NAMES} names; found {}", names.len()));
+    }
+    for name in names {
+        if let Err(error) = check_user(name) {
+            problems.add("demo.reserved_names", format!("the user {name:?} {error}"));
         }
     }
 }

@@ -334,6 +334,8 @@ section! {
     Demo {
         /// Whether the gateway serves the page, and tokens for everybody who asks.
         enabled: bool,
+        /// Users that get no token, in any case of their letters.
+        reserved_names: Vec<String>,
     }
 
     /// `[drain]`: the end of the process.

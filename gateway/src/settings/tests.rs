@@ -85,7 +85,7 @@ fn the_settings_page_names_every_table() {
 fn dev_settings_have_what_the_demo_and_the_scripts_use() {
     let settings = Settings::from_toml(DEV).expect("valid");
     assert_eq!(settings.tokens.hmac_secret.expose_secret(), "dev-secret");
-    assert!(settings.tokens.anonymous && settings.demo.enabled);
+    assert!(settings.tokens.anonymous && settings.demo.enabled && settings.demo.reserved_names == ["bot"]);
     assert_eq!((settings.api_keys[0].name.as_str(), settings.api_keys[0].key.expose_secret()), ("dev", "dev"));
     assert_eq!(settings.services["chatbot"].reach, Reach::Link);
     let namespaces = Namespaces::from(&settings);
@@ -123,6 +123,11 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[public]\naddress = \"localhost\"", "public.address", "an IP address and a port"),
         ("[demo]\nenabled = \"yes\"", "demo.enabled", "true or false"),
         ("[public]\nallowed_origins = [1]", "public.allowed_origins", "a list of strings"),
+        ("[demo]\nreserved_names = \"b\\u0000t\"", "demo.reserved_names", "contains a control"),
+        ("[demo]\nreserved_names = [1]", "demo.reserved_names", "a list of strings"),
+        ("[demo]\nreserved_names = [\"\"]", "demo.reserved_names", "the user \"\" is empty"),
+        ("[demo]\nreserved_names = [\"bot \"]", "demo.reserved_names", "ends with a space"),
+        (&format!("[demo]\nreserved_names = [{}]", "\"a\", ".repeat(101)), "demo.reserved_names", "up to 100 names; found 101"),
         ("[telemetry]\nsample_ratio = 1.01", "telemetry.sample_ratio", "0.0 to 1.0"),
         ("[telemetry]\nsample_ratio = nan", "telemetry.sample_ratio", "0.0 to 1.0"),
         ("[telemetry]\nlog_format = \"xml\"", "telemetry.log_format", "\"text\" or \"json\""),

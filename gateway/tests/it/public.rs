@@ -6,7 +6,7 @@ use gateway::{
     settings::Settings,
     telemetry::Telemetry,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     net::{SocketAddr, TcpListener},
     sync::mpsc,
@@ -87,6 +87,27 @@ fn health_is_answered_as_on_the_internal_listener() {
     assert!(head.starts_with("http/1.1 200 ") && body == "alive\n", "{head}{body}");
     let (head, body) = ask(address, "GET", "/readyz", "", "");
     assert!(head.starts_with("http/1.1 200 ") && body == r#"{"ready":true}"#, "{head}{body}");
+}
+
+#[test]
+fn nobody_gets_a_demo_token_for_a_reserved_name_in_any_case() {
+    let token = |address, user: &str| {
+        let body = json!({ "user": user }).to_string();
+        ask(address, "POST", "/demo/token", "Content-Type: application/json\r\n", &body)
+    };
+    let with = |names: &str| start_with(format!("[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true\nreserved_names = {names}")).0;
+    let (default, own, none) = (serve(""), with(r#"["Chef", "jürgen"]"#), with("[]"));
+    for (address, user) in [(default, "bot"), (default, "BoT"), (own, "chef"), (own, "JÜRGEN")] {
+        let (head, body) = token(address, user);
+        assert!(head.starts_with("http/1.1 400 ") && head.contains("content-type: application/problem+json\r\n"), "{user}: {head}");
+        let problem: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(problem["code"], "bad_request");
+        assert_eq!(problem["detail"], format!("The name \"{user}\" is reserved. Choose another name."));
+    }
+    for (address, user) in [(default, "alice"), (default, "bots"), (default, "chef"), (own, "bot"), (none, "bot")] {
+        let (head, body) = token(address, user);
+        assert!(head.starts_with("http/1.1 200 ") && body.contains("token"), "{user}: {head}{body}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // Every command of the protocol, through the official SDK.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import WebSocket from 'ws';
 import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
@@ -135,6 +136,53 @@ test('a call gets the answer of its service, and the service publishes', async (
     assert.deepEqual({ from, text }, { from: 'ann', text: 'hi' });
     const answer = (all) => all.find((each) => each.kind === 'message' && each.from === 'bot');
     assert.ok(answer(await lines.until(answer, 'the bot to answer')).text.length > 0);
+});
+
+test('a line that is sent twice with its id is stored once', async (t) => {
+    const channel = unique('chat:');
+    const it = await signedIn(t, gateway, 'ann');
+    const lines = new EventRecorder(await subscribed(it, channel), 'publication', (publication) => publication.data);
+    const [line, other] = ['nice weather', 'good bye'].map((text) => ({ channel, text, id: randomUUID() }));
+    for (const turn of [1, 2, 3]) {
+        assert.deepEqual((await it.rpc('chatbot.say', line)).data, { message: line.id }, `call ${turn}`);
+    }
+    await assert.rejects(it.rpc('chatbot.say', { ...line, text: other.text }), { code: 409, temporary: false });
+    await it.rpc('chatbot.say', other);
+    const all = await lines.until((all) => all.some((each) => each.id === other.id));
+    const [stored, ...more] = all.filter((each) => each.id === line.id);
+    assert.deepEqual([stored.text, more], [line.text, []]);
+    assert.equal(new Date(stored.at).toISOString(), stored.at);
+});
+
+test('the bot is silent between people, and answers its name and a single person', async (t) => {
+    const [room, alone] = [unique('chat:'), unique('chat:')];
+    const [ann, stranger, single] = [await signedIn(t, gateway, 'ann'), await connected(t, gateway), await connected(t, gateway)];
+    const record = async (who, channel) => new EventRecorder(await subscribed(who, channel), 'publication', (publication) => publication.data);
+    const [lines, answers] = [await record(ann, room), await record(single, alone)];
+    await subscribed(stranger, room);
+    const say = (who, channel, text) => who.rpc('chatbot.say', { channel, text });
+    await say(stranger, room, 'nice weather');
+    await say(ann, room, 'nice weather');
+    await say(ann, room, 'is it, @bot?');
+    const complete = (all) => all.some((each) => each.kind === 'message' && each.from === 'bot');
+    const all = await lines.until(complete);
+    assert.deepEqual(all.filter((each) => each.kind === 'stream').map((each) => each.for), ['ann']);
+    await say(single, alone, 'nice weather');
+    await answers.until(complete, 'an answer to a single person');
+});
+
+test('a long answer is stopped by its stream', async (t) => {
+    const channel = unique('chat:');
+    const [ann, bob] = [await signedIn(t, gateway, 'ann'), await signedIn(t, gateway, 'bob')];
+    const lines = new EventRecorder(await subscribed(ann, channel), 'publication', (publication) => publication.data);
+    await ann.rpc('chatbot.say', { channel, text: 'count to 50' });
+    const announced = (all) => all.find((each) => each.kind === 'stream');
+    const { id } = announced(await lines.until(announced));
+    assert.deepEqual((await bob.rpc('chatbot.stop', { channel })).data, { stopped: [] });
+    assert.deepEqual((await bob.rpc('chatbot.stop', { channel, stream: id })).data, { stopped: [id] });
+    const complete = (all) => all.find((each) => each.stream === id);
+    const { reason, by } = complete(await lines.until(complete));
+    assert.deepEqual({ reason, by }, { reason: 'stopped', by: 'bob' });
 });
 
 test('a service refuses a call with its own code and message', async (t) => {

@@ -3,7 +3,7 @@
 use crate::{
     client::Failure,
     errors::ErrorCode,
-    rest::{ChannelDetailBody, ChannelsBody, HistoryBody, NodesBody, PositionBody, PresenceBody, PublishRequest},
+    rest::{ChannelDetailBody, ChannelsBody, HistoryBody, NodesBody, PositionBody, PresenceBody, PresenceStatsBody, PublishRequest},
 };
 use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
@@ -65,6 +65,11 @@ impl Gateway {
     /// The current subscribers of a channel.
     pub async fn presence(&self, channel: &str) -> Result<PresenceBody, Failure> {
         self.call(Request::get(&["v1", "channels", channel, "presence"], Vec::new())?).await
+    }
+
+    /// The number of a channel's subscribers, and of different users among them.
+    pub async fn presence_stats(&self, channel: &str) -> Result<PresenceStatsBody, Failure> {
+        self.call(Request::get(&["v1", "channels", channel, "presence"], vec![("stats", "true".to_owned())])?).await
     }
 
     /// The number of a channel's subscribers, and its position.

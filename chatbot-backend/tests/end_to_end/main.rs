@@ -1,51 +1,19 @@
 //! Complete bot instances against a fake gateway in this process.
 
 mod fake_gateway;
+mod instance;
+mod repeated_lines;
+mod silence;
+mod stop;
 
-use chatbot_backend::abandoned_streams;
-use chatbot_backend::channel_io::ChannelIo;
-use chatbot_backend::responder::RuleResponder;
-use chatbot_backend::service::Chatbot;
-use chatbot_backend::settings::{PROGRAM, Settings};
-use fake_gateway::{BROKEN_CHANNEL, FakeGateway};
+use fake_gateway::{BROKEN_CHANNEL, CallError, FakeGateway};
+use instance::{Instance, NOW};
 use serde_json::{Value, json};
-use shared_proto::client::link::{Config, Link};
-use shared_proto::client::rest::{self, Gateway};
-use shared_proto::process::settings::{Invocation, load};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 
 const LOBBY: &str = "chat:lobby";
 /// A message id as a page chooses it.
 const MESSAGE_ID: &str = "0123456789abcdef0123456789abcdef";
-
-/// One instance of the bot. Dropping it is like killing the process.
-struct Instance {
-    _link: Link,
-    stream_checker: JoinHandle<()>,
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        self.stream_checker.abort();
-    }
-}
-
-fn instance(gateway: &FakeGateway, name: &str) -> Instance {
-    let args = ["chatbot-backend", "--set", "bot.word_ms=1", "--set", "bot.part_ms=20"];
-    let Ok(Invocation::Run(settings)) = load::<Settings>(&PROGRAM, args.map(Into::into)) else { panic!("the settings are right") };
-    let bot = Chatbot::new(RuleResponder::new(&settings.bot.name), settings.bot.clone());
-    let mut config = Config::new("chatbot", vec![gateway.link.clone()], "dev");
-    config.instance = name.into();
-    let link = Link::start(config, bot.clone()).expect("the settings are right");
-    let timeout = Duration::from_secs(5);
-    let rest = rest::Config { urls: vec![gateway.rest.clone()], api_key: "dev".into(), connect_timeout: timeout, timeout };
-    let channel_io = Arc::new(ChannelIo::new(link.publisher(), Gateway::new(&rest).expect("the settings are right"), settings.bot));
-    bot.set_channel_io(channel_io.clone());
-    let stream_checker = tokio::spawn(abandoned_streams::run(channel_io, bot.active_streams()));
-    Instance { _link: link, stream_checker }
-}
 
 async fn say(gateway: &FakeGateway, instance: &str, text: &str) -> Value {
     gateway.call(instance, "say", "alice", json!({"channel": LOBBY, "text": text})).await
@@ -66,14 +34,16 @@ fn is_complete_answer(entry: &Value) -> bool {
 #[actix_web::test]
 async fn a_message_is_answered_in_a_stream_and_with_a_complete_message() {
     let gateway = FakeGateway::start().await;
-    let _bot = instance(&gateway, "one");
+    let _bot = Instance::start(&gateway, "one");
     let reply = say(&gateway, "one", "who is here?").await;
     let last = gateway.wait_for(LOBBY, is_complete_answer).await;
     assert_eq!(last["text"], "Here now: alice, bob.");
     let entries = gateway.entries(LOBBY);
-    assert_eq!(entries[0], json!({"kind": "message", "id": reply["reply"]["message"], "from": "alice", "text": "who is here?"}));
+    assert_eq!(entries[0], json!({"kind": "message", "id": reply["reply"]["message"], "from": "alice", "text": "who is here?", "at": NOW}));
     let id = last["stream"].as_str().expect("a stream");
-    assert_eq!(entries[1], json!({"kind": "stream", "id": id, "from": "bot", "channel": format!("stream:{id}")}));
+    let channel = format!("stream:{id}");
+    assert_eq!(entries[1], json!({"kind": "stream", "id": id, "from": "bot", "channel": channel, "for": "alice", "at": NOW}));
+    assert_eq!(entries[2], json!({"kind": "message", "id": id, "from": "bot", "text": last["text"], "stream": id, "at": NOW}));
     assert_eq!(entries.len(), 3, "{entries:?}");
     let stream = gateway.entries(&format!("stream:{id}"));
     let (end, parts) = stream.split_last().expect("not empty");
@@ -85,28 +55,9 @@ async fn a_message_is_answered_in_a_stream_and_with_a_complete_message() {
 }
 
 #[actix_web::test]
-async fn a_message_repeated_with_its_id_is_stored_and_answered_once() {
-    let gateway = FakeGateway::start().await;
-    let _both = (instance(&gateway, "one"), instance(&gateway, "two"));
-    let line = json!({"channel": LOBBY, "text": "count to 2", "id": MESSAGE_ID});
-    for bot in ["one", "two", "one"] {
-        assert_eq!(gateway.call(bot, "say", "alice", line.clone()).await, json!({"reply": {"message": MESSAGE_ID}}));
-    }
-    let other = json!({"channel": LOBBY, "text": "count to 3", "id": MESSAGE_ID});
-    assert_eq!(gateway.call("one", "say", "alice", other).await, json!({"error": 409}));
-    assert_eq!(gateway.call("one", "say", "bob", line).await, json!({"error": 409}), "the id of another user's message");
-    gateway.wait_for(LOBBY, is_complete_answer).await;
-    // Each of the three calls has opened a stream. All of them must have ended before the entries are counted.
-    gateway.wait_for_count("stream:", has_kind("end"), 3).await;
-    let entries = gateway.entries(LOBBY);
-    assert_eq!(entries[0], json!({"kind": "message", "id": MESSAGE_ID, "from": "alice", "text": "count to 2"}));
-    assert_eq!((count(&entries, has_kind("message")), count(&entries, has_kind("stream"))), (2, 1), "{entries:?}");
-}
-
-#[actix_web::test]
 async fn an_instance_continues_the_answer_of_another_instance() {
     let gateway = FakeGateway::start().await;
-    let (one, _two) = (instance(&gateway, "one"), instance(&gateway, "two"));
+    let (one, _two) = (Instance::start(&gateway, "one"), Instance::start(&gateway, "two"));
     say(&gateway, "one", "count to 2").await;
     gateway.wait_for(LOBBY, is_complete_answer).await;
     drop(one);
@@ -123,8 +74,8 @@ async fn an_instance_continues_the_answer_of_another_instance() {
 #[actix_web::test]
 async fn the_stream_of_a_killed_writer_is_aborted_once() {
     let gateway = FakeGateway::start().await;
-    let writer = instance(&gateway, "dies");
-    let _others = (instance(&gateway, "two"), instance(&gateway, "three"));
+    let writer = Instance::start(&gateway, "dies");
+    let _others = (Instance::start(&gateway, "two"), Instance::start(&gateway, "three"));
     say(&gateway, "dies", "count to 50").await;
     let id = gateway.wait_for(LOBBY, has_kind("stream")).await["id"].as_str().expect("an id").to_owned();
     let stream = format!("stream:{id}");
@@ -143,23 +94,6 @@ async fn the_stream_of_a_killed_writer_is_aborted_once() {
     assert_eq!(count(&gateway.entries(LOBBY), |entry| is_complete_answer(entry) && entry["stream"] == id.as_str()), 1);
 }
 
-#[actix_web::test]
-async fn stop_works_through_any_instance() {
-    let gateway = FakeGateway::start().await;
-    let _both = (instance(&gateway, "one"), instance(&gateway, "two"));
-    for stopper in ["one", "two"] {
-        let before = count(&gateway.entries(LOBBY), is_complete_answer);
-        say(&gateway, "one", "count to 50").await;
-        let id = gateway.wait_for(LOBBY, |entry| entry["kind"] == "stream" && !has_ended(&gateway, entry)).await["id"].clone();
-        let stream = format!("stream:{}", id.as_str().expect("an id"));
-        gateway.wait_for(&stream, |part| part["text"].as_str().is_some_and(|text| text.contains('1'))).await;
-        say(&gateway, stopper, "stop").await;
-        assert_eq!(gateway.wait_for(&stream, has_kind("end")).await["reason"], "aborted");
-        gateway.wait_for(LOBBY, |entry| is_complete_answer(entry) && entry["stream"] == id).await;
-        assert_eq!(count(&gateway.entries(LOBBY), is_complete_answer), before + 1);
-    }
-}
-
 fn has_ended(gateway: &FakeGateway, announcement: &Value) -> bool {
     gateway.entries(announcement["channel"].as_str().expect("a channel")).iter().any(has_kind("end"))
 }
@@ -167,7 +101,7 @@ fn has_ended(gateway: &FakeGateway, announcement: &Value) -> bool {
 #[actix_web::test]
 async fn intended_errors_fail_the_call_or_the_stream() {
     let gateway = FakeGateway::start().await;
-    let _bot = instance(&gateway, "one");
+    let _bot = Instance::start(&gateway, "one");
     assert_eq!(say(&gateway, "one", "error").await, json!({"error": 418}));
     assert!(gateway.entries(LOBBY).is_empty(), "a refused message is not part of the conversation");
     say(&gateway, "one", "fail").await;
@@ -178,7 +112,7 @@ async fn intended_errors_fail_the_call_or_the_stream() {
 #[actix_web::test]
 async fn typing_is_published_and_invalid_calls_are_refused() {
     let gateway = FakeGateway::start().await;
-    let _bot = instance(&gateway, "one");
+    let _bot = Instance::start(&gateway, "one");
     assert_eq!(gateway.call("one", "typing", "alice", json!({"channel": LOBBY})).await, json!({"reply": {}}));
     assert_eq!(gateway.ephemeral(), [(LOBBY.to_owned(), json!({"kind": "typing", "from": "alice"}))]);
     let long = "x".repeat(5000);
@@ -199,8 +133,17 @@ async fn typing_is_published_and_invalid_calls_are_refused() {
         ("say", "a", json!({"channel": "chat:{x}", "text": "hi"}), 400),
         ("say", "a", json!({"channel": "chat:a#b", "text": "hi"}), 400),
         ("say", "Bot", json!({"channel": LOBBY, "text": "hi"}), 403),
+        ("typing", "bOT", json!({"channel": LOBBY}), 403),
         ("typing", "a", json!({"channel": "#bob"}), 400),
         ("typing", "a", json!([LOBBY]), 400),
+        ("stop", "a", json!({}), 400),
+        ("stop", "a", json!([LOBBY]), 400),
+        ("stop", "a", json!({"channel": "news:world"}), 400),
+        ("stop", "a", json!({"channel": LOBBY, "stream": 7}), 400),
+        ("stop", "a", json!({"channel": LOBBY, "stream": ""}), 400),
+        ("stop", "a", json!({"channel": LOBBY, "stream": "stream:0123456789abcdef01234567"}), 400),
+        ("stop", "a", json!({"channel": LOBBY, "by": "bob"}), 400),
+        ("stop", "bot", json!({"channel": LOBBY}), 403),
         ("shout", "a", json!({}), 104),
     ] {
         assert_eq!(gateway.call("one", method, user, data.clone()).await, json!({"error": code}), "{method} {data:.80}");
@@ -211,12 +154,8 @@ async fn typing_is_published_and_invalid_calls_are_refused() {
 #[actix_web::test]
 async fn error_texts_of_the_gateway_are_not_passed_on() {
     let gateway = FakeGateway::start().await;
-    let _bot = instance(&gateway, "one");
+    let _bot = Instance::start(&gateway, "one");
     assert_eq!(gateway.call("one", "typing", "alice", json!({"channel": BROKEN_CHANNEL})).await, json!({"error": 503}));
-    let messages = gateway.error_messages.lock().expect("not poisoned").clone();
-    assert_eq!(
-        messages,
-        ["The gateway did not accept it. The message is larger than the configured limit."],
-        "the text of the error table"
-    );
+    let message = "The gateway did not accept it. The message is larger than the configured limit.".to_owned();
+    assert_eq!(gateway.errors(), [CallError { message, temporary: false }], "the text of the error table");
 }

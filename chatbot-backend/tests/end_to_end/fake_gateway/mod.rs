@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared_proto::link::{Publish, ToGateway};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,15 +16,28 @@ use tokio_tungstenite::tungstenite::Message;
 
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The connection of all calls.
+pub(crate) const CONNECTION: &str = "c";
+
 /// Publishing into this channel fails.
 pub(crate) const BROKEN_CHANNEL: &str = "chat:broken";
 
-#[derive(Default)]
 struct Channels {
     /// Data and tags of each publication, by channel. The offset is the index plus one.
     stored: BTreeMap<String, Vec<(Value, Value)>>,
     ephemeral: Vec<(String, Value)>,
     keys: HashMap<(String, String), (u64, Value)>,
+    /// User and connection of everybody who is in each conversation. `None`: the presence cannot be read.
+    present: Option<Vec<(&'static str, &'static str)>>,
+    /// Whether the history of conversations can be read.
+    history_works: bool,
+}
+
+/// The error of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CallError {
+    pub(crate) message: String,
+    pub(crate) temporary: bool,
 }
 
 type Calls = Arc<Mutex<HashMap<String, mpsc::Sender<(Value, oneshot::Sender<Value>)>>>>;
@@ -33,15 +46,20 @@ type Calls = Arc<Mutex<HashMap<String, mpsc::Sender<(Value, oneshot::Sender<Valu
 pub(crate) struct FakeGateway {
     channels: Arc<Mutex<Channels>>,
     calls: Calls,
-    /// Messages of failed calls.
-    pub(crate) error_messages: Arc<Mutex<Vec<String>>>,
+    errors: Arc<Mutex<Vec<CallError>>>,
     pub(crate) rest: String,
     pub(crate) link: String,
 }
 
 impl FakeGateway {
     pub(crate) async fn start() -> Self {
-        let channels = Arc::<Mutex<Channels>>::default();
+        let channels = Arc::new(Mutex::new(Channels {
+            stored: BTreeMap::new(),
+            ephemeral: Vec::new(),
+            keys: HashMap::new(),
+            present: Some(vec![("alice", CONNECTION), ("bob", "b")]),
+            history_works: true,
+        }));
         let shared = Data::from(channels.clone());
         let server = HttpServer::new(move || {
             App::new()
@@ -58,7 +76,7 @@ impl FakeGateway {
         actix_web::rt::spawn(server.run());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let link = format!("ws://{}", listener.local_addr().expect("bound"));
-        let gateway = Self { channels, calls: Calls::default(), error_messages: Arc::default(), rest, link };
+        let gateway = Self { channels, calls: Calls::default(), errors: Arc::default(), rest, link };
         let accepting = gateway.clone();
         actix_web::rt::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -79,9 +97,31 @@ impl FakeGateway {
             }
         });
         let (answer, answered) = oneshot::channel();
-        let call = json!({"method": method, "data": data, "user": user, "connection": "c", "deadline_ms": 5000});
+        let call = json!({"method": method, "data": data, "user": user, "connection": CONNECTION, "deadline_ms": 5000});
         calls.await.expect("linked").send((call, answer)).await.expect("linked");
         timeout(TIMEOUT, answered).await.expect("in time").expect("answered")
+    }
+
+    /// Sets user and connection of everybody who is in each conversation. `None`: the presence cannot be read.
+    pub(crate) fn set_present(&self, present: Option<&[(&'static str, &'static str)]>) {
+        self.channels.lock().expect("not poisoned").present = present.map(<[_]>::to_vec);
+    }
+
+    /// Sets whether the history of conversations can be read.
+    pub(crate) fn set_history_works(&self, works: bool) {
+        self.channels.lock().expect("not poisoned").history_works = works;
+    }
+
+    /// The errors of failed calls so far.
+    pub(crate) fn errors(&self) -> Vec<CallError> {
+        self.errors.lock().expect("not poisoned").clone()
+    }
+
+    /// Stores an entry as another instance of the bot does.
+    pub(crate) fn store(&self, channel: &str, key: &str, data: &Value) {
+        let frame = json!({"publish": {"id": 0, "channel": channel, "data": data, "idempotency_key": key}});
+        let ToGateway::Publish(publish) = serde_json::from_value(frame).expect("a frame of the protocol") else { panic!("a publish") };
+        assert!(self.publish(&publish)["ack"].is_object(), "{key} is taken");
     }
 
     pub(crate) fn entries(&self, channel: &str) -> Vec<Value> {
@@ -150,7 +190,8 @@ impl FakeGateway {
                             continue;
                         }
                         ToGateway::Error(error) => {
-                            self.error_messages.lock().expect("not poisoned").push(error.message);
+                            let failed = CallError { message: error.message, temporary: error.temporary };
+                            self.errors.lock().expect("not poisoned").push(failed);
                             finish_call(&mut waiting, error.id, json!({"error": error.code}));
                             continue;
                         }
@@ -207,19 +248,36 @@ async fn list(channels: Data<Mutex<Channels>>, query: Query<HashMap<String, Stri
 
 async fn history(channels: Data<Mutex<Channels>>, channel: Path<String>, query: Query<HashMap<String, String>>) -> HttpResponse {
     let channels = channels.lock().expect("not poisoned");
+    if channel.starts_with("chat:") && !channels.history_works {
+        return unavailable();
+    }
     let stored = channels.stored.get(&*channel).map(Vec::as_slice).unwrap_or_default();
-    let since = query.get("since").and_then(|since| since.rsplit(':').next()?.parse::<u64>().ok()).unwrap_or(0);
+    let since = query.get("since").and_then(|since| since.rsplit(':').next()?.parse::<u64>().ok());
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(100);
-    let each = stored.iter().zip(1u64..).filter(|(_, offset)| *offset > since);
+    let newest_first = query.get("order").is_some_and(|order| order == "desc");
+    let is_in_page = |offset: u64| since.is_none_or(|since| if newest_first { offset < since } else { offset > since });
+    let each = stored.iter().zip(1u64..).filter(|(_, offset)| is_in_page(*offset));
     let mut each: Vec<Value> =
         each.map(|((data, tags), offset)| json!({"offset": offset, "data": data, "tags": tags, "time": 0})).collect();
-    if query.get("order").is_some_and(|order| order == "desc") {
+    if newest_first {
         each.reverse();
     }
     each.truncate(limit);
     HttpResponse::Ok().json(json!({"epoch": "e", "offset": stored.len(), "publications": each}))
 }
 
-async fn presence() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"clients": [{"user": "alice", "client": "1"}, {"user": "bob", "client": "2"}]}))
+async fn presence(channels: Data<Mutex<Channels>>, query: Query<HashMap<String, String>>) -> HttpResponse {
+    let Some(present) = channels.lock().expect("not poisoned").present.clone() else { return unavailable() };
+    if query.get("stats").is_some_and(|stats| stats == "true") {
+        let users: HashSet<_> = present.iter().map(|(user, _)| user).collect();
+        return HttpResponse::Ok().json(json!({"clients": present.len(), "users": users.len()}));
+    }
+    let clients: Vec<Value> = present.iter().map(|(user, client)| json!({"user": user, "client": client})).collect();
+    HttpResponse::Ok().json(json!({ "clients": clients }))
+}
+
+fn unavailable() -> HttpResponse {
+    let problem =
+        json!({"type": "about:blank", "title": "", "status": 503, "code": "unavailable", "retryable": true, "detail": "OOM at 10.0.0.7"});
+    HttpResponse::ServiceUnavailable().json(problem)
 }
