@@ -39,9 +39,9 @@ clean-run:
     @"{{ native }}/down"
     rm -rf target/run target/test-runs
 
-# All tests: Rust, the JavaScript SDK in Node, the demo in a real browser
+# All tests: Rust, the JavaScript SDK in Node, the demo in a real browser, the commands of the pages
 [group('test')]
-test: setup test-rust test-sdk test-browser
+test: setup test-rust test-sdk test-browser test-docs
 
 # Unit, property and end-to-end tests in Rust
 [group('test')]
@@ -60,6 +60,12 @@ test-sdk *files: setup-node setup-redis
 test-browser *files: setup-node setup-browser setup-redis
     cargo build {{ test_targets }}
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" web/tests "$@"
+
+# Run the commands and programs of README.md and docs/, check the pictures and the pages /docs
+[group('test')]
+test-docs *files: setup-node setup-browser setup-redis setup-docs
+    cargo build {{ test_targets }} --example shout
+    @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" docs/tests "$@"
 
 # Inject faults into a cluster and check what it delivers: `just torture --minutes 30 --store cluster --seed 7 --gateways 3 --faults kill-gateway,promote`
 [group('test')]
@@ -140,9 +146,9 @@ bench-page *arguments: setup-node setup-browser setup-redis
     cd web/tests && npm ci --no-audit --no-fund
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/up" --profile release --free-ports --run-dir target/bench-page -- node bench/page/measure.mjs "$@"
 
-# Install the programs that the tests need besides Rust: Redis, Java, Node and Chromium
+# Install the programs that the tests need besides Rust: Redis, Java, Node, Chromium, Python and curl
 [group('develop')]
-setup: setup-redis setup-java setup-node setup-browser
+setup: setup-redis setup-java setup-node setup-browser setup-docs
 
 [private]
 setup-redis:
@@ -159,3 +165,8 @@ setup-node:
 [private]
 setup-browser:
     @"{{ native }}/requirement" browser
+
+[private]
+setup-docs:
+    @"{{ native }}/requirement" python
+    @"{{ native }}/requirement" curl

@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Millis {
 }
 
 /// How urgent a notification is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Information.
@@ -84,8 +84,9 @@ pub enum Level {
 }
 
 /// Body of `POST /v1/notifications`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NotificationRequest)]
 pub struct Request {
     /// The user who receives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,15 +101,18 @@ pub struct Request {
     pub title: String,
     /// The text, at most 4,000 bytes.
     #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     pub body: String,
     /// How urgent it is.
     #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     pub level: Level,
     /// `http(s)://…`, or a path on the frontend's own site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
     /// The earliest time of the delivery, in the format of RFC 3339. Absent or past: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub at: Option<Millis>,
 }
 
@@ -150,7 +154,7 @@ impl fmt::Display for Target {
 }
 
 /// The data that frontends receive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Envelope {
     /// Always `notification`.
     pub kind: String,

@@ -1,9 +1,9 @@
-//! A complete service. It answers calls of `shout.say` from all gateway nodes.
+//! A complete service. It answers calls of `shout.say` from all gateway nodes. Its argument is the address of one node.
 
 use serde_json::{json, value::to_raw_value};
 use shared_proto::client::link::{CallFailure, CallResult, Config, Link};
 use shared_proto::link::Call;
-use std::{collections::HashMap, error::Error, time::Duration};
+use std::{collections::HashMap, env, error::Error, time::Duration};
 
 async fn say(call: Call) -> CallResult {
     let data: HashMap<String, String> =
@@ -14,8 +14,8 @@ async fn say(call: Call) -> CallResult {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let config = Config::new("shout", vec!["ws://127.0.0.1:8001".to_owned()], "dev");
-    let link = Link::start(config, say)?;
+    let gateway = env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8001".to_owned());
+    let link = Link::start(Config::new("shout", vec![gateway], "dev"), say)?;
     tokio::signal::ctrl_c().await?;
     link.shutdown(Duration::from_secs(5)).await;
     Ok(())

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, web::Data};
 use shared_proto::rest::{InstanceBody, NodeBody, NodesBody, Problem, ServiceBody, ServicesBody};
 
 /// List the nodes.
-#[utoipa::path(get, path = "/v1/nodes", tag = "cluster", 
+#[utoipa::path(get, path = "/v1/nodes", tag = "operations",
     responses((status = 200, description = "Every node that is registered and alive now", body = NodesBody),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn nodes(node: Data<Node>) -> Result<HttpResponse, ApiError> {
@@ -19,7 +19,7 @@ pub(super) async fn nodes(node: Data<Node>) -> Result<HttpResponse, ApiError> {
 }
 
 /// List the services, and their instances with links to this node.
-#[utoipa::path(get, path = "/v1/services", tag = "cluster", responses((status = 200, description = "Every service of the settings", body = ServicesBody)))]
+#[utoipa::path(get, path = "/v1/services", tag = "services", responses((status = 200, description = "Every service of the settings", body = ServicesBody)))]
 pub(super) async fn services(node: Data<Node>) -> HttpResponse {
     let each = node.services.summary().into_iter().map(|service| ServiceBody {
         service: service.service.to_string(),

@@ -29,7 +29,7 @@ pub fn accepts_websocket(path: &str) -> bool {
 }
 
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
-#[utoipa::path(get, path = "/v1/services/{service}/link", tag = "cluster", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
+#[utoipa::path(get, path = "/v1/services/{service}/link", tag = "services", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
     responses((status = 101, description = "The link is open; the node waits for `hello`"),
         (status = 404, description = "`no_service`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "`upgrade_required`", body = Problem, content_type = "application/problem+json"),

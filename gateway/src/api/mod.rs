@@ -28,6 +28,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, ServiceConfig},
 };
+use shared_proto::http::openapi::DOCUMENT;
 use std::sync::Arc;
 
 /// Paths that require an API key. They are tried in order, so frequent ones come first.
@@ -55,7 +56,7 @@ fn open() -> Vec<Path> {
         Path::new("/metrics").get(operations::metrics),
         Path::new("/livez").get(operations::livez),
         Path::new("/readyz").get(operations::readyz),
-        Path::new("/openapi.json").get(openapi::document),
+        Path::new(DOCUMENT).get(openapi::document),
     ]
 }
 

@@ -20,9 +20,9 @@ use shared_proto::rest::{
 };
 
 /// Publish into a channel. With `Idempotency-Key`, a repeat is answered with the position of the first publish and `Idempotent-Replayed: true`.
-#[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publications",
+#[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publish",
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
-    request_body(content = PublishRequest, example = json!({"data": {"title": "Rain"}, "tags": {"lang": "en"}})),
+    request_body(content = PublishRequest, example = json!({"data": {"headline": "It rains"}, "tags": {"lang": "en"}})),
     responses(
         (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
@@ -57,8 +57,8 @@ pub(super) async fn publish_into(
 }
 
 /// Publish several publications. The gateway handles each of them in order, like a single publication, and each has its own result.
-#[utoipa::path(post, path = "/v1/publications", tag = "publications",
-    request_body(content = BatchRequest, example = json!({"publications": [{"channel": "news:world", "data": {"title": "Rain"}, "idempotency_key": "a-1"}]})),
+#[utoipa::path(post, path = "/v1/publications", tag = "publish",
+    request_body(content = BatchRequest, example = json!({"publications": [{"channel": "news:world", "data": {"headline": "It rains"}, "idempotency_key": "a-1"}]})),
     responses((status = 200, description = "One result for each publication, in the order of the request", body = BatchBody),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit_exceeded`: too many at once", body = Problem, content_type = "application/problem+json")))]
@@ -112,9 +112,8 @@ pub(super) enum Order {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
-    /// `epoch:offset` of an earlier answer, or `:offset` of the current epoch. Without it, or with `:0`, from the
+    /// `epoch:offset` of an earlier answer (`Xq3h0aZk:41`), or `:offset` of the current epoch. Without it, or with `:0`, from the
     /// oldest (`asc`) or newest (`desc`) stored publication.
-    #[param(example = "Xq3h0aZk:41")]
     since: Option<String>,
     /// Number of publications, 0 for the position only; 100 if absent.
     limit: Option<usize>,
@@ -125,7 +124,7 @@ pub(super) struct HistoryQuery {
 }
 
 /// Read the history of a channel, page by page.
-#[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "publications",
+#[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "channels",
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), HistoryQuery),
     responses((status = 200, description = "One page of the current epoch", body = HistoryBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
@@ -159,7 +158,7 @@ pub(super) async fn history(
 }
 
 /// Delete the history of a channel. Epoch and offsets continue.
-#[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "publications",
+#[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "channels",
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world")),
     responses((status = 204, description = "The history is empty"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),

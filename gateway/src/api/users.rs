@@ -13,7 +13,7 @@ use shared_proto::rest::{AffectedConnectionsBody, ConnectionsBody, PositionBody,
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Publish to a user's personal channel. All connections of the user get it, later ones from the history.
-#[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "users",
+#[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "publish",
     params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}})),
     responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody),

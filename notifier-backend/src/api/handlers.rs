@@ -3,15 +3,15 @@
 use super::problem::Problem;
 use crate::{
     notification::{Millis, Notification, Request},
-    outbox::{DeliveryState, Filter, Outbox, Refused},
+    outbox::{DeliveryState, Filter, NotificationView, Outbox, Page, Refused},
     settings::Http,
 };
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
     http::header::HeaderValue,
-    web::{self, Bytes, Data, Path, ServiceConfig},
+    web::{Bytes, Data, Path},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared_proto::{errors::ErrorCode, http::read_query, json, process::settings::list, rest::is_identity};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -39,14 +39,9 @@ impl Api {
         Self { outbox, keys, body_limit: settings.body_limit, users_limit: settings.users_limit }
     }
 
-    /// Adds the paths to an application.
-    pub fn configure(&self, app: &mut ServiceConfig) {
-        let wrong_method = || async { Problem::new(ErrorCode::MethodNotAllowed, "this path does not support this method") };
-        app.app_data(Data::new(self.clone()))
-            .app_data(web::PayloadConfig::new(self.body_limit))
-            .service(web::resource("/v1/notifications").get(list_notifications).post(accept).default_service(web::to(wrong_method)))
-            .service(web::resource("/v1/notifications/{id}").get(get_notification).default_service(web::to(wrong_method)))
-            .default_service(web::to(|| async { Problem::new(ErrorCode::NotFound, "this path does not exist") }));
+    /// Maximum size of a body in bytes.
+    pub(super) fn body_limit(&self) -> usize {
+        self.body_limit
     }
 
     /// Refuses a request without a valid API key, if keys are configured. Compares all keys, each in constant time.
@@ -60,7 +55,26 @@ impl Api {
     }
 }
 
-async fn accept(api: Data<Api>, request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> Result<HttpResponse, Problem> {
+/// What a caller gets for a notification that is stored.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Accepted {
+    /// The notification's id.
+    id: String,
+}
+
+/// Send a notification to users, or to the subscribers of a channel. With `Idempotency-Key`, a repeat is answered with the first id and
+/// `Idempotent-Replayed: true`.
+#[utoipa::path(post, path = "/v1/notifications", tag = "send",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 ASCII characters")),
+    request_body(content = Request, example = json!({"user": "alice", "title": "Hello", "body": "from the API page", "level": "info"})),
+    responses(
+        (status = 202, description = "Stored; it will be delivered. `Location` is its path", body = Accepted, example = json!({"id": "6f0c3a1be2d94c5a8f17d2b0"})),
+        (status = 413, description = "`payload_too_large`", body = shared_proto::rest::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_mismatch`", body = shared_proto::rest::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`: not stored", body = shared_proto::rest::Problem, content_type = "application/problem+json"),
+        (status = 504, description = "`outcome_unknown`: repeat with the same key", body = shared_proto::rest::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn accept(api: Data<Api>, request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> Result<HttpResponse, Problem> {
     api.authorize(&request)?;
     let body = body.map_err(|error| body_error(&error))?;
     // This check also protects against web pages. A page may send this type only after a preflight request, which is refused.
@@ -80,19 +94,27 @@ async fn accept(api: Data<Api>, request: HttpRequest, body: Result<Bytes, actix_
         response.insert_header(("Idempotent-Replayed", "true"));
     }
     response.insert_header(("Location", format!("/v1/notifications/{}", accepted.id)));
-    Ok(response.json(serde_json::json!({ "id": accepted.id })))
+    Ok(response.json(Accepted { id: accepted.id }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only notifications with a delivery in this state.
+    #[param(inline)]
     state: Option<DeliveryState>,
+    /// Only notifications to this user.
     user: Option<String>,
+    /// `next` of the previous page.
     after: Option<i64>,
+    /// Number of notifications, 1 to 200; 50 if absent.
     limit: Option<usize>,
 }
 
-async fn list_notifications(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+/// List notifications, newest first.
+#[utoipa::path(get, path = "/v1/notifications", tag = "notifications", params(ListQuery), responses((status = 200, description = "One page", body = Page)))]
+pub(super) async fn list_notifications(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     api.authorize(&request)?;
     let query: ListQuery = read_query(request.query_string()).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
@@ -104,7 +126,11 @@ async fn list_notifications(api: Data<Api>, request: HttpRequest) -> Result<Http
     Ok(HttpResponse::Ok().json(page))
 }
 
-async fn get_notification(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+/// Get a notification, with the state of each of its deliveries.
+#[utoipa::path(get, path = "/v1/notifications/{id}", tag = "notifications", params(("id" = String, Path, description = "From the answer to the request that sent it")),
+    responses((status = 200, description = "The notification", body = NotificationView),
+        (status = 404, description = "`not_found`", body = shared_proto::rest::Problem, content_type = "application/problem+json")))]
+pub(super) async fn get_notification(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     api.authorize(&request)?;
     let found = api.outbox.find(id.into_inner()).await.map_err(|error| problem(error.into()))?;
     let view =

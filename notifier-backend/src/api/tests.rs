@@ -1,3 +1,5 @@
+mod document;
+
 use super::*;
 use crate::settings;
 use crate::{outbox::Outbox, settings::Http};

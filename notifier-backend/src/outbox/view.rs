@@ -4,7 +4,7 @@ use crate::notification::{Envelope, Millis, Target};
 use serde::{Deserialize, Serialize};
 
 /// The state of a delivery. The numbers are the values of the column `state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// Not delivered yet.
@@ -22,10 +22,12 @@ impl DeliveryState {
 }
 
 /// The delivery of a notification to one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct DeliveryView {
+    /// The user who receives it, unless a channel does.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
+    /// The channel whose subscribers receive it.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<String>,
     /// The state of the delivery.
@@ -35,6 +37,7 @@ pub struct DeliveryView {
     /// The error of the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// The time of the last change, in the format of RFC 3339.
     changed_at: String,
 }
 
@@ -49,7 +52,7 @@ impl DeliveryView {
 }
 
 /// A notification with its targets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct NotificationView {
     /// Id of the notification.
     pub id: String,
@@ -77,7 +80,7 @@ pub struct Filter {
 }
 
 /// A page of notifications.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Page {
     /// Newest first.
     pub notifications: Vec<NotificationView>,

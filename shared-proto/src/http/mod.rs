@@ -7,6 +7,7 @@
 //! - [`deadline`]: limits the time for a request's head
 //! - [`errors`]: counts and logs connections that end with an error
 //! - [`query`]: reads the query of a request
+//! - [`openapi`] (feature `openapi`): what the descriptions of REST interfaces share
 //! - [`open_files`]: fits the number of connections to the limit of open files
 
 mod body;
@@ -15,6 +16,8 @@ mod errors;
 mod head;
 mod keep_alive;
 mod open_files;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod query;
 mod service;
 mod stream;

@@ -40,11 +40,16 @@ fn only_get(path: &'static str, route: actix_web::Route) -> Resource {
     web::resource(path).route(route)
 }
 
-async fn livez() -> HttpResponse {
+/// Check that the process is alive.
+#[cfg_attr(feature = "openapi", utoipa::path(get, path = "/livez", tag = "operations", security(()), responses((status = 200, description = "The process is alive", body = Object))))]
+pub async fn livez() -> HttpResponse {
     json(&mut HttpResponse::Ok(), r#"{"status":"alive"}"#.to_owned())
 }
 
-async fn readyz(health: Data<Health>) -> HttpResponse {
+/// Check whether the process can do its work.
+#[cfg_attr(feature = "openapi", utoipa::path(get, path = "/readyz", tag = "operations", security(()),
+    responses((status = 200, description = "The process can do its work", body = Object), (status = 503, description = "The process cannot do its work, with the reason", body = Object))))]
+pub async fn readyz(health: Data<Health>) -> HttpResponse {
     match (health.ready)() {
         Readiness::Ready => json(&mut HttpResponse::Ok(), r#"{"status":"ready"}"#.to_owned()),
         Readiness::NotReady(reason) => {
@@ -54,7 +59,9 @@ async fn readyz(health: Data<Health>) -> HttpResponse {
     }
 }
 
-async fn metrics(health: Data<Health>) -> HttpResponse {
+/// Get all metrics, in the text format of Prometheus.
+#[cfg_attr(feature = "openapi", utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain"))))]
+pub async fn metrics(health: Data<Health>) -> HttpResponse {
     match TextEncoder::new().encode_to_string(&health.registry.gather()) {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
         Err(error) => HttpResponse::InternalServerError().body(error.to_string()),

@@ -50,6 +50,26 @@ async fn each_path_supports_its_described_methods_and_answers_405_to_others() {
 }
 
 #[test]
+fn people_find_first_what_they_need_first_and_the_key_to_use() {
+    let document = openapi::api();
+    let groups: Vec<_> = document.tags.iter().flatten().map(|tag| tag.name.as_str()).collect();
+    assert_eq!(groups, ["publish", "channels", "users", "connections", "services", "operations"]);
+    let paths: Vec<_> = document.paths.paths.keys().map(String::as_str).collect();
+    let begin = ["/v1/channels/{channel}/publications", "/v1/publications", "/v1/users/{user}/messages", "/v1/channels/{channel}/presence"];
+    assert_eq!(paths[..4], begin);
+    assert_eq!(paths[paths.len() - 4..], ["/readyz", "/livez", "/metrics", "/openapi.json"]);
+    for (path, item) in &document.paths.paths {
+        for operation in [&item.get, &item.put, &item.post, &item.delete].into_iter().flatten() {
+            let tags = operation.tags.as_deref().unwrap_or_default();
+            assert!(matches!(tags, [tag] if groups.contains(&tag.as_str())), "{path}: {tags:?}");
+        }
+    }
+    let json = serde_json::to_value(&document).expect("JSON");
+    let key = json["components"]["securitySchemes"]["api_key"]["description"].as_str().expect("a description");
+    assert!(key.contains("`dev` with the development settings"), "{key}");
+}
+
+#[test]
 fn every_operation_has_a_description_and_every_error_is_a_problem() {
     for (path, item) in openapi::api().paths.paths {
         for operation in [item.get, item.put, item.post, item.delete].into_iter().flatten() {
