@@ -70,6 +70,7 @@ export class ChatView {
     const text = this.#field.value.trim();
     if (text === '') return;
     this.#field.value = '';
+    this.#field.focus();
     this.#resizeField();
     this.#say(text);
   }
