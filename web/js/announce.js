@@ -2,15 +2,19 @@
 
 import { byId } from './dom.js';
 
-const CLEAR_AFTER = 6_000;
+/** How long a line stays in its region. A screen reader reads it when it is added, so it may leave while it is read. */
+const SHOWN_FOR = 6_000;
+/** The number of lines in a region. Beyond it the oldest line leaves early. */
+const MAX_LINES = 20;
 
+/** The regions are not atomic (`aria-atomic="false"`), so that a new line is read alone. */
 function announcer(id) {
-  let clearing = 0;
   return (text) => {
     const region = byId(id);
-    region.append(Object.assign(document.createElement('p'), { textContent: text }));
-    clearTimeout(clearing);
-    clearing = setTimeout(() => region.replaceChildren(), CLEAR_AFTER);
+    const line = Object.assign(document.createElement('p'), { textContent: text });
+    region.append(line);
+    if (region.children.length > MAX_LINES) region.firstElementChild.remove();
+    setTimeout(() => line.remove(), SHOWN_FOR);
   };
 }
 

@@ -1,48 +1,79 @@
 /** The state of the connection, derived from the SDK's events. */
 
+import { stateOf } from './connection-texts.js';
 import { OffsetCheck } from './offset-check.js';
+import { RecoveredMessages } from './recovered-messages.js';
 import { longestDelay } from './session.js';
 
+/** The disconnect code of a node that shuts down (docs/codes.md). */
+const SHUTDOWN = 3001;
+
 /**
- * Events: `change`. `state` is connecting, connected, waiting (for the next attempt), cut or closed.
+ * Events: `change`; `recovered` when all subscriptions are back after a lost connection.
  * `nextBefore` is the latest start of the next attempt (`performance.now()`), 0 if unknown.
  */
 export class ConnectionState extends EventTarget {
-  state = 'connecting';
   transport = '';
   client = '';
-  reason = '';
-  attempt = 0;
   nextBefore = 0;
   drops = 0;
-  recovered = 0;
+  /** Code and reason of the disconnect; null while the SDK tries again. */
+  closing = null;
+  recovered = new RecoveredMessages();
   offsets = new OffsetCheck();
+  #client;
   #socket;
-  #recovering = false;
-  #first = true;
+  #subs = new Set();
+  #attempt = 0;
+  #wasConnected = false;
+  #isRetrying = false;
+  #isShutdown = false;
+  #isRecovering = false;
+  #awaitsRecovery = false;
+  #willReport = false;
 
   constructor(client, socket) {
     super();
+    this.#client = client;
     this.#socket = socket;
     client.on('connected', (context) => this.#connected(context));
-    client.on('connecting', ({ reason }) => this.#lost(reason));
-    client.on('error', ({ error }) => this.#failed(error));
+    client.on('connecting', (context) => this.#lost(context));
+    client.on('error', () => this.#failed());
     client.on('disconnected', (context) => this.#closed(context));
     client.on('subscribed', (context) => this.#subscribed(context, context.wasRecovering));
     client.on('publication', (publication) => this.#record(publication));
-    socket.addEventListener('cut', () => this.#change(client.state === 'connected' ? this.state : 'cut'));
-    socket.addEventListener('restored', () => this.state === 'cut' && this.#change('connecting'));
+    socket.addEventListener('cut', () => this.#change());
+    socket.addEventListener('restored', () => this.#restored());
+    socket.addEventListener('network', () => this.#change());
+  }
+
+  /** One of the states of `stateOf`. */
+  get state() {
+    return stateOf({
+      isClosed: this.closing !== null,
+      isConnected: this.#client.state === 'connected',
+      isCut: this.#socket.cutUntil > 0,
+      isRetrying: this.#isRetrying,
+      isOnline: this.#socket.isOnline,
+      wasConnected: this.#wasConnected,
+      isShutdown: this.#isShutdown,
+    });
   }
 
   /** Records the publications of a subscription. Its first read of the history does not count as recovery. */
   watch = (sub) => {
     let isBack = false;
+    this.#subs.add(sub);
     sub.on('subscribed', (context) => {
       this.#subscribed(context, isBack && context.wasRecovering);
       isBack = true;
     });
     sub.on('publication', (publication) => this.#record(publication));
-    sub.on('unsubscribed', ({ channel }) => this.offsets.forget(channel));
+    sub.on('unsubscribed', ({ channel }) => {
+      this.offsets.forget(channel);
+      this.#subs.delete(sub);
+      this.#checkRecovered();
+    });
   };
 
   /**
@@ -51,53 +82,78 @@ export class ConnectionState extends EventTarget {
    */
   #subscribed(context, isRecovery) {
     this.offsets.subscribed(context.channel, context);
-    if (!isRecovery || !context.hasRecoveredPublications) return;
-    this.#recovering = true;
-    queueMicrotask(() => { this.#recovering = false; });
+    this.#isRecovering ||= isRecovery && context.hasRecoveredPublications;
+    queueMicrotask(() => {
+      this.#isRecovering = false;
+      this.#checkRecovered();
+    });
   }
 
-  #record({ channel, offset }) {
+  #record({ channel, offset, data }) {
     const { missing, duplicates } = this.offsets;
     this.offsets.publication(channel, offset);
-    if (this.#recovering) this.recovered += 1;
-    if (this.#recovering || missing !== this.offsets.missing || duplicates !== this.offsets.duplicates) this.#change(this.state);
+    if (this.#isRecovering) this.recovered.add(data);
+    if (this.#isRecovering || missing !== this.offsets.missing || duplicates !== this.offsets.duplicates) this.#change();
+  }
+
+  #checkRecovered() {
+    const isBack = this.#client.state === 'connected' && [...this.#subs].every(({ state }) => state !== 'subscribing');
+    if (!this.#awaitsRecovery || !isBack) return;
+    this.#awaitsRecovery = false;
+    this.dispatchEvent(new Event('recovered'));
   }
 
   #connected({ transport, client }) {
     this.transport = transport;
     this.client = client;
-    this.attempt = 0;
+    this.#attempt = 0;
     this.nextBefore = 0;
-    this.#first = false;
-    this.#change('connected');
+    this.#awaitsRecovery = this.drops > 0;
+    this.#wasConnected = true;
+    this.#isRetrying = false;
+    this.#isShutdown = false;
+    this.recovered.begin();
+    this.#change();
+    queueMicrotask(() => this.#checkRecovered());
   }
 
-  #lost(reason) {
-    this.reason = reason;
-    if (this.#first) return this.#change('connecting');
+  #lost({ code }) {
+    if (!this.#wasConnected) return this.#change();
     this.drops += 1;
+    this.#isShutdown = code === SHUTDOWN;
     this.#wait();
   }
 
-  #failed(error) {
-    this.reason = error?.message ?? '';
-    if (this.state === 'connected' || this.state === 'closed') return;
-    this.attempt += 1;
+  #failed() {
+    if (this.#client.state !== 'connecting') return;
+    this.#attempt += 1;
     this.#wait();
   }
 
   #wait() {
-    this.nextBefore = performance.now() + longestDelay(this.attempt);
-    this.#change(this.#socket.cutUntil > 0 ? 'cut' : 'waiting');
+    this.#isRetrying = true;
+    this.nextBefore = performance.now() + longestDelay(this.#attempt);
+    this.#change();
+  }
+
+  /** The cut is over, and the SDK tries again at once. */
+  #restored() {
+    this.#isRetrying = false;
+    this.#change();
   }
 
   #closed(context) {
     this.closing = context;
-    this.#change('closed');
+    this.#change();
   }
 
-  #change(state) {
-    this.state = state;
-    this.dispatchEvent(new Event('change'));
+  /** Reports the changes of a turn once: after a final refusal the SDK reports an error first, and then in the same turn that it gives up. */
+  #change() {
+    if (this.#willReport) return;
+    this.#willReport = true;
+    queueMicrotask(() => {
+      this.#willReport = false;
+      this.dispatchEvent(new Event('change'));
+    });
   }
 }

@@ -1,9 +1,9 @@
 /** The connection panel and the state shown in the header. */
 
 import { announce, announceUrgent } from './announce.js';
-import { byId, count, h, show, write } from './dom.js';
+import { CAN_TRY_NOW, connectionTexts } from './connection-texts.js';
+import { byId, count, focusNext, h, isAvailable, setAvailable, show, write } from './dom.js';
 import { milliseconds, Plot } from './plot.js';
-import { disconnectText } from './error-texts.js';
 
 const SAMPLE_INTERVAL = 2_000;
 /** Right after connecting the page is busy, so a round trip would take too long. */
@@ -11,7 +11,7 @@ const FIRST_SAMPLE_AFTER = 600;
 const CUT_MS = 5_000;
 const LOG_LINES = 6;
 
-const STATE_NAMES = { connected: 'Connected', connecting: 'Connecting', waiting: 'Reconnecting', cut: 'Connection cut', closed: 'Disconnected' };
+const tryNowButtons = () => document.querySelectorAll('[data-do="try-now"]');
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const seconds = (until) => Math.max(0, (until - performance.now()) / 1000).toFixed(1);
 
@@ -28,8 +28,8 @@ export class ConnectionView {
   #channel;
   #plot = new Plot(byId('rtt-plot'));
   #shown = '';
+  #announced = '';
   #trafficScheduled = false;
-  #recoveredBefore = 0;
 
   constructor(client, socket, connection, channel) {
     this.#client = client;
@@ -37,17 +37,19 @@ export class ConnectionView {
     this.#connection = connection;
     this.#channel = channel;
     connection.addEventListener('change', () => this.#render());
+    connection.addEventListener('recovered', () => this.#recovered());
     socket.addEventListener('node', () => this.#render());
     socket.addEventListener('traffic', () => this.#scheduleTraffic());
     byId('cut').addEventListener('click', () => this.#cut());
     byId('again').addEventListener('click', () => location.reload());
-    for (const button of document.querySelectorAll('[data-do="try-now"]')) button.addEventListener('click', () => socket.tryNow());
+    for (const button of tryNowButtons()) button.addEventListener('click', () => socket.tryNow());
     setInterval(() => this.#sample(), SAMPLE_INTERVAL);
-    setInterval(() => this.#tick(), 100);
+    setInterval(() => this.#showTexts(), 100);
     this.#render();
   }
 
   #cut() {
+    if (!isAvailable(byId('cut'))) return;
     this.#socket.cut(CUT_MS);
     this.#log(`Connection cut for ${CUT_MS / 1000} s`);
   }
@@ -72,67 +74,63 @@ export class ConnectionView {
   #render() {
     const { state } = this.#connection;
     document.body.dataset.connection = state;
-    write(byId('pill-text'), STATE_NAMES[state]);
     write(byId('node'), this.#socket.node || '–');
     write(byId('transport'), this.#connection.transport || '–');
     write(byId('client-id'), this.#connection.client || '–');
-    write(byId('recovered'), this.#connection.recovered.toLocaleString('en'));
+    write(byId('recovered'), this.#connection.recovered.total.toLocaleString('en'));
     write(byId('missing'), this.#connection.offsets.missing.toLocaleString('en'));
     write(byId('duplicates'), this.#connection.offsets.duplicates.toLocaleString('en'));
-    byId('cut').disabled = state !== 'connected' || this.#socket.cutUntil > 0;
-    show(byId('banner'), state !== 'connected' && !(state === 'connecting' && this.#shown === ''));
-    this.#tick();
+    this.#showActions(state);
+    this.#showTexts();
     this.#showTraffic();
-    if (state !== this.#shown) this.#stateChanged(this.#shown, state);
+    if (state !== this.#shown) this.#stateChanged(state);
   }
 
-  #stateChanged(before, state) {
-    this.#shown = state;
-    if (state === 'connected') return this.#connected(before);
-    if (state === 'closed') {
-      const text = disconnectText(this.#connection.closing);
-      this.#log(text);
-      announceUrgent(text);
-    } else if (before === 'connected') {
-      this.#recoveredBefore = this.#connection.recovered;
-      if (this.#socket.cutUntil === 0) this.#log('Connection lost');
-      announceUrgent('The connection is lost. Trying again.');
+  /** Shows the buttons of this state. A button that goes hands the focus on. */
+  #showActions(state) {
+    setAvailable(byId('cut'), state === 'connected' && this.#socket.cutUntil === 0);
+    for (const button of tryNowButtons()) {
+      const next = byId('side').contains(button) ? byId('cut') : byId('message-field');
+      if (!CAN_TRY_NOW.has(state)) focusNext(button, next);
+      show(button, CAN_TRY_NOW.has(state));
     }
-  }
-
-  /** The SDK delivers recovered messages shortly after the connect reply. */
-  #connected(before) {
-    const isBack = before !== '' && this.#connection.drops > 0;
-    setTimeout(() => this.#sample(), FIRST_SAMPLE_AFTER);
-    this.#log(`${isBack ? 'Back on' : 'Connected to'} ${this.#socket.node || 'the gateway'}`);
-    if (!isBack) return;
-    setTimeout(() => {
-      const missed = this.#connection.recovered - this.#recoveredBefore;
-      const text = `${count(missed, 'message')} recovered`;
-      this.#log(text);
-      announce(`Connected again. ${text}.`);
-    }, 400);
-  }
-
-  #tick() {
-    const { state } = this.#connection;
-    write(byId('state-text'), this.#stateText(state));
-    if (state !== 'connected') write(byId('banner-text'), this.#bannerText(state));
-    for (const button of document.querySelectorAll('[data-do="try-now"]')) show(button, state === 'waiting');
     show(byId('again'), state === 'closed');
   }
 
-  #stateText(state) {
-    if (state === 'waiting') return `Next try within ${seconds(this.#connection.nextBefore)} s`;
-    if (state === 'cut') return `Cut, back in ${seconds(this.#socket.cutUntil)} s`;
-    return { connected: 'Connected', connecting: 'Connecting…', closed: 'Disconnected' }[state];
+  #texts() {
+    const { nextBefore, closing, state } = this.#connection;
+    return connectionTexts(state, { nextIn: seconds(nextBefore), backIn: seconds(this.#socket.cutUntil), closing: closing ?? {} });
   }
 
-  #bannerText(state) {
-    if (state === 'closed') return disconnectText(this.#connection.closing);
-    if (state === 'cut') return `You cut the connection. It is back in ${seconds(this.#socket.cutUntil)} s, and no message will be missing.`;
-    if (state === 'waiting') return `The connection is lost. Next try within ${seconds(this.#connection.nextBefore)} s.`;
-    return 'Connecting…';
+  #showTexts() {
+    const { pill, panel, banner } = this.#texts();
+    write(byId('pill-text'), pill);
+    write(byId('state-text'), panel);
+    show(byId('banner'), banner !== '');
+    if (banner !== '') write(byId('banner-text'), banner);
+  }
+
+  #stateChanged(state) {
+    this.#shown = state;
+    if (state === 'connected') return this.#connected();
+    const { announcement } = this.#texts();
+    if (announcement === '' || announcement === this.#announced) return;
+    this.#announced = announcement;
+    announceUrgent(announcement);
+    if (state !== 'cut') this.#log(announcement);
+  }
+
+  #connected() {
+    this.#announced = '';
+    const isBack = this.#connection.drops > 0;
+    this.#log(`${isBack ? 'Connected again to' : 'Connected to'} ${this.#socket.node || 'the gateway'}`);
+    setTimeout(() => this.#sample(), FIRST_SAMPLE_AFTER);
+  }
+
+  #recovered() {
+    const text = `${count(this.#connection.recovered.latest, 'message')} recovered`;
+    this.#log(text);
+    announce(`Connected again. ${text}.`);
   }
 
   #scheduleTraffic() {

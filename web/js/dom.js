@@ -47,6 +47,25 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/**
+ * Moves the focus from `leaving` to the first of `targets` that takes it. Call this before `leaving` is hidden, disabled or removed:
+ * otherwise the focus falls to the body, and a keyboard starts again at the top. Does nothing if the focus is elsewhere.
+ */
+export function focusNext(leaving, ...targets) {
+  if (!leaving.contains(document.activeElement)) return;
+  for (const target of targets) {
+    target.focus();
+    if (document.activeElement === target) return;
+  }
+}
+
+/** Makes a button available or not. An unavailable one keeps the focus, unlike a disabled one. Its listener asks `isAvailable`. */
+export function setAvailable(button, available) {
+  button.setAttribute('aria-disabled', String(!available));
+}
+
+export const isAvailable = (button) => button.getAttribute('aria-disabled') !== 'true';
+
 /** "1 message", "2 messages". */
 export function count(number, word) {
   return `${number.toLocaleString('en')} ${word}${number === 1 ? '' : 's'}`;

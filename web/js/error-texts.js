@@ -43,18 +43,39 @@ export function isOutcomeUnknown(error) {
   return OUTCOME_UNKNOWN.has(error?.code);
 }
 
-/** By disconnect code. */
+/** By disconnect code: those after which the SDK does not connect again (docs/codes.md), and the SDK's own. */
 const BY_DISCONNECT = {
   0: 'You signed out.',
   1: 'Your sign-in was not accepted. Sign in again.',
+  3: 'This page sent a message that is too large for the server.',
   3500: 'Your sign-in was not accepted. Sign in again.',
   3501: 'The server did not understand this page. Reload it.',
+  3502: 'This page took too long to connect. Connect again.',
   3503: 'The server ended this connection.',
-  3504: 'The server has reached its limit of connections. Try again later.',
-  3507: 'You are not allowed to connect.',
+  3505: 'Your sign-in names more channels than the server allows.',
+  3506: 'The server does not support the format of this page. Reload it.',
 };
 
 /** Why the connection ended and does not come back. */
 export function disconnectText({ code, reason }) {
   return BY_DISCONNECT[code] ?? `The server ended this connection${reason ? `: ${reason}` : ''}.`;
+}
+
+/** A pause as the server requests it: seconds or a date (RFC 9110, section 10.2.3). */
+function tryAgainText(retryAfter) {
+  const seconds = /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) : Math.ceil((Date.parse(retryAfter) - Date.now()) / 1000);
+  return seconds > 0 ? `Try again in ${seconds} s.` : 'Try again in a moment.';
+}
+
+/**
+ * Why a sign-in failed. `status` is that of the response, 0 if nothing answered; `detail` is the sentence of the gateway's problem
+ * document, `retryAfter` the header of that name.
+ */
+export function signInText({ status, detail = '', retryAfter = null, isOnline = true, isTimeout = false }) {
+  if (isTimeout) return 'The gateway did not answer in time. Try again.';
+  if (status === 0) return isOnline ? 'The gateway does not answer. Is it running?' : 'You are offline, and the gateway does not answer.';
+  if (status === 404) return 'This gateway issues no demo tokens: its setting demo.enabled is false.';
+  if (status === 429) return `Too many sign-ins at once. ${tryAgainText(retryAfter)}`;
+  if (status >= 500) return `The gateway cannot sign you in now (error ${status}). ${tryAgainText(retryAfter)}`;
+  return detail === '' ? `The gateway refused the sign-in (error ${status}).` : asSentence(detail);
 }

@@ -40,7 +40,7 @@ function connectReply(text) {
   return null;
 }
 
-/** Events: `traffic` after a frame, `node` when the node's name is known, `cut` and `restored`. */
+/** Events: `traffic` after a frame, `node` when the node's name is known, `network` after `isOnline` changed, `cut` and `restored`. */
 export class GatewaySocket extends EventTarget {
   /** Pass this to the SDK as `networkEventTarget`. The SDK gets an event when the network is back. */
   network = new EventTarget();
@@ -51,13 +51,13 @@ export class GatewaySocket extends EventTarget {
   node = '';
   /** When the cut ends, in milliseconds of `performance.now()`; 0 if there is no cut. */
   cutUntil = 0;
+  /** Whether the browser has a network. Loopback works without one. */
+  isOnline = globalThis.navigator?.onLine ?? true;
   #sockets = new Set();
 
   constructor() {
     super();
-    for (const name of ['online', 'offline']) {
-      addEventListener(name, () => this.network.dispatchEvent(new Event(name)));
-    }
+    for (const name of ['online', 'offline']) addEventListener(name, () => this.#networkChanged(name));
   }
 
   /** A constructor of sockets. Pass this to the SDK as `websocket`. */
@@ -80,6 +80,12 @@ export class GatewaySocket extends EventTarget {
   /** Makes the SDK try again now, as if the browser were back online. */
   tryNow() {
     this.network.dispatchEvent(new Event('online'));
+  }
+
+  #networkChanged(name) {
+    this.isOnline = name === 'online';
+    this.network.dispatchEvent(new Event(name));
+    this.dispatchEvent(new Event('network'));
   }
 
   #restore() {

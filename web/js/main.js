@@ -1,5 +1,6 @@
 /** The start of the page: sign in, connect, show. */
 
+import { showAbout } from './about.js';
 import { NotificationsView } from './notifications-view.js';
 import { Chat } from './chat.js';
 import { ChatView, showPeople } from './chat-view.js';
@@ -70,4 +71,5 @@ function start({ user, token }, moved) {
 
 const moved = takeMovedState();
 wireTheme();
+showAbout();
 start(await signIn(moved.user), moved);

@@ -1,5 +1,8 @@
 /** User names, demo tokens, and the client of the SDK. */
 
+import { signInText } from './error-texts.js';
+import { lengthOf } from './limit.js';
+
 /** Invisible characters. The gateway refuses them too. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const TAB_KEY = 'switchboard.user';
@@ -14,10 +17,13 @@ export function longestDelay(attempt) {
   return Math.min(MAX_DELAY, MIN_DELAY + Math.min(MAX_DELAY, MIN_DELAY * 2 ** attempt));
 }
 
+/** The largest length of a name. */
+export const NAME_LIMIT = 32;
+
 /** The problem of a name. Empty if the name is valid. */
 export function nameProblem(name) {
   if (name === '') return 'Enter a name.';
-  if (name.length > 32) return 'Use at most 32 characters.';
+  if (lengthOf(name) > NAME_LIMIT) return `Use at most ${NAME_LIMIT} characters.`;
   if (name === '.' || name === '..') return 'Use more than dots.';
   if (name !== name.trim()) return 'Remove the space at the beginning or the end.';
   return INVISIBLE.test(name) ? 'Remove the invisible characters.' : '';
@@ -34,18 +40,42 @@ export const storedUser = {
   clear: () => sessionStorage.removeItem(TAB_KEY),
 };
 
-/** Asks the gateway for a demo token. A refusal is final; after any other error the SDK tries again. */
+/** A sign-in that failed; the message is a sentence for the user. `isFinal`: the same name fails again. */
+export class SignInError extends Error {
+  constructor(failure) {
+    super(signInText(failure));
+    this.isFinal = failure.status >= 400 && failure.status < 500 && failure.status !== 429;
+  }
+}
+
+/** Asks the gateway for a demo token. Throws a `SignInError`. */
 export async function demoToken(user) {
-  const response = await fetch('demo/token', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ user }),
-    signal: AbortSignal.timeout(5_000),
-  });
-  if (response.ok) return (await response.json()).token;
-  const text = response.status === 404 ? 'This gateway issues no demo tokens (demo.enabled is false).' : `The gateway refused the sign-in (${response.status}).`;
-  if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new globalThis.Centrifuge.UnauthorizedError(text);
-  throw new Error(text);
+  const response = await requestToken(user);
+  const body = await response.json().catch(() => ({}));
+  if (response.ok && typeof body?.token === 'string') return body.token;
+  throw new SignInError({ status: response.status, detail: String(body?.detail ?? ''), retryAfter: response.headers.get('retry-after') });
+}
+
+async function requestToken(user) {
+  try {
+    return await fetch('demo/token', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ user }),
+      signal: AbortSignal.timeout(5_000),
+    });
+  } catch (error) {
+    throw new SignInError({ status: 0, isOnline: navigator.onLine, isTimeout: error.name === 'TimeoutError' });
+  }
+}
+
+/** A token for the SDK, which must not try again after its own error `UnauthorizedError`. */
+async function tokenForSdk(user) {
+  try {
+    return await demoToken(user);
+  } catch (error) {
+    throw error.isFinal ? new globalThis.Centrifuge.UnauthorizedError(error.message) : error;
+  }
 }
 
 /** The SDK's client for this user, not yet connected, with a first token. */
@@ -55,7 +85,7 @@ export function createClient(user, firstToken, socket) {
   return new globalThis.Centrifuge(url.href, {
     name: 'demo',
     token: firstToken,
-    getToken: () => demoToken(user),
+    getToken: () => tokenForSdk(user),
     websocket: socket.constructorForSdk,
     networkEventTarget: socket.network,
     minReconnectDelay: MIN_DELAY,

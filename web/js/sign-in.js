@@ -1,7 +1,9 @@
 /** The first screen, which asks for a name. */
 
-import { byId, show, write } from './dom.js';
-import { demoToken, nameProblem, storedUser } from './session.js';
+import { announce } from './announce.js';
+import { byId, isAvailable, setAvailable, show, write } from './dom.js';
+import { limitText, lengthOf } from './limit.js';
+import { demoToken, NAME_LIMIT, nameProblem, storedUser } from './session.js';
 
 function showProblem(text) {
   write(byId('name-problem'), text);
@@ -11,8 +13,19 @@ function showProblem(text) {
   if (text !== '') field.focus();
 }
 
+/** Shows how long the name is, near the limit. A screen reader announces when the name passes the limit. */
+function showLength() {
+  const counter = byId('name-count');
+  const name = byId('name').value.trim();
+  const isOver = lengthOf(name) > NAME_LIMIT;
+  if (isOver && !counter.classList.contains('over')) announce(`A name has at most ${NAME_LIMIT} characters.`);
+  write(counter, limitText(name, NAME_LIMIT));
+  counter.classList.toggle('over', isOver);
+}
+
+/** While the page waits, the button cannot be used, but it keeps the focus. */
 function setBusy(busy) {
-  byId('enter').disabled = busy;
+  setAvailable(byId('enter'), !busy);
   write(byId('enter-text'), busy ? 'Connecting…' : 'Connect');
 }
 
@@ -22,8 +35,7 @@ async function tokenFor(user) {
   try {
     return await demoToken(user);
   } catch (error) {
-    const isRefusal = error instanceof globalThis.Centrifuge.UnauthorizedError;
-    showProblem(isRefusal ? error.message : 'The gateway does not answer. Is it running?');
+    showProblem(error.message);
     return null;
   } finally {
     setBusy(false);
@@ -42,11 +54,14 @@ export async function signIn(moved) {
   }
   show(byId('sign-in'), true);
   byId('name').value = user ?? storedUser.last() ?? '';
+  showLength();
   byId('name').select();
   byId('name').focus();
   return new Promise((resolve) => {
+    byId('name').addEventListener('input', showLength);
     byId('sign-in-form').addEventListener('submit', async (event) => {
       event.preventDefault();
+      if (!isAvailable(byId('enter'))) return;
       const name = byId('name').value.trim();
       const problem = nameProblem(name);
       showProblem(problem);

@@ -54,6 +54,12 @@ struct TokenResponse {
 struct NodesResponse {
     /// The node that answered.
     here: Arc<str>,
+    /// Version of the gateway.
+    version: &'static str,
+    /// Address of the REST interface of a node, as `http://host:port`, with its documentation under `/docs`. Absent if no node has published
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api: Option<String>,
     nodes: Vec<NodeEntry>,
 }
 
@@ -130,12 +136,15 @@ async fn token(
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokenResponse { token }))
 }
 
-/// Lists the nodes that a tab can use. Nodes without a public address are left out.
+/// Lists the nodes that a tab can use, and says where the documentation is. Nodes without a public address are left out.
 async fn nodes(node: web::Data<Node>) -> Result<HttpResponse, ApiError> {
     let all = node.cluster.nodes().await?.into_iter().filter(|each| !each.public.is_empty());
     let nodes = all.map(|each| NodeEntry { name: each.name, url: each.public }).collect();
     let here = node.name.clone();
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NodesResponse { here, nodes }))
+    // Links and the REST interface share the internal listener: `ws://` becomes `http://`, `wss://` becomes `https://`.
+    let api = node.cluster.links().borrow().first().map(|link| link.replacen("ws", "http", 1));
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NodesResponse { here, version, api, nodes }))
 }
 
 async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {

@@ -151,12 +151,17 @@ fn origins_may_be_listed_by_a_wildcard_or_all_be_allowed() {
 
 #[test]
 fn the_page_gets_the_list_of_nodes() {
-    let address = serve("[node]\nname = \"n1\"");
+    let version = env!("CARGO_PKG_VERSION");
+    let n1 = "[node]\nname = \"n1\"\n[tokens]\nhmac_secret = \"s\"\n[demo]\nenabled = true";
+    let (address, internal) = start_with(n1.into());
     let (head, body) = ask(address, "GET", "/demo/nodes", "", "");
     assert!(head.starts_with("http/1.1 200 ") && head.contains("cache-control: no-store\r\n"), "{head}");
-    assert_eq!(body, format!(r#"{{"here":"n1","nodes":[{{"name":"n1","url":"http://{address}"}}]}}"#));
-    let (_, body) = ask(serve("[node]\nname = \"n2\"\n[cluster]\npublic_url = \"https://n2.example/\""), "GET", "/demo/nodes", "", "");
-    assert_eq!(body, r#"{"here":"n2","nodes":[{"name":"n2","url":"https://n2.example"}]}"#);
+    let nodes = format!(r#"[{{"name":"n1","url":"http://{address}"}}]"#);
+    assert_eq!(body, format!(r#"{{"here":"n1","version":"{version}","api":"http://{internal}","nodes":{nodes}}}"#));
+    let n2 = "[node]\nname = \"n2\"\n[cluster]\npublic_url = \"https://n2.example/\"\nlink_url = \"wss://n2.internal\"";
+    let (_, body) = ask(serve(n2), "GET", "/demo/nodes", "", "");
+    let nodes = r#"[{"name":"n2","url":"https://n2.example"}]"#;
+    assert_eq!(body, format!(r#"{{"here":"n2","version":"{version}","api":"https://n2.internal","nodes":{nodes}}}"#));
 }
 
 #[test]

@@ -121,7 +121,7 @@ test('an invalid name is explained', async () => {
   assert.equal(await tab.evaluate(() => document.activeElement.id), 'name');
 });
 
-for (const width of [360, 768, 1280, 2560]) {
+for (const width of [320, 360, 768, 1280, 2560]) {
   test(`nothing overflows at a width of ${width}`, async () => {
     const tab = await open({ viewport: { width, height: 740 } });
     const fits = () => tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth);

@@ -55,3 +55,8 @@ export function notify(user, title, level = 'info') {
 
 /** A name or text that no other run uses. */
 export const unique = (prefix) => `${prefix}-${Math.random().toString(36).slice(2, 9)}`;
+
+/** Ends the connections of a user for good, as a service. */
+export function disconnect(user) {
+  return request('DELETE', `${api}/v1/users/${encodeURIComponent(user)}/connections?code=3503`);
+}

@@ -1,0 +1,93 @@
+/** Brings a tab into every state of the page, one after the other. The banner of a node that shuts down looks like that of a lost connection. */
+
+import { faultyNetwork, openTab, ready, say, signIn } from './chromium.mjs';
+import { disconnect, notify, unique } from './stack.mjs';
+
+const LEVELS = ['info', 'success', 'warning', 'error'];
+
+/** Opens a tab in the context and calls `check(tab, state)` in every state. */
+export async function tour(context, check) {
+  const network = await faultyNetwork(context);
+  const tab = await openTab(context);
+  const visit = (state) => check(tab, state);
+  const user = unique('alice');
+  await firstScreen(tab, visit);
+  await signIn(tab, user);
+  await visit('connected');
+  await conversation(tab, visit);
+  await panel(tab, visit);
+  await notifications(tab, user, visit);
+  await connections(context, tab, { network, user }, visit);
+  return tab;
+}
+
+async function firstScreen(tab, visit) {
+  await tab.waitForFunction(() => document.activeElement?.id === 'name');
+  await visit('sign-in');
+  await tab.locator('#name').fill('x'.repeat(40));
+  await tab.keyboard.press('Enter');
+  await tab.locator('#name-problem').waitFor();
+  await visit('sign-in error');
+}
+
+async function conversation(tab, visit) {
+  await say(tab, `@nobody ${'long'.repeat(80)}`);
+  await tab.locator('.entry.mine[data-state="done"]').last().waitFor();
+  await say(tab, 'error');
+  await tab.locator('.entry[data-state="refused"]').waitFor();
+  await visit('refused line');
+  await say(tab, 'tell me a story');
+  await tab.locator('.entry.bot[data-state="streaming"][data-parts]').last().waitFor();
+  await visit('streaming answer');
+}
+
+async function panel(tab, visit) {
+  const isOver = !await tab.locator('#side').isVisible();
+  if (isOver) await tab.locator('#pill').click();
+  await tab.locator('#side').waitFor();
+  await visit('panel open');
+  if (isOver) await tab.keyboard.press('Escape');
+}
+
+async function notifications(tab, user, visit) {
+  await tab.locator('#bell').click();
+  await visit('inbox empty');
+  await tab.keyboard.press('Escape');
+  for (const level of LEVELS) {
+    const title = unique(level);
+    await notify(user, `${title} ${'and so on '.repeat(6)}`, level);
+    await tab.locator(`.toast.level-${level}`, { hasText: title }).waitFor();
+    await visit(`toast of level ${level}`);
+  }
+  await tab.locator('#bell').click();
+  await tab.locator('#inbox .notice').first().waitFor();
+  await visit('inbox full');
+  await tab.keyboard.press('Escape');
+}
+
+async function connections(context, tab, { network, user }, visit) {
+  const state = (name) => tab.waitForSelector(`body[data-connection="${name}"]`);
+  network.cut();
+  await state('waiting');
+  await visit('banner: waiting');
+  network.restore();
+  await ready(tab);
+  await context.setOffline(true);
+  await state('offline');
+  await visit('banner: offline');
+  await context.setOffline(false);
+  await ready(tab);
+  await tab.evaluate(() => document.getElementById('cut').click());
+  await state('cut');
+  await visit('banner: cut');
+  await ready(tab);
+  network.cut();
+  await tab.reload();
+  await state('unreached');
+  await visit('banner: unreached');
+  network.restore();
+  await ready(tab);
+  await disconnect(user);
+  await state('closed');
+  await visit('banner: closed');
+}
