@@ -126,6 +126,13 @@ bench *arguments:
     cargo build --release --package gateway --package bench
     @target/release/bench "$@"
 
+# Measure the demo page in Chromium while lines arrive: interaction to next paint, longest task
+[group('develop')]
+bench-page *arguments: setup-node setup-browser setup-redis
+    cargo build --release --package gateway --package chatbot-backend --package notifier-backend
+    cd web/tests && npm ci --no-audit --no-fund
+    @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/up" --profile release --free-ports --run-dir target/bench-page -- node bench/page/measure.mjs "$@"
+
 # Install the programs that the tests need besides Rust: Redis, Java, Node and Chromium
 [group('develop')]
 setup: setup-redis setup-java setup-node setup-browser

@@ -4,7 +4,9 @@ mod fake_gateway;
 
 use fake_gateway::FakeGateway;
 use serde_json::{Value, json};
+use shared_proto::http::testing::free_address;
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,9 +24,9 @@ struct Notifier {
 
 impl Notifier {
     /// Starts the process and waits until it answers requests.
-    async fn start(outbox: &Path, port: u16, gateway: &str) -> Self {
+    async fn start(outbox: &Path, address: SocketAddr, gateway: &str) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_notifier-backend"))
-            .env("NOTIFIER__HTTP__ADDRESS", format!("127.0.0.1:{port}"))
+            .env("NOTIFIER__HTTP__ADDRESS", address.to_string())
             .env("NOTIFIER__GATEWAY__URLS", gateway)
             .env("NOTIFIER__GATEWAY__TIMEOUT_MS", "300")
             .env("NOTIFIER__OUTBOX__PATH", outbox)
@@ -36,7 +38,7 @@ impl Notifier {
             .kill_on_drop(true)
             .spawn()
             .expect("started");
-        let notifier = Self { process, url: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new() };
+        let notifier = Self { process, url: format!("http://{address}"), client: reqwest::Client::new() };
         let began = Instant::now();
         while notifier.get("/livez").await.is_none() {
             assert!(began.elapsed() < TIMEOUT, "the notifier does not answer");
@@ -76,19 +78,15 @@ impl Notifier {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
 #[actix_web::test]
 async fn nothing_is_lost_or_duplicated_when_the_process_is_killed_a_hundred_times() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (outbox, port) = (directory.path().join("outbox.db"), free_port());
-    let gateway = FakeGateway::start(0);
+    let (outbox, address) = (directory.path().join("outbox.db"), free_address());
+    let gateway = FakeGateway::start(free_address());
     gateway.inject_faults(true);
     let mut accepted = Vec::new();
     for round in 0..100u64 {
-        let notifier = Notifier::start(&outbox, port, &gateway.url()).await;
+        let notifier = Notifier::start(&outbox, address, &gateway.url()).await;
         for n in 0..3 {
             let body = json!({"users": ["alice", format!("user{round}")], "title": format!("{round}.{n}")});
             accepted.push(notifier.notify(body).await.expect("accepted"));
@@ -98,7 +96,7 @@ async fn nothing_is_lost_or_duplicated_when_the_process_is_killed_a_hundred_time
         notifier.kill().await;
     }
     gateway.inject_faults(false);
-    let notifier = Notifier::start(&outbox, port, &gateway.url()).await;
+    let notifier = Notifier::start(&outbox, address, &gateway.url()).await;
     notifier.wait_until_all_are_final().await;
 
     let publications = gateway.publications();
@@ -118,13 +116,13 @@ async fn nothing_is_lost_or_duplicated_when_the_process_is_killed_a_hundred_time
 #[actix_web::test]
 async fn notifications_accepted_without_a_gateway_are_delivered_later_and_repeats_have_the_same_id() {
     let directory = tempfile::tempdir().expect("a directory");
-    let gateway_port = free_port();
-    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &format!("http://127.0.0.1:{gateway_port}")).await;
+    let gateway_address = free_address();
+    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_address(), &format!("http://{gateway_address}")).await;
     let first = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     let second = notifier.notify(json!({"channel": "news:world", "title": "2"})).await.expect("accepted");
     let view = notifier.get(&format!("/v1/notifications/{first}")).await.expect("a view");
     assert_eq!(view["targets"][0]["state"], "pending");
-    let gateway = FakeGateway::start(gateway_port);
+    let gateway = FakeGateway::start(gateway_address);
     // The gateway stores the first publication, its answer is lost, and the gateway forgets its keys.
     gateway.lose_next_answer_and_keys();
     notifier.wait_until_all_are_final().await;
@@ -141,9 +139,9 @@ async fn notifications_accepted_without_a_gateway_are_delivered_later_and_repeat
 #[actix_web::test]
 async fn a_404_that_is_not_from_the_gateway_is_not_final() {
     let directory = tempfile::tempdir().expect("a directory");
-    let gateway = FakeGateway::start(0);
+    let gateway = FakeGateway::start(free_address());
     gateway.answer_not_found(true);
-    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
+    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_address(), &gateway.url()).await;
     let id = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     let began = Instant::now();
     while gateway.requests() < 3 {
@@ -161,9 +159,9 @@ async fn a_404_that_is_not_from_the_gateway_is_not_final() {
 #[actix_web::test]
 async fn a_delivery_to_a_path_that_the_gateway_does_not_have_is_final() {
     let directory = tempfile::tempdir().expect("a directory");
-    let gateway = FakeGateway::start(0);
+    let gateway = FakeGateway::start(free_address());
     gateway.remove_paths();
-    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
+    let notifier = Notifier::start(&directory.path().join("outbox.db"), free_address(), &gateway.url()).await;
     let id = notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     notifier.wait_until_all_are_final().await;
     let view = notifier.get(&format!("/v1/notifications/{id}")).await.expect("a view");
@@ -175,8 +173,8 @@ async fn a_delivery_to_a_path_that_the_gateway_does_not_have_is_final() {
 async fn lost_histories_are_delivered_again_with_the_same_id() {
     let directory = tempfile::tempdir().expect("a directory");
     let outbox = directory.path().join("outbox.db");
-    let gateway = FakeGateway::start(0);
-    let notifier = Notifier::start(&outbox, free_port(), &gateway.url()).await;
+    let gateway = FakeGateway::start(free_address());
+    let notifier = Notifier::start(&outbox, free_address(), &gateway.url()).await;
     let id = notifier.notify(json!({"users": ["alice", "bob"], "title": "1"})).await.expect("accepted");
     notifier.notify(json!({"channel": "news:world", "title": "2"})).await.expect("accepted");
     notifier.wait_until_all_are_final().await;
@@ -193,7 +191,7 @@ async fn lost_histories_are_delivered_again_with_the_same_id() {
     // The gateway may also be killed while no notifier runs.
     notifier.kill().await;
     gateway.restart_empty();
-    let notifier = Notifier::start(&outbox, free_port(), &gateway.url()).await;
+    let notifier = Notifier::start(&outbox, free_address(), &gateway.url()).await;
     wait_for_repeats(3).await;
     notifier.wait_until_all_are_final().await;
     assert_eq!(gateway.publications().len(), 3 * 2 + 1, "user deliveries once per start of the gateway, the channel delivery only once");
@@ -203,8 +201,8 @@ async fn lost_histories_are_delivered_again_with_the_same_id() {
 #[actix_web::test]
 async fn sigterm_stops_the_notifier_and_invalid_settings_are_refused() {
     let directory = tempfile::tempdir().expect("a directory");
-    let gateway = FakeGateway::start(0);
-    let mut notifier = Notifier::start(&directory.path().join("outbox.db"), free_port(), &gateway.url()).await;
+    let gateway = FakeGateway::start(free_address());
+    let mut notifier = Notifier::start(&directory.path().join("outbox.db"), free_address(), &gateway.url()).await;
     notifier.notify(json!({"user": "alice", "title": "1"})).await.expect("accepted");
     let id = notifier.process.id().expect("running").to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().await.expect("run").success());

@@ -3,9 +3,12 @@
 mod api_keys;
 mod claims;
 mod origins;
+mod signatures;
 mod tokens;
 
 pub use api_keys::{ApiKeyName, ApiKeys};
 pub use claims::{ConnectionClaims, SubscriptionClaims, TokenError, VerifiedToken};
 pub use origins::Origins;
+#[cfg(test)]
+pub(crate) use signatures::sign_json;
 pub use tokens::{NoSigningKey, Tokens};

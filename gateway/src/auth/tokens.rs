@@ -2,6 +2,7 @@
 //! client's error.
 
 use super::claims::{ConnectionClaims, NumericDate, OneOrMany, SubscriptionClaims, TokenError, TokenJson, VerifiedToken};
+use super::signatures;
 use crate::settings;
 use gateway_core::model::{ChannelName, Data, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
@@ -196,6 +197,7 @@ fn reason(kind: &ErrorKind) -> &'static str {
 
 impl From<&settings::Tokens> for Tokens {
     fn from(tokens: &settings::Tokens) -> Self {
+        signatures::install();
         let secret = tokens.hmac_secret.expose_secret().as_bytes();
         let set = |text: &String| (!text.is_empty()).then(|| text.as_str().into());
         let hmac = (!secret.is_empty()).then(|| VerifyingKey::new(DecodingKey::from_secret(secret), Algorithm::HS256));

@@ -158,10 +158,9 @@ fn rest_and_probes_are_answered_with_a_low_limit_of_open_files() {
         with_open_files(200, env!("CARGO_BIN_EXE_gateway")),
         &["workers=2", "public.request_timeout=1s", "connection.connect_timeout=5m"],
     );
-    let log = gateway.process.log();
     for setting in ["public.max_connections", "public.http_connections", "internal.connections"] {
-        let warned = log.lines().any(|line| line.contains("WARN") && line.contains(setting) && line.contains("open_files=200"));
-        assert!(warned, "{setting}: {log}");
+        let is_warning = |line: &str| line.contains("WARN") && line.contains(setting) && line.contains("open_files=200");
+        gateway.process.wait_for_log(|log| log.lines().any(is_warning));
     }
     let mut sockets = Vec::new();
     let refusal = loop {

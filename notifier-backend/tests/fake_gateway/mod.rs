@@ -4,6 +4,7 @@ use actix_web::web::{self, Bytes, Data, Path};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,13 +31,13 @@ struct State {
 }
 
 pub(crate) struct FakeGateway {
-    port: u16,
+    address: SocketAddr,
     state: Arc<State>,
 }
 
 impl FakeGateway {
-    /// Listens on `port`, or on a free one for 0.
-    pub(crate) fn start(port: u16) -> Self {
+    /// Listens at this address.
+    pub(crate) fn start(address: SocketAddr) -> Self {
         let state = Arc::<State>::default();
         let shared = Data::from(state.clone());
         let server = HttpServer::new(move || {
@@ -49,15 +50,14 @@ impl FakeGateway {
         })
         .workers(1)
         .disable_signals()
-        .bind(("127.0.0.1", port))
+        .bind(address)
         .expect("a free port");
-        let port = server.addrs()[0].port();
         actix_web::rt::spawn(server.run());
-        Self { port, state }
+        Self { address, state }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// Sets whether some requests are answered late, with errors, or not in time.

@@ -1,3 +1,4 @@
+use super::super::signatures::sign_json;
 use super::*;
 use crate::settings::Settings;
 use gateway_core::model::{ErrorCode, Refusal};
@@ -15,12 +16,8 @@ fn plain() -> Tokens {
     tokens("hmac_secret = \"secret\"")
 }
 
-fn signed_with(secret: &str, algorithm: Algorithm, claims: &Value) -> String {
-    encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("signed")
-}
-
 fn signed(claims: &Value) -> String {
-    signed_with("secret", Algorithm::HS256, claims)
+    sign_json("secret", claims)
 }
 
 fn invalid(fragment: &str) -> impl Fn(TokenError) -> bool {
@@ -87,9 +84,13 @@ fn forged_and_malformed_tokens_are_refused_with_a_reason() {
     let critical = encode(&critical, &json!({"sub": "alice"}), &EncodingKey::from_secret(b"secret")).expect("signed");
     let swapped = signed(&json!({"sub": "mallory"}));
     let swapped = format!("{header}.{}.{signature}", swapped.split('.').nth(1).expect("three parts"));
+    // A valid HS512 token with the gateway's secret.
+    let hs512 = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJhbGljZSJ9.\
+         WhrddLNc_Zksppka8DkNGPmqrL0iGYLZREVda8eo4BVwkLSDykSHzluS7J0Z10ahM1BaqA\
+         nFIVyOGhaUCy_dDg";
     for (token, fragment) in [
-        (signed_with("other", Algorithm::HS256, &json!({"sub": "alice"})), "wrong signature"),
-        (signed_with("secret", Algorithm::HS512, &json!({"sub": "alice"})), "another algorithm"),
+        (sign_json("other", &json!({"sub": "alice"})), "wrong signature"),
+        (hs512.to_owned(), "another algorithm"),
         (none, "an unknown algorithm"),
         (critical, "critical headers"),
         (other, "another algorithm"),
@@ -150,7 +151,7 @@ fn anonymous_connections_need_the_setting() {
 fn without_a_secret_every_token_is_refused_even_one_signed_with_the_empty_key() {
     let none = tokens("");
     assert!(none.verify_connection(&signed(&json!({"sub": "a"})), CLOCK).is_err_and(invalid("no key")));
-    assert!(none.verify_connection(&signed_with("", Algorithm::HS256, &json!({"sub": "a"})), CLOCK).is_err());
+    assert!(none.verify_connection(&sign_json("", &json!({"sub": "a"})), CLOCK).is_err());
     assert_eq!(none.sign_connection(&ConnectionClaims::of("a".parse().expect("valid")), NOW), Err(NoSigningKey));
 }
 

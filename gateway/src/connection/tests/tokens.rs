@@ -1,7 +1,7 @@
 //! Tokens whose `exp` is close to the present time, tested through a connection. The node's `tokens.leeway` is 5 s.
 
 use super::*;
-use jsonwebtoken::{EncodingKey, Header};
+use crate::auth::sign_json;
 use std::time::SystemTime;
 
 /// The time in `from_now` seconds, in seconds since 1970.
@@ -10,7 +10,7 @@ fn in_seconds(from_now: f64) -> f64 {
 }
 
 fn token(claims: &Value) -> String {
-    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(b"secret")).expect("signed")
+    sign_json("secret", claims)
 }
 
 fn connect(exp: &Value) -> String {

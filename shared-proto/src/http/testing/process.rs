@@ -2,8 +2,9 @@
 
 use super::client::Client;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -43,8 +44,21 @@ impl Process {
         process
     }
 
-    /// Everything that the process has written to its standard error.
-    pub fn log(&self) -> String {
+    /// Waits until `is_enough` accepts what the process has written to its standard error. Returns all of that.
+    pub fn wait_for_log(&self, is_enough: impl Fn(&str) -> bool) -> String {
+        let began = Instant::now();
+        loop {
+            let log = self.log();
+            if is_enough(&log) {
+                return log;
+            }
+            assert!(began.elapsed() < TIMEOUT, "the process does not log it: {log}");
+            thread::yield_now();
+        }
+    }
+
+    /// What has arrived of the log. More may be on its way.
+    fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -74,7 +88,11 @@ pub fn with_open_files(limit: u32, program: &str) -> Command {
     command
 }
 
-/// An address at which no process listens.
+/// An address at which no process listens. Each call has a loopback host of its own, so that nobody takes the port before the caller uses it.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    static CALLS: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    // Never 127.0.0.1, which all other programs use.
+    let host = Ipv4Addr::new(127, high | 0x80, low, CALLS.fetch_add(1, Relaxed));
+    TcpListener::bind((host, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
 }

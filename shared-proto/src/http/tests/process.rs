@@ -3,19 +3,13 @@
 use super::super::testing::Process;
 use super::server::shared;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// Runs a process that logs this line. Another server answers at its address.
 fn process_that_logs(line: &str) {
     let mut command = Command::new("sh");
     command.args(["-c", "echo \"$0\" >&2; exec sleep 60", line]);
     let process = Process::start(&mut command, shared());
-    let began = Instant::now();
-    while process.log().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "the process does not log the line");
-        thread::yield_now();
-    }
+    process.wait_for_log(|log| !log.is_empty());
 }
 
 #[test]
