@@ -55,11 +55,13 @@ async function tryNow(selector) {
 }
 
 async function refused() {
-  const tab = await signedIn();
+  const context = await newContext();
+  const network = await faultyNetwork(context);
+  const tab = await signedIn({ context });
   await tab.locator('[data-say="error"]').click();
   const entry = tab.locator(`.entry[data-from="${tab.user}"][data-state="refused"]`).last();
   await entry.waitFor();
-  return { tab, entry };
+  return { tab, entry, network };
 }
 
 async function longNotification() {
@@ -240,28 +242,28 @@ const BUTTONS = {
     await waitForEntry(tab, text, tab.user);
   },
   async 'messages retry'() {
-    const { tab, entry } = await refused();
-    await entry.evaluate((element) => {
-      globalThis.states = [];
-      new MutationObserver(() => globalThis.states.push(element.dataset.state)).observe(element, { attributeFilter: ['data-state'] });
-    });
+    const { tab, entry, network } = await refused();
     await entry.locator('[data-do="retry"]').click();
-    await tab.waitForFunction(() => globalThis.states.at(-1) === 'refused' && globalThis.states.includes('sending'));
+    await tab.waitForFunction(() => document.activeElement.id === 'message-field');
+    await entry.waitFor();
+    const ids = network.callsOf('chatbot.say').map(({ id }) => id);
+    assert.deepEqual(ids, [ids[0], ids[0]], 'the line is sent again with its id');
   },
   async 'messages stop'() {
     const tab = await signedIn();
-    await say(tab, '@bot tell me a story');
-    const entry = tab.locator('.entry.bot[data-state="streaming"]').last();
-    await entry.locator('[data-do="stop"]').click();
-    await tab.locator('.entry.bot[data-state="stopped"]', { hasText: 'You stopped this answer.' }).waitFor();
+    await say(tab, 'tell me a story');
+    const question = await waitForEntry(tab, 'tell me a story', tab.user);
+    await tab.locator(`#messages > li[data-id="${question}"] ~ li [data-do="stop"]`).first().click();
+    await tab.locator(`#messages > li[data-id="${question}"] ~ li[data-state="stopped"]`).first().waitFor();
   },
   async 'messages fold'(t) {
     const { gateway, tab } = await ownConversation(t, 0);
-    await gateway.publish('chat:lobby', message(words(4_000)));
-    const fold = tab.locator('[data-do="fold"]');
-    await fold.getByText('Show more').click();
-    await fold.getByText('Show less').click();
-    await fold.getByText('Show more').waitFor();
+    await gateway.publish('chat:lobby', message(words(2_000)));
+    const button = tab.locator('#messages [data-do="fold"]');
+    await button.click();
+    await button.getByText('Show less').waitFor();
+    await button.click();
+    await button.getByText('Show more').waitFor();
   },
   async 'messages discard'() {
     const { entry, tab } = await refused();
@@ -269,7 +271,7 @@ const BUTTONS = {
     await entry.locator('[data-do="discard"]').click();
     await tab.waitForFunction((left) => document.querySelectorAll('.entry[data-state="refused"]').length === left, number - 1);
   },
-  ...Object.fromEntries(['help', 'tell me a story', 'count to 20', 'who is here', 'what time is it', 'fail', 'error'].map((text) => [`chat ${text}`, suggestion(text)])),
+  ...Object.fromEntries(['help', 'tell me a story', 'count to 20', 'who is here', 'what time is it', 'fail', 'error'].map((text) => [`foot ${text}`, suggestion(text)])),
 };
 
 for (const [key, press] of Object.entries(BUTTONS)) {

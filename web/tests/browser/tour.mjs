@@ -39,6 +39,17 @@ async function conversation(tab, visit) {
   await say(tab, 'tell me a story');
   await tab.locator('.entry.bot[data-state="streaming"][data-parts]').last().waitFor();
   await visit('streaming answer');
+  await tab.locator('.entry[data-state="streaming"] [data-do="stop"]').last().click();
+  await tab.locator('.entry[data-state="stopped"]').last().waitFor();
+  await visit('stopped answer');
+  await say(tab, `@nobody ${'many words '.repeat(150)}`);
+  await tab.locator('.entry [data-do="fold"]').last().waitFor();
+  await visit('folded line');
+  await tab.locator('#message-field').fill('word '.repeat(500));
+  await tab.keyboard.press('Enter');
+  await tab.locator('#message-problem').waitFor();
+  await visit('line over the limit');
+  await tab.locator('#message-field').fill('');
 }
 
 async function panel(tab, visit) {
