@@ -1,27 +1,27 @@
 /** The start of the page: sign in, connect, show. */
 
-import { showAbout } from './about.js';
-import { NotificationsView } from './notifications-view.js';
-import { Chat } from './chat.js';
-import { ChatView, showPeople } from './chat-view.js';
-import { ConnectionView } from './connection-view.js';
-import { avatar, byId, count, show, write } from './dom.js';
-import { GatewaySocket } from './gateway-socket.js';
-import { ConnectionState } from './connection-state.js';
-import { DraftStore } from './draft-store.js';
-import { fitting, takeMovedState, moveUrl } from './move.js';
-import { Nodes } from './nodes.js';
-import { NodesView, announceMove } from './nodes-view.js';
-import { News } from './news.js';
-import { NewsView } from './news-view.js';
-import { Notifications } from './notifications.js';
-import { Outbox, storable } from './outbox.js';
-import { wirePanel } from './panel.js';
-import { People } from './people.js';
-import { createClient, storedUser } from './session.js';
-import { signIn } from './sign-in.js';
-import { chosenTheme, wireTheme } from './theme.js';
-import { toast } from './toasts.js';
+import { showAbout } from './page/about.js';
+import { NotificationsView } from './notifications/notifications-view.js';
+import { Chat } from './conversation/chat.js';
+import { ChatView, showPeople } from './conversation/chat-view.js';
+import { ConnectionView } from './connection/connection-view.js';
+import { avatar, byId, count, show, write } from './page/dom.js';
+import { GatewaySocket } from './connection/gateway-socket.js';
+import { ConnectionState } from './connection/connection-state.js';
+import { DraftStore } from './outgoing/draft-store.js';
+import { fitting, takeMovedState, moveUrl } from './connection/move.js';
+import { Nodes } from './connection/nodes.js';
+import { NodesView, announceMove } from './connection/nodes-view.js';
+import { News } from './notifications/news.js';
+import { NewsView } from './notifications/news-view.js';
+import { Notifications } from './notifications/notifications.js';
+import { Outbox, storable } from './outgoing/outbox.js';
+import { wirePanel } from './page/panel.js';
+import { People } from './conversation/people.js';
+import { createClient, storedUser } from './sign-in/session.js';
+import { signIn } from './sign-in/sign-in.js';
+import { chosenTheme, wireTheme } from './page/theme.js';
+import { toast } from './notices/toasts.js';
 
 const CHANNEL = 'chat:lobby';
 

@@ -40,7 +40,7 @@ export function buttonRecord() {
 
 /** What the buttons that the scripts make do, from `data-do` and from tables with an `action`. A button without `data-do` is an error. */
 export function buttonsOfScripts() {
-  return readdirSync(SCRIPTS).filter((file) => file.endsWith('.js')).flatMap((file) => {
+  return readdirSync(SCRIPTS, { recursive: true }).filter((file) => file.endsWith('.js')).flatMap((file) => {
     const script = readFileSync(new URL(file, SCRIPTS), 'utf8');
     for (const [line] of script.matchAll(/(?:h|createElement)\('(?:button|summary)'.*/g)) {
       if (!line.includes("'data-do':")) throw new Error(`${file}: the button needs a 'data-do' on its line: ${line}`);

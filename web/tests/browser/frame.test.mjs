@@ -70,7 +70,7 @@ test('each line is announced once and leaves after its own time', async () => {
   const lines = [unique('first'), unique('second'), unique('third')];
   const pauses = [1_500, 1_500, 0];
   await tab.evaluate(async ([texts, waits]) => {
-    const { announce } = await import('./js/announce.js');
+    const { announce } = await import('./js/page/announce.js');
     for (const [index, text] of texts.entries()) {
       announce(text);
       await new Promise((resolve) => { setTimeout(resolve, waits[index]); });
@@ -90,7 +90,7 @@ test('each line is announced once and leaves after its own time', async () => {
 test('a flood of announcements keeps the region small', async () => {
   const tab = await open();
   const kept = await tab.evaluate(async () => {
-    const { announce } = await import('./js/announce.js');
+    const { announce } = await import('./js/page/announce.js');
     for (let i = 0; i < 500; i += 1) announce(`line ${i}`);
     const region = document.getElementById('announcements');
     return [region.children.length, region.lastElementChild.textContent];

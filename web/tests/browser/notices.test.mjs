@@ -274,7 +274,7 @@ test('a toast waits while the pointer or the focus is on it, and while the inbox
   await toast.waitFor({ state: 'detached' });
 
   await openInbox(tab);
-  await tab.evaluate(async () => (await import('./js/toasts.js')).toast({ title: 'Not a notification', level: 'error' }));
+  await tab.evaluate(async () => (await import('./js/notices/toasts.js')).toast({ title: 'Not a notification', level: 'error' }));
   const other = tab.locator('.toast', { hasText: 'Not a notification' });
   await wait();
   assert.equal(await other.isVisible(), false);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import test from 'node:test';
 import { memoryStorage } from './page.mjs';
-import { Chat } from '../../js/chat.js';
-import { Outbox } from '../../js/outbox.js';
+import { Chat } from '../../js/conversation/chat.js';
+import { Outbox } from '../../js/outgoing/outbox.js';
 
 /** A fake SDK subscription together with the gateway's history of its channel. */
 class Channel extends EventEmitter {

@@ -3,10 +3,10 @@ import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import './page.mjs';
-import { ConnectionState } from '../../js/connection-state.js';
-import { CAN_TRY_NOW, connectionTexts, stateOf } from '../../js/connection-texts.js';
-import { disconnectText, signInText } from '../../js/error-texts.js';
-import { RecoveredMessages } from '../../js/recovered-messages.js';
+import { ConnectionState } from '../../js/connection/connection-state.js';
+import { CAN_TRY_NOW, connectionTexts, stateOf } from '../../js/connection/connection-texts.js';
+import { disconnectText, signInText } from '../../js/page/error-texts.js';
+import { RecoveredMessages } from '../../js/connection/recovered-messages.js';
 
 const facts = { isConnected: false, isClosed: false, isCut: false, isRetrying: false, isOnline: true, wasConnected: false, isShutdown: false };
 

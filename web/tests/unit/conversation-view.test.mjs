@@ -3,12 +3,12 @@
 import { fakeTimers } from './page.mjs';
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { dayLabel, endOfDay, isoDay } from '../../js/days.js';
-import { relations } from '../../js/entry-relations.js';
-import { EntryWindow, FOLLOWED, MOST } from '../../js/entry-window.js';
-import { lineAnnouncer } from '../../js/line-announcer.js';
-import { LINE_LIMIT, lineProblem } from '../../js/line-limit.js';
-import { SortedEntries } from '../../js/sorted-entries.js';
+import { dayLabel, endOfDay, isoDay } from '../../js/conversation/days.js';
+import { relations } from '../../js/conversation/entry-relations.js';
+import { EntryWindow, FOLLOWED, MOST } from '../../js/conversation/entry-window.js';
+import { lineAnnouncer } from '../../js/conversation/line-announcer.js';
+import { LINE_LIMIT, lineProblem } from '../../js/outgoing/line-limit.js';
+import { SortedEntries } from '../../js/conversation/sorted-entries.js';
 
 const at = (text) => new Date(text).getTime();
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import './page.mjs';
-import { lengthOf, limitText } from '../../js/limit.js';
-import { NAME_LIMIT, nameProblem } from '../../js/session.js';
+import { lengthOf, limitText } from '../../js/page/limit.js';
+import { NAME_LIMIT, nameProblem } from '../../js/sign-in/session.js';
 
 test('a counter is silent far from the limit', () => {
   const table = [[0, ''], [25, ''], [26, '26 of 32 characters'], [32, '32 of 32 characters'], [40, '40 of 32 characters']];

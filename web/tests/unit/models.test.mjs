@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
-import { ago } from '../../js/ages.js';
-import { Inbox, safeLink, timeOf } from '../../js/inbox.js';
-import { LEVELS } from '../../js/levels.js';
-import { excerpt, spoken } from '../../js/notice.js';
-import { OffsetCheck } from '../../js/offset-check.js';
-import { median, runs } from '../../js/plot.js';
-import { longestDelay, nameProblem } from '../../js/session.js';
-import { StreamText } from '../../js/streams.js';
-import { typingParts } from '../../js/typing.js';
-import { errorText, isOutcomeUnknown } from '../../js/error-texts.js';
-import { commandFor } from '../../js/example-command.js';
+import { ago } from '../../js/notices/ages.js';
+import { Inbox, timeOf } from '../../js/notifications/inbox.js';
+import { safeLink } from '../../js/page/links.js';
+import { LEVELS } from '../../js/notices/levels.js';
+import { excerpt, spoken } from '../../js/notices/notice.js';
+import { OffsetCheck } from '../../js/connection/offset-check.js';
+import { median, runs } from '../../js/connection/plot.js';
+import { longestDelay, nameProblem } from '../../js/sign-in/session.js';
+import { StreamText } from '../../js/conversation/streams.js';
+import { typingParts } from '../../js/conversation/typing.js';
+import { errorText, isOutcomeUnknown } from '../../js/page/error-texts.js';
+import { commandFor } from '../../js/notifications/example-command.js';
 
 class Storage {
   #map = new Map();

@@ -1,10 +1,10 @@
 import { memoryStorage } from './page.mjs';
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Inbox } from '../../js/inbox.js';
-import { DraftStore } from '../../js/draft-store.js';
-import { fitting, takeMovedState, moveUrl, UNSENT_BYTES } from '../../js/move.js';
-import { Nodes } from '../../js/nodes.js';
+import { Inbox } from '../../js/notifications/inbox.js';
+import { DraftStore } from '../../js/outgoing/draft-store.js';
+import { fitting, takeMovedState, moveUrl, UNSENT_BYTES } from '../../js/connection/move.js';
+import { Nodes } from '../../js/connection/nodes.js';
 
 /** Returns the location and the history of a fake tab at this address. */
 function tabAt(address) {

@@ -1,7 +1,7 @@
 import './page.mjs';
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { headlineOf, News } from '../../js/news.js';
+import { headlineOf, News } from '../../js/notifications/news.js';
 
 /** A client whose only subscription answers `history` with these publications, newest first. */
 function fakeClient(publications) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fakeTimers, memoryStorage } from './page.mjs';
-import { MAX_ATTEMPTS, MAX_REFUSALS } from '../../js/delivery.js';
-import { MAX_AGE, MAX_LINES, Outbox } from '../../js/outbox.js';
-import { Outgoing } from '../../js/outgoing.js';
-import { Timeline } from '../../js/timeline.js';
+import { MAX_ATTEMPTS, MAX_REFUSALS } from '../../js/outgoing/delivery.js';
+import { MAX_AGE, MAX_LINES, Outbox } from '../../js/outgoing/outbox.js';
+import { Outgoing } from '../../js/outgoing/outgoing.js';
+import { Timeline } from '../../js/conversation/timeline.js';
 
 const BROKEN = { code: 11, message: 'connection closed' };
 const settled = async () => { for (let i = 0; i < 20; i += 1) await new Promise(setImmediate); };

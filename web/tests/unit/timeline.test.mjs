@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Timeline } from '../../js/timeline.js';
+import { Timeline } from '../../js/conversation/timeline.js';
 
 const message = (offset, id, from = 'bob', text = `text of ${id}`) => ({ offset, data: { kind: 'message', id, from, text } });
 const stream = (offset, id) => ({ offset, data: { kind: 'stream', id, from: 'chatbot', channel: `stream:${id}` } });
