@@ -36,7 +36,7 @@ function wireUser(user, client) {
 }
 
 function start({ user, token }, moved) {
-  show(byId('sign-in'), false);
+  byId('sign-in').remove();
   show(byId('app'), true);
   const socket = new GatewaySocket();
   const client = createClient(user, token, socket);

@@ -115,7 +115,7 @@ async fn typing_is_published_and_invalid_calls_are_refused() {
     let _bot = Instance::start(&gateway, "one");
     assert_eq!(gateway.call("one", "typing", "alice", json!({"channel": LOBBY})).await, json!({"reply": {}}));
     assert_eq!(gateway.ephemeral(), [(LOBBY.to_owned(), json!({"kind": "typing", "from": "alice"}))]);
-    let long = "x".repeat(5000);
+    let long = "x".repeat(9000);
     for (method, user, data, code) in [
         ("say", "a", json!(null), 400),
         ("say", "a", json!([LOBBY, "hi"]), 400),

@@ -5,7 +5,7 @@ import { byId } from '../page/dom.js';
 const GAP = 8;
 
 function edges() {
-  const isChatCovered = byId('chat').inert;
+  const isChatCovered = byId('scroller').inert;
   const above = isChatCovered ? ['.bar', '.side-head'] : ['.bar', '#banner'];
   const bottoms = above.map((part) => document.querySelector(part)?.getBoundingClientRect().bottom ?? 0);
   return { top: Math.max(...bottoms) + GAP, bottom: (isChatCovered ? innerHeight : document.querySelector('.foot').getBoundingClientRect().top) - GAP };

@@ -22,7 +22,8 @@ function toggle() {
 
 /** Escape closes the panel only where it covers the conversation, and first what lies over the panel. */
 function closesWithEscape() {
-  return !byId('side').hidden && !wide.matches && byId('inbox').hidden;
+  const isOnToast = byId('toasts').contains(document.activeElement);
+  return !byId('side').hidden && !wide.matches && byId('inbox').hidden && !isOnToast;
 }
 
 /** Connects the buttons. The width of the page decides whether the panel is open at first. */
