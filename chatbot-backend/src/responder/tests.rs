@@ -9,7 +9,7 @@ fn answer(text: &str, found: &LookupResult) -> String {
         Response::Answer(steps) => {
             steps.iter().filter_map(|step| if let Step::Text(text) = step { Some(text.as_str()) } else { None }).collect()
         }
-        other => format!("{other:?}"),
+        other @ Response::Stop => format!("{other:?}"),
     }
 }
 

@@ -11,7 +11,7 @@ import { backend } from './support/program.mjs';
 import { RestProxy } from './support/rest-proxy.mjs';
 import { eventually, EventRecorder } from './support/wait.mjs';
 import '../../../web/tests/unit/page.mjs';
-import { Notifications } from '../../../web/js/notifications.js';
+import { Notifications } from '../../../web/js/notifications/notifications.js';
 
 const ROUNDS = 4;
 
