@@ -15,6 +15,10 @@ use std::collections::BTreeMap;
 /// Maximum number of bytes that a frame of the gateway adds to the data of a frontend: the user, the connection, the trace and so on.
 pub const FRAME_OVERHEAD: usize = 1024;
 
+/// A header of the response to the upgrade, with the name of the node. An instance that has a link to that node, through another address,
+/// closes the new one without a `hello`, because a `hello` of the same instance replaces the earlier link.
+pub const NODE_HEADER: &str = "switchboard-node";
+
 /// The code of a [`CallError`] for a method that the service does not have. The frontend protocol defines this code.
 pub const NO_SUCH_METHOD: u32 = 104;
 

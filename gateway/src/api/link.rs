@@ -8,7 +8,11 @@ use crate::{
     node::Node,
     services::link::{Invalid, Peer, Received, Sent, serve},
 };
-use actix_web::{FromRequest as _, HttpRequest, HttpResponse, dev, web};
+use actix_web::{
+    FromRequest as _, HttpRequest, HttpResponse, dev,
+    http::header::{HeaderName, HeaderValue},
+    web,
+};
 use actix_ws::{CloseReason, Message};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, future::ready, stream};
@@ -16,7 +20,7 @@ use gateway_core::{
     model::{ErrorCode, Refusal, ServiceName},
     protocol::websocket::{Decoder, Event, Violation},
 };
-use shared_proto::rest::Problem;
+use shared_proto::{link::NODE_HEADER, rest::Problem};
 use std::{pin::pin, sync::Arc};
 
 /// The path of links.
@@ -30,7 +34,7 @@ pub fn accepts_websocket(path: &str) -> bool {
 
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
 #[utoipa::path(get, path = "/v1/services/{service}/link", tag = "services", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
-    responses((status = 101, description = "The link is open; the node waits for `hello`"),
+    responses((status = 101, description = "The link is open; the node waits for `hello`. The header `Switchboard-Node` has its name"),
         (status = 404, description = "`no_service`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "`upgrade_required`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`draining`", body = Problem, content_type = "application/problem+json")))]
@@ -51,8 +55,11 @@ pub(super) async fn open(
     // The reader of actix-ws gets no input, because it reads a whole frame before it checks the size.
     let nothing = web::Payload::from_request(&request, &mut dev::Payload::None).await.map_err(|_| ErrorCode::Internal)?;
     #[expect(clippy::disallowed_methods, reason = "links are few, and their peers are trusted")]
-    let (response, session, _) =
+    let (mut response, session, _) =
         actix_ws::handle(&request, nothing).map_err(|_| ApiError::from(Refusal::from(ErrorCode::UpgradeRequired)))?;
+    if let Ok(name) = HeaderValue::from_str(&node.name) {
+        response.headers_mut().insert(HeaderName::from_static(NODE_HEADER), name);
+    }
     let peer = Peer { service, scope: scope.into(), node: Arc::clone(&node.name), nodes: node.cluster.links() };
     actix_web::rt::spawn(run(node.into_inner(), peer, session, body.into_inner()));
     Ok(response)

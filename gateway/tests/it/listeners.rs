@@ -109,6 +109,7 @@ fn a_link_opens_with_any_further_upgrade_offers() {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ));
         assert_eq!(answer.status, 101, "{offered}: {answer:?}");
+        assert!(answer.head.contains("\r\nswitchboard-node: "), "the response names the node: {answer:?}");
     }
 }
 

@@ -150,15 +150,21 @@ async fn a_passed_deadline_says_whether_the_publication_may_be_stored() {
 async fn every_named_node_gets_exactly_one_link() {
     let mut second = FakeNode::start("b").await;
     let mut first = FakeNode::start_with_peers("a", vec![second.url()]).await;
-    // A second address of the first node gets no link.
-    let mut alias = FakeNode::start("a").await;
     let link = connect(config(&[&first])).await;
     let (_one, _two) = (first.accept().await, second.accept().await);
     let mut activity = link.activity.clone();
     timeout(TIMEOUT, activity.wait_for(|now| now.nodes.len() == 2)).await.expect("both in time").expect("alive");
-    let both = connect(config(&[&first, &alias])).await;
-    let (_one, _alias) = (first.accept().await, alias.accept().await);
-    assert_eq!(both.activity.borrow().nodes.iter().filter(|node| *node == "a").count(), 1);
+}
+
+#[tokio::test]
+async fn a_second_address_of_a_linked_node_does_not_replace_the_link() {
+    let mut alias = FakeNode::start("a").await;
+    let mut node = FakeNode::start_with_peers("a", vec![alias.url()]).await;
+    let _link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
+    alias.closed_without_hello().await;
+    fake.call(1, "echo").await;
+    assert!(matches!(fake.frame().await, ToGateway::Reply(_)));
 }
 
 #[tokio::test]

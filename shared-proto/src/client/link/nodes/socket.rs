@@ -2,6 +2,7 @@
 
 use crate::client::link::config::Config;
 use crate::client::rest::ConfigError;
+use crate::link::NODE_HEADER;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error as SocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -16,8 +17,8 @@ const BUFFER_SIZE: usize = 8 * 1024;
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Connects to a link address.
-pub(super) async fn connect(config: &Config, url: &str) -> Result<Socket, SocketError> {
+/// Connects to a link address. Returns the name of the node as well, if the node says it before the welcome.
+pub(super) async fn connect(config: &Config, url: &str) -> Result<(Socket, Option<String>), SocketError> {
     let mut request: Request = url.into_client_request()?;
     if let Ok(bearer) = bearer(&config.api_key) {
         request.headers_mut().insert(AUTHORIZATION, bearer);
@@ -28,8 +29,9 @@ pub(super) async fn connect(config: &Config, url: &str) -> Result<Socket, Socket
         .max_write_buffer_size(config.message_size.saturating_mul(2).max(4 * BUFFER_SIZE))
         .max_message_size(Some(config.message_size))
         .max_frame_size(Some(config.message_size));
-    let (socket, _response) = connect_async_with_config(request, Some(bounds), true).await?;
-    Ok(socket)
+    let (socket, response) = connect_async_with_config(request, Some(bounds), true).await?;
+    let node = response.headers().get(NODE_HEADER).and_then(|name| name.to_str().ok());
+    Ok((socket, node.map(str::to_owned)))
 }
 
 /// The value of the `Authorization` header.

@@ -1,6 +1,6 @@
 //! A fake gateway node that a test controls.
 
-use crate::link::{Hello, ToGateway};
+use crate::link::{Hello, NODE_HEADER, ToGateway};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 /// Longest wait of a test for something that must happen.
@@ -18,6 +19,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct FakeNode {
     address: std::net::SocketAddr,
     links: mpsc::Receiver<FakeLink>,
+    without_hello: mpsc::Receiver<()>,
     listening: JoinHandle<()>,
 }
 
@@ -37,15 +39,19 @@ impl FakeNode {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (welcomed, links) = mpsc::channel(16);
+        let (silent, without_hello) = mpsc::channel(16);
         let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let Some(link) = welcome_link(stream, name, &peers).await else { continue };
-                if welcomed.send(link).await.is_err() {
+                let received = match welcome_link(stream, name, &peers).await {
+                    Some(link) => welcomed.send(link).await.is_ok(),
+                    None => silent.send(()).await.is_ok(),
+                };
+                if !received {
                     return;
                 }
             }
         });
-        Self { address, links, listening }
+        Self { address, links, without_hello, listening }
     }
 
     pub(super) fn url(&self) -> String {
@@ -56,16 +62,22 @@ impl FakeNode {
         timeout(TIMEOUT, self.links.recv()).await.expect("a link in time").expect("listening")
     }
 
+    /// Waits until a client has connected and closed the connection without a hello.
+    pub(super) async fn closed_without_hello(&mut self) {
+        timeout(TIMEOUT, self.without_hello.recv()).await.expect("a connection in time").expect("listening");
+    }
+
     pub(super) fn stop(&self) {
         self.listening.abort();
     }
 }
 
-async fn welcome_link(stream: TcpStream, name: &str, peers: &[String]) -> Option<FakeLink> {
+async fn welcome_link(stream: TcpStream, name: &'static str, peers: &[String]) -> Option<FakeLink> {
     let mut authorization = String::new();
     #[expect(clippy::result_large_err, reason = "the signature is the library's")]
-    let header = |request: &Request, response: Response| {
+    let header = |request: &Request, mut response: Response| {
         assert_eq!(request.uri().path(), "/v1/services/chatbot/link");
+        response.headers_mut().insert(NODE_HEADER, HeaderValue::from_static(name));
         authorization = request.headers()["authorization"].to_str().unwrap_or_default().to_owned();
         Ok(response)
     };

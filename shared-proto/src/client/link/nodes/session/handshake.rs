@@ -22,22 +22,26 @@ const MAX_WINDOW: u32 = 256;
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
 
-/// Sends the hello, waits for the welcome, and runs the session until its end.
+/// Sends the hello, waits for the welcome, and runs the session until its end. `node` is the name in the response to the upgrade. If that
+/// node is linked, no hello is sent, because it would replace the earlier link.
 pub(in crate::client::link) async fn run<S: Service>(
     context: &Arc<Context<S>>,
     url: &str,
     mut socket: Socket,
+    node: Option<String>,
     updates: &mpsc::Sender<LinkUpdate>,
     peers: &mpsc::Sender<Vec<String>>,
 ) -> SessionEnd {
+    if let Some(node) = node.filter(|node| context.activity.borrow().nodes.contains(node)) {
+        return already_linked(socket, node).await;
+    }
     let handshake = timeout(context.config.connect_timeout, exchange_hello(context, &mut socket)).await;
     let Ok(Ok(welcome)) = handshake else {
         tracing::warn!(url, "the node did not send a welcome frame");
         return SessionEnd::Lost { welcomed: false };
     };
     let Some(_registration) = LinkedNode::register(context, &welcome.node) else {
-        let _timeout = timeout(CLOSE_TIMEOUT, socket.close(None)).await;
-        return SessionEnd::AlreadyLinked(welcome.node);
+        return already_linked(socket, welcome.node).await;
     };
     increment(&context.counts.welcomed);
     tracing::info!(url, node = welcome.node, "linked to a node");
@@ -53,6 +57,11 @@ pub(in crate::client::link) async fn run<S: Service>(
     let _router_ended = updates.send(LinkUpdate::Down(link)).await;
     tracing::info!(url, node = welcome.node, ?end, "the link ended");
     end
+}
+
+async fn already_linked(mut socket: Socket, node: String) -> SessionEnd {
+    let _timeout = timeout(CLOSE_TIMEOUT, socket.close(None)).await;
+    SessionEnd::AlreadyLinked(node)
 }
 
 async fn exchange_hello<S: Service>(context: &Context<S>, socket: &mut Socket) -> Result<Welcome, ()> {
