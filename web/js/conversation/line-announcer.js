@@ -1,15 +1,12 @@
 /** Announces new lines for screen readers, and only their number if many come at once. */
 
 import { count } from '../page/dom.js';
+import { excerpt } from '../page/excerpt.js';
 
 /** Lines that come within this time are announced together, in milliseconds. */
 const TOGETHER = 1_000;
 /** The largest number of lines that are read together. */
 const MOST_READ = 3;
-/** Longest part of a line that is read. */
-const MOST_CHARACTERS = 300;
-
-const shortened = (text) => (text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text);
 
 /** Returns a function that takes a line and calls `announce` with sentences. The first line is announced at once. */
 export function lineAnnouncer(announce) {
@@ -28,10 +25,10 @@ export function lineAnnouncer(announce) {
   };
   return (line) => {
     if (waiting) {
-      waiting.push(shortened(line));
+      waiting.push(excerpt(line));
       return;
     }
-    announce(shortened(line));
+    announce(excerpt(line));
     start();
   };
 }

@@ -1,7 +1,7 @@
 /** Long texts: cut to a few lines, with a button that shows the whole text. The button is there only where text is cut. */
 
 import { h, show, write } from '../page/dom.js';
-import { excerpt } from './notice.js';
+import { excerpt } from '../page/excerpt.js';
 
 const observer = new ResizeObserver((changes) => {
   for (const group of new Set(changes.map(({ target }) => target.parentElement))) if (group) refresh(group);

@@ -2,17 +2,9 @@
 
 import { ageElement } from './ages.js';
 import { h, icon } from '../page/dom.js';
+import { excerpt } from '../page/excerpt.js';
 import { safeLink } from '../page/links.js';
 import { LEVELS } from './levels.js';
-
-/** Characters of a notice that are announced. The page shows the rest. */
-const SPOKEN = 300;
-
-/** A text with at most this many characters. */
-export function excerpt(text, length = SPOKEN) {
-  const characters = [...text];
-  return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`;
-}
 
 /** The sentence that announces a notice: its level, its title, the start of its body. */
 export function spoken({ level, title, body }) {

@@ -1,7 +1,8 @@
 /** Notices that appear at the edge of the page for some seconds. */
 
 import { byId, h, icon, show, write } from '../page/dom.js';
-import { levelMark, noticeHead, noticeLink, excerpt } from './notice.js';
+import { excerpt } from '../page/excerpt.js';
+import { levelMark, noticeHead, noticeLink } from './notice.js';
 import { keepInPlace } from './toast-area.js';
 import { countDown, expires, hold, isInUse } from './toast-expiry.js';
 import { placeAfter, rememberPlace } from './toast-focus.js';

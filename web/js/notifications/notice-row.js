@@ -2,7 +2,8 @@
 
 import { clamped } from '../notices/clamped.js';
 import { h, icon } from '../page/dom.js';
-import { excerpt, levelMark, noticeHead, noticeLink } from '../notices/notice.js';
+import { excerpt } from '../page/excerpt.js';
+import { levelMark, noticeHead, noticeLink } from '../notices/notice.js';
 
 /** Makes the row of an item. `onRead` is called when the user marks it as read, `onOpen` when the user follows its link. */
 export function noticeRow(item, { onRead, onOpen }) {

@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
 import { buttonRecord, buttonsOfScripts } from './buttons.mjs';
 import { entries, faultyNetwork, ready, say, waitForEntry } from './chromium.mjs';
+import { demoGateway } from './demo-gateway.mjs';
 import { notifyTab, openInbox, words } from './notice-data.mjs';
 import { publish, unique } from './stack.mjs';
 import { tabsOfFile } from './tabs.mjs';
@@ -21,17 +21,7 @@ const message = (text) => ({ kind: 'message', id: unique('m'), from: 'bob', text
 
 /** A tab on a gateway of its own, with messages in its conversation. Nobody else writes there. */
 async function ownConversation(t, messages) {
-  const gateway = await ownGateway(t, `
-    [demo]
-    enabled = true
-    [namespaces.chat]
-    history_size = 1000
-    history_ttl = "1h"
-    presence = true
-    join_leave = true
-    subscribe = "anyone"
-    see_presence = "subscriber"
-    see_history = "subscriber"`);
+  const gateway = await demoGateway(t);
   await gateway.publish('chat:lobby', ...Array.from({ length: messages }, (_, at) => message(`line ${at}`)));
   const tab = await signedIn({ address: `${gateway.url}/` });
   if (messages > 0) await waitForEntry(tab, `line ${messages - 1}`, 'bob');

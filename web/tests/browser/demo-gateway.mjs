@@ -2,7 +2,8 @@
 
 import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
 
-const SETTINGS = `
+/** The settings of a gateway that serves the demo. */
+export const DEMO_SETTINGS = `
 [demo]
 enabled = true
 [namespaces.chat]
@@ -22,7 +23,7 @@ see_history = "subscriber"
 
 export const LOBBY = 'chat:lobby';
 
-export const demoGateway = (t) => ownGateway(t, SETTINGS);
+export const demoGateway = (t) => ownGateway(t, DEMO_SETTINGS);
 
 let number = 0;
 

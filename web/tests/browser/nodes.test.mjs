@@ -6,6 +6,7 @@ import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
 import { ownRedis, redisSettings } from '../../../gateway/tests/sdk/support/redis.mjs';
 import { eventually } from '../../../gateway/tests/sdk/support/wait.mjs';
 import { launch, openTab, ready, waitForEntry, signIn } from './chromium.mjs';
+import { DEMO_SETTINGS } from './demo-gateway.mjs';
 import { unique } from './stack.mjs';
 
 const NAMES = ['node-1', 'node-2'];
@@ -17,17 +18,7 @@ after(() => browser?.close());
 /** Starts the gateways of one cluster with the demo. */
 async function cluster(t) {
   const redis = await ownRedis(t);
-  const settings = (name) => `${redisSettings(redis, name)}
-    [demo]
-    enabled = true
-    [namespaces.chat]
-    history_size = 1000
-    history_ttl = "1h"
-    presence = true
-    join_leave = true
-    subscribe = "anyone"
-    see_presence = "subscriber"
-    see_history = "subscriber"`;
+  const settings = (name) => `${redisSettings(redis, name)}${DEMO_SETTINGS}`;
   const nodes = await Promise.all(NAMES.map((name) => ownGateway(t, settings(name))));
   for (const node of nodes) {
     await eventually(async () => (await listedNodes(node)).nodes.length === NAMES.length, 'the nodes to find each other');
