@@ -205,7 +205,7 @@ const BUTTONS = {
     const shown = async () => (await entries(tab)).length;
     assert.equal(await shown(), 60);
     await tab.locator('#older').click();
-    await tab.locator('.entry', { hasText: 'line 10' }).first().waitFor();
+    await tab.locator('.entry-text').getByText('line 10', { exact: true }).waitFor();
     assert.equal(await shown(), 120);
     await tab.locator('#older').click();
     await tab.locator('.entry-text').getByText('line 0', { exact: true }).waitFor();
