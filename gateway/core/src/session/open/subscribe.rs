@@ -6,7 +6,7 @@ use crate::{
     model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
     protocol::{Reply, SubscribeRequest, Subscribed},
     session::{
-        Action, Attach, Op, Outcome,
+        Action, Attach, Attached, Op, Outcome,
         context::Context,
         state::{
             command_queue::{PendingOp, Purpose},
@@ -91,8 +91,15 @@ impl OpenSession {
         subscription.expires_at = expiry.map(|it| it.expires_at);
         let purpose = Purpose::Attach { source: subscription.source, ttl: expiry.map(|it| it.ttl), all_or_nothing: request.all_or_nothing };
         let join_leave = request.join_leave && cx.config.options(&channel).is_ok_and(|options| options.join_leave);
-        let attach =
-            Attach { channel: channel.clone(), recover: request.recover, info, side: SubscriptionSide::Client, join_leave, page_shares: 1 };
+        let attach = Attach {
+            channel: channel.clone(),
+            recover: request.recover,
+            info,
+            side: SubscriptionSide::Client,
+            join_leave,
+            compact: request.compact && self.resolves_numbers,
+            page_shares: 1,
+        };
         self.start(cx, command, Some(channel), purpose, Op::Attach(attach));
     }
 
@@ -120,7 +127,8 @@ impl OpenSession {
         if let Some(subscription) = self.subscriptions.get_mut(channel) {
             subscription.apply(SubscriptionEvent::Attached);
         }
-        let subscribed = Subscribed { position: attached.position, recovery: attached.recovery, publications: attached.publications, ttl };
+        let Attached { position, recovery, publications, number } = attached;
+        let subscribed = Subscribed { position, recovery, publications, ttl, number };
         cx.reply(command, Reply::Subscribe(Box::new(subscribed)));
         cx.emit(Action::GoLive(channel.clone()));
     }
