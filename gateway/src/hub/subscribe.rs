@@ -49,6 +49,8 @@ pub struct NewSubscription<'a> {
     pub join_leave: bool,
     /// Whether pushes have the channel's number in place of its name.
     pub is_compact: bool,
+    /// Whether publications are deltas to the ones before them.
+    pub has_deltas: bool,
 }
 
 /// Where and how publications from history are queued.
@@ -73,10 +75,10 @@ impl Hub {
     ///
     /// Returns the number that compact pushes have in place of the channel's name. `None` if the connection no longer exists.
     pub fn join(&self, key: ConnKey, channel: &ChannelName, subscription: NewSubscription<'_>) -> Option<u64> {
-        let NewSubscription { options, info, side, join_leave, is_compact } = subscription;
+        let NewSubscription { options, info, side, join_leave, is_compact, has_deltas } = subscription;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        let format = DeliveryFormat { codec: state.entry(key)?.codec, is_compact };
+        let format = DeliveryFormat { codec: state.entry(key)?.codec, is_compact, has_deltas };
         let local_channel = *state.channels.entry(channel.clone()).or_insert_with(|| {
             self.last_channel_number.update(|last| last + 1);
             ChannelKey::new(state.local_channels.insert(LocalChannel::new(
@@ -153,6 +155,7 @@ impl Hub {
                 timeline: local_channel.timeline,
                 join_leave,
                 format,
+                has_last_delivery: false,
                 state: side.into(),
                 start_offset,
             });

@@ -120,6 +120,8 @@ pub struct SubscribeRequest {
     pub all_or_nothing: bool,
     /// Whether the client accepts a number in place of the channel's name in pushes.
     pub compact: bool,
+    /// The kind of deltas that the client asks for, such as `fossil`; empty: none.
+    pub delta: String,
 }
 
 /// The fields of [`Request::History`].

@@ -238,6 +238,7 @@ impl Connecting {
             side: SubscriptionSide::Server,
             join_leave: false,
             compact: false,
+            delta: false,
             page_shares,
         };
         PendingAttach { channel, expires_at, source, state: AttachState::InFlight(cx.start(Op::Attach(attach))) }

@@ -5,7 +5,7 @@ use gateway_core::{
     model::{ChannelName, Position, Publication},
     protocol::{
         Push, Subscribed,
-        centrifuge::{Codec, PushChannel},
+        centrifuge::{Codec, DataForm, PushChannel},
         websocket,
     },
 };
@@ -18,6 +18,8 @@ pub(crate) struct DeliveryFormat {
     pub(crate) codec: Codec,
     /// Whether pushes have the channel's number in place of its name.
     pub(crate) is_compact: bool,
+    /// Whether publications are deltas to the ones before them.
+    pub(crate) has_deltas: bool,
 }
 
 /// The two names of a channel in pushes.
@@ -42,11 +44,18 @@ pub fn frame(codec: Codec, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Encodes publications of a channel as one message.
-pub(crate) fn publications(channel: ChannelNames<'_>, format: DeliveryFormat, publications: &[Arc<Publication>]) -> Vec<u8> {
+/// Encodes publications of a channel as one message. In a format with deltas, `delta` is the delta of the publication at this index, if the
+/// receivers have the one before it.
+pub(crate) fn publications<'a>(
+    channel: ChannelNames<'_>,
+    format: DeliveryFormat,
+    publications: &[Arc<Publication>],
+    delta: impl Fn(usize) -> Option<&'a [u8]>,
+) -> Vec<u8> {
     let mut payload = Vec::new();
-    for publication in publications {
-        format.codec.append_publication(channel.in_format(format), publication, &mut payload);
+    for (at, publication) in publications.iter().enumerate() {
+        let form = if format.has_deltas { DataForm::of(delta(at)) } else { DataForm::Plain };
+        format.codec.append_publication(channel.in_format(format), publication, form, &mut payload);
     }
     frame(format.codec, &payload)
 }

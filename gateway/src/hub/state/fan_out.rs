@@ -9,13 +9,17 @@ use crate::{
     },
     telemetry::TraceSpan,
 };
-use gateway_core::model::Publication;
+use gateway_core::{model::Publication, protocol::centrifuge};
 use smallvec::SmallVec;
 use std::{rc::Rc, sync::Arc};
 
 /// Deliveries on their way to the members. Each format is encoded when the first member needs it.
 pub(crate) struct FanOut {
     pub(crate) content: Content,
+    /// The channel's delivery before these, where the channel has deltas.
+    previous: Option<Arc<Publication>>,
+    /// The delta of each publication to the one before it, when they are needed.
+    deltas: Option<Vec<Option<Vec<u8>>>>,
     encoded: SmallVec<[Encoded; 1]>,
     /// The trace span of the fan-out, which ends with it.
     _step: TraceSpan,
@@ -28,9 +32,19 @@ pub(crate) enum Content {
     Fork(ForkTransition),
 }
 
+/// What the first publication for a member with deltas refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chain {
+    /// Nothing: it is whole.
+    Begins,
+    /// The channel's delivery before, which the member has.
+    Continues,
+}
+
 /// The batches of one format.
 struct Encoded {
     format: DeliveryFormat,
+    chain: Chain,
     /// All deliveries.
     whole: Option<Rc<Batch>>,
     /// The newest publication alone, for slow consumers under the policy `latest`.
@@ -38,21 +52,32 @@ struct Encoded {
 }
 
 impl FanOut {
-    pub(crate) fn new(content: Content, step: TraceSpan) -> Self {
-        Self { content, encoded: SmallVec::new(), _step: step }
+    /// Deliveries after `previous`, which is the channel's delivery before them.
+    pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, step: TraceSpan) -> Self {
+        Self { content, previous, deltas: None, encoded: SmallVec::new(), _step: step }
     }
 
     /// All deliveries as one batch. For a fork it is the new position of server-side subscriptions.
-    pub(crate) fn whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
-        let Self { content, encoded, .. } = self;
-        let whole = &mut in_format(encoded, format).whole;
-        whole.get_or_insert_with(|| content.encode(channel, format, budget)).clone()
+    pub(crate) fn whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
+        let Self { content, previous, deltas, encoded, .. } = self;
+        let whole = &mut in_format(encoded, format, chain).whole;
+        let encode = || match content {
+            Content::Publications(all) if format.has_deltas => {
+                let deltas = deltas.get_or_insert_with(|| centrifuge::deltas(previous.as_deref(), all));
+                let delta = |at: usize| deltas[at].as_deref().filter(|_| at > 0 || chain == Chain::Continues);
+                Batch::with_deliveries(all.len(), encode::publications(channel, format, all, delta), budget)
+            }
+            Content::Publications(all) => publications(all, channel, format, budget),
+            Content::Announcements(all) => Batch::with_deliveries(all.len(), encode::announcements(channel, format, all), budget),
+            Content::Fork(transition) => Batch::new(encode::position(channel.name, format.codec, transition.position()), budget),
+        };
+        whole.get_or_insert_with(encode).clone()
     }
 
     /// The newest publication as a batch of its own.
     pub(crate) fn newest(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
         let Self { content, encoded, .. } = self;
-        let newest = &mut in_format(encoded, format).newest;
+        let newest = &mut in_format(encoded, format, Chain::Begins).newest;
         newest.get_or_insert_with(|| publications(content.newest(), channel, format, budget)).clone()
     }
 
@@ -74,14 +99,6 @@ impl FanOut {
 }
 
 impl Content {
-    fn encode(&self, channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
-        match self {
-            Self::Publications(all) => publications(all, channel, format, budget),
-            Self::Announcements(all) => Batch::with_deliveries(all.len(), encode::announcements(channel, format, all), budget),
-            Self::Fork(transition) => Batch::new(encode::position(channel.name, format.codec, transition.position()), budget),
-        }
-    }
-
     fn newest(&self) -> &[Arc<Publication>] {
         match self {
             Self::Publications(all) => &all[all.len().saturating_sub(1)..],
@@ -90,14 +107,15 @@ impl Content {
     }
 }
 
-/// Encodes publications of a channel as a batch.
+/// Encodes publications of a channel as a batch, the first of them whole.
 pub(crate) fn publications(all: &[Arc<Publication>], channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
-    Batch::with_deliveries(all.len(), encode::publications(channel, format, all), budget)
+    let deltas = if format.has_deltas { centrifuge::deltas(None, all) } else { Vec::new() };
+    Batch::with_deliveries(all.len(), encode::publications(channel, format, all, |at| deltas[at].as_deref()), budget)
 }
 
-fn in_format(encoded: &mut SmallVec<[Encoded; 1]>, format: DeliveryFormat) -> &mut Encoded {
-    let at = encoded.iter().position(|it| it.format == format).unwrap_or_else(|| {
-        encoded.push(Encoded { format, whole: None, newest: None });
+fn in_format(encoded: &mut SmallVec<[Encoded; 1]>, format: DeliveryFormat, chain: Chain) -> &mut Encoded {
+    let at = encoded.iter().position(|it| it.format == format && it.chain == chain).unwrap_or_else(|| {
+        encoded.push(Encoded { format, chain, whole: None, newest: None });
         encoded.len() - 1
     });
     &mut encoded[at]

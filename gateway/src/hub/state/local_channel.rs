@@ -34,6 +34,8 @@ pub(crate) struct LocalChannel {
     /// The newest publications, kept while a connection attaches, resubscribes or passes a fork.
     pub(crate) recent: VecDeque<Arc<Publication>>,
     pub(crate) pending: VecDeque<PendingDelivery>,
+    /// The last publication of the last fan-out, where the channel has deltas.
+    pub(crate) last_delivery: Option<Arc<Publication>>,
     /// Number of the feed's present timeline. It counts forks and losses, and wraps around.
     pub(crate) timeline: u16,
     /// Number of the newest timeline that all members have entered.
@@ -53,6 +55,8 @@ pub(crate) struct Member {
     /// Whether the client receives joins and leaves.
     pub(crate) join_leave: bool,
     pub(crate) format: DeliveryFormat,
+    /// Whether the client has the channel's last delivery, so that the next one may be a delta to it.
+    pub(crate) has_last_delivery: bool,
     pub(crate) state: MemberState,
     /// The client had everything up to this offset when it went live.
     pub(crate) start_offset: u64,
@@ -105,6 +109,7 @@ impl LocalChannel {
             awaiting_resubscribe: 0,
             recent: VecDeque::new(),
             pending: VecDeque::new(),
+            last_delivery: None,
             timeline: 0,
             members_timeline: 0,
             fan_out: None,

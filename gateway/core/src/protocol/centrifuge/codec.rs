@@ -2,7 +2,7 @@
 
 use super::{
     bad_frame::BadFrame,
-    encode::{self, PushChannel},
+    encode::{self, DataForm, PushChannel},
     json, protobuf,
 };
 use crate::{
@@ -103,8 +103,8 @@ impl Codec {
     }
 
     /// Appends a publication as a push to the payload of a frame.
-    pub fn append_publication(self, channel: PushChannel<'_>, publication: &Publication, payload: &mut Vec<u8>) {
-        append!(self, payload, |it| encode::write_channel_publication(it, channel, publication));
+    pub fn append_publication(self, channel: PushChannel<'_>, publication: &Publication, form: DataForm<'_>, payload: &mut Vec<u8>) {
+        append!(self, payload, |it| encode::write_channel_publication(it, channel, publication, form));
     }
 
     /// Appends a join as a push to the payload of a frame.

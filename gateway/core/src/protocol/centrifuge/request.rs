@@ -48,17 +48,18 @@ pub(super) struct SubscribeFields {
     pub(super) join_leave: bool,
     pub(super) flag: i64,
     pub(super) kind: i32,
+    pub(super) delta: String,
 }
 
 impl SubscribeFields {
     pub(super) fn into_request(self) -> Request {
-        let Self { channel, token, recover, join_leave, flag, kind } = self;
+        let Self { channel, token, recover, join_leave, flag, kind, delta } = self;
         if kind != 0 {
             return not_available("subscriptions other than those to streams are");
         }
         let all_or_nothing = flag & subscribe_flag::REJECT_UNRECOVERED != 0;
         let compact = flag & subscribe_flag::COMPACTION != 0;
-        Request::Subscribe(Box::new(SubscribeRequest { channel, token, recover, join_leave, all_or_nothing, compact }))
+        Request::Subscribe(Box::new(SubscribeRequest { channel, token, recover, join_leave, all_or_nothing, compact, delta }))
     }
 }
 

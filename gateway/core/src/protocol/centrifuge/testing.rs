@@ -1,6 +1,7 @@
 //! Reads replies and pushes as a client does. The types follow `client.proto`, apart from the code that writes.
 
 use super::{Codec, protobuf::split_message};
+use crate::protocol::fossil;
 use prost::Message;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -25,9 +26,31 @@ pub fn read_replies(codec: Codec, payload: &[u8]) -> Vec<Value> {
     }
 }
 
-/// Bytes that contain JSON.
+/// JSON, or a delta, which is a string then.
 fn json<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serde_json::from_slice::<Value>(bytes).expect("data is JSON").serialize(serializer)
+    let delta = || Value::String(String::from_utf8(bytes.to_vec()).expect("a delta to texts"));
+    serde_json::from_slice::<Value>(bytes).unwrap_or_else(|_| delta()).serialize(serializer)
+}
+
+/// Makes the data of publications from deltas, as an SDK does.
+#[derive(Debug, Default)]
+pub struct DeltaReader {
+    previous: Option<Vec<u8>>,
+}
+
+impl DeltaReader {
+    /// The data of the next publication of a subscription with deltas. `publication` comes from [`read_replies`].
+    pub fn data(&mut self, codec: Codec, publication: &Value) -> Value {
+        let text = |value: &Value| value.as_str().expect("a string").as_bytes().to_vec();
+        let whole = match (publication.get("delta").is_some(), codec) {
+            (true, _) => fossil::apply(self.previous.as_ref().expect("something before it"), &text(&publication["data"])),
+            (false, Codec::Json) => text(&publication["data"]),
+            (false, Codec::Protobuf) => publication["data"].to_string().into_bytes(),
+        };
+        let data = serde_json::from_slice(&whole).expect("JSON");
+        self.previous = Some(whole);
+        data
+    }
 }
 
 macro_rules! message {
@@ -151,6 +174,9 @@ message!(Publication {
     #[prost(btree_map = "string, string", tag = "7")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
+    #[prost(bool, tag = "8")]
+    #[serde(skip_serializing_if = "Not::not")]
+    delta: bool,
     #[prost(int64, tag = "9")]
     time: i64,
 });
@@ -230,6 +256,9 @@ message!(SubscribeResult {
     #[prost(bool, tag = "12")]
     #[serde(skip_serializing_if = "Not::not")]
     was_recovering: bool,
+    #[prost(bool, tag = "13")]
+    #[serde(skip_serializing_if = "Not::not")]
+    delta: bool,
     #[prost(int64, tag = "14")]
     id: i64,
 });

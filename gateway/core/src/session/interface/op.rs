@@ -102,6 +102,8 @@ pub struct Attach {
     pub join_leave: bool,
     /// Whether pushes may have a number in place of the channel's name.
     pub compact: bool,
+    /// Whether publications are deltas.
+    pub delta: bool,
     /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
     pub page_shares: usize,
 }
@@ -216,4 +218,6 @@ pub struct Attached {
     pub publications: Vec<Arc<Publication>>,
     /// The number that pushes have in place of the channel's name. `None`: they have the name.
     pub number: Option<u64>,
+    /// Whether publications are deltas.
+    pub delta: bool,
 }

@@ -62,6 +62,7 @@ impl OpenSession {
             side: SubscriptionSide::Server,
             join_leave: false,
             compact: false,
+            delta: false,
             page_shares: 1,
         };
         let purpose = Purpose::Attach { source, ttl: None, all_or_nothing: false };

@@ -72,6 +72,7 @@ struct Subscribe {
     flag: Option<i64>,
     #[serde(rename = "type")]
     kind: Option<i32>,
+    delta: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -194,6 +195,7 @@ impl Subscribe {
             join_leave: self.join_leave.unwrap_or_default(),
             flag: self.flag.unwrap_or_default(),
             kind: self.kind.unwrap_or_default(),
+            delta: self.delta.unwrap_or_default(),
         };
         fields.into_request()
     }
@@ -257,7 +259,8 @@ mod tests {
         check_members::<Connect>(r#"{"token":"t","subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &[]);
         check_members::<Headers>(r#"{"traceparent":"t"}"#, &[]);
         check_members::<RememberedPosition>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
-        let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1}"#;
+        let subscribe =
+            r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1,"delta":"fossil"}"#;
         check_members::<Subscribe>(subscribe, &[]);
         check_members::<Channel>(r#"{"channel":"a"}"#, &[]);
         check_members::<Publish<'_>>(r#"{"channel":"a","data":{},"type":1}"#, &["data"]);

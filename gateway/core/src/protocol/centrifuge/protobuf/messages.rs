@@ -77,6 +77,8 @@ struct Subscribe {
     offset: u64,
     #[prost(bool, tag = "11")]
     join_leave: bool,
+    #[prost(string, tag = "12")]
+    delta: String,
     #[prost(int64, tag = "14")]
     flag: i64,
     #[prost(int32, tag = "15")]
@@ -189,9 +191,9 @@ impl Subscribe {
     }
 
     fn into_request(mut self) -> Request {
-        let (channel, token) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.token));
+        let [channel, token, delta] = [&mut self.channel, &mut self.token, &mut self.delta].map(std::mem::take);
         let (join_leave, flag, kind) = (self.join_leave, self.flag, self.kind);
-        SubscribeFields { channel, token, recover: self.position(), join_leave, flag, kind }.into_request()
+        SubscribeFields { channel, token, recover: self.position(), join_leave, flag, kind, delta }.into_request()
     }
 }
 

@@ -76,6 +76,7 @@ fn every_command() -> Vec<Bytes> {
         .number(9, 1)
         .number(10, 1)
         .number(11, 1)
+        .bytes(12, "fossil")
         .number(14, 3);
     let channel = empty().bytes(1, "c");
     let since = empty().number(1, 4).bytes(2, "e");
@@ -109,7 +110,7 @@ fn each_command_has_its_fields() {
     let all: Vec<_> = every_command().iter().map(request).collect();
     let expected = [
         r#"Connect(ConnectRequest { token: "t", subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, traceparent: Some("00-a-b-01") })"#,
-        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true })"#,
+        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil" })"#,
         r#"Unsubscribe { channel: "c" }"#,
         r#"Publish { channel: "c", data: {"a":1} }"#,
         r#"Presence { channel: "c" }"#,
