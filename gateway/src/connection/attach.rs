@@ -29,6 +29,7 @@ pub(super) async fn attach(worker: Rc<WorkerContext>, key: ConnKey, attach: Atta
         join_leave: attach.join_leave,
         is_compact: attach.compact,
         has_deltas: attach.delta,
+        filter: attach.tags_filter.clone(),
     };
     let Some(number) = worker.hub.join(key, &attach.channel, subscription) else {
         return Outcome::Failed(ErrorCode::Internal.into());
@@ -55,7 +56,11 @@ async fn establish(
         Some(retention) => {
             let start = start(worker, attach, retention).await?;
             worker.hub.set_read_progress(key, &attach.channel, start.cursor, start.top);
-            Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications, ..Attached::default() }
+            let mut publications = start.publications;
+            if let Some(filter) = &attach.tags_filter {
+                publications.retain(|publication| filter.matches(&publication.tags));
+            }
+            Attached { position: Some(start.answer), recovery: start.recovery, publications, ..Attached::default() }
         }
     };
     if let Some(info) = presence_info {

@@ -1,4 +1,5 @@
 mod deltas;
+mod filters;
 mod forks;
 mod formats;
 mod revocations;
@@ -127,7 +128,7 @@ impl World {
 }
 
 fn subscription(options: &Arc<ChannelOptions>, side: SubscriptionSide) -> NewSubscription<'_> {
-    NewSubscription { options, info: None, side, join_leave: false, is_compact: false, has_deltas: false }
+    NewSubscription { options, info: None, side, join_leave: false, is_compact: false, has_deltas: false, filter: None }
 }
 
 /// Runs all ready tasks.

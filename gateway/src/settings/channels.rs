@@ -50,6 +50,7 @@ impl From<&settings::Channel> for ChannelOptions {
             see_history: channel.see_history.into(),
             slow_consumer: channel.slow_consumer.into(),
             delta: channel.delta.into(),
+            tags_filter: channel.tags_filter,
         }
     }
 }
@@ -66,8 +67,9 @@ impl From<&settings::Personal> for ChannelOptions {
             see_presence: personal.see_presence.into(),
             see_history: personal.see_history.into(),
             slow_consumer: personal.slow_consumer.into(),
-            // Frontends do not subscribe to personal channels, so they cannot ask for deltas.
+            // Frontends do not subscribe to personal channels, so they cannot ask for these.
             delta: DeltaOption::None,
+            tags_filter: false,
         }
     }
 }

@@ -298,6 +298,8 @@ section! {
         slow_consumer: SlowConsumer,
         /// Which deltas frontends may ask for; see [`Delta`].
         delta: Delta,
+        /// Whether frontends may ask for publications by their tags.
+        tags_filter: bool,
     }
 
     /// `[services.X]`: a backend that frontends may call.

@@ -122,6 +122,7 @@ impl Channel {
         see_history: Grant::Nobody,
         slow_consumer: SlowConsumer::Disconnect,
         delta: Delta::None,
+        tags_filter: false,
     };
 }
 

@@ -60,6 +60,8 @@ pub struct ChannelOptions {
     pub slow_consumer: SlowConsumer,
     /// Which deltas frontends may ask for.
     pub delta: DeltaOption,
+    /// Whether frontends may ask for publications by their tags.
+    pub tags_filter: bool,
 }
 
 /// The options of all channels.

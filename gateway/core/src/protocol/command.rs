@@ -1,6 +1,10 @@
 //! The commands of frontends.
 
-use crate::model::{Data, RecoverFrom, Refusal};
+use crate::{
+    channel::TagsFilter,
+    model::{Data, RecoverFrom, Refusal},
+};
+use std::sync::Arc;
 
 /// A command of a frontend.
 #[derive(Debug)]
@@ -122,6 +126,8 @@ pub struct SubscribeRequest {
     pub compact: bool,
     /// The kind of deltas that the client asks for, such as `fossil`; empty: none.
     pub delta: String,
+    /// Which publications the client wants, by their tags; none: all.
+    pub tags_filter: Option<Arc<TagsFilter>>,
 }
 
 /// The fields of [`Request::History`].

@@ -13,6 +13,7 @@ use crate::{
             entry::Entry,
             fan_out::{Chain, Content, FanOut, publications},
             local_channel::{LocalChannel, Member, MemberState},
+            selection::Selection,
             table::State,
         },
     },
@@ -128,20 +129,23 @@ impl FanOutTurn<'_> {
             Content::Publications(_) => std::mem::replace(&mut member.has_last_delivery, false),
             Content::Announcements(_) | Content::Fork(_) => false,
         };
-        let batch = if fan_out.first_offset().is_some_and(|first| member.start_offset >= first) {
-            let lacking = fan_out.publications_after(member.start_offset);
-            if lacking.is_empty() {
-                return 0;
+        let (names, budget, selection) = (self.names(), self.hub.budget(), fan_out.select(member.filter.as_ref()));
+        let has_some = fan_out.first_offset().is_some_and(|first| member.start_offset >= first);
+        let batch = match &selection {
+            Selection::Nothing => return 0,
+            _ if has_some => {
+                publications(&fan_out.publications_after(member.start_offset, member.filter.as_ref()), names, member.format, budget)
             }
-            publications(&lacking, self.names(), member.format, self.hub.budget())
-        } else {
-            let chain = if has_previous { Chain::Continues } else { Chain::Begins };
-            fan_out.whole(self.names(), member.format, chain, self.hub.budget())
+            Selection::Part(selected) => fan_out.part(selected, names, member.format, budget),
+            Selection::All => fan_out.whole(names, member.format, if has_previous { Chain::Continues } else { Chain::Begins }, budget),
         };
         let count = batch.deliveries();
+        if has_some && count == 0 {
+            return 0;
+        }
         let delivered = match entry.outbox.push_channel(self.now, batch, self.key) {
             Ok(()) => count,
-            Err(PushError::Full(overflow)) => self.overflow(fan_out, member.format, entry, count, overflow),
+            Err(PushError::Full(overflow)) => self.overflow(fan_out, &selection, member.format, (entry, count), overflow),
             Err(PushError::Closed) => self.dropped(PushError::Closed, count),
         };
         // The last publication of every batch is the last of the fan-out.
@@ -150,12 +154,19 @@ impl FanOutTurn<'_> {
     }
 
     /// Applies the namespace's policy for slow consumers. Returns the number of deliveries that the outbox took.
-    fn overflow(&self, fan_out: &mut FanOut, format: DeliveryFormat, entry: &Entry, count: usize, overflow: Overflow) -> usize {
+    fn overflow(
+        &self,
+        fan_out: &mut FanOut,
+        selection: &Selection,
+        format: DeliveryFormat,
+        (entry, count): (&Entry, usize),
+        overflow: Overflow,
+    ) -> usize {
         if let (SlowConsumer::Latest, Content::Publications(_)) = (self.slow, &fan_out.content) {
             let metrics = &self.hub.parts.metrics;
             metrics.overflowed(OverflowPolicy::Latest);
             metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
-            let newest = fan_out.newest(self.names(), format, self.hub.budget());
+            let newest = fan_out.newest(selection, self.names(), format, self.hub.budget());
             if entry.outbox.push_channel(self.now, newest, self.key).is_ok() {
                 metrics.dropped(DropCause::OutboxReplaced, count as u64 - 1);
                 return 1;

@@ -60,6 +60,38 @@ pub(crate) fn publications<'a>(
     frame(format.codec, &payload)
 }
 
+/// Publications of a channel, each encoded on its own.
+pub(crate) struct Parts {
+    codec: Codec,
+    payload: Vec<u8>,
+    /// Where each publication ends in the payload.
+    ends: Vec<u32>,
+}
+
+impl Parts {
+    pub(crate) fn encode(channel: ChannelNames<'_>, format: DeliveryFormat, publications: &[Arc<Publication>]) -> Self {
+        let (mut payload, mut ends, mut part) = (Vec::new(), Vec::with_capacity(publications.len()), Vec::new());
+        for publication in publications {
+            part.clear();
+            format.codec.append_publication(channel.in_format(format), publication, DataForm::Plain, &mut part);
+            payload.extend_from_slice(&part);
+            ends.push(payload.len() as u32);
+        }
+        Self { codec: format.codec, payload, ends }
+    }
+
+    /// The publications at these indices as one message.
+    pub(crate) fn message(&self, selected: &[u32]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for (place, at) in selected.iter().map(|at| *at as usize).enumerate() {
+            let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
+            payload.extend_from_slice(if place == 0 { b"" } else { self.codec.separator() });
+            payload.extend_from_slice(&self.payload[start..self.ends[at] as usize]);
+        }
+        frame(self.codec, &payload)
+    }
+}
+
 /// Encodes joins and leaves of a channel as one message.
 pub(crate) fn announcements(channel: ChannelNames<'_>, format: DeliveryFormat, announcements: &[Announcement]) -> Vec<u8> {
     let mut payload = Vec::new();

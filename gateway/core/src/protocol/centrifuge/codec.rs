@@ -92,6 +92,14 @@ impl Codec {
         }
     }
 
+    /// What stands between two messages in the payload of a frame.
+    pub fn separator(self) -> &'static [u8] {
+        match self {
+            Self::Json => b"\n",
+            Self::Protobuf => b"",
+        }
+    }
+
     /// Appends the reply to the command with this id to the payload of a frame.
     pub fn append_reply(self, id: u32, reply: &Reply, payload: &mut Vec<u8>) {
         append!(self, payload, |it| encode::write_reply(it, id, reply));

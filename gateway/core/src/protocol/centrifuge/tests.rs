@@ -127,7 +127,7 @@ mod decoding {
     #[test]
     fn a_subscribe_of_the_sdk() {
         let text = r#"{"id":2,"subscribe":{"channel":"chat:7","token":"t","recover":true,"recoverable":true,"positioned":true,
-            "join_leave":true,"flag":3,"tf":{"op":"eq"}}}"#
+            "join_leave":true,"flag":3,"tf":{"key":"k","cmp":"eq","val":"v"}}}"#
             .replace('\n', "");
         let Request::Subscribe(it) = request(&text) else { panic!("not a subscribe") };
         assert_eq!((&*it.channel, &*it.token, it.join_leave, it.all_or_nothing), ("chat:7", "t", true, true));

@@ -63,6 +63,7 @@ impl OpenSession {
             join_leave: false,
             compact: false,
             delta: false,
+            tags_filter: None,
             page_shares: 1,
         };
         let purpose = Purpose::Attach { source, ttl: None, all_or_nothing: false };

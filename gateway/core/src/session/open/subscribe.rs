@@ -2,7 +2,7 @@
 
 use super::open_session::OpenSession;
 use crate::{
-    channel::{DeltaOption, SubscribeAccess, subscribe_access},
+    channel::{ChannelOptions, DeltaOption, SubscribeAccess, subscribe_access},
     model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
     protocol::{Reply, SubscribeRequest, Subscribed},
     session::{
@@ -32,6 +32,9 @@ impl OpenSession {
         let access = subscribe_access(options, &channel, &self.info.user, !request.token.is_empty());
         if access == SubscribeAccess::Denied {
             return Err(ErrorCode::PermissionDenied.into());
+        }
+        if request.tags_filter.is_some() {
+            check_tags_filter(options, &request)?;
         }
         if self.subscriptions.get(&channel).is_some() {
             return Err(ErrorCode::AlreadySubscribed.into());
@@ -101,6 +104,7 @@ impl OpenSession {
             join_leave,
             compact: request.compact && self.resolves_numbers,
             delta,
+            tags_filter: request.tags_filter,
             page_shares: 1,
         };
         self.start(cx, command, Some(channel), purpose, Op::Attach(attach));
@@ -171,6 +175,15 @@ impl OpenSession {
         }
         self.subscriptions.end(&channel, SubscriptionEvent::Aborted);
         cx.refuse(command, refusal);
+    }
+}
+
+fn check_tags_filter(options: &ChannelOptions, request: &SubscribeRequest) -> Result<(), Refusal> {
+    let bad = |detail| Err(Refusal::new(ErrorCode::BadRequest, detail));
+    match (options.tags_filter, request.delta.is_empty()) {
+        (false, _) => bad("channels of this namespace allow no filter (tf)"),
+        (true, false) => bad("a subscription has either deltas (delta) or a filter (tf)"),
+        (true, true) => Ok(()),
     }
 }
 
