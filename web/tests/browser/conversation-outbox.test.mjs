@@ -8,7 +8,7 @@ import { LOBBY } from './demo-gateway.mjs';
 import { history, page, publish, unique } from './stack.mjs';
 import { tabsOfFile } from './tabs.mjs';
 
-const { newContext, signedIn } = tabsOfFile();
+const { newContext, open: openTab, signedIn } = tabsOfFile();
 
 async function open() {
   const context = await newContext();
@@ -121,9 +121,14 @@ test('lines and the text in the field move to another node with the tab', async 
   await tab.locator('#message-field').fill('half a sentence');
   await tab.getByRole('button', { name: /Move here/ }).click();
   await tab.waitForURL((url) => url.href !== page);
-  for (const text of texts) await entryOf(tab, text).getByText('It will be sent').waitFor();
-  assert.equal(await tab.locator('#message-field').inputValue(), 'half a sentence');
   network.restore();
+  await ready(tab);
+  assert.equal(await tab.locator('#message-field').inputValue(), 'half a sentence');
+  for (const text of texts) {
+    const entry = entryOf(tab, text);
+    await entry.getByText('It came with the address of this page.').waitFor();
+    await entry.getByRole('button', { name: 'Send again' }).click();
+  }
   await arrived({ tab, network, user }, texts);
 
   await tab.goto(page);
@@ -131,6 +136,36 @@ test('lines and the text in the field move to another node with the tab', async 
   await waitForEntry(tab, texts[1], user);
   await tab.waitForFunction(() => document.querySelectorAll('#messages > li:not([data-id])').length === 0);
   assert.deepEqual(await storedWith(texts), texts, 'the tab that comes back does not store them again');
+});
+
+test('a line in a link is sent only if its user wants that', async () => {
+  const [user, foreign, own] = ['alice', '@nobody from a link', '@nobody my own'].map(unique);
+  const line = JSON.stringify({ id: unique('a'.repeat(32)), text: foreign, at: Date.now(), after: null });
+  const context = await newContext();
+  const network = await faultyNetwork(context);
+  const tab = await openTab({ context, address: `${page}#${new URLSearchParams({ as: user, line })}` });
+  await ready(tab);
+  await say(tab, own);
+  await waitForEntry(tab, own, user);
+  assert.deepEqual(await storedWith([foreign, own]), [own]);
+  await tab.reload();
+  await ready(tab);
+  await entryOf(tab, foreign).getByText('It came with the address of this page.').waitFor();
+  assert.deepEqual(network.callsOf('chatbot.say').map(({ text }) => text), [own]);
+  await entryOf(tab, foreign).getByRole('button', { name: 'Send again' }).click();
+  await waitForEntry(tab, foreign, user);
+});
+
+test('signing out leaves nothing of what was not sent in the tab', async () => {
+  const { tab, network } = await open();
+  await cut(tab, network);
+  const [line, draft] = ['@nobody a secret', 'another secret'].map(unique);
+  await say(tab, line);
+  await tab.locator('#message-field').fill(draft);
+  await tab.locator('#sign-out').click();
+  await tab.locator('#name').waitFor();
+  const kept = await tab.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }));
+  for (const text of [line, draft]) assert.ok(!kept.includes(text), kept);
 });
 
 test('2,000 characters of four bytes are a line', async () => {
