@@ -80,8 +80,8 @@ async function notifications(tab, user, visit) {
     const title = unique(level);
     await notify(user, `${title} ${'and so on '.repeat(6)}`, level);
     await tab.locator(`.toast.level-${level}`, { hasText: title }).waitFor();
-    await visit(`toast of level ${level}`);
   }
+  await visit('toasts');
   await tab.locator('#bell').click();
   await tab.locator('#inbox .notice').first().waitFor();
   await visit('inbox full');
