@@ -147,7 +147,7 @@ codes! {
     Stale = 3502, "stale", "The connect command did not arrive in time.";
     ForceDisconnect = 3503, "force disconnect", "A service closed this connection for good.";
     ChannelLimit = 3505, "channel limit", "The connection's token names more channels than a connection may have.";
-    InappropriateProtocol = 3506, "inappropriate protocol", "The client requested an encoding of the protocol that this gateway does not support.";
+    InappropriateProtocol = 3506, "inappropriate protocol", "The client sent a message in another encoding than the one that the upgrade chose.";
 }
 
 impl Disconnect {

@@ -9,16 +9,12 @@ use crate::{
     hub::{Batch, LiveStatus, frame},
     services::LifecycleKind,
 };
-use gateway_core::{
-    model::ChannelName,
-    protocol::{Reply, centrifuge},
-    session::Action,
-};
+use gateway_core::{model::ChannelName, protocol::Reply, session::Action};
 use std::cell::RefCell;
 
 thread_local! {
-    /// A buffer for the lines of one message, reused by all connections of the thread.
-    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// A buffer for the payload of one message, reused by all connections of the thread.
+    static PAYLOAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Capacity above which the buffer is freed after use, in bytes.
@@ -26,16 +22,16 @@ const MAX_KEPT_BYTES: usize = 64 * 1024;
 
 impl Driver {
     pub(super) fn apply(&mut self, actions: &mut Vec<Action>) {
-        let mut lines = LINES.take();
+        let mut payload = PAYLOAD.take();
         for action in actions.drain(..) {
             match action {
                 Action::Reply(id, reply) => {
                     if let Reply::Error(refusal) = &reply {
                         self.worker.hub.metrics().reply_error(refusal.code);
                     }
-                    line(&mut lines, |out| centrifuge::encode_reply(id, &reply, out));
+                    self.codec.append_reply(id, &reply, &mut payload);
                 }
-                Action::Push(push) => line(&mut lines, |out| centrifuge::encode_push(&push, out)),
+                Action::Push(push) => self.codec.append_push(&push, &mut payload),
                 Action::Start(id, op) => {
                     let requester = Requester {
                         worker: self.worker.clone(),
@@ -52,7 +48,7 @@ impl Driver {
                     self.on_identified();
                 }
                 Action::GoLive(channel) => {
-                    self.send(&mut lines);
+                    self.send(&mut payload);
                     self.report(LifecycleKind::Subscribed, Some(&channel));
                     if let LiveStatus::Behind(after) = self.worker.hub.go_live(self.registration.key(), &channel) {
                         let (worker, key, outbox) = (self.worker.clone(), self.registration.key(), self.registration.outbox().clone());
@@ -61,14 +57,14 @@ impl Driver {
                 }
                 Action::Detach(channel) => self.leave(channel),
                 Action::Close(code, reason) => {
-                    self.send(&mut lines);
+                    self.send(&mut payload);
                     self.close(CloseCause::Session, code, &reason);
                 }
             }
         }
-        self.send(&mut lines);
-        if lines.capacity() <= MAX_KEPT_BYTES {
-            LINES.set(lines);
+        self.send(&mut payload);
+        if payload.capacity() <= MAX_KEPT_BYTES {
+            PAYLOAD.set(payload);
         }
     }
 
@@ -80,18 +76,11 @@ impl Driver {
         self.running.retain(|running| running.task != task);
     }
 
-    /// Queues the lines as one message.
-    fn send(&mut self, lines: &mut Vec<u8>) {
-        if !lines.is_empty() {
-            self.registration.outbox().push(self.now(), Batch::new(frame(lines), self.worker.hub.budget()));
-            lines.clear();
+    /// Queues the payload as one message.
+    fn send(&mut self, payload: &mut Vec<u8>) {
+        if !payload.is_empty() {
+            self.registration.outbox().push(self.now(), Batch::new(frame(self.codec, payload), self.worker.hub.budget()));
+            payload.clear();
         }
     }
-}
-
-fn line(lines: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
-    if !lines.is_empty() {
-        lines.push(b'\n');
-    }
-    encode(lines);
 }

@@ -3,7 +3,7 @@
 use super::worker_context::WorkerContext;
 use crate::{
     broker::BrokerError,
-    hub::{CatchUpStep, ConnKey, LiveStatus, Outbox},
+    hub::{CatchUpStep, ConnKey, LiveStatus, NewSubscription, Outbox},
     telemetry::FailureLog,
 };
 use gateway_core::{
@@ -22,11 +22,19 @@ pub(super) async fn attach(worker: Rc<WorkerContext>, key: ConnKey, attach: Atta
         return Outcome::Failed(ErrorCode::UnknownChannel.into());
     };
     let presence_info = (options.presence || options.join_leave).then(|| attach.info.clone());
-    if !worker.hub.join(key, &attach.channel, &options, presence_info.clone(), attach.side, attach.join_leave) {
+    let subscription = NewSubscription {
+        options: &options,
+        info: presence_info.clone(),
+        side: attach.side,
+        join_leave: attach.join_leave,
+        is_compact: attach.compact,
+        has_deltas: attach.delta,
+    };
+    let Some(number) = worker.hub.join(key, &attach.channel, subscription) else {
         return Outcome::Failed(ErrorCode::Internal.into());
-    }
+    };
     match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, presence_info)).await {
-        Ok(Ok(attached)) => Outcome::Attached(attached),
+        Ok(Ok(attached)) => Outcome::Attached(Attached { number: attach.compact.then_some(number), delta: attach.delta, ..attached }),
         Ok(Err(error)) => Outcome::Failed(error.try_again()),
         // The official SDKs retry after this error.
         Err(_) => Outcome::Failed(Refusal::new(ErrorCode::Internal, "The channel could not be joined in time. Try again.")),
@@ -47,7 +55,7 @@ async fn establish(
         Some(retention) => {
             let start = start(worker, attach, retention).await?;
             worker.hub.set_read_progress(key, &attach.channel, start.cursor, start.top);
-            Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications }
+            Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications, ..Attached::default() }
         }
     };
     if let Some(info) = presence_info {

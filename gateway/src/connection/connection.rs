@@ -6,6 +6,7 @@ use crate::{
     telemetry::{Count, TransportEnd},
     transport::{self, Abort, Wire},
 };
+use gateway_core::protocol::centrifuge::Codec;
 use std::{
     pin::Pin,
     rc::Rc,
@@ -21,13 +22,8 @@ pub struct Connection<T> {
 
 impl<T> Connection<T> {
     /// Creates a connection after the answer to its upgrade request. `traceparent` is that of the request.
-    pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, traceparent: Option<Box<str>>) -> Self {
-        Self { wire, driver: Driver::new(worker, traceparent) }
-    }
-
-    /// Closes with 3506, because the client requested a form of the protocol that the gateway does not support.
-    pub fn refuse_protobuf(&mut self) {
-        self.driver.refuse_protobuf();
+    pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, codec: Codec, traceparent: Option<Box<str>>) -> Self {
+        Self { wire, driver: Driver::new(worker, codec, traceparent) }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{
 use gateway_core::{
     model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick},
     protocol::{
-        Request, centrifuge,
+        Request,
+        centrifuge::{Codec, Payload},
         websocket::{self, Event},
     },
     session::{Action, Input, Session},
@@ -31,6 +32,7 @@ pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) needs: SessionNeeds,
     pub(super) worker: Rc<WorkerContext>,
+    pub(super) codec: Codec,
     pub(super) registration: Registration,
     pub(super) info: Option<Arc<ClientInfo>>,
     pub(super) lifecycle_state: LifecycleState,
@@ -66,9 +68,9 @@ thread_local! {
 }
 
 impl Driver {
-    pub(super) fn new(worker: Rc<WorkerContext>, traceparent: Option<Box<str>>) -> Self {
+    pub(super) fn new(worker: Rc<WorkerContext>, codec: Codec, traceparent: Option<Box<str>>) -> Self {
         let id = ConnectionId::random();
-        let registration = worker.hub.register(id);
+        let registration = worker.hub.register(id, codec);
         let session = Session::new(id, worker.node.session_config.clone(), worker.hub.now(), rand::random());
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
@@ -78,6 +80,7 @@ impl Driver {
             session,
             needs,
             worker,
+            codec,
             registration,
             info,
             lifecycle_state,
@@ -211,11 +214,12 @@ impl Driver {
         }
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    fn message(&mut self, payload: Payload<'_>) {
         let metrics = self.worker.hub.metrics().clone();
         metrics.count(Count::FramesIn, 1);
-        metrics.count(Count::BytesIn, text.len() as u64);
-        for command in centrifuge::decode(text) {
+        metrics.count(Count::BytesIn, payload.len() as u64);
+        let Some(commands) = self.codec.decode(payload) else { return self.refuse_other_encoding() };
+        for command in commands {
             let mut command = match command {
                 Ok(command) => command,
                 Err(bad) => return self.close(CloseCause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
@@ -238,20 +242,20 @@ impl Driver {
         self.registration.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
-    pub(super) fn refuse_protobuf(&mut self) {
-        self.close(
-            CloseCause::Session,
-            Disconnect::InappropriateProtocol.code(),
-            "the gateway supports only the JSON form of the protocol",
-        );
+    fn refuse_other_encoding(&mut self) {
+        let reason = match self.codec {
+            Codec::Json => "this connection uses JSON in text messages; offer centrifuge-protobuf for binary messages",
+            Codec::Protobuf => "this connection uses Protobuf in binary messages; offer centrifuge-json for text messages",
+        };
+        self.close(CloseCause::Session, Disconnect::InappropriateProtocol.code(), reason);
     }
 
     pub(super) fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Close(code, _) => self.close_by_peer(code),
             _ if self.closing.is_some() => {}
-            Event::Text(text) => self.text(text),
-            Event::Binary(_) => self.refuse_protobuf(),
+            Event::Text(text) => self.message(Payload::Text(text)),
+            Event::Binary(bytes) => self.message(Payload::Binary(bytes)),
             Event::Ping(payload) => self.pong(payload),
             Event::Pong(_) => {}
         }

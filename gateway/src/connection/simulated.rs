@@ -2,15 +2,18 @@
 
 use super::{driver::Driver, limits::ConnectionLimits, worker_context::WorkerContext};
 use crate::hub::{Frame, Written};
-use gateway_core::{protocol::Command, session::Input};
+use gateway_core::{
+    protocol::{Command, centrifuge::Codec},
+    session::Input,
+};
 use std::{rc::Rc, task::Context, time::Duration};
 
 /// A connection without a socket.
 pub(crate) struct SocketlessConnection(Driver);
 
 impl SocketlessConnection {
-    pub(crate) fn new(worker: Rc<WorkerContext>) -> Self {
-        Self(Driver::new(worker, None))
+    pub(crate) fn new(worker: Rc<WorkerContext>, codec: Codec) -> Self {
+        Self(Driver::new(worker, codec, None))
     }
 
     /// Passes a command to the connection. Returns false if the connection takes no input at present.

@@ -22,7 +22,10 @@ use crate::{
     broker::Reads,
     telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
-use gateway_core::model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId};
+use gateway_core::{
+    model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId},
+    protocol::centrifuge::Codec,
+};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -45,7 +48,7 @@ pub struct Hub {
     pub(super) batch_done: Notify,
     /// The waker of the delivery task, while that task waits.
     pub(super) delivery_waker: Cell<Option<std::task::Waker>>,
-    pub(super) last_slot_generation: Cell<u32>,
+    pub(super) last_channel_number: Cell<u64>,
 }
 
 impl Hub {
@@ -62,7 +65,7 @@ impl Hub {
             registry_queue: RegistryQueue::default(),
             batch_done: Notify::new(),
             delivery_waker: Cell::new(None),
-            last_slot_generation: Cell::new(0),
+            last_channel_number: Cell::new(0),
             parts,
         })
     }
@@ -112,14 +115,14 @@ impl Hub {
         self.state.borrow().connections.len()
     }
 
-    /// Adds a connection. Dropping the registration removes it.
-    pub fn register(self: &Rc<Self>, id: ConnectionId) -> Registration {
+    /// Adds a connection, which receives deliveries in this encoding. Dropping the registration removes it.
+    pub fn register(self: &Rc<Self>, id: ConnectionId, codec: Codec) -> Registration {
         let outbox = Outbox::new(self.parts.limits.outbox_bytes);
         let mut state = self.state.borrow_mut();
         state.generation = state.generation.wrapping_add(1);
         let generation = state.generation;
         let entry =
-            Entry { generation, id, opened_at: self.start.elapsed(), info: None, outbox: outbox.clone(), subscriptions: Vec::new() };
+            Entry { generation, id, codec, opened_at: self.start.elapsed(), info: None, outbox: outbox.clone(), subscriptions: Vec::new() };
         let index = state.connections.insert(entry) as u32;
         state.ids.insert(id, index);
         self.parts.metrics.set(Level::ConnectionsOpen, state.connections.len() as u64);

@@ -28,7 +28,7 @@ pub use keys::{ChannelKey, ConnKey};
 pub use limits::{HubLimits, HubParts};
 pub use output::{
     batch::{Batch, Budget},
-    encode::{frame, message},
+    encode::frame,
     outbox::{Drain, Frame, Notice, Outbox, Overflow, Written},
 };
-pub use subscribe::{CatchUpStep, LiveStatus};
+pub use subscribe::{CatchUpStep, LiveStatus, NewSubscription};

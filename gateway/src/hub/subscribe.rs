@@ -3,9 +3,14 @@
 use super::{
     hub::Hub,
     keys::{ChannelKey, ConnKey},
-    output::{batch::Batch, encode, outbox::Outbox},
+    output::{
+        batch::Batch,
+        encode::{self, ChannelNames, DeliveryFormat},
+        outbox::Outbox,
+    },
     state::{
         entry::{ReadProgress, Subscription, SubscriptionState},
+        fan_out::publications,
         local_channel::{LocalChannel, Member},
         table::State,
     },
@@ -31,6 +36,30 @@ pub enum LiveStatus {
     Detached,
 }
 
+/// A subscription that a connection begins.
+#[derive(Debug)]
+pub struct NewSubscription<'a> {
+    /// The options of the channel.
+    pub options: &'a Arc<ChannelOptions>,
+    /// What other subscribers see of the connection. `None` where the channel shows nothing.
+    pub info: Option<Arc<ClientInfo>>,
+    /// Who made the subscription.
+    pub side: SubscriptionSide,
+    /// Whether the client receives joins and leaves.
+    pub join_leave: bool,
+    /// Whether pushes have the channel's number in place of its name.
+    pub is_compact: bool,
+    /// Whether publications are deltas to the ones before them.
+    pub has_deltas: bool,
+}
+
+/// Where and how publications from history are queued.
+struct HistoryTarget {
+    outbox: Rc<Outbox>,
+    number: u64,
+    format: DeliveryFormat,
+}
+
 /// The result of one page of history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUpStep {
@@ -44,42 +73,34 @@ impl Hub {
     /// Adds the connection to a channel as an attaching subscriber. Once the broker confirms the worker's subscription, the channel keeps all new
     /// publications for it.
     ///
-    /// `info` is present where the channel shows it to other subscribers. Returns false if the connection no longer exists.
-    pub fn join(
-        &self,
-        key: ConnKey,
-        channel: &ChannelName,
-        options: &Arc<ChannelOptions>,
-        info: Option<Arc<ClientInfo>>,
-        side: SubscriptionSide,
-        join_leave: bool,
-    ) -> bool {
+    /// Returns the number that compact pushes have in place of the channel's name. `None` if the connection no longer exists.
+    pub fn join(&self, key: ConnKey, channel: &ChannelName, subscription: NewSubscription<'_>) -> Option<u64> {
+        let NewSubscription { options, info, side, join_leave, is_compact, has_deltas } = subscription;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        if state.entry(key).is_none() {
-            return false;
-        }
+        let format = DeliveryFormat { codec: state.entry(key)?.codec, is_compact, has_deltas };
         let local_channel = *state.channels.entry(channel.clone()).or_insert_with(|| {
-            self.last_slot_generation.set(self.last_slot_generation.get().wrapping_add(1));
+            self.last_channel_number.update(|last| last + 1);
             ChannelKey::new(state.local_channels.insert(LocalChannel::new(
                 channel.clone(),
-                self.last_slot_generation.get(),
+                self.last_channel_number.get(),
                 options.clone(),
                 Feed::new(self.parts.gap_buffers.clone()),
             )))
         });
-        let Some(entry) = state.connections.get_mut(key.index as usize) else { return false };
+        let number = state.local_channel(local_channel)?.number;
+        let entry = state.connections.get_mut(key.index as usize)?;
         if entry.subscription(local_channel).is_some() {
-            return true;
+            return Some(number);
         }
         entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
-        entry.subscriptions.push(Subscription { local_channel, state: SubscriptionState::Attaching(None), side, join_leave, info });
+        entry.subscriptions.push(Subscription { local_channel, state: SubscriptionState::Attaching(None), side, join_leave, format, info });
         if let Some(local_channel) = state.local_channel(local_channel) {
             local_channel.attaching += 1;
         }
         self.parts.metrics.raise(Level::SubscriptionsOpen, 1);
         self.count(state);
-        true
+        Some(number)
     }
 
     /// Sets the position up to which an attaching connection has the history, and the newest offset of the history.
@@ -97,7 +118,7 @@ impl Hub {
     /// Delivers the recent publications after the connection's position, and starts live delivery. Does neither if the connection first needs
     /// history.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> LiveStatus {
-        let (channel_key, backfill, missed, outbox) = {
+        let (target, backfill, missed) = {
             let mut state_guard = self.state.borrow_mut();
             let state = &mut *state_guard;
             let Some(channel_key) = state.channels.get(channel).copied() else { return LiveStatus::Detached };
@@ -105,7 +126,8 @@ impl Hub {
             let bytes = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
             let Some(subscription) = entry.subscription(channel_key) else { return LiveStatus::Detached };
             let SubscriptionState::Attaching(progress) = &subscription.state else { return LiveStatus::Live };
-            let (progress, side, join_leave) = (progress.as_deref().copied(), subscription.side, subscription.join_leave);
+            let (progress, side, join_leave, format) =
+                (progress.as_deref().copied(), subscription.side, subscription.join_leave, subscription.format);
             let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return LiveStatus::Detached };
             let (mut start_offset, mut backfill, mut missed) = (0, false, Vec::new());
             if let Some(progress) = progress {
@@ -132,18 +154,21 @@ impl Hub {
                 connection: key.index,
                 timeline: local_channel.timeline,
                 join_leave,
+                format,
+                has_last_delivery: false,
                 state: side.into(),
                 start_offset,
             });
             local_channel.finish_attach();
+            let number = local_channel.number;
             let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
             if let Some(subscription) = entry.subscription(channel_key) {
                 subscription.state = SubscriptionState::Live(index as u32);
             }
-            (channel_key, backfill, missed, entry.outbox.clone())
+            (HistoryTarget { outbox: entry.outbox.clone(), number, format }, backfill.then_some(channel_key), missed)
         };
-        self.queue_history(channel, &missed, &outbox);
-        if backfill {
+        self.queue_history(channel, &missed, &target);
+        if let Some(channel_key) = backfill {
             self.begin_backfill(channel_key, Freshness::Fresh);
         }
         LiveStatus::Live
@@ -152,12 +177,14 @@ impl Hub {
     // NL-5.5
     /// Delivers a page of history to a connection that is behind, and tries again to go live.
     pub fn deliver_page(self: &Rc<Self>, key: ConnKey, channel: &ChannelName, page: &Page) -> CatchUpStep {
-        let (outbox, new_position) = {
+        let (target, new_position) = {
             let mut state = self.state.borrow_mut();
             let Some(local_channel) = state.channels.get(channel).copied() else { return CatchUpStep::Status(LiveStatus::Detached) };
+            let number = state.local_channel(local_channel).map_or(0, |local_channel| local_channel.number);
             let Some(entry) = state.entry(key) else { return CatchUpStep::Status(LiveStatus::Detached) };
             let outbox = entry.outbox.clone();
-            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, .. }) = entry.subscription(local_channel)
+            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, format, .. }) =
+                entry.subscription(local_channel)
             else {
                 return CatchUpStep::Status(LiveStatus::Detached);
             };
@@ -170,22 +197,23 @@ impl Hub {
             }
             let last = page.publications.last().and_then(|last| last.position);
             **progress = ReadProgress { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
-            (outbox, (before != at).then_some(at))
+            (HistoryTarget { outbox, number, format: *format }, (before != at).then_some(at))
         };
         if let Some(at) = new_position {
-            outbox.push(self.now(), Batch::new(encode::position(channel, at), &self.budget));
+            target.outbox.push(self.now(), Batch::new(encode::position(channel, target.format.codec, at), &self.budget));
         }
-        self.queue_history(channel, &page.publications, &outbox);
+        self.queue_history(channel, &page.publications, &target);
         CatchUpStep::Status(self.go_live(key, channel))
     }
 
     /// Queues publications from history for one connection.
-    fn queue_history(&self, channel: &ChannelName, publications: &[Arc<Publication>], outbox: &Outbox) {
-        if publications.is_empty() {
+    fn queue_history(&self, channel: &ChannelName, missed: &[Arc<Publication>], target: &HistoryTarget) {
+        if missed.is_empty() {
             return;
         }
-        let (count, metrics) = (publications.len(), &self.parts.metrics);
-        match outbox.push_history(self.now(), Batch::with_deliveries(count, encode::publications(channel, publications), &self.budget)) {
+        let (count, metrics) = (missed.len(), &self.parts.metrics);
+        let names = ChannelNames { name: channel, number: target.number };
+        match target.outbox.push_history(self.now(), publications(missed, names, target.format, &self.budget)) {
             Ok(()) => metrics.count(Count::Deliveries, count as u64),
             Err(error) => metrics.dropped(error.cause(), count as u64),
         }

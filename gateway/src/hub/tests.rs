@@ -1,4 +1,6 @@
+mod deltas;
 mod forks;
+mod formats;
 mod revocations;
 
 use super::*;
@@ -7,11 +9,12 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::{ChannelOptions, GapBufferBudget, Namespaces, SlowConsumer},
+    channel::{ChannelOptions, DeltaOption, GapBufferBudget, Namespaces, SlowConsumer},
     model::{
         ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, ReadRange, RecoverFrom,
         Retention, ServerCommand, SubscriptionSide, Tags, Tick, UserId, WorkerId,
     },
+    protocol::centrifuge::Codec,
 };
 use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
 
@@ -57,7 +60,8 @@ fn run_over<F: Future<Output = ()>>(
         let stream = ChannelOptions { retention: Some(STREAM), ..ChannelOptions::default() };
         let crowd = ChannelOptions { presence: true, join_leave: true, ..ChannelOptions::default() };
         let latest = ChannelOptions { slow_consumer: SlowConsumer::Latest, ..stream.clone() };
-        let named = [("stream", stream), ("crowd", crowd), ("latest", latest), ("plain", ChannelOptions::default())];
+        let deltas = ChannelOptions { delta: DeltaOption::Fossil, ..latest.clone() };
+        let named = [("stream", stream), ("crowd", crowd), ("latest", latest), ("plain", ChannelOptions::default()), ("deltas", deltas)];
         let namespaces = Namespaces {
             named: named.into_iter().map(|(name, options)| (name.into(), Arc::new(options))).collect(),
             ..Namespaces::default()
@@ -83,7 +87,7 @@ impl World {
     }
 
     fn connect(&self) -> Registration {
-        self.hub.register(ConnectionId::random())
+        self.hub.register(ConnectionId::random(), Codec::Json)
     }
 
     async fn publish(&self, channel: &str, text: &str) -> Option<Position> {
@@ -101,7 +105,9 @@ impl World {
     async fn join_as(&self, connection: &Registration, channel: &str, side: SubscriptionSide) {
         let channel = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
-        assert!(self.hub.join(connection.key(), &channel, &options, None, side, true));
+        self.hub
+            .join(connection.key(), &channel, NewSubscription { join_leave: true, ..subscription(&options, side) })
+            .expect("registered");
         self.broker.subscribe(&channel, self.hub.parts.worker, None).await.expect("in memory");
         if options.retention.is_some() {
             let page = self.read(&channel, ReadRange::Top).await.expect("in memory");
@@ -118,6 +124,10 @@ impl World {
         self.join(connection, channel).await;
         assert_eq!(self.hub.go_live(connection.key(), &Self::channel(channel)), LiveStatus::Live);
     }
+}
+
+fn subscription(options: &Arc<ChannelOptions>, side: SubscriptionSide) -> NewSubscription<'_> {
+    NewSubscription { options, info: None, side, join_leave: false, is_compact: false, has_deltas: false }
 }
 
 /// Runs all ready tasks.
@@ -519,7 +529,9 @@ fn presence_ends_with_the_connection_and_large_channels_announce_no_joins() {
             let user: UserId = format!("user{n}").parse().expect("valid");
             let connection = world.connect();
             let info = Arc::new(ClientInfo { user, client: ConnectionId::random(), conn_info: None, chan_info: None });
-            assert!(world.hub.join(connection.key(), &channel, &options, Some(info.clone()), SubscriptionSide::Client, n < 2));
+            let subscription =
+                NewSubscription { info: Some(info.clone()), join_leave: n < 2, ..subscription(&options, SubscriptionSide::Client) };
+            world.hub.join(connection.key(), &channel, subscription).expect("registered");
             world.hub.add_presence(&channel, info).await.expect("in memory");
             world.hub.go_live(connection.key(), &channel);
             present.push(connection);

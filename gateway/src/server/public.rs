@@ -9,13 +9,13 @@ use crate::{
     settings::Settings,
     transport::{
         Wire,
-        websocket::{Admission, Denial, Encoding, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+        websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
     },
 };
 use actix_web::{App, HttpRequest, web};
 use gateway_core::{
     model::{ErrorCode, Refusal, WorkerId},
-    protocol::websocket::Decoder,
+    protocol::{centrifuge::Codec, websocket::Decoder},
 };
 use shared_proto::http::{self, ConnectionErrors};
 use std::{
@@ -109,7 +109,7 @@ struct FrontGate {
 struct UpgradeContext {
     permit: Permit,
     traceparent: Option<Box<str>>,
-    encoding: Encoding,
+    codec: Codec,
 }
 
 impl Gate<TcpStream> for FrontGate {
@@ -124,9 +124,9 @@ impl Gate<TcpStream> for FrontGate {
         if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
-        let (encoding, subprotocol) = centrifuge(request.subprotocols(), request.query());
+        let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
-        Ok(Admission { subprotocol, context: UpgradeContext { permit: self.admissions.admit()?, traceparent, encoding } })
+        Ok(Admission { subprotocol, context: UpgradeContext { permit: self.admissions.admit()?, traceparent, codec } })
     }
 
     fn refused(&self, denial: &Denial) {
@@ -134,13 +134,9 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, UpgradeContext>) {
-        let Upgraded { io, leftover, context: UpgradeContext { permit, traceparent, encoding }, .. } = upgraded;
+        let Upgraded { io, leftover, context: UpgradeContext { permit, traceparent, codec }, .. } = upgraded;
         let wire = Wire::new(io, &leftover, Decoder::new(self.message_size));
-        let mut connection = Connection::new(self.worker.clone(), wire, traceparent);
-        if encoding == Encoding::Protobuf {
-            // The SDKs would reconnect forever after an HTTP error.
-            connection.refuse_protobuf();
-        }
+        let connection = Connection::new(self.worker.clone(), wire, codec, traceparent);
         actix_rt::spawn(async move {
             let _permit = permit;
             connection.await;

@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Settings};
 use gateway_core::{
-    channel::{ChannelOptions, Grant, Namespaces, SlowConsumer},
+    channel::{ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer},
     model::Retention,
 };
 use std::sync::Arc;
@@ -28,6 +28,15 @@ impl From<settings::SlowConsumer> for SlowConsumer {
     }
 }
 
+impl From<settings::Delta> for DeltaOption {
+    fn from(delta: settings::Delta) -> Self {
+        match delta {
+            settings::Delta::None => Self::None,
+            settings::Delta::Fossil => Self::Fossil,
+        }
+    }
+}
+
 impl From<&settings::Channel> for ChannelOptions {
     fn from(channel: &settings::Channel) -> Self {
         let retention = Retention { size: channel.history_size, ttl: channel.history_ttl };
@@ -40,6 +49,7 @@ impl From<&settings::Channel> for ChannelOptions {
             see_presence: channel.see_presence.into(),
             see_history: channel.see_history.into(),
             slow_consumer: channel.slow_consumer.into(),
+            delta: channel.delta.into(),
         }
     }
 }
@@ -56,6 +66,8 @@ impl From<&settings::Personal> for ChannelOptions {
             see_presence: personal.see_presence.into(),
             see_history: personal.see_history.into(),
             slow_consumer: personal.slow_consumer.into(),
+            // Frontends do not subscribe to personal channels, so they cannot ask for deltas.
+            delta: DeltaOption::None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
-    choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
+    choices::{BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer},
     reader::section,
     redis_url::RedisUrl,
     value::{ByteSize, GIB, KIB, MIB},
@@ -296,6 +296,8 @@ section! {
         see_history: Grant,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
+        /// Which deltas frontends may ask for; see [`Delta`].
+        delta: Delta,
     }
 
     /// `[services.X]`: a backend that frontends may call.

@@ -9,7 +9,10 @@ use crate::{
 };
 use gateway_core::{
     model::{Epoch, Position, RecoverFrom, SubscriptionSide, UserId},
-    protocol::{Command, ConnectRequest, Request, SubscribeRequest},
+    protocol::{
+        Command, ConnectRequest, Request, SubscribeRequest,
+        centrifuge::{Codec, testing::read_replies},
+    },
 };
 use serde::Deserialize;
 use std::{
@@ -22,14 +25,25 @@ use std::{
 pub(super) struct Client {
     pub(super) name: String,
     pub(super) channel: String,
-    /// Whether the frontend subscribes itself, or its token contains the channel.
-    side: SubscriptionSide,
+    kind: ClientKind,
+    /// The number that pushes have in place of the channel's name, from the answer to the subscribe. 0: they have the name.
+    number: u64,
     connection: Option<SocketlessConnection>,
     flag: Arc<WakeFlag>,
     command: u32,
     stage: Stage,
     position: Option<Position>,
     pub(super) reached: BTreeSet<Situation>,
+}
+
+/// What distinguishes the clients of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientKind {
+    /// Whether the frontend subscribes itself, or its token contains the channel.
+    pub(super) side: SubscriptionSide,
+    pub(super) codec: Codec,
+    /// Whether it accepts a number in place of the channel's name.
+    pub(super) is_compact: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +71,7 @@ impl Requested {
     }
 }
 
-/// A line from the gateway.
+/// A message from the gateway.
 #[derive(Deserialize)]
 struct Line {
     #[serde(default)]
@@ -76,6 +90,10 @@ struct Connected {
 
 #[derive(Deserialize)]
 struct Push {
+    #[serde(default)]
+    channel: String,
+    #[serde(default)]
+    id: u64,
     #[serde(rename = "pub")]
     publication: Option<Publication>,
     unsubscribe: Option<serde::de::IgnoredAny>,
@@ -93,6 +111,8 @@ struct Subscribed {
     was_recovering: bool,
     #[serde(default)]
     publications: Vec<Publication>,
+    #[serde(default)]
+    id: u64,
 }
 
 #[derive(Deserialize)]
@@ -108,9 +128,9 @@ impl Subscribed {
 }
 
 impl Client {
-    pub(super) fn new(name: String, channel: String, side: SubscriptionSide) -> Self {
+    pub(super) fn new(name: String, channel: String, kind: ClientKind) -> Self {
         let (connection, stage, position, reached) = (None, Stage::Idle, None, BTreeSet::new());
-        Self { name, channel, side, connection, flag: WakeFlag::new(), command: 1, stage, position, reached }
+        Self { name, channel, kind, number: 0, connection, flag: WakeFlag::new(), command: 1, stage, position, reached }
     }
 
     /// Subscribes if it is not subscribed, over a new connection to `worker` if it has none.
@@ -123,7 +143,7 @@ impl Client {
             None if from_first => Requested::FirstStored,
             None => Requested::Nothing,
         };
-        let sent = match self.side {
+        let sent = match self.kind.side {
             SubscriptionSide::Client => self.send_subscribe(worker, requested.recover()),
             SubscriptionSide::Server => self.connect(worker, requested.recover()),
         };
@@ -137,11 +157,15 @@ impl Client {
     /// Sends a subscribe. False: the connection does not read now.
     fn send_subscribe(&mut self, worker: &SimulatedWorker, recover: Option<RecoverFrom>) -> bool {
         let connection = self.connection.get_or_insert_with(|| {
-            let mut connection = SocketlessConnection::new(worker.worker.clone());
-            connection.receive(Command { id: 1, request: Request::Connect(Box::default()) });
+            let mut connection = SocketlessConnection::new(worker.worker.clone(), self.kind.codec);
+            connection.receive(Command {
+                id: 1,
+                request: Request::Connect(Box::new(ConnectRequest { resolves_numbers: true, ..ConnectRequest::default() })),
+            });
             connection
         });
-        let request = SubscribeRequest { channel: self.channel.clone(), recover, ..SubscribeRequest::default() };
+        let request =
+            SubscribeRequest { channel: self.channel.clone(), recover, compact: self.kind.is_compact, ..SubscribeRequest::default() };
         let sent = connection.receive(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
         self.command += u32::from(sent);
         sent
@@ -154,12 +178,12 @@ impl Client {
         let token = worker.worker.node.tokens.sign_connection(&claims, 0).expect("a key");
         let request = ConnectRequest { token, subs: vec![(self.channel.clone(), recover)], ..ConnectRequest::default() };
         self.connection
-            .insert(SocketlessConnection::new(worker.worker.clone()))
+            .insert(SocketlessConnection::new(worker.worker.clone(), self.kind.codec))
             .receive(Command { id: 1, request: Request::Connect(Box::new(request)) })
     }
 
     pub(super) fn unsubscribe(&mut self) -> bool {
-        let may = self.side == SubscriptionSide::Client && self.stage != Stage::Idle;
+        let may = self.kind.side == SubscriptionSide::Client && self.stage != Stage::Idle;
         let Some(connection) = self.connection.as_mut().filter(|_| may) else { return false };
         let request = Request::Unsubscribe { channel: self.channel.clone() };
         let sent = connection.receive(Command { id: self.command + 1, request });
@@ -214,8 +238,8 @@ impl Client {
                 127 => 10,
                 _ => 2,
             };
-            for line in std::str::from_utf8(&bytes[header..]).expect("text").lines() {
-                let line = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
+            for line in read_replies(self.kind.codec, &bytes[header..]) {
+                let line = serde_json::from_value(line.clone()).map_err(|error| format!("{line}: {error}"))?;
                 self.line(line, server).map_err(|wrong| format!("{} of {}: {wrong}", self.name, self.channel))?;
             }
         }
@@ -228,7 +252,7 @@ impl Client {
             Line { connect: Some(Connected { mut subs }), .. } => {
                 subs.remove(&self.channel).map_or(Ok(()), |it| self.subscribed(it, server))
             }
-            Line { error: Some(_), .. } if self.side == SubscriptionSide::Server => {
+            Line { error: Some(_), .. } if self.kind.side == SubscriptionSide::Server => {
                 self.reached.insert(Situation::SubscribeRefused);
                 self.drop_connection();
                 Ok(())
@@ -247,14 +271,21 @@ impl Client {
         if self.stage != Stage::Live {
             return Err(format!("a push came in stage {:?}", self.stage));
         }
+        let number = if push.publication.is_some() { self.number } else { 0 };
+        if push.id != number || push.channel.is_empty() != (number > 0) {
+            return Err(format!("a push names the channel {:?} and the number {}, not {number}", push.channel, push.id));
+        }
         match push {
-            Push { publication: Some(publication), .. } => self.publication(&publication, lineage),
-            Push { unsubscribe: Some(_), .. } if self.side == SubscriptionSide::Client => {
+            Push { publication: Some(publication), .. } => {
+                self.reached.extend((number > 0).then_some(Situation::NumberedPush));
+                self.publication(&publication, lineage)
+            }
+            Push { unsubscribe: Some(_), .. } if self.kind.side == SubscriptionSide::Client => {
                 self.reached.insert(Situation::Unsubscribed);
                 self.stage = Stage::Idle;
                 Ok(())
             }
-            Push { subscribe: Some(to), .. } if self.side == SubscriptionSide::Server => self.moved(to.position()?, lineage),
+            Push { subscribe: Some(to), .. } if self.kind.side == SubscriptionSide::Server => self.moved(to.position()?, lineage),
             _ => Err("a push came that does not fit the kind of its subscription".into()),
         }
     }
@@ -286,7 +317,10 @@ impl Client {
                 (true, true) => Situation::Recovered,
             });
         }
-        (self.stage, self.position) = (Stage::Live, Some(at));
+        if (answer.id > 0) != (self.kind.is_compact && self.kind.side == SubscriptionSide::Client) {
+            return Err(format!("the answer has the number {}", answer.id));
+        }
+        (self.stage, self.position, self.number) = (Stage::Live, Some(at), answer.id);
         answer.publications.iter().try_for_each(|publication| self.publication(publication, lineage))
     }
 

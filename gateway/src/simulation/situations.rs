@@ -61,6 +61,7 @@ situations! {
     RecoveredAcrossFork, "a client recovered in an epoch that contains its position";
     LossReported, "a loss was reported to a client";
     MovedToEpoch, "a server-side subscription continued in a new epoch";
+    NumberedPush, "a publication came with a number in place of the channel's name";
     Unsubscribed, "the gateway ended a subscription";
     SubscribeRefused, "a subscribe was refused";
     ConnectionClosed, "the gateway closed a connection";

@@ -1,7 +1,7 @@
 //! A simulated cluster in one thread, and its steps.
 
 use super::{
-    client::Client,
+    client::{Client, ClientKind},
     engine::Engine,
     node::{PREFIX, SimulatedNode},
     plan::{Kind, Shape, Step},
@@ -9,7 +9,7 @@ use super::{
     situations::{self, Situation},
 };
 use crate::broker::simulated::{Flaw, Purpose, Server};
-use gateway_core::model::SubscriptionSide;
+use gateway_core::{model::SubscriptionSide, protocol::centrifuge::Codec};
 use std::{collections::BTreeSet, time::Duration};
 
 /// How long a step may wait.
@@ -39,7 +39,10 @@ impl<'a> World<'a> {
         let nodes = (0..shape.nodes).map(|index| SimulatedNode::new(&format!("n{index}"), &shape, &mut server)).collect();
         let client = |index| {
             let side = if index < shape.server_side { SubscriptionSide::Server } else { SubscriptionSide::Client };
-            Client::new(format!("client {index}"), channel(index % shape.channels), side)
+            // Neighbours differ, and each channel has all kinds.
+            let codec = if index % 2 == 0 { Codec::Json } else { Codec::Protobuf };
+            let kind = ClientKind { side, codec, is_compact: matches!(index % 4, 1 | 2) };
+            Client::new(format!("client {index}"), channel(index % shape.channels), kind)
         };
         let clients = (0..shape.clients).map(client).collect();
         Self { engine, shape, server, nodes, clients, publisher: Publisher::new(), needs_audit: false, reached: BTreeSet::new() }

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Raw } from './support/raw.mjs';
@@ -170,24 +169,19 @@ test('3505 channel limit: a token with more channels than a connection may have'
     assert.equal(code, 3505);
 });
 
-test('3506 inappropriate protocol: binary frames', async (t) => {
-    const raw = await Raw.open(t, gateway);
-    raw.binary(Buffer.from([1, 2, 3]));
-    assert.equal((await raw.end()).code, 3506);
+test('3506 inappropriate protocol: a message in the form of the other encoding', async (t) => {
+    const json = await Raw.open(t, gateway);
+    json.binary(Buffer.from([1, 2, 3]));
+    assert.equal((await json.end()).code, 3506);
+    const protobuf = await Raw.open(t, gateway, { protocols: ['centrifuge-protobuf'] });
+    protobuf.text('{"id":1,"connect":{}}');
+    assert.equal((await protobuf.end()).code, 3506);
 });
 
-test('3506 inappropriate protocol: the Protobuf build of the SDK, which does not connect again', async (t) => {
-    const it = client(t, gateway, {}, ProtobufCentrifuge);
-    const attempts = new EventRecorder(it, 'connecting');
-    assert.equal((await connectUntilDisconnected(it)).code, 3506);
-    assert.equal(attempts.all.length, 1);
-});
-
-test('3506 inappropriate protocol: Protobuf in the query, as older SDKs request it', async (t) => {
-    for (const query of ['format=protobuf', 'cf_protocol_version=v2&cf_protocol=protobuf']) {
-        const raw = await Raw.open(t, { websocket: `${gateway.websocket}?${query}` });
-        assert.equal((await raw.end()).code, 3506, query);
-    }
+test('3501 bad request: bytes that are not Protobuf', async (t) => {
+    const raw = await Raw.open(t, gateway, { protocols: ['centrifuge-protobuf'] });
+    raw.binary(Buffer.from([200]));
+    assert.deepEqual(await raw.end(), { code: 3501, reason: 'the length of a message does not fit into its frame' });
 });
 
 test('2000 server unsubscribe: a service ends a subscription', async (t) => {

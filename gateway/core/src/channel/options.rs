@@ -29,6 +29,16 @@ pub enum SlowConsumer {
     Latest,
 }
 
+/// Which deltas frontends may ask for: publications as changes of the ones before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DeltaOption {
+    /// None.
+    #[default]
+    None,
+    /// Those in the format of Fossil.
+    Fossil,
+}
+
 /// The options that all channels of a namespace share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
@@ -48,6 +58,8 @@ pub struct ChannelOptions {
     pub see_history: Grant,
     /// What happens to slow subscribers.
     pub slow_consumer: SlowConsumer,
+    /// Which deltas frontends may ask for.
+    pub delta: DeltaOption,
 }
 
 /// The options of all channels.

@@ -99,6 +99,8 @@ pub struct ConnectRequest {
     pub token: String,
     /// The positions of server-side subscriptions to recover, by channel.
     pub subs: Vec<(String, Option<RecoverFrom>)>,
+    /// Whether the client finds a channel by its number (docs/decisions/0047-numbers-in-place-of-channel-names.md).
+    pub resolves_numbers: bool,
     /// W3C trace context, from the field `headers`, which stands for HTTP headers.
     pub traceparent: Option<String>,
 }
@@ -116,6 +118,10 @@ pub struct SubscribeRequest {
     pub join_leave: bool,
     /// Whether the client wants error 112 in place of a subscription whose recovery failed.
     pub all_or_nothing: bool,
+    /// Whether the client accepts a number in place of the channel's name in pushes.
+    pub compact: bool,
+    /// The kind of deltas that the client asks for, such as `fossil`; empty: none.
+    pub delta: String,
 }
 
 /// The fields of [`Request::History`].

@@ -20,6 +20,7 @@ pub(super) struct Connecting {
     deadline: Tick,
     /// The positions that the client remembers, by channel.
     recover: Vec<(String, Option<RecoverFrom>)>,
+    resolves_numbers: bool,
     /// When the token was issued.
     issued: Option<u64>,
     /// Commands that arrived before the reply.
@@ -82,6 +83,7 @@ pub(super) struct InitialSubscription {
 pub(super) struct ConnectResult {
     pub(super) command: u32,
     pub(super) info: Arc<ClientInfo>,
+    pub(super) resolves_numbers: bool,
     pub(super) issued: Option<u64>,
     pub(super) expiry: Option<Expiry>,
     pub(super) subscriptions: Vec<InitialSubscription>,
@@ -103,6 +105,7 @@ impl Connecting {
             command,
             deadline: cx.now.after(cx.config.attach_timeout),
             recover: request.subs,
+            resolves_numbers: request.resolves_numbers,
             issued: None,
             queued_commands: Vec::new(),
             queued_server_commands: Vec::new(),
@@ -234,6 +237,8 @@ impl Connecting {
             info: info.clone(),
             side: SubscriptionSide::Server,
             join_leave: false,
+            compact: false,
+            delta: false,
             page_shares,
         };
         PendingAttach { channel, expires_at, source, state: AttachState::InFlight(cx.start(Op::Attach(attach))) }
@@ -258,6 +263,7 @@ impl Connecting {
         ConnectProgress::Connected(Box::new(ConnectResult {
             command: self.command,
             info: user.info.clone(),
+            resolves_numbers: self.resolves_numbers,
             issued: self.issued,
             expiry: user.expiry,
             subscriptions: attaches.drain(..).filter_map(PendingAttach::into_subscription).collect(),

@@ -32,7 +32,7 @@ fn history(id: usize) -> String {
 fn a_turn_ends_after_its_messages_or_its_bytes() {
     run(default_bounds(), |world| async move {
         let flood = Peer { socket: Socket::default(), task: tokio::task::spawn_local(async {}) };
-        let (mut connection, wakes) = (world.connection(&flood.socket), Arc::<Wakes>::default());
+        let (mut connection, wakes) = (world.connection(&flood.socket, Codec::Json), Arc::<Wakes>::default());
         let counted = wakes.clone().into();
         let mut turn = || {
             wakes.0.store(0, Relaxed);

@@ -53,18 +53,22 @@ fn a_service_closes_a_connection_and_the_peer_answers() {
 }
 
 #[test]
-fn a_request_for_another_form_of_the_protocol_closes_at_once() {
+fn a_message_in_the_form_of_the_other_encoding_closes_the_connection() {
     run(default_bounds(), |world| async move {
-        let socket = Socket::default();
-        let mut connection = world.connection(&socket);
-        connection.refuse_protobuf();
-        let peer = Peer { socket, task: tokio::task::spawn_local(connection) };
-        assert_eq!(peer.receive().await, ["close 3506 the gateway supports only the JSON form of the protocol"]);
-        peer.send_bytes(frame(0x82, b"connect"));
-        assert_eq!(peer.receive().await, [""; 0], "a closing connection ignores the connect command");
-        peer.send_bytes(close_frame(3506));
-        assert!(peer.is_finished().await && !peer.socket.is_aborted());
-        assert_eq!(world.closed(Closed::with_code(3506)), 1);
+        for (codec, message, form) in [
+            (Codec::Json, frame(0x82, &[0]), "JSON in text messages"),
+            (Codec::Protobuf, frame(0x81, b"{}"), "Protobuf in binary messages"),
+        ] {
+            let peer = world.open_as(codec);
+            peer.send_bytes(message.clone());
+            let closed = peer.receive().await;
+            assert!(matches!(&closed[..], [close] if close.starts_with(&format!("close 3506 this connection uses {form}"))), "{closed:?}");
+            peer.send_bytes(message);
+            assert_eq!(peer.receive().await, [""; 0], "a closing connection reads no messages");
+            peer.send_bytes(close_frame(3506));
+            assert!(peer.is_finished().await && !peer.socket.is_aborted());
+        }
+        assert_eq!(world.closed(Closed::with_code(3506)), 2);
         world.assert_empty().await;
     });
 }
@@ -142,7 +146,7 @@ fn a_peer_that_stays_after_a_violation_is_cut() {
 fn invalid_commands_close_with_the_reason() {
     run(default_bounds(), |world| async move {
         for (sent, close) in [
-            (frame(0x82, b"hi"), "close 3506 the gateway supports only the JSON form of the protocol"),
+            (frame(0x82, b"hi"), "close 3506 this connection uses JSON in text messages; offer centrifuge-protobuf for binary messages"),
             (frame(0x81, b"hi"), "close 3501 a frame is not valid JSON at byte 1"),
             (frame(0x81, br#"{"id":9}"#), "close 3501 a frame contains no known command"),
             (frame(0x81, br#"{"id":9,"connect":{}}"#), "close 3501 connect was sent twice"),

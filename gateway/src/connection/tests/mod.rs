@@ -24,7 +24,10 @@ use crate::{
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{ChannelName, CommandTarget, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
-    protocol::websocket::{self, Decoder, Opcode},
+    protocol::{
+        centrifuge::Codec,
+        websocket::{self, Decoder, Opcode},
+    },
     session::SessionConfig,
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -123,14 +126,18 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
 impl World {
     /// Opens a connection that has sent no command.
     fn open(&self) -> Peer {
+        self.open_as(Codec::Json)
+    }
+
+    fn open_as(&self, codec: Codec) -> Peer {
         let socket = Socket::default();
-        let task = tokio::task::spawn_local(self.connection(&socket));
+        let task = tokio::task::spawn_local(self.connection(&socket, codec));
         Peer { socket, task }
     }
 
     /// Creates a connection without a task.
-    fn connection(&self, socket: &Socket) -> Connection<Socket> {
-        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), None)
+    fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
+        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), codec, None)
     }
 
     /// Opens a connection without a user and sends the connect command.

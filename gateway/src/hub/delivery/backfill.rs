@@ -25,8 +25,8 @@ impl Hub {
     // NL-4.7
     async fn backfill(self: Rc<Self>, key: ChannelKey, mut freshness: Freshness) {
         let _task = OpenTask::new(&self.parts.metrics);
-        let Some((channel, generation)) =
-            self.state.borrow_mut().local_channel(key).map(|local_channel| (local_channel.name.clone(), local_channel.generation))
+        let Some((channel, number)) =
+            self.state.borrow_mut().local_channel(key).map(|local_channel| (local_channel.name.clone(), local_channel.number))
         else {
             return;
         };
@@ -37,7 +37,7 @@ impl Hub {
             }
             let Some(read) = self.read(&channel, key, freshness).await else { return };
             let mut next = match read {
-                Ok(page) => self.apply_page(key, generation, page),
+                Ok(page) => self.apply_page(key, number, page),
                 Err(error) => {
                     failures.failed(
                         || tracing::warn!(%channel, %error, "cannot read missing publications; the worker retries until it succeeds"),
@@ -48,7 +48,7 @@ impl Hub {
             };
             while next == Some(Next::Pull) {
                 sleep(PULL_INTERVAL).await;
-                next = self.after_pause(key, generation);
+                next = self.after_pause(key, number);
             }
             match next {
                 Some(Next::Read(_, next)) => freshness = next,
@@ -64,12 +64,12 @@ impl Hub {
         Some(self.parts.reads.backfill(channel, retention, after, self.parts.limits.page, freshness).await)
     }
 
-    fn after_pause(&self, key: ChannelKey, generation: u32) -> Option<Next> {
+    fn after_pause(&self, key: ChannelKey, number: u64) -> Option<Next> {
         let now = self.now();
         self.state
             .borrow_mut()
             .local_channel(key)
-            .filter(|local_channel| local_channel.generation == generation)
+            .filter(|local_channel| local_channel.number == number)
             .map(|local_channel| local_channel.feed.pull(now))
     }
 

@@ -149,9 +149,9 @@ impl Hub {
     }
 
     /// Applies a page of history to the channel that requested it. `None` if the worker has closed that channel since.
-    pub(crate) fn apply_page(&self, key: ChannelKey, generation: u32, page: gateway_core::model::Page) -> Option<Next> {
+    pub(crate) fn apply_page(&self, key: ChannelKey, number: u64, page: gateway_core::model::Page) -> Option<Next> {
         let mut state = self.state.borrow_mut();
-        let local_channel = state.local_channel(key).filter(|local_channel| local_channel.generation == generation)?;
+        let local_channel = state.local_channel(key).filter(|local_channel| local_channel.number == number)?;
         let applied = local_channel.feed.apply(page);
         match applied.continuity {
             Continuity::Unbroken => {}

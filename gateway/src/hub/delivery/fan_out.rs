@@ -6,21 +6,23 @@ use crate::{
         hub::Hub,
         keys::ChannelKey,
         output::{
-            batch::{Batch, Budget},
-            encode,
+            encode::{ChannelNames, DeliveryFormat},
             outbox::{Overflow, PushError},
         },
         state::{
             entry::Entry,
-            local_channel::{Content, DeliveryRun, FanOut, LocalChannel, Member, MemberState},
+            fan_out::{Chain, Content, FanOut, publications},
+            local_channel::{LocalChannel, Member, MemberState},
             table::State,
         },
     },
     telemetry::{Count, DropCause, OverflowPolicy, SpanKind, TraceSpan},
 };
-use gateway_core::{channel::SlowConsumer, model::Tick};
+use gateway_core::{
+    channel::{DeltaOption, SlowConsumer},
+    model::Tick,
+};
 use slab::Slab;
-use std::rc::Rc;
 
 impl Hub {
     /// Gives queued channels one turn each, until the turns have reached one slice of subscribers.
@@ -44,7 +46,7 @@ impl Hub {
         local_channel.is_queued = false;
         if local_channel.fan_out.is_none() {
             let before = local_channel.pending.len();
-            local_channel.begin_batch(self.parts.limits.batch_bytes, &self.budget);
+            local_channel.begin_fan_out(self.parts.limits.batch_bytes);
             state.pending -= before - local_channel.pending.len();
             self.parts.metrics.count(Count::FanOutBatches, 1);
         }
@@ -53,18 +55,18 @@ impl Hub {
             hub: self,
             slow: local_channel.options.slow_consumer,
             key,
-            generation: local_channel.generation,
+            number: local_channel.number,
             now,
             name: local_channel.name.clone(),
         };
         let members = local_channel.members.slice(size);
         let served = members.len();
-        if let Content::Fork(transition) = &fan_out.content {
-            let ended = turn.apply_fork(&fan_out.batch, transition, members, &state.connections);
+        if let Content::Fork(transition) = fan_out.content {
+            let ended = turn.apply_fork(&mut fan_out, transition, members, &state.connections);
             local_channel.awaiting_resubscribe += ended.len() as u32;
             self.resubscribe_queue.extend(ended);
         } else {
-            let delivered: usize = members.iter().map(|member| turn.deliver_to(&mut fan_out, member, &state.connections)).sum();
+            let delivered: usize = members.iter_mut().map(|member| turn.deliver_to(&mut fan_out, member, &state.connections)).sum();
             self.parts.metrics.count(Count::Deliveries, delivered as u64);
         }
         if served == 0 {
@@ -81,21 +83,20 @@ impl Hub {
 }
 
 impl LocalChannel {
-    /// Makes the next pending deliveries into a batch for all present members.
-    fn begin_batch(&mut self, bytes: usize, budget: &Rc<Budget>) {
-        let (count, encoded, content) = match self.next_run(bytes) {
-            None => return,
-            Some(DeliveryRun::Publications(all)) => (all.len(), encode::publications(&self.name, &all), Content::Publications(all)),
-            Some(DeliveryRun::Announcements(all)) => (all.len(), encode::announcements(&self.name, all), Content::Announcements),
-            Some(DeliveryRun::Fork(transition)) => (0, encode::position(&self.name, transition.position()), Content::Fork(transition)),
-        };
+    /// Starts a fan-out of the next pending deliveries, of about `bytes` bytes, to all present members.
+    fn begin_fan_out(&mut self, bytes: usize) {
+        let Some(content) = self.next_run(bytes) else { return };
         self.members.begin_fan_out();
         let causes = match &content {
             Content::Publications(all) => &all[..],
-            Content::Announcements | Content::Fork(_) => &[],
+            Content::Announcements(_) | Content::Fork(_) => &[],
         };
         let step = TraceSpan::after(SpanKind::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
-        self.fan_out = Some(Box::new(FanOut { batch: Batch::with_deliveries(count, encoded, budget), content, newest: None, _step: step }));
+        let previous = self.last_delivery.take();
+        if self.options.delta != DeltaOption::None {
+            self.last_delivery = causes.last().cloned().or_else(|| previous.clone());
+        }
+        self.fan_out = Some(Box::new(FanOut::new(content, previous, step)));
     }
 }
 
@@ -104,49 +105,58 @@ pub(crate) struct FanOutTurn<'a> {
     pub(crate) hub: &'a Hub,
     slow: SlowConsumer,
     pub(crate) key: ChannelKey,
-    pub(crate) generation: u32,
+    pub(crate) number: u64,
     pub(crate) now: Tick,
     pub(crate) name: gateway_core::model::ChannelName,
 }
 
 impl FanOutTurn<'_> {
+    pub(crate) fn names(&self) -> ChannelNames<'_> {
+        ChannelNames { name: &self.name, number: self.number }
+    }
+
     /// Queues the batch for a member, without the publications that it already has. Returns the number of deliveries that its outbox took.
-    fn deliver_to(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) -> usize {
+    fn deliver_to(&self, fan_out: &mut FanOut, member: &mut Member, connections: &Slab<Entry>) -> usize {
         if member.state == MemberState::Ended {
             return 0;
         }
         let Some(entry) = connections.get(member.connection as usize) else { return 0 };
-        if matches!(fan_out.content, Content::Announcements) && !member.join_leave {
+        if matches!(fan_out.content, Content::Announcements(_)) && !member.join_leave {
             return 0;
         }
+        let has_previous = match fan_out.content {
+            Content::Publications(_) => std::mem::replace(&mut member.has_last_delivery, false),
+            Content::Announcements(_) | Content::Fork(_) => false,
+        };
         let batch = if fan_out.first_offset().is_some_and(|first| member.start_offset >= first) {
             let lacking = fan_out.publications_after(member.start_offset);
             if lacking.is_empty() {
                 return 0;
             }
-            Batch::with_deliveries(lacking.len(), encode::publications(&self.name, &lacking), self.hub.budget())
+            publications(&lacking, self.names(), member.format, self.hub.budget())
         } else {
-            fan_out.batch.clone()
+            let chain = if has_previous { Chain::Continues } else { Chain::Begins };
+            fan_out.whole(self.names(), member.format, chain, self.hub.budget())
         };
         let count = batch.deliveries();
-        match entry.outbox.push_channel(self.now, batch, self.key) {
+        let delivered = match entry.outbox.push_channel(self.now, batch, self.key) {
             Ok(()) => count,
-            Err(PushError::Full(overflow)) => self.overflow(fan_out, entry, count, overflow),
+            Err(PushError::Full(overflow)) => self.overflow(fan_out, member.format, entry, count, overflow),
             Err(PushError::Closed) => self.dropped(PushError::Closed, count),
-        }
+        };
+        // The last publication of every batch is the last of the fan-out.
+        member.has_last_delivery |= delivered > 0 && member.format.has_deltas && matches!(fan_out.content, Content::Publications(_));
+        delivered
     }
 
     /// Applies the namespace's policy for slow consumers. Returns the number of deliveries that the outbox took.
-    fn overflow(&self, fan_out: &mut FanOut, entry: &Entry, count: usize, overflow: Overflow) -> usize {
-        if let (SlowConsumer::Latest, Content::Publications(all)) = (self.slow, &fan_out.content) {
+    fn overflow(&self, fan_out: &mut FanOut, format: DeliveryFormat, entry: &Entry, count: usize, overflow: Overflow) -> usize {
+        if let (SlowConsumer::Latest, Content::Publications(_)) = (self.slow, &fan_out.content) {
             let metrics = &self.hub.parts.metrics;
             metrics.overflowed(OverflowPolicy::Latest);
             metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
-            let newest = fan_out.newest.get_or_insert_with(|| {
-                let newest = &all[all.len().saturating_sub(1)..];
-                Batch::with_deliveries(newest.len(), encode::publications(&self.name, newest), self.hub.budget())
-            });
-            if entry.outbox.push_channel(self.now, newest.clone(), self.key).is_ok() {
+            let newest = fan_out.newest(self.names(), format, self.hub.budget());
+            if entry.outbox.push_channel(self.now, newest, self.key).is_ok() {
                 metrics.dropped(DropCause::OutboxReplaced, count as u64 - 1);
                 return 1;
             }

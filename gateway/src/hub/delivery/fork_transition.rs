@@ -11,7 +11,9 @@ use crate::{
         output::{batch::Batch, encode},
         state::{
             entry::Entry,
-            local_channel::{ForkTransition, Member, MemberState},
+            fan_out::{Chain, FanOut},
+            fork::ForkTransition,
+            local_channel::{Member, MemberState},
             resubscribe_queue::Resubscribe,
         },
     },
@@ -28,8 +30,8 @@ impl FanOutTurn<'_> {
     /// Moves members to the new timeline. Returns the client-side subscriptions that have ended, and those whose position the new timeline lacks.
     pub(crate) fn apply_fork(
         &self,
-        batch: &std::rc::Rc<Batch>,
-        transition: &ForkTransition,
+        fan_out: &mut FanOut,
+        transition: ForkTransition,
         members: &mut [Member],
         connections: &Slab<Entry>,
     ) -> Vec<Resubscribe> {
@@ -40,17 +42,17 @@ impl FanOutTurn<'_> {
             let at = Position { offset: member.start_offset.max(transition.change.position.offset), ..transition.change.position };
             match connections.get(member.connection as usize) {
                 Some(entry) if member.state == MemberState::Server && at.offset <= transition.change.fork_offset => {
-                    let position = if at == transition.change.position { batch.clone() } else { self.position(at) };
+                    let position = if at == transition.change.position {
+                        fan_out.whole(self.names(), member.format, Chain::Begins, self.hub.budget())
+                    } else {
+                        Batch::new(encode::position(&self.name, member.format.codec, at), self.hub.budget())
+                    };
                     entry.outbox.push(self.now, position);
                 }
-                _ => ended.extend(member.end(self.key, self.generation)),
+                _ => ended.extend(member.end(self.key, self.number)),
             }
         }
         ended
-    }
-
-    fn position(&self, at: Position) -> std::rc::Rc<Batch> {
-        Batch::new(encode::position(&self.name, at), self.hub.budget())
     }
 }
 

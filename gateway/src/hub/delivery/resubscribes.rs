@@ -50,7 +50,7 @@ impl Hub {
 
     /// Requests one client to subscribe again. Returns false if its subscription no longer exists.
     pub(crate) fn request_resubscribe(&self, resubscribe: Resubscribe) -> bool {
-        let Resubscribe { connection, local_channel: key, channel_generation } = resubscribe;
+        let Resubscribe { connection, local_channel: key, channel_number } = resubscribe;
         self.resubscribe_queue.expected.borrow_mut().push_back((self.now().after(RETURN_TIMEOUT), resubscribe));
         let target = {
             let mut state = self.state.borrow_mut();
@@ -59,7 +59,7 @@ impl Hub {
             let ended = member.is_some_and(|member| member.state == MemberState::Ended);
             let channel: Option<ChannelName> = state
                 .local_channel(key)
-                .filter(|local_channel| ended && local_channel.generation == channel_generation)
+                .filter(|local_channel| ended && local_channel.number == channel_number)
                 .map(|local_channel| local_channel.name.clone());
             channel.zip(state.connections.get(connection as usize).map(|entry| entry.outbox.clone()))
         };
@@ -69,11 +69,10 @@ impl Hub {
     }
 
     /// Stops expecting a client to return, because it has returned or its time is over.
-    fn stop_expecting(&self, Resubscribe { local_channel: key, channel_generation, .. }: Resubscribe) {
+    fn stop_expecting(&self, Resubscribe { local_channel: key, channel_number, .. }: Resubscribe) {
         let removed = {
             let mut state = self.state.borrow_mut();
-            let Some(local_channel) = state.local_channel(key).filter(|local_channel| local_channel.generation == channel_generation)
-            else {
+            let Some(local_channel) = state.local_channel(key).filter(|local_channel| local_channel.number == channel_number) else {
                 return;
             };
             local_channel.awaiting_resubscribe -= 1;

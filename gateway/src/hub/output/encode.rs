@@ -1,50 +1,81 @@
-//! Encodes lines of the frontend protocol as complete WebSocket frames, once for all receivers.
+//! Encodes messages to clients as complete WebSocket frames, once for all receivers that share an encoding.
 
 use crate::broker::Announcement;
 use gateway_core::{
     model::{ChannelName, Position, Publication},
-    protocol::{Push, Subscribed, centrifuge, websocket},
+    protocol::{
+        Push, Subscribed,
+        centrifuge::{Codec, DataForm, PushChannel},
+        websocket,
+    },
 };
 use std::sync::Arc;
 
-/// Encodes lines as one text message.
-pub fn message<T>(lines: impl IntoIterator<Item = T>, mut encode: impl FnMut(T, &mut Vec<u8>)) -> Vec<u8> {
-    let mut payload = Vec::new();
-    for line in lines {
-        if !payload.is_empty() {
-            payload.push(b'\n');
-        }
-        encode(line, &mut payload);
-    }
-    frame(&payload)
+/// How the deliveries of a subscription are encoded. Subscriptions with the same format share batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeliveryFormat {
+    /// The encoding of the connection.
+    pub(crate) codec: Codec,
+    /// Whether pushes have the channel's number in place of its name.
+    pub(crate) is_compact: bool,
+    /// Whether publications are deltas to the ones before them.
+    pub(crate) has_deltas: bool,
 }
 
-/// Encodes one text frame.
-pub fn frame(payload: &[u8]) -> Vec<u8> {
+/// The two names of a channel in pushes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChannelNames<'a> {
+    pub(crate) name: &'a ChannelName,
+    /// The number from the replies to compact subscriptions.
+    pub(crate) number: u64,
+}
+
+impl<'a> ChannelNames<'a> {
+    fn in_format(self, format: DeliveryFormat) -> PushChannel<'a> {
+        if format.is_compact { PushChannel::Id(self.number) } else { PushChannel::Name(self.name) }
+    }
+}
+
+/// Encodes one frame.
+pub fn frame(codec: Codec, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.len() + websocket::encode::MAX_HEADER);
-    websocket::encode::header(websocket::Opcode::Text, payload.len(), &mut out);
+    websocket::encode::header(codec.opcode(), payload.len(), &mut out);
     out.extend_from_slice(payload);
     out
 }
 
-/// Encodes publications of a channel as one message.
-pub(crate) fn publications(channel: &ChannelName, publications: &[Arc<Publication>]) -> Vec<u8> {
-    message(publications, |publication, out| centrifuge::encode_publication(channel, publication, out))
-}
-
-/// Encodes the new position of a server-side subscription.
-pub(crate) fn position(channel: &ChannelName, at: Position) -> Vec<u8> {
-    let subscribed = Subscribed { position: Some(at), ..Subscribed::default() };
-    message([Push::Subscribe(channel.clone(), subscribed)], |push, out| centrifuge::encode_push(&push, out))
+/// Encodes publications of a channel as one message. In a format with deltas, `delta` is the delta of the publication at this index, if the
+/// receivers have the one before it.
+pub(crate) fn publications<'a>(
+    channel: ChannelNames<'_>,
+    format: DeliveryFormat,
+    publications: &[Arc<Publication>],
+    delta: impl Fn(usize) -> Option<&'a [u8]>,
+) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for (at, publication) in publications.iter().enumerate() {
+        let form = if format.has_deltas { DataForm::of(delta(at)) } else { DataForm::Plain };
+        format.codec.append_publication(channel.in_format(format), publication, form, &mut payload);
+    }
+    frame(format.codec, &payload)
 }
 
 /// Encodes joins and leaves of a channel as one message.
-pub(crate) fn announcements(channel: &ChannelName, announcements: Vec<Announcement>) -> Vec<u8> {
-    message(announcements, |announcement, out| {
-        let push = match announcement {
-            Announcement::Join(info) => Push::Join(channel.clone(), info),
-            Announcement::Leave(info) => Push::Leave(channel.clone(), info),
-        };
-        centrifuge::encode_push(&push, out);
-    })
+pub(crate) fn announcements(channel: ChannelNames<'_>, format: DeliveryFormat, announcements: &[Announcement]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for announcement in announcements {
+        match announcement {
+            Announcement::Join(info) => format.codec.append_join(channel.in_format(format), info, &mut payload),
+            Announcement::Leave(info) => format.codec.append_leave(channel.in_format(format), info, &mut payload),
+        }
+    }
+    frame(format.codec, &payload)
+}
+
+/// Encodes the new position of a server-side subscription.
+pub(crate) fn position(channel: &ChannelName, codec: Codec, at: Position) -> Vec<u8> {
+    let subscribed = Subscribed { position: Some(at), ..Subscribed::default() };
+    let mut payload = Vec::new();
+    codec.append_push(&Push::Subscribe(channel.clone(), subscribed), &mut payload);
+    frame(codec, &payload)
 }

@@ -3,9 +3,15 @@
 use super::local_channel::LocalChannel;
 use crate::{
     broker::mailbox::ConnectionSummary,
-    hub::{keys::ChannelKey, output::outbox::Outbox},
+    hub::{
+        keys::ChannelKey,
+        output::{encode::DeliveryFormat, outbox::Outbox},
+    },
 };
-use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
+use gateway_core::{
+    model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId},
+    protocol::centrifuge::Codec,
+};
 use slab::Slab;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -13,6 +19,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 pub(crate) struct Entry {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) id: ConnectionId,
+    pub(in crate::hub) codec: Codec,
     /// When it opened, from the hub's start.
     pub(in crate::hub) opened_at: Duration,
     pub(in crate::hub) info: Option<Arc<ClientInfo>>,
@@ -26,6 +33,7 @@ pub(crate) struct Subscription {
     pub(in crate::hub) state: SubscriptionState,
     pub(in crate::hub) side: SubscriptionSide,
     pub(in crate::hub) join_leave: bool,
+    pub(in crate::hub) format: DeliveryFormat,
     /// What other subscribers see of the connection, where the channel has presence or announces joins and leaves.
     pub(crate) info: Option<Arc<ClientInfo>>,
 }

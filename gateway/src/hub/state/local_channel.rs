@@ -1,25 +1,29 @@
 //! One channel on one worker: its feed, its members, and its pending deliveries.
 
-use super::{members::Members, resubscribe_queue::Resubscribe};
+use super::{
+    fan_out::{Content, FanOut},
+    fork::ForkTransition,
+    members::Members,
+    resubscribe_queue::Resubscribe,
+};
 use crate::{
     broker::Announcement,
-    hub::{keys::ChannelKey, output::batch::Batch},
-    telemetry::TraceSpan,
+    hub::{keys::ChannelKey, output::encode::DeliveryFormat},
 };
 use gateway_core::{
     channel::{
         ChannelOptions,
         feed::{EpochChange, Feed},
     },
-    model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide},
+    model::{ChannelName, PageLimit, Publication, SubscriptionSide},
 };
-use std::{collections::VecDeque, rc::Rc, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 /// One channel on one worker.
 pub(crate) struct LocalChannel {
     pub(crate) name: ChannelName,
-    /// Distinguishes this channel from earlier ones at the same index.
-    pub(crate) generation: u32,
+    /// Distinguishes this channel from earlier ones of this worker. It is also the channel's name in compact pushes. Never reused; begins at 1.
+    pub(crate) number: u64,
     pub(crate) options: Arc<ChannelOptions>,
     pub(crate) feed: Feed,
     pub(crate) members: Members<Member>,
@@ -30,6 +34,8 @@ pub(crate) struct LocalChannel {
     /// The newest publications, kept while a connection attaches, resubscribes or passes a fork.
     pub(crate) recent: VecDeque<Arc<Publication>>,
     pub(crate) pending: VecDeque<PendingDelivery>,
+    /// The last publication of the last fan-out, where the channel has deltas.
+    pub(crate) last_delivery: Option<Arc<Publication>>,
     /// Number of the feed's present timeline. It counts forks and losses, and wraps around.
     pub(crate) timeline: u16,
     /// Number of the newest timeline that all members have entered.
@@ -48,6 +54,9 @@ pub(crate) struct Member {
     pub(crate) timeline: u16,
     /// Whether the client receives joins and leaves.
     pub(crate) join_leave: bool,
+    pub(crate) format: DeliveryFormat,
+    /// Whether the client has the channel's last delivery, so that the next one may be a delta to it.
+    pub(crate) has_last_delivery: bool,
     pub(crate) state: MemberState,
     /// The client had everything up to this offset when it went live.
     pub(crate) start_offset: u64,
@@ -80,56 +89,19 @@ pub(crate) enum PendingDelivery {
     Fork(ForkTransition),
 }
 
-/// A fork, at its place in the order of deliveries.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ForkTransition {
-    pub(crate) change: EpochChange,
-    /// Number of the timeline that begins at the fork.
-    pub(crate) timeline: u16,
-}
-
-impl ForkTransition {
-    /// The position of a client that has exactly the deliveries before the fork, in the new timeline.
-    pub(crate) fn position(&self) -> Position {
-        self.change.position
-    }
-
-    /// Whether the fork begins a newer timeline than this one. The comparison allows for numbers that wrap around.
-    pub(crate) fn is_after(&self, timeline: u16) -> bool {
-        self.timeline.wrapping_sub(timeline).cast_signed() > 0
-    }
-}
-
-/// A batch on its way to the members.
-pub(crate) struct FanOut {
-    pub(crate) batch: Rc<Batch>,
-    pub(crate) content: Content,
-    /// The newest publication alone, for slow consumers under the policy `latest`.
-    pub(crate) newest: Option<Rc<Batch>>,
-    /// The trace span of the fan-out, which ends with it.
-    pub(crate) _step: TraceSpan,
-}
-
-/// The content of a batch.
-pub(crate) enum Content {
-    Publications(Vec<Arc<Publication>>),
-    Announcements,
-    Fork(ForkTransition),
-}
-
 impl Member {
     /// Ends the subscription. Returns `None` if it had already ended.
-    pub(crate) fn end(&mut self, local_channel: ChannelKey, generation: u32) -> Option<Resubscribe> {
+    pub(crate) fn end(&mut self, local_channel: ChannelKey, channel_number: u64) -> Option<Resubscribe> {
         let before = std::mem::replace(&mut self.state, MemberState::Ended);
-        (before != MemberState::Ended).then_some(Resubscribe { connection: self.connection, local_channel, channel_generation: generation })
+        (before != MemberState::Ended).then_some(Resubscribe { connection: self.connection, local_channel, channel_number })
     }
 }
 
 impl LocalChannel {
-    pub(crate) fn new(name: ChannelName, generation: u32, options: Arc<ChannelOptions>, feed: Feed) -> Self {
+    pub(crate) fn new(name: ChannelName, number: u64, options: Arc<ChannelOptions>, feed: Feed) -> Self {
         Self {
             name,
-            generation,
+            number,
             options,
             feed,
             members: Members::default(),
@@ -137,6 +109,7 @@ impl LocalChannel {
             awaiting_resubscribe: 0,
             recent: VecDeque::new(),
             pending: VecDeque::new(),
+            last_delivery: None,
             timeline: 0,
             members_timeline: 0,
             fan_out: None,
@@ -212,7 +185,7 @@ impl LocalChannel {
     }
 
     /// Removes consecutive deliveries of one kind from the queue, of about `bytes` bytes.
-    pub(crate) fn next_run(&mut self, bytes: usize) -> Option<DeliveryRun> {
+    pub(crate) fn next_run(&mut self, bytes: usize) -> Option<Content> {
         let mut size = 0;
         match self.pending.front()? {
             PendingDelivery::Publication(_) => {
@@ -226,7 +199,7 @@ impl LocalChannel {
                     size += next.size();
                     run.push(next);
                 }
-                Some(DeliveryRun::Publications(run))
+                Some(Content::Publications(run))
             }
             PendingDelivery::Announcement(_) => {
                 let mut run = Vec::new();
@@ -239,12 +212,12 @@ impl LocalChannel {
                     size += ANNOUNCEMENT_BYTES;
                     run.push(next);
                 }
-                Some(DeliveryRun::Announcements(run))
+                Some(Content::Announcements(run))
             }
             PendingDelivery::Fork(transition) => {
                 let transition = *transition;
                 self.pending.pop_front();
-                Some(DeliveryRun::Fork(transition))
+                Some(Content::Fork(transition))
             }
         }
     }
@@ -262,8 +235,8 @@ impl LocalChannel {
         self.recent.clear();
         self.timeline = self.timeline.wrapping_add(1);
         self.members_timeline = self.timeline;
-        let generation = self.generation;
-        let ended: Vec<_> = self.members.iter_mut().filter_map(|member| member.end(key, generation)).collect();
+        let number = self.number;
+        let ended: Vec<_> = self.members.iter_mut().filter_map(|member| member.end(key, number)).collect();
         self.awaiting_resubscribe += ended.len() as u32;
         ended
     }
@@ -271,28 +244,3 @@ impl LocalChannel {
 
 /// Approximate encoded size of a join, in bytes.
 const ANNOUNCEMENT_BYTES: usize = 256;
-
-/// Consecutive deliveries of one kind, which become one batch.
-pub(crate) enum DeliveryRun {
-    Publications(Vec<Arc<Publication>>),
-    Announcements(Vec<Announcement>),
-    Fork(ForkTransition),
-}
-
-impl FanOut {
-    /// The first offset in the batch. `None` if nothing in it has a position.
-    pub(crate) fn first_offset(&self) -> Option<u64> {
-        match &self.content {
-            Content::Publications(all) => all.iter().find_map(|p| p.position).map(|at| at.offset),
-            Content::Announcements | Content::Fork(_) => None,
-        }
-    }
-
-    /// The publications of the batch for a member that has everything up to `start_offset`.
-    pub(crate) fn publications_after(&self, start_offset: u64) -> Vec<Arc<Publication>> {
-        match &self.content {
-            Content::Publications(all) => all.iter().filter(|p| p.position.is_none_or(|at| at.offset > start_offset)).cloned().collect(),
-            Content::Announcements | Content::Fork(_) => Vec::new(),
-        }
-    }
-}

@@ -11,7 +11,8 @@ pub(crate) struct Resubscribe {
     /// The connection's index.
     pub(crate) connection: u32,
     pub(crate) local_channel: ChannelKey,
-    pub(crate) channel_generation: u32,
+    /// The number of the channel, which a later channel with the same key does not have.
+    pub(crate) channel_number: u64,
 }
 
 /// Ended subscriptions, in two queues. Each ended subscription is in exactly one of them, which bounds both.

@@ -24,16 +24,16 @@ fn successor(like: &Publication, offset: u64) -> Arc<Publication> {
 }
 
 impl World {
-    /// The channel's key and generation.
-    fn local_channel(&self) -> (ChannelKey, u32) {
+    /// The channel's key and number.
+    fn local_channel(&self) -> (ChannelKey, u64) {
         let mut state = self.hub.state.borrow_mut();
         let key = state.channels[&World::channel(STREAM_A)];
-        (key, state.local_channel(key).expect("open").generation)
+        (key, state.local_channel(key).expect("open").number)
     }
 
     fn apply_page(&self, page: &Page) {
-        let (key, generation) = self.local_channel();
-        self.hub.apply_page(key, generation, page.clone());
+        let (key, number) = self.local_channel();
+        self.hub.apply_page(key, number, page.clone());
     }
 
     async fn subscribe_as(&self, side: SubscriptionSide) -> Registration {
@@ -53,7 +53,7 @@ impl World {
         let channel = World::channel(STREAM_A);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         assert!(self.hub.leave(connection.key(), &channel), "an ended subscription counts as live until the client leaves");
-        assert!(self.hub.join(connection.key(), &channel, &options, None, SubscriptionSide::Client, false));
+        self.hub.join(connection.key(), &channel, subscription(&options, SubscriptionSide::Client)).expect("registered");
         let recover = RecoverFrom { epoch: from.epoch.to_string(), offset: from.offset };
         let start = self.hub.recover_from_memory(&channel, &recover, self.hub.parts.limits.page)?;
         assert_eq!((start.answer, start.recovery), (Position { epoch: new_epoch(), ..from }, Recovery::Recovered));

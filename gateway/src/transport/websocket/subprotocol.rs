@@ -1,6 +1,7 @@
 //! Subprotocols of the WebSocket (RFC 6455, section 1.9).
 
 use actix_http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
+use gateway_core::protocol::centrifuge::Codec;
 
 /// The subprotocols that a client offers, in the order of the request.
 #[derive(Clone, Copy, Debug)]
@@ -25,28 +26,19 @@ impl<'a> Subprotocols<'a> {
     }
 }
 
-/// An encoding of the Centrifuge protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// JSON in text messages.
-    Json,
-    /// Protobuf in binary messages.
-    Protobuf,
-}
-
 const JSON: &str = "centrifuge-json";
 const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// Chooses the encoding of the Centrifuge protocol for a request, and the subprotocol of the response. JSON is preferred, and is the default
 /// if the client offers no subprotocol. Older SDKs request Protobuf in the query (`format=protobuf`, `cf_protocol=protobuf`).
-pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Encoding, Option<&'static str>) {
+pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Codec, Option<&'static str>) {
     let chosen = offered.choose(&[JSON, PROTOBUF]);
-    let encoding = match chosen {
-        Some(PROTOBUF) => Encoding::Protobuf,
-        None if is_protobuf_query(query.unwrap_or_default()) => Encoding::Protobuf,
-        _ => Encoding::Json,
+    let codec = match chosen {
+        Some(PROTOBUF) => Codec::Protobuf,
+        None if is_protobuf_query(query.unwrap_or_default()) => Codec::Protobuf,
+        _ => Codec::Json,
     };
-    (encoding, chosen)
+    (codec, chosen)
 }
 
 fn is_protobuf_query(query: &str) -> bool {

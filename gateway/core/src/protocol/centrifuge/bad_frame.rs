@@ -11,6 +11,12 @@ pub enum BadFrame {
     /// It is JSON, but a member has a wrong type or is repeated. The text names the member.
     #[error("{0}")]
     Shape(Box<str>),
+    /// It is not Protobuf of this protocol. The text says why.
+    #[error("a message is not valid Protobuf: {0}")]
+    Protobuf(Box<str>),
+    /// The length of a Protobuf message exceeds the frame, or is no varint.
+    #[error("the length of a message does not fit into its frame")]
+    Length,
     /// It contains no command, or none that this gateway supports.
     #[error("a frame contains no known command")]
     NoCommand,

@@ -1,18 +1,27 @@
-//! Version 2 of the Centrifuge client protocol in JSON. Protobuf is not supported.
+//! Version 2 of the Centrifuge client protocol, in JSON and in Protobuf.
 //!
-//! A WebSocket text message contains one or several JSON objects, one per line. `decode` reads the commands of a frontend. `encode` writes
-//! replies and pushes, each as one line without a line break. `client.proto` of <https://github.com/centrifugal/protocol> defines the messages.
-//! Where the official SDKs differ from it, the gateway follows the SDKs.
+//! `client.proto` of <https://github.com/centrifugal/protocol> defines the messages. Where the official SDKs differ from it, the gateway
+//! follows the SDKs.
+//!
+//! - [`codec`]: the encodings; [`json`], [`protobuf`]: how each reads commands and writes fields
+//! - [`encode`]: the replies and pushes, described once for all encodings; [`fields`]: their names and numbers; [`writer`]: the interface
+//!   between both
+//! - [`request`]: from the fields of a command to a request; `testing`: reads replies, for tests
 
 mod bad_frame;
-mod decode;
+mod codec;
 mod encode;
+mod fields;
 mod json;
-mod wire;
+mod protobuf;
+mod request;
+mod writer;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use bad_frame::BadFrame;
-pub use decode::{Commands, decode};
-pub use encode::{encode_publication, encode_push, encode_reply};
+pub use codec::{Codec, Commands, Payload};
+pub use encode::{DataForm, PushChannel, deltas};

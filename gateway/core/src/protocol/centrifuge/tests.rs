@@ -1,4 +1,4 @@
-use super::*;
+use super::{testing::read_replies, *};
 use crate::{
     model::{
         ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery,
@@ -7,9 +7,14 @@ use crate::{
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
 };
 use proptest::prelude::*;
+use serde_json::Value;
 use std::sync::Arc;
 
 const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
+
+fn decode(text: &str) -> Commands<'_> {
+    Codec::Json.decode(Payload::Text(text)).expect("JSON in text")
+}
 
 fn only(text: &str) -> Result<Command, BadFrame> {
     let mut commands = decode(text);
@@ -55,16 +60,38 @@ fn publication(offset: u64) -> Arc<Publication> {
     })
 }
 
+/// The reply as JSON. Checks that its Protobuf form says the same.
 fn reply(reply: &Reply) -> String {
-    let mut out = Vec::new();
-    encode_reply(7, reply, &mut out);
-    String::from_utf8(out).expect("UTF-8")
+    in_both(|codec, out| codec.append_reply(7, reply, out))
 }
 
+/// The push as JSON. Checks that its Protobuf form says the same.
 fn push(push: &Push) -> String {
-    let mut out = Vec::new();
-    encode_push(push, &mut out);
-    String::from_utf8(out).expect("UTF-8")
+    in_both(|codec, out| codec.append_push(push, out))
+}
+
+fn in_both(append: impl Fn(Codec, &mut Vec<u8>)) -> String {
+    let [mut text, mut binary] = [Vec::new(), Vec::new()];
+    append(Codec::Json, &mut text);
+    append(Codec::Protobuf, &mut binary);
+    let [as_json, as_protobuf] = [(Codec::Json, &text), (Codec::Protobuf, &binary)]
+        .map(|(codec, payload)| read_replies(codec, payload).into_iter().map(without_defaults).collect::<Vec<_>>());
+    assert_eq!(as_json, as_protobuf);
+    String::from_utf8(text).expect("UTF-8")
+}
+
+/// Removes the members that Protobuf does not write: 0, false, and empty texts and lists.
+fn without_defaults(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let is_default =
+                |value: &Value| *value == 0 || *value == "" || *value == Value::Bool(false) || *value == Value::Array(Vec::new());
+            let members = members.into_iter().map(|(name, value)| (name, without_defaults(value)));
+            Value::Object(members.filter(|(_, value)| !is_default(value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_defaults).collect()),
+        other => other,
+    }
 }
 
 mod decoding {
@@ -243,7 +270,12 @@ mod encoding {
                 env!("CARGO_PKG_VERSION")
             )
         );
-        let sub = Subscribed { position: Some(position(3)), recovery: Recovery::Recovered, publications: vec![publication(4)], ttl: None };
+        let sub = Subscribed {
+            position: Some(position(3)),
+            recovery: Recovery::Recovered,
+            publications: vec![publication(4)],
+            ..Subscribed::default()
+        };
         let full = Connected {
             client: info().client,
             node: "n".into(),
@@ -273,7 +305,7 @@ mod encoding {
     #[test]
     fn subscribe() {
         assert_eq!(reply(&Reply::Subscribe(Box::default())), r#"{"id":7,"subscribe":{}}"#);
-        let lost = Subscribed { position: Some(position(0)), recovery: Recovery::Lost, publications: Vec::new(), ttl: Some(60) };
+        let lost = Subscribed { position: Some(position(0)), recovery: Recovery::Lost, ttl: Some(60), ..Subscribed::default() };
         assert_eq!(
             reply(&Reply::Subscribe(Box::new(lost))),
             r#"{"id":7,"subscribe":{"expires":true,"ttl":60,"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":0,"was_recovering":true}}"#
@@ -371,7 +403,7 @@ mod encoding {
             tags in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4),
             body in any::<String>(),
             node in any::<String>(),
-            number in any::<u64>(),
+            number in 0..=i64::MAX as u64,
         ) {
             let body = data(&serde_json::to_string(&[body]).expect("a string"));
             let publication = Arc::new(Publication {

@@ -100,6 +100,10 @@ pub struct Attach {
     pub side: SubscriptionSide,
     /// Whether the client wants joins and leaves.
     pub join_leave: bool,
+    /// Whether pushes may have a number in place of the channel's name.
+    pub compact: bool,
+    /// Whether publications are deltas.
+    pub delta: bool,
     /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
     pub page_shares: usize,
 }
@@ -212,4 +216,8 @@ pub struct Attached {
     pub recovery: Recovery,
     /// The first page of missed publications, for the reply.
     pub publications: Vec<Arc<Publication>>,
+    /// The number that pushes have in place of the channel's name. `None`: they have the name.
+    pub number: Option<u64>,
+    /// Whether publications are deltas.
+    pub delta: bool,
 }

@@ -4,7 +4,7 @@ use crate::{
     model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Tick, Unsubscribe},
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
     session::{
-        Action, Input, Op, OpId, Outcome, SessionConfig,
+        Action, Attached, Input, Op, OpId, Outcome, SessionConfig,
         close_reason::{CloseReason, check_revocation},
         connect::{ConnectResult, InitialSubscription},
         context::Context,
@@ -21,6 +21,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct OpenSession {
     pub(super) info: Arc<ClientInfo>,
+    /// Whether the client finds a channel by its number.
+    pub(super) resolves_numbers: bool,
     /// When the connection expires.
     pub(super) expires_at: Option<Tick>,
     /// When the current token was issued.
@@ -34,9 +36,11 @@ pub(crate) struct OpenSession {
 impl OpenSession {
     /// Answers the connect command, and runs the commands that arrived before this answer.
     pub(crate) fn begin(cx: &mut Context<'_>, connected: ConnectResult, first_ping: f32) -> Result<Self, CloseReason> {
-        let ConnectResult { command, info, issued, expiry, subscriptions, queued_commands, queued_server_commands } = connected;
+        let ConnectResult { command, info, resolves_numbers, issued, expiry, subscriptions, queued_commands, queued_server_commands } =
+            connected;
         let mut open = Self {
             info,
+            resolves_numbers,
             expires_at: expiry.map(|it| it.expires_at),
             issued,
             subscriptions: Subscriptions::default(),
@@ -68,8 +72,8 @@ impl OpenSession {
         let (mut subs, mut pushes, mut live) = (Vec::with_capacity(initial.len()), Vec::new(), Vec::with_capacity(initial.len()));
         for InitialSubscription { channel, expires_at, source, attached } in initial {
             self.subscriptions.insert(Subscription::begin(channel.clone(), source, expires_at, SubscriptionEvent::Connect));
-            let mut subscribed =
-                Subscribed { position: attached.position, recovery: attached.recovery, publications: attached.publications, ttl: None };
+            let Attached { position, recovery, publications, .. } = attached;
+            let mut subscribed = Subscribed { position, recovery, publications, ..Subscribed::default() };
             if subscribed.recovery != Recovery::Recovered {
                 // The SDK ignores the publications of a connect reply unless the recovery succeeded.
                 let publications = std::mem::take(&mut subscribed.publications);

@@ -61,6 +61,8 @@ impl OpenSession {
             info: self.info.clone(),
             side: SubscriptionSide::Server,
             join_leave: false,
+            compact: false,
+            delta: false,
             page_shares: 1,
         };
         let purpose = Purpose::Attach { source, ttl: None, all_or_nothing: false };

@@ -2,11 +2,11 @@
 
 use super::open_session::OpenSession;
 use crate::{
-    channel::{SubscribeAccess, subscribe_access},
+    channel::{DeltaOption, SubscribeAccess, subscribe_access},
     model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
     protocol::{Reply, SubscribeRequest, Subscribed},
     session::{
-        Action, Attach, Op, Outcome,
+        Action, Attach, Attached, Op, Outcome,
         context::Context,
         state::{
             command_queue::{PendingOp, Purpose},
@@ -90,9 +90,19 @@ impl OpenSession {
         let Some(subscription) = self.subscriptions.get_mut(&channel) else { return };
         subscription.expires_at = expiry.map(|it| it.expires_at);
         let purpose = Purpose::Attach { source: subscription.source, ttl: expiry.map(|it| it.ttl), all_or_nothing: request.all_or_nothing };
-        let join_leave = request.join_leave && cx.config.options(&channel).is_ok_and(|options| options.join_leave);
-        let attach =
-            Attach { channel: channel.clone(), recover: request.recover, info, side: SubscriptionSide::Client, join_leave, page_shares: 1 };
+        let options = cx.config.options(&channel);
+        let join_leave = request.join_leave && options.as_ref().is_ok_and(|options| options.join_leave);
+        let delta = request.delta == "fossil" && options.is_ok_and(|options| options.delta == DeltaOption::Fossil);
+        let attach = Attach {
+            channel: channel.clone(),
+            recover: request.recover,
+            info,
+            side: SubscriptionSide::Client,
+            join_leave,
+            compact: request.compact && self.resolves_numbers,
+            delta,
+            page_shares: 1,
+        };
         self.start(cx, command, Some(channel), purpose, Op::Attach(attach));
     }
 
@@ -120,7 +130,8 @@ impl OpenSession {
         if let Some(subscription) = self.subscriptions.get_mut(channel) {
             subscription.apply(SubscriptionEvent::Attached);
         }
-        let subscribed = Subscribed { position: attached.position, recovery: attached.recovery, publications: attached.publications, ttl };
+        let Attached { position, recovery, publications, number, delta } = attached;
+        let subscribed = Subscribed { position, recovery, publications, ttl, number, delta };
         cx.reply(command, Reply::Subscribe(Box::new(subscribed)));
         cx.emit(Action::GoLive(channel.clone()));
     }

@@ -18,7 +18,7 @@ const OBJECT: &str = "expected an object";
 /// Passes a message to the session. Returns its actions.
 fn actions_of(it: &mut TestSession, message: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    for command in centrifuge::decode(message) {
+    for command in decode(message) {
         match command {
             Ok(command) => lines.extend(it.input(Input::Command(command))),
             Err(bad) => {

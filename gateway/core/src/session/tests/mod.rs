@@ -17,7 +17,10 @@ use crate::{
         ChannelName, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Retention, Revocation, ServerCommand,
         Tick, UserId,
     },
-    protocol::{Command, Reply, centrifuge},
+    protocol::{
+        Command, Reply,
+        centrifuge::{Codec, Commands, Payload},
+    },
 };
 use std::{sync::Arc, time::Duration};
 
@@ -108,7 +111,7 @@ impl TestSession {
 
     /// Passes the commands of a frontend's message to the session.
     fn send(&mut self, message: &str) -> Vec<String> {
-        let commands: Result<Vec<Command>, _> = centrifuge::decode(message).collect();
+        let commands: Result<Vec<Command>, _> = decode(message).collect();
         let commands = commands.expect("valid frames");
         commands.into_iter().flat_map(|command| self.input(Input::Command(command))).collect()
     }
@@ -146,12 +149,17 @@ impl TestSession {
     }
 }
 
+/// The commands of a frontend's message.
+fn decode(message: &str) -> Commands<'_> {
+    Codec::Json.decode(Payload::Text(message)).expect("JSON is text")
+}
+
 /// Formats an action as one line: replies and pushes as JSON, other actions as text.
 fn line(action: &Action) -> String {
     let mut out = Vec::new();
     match action {
-        Action::Reply(id, reply) => centrifuge::encode_reply(*id, reply, &mut out),
-        Action::Push(push) => centrifuge::encode_push(push, &mut out),
+        Action::Reply(id, reply) => Codec::Json.append_reply(*id, reply, &mut out),
+        Action::Push(push) => Codec::Json.append_push(push, &mut out),
         Action::Start(id, op) => return format!("start {}: {}", id.0, describe(op)),
         Action::Cancel(id) => return format!("cancel {}", id.0),
         Action::GoLive(channel) => return format!("go live {channel}"),
@@ -233,12 +241,12 @@ fn position(offset: u64) -> Position {
 }
 
 fn attached(offset: u64) -> Outcome {
-    Outcome::Attached(Attached { position: Some(position(offset)), recovery: Recovery::NotRequested, publications: Vec::new() })
+    Outcome::Attached(Attached { position: Some(position(offset)), ..Attached::default() })
 }
 
 fn recovered(offset: u64, recovery: Recovery, missed: &[u64]) -> Outcome {
     let publications = missed.iter().map(|&offset| publication(offset)).collect();
-    Outcome::Attached(Attached { position: Some(position(offset)), recovery, publications })
+    Outcome::Attached(Attached { position: Some(position(offset)), recovery, publications, ..Attached::default() })
 }
 
 fn publication(offset: u64) -> Arc<Publication> {

@@ -107,7 +107,7 @@ impl Run {
         if kind != 13 {
             self.sent.insert(id);
         }
-        let command = centrifuge::decode(&format!(r#"{{"id":{id},{body}}}"#)).next()?.expect("valid");
+        let command = decode(&format!(r#"{{"id":{id},{body}}}"#)).next()?.expect("valid");
         Some(Input::Command(command))
     }
 

@@ -15,7 +15,7 @@ fn the_reply_comes_before_the_first_push() {
 fn a_channel_without_history_has_no_position() {
     let mut it = TestSession::anonymous();
     it.send(&subscribe(r#""channel":"open:a""#));
-    let attached = Outcome::Attached(Attached { position: None, recovery: Recovery::NotRequested, publications: Vec::new() });
+    let attached = Outcome::Attached(Attached::default());
     assert_eq!(it.complete(2, attached), [r#"{"id":5,"subscribe":{}}"#, "go live open:a"]);
 }
 

@@ -1,19 +1,19 @@
 //! Reads commands from the text messages of a frontend.
 
-use super::{bad_frame::BadFrame, wire::Frame};
-use crate::protocol::{Command, Request};
+use super::wire::Frame;
+use crate::protocol::{Command, Request, centrifuge::bad_frame::BadFrame};
 use shared_proto::json;
 
 /// Iterates over the commands of one WebSocket text message. After an error, the rest of the message has no meaning.
 #[derive(Clone, Debug)]
-pub struct Commands<'a> {
+pub(crate) struct Commands<'a> {
     lines: std::str::Split<'a, char>,
 }
 
 /// Reads the commands of one text message, each when the iterator is asked for it. Empty lines are skipped.
 ///
 /// Nested JSON is read without recursion, whatever its depth. The transport limits the size of the text.
-pub fn decode(text: &str) -> Commands<'_> {
+pub(crate) fn decode(text: &str) -> Commands<'_> {
     Commands { lines: text.split('\n') }
 }
 

@@ -1,18 +1,20 @@
 //! The frames of frontends as serde types. Unknown members are ignored, because a newer SDK may send them. Each member is optional, because the
 //! protocol defines defaults only. The code that uses a member checks whether it is present.
 
-use super::bad_frame::BadFrame;
 use crate::{
-    model::{Data, ErrorCode, RecoverFrom, Refusal},
-    protocol::{Command, ConnectRequest, HistoryRequest, Request, SubscribeRequest},
+    model::{Data, RecoverFrom},
+    protocol::{
+        Command, ConnectRequest, HistoryRequest, Request,
+        centrifuge::{
+            bad_frame::BadFrame,
+            request::{self, DataError, SubscribeFields, only_command, with_data},
+        },
+    },
 };
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::value::RawValue;
 use shared_proto::json::Object;
 use std::collections::BTreeMap;
-
-/// A bit of `SubscribeRequest.flag`: the client wants error 112 if the recovery fails.
-const REJECT_UNRECOVERED: i64 = 2;
 
 /// One line of a message. Exactly one of the commands is present.
 #[derive(Deserialize)]
@@ -70,6 +72,7 @@ struct Subscribe {
     flag: Option<i64>,
     #[serde(rename = "type")]
     kind: Option<i32>,
+    delta: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +140,7 @@ struct SubRefresh {
 impl Frame<'_> {
     /// The command of the frame.
     pub(super) fn into_command(self) -> Result<Command, BadFrame> {
-        let without_reply = self.send.is_some();
+        let has_reply = self.send.is_none();
         let requests = [
             self.connect.map(|Object(it)| it.into_request()),
             self.subscribe.map(|Object(it)| it.into_request()),
@@ -152,16 +155,7 @@ impl Frame<'_> {
             self.sub_refresh.map(|Object(it)| it.into_request()),
             self.ping.map(|_| Request::Ping),
         ];
-        let mut requests = requests.into_iter().flatten();
-        let request = requests.next().ok_or(BadFrame::NoCommand)?;
-        if requests.next().is_some() {
-            return Err(BadFrame::SeveralCommands);
-        }
-        match self.id.unwrap_or_default() {
-            0 if !without_reply => Err(BadFrame::NoId),
-            _ if without_reply => Ok(Command { id: 0, request }),
-            id => Ok(Command { id, request }),
-        }
+        only_command(self.id.unwrap_or_default(), has_reply, requests)
     }
 }
 
@@ -170,7 +164,12 @@ impl Connect {
         let position = |sub: Option<Object<RememberedPosition>>| sub.and_then(|Object(sub)| sub.into_position());
         let subs = self.subs.into_iter().flatten().map(|(channel, sub)| (channel, position(sub)));
         let traceparent = self.headers.and_then(|Object(headers)| headers.traceparent);
-        Request::Connect(Box::new(ConnectRequest { token: self.token.unwrap_or_default(), subs: subs.collect(), traceparent }))
+        Request::Connect(Box::new(ConnectRequest {
+            token: self.token.unwrap_or_default(),
+            subs: subs.collect(),
+            resolves_numbers: true,
+            traceparent,
+        }))
     }
 }
 
@@ -188,29 +187,24 @@ impl Channel {
 
 impl Subscribe {
     fn into_request(self) -> Request {
-        if self.kind.is_some_and(|kind| kind != 0) {
-            return not_available("subscriptions other than those to streams are");
-        }
         let recover = RememberedPosition { recover: self.recover, epoch: self.epoch, offset: self.offset };
-        Request::Subscribe(Box::new(SubscribeRequest {
+        let fields = SubscribeFields {
             channel: self.channel.unwrap_or_default(),
             token: self.token.unwrap_or_default(),
             recover: recover.into_position(),
             join_leave: self.join_leave.unwrap_or_default(),
-            all_or_nothing: self.flag.unwrap_or_default() & REJECT_UNRECOVERED != 0,
-        }))
+            flag: self.flag.unwrap_or_default(),
+            kind: self.kind.unwrap_or_default(),
+            delta: self.delta.unwrap_or_default(),
+        };
+        fields.into_request()
     }
 }
 
 impl Publish<'_> {
     fn into_request(self) -> Request {
-        if self.kind.is_some_and(|kind| kind != 0) {
-            return not_available("publishing into maps is");
-        }
-        match self.data {
-            Some(data) => with_data(Some(data), |data| Request::Publish { channel: self.channel.unwrap_or_default(), data }),
-            None => Request::Refused(Refusal::new(ErrorCode::BadRequest, "data is missing; null is allowed as data")),
-        }
+        let data = self.data.ok_or(DataError::Missing).and_then(|raw| Ok(Data::parse(raw)?));
+        request::publish(self.kind.unwrap_or_default(), self.channel.unwrap_or_default(), data)
     }
 }
 
@@ -225,22 +219,19 @@ impl History {
 
 impl Rpc<'_> {
     fn into_request(self) -> Request {
-        with_data(self.data, |data| Request::Rpc { method: self.method.unwrap_or_default(), data })
+        with_data(data_or_null(self.data), |data| Request::Rpc { method: self.method.unwrap_or_default(), data })
     }
 }
 
 impl Send<'_> {
     fn into_request(self) -> Request {
-        with_data(self.data, |data| Request::Send { data })
+        with_data(data_or_null(self.data), |data| Request::Send { data })
     }
 }
 
 impl SubRefresh {
     fn into_request(self) -> Request {
-        if self.kind.is_some_and(|kind| kind != 0) {
-            return not_available("tracking keys is");
-        }
-        Request::SubRefresh { channel: self.channel.unwrap_or_default(), token: self.token.unwrap_or_default() }
+        request::sub_refresh(self.kind.unwrap_or_default(), self.channel.unwrap_or_default(), self.token.unwrap_or_default())
     }
 }
 
@@ -253,16 +244,9 @@ fn required_data<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// Reads missing data as `null`. Data that is nested too deep refuses the command.
-fn with_data(raw: Option<&RawValue>, request: impl FnOnce(Data) -> Request) -> Request {
-    match raw.map_or_else(|| Ok(Data::null()), Data::parse) {
-        Ok(data) => request(data),
-        Err(error) => Request::Refused(Refusal::new(ErrorCode::BadRequest, format!("data {error}"))),
-    }
-}
-
-fn not_available(what: &str) -> Request {
-    Request::Refused(Refusal::new(ErrorCode::NotAvailable, format!("{what} not available here")))
+/// Reads missing data as `null`.
+fn data_or_null(raw: Option<&RawValue>) -> Result<Data, DataError> {
+    Ok(raw.map_or_else(|| Ok(Data::null()), Data::parse)?)
 }
 
 #[cfg(test)]
@@ -275,7 +259,8 @@ mod tests {
         check_members::<Connect>(r#"{"token":"t","subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &[]);
         check_members::<Headers>(r#"{"traceparent":"t"}"#, &[]);
         check_members::<RememberedPosition>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
-        let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1}"#;
+        let subscribe =
+            r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1,"delta":"fossil"}"#;
         check_members::<Subscribe>(subscribe, &[]);
         check_members::<Channel>(r#"{"channel":"a"}"#, &[]);
         check_members::<Publish<'_>>(r#"{"channel":"a","data":{},"type":1}"#, &["data"]);

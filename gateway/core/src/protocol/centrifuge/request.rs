@@ -1,0 +1,92 @@
+//! From the fields of a command to a request: what both encodings have in common.
+
+use super::bad_frame::BadFrame;
+use crate::{
+    model::{Data, ErrorCode, InvalidData, RecoverFrom, Refusal},
+    protocol::{Command, Request, SubscribeRequest},
+};
+
+/// Bits of `SubscribeRequest.flag`.
+pub(super) mod subscribe_flag {
+    /// The client accepts a number in place of the channel's name in pushes.
+    pub(in super::super) const COMPACTION: i64 = 1;
+    /// The client wants error 112 if the recovery fails.
+    pub(in super::super) const REJECT_UNRECOVERED: i64 = 2;
+}
+
+/// Why a command has no usable data.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DataError {
+    #[error("data is missing; null is allowed as data")]
+    Missing,
+    #[error("data is not valid JSON")]
+    NotJson,
+    #[error("data {0}")]
+    Invalid(#[from] InvalidData),
+}
+
+/// The command of a frame that has exactly one of `requests`. `has_reply` is false for `send`, which has no id.
+pub(super) fn only_command(id: u32, has_reply: bool, requests: impl IntoIterator<Item = Option<Request>>) -> Result<Command, BadFrame> {
+    let mut requests = requests.into_iter().flatten();
+    let request = requests.next().ok_or(BadFrame::NoCommand)?;
+    if requests.next().is_some() {
+        return Err(BadFrame::SeveralCommands);
+    }
+    match id {
+        0 if has_reply => Err(BadFrame::NoId),
+        _ if !has_reply => Ok(Command { id: 0, request }),
+        id => Ok(Command { id, request }),
+    }
+}
+
+/// The fields of a subscribe command as both encodings have them.
+#[derive(Debug, Default)]
+pub(super) struct SubscribeFields {
+    pub(super) channel: String,
+    pub(super) token: String,
+    pub(super) recover: Option<RecoverFrom>,
+    pub(super) join_leave: bool,
+    pub(super) flag: i64,
+    pub(super) kind: i32,
+    pub(super) delta: String,
+}
+
+impl SubscribeFields {
+    pub(super) fn into_request(self) -> Request {
+        let Self { channel, token, recover, join_leave, flag, kind, delta } = self;
+        if kind != 0 {
+            return not_available("subscriptions other than those to streams are");
+        }
+        let all_or_nothing = flag & subscribe_flag::REJECT_UNRECOVERED != 0;
+        let compact = flag & subscribe_flag::COMPACTION != 0;
+        Request::Subscribe(Box::new(SubscribeRequest { channel, token, recover, join_leave, all_or_nothing, compact, delta }))
+    }
+}
+
+/// A publish into a channel. `kind` is not 0 for maps.
+pub(super) fn publish(kind: i32, channel: String, data: Result<Data, DataError>) -> Request {
+    if kind != 0 {
+        return not_available("publishing into maps is");
+    }
+    with_data(data, |data| Request::Publish { channel, data })
+}
+
+/// The replacement of a subscription token. `kind` is not 0 for keys that are tracked.
+pub(super) fn sub_refresh(kind: i32, channel: String, token: String) -> Request {
+    if kind != 0 {
+        return not_available("tracking keys is");
+    }
+    Request::SubRefresh { channel, token }
+}
+
+/// A request with data. Data that cannot be used refuses the command.
+pub(super) fn with_data(data: Result<Data, DataError>, request: impl FnOnce(Data) -> Request) -> Request {
+    match data {
+        Ok(data) => request(data),
+        Err(error) => Request::Refused(Refusal::new(ErrorCode::BadRequest, error.to_string())),
+    }
+}
+
+fn not_available(what: &str) -> Request {
+    Request::Refused(Refusal::new(ErrorCode::NotAvailable, format!("{what} not available here")))
+}

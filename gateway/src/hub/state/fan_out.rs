@@ -1,0 +1,122 @@
+//! The deliveries of a channel that are on their way to its members, and their encodings.
+
+use super::fork::ForkTransition;
+use crate::{
+    broker::Announcement,
+    hub::output::{
+        batch::{Batch, Budget},
+        encode::{self, ChannelNames, DeliveryFormat},
+    },
+    telemetry::TraceSpan,
+};
+use gateway_core::{model::Publication, protocol::centrifuge};
+use smallvec::SmallVec;
+use std::{rc::Rc, sync::Arc};
+
+/// Deliveries on their way to the members. Each format is encoded when the first member needs it.
+pub(crate) struct FanOut {
+    pub(crate) content: Content,
+    /// The channel's delivery before these, where the channel has deltas.
+    previous: Option<Arc<Publication>>,
+    /// The delta of each publication to the one before it, when they are needed.
+    deltas: Option<Vec<Option<Vec<u8>>>>,
+    encoded: SmallVec<[Encoded; 1]>,
+    /// The trace span of the fan-out, which ends with it.
+    _step: TraceSpan,
+}
+
+/// Consecutive deliveries of one kind.
+pub(crate) enum Content {
+    Publications(Vec<Arc<Publication>>),
+    Announcements(Vec<Announcement>),
+    Fork(ForkTransition),
+}
+
+/// What the first publication for a member with deltas refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chain {
+    /// Nothing: it is whole.
+    Begins,
+    /// The channel's delivery before, which the member has.
+    Continues,
+}
+
+/// The batches of one format.
+struct Encoded {
+    format: DeliveryFormat,
+    chain: Chain,
+    /// All deliveries.
+    whole: Option<Rc<Batch>>,
+    /// The newest publication alone, for slow consumers under the policy `latest`.
+    newest: Option<Rc<Batch>>,
+}
+
+impl FanOut {
+    /// Deliveries after `previous`, which is the channel's delivery before them.
+    pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, step: TraceSpan) -> Self {
+        Self { content, previous, deltas: None, encoded: SmallVec::new(), _step: step }
+    }
+
+    /// All deliveries as one batch. For a fork it is the new position of server-side subscriptions.
+    pub(crate) fn whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
+        let Self { content, previous, deltas, encoded, .. } = self;
+        let whole = &mut in_format(encoded, format, chain).whole;
+        let encode = || match content {
+            Content::Publications(all) if format.has_deltas => {
+                let deltas = deltas.get_or_insert_with(|| centrifuge::deltas(previous.as_deref(), all));
+                let delta = |at: usize| deltas[at].as_deref().filter(|_| at > 0 || chain == Chain::Continues);
+                Batch::with_deliveries(all.len(), encode::publications(channel, format, all, delta), budget)
+            }
+            Content::Publications(all) => publications(all, channel, format, budget),
+            Content::Announcements(all) => Batch::with_deliveries(all.len(), encode::announcements(channel, format, all), budget),
+            Content::Fork(transition) => Batch::new(encode::position(channel.name, format.codec, transition.position()), budget),
+        };
+        whole.get_or_insert_with(encode).clone()
+    }
+
+    /// The newest publication as a batch of its own.
+    pub(crate) fn newest(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
+        let Self { content, encoded, .. } = self;
+        let newest = &mut in_format(encoded, format, Chain::Begins).newest;
+        newest.get_or_insert_with(|| publications(content.newest(), channel, format, budget)).clone()
+    }
+
+    /// The first offset in the batch. `None` if nothing in it has a position.
+    pub(crate) fn first_offset(&self) -> Option<u64> {
+        match &self.content {
+            Content::Publications(all) => all.iter().find_map(|p| p.position).map(|at| at.offset),
+            Content::Announcements(_) | Content::Fork(_) => None,
+        }
+    }
+
+    /// The publications of the batch for a member that has everything up to `start_offset`.
+    pub(crate) fn publications_after(&self, start_offset: u64) -> Vec<Arc<Publication>> {
+        match &self.content {
+            Content::Publications(all) => all.iter().filter(|p| p.position.is_none_or(|at| at.offset > start_offset)).cloned().collect(),
+            Content::Announcements(_) | Content::Fork(_) => Vec::new(),
+        }
+    }
+}
+
+impl Content {
+    fn newest(&self) -> &[Arc<Publication>] {
+        match self {
+            Self::Publications(all) => &all[all.len().saturating_sub(1)..],
+            Self::Announcements(_) | Self::Fork(_) => &[],
+        }
+    }
+}
+
+/// Encodes publications of a channel as a batch, the first of them whole.
+pub(crate) fn publications(all: &[Arc<Publication>], channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
+    let deltas = if format.has_deltas { centrifuge::deltas(None, all) } else { Vec::new() };
+    Batch::with_deliveries(all.len(), encode::publications(channel, format, all, |at| deltas[at].as_deref()), budget)
+}
+
+fn in_format(encoded: &mut SmallVec<[Encoded; 1]>, format: DeliveryFormat, chain: Chain) -> &mut Encoded {
+    let at = encoded.iter().position(|it| it.format == format && it.chain == chain).unwrap_or_else(|| {
+        encoded.push(Encoded { format, chain, whole: None, newest: None });
+        encoded.len() - 1
+    });
+    &mut encoded[at]
+}

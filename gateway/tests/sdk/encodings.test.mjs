@@ -1,0 +1,199 @@
+// The JSON build and the Protobuf build of the SDK do the same.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { Centrifuge } from 'centrifuge';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
+import WebSocket from 'ws';
+import { client, subscribed, unique } from './support/client.mjs';
+import { ownGateway, stack } from './support/gateway.mjs';
+import { Proxy } from './support/proxy.mjs';
+import { Service } from './support/service.mjs';
+import { inSeconds, token } from './support/token.mjs';
+import { eventually, EventRecorder, next, within } from './support/wait.mjs';
+
+const gateway = await stack();
+
+const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+/** The builds of the SDK. `write` and `read` convert data, which is bytes in the Protobuf build. */
+const BUILDS = {
+    JSON: { Build: Centrifuge, write: (data) => data, read: (data) => data },
+    Protobuf: {
+        Build: ProtobufCentrifuge,
+        write: (data) => new TextEncoder().encode(JSON.stringify(data)),
+        read: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
+    },
+};
+
+for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
+    const inBuild = (what, run) => test(`${name}: ${what}`, run);
+
+    async function connected(t, target, options = {}) {
+        const it = client(t, target, options, Build);
+        const answered = next(it, 'connected');
+        it.connect();
+        it.context = await answered;
+        return it;
+    }
+
+    inBuild('publish, publication with tags, and history', async (t) => {
+        const [it, channel] = [await connected(t, gateway), unique('recover:')];
+        const subscription = await subscribed(it, channel);
+        const got = new EventRecorder(subscription, 'publication');
+        await subscription.publish(write({ text: 'ünï "x"' }));
+        await gateway.ask('POST', `/v1/channels/${channel}/publications`, { data: [1], tags: { kind: 'a', empty: '' } });
+        const [first, second] = await got.count(2);
+        assert.deepEqual([read(first.data), first.offset, first.channel], [{ text: 'ünï "x"' }, 1, channel]);
+        assert.deepEqual([read(second.data), second.offset, second.tags], [[1], 2, { kind: 'a', empty: '' }]);
+        const page = await subscription.history({ limit: 10, reverse: true });
+        assert.deepEqual(page.publications.map(({ data, offset }) => [read(data), offset]), [[[1], 2], [{ text: 'ünï "x"' }, 1]]);
+        assert.equal(page.offset, 2);
+    });
+
+    inBuild('presence, joins and leaves, with the data of tokens', async (t) => {
+        const [alice, channel] = [unique('alice-'), unique('chat:')];
+        const it = await connected(t, gateway, { token: token({ sub: alice, info: { name: 'Alice' } }) });
+        const subscription = await subscribed(it, channel, { joinLeave: true });
+        const [joins, leaves] = [new EventRecorder(subscription, 'join'), new EventRecorder(subscription, 'leave')];
+        const other = await connected(t, gateway, { token: token({ sub: 'bob' }) });
+        const theirs = await subscribed(other, channel);
+        await joins.until((all) => all.some(({ info }) => info.user === 'bob'));
+        const { clients } = await subscription.presence();
+        const own = clients.get?.(it.context.client) ?? clients[it.context.client];
+        assert.deepEqual([own.user, read(own.connInfo)], [alice, { name: 'Alice' }]);
+        const { numClients, numUsers } = await subscription.presenceStats();
+        assert.deepEqual([numClients, numUsers], [2, 2]);
+        theirs.unsubscribe();
+        const [{ info }] = await leaves.count(1);
+        assert.equal(info.user, 'bob');
+    });
+
+    inBuild('calls, their errors, and messages of services', async (t) => {
+        const own = await ownGateway(t, 'tokens.anonymous = true\nservices.echo.reach = "link"\n');
+        const answer = ({ id, method, data }) => (method === 'fail' ? { error: { id, code: 900, message: 'no' } } : { reply: { id, data } });
+        await Service.start(t, own, 'echo', { answer });
+        const it = await connected(t, own);
+        assert.deepEqual(read((await it.rpc('echo.say', write({ a: 1 }))).data), { a: 1 });
+        await assert.rejects(it.rpc('echo.fail', write(null)), { code: 900, message: 'no' });
+        await assert.rejects(it.rpc('nobody.say', write(null)));
+    });
+
+    inBuild('tokens of connections and subscriptions are refreshed', async (t) => {
+        const own = await ownGateway(t, 'tokens.leeway = "0s"\nnamespaces.private.subscribe = "token"\n');
+        const [alice, channel] = [unique('alice-'), 'private:a'];
+        let [connections, subscriptions] = [0, 0];
+        const getToken = async () => ((connections += 1), token({ sub: alice, exp: inSeconds(connections > 1 ? 100 : 2) }));
+        const it = await connected(t, own, { getToken });
+        const getSubscriptionToken = async () => ((subscriptions += 1), token({ sub: alice, channel, exp: inSeconds(subscriptions > 1 ? 100 : 2) }));
+        const subscription = await subscribed(it, channel, { getToken: getSubscriptionToken });
+        await eventually(() => connections > 1 && subscriptions > 1, 'both refreshes');
+        assert.deepEqual([it.state, subscription.state], ['connected', 'subscribed']);
+    });
+
+    for (const missed of [3, 700]) {
+        inBuild(`a cut connection recovers ${missed} publications, once and in order`, async (t) => {
+            const [proxy, channel] = [await Proxy.start(t, gateway), unique('recover:')];
+            const it = await connected(t, gateway, { url: proxy.url });
+            const subscription = await subscribed(it, channel);
+            const got = new EventRecorder(subscription, 'publication', ({ data, offset }) => [read(data), offset]);
+            await gateway.publish(channel, 1, 2);
+            await got.count(2);
+            const down = next(it, 'connecting');
+            proxy.cut();
+            await down;
+            await gateway.publish(channel, ...range(3, 2 + missed));
+            const again = next(subscription, 'subscribed');
+            proxy.restore();
+            const { wasRecovering, recovered } = await again;
+            assert.deepEqual([wasRecovering, recovered], [true, true]);
+            await gateway.publish(channel, 'end');
+            const all = await got.until((all) => all.at(-1)[0] === 'end');
+            assert.deepEqual(all.map(([data]) => data), [...range(1, 2 + missed), 'end']);
+            assert.deepEqual(all.map(([, offset]) => offset), range(1, 3 + missed));
+        });
+    }
+
+    inBuild('deltas: each document arrives whole, most as a change of the one before, also after a recovery', async (t) => {
+        const [proxy, channel] = [await Proxy.start(t, gateway), unique('recover:')];
+        const it = await connected(t, gateway, { url: proxy.url });
+        const subscription = await subscribed(it, channel, { delta: 'fossil' });
+        const got = new EventRecorder(subscription, 'publication', ({ data }) => read(data));
+        const document = (version) => ({ title: 'München', version, text: 'lorem ipsum '.repeat(100) });
+        await gateway.publish(channel, document(1), document(2), 'short');
+        await gateway.ask('POST', `/v1/channels/${channel}/publications`, { data: document(3), ephemeral: true });
+        await gateway.publish(channel, document(4));
+        await got.count(5);
+        const down = next(it, 'connecting');
+        proxy.cut();
+        await down;
+        await gateway.publish(channel, ...range(5, 400).map(document));
+        proxy.restore();
+        await got.count(401);
+        await gateway.publish(channel, document(401));
+        const all = await got.count(402);
+        assert.deepEqual(all, [document(1), document(2), 'short', ...range(3, 401).map(document)]);
+        const { numPublications, numDeltaPayloads, compressionRatio } = subscription.deltaStats();
+        assert.equal(numPublications, 402);
+        assert.ok(numDeltaPayloads > 380 && compressionRatio > 0.8, `${numDeltaPayloads} deltas, ${compressionRatio}`);
+    });
+
+    inBuild('deltas are not used where the namespace does not allow them', async (t) => {
+        const [it, channel] = [await connected(t, gateway), unique('chat:')];
+        const subscription = await subscribed(it, channel, { delta: 'fossil' });
+        const got = new EventRecorder(subscription, 'publication', ({ data }) => read(data));
+        await gateway.publish(channel, 'one', 'two');
+        assert.deepEqual(await got.count(2), ['one', 'two']);
+    });
+
+    inBuild('server-side subscriptions, their ends, and a disconnect', async (t) => {
+        const [alice, channel] = [unique('alice-'), unique('news:')];
+        const it = await connected(t, gateway, { token: token({ sub: alice, channels: [channel] }) });
+        const got = new EventRecorder(it, 'publication', ({ channel, data }) => [channel, read(data)]);
+        await gateway.publish(channel, 1);
+        await gateway.publish(`#${alice}`, 2);
+        assert.deepEqual((await got.count(2)).sort(), [[`#${alice}`, 2], [channel, 1]].sort());
+        const added = next(it, 'subscribed');
+        await gateway.ask('PUT', `/v1/users/${alice}/subscriptions/news:more`, {});
+        assert.equal((await added).channel, 'news:more');
+        const ended = next(it, 'unsubscribed');
+        await gateway.ask('DELETE', `/v1/users/${alice}/subscriptions/news:more`);
+        assert.equal((await ended).channel, 'news:more');
+        const end = next(it, 'disconnected');
+        await gateway.ask('DELETE', `/v1/users/${alice}/connections?code=4500&reason=bye`);
+        assert.deepEqual(await end, { code: 4500, reason: 'bye' });
+    });
+}
+
+test('Protobuf: data that is not JSON is refused, and the connection stays', async (t) => {
+    const it = client(t, gateway, {}, ProtobufCentrifuge);
+    const answered = next(it, 'connected');
+    it.connect();
+    await answered;
+    const subscription = await subscribed(it, unique('open:'));
+    for (const bytes of [[0xff, 0xfe], [0x7b], []]) {
+        await assert.rejects(subscription.publish(new Uint8Array(bytes)), { code: 107 }, String(bytes));
+    }
+    await subscription.publish(new TextEncoder().encode('[]'));
+});
+
+test('the subprotocol or the query chooses the encoding', async (t) => {
+    for (const [query, protocols, isBinary] of [
+        ['', [], false],
+        ['', ['centrifuge-json'], false],
+        ['', ['centrifuge-protobuf'], true],
+        ['', ['centrifuge-protobuf', 'centrifuge-json'], false],
+        ['?format=protobuf', [], true],
+        ['?cf_protocol_version=v2&cf_protocol=protobuf', [], true],
+        ['?format=protobuf', ['centrifuge-json'], false],
+    ]) {
+        const socket = new WebSocket(`${gateway.websocket}${query}`, protocols);
+        t.after(() => socket.terminate());
+        await within(once(socket, 'open'), 'the upgrade');
+        // A connect command with the id 1.
+        socket.send(isBinary ? Buffer.from([4, 8, 1, 34, 0]) : '{"id":1,"connect":{}}');
+        const [, answeredInBinary] = await within(once(socket, 'message'), `the answer: ${query} ${protocols}`);
+        assert.equal(answeredInBinary, isBinary, `${query} ${protocols}`);
+    }
+});
