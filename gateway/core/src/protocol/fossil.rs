@@ -168,29 +168,28 @@ fn checksum(bytes: &[u8]) -> u32 {
     bytes.chunks(4).fold(0, |sum: u32, chunk| sum.wrapping_add(word(chunk)))
 }
 
-/// Applies a delta, as the page of the format describes it. Panics if it is not one for this source.
+/// Applies a delta, as the page of the format describes it. `None` if it is not one for this source.
 #[cfg(any(test, feature = "testing"))]
-pub fn apply(source: &[u8], delta: &[u8]) -> Vec<u8> {
-    let (length, mut rest) = read(delta, b'\n');
+pub fn apply(source: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
+    let (length, mut rest) = read(delta, b'\n')?;
     let mut out = Vec::new();
     loop {
         let digits = rest.iter().take_while(|byte| DIGITS.contains(byte)).count();
-        match rest[digits] {
+        match rest.get(digits)? {
             b':' => {
-                let (count, after) = read(rest, b':');
-                out.extend_from_slice(&after[..count]);
+                let (count, after) = read(rest, b':')?;
+                out.extend_from_slice(after.get(..count)?);
                 rest = &after[count..];
             }
             b'@' => {
-                let (count, after) = read(rest, b'@');
-                let (from, after) = read(after, b',');
-                out.extend_from_slice(&source[from..from + count]);
+                let (count, after) = read(rest, b'@')?;
+                let (from, after) = read(after, b',')?;
+                out.extend_from_slice(source.get(from..)?.get(..count)?);
                 rest = after;
             }
             _ => {
-                let (sum, after) = read(rest, b';');
-                assert_eq!((out.len(), checksum(&out) as usize, after.len()), (length, sum, 0));
-                return out;
+                let (sum, after) = read(rest, b';')?;
+                return ((out.len(), checksum(&out) as usize, after.len()) == (length, sum, 0)).then_some(out);
             }
         }
     }
@@ -198,10 +197,11 @@ pub fn apply(source: &[u8], delta: &[u8]) -> Vec<u8> {
 
 /// Reads a number and the sign after it.
 #[cfg(any(test, feature = "testing"))]
-fn read(bytes: &[u8], sign: u8) -> (usize, &[u8]) {
-    let end = bytes.iter().position(|byte| *byte == sign).expect("the sign");
-    let digit = |byte: &u8| DIGITS.iter().position(|digit| digit == byte).expect("a digit");
-    (bytes[..end].iter().fold(0, |value, byte| value << 6 | digit(byte)), &bytes[end + 1..])
+fn read(bytes: &[u8], sign: u8) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == sign)?;
+    let digit = |byte: &u8| DIGITS.iter().position(|digit| digit == byte);
+    let number = bytes[..end].iter().try_fold(0, |value: usize, byte| Some(value << 6 | digit(byte)?))?;
+    Some((number, &bytes[end + 1..]))
 }
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
         let target = source.replace("line 50 of", "row 50 of").replace("line 7 of", "line 7, or");
         let delta = delta(source.as_bytes(), target.as_bytes()).expect("shorter");
         assert!(delta.len() < 60, "{}", String::from_utf8_lossy(&delta));
-        assert_eq!(apply(source.as_bytes(), &delta), target.as_bytes());
+        assert_eq!(apply(source.as_bytes(), &delta).as_deref(), Some(target.as_bytes()));
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
     fn repetitive_data_is_quick() {
         let source = vec![b'a'; 65_536];
         let target = [&source[..60_000], b"b", &source[..5_000]].concat();
-        assert_eq!(apply(&source, &delta(&source, &target).expect("shorter")), target);
+        assert_eq!(apply(&source, &delta(&source, &target).expect("shorter")), Some(target));
     }
 
     proptest! {
@@ -252,7 +252,7 @@ mod tests {
             }
             if let Some(delta) = delta(&source, &target) {
                 prop_assert!(delta.len() < target.len());
-                prop_assert_eq!(apply(&source, &delta), target);
+                prop_assert_eq!(apply(&source, &delta), Some(target));
             }
         }
 

@@ -38,10 +38,10 @@ impl Reader {
                 127 => 10,
                 _ => 2,
             };
-            for reply in read_replies(self.codec, &bytes[header..]) {
+            for reply in read_replies(self.codec, &bytes[header..]).expect("valid") {
                 let publication = &reply["push"]["pub"];
                 self.deltas += usize::from(publication.get("delta").is_some());
-                let Value::String(text) = self.data.data(self.codec, publication) else { panic!("{reply}") };
+                let Ok(Value::String(text)) = self.data.data(self.codec, publication) else { panic!("{reply}") };
                 self.texts.push(text);
             }
         }

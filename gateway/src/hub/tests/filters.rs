@@ -47,7 +47,7 @@ fn numbers(frames: &[Frame], codec: Codec) -> Vec<u64> {
             127 => 10,
             _ => 2,
         };
-        read_replies(codec, &bytes[header..])
+        read_replies(codec, &bytes[header..]).expect("valid")
     });
     replies.map(|reply| reply["push"]["pub"]["data"].as_u64().expect("a number")).collect()
 }

@@ -75,7 +75,7 @@ fn in_both(append: impl Fn(Codec, &mut Vec<u8>)) -> String {
     append(Codec::Json, &mut text);
     append(Codec::Protobuf, &mut binary);
     let [as_json, as_protobuf] = [(Codec::Json, &text), (Codec::Protobuf, &binary)]
-        .map(|(codec, payload)| read_replies(codec, payload).into_iter().map(without_defaults).collect::<Vec<_>>());
+        .map(|(codec, payload)| read_replies(codec, payload).expect("valid").into_iter().map(without_defaults).collect::<Vec<_>>());
     assert_eq!(as_json, as_protobuf);
     String::from_utf8(text).expect("UTF-8")
 }
