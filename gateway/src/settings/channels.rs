@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Settings};
 use gateway_core::{
-    channel::{ChannelOptions, Grant, Namespaces, SlowConsumer},
+    channel::{ChannelOptions, Grant, Namespaces, SlowConsumer, Unrecoverable},
     model::Retention,
 };
 use std::sync::Arc;
@@ -28,6 +28,15 @@ impl From<settings::SlowConsumer> for SlowConsumer {
     }
 }
 
+impl From<settings::Unrecoverable> for Unrecoverable {
+    fn from(choice: settings::Unrecoverable) -> Self {
+        match choice {
+            settings::Unrecoverable::Live => Self::Live,
+            settings::Unrecoverable::Replay => Self::Replay,
+        }
+    }
+}
+
 impl From<&settings::Channel> for ChannelOptions {
     fn from(channel: &settings::Channel) -> Self {
         let retention = Retention { size: channel.history_size, ttl: channel.history_ttl };
@@ -40,6 +49,7 @@ impl From<&settings::Channel> for ChannelOptions {
             see_presence: channel.see_presence.into(),
             see_history: channel.see_history.into(),
             slow_consumer: channel.slow_consumer.into(),
+            unrecoverable: channel.unrecoverable.into(),
         }
     }
 }
@@ -56,6 +66,7 @@ impl From<&settings::Personal> for ChannelOptions {
             see_presence: personal.see_presence.into(),
             see_history: personal.see_history.into(),
             slow_consumer: personal.slow_consumer.into(),
+            unrecoverable: personal.unrecoverable.into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(test)]
 use super::reader::keys_of;
 use super::{
-    choices::{CallOrder, Grant, Reach, SlowConsumer},
+    choices::{CallOrder, Grant, Reach, SlowConsumer, Unrecoverable},
     reader::{Reader, Section as _},
     sections::{
         ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
@@ -121,6 +121,7 @@ impl Channel {
         see_presence: Grant::Nobody,
         see_history: Grant::Nobody,
         slow_consumer: SlowConsumer::Disconnect,
+        unrecoverable: Unrecoverable::Live,
     };
 }
 

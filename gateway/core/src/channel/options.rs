@@ -29,6 +29,16 @@ pub enum SlowConsumer {
     Latest,
 }
 
+/// What a client receives after a recovery that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Unrecoverable {
+    /// What is published after the read. Nothing older arrives, so an application can load its state again.
+    #[default]
+    Live,
+    /// First the missed publications that are still held.
+    Replay,
+}
+
 /// The options that all channels of a namespace share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
@@ -48,6 +58,8 @@ pub struct ChannelOptions {
     pub see_history: Grant,
     /// What happens to slow subscribers.
     pub slow_consumer: SlowConsumer,
+    /// What a client receives after a recovery that failed.
+    pub unrecoverable: Unrecoverable,
 }
 
 /// The options of all channels.
