@@ -7,7 +7,10 @@ use crate::{
     telemetry::FailureLog,
 };
 use gateway_core::{
-    channel::recovery::{RecoveryDecision, SubscriptionStart, decide, first_range, start_after_loss},
+    channel::{
+        ChannelOptions, Unrecoverable,
+        recovery::{RecoveryDecision, SubscriptionStart, decide, first_range, replay},
+    },
     model::{ChannelName, ClientInfo, ErrorCode, ReadRange, Refusal, Retention},
     session::{Attach, Attached, Outcome},
 };
@@ -34,7 +37,7 @@ pub(super) async fn attach(worker: Rc<WorkerContext>, key: ConnKey, attach: Atta
     let Some(number) = worker.hub.join(key, &attach.channel, subscription) else {
         return Outcome::Failed(ErrorCode::Internal.into());
     };
-    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, presence_info)).await {
+    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, &options, presence_info)).await {
         Ok(Ok(attached)) => Outcome::Attached(Attached { number: attach.compact.then_some(number), delta: attach.delta, ..attached }),
         Ok(Err(error)) => Outcome::Failed(error.try_again()),
         // The official SDKs retry after this error.
@@ -47,14 +50,14 @@ async fn establish(
     worker: &WorkerContext,
     key: ConnKey,
     attach: &Attach,
-    retention: Option<Retention>,
+    options: &ChannelOptions,
     presence_info: Option<Arc<ClientInfo>>,
 ) -> Result<Attached, BrokerError> {
-    worker.node.broker.subscribe(&attach.channel, worker.hub.worker(), retention).await?;
-    let attached = match retention {
+    worker.node.broker.subscribe(&attach.channel, worker.hub.worker(), options.retention).await?;
+    let attached = match options.retention {
         None => Attached::default(),
         Some(retention) => {
-            let start = start(worker, attach, retention).await?;
+            let start = start(worker, attach, retention, options.unrecoverable).await?;
             worker.hub.set_read_progress(key, &attach.channel, start.cursor, start.top);
             let mut publications = start.publications;
             if let Some(filter) = &attach.tags_filter {
@@ -69,15 +72,20 @@ async fn establish(
     Ok(attached)
 }
 
-async fn start(worker: &WorkerContext, attach: &Attach, retention: Retention) -> Result<SubscriptionStart, BrokerError> {
+async fn start(
+    worker: &WorkerContext,
+    attach: &Attach,
+    retention: Retention,
+    unrecoverable: Unrecoverable,
+) -> Result<SubscriptionStart, BrokerError> {
     let (reads, recover, limit) = (worker.hub.reads(), attach.recover.as_ref(), worker.hub.page().divided_by(attach.page_shares));
     if let Some(start) = recover.and_then(|recover| worker.hub.recover_from_memory(&attach.channel, recover, limit)) {
         return Ok(start);
     }
     let page = reads.page(&attach.channel, retention, first_range(recover), limit).await?;
-    match decide(recover, page) {
+    match decide(recover, unrecoverable, page) {
         RecoveryDecision::Start(start) => Ok(start),
-        RecoveryDecision::ReadAgain(range) => Ok(start_after_loss(&reads.page(&attach.channel, retention, range, limit).await?)),
+        RecoveryDecision::ReadAgain(range) => Ok(replay(&reads.page(&attach.channel, retention, range, limit).await?)),
     }
 }
 

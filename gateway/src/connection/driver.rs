@@ -12,19 +12,20 @@ use crate::{
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
-    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick},
+    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick, WallClock},
     protocol::{
         Request,
         centrifuge::{Codec, Payload},
         websocket::{self, Event},
     },
-    session::{Action, Input, Session},
+    session::{Action, Input, Session, SessionStart},
 };
 use std::{
     cell::RefCell,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// A connection without its transport.
@@ -71,7 +72,9 @@ impl Driver {
     pub(super) fn new(worker: Rc<WorkerContext>, codec: Codec, traceparent: Option<Box<str>>) -> Self {
         let id = ConnectionId::random();
         let registration = worker.hub.register(id, codec);
-        let session = Session::new(id, worker.node.session_config.clone(), worker.hub.now(), rand::random());
+        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let start = SessionStart { clock: WallClock { tick: worker.hub.now(), unix_ms }, first_ping: rand::random() };
+        let session = Session::new(id, worker.node.session_config.clone(), start);
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
             (SessionNeeds::of(&session), Vec::new(), None, false, None, None);

@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Settings};
 use gateway_core::{
-    channel::{ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer},
+    channel::{ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer, Unrecoverable},
     model::Retention,
 };
 use std::sync::Arc;
@@ -37,6 +37,15 @@ impl From<settings::Delta> for DeltaOption {
     }
 }
 
+impl From<settings::Unrecoverable> for Unrecoverable {
+    fn from(choice: settings::Unrecoverable) -> Self {
+        match choice {
+            settings::Unrecoverable::Live => Self::Live,
+            settings::Unrecoverable::Replay => Self::Replay,
+        }
+    }
+}
+
 impl From<&settings::Channel> for ChannelOptions {
     fn from(channel: &settings::Channel) -> Self {
         let retention = Retention { size: channel.history_size, ttl: channel.history_ttl };
@@ -51,6 +60,7 @@ impl From<&settings::Channel> for ChannelOptions {
             slow_consumer: channel.slow_consumer.into(),
             delta: channel.delta.into(),
             tags_filter: channel.tags_filter,
+            unrecoverable: channel.unrecoverable.into(),
         }
     }
 }
@@ -70,6 +80,7 @@ impl From<&settings::Personal> for ChannelOptions {
             // Frontends do not subscribe to personal channels, so they cannot ask for these.
             delta: DeltaOption::None,
             tags_filter: false,
+            unrecoverable: personal.unrecoverable.into(),
         }
     }
 }

@@ -41,6 +41,14 @@ choice! {
         Fossil = "fossil",
     } "\"none\" or \"fossil\"";
 
+    /// What a client receives after a recovery that failed (`recovered: false`).
+    Unrecoverable {
+        /// What is published from then on.
+        Live = "live",
+        /// First the missed publications that are still held.
+        Replay = "replay",
+    } "\"live\" or \"replay\"";
+
     /// How the gateway reaches a service.
     Reach {
         /// Over the WebSockets that its instances keep open to the gateway.

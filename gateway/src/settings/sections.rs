@@ -1,7 +1,7 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
-    choices::{BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer},
+    choices::{BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
     reader::section,
     redis_url::RedisUrl,
     value::{ByteSize, GIB, KIB, MIB},
@@ -274,6 +274,8 @@ section! {
         see_history: Grant,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
+        /// See [`Unrecoverable`].
+        unrecoverable: Unrecoverable,
     }
 
     /// `[channel_defaults]`, `[namespaces.X]`: options of channels.
@@ -300,6 +302,8 @@ section! {
         delta: Delta,
         /// Whether frontends may ask for publications by their tags.
         tags_filter: bool,
+        /// See [`Unrecoverable`].
+        unrecoverable: Unrecoverable,
     }
 
     /// `[services.X]`: a backend that frontends may call.

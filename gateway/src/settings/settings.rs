@@ -3,7 +3,7 @@
 #[cfg(test)]
 use super::reader::keys_of;
 use super::{
-    choices::{CallOrder, Delta, Grant, Reach, SlowConsumer},
+    choices::{CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable},
     reader::{Reader, Section as _},
     sections::{
         ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
@@ -123,6 +123,7 @@ impl Channel {
         slow_consumer: SlowConsumer::Disconnect,
         delta: Delta::None,
         tags_filter: false,
+        unrecoverable: Unrecoverable::Live,
     };
 }
 

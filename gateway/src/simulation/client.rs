@@ -33,6 +33,8 @@ pub(super) struct Client {
     command: u32,
     stage: Stage,
     position: Option<Position>,
+    /// The newest position of the channel when it last sent a subscribe.
+    top_at_request: Option<Position>,
     pub(super) reached: BTreeSet<Situation>,
 }
 
@@ -44,6 +46,8 @@ pub(super) struct ClientKind {
     pub(super) codec: Codec,
     /// Whether it accepts a number in place of the channel's name.
     pub(super) is_compact: bool,
+    /// Whether it goes on live after a loss. Otherwise it first gets what is still held.
+    pub(super) live_after_loss: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,11 +134,23 @@ impl Subscribed {
 impl Client {
     pub(super) fn new(name: String, channel: String, kind: ClientKind) -> Self {
         let (connection, stage, position, reached) = (None, Stage::Idle, None, BTreeSet::new());
-        Self { name, channel, kind, number: 0, connection, flag: WakeFlag::new(), command: 1, stage, position, reached }
+        Self {
+            name,
+            channel,
+            kind,
+            number: 0,
+            connection,
+            flag: WakeFlag::new(),
+            command: 1,
+            stage,
+            position,
+            top_at_request: None,
+            reached,
+        }
     }
 
     /// Subscribes if it is not subscribed, over a new connection to `worker` if it has none.
-    pub(super) fn subscribe(&mut self, worker: &SimulatedWorker, from_first: bool) -> bool {
+    pub(super) fn subscribe(&mut self, worker: &SimulatedWorker, from_first: bool, server: &Server) -> bool {
         if self.stage != Stage::Idle {
             return false;
         }
@@ -148,7 +164,7 @@ impl Client {
             SubscriptionSide::Server => self.connect(worker, requested.recover()),
         };
         if sent {
-            self.stage = Stage::Requested(requested);
+            (self.stage, self.top_at_request) = (Stage::Requested(requested), server.top(&self.channel));
         }
         self.wake();
         sent
@@ -309,10 +325,15 @@ impl Client {
             return Err(format!("the answer does not fit the request {requested:?}"));
         }
         if let Requested::After(old) = requested {
-            let checked = if answer.recovered { recovered(old, at, lineage) } else { lost(old, at, first, lineage) };
+            let checked = match (answer.recovered, self.kind.live_after_loss) {
+                (true, _) => recovered(old, at, lineage),
+                (false, true) => lost(old, at, lineage).and_then(|()| live(at, self.top_at_request)),
+                (false, false) => lost(old, at, lineage).and_then(|()| replayed(old, at, first, lineage)),
+            };
             checked.map_err(|wrong| format!("{wrong}: from {old:?} to {at:?}"))?;
             self.reached.insert(match (answer.recovered, old.epoch == at.epoch) {
-                (false, _) => Situation::LossReported,
+                (false, _) if self.kind.live_after_loss => Situation::LiveAfterLoss,
+                (false, _) => Situation::ReplayedAfterLoss,
                 (true, false) => Situation::RecoveredAcrossFork,
                 (true, true) => Situation::Recovered,
             });
@@ -364,11 +385,23 @@ fn recovered(old: Position, at: Position, lineage: &Lineage) -> Result<(), &'sta
 }
 
 // NL-0.2, NL-1.2, NL-5.5
-/// Checks an answer that says that publications are missing. `first` is the oldest stored offset, if the epoch is the current one.
-fn lost(old: Position, at: Position, first: Option<u64>, lineage: &Lineage) -> Result<(), &'static str> {
-    if lineage.trimmed <= old.offset && lineage.remembers(old, at.epoch) {
-        return Err("a loss was reported, and nothing was lost");
-    }
+/// Checks an answer that says that publications are missing.
+fn lost(old: Position, at: Position, lineage: &Lineage) -> Result<(), &'static str> {
+    let is_complete = lineage.trimmed <= old.offset && lineage.remembers(old, at.epoch);
+    if is_complete { Err("a loss was reported, and nothing was lost") } else { Ok(()) }
+}
+
+// NL-5.6
+/// Checks the position after a loss, from which nothing old is sent again. `top` is the newest position when the client subscribed.
+fn live(at: Position, top: Option<Position>) -> Result<(), &'static str> {
+    let is_old = top.is_some_and(|top| top.epoch == at.epoch && at.offset < top.offset);
+    if is_old { Err("publications from before the subscribe follow a loss") } else { Ok(()) }
+}
+
+// NL-5.6
+/// Checks the position after a loss, from which everything that is still held is sent. `first` is the oldest stored offset, if the epoch is the
+/// current one.
+fn replayed(old: Position, at: Position, first: Option<u64>, lineage: &Lineage) -> Result<(), &'static str> {
     let before = first.map_or(u64::MAX, |first| first - 1).max(lineage.fork(old.epoch, at.epoch).unwrap_or(0));
     (at.offset <= before).then_some(()).ok_or("stored publications were skipped")
 }

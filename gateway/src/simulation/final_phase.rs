@@ -94,7 +94,7 @@ fn round(world: &mut World<'_>) -> Result<bool, String> {
     for client in 0..world.clients.len() {
         moved |= world.read(client, usize::MAX);
         let node = &world.nodes[client % world.shape.nodes];
-        moved |= world.clients[client].subscribe(&node.workers[client % world.shape.workers], true);
+        moved |= world.clients[client].subscribe(&node.workers[client % world.shape.workers], true, &world.server);
     }
     world.settle()?;
     Ok(moved)

@@ -10,7 +10,8 @@
 //! Checked at every step (docs/redis.md promises it):
 //!
 //! - a client gets the publications of one epoch, each once, in order and without a gap, from the position in its answer;
-//! - a recovery reports no loss only if nothing is missing, and a loss only if something may be missing; stored publications are delivered in both cases;
+//! - a recovery reports no loss only if nothing is missing, and a loss only if something may be missing;
+//! - after a loss, either all stored publications are delivered, or none from before the subscribe, as the run's shape says;
 //! - no client gets a position that never existed in the store;
 //! - an acknowledged publication has the position of its acknowledgement; a refused one is stored nowhere, not even later; none is stored twice;
 //! - publishes of one node to one channel are stored in the order of their arrival.

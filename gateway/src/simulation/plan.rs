@@ -33,6 +33,9 @@ pub(super) struct Shape {
     pub(super) outbox: usize,
     pub(super) batch_bytes: usize,
     pub(super) slice: usize,
+    /// Whether a client goes on live after a loss. Otherwise it first gets what is still held.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) live_after_loss: bool,
     /// Commands sent together.
     pub(super) pipeline: usize,
     /// Channels subscribed to together.
@@ -203,7 +206,9 @@ impl Plan {
             }
             step
         };
-        Self { shape, steps: (0..steps).map(next).collect() }
+        let steps = (0..steps).map(next).collect();
+        // The last choice: so the seeds of earlier findings keep their steps.
+        Self { shape: Shape { live_after_loss: rng.random(), ..shape }, steps }
     }
 }
 
@@ -258,6 +263,7 @@ impl Shape {
         outbox: 10_000,
         batch_bytes: 1000,
         slice: 16,
+        live_after_loss: false,
         pipeline: 8,
         chunk: 2,
     };
@@ -279,6 +285,7 @@ impl Shape {
             outbox: one_of(&[600, 1500, 10_000]),
             batch_bytes: one_of(&[1, 100, 1000]),
             slice: one_of(&[1, 2, 16]),
+            live_after_loss: false,
             pipeline: one_of(&[1, 2, 8]),
             chunk: one_of(&[1, 2]),
         }

@@ -59,7 +59,8 @@ situations! {
     OutcomeUnknown, "the outcome of a publish was reported as unknown";
     Recovered, "a client recovered in the epoch of its position";
     RecoveredAcrossFork, "a client recovered in an epoch that contains its position";
-    LossReported, "a loss was reported to a client";
+    LiveAfterLoss, "a loss was reported to a client that then went on live";
+    ReplayedAfterLoss, "a loss was reported to a client that then got what was still held";
     MovedToEpoch, "a server-side subscription continued in a new epoch";
     NumberedPush, "a publication came with a number in place of the channel's name";
     Unsubscribed, "the gateway ended a subscription";

@@ -41,7 +41,7 @@ impl<'a> World<'a> {
             let side = if index < shape.server_side { SubscriptionSide::Server } else { SubscriptionSide::Client };
             // Neighbours differ, and each channel has all kinds.
             let codec = if index % 2 == 0 { Codec::Json } else { Codec::Protobuf };
-            let kind = ClientKind { side, codec, is_compact: matches!(index % 4, 1 | 2) };
+            let kind = ClientKind { side, codec, is_compact: matches!(index % 4, 1 | 2), live_after_loss: shape.live_after_loss };
             Client::new(format!("client {index}"), channel(index % shape.channels), kind)
         };
         let clients = (0..shape.clients).map(client).collect();
@@ -93,7 +93,7 @@ impl<'a> World<'a> {
                 let Some(draft) = self.publisher.again() else { return false };
                 self.publisher.publish(draft, step.node, &node.broker, self.shape.kept);
             }
-            Kind::Subscribe => return client.subscribe(&node.workers[step.worker], step.choice),
+            Kind::Subscribe => return client.subscribe(&node.workers[step.worker], step.choice, server),
             Kind::Unsubscribe => return client.unsubscribe(),
             Kind::Disconnect => return client.drop_connection(),
             Kind::Read => return self.read(step.client, 1 + step.amount % 4),

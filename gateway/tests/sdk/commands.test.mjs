@@ -21,6 +21,14 @@ test('the reply to connect has the connection id that services see', async (t) =
     assert.deepEqual(connections[0].channels, [`#${alice}`]);
 });
 
+test('the reply to connect has the session and the time', async (t) => {
+    const before = Date.now();
+    const { connection } = await Raw.connect(t, gateway);
+    assert.equal(connection.session, connection.client);
+    // Both clocks are those of this machine. The gateway rounds down to milliseconds.
+    assert.ok(connection.time >= before - 1 && connection.time <= Date.now() + 1, `${connection.time} after ${before}`);
+});
+
 test('disconnect ends the connection', async (t) => {
     const alice = unique('alice-');
     const it = await signedIn(t, gateway, alice);

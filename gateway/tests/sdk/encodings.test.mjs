@@ -70,6 +70,30 @@ for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
         assert.equal(info.user, 'bob');
     });
 
+    inBuild('getState runs again after an unrecoverable position, and the subscription continues from its answer', async (t) => {
+        const own = await ownGateway(t, 'tokens.anonymous = true\n[namespaces.state]\nhistory_size = 10\nsubscribe = "anyone"\n');
+        const [proxy, channel, loads] = [await Proxy.start(t, own), unique('state:'), []];
+        const it = await connected(t, own, { url: proxy.url });
+        const getState = async () => {
+            const { epoch, offset } = await own.ask('GET', `/v1/channels/${channel}/publications?limit=1`);
+            loads.push(offset);
+            return { epoch, offset };
+        };
+        const subscription = await subscribed(it, channel, { getState, positioned: true, recoverable: true });
+        const got = new EventRecorder(subscription, 'publication', ({ data }) => read(data));
+        await own.publish(channel, 1);
+        await got.count(1);
+        const [down, again] = [next(it, 'connecting'), next(subscription, 'subscribed')];
+        proxy.cut();
+        await down;
+        await own.publish(channel, ...range(2, 21));
+        proxy.restore();
+        const { recovered, streamPosition } = await again;
+        assert.deepEqual([recovered, streamPosition.offset, loads], [true, 21, [0, 21]]);
+        await own.publish(channel, 'end');
+        assert.deepEqual(await got.until((all) => all.at(-1) === 'end'), [1, 'end']);
+    });
+
     inBuild('calls, their errors, and messages of services', async (t) => {
         const own = await ownGateway(t, 'tokens.anonymous = true\nservices.echo.reach = "link"\n');
         const answer = ({ id, method, data }) => (method === 'fail' ? { error: { id, code: 900, message: 'no' } } : { reply: { id, data } });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connected, signedIn, subscribed, unique } from './support/client.mjs';
-import { stack } from './support/gateway.mjs';
+import { ownGateway, stack } from './support/gateway.mjs';
 import { Proxy } from './support/proxy.mjs';
 import { Raw } from './support/raw.mjs';
 import { token } from './support/token.mjs';
@@ -74,17 +74,35 @@ test('no publication is missing or duplicated when connections are cut repeatedl
     assert.deepEqual((await got.count(last)).map(({ data }) => data), range(1, last));
 });
 
-test('the loss of a part of the history is reported, and the stored publications arrive', async (t) => {
-    const channel = unique('news:');
-    const { proxy, it, subscription, got } = await follow(t, channel);
-    await gateway.publish(channel, 1);
-    await got.count(1);
-    const { wasRecovering, recovered } = await publishDuringCut(proxy, it, subscription, () => gateway.publish(channel, ...range(2, 251)));
-    assert.deepEqual([wasRecovering, recovered], [true, false]);
-    // The history stores only the newest 100 publications.
-    await gateway.publish(channel, 'end');
-    const all = await got.until((all) => all.at(-1).data === 'end');
-    assert.deepEqual(all.map(({ data }) => data), [1, ...range(152, 251), 'end']);
+const LOSSES = `
+[namespaces.live]
+history_size = 100
+subscribe = "anyone"
+[namespaces.replay]
+history_size = 100
+subscribe = "anyone"
+unrecoverable = "replay"
+`;
+
+test('after the loss of a part of the history, the stored publications arrive only where the namespace replays them', async (t) => {
+    const own = await ownGateway(t, LOSSES);
+    for (const [namespace, position, held] of [['live', 251, []], ['replay', 151, range(152, 251)]]) {
+        for (const side of ['client', 'server']) {
+            const channel = unique(`${namespace}:`);
+            const proxy = await Proxy.start(t, own);
+            const it = await signedIn(t, own, unique('ann-'), side === 'server' ? { channels: [channel] } : {}, { url: proxy.url });
+            const source = side === 'server' ? it : await subscribed(it, channel);
+            const got = new EventRecorder(source, 'publication', ({ data }) => data);
+            await own.publish(channel, 1);
+            await got.count(1);
+            const again = next(source, 'subscribed', (context) => context.channel === channel);
+            await publishDuringCut(proxy, it, source, () => own.publish(channel, ...range(2, 251)));
+            const { wasRecovering, recovered, streamPosition } = await again;
+            assert.deepEqual([wasRecovering, recovered, streamPosition.offset], [true, false, position], `${namespace}, ${side}`);
+            await own.publish(channel, 'end');
+            assert.deepEqual(await got.until((all) => all.at(-1) === 'end'), [1, ...held, 'end'], `${namespace}, ${side}`);
+        }
+    }
 });
 
 test('a cleared history is reported', async (t) => {

@@ -1,6 +1,7 @@
 //! Checkpoints: read the histories, and check that every subscriber has received their content.
 
 use crate::{
+    delivery_checker::HeldPublication,
     ledger::{Channel, Kind},
     node::KEY,
     tally::Count,
@@ -27,7 +28,7 @@ pub(crate) struct Checkpoints {
 struct Held {
     channel: Arc<Channel>,
     top: Position,
-    numbers: Vec<u32>,
+    publications: Vec<HeldPublication>,
 }
 
 impl Checkpoints {
@@ -43,7 +44,7 @@ impl Checkpoints {
                 world.tally.violation(Count::Other, 1, || format!("{}: its history cannot be read", channel.name));
                 continue;
             };
-            let missing = channel.check_history(&held.numbers, &expected, &world.tally);
+            let missing = channel.check_history(&held.publications, &expected, &world.tally);
             if !missing.is_empty() {
                 let case = || format!("{}: {} were acknowledged, but are not in the history", channel.name, summary(&missing));
                 world.tally.violation(Count::Other, missing.len() as u64, case);
@@ -57,7 +58,7 @@ impl Checkpoints {
                 if held.channel.kind == Kind::ShortHistory
                     && let Some(now) = self.read(world, &held.channel, deadline).await
                 {
-                    held.numbers.retain(|number| now.numbers.contains(number));
+                    held.publications.retain(|held| now.publications.contains(held));
                 }
             }
             held.report_missing(world, last);
@@ -87,7 +88,7 @@ impl Checkpoints {
     /// Reads the part of a history that is new since the last checkpoint, or a short history completely.
     async fn read(&mut self, world: &World, channel: &Arc<Channel>, deadline: Instant) -> Option<Held> {
         let mut from = self.read_up_to.get(&channel.name).copied().filter(|_| channel.kind != Kind::ShortHistory);
-        let mut numbers = Vec::new();
+        let mut held = Vec::new();
         while Instant::now() < deadline {
             let since = from.map(|from| format!("&since={}:{}", from.epoch, from.offset)).unwrap_or_default();
             let path = format!("/v1/channels/{}/publications?limit={PAGE}&order=asc{since}", channel.name);
@@ -95,7 +96,7 @@ impl Checkpoints {
             let page = match answer {
                 Ok(answer) if answer.status() == StatusCode::OK => answer.json::<HistoryBody>().await.ok(),
                 Ok(answer) if answer.status() == StatusCode::CONFLICT => {
-                    (from, numbers) = (None, Vec::new());
+                    (from, held) = (None, Vec::new());
                     continue;
                 }
                 _ => None,
@@ -106,14 +107,15 @@ impl Checkpoints {
             };
             let epoch = Epoch::parse(&page.epoch)?;
             for publication in &page.publications {
-                numbers.push(serde_json::from_str::<Content>(publication.data.get()).ok()?.number);
+                let number = serde_json::from_str::<Content>(publication.data.get()).ok()?.number;
+                held.push(HeldPublication { offset: publication.offset, number });
             }
             let last = page.publications.last().map_or(page.offset, |last| last.offset);
             from = Some(Position { epoch, offset: last });
             if last >= page.offset {
                 let top = Position { epoch, offset: page.offset };
                 self.read_up_to.insert(channel.name.clone(), top);
-                return Some(Held { channel: channel.clone(), top, numbers });
+                return Some(Held { channel: channel.clone(), top, publications: held });
             }
         }
         None
@@ -130,14 +132,14 @@ impl Held {
     fn has_arrived(&self, world: &World, last: bool) -> bool {
         world.checkers.of(&self.channel).iter().all(|checker| {
             let checker = checker.lock().expect("no panic");
-            (!last || checker.position() == Some(self.top)) && self.numbers.iter().all(|number| checker.has(*number))
+            (!last || checker.position() == Some(self.top)) && self.publications.iter().all(|held| checker.has(held))
         })
     }
 
     fn report_missing(&self, world: &World, last: bool) {
         for checker in world.checkers.of(&self.channel) {
             let checker = checker.lock().expect("no panic");
-            let missing: Vec<u32> = self.numbers.iter().copied().filter(|number| !checker.has(*number)).collect();
+            let missing: Vec<u32> = self.publications.iter().filter(|held| !checker.has(held)).map(|held| held.number).collect();
             let (who, name, at) = (&checker.who, &self.channel.name, checker.position());
             if let [first, ..] = missing[..] {
                 let age = self

@@ -5,7 +5,7 @@ use crate::{
     number_set::NumberSet,
     tally::{Count, Tally},
 };
-use gateway_core::model::Position;
+use gateway_core::{channel::Unrecoverable, model::Position};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -30,6 +30,13 @@ impl DeliveryCheckers {
     }
 }
 
+/// A publication in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeldPublication {
+    pub(crate) offset: u64,
+    pub(crate) number: u32,
+}
+
 /// The state of one subscription. Its position is the one that the official SDKs would have.
 pub(crate) struct DeliveryChecker {
     pub(crate) who: String,
@@ -39,6 +46,8 @@ pub(crate) struct DeliveryChecker {
     position_since: Instant,
     /// All received publications.
     received: NumberSet,
+    /// The position from which it went on live after the last reported loss, in a channel that does not replay what is still held.
+    live_after: Option<Position>,
     /// The publications that were received after the last reported loss.
     received_since_loss: NumberSet,
 }
@@ -50,6 +59,7 @@ impl DeliveryChecker {
             channel,
             position: None,
             position_since: Instant::now(),
+            live_after: None,
             received: NumberSet::default(),
             received_since_loss: NumberSet::default(),
         }
@@ -60,8 +70,9 @@ impl DeliveryChecker {
         self.position
     }
 
-    pub(crate) fn has(&self, number: u32) -> bool {
-        self.received.contains(number)
+    /// Whether it received this publication of the history, or went on behind it after a reported loss.
+    pub(crate) fn has(&self, held: &HeldPublication) -> bool {
+        self.received.contains(held.number) || self.live_after.is_some_and(|live_after| held.offset <= live_after.offset)
     }
 
     /// Checks the reply to a subscribe command that requested recovery from [`Self::position`].
@@ -76,6 +87,7 @@ impl DeliveryChecker {
             Some(asked) if !recovered => {
                 tally.add(Count::ReportedLosses, 1);
                 self.received_since_loss.clear();
+                self.live_after = (self.channel.unrecoverable == Unrecoverable::Live).then_some(answer);
                 if !self.channel.may_be_lost(self.position_since) {
                     let case = || format!("{}: a loss after {asked:?} was reported, but nothing was lost (answer {answer:?})", self.name());
                     tally.violation(Count::Other, 1, case);

@@ -1,10 +1,11 @@
 //! Records every publication of each channel and its outcome. Each publication has a number that is unique in its channel.
 
 use crate::{
+    delivery_checker::HeldPublication,
     number_set::NumberSet,
     tally::{Count, Tally},
 };
-use gateway_core::model::Position;
+use gateway_core::{channel::Unrecoverable, model::Position};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -29,6 +30,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Channel {
     pub(crate) name: String,
     pub(crate) kind: Kind,
+    /// What a subscriber gets after a loss.
+    pub(crate) unrecoverable: Unrecoverable,
     ledger: Mutex<Ledger>,
 }
 
@@ -94,8 +97,8 @@ enum Answer {
 }
 
 impl Channel {
-    pub(crate) fn new(name: String, kind: Kind) -> Self {
-        Self { name, kind, ledger: Mutex::default() }
+    pub(crate) fn new(name: String, kind: Kind, unrecoverable: Unrecoverable) -> Self {
+        Self { name, kind, unrecoverable, ledger: Mutex::default() }
     }
 
     /// Assigns the number of the next publication.
@@ -174,9 +177,9 @@ impl Channel {
     }
 
     /// Records the content of the history. Returns the numbers of `expected` that no checkpoint has found in it.
-    pub(crate) fn check_history(&self, found: &[u32], expected: &Expected, tally: &Tally) -> Vec<u32> {
+    pub(crate) fn check_history(&self, found: &[HeldPublication], expected: &Expected, tally: &Tally) -> Vec<u32> {
         let mut ledger = self.ledger.lock().expect("no panic");
-        for number in found {
+        for HeldPublication { number, .. } in found {
             ledger.in_history.insert(*number);
             if matches!(ledger.records.get(*number as usize), Some(Record { answer: Answer::Refused, .. })) {
                 tally.violation(Count::Other, 1, || format!("{}: number {number} was refused, but is in the history", self.name));

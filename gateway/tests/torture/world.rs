@@ -9,6 +9,7 @@ use crate::{
     store::{Kind as StoreKind, Store},
     tally::Tally,
 };
+use gateway_core::channel::Unrecoverable;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{
@@ -117,16 +118,23 @@ impl World {
 }
 
 fn channels() -> Vec<Arc<Channel>> {
-    let named = |namespace: &'static str, kind, count| (0..count).map(move |at| Arc::new(Channel::new(format!("{namespace}:{at}"), kind)));
-    named("long", Kind::LongHistory, 12).chain(named("sparse", Kind::Sparse, 6)).chain(named("short", Kind::ShortHistory, 3)).collect()
+    let named = |namespace: &'static str, kind, unrecoverable, count| {
+        (0..count).map(move |at| Arc::new(Channel::new(format!("{namespace}:{at}"), kind, unrecoverable)))
+    };
+    named("long", Kind::LongHistory, Unrecoverable::Live, 12)
+        .chain(named("sparse", Kind::Sparse, Unrecoverable::Replay, 6))
+        .chain(named("short", Kind::ShortHistory, Unrecoverable::Replay, 2))
+        .chain(named("brief", Kind::ShortHistory, Unrecoverable::Live, 2))
+        .collect()
 }
 
 /// The settings of a node. Times are short and queues are small, so that runs reach the limits.
 fn settings(name: &str, url: &str, control: Option<Control>) -> String {
     let broker = if control == Some(Control::Memory) { "memory" } else { "redis" };
-    let namespace = |name: &str, size: u32| {
+    let namespace = |name: &str, size: u32, unrecoverable: &str| {
         format!(
-            "[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\ndelta = \"fossil\"\n"
+            "[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\n\
+             delta = \"fossil\"\nunrecoverable = \"{unrecoverable}\"\n"
         )
     };
     format!(
@@ -170,11 +178,12 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         deadline = "5s"
         [telemetry]
         log_format = "json"
-        {long}{sparse}{short}"#,
+        {long}{sparse}{short}{brief}"#,
         key = crate::node::KEY,
         lease = LEASE.as_secs(),
-        long = namespace("long", 1_000_000),
-        sparse = namespace("sparse", 1_000_000),
-        short = namespace("short", 50),
+        long = namespace("long", 1_000_000, "live"),
+        sparse = namespace("sparse", 1_000_000, "replay"),
+        short = namespace("short", 50, "replay"),
+        brief = namespace("brief", 50, "live"),
     )
 }

@@ -14,11 +14,13 @@ join_leave = true
 subscribe = "anyone"
 see_presence = "subscriber"
 see_history = "subscriber"
+unrecoverable = "replay"
 [namespaces.stream]
 history_size = 1000
 history_ttl = "1h"
 subscribe = "anyone"
 see_history = "subscriber"
+unrecoverable = "replay"
 `;
 
 export const LOBBY = 'chat:lobby';

@@ -7,7 +7,7 @@ const LEVELS = ['info', 'success', 'warning', 'error'];
 
 /**
  * Brings a tab on the first screen into every state and calls each of `looks` there, as `look(tab, state)`. A state that ends by itself is
- * entered anew for each look.
+ * entered again for each look.
  */
 export async function tour({ context, network, tab }, looks) {
   const visit = async (state) => {

@@ -39,6 +39,16 @@ pub enum DeltaOption {
     Fossil,
 }
 
+/// What a client receives after a recovery that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Unrecoverable {
+    /// What is published after the read. Nothing older arrives, so an application can load its state again.
+    #[default]
+    Live,
+    /// First the missed publications that are still held.
+    Replay,
+}
+
 /// The options that all channels of a namespace share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
@@ -62,6 +72,8 @@ pub struct ChannelOptions {
     pub delta: DeltaOption,
     /// Whether frontends may ask for publications by their tags.
     pub tags_filter: bool,
+    /// What a client receives after a recovery that failed.
+    pub unrecoverable: Unrecoverable,
 }
 
 /// The options of all channels.

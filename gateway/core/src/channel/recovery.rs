@@ -1,6 +1,9 @@
 //! Where a subscription starts: what a returning client gets, and what the reply tells it.
 
-use super::feed::{continues, is_valid};
+use super::{
+    feed::{continues, is_valid},
+    options::Unrecoverable,
+};
 use crate::model::{Epoch, Page, Position, Publication, ReadRange, RecoverFrom, Recovery};
 use std::sync::Arc;
 
@@ -32,7 +35,7 @@ impl SubscriptionStart {
 pub enum RecoveryDecision {
     /// The subscription starts here.
     Start(SubscriptionStart),
-    /// Something was lost. Read this range, and start with [`start_after_loss`].
+    /// Something was lost. Read this range, and start with [`replay`].
     ReadAgain(ReadRange),
 }
 
@@ -47,6 +50,19 @@ enum RecoveryPoint {
     Position(Position),
     /// After a position that no gateway can have given to a client.
     Invalid,
+}
+
+impl RecoveryPoint {
+    /// The position in the current epoch, if the page continues there.
+    fn found_in(self, page: &Page) -> Option<Position> {
+        let offset = match self {
+            Self::Oldest => return Some(before_first(page)),
+            Self::Offset(offset) => offset,
+            Self::Position(position) if is_valid(position, page.epoch, &page.forks) => position.offset,
+            Self::Position(_) | Self::Invalid => return None,
+        };
+        continues(offset, page).then_some(Position { epoch: page.epoch, offset })
+    }
 }
 
 fn recovery_point(recover: &RecoverFrom) -> RecoveryPoint {
@@ -68,24 +84,21 @@ pub fn first_range(recover: Option<&RecoverFrom>) -> ReadRange {
 }
 
 /// Decides with the page of the range from [`first_range`].
-pub fn decide(recover: Option<&RecoverFrom>, page: Page) -> RecoveryDecision {
-    match recover.map(recovery_point) {
-        None => {
-            let top = Position { epoch: page.epoch, offset: page.top };
-            let recovery = Recovery::NotRequested;
-            RecoveryDecision::Start(SubscriptionStart { answer: top, cursor: top, top: page.top, recovery, publications: Vec::new() })
-        }
-        Some(RecoveryPoint::Oldest) => RecoveryDecision::Start(recovered(before_first(&page), page)),
-        Some(RecoveryPoint::Position(position)) if !is_valid(position, page.epoch, &page.forks) => {
+pub fn decide(recover: Option<&RecoverFrom>, unrecoverable: Unrecoverable, page: Page) -> RecoveryDecision {
+    let Some(point) = recover.map(recovery_point) else {
+        return RecoveryDecision::Start(without_publications(top(&page), Recovery::NotRequested, &page));
+    };
+    if let Some(answer) = point.found_in(&page) {
+        return RecoveryDecision::Start(SubscriptionStart { top: page.top, ..SubscriptionStart::from_memory(answer, page.publications) });
+    }
+    // NL-5.6
+    match (unrecoverable, point) {
+        (Unrecoverable::Live, _) => RecoveryDecision::Start(without_publications(top(&page), Recovery::Lost, &page)),
+        (Unrecoverable::Replay, RecoveryPoint::Position(position)) if !is_valid(position, page.epoch, &page.forks) => {
             let fork = page.forks.iter().find(|fork| fork.epoch == position.epoch);
             RecoveryDecision::ReadAgain(ReadRange::After(fork.map_or(0, |fork| fork.offset)))
         }
-        Some(RecoveryPoint::Position(Position { offset, .. }) | RecoveryPoint::Offset(offset)) if continues(offset, &page) => {
-            RecoveryDecision::Start(recovered(Position { epoch: page.epoch, offset }, page))
-        }
-        Some(RecoveryPoint::Position(_) | RecoveryPoint::Offset(_) | RecoveryPoint::Invalid) => {
-            RecoveryDecision::Start(start_after_loss(&page))
-        }
+        (Unrecoverable::Replay, _) => RecoveryDecision::Start(replay(&page)),
     }
 }
 
@@ -94,15 +107,18 @@ pub fn is_known(from: &RecoverFrom, epoch: Epoch, forks: &[Position]) -> bool {
     from.epoch.is_empty() || from.position().is_some_and(|position| is_valid(position, epoch, forks))
 }
 
-// NL-0.2, NL-5.6
+// NL-5.6
 /// The start of a subscription whose recovery failed. The reply says so. The publications of the page follow it as pushes.
-pub fn start_after_loss(page: &Page) -> SubscriptionStart {
-    let answer = before_first(page);
-    SubscriptionStart { answer, cursor: answer, top: page.top, recovery: Recovery::Lost, publications: Vec::new() }
+pub fn replay(page: &Page) -> SubscriptionStart {
+    without_publications(before_first(page), Recovery::Lost, page)
 }
 
-fn recovered(answer: Position, page: Page) -> SubscriptionStart {
-    SubscriptionStart { top: page.top, ..SubscriptionStart::from_memory(answer, page.publications) }
+fn without_publications(answer: Position, recovery: Recovery, page: &Page) -> SubscriptionStart {
+    SubscriptionStart { answer, cursor: answer, top: page.top, recovery, publications: Vec::new() }
+}
+
+fn top(page: &Page) -> Position {
+    Position { epoch: page.epoch, offset: page.top }
 }
 
 fn before_first(page: &Page) -> Position {
@@ -131,7 +147,12 @@ mod tests {
 
     #[track_caller]
     fn starts(recover: Option<RecoverFrom>, page: Page, recovery: Recovery, answer: u64, cursor: u64) {
-        let RecoveryDecision::Start(start) = decide(recover.as_ref(), page) else { panic!("wants to read again") };
+        starts_with(Unrecoverable::Replay, recover, page, recovery, answer, cursor);
+    }
+
+    #[track_caller]
+    fn starts_with(unrecoverable: Unrecoverable, recover: Option<RecoverFrom>, page: Page, recovery: Recovery, answer: u64, cursor: u64) {
+        let RecoveryDecision::Start(start) = decide(recover.as_ref(), unrecoverable, page) else { panic!("wants to read again") };
         assert_eq!((start.recovery, start.answer.offset, start.cursor.offset), (recovery, answer, cursor));
         assert_eq!(start.answer.epoch.as_str(), "epoch002", "the reply always names the current epoch");
     }
@@ -168,7 +189,12 @@ mod tests {
 
     // NL-0.2, NL-5.6
     #[test]
-    fn after_a_loss_the_reply_is_before_the_oldest_publication_that_is_kept() {
+    fn after_a_loss_a_subscription_starts_at_the_top_or_before_the_oldest_publication_that_is_kept() {
+        for from in [recover("epoch002", 2), recover("epoch001", 6), recover("epoch000", 6), recover("", 3), recover("no epoch", 3)] {
+            starts_with(Unrecoverable::Live, Some(from), page(9, 5..=9), Recovery::Lost, 9, 9);
+        }
+        starts_with(Unrecoverable::Live, Some(recover("epoch002", 5)), page(9, 6..=8), Recovery::Recovered, 5, 8);
+        starts_with(Unrecoverable::Live, Some(recover("epoch001", 4)), page(6, 5..=6), Recovery::Recovered, 4, 6);
         starts(Some(recover("epoch002", 2)), page(9, 5..=9), Recovery::Lost, 4, 4);
         starts(Some(recover("epoch002", 2)), page(9, []), Recovery::Lost, 9, 9);
         starts(Some(recover("epoch002", 10)), page(9, []), Recovery::Lost, 9, 9);
@@ -179,13 +205,13 @@ mod tests {
 
     #[test]
     fn a_position_beyond_its_fork_requires_a_read_from_the_fork_on() {
-        let range_to_read = |from: &RecoverFrom| match decide(Some(from), page(9, [])) {
+        let range_to_read = |from: &RecoverFrom| match decide(Some(from), Unrecoverable::Replay, page(9, [])) {
             RecoveryDecision::ReadAgain(range) => range,
             RecoveryDecision::Start(start) => panic!("decided too early: {start:?}"),
         };
         assert_eq!(range_to_read(&recover("epoch001", 6)), ReadRange::After(4));
         assert_eq!(range_to_read(&recover("epoch000", 6)), ReadRange::After(0));
-        let start = start_after_loss(&page(9, 5..=9));
+        let start = replay(&page(9, 5..=9));
         assert_eq!((start.answer.offset, start.cursor.offset, start.top), (4, 4, 9));
     }
 }

@@ -31,6 +31,6 @@ pub use rendezvous::rendezvous_score;
 pub use revocation::Revocation;
 pub use shared_proto::errors::{Disconnect, ErrorCode, Retry, Unsubscribe};
 pub use side::SubscriptionSide;
-pub use time::Tick;
+pub use time::{Tick, WallClock};
 pub use transitions::{Transition, Transitions, UnlistedTransition};
 pub use worker::{WorkerId, WorkerSet};

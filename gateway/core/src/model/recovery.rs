@@ -26,6 +26,6 @@ pub enum Recovery {
     NotRequested,
     /// The client gets every publication since its position, in the reply and in pushes after it.
     Recovered,
-    /// Some publications since the position are no longer stored. The client gets those that are, as pushes.
+    /// Some publications since the position are no longer stored.
     Lost,
 }

@@ -18,3 +18,19 @@ impl Tick {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// What a worker's monotonic clock and the wall clock show at the same moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WallClock {
+    /// The monotonic clock.
+    pub tick: Tick,
+    /// The wall clock, in milliseconds since 1970.
+    pub unix_ms: u64,
+}
+
+impl WallClock {
+    /// The wall clock at a later moment, in milliseconds since 1970.
+    pub fn unix_ms_at(self, now: Tick) -> u64 {
+        self.unix_ms.saturating_add(now.0.saturating_sub(self.tick.0))
+    }
+}

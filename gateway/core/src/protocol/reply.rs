@@ -57,8 +57,10 @@ pub enum Reply {
 /// The fields of [`Reply::Connect`].
 #[derive(Debug)]
 pub struct Connected {
-    /// The id of the connection.
+    /// The id of the connection. It is also the id of the session.
     pub client: ConnectionId,
+    /// The wall clock, in milliseconds since 1970.
+    pub time_ms: u64,
     /// The name of this node.
     pub node: Arc<str>,
     /// Seconds between two pings.

@@ -1,7 +1,7 @@
 //! From the connect command to its reply.
 
 use super::{
-    Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, ServerSubscription, SessionConfig,
+    Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, ServerSubscription, SessionConfig, SessionStart,
     close_reason::{CloseReason, check_revocation},
     context::Context,
     phases::{PHASES, PhaseEvent, PhaseName},
@@ -16,6 +16,7 @@ use std::sync::Arc;
 /// A session that handles its connect command.
 #[derive(Debug)]
 pub(super) struct Connecting {
+    start: SessionStart,
     command: u32,
     deadline: Tick,
     /// The positions that the client remembers, by channel.
@@ -81,6 +82,7 @@ pub(super) struct InitialSubscription {
 /// What a connected session starts with.
 #[derive(Debug)]
 pub(super) struct ConnectResult {
+    pub(super) start: SessionStart,
     pub(super) command: u32,
     pub(super) info: Arc<ClientInfo>,
     pub(super) resolves_numbers: bool,
@@ -100,8 +102,9 @@ pub(super) enum ConnectProgress {
 }
 
 impl Connecting {
-    pub(super) fn begin(cx: &mut Context<'_>, command: u32, request: ConnectRequest) -> Self {
+    pub(super) fn begin(cx: &mut Context<'_>, command: u32, request: ConnectRequest, start: SessionStart) -> Self {
         Self {
+            start,
             command,
             deadline: cx.now.after(cx.config.attach_timeout),
             recover: request.subs,
@@ -262,6 +265,7 @@ impl Connecting {
             return ConnectProgress::Pending;
         }
         ConnectProgress::Connected(Box::new(ConnectResult {
+            start: self.start,
             command: self.command,
             info: user.info.clone(),
             resolves_numbers: self.resolves_numbers,

@@ -1,7 +1,7 @@
 //! A session and its phases.
 
 use super::{
-    Action, Input, SessionConfig,
+    Action, Input, SessionConfig, SessionStart,
     close_reason::CloseReason,
     connect::{ConnectProgress, Connecting},
     context::Context,
@@ -20,15 +20,13 @@ pub struct Session {
     id: ConnectionId,
     config: Arc<SessionConfig>,
     last_op: u32,
-    /// When the first ping is due, as a fraction of the ping interval.
-    first_ping: f32,
     phase: Phase,
 }
 
 #[derive(Debug)]
 enum Phase {
     /// The connect command has to arrive by this time.
-    AwaitingConnect(Tick),
+    AwaitingConnect(Tick, SessionStart),
     Connecting(Box<Connecting>),
     Open(OpenSession),
     /// The connect command was answered with an error. If the client has not closed the connection by this time, the gateway closes it.
@@ -42,7 +40,7 @@ type Change = Option<(PhaseEvent, Phase)>;
 impl Phase {
     fn name(&self) -> PhaseName {
         match self {
-            Self::AwaitingConnect(_) => PhaseName::AwaitingConnect,
+            Self::AwaitingConnect(..) => PhaseName::AwaitingConnect,
             Self::Connecting(connecting) => connecting.phase(),
             Self::Open(_) => PhaseName::Open,
             Self::Refused(_) => PhaseName::Refused,
@@ -52,23 +50,22 @@ impl Phase {
 }
 
 impl Session {
-    /// A session that waits for its connect command. The first ping is due at the fraction `first_ping` (0 to 1) of the ping interval. A random
-    /// fraction spreads the pings of many connections over time.
-    pub fn new(id: ConnectionId, config: Arc<SessionConfig>, now: Tick, first_ping: f32) -> Self {
-        let phase = Phase::AwaitingConnect(now.after(config.connect_timeout));
-        Self { id, config, last_op: 0, first_ping, phase }
+    /// A session that waits for its connect command.
+    pub fn new(id: ConnectionId, config: Arc<SessionConfig>, start: SessionStart) -> Self {
+        let phase = Phase::AwaitingConnect(start.clock.tick.after(config.connect_timeout), start);
+        Self { id, config, last_op: 0, phase }
     }
 
     /// Takes one input and appends the actions that it causes. After [`Action::Close`] inputs have no effect.
     pub fn handle(&mut self, now: Tick, input: Input, actions: &mut Vec<Action>) {
         let mut cx = Context { now, connection: self.id, config: &self.config, last_op: &mut self.last_op, actions };
         let change = match &mut self.phase {
-            Phase::AwaitingConnect(deadline) => awaiting_connect(*deadline, &mut cx, input),
+            Phase::AwaitingConnect(deadline, start) => awaiting_connect(*deadline, *start, &mut cx, input),
             Phase::Connecting(connecting) => match connecting.handle(&mut cx, input) {
                 Ok(ConnectProgress::Pending) => Ok(None),
                 Ok(ConnectProgress::Refused) => Ok(Some((PhaseEvent::Refused, Phase::Refused(now.after(cx.config.connect_timeout))))),
                 Ok(ConnectProgress::Connected(connected)) => {
-                    OpenSession::begin(&mut cx, *connected, self.first_ping).map(|open| Some((PhaseEvent::AllAttached, Phase::Open(open))))
+                    OpenSession::begin(&mut cx, *connected).map(|open| Some((PhaseEvent::AllAttached, Phase::Open(open))))
                 }
                 Err(reason) => Err(reason),
             },
@@ -94,7 +91,7 @@ impl Session {
     /// When [`Input::Timer`] is due. `None` after the close.
     pub fn deadline(&self) -> Option<Tick> {
         match &self.phase {
-            Phase::AwaitingConnect(deadline) | Phase::Refused(deadline) => Some(*deadline),
+            Phase::AwaitingConnect(deadline, _) | Phase::Refused(deadline) => Some(*deadline),
             Phase::Connecting(connecting) => Some(connecting.deadline()),
             Phase::Open(open) => Some(open.deadline()),
             Phase::Closed => None,
@@ -114,7 +111,7 @@ impl Session {
     /// Commands that were read before are still accepted. Those that exceed the limit are refused with error 111.
     pub fn wants_input(&self) -> bool {
         match &self.phase {
-            Phase::AwaitingConnect(_) | Phase::Refused(_) => true,
+            Phase::AwaitingConnect(..) | Phase::Refused(_) => true,
             Phase::Connecting(connecting) => connecting.wants_input(&self.config),
             Phase::Open(open) => open.wants_input(&self.config),
             Phase::Closed => false,
@@ -122,11 +119,11 @@ impl Session {
     }
 }
 
-fn awaiting_connect(deadline: Tick, cx: &mut Context<'_>, input: Input) -> Result<Change, CloseReason> {
+fn awaiting_connect(deadline: Tick, start: SessionStart, cx: &mut Context<'_>, input: Input) -> Result<Change, CloseReason> {
     match input {
         Input::Command(command) => match command.request {
             Request::Connect(request) => {
-                let connecting = Connecting::begin(cx, command.id, *request);
+                let connecting = Connecting::begin(cx, command.id, *request, start);
                 Ok(Some((PhaseEvent::ConnectReceived, Phase::Connecting(Box::new(connecting)))))
             }
             _ => Err(CloseReason::bad_request("the first command has to be connect")),

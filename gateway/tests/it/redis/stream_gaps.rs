@@ -6,7 +6,10 @@ use gateway::{
     testing::fixtures::{ALL, channel, offset},
 };
 use gateway_core::{
-    channel::recovery::{RecoveryDecision, decide, first_range, start_after_loss},
+    channel::{
+        Unrecoverable,
+        recovery::{RecoveryDecision, decide, first_range, replay},
+    },
     model::{Position, ReadRange, RecoverFrom, Recovery},
 };
 use redis_testing::Server;
@@ -19,9 +22,9 @@ const META: &str = "test:{c}:meta";
 async fn recover(broker: &Arc<Broker>, from: RecoverFrom) -> (Recovery, Vec<u64>) {
     let reads = Reads::new(broker.clone(), 1);
     let read = async |range| reads.page(&channel("c"), KEEP, range, ALL).await.expect("read");
-    let start = match decide(Some(&from), read(first_range(Some(&from))).await) {
+    let start = match decide(Some(&from), Unrecoverable::Replay, read(first_range(Some(&from))).await) {
         RecoveryDecision::Start(start) => start,
-        RecoveryDecision::ReadAgain(range) => start_after_loss(&read(range).await),
+        RecoveryDecision::ReadAgain(range) => replay(&read(range).await),
     };
     (start.recovery, start.publications.iter().map(|publication| offset(publication)).collect())
 }

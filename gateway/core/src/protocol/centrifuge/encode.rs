@@ -153,7 +153,9 @@ fn write_connected(it: &mut impl Writer, connected: &Connected) {
     }
     it.number(connect_result::PING, u64::from(connected.ping));
     it.flag(connect_result::PONG, true);
+    it.plain_text(connect_result::SESSION, connected.client);
     it.text(connect_result::NODE, &connected.node);
+    it.number(connect_result::TIME, connected.time_ms);
 }
 
 fn write_subscribed(it: &mut impl Writer, subscribed: &Subscribed) {

@@ -56,7 +56,7 @@ messages! {
     /// `ConnectResult`.
     connect_result {
         CLIENT = 1 "client", VERSION = 2 "version", EXPIRES = 3 "expires", TTL = 4 "ttl", SUBS = 6 "subs", PING = 7 "ping", PONG = 8 "pong",
-        NODE = 10 "node",
+        SESSION = 9 "session", NODE = 10 "node", TIME = 11 "time",
     }
     /// `SubscribeResult`.
     subscribe_result {

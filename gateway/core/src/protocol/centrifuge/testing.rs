@@ -249,8 +249,12 @@ message!(ConnectResult {
     #[prost(bool, tag = "8")]
     #[serde(skip_serializing_if = "Not::not")]
     pong: bool,
+    #[prost(string, tag = "9")]
+    session: String,
     #[prost(string, tag = "10")]
     node: String,
+    #[prost(int64, tag = "11")]
+    time: i64,
 });
 
 message!(SubscribeResult {

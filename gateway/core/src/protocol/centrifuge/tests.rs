@@ -262,11 +262,12 @@ mod encoding {
 
     #[test]
     fn connect() {
-        let bare = Connected { client: info().client, node: "n\"1".into(), ping: 25, ttl: None, subs: Vec::new() };
+        let (client, time_ms) = (info().client, 1_700_000_000_000);
+        let bare = Connected { client, time_ms, node: "n\"1".into(), ping: 25, ttl: None, subs: Vec::new() };
         assert_eq!(
             reply(&Reply::Connect(Box::new(bare))),
             format!(
-                r#"{{"id":7,"connect":{{"client":"{CLIENT}","version":"{}","ping":25,"pong":true,"node":"n\"1"}}}}"#,
+                r#"{{"id":7,"connect":{{"client":"{CLIENT}","version":"{}","ping":25,"pong":true,"session":"{CLIENT}","node":"n\"1","time":1700000000000}}}}"#,
                 env!("CARGO_PKG_VERSION")
             )
         );
@@ -277,7 +278,8 @@ mod encoding {
             ..Subscribed::default()
         };
         let full = Connected {
-            client: info().client,
+            client,
+            time_ms,
             node: "n".into(),
             ping: 25,
             ttl: Some(600),
@@ -287,7 +289,7 @@ mod encoding {
             concat!(
                 r##"{{"id":7,"connect":{{"client":"{c}","version":"{v}","expires":true,"ttl":600,"subs":{{"##,
                 r##""#a\"\\":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
-                r##""chat:lobby":{{}}}},"ping":25,"pong":true,"node":"n"}}}}"##
+                r##""chat:lobby":{{}}}},"ping":25,"pong":true,"session":"{c}","node":"n","time":1700000000000}}}}"##
             ),
             c = CLIENT,
             v = env!("CARGO_PKG_VERSION"),
@@ -409,7 +411,7 @@ mod encoding {
             let publication = Arc::new(Publication {
                 position: Some(position(number)), data: body.clone(), tags, info: None, time_ms: number, traceparent: None,
             });
-            let connected = Connected { client: info().client, node: node.into(), ping: 1, ttl: None, subs: Vec::new() };
+            let connected = Connected { client: info().client, time_ms: number, node: node.into(), ping: 1, ttl: None, subs: Vec::new() };
             let lines = [
                 reply(&Reply::Error(Refusal::new(ErrorCode::Internal, message.clone()))),
                 reply(&Reply::CallFailed { code: number as u32, message, temporary: true }),

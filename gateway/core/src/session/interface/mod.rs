@@ -4,8 +4,10 @@ mod action;
 mod config;
 mod input;
 mod op;
+mod start;
 
 pub use action::Action;
 pub use config::SessionConfig;
 pub use input::Input;
 pub use op::{Attach, Attached, Identity, Op, OpId, Outcome, ServerSubscription};
+pub use start::SessionStart;

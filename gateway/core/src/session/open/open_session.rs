@@ -35,21 +35,31 @@ pub(crate) struct OpenSession {
 
 impl OpenSession {
     /// Answers the connect command, and runs the commands that arrived before this answer.
-    pub(crate) fn begin(cx: &mut Context<'_>, connected: ConnectResult, first_ping: f32) -> Result<Self, CloseReason> {
-        let ConnectResult { command, info, resolves_numbers, issued, expiry, subscriptions, queued_commands, queued_server_commands } =
-            connected;
+    pub(crate) fn begin(cx: &mut Context<'_>, connected: ConnectResult) -> Result<Self, CloseReason> {
+        let ConnectResult {
+            start,
+            command,
+            info,
+            resolves_numbers,
+            issued,
+            expiry,
+            subscriptions,
+            queued_commands,
+            queued_server_commands,
+        } = connected;
         let mut open = Self {
             info,
             resolves_numbers,
             expires_at: expiry.map(|it| it.expires_at),
             issued,
             subscriptions: Subscriptions::default(),
-            pings: PingTimer::start(cx.now, cx.config, first_ping),
+            pings: PingTimer::start(cx.now, cx.config, start.first_ping),
             queue: None,
         };
         let (subs, after_reply) = open.begin_subscriptions(subscriptions);
         let connected = Connected {
             client: cx.connection,
+            time_ms: start.clock.unix_ms_at(cx.now),
             node: cx.config.node.clone(),
             ping: cx.config.ping_interval.as_secs() as u32,
             ttl: expiry.map(|it| it.ttl),

@@ -2,7 +2,18 @@ use super::*;
 
 fn connect_reply(fields: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    format!(r#"{{"id":1,"connect":{{"client":"{CLIENT}","version":"{version}",{fields}"ping":25,"pong":true,"node":"n1"}}}}"#)
+    let end = format!(r#""ping":25,"pong":true,"session":"{CLIENT}","node":"n1","time":1700000000000"#);
+    format!(r#"{{"id":1,"connect":{{"client":"{CLIENT}","version":"{version}",{fields}{end}}}}}"#)
+}
+
+#[test]
+fn the_connect_reply_has_the_time_at_which_it_is_written() {
+    let mut it = TestSession::new();
+    it.advance(2);
+    it.send(r#"{"id":1,"connect":{}}"#);
+    it.advance(1);
+    let lines = it.complete(1, identity(""));
+    assert!(lines[1].ends_with(r#""time":1700000003000}}"#), "{lines:?}");
 }
 
 fn alice(seconds: Option<u64>, channels: &[&str]) -> Outcome {

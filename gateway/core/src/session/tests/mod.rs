@@ -15,7 +15,7 @@ use crate::{
     channel::{ChannelOptions, Grant, Namespaces},
     model::{
         ChannelName, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Retention, Revocation, ServerCommand,
-        Tick, UserId,
+        Tick, UserId, WallClock,
     },
     protocol::{
         Command, Reply,
@@ -25,6 +25,10 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 
 const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
+
+fn start(now: Tick, first_ping: f32) -> SessionStart {
+    SessionStart { clock: WallClock { tick: now, unix_ms: 1_700_000_000_000 }, first_ping }
+}
 
 fn config() -> SessionConfig {
     let stored = Some(Retention { size: 10, ttl: Duration::from_secs(60) });
@@ -78,7 +82,7 @@ impl TestSession {
         let mut config = config();
         change(&mut config);
         let id = CLIENT.parse().expect("valid");
-        Self { session: Session::new(id, Arc::new(config), Tick(1000), 0.5), now: Tick(1000) }
+        Self { session: Session::new(id, Arc::new(config), start(Tick(1000), 0.5)), now: Tick(1000) }
     }
 
     /// Connects without a user. The session has no subscriptions.

@@ -158,7 +158,7 @@ proptest! {
     #[test]
     fn each_command_is_answered_once_and_nothing_follows_a_close(events in proptest::collection::vec(event(), 0..120)) {
         let now = Tick(0);
-        let session = Session::new(ConnectionId::random(), Arc::new(config()), now, 0.3);
+        let session = Session::new(ConnectionId::random(), Arc::new(config()), start(now, 0.3));
         let mut run =
             Run { session, now, next_id: 1, in_flight: Vec::new(), answered: HashSet::new(), sent: HashSet::new(), closed: false };
         let connect = run.command(0, "").expect("a command");
