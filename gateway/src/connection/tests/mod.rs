@@ -28,7 +28,7 @@ use gateway_core::{
         centrifuge::Codec,
         websocket::{self, Decoder, Opcode},
     },
-    session::SessionConfig,
+    session::{PingForm, SessionConfig},
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};
@@ -137,7 +137,8 @@ impl World {
 
     /// Creates a connection without a task.
     fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
-        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), codec, None)
+        let handshake = Handshake { codec, ping_form: PingForm::Message, traceparent: None };
+        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), handshake)
     }
 
     /// Opens a connection without a user and sends the connect command.
