@@ -13,7 +13,7 @@ use crate::{
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
-    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick, WallClock},
+    model::{ClientInfo, Disconnect, ServerCommand, Tick, WallClock},
     protocol::{
         Request,
         centrifuge::{Codec, Payload},
@@ -71,8 +71,7 @@ thread_local! {
 
 impl Driver {
     pub(super) fn new(worker: Rc<WorkerContext>, handshake: Handshake) -> Self {
-        let Handshake { codec, ping_form, traceparent } = handshake;
-        let id = ConnectionId::random();
+        let Handshake { id, codec, ping_form, traceparent } = handshake;
         let registration = worker.hub.register(id, codec);
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let start = SessionStart { clock: WallClock { tick: worker.hub.now(), unix_ms }, first_ping: rand::random(), ping_form };

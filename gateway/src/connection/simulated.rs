@@ -3,6 +3,7 @@
 use super::{driver::Driver, handshake::Handshake, limits::ConnectionLimits, worker_context::WorkerContext};
 use crate::hub::{Frame, Written};
 use gateway_core::{
+    model::ConnectionId,
     protocol::{Command, centrifuge::Codec},
     session::{Input, PingForm},
 };
@@ -13,7 +14,7 @@ pub(crate) struct SocketlessConnection(Driver);
 
 impl SocketlessConnection {
     pub(crate) fn new(worker: Rc<WorkerContext>, codec: Codec) -> Self {
-        Self(Driver::new(worker, Handshake { codec, ping_form: PingForm::Message, traceparent: None }))
+        Self(Driver::new(worker, Handshake { id: ConnectionId::random(), codec, ping_form: PingForm::Message, traceparent: None }))
     }
 
     /// Passes a command to the connection. Returns false if the connection takes no input at present.

@@ -14,7 +14,7 @@ use crate::{
 };
 use actix_web::{App, HttpRequest, web};
 use gateway_core::{
-    model::{ErrorCode, Refusal, WorkerId},
+    model::{ConnectionId, ErrorCode, Refusal, WorkerId},
     protocol::websocket::Decoder,
 };
 use shared_proto::http::{self, ConnectionErrors};
@@ -125,8 +125,9 @@ impl Gate<TcpStream> for FrontGate {
         }
         let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
-        let handshake = Handshake { codec, ping_form: ping_form(request.query()), traceparent };
-        Ok(Admission { subprotocol, context: UpgradeContext { permit: self.admissions.admit()?, handshake } })
+        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: ping_form(request.query()), traceparent };
+        let connection_id = Some(handshake.id);
+        Ok(Admission { subprotocol, connection_id, context: UpgradeContext { permit: self.admissions.admit()?, handshake } })
     }
 
     fn refused(&self, denial: &Denial) {

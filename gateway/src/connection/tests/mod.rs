@@ -23,7 +23,9 @@ use crate::{
 };
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
-    model::{ChannelName, CommandTarget, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
+    model::{
+        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId,
+    },
     protocol::{
         centrifuge::Codec,
         websocket::{self, Decoder, Opcode},
@@ -137,7 +139,7 @@ impl World {
 
     /// Creates a connection without a task.
     fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
-        let handshake = Handshake { codec, ping_form: PingForm::Message, traceparent: None };
+        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: PingForm::Message, traceparent: None };
         Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), handshake)
     }
 

@@ -12,6 +12,9 @@ export class Raw {
     frames = [];
     messages = [];
 
+    /** The headers of the answer to the upgrade. */
+    headers;
+
     /** Number of received ping frames. The socket answers them, unless it was opened with `{ websocket: { autoPong: false } }`. */
     pings = 0;
 
@@ -23,6 +26,7 @@ export class Raw {
         raw.closed = new Promise((resolve) => {
             raw.#socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
         });
+        raw.#socket.on('upgrade', ({ headers }) => (raw.headers = headers));
         raw.#socket.on('ping', () => raw.#pinged());
         raw.#socket.on('message', (data) => raw.#receive(data.toString()));
         await within(new Promise((resolve, reject) => raw.#socket.on('open', resolve).on('error', reject)), 'the upgrade');
