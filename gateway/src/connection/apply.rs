@@ -31,6 +31,10 @@ impl Driver {
                     }
                     self.codec.append_reply(id, &reply, &mut payload);
                 }
+                Action::ControlPing => {
+                    self.send(&mut payload);
+                    self.ping();
+                }
                 Action::Push(push) => self.codec.append_push(&push, &mut payload),
                 Action::Start(id, op) => {
                     let requester = Requester {

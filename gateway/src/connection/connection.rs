@@ -1,12 +1,11 @@
 //! A connection: its driver and its socket.
 
-use super::{close_cause::CloseCause, driver::Driver, worker_context::WorkerContext};
+use super::{close_cause::CloseCause, driver::Driver, handshake::Handshake, worker_context::WorkerContext};
 use crate::{
     hub::Written,
     telemetry::{Count, TransportEnd},
     transport::{self, Abort, Wire},
 };
-use gateway_core::protocol::centrifuge::Codec;
 use std::{
     pin::Pin,
     rc::Rc,
@@ -21,9 +20,9 @@ pub struct Connection<T> {
 }
 
 impl<T> Connection<T> {
-    /// Creates a connection after the answer to its upgrade request. `traceparent` is that of the request.
-    pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, codec: Codec, traceparent: Option<Box<str>>) -> Self {
-        Self { wire, driver: Driver::new(worker, codec, traceparent) }
+    /// Creates a connection after the answer to its upgrade request.
+    pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, handshake: Handshake) -> Self {
+        Self { wire, driver: Driver::new(worker, handshake) }
     }
 }
 

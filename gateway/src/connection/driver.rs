@@ -2,6 +2,7 @@
 
 use super::{
     close_cause::{CloseCause, Closing},
+    handshake::Handshake,
     lifecycle_state::LifecycleState,
     operations::{RunningTask, TaskId, TaskResult},
     worker_context::WorkerContext,
@@ -12,7 +13,7 @@ use crate::{
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
-    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick, WallClock},
+    model::{ClientInfo, Disconnect, ServerCommand, Tick, WallClock},
     protocol::{
         Request,
         centrifuge::{Codec, Payload},
@@ -69,11 +70,11 @@ thread_local! {
 }
 
 impl Driver {
-    pub(super) fn new(worker: Rc<WorkerContext>, codec: Codec, traceparent: Option<Box<str>>) -> Self {
-        let id = ConnectionId::random();
+    pub(super) fn new(worker: Rc<WorkerContext>, handshake: Handshake) -> Self {
+        let Handshake { id, codec, ping_form, traceparent } = handshake;
         let registration = worker.hub.register(id, codec);
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        let start = SessionStart { clock: WallClock { tick: worker.hub.now(), unix_ms }, first_ping: rand::random() };
+        let start = SessionStart { clock: WallClock { tick: worker.hub.now(), unix_ms }, first_ping: rand::random(), ping_form };
         let session = Session::new(id, worker.node.session_config.clone(), start);
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
@@ -239,9 +240,13 @@ impl Driver {
         }
     }
 
-    pub(super) fn pong(&mut self, payload: &[u8]) {
+    pub(super) fn ping(&mut self) {
+        self.control_frame(|frame| websocket::encode::ping(b"", frame));
+    }
+
+    fn control_frame(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut frame = Vec::new();
-        websocket::encode::pong(payload, &mut frame);
+        encode(&mut frame);
         self.registration.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
@@ -259,8 +264,8 @@ impl Driver {
             _ if self.closing.is_some() => {}
             Event::Text(text) => self.message(Payload::Text(text)),
             Event::Binary(bytes) => self.message(Payload::Binary(bytes)),
-            Event::Ping(payload) => self.pong(payload),
-            Event::Pong(_) => {}
+            Event::Ping(payload) => self.control_frame(|frame| websocket::encode::pong(payload, frame)),
+            Event::Pong(_) => self.input(Input::ControlPong),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A connection without a socket, for simulations. It takes commands and returns frames; everything else is the code of a real connection.
 
-use super::{driver::Driver, limits::ConnectionLimits, worker_context::WorkerContext};
+use super::{driver::Driver, handshake::Handshake, limits::ConnectionLimits, worker_context::WorkerContext};
 use crate::hub::{Frame, Written};
 use gateway_core::{
+    model::ConnectionId,
     protocol::{Command, centrifuge::Codec},
-    session::Input,
+    session::{Input, PingForm},
 };
 use std::{rc::Rc, task::Context, time::Duration};
 
@@ -13,7 +14,7 @@ pub(crate) struct SocketlessConnection(Driver);
 
 impl SocketlessConnection {
     pub(crate) fn new(worker: Rc<WorkerContext>, codec: Codec) -> Self {
-        Self(Driver::new(worker, codec, None))
+        Self(Driver::new(worker, Handshake { id: ConnectionId::random(), codec, ping_form: PingForm::Message, traceparent: None }))
     }
 
     /// Passes a command to the connection. Returns false if the connection takes no input at present.

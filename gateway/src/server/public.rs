@@ -4,18 +4,18 @@ use super::{demo, wiring::Parts};
 use crate::{
     api::{ApiError, Path, operations},
     auth::Origins,
-    connection::{Connection, WorkerContext},
+    connection::{Connection, Handshake, WorkerContext},
     hub::{Hub, HubParts},
     settings::Settings,
     transport::{
         Wire,
-        websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service},
+        websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service, ping_form},
     },
 };
 use actix_web::{App, HttpRequest, web};
 use gateway_core::{
-    model::{ErrorCode, Refusal, WorkerId},
-    protocol::{centrifuge::Codec, websocket::Decoder},
+    model::{ConnectionId, ErrorCode, Refusal, WorkerId},
+    protocol::websocket::Decoder,
 };
 use shared_proto::http::{self, ConnectionErrors};
 use std::{
@@ -108,8 +108,7 @@ struct FrontGate {
 /// An admitted upgrade.
 struct UpgradeContext {
     permit: Permit,
-    traceparent: Option<Box<str>>,
-    codec: Codec,
+    handshake: Handshake,
 }
 
 impl Gate<TcpStream> for FrontGate {
@@ -126,7 +125,9 @@ impl Gate<TcpStream> for FrontGate {
         }
         let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
-        Ok(Admission { subprotocol, context: UpgradeContext { permit: self.admissions.admit()?, traceparent, codec } })
+        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: ping_form(request.query()), traceparent };
+        let connection_id = Some(handshake.id);
+        Ok(Admission { subprotocol, connection_id, context: UpgradeContext { permit: self.admissions.admit()?, handshake } })
     }
 
     fn refused(&self, denial: &Denial) {
@@ -134,9 +135,9 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, UpgradeContext>) {
-        let Upgraded { io, leftover, context: UpgradeContext { permit, traceparent, codec }, .. } = upgraded;
+        let Upgraded { io, leftover, context: UpgradeContext { permit, handshake }, .. } = upgraded;
         let wire = Wire::new(io, &leftover, Decoder::new(self.message_size));
-        let connection = Connection::new(self.worker.clone(), wire, codec, traceparent);
+        let connection = Connection::new(self.worker.clone(), wire, handshake);
         actix_rt::spawn(async move {
             let _permit = permit;
             connection.await;

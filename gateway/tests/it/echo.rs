@@ -73,7 +73,7 @@ impl Gate<TcpStream> for Echo {
             "/odd" => return Err(Refusal::new(ErrorCode::BadRequest, "\"\r\nX: \u{7}").into()),
             _ => {}
         }
-        Ok(Admission { subprotocol: centrifuge(request.subprotocols(), request.query()).1, context: () })
+        Ok(Admission { subprotocol: centrifuge(request.subprotocols(), request.query()).1, connection_id: None, context: () })
     }
 
     fn enter(&self, upgraded: Upgraded<TcpStream, ()>) {

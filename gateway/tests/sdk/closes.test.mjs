@@ -128,6 +128,21 @@ test('3012 no pong: a client that does not answer pings', async (t) => {
     assert.equal((await raw.end()).code, 3012);
 });
 
+test('3012 no pong: a client that requested ping frames and does not answer them', async (t) => {
+    const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.ping_interval = "2s"\nconnection.pong_timeout = "1s"\n');
+    const query = '?cf_ws_frame_ping_pong=true';
+    const sdk = await connected(t, own, { url: own.websocket + query });
+    const lost = new EventRecorder(sdk, 'connecting');
+    const answering = await Raw.connect(t, own, {}, { query });
+    const silent = await Raw.connect(t, own, {}, { query, websocket: { autoPong: false } });
+    assert.deepEqual([answering.connection.ping, 'pong' in answering.connection], [0, false]);
+    assert.equal((await silent.end()).code, 3012);
+    await answering.pinged(3);
+    assert.deepEqual(answering.frames.filter((frame) => Object.keys(frame).length === 0), [], 'there are no pings of the protocol');
+    assert.deepEqual((await answering.ask({ ping: {} })).ping, {});
+    assert.deepEqual(lost.all, []);
+});
+
 test('3013 too many requests: more events at once than connection.max_in_flight allows', async (t) => {
     const settings = 'tokens.anonymous = true\nconnection.max_in_flight = 1\nconnection.max_subscriptions = 1\n';
     const raw = await Raw.connect(t, await ownGateway(t, settings));

@@ -21,6 +21,12 @@ test('the reply to connect has the connection id that services see', async (t) =
     assert.deepEqual(connections[0].channels, [`#${alice}`]);
 });
 
+test('the answer to the upgrade has the connection id', async (t) => {
+    const raw = await Raw.connect(t, gateway);
+    assert.equal(raw.headers['x-connection-id'], raw.connection.client);
+    assert.notEqual((await Raw.connect(t, gateway)).headers['x-connection-id'], raw.connection.client);
+});
+
 test('the reply to connect has the session and the time', async (t) => {
     const before = Date.now();
     const { connection } = await Raw.connect(t, gateway);

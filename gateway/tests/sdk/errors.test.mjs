@@ -69,6 +69,17 @@ test('108 not_available: the history of a channel without history', async (t) =>
     await assert.rejects((await connected(t, own)).history('open:a', { limit: 1 }), { code: 108 });
 });
 
+test('108 not_available: subscriptions to maps and shared polls', async (t) => {
+    const it = await connected(t, gateway);
+    const getSignature = async () => ({ signature: 's', keys: [] });
+    for (const subscription of [it.newMapSubscription('open:map'), it.newSharedPollSubscription('open:poll', { getSignature })]) {
+        subscription.on('error', () => {});
+        const gone = next(subscription, 'unsubscribed');
+        subscription.subscribe();
+        assert.equal((await gone).code, 108, subscription.channel);
+    }
+});
+
 test('108 no_service: a call of a service that is not configured, or without the name of a service', async (t) => {
     const it = await connected(t, gateway);
     for (const method of ['nobody.home', 'home', '']) {

@@ -63,8 +63,8 @@ pub struct Connected {
     pub time_ms: u64,
     /// The name of this node.
     pub node: Arc<str>,
-    /// Seconds between two pings.
-    pub ping: u32,
+    /// Seconds between two pings of the protocol. None: the gateway pings with control frames of the WebSocket.
+    pub ping: Option<u32>,
     /// Seconds until the connection token expires; none: it does not expire.
     pub ttl: Option<u32>,
     /// The server-side subscriptions.

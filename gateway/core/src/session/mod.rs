@@ -25,5 +25,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use interface::{Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, ServerSubscription, SessionConfig, SessionStart};
+pub use interface::{
+    Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, PingForm, ServerSubscription, SessionConfig, SessionStart,
+};
 pub use machine::Session;

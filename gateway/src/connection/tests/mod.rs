@@ -23,12 +23,14 @@ use crate::{
 };
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
-    model::{ChannelName, CommandTarget, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId},
+    model::{
+        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId,
+    },
     protocol::{
         centrifuge::Codec,
         websocket::{self, Decoder, Opcode},
     },
-    session::SessionConfig,
+    session::{PingForm, SessionConfig},
 };
 use serde_json::{Value, json, value::to_raw_value};
 use socket::{Incoming, Socket};
@@ -137,7 +139,8 @@ impl World {
 
     /// Creates a connection without a task.
     fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
-        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), codec, None)
+        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: PingForm::Message, traceparent: None };
+        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), handshake)
     }
 
     /// Opens a connection without a user and sends the connect command.

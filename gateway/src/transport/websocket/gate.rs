@@ -5,7 +5,7 @@ use actix_http::{
     RequestHead,
     header::{HeaderMap, ORIGIN},
 };
-use gateway_core::model::{ErrorCode, Refusal};
+use gateway_core::model::{ConnectionId, ErrorCode, Refusal};
 use std::{net::SocketAddr, time::Duration};
 
 /// Admits or refuses upgrade requests, and receives the sockets of admitted requests. Each worker thread has one.
@@ -36,6 +36,8 @@ pub trait Gate<T>: 'static {
 pub struct Admission<C> {
     /// The value of `Sec-WebSocket-Protocol` in the response. The client must have offered it.
     pub subprotocol: Option<&'static str>,
+    /// The value of `X-Connection-Id` in the response.
+    pub connection_id: Option<ConnectionId>,
     /// The data for [`Gate::enter`].
     pub context: C,
 }

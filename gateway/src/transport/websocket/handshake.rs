@@ -1,12 +1,13 @@
 //! The opening handshake of the client (RFC 6455, section 4.2.1) and its response.
 
-use super::Denial;
+use super::{Admission, Denial};
 use actix_http::{
     Method, RequestHead,
     header::{self, HeaderName},
     ws::{self, HandshakeError},
 };
 use gateway_core::model::{ErrorCode, Refusal};
+use std::io::Write as _;
 
 /// Refuses CONNECT, because its target is not a path.
 pub(super) fn check_target(head: &RequestHead) -> Result<(), Denial> {
@@ -26,13 +27,17 @@ pub(super) fn check(head: &RequestHead) -> Result<(), Denial> {
 }
 
 /// Appends the head of the 101. The request has passed `check`.
-pub(super) fn answer(head: &RequestHead, subprotocol: Option<&'static str>, out: &mut Vec<u8>) {
+pub(super) fn answer<C>(head: &RequestHead, admission: &Admission<C>, out: &mut Vec<u8>) {
     let key = head.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], header::HeaderValue::as_bytes);
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     out.extend_from_slice(&ws::hash_key(key));
-    if let Some(subprotocol) = subprotocol {
+    if let Some(subprotocol) = admission.subprotocol {
         out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
         out.extend_from_slice(subprotocol.as_bytes());
+    }
+    if let Some(id) = admission.connection_id {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "\r\nX-Connection-Id: {id}");
     }
     out.extend_from_slice(b"\r\n\r\n");
 }

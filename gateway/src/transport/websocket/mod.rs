@@ -14,5 +14,5 @@ mod upgrade;
 
 pub use gate::{Admission, Denial, Gate, UpgradeRequest, Upgraded};
 pub use service::{PublicHttp, http_service};
-pub use subprotocol::{Subprotocols, centrifuge};
+pub use subprotocol::{Subprotocols, centrifuge, ping_form};
 pub use upgrade::upgrade;

@@ -1,7 +1,7 @@
-//! Subprotocols of the WebSocket (RFC 6455, section 1.9).
+//! What a client chooses with its upgrade: a subprotocol of the WebSocket (RFC 6455, section 1.9), and parameters of the query.
 
 use actix_http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
-use gateway_core::protocol::centrifuge::Codec;
+use gateway_core::{protocol::centrifuge::Codec, session::PingForm};
 
 /// The subprotocols that a client offers, in the order of the request.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,12 @@ pub fn centrifuge(offered: Subprotocols<'_>, query: Option<&str>) -> (Codec, Opt
         _ => Codec::Json,
     };
     (codec, chosen)
+}
+
+/// How the gateway pings the client. Clients request control frames in the query (`cf_ws_frame_ping_pong=true`).
+pub fn ping_form(query: Option<&str>) -> PingForm {
+    let wants_frames = query.unwrap_or_default().split('&').any(|pair| pair == "cf_ws_frame_ping_pong=true");
+    if wants_frames { PingForm::ControlFrame } else { PingForm::Message }
 }
 
 fn is_protobuf_query(query: &str) -> bool {

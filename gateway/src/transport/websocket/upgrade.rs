@@ -33,7 +33,7 @@ where
     drop(parts.write_buf);
     match decide(gate, &request) {
         Ok(admission) => {
-            handshake::answer(request.head(), admission.subprotocol, &mut answer);
+            handshake::answer(request.head(), &admission, &mut answer);
             let peer = request.peer_addr();
             drop(request);
             if matches!(timeout(ANSWER_TIMEOUT, send(&mut io, &answer)).await, Ok(Ok(()))) {

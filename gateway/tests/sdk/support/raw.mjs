@@ -12,26 +12,39 @@ export class Raw {
     frames = [];
     messages = [];
 
-    /** Opens a WebSocket without a connect command. It is terminated after the test. */
+    /** The headers of the answer to the upgrade. */
+    headers;
+
+    /** Number of received ping frames. The socket answers them, unless it was opened with `{ websocket: { autoPong: false } }`. */
+    pings = 0;
+
+    /** Opens a WebSocket without a connect command. It is terminated after the test. `query` begins with a question mark. */
     static async open(t, gateway, options = {}) {
         const raw = new Raw();
-        raw.#socket = new WebSocket(gateway.websocket, options.protocols ?? [], options.websocket);
+        raw.#socket = new WebSocket(gateway.websocket + (options.query ?? ''), options.protocols ?? [], options.websocket);
         t.after(() => raw.#socket.terminate());
         raw.closed = new Promise((resolve) => {
             raw.#socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
         });
+        raw.#socket.on('upgrade', ({ headers }) => (raw.headers = headers));
+        raw.#socket.on('ping', () => raw.#pinged());
         raw.#socket.on('message', (data) => raw.#receive(data.toString()));
         await within(new Promise((resolve, reject) => raw.#socket.on('open', resolve).on('error', reject)), 'the upgrade');
         return raw;
     }
 
     /** Opens a WebSocket and sends the connect command. The reply is in `connection`. */
-    static async connect(t, gateway, connect = {}) {
-        const raw = await Raw.open(t, gateway);
+    static async connect(t, gateway, connect = {}, options = {}) {
+        const raw = await Raw.open(t, gateway, options);
         const reply = await raw.ask({ connect });
         if (reply.error) throw new Error(`connect was answered ${JSON.stringify(reply.error)}`);
         raw.connection = reply.connect;
         return raw;
+    }
+
+    #pinged() {
+        this.pings += 1;
+        this.#signal.notify();
     }
 
     #receive(text) {
@@ -112,6 +125,14 @@ export class Raw {
             throw new Error(`closed with ${code} (${reason}) before ${what}`);
         });
         return within(Promise.race([look(), closed]), what);
+    }
+
+    /** Resolves when this many ping frames were received. */
+    pinged(count) {
+        const received = async () => {
+            while (this.pings < count) await this.#signal.notified();
+        };
+        return within(received(), `${count} ping frames`);
     }
 
     /** Waits for the end of the connection. Resolves to `{ code, reason }`. */

@@ -151,8 +151,8 @@ fn write_connected(it: &mut impl Writer, connected: &Connected) {
         let entries = connected.subs.iter().map(|(channel, subscribed)| (channel.as_str(), subscribed));
         it.message_map(connect_result::SUBS, entries, |subscribed, it| write_subscribed(it, subscribed));
     }
-    it.number(connect_result::PING, u64::from(connected.ping));
-    it.flag(connect_result::PONG, true);
+    it.number(connect_result::PING, u64::from(connected.ping.unwrap_or_default()));
+    it.flag(connect_result::PONG, connected.ping.is_some());
     it.plain_text(connect_result::SESSION, connected.client);
     it.text(connect_result::NODE, &connected.node);
     it.number(connect_result::TIME, connected.time_ms);

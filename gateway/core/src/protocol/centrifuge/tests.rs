@@ -263,7 +263,7 @@ mod encoding {
     #[test]
     fn connect() {
         let (client, time_ms) = (info().client, 1_700_000_000_000);
-        let bare = Connected { client, time_ms, node: "n\"1".into(), ping: 25, ttl: None, subs: Vec::new() };
+        let bare = Connected { client, time_ms, node: "n\"1".into(), ping: Some(25), ttl: None, subs: Vec::new() };
         assert_eq!(
             reply(&Reply::Connect(Box::new(bare))),
             format!(
@@ -281,7 +281,7 @@ mod encoding {
             client,
             time_ms,
             node: "n".into(),
-            ping: 25,
+            ping: Some(25),
             ttl: Some(600),
             subs: vec![(r#"#a"\"#.parse().expect("a good name"), sub), (channel(), Subscribed::default())],
         };
@@ -296,6 +296,9 @@ mod encoding {
             p = published(4),
         );
         assert_eq!(reply(&Reply::Connect(Box::new(full))), expected);
+        let by_frames = Connected { client, time_ms, node: "n".into(), ping: None, ttl: None, subs: Vec::new() };
+        let line = reply(&Reply::Connect(Box::new(by_frames)));
+        assert!(line.contains(r#""ping":0,"session""#), "no pong is expected: {line}");
     }
 
     fn published(offset: u64) -> String {
@@ -411,7 +414,7 @@ mod encoding {
             let publication = Arc::new(Publication {
                 position: Some(position(number)), data: body.clone(), tags, info: None, time_ms: number, traceparent: None,
             });
-            let connected = Connected { client: info().client, time_ms: number, node: node.into(), ping: 1, ttl: None, subs: Vec::new() };
+            let connected = Connected { client: info().client, time_ms: number, node: node.into(), ping: Some(1), ttl: None, subs: Vec::new() };
             let lines = [
                 reply(&Reply::Error(Refusal::new(ErrorCode::Internal, message.clone()))),
                 reply(&Reply::CallFailed { code: number as u32, message, temporary: true }),

@@ -14,6 +14,8 @@ pub enum Action {
     Reply(u32, Reply),
     /// Send a push.
     Push(Push),
+    /// Send a control frame that the client has to answer with [`Input::ControlPong`](super::Input::ControlPong).
+    ControlPing,
     /// Start an operation. Its outcome comes back as [`Input::Done`](super::Input::Done).
     Start(OpId, Op),
     /// Stop an operation. Its outcome is no longer wanted.

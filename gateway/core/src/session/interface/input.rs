@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub enum Input {
     /// The frontend sent a command.
     Command(Command),
+    /// The frontend sent a control frame that answers a ping (RFC 6455, section 5.5.3).
+    ControlPong,
     /// A service or the node sent a command.
     Server(ServerCommand),
     /// An operation ended.

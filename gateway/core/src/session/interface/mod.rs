@@ -10,4 +10,4 @@ pub use action::Action;
 pub use config::SessionConfig;
 pub use input::Input;
 pub use op::{Attach, Attached, Identity, Op, OpId, Outcome, ServerSubscription};
-pub use start::SessionStart;
+pub use start::{PingForm, SessionStart};

@@ -2,6 +2,16 @@
 
 use crate::model::WallClock;
 
+/// How the gateway pings a client, and how the client answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PingForm {
+    /// With messages of the protocol.
+    #[default]
+    Message,
+    /// With control frames of the WebSocket (RFC 6455, sections 5.5.2 and 5.5.3).
+    ControlFrame,
+}
+
 /// The start of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionStart {
@@ -10,4 +20,6 @@ pub struct SessionStart {
     /// When the first ping is due after the connect: a fraction (0 to 1) of the ping interval. A random fraction spreads the pings of many
     /// connections over time.
     pub first_ping: f32,
+    /// How the gateway pings the client.
+    pub ping_form: PingForm,
 }

@@ -4,7 +4,7 @@ use crate::{
     model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Tick, Unsubscribe},
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
     session::{
-        Action, Attached, Input, Op, OpId, Outcome, SessionConfig,
+        Action, Attached, Input, Op, OpId, Outcome, PingForm, SessionConfig,
         close_reason::{CloseReason, check_revocation},
         connect::{ConnectResult, InitialSubscription},
         context::Context,
@@ -53,7 +53,7 @@ impl OpenSession {
             expires_at: expiry.map(|it| it.expires_at),
             issued,
             subscriptions: Subscriptions::default(),
-            pings: PingTimer::start(cx.now, cx.config, start.first_ping),
+            pings: PingTimer::start(cx.now, cx.config, start),
             queue: None,
         };
         let (subs, after_reply) = open.begin_subscriptions(subscriptions);
@@ -61,7 +61,7 @@ impl OpenSession {
             client: cx.connection,
             time_ms: start.clock.unix_ms_at(cx.now),
             node: cx.config.node.clone(),
-            ping: cx.config.ping_interval.as_secs() as u32,
+            ping: (start.ping_form == PingForm::Message).then(|| cx.config.ping_interval.as_secs() as u32),
             ttl: expiry.map(|it| it.ttl),
             subs,
         };
@@ -110,6 +110,7 @@ impl OpenSession {
         let was_reading = self.wants_input(cx.config);
         match input {
             Input::Command(command) => self.command(cx, command)?,
+            Input::ControlPong => self.pings.pong(PingForm::ControlFrame),
             Input::Server(command) => self.server_command(cx, cx.now, command)?,
             Input::Done(op, outcome) => self.done(cx, op, outcome)?,
             Input::Revoked(revocation) => check_revocation(&revocation, self.issued)?,
@@ -125,7 +126,7 @@ impl OpenSession {
 
     fn command(&mut self, cx: &mut Context<'_>, command: Command) -> Result<(), CloseReason> {
         if matches!(command.request, Request::Pong) {
-            self.pings.pong();
+            self.pings.pong(PingForm::Message);
             return Ok(());
         }
         if self.queue.as_ref().is_some_and(|queue| queue.len() >= cx.config.max_waiting()) {
@@ -216,8 +217,8 @@ impl OpenSession {
             cx.emit(Action::Detach(expired.clone()));
             cx.emit(Action::Push(Push::Unsubscribe(expired, Unsubscribe::Expired)));
         }
-        if ping {
-            cx.emit(Action::Push(Push::Ping));
+        if let Some(ping) = ping {
+            cx.emit(ping);
         }
         Ok(())
     }

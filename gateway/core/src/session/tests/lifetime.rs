@@ -26,6 +26,26 @@ fn a_missing_pong_closes_the_connection_and_an_unexpected_one_is_ignored() {
 }
 
 #[test]
+fn with_control_frames_only_a_control_frame_is_a_pong() {
+    let mut it = TestSession::pinged_by_frames();
+    it.send(r#"{"id":1,"connect":{}}"#);
+    assert_eq!(it.input(Input::ControlPong), Vec::<String>::new());
+    let lines = it.complete(1, identity(""));
+    assert!(lines[1].contains(r#""ping":0,"session""#), "{lines:?}");
+    assert_eq!(it.advance(13), ["ping"]);
+    assert_eq!(it.input(Input::ControlPong), Vec::<String>::new());
+    assert_eq!(it.advance(25), ["ping"], "the pong arrived in time");
+    it.send(r#"{"id":2,"ping":{}}"#);
+    assert_eq!(it.send("{}"), Vec::<String>::new());
+    assert_eq!(it.advance(8), ["close 3012 no pong"], "a message is not a pong");
+
+    let mut other = TestSession::anonymous();
+    assert_eq!(other.advance(13), [PING]);
+    other.input(Input::ControlPong);
+    assert_eq!(other.advance(8), ["close 3012 no pong"], "nor is a control frame, if messages are the form");
+}
+
+#[test]
 fn a_pong_is_not_missing_while_the_connection_is_not_read() {
     let mut it = TestSession::anonymous();
     assert_eq!(it.advance(13), [PING]);

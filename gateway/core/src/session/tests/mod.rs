@@ -27,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn start(now: Tick, first_ping: f32) -> SessionStart {
-    SessionStart { clock: WallClock { tick: now, unix_ms: 1_700_000_000_000 }, first_ping }
+    SessionStart { clock: WallClock { tick: now, unix_ms: 1_700_000_000_000 }, first_ping, ping_form: PingForm::Message }
 }
 
 fn config() -> SessionConfig {
@@ -81,8 +81,17 @@ impl TestSession {
     fn with(change: impl FnOnce(&mut SessionConfig)) -> Self {
         let mut config = config();
         change(&mut config);
+        Self::begin(config, start(Tick(1000), 0.5))
+    }
+
+    /// A session that is pinged with control frames.
+    fn pinged_by_frames() -> Self {
+        Self::begin(config(), SessionStart { ping_form: PingForm::ControlFrame, ..start(Tick(1000), 0.5) })
+    }
+
+    fn begin(config: SessionConfig, start: SessionStart) -> Self {
         let id = CLIENT.parse().expect("valid");
-        Self { session: Session::new(id, Arc::new(config), start(Tick(1000), 0.5)), now: Tick(1000) }
+        Self { session: Session::new(id, Arc::new(config), start), now: start.clock.tick }
     }
 
     /// Connects without a user. The session has no subscriptions.
@@ -165,6 +174,7 @@ fn line(action: &Action) -> String {
         Action::Reply(id, reply) => Codec::Json.append_reply(*id, reply, &mut out),
         Action::Push(push) => Codec::Json.append_push(push, &mut out),
         Action::Start(id, op) => return format!("start {}: {}", id.0, describe(op)),
+        Action::ControlPing => return "ping".into(),
         Action::Cancel(id) => return format!("cancel {}", id.0),
         Action::GoLive(channel) => return format!("go live {channel}"),
         Action::Detach(channel) => return format!("detach {channel}"),

@@ -13,6 +13,7 @@ enum Event {
     Done(usize, usize),
     ServerCommand(usize, usize),
     PublicationsLost(usize),
+    ControlPong,
     Wait(u64),
 }
 
@@ -23,6 +24,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (0..8usize, 0..6usize).prop_map(|(which, outcome)| Event::Done(which, outcome)),
         2 => (0..12usize, channel.clone()).prop_map(|(kind, channel)| Event::ServerCommand(kind, channel)),
         1 => channel.prop_map(Event::PublicationsLost),
+        1 => Just(Event::ControlPong),
         2 => (0..12_000u64).prop_map(Event::Wait),
     ]
 }
@@ -45,6 +47,7 @@ impl Run {
             Event::Done(which, outcome) => Some(self.outcome(which, outcome)),
             Event::ServerCommand(kind, name) => server_command(kind, CHANNELS[name]),
             Event::PublicationsLost(name) => CHANNELS[name].parse().ok().map(Input::PublicationsLost),
+            Event::ControlPong => Some(Input::ControlPong),
             Event::Wait(millis) => {
                 self.now = self.now.after(Duration::from_millis(millis));
                 Some(Input::Timer)
@@ -84,7 +87,7 @@ impl Run {
                 assert!((3000..5000).contains(code) && reason.len() <= 123);
                 self.closed = true;
             }
-            Action::Push(_) | Action::GoLive(_) | Action::Detach(_) | Action::Register(_) => {}
+            Action::Push(_) | Action::ControlPing | Action::GoLive(_) | Action::Detach(_) | Action::Register(_) => {}
         }
     }
 
@@ -156,9 +159,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn each_command_is_answered_once_and_nothing_follows_a_close(events in proptest::collection::vec(event(), 0..120)) {
+    fn each_command_is_answered_once_and_nothing_follows_a_close(
+        events in proptest::collection::vec(event(), 0..120),
+        ping_form in prop_oneof![Just(PingForm::Message), Just(PingForm::ControlFrame)],
+    ) {
         let now = Tick(0);
-        let session = Session::new(ConnectionId::random(), Arc::new(config()), start(now, 0.3));
+        let session = Session::new(ConnectionId::random(), Arc::new(config()), SessionStart { ping_form, ..start(now, 0.3) });
         let mut run =
             Run { session, now, next_id: 1, in_flight: Vec::new(), answered: HashSet::new(), sent: HashSet::new(), closed: false };
         let connect = run.command(0, "").expect("a command");
