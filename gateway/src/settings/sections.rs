@@ -1,7 +1,7 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
-    choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
+    choices::{BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
     reader::section,
     redis_url::RedisUrl,
     value::{ByteSize, GIB, KIB, MIB},
@@ -300,6 +300,10 @@ section! {
         slow_consumer: SlowConsumer,
         /// See [`Unrecoverable`].
         unrecoverable: Unrecoverable,
+        /// Which deltas frontends may ask for; see [`Delta`].
+        delta: Delta,
+        /// Whether frontends may ask for publications by their tags.
+        tags_filter: bool,
     }
 
     /// `[services.X]`: a backend that frontends may call.

@@ -3,7 +3,7 @@
 #[cfg(test)]
 use super::reader::keys_of;
 use super::{
-    choices::{CallOrder, Grant, Reach, SlowConsumer, Unrecoverable},
+    choices::{CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable},
     reader::{Reader, Section as _},
     sections::{
         ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
@@ -122,6 +122,8 @@ impl Channel {
         see_history: Grant::Nobody,
         slow_consumer: SlowConsumer::Disconnect,
         unrecoverable: Unrecoverable::Live,
+        delta: Delta::None,
+        tags_filter: false,
     };
 }
 

@@ -134,7 +134,7 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
     let namespace = |name: &str, size: u32, unrecoverable: &str| {
         format!(
             "[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\n\
-             unrecoverable = \"{unrecoverable}\"\n"
+             delta = \"fossil\"\nunrecoverable = \"{unrecoverable}\"\n"
         )
     };
     format!(

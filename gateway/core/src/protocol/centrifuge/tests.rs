@@ -75,7 +75,7 @@ fn in_both(append: impl Fn(Codec, &mut Vec<u8>)) -> String {
     append(Codec::Json, &mut text);
     append(Codec::Protobuf, &mut binary);
     let [as_json, as_protobuf] = [(Codec::Json, &text), (Codec::Protobuf, &binary)]
-        .map(|(codec, payload)| read_replies(codec, payload).into_iter().map(without_defaults).collect::<Vec<_>>());
+        .map(|(codec, payload)| read_replies(codec, payload).expect("valid").into_iter().map(without_defaults).collect::<Vec<_>>());
     assert_eq!(as_json, as_protobuf);
     String::from_utf8(text).expect("UTF-8")
 }
@@ -127,7 +127,7 @@ mod decoding {
     #[test]
     fn a_subscribe_of_the_sdk() {
         let text = r#"{"id":2,"subscribe":{"channel":"chat:7","token":"t","recover":true,"recoverable":true,"positioned":true,
-            "join_leave":true,"flag":3,"tf":{"op":"eq"}}}"#
+            "join_leave":true,"flag":3,"tf":{"key":"k","cmp":"eq","val":"v"}}}"#
             .replace('\n', "");
         let Request::Subscribe(it) = request(&text) else { panic!("not a subscribe") };
         assert_eq!((&*it.channel, &*it.token, it.join_leave, it.all_or_nothing), ("chat:7", "t", true, true));

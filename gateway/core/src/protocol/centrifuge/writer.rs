@@ -21,6 +21,10 @@ pub(super) trait Writer {
     /// Writes data that the gateway passes on unread.
     fn data(&mut self, field: Field, value: &Data);
 
+    /// Writes bytes: in JSON as a string. Returns false, and writes nothing, if they are not UTF-8 and the encoding is JSON.
+    #[must_use]
+    fn bytes(&mut self, field: Field, value: &[u8]) -> bool;
+
     /// Writes a message as a field of this one.
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self));
 

@@ -75,6 +75,14 @@ impl Writer for JsonWriter<'_> {
         self.out.extend_from_slice(value.get().as_bytes());
     }
 
+    fn bytes(&mut self, field: Field, value: &[u8]) -> bool {
+        let text = std::str::from_utf8(value);
+        if let Ok(text) = text {
+            self.text(field, text);
+        }
+        text.is_ok()
+    }
+
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
         self.key(field);
         self.object(write);
