@@ -1,6 +1,6 @@
 //! A connection: its driver and its socket.
 
-use super::{close_cause::CloseCause, driver::Driver, handshake::Handshake, worker_context::WorkerContext};
+use super::{close_cause::CloseCause, driver::Driver, driver::Handshake, worker_context::WorkerContext};
 use crate::{
     hub::Written,
     telemetry::{Count, TransportEnd},

@@ -2,7 +2,6 @@
 
 use super::{
     close_cause::{CloseCause, Closing},
-    handshake::Handshake,
     lifecycle_state::LifecycleState,
     operations::{RunningTask, TaskId, TaskResult},
     worker_context::WorkerContext,
@@ -13,13 +12,13 @@ use crate::{
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
-    model::{ClientInfo, Disconnect, ServerCommand, Tick, WallClock},
+    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick, WallClock},
     protocol::{
         Request,
         centrifuge::{Codec, Payload},
         websocket::{self, Event},
     },
-    session::{Action, Input, Session, SessionStart},
+    session::{Action, Input, PingForm, Session, SessionStart},
 };
 use std::{
     cell::RefCell,
@@ -28,6 +27,19 @@ use std::{
     task::{Context, Poll},
     time::{SystemTime, UNIX_EPOCH},
 };
+
+/// What the upgrade decides about a connection.
+#[derive(Debug)]
+pub struct Handshake {
+    /// The id of the connection, which the response contains.
+    pub id: ConnectionId,
+    /// The encoding of all messages.
+    pub codec: Codec,
+    /// How the gateway pings the client.
+    pub ping_form: PingForm,
+    /// The `traceparent` of the request.
+    pub traceparent: Option<Box<str>>,
+}
 
 /// A connection without its transport.
 pub(super) struct Driver {

@@ -1,7 +1,6 @@
 //! Connects one session to one transport, and performs the session's actions. `gateway_core::session` decides on the actions.
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
-//! - [`handshake`]: what the upgrade decides
 //! - [`apply`]: performs the session's actions
 //! - [`operations`]: asynchronous operations for a session; [`attach`]: subscribes to a channel and catches up
 //! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
@@ -14,7 +13,6 @@ mod closing;
 #[expect(clippy::module_inception, reason = "the folder is about connections, the file about one")]
 mod connection;
 mod driver;
-mod handshake;
 mod lifecycle_reporter;
 mod lifecycle_state;
 mod limits;
@@ -26,7 +24,7 @@ mod tests;
 mod worker_context;
 
 pub use connection::Connection;
-pub use handshake::Handshake;
+pub use driver::Handshake;
 pub use limits::ConnectionLimits;
 #[cfg(feature = "testing")]
 pub(crate) use simulated::{SocketlessConnection, limits};

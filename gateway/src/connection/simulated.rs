@@ -1,6 +1,6 @@
 //! A connection without a socket, for simulations. It takes commands and returns frames; everything else is the code of a real connection.
 
-use super::{driver::Driver, handshake::Handshake, limits::ConnectionLimits, worker_context::WorkerContext};
+use super::{driver::Driver, driver::Handshake, limits::ConnectionLimits, worker_context::WorkerContext};
 use crate::hub::{Frame, Written};
 use gateway_core::{
     model::ConnectionId,

@@ -9,10 +9,11 @@ use super::{
         outbox::Outbox,
     },
     state::{
+        deliveries::fan_out::publications,
         entry::{ReadProgress, Subscription, SubscriptionState},
-        fan_out::publications,
         local_channel::{LocalChannel, Member},
         table::State,
+        terms::Terms,
     },
 };
 use crate::telemetry::{Count, Level};
@@ -91,25 +92,19 @@ impl Hub {
                 Feed::new(self.parts.gap_buffers.clone()),
             )))
         });
-        let shared = state.local_channel(local_channel)?;
-        let (number, filter) = (shared.number, filter.map(|filter| shared.share_filter(filter)));
+        let channel_state = state.local_channels.get_mut(local_channel.index())?;
+        let number = channel_state.number;
         let entry = state.connections.get_mut(key.index as usize)?;
         if entry.subscription(local_channel).is_some() {
             return Some(number);
         }
-        entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
-        entry.subscriptions.push(Subscription {
-            local_channel,
-            state: SubscriptionState::Attaching(None),
-            side,
-            join_leave,
-            format,
-            filter,
-            info,
-        });
-        if let Some(local_channel) = state.local_channel(local_channel) {
-            local_channel.attaching += 1;
+        let terms = Terms::new(format, join_leave, filter.is_some());
+        if let Some(filter) = filter {
+            channel_state.rare().filters.insert(key.index, filter);
         }
+        channel_state.attaching += 1;
+        entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
+        entry.subscriptions.push(Subscription { local_channel, state: SubscriptionState::Attaching(None), side, terms, info });
         self.parts.metrics.raise(Level::SubscriptionsOpen, 1);
         self.count(state);
         Some(number)
@@ -138,9 +133,7 @@ impl Hub {
             let bytes = if entry.outbox.has_room() { self.parts.limits.page.bytes } else { 0 };
             let Some(subscription) = entry.subscription(channel_key) else { return LiveStatus::Detached };
             let SubscriptionState::Attaching(progress) = &subscription.state else { return LiveStatus::Live };
-            let (progress, side, join_leave, format) =
-                (progress.as_deref().copied(), subscription.side, subscription.join_leave, subscription.format);
-            let filter = subscription.filter.clone();
+            let (progress, side, terms) = (progress.as_deref().copied(), subscription.side, subscription.terms);
             let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return LiveStatus::Detached };
             let (mut start_offset, mut backfill, mut missed) = (0, false, Vec::new());
             if let Some(progress) = progress {
@@ -166,20 +159,21 @@ impl Hub {
             let index = local_channel.members.add(Member {
                 connection: key.index,
                 timeline: local_channel.timeline,
-                join_leave,
-                format,
-                has_last_delivery: false,
-                filter: filter.clone(),
+                terms,
                 state: side.into(),
                 start_offset,
             });
             local_channel.finish_attach();
-            let number = local_channel.number;
+            let (number, filter) = (local_channel.number, local_channel.filter(key.index).cloned());
             let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
             if let Some(subscription) = entry.subscription(channel_key) {
                 subscription.state = SubscriptionState::Live(index as u32);
             }
-            (HistoryTarget { outbox: entry.outbox.clone(), number, format, filter }, backfill.then_some(channel_key), missed)
+            (
+                HistoryTarget { outbox: entry.outbox.clone(), number, format: terms.format(), filter },
+                backfill.then_some(channel_key),
+                missed,
+            )
         };
         self.queue_history(channel, &missed, &target);
         if let Some(channel_key) = backfill {
@@ -194,10 +188,12 @@ impl Hub {
         let (target, new_position) = {
             let mut state = self.state.borrow_mut();
             let Some(local_channel) = state.channels.get(channel).copied() else { return CatchUpStep::Status(LiveStatus::Detached) };
-            let number = state.local_channel(local_channel).map_or(0, |local_channel| local_channel.number);
+            let (number, filter) = state
+                .local_channel(local_channel)
+                .map_or((0, None), |local_channel| (local_channel.number, local_channel.filter(key.index).cloned()));
             let Some(entry) = state.entry(key) else { return CatchUpStep::Status(LiveStatus::Detached) };
             let outbox = entry.outbox.clone();
-            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, format, filter, .. }) =
+            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, terms, .. }) =
                 entry.subscription(local_channel)
             else {
                 return CatchUpStep::Status(LiveStatus::Detached);
@@ -211,7 +207,7 @@ impl Hub {
             }
             let last = page.publications.last().and_then(|last| last.position);
             **progress = ReadProgress { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
-            (HistoryTarget { outbox, number, format: *format, filter: filter.clone() }, (before != at).then_some(at))
+            (HistoryTarget { outbox, number, format: terms.format(), filter }, (before != at).then_some(at))
         };
         if let Some(at) = new_position {
             target.outbox.push(self.now(), Batch::new(encode::position(channel, target.format.codec, at), &self.budget));
@@ -259,6 +255,9 @@ impl Hub {
             self.parts.metrics.lower(Level::SubscriptionsOpen, 1);
             let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return false };
             let live = matches!(removed_subscription.state, SubscriptionState::Live(_));
+            if let Some(rare) = local_channel.rare.as_mut().filter(|_| removed_subscription.terms.has_filter()) {
+                rare.filters.remove(key.index);
+            }
             match removed_subscription.state {
                 SubscriptionState::Attaching(_) => local_channel.finish_attach(),
                 SubscriptionState::Live(index) => {

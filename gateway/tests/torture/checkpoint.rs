@@ -1,8 +1,7 @@
 //! Checkpoints: read the histories, and check that every subscriber has received their content.
 
 use crate::{
-    delivery_checker::HeldPublication,
-    ledger::{Channel, Kind},
+    ledger::{Channel, HeldPublication, Kind},
     node::KEY,
     tally::Count,
     world::{Content, World},

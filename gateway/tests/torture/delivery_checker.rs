@@ -1,7 +1,7 @@
 //! Checks the deliveries of one channel to one subscriber.
 
 use crate::{
-    ledger::Channel,
+    ledger::{Channel, HeldPublication},
     number_set::NumberSet,
     tally::{Count, Tally},
 };
@@ -28,13 +28,6 @@ impl DeliveryCheckers {
     pub(crate) fn of(&self, channel: &Channel) -> Vec<Arc<Mutex<DeliveryChecker>>> {
         self.0.lock().expect("no panic").get(&channel.name).cloned().unwrap_or_default()
     }
-}
-
-/// A publication in the history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HeldPublication {
-    pub(crate) offset: u64,
-    pub(crate) number: u32,
 }
 
 /// The state of one subscription. Its position is the one that the official SDKs would have.

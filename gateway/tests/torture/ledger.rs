@@ -1,7 +1,6 @@
 //! Records every publication of each channel and its outcome. Each publication has a number that is unique in its channel.
 
 use crate::{
-    delivery_checker::HeldPublication,
     number_set::NumberSet,
     tally::{Count, Tally},
 };
@@ -11,6 +10,13 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+
+/// A publication in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeldPublication {
+    pub(crate) offset: u64,
+    pub(crate) number: u32,
+}
 
 /// The length of a channel's history and the number of its subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

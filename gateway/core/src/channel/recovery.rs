@@ -107,7 +107,7 @@ pub fn is_known(from: &RecoverFrom, epoch: Epoch, forks: &[Position]) -> bool {
     from.epoch.is_empty() || from.position().is_some_and(|position| is_valid(position, epoch, forks))
 }
 
-// NL-5.6
+// NL-0.2, NL-5.6
 /// The start of a subscription whose recovery failed. The reply says so. The publications of the page follow it as pushes.
 pub fn replay(page: &Page) -> SubscriptionStart {
     without_publications(before_first(page), Recovery::Lost, page)

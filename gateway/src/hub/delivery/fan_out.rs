@@ -10,10 +10,12 @@ use crate::{
             outbox::{Overflow, PushError},
         },
         state::{
+            deliveries::{
+                fan_out::{Chain, Content, FanOut, publications},
+                selection::Selection,
+            },
             entry::Entry,
-            fan_out::{Chain, Content, FanOut, publications},
-            local_channel::{LocalChannel, Member, MemberState},
-            selection::Selection,
+            local_channel::{LocalChannel, Member, MemberState, RareParts},
             table::State,
         },
     },
@@ -59,6 +61,7 @@ impl Hub {
             number: local_channel.number,
             now,
             name: local_channel.name.clone(),
+            rare: local_channel.rare.as_deref(),
         };
         let members = local_channel.members.slice(size);
         let served = members.len();
@@ -93,9 +96,9 @@ impl LocalChannel {
             Content::Announcements(_) | Content::Fork(_) => &[],
         };
         let step = TraceSpan::after(SpanKind::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
-        let previous = self.last_delivery.take();
+        let previous = self.rare.as_mut().and_then(|rare| rare.last_delivery.take());
         if self.options.delta != DeltaOption::None {
-            self.last_delivery = causes.last().cloned().or_else(|| previous.clone());
+            self.rare().last_delivery = causes.last().cloned().or_else(|| previous.clone());
         }
         self.fan_out = Some(Box::new(FanOut::new(content, previous, step)));
     }
@@ -109,6 +112,7 @@ pub(crate) struct FanOutTurn<'a> {
     pub(crate) number: u64,
     pub(crate) now: Tick,
     pub(crate) name: gateway_core::model::ChannelName,
+    rare: Option<&'a RareParts>,
 }
 
 impl FanOutTurn<'_> {
@@ -122,22 +126,22 @@ impl FanOutTurn<'_> {
             return 0;
         }
         let Some(entry) = connections.get(member.connection as usize) else { return 0 };
-        if matches!(fan_out.content, Content::Announcements(_)) && !member.join_leave {
+        if matches!(fan_out.content, Content::Announcements(_)) && !member.terms.join_leave() {
             return 0;
         }
-        let has_previous = match fan_out.content {
-            Content::Publications(_) => std::mem::replace(&mut member.has_last_delivery, false),
-            Content::Announcements(_) | Content::Fork(_) => false,
+        let has_previous = match (&fan_out.content, &mut member.state) {
+            (Content::Publications(_), MemberState::Client { has_last_delivery }) => std::mem::replace(has_last_delivery, false),
+            _ => false,
         };
-        let (names, budget, selection) = (self.names(), self.hub.budget(), fan_out.select(member.filter.as_ref()));
+        let format = member.terms.format();
+        let filter = self.rare.filter(|_| member.terms.has_filter()).and_then(|rare| rare.filters.get(member.connection));
+        let (names, budget, selection) = (self.names(), self.hub.budget(), fan_out.select(filter));
         let has_some = fan_out.first_offset().is_some_and(|first| member.start_offset >= first);
         let batch = match &selection {
             Selection::Nothing => return 0,
-            _ if has_some => {
-                publications(&fan_out.publications_after(member.start_offset, member.filter.as_ref()), names, member.format, budget)
-            }
-            Selection::Part(selected) => fan_out.part(selected, names, member.format, budget),
-            Selection::All => fan_out.whole(names, member.format, if has_previous { Chain::Continues } else { Chain::Begins }, budget),
+            _ if has_some => publications(&fan_out.publications_after(member.start_offset, filter), names, format, budget),
+            Selection::Part(selected) => fan_out.part(selected, names, format, budget),
+            Selection::All => fan_out.whole(names, format, if has_previous { Chain::Continues } else { Chain::Begins }, budget),
         };
         let count = batch.deliveries();
         if has_some && count == 0 {
@@ -145,11 +149,13 @@ impl FanOutTurn<'_> {
         }
         let delivered = match entry.outbox.push_channel(self.now, batch, self.key) {
             Ok(()) => count,
-            Err(PushError::Full(overflow)) => self.overflow(fan_out, &selection, member.format, (entry, count), overflow),
+            Err(PushError::Full(overflow)) => self.overflow(fan_out, &selection, format, (entry, count), overflow),
             Err(PushError::Closed) => self.dropped(PushError::Closed, count),
         };
         // The last publication of every batch is the last of the fan-out.
-        member.has_last_delivery |= delivered > 0 && member.format.has_deltas && matches!(fan_out.content, Content::Publications(_));
+        if let (Content::Publications(_), MemberState::Client { has_last_delivery }) = (&fan_out.content, &mut member.state) {
+            *has_last_delivery = delivered > 0 && format.has_deltas;
+        }
         delivered
     }
 

@@ -10,9 +10,11 @@ use crate::{
         hub::Hub,
         output::{batch::Batch, encode},
         state::{
+            deliveries::{
+                fan_out::{Chain, FanOut},
+                fork::ForkTransition,
+            },
             entry::Entry,
-            fan_out::{Chain, FanOut},
-            fork::ForkTransition,
             local_channel::{Member, MemberState},
             resubscribe_queue::Resubscribe,
         },
@@ -43,9 +45,9 @@ impl FanOutTurn<'_> {
             match connections.get(member.connection as usize) {
                 Some(entry) if member.state == MemberState::Server && at.offset <= transition.change.fork_offset => {
                     let position = if at == transition.change.position {
-                        fan_out.whole(self.names(), member.format, Chain::Begins, self.hub.budget())
+                        fan_out.whole(self.names(), member.terms.format(), Chain::Begins, self.hub.budget())
                     } else {
-                        Batch::new(encode::position(&self.name, member.format.codec, at), self.hub.budget())
+                        Batch::new(encode::position(&self.name, member.terms.format().codec, at), self.hub.budget())
                     };
                     entry.outbox.push(self.now, position);
                 }

@@ -1,15 +1,11 @@
 //! One connection in the hub, and its subscriptions.
 
-use super::local_channel::LocalChannel;
+use super::{local_channel::LocalChannel, terms::Terms};
 use crate::{
     broker::mailbox::ConnectionSummary,
-    hub::{
-        keys::ChannelKey,
-        output::{encode::DeliveryFormat, outbox::Outbox},
-    },
+    hub::{keys::ChannelKey, output::outbox::Outbox},
 };
 use gateway_core::{
-    channel::TagsFilter,
     model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId},
     protocol::centrifuge::Codec,
 };
@@ -33,10 +29,7 @@ pub(crate) struct Subscription {
     pub(crate) local_channel: ChannelKey,
     pub(in crate::hub) state: SubscriptionState,
     pub(in crate::hub) side: SubscriptionSide,
-    pub(in crate::hub) join_leave: bool,
-    pub(in crate::hub) format: DeliveryFormat,
-    /// Which publications the client wants; none: all.
-    pub(in crate::hub) filter: Option<Arc<TagsFilter>>,
+    pub(in crate::hub) terms: Terms,
     /// What other subscribers see of the connection, where the channel has presence or announces joins and leaves.
     pub(crate) info: Option<Arc<ClientInfo>>,
 }

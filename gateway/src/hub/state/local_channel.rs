@@ -1,15 +1,16 @@
 //! One channel on one worker: its feed, its members, and its pending deliveries.
 
 use super::{
-    fan_out::{Content, FanOut},
-    fork::ForkTransition,
+    deliveries::{
+        fan_out::{Content, FanOut},
+        fork::ForkTransition,
+    },
+    filters::Filters,
     members::Members,
     resubscribe_queue::Resubscribe,
+    terms::Terms,
 };
-use crate::{
-    broker::Announcement,
-    hub::{keys::ChannelKey, output::encode::DeliveryFormat},
-};
+use crate::{broker::Announcement, hub::keys::ChannelKey};
 use gateway_core::{
     channel::{
         ChannelOptions, TagsFilter,
@@ -27,8 +28,6 @@ pub(crate) struct LocalChannel {
     pub(crate) options: Arc<ChannelOptions>,
     pub(crate) feed: Feed,
     pub(crate) members: Members<Member>,
-    /// The filters of the subscriptions, each once.
-    filters: Vec<Arc<TagsFilter>>,
     /// Number of attaching connections.
     pub(crate) attaching: u32,
     /// Number of ended subscriptions whose clients are expected to subscribe again.
@@ -36,8 +35,8 @@ pub(crate) struct LocalChannel {
     /// The newest publications, kept while a connection attaches, resubscribes or passes a fork.
     pub(crate) recent: VecDeque<Arc<Publication>>,
     pub(crate) pending: VecDeque<PendingDelivery>,
-    /// The last publication of the last fan-out, where the channel has deltas.
-    pub(crate) last_delivery: Option<Arc<Publication>>,
+    /// What few channels need.
+    pub(crate) rare: Option<Box<RareParts>>,
     /// Number of the feed's present timeline. It counts forks and losses, and wraps around.
     pub(crate) timeline: u16,
     /// Number of the newest timeline that all members have entered.
@@ -47,6 +46,14 @@ pub(crate) struct LocalChannel {
     pub(crate) is_queued: bool,
 }
 
+/// The parts of a channel that few channels need.
+#[derive(Default)]
+pub(crate) struct RareParts {
+    /// The last publication of the last fan-out, where the channel has deltas.
+    pub(crate) last_delivery: Option<Arc<Publication>>,
+    pub(crate) filters: Filters,
+}
+
 /// A live subscription.
 #[derive(Debug)]
 pub(crate) struct Member {
@@ -54,14 +61,8 @@ pub(crate) struct Member {
     pub(crate) connection: u32,
     /// Number of the newest timeline that the member has entered.
     pub(crate) timeline: u16,
-    /// Whether the client receives joins and leaves.
-    pub(crate) join_leave: bool,
-    pub(crate) format: DeliveryFormat,
-    /// Whether the client has the channel's last delivery, so that the next one may be a delta to it.
-    pub(crate) has_last_delivery: bool,
+    pub(crate) terms: Terms,
     pub(crate) state: MemberState,
-    /// Which publications the client wants; none: all. One of [`LocalChannel::filters`].
-    pub(crate) filter: Option<Arc<TagsFilter>>,
     /// The client had everything up to this offset when it went live.
     pub(crate) start_offset: u64,
 }
@@ -70,7 +71,10 @@ pub(crate) struct Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MemberState {
     /// Client-side.
-    Client,
+    Client {
+        /// Whether the client has the channel's last delivery, so that the next one may be a delta to it.
+        has_last_delivery: bool,
+    },
     /// Server-side.
     Server,
     /// The subscription receives no more deliveries. Its client has to subscribe again.
@@ -80,7 +84,7 @@ pub(crate) enum MemberState {
 impl From<SubscriptionSide> for MemberState {
     fn from(side: SubscriptionSide) -> Self {
         match side {
-            SubscriptionSide::Client => Self::Client,
+            SubscriptionSide::Client => Self::Client { has_last_delivery: false },
             SubscriptionSide::Server => Self::Server,
         }
     }
@@ -109,12 +113,11 @@ impl LocalChannel {
             options,
             feed,
             members: Members::default(),
-            filters: Vec::new(),
             attaching: 0,
             awaiting_resubscribe: 0,
             recent: VecDeque::new(),
             pending: VecDeque::new(),
-            last_delivery: None,
+            rare: None,
             timeline: 0,
             members_timeline: 0,
             fan_out: None,
@@ -122,14 +125,14 @@ impl LocalChannel {
         }
     }
 
-    /// The filter that all subscriptions with an equal one share. Forgets filters that no subscription has.
-    pub(crate) fn share_filter(&mut self, filter: Arc<TagsFilter>) -> Arc<TagsFilter> {
-        self.filters.retain(|known| Arc::strong_count(known) > 1);
-        if let Some(known) = self.filters.iter().find(|known| **known == filter) {
-            return known.clone();
-        }
-        self.filters.push(filter.clone());
-        filter
+    /// The parts that few channels need.
+    pub(crate) fn rare(&mut self) -> &mut RareParts {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The filter of a connection's subscription.
+    pub(crate) fn filter(&self, connection: u32) -> Option<&Arc<TagsFilter>> {
+        self.rare.as_ref()?.filters.get(connection)
     }
 
     /// Whether no subscription of this worker needs the channel.

@@ -1,16 +1,17 @@
 //! The state of a hub: connections, channels, and the work queues of its tasks. Nothing here calls the broker or wakes a connection.
 //!
-//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`]: a channel; [`fan_out`], [`fork`], [`selection`]: its deliveries
+//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`], [`filters`]: a channel; [`deliveries`]: its deliveries
+//! - [`terms`]: what a subscription negotiated
 //! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work queues; [`wheel`]: deadlines
 
+pub(crate) mod deliveries;
 pub(crate) mod entry;
-pub(crate) mod fan_out;
-pub(crate) mod fork;
+pub(crate) mod filters;
 pub(crate) mod local_channel;
 mod members;
 pub(crate) mod presence_queue;
 pub(crate) mod registry_queue;
 pub(crate) mod resubscribe_queue;
-pub(crate) mod selection;
 pub(crate) mod table;
+pub(crate) mod terms;
 pub(crate) mod wheel;

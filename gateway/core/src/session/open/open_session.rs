@@ -61,7 +61,7 @@ impl OpenSession {
             client: cx.connection,
             time_ms: start.clock.unix_ms_at(cx.now),
             node: cx.config.node.clone(),
-            ping: (start.ping_form == PingForm::Message).then(|| cx.config.ping_interval.as_secs() as u32),
+            ping: (start.ping_form == PingForm::Message).then_some(cx.config.ping_interval.as_secs() as u32),
             ttl: expiry.map(|it| it.ttl),
             subs,
         };
