@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Settings};
 use gateway_core::{
-    channel::{ChannelOptions, Grant, Namespaces, SlowConsumer},
+    channel::{AllowedData, ChannelOptions, Grant, Namespaces, SlowConsumer},
     model::Retention,
 };
 use std::sync::Arc;
@@ -15,6 +15,15 @@ impl From<settings::Grant> for Grant {
             settings::Grant::Subscriber => Self::Subscriber,
             settings::Grant::Authenticated => Self::Authenticated,
             settings::Grant::Anyone => Self::Anyone,
+        }
+    }
+}
+
+impl From<settings::AllowedData> for AllowedData {
+    fn from(data: settings::AllowedData) -> Self {
+        match data {
+            settings::AllowedData::Json => Self::Json,
+            settings::AllowedData::Any => Self::Any,
         }
     }
 }
@@ -39,6 +48,7 @@ impl From<&settings::Channel> for ChannelOptions {
             publish: channel.publish.into(),
             see_presence: channel.see_presence.into(),
             see_history: channel.see_history.into(),
+            data: channel.data.into(),
             slow_consumer: channel.slow_consumer.into(),
         }
     }
@@ -55,6 +65,7 @@ impl From<&settings::Personal> for ChannelOptions {
             publish: personal.publish.into(),
             see_presence: personal.see_presence.into(),
             see_history: personal.see_history.into(),
+            data: personal.data.into(),
             slow_consumer: personal.slow_consumer.into(),
         }
     }

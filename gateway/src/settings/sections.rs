@@ -1,7 +1,7 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
-    choices::{BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
+    choices::{AllowedData, BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
     reader::section,
     redis_url::RedisUrl,
     value::{ByteSize, GIB, KIB, MIB},
@@ -272,6 +272,8 @@ section! {
         see_presence: Grant,
         /// Whether the user may read the history.
         see_history: Grant,
+        /// What publications may carry.
+        data: AllowedData,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
     }
@@ -294,6 +296,8 @@ section! {
         see_presence: Grant,
         /// Who may read the history.
         see_history: Grant,
+        /// What publications may carry.
+        data: AllowedData,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
     }

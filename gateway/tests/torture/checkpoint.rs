@@ -106,7 +106,7 @@ impl Checkpoints {
             };
             let epoch = Epoch::parse(&page.epoch)?;
             for publication in &page.publications {
-                numbers.push(serde_json::from_str::<Content>(publication.data.get()).ok()?.number);
+                numbers.push(serde_json::from_str::<Content>(publication.data.as_ref()?.get()).ok()?.number);
             }
             let last = page.publications.last().map_or(page.offset, |last| last.offset);
             from = Some(Position { epoch, offset: last });

@@ -8,5 +8,5 @@ mod permissions;
 pub mod recovery;
 
 pub use gap_buffer::GapBufferBudget;
-pub use options::{ChannelOptions, Grant, Namespaces, SlowConsumer};
+pub use options::{AllowedData, ChannelOptions, Grant, Namespaces, SlowConsumer};
 pub use permissions::{Permission, SubscribeAccess, SubscriptionStatus, is_permitted, subscribe_access};

@@ -1,6 +1,7 @@
 //! The value types that all other modules share: names, ids, positions, publications, errors. What decides or does something is elsewhere.
 
 mod command;
+mod content;
 mod history;
 mod id;
 mod lock;
@@ -18,6 +19,7 @@ mod transitions;
 mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
+pub use content::{CONTENT_TYPE, Content, ENCODING};
 pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};
 pub use id::ConnectionId;
 pub use lock::lock;

@@ -1,6 +1,6 @@
 //! Publications: the messages in channels.
 
-use super::{ConnectionId, UserId};
+use super::{ConnectionId, Content, UserId};
 use serde_json::value::RawValue;
 use std::{collections::BTreeMap, fmt};
 
@@ -137,8 +137,8 @@ pub struct Publication {
     /// Its position. `None` if it is not stored (the channel has no history, or the publication is ephemeral).
     pub position: Option<super::Position>,
     /// The message itself.
-    pub data: Data,
-    /// Names and values that the publisher added.
+    pub content: Content,
+    /// Names and values that the publisher added. Text and bytes have the tag [`CONTENT_TYPE`](super::CONTENT_TYPE).
     pub tags: Tags,
     /// The frontend that published it. `None` if a service did.
     pub info: Option<Box<ClientInfo>>,
@@ -153,7 +153,7 @@ impl Publication {
     pub fn size(&self) -> usize {
         let tags: usize = self.tags.iter().map(|(k, v)| k.len() + v.len() + 48).sum();
         let info = self.info.as_deref().map_or(0, ClientInfo::size);
-        self.data.get().len() + tags + info + size_of::<Self>()
+        self.content.size() + tags + info + size_of::<Self>()
     }
 }
 

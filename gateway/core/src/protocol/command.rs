@@ -1,6 +1,6 @@
 //! The commands of frontends.
 
-use crate::model::{Data, RecoverFrom, Refusal};
+use crate::model::{Content, Data, RecoverFrom, Refusal};
 
 /// A command of a frontend.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub enum Request {
         /// The channel.
         channel: String,
         /// The message.
-        data: Data,
+        content: Content,
     },
     /// Read the presence list of a channel.
     Presence {

@@ -8,7 +8,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Position, Publication, Recovery, Refusal, Unsubscribe},
+    model::{ChannelName, ClientInfo, Content, ENCODING, Position, Publication, Recovery, Refusal, Unsubscribe},
     protocol::{Connected, Push, Reply, Subscribed},
 };
 
@@ -164,7 +164,7 @@ fn write_ttl(it: &mut impl Writer, field: super::fields::Field, ttl: Option<u32>
 }
 
 fn write_publication(it: &mut impl Writer, publication: &Publication) {
-    it.data(publication::DATA, &publication.data);
+    it.content(publication::DATA, &publication.content);
     if let Some(info) = &publication.info {
         it.message(publication::INFO, |it| write_client_info(it, info));
     }
@@ -172,7 +172,9 @@ fn write_publication(it: &mut impl Writer, publication: &Publication) {
         it.number(publication::OFFSET, at.offset);
     }
     if !publication.tags.is_empty() {
-        it.text_map(publication::TAGS, &publication.tags);
+        let tags = publication.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let encoding = it.bytes_encoding().filter(|_| matches!(publication.content, Content::Bytes(_)));
+        it.text_map(publication::TAGS, tags.chain(encoding.map(|encoding| (ENCODING, encoding))));
     }
     if publication.time_ms > 0 {
         it.number(publication::TIME, publication.time_ms);

@@ -1,8 +1,8 @@
 //! The operations that a session starts, and their outcomes.
 
 use crate::model::{
-    ChannelName, ClientInfo, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, SubscriptionSide,
-    UserId,
+    ChannelName, ClientInfo, Content, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal,
+    SubscriptionSide, UserId,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ pub enum Op {
         /// The channel.
         channel: ChannelName,
         /// The message.
-        data: Data,
+        content: Content,
     },
     /// Read the presence list of a channel.
     Presence {

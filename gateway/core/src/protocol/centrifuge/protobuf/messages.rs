@@ -1,7 +1,7 @@
 //! The commands of frontends as prost types. Only the fields that the gateway uses are listed; prost skips all others.
 
 use crate::{
-    model::{Data, RecoverFrom},
+    model::{Content, Data, RecoverFrom},
     protocol::{
         Command, ConnectRequest, HistoryRequest, Request,
         centrifuge::{
@@ -197,8 +197,8 @@ impl Subscribe {
 
 impl Publish {
     fn into_request(self) -> Request {
-        let data = if self.data.is_empty() { Err(DataError::Missing) } else { json(&self.data) };
-        request::publish(self.kind, self.channel, data)
+        let content = if self.data.is_empty() { Err(DataError::Missing) } else { Content::detect(self.data).map_err(DataError::from) };
+        request::publish(self.kind, self.channel, content)
     }
 }
 

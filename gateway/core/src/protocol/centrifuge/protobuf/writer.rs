@@ -1,7 +1,7 @@
 //! Writes messages as Protobuf, each with its length before it (`client.proto`).
 
 use crate::{
-    model::{Data, Tags},
+    model::{Content, Data},
     protocol::centrifuge::{fields::Field, writer::Writer},
 };
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -84,6 +84,14 @@ impl Writer for ProtobufWriter<'_> {
         self.bytes(field.number, value.get().as_bytes());
     }
 
+    fn content(&mut self, field: Field, value: &Content) {
+        self.bytes(field.number, value.as_bytes());
+    }
+
+    fn bytes_encoding(&self) -> Option<&'static str> {
+        None
+    }
+
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
         self.nested(field.number, write);
     }
@@ -108,7 +116,7 @@ impl Writer for ProtobufWriter<'_> {
         }
     }
 
-    fn text_map(&mut self, field: Field, entries: &Tags) {
+    fn text_map<'a>(&mut self, field: Field, entries: impl IntoIterator<Item = (&'a str, &'a str)>) {
         for (key, value) in entries {
             self.nested(field.number, |entry| {
                 entry.bytes(MAP_KEY, key.as_bytes());
