@@ -72,7 +72,7 @@ async fn find_in_history(gateway: &Gateway, delivery: &Delivery) -> Result<Optio
     for _ in 0..PAGES {
         let page = gateway.history(&channel, &query).await?;
         let found = |data: &RawValue| serde_json::from_str::<Id>(data.get()).is_ok_and(|seen| seen.id == delivery.notification);
-        if page.publications.iter().any(|publication| found(&publication.data)) {
+        if page.publications.iter().any(|publication| publication.data.as_deref().is_some_and(found)) {
             return Ok(Some(page.epoch));
         }
         let Some(oldest) = page.publications.last() else { break };

@@ -4,7 +4,7 @@ use super::{Data, InvalidData};
 
 /// The tag with the content type of a publication that is not JSON. Every such publication has it.
 pub const CONTENT_TYPE: &str = "content-type";
-/// The tag that the JSON encoding adds to bytes. No publication is stored with it.
+/// The tag that the JSON encoding adds to bytes. The gateway accepts it from no publisher.
 pub const ENCODING: &str = "encoding";
 
 /// What a publication carries.
