@@ -2,6 +2,7 @@
 
 mod command;
 mod content;
+mod data;
 mod history;
 mod id;
 mod lock;
@@ -20,13 +21,14 @@ mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
 pub use content::{CONTENT_TYPE, Content, ENCODING};
+pub use data::{Data, InvalidData};
 pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};
 pub use id::ConnectionId;
 pub use lock::lock;
 pub use name::{ChannelName, InvalidName, ServiceName, UserId};
 pub use position::{Epoch, Position};
 pub use presence::PresenceStats;
-pub use publication::{ClientInfo, Data, InvalidData, Publication, Tags};
+pub use publication::{ClientInfo, Publication, Tags};
 pub use recovery::{RecoverFrom, Recovery};
 pub use refusal::Refusal;
 pub use rendezvous::rendezvous_score;
