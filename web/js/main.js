@@ -25,12 +25,14 @@ import { toast } from './notices/toasts.js';
 
 const CHANNEL = 'chat:lobby';
 
-function wireUser(user, client) {
+/** `forget` removes what the user has not sent from the tab. */
+function wireUser(user, client, forget) {
   write(byId('me'), user);
   byId('me-picture').replaceChildren(avatar(user));
   byId('sign-out').addEventListener('click', () => {
     storedUser.clear();
     client.disconnect();
+    forget();
     location.reload();
   });
 }
@@ -61,7 +63,10 @@ function start({ user, token }, moved) {
   });
   if (hasMoved) announceMove(socket);
   if (hasMoved && moved.left > 0) toast({ title: 'Not everything came along', body: `${count(moved.left, 'unsent message')} did not fit into the address. Go back in this tab to find them.`, level: 'warning' });
-  wireUser(user, client);
+  wireUser(user, client, () => {
+    outbox.clear();
+    draft.clear();
+  });
   wirePanel();
   chat.open();
   news.open();

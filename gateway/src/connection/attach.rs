@@ -28,12 +28,14 @@ pub(super) async fn attach(worker: Rc<WorkerContext>, key: ConnKey, attach: Atta
         side: attach.side,
         join_leave: attach.join_leave,
         is_compact: attach.compact,
+        has_deltas: attach.delta,
+        filter: attach.tags_filter.clone(),
     };
     let Some(number) = worker.hub.join(key, &attach.channel, subscription) else {
         return Outcome::Failed(ErrorCode::Internal.into());
     };
     match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, options.retention, presence_info)).await {
-        Ok(Ok(attached)) => Outcome::Attached(Attached { number: attach.compact.then_some(number), ..attached }),
+        Ok(Ok(attached)) => Outcome::Attached(Attached { number: attach.compact.then_some(number), delta: attach.delta, ..attached }),
         Ok(Err(error)) => Outcome::Failed(error.try_again()),
         // The official SDKs retry after this error.
         Err(_) => Outcome::Failed(Refusal::new(ErrorCode::Internal, "The channel could not be joined in time. Try again.")),
@@ -54,7 +56,11 @@ async fn establish(
         Some(retention) => {
             let start = start(worker, attach, retention).await?;
             worker.hub.set_read_progress(key, &attach.channel, start.cursor, start.top);
-            Attached { position: Some(start.answer), recovery: start.recovery, publications: start.publications, number: None }
+            let mut publications = start.publications;
+            if let Some(filter) = &attach.tags_filter {
+                publications.retain(|publication| filter.matches(&publication.tags));
+            }
+            Attached { position: Some(start.answer), recovery: start.recovery, publications, ..Attached::default() }
         }
     };
     if let Some(info) = presence_info {

@@ -18,7 +18,7 @@ use super::{
 use crate::telemetry::{Count, Level};
 use gateway_core::{
     channel::{
-        ChannelOptions,
+        ChannelOptions, TagsFilter,
         feed::{Feed, continues, is_valid},
     },
     model::{ChannelName, ClientInfo, Freshness, Page, PageLimit, Position, Publication, SubscriptionSide},
@@ -49,6 +49,10 @@ pub struct NewSubscription<'a> {
     pub join_leave: bool,
     /// Whether pushes have the channel's number in place of its name.
     pub is_compact: bool,
+    /// Whether publications are deltas to the ones before them.
+    pub has_deltas: bool,
+    /// Which publications the client wants; none: all.
+    pub filter: Option<Arc<TagsFilter>>,
 }
 
 /// Where and how publications from history are queued.
@@ -56,6 +60,7 @@ struct HistoryTarget {
     outbox: Rc<Outbox>,
     number: u64,
     format: DeliveryFormat,
+    filter: Option<Arc<TagsFilter>>,
 }
 
 /// The result of one page of history.
@@ -73,10 +78,10 @@ impl Hub {
     ///
     /// Returns the number that compact pushes have in place of the channel's name. `None` if the connection no longer exists.
     pub fn join(&self, key: ConnKey, channel: &ChannelName, subscription: NewSubscription<'_>) -> Option<u64> {
-        let NewSubscription { options, info, side, join_leave, is_compact } = subscription;
+        let NewSubscription { options, info, side, join_leave, is_compact, has_deltas, filter } = subscription;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        let format = DeliveryFormat { codec: state.entry(key)?.codec, is_compact };
+        let format = DeliveryFormat { codec: state.entry(key)?.codec, is_compact, has_deltas };
         let local_channel = *state.channels.entry(channel.clone()).or_insert_with(|| {
             self.last_channel_number.update(|last| last + 1);
             ChannelKey::new(state.local_channels.insert(LocalChannel::new(
@@ -86,13 +91,22 @@ impl Hub {
                 Feed::new(self.parts.gap_buffers.clone()),
             )))
         });
-        let number = state.local_channel(local_channel)?.number;
+        let shared = state.local_channel(local_channel)?;
+        let (number, filter) = (shared.number, filter.map(|filter| shared.share_filter(filter)));
         let entry = state.connections.get_mut(key.index as usize)?;
         if entry.subscription(local_channel).is_some() {
             return Some(number);
         }
         entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
-        entry.subscriptions.push(Subscription { local_channel, state: SubscriptionState::Attaching(None), side, join_leave, format, info });
+        entry.subscriptions.push(Subscription {
+            local_channel,
+            state: SubscriptionState::Attaching(None),
+            side,
+            join_leave,
+            format,
+            filter,
+            info,
+        });
         if let Some(local_channel) = state.local_channel(local_channel) {
             local_channel.attaching += 1;
         }
@@ -126,6 +140,7 @@ impl Hub {
             let SubscriptionState::Attaching(progress) = &subscription.state else { return LiveStatus::Live };
             let (progress, side, join_leave, format) =
                 (progress.as_deref().copied(), subscription.side, subscription.join_leave, subscription.format);
+            let filter = subscription.filter.clone();
             let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return LiveStatus::Detached };
             let (mut start_offset, mut backfill, mut missed) = (0, false, Vec::new());
             if let Some(progress) = progress {
@@ -153,6 +168,8 @@ impl Hub {
                 timeline: local_channel.timeline,
                 join_leave,
                 format,
+                has_last_delivery: false,
+                filter: filter.clone(),
                 state: side.into(),
                 start_offset,
             });
@@ -162,7 +179,7 @@ impl Hub {
             if let Some(subscription) = entry.subscription(channel_key) {
                 subscription.state = SubscriptionState::Live(index as u32);
             }
-            (HistoryTarget { outbox: entry.outbox.clone(), number, format }, backfill.then_some(channel_key), missed)
+            (HistoryTarget { outbox: entry.outbox.clone(), number, format, filter }, backfill.then_some(channel_key), missed)
         };
         self.queue_history(channel, &missed, &target);
         if let Some(channel_key) = backfill {
@@ -180,7 +197,7 @@ impl Hub {
             let number = state.local_channel(local_channel).map_or(0, |local_channel| local_channel.number);
             let Some(entry) = state.entry(key) else { return CatchUpStep::Status(LiveStatus::Detached) };
             let outbox = entry.outbox.clone();
-            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, format, .. }) =
+            let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, format, filter, .. }) =
                 entry.subscription(local_channel)
             else {
                 return CatchUpStep::Status(LiveStatus::Detached);
@@ -194,7 +211,7 @@ impl Hub {
             }
             let last = page.publications.last().and_then(|last| last.position);
             **progress = ReadProgress { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
-            (HistoryTarget { outbox, number, format: *format }, (before != at).then_some(at))
+            (HistoryTarget { outbox, number, format: *format, filter: filter.clone() }, (before != at).then_some(at))
         };
         if let Some(at) = new_position {
             target.outbox.push(self.now(), Batch::new(encode::position(channel, target.format.codec, at), &self.budget));
@@ -205,6 +222,14 @@ impl Hub {
 
     /// Queues publications from history for one connection.
     fn queue_history(&self, channel: &ChannelName, missed: &[Arc<Publication>], target: &HistoryTarget) {
+        let wanted: Vec<_>;
+        let missed = match &target.filter {
+            None => missed,
+            Some(filter) => {
+                wanted = missed.iter().filter(|publication| filter.matches(&publication.tags)).cloned().collect();
+                &wanted
+            }
+        };
         if missed.is_empty() {
             return;
         }

@@ -1,3 +1,5 @@
+mod deltas;
+mod filters;
 mod forks;
 mod formats;
 mod revocations;
@@ -8,7 +10,7 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    channel::{ChannelOptions, GapBufferBudget, Namespaces, SlowConsumer},
+    channel::{ChannelOptions, DeltaOption, GapBufferBudget, Namespaces, SlowConsumer},
     model::{
         ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, ReadRange, RecoverFrom,
         Retention, ServerCommand, SubscriptionSide, Tags, Tick, UserId, WorkerId,
@@ -59,7 +61,8 @@ fn run_over<F: Future<Output = ()>>(
         let stream = ChannelOptions { retention: Some(STREAM), ..ChannelOptions::default() };
         let crowd = ChannelOptions { presence: true, join_leave: true, ..ChannelOptions::default() };
         let latest = ChannelOptions { slow_consumer: SlowConsumer::Latest, ..stream.clone() };
-        let named = [("stream", stream), ("crowd", crowd), ("latest", latest), ("plain", ChannelOptions::default())];
+        let deltas = ChannelOptions { delta: DeltaOption::Fossil, ..latest.clone() };
+        let named = [("stream", stream), ("crowd", crowd), ("latest", latest), ("plain", ChannelOptions::default()), ("deltas", deltas)];
         let namespaces = Namespaces {
             named: named.into_iter().map(|(name, options)| (name.into(), Arc::new(options))).collect(),
             ..Namespaces::default()
@@ -126,7 +129,7 @@ impl World {
 }
 
 fn subscription(options: &Arc<ChannelOptions>, side: SubscriptionSide) -> NewSubscription<'_> {
-    NewSubscription { options, info: None, side, join_leave: false, is_compact: false }
+    NewSubscription { options, info: None, side, join_leave: false, is_compact: false, has_deltas: false, filter: None }
 }
 
 /// Runs all ready tasks.

@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Settings};
 use gateway_core::{
-    channel::{AllowedData, ChannelOptions, Grant, Namespaces, SlowConsumer},
+    channel::{AllowedData, ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer},
     model::Retention,
 };
 use std::sync::Arc;
@@ -37,6 +37,15 @@ impl From<settings::SlowConsumer> for SlowConsumer {
     }
 }
 
+impl From<settings::Delta> for DeltaOption {
+    fn from(delta: settings::Delta) -> Self {
+        match delta {
+            settings::Delta::None => Self::None,
+            settings::Delta::Fossil => Self::Fossil,
+        }
+    }
+}
+
 impl From<&settings::Channel> for ChannelOptions {
     fn from(channel: &settings::Channel) -> Self {
         let retention = Retention { size: channel.history_size, ttl: channel.history_ttl };
@@ -50,6 +59,8 @@ impl From<&settings::Channel> for ChannelOptions {
             see_history: channel.see_history.into(),
             data: channel.data.into(),
             slow_consumer: channel.slow_consumer.into(),
+            delta: channel.delta.into(),
+            tags_filter: channel.tags_filter,
         }
     }
 }
@@ -67,6 +78,9 @@ impl From<&settings::Personal> for ChannelOptions {
             see_history: personal.see_history.into(),
             data: personal.data.into(),
             slow_consumer: personal.slow_consumer.into(),
+            // Frontends do not subscribe to personal channels, so they cannot ask for these.
+            delta: DeltaOption::None,
+            tags_filter: false,
         }
     }
 }

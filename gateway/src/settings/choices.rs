@@ -41,6 +41,14 @@ choice! {
         Latest = "latest",
     } "\"disconnect\" or \"latest\"";
 
+    /// Which deltas a frontend may ask for.
+    Delta {
+        /// None.
+        None = "none",
+        /// Those in the format of Fossil.
+        Fossil = "fossil",
+    } "\"none\" or \"fossil\"";
+
     /// How the gateway reaches a service.
     Reach {
         /// Over the WebSockets that its instances keep open to the gateway.

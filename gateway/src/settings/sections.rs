@@ -1,7 +1,7 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
-    choices::{AllowedData, BrokerKind, CallOrder, Grant, LogFormat, Reach, SlowConsumer},
+    choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer},
     reader::section,
     redis_url::RedisUrl,
     value::{ByteSize, GIB, KIB, MIB},
@@ -300,6 +300,10 @@ section! {
         data: AllowedData,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
+        /// Which deltas frontends may ask for; see [`Delta`].
+        delta: Delta,
+        /// Whether frontends may ask for publications by their tags.
+        tags_filter: bool,
     }
 
     /// `[services.X]`: a backend that frontends may call.

@@ -3,7 +3,7 @@
 #[cfg(test)]
 use super::reader::keys_of;
 use super::{
-    choices::{AllowedData, CallOrder, Grant, Reach, SlowConsumer},
+    choices::{AllowedData, CallOrder, Delta, Grant, Reach, SlowConsumer},
     reader::{Reader, Section as _},
     sections::{
         ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
@@ -122,6 +122,8 @@ impl Channel {
         see_history: Grant::Nobody,
         data: AllowedData::Json,
         slow_consumer: SlowConsumer::Disconnect,
+        delta: Delta::None,
+        tags_filter: false,
     };
 }
 

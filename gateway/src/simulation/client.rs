@@ -238,7 +238,7 @@ impl Client {
                 127 => 10,
                 _ => 2,
             };
-            for line in read_replies(self.kind.codec, &bytes[header..]) {
+            for line in read_replies(self.kind.codec, &bytes[header..])? {
                 let line = serde_json::from_value(line.clone()).map_err(|error| format!("{line}: {error}"))?;
                 self.line(line, server).map_err(|wrong| format!("{} of {}: {wrong}", self.name, self.channel))?;
             }

@@ -10,10 +10,10 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use prometheus::Registry;
-use shared_proto::http::LOG_DIRECTIVE;
+use shared_proto::http::SILENCED_TARGET;
 use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry as Subscriber, filter::Targets, layer::SubscriberExt as _};
+use tracing_subscriber::{Layer as _, Registry as Subscriber, filter::Targets, layer::SubscriberExt as _};
 
 type BoxedLayer = Box<dyn tracing_subscriber::Layer<Subscriber> + Send + Sync>;
 
@@ -94,7 +94,7 @@ impl Telemetry {
     }
 }
 
-fn log_layer(format: LogFormat, filter: EnvFilter) -> BoxedLayer {
+fn log_layer(format: LogFormat, filter: Targets) -> BoxedLayer {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(filter).boxed(),
@@ -102,10 +102,10 @@ fn log_layer(format: LogFormat, filter: EnvFilter) -> BoxedLayer {
     }
 }
 
-fn log_filter(telemetry: &settings::Telemetry) -> Result<EnvFilter, Problems> {
-    let filter = EnvFilter::builder().parse(&telemetry.log_filter);
+fn log_filter(telemetry: &settings::Telemetry) -> Result<Targets, Problems> {
+    let filter = telemetry.log_filter.replace(' ', "").parse::<Targets>();
     filter
-        .and_then(|filter| Ok(filter.add_directive(LOG_DIRECTIVE.parse()?)))
+        .map(|filter| filter.with_target(SILENCED_TARGET, LevelFilter::OFF))
         .map_err(|error| Problems::of("telemetry.log_filter", format!("is not a filter such as \"info,gateway::hub=debug\": {error}")))
 }
 

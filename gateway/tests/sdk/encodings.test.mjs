@@ -32,6 +32,7 @@ const ANY_DATA = `
 tokens.anonymous = true
 [namespaces.any]
 data = "any"
+delta = "fossil"
 history_size = 100
 subscribe = "anyone"
 publish = "subscriber"
@@ -78,11 +79,11 @@ for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
         assert.equal(page.offset, 2);
     });
 
-    inBuild('text and bytes, live, in the history and after a reconnect', async (t) => {
+    for (const [how, options] of Object.entries({ plain: {}, 'with deltas': { delta: 'fossil' } })) inBuild(`text and bytes, ${how}: live, in the history and after a reconnect`, async (t) => {
         const own = await ownGateway(t, ANY_DATA);
         const [proxy, channel, path] = [await Proxy.start(t, own), 'any:a', '/v1/channels/any:a/publications'];
         const it = await connected(t, own, { url: proxy.url });
-        const subscription = await subscribed(it, channel);
+        const subscription = await subscribed(it, channel, options);
         const got = new EventRecorder(subscription, 'publication', content);
         const publish = (body) => own.ask('POST', path, body);
         await publish({ text: 'ünï "x"\n' });
@@ -167,6 +168,68 @@ for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
             assert.deepEqual(all.map(([, offset]) => offset), range(1, 3 + missed));
         });
     }
+
+    inBuild('deltas: each document arrives whole, most as a change of the one before, also after a recovery', async (t) => {
+        const [proxy, channel] = [await Proxy.start(t, gateway), unique('recover:')];
+        const it = await connected(t, gateway, { url: proxy.url });
+        const subscription = await subscribed(it, channel, { delta: 'fossil' });
+        const got = new EventRecorder(subscription, 'publication', ({ data }) => read(data));
+        const document = (version) => ({ title: 'München', version, text: 'lorem ipsum '.repeat(100) });
+        await gateway.publish(channel, document(1), document(2), 'short');
+        await gateway.ask('POST', `/v1/channels/${channel}/publications`, { data: document(3), ephemeral: true });
+        await gateway.publish(channel, document(4));
+        await got.count(5);
+        const down = next(it, 'connecting');
+        proxy.cut();
+        await down;
+        await gateway.publish(channel, ...range(5, 400).map(document));
+        proxy.restore();
+        await got.count(401);
+        await gateway.publish(channel, document(401));
+        const all = await got.count(402);
+        assert.deepEqual(all, [document(1), document(2), 'short', ...range(3, 401).map(document)]);
+        const { numPublications, numDeltaPayloads, compressionRatio } = subscription.deltaStats();
+        assert.equal(numPublications, 402);
+        assert.ok(numDeltaPayloads > 380 && compressionRatio > 0.8, `${numDeltaPayloads} deltas, ${compressionRatio}`);
+    });
+
+    inBuild('a filter by tags passes live, missed and recovered publications', async (t) => {
+        const [proxy, channel] = [await Proxy.start(t, gateway), unique('recover:')];
+        const publish = (number) => gateway.ask('POST', `/v1/channels/${channel}/publications`, { data: number, tags: { number: `${number}` } });
+        const it = await connected(t, gateway, { url: proxy.url });
+        const tagsFilter = { op: 'and', nodes: [{ key: 'number', cmp: 'gte', val: '2' }, { op: 'not', nodes: [{ key: 'number', cmp: 'in', vals: ['4', '6'] }] }] };
+        const subscription = await subscribed(it, channel, { tagsFilter });
+        const got = new EventRecorder(subscription, 'publication', ({ data }) => read(data));
+        for (const number of range(1, 5)) await publish(number);
+        await got.count(3);
+        const down = next(it, 'connecting');
+        proxy.cut();
+        await down;
+        for (const number of range(6, 8)) await publish(number);
+        const again = next(subscription, 'subscribed');
+        proxy.restore();
+        assert.equal((await again).recovered, true);
+        await publish(9);
+        assert.deepEqual(await got.count(6), [2, 3, 5, 7, 8, 9]);
+    });
+
+    inBuild('a filter that is not valid, or not allowed, is refused', async (t) => {
+        const it = await connected(t, gateway);
+        for (const [channel, tagsFilter] of [['recover:a', { key: 'a', cmp: 'like', val: 'x' }], ['chat:a', { key: 'a', cmp: 'ex' }]]) {
+            const subscription = it.newSubscription(channel, { tagsFilter });
+            const refused = next(subscription, 'unsubscribed');
+            subscription.subscribe();
+            assert.equal((await refused).code, 107);
+        }
+    });
+
+    inBuild('deltas are not used where the namespace does not allow them', async (t) => {
+        const [it, channel] = [await connected(t, gateway), unique('chat:')];
+        const subscription = await subscribed(it, channel, { delta: 'fossil' });
+        const got = new EventRecorder(subscription, 'publication', ({ data }) => read(data));
+        await gateway.publish(channel, 'one', 'two');
+        assert.deepEqual(await got.count(2), ['one', 'two']);
+    });
 
     inBuild('server-side subscriptions, their ends, and a disconnect', async (t) => {
         const [alice, channel] = [unique('alice-'), unique('news:')];

@@ -1,7 +1,8 @@
 //! A client of the frontend protocol.
 
+use crate::form::{Form, Translator};
 use futures_util::{SinkExt as _, StreamExt as _};
-use shared_proto::frontend::{Command, Connect, Frame, Method, PONG};
+use shared_proto::frontend::{Connect, Frame, Method};
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -21,6 +22,7 @@ const PING_GRACE: Duration = Duration::from_secs(3);
 /// One connection.
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
+    translator: Translator,
     frames: VecDeque<Frame>,
     next: u32,
     silence: Duration,
@@ -49,16 +51,16 @@ impl Ended {
 
 impl Client {
     /// Connects, and waits for the reply to the connect command.
-    pub(crate) async fn connect(server: SocketAddr) -> Result<Self, Ended> {
+    pub(crate) async fn connect(server: SocketAddr, form: Form) -> Result<Self, Ended> {
         let opened = timeout(TIMEOUT, async {
             let stream = TcpStream::connect(server).await.map_err(|_| Ended::Broken)?;
             stream.set_nodelay(true).map_err(|_| Ended::Broken)?;
-            let url = format!("ws://{server}/connection/websocket");
+            let url = format!("ws://{server}/connection/websocket{}", form.query());
             // A draining node refuses the upgrade.
             tokio_tungstenite::client_async(url, stream).await.map_err(|_| Ended::Broken)
         });
         let (socket, _) = opened.await.map_err(|_| Ended::Broken)??;
-        let mut client = Self { socket, frames: VecDeque::new(), next: 1, silence: TIMEOUT };
+        let mut client = Self { socket, translator: Translator::new(form), frames: VecDeque::new(), next: 1, silence: TIMEOUT };
         client.send(Method::Connect(Connect::default())).await?;
         let answer = timeout(TIMEOUT, client.next()).await.map_err(|_| Ended::Broken)??;
         let Some(connected) = answer.connect else { return Err(Ended::Broken) };
@@ -70,14 +72,13 @@ impl Client {
     pub(crate) async fn send(&mut self, method: Method) -> Result<u32, Ended> {
         let id = self.next;
         self.next += 1;
-        let command: Command = method.with_id(id);
-        let text = serde_json::to_string(&command).expect("it is JSON");
-        self.send_text(text).await?;
+        let command = self.translator.command(id, method);
+        self.send_message(command).await?;
         Ok(id)
     }
 
-    async fn send_text(&mut self, text: impl Into<String>) -> Result<(), Ended> {
-        match timeout(TIMEOUT, self.socket.send(Message::text(text.into()))).await {
+    async fn send_message(&mut self, message: Message) -> Result<(), Ended> {
+        match timeout(TIMEOUT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Ended::Broken),
         }
@@ -90,15 +91,13 @@ impl Client {
                 if !frame.is_ping() {
                     return Ok(frame);
                 }
-                self.send_text(PONG).await?;
+                let pong = self.translator.pong();
+                self.send_message(pong).await?;
             }
             let silent = tokio::time::Instant::from_std(Instant::now() + self.silence);
             match timeout_at(silent, self.socket.next()).await {
-                Ok(Some(Ok(Message::Text(text)))) => {
-                    for line in text.lines().filter(|line| !line.is_empty()) {
-                        let frame = serde_json::from_str(line).map_err(|error| Ended::Malformed(format!("{error}: {line}")))?;
-                        self.frames.push_back(frame);
-                    }
+                Ok(Some(Ok(message @ (Message::Text(_) | Message::Binary(_))))) => {
+                    self.frames.extend(self.translator.frames(&message).map_err(Ended::Malformed)?);
                 }
                 Ok(Some(Ok(Message::Close(Some(close))))) => return Err(Ended::Closed(close.code.into(), close.reason.to_string())),
                 Ok(Some(Ok(Message::Close(None)) | Err(_)) | None) | Err(_) => return Err(Ended::Broken),

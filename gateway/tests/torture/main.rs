@@ -3,7 +3,7 @@
 //!
 //! - [`options`]: the command line; [`run`]: one run, from its start to the table of results
 //! - [`world`]: the state of a run: its [`store`] and its gateways ([`node`])
-//! - [`workload`]: the publishers and subscribers: [`publisher`], [`subscriber`], [`client`]
+//! - [`workload`]: the publishers and subscribers: [`publisher`], [`subscriber`], [`client`], [`form`]
 //! - [`fault`]: fault injection; [`control`]: deliberate defects that prove that the checks can fail
 //! - [`ledger`]: records publications; [`delivery_checker`]: checks the deliveries to one subscriber; [`checkpoint`]: compares them with the histories
 //! - [`tally`]: counts violations; [`counters`]: reads the metrics of the gateways
@@ -14,6 +14,7 @@ mod control;
 mod counters;
 mod delivery_checker;
 mod fault;
+mod form;
 mod ledger;
 mod node;
 mod number_set;

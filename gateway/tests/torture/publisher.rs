@@ -2,6 +2,7 @@
 
 use crate::{
     client::{Client, Ended},
+    form::Form,
     ledger::Channel,
     node::KEY,
     tally::Count,
@@ -87,7 +88,7 @@ pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>
 /// uncertain.
 pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>, pause: Duration) {
     while !world.stop.is_cancelled() {
-        let Ok(mut client) = Client::connect(world.any_node().public.address()).await else {
+        let Ok(mut client) = Client::connect(world.any_node().public.address(), Form::PLAIN).await else {
             sleep(RETRY).await;
             continue;
         };

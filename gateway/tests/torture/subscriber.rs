@@ -3,6 +3,7 @@
 use crate::{
     client::{Client, Ended},
     delivery_checker::DeliveryChecker,
+    form::Form,
     ledger::Channel,
     tally::Count,
     world::{Content, World},
@@ -23,6 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Subscriber {
     world: Arc<World>,
     who: String,
+    form: Form,
     subscriptions: HashMap<String, Subscription>,
     failures: u32,
 }
@@ -42,19 +44,19 @@ enum State {
 }
 
 impl Subscriber {
-    pub(crate) fn new(world: Arc<World>, who: String, channels: &[Arc<Channel>]) -> Self {
+    pub(crate) fn new(world: Arc<World>, who: String, form: Form, channels: &[Arc<Channel>]) -> Self {
         let each = |channel: &Arc<Channel>| {
             let checker = world.checkers.add(who.clone(), channel);
             (channel.name.clone(), Subscription { checker, state: State::Due(Instant::now()), failures: 0 })
         };
         let subscriptions = channels.iter().map(each).collect();
-        Self { world, who, subscriptions, failures: 0 }
+        Self { world, who, form, subscriptions, failures: 0 }
     }
 
     /// Runs until the future is dropped.
     pub(crate) async fn run(mut self) {
         loop {
-            let ended = match Client::connect(self.world.any_node().public.address()).await {
+            let ended = match Client::connect(self.world.any_node().public.address(), self.form).await {
                 Ok(client) => {
                     self.failures = 0;
                     match self.run_connection(client).await {

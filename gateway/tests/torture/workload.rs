@@ -1,6 +1,7 @@
 //! Starts the publishers and subscribers.
 
 use crate::{
+    form::Form,
     ledger::Kind,
     publisher::{publish_as_frontend, publish_as_service},
     subscriber::Subscriber,
@@ -23,7 +24,7 @@ pub(crate) fn start_workload(world: &Arc<World>, scale: Scale) -> (JoinSet<()>, 
             pair if pair < sparse.len() => sparse[pair].clone(),
             _ => short[number % short.len()].clone(),
         });
-        subscribers.spawn(Subscriber::new(world.clone(), format!("client {number}"), &mine).run());
+        subscribers.spawn(Subscriber::new(world.clone(), format!("client {number}"), Form::of(number), &mine).run());
     }
     let pause = Duration::from_secs_f64(world.channels.len() as f64 / f64::from(scale.rate));
     for (number, channel) in world.channels.iter().enumerate() {

@@ -125,7 +125,9 @@ fn channels() -> Vec<Arc<Channel>> {
 fn settings(name: &str, url: &str, control: Option<Control>) -> String {
     let broker = if control == Some(Control::Memory) { "memory" } else { "redis" };
     let namespace = |name: &str, size: u32| {
-        format!("[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\n")
+        format!(
+            "[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\ndelta = \"fossil\"\n"
+        )
     };
     format!(
         r#"

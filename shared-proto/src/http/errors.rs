@@ -7,9 +7,9 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A directive for `tracing` filters. It silences the HTTP library, which logs an ERROR for faults that any client can cause.
+/// A module of the HTTP library that log filters switch off, because it logs an ERROR for faults that any client can cause.
 /// [`ConnectionErrors`] logs these faults instead.
-pub const LOG_DIRECTIVE: &str = "actix_http::h1::dispatcher=off";
+pub const SILENCED_TARGET: &str = "actix_http::h1::dispatcher";
 
 /// Shortest time between two log lines about the same cause.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);

@@ -26,7 +26,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use errors::{Cause, ConnectionErrors, LOG_DIRECTIVE};
+pub use errors::{Cause, ConnectionErrors, SILENCED_TARGET};
 pub use open_files::{OpenFiles, raise_open_files};
 pub use query::{QueryError, read_query};
 pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve, service};

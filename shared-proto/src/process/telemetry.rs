@@ -1,6 +1,6 @@
 //! Telemetry of a service process: logs to standard error, and metrics for Prometheus. With an endpoint, traces and metrics are also sent by OTLP.
 
-use crate::http::LOG_DIRECTIVE;
+use crate::http::SILENCED_TARGET;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider};
 use opentelemetry::{Context, global};
@@ -15,10 +15,10 @@ use std::io::IsTerminal;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{Layer, fmt};
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -34,7 +34,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// The log filter, in the syntax of `tracing`: `info`, or `warn,chatbot_backend=debug`.
+    /// The log filter, a level, or levels for modules: `info`, or `warn,chatbot_backend=debug`.
     pub log: String,
     /// The format of log lines.
     pub log_format: LogFormat,
@@ -45,9 +45,9 @@ pub struct TelemetrySettings {
 }
 
 impl TelemetrySettings {
-    fn filter(&self) -> Result<EnvFilter, ParseError> {
-        let filter = EnvFilter::builder().parse(&self.log)?;
-        Ok(filter.add_directive(LOG_DIRECTIVE.parse()?))
+    fn filter(&self) -> Result<Targets, ParseError> {
+        let filter = self.log.replace(' ', "").parse::<Targets>()?;
+        Ok(filter.with_target(SILENCED_TARGET, LevelFilter::OFF))
     }
 
     /// Checks the values. The error names the key.

@@ -99,6 +99,7 @@ export class GatewaySocket extends EventTarget {
     const send = socket.send.bind(socket);
     let hasNode = false;
     socket.send = (data) => {
+      if (socket.readyState !== WebSocket.OPEN) return; // A cut closes it before the SDK knows. The SDK sends what matters again.
       this.framesOut += 1;
       this.bytesOut += size(data);
       this.dispatchEvent(new Event('traffic'));

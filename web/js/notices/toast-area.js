@@ -1,4 +1,4 @@
-/** The place of toasts: below the header and the banner, above the message field, so that they cover no control. */
+/** The place of toasts: below the headings and the banner, above the message field, so that they cover no control and not who is typing. */
 
 import { byId } from '../page/dom.js';
 
@@ -6,7 +6,7 @@ const GAP = 8;
 
 function edges() {
   const isChatCovered = byId('scroller').inert;
-  const above = isChatCovered ? ['.bar', '.side-head'] : ['.bar', '#banner'];
+  const above = isChatCovered ? ['.bar', '.side-head'] : ['.chat-head', '#banner'];
   const bottoms = above.map((part) => document.querySelector(part)?.getBoundingClientRect().bottom ?? 0);
   return { top: Math.max(...bottoms) + GAP, bottom: (isChatCovered ? innerHeight : document.querySelector('.foot').getBoundingClientRect().top) - GAP };
 }

@@ -2,8 +2,7 @@
 
 import { announce, announceUrgent } from '../page/announce.js';
 import { byId, show, write } from '../page/dom.js';
-import { limitText } from '../page/limit.js';
-import { LINE_LIMIT, lineProblem } from './line-limit.js';
+import { LINE_LIMIT, limitText, lineProblem } from '../page/limit.js';
 import { MAX_LINES } from './outbox.js';
 
 const FULL = `${MAX_LINES} messages wait to be sent. Send or discard some of them first.`;

@@ -29,6 +29,12 @@ export class DraftStore {
     this.#set(this.#movedKey, 'yes');
   }
 
+  /** Forgets the text, because its user leaves the tab. */
+  clear() {
+    this.#set(this.#key, '');
+    this.#set(this.#movedKey, '');
+  }
+
   #get(key) {
     try {
       return this.#storage.getItem(key) ?? '';

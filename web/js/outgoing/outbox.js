@@ -8,6 +8,7 @@ export const MAX_LINES = 50;
 /** How long a line is sent by itself, in milliseconds: as long as the gateway recognises it if it comes twice (`idempotency.ttl`). */
 export const MAX_AGE = 3_600_000;
 export const EXPIRED = 'It was not sent within an hour.';
+export const FROM_ADDRESS = 'It came with the address of this page. Send it if it is yours.';
 
 const ID = /^[A-Za-z0-9-]{32,64}$/;
 const ENDED = new Set(['refused', 'unknown']);
@@ -27,6 +28,11 @@ function restored(line, now) {
   return { id: line.id, text: line.text, at: Math.min(line.at, now), after: isPlace(line.after) ? line.after : null, state, note };
 }
 
+/** Anybody can write a line into an address. So the user has to send it. */
+function unconfirmed(line) {
+  return line?.state === 'waiting' ? { ...line, state: 'refused', note: FROM_ADDRESS } : line;
+}
+
 export class Outbox {
   #key;
   #storage;
@@ -37,12 +43,14 @@ export class Outbox {
     this.#storage = storage;
   }
 
-  /** The stored lines, in the order in which they were said. `arrived` came with the tab from another node. */
+  /** The stored lines, in the order in which they were said. `arrived` are those of the address, with which a tab comes from another node. */
   read(arrived = null, now = Date.now()) {
     const stored = this.#stored();
-    // A tab that comes back from another node brings the lines that it took there.
-    const own = arrived ? stored.filter((line) => !line.moved) : stored;
-    const lines = new Map([...own, ...arrived ?? []].map((line) => restored(line, now)).filter(Boolean).map((line) => [line.id, line]));
+    // A tab that comes back from another node brings the lines that it took there. What it does not bring was sent or discarded.
+    const ids = new Set(arrived?.map((line) => line?.id));
+    const own = stored.filter((line) => !arrived || !line.moved || ids.has(line.id)).map((line) => restored(line, now));
+    const foreign = (arrived ?? []).map((line) => unconfirmed(restored(line, now)));
+    const lines = new Map([...foreign, ...own].filter(Boolean).map((line) => [line.id, line]));
     return [...lines.values()].sort((a, b) => a.at - b.at).slice(-2 * MAX_LINES);
   }
 
@@ -54,6 +62,11 @@ export class Outbox {
   markMoved(lines) {
     this.#moved = new Set(lines.map(({ id }) => id));
     this.#store(this.#stored().map((line) => (this.#moved.has(line.id) ? { ...line, moved: true } : line)));
+  }
+
+  /** Forgets the lines, because their user leaves the tab. */
+  clear() {
+    this.#store([]);
   }
 
   #stored() {

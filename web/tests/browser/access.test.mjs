@@ -1,18 +1,12 @@
+// Names, contrast, landmarks, the keyboard and the widths of the page.
+
 import assert from 'node:assert/strict';
-import test, { after, afterEach, before } from 'node:test';
-import { launch, openTab, say, waitForEntry, signIn } from './chromium.mjs';
+import test from 'node:test';
+import { say, signIn, waitForEntry } from './chromium.mjs';
 import { unique } from './stack.mjs';
+import { tabsOfFile } from './tabs.mjs';
 
-let browser;
-let context;
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
-afterEach(() => context?.close());
-
-async function open(options) {
-  context = await browser.newContext(options);
-  return openTab(context);
-}
+const { open, signedIn } = tabsOfFile();
 
 /** Visible controls without an accessible name. */
 function controlsWithoutName(tab) {
@@ -80,8 +74,7 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 test('the page has its landmarks, one first-level heading and live regions', async () => {
-  const tab = await open();
-  await signIn(tab, unique('alice'));
+  const tab = await signedIn();
   for (const [selector, number] of [['main:not([hidden])', 1], ['header.bar', 1], ['aside[aria-labelledby]', 1], ['#app h1', 1]]) {
     assert.equal(await tab.locator(selector).count(), number, selector);
   }
@@ -93,14 +86,12 @@ test('the page has its landmarks, one first-level heading and live regions', asy
 });
 
 test('the page works with the keyboard alone, and the focus is visible and never lost', async () => {
-  const tab = await open();
-  const user = unique('alice');
-  await signIn(tab, user);
+  const tab = await signedIn();
   assert.equal(await tab.evaluate(() => document.activeElement.id), 'message-field');
   const text = unique('typed');
   await tab.keyboard.type(text);
   await tab.keyboard.press('Enter');
-  await waitForEntry(tab, text, user);
+  await waitForEntry(tab, text, tab.user);
 
   await tab.locator('#bell').focus();
   await tab.keyboard.press('Enter');

@@ -12,7 +12,7 @@ import { tabsOfFile } from './tabs.mjs';
 
 const PHONE = { viewport: { width: 390, height: 844 } };
 const record = buttonRecord();
-const { newContext, open, signedIn } = tabsOfFile(record.watch);
+const { newContext, open, signedIn } = tabsOfFile({ prepare: record.watch });
 
 const isHidden = (tab, selector) => tab.locator(selector).waitFor({ state: 'hidden' });
 const hasFocus = (tab, id) => tab.waitForFunction((wanted) => document.activeElement.id === wanted, id);
@@ -214,7 +214,10 @@ const BUTTONS = {
   },
   async '#to-end'(t) {
     const { gateway, tab } = await ownConversation(t, 50);
-    await tab.locator('#scroller').evaluate((scroller) => { scroller.scrollTop = 0; });
+    await tab.locator('#scroller').evaluate((scroller) => new Promise((scrolled) => {
+      scroller.addEventListener('scroll', scrolled, { once: true });
+      scroller.scrollTop = 0;
+    }));
     await gateway.publish('chat:lobby', message('the newest'));
     await tab.locator('#to-end').click();
     await tab.waitForFunction(() => {

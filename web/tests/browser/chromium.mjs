@@ -13,12 +13,12 @@ export function launch() {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
 }
 
-/** Opens the demo of the stack in a new tab of the context. `tab.problems` collects its errors. */
-export async function openTab(context, page = address) {
+/** An empty tab of the context. `tab.problems` collects its errors. */
+export async function newTab(context) {
   const tab = await context.newPage();
   tab.problems = [];
   tab.setDefaultTimeout(15_000);
-  tab.on('console', (message) => ['error', 'warning'].includes(message.type()) && tab.problems.push(`console: ${message.text()}`));
+  tab.on('console', (message) => ['error', 'warning'].includes(message.type()) && tab.problems.push(`console: ${message.text()} (${message.location().url})`));
   tab.on('pageerror', (error) => tab.problems.push(`exception: ${error}`));
   tab.on('requestfailed', (request) => tab.problems.push(`request failed: ${request.url()}`));
   await tab.exposeFunction('reportViolation', (text) => tab.problems.push(`policy: ${text}`));
@@ -27,15 +27,26 @@ export async function openTab(context, page = address) {
       globalThis.reportViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
     });
   });
+  return tab;
+}
+
+/** Loads the demo. `tab.headers` has the headers of the answer. */
+export async function loadPage(tab, page) {
   const response = await tab.goto(page);
-  if (!response.ok()) throw new Error(`${page} answered ${response.status()}: is demo.enabled set?`);
+  if (!response.ok() && response.status() !== 304) throw new Error(`${page} answered ${response.status()}: is demo.enabled set?`);
   tab.headers = response.headers();
+}
+
+/** Opens the demo of the stack in a new tab of the context. */
+export async function openTab(context, page = address) {
+  const tab = await newTab(context);
+  await loadPage(tab, page);
   return tab;
 }
 
 /**
  * Interferes with the sockets of a browser context. It can break and restore them. While `dropsAnswers` is set, it drops the
- * gateway's messages. It records the calls of the page in `calls`; `answers` has the answer to a method instead of the service's
+ * gateway's messages. `refused` counts the sockets opened while it is cut. It records the calls of the page in `calls`; `answers` has the answer to a method instead of the service's
  * (a function of the call's data that returns `{ data }` or `{ error }`, or null for the service's own answer).
  */
 export async function faultyNetwork(context) {
@@ -43,6 +54,7 @@ export async function faultyNetwork(context) {
   const network = {
     dropsAnswers: false,
     isDown: false,
+    refused: 0,
     calls: [],
     answers: {},
     /** The data of the calls of this method. */
@@ -65,6 +77,7 @@ export async function faultyNetwork(context) {
   };
   await context.routeWebSocket('**/connection/websocket', (socket) => {
     if (network.isDown) {
+      network.refused += 1;
       socket.close({ code: 3000, reason: 'cut' });
       return;
     }

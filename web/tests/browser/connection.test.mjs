@@ -1,24 +1,13 @@
 // What the page says in each state of the connection.
 
 import assert from 'node:assert/strict';
-import test, { after, afterEach, before } from 'node:test';
-import { faultyNetwork, launch, openTab, ready, signIn } from './chromium.mjs';
+import test from 'node:test';
+import { eventually } from '../../../gateway/tests/sdk/support/wait.mjs';
+import { faultyNetwork, ready } from './chromium.mjs';
 import { disconnect, publish, unique } from './stack.mjs';
+import { tabsOfFile } from './tabs.mjs';
 
-let browser;
-let contexts = [];
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
-afterEach(async () => {
-  await Promise.all(contexts.map((context) => context.close()));
-  contexts = [];
-});
-
-async function newContext() {
-  const context = await browser.newContext({ reducedMotion: 'reduce' });
-  contexts.push(context);
-  return context;
-}
+const { newContext, open, signedIn } = tabsOfFile({ reducedMotion: 'reduce' });
 
 /** Signs in without waiting for a connection. */
 async function enter(tab, user) {
@@ -50,7 +39,7 @@ test('a page that was never connected does not say that the connection is lost',
   const context = await newContext();
   const network = await faultyNetwork(context);
   network.cut();
-  const tab = await openTab(context);
+  const tab = await open({ context });
   await recordTexts(tab);
   await enter(tab, unique('alice'));
   await state(tab, 'unreached');
@@ -68,29 +57,28 @@ test('a page that was never connected does not say that the connection is lost',
 test('a lost connection is announced once, and reads as lost until it is back', async () => {
   const context = await newContext();
   const network = await faultyNetwork(context);
-  const tab = await openTab(context);
-  await signIn(tab, unique('alice'));
+  const tab = await signedIn({ context });
   network.cut();
   await state(tab, 'waiting');
   assert.equal(await pill(tab), 'Reconnecting');
   assert.match(await banner(tab), /^The connection is lost\. Next try within \d\.\d s\.$/);
-  await tab.waitForTimeout(2_500);
+  await eventually(() => network.refused >= 3, 'further attempts');
   assert.equal(await tab.locator('#urgent-announcements p').count(), 1, 'further attempts say nothing');
   network.restore();
   await ready(tab);
 });
 
 test('a connection that the server ends for good never reads as reconnecting', async () => {
-  const tab = await openTab(await newContext());
-  const user = unique('alice');
-  await signIn(tab, user);
+  const context = await newContext();
+  await context.clock.install();
+  const tab = await signedIn({ context });
   await recordTexts(tab);
-  await disconnect(user);
+  await disconnect(tab.user);
   await state(tab, 'closed');
   assert.equal(await pill(tab), 'Disconnected');
   assert.equal(await banner(tab), 'The server ended this connection.');
   await tab.locator('#again').waitFor();
-  await tab.waitForTimeout(1_500);
+  await tab.clock.fastForward(60_000);
   assert.deepEqual((await recorded(tab)).filter((text) => /reconnect|connecting|trying|next try|lost/i.test(text)), []);
   assert.equal(await tab.locator('[data-do="try-now"]:visible').count(), 0);
   await tab.locator('#again').click();
@@ -100,7 +88,7 @@ test('a connection that the server ends for good never reads as reconnecting', a
 test('a first connection that the server refuses for good reads as closed', async () => {
   const context = await newContext();
   await context.routeWebSocket('**/connection/websocket', (socket) => socket.close({ code: 3500, reason: 'invalid token' }));
-  const tab = await openTab(context);
+  const tab = await open({ context });
   await recordTexts(tab);
   await enter(tab, unique('alice'));
   await state(tab, 'closed');
@@ -110,8 +98,7 @@ test('a first connection that the server refuses for good reads as closed', asyn
 
 test('a browser without a network is called offline, and the page connects when the network is back', async () => {
   const context = await newContext();
-  const tab = await openTab(context);
-  await signIn(tab, unique('alice'));
+  const tab = await signedIn({ context });
   await context.setOffline(true);
   await state(tab, 'offline');
   assert.equal(await pill(tab), 'Offline');
@@ -122,8 +109,7 @@ test('a browser without a network is called offline, and the page connects when 
 });
 
 test('a cut by the user says so, and when it ends', async () => {
-  const tab = await openTab(await newContext());
-  await signIn(tab, unique('alice'));
+  const tab = await signedIn();
   await tab.locator('#cut').click();
   await state(tab, 'cut');
   assert.equal(await pill(tab), 'Connection cut');
@@ -140,8 +126,7 @@ test('a node that shuts down does not read as a lost connection', async () => {
     sockets.push(socket);
     socket.connectToServer();
   });
-  const tab = await openTab(context);
-  await signIn(tab, unique('alice'));
+  const tab = await signedIn({ context });
   isDown = true;
   for (const socket of sockets) socket.close({ code: 3001, reason: 'shutdown' });
   await state(tab, 'shutdown');
@@ -152,10 +137,7 @@ test('a node that shuts down does not read as a lost connection', async () => {
 });
 
 test('the log counts recovered messages, not the parts of an answer', async () => {
-  const context = await newContext();
-  const tab = await openTab(context);
-  const user = unique('alice');
-  await signIn(tab, user);
+  const tab = await signedIn();
   const stream = unique('s');
   const channel = `stream:${stream}`;
   await publish('chat:lobby', { kind: 'stream', id: stream, from: 'bot', channel });

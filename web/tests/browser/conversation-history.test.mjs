@@ -1,22 +1,14 @@
 // What is read in a conversation: earlier messages, days and times, long lines, and many lines at once.
 
 import assert from 'node:assert/strict';
-import test, { after, before } from 'node:test';
-import { launch, openTab, ready, signIn, waitForEntry } from './chromium.mjs';
+import test from 'node:test';
+import { ready, waitForEntry } from './chromium.mjs';
 import { demoGateway, line, LOBBY } from './demo-gateway.mjs';
+import { tabsOfFile } from './tabs.mjs';
 
-let browser;
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
+const { newContext, signedIn } = tabsOfFile();
 
-async function openPage(t, gateway, { user = 'alice', prepare, ...options } = {}) {
-  const context = await browser.newContext(options);
-  t.after(() => context.close());
-  await prepare?.(context);
-  const tab = await openTab(context, `${gateway.url}/`);
-  await signIn(tab, user);
-  return tab;
-}
+const openPage = (gateway, options) => signedIn({ user: 'alice', address: `${gateway.url}/`, ...options });
 
 const lines = (count, more) => Array.from({ length: count }, (_, i) => line(`line ${i}`, more));
 const shownIds = (tab) => tab.$$eval('#messages > li[data-id]', (list) => list.map(({ dataset }) => dataset.id));
@@ -30,7 +22,7 @@ for (const width of [1280, 390]) {
     const gateway = await demoGateway(t);
     const all = lines(195);
     await gateway.publish(LOBBY, ...all);
-    const tab = await openPage(t, gateway, { viewport: { width, height: 740 } });
+    const tab = await openPage(gateway, { viewport: { width, height: 740 } });
     const older = tab.getByRole('button', { name: 'Show earlier messages' });
     for (const shown of [60, 120, 180, 195]) {
       await tab.waitForFunction((count) => document.querySelectorAll('#messages > li').length === count, shown);
@@ -46,14 +38,13 @@ for (const width of [1280, 390]) {
     }
     await older.waitFor({ state: 'hidden' });
     assert.equal(await tab.evaluate(() => document.activeElement.id), 'scroller', 'the focus stays in the conversation');
-    assert.deepEqual(tab.problems, []);
-  });
+    });
 }
 
 test('a history of exactly one page has nothing earlier', async (t) => {
   const gateway = await demoGateway(t);
   await gateway.publish(LOBBY, ...lines(60));
-  const tab = await openPage(t, gateway);
+  const tab = await openPage(gateway);
   await tab.waitForFunction(() => document.querySelectorAll('#messages > li').length === 60);
   assert.equal(await tab.locator('#older').isVisible(), false);
 });
@@ -63,8 +54,9 @@ test('lines have their time and day, also after a reload, and a new day renames 
   const said = (text, at) => line(text, { at: new Date(at).toISOString() });
   const dated = [said('long ago', '2026-11-20T08:05:00Z'), said('the day before', '2026-11-26T10:00:00Z'), said('late', '2026-11-27T20:10:00Z'), said('early', '2026-11-27T20:30:00Z')];
   await gateway.publish(LOBBY, ...dated);
-  const install = (context) => context.clock.install({ time: new Date('2026-11-27T23:59:00Z') });
-  const tab = await openPage(t, gateway, { timezoneId: 'UTC', prepare: install });
+  const context = await newContext({ timezoneId: 'UTC' });
+  await context.clock.install({ time: new Date('2026-11-27T23:59:00Z') });
+  const tab = await openPage(gateway, { context });
   await waitForEntry(tab, 'early', 'bob');
   const days = () => tab.$$eval('.day time', (list) => list.map((day) => `${day.dateTime} ${day.textContent}`));
   const times = () => tab.$$eval('#messages > li .entry-head time', (list) => list.map((time) => `${time.dateTime} ${time.textContent}`));
@@ -90,7 +82,7 @@ test('a long line is folded until somebody wants to read it, and not while it is
   const gateway = await demoGateway(t);
   const long = Array.from({ length: 30 }, (_, i) => `row ${i}`).join('\n');
   await gateway.publish(LOBBY, line(long), line('word '.repeat(300), { from: 'carol' }), line(Array.from({ length: 12 }, (_, i) => `row ${i}`).join('\n'), { from: 'dave' }));
-  const tab = await openPage(t, gateway, { viewport: { width: 390, height: 740 } });
+  const tab = await openPage(gateway, { viewport: { width: 390, height: 740 } });
   await waitForEntry(tab, 'row 11', 'dave');
   const entry = (from) => tab.locator(`#messages > li[data-from="${from}"]`);
   const rows = (from) => entry(from).locator('.entry-text').evaluate((text) => Math.round(text.getBoundingClientRect().height / parseFloat(getComputedStyle(text).lineHeight)));
@@ -114,7 +106,7 @@ test('a long line is folded until somebody wants to read it, and not while it is
 test('text from right to left is laid out from right to left', async (t) => {
   const gateway = await demoGateway(t);
   await gateway.publish(LOBBY, line('שלום, מה שלומך?', { from: 'דנה' }), line('hello?'));
-  const tab = await openPage(t, gateway);
+  const tab = await openPage(gateway);
   const id = await waitForEntry(tab, 'שלום', 'דנה');
   const directionOf = (selector) => tab.locator(selector).first().evaluate((element) => getComputedStyle(element).direction);
   assert.equal(await directionOf(`li[data-id="${id}"] .bubble`), 'rtl');
@@ -126,7 +118,7 @@ test('text from right to left is laid out from right to left', async (t) => {
 
 test('700 lines in 2 seconds: nothing is lost, out of order or announced one by one, and the page stays bounded', async (t) => {
   const gateway = await demoGateway(t);
-  const tab = await openPage(t, gateway);
+  const tab = await openPage(gateway);
   await tab.evaluate(() => {
     globalThis.announced = [];
     globalThis.mostInOneFrame = 0;
@@ -179,14 +171,13 @@ test('700 lines in 2 seconds: nothing is lost, out of order or announced one by 
   await gateway.publish(LOBBY, line('the newest'));
   await tab.getByRole('button', { name: '1 new message' }).click();
   await waitForEntry(tab, 'the newest', 'bob');
-  assert.deepEqual(tab.problems, []);
 });
 
 test('somebody who reads back finds the way down line by line', async (t) => {
   const gateway = await demoGateway(t);
   const all = lines(900);
   await gateway.publish(LOBBY, ...all);
-  const tab = await openPage(t, gateway);
+  const tab = await openPage(gateway);
   const older = tab.getByRole('button', { name: 'Show earlier messages' });
   for (let page = 0; page < 14; page += 1) {
     const first = (await shownIds(tab))[0];

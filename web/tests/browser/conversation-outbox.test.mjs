@@ -1,24 +1,20 @@
 // Lines that are said without a connection, or whose answer is lost.
 
 import assert from 'node:assert/strict';
-import test, { after, before } from 'node:test';
-import { faultyNetwork, launch, openTab, ready, say, signIn, waitForEntry } from './chromium.mjs';
+import test from 'node:test';
+import { faultyNetwork, ready, say, waitForEntry } from './chromium.mjs';
 import { expected } from './conversation.mjs';
 import { LOBBY } from './demo-gateway.mjs';
 import { history, page, publish, unique } from './stack.mjs';
+import { tabsOfFile } from './tabs.mjs';
 
-let browser;
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
+const { newContext, open: openTab, signedIn } = tabsOfFile();
 
-async function open(t) {
-  const context = await browser.newContext();
-  t.after(() => context.close());
+async function open() {
+  const context = await newContext();
   const network = await faultyNetwork(context);
-  const tab = await openTab(context);
-  const user = unique('alice');
-  await signIn(tab, user);
-  return { tab, network, user };
+  const tab = await signedIn({ context });
+  return { tab, network, user: tab.user };
 }
 
 async function cut(tab, network) {
@@ -39,8 +35,8 @@ async function arrived({ tab, network, user }, texts) {
   assert.deepEqual(shown.filter((text) => texts.includes(text)), texts);
 }
 
-test('lines said without a connection say that they will be sent, and are sent once and in order', async (t) => {
-  const { tab, network, user } = await open(t);
+test('lines said without a connection say that they will be sent, and are sent once and in order', async () => {
+  const { tab, network, user } = await open();
   await cut(tab, network);
   const texts = ['one', 'two', 'three'].map((word) => unique(`@nobody ${word}`));
   for (const text of texts) {
@@ -54,8 +50,8 @@ test('lines said without a connection say that they will be sent, and are sent o
   assert.equal(await tab.locator('#messages > li:not([data-id])').count(), 0);
 });
 
-test('a reload keeps the lines that wait and the text in the field', async (t) => {
-  const { tab, network, user } = await open(t);
+test('a reload keeps the lines that wait and the text in the field', async () => {
+  const { tab, network, user } = await open();
   await cut(tab, network);
   const texts = ['before', 'the reload'].map((word) => unique(`@nobody ${word}`));
   for (const text of texts) await say(tab, text);
@@ -71,8 +67,8 @@ test('a reload keeps the lines that wait and the text in the field', async (t) =
   assert.equal(await tab.locator('#messages > li:not([data-id])').count(), 0);
 });
 
-test('a call whose outcome is unknown is made again by itself, with its id', async (t) => {
-  const { tab, network, user } = await open(t);
+test('a call whose outcome is unknown is made again by itself, with its id', async () => {
+  const { tab, network, user } = await open();
   let calls = 0;
   network.answers['chatbot.say'] = () => (++calls < 3 ? { error: { code: 1001, message: 'timeout' } } : null);
   const texts = [unique('@nobody again')];
@@ -81,8 +77,8 @@ test('a call whose outcome is unknown is made again by itself, with its id', asy
   assert.equal(network.callsOf('chatbot.say').length, 3);
 });
 
-test('a refused line keeps its place and its reason, also after a reload, until it is discarded', async (t) => {
-  const { tab } = await open(t);
+test('a refused line keeps its place and its reason, also after a reload, until it is discarded', async () => {
+  const { tab } = await open();
   await say(tab, 'error');
   const refused = tab.locator('#messages > li[data-state="refused"]');
   await refused.waitFor();
@@ -107,8 +103,8 @@ test('a refused line keeps its place and its reason, also after a reload, until 
   assert.equal(await refused.count(), 0);
 });
 
-test('the 51st line that waits stays in the field, with a reason', async (t) => {
-  const { tab, network } = await open(t);
+test('the 51st line that waits stays in the field, with a reason', async () => {
+  const { tab, network } = await open();
   await cut(tab, network);
   for (let i = 0; i < 50; i += 1) await say(tab, `@nobody line ${i}`);
   await say(tab, '@nobody one more');
@@ -117,17 +113,22 @@ test('the 51st line that waits stays in the field, with a reason', async (t) => 
   assert.equal(await tab.locator('#messages > li[data-state="waiting"]').count(), 50);
 });
 
-test('lines and the text in the field move to another node with the tab', async (t) => {
-  const { tab, network, user } = await open(t);
+test('lines and the text in the field move to another node with the tab', async () => {
+  const { tab, network, user } = await open();
   await cut(tab, network);
   const texts = ['before', 'the move'].map((word) => unique(`@nobody ${word}`));
   for (const text of texts) await say(tab, text);
   await tab.locator('#message-field').fill('half a sentence');
   await tab.getByRole('button', { name: /Move here/ }).click();
   await tab.waitForURL((url) => url.href !== page);
-  for (const text of texts) await entryOf(tab, text).getByText('It will be sent').waitFor();
-  assert.equal(await tab.locator('#message-field').inputValue(), 'half a sentence');
   network.restore();
+  await ready(tab);
+  assert.equal(await tab.locator('#message-field').inputValue(), 'half a sentence');
+  for (const text of texts) {
+    const entry = entryOf(tab, text);
+    await entry.getByText('It came with the address of this page.').waitFor();
+    await entry.getByRole('button', { name: 'Send again' }).click();
+  }
   await arrived({ tab, network, user }, texts);
 
   await tab.goto(page);
@@ -137,8 +138,38 @@ test('lines and the text in the field move to another node with the tab', async 
   assert.deepEqual(await storedWith(texts), texts, 'the tab that comes back does not store them again');
 });
 
-test('2,000 characters of four bytes are a line', async (t) => {
-  const { tab, user } = await open(t);
+test('a line in a link is sent only if its user wants that', async () => {
+  const [user, foreign, own] = ['alice', '@nobody from a link', '@nobody my own'].map(unique);
+  const line = JSON.stringify({ id: unique('a'.repeat(32)), text: foreign, at: Date.now(), after: null });
+  const context = await newContext();
+  const network = await faultyNetwork(context);
+  const tab = await openTab({ context, address: `${page}#${new URLSearchParams({ as: user, line })}` });
+  await ready(tab);
+  await say(tab, own);
+  await waitForEntry(tab, own, user);
+  assert.deepEqual(await storedWith([foreign, own]), [own]);
+  await tab.reload();
+  await ready(tab);
+  await entryOf(tab, foreign).getByText('It came with the address of this page.').waitFor();
+  assert.deepEqual(network.callsOf('chatbot.say').map(({ text }) => text), [own]);
+  await entryOf(tab, foreign).getByRole('button', { name: 'Send again' }).click();
+  await waitForEntry(tab, foreign, user);
+});
+
+test('signing out leaves nothing of what was not sent in the tab', async () => {
+  const { tab, network } = await open();
+  await cut(tab, network);
+  const [line, draft] = ['@nobody a secret', 'another secret'].map(unique);
+  await say(tab, line);
+  await tab.locator('#message-field').fill(draft);
+  await tab.locator('#sign-out').click();
+  await tab.locator('#name').waitFor();
+  const kept = await tab.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }));
+  for (const text of [line, draft]) assert.ok(!kept.includes(text), kept);
+});
+
+test('2,000 characters of four bytes are a line', async () => {
+  const { tab, user } = await open();
   const mark = unique('');
   await say(tab, `${'😀'.repeat(2_000 - mark.length)}${mark}`);
   await waitForEntry(tab, mark, user);

@@ -1,38 +1,17 @@
+// The demo as people use it: a conversation with the bot, notifications, lost connections.
+
 import assert from 'node:assert/strict';
-import test, { after, afterEach, before, beforeEach } from 'node:test';
-import { waitForAnswer, entries, launch, faultyNetwork, openTab, ready, say, waitForEntry, signIn } from './chromium.mjs';
+import test from 'node:test';
+import { waitForAnswer, entries, faultyNetwork, ready, say, waitForEntry } from './chromium.mjs';
 import { expected, record, since } from './conversation.mjs';
 import { history, notify, publish, unique } from './stack.mjs';
+import { tabsOfFile } from './tabs.mjs';
 
 const LOBBY = 'chat:lobby';
 const LONG = 'tell me a story';
 
-let browser;
-let contexts = [];
-let tabs = [];
-
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
-beforeEach(() => { tabs = []; });
-afterEach(async () => {
-  const problems = tabs.flatMap((tab) => tab.problems);
-  await Promise.all(contexts.map((context) => context.close()));
-  contexts = [];
-  assert.deepEqual(problems, [], 'no errors and no policy violations in any tab');
-});
-
-async function newContext(options) {
-  const context = await browser.newContext(options);
-  contexts.push(context);
-  return context;
-}
-
-async function tabOf(user, context) {
-  const tab = await openTab(context ?? await newContext());
-  tabs.push(tab);
-  await signIn(tab, user);
-  return tab;
-}
+const { newContext, signedIn } = tabsOfFile();
+const tabOf = (user, context) => signedIn({ user, context });
 
 const plain = (list) => list.map(({ id, from, text }) => ({ id, from, text }));
 

@@ -1,29 +1,14 @@
 // The frame of the page: announcements, focus, the first screen.
 
 import assert from 'node:assert/strict';
-import test, { after, afterEach, before } from 'node:test';
+import test from 'node:test';
 import { focused } from './access.mjs';
-import { faultyNetwork, launch, openTab, ready, signIn } from './chromium.mjs';
+import { faultyNetwork, ready, signIn } from './chromium.mjs';
 import { unique } from './stack.mjs';
+import { tabsOfFile } from './tabs.mjs';
 
-let browser;
-let context;
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
-afterEach(() => context?.close());
-
+const { newContext, open, signedIn } = tabsOfFile({ reducedMotion: 'reduce' });
 const PHONE = { viewport: { width: 390, height: 760 }, hasTouch: true, isMobile: true };
-
-async function open(options) {
-  context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  return openTab(context);
-}
-
-async function signedIn(options) {
-  const tab = await open(options);
-  await signIn(tab, unique('alice'));
-  return tab;
-}
 
 /** Waits until this element has the focus. */
 function takesFocus(tab, id) {
@@ -133,10 +118,9 @@ test('cutting the connection keeps the focus on its button, and the button works
 
 for (const [place, next] of [['#banner', 'message-field'], ['#side', 'cut']]) {
   test(`when Try now in ${place} goes, the focus goes to ${next}`, async () => {
-    context = await browser.newContext();
+    const context = await newContext();
     const network = await faultyNetwork(context);
-    const tab = await openTab(context);
-    await signIn(tab, unique('alice'));
+    const tab = await signedIn({ context });
     network.cut();
     const button = tab.locator(`${place} [data-do="try-now"]`);
     await button.waitFor();
@@ -150,9 +134,9 @@ for (const [place, next] of [['#banner', 'message-field'], ['#side', 'cut']]) {
 }
 
 test('Connect again loads the page and puts the focus into the message field', async () => {
-  context = await browser.newContext();
+  const context = await newContext();
   await context.routeWebSocket('**/connection/websocket', (socket) => socket.close({ code: 3503, reason: 'force disconnect' }));
-  const tab = await openTab(context);
+  const tab = await open({ context });
   await tab.waitForFunction(() => document.activeElement?.id === 'name');
   await tab.locator('#name').fill(unique('alice'));
   await tab.keyboard.press('Enter');
@@ -213,7 +197,7 @@ test('a sign-in with the mouse leads to the message field, a sign-out to the nam
 });
 
 test('while a sign-in waits, the button keeps the focus and sends nothing else', async () => {
-  const tab = await open();
+  const tab = await open({ expected: /status of 500/ });
   let requests = 0;
   const answers = [];
   await tab.route('**/demo/token', (route) => {
@@ -279,7 +263,7 @@ const FAILURES = [
 ];
 for (const [what, answer, text] of FAILURES) {
   test(`${what} is explained at the field of the name`, async () => {
-    const tab = await open();
+    const tab = await open({ expected: /status of [45]|request failed: .*\/demo\/token|ERR_FAILED/ });
     await tab.route('**/demo/token', (route) => (answer ? route.fulfill(answer) : route.abort()));
     await tab.locator('#name').fill('Bot');
     await tab.locator('#enter').click();
@@ -302,13 +286,11 @@ test('failures stand apart from suggestions, with a label', async () => {
 });
 
 test('every suggestion and every failure sends its line', async () => {
-  const tab = await open();
-  const user = unique('alice');
-  await signIn(tab, user);
+  const tab = await signedIn();
   for (const chip of await tab.locator('.chip').all()) {
     const line = await chip.getAttribute('data-say');
     await chip.click();
-    await tab.locator(`#messages > li[data-from="${user}"]`).filter({ hasText: line }).last().waitFor();
+    await tab.locator(`#messages > li[data-from="${tab.user}"]`).filter({ hasText: line }).last().waitFor();
   }
 });
 

@@ -1,51 +1,41 @@
 // The layout of the page: every state at every width, in light, dark and forced colours, and at 200 % zoom.
 
 import assert from 'node:assert/strict';
-import test, { after, afterEach, before } from 'node:test';
+import test from 'node:test';
 import { violations } from './access.mjs';
-import { faultyNetwork, launch, openTab, say, signIn, waitForEntry } from './chromium.mjs';
+import { faultyNetwork, say, signIn, waitForEntry } from './chromium.mjs';
 import { notify, unique } from './stack.mjs';
+import { tabsOfFile } from './tabs.mjs';
 import { tour } from './tour.mjs';
 
-let browser;
-let contexts = [];
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
-afterEach(async () => {
-  await Promise.all(contexts.map((context) => context.close()));
-  contexts = [];
-});
-
-async function newContext(options) {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  contexts.push(context);
-  return context;
-}
+const { newContext, open, signedIn } = tabsOfFile({ reducedMotion: 'reduce' });
 
 /** How many pixels the page is wider than its window. */
 const excess = (tab) => tab.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
-const VIEWS = [
-  ['1280 px, light', { viewport: { width: 1280, height: 720 }, colorScheme: 'light' }],
-  ['1280 px, dark', { viewport: { width: 1280, height: 720 }, colorScheme: 'dark' }],
-  ['390 px, light', { viewport: { width: 390, height: 760 }, colorScheme: 'light' }],
-  ['390 px, dark', { viewport: { width: 390, height: 760 }, colorScheme: 'dark' }],
-  ['320 px, light', { viewport: { width: 320, height: 640 }, colorScheme: 'light' }],
+const TOURS = [
+  [{ width: 1280, height: 720 }, ['light', 'dark']],
+  [{ width: 390, height: 760 }, ['light', 'dark']],
+  [{ width: 320, height: 640 }, ['light']],
 ];
-for (const [view, options] of VIEWS) {
-  test(`in every state axe-core finds nothing and the page does not scroll sideways (${view})`, async () => {
+for (const [viewport, schemes] of TOURS) {
+  test(`in every state axe-core finds nothing and the page does not scroll sideways (${viewport.width} px, ${schemes.join(' and ')})`, async () => {
     const found = [];
-    await tour(await newContext(options), async (tab, state) => {
-      found.push(...(await violations(tab)).map((line) => `${state}: ${line}`));
+    const looks = schemes.map((colorScheme) => async (tab, state) => {
+      await tab.emulateMedia({ colorScheme });
+      found.push(...(await violations(tab)).map((line) => `${state}, ${colorScheme}: ${line}`));
       const wider = await excess(tab);
-      if (wider > 0) found.push(`${state}: the page is ${wider} px wider than its window`);
+      if (wider > 0) found.push(`${state}, ${colorScheme}: the page is ${wider} px wider than its window`);
     });
+    const context = await newContext({ viewport });
+    const network = await faultyNetwork(context);
+    await tour({ context, network, tab: await open({ context, expected: /ERR_INTERNET_DISCONNECTED/ }) }, looks);
     assert.deepEqual(found, []);
   });
 }
 
 test('a page that is read from right to left does not scroll sideways, and is mirrored', async () => {
-  const tab = await openTab(await newContext({ viewport: { width: 320, height: 640 } }));
+  const tab = await open({ viewport: { width: 320, height: 640 } });
   await tab.evaluate(() => { document.documentElement.dir = 'rtl'; });
   assert.ok(await excess(tab) <= 0);
   await signIn(tab, unique('alice'));
@@ -70,12 +60,10 @@ function visibleLines(tab) {
 test('at 200 % zoom of a window of 1280 x 720 at least six lines of the conversation are visible, with a banner too', async () => {
   const context = await newContext({ viewport: { width: 640, height: 360 }, deviceScaleFactor: 2 });
   const network = await faultyNetwork(context);
-  const tab = await openTab(context);
-  const user = unique('alice');
-  await signIn(tab, user);
+  const tab = await signedIn({ context });
   const text = unique('@nobody');
   await say(tab, `${text} ${'many words '.repeat(90)}`);
-  await waitForEntry(tab, text, user);
+  await waitForEntry(tab, text, tab.user);
   assert.ok(await visibleLines(tab) >= 6, `${await visibleLines(tab)} lines`);
   network.cut();
   await tab.locator('#banner').waitFor();
@@ -85,12 +73,10 @@ test('at 200 % zoom of a window of 1280 x 720 at least six lines of the conversa
 
 test('the message field is at the lower edge of the page, and nothing covers the last line', async () => {
   for (const viewport of [{ width: 1280, height: 720 }, { width: 390, height: 760 }]) {
-    const tab = await openTab(await newContext({ viewport }));
-    const user = unique('alice');
-    await signIn(tab, user);
+    const tab = await signedIn({ viewport });
     const text = unique('@nobody');
     await say(tab, text);
-    await waitForEntry(tab, text, user);
+    await waitForEntry(tab, text, tab.user);
     const measured = await tab.evaluate(() => {
       const box = (selector) => document.querySelector(selector).getBoundingClientRect();
       return {
@@ -106,10 +92,8 @@ test('the message field is at the lower edge of the page, and nothing covers the
 });
 
 test('who is typing is shown without moving the conversation', async () => {
-  const [one, two] = [await openTab(await newContext()), await openTab(await newContext())];
   const bob = unique('bob');
-  await signIn(one, unique('alice'));
-  await signIn(two, bob);
+  const [one, two] = [await signedIn(), await signedIn({ user: bob })];
   const height = () => one.evaluate(() => document.getElementById('scroller').clientHeight);
   const before = await height();
   await two.locator('#message-field').pressSequentially('words');
@@ -145,7 +129,7 @@ function weakBorders(tab, selector) {
 
 for (const colorScheme of ['light', 'dark']) {
   test(`fields and buttons that only their border shows have a border of 3:1 (${colorScheme})`, async () => {
-    const tab = await openTab(await newContext({ colorScheme, viewport: { width: 1280, height: 720 } }));
+    const tab = await open({ colorScheme });
     await tab.locator('#name').waitFor();
     await tab.locator('#name').blur();
     assert.deepEqual(await weakBorders(tab, '#name'), []);
@@ -159,8 +143,7 @@ for (const colorScheme of ['light', 'dark']) {
 
 for (const colorScheme of ['light', 'dark']) {
   test(`more contrast on request makes the dividing lines as strong (${colorScheme})`, async () => {
-    const tab = await openTab(await newContext({ colorScheme, contrast: 'more', viewport: { width: 1280, height: 720 } }));
-    await signIn(tab, unique('alice'));
+    const tab = await signedIn({ colorScheme, contrast: 'more' });
     assert.ok(await tab.locator('.card:visible').count() > 3);
     assert.deepEqual(await weakBorders(tab, '.card:not(.side-head + .card)'), []);
   });
@@ -168,7 +151,7 @@ for (const colorScheme of ['light', 'dark']) {
 
 for (const colorScheme of ['light', 'dark']) {
   test(`forced colours keep focus, state, levels and edges visible (${colorScheme})`, async () => {
-    const tab = await openTab(await newContext({ forcedColors: 'active', colorScheme, viewport: { width: 1280, height: 720 } }));
+    const tab = await open({ forcedColors: 'active', colorScheme });
     const user = unique('alice');
     const edge = (selector) => tab.locator(selector).first().evaluate((element) => {
       const style = getComputedStyle(element);

@@ -1,24 +1,28 @@
 /** Brings a tab into every state of the page, one after the other. The banner of a node that shuts down looks like that of a lost connection. */
 
-import { faultyNetwork, openTab, ready, say, signIn } from './chromium.mjs';
+import { ready, say, signIn } from './chromium.mjs';
 import { disconnect, notify, unique } from './stack.mjs';
 
 const LEVELS = ['info', 'success', 'warning', 'error'];
 
-/** Opens a tab in the context and calls `check(tab, state)` in every state. */
-export async function tour(context, check) {
-  const network = await faultyNetwork(context);
-  const tab = await openTab(context);
-  const visit = (state) => check(tab, state);
+/**
+ * Brings a tab on the first screen into every state and calls each of `looks` there, as `look(tab, state)`. A state that ends by itself is
+ * entered anew for each look.
+ */
+export async function tour({ context, network, tab }, looks) {
+  const visit = async (state) => {
+    for (const look of looks) await look(tab, state);
+  };
   const user = unique('alice');
   await firstScreen(tab, visit);
   await signIn(tab, user);
   await visit('connected');
-  await conversation(tab, visit);
+  await answers(tab, looks);
+  await lines(tab, visit);
   await panel(tab, visit);
   await notifications(tab, user, visit);
+  await cuts(tab, looks);
   await connections(context, tab, { network, user }, visit);
-  return tab;
 }
 
 async function firstScreen(tab, visit) {
@@ -30,18 +34,26 @@ async function firstScreen(tab, visit) {
   await visit('sign-in error');
 }
 
-async function conversation(tab, visit) {
+/** The answer is still being written after each look. */
+async function answers(tab, looks) {
+  const streaming = tab.locator('.entry[data-state="streaming"][data-parts]');
+  for (const look of looks) {
+    await say(tab, 'tell me a story');
+    await streaming.waitFor();
+    await look(tab, 'streaming answer');
+    await streaming.locator('[data-do="stop"]').click();
+    await streaming.waitFor({ state: 'detached' });
+    await tab.locator('.entry[data-state="stopped"]').last().waitFor();
+    await look(tab, 'stopped answer');
+  }
+}
+
+async function lines(tab, visit) {
   await say(tab, `@nobody ${'long'.repeat(80)}`);
   await tab.locator('.entry.mine[data-state="done"]').last().waitFor();
   await say(tab, 'error');
   await tab.locator('.entry[data-state="refused"]').waitFor();
   await visit('refused line');
-  await say(tab, 'tell me a story');
-  await tab.locator('.entry.bot[data-state="streaming"][data-parts]').last().waitFor();
-  await visit('streaming answer');
-  await tab.locator('.entry[data-state="streaming"] [data-do="stop"]').last().click();
-  await tab.locator('.entry[data-state="stopped"]').last().waitFor();
-  await visit('stopped answer');
   await say(tab, `@nobody ${'many words '.repeat(150)}`);
   await tab.locator('.entry [data-do="fold"]').last().waitFor();
   await visit('folded line');
@@ -68,12 +80,21 @@ async function notifications(tab, user, visit) {
     const title = unique(level);
     await notify(user, `${title} ${'and so on '.repeat(6)}`, level);
     await tab.locator(`.toast.level-${level}`, { hasText: title }).waitFor();
-    await visit(`toast of level ${level}`);
   }
+  await visit('toasts');
   await tab.locator('#bell').click();
   await tab.locator('#inbox .notice').first().waitFor();
   await visit('inbox full');
   await tab.keyboard.press('Escape');
+}
+
+async function cuts(tab, looks) {
+  for (const look of looks) {
+    await tab.evaluate(() => document.getElementById('cut').click());
+    await tab.waitForSelector('body[data-connection="cut"]');
+    await look(tab, 'banner: cut');
+    await ready(tab);
+  }
 }
 
 async function connections(context, tab, { network, user }, visit) {
@@ -87,10 +108,6 @@ async function connections(context, tab, { network, user }, visit) {
   await state('offline');
   await visit('banner: offline');
   await context.setOffline(false);
-  await ready(tab);
-  await tab.evaluate(() => document.getElementById('cut').click());
-  await state('cut');
-  await visit('banner: cut');
   await ready(tab);
   network.cut();
   await tab.reload();

@@ -7,7 +7,7 @@ import { dayLabel, endOfDay, isoDay } from '../../js/conversation/days.js';
 import { relations } from '../../js/conversation/entry-relations.js';
 import { EntryWindow, FOLLOWED, MOST } from '../../js/conversation/entry-window.js';
 import { lineAnnouncer } from '../../js/conversation/line-announcer.js';
-import { LINE_LIMIT, lineProblem } from '../../js/outgoing/line-limit.js';
+import { LINE_LIMIT, lineProblem } from '../../js/page/limit.js';
 import { SortedEntries } from '../../js/conversation/sorted-entries.js';
 
 const at = (text) => new Date(text).getTime();

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fakeTimers, memoryStorage } from './page.mjs';
 import { MAX_ATTEMPTS, MAX_REFUSALS } from '../../js/outgoing/delivery.js';
-import { MAX_AGE, MAX_LINES, Outbox } from '../../js/outgoing/outbox.js';
+import { FROM_ADDRESS, MAX_AGE, MAX_LINES, Outbox } from '../../js/outgoing/outbox.js';
+import { DraftStore } from '../../js/outgoing/draft-store.js';
 import { Outgoing } from '../../js/outgoing/outgoing.js';
 import { Timeline } from '../../js/conversation/timeline.js';
 
@@ -200,10 +201,40 @@ test('a tab that moves to another node and comes back has each line once', () =>
   const [one, two] = here.outgoing.lines();
   here.outbox.markMoved([one, two]);
   const there = tab({ arrived: [one, two] });
-  assert.deepEqual(there.states(), ['one waiting', 'two waiting']);
+  assert.deepEqual(there.states(), ['one refused', 'two refused'], 'at the other node their user sends them');
   there.outgoing.discard(there.outgoing.lines()[0]);
   const back = tab({ storage: here.storage, arrived: there.outgoing.lines() });
   assert.deepEqual(back.states(), ['two waiting', 'three waiting'], 'what was discarded there does not come back');
+});
+
+test('a line from an address is not sent by itself, also after a reload, unless this tab took it along', async () => {
+  const storage = memoryStorage();
+  const line = { id: 'a'.repeat(32), text: 'not mine', at: Date.now(), after: null };
+  for (const arrived of [[line], null, [line]]) {
+    const there = tab({ storage, arrived });
+    await there.outgoing.open();
+    assert.deepEqual([there.states(), there.sent], [['not mine refused'], []]);
+    assert.equal(there.outgoing.lines()[0].note, FROM_ADDRESS);
+  }
+  const here = tab();
+  here.outgoing.say('mine');
+  const [mine] = here.outgoing.lines();
+  here.outbox.markMoved([mine]);
+  const back = tab({ storage: here.storage, arrived: [{ ...mine, text: 'changed on the way' }] });
+  await back.outgoing.open();
+  assert.deepEqual(back.sent, ['mine']);
+});
+
+test('a user who signs out leaves no lines and no text in the tab', () => {
+  const { storage, outgoing, outbox } = tab();
+  const draft = new DraftStore('alice', 'chat:lobby', null, storage);
+  draft.write('half a sentence');
+  outgoing.say('one');
+  outbox.markMoved(outgoing.lines());
+  draft.markMoved();
+  outbox.clear();
+  draft.clear();
+  assert.equal(storage.length, 0);
 });
 
 test('a tab that does not arrive at another node still has its lines', () => {

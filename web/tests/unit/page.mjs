@@ -13,7 +13,7 @@ globalThis.CustomEvent ??= class CustomEvent extends Event {
 /** Storage in memory. */
 export function memoryStorage() {
   const kept = new Map();
-  return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, String(value)), removeItem: (key) => kept.delete(key) };
+  return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, String(value)), removeItem: (key) => kept.delete(key), get length() { return kept.size; } };
 }
 
 for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(globalThis, name, { value: memoryStorage(), configurable: true });

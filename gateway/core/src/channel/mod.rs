@@ -6,7 +6,9 @@ mod gap_buffer;
 mod options;
 mod permissions;
 pub mod recovery;
+mod tags_filter;
 
 pub use gap_buffer::GapBufferBudget;
-pub use options::{AllowedData, ChannelOptions, Grant, Namespaces, SlowConsumer};
+pub use options::{AllowedData, ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer};
 pub use permissions::{Permission, SubscribeAccess, SubscriptionStatus, is_permitted, subscribe_access};
+pub use tags_filter::{FilterNode, InvalidFilter, TagsFilter};

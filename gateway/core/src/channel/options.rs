@@ -39,6 +39,16 @@ pub enum AllowedData {
     Any,
 }
 
+/// Which deltas frontends may ask for: publications as changes of the ones before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DeltaOption {
+    /// None.
+    #[default]
+    None,
+    /// Those in the format of Fossil.
+    Fossil,
+}
+
 /// The options that all channels of a namespace share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
@@ -60,6 +70,10 @@ pub struct ChannelOptions {
     pub data: AllowedData,
     /// What happens to slow subscribers.
     pub slow_consumer: SlowConsumer,
+    /// Which deltas frontends may ask for.
+    pub delta: DeltaOption,
+    /// Whether frontends may ask for publications by their tags.
+    pub tags_filter: bool,
 }
 
 /// The options of all channels.

@@ -1,6 +1,10 @@
 //! The commands of frontends.
 
-use crate::model::{Content, Data, RecoverFrom, Refusal};
+use crate::{
+    channel::TagsFilter,
+    model::{Content, Data, RecoverFrom, Refusal},
+};
+use std::sync::Arc;
 
 /// A command of a frontend.
 #[derive(Debug)]
@@ -120,6 +124,10 @@ pub struct SubscribeRequest {
     pub all_or_nothing: bool,
     /// Whether the client accepts a number in place of the channel's name in pushes.
     pub compact: bool,
+    /// The kind of deltas that the client asks for, such as `fossil`; empty: none.
+    pub delta: String,
+    /// Which publications the client wants, by their tags; none: all.
+    pub tags_filter: Option<Arc<TagsFilter>>,
 }
 
 /// The fields of [`Request::History`].

@@ -82,6 +82,8 @@ pub struct Subscribed {
     pub ttl: Option<u32>,
     /// The number that pushes have in place of the channel's name. `None`: they have the name.
     pub number: Option<u64>,
+    /// Whether publications are deltas.
+    pub delta: bool,
 }
 
 /// A message that answers no command.

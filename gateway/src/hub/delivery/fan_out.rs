@@ -11,14 +11,18 @@ use crate::{
         },
         state::{
             entry::Entry,
-            fan_out::{Content, FanOut, publications},
+            fan_out::{Chain, Content, FanOut, publications},
             local_channel::{LocalChannel, Member, MemberState},
+            selection::Selection,
             table::State,
         },
     },
     telemetry::{Count, DropCause, OverflowPolicy, SpanKind, TraceSpan},
 };
-use gateway_core::{channel::SlowConsumer, model::Tick};
+use gateway_core::{
+    channel::{DeltaOption, SlowConsumer},
+    model::Tick,
+};
 use slab::Slab;
 
 impl Hub {
@@ -63,7 +67,7 @@ impl Hub {
             local_channel.awaiting_resubscribe += ended.len() as u32;
             self.resubscribe_queue.extend(ended);
         } else {
-            let delivered: usize = members.iter().map(|member| turn.deliver_to(&mut fan_out, member, &state.connections)).sum();
+            let delivered: usize = members.iter_mut().map(|member| turn.deliver_to(&mut fan_out, member, &state.connections)).sum();
             self.parts.metrics.count(Count::Deliveries, delivered as u64);
         }
         if served == 0 {
@@ -89,7 +93,11 @@ impl LocalChannel {
             Content::Announcements(_) | Content::Fork(_) => &[],
         };
         let step = TraceSpan::after(SpanKind::Deliver, causes.iter().filter_map(|cause| cause.traceparent.as_deref()?.parse().ok()));
-        self.fan_out = Some(Box::new(FanOut::new(content, step)));
+        let previous = self.last_delivery.take();
+        if self.options.delta != DeltaOption::None {
+            self.last_delivery = causes.last().cloned().or_else(|| previous.clone());
+        }
+        self.fan_out = Some(Box::new(FanOut::new(content, previous, step)));
     }
 }
 
@@ -109,7 +117,7 @@ impl FanOutTurn<'_> {
     }
 
     /// Queues the batch for a member, without the publications that it already has. Returns the number of deliveries that its outbox took.
-    fn deliver_to(&self, fan_out: &mut FanOut, member: &Member, connections: &Slab<Entry>) -> usize {
+    fn deliver_to(&self, fan_out: &mut FanOut, member: &mut Member, connections: &Slab<Entry>) -> usize {
         if member.state == MemberState::Ended {
             return 0;
         }
@@ -117,30 +125,48 @@ impl FanOutTurn<'_> {
         if matches!(fan_out.content, Content::Announcements(_)) && !member.join_leave {
             return 0;
         }
-        let batch = if fan_out.first_offset().is_some_and(|first| member.start_offset >= first) {
-            let lacking = fan_out.publications_after(member.start_offset);
-            if lacking.is_empty() {
-                return 0;
+        let has_previous = match fan_out.content {
+            Content::Publications(_) => std::mem::replace(&mut member.has_last_delivery, false),
+            Content::Announcements(_) | Content::Fork(_) => false,
+        };
+        let (names, budget, selection) = (self.names(), self.hub.budget(), fan_out.select(member.filter.as_ref()));
+        let has_some = fan_out.first_offset().is_some_and(|first| member.start_offset >= first);
+        let batch = match &selection {
+            Selection::Nothing => return 0,
+            _ if has_some => {
+                publications(&fan_out.publications_after(member.start_offset, member.filter.as_ref()), names, member.format, budget)
             }
-            publications(&lacking, self.names(), member.format, self.hub.budget())
-        } else {
-            fan_out.whole(self.names(), member.format, self.hub.budget())
+            Selection::Part(selected) => fan_out.part(selected, names, member.format, budget),
+            Selection::All => fan_out.whole(names, member.format, if has_previous { Chain::Continues } else { Chain::Begins }, budget),
         };
         let count = batch.deliveries();
-        match entry.outbox.push_channel(self.now, batch, self.key) {
-            Ok(()) => count,
-            Err(PushError::Full(overflow)) => self.overflow(fan_out, member.format, entry, count, overflow),
-            Err(PushError::Closed) => self.dropped(PushError::Closed, count),
+        if has_some && count == 0 {
+            return 0;
         }
+        let delivered = match entry.outbox.push_channel(self.now, batch, self.key) {
+            Ok(()) => count,
+            Err(PushError::Full(overflow)) => self.overflow(fan_out, &selection, member.format, (entry, count), overflow),
+            Err(PushError::Closed) => self.dropped(PushError::Closed, count),
+        };
+        // The last publication of every batch is the last of the fan-out.
+        member.has_last_delivery |= delivered > 0 && member.format.has_deltas && matches!(fan_out.content, Content::Publications(_));
+        delivered
     }
 
     /// Applies the namespace's policy for slow consumers. Returns the number of deliveries that the outbox took.
-    fn overflow(&self, fan_out: &mut FanOut, format: DeliveryFormat, entry: &Entry, count: usize, overflow: Overflow) -> usize {
+    fn overflow(
+        &self,
+        fan_out: &mut FanOut,
+        selection: &Selection,
+        format: DeliveryFormat,
+        (entry, count): (&Entry, usize),
+        overflow: Overflow,
+    ) -> usize {
         if let (SlowConsumer::Latest, Content::Publications(_)) = (self.slow, &fan_out.content) {
             let metrics = &self.hub.parts.metrics;
             metrics.overflowed(OverflowPolicy::Latest);
             metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
-            let newest = fan_out.newest(self.names(), format, self.hub.budget());
+            let newest = fan_out.newest(selection, self.names(), format, self.hub.budget());
             if entry.outbox.push_channel(self.now, newest, self.key).is_ok() {
                 metrics.dropped(DropCause::OutboxReplaced, count as u64 - 1);
                 return 1;

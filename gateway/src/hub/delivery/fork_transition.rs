@@ -11,7 +11,7 @@ use crate::{
         output::{batch::Batch, encode},
         state::{
             entry::Entry,
-            fan_out::FanOut,
+            fan_out::{Chain, FanOut},
             fork::ForkTransition,
             local_channel::{Member, MemberState},
             resubscribe_queue::Resubscribe,
@@ -43,7 +43,7 @@ impl FanOutTurn<'_> {
             match connections.get(member.connection as usize) {
                 Some(entry) if member.state == MemberState::Server && at.offset <= transition.change.fork_offset => {
                     let position = if at == transition.change.position {
-                        fan_out.whole(self.names(), member.format, self.hub.budget())
+                        fan_out.whole(self.names(), member.format, Chain::Begins, self.hub.budget())
                     } else {
                         Batch::new(encode::position(&self.name, member.format.codec, at), self.hub.budget())
                     };

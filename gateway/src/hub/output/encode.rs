@@ -5,7 +5,7 @@ use gateway_core::{
     model::{ChannelName, Position, Publication},
     protocol::{
         Push, Subscribed,
-        centrifuge::{Codec, PushChannel},
+        centrifuge::{Codec, DataForm, PushChannel},
         websocket,
     },
 };
@@ -18,6 +18,8 @@ pub(crate) struct DeliveryFormat {
     pub(crate) codec: Codec,
     /// Whether pushes have the channel's number in place of its name.
     pub(crate) is_compact: bool,
+    /// Whether publications are deltas to the ones before them.
+    pub(crate) has_deltas: bool,
 }
 
 /// The two names of a channel in pushes.
@@ -42,13 +44,52 @@ pub fn frame(codec: Codec, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Encodes publications of a channel as one message.
-pub(crate) fn publications(channel: ChannelNames<'_>, format: DeliveryFormat, publications: &[Arc<Publication>]) -> Vec<u8> {
+/// Encodes publications of a channel as one message. In a format with deltas, `delta` is the delta of the publication at this index, if the
+/// receivers have the one before it.
+pub(crate) fn publications<'a>(
+    channel: ChannelNames<'_>,
+    format: DeliveryFormat,
+    publications: &[Arc<Publication>],
+    delta: impl Fn(usize) -> Option<&'a [u8]>,
+) -> Vec<u8> {
     let mut payload = Vec::new();
-    for publication in publications {
-        format.codec.append_publication(channel.in_format(format), publication, &mut payload);
+    for (at, publication) in publications.iter().enumerate() {
+        let form = if format.has_deltas { DataForm::of(delta(at)) } else { DataForm::Plain };
+        format.codec.append_publication(channel.in_format(format), publication, form, &mut payload);
     }
     frame(format.codec, &payload)
+}
+
+/// Publications of a channel, each encoded on its own.
+pub(crate) struct Parts {
+    codec: Codec,
+    payload: Vec<u8>,
+    /// Where each publication ends in the payload.
+    ends: Vec<u32>,
+}
+
+impl Parts {
+    pub(crate) fn encode(channel: ChannelNames<'_>, format: DeliveryFormat, publications: &[Arc<Publication>]) -> Self {
+        let (mut payload, mut ends, mut part) = (Vec::new(), Vec::with_capacity(publications.len()), Vec::new());
+        for publication in publications {
+            part.clear();
+            format.codec.append_publication(channel.in_format(format), publication, DataForm::Plain, &mut part);
+            payload.extend_from_slice(&part);
+            ends.push(payload.len() as u32);
+        }
+        Self { codec: format.codec, payload, ends }
+    }
+
+    /// The publications at these indices as one message.
+    pub(crate) fn message(&self, selected: &[u32]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for (place, at) in selected.iter().map(|at| *at as usize).enumerate() {
+            let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
+            payload.extend_from_slice(if place == 0 { b"" } else { self.codec.separator() });
+            payload.extend_from_slice(&self.payload[start..self.ends[at] as usize]);
+        }
+        frame(self.codec, &payload)
+    }
 }
 
 /// Encodes joins and leaves of a channel as one message.

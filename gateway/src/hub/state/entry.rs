@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use gateway_core::{
+    channel::TagsFilter,
     model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId},
     protocol::centrifuge::Codec,
 };
@@ -34,6 +35,8 @@ pub(crate) struct Subscription {
     pub(in crate::hub) side: SubscriptionSide,
     pub(in crate::hub) join_leave: bool,
     pub(in crate::hub) format: DeliveryFormat,
+    /// Which publications the client wants; none: all.
+    pub(in crate::hub) filter: Option<Arc<TagsFilter>>,
     /// What other subscribers see of the connection, where the channel has presence or announces joins and leaves.
     pub(crate) info: Option<Arc<ClientInfo>>,
 }

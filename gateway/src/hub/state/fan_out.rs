@@ -1,22 +1,33 @@
 //! The deliveries of a channel that are on their way to its members, and their encodings.
 
-use super::fork::ForkTransition;
+use super::{
+    fork::ForkTransition,
+    selection::{Selection, Selections},
+};
 use crate::{
     broker::Announcement,
     hub::output::{
         batch::{Batch, Budget},
-        encode::{self, ChannelNames, DeliveryFormat},
+        encode::{self, ChannelNames, DeliveryFormat, Parts},
     },
     telemetry::TraceSpan,
 };
-use gateway_core::model::Publication;
+use gateway_core::{channel::TagsFilter, model::Publication, protocol::centrifuge};
 use smallvec::SmallVec;
 use std::{rc::Rc, sync::Arc};
+
+/// Most batches of a format with a part of the publications that a fan-out keeps for other members with the same selection.
+const MAX_VARIANTS: usize = 8;
 
 /// Deliveries on their way to the members. Each format is encoded when the first member needs it.
 pub(crate) struct FanOut {
     pub(crate) content: Content,
+    /// The channel's delivery before these, where the channel has deltas.
+    previous: Option<Arc<Publication>>,
+    /// The delta of each publication to the one before it, when they are needed.
+    deltas: Option<Vec<Option<Vec<u8>>>>,
     encoded: SmallVec<[Encoded; 1]>,
+    selections: Selections,
     /// The trace span of the fan-out, which ends with it.
     _step: TraceSpan,
 }
@@ -28,32 +39,107 @@ pub(crate) enum Content {
     Fork(ForkTransition),
 }
 
+/// What the first publication for a member with deltas refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chain {
+    /// Nothing: it is whole.
+    Begins,
+    /// The channel's delivery before, which the member has.
+    Continues,
+}
+
 /// The batches of one format.
 struct Encoded {
     format: DeliveryFormat,
+    chain: Chain,
     /// All deliveries.
     whole: Option<Rc<Batch>>,
-    /// The newest publication alone, for slow consumers under the policy `latest`.
-    newest: Option<Rc<Batch>>,
+    /// What members with filters need.
+    filtered: Option<Box<Filtered>>,
+}
+
+/// The publications of a fan-out for members with filters.
+struct Filtered {
+    parts: Parts,
+    /// The batches of the first selections.
+    variants: Vec<Variant>,
+}
+
+/// The batch of a selection.
+struct Variant {
+    selected: Rc<[u32]>,
+    batch: Rc<Batch>,
 }
 
 impl FanOut {
-    pub(crate) fn new(content: Content, step: TraceSpan) -> Self {
-        Self { content, encoded: SmallVec::new(), _step: step }
+    /// Deliveries after `previous`, which is the channel's delivery before them.
+    pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, step: TraceSpan) -> Self {
+        Self { content, previous, deltas: None, encoded: SmallVec::new(), selections: Selections::default(), _step: step }
     }
 
     /// All deliveries as one batch. For a fork it is the new position of server-side subscriptions.
-    pub(crate) fn whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
-        let Self { content, encoded, .. } = self;
-        let whole = &mut in_format(encoded, format).whole;
-        whole.get_or_insert_with(|| content.encode(channel, format, budget)).clone()
+    pub(crate) fn whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
+        let Self { content, previous, deltas, encoded, .. } = self;
+        let whole = &mut in_format(encoded, format, chain).whole;
+        let encode = || match content {
+            Content::Publications(all) if format.has_deltas => {
+                let deltas = deltas.get_or_insert_with(|| centrifuge::deltas(previous.as_deref(), all));
+                let delta = |at: usize| deltas[at].as_deref().filter(|_| at > 0 || chain == Chain::Continues);
+                Batch::with_deliveries(all.len(), encode::publications(channel, format, all, delta), budget)
+            }
+            Content::Publications(all) => publications(all, channel, format, budget),
+            Content::Announcements(all) => Batch::with_deliveries(all.len(), encode::announcements(channel, format, all), budget),
+            Content::Fork(transition) => Batch::new(encode::position(channel.name, format.codec, transition.position()), budget),
+        };
+        whole.get_or_insert_with(encode).clone()
     }
 
-    /// The newest publication as a batch of its own.
-    pub(crate) fn newest(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
+    /// The deliveries that pass a filter.
+    pub(crate) fn select(&mut self, filter: Option<&Arc<TagsFilter>>) -> Selection {
+        match (&self.content, filter) {
+            (Content::Publications(all), Some(filter)) => self.selections.of(filter, all),
+            _ => Selection::All,
+        }
+    }
+
+    /// The publications at these indices as one batch.
+    pub(crate) fn part(
+        &mut self,
+        selected: &Rc<[u32]>,
+        channel: ChannelNames<'_>,
+        format: DeliveryFormat,
+        budget: &Rc<Budget>,
+    ) -> Rc<Batch> {
         let Self { content, encoded, .. } = self;
-        let newest = &mut in_format(encoded, format).newest;
-        newest.get_or_insert_with(|| publications(content.newest(), channel, format, budget)).clone()
+        let Content::Publications(all) = content else { return Batch::new([], budget) };
+        let filtered = &mut in_format(encoded, format, Chain::Begins).filtered;
+        let Filtered { parts, variants } =
+            &mut **filtered.get_or_insert_with(|| Box::new(Filtered { parts: Parts::encode(channel, format, all), variants: Vec::new() }));
+        if let Some(known) = variants.iter().find(|known| known.selected == *selected) {
+            return known.batch.clone();
+        }
+        let batch = Batch::with_deliveries(selected.len(), parts.message(selected), budget);
+        if variants.len() < MAX_VARIANTS {
+            variants.push(Variant { selected: selected.clone(), batch: batch.clone() });
+        }
+        batch
+    }
+
+    /// The newest publication of a selection as a batch of its own, for slow consumers under the policy `latest`.
+    pub(crate) fn newest(
+        &mut self,
+        selection: &Selection,
+        channel: ChannelNames<'_>,
+        format: DeliveryFormat,
+        budget: &Rc<Budget>,
+    ) -> Rc<Batch> {
+        let Content::Publications(all) = &self.content else { return Batch::new([], budget) };
+        let newest = match selection {
+            Selection::All => all.len().checked_sub(1),
+            Selection::Nothing => None,
+            Selection::Part(selected) => selected.last().map(|at| *at as usize),
+        };
+        publications(newest.map_or(&[], |at| &all[at..=at]), channel, format, budget)
     }
 
     /// The first offset in the batch. `None` if nothing in it has a position.
@@ -64,40 +150,27 @@ impl FanOut {
         }
     }
 
-    /// The publications of the batch for a member that has everything up to `start_offset`.
-    pub(crate) fn publications_after(&self, start_offset: u64) -> Vec<Arc<Publication>> {
+    /// The publications of the batch for a member that has everything up to `start_offset`, and wants those that pass the filter.
+    pub(crate) fn publications_after(&self, start_offset: u64, filter: Option<&Arc<TagsFilter>>) -> Vec<Arc<Publication>> {
+        let wants = |publication: &Publication| filter.is_none_or(|filter| filter.matches(&publication.tags));
         match &self.content {
-            Content::Publications(all) => all.iter().filter(|p| p.position.is_none_or(|at| at.offset > start_offset)).cloned().collect(),
+            Content::Publications(all) => {
+                all.iter().filter(|it| it.position.is_none_or(|at| at.offset > start_offset) && wants(it)).cloned().collect()
+            }
             Content::Announcements(_) | Content::Fork(_) => Vec::new(),
         }
     }
 }
 
-impl Content {
-    fn encode(&self, channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
-        match self {
-            Self::Publications(all) => publications(all, channel, format, budget),
-            Self::Announcements(all) => Batch::with_deliveries(all.len(), encode::announcements(channel, format, all), budget),
-            Self::Fork(transition) => Batch::new(encode::position(channel.name, format.codec, transition.position()), budget),
-        }
-    }
-
-    fn newest(&self) -> &[Arc<Publication>] {
-        match self {
-            Self::Publications(all) => &all[all.len().saturating_sub(1)..],
-            Self::Announcements(_) | Self::Fork(_) => &[],
-        }
-    }
-}
-
-/// Encodes publications of a channel as a batch.
+/// Encodes publications of a channel as a batch, the first of them whole.
 pub(crate) fn publications(all: &[Arc<Publication>], channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
-    Batch::with_deliveries(all.len(), encode::publications(channel, format, all), budget)
+    let deltas = if format.has_deltas { centrifuge::deltas(None, all) } else { Vec::new() };
+    Batch::with_deliveries(all.len(), encode::publications(channel, format, all, |at| deltas[at].as_deref()), budget)
 }
 
-fn in_format(encoded: &mut SmallVec<[Encoded; 1]>, format: DeliveryFormat) -> &mut Encoded {
-    let at = encoded.iter().position(|it| it.format == format).unwrap_or_else(|| {
-        encoded.push(Encoded { format, whole: None, newest: None });
+fn in_format(encoded: &mut SmallVec<[Encoded; 1]>, format: DeliveryFormat, chain: Chain) -> &mut Encoded {
+    let at = encoded.iter().position(|it| it.format == format && it.chain == chain).unwrap_or_else(|| {
+        encoded.push(Encoded { format, chain, whole: None, filtered: None });
         encoded.len() - 1
     });
     &mut encoded[at]

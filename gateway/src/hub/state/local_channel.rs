@@ -12,7 +12,7 @@ use crate::{
 };
 use gateway_core::{
     channel::{
-        ChannelOptions,
+        ChannelOptions, TagsFilter,
         feed::{EpochChange, Feed},
     },
     model::{ChannelName, PageLimit, Publication, SubscriptionSide},
@@ -27,6 +27,8 @@ pub(crate) struct LocalChannel {
     pub(crate) options: Arc<ChannelOptions>,
     pub(crate) feed: Feed,
     pub(crate) members: Members<Member>,
+    /// The filters of the subscriptions, each once.
+    filters: Vec<Arc<TagsFilter>>,
     /// Number of attaching connections.
     pub(crate) attaching: u32,
     /// Number of ended subscriptions whose clients are expected to subscribe again.
@@ -34,6 +36,8 @@ pub(crate) struct LocalChannel {
     /// The newest publications, kept while a connection attaches, resubscribes or passes a fork.
     pub(crate) recent: VecDeque<Arc<Publication>>,
     pub(crate) pending: VecDeque<PendingDelivery>,
+    /// The last publication of the last fan-out, where the channel has deltas.
+    pub(crate) last_delivery: Option<Arc<Publication>>,
     /// Number of the feed's present timeline. It counts forks and losses, and wraps around.
     pub(crate) timeline: u16,
     /// Number of the newest timeline that all members have entered.
@@ -53,7 +57,11 @@ pub(crate) struct Member {
     /// Whether the client receives joins and leaves.
     pub(crate) join_leave: bool,
     pub(crate) format: DeliveryFormat,
+    /// Whether the client has the channel's last delivery, so that the next one may be a delta to it.
+    pub(crate) has_last_delivery: bool,
     pub(crate) state: MemberState,
+    /// Which publications the client wants; none: all. One of [`LocalChannel::filters`].
+    pub(crate) filter: Option<Arc<TagsFilter>>,
     /// The client had everything up to this offset when it went live.
     pub(crate) start_offset: u64,
 }
@@ -101,15 +109,27 @@ impl LocalChannel {
             options,
             feed,
             members: Members::default(),
+            filters: Vec::new(),
             attaching: 0,
             awaiting_resubscribe: 0,
             recent: VecDeque::new(),
             pending: VecDeque::new(),
+            last_delivery: None,
             timeline: 0,
             members_timeline: 0,
             fan_out: None,
             is_queued: false,
         }
+    }
+
+    /// The filter that all subscriptions with an equal one share. Forgets filters that no subscription has.
+    pub(crate) fn share_filter(&mut self, filter: Arc<TagsFilter>) -> Arc<TagsFilter> {
+        self.filters.retain(|known| Arc::strong_count(known) > 1);
+        if let Some(known) = self.filters.iter().find(|known| **known == filter) {
+            return known.clone();
+        }
+        self.filters.push(filter.clone());
+        filter
     }
 
     /// Whether no subscription of this worker needs the channel.

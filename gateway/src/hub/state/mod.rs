@@ -1,6 +1,6 @@
 //! The state of a hub: connections, channels, and the work queues of its tasks. Nothing here calls the broker or wakes a connection.
 //!
-//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`]: a channel; [`fan_out`], [`fork`]: its deliveries
+//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`]: a channel; [`fan_out`], [`fork`], [`selection`]: its deliveries
 //! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work queues; [`wheel`]: deadlines
 
 pub(crate) mod entry;
@@ -11,5 +11,6 @@ mod members;
 pub(crate) mod presence_queue;
 pub(crate) mod registry_queue;
 pub(crate) mod resubscribe_queue;
+pub(crate) mod selection;
 pub(crate) mod table;
 pub(crate) mod wheel;

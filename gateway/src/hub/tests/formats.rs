@@ -42,7 +42,7 @@ fn pushes(frame: &Frame, codec: Codec) -> Vec<Value> {
             Codec::Protobuf => 0x82,
         }
     );
-    read_replies(codec, &bytes[2..]).into_iter().map(|reply| reply["push"].clone()).collect()
+    read_replies(codec, &bytes[2..]).expect("valid").into_iter().map(|reply| reply["push"].clone()).collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     bad_frame::BadFrame,
-    encode::{self, PushChannel},
+    encode::{self, DataForm, PushChannel},
     json, protobuf,
 };
 use crate::{
@@ -92,6 +92,14 @@ impl Codec {
         }
     }
 
+    /// What stands between two messages in the payload of a frame.
+    pub fn separator(self) -> &'static [u8] {
+        match self {
+            Self::Json => b"\n",
+            Self::Protobuf => b"",
+        }
+    }
+
     /// Appends the reply to the command with this id to the payload of a frame.
     pub fn append_reply(self, id: u32, reply: &Reply, payload: &mut Vec<u8>) {
         append!(self, payload, |it| encode::write_reply(it, id, reply));
@@ -103,8 +111,8 @@ impl Codec {
     }
 
     /// Appends a publication as a push to the payload of a frame.
-    pub fn append_publication(self, channel: PushChannel<'_>, publication: &Publication, payload: &mut Vec<u8>) {
-        append!(self, payload, |it| encode::write_channel_publication(it, channel, publication));
+    pub fn append_publication(self, channel: PushChannel<'_>, publication: &Publication, form: DataForm<'_>, payload: &mut Vec<u8>) {
+        append!(self, payload, |it| encode::write_channel_publication(it, channel, publication, form));
     }
 
     /// Appends a join as a push to the payload of a frame.

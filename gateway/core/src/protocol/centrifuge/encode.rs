@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     model::{ChannelName, ClientInfo, Content, ENCODING, Position, Publication, Recovery, Refusal, Unsubscribe},
-    protocol::{Connected, Push, Reply, Subscribed},
+    protocol::{Connected, Push, Reply, Subscribed, fossil},
 };
+use std::sync::Arc;
 
 /// Most bytes of an error message.
 const MAX_MESSAGE: usize = 256;
@@ -22,6 +23,34 @@ pub enum PushChannel<'a> {
     Name(&'a ChannelName),
     /// By the number from the reply to the subscribe, which is shorter.
     Id(u64),
+}
+
+/// How the data of a publication is written.
+#[derive(Clone, Copy, Debug)]
+pub enum DataForm<'a> {
+    /// As it is.
+    Plain,
+    /// Whole, for a subscription with deltas. In JSON it is a string that contains JSON.
+    Whole,
+    /// As a delta to the data of the delivery before it. In JSON it is whole if the delta is not UTF-8.
+    Delta(&'a [u8]),
+}
+
+impl<'a> DataForm<'a> {
+    /// The form in a subscription with deltas. `None`: there is no delta.
+    pub fn of(delta: Option<&'a [u8]>) -> Self {
+        delta.map_or(Self::Whole, Self::Delta)
+    }
+}
+
+/// The delta of each publication to the one before it. `None`: it has to be written whole, like all that is not JSON.
+pub fn deltas(before: Option<&Publication>, publications: &[Arc<Publication>]) -> Vec<Option<Vec<u8>>> {
+    let before = std::iter::once(before).chain(publications.iter().map(|it| Some(&**it)));
+    let delta_to = |before: &Publication, it: &Publication| {
+        let (before, it) = (before.content.as_json()?, it.content.as_json()?);
+        fossil::delta(before.get().as_bytes(), it.get().as_bytes())
+    };
+    before.zip(publications).map(|(before, it)| delta_to(before?, it)).collect()
 }
 
 pub(super) fn write_reply(it: &mut impl Writer, id: u32, reply: &Reply) {
@@ -44,7 +73,7 @@ pub(super) fn write_reply(it: &mut impl Writer, id: u32, reply: &Reply) {
             it.number(presence_stats_result::NUM_USERS, stats.users as u64);
         }),
         Reply::History { position, publications } => it.message(reply::HISTORY, |it| {
-            it.messages(history_result::PUBLICATIONS, publications, |publication, it| write_publication(it, publication));
+            it.messages(history_result::PUBLICATIONS, publications, |publication, it| write_publication(it, publication, DataForm::Plain));
             it.text(history_result::EPOCH, position.epoch.as_str());
             it.number(history_result::OFFSET, position.offset);
         }),
@@ -66,7 +95,9 @@ pub(super) fn write_reply(it: &mut impl Writer, id: u32, reply: &Reply) {
 pub(super) fn write_push(it: &mut impl Writer, push: &Push) {
     match push {
         Push::Ping => {}
-        Push::Publication(channel, publication) => write_channel_publication(it, PushChannel::Name(channel), publication),
+        Push::Publication(channel, publication) => {
+            write_channel_publication(it, PushChannel::Name(channel), publication, DataForm::Plain);
+        }
         Push::Join(channel, who) => write_join(it, PushChannel::Name(channel), who),
         Push::Leave(channel, who) => write_leave(it, PushChannel::Name(channel), who),
         Push::Subscribe(channel, subscribed) => channel_push(it, PushChannel::Name(channel), |it| {
@@ -79,8 +110,8 @@ pub(super) fn write_push(it: &mut impl Writer, push: &Push) {
     }
 }
 
-pub(super) fn write_channel_publication(it: &mut impl Writer, channel: PushChannel<'_>, publication: &Publication) {
-    channel_push(it, channel, |it| it.message(push::PUB, |it| write_publication(it, publication)));
+pub(super) fn write_channel_publication(it: &mut impl Writer, channel: PushChannel<'_>, publication: &Publication, form: DataForm<'_>) {
+    channel_push(it, channel, |it| it.message(push::PUB, |it| write_publication(it, publication, form)));
 }
 
 pub(super) fn write_join(it: &mut impl Writer, channel: PushChannel<'_>, who: &ClientInfo) {
@@ -138,13 +169,22 @@ fn write_subscribed(it: &mut impl Writer, subscribed: &Subscribed) {
         it.number(subscribe_result::OFFSET, at.offset);
     }
     if !subscribed.publications.is_empty() {
-        it.messages(subscribe_result::PUBLICATIONS, &subscribed.publications, |publication, it| write_publication(it, publication));
+        write_missed(it, &subscribed.publications, subscribed.delta);
     }
     it.flag(subscribe_result::RECOVERED, subscribed.recovery == Recovery::Recovered);
     it.flag(subscribe_result::WAS_RECOVERING, subscribed.recovery != Recovery::NotRequested);
+    it.flag(subscribe_result::DELTA, subscribed.delta);
     if let Some(number) = subscribed.number {
         it.number(subscribe_result::ID, number);
     }
+}
+
+/// Writes the missed publications of a subscribe reply.
+fn write_missed(it: &mut impl Writer, publications: &[Arc<Publication>], with_deltas: bool) {
+    let deltas = if with_deltas { deltas(None, publications) } else { Vec::new() };
+    it.messages(subscribe_result::PUBLICATIONS, publications.iter().enumerate(), |(at, publication), it| {
+        write_publication(it, publication, deltas.get(at).map_or(DataForm::Plain, |delta| DataForm::of(delta.as_deref())));
+    });
 }
 
 /// A `subscribe` push has fewer fields than a subscribe reply.
@@ -163,8 +203,16 @@ fn write_ttl(it: &mut impl Writer, field: super::fields::Field, ttl: Option<u32>
     }
 }
 
-fn write_publication(it: &mut impl Writer, publication: &Publication) {
-    it.content(publication::DATA, &publication.content);
+fn write_publication(it: &mut impl Writer, publication: &Publication, form: DataForm<'_>) {
+    let is_delta = match form {
+        DataForm::Delta(delta) => it.bytes(publication::DATA, delta),
+        DataForm::Plain | DataForm::Whole => false,
+    };
+    match form {
+        _ if is_delta => {}
+        DataForm::Plain => it.content(publication::DATA, &publication.content),
+        DataForm::Whole | DataForm::Delta(_) => it.whole_content(publication::DATA, &publication.content),
+    }
     if let Some(info) = &publication.info {
         it.message(publication::INFO, |it| write_client_info(it, info));
     }
@@ -176,6 +224,7 @@ fn write_publication(it: &mut impl Writer, publication: &Publication) {
         let encoding = it.bytes_encoding().filter(|_| matches!(publication.content, Content::Bytes(_)));
         it.text_map(publication::TAGS, tags.chain(encoding.map(|encoding| (ENCODING, encoding))));
     }
+    it.flag(publication::DELTA, is_delta);
     if publication.time_ms > 0 {
         it.number(publication::TIME, publication.time_ms);
     }

@@ -44,7 +44,7 @@ messages! {
     /// `ClientInfo`.
     client_info { USER = 1 "user", CLIENT = 2 "client", CONN_INFO = 3 "conn_info", CHAN_INFO = 4 "chan_info" }
     /// `Publication`.
-    publication { DATA = 4 "data", INFO = 5 "info", OFFSET = 6 "offset", TAGS = 7 "tags", TIME = 9 "time" }
+    publication { DATA = 4 "data", INFO = 5 "info", OFFSET = 6 "offset", TAGS = 7 "tags", DELTA = 8 "delta", TIME = 9 "time" }
     /// `Join` and `Leave`.
     presence_event { INFO = 1 "info" }
     /// `Unsubscribe`.
@@ -61,7 +61,8 @@ messages! {
     /// `SubscribeResult`.
     subscribe_result {
         EXPIRES = 1 "expires", TTL = 2 "ttl", RECOVERABLE = 3 "recoverable", EPOCH = 6 "epoch", PUBLICATIONS = 7 "publications",
-        RECOVERED = 8 "recovered", OFFSET = 9 "offset", POSITIONED = 10 "positioned", WAS_RECOVERING = 12 "was_recovering", ID = 14 "id",
+        RECOVERED = 8 "recovered", OFFSET = 9 "offset", POSITIONED = 10 "positioned", WAS_RECOVERING = 12 "was_recovering", DELTA = 13 "delta",
+        ID = 14 "id",
     }
     /// `PresenceResult`.
     presence_result { PRESENCE = 1 "presence" }

@@ -24,4 +24,4 @@ mod tests;
 
 pub use bad_frame::BadFrame;
 pub use codec::{Codec, Commands, Payload};
-pub use encode::PushChannel;
+pub use encode::{DataForm, PushChannel, deltas};

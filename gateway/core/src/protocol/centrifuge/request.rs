@@ -2,9 +2,11 @@
 
 use super::bad_frame::BadFrame;
 use crate::{
+    channel::{FilterNode, InvalidFilter, TagsFilter},
     model::{Content, ErrorCode, InvalidData, RecoverFrom, Refusal},
     protocol::{Command, Request, SubscribeRequest},
 };
+use std::sync::Arc;
 
 /// Bits of `SubscribeRequest.flag`.
 pub(super) mod subscribe_flag {
@@ -48,17 +50,23 @@ pub(super) struct SubscribeFields {
     pub(super) join_leave: bool,
     pub(super) flag: i64,
     pub(super) kind: i32,
+    pub(super) delta: String,
+    pub(super) filter: Option<Result<FilterNode, InvalidFilter>>,
 }
 
 impl SubscribeFields {
     pub(super) fn into_request(self) -> Request {
-        let Self { channel, token, recover, join_leave, flag, kind } = self;
+        let Self { channel, token, recover, join_leave, flag, kind, delta, filter } = self;
         if kind != 0 {
             return not_available("subscriptions other than those to streams are");
         }
+        let tags_filter = match filter.map(|node| TagsFilter::check(node?)).transpose() {
+            Ok(filter) => filter.map(Arc::new),
+            Err(error) => return Request::Refused(Refusal::new(ErrorCode::BadRequest, error.to_string())),
+        };
         let all_or_nothing = flag & subscribe_flag::REJECT_UNRECOVERED != 0;
         let compact = flag & subscribe_flag::COMPACTION != 0;
-        Request::Subscribe(Box::new(SubscribeRequest { channel, token, recover, join_leave, all_or_nothing, compact }))
+        Request::Subscribe(Box::new(SubscribeRequest { channel, token, recover, join_leave, all_or_nothing, compact, delta, tags_filter }))
     }
 }
 

@@ -1,33 +1,79 @@
 //! Reads replies and pushes as a client does. The types follow `client.proto`, apart from the code that writes.
 
 use super::{Codec, protobuf::split_message};
+use crate::protocol::fossil;
 use prost::Message;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::{collections::BTreeMap, ops::Not};
 
 /// The messages in the payload of a frame, as the JSON that a client with the JSON encoding gets. Numbers that are 0 may be absent or present.
-pub fn read_replies(codec: Codec, payload: &[u8]) -> Vec<Value> {
+/// The error says what is wrong with the payload.
+pub fn read_replies(codec: Codec, payload: &[u8]) -> Result<Vec<Value>, String> {
     match codec {
         Codec::Json => {
-            let text = std::str::from_utf8(payload).expect("UTF-8");
-            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+            let text = std::str::from_utf8(payload).map_err(|error| error.to_string())?;
+            text.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))).collect()
         }
         Codec::Protobuf => {
             let mut rest = payload;
             let mut replies = Vec::new();
             while !rest.is_empty() {
-                let message = split_message(&mut rest).expect("a length");
-                replies.push(serde_json::to_value(Reply::decode(message).expect("a reply")).expect("JSON"));
+                let message = split_message(&mut rest).map_err(|error| error.to_string())?;
+                let reply = Reply::decode(message).map_err(|error| error.to_string())?;
+                replies.push(serde_json::to_value(reply).map_err(|error| error.to_string())?);
             }
-            replies
+            Ok(replies)
         }
     }
 }
 
-/// Bytes that contain JSON.
+/// A connect or subscribe command as the payload of a frame. `command` is its JSON form.
+pub fn write_command(codec: Codec, command: &Value) -> Vec<u8> {
+    match codec {
+        Codec::Json => command.to_string().into_bytes(),
+        Codec::Protobuf => serde_json::from_value::<ClientCommand>(command.clone()).expect("known fields").encode_length_delimited_to_vec(),
+    }
+}
+
+/// The answer to a ping, as the payload of a frame.
+pub fn pong(codec: Codec) -> &'static [u8] {
+    match codec {
+        Codec::Json => b"{}",
+        Codec::Protobuf => b"\0",
+    }
+}
+
+/// JSON, or a delta, which is a string then.
 fn json<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serde_json::from_slice::<Value>(bytes).expect("data is JSON").serialize(serializer)
+    let delta = || String::from_utf8(bytes.to_vec()).map(Value::String).map_err(serde::ser::Error::custom);
+    serde_json::from_slice::<Value>(bytes).or_else(|_| delta())?.serialize(serializer)
+}
+
+/// Makes the data of publications from deltas, as an SDK does.
+#[derive(Debug, Default)]
+pub struct DeltaReader {
+    previous: Option<Vec<u8>>,
+}
+
+impl DeltaReader {
+    /// The data of the next publication of a subscription with deltas. `publication` comes from [`read_replies`]. The error says why the data
+    /// cannot be made.
+    pub fn data(&mut self, codec: Codec, publication: &Value) -> Result<Value, String> {
+        let data = &publication["data"];
+        let text = || data.as_str().map(|text| text.as_bytes().to_vec()).ok_or_else(|| format!("{data} is not a string"));
+        let whole = match (publication.get("delta").is_some(), codec) {
+            (true, _) => {
+                let previous = self.previous.as_ref().ok_or("a delta came first")?;
+                fossil::apply(previous, &text()?).ok_or_else(|| format!("{data} is no delta to the publication before it"))?
+            }
+            (false, Codec::Json) => text()?,
+            (false, Codec::Protobuf) => data.to_string().into_bytes(),
+        };
+        let data = serde_json::from_slice(&whole).map_err(|error| error.to_string())?;
+        self.previous = Some(whole);
+        Ok(data)
+    }
 }
 
 /// Content that is JSON, or text, or bytes, which become base64.
@@ -160,6 +206,9 @@ message!(Publication {
     #[prost(btree_map = "string, string", tag = "7")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
+    #[prost(bool, tag = "8")]
+    #[serde(skip_serializing_if = "Not::not")]
+    delta: bool,
     #[prost(int64, tag = "9")]
     time: i64,
 });
@@ -239,6 +288,9 @@ message!(SubscribeResult {
     #[prost(bool, tag = "12")]
     #[serde(skip_serializing_if = "Not::not")]
     was_recovering: bool,
+    #[prost(bool, tag = "13")]
+    #[serde(skip_serializing_if = "Not::not")]
+    delta: bool,
     #[prost(int64, tag = "14")]
     id: i64,
 });
@@ -283,3 +335,42 @@ message!(SubRefreshResult {
     #[prost(uint32, tag = "2")]
     ttl: u32,
 });
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ClientCommand {
+    #[prost(uint32, tag = "1")]
+    id: u32,
+    #[prost(message, optional, tag = "4")]
+    connect: Option<ConnectCommand>,
+    #[prost(message, optional, tag = "5")]
+    subscribe: Option<SubscribeCommand>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ConnectCommand {
+    #[prost(string, optional, tag = "1")]
+    token: Option<String>,
+    #[prost(string, tag = "4")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SubscribeCommand {
+    #[prost(string, tag = "1")]
+    channel: String,
+    #[prost(string, optional, tag = "2")]
+    token: Option<String>,
+    #[prost(bool, tag = "3")]
+    recover: bool,
+    #[prost(string, tag = "6")]
+    epoch: String,
+    #[prost(uint64, tag = "7")]
+    offset: u64,
+    #[prost(string, tag = "12")]
+    delta: String,
+    #[prost(int64, tag = "14")]
+    flag: i64,
+}

@@ -81,7 +81,7 @@ fn in_both(append: impl Fn(Codec, &mut Vec<u8>)) -> String {
     append(Codec::Json, &mut text);
     append(Codec::Protobuf, &mut binary);
     let [as_json, as_protobuf] = [(Codec::Json, &text), (Codec::Protobuf, &binary)]
-        .map(|(codec, payload)| read_replies(codec, payload).into_iter().map(without_defaults).collect::<Vec<_>>());
+        .map(|(codec, payload)| read_replies(codec, payload).expect("valid").into_iter().map(without_defaults).collect::<Vec<_>>());
     assert_eq!(as_json, as_protobuf);
     String::from_utf8(text).expect("UTF-8")
 }
@@ -133,7 +133,7 @@ mod decoding {
     #[test]
     fn a_subscribe_of_the_sdk() {
         let text = r#"{"id":2,"subscribe":{"channel":"chat:7","token":"t","recover":true,"recoverable":true,"positioned":true,
-            "join_leave":true,"flag":3,"tf":{"op":"eq"}}}"#
+            "join_leave":true,"flag":3,"tf":{"key":"k","cmp":"eq","val":"v"}}}"#
             .replace('\n', "");
         let Request::Subscribe(it) = request(&text) else { panic!("not a subscribe") };
         assert_eq!((&*it.channel, &*it.token, it.join_leave, it.all_or_nothing), ("chat:7", "t", true, true));
@@ -423,13 +423,35 @@ mod encoding {
             let mut field = vec![0x22, content.as_bytes().len() as u8];
             field.extend_from_slice(content.as_bytes());
             assert!(payload.windows(field.len()).any(|at| at == field), "field 4 of the publication has the bytes");
-            assert_eq!(read_replies(Codec::Protobuf, &payload)[0]["push"]["pub"]["tags"], serde_json::json!({ CONTENT_TYPE: kind }));
+            assert_eq!(
+                read_replies(Codec::Protobuf, &payload).expect("a reply")[0]["push"]["pub"]["tags"],
+                serde_json::json!({ CONTENT_TYPE: kind })
+            );
         }
         let lists = Reply::History {
             position: position(1),
             publications: vec![Arc::new(Publication { content: text, ..(*publication(1)).clone() })],
         };
         assert!(reply(&lists).contains(r#""data":"ü \"\n{","info""#));
+    }
+
+    #[test]
+    fn deltas_are_between_json_only_and_all_else_is_whole_json_in_a_string() {
+        let long = data(&format!(r#"{{"text":"{}"}}"#, "ü".repeat(100)));
+        let all = [long.clone().into(), long.clone().into(), Content::Text("a\n".into()), Content::Bytes([255].into()), long.into()]
+            .map(|content| Arc::new(Publication { content, ..(*publication(1)).clone() }));
+        let made = deltas(None, &all);
+        assert_eq!(made.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, false, false]);
+        for (publication, in_json) in [(&all[2], r#""data":"\"a\\n\"""#), (&all[3], r#""data":"\"/w==\"""#)] {
+            let [mut text, mut binary] = [Vec::new(), Vec::new()];
+            Codec::Json.append_publication(PushChannel::Id(1), publication, DataForm::of(None), &mut text);
+            Codec::Protobuf.append_publication(PushChannel::Id(1), publication, DataForm::of(None), &mut binary);
+            let text = String::from_utf8(text).expect("UTF-8");
+            assert!(text.contains(in_json) && !text.contains("\"delta\""), "{text}");
+            let mut plain = Vec::new();
+            Codec::Protobuf.append_publication(PushChannel::Id(1), publication, DataForm::Plain, &mut plain);
+            assert_eq!(binary, plain);
+        }
     }
 
     proptest! {

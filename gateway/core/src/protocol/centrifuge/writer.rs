@@ -24,8 +24,15 @@ pub(super) trait Writer {
     /// Writes the content of a publication.
     fn content(&mut self, field: Field, value: &Content);
 
-    /// The name of the form in which [`Self::content`] writes bytes. `None`: as they are.
+    /// Writes the content of a publication that is whole, among deltas. In JSON it is a string that contains JSON.
+    fn whole_content(&mut self, field: Field, value: &Content);
+
+    /// The name of the form in which contents that are bytes are written. `None`: as they are.
     fn bytes_encoding(&self) -> Option<&'static str>;
+
+    /// Writes bytes: in JSON as a string. Returns false, and writes nothing, if they are not UTF-8 and the encoding is JSON.
+    #[must_use]
+    fn bytes(&mut self, field: Field, value: &[u8]) -> bool;
 
     /// Writes a message as a field of this one.
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self));

@@ -1,8 +1,11 @@
 //! The operations that a session starts, and their outcomes.
 
-use crate::model::{
-    ChannelName, ClientInfo, Content, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal,
-    SubscriptionSide, UserId,
+use crate::{
+    channel::TagsFilter,
+    model::{
+        ChannelName, ClientInfo, Content, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal,
+        SubscriptionSide, UserId,
+    },
 };
 use std::{sync::Arc, time::Duration};
 
@@ -102,6 +105,10 @@ pub struct Attach {
     pub join_leave: bool,
     /// Whether pushes may have a number in place of the channel's name.
     pub compact: bool,
+    /// Whether publications are deltas.
+    pub delta: bool,
+    /// Which publications the client wants; none: all.
+    pub tags_filter: Option<Arc<TagsFilter>>,
     /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
     pub page_shares: usize,
 }
@@ -216,4 +223,6 @@ pub struct Attached {
     pub publications: Vec<Arc<Publication>>,
     /// The number that pushes have in place of the channel's name. `None`: they have the name.
     pub number: Option<u64>,
+    /// Whether publications are deltas.
+    pub delta: bool,
 }

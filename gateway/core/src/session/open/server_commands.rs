@@ -62,6 +62,8 @@ impl OpenSession {
             side: SubscriptionSide::Server,
             join_leave: false,
             compact: false,
+            delta: false,
+            tags_filter: None,
             page_shares: 1,
         };
         let purpose = Purpose::Attach { source, ttl: None, all_or_nothing: false };

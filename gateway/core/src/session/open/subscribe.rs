@@ -2,7 +2,7 @@
 
 use super::open_session::OpenSession;
 use crate::{
-    channel::{SubscribeAccess, subscribe_access},
+    channel::{ChannelOptions, DeltaOption, SubscribeAccess, subscribe_access},
     model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
     protocol::{Reply, SubscribeRequest, Subscribed},
     session::{
@@ -32,6 +32,9 @@ impl OpenSession {
         let access = subscribe_access(options, &channel, &self.info.user, !request.token.is_empty());
         if access == SubscribeAccess::Denied {
             return Err(ErrorCode::PermissionDenied.into());
+        }
+        if request.tags_filter.is_some() {
+            check_tags_filter(options, &request)?;
         }
         if self.subscriptions.get(&channel).is_some() {
             return Err(ErrorCode::AlreadySubscribed.into());
@@ -90,7 +93,9 @@ impl OpenSession {
         let Some(subscription) = self.subscriptions.get_mut(&channel) else { return };
         subscription.expires_at = expiry.map(|it| it.expires_at);
         let purpose = Purpose::Attach { source: subscription.source, ttl: expiry.map(|it| it.ttl), all_or_nothing: request.all_or_nothing };
-        let join_leave = request.join_leave && cx.config.options(&channel).is_ok_and(|options| options.join_leave);
+        let options = cx.config.options(&channel);
+        let join_leave = request.join_leave && options.as_ref().is_ok_and(|options| options.join_leave);
+        let delta = request.delta == "fossil" && options.is_ok_and(|options| options.delta == DeltaOption::Fossil);
         let attach = Attach {
             channel: channel.clone(),
             recover: request.recover,
@@ -98,6 +103,8 @@ impl OpenSession {
             side: SubscriptionSide::Client,
             join_leave,
             compact: request.compact && self.resolves_numbers,
+            delta,
+            tags_filter: request.tags_filter,
             page_shares: 1,
         };
         self.start(cx, command, Some(channel), purpose, Op::Attach(attach));
@@ -127,8 +134,8 @@ impl OpenSession {
         if let Some(subscription) = self.subscriptions.get_mut(channel) {
             subscription.apply(SubscriptionEvent::Attached);
         }
-        let Attached { position, recovery, publications, number } = attached;
-        let subscribed = Subscribed { position, recovery, publications, ttl, number };
+        let Attached { position, recovery, publications, number, delta } = attached;
+        let subscribed = Subscribed { position, recovery, publications, ttl, number, delta };
         cx.reply(command, Reply::Subscribe(Box::new(subscribed)));
         cx.emit(Action::GoLive(channel.clone()));
     }
@@ -168,6 +175,15 @@ impl OpenSession {
         }
         self.subscriptions.end(&channel, SubscriptionEvent::Aborted);
         cx.refuse(command, refusal);
+    }
+}
+
+fn check_tags_filter(options: &ChannelOptions, request: &SubscribeRequest) -> Result<(), Refusal> {
+    let bad = |detail| Err(Refusal::new(ErrorCode::BadRequest, detail));
+    match (options.tags_filter, request.delta.is_empty()) {
+        (false, _) => bad("channels of this namespace allow no filter (tf)"),
+        (true, false) => bad("a subscription has either deltas (delta) or a filter (tf)"),
+        (true, true) => Ok(()),
     }
 }
 

@@ -246,7 +246,7 @@ fn attached(offset: u64) -> Outcome {
 
 fn recovered(offset: u64, recovery: Recovery, missed: &[u64]) -> Outcome {
     let publications = missed.iter().map(|&offset| publication(offset)).collect();
-    Outcome::Attached(Attached { position: Some(position(offset)), recovery, publications, number: None })
+    Outcome::Attached(Attached { position: Some(position(offset)), recovery, publications, ..Attached::default() })
 }
 
 fn publication(offset: u64) -> Arc<Publication> {

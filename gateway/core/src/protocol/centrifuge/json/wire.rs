@@ -2,6 +2,7 @@
 //! protocol defines defaults only. The code that uses a member checks whether it is present.
 
 use crate::{
+    channel::{FilterNode, InvalidFilter, TagsFilter},
     model::{Data, RecoverFrom},
     protocol::{
         Command, ConnectRequest, HistoryRequest, Request,
@@ -22,7 +23,8 @@ use std::collections::BTreeMap;
 pub(super) struct Frame<'a> {
     id: Option<u32>,
     connect: Option<Object<Connect>>,
-    subscribe: Option<Object<Subscribe>>,
+    #[serde(borrow)]
+    subscribe: Option<Object<Subscribe<'a>>>,
     unsubscribe: Option<Object<Channel>>,
     #[serde(borrow)]
     publish: Option<Object<Publish<'a>>>,
@@ -62,7 +64,7 @@ struct RememberedPosition {
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Debug))]
-struct Subscribe {
+struct Subscribe<'a> {
     channel: Option<String>,
     token: Option<String>,
     recover: Option<bool>,
@@ -72,6 +74,21 @@ struct Subscribe {
     flag: Option<i64>,
     #[serde(rename = "type")]
     kind: Option<i32>,
+    delta: Option<String>,
+    #[serde(borrow)]
+    tf: Option<&'a RawValue>,
+}
+
+/// A node of a filter. Unlike in other objects, a filter that cannot be read refuses only its command.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug))]
+struct Filter {
+    op: Option<String>,
+    key: Option<String>,
+    cmp: Option<String>,
+    val: Option<String>,
+    vals: Option<Vec<String>>,
+    nodes: Option<Vec<Object<Filter>>>,
 }
 
 #[derive(Deserialize)]
@@ -184,7 +201,7 @@ impl Channel {
     }
 }
 
-impl Subscribe {
+impl Subscribe<'_> {
     fn into_request(self) -> Request {
         let recover = RememberedPosition { recover: self.recover, epoch: self.epoch, offset: self.offset };
         let fields = SubscribeFields {
@@ -194,6 +211,8 @@ impl Subscribe {
             join_leave: self.join_leave.unwrap_or_default(),
             flag: self.flag.unwrap_or_default(),
             kind: self.kind.unwrap_or_default(),
+            delta: self.delta.unwrap_or_default(),
+            filter: self.tf.map(filter),
         };
         fields.into_request()
     }
@@ -233,6 +252,28 @@ impl SubRefresh {
     }
 }
 
+impl Filter {
+    fn into_node(self) -> FilterNode {
+        FilterNode {
+            op: self.op.unwrap_or_default(),
+            key: self.key.unwrap_or_default(),
+            cmp: self.cmp.unwrap_or_default(),
+            val: self.val.unwrap_or_default(),
+            vals: self.vals.unwrap_or_default(),
+            nodes: self.nodes.into_iter().flatten().map(|Object(node)| node.into_node()).collect(),
+        }
+    }
+}
+
+/// Reads a filter. Its length is limited first, because its types are recursive.
+fn filter(raw: &RawValue) -> Result<FilterNode, InvalidFilter> {
+    if raw.get().len() > TagsFilter::MAX_BYTES {
+        return Err(InvalidFilter::TooLong);
+    }
+    let Object(filter) = serde_json::from_str::<Object<Filter>>(raw.get()).map_err(|_| InvalidFilter::Malformed)?;
+    Ok(filter.into_node())
+}
+
 fn recover_from(epoch: Option<String>, offset: Option<u64>) -> RecoverFrom {
     RecoverFrom { epoch: epoch.unwrap_or_default(), offset: offset.unwrap_or_default() }
 }
@@ -257,8 +298,9 @@ mod tests {
         check_members::<Connect>(r#"{"token":"t","subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &[]);
         check_members::<Headers>(r#"{"traceparent":"t"}"#, &[]);
         check_members::<RememberedPosition>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
-        let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1}"#;
-        check_members::<Subscribe>(subscribe, &[]);
+        let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1,"delta":"fossil","tf":{}}"#;
+        check_members::<Subscribe<'_>>(subscribe, &["tf"]);
+        check_members::<Filter>(r#"{"op":"a","key":"a","cmp":"a","val":"a","vals":["a"],"nodes":[{}]}"#, &[]);
         check_members::<Channel>(r#"{"channel":"a"}"#, &[]);
         check_members::<Publish<'_>>(r#"{"channel":"a","data":{},"type":1}"#, &["data"]);
         check_members::<History>(r#"{"channel":"a","limit":1,"since":{"offset":1},"reverse":true}"#, &[]);

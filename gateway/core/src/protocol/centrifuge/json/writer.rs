@@ -84,8 +84,24 @@ impl Writer for JsonWriter<'_> {
         }
     }
 
+    fn whole_content(&mut self, field: Field, value: &Content) {
+        match value {
+            Content::Json(data) => self.text(field, data.get()),
+            Content::Text(text) => self.text(field, &serde_json::to_string(text).expect(INFALLIBLE)),
+            Content::Bytes(bytes) => self.text(field, &format!("\"{}\"", base64::encode(bytes))),
+        }
+    }
+
     fn bytes_encoding(&self) -> Option<&'static str> {
         Some("base64")
+    }
+
+    fn bytes(&mut self, field: Field, value: &[u8]) -> bool {
+        let text = std::str::from_utf8(value);
+        if let Ok(text) = text {
+            self.text(field, text);
+        }
+        text.is_ok()
     }
 
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {

@@ -1,6 +1,7 @@
 //! The commands of frontends as prost types. Only the fields that the gateway uses are listed; prost skips all others.
 
 use crate::{
+    channel::{FilterNode, InvalidFilter, TagsFilter},
     model::{Content, Data, RecoverFrom},
     protocol::{
         Command, ConnectRequest, HistoryRequest, Request,
@@ -10,6 +11,7 @@ use crate::{
         },
     },
 };
+use prost::Message as _;
 use std::collections::BTreeMap;
 
 /// Names of the SDKs that find a channel by its number. centrifuge-js 5.8.0 does not in this encoding: it compares `Long` objects by identity,
@@ -77,10 +79,31 @@ struct Subscribe {
     offset: u64,
     #[prost(bool, tag = "11")]
     join_leave: bool,
+    #[prost(string, tag = "12")]
+    delta: String,
+    /// A message of the type [`Filter`]. A filter that cannot be read refuses only its command.
+    #[prost(bytes = "vec", optional, tag = "13")]
+    tf: Option<Vec<u8>>,
     #[prost(int64, tag = "14")]
     flag: i64,
     #[prost(int32, tag = "15")]
     kind: i32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Filter {
+    #[prost(string, tag = "1")]
+    op: String,
+    #[prost(string, tag = "2")]
+    key: String,
+    #[prost(string, tag = "3")]
+    cmp: String,
+    #[prost(string, tag = "4")]
+    val: String,
+    #[prost(string, repeated, tag = "5")]
+    vals: Vec<String>,
+    #[prost(message, repeated, tag = "6")]
+    nodes: Vec<Filter>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -189,9 +212,10 @@ impl Subscribe {
     }
 
     fn into_request(mut self) -> Request {
-        let (channel, token) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.token));
+        let [channel, token, delta] = [&mut self.channel, &mut self.token, &mut self.delta].map(std::mem::take);
         let (join_leave, flag, kind) = (self.join_leave, self.flag, self.kind);
-        SubscribeFields { channel, token, recover: self.position(), join_leave, flag, kind }.into_request()
+        let filter = self.tf.take().map(|bytes| filter(&bytes));
+        SubscribeFields { channel, token, recover: self.position(), join_leave, flag, kind, delta, filter }.into_request()
     }
 }
 
@@ -207,6 +231,20 @@ impl History {
         let since = self.since.map(|it| RecoverFrom { epoch: it.epoch, offset: it.offset });
         Request::History(HistoryRequest { channel: self.channel, limit: self.limit, since, reverse: self.reverse })
     }
+}
+
+impl Filter {
+    fn into_node(self) -> FilterNode {
+        let Self { op, key, cmp, val, vals, nodes } = self;
+        FilterNode { op, key, cmp, val, vals, nodes: nodes.into_iter().map(Self::into_node).collect() }
+    }
+}
+
+fn filter(bytes: &[u8]) -> Result<FilterNode, InvalidFilter> {
+    if bytes.len() > TagsFilter::MAX_BYTES {
+        return Err(InvalidFilter::TooLong);
+    }
+    Filter::decode(bytes).map(Filter::into_node).map_err(|_| InvalidFilter::Malformed)
 }
 
 /// Reads missing data as `null`.

@@ -59,6 +59,10 @@ fn request(message: &Bytes) -> Request {
     only(message).expect("a good frame").request
 }
 
+fn nested_filter(levels: usize) -> Bytes {
+    (1..levels).fold(empty().bytes(2, "k").bytes(3, "ex"), |below, _| empty().bytes(1, "not").message(6, &below))
+}
+
 /// One command of each kind, as the SDKs send it.
 fn every_command() -> Vec<Bytes> {
     let position = empty().number(3, 1).bytes(6, "e").number(7, 42);
@@ -76,6 +80,8 @@ fn every_command() -> Vec<Bytes> {
         .number(9, 1)
         .number(10, 1)
         .number(11, 1)
+        .bytes(12, "fossil")
+        .message(13, &empty().bytes(2, "k").bytes(3, "ex"))
         .number(14, 3);
     let channel = empty().bytes(1, "c");
     let since = empty().number(1, 4).bytes(2, "e");
@@ -109,7 +115,7 @@ fn each_command_has_its_fields() {
     let all: Vec<_> = every_command().iter().map(request).collect();
     let expected = [
         r#"Connect(ConnectRequest { token: "t", subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, traceparent: Some("00-a-b-01") })"#,
-        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true })"#,
+        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))) })"#,
         r#"Unsubscribe { channel: "c" }"#,
         r#"Publish { channel: "c", content: Json({"a":1}) }"#,
         r#"Presence { channel: "c" }"#,
@@ -201,6 +207,11 @@ fn data_that_is_not_json_or_is_missing_refuses_the_command_only() {
         (empty().message(12, &empty().bytes(1, "x")), "data is not valid JSON"),
         (command(1, 5, &empty().bytes(1, "c").number(15, 1)), "other than those to streams"),
         (command(1, 15, &empty().bytes(1, "c").number(3, 1)), "tracking keys is not available"),
+        (command(1, 5, &empty().bytes(1, "c").bytes(13, [0xFF])), "tf is not a filter"),
+        (command(1, 5, &empty().bytes(1, "c").bytes(13, "")), "tf has the unknown operator"),
+        (command(1, 5, &empty().bytes(1, "c").bytes(13, [b'x'; 2049])), "tf is longer than 2048 bytes"),
+        (command(1, 5, &empty().bytes(1, "c").message(13, &nested_filter(200))), "tf is not a filter"),
+        (command(1, 5, &empty().bytes(1, "c").message(13, &nested_filter(9))), "tf is nested deeper than 8 levels"),
     ] {
         let Request::Refused(refusal) = request(&message) else { panic!("{reason}: not refused") };
         assert!(refusal.detail.contains(reason), "{}", refusal.detail);

@@ -48,7 +48,7 @@ impl ProtobufWriter<'_> {
         self.delimited(write);
     }
 
-    fn bytes(&mut self, number: u32, value: &[u8]) {
+    fn delimited_bytes(&mut self, number: u32, value: &[u8]) {
         encode_key(number, WireType::LengthDelimited, self.out);
         encode_varint(value.len() as u64, self.out);
         self.out.extend_from_slice(value);
@@ -65,7 +65,7 @@ impl Writer for ProtobufWriter<'_> {
 
     fn text(&mut self, field: Field, value: &str) {
         if !value.is_empty() {
-            self.bytes(field.number, value.as_bytes());
+            self.delimited_bytes(field.number, value.as_bytes());
         }
     }
 
@@ -81,11 +81,20 @@ impl Writer for ProtobufWriter<'_> {
     }
 
     fn data(&mut self, field: Field, value: &Data) {
-        self.bytes(field.number, value.get().as_bytes());
+        self.delimited_bytes(field.number, value.get().as_bytes());
+    }
+
+    fn bytes(&mut self, field: Field, value: &[u8]) -> bool {
+        self.delimited_bytes(field.number, value);
+        true
     }
 
     fn content(&mut self, field: Field, value: &Content) {
-        self.bytes(field.number, value.as_bytes());
+        self.delimited_bytes(field.number, value.as_bytes());
+    }
+
+    fn whole_content(&mut self, field: Field, value: &Content) {
+        self.content(field, value);
     }
 
     fn bytes_encoding(&self) -> Option<&'static str> {
@@ -110,7 +119,7 @@ impl Writer for ProtobufWriter<'_> {
     ) {
         for (key, value) in entries {
             self.nested(field.number, |entry| {
-                entry.bytes(MAP_KEY, key.as_ref().as_bytes());
+                entry.delimited_bytes(MAP_KEY, key.as_ref().as_bytes());
                 entry.nested(MAP_VALUE, |it| write(value, it));
             });
         }
@@ -119,8 +128,8 @@ impl Writer for ProtobufWriter<'_> {
     fn text_map<'a>(&mut self, field: Field, entries: impl IntoIterator<Item = (&'a str, &'a str)>) {
         for (key, value) in entries {
             self.nested(field.number, |entry| {
-                entry.bytes(MAP_KEY, key.as_bytes());
-                entry.bytes(MAP_VALUE, value.as_bytes());
+                entry.delimited_bytes(MAP_KEY, key.as_bytes());
+                entry.delimited_bytes(MAP_VALUE, value.as_bytes());
             });
         }
     }
